@@ -1,0 +1,3 @@
+//! The `container-tracker` command.
+
+fn main() {}
