@@ -1,1 +1,2 @@
-//! To be described.
+//! placeholder
+mod mqtt;
