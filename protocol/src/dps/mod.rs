@@ -1,0 +1,20 @@
+//! The Device Provisioning Service: who the device says it is, what it asks, what it is told.
+//!
+//! Over MQTT a device subscribes to [`RESPONSE_FILTER`], publishes a [`Request::Register`], and polls with
+//! [`Request::Poll`] until the body of a [`Response`] is final. The status in the topic says only how the *request*
+//! fared: `failed` and `disabled` arrive with status 200.
+
+mod body;
+mod registration;
+mod topic;
+mod username;
+
+pub use body::{
+    RegisterRequest, RegistrationOperation, RegistrationState, RegistrationStatus, ServiceError, Substatus,
+};
+pub use registration::{Assignment, Event, Outcome, Refusal, RefusalKind, Registration, Step};
+pub use topic::{RESPONSE_FILTER, Request, Response};
+pub use username::DpsUsername;
+
+/// The API version this crate speaks: the one all device SDKs use with X.509.
+pub const API_VERSION: &str = "2019-03-31";

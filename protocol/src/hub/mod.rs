@@ -1,0 +1,22 @@
+//! An IoT hub as a device sees it over MQTT: user name, topics, device twin, direct methods.
+
+mod topic;
+mod twin;
+mod username;
+mod writable;
+
+pub use topic::{
+    CloudTopic, DeviceTopic, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER, devicebound_filter,
+};
+pub use twin::{TwinClient, TwinEvent, TwinStep, merge, replacement};
+pub use username::HubUsername;
+pub use writable::{AckCode, Acknowledgement};
+
+/// The API version this crate speaks.
+pub const API_VERSION: &str = "2021-04-12";
+
+/// Most bytes a device-to-cloud message may have: body plus properties (IoT Hub quotas).
+pub const MAX_TELEMETRY: usize = 256 * 1024;
+
+/// Longest keep-alive that a hub honours, in seconds.
+pub const MAX_KEEP_ALIVE: u16 = 1177;

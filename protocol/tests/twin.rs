@@ -1,0 +1,259 @@
+//! The twin reducer: start-up order, stale pushes, gaps, reports that reach the hub once.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tracker_protocol::hub::{DeviceTopic, TwinClient, TwinEvent, TwinStep, merge, replacement};
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(object) => object,
+        other => panic!("{other}"),
+    }
+}
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// The request ID and the body of the only published message.
+fn published(steps: &[TwinStep]) -> (DeviceTopic, Value) {
+    let found: Vec<_> = steps
+        .iter()
+        .filter_map(|step| match step {
+            TwinStep::Publish(publish) => Some(publish),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(found.len(), 1, "{steps:?}");
+    (
+        found[0].topic.parse().unwrap(),
+        serde_json::from_slice(&found[0].payload).unwrap_or_default(),
+    )
+}
+
+fn request_id(topic: &DeviceTopic) -> &str {
+    match topic {
+        DeviceTopic::TwinGet { request_id } | DeviceTopic::ReportedPatch { request_id } => request_id,
+        other => panic!("{other}"),
+    }
+}
+
+fn respond(
+    client: &mut TwinClient,
+    now: Duration,
+    to: &DeviceTopic,
+    status: u16,
+    body: &Value,
+) -> Vec<TwinStep> {
+    let payload = if body.is_null() {
+        Vec::new()
+    } else {
+        body.to_string().into_bytes()
+    };
+    client.handle(
+        now,
+        TwinEvent::Response {
+            status,
+            request_id: request_id(to),
+            payload: &payload,
+        },
+    )
+}
+
+fn push(client: &mut TwinClient, version: u64, patch: &Value) -> Vec<TwinStep> {
+    client.handle(
+        secs(1),
+        TwinEvent::Desired {
+            version,
+            payload: patch.to_string().as_bytes(),
+        },
+    )
+}
+
+/// A client that has fetched a twin with desired version 4.
+fn fetched() -> TwinClient {
+    let mut client = TwinClient::new();
+    let (get, _) = published(&client.handle(secs(0), TwinEvent::Subscribed));
+    let steps = respond(
+        &mut client,
+        secs(0),
+        &get,
+        200,
+        &json!({"desired": {"telemetryInterval": 60, "$version": 4}, "reported": {"firmware": "0.9", "$version": 2}}),
+    );
+    assert_eq!(
+        steps,
+        [TwinStep::Desired {
+            properties: object(json!({"telemetryInterval": 60})),
+            version: 4
+        }]
+    );
+    client
+}
+
+#[test]
+fn stale_pushes_are_dropped_and_new_ones_merged() {
+    let mut client = fetched();
+    assert_eq!(push(&mut client, 4, &json!({"telemetryInterval": 1})), []);
+    assert_eq!(
+        push(&mut client, 5, &json!({"firmware": "2.0", "$version": 5})),
+        [TwinStep::Desired {
+            properties: object(json!({"telemetryInterval": 60, "firmware": "2.0"})),
+            version: 5
+        }]
+    );
+    assert_eq!(
+        push(&mut client, 6, &json!({"telemetryInterval": null})),
+        [TwinStep::Desired {
+            properties: object(json!({"firmware": "2.0"})),
+            version: 6
+        }]
+    );
+}
+
+#[test]
+fn a_gap_leads_to_another_get() {
+    let mut client = fetched();
+    let (topic, _) = published(&push(&mut client, 7, &json!({"a": 1})));
+    assert!(matches!(topic, DeviceTopic::TwinGet { .. }));
+    assert_eq!(push(&mut client, 8, &json!({"a": 2})), [], "one GET is enough");
+}
+
+#[test]
+fn a_push_that_overtakes_the_first_get_is_not_lost() {
+    let mut client = TwinClient::new();
+    let (get, _) = published(&client.handle(secs(0), TwinEvent::Subscribed));
+    assert_eq!(push(&mut client, 5, &json!({"a": 5})), []);
+    let steps = respond(
+        &mut client,
+        secs(1),
+        &get,
+        200,
+        &json!({"desired": {"a": 4, "$version": 4}}),
+    );
+    assert!(matches!(published(&steps).0, DeviceTopic::TwinGet { .. }));
+}
+
+#[test]
+fn only_differences_are_reported_and_repeated_until_taken() {
+    let mut client = fetched();
+    let (patch, body) = published(&client.report(
+        secs(1),
+        object(json!({"firmware": "0.9", "state": {"up": true, "n": 1}})),
+    ));
+    assert_eq!(
+        body,
+        json!({"state": {"up": true, "n": 1}}),
+        "the hub holds the firmware already"
+    );
+
+    // More to report while one is under way goes with the next.
+    assert_eq!(client.report(secs(1), object(json!({"state": {"up": true}}))), []);
+    assert!(matches!(
+        respond(&mut client, secs(2), &patch, 503, &json!(null))[..],
+        [TwinStep::Fault(_)]
+    ));
+    assert_eq!(client.handle(secs(6), TwinEvent::Tick), []);
+    let (again, body) = published(&client.handle(secs(7), TwinEvent::Tick));
+    assert_eq!(body, json!({"state": {"up": true}}));
+    assert_eq!(respond(&mut client, secs(8), &again, 204, &json!(null)), []);
+    assert!(client.is_reported());
+
+    let (_, body) = published(&client.report(secs(9), object(json!({"state": {"down": 1}}))));
+    assert_eq!(
+        body,
+        json!({"state": {"up": null, "down": 1}}),
+        "what is gone is said so"
+    );
+}
+
+#[test]
+fn wanted_reports_survive_the_connection() {
+    let mut client = TwinClient::new();
+    assert_eq!(
+        client.report(secs(0), object(json!({"a": 1}))),
+        [],
+        "not before the GET"
+    );
+    let (get, _) = published(&client.handle(secs(1), TwinEvent::Subscribed));
+    let (lost, _) = published(&respond(
+        &mut client,
+        secs(1),
+        &get,
+        200,
+        &json!({"desired": {}, "reported": {}}),
+    ));
+    let (get, _) = published(&client.handle(secs(9), TwinEvent::Subscribed));
+    assert_eq!(
+        respond(&mut client, secs(9), &lost, 204, &json!(null)),
+        [],
+        "an answer of the old connection"
+    );
+    let (_, body) = published(&respond(
+        &mut client,
+        secs(9),
+        &get,
+        200,
+        &json!({"desired": {}, "reported": {}}),
+    ));
+    assert_eq!(body, json!({"a": 1}));
+}
+
+#[test]
+fn a_refused_report_is_told_and_not_repeated_until_it_changes() {
+    let mut client = fetched();
+    let (patch, _) = published(&client.report(secs(1), object(json!({"a": "x"}))));
+    let steps = respond(&mut client, secs(1), &patch, 400, &json!({"message": "too big"}));
+    let [TwinStep::Fault(fault)] = &steps[..] else {
+        panic!("{steps:?}")
+    };
+    assert!(
+        fault.contains("refused the report of a with 400") && fault.contains("too big"),
+        "{fault}"
+    );
+    assert_eq!(client.report(secs(2), object(json!({"a": "x"}))), []);
+    assert_eq!(
+        published(&client.report(secs(3), object(json!({"a": "y"})))).1,
+        json!({"a": "y"})
+    );
+}
+
+#[test]
+fn silence_and_nonsense_lead_to_a_later_retry() {
+    let mut client = TwinClient::new();
+    let (get, _) = published(&client.handle(secs(0), TwinEvent::Subscribed));
+    let steps = respond(&mut client, secs(1), &get, 200, &json!({"desired": [1]}));
+    let [TwinStep::Fault(fault)] = &steps[..] else {
+        panic!("{steps:?}")
+    };
+    assert!(fault.contains("desired is not an object"), "{fault}");
+    assert_eq!(client.deadline(), Some(secs(6)));
+    published(&client.handle(secs(6), TwinEvent::Tick));
+    assert_eq!(client.deadline(), Some(secs(36)));
+    assert!(matches!(
+        client.handle(secs(36), TwinEvent::Tick)[..],
+        [TwinStep::Fault(_)]
+    ));
+    assert_eq!(
+        client.deadline(),
+        Some(secs(46)),
+        "the second failure waits longer"
+    );
+}
+
+#[test]
+fn a_replacement_states_everything() {
+    let old = object(json!({"a": 1, "b": 2, "d": {"x": 1, "y": 1}}));
+    let new = object(json!({"a": 1, "c": 100, "d": {"y": 2}}));
+    let patch = replacement(&old, &new);
+    assert_eq!(
+        Value::Object(patch.clone()),
+        json!({"a": 1, "b": null, "c": 100, "d": {"x": null, "y": 2}})
+    );
+    let mut merged = old;
+    merge(&mut merged, &patch);
+    assert_eq!(merged, new);
+}
