@@ -20,21 +20,34 @@ pub(crate) enum DecodeError {
     #[error("the flags {flags:#06b} are not allowed in {packet}")]
     Flags { packet: &'static str, flags: u8 },
     #[error("{packet} ends before its {field}")]
-    Truncated { packet: &'static str, field: &'static str },
+    Truncated {
+        packet: &'static str,
+        field: &'static str,
+    },
     #[error("{packet} has {extra} bytes after its last field")]
     TrailingBytes { packet: &'static str, extra: usize },
     #[error("the {field} of {packet} is not UTF-8, or contains a null character")]
-    NotUtf8 { packet: &'static str, field: &'static str },
+    NotUtf8 {
+        packet: &'static str,
+        field: &'static str,
+    },
     #[error("{packet} carries the packet identifier 0")]
     ZeroPacketId { packet: &'static str },
     #[error("{packet}: {what}")]
-    Malformed { packet: &'static str, what: &'static str },
+    Malformed {
+        packet: &'static str,
+        what: &'static str,
+    },
 }
 
 /// Takes one whole packet from the front of `buffer`; `None` while there are too few bytes for one.
 pub(crate) fn decode(buffer: &mut BytesMut, limit: usize) -> Result<Option<Packet>, DecodeError> {
-    let Some(&first) = buffer.first() else { return Ok(None) };
-    let Some((length, header)) = remaining_length(buffer)? else { return Ok(None) };
+    let Some(&first) = buffer.first() else {
+        return Ok(None);
+    };
+    let Some((length, header)) = remaining_length(buffer)? else {
+        return Ok(None);
+    };
     let size = header + length;
     if size > limit {
         return Err(DecodeError::TooLarge { size, limit });
@@ -51,7 +64,9 @@ pub(crate) fn decode(buffer: &mut BytesMut, limit: usize) -> Result<Option<Packe
 fn remaining_length(buffer: &[u8]) -> Result<Option<(usize, usize)>, DecodeError> {
     let mut value = 0;
     for index in 0..4 {
-        let Some(byte) = buffer.get(1 + index) else { return Ok(None) };
+        let Some(byte) = buffer.get(1 + index) else {
+            return Ok(None);
+        };
         value |= usize::from(byte & 0x7f) << (7 * index);
         if byte & 0x80 == 0 {
             return Ok(Some((value, 2 + index)));
@@ -63,7 +78,10 @@ fn remaining_length(buffer: &[u8]) -> Result<Option<(usize, usize)>, DecodeError
 fn body(kind: u8, flags: u8, bytes: Bytes) -> Result<Packet, DecodeError> {
     let fields = |packet, expected: u8| {
         if flags == expected {
-            Ok(Fields { packet, bytes: bytes.clone() })
+            Ok(Fields {
+                packet,
+                bytes: bytes.clone(),
+            })
         } else {
             Err(DecodeError::Flags { packet, flags })
         }
@@ -71,7 +89,13 @@ fn body(kind: u8, flags: u8, bytes: Bytes) -> Result<Packet, DecodeError> {
     match kind {
         1 => connect(fields("CONNECT", 0)?),
         2 => connack(fields("CONNACK", 0)?),
-        3 => publish(flags, Fields { packet: "PUBLISH", bytes }),
+        3 => publish(
+            flags,
+            Fields {
+                packet: "PUBLISH",
+                bytes,
+            },
+        ),
         4 => fields("PUBACK", 0)?.only_packet_id().map(Packet::PubAck),
         8 => subscribe(fields("SUBSCRIBE", 0b0010)?),
         9 => suback(fields("SUBACK", 0)?),
@@ -100,8 +124,7 @@ fn connect(mut fields: Fields) -> Result<Packet, DecodeError> {
         })));
     }
     let flags = fields.u8("connect flags")?;
-    let (has_user_name, has_password, has_will) =
-        (flags & 0x80 != 0, flags & 0x40 != 0, flags & 0x04 != 0);
+    let (has_user_name, has_password, has_will) = (flags & 0x80 != 0, flags & 0x40 != 0, flags & 0x04 != 0);
     if flags & 0x01 != 0 {
         return Err(fields.malformed("the reserved connect flag is set"));
     }
@@ -119,7 +142,12 @@ fn connect(mut fields: Fields) -> Result<Packet, DecodeError> {
         };
         let topic = fields.string("will topic")?;
         let message = fields.binary("will message")?;
-        Some(Will { topic, message, qos, retain: flags & 0x20 != 0 })
+        Some(Will {
+            topic,
+            message,
+            qos,
+            retain: flags & 0x20 != 0,
+        })
     } else {
         None
     };
@@ -146,7 +174,10 @@ fn connack(mut fields: Fields) -> Result<Packet, DecodeError> {
         return Err(fields.malformed("an unknown return code"));
     };
     fields.end()?;
-    Ok(Packet::ConnAck { session_present: acknowledge_flags == 1, code })
+    Ok(Packet::ConnAck {
+        session_present: acknowledge_flags == 1,
+        code,
+    })
 }
 
 fn publish(flags: u8, mut fields: Fields) -> Result<Packet, DecodeError> {
@@ -161,7 +192,11 @@ fn publish(flags: u8, mut fields: Fields) -> Result<Packet, DecodeError> {
     if topic.is_empty() || topic.contains(['+', '#']) {
         return Err(fields.malformed("the topic is empty or contains a wildcard"));
     }
-    let packet_id = if qos == QoS::AtMostOnce { None } else { Some(fields.packet_id()?) };
+    let packet_id = if qos == QoS::AtMostOnce {
+        None
+    } else {
+        Some(fields.packet_id()?)
+    };
     Ok(Packet::Publish(Publish {
         dup,
         qos,
@@ -191,11 +226,14 @@ fn subscribe(mut fields: Fields) -> Result<Packet, DecodeError> {
 
 fn suback(mut fields: Fields) -> Result<Packet, DecodeError> {
     let packet_id = fields.packet_id()?;
-    let codes = fields.bytes.iter().map(|&byte| match (byte, QoS::from_bits(byte)) {
-        (_, Some(qos)) => Ok(SubscribeCode::Granted(qos)),
-        (0x80, None) => Ok(SubscribeCode::Failure),
-        _ => Err(fields.malformed("an unknown return code")),
-    });
+    let codes = fields
+        .bytes
+        .iter()
+        .map(|&byte| match (byte, QoS::from_bits(byte)) {
+            (_, Some(qos)) => Ok(SubscribeCode::Granted(qos)),
+            (0x80, None) => Ok(SubscribeCode::Failure),
+            _ => Err(fields.malformed("an unknown return code")),
+        });
     let codes = codes.collect::<Result<Vec<_>, _>>()?;
     fields.check_filters(codes.len())?;
     Ok(Packet::SubAck { packet_id, codes })
@@ -241,13 +279,15 @@ impl Fields {
         let bytes = self.binary(field)?;
         match std::str::from_utf8(&bytes) {
             Ok(text) if !text.contains('\0') => Ok(text.to_owned()),
-            _ => Err(DecodeError::NotUtf8 { packet: self.packet, field }),
+            _ => Err(DecodeError::NotUtf8 {
+                packet: self.packet,
+                field,
+            }),
         }
     }
 
     fn packet_id(&mut self) -> Result<PacketId, DecodeError> {
-        PacketId::new(self.u16("packet identifier")?)
-            .ok_or(DecodeError::ZeroPacketId { packet: self.packet })
+        PacketId::new(self.u16("packet identifier")?).ok_or(DecodeError::ZeroPacketId { packet: self.packet })
     }
 
     fn only_packet_id(mut self) -> Result<PacketId, DecodeError> {
@@ -259,13 +299,19 @@ impl Fields {
     fn end(&self) -> Result<(), DecodeError> {
         match self.bytes.len() {
             0 => Ok(()),
-            extra => Err(DecodeError::TrailingBytes { packet: self.packet, extra }),
+            extra => Err(DecodeError::TrailingBytes {
+                packet: self.packet,
+                extra,
+            }),
         }
     }
 
     fn need(&self, length: usize, field: &'static str) -> Result<(), DecodeError> {
         if self.bytes.len() < length {
-            return Err(DecodeError::Truncated { packet: self.packet, field });
+            return Err(DecodeError::Truncated {
+                packet: self.packet,
+                field,
+            });
         }
         Ok(())
     }
@@ -278,6 +324,9 @@ impl Fields {
     }
 
     fn malformed(&self, what: &'static str) -> DecodeError {
-        DecodeError::Malformed { packet: self.packet, what }
+        DecodeError::Malformed {
+            packet: self.packet,
+            what,
+        }
     }
 }

@@ -16,7 +16,7 @@
 //! the packet codec for eleven packet types; that is a few hundred lines, with limits checked before anything is
 //! allocated, and property tests on top.
 //!
-//! QoS 2 does not exist at Azure: a PUBLISH with QoS 2 is decoded (so that the session can name the offence), the
+//! `QoS` 2 does not exist at Azure: a PUBLISH with `QoS` 2 is decoded (so that the session can name the offence), the
 //! packets of its handshake are refused by the decoder.
 
 mod decode;
@@ -25,7 +25,7 @@ mod link;
 mod packet;
 
 pub(crate) use link::{Link, LinkError};
-pub(crate) use packet::{ConnectCode, Packet, PacketId, Publish, QoS, SubscribeCode};
+pub(crate) use packet::{Connect, ConnectCode, Packet, PacketId, Publish, QoS, SubscribeCode};
 
 #[cfg(test)]
 mod tests;

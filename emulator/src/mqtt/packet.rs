@@ -1,4 +1,4 @@
-//! The control packets of MQTT 3.1.1 (OASIS standard, section 3), without those of the QoS 2 handshake.
+//! The control packets of MQTT 3.1.1 (OASIS standard, section 3), without those of the `QoS` 2 handshake.
 
 use std::{fmt, num::NonZeroU16};
 
@@ -9,6 +9,7 @@ pub(crate) type PacketId = NonZeroU16;
 
 /// Quality of service of a PUBLISH or of a requested subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(clippy::enum_variant_names, reason = "the names of the standard")]
 pub(crate) enum QoS {
     AtMostOnce = 0,
     AtLeastOnce = 1,
@@ -91,7 +92,7 @@ pub(crate) struct Publish {
 }
 
 impl Publish {
-    /// A QoS 0 message, the way the service answers.
+    /// A `QoS` 0 message, the way the service answers.
     pub(crate) fn new(topic: impl Into<String>, payload: impl Into<Bytes>) -> Self {
         Self {
             dup: false,
@@ -107,12 +108,24 @@ impl Publish {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Packet {
     Connect(Box<Connect>),
-    ConnAck { session_present: bool, code: ConnectCode },
+    ConnAck {
+        session_present: bool,
+        code: ConnectCode,
+    },
     Publish(Publish),
     PubAck(PacketId),
-    Subscribe { packet_id: PacketId, filters: Vec<(String, QoS)> },
-    SubAck { packet_id: PacketId, codes: Vec<SubscribeCode> },
-    Unsubscribe { packet_id: PacketId, filters: Vec<String> },
+    Subscribe {
+        packet_id: PacketId,
+        filters: Vec<(String, QoS)>,
+    },
+    SubAck {
+        packet_id: PacketId,
+        codes: Vec<SubscribeCode>,
+    },
+    Unsubscribe {
+        packet_id: PacketId,
+        filters: Vec<String>,
+    },
     UnsubAck(PacketId),
     PingReq,
     PingResp,
@@ -139,7 +152,12 @@ impl fmt::Display for Packet {
             }
             Self::ConnAck { code, .. } => write!(f, "CONNACK {} ({code:?})", *code as u8),
             Self::Publish(p) => {
-                write!(f, "PUBLISH QoS {}{}", p.qos as u8, if p.dup { " DUP" } else { "" })?;
+                write!(
+                    f,
+                    "PUBLISH QoS {}{}",
+                    p.qos as u8,
+                    if p.dup { " DUP" } else { "" }
+                )?;
                 if let Some(id) = p.packet_id {
                     write!(f, " id {id}")?;
                 }

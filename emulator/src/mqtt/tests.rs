@@ -24,7 +24,11 @@ fn topic() -> impl Strategy<Value = String> {
 }
 
 fn qos() -> impl Strategy<Value = QoS> {
-    prop_oneof![Just(QoS::AtMostOnce), Just(QoS::AtLeastOnce), Just(QoS::ExactlyOnce)]
+    prop_oneof![
+        Just(QoS::AtMostOnce),
+        Just(QoS::AtLeastOnce),
+        Just(QoS::ExactlyOnce)
+    ]
 }
 
 fn packet_id() -> impl Strategy<Value = PacketId> {
@@ -36,8 +40,12 @@ fn bytes() -> impl Strategy<Value = Bytes> {
 }
 
 fn connect() -> impl Strategy<Value = Packet> {
-    let will = (text(), bytes(), qos(), any::<bool>())
-        .prop_map(|(topic, message, qos, retain)| Will { topic, message, qos, retain });
+    let will = (text(), bytes(), qos(), any::<bool>()).prop_map(|(topic, message, qos, retain)| Will {
+        topic,
+        message,
+        qos,
+        retain,
+    });
     let login = option::of((text(), option::of(bytes())));
     (any::<bool>(), any::<u16>(), text(), option::of(will), login).prop_map(
         |(clean_session, keep_alive, client_id, will, login)| {
@@ -73,10 +81,16 @@ fn publish() -> impl Strategy<Value = Packet> {
 
 fn packet() -> impl Strategy<Value = Packet> {
     let code = (0u8..6).prop_filter_map("codes end at 5", ConnectCode::from_byte);
-    let granted = prop_oneof![qos().prop_map(SubscribeCode::Granted), Just(SubscribeCode::Failure)];
+    let granted = prop_oneof![
+        qos().prop_map(SubscribeCode::Granted),
+        Just(SubscribeCode::Failure)
+    ];
     prop_oneof![
         connect(),
-        (any::<bool>(), code).prop_map(|(session_present, code)| Packet::ConnAck { session_present, code }),
+        (any::<bool>(), code).prop_map(|(session_present, code)| Packet::ConnAck {
+            session_present,
+            code
+        }),
         publish(),
         packet_id().prop_map(Packet::PubAck),
         (packet_id(), vec((text(), qos()), 1..6))
@@ -138,7 +152,13 @@ proptest! {
 #[test]
 fn a_length_above_the_limit_is_refused_before_its_bytes_arrive() {
     let mut buffer = BytesMut::from(&[0x30, 0xff, 0xff, 0xff, 0x7f][..]);
-    assert_eq!(decode(&mut buffer, 1000), Err(DecodeError::TooLarge { size: 268_435_460, limit: 1000 }));
+    assert_eq!(
+        decode(&mut buffer, 1000),
+        Err(DecodeError::TooLarge {
+            size: 268_435_460,
+            limit: 1000
+        })
+    );
 }
 
 #[test]
@@ -152,7 +172,9 @@ fn the_qos_2_handshake_is_refused_by_its_type() {
 #[test]
 fn another_protocol_level_is_decoded_as_far_as_the_level() {
     let mut v5 = BytesMut::from(&[0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 5, 2, 0, 60, 0, 0, 0][..]);
-    assert!(matches!(decode(&mut v5, LIMIT), Ok(Some(Packet::Connect(connect))) if connect.protocol_level == 5));
+    assert!(
+        matches!(decode(&mut v5, LIMIT), Ok(Some(Packet::Connect(connect))) if connect.protocol_level == 5)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -204,6 +226,9 @@ async fn queued_packets_leave_before_the_link_closes() {
     link.queue(&Packet::PingResp);
     tokio::spawn(link.close(Duration::from_secs(5)));
     let mut received = Vec::new();
-    client.read_to_end(&mut received).await.expect("a duplex stream does not break");
+    client
+        .read_to_end(&mut received)
+        .await
+        .expect("a duplex stream does not break");
     assert_eq!(received, [0xd0, 0]);
 }

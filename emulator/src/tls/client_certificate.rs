@@ -62,7 +62,10 @@ impl ClientCertVerifier for ProofOfPossession {
             .find(|(scheme, _)| *scheme == dss.scheme)
             .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
         // In TLS 1.2 an ECDSA scheme names the hash alone; the curve is that of the key.
-        if candidates.iter().any(|algorithm| key.verify_signature(*algorithm, message, dss.signature()).is_ok()) {
+        if candidates
+            .iter()
+            .any(|algorithm| key.verify_signature(*algorithm, message, dss.signature()).is_ok())
+        {
             return Ok(HandshakeSignatureValid::assertion());
         }
         Err(CertificateError::BadSignature.into())

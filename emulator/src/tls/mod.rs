@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use rustls::{ServerConfig, crypto::ring};
 
-pub use server_identity::ServerIdentityError;
 pub(crate) use server_identity::ServerIdentity;
+pub use server_identity::ServerIdentityError;
 
 /// The configuration for accepting connections as `identity`: TLS 1.2 and 1.3 with `ring`.
 pub(crate) fn server_config(identity: Arc<ServerIdentity>) -> Result<ServerConfig, rustls::Error> {

@@ -66,7 +66,11 @@ impl ServerIdentity {
         let mut names: BTreeSet<String> = STANDING_NAMES.map(str::to_owned).into();
         names.extend(extra_names);
         let current = issue(&authority, &names)?;
-        Ok(Self { authority, names: Mutex::new(names), current: RwLock::new(current) })
+        Ok(Self {
+            authority,
+            names: Mutex::new(names),
+            current: RwLock::new(current),
+        })
     }
 
     /// The certificate authority's certificate in PEM, for devices and tools to trust.
@@ -91,22 +95,29 @@ impl ServerIdentity {
 
 impl std::fmt::Debug for ServerIdentity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ServerIdentity").field("names", &self.names).finish_non_exhaustive()
+        f.debug_struct("ServerIdentity")
+            .field("names", &self.names)
+            .finish_non_exhaustive()
     }
 }
 
 impl ResolvesServerCert for ServerIdentity {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
+        Some(Arc::clone(
+            &self.current.read().unwrap_or_else(PoisonError::into_inner),
+        ))
     }
 }
 
 fn is_under_standing_wildcard(name: &str) -> bool {
-    STANDING_NAMES.iter().filter_map(|standing| standing.strip_prefix("*.")).any(|parent| {
-        name.strip_suffix(parent)
-            .and_then(|rest| rest.strip_suffix('.'))
-            .is_some_and(|label| !label.is_empty() && !label.contains('.'))
-    })
+    STANDING_NAMES
+        .iter()
+        .filter_map(|standing| standing.strip_prefix("*."))
+        .any(|parent| {
+            name.strip_suffix(parent)
+                .and_then(|rest| rest.strip_suffix('.'))
+                .is_some_and(|label| !label.is_empty() && !label.contains('.'))
+        })
 }
 
 fn issue(
@@ -115,8 +126,10 @@ fn issue(
 ) -> Result<Arc<CertifiedKey>, ServerIdentityError> {
     let mut params = CertificateParams::default();
     for name in names {
-        let checked = CertificateParams::new([name.clone()])
-            .map_err(|source| ServerIdentityError::Name { name: name.clone(), source })?;
+        let checked = CertificateParams::new([name.clone()]).map_err(|source| ServerIdentityError::Name {
+            name: name.clone(),
+            source,
+        })?;
         params.subject_alt_names.extend(checked.subject_alt_names);
     }
     name(&mut params, "container-tracker emulator");
@@ -127,7 +140,10 @@ fn issue(
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let certificate = params.signed_by(&key, authority)?;
     let chain = vec![certificate.der().clone(), authority.der().clone()];
-    Ok(Arc::new(CertifiedKey::new(chain, any_supported_type(&PrivateKeyDer::from(key))?)))
+    Ok(Arc::new(CertifiedKey::new(
+        chain,
+        any_supported_type(&PrivateKeyDer::from(key))?,
+    )))
 }
 
 fn name(params: &mut CertificateParams, common_name: &str) {

@@ -63,8 +63,6 @@ pub(crate) struct Certificate {
     pub info: X509CertificateInfo,
     /// Subject common name; empty names are `None`.
     pub common_name: Option<String>,
-    /// `SubjectPublicKeyInfo` in DER.
-    pub public_key: Vec<u8>,
     subject: Vec<u8>,
     issuer: Vec<u8>,
     authority: Option<Authority>,
@@ -82,16 +80,24 @@ impl Certificate {
         let (rest, parsed) = X509Certificate::from_der(&der)
             .map_err(|error| CertificateError::Unreadable(error.to_string()))?;
         if !rest.is_empty() {
-            return Err(CertificateError::Unreadable(format!("{} bytes after its end", rest.len())));
+            return Err(CertificateError::Unreadable(format!(
+                "{} bytes after its end",
+                rest.len()
+            )));
         }
-        let unreadable = |error: x509_parser::error::X509Error| CertificateError::Unreadable(error.to_string());
-        let may_sign =
-            parsed.key_usage().map_err(unreadable)?.is_none_or(|usage| usage.value.key_cert_sign());
+        let unreadable =
+            |error: x509_parser::error::X509Error| CertificateError::Unreadable(error.to_string());
+        let may_sign = parsed
+            .key_usage()
+            .map_err(unreadable)?
+            .is_none_or(|usage| usage.value.key_cert_sign());
         let authority = parsed
             .basic_constraints()
             .map_err(unreadable)?
             .filter(|constraints| constraints.value.ca && may_sign)
-            .map(|constraints| Authority { path_len: constraints.value.path_len_constraint });
+            .map(|constraints| Authority {
+                path_len: constraints.value.path_len_constraint,
+            });
         let info = X509CertificateInfo {
             subject_name: parsed.subject().to_string(),
             sha1_thumbprint: upper_hex(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &der).as_ref()),
@@ -108,10 +114,16 @@ impl Certificate {
             .filter_map(|attribute| attribute.as_str().ok())
             .find(|name| !name.is_empty())
             .map(str::to_owned);
-        let public_key = parsed.public_key().raw.to_vec();
         let subject = parsed.subject().as_raw().to_vec();
         let issuer = parsed.issuer().as_raw().to_vec();
-        Ok(Self { info, common_name, public_key, subject, issuer, authority, der })
+        Ok(Self {
+            der,
+            info,
+            common_name,
+            subject,
+            issuer,
+            authority,
+        })
     }
 
     /// Reads what the service API takes: PEM, base64 of DER, or base64 of PEM.
@@ -120,7 +132,9 @@ impl Certificate {
             return Self::from_pem(text.as_bytes());
         }
         let compact: String = text.split_ascii_whitespace().collect();
-        let bytes = STANDARD.decode(compact).map_err(|_| CertificateError::NotCertificate)?;
+        let bytes = STANDARD
+            .decode(compact)
+            .map_err(|_| CertificateError::NotCertificate)?;
         if bytes.starts_with(b"-----BEGIN") {
             return Self::from_pem(&bytes);
         }
@@ -143,22 +157,32 @@ impl Certificate {
         self.der == other.der
     }
 
+    /// Whether basic constraints and key usage let it sign certificates.
+    pub(crate) fn is_authority(&self) -> bool {
+        self.authority.is_some()
+    }
+
     pub(crate) fn is_self_issued(&self) -> bool {
         self.subject == self.issuer
     }
 
     /// Whether the names fit and this certificate may sign, with `intermediates_below` between it and the leaf.
     pub(super) fn may_have_issued(&self, child: &Self, intermediates_below: usize) -> bool {
-        let Some(authority) = self.authority else { return false };
-        let allowed = authority.path_len.is_none_or(|limit| intermediates_below <= limit as usize);
+        let Some(authority) = self.authority else {
+            return false;
+        };
+        let allowed = authority
+            .path_len
+            .is_none_or(|limit| intermediates_below <= limit as usize);
         allowed && self.subject == child.issuer
     }
 
     /// Whether `self` carries a signature made with the key of `issuer`. SHA-1 signatures do not count.
     pub(super) fn is_signed_by(&self, issuer: &Self) -> bool {
-        let (Ok((_, child)), Ok((_, parent))) =
-            (X509Certificate::from_der(&self.der), X509Certificate::from_der(&issuer.der))
-        else {
+        let (Ok((_, child)), Ok((_, parent))) = (
+            X509Certificate::from_der(&self.der),
+            X509Certificate::from_der(&issuer.der),
+        ) else {
             return false;
         };
         let algorithm = &child.signature_algorithm.algorithm;
