@@ -5,8 +5,8 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, MqttOptions, NetworkOptions,
-    Outgoing, QoS, TlsConfiguration, Transport,
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, LastWill, MqttOptions,
+    NetworkOptions, Outgoing, QoS, TlsConfiguration, Transport,
 };
 use rustls::{
     ClientConfig, RootCertStore, SupportedProtocolVersion,
@@ -145,8 +145,8 @@ pub struct Dial {
     pub user_name: Option<String>,
     pub tls: Arc<ClientConfig>,
     pub keep_alive: Duration,
-    pub ping: bool,
     pub clean_session: bool,
+    pub will: Option<LastWill>,
 }
 
 impl Dial {
@@ -157,8 +157,8 @@ impl Dial {
             user_name: None,
             tls: tls(emulator, credentials, rustls::DEFAULT_VERSIONS),
             keep_alive: Duration::from_secs(60),
-            ping: true,
             clean_session: true,
+            will: None,
         }
     }
 
@@ -168,6 +168,9 @@ impl Dial {
         options.set_keep_alive(self.keep_alive);
         options.set_clean_session(self.clean_session);
         options.set_max_packet_size(1024 * 1024, 1024 * 1024);
+        if let Some(will) = self.will {
+            options.set_last_will(will);
+        }
         if let Some(user_name) = self.user_name {
             options.set_credentials(user_name, "");
         }
