@@ -34,7 +34,10 @@ impl Certificate {
         };
         Ok(Self {
             subject: body.subject().to_string(),
-            common_name: body.subject().common_name()?.map(|name| name.value().into_owned()),
+            common_name: body
+                .subject()
+                .common_name()?
+                .map(|name| name.value().into_owned()),
             issuer: body.issuer().to_string(),
             not_before: time(body.validity().not_before),
             not_after: time(body.validity().not_after),

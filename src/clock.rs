@@ -30,7 +30,9 @@ pub struct SystemClock {
 impl SystemClock {
     /// The clock; its monotonic time counts from now.
     pub fn new() -> Self {
-        Self { started: Instant::now() }
+        Self {
+            started: Instant::now(),
+        }
     }
 }
 
@@ -52,7 +54,10 @@ impl Clock for SystemClock {
 }
 
 /// What the operating system's clock shows, right or wrong.
-#[expect(clippy::disallowed_methods, reason = "the one place where the system's clock is read")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the system's clock is read"
+)]
 pub fn system_time() -> DateTime<Utc> {
     std::time::SystemTime::now().into()
 }

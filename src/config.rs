@@ -139,31 +139,49 @@ fn default_dps_host() -> String {
 impl Default for ConnectionConfig {
     fn default() -> Self {
         // Carriers forget an idle connection after some five minutes, load balancers after four.
-        Self { roots: None, gateway: None, keep_alive: 230, port: MQTT_TLS_PORT }
+        Self {
+            roots: None,
+            gateway: None,
+            keep_alive: 230,
+            port: MQTT_TLS_PORT,
+        }
     }
 }
 
 impl Default for Bme280Config {
     fn default() -> Self {
-        Self { enabled: true, bus: "/dev/i2c-1".into(), address: None }
+        Self {
+            enabled: true,
+            bus: "/dev/i2c-1".into(),
+            address: None,
+        }
     }
 }
 
 impl Default for GpsConfig {
     fn default() -> Self {
-        Self { enabled: true, port: "/dev/serial0".into(), baud: 9600 }
+        Self {
+            enabled: true,
+            port: "/dev/serial0".into(),
+            baud: 9600,
+        }
     }
 }
 
 impl Default for TelemetryConfig {
     fn default() -> Self {
-        Self { interval: 60, alerts: Alerts::default() }
+        Self {
+            interval: 60,
+            alerts: Alerts::default(),
+        }
     }
 }
 
 impl Default for StateConfig {
     fn default() -> Self {
-        Self { directory: "/var/lib/container-tracker".into() }
+        Self {
+            directory: "/var/lib/container-tracker".into(),
+        }
     }
 }
 
@@ -201,11 +219,17 @@ pub enum ConfigError {
 impl Config {
     /// Reads and checks a file. Relative paths in it are relative to the file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text =
-            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.into(),
+            source,
+        })?;
         let mut config = Self::parse(path, &text)?;
         let directory = path.parent().unwrap_or(Path::new(""));
-        let paths = [&mut config.identity.certificate, &mut config.identity.key, &mut config.state.directory];
+        let paths = [
+            &mut config.identity.certificate,
+            &mut config.identity.key,
+            &mut config.state.directory,
+        ];
         for relative in paths.into_iter().chain(config.connection.roots.as_mut()) {
             *relative = directory.join(&relative);
         }
@@ -213,25 +237,49 @@ impl Config {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text)
-            .map_err(|source| ConfigError::Parse { path: path.into(), source: Box::new(source) })?;
+        let config: Self = toml::from_str(text).map_err(|source| ConfigError::Parse {
+            path: path.into(),
+            source: Box::new(source),
+        })?;
         match config.problem() {
-            Some((key, why)) => Err(ConfigError::Value { path: path.into(), key, why }),
+            Some((key, why)) => Err(ConfigError::Value {
+                path: path.into(),
+                key,
+                why,
+            }),
             None => Ok(config),
         }
     }
 
     fn problem(&self) -> Option<(&'static str, String)> {
-        let Self { dps, connection, sensors, telemetry, .. } = self;
+        let Self {
+            dps,
+            connection,
+            sensors,
+            telemetry,
+            ..
+        } = self;
         if dps.id_scope.is_empty() || !dps.id_scope.chars().all(|c| c.is_ascii_alphanumeric()) {
-            let why = format!("{:?} is not an ID scope; it looks like 0ne00A1B2C3, see the overview of your DPS", dps.id_scope);
+            let why = format!(
+                "{:?} is not an ID scope; it looks like 0ne00A1B2C3, see the overview of your DPS",
+                dps.id_scope
+            );
             return Some(("dps.id_scope", why));
         }
         if dps.host.is_empty() || dps.host.contains(['/', ':']) {
-            return Some(("dps.host", format!("{:?} is not a host name; it goes without scheme and port", dps.host)));
+            return Some((
+                "dps.host",
+                format!(
+                    "{:?} is not a host name; it goes without scheme and port",
+                    dps.host
+                ),
+            ));
         }
         if !(10..=MAX_KEEP_ALIVE).contains(&connection.keep_alive) {
-            let why = format!("{} s is not between 10 and {MAX_KEEP_ALIVE}", connection.keep_alive);
+            let why = format!(
+                "{} s is not between 10 and {MAX_KEEP_ALIVE}",
+                connection.keep_alive
+            );
             return Some(("connection.keep_alive", why));
         }
         if let Some(gateway) = &connection.gateway
@@ -242,13 +290,22 @@ impl Config {
         if let Some(address) = sensors.bme280.address
             && ![0x76, 0x77].contains(&address)
         {
-            return Some(("sensors.bme280.address", format!("a BME280 answers at 0x76 or 0x77, not at {address:#04x}")));
+            return Some((
+                "sensors.bme280.address",
+                format!("a BME280 answers at 0x76 or 0x77, not at {address:#04x}"),
+            ));
         }
         if sensors.gps.baud == 0 {
-            return Some(("sensors.gps.baud", "a speed of 0 transports nothing; 9600 is usual".into()));
+            return Some((
+                "sensors.gps.baud",
+                "a speed of 0 transports nothing; 9600 is usual".into(),
+            ));
         }
         if !(1..=86_400).contains(&telemetry.interval) {
-            return Some(("telemetry.interval", format!("{} s is not between 1 and 86400", telemetry.interval)));
+            return Some((
+                "telemetry.interval",
+                format!("{} s is not between 1 and 86400", telemetry.interval),
+            ));
         }
         None
     }
@@ -279,14 +336,21 @@ impl Endpoint {
             _ => (text, None),
         };
         let port = match port {
-            Some(port) => port.parse().ok().filter(|port| *port != 0).ok_or_else(|| bad("the port is no number from 1 to 65535"))?,
+            Some(port) => port
+                .parse()
+                .ok()
+                .filter(|port| *port != 0)
+                .ok_or_else(|| bad("the port is no number from 1 to 65535"))?,
             None => default_port,
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         if host.is_empty() || host.contains(['/', ' ']) {
             return Err(bad("the host is missing or has characters that no name has"));
         }
-        Ok(Self { host: host.into(), port })
+        Ok(Self {
+            host: host.into(),
+            port,
+        })
     }
 }
 
@@ -294,32 +358,53 @@ impl Endpoint {
 mod tests {
     use super::*;
 
-    const MINIMAL: &str = "[dps]\nid_scope = \"0ne00A1B2C3\"\n[identity]\ncertificate = \"a.pem\"\nkey = \"a.key\"\n";
+    const MINIMAL: &str =
+        "[dps]\nid_scope = \"0ne00A1B2C3\"\n[identity]\ncertificate = \"a.pem\"\nkey = \"a.key\"\n";
 
     fn error(text: &str) -> String {
-        Config::parse(Path::new("tracker.toml"), text).unwrap_err().to_string()
+        Config::parse(Path::new("tracker.toml"), text)
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
     fn the_minimal_file_gets_azures_defaults() {
         let config = Config::parse(Path::new("tracker.toml"), MINIMAL).unwrap();
         assert_eq!(config.dps.host, "global.azure-devices-provisioning.net");
-        assert_eq!((config.connection.port, config.connection.keep_alive), (8883, 230));
+        assert_eq!(
+            (config.connection.port, config.connection.keep_alive),
+            (8883, 230)
+        );
         assert_eq!(config.telemetry.interval(), Duration::from_secs(60));
     }
 
     #[test]
     fn errors_name_the_key_and_the_mend() {
         let with = |more: &str| error(&format!("{MINIMAL}{more}"));
-        assert!(with("[connection]\nkeep_alive = 5").ends_with("connection.keep_alive: 5 s is not between 10 and 1177"));
-        assert!(with("[telemetry]\ninterval = 0").ends_with("telemetry.interval: 0 s is not between 1 and 86400"));
+        assert!(
+            with("[connection]\nkeep_alive = 5")
+                .ends_with("connection.keep_alive: 5 s is not between 10 and 1177")
+        );
+        assert!(
+            with("[telemetry]\ninterval = 0").ends_with("telemetry.interval: 0 s is not between 1 and 86400")
+        );
         assert!(with("[sensors.bme280]\naddress = 0x40").contains("0x76 or 0x77, not at 0x40"));
-        assert!(with("[connection]\ngateway = \"edge:0\"").contains("connection.gateway: \"edge:0\" is not host"));
+        assert!(
+            with("[connection]\ngateway = \"edge:0\"").contains("connection.gateway: \"edge:0\" is not host")
+        );
         assert!(with("[sensor]\n").contains("unknown field `sensor`"));
-        assert!(error("[dps]\nid_scope = \"a/b\"\n[identity]\ncertificate=\"a\"\nkey=\"a\"").contains("is not an ID scope"));
+        assert!(
+            error("[dps]\nid_scope = \"a/b\"\n[identity]\ncertificate=\"a\"\nkey=\"a\"")
+                .contains("is not an ID scope")
+        );
         assert!(error("[dps]\n").contains("missing field `id_scope`"));
-        let missing = Config::load(Path::new("/nowhere/tracker.toml")).unwrap_err().to_string();
-        assert!(missing.starts_with("can't read the configuration /nowhere/tracker.toml"), "{missing}");
+        let missing = Config::load(Path::new("/nowhere/tracker.toml"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            missing.starts_with("can't read the configuration /nowhere/tracker.toml"),
+            "{missing}"
+        );
     }
 
     #[test]

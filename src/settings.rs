@@ -56,10 +56,14 @@ impl Settings {
                     description: "kept; this version gives it no meaning".into(),
                 },
             };
-            answers.push(Answer { property: property.clone(), acknowledgement });
+            answers.push(Answer {
+                property: property.clone(),
+                acknowledgement,
+            });
         }
         self.others = desired.clone();
-        self.others.retain(|property, _| property != TELEMETRY_INTERVAL && property != FIRMWARE);
+        self.others
+            .retain(|property, _| property != TELEMETRY_INTERVAL && property != FIRMWARE);
         answers
     }
 
@@ -72,27 +76,46 @@ impl Settings {
                 }
                 Err(why) => (AckCode::Bad, version, why),
             },
-            None if self.telemetry_interval.is_some() => {
-                (AckCode::Bad, version, "null or removed is no interval; the last one stays in force".into())
-            }
-            None => (AckCode::Default, 0, "not set in the twin; the configuration's value is in force".into()),
+            None if self.telemetry_interval.is_some() => (
+                AckCode::Bad,
+                version,
+                "null or removed is no interval; the last one stays in force".into(),
+            ),
+            None => (
+                AckCode::Default,
+                0,
+                "not set in the twin; the configuration's value is in force".into(),
+            ),
         };
         let value = json!(self.telemetry_interval(default).as_secs());
-        let acknowledgement = Acknowledgement { value, code, version, description };
-        Answer { property: TELEMETRY_INTERVAL.into(), acknowledgement }
+        let acknowledgement = Acknowledgement {
+            value,
+            code,
+            version,
+            description,
+        };
+        Answer {
+            property: TELEMETRY_INTERVAL.into(),
+            acknowledgement,
+        }
     }
 }
 
 /// A whole number of seconds in range; `5.0` is one as well.
 fn interval(value: &Value) -> Result<u64, String> {
     let whole = value.as_u64().or_else(|| {
-        value.as_f64().filter(|seconds| seconds.fract() == 0.0 && (0.0..1e18).contains(seconds)).map(|s| s as u64)
+        value
+            .as_f64()
+            .filter(|seconds| seconds.fract() == 0.0 && (0.0..1e18).contains(seconds))
+            .map(|s| s as u64)
     });
     match whole {
         Some(seconds) if INTERVAL_RANGE.contains(&seconds) => Ok(seconds),
         _ => {
             let (least, most) = (INTERVAL_RANGE.start(), INTERVAL_RANGE.end());
-            Err(format!("{value} is not a whole number of seconds from {least} to {most}"))
+            Err(format!(
+                "{value} is not a whole number of seconds from {least} to {most}"
+            ))
         }
     }
 }
@@ -102,10 +125,18 @@ fn firmware(wanted: &Value, version: u64) -> Acknowledgement {
     let running = env!("CARGO_PKG_VERSION");
     let (code, description) = match wanted.as_str() {
         Some(wanted) if wanted == running => (AckCode::Applied, format!("{running} runs")),
-        Some(wanted) => (AckCode::Pending, format!("{running} runs, {wanted} is wanted; install it with the package manager")),
+        Some(wanted) => (
+            AckCode::Pending,
+            format!("{running} runs, {wanted} is wanted; install it with the package manager"),
+        ),
         None => (AckCode::Bad, format!("{wanted} is not a version; {running} runs")),
     };
-    Acknowledgement { value: json!(running), code, version, description }
+    Acknowledgement {
+        value: json!(running),
+        code,
+        version,
+        description,
+    }
 }
 
 #[cfg(test)]
@@ -132,16 +163,33 @@ mod tests {
 
     #[test]
     fn a_bad_interval_changes_nothing_and_says_why() {
-        for bad in [json!("abc"), json!(-1), json!(0), json!(1e9), json!(1.5), json!([5]), json!(true)] {
+        for bad in [
+            json!("abc"),
+            json!(-1),
+            json!(0),
+            json!(1e9),
+            json!(1.5),
+            json!([5]),
+            json!(true),
+        ] {
             let mut settings = Settings::default();
             apply(&mut settings, json!({"telemetryInterval": 5}), 3);
             let before = settings.clone();
             let answers = apply(&mut settings, json!({"telemetryInterval": bad}), 4);
             assert_eq!(settings, before, "{bad}");
             let Answer { acknowledgement, .. } = &answers[0];
-            assert_eq!((acknowledgement.code, acknowledgement.version), (AckCode::Bad, 4), "{bad}");
+            assert_eq!(
+                (acknowledgement.code, acknowledgement.version),
+                (AckCode::Bad, 4),
+                "{bad}"
+            );
             assert_eq!(acknowledgement.value, json!(5), "the value in force");
-            assert!(acknowledgement.description.contains("not a whole number of seconds from 1 to 86400"), "{bad}");
+            assert!(
+                acknowledgement
+                    .description
+                    .contains("not a whole number of seconds from 1 to 86400"),
+                "{bad}"
+            );
         }
     }
 
@@ -167,12 +215,36 @@ mod tests {
     fn firmware_is_held_against_what_runs_and_the_rest_is_kept() {
         let mut settings = Settings::default();
         let running = env!("CARGO_PKG_VERSION");
-        let answers = apply(&mut settings, json!({"firmware": "99.0.0", "cargo": {"kind": "gouda"}}), 1);
-        let of = |name: &str| &answers.iter().find(|a| a.property == name).unwrap().acknowledgement;
-        assert_eq!((of("firmware").code, of("firmware").value.clone()), (AckCode::Pending, json!(running)));
-        assert_eq!((of("cargo").code, of("cargo").value.clone()), (AckCode::Applied, json!({"kind": "gouda"})));
+        let answers = apply(
+            &mut settings,
+            json!({"firmware": "99.0.0", "cargo": {"kind": "gouda"}}),
+            1,
+        );
+        let of = |name: &str| {
+            &answers
+                .iter()
+                .find(|a| a.property == name)
+                .unwrap()
+                .acknowledgement
+        };
+        assert_eq!(
+            (of("firmware").code, of("firmware").value.clone()),
+            (AckCode::Pending, json!(running))
+        );
+        assert_eq!(
+            (of("cargo").code, of("cargo").value.clone()),
+            (AckCode::Applied, json!({"kind": "gouda"}))
+        );
         let answers = apply(&mut settings, json!({"firmware": running}), 2);
-        assert_eq!(answers.iter().find(|a| a.property == "firmware").unwrap().acknowledgement.code, AckCode::Applied);
+        assert_eq!(
+            answers
+                .iter()
+                .find(|a| a.property == "firmware")
+                .unwrap()
+                .acknowledgement
+                .code,
+            AckCode::Applied
+        );
         let stored: Settings = serde_json::from_value(serde_json::to_value(&settings).unwrap()).unwrap();
         assert_eq!(stored, settings);
     }

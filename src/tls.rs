@@ -5,11 +5,11 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::RootCertStore;
 use rustls::client::{ClientConfig, Resumption};
 use rustls::pki_types::UnixTime;
 use rustls::sign::SingleCertAndKey;
 use rustls::time_provider::TimeProvider;
-use rustls::RootCertStore;
 
 use crate::clock::Clock;
 use crate::identity::Identity;
@@ -43,17 +43,28 @@ pub fn roots(file: Option<&Path>) -> Result<RootCertStore, RootsError> {
         store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if store.is_empty() {
             let place = "the system's certificate store".into();
-            return Err(RootsError::Empty { place, mend: "install ca-certificates, or name a file as connection.roots" });
+            return Err(RootsError::Empty {
+                place,
+                mend: "install ca-certificates, or name a file as connection.roots",
+            });
         }
         return Ok(store);
     };
-    let read = |source| RootsError::Read { path: path.into(), source };
+    let read = |source| RootsError::Read {
+        path: path.into(),
+        source,
+    };
     let mut reader = BufReader::new(File::open(path).map_err(read)?);
-    let certificates = rustls_pemfile::certs(&mut reader).collect::<Result<Vec<_>, _>>().map_err(read)?;
+    let certificates = rustls_pemfile::certs(&mut reader)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(read)?;
     store.add_parsable_certificates(certificates);
     if store.is_empty() {
         let mend = "connection.roots must be a PEM file with DigiCert Global Root G2, or the CA of your emulator or gateway";
-        return Err(RootsError::Empty { place: path.display().to_string(), mend });
+        return Err(RootsError::Empty {
+            place: path.display().to_string(),
+            mend,
+        });
     }
     Ok(store)
 }
@@ -81,6 +92,8 @@ struct TlsTime(Arc<dyn Clock>);
 impl TimeProvider for TlsTime {
     fn current_time(&self) -> Option<UnixTime> {
         let seconds = self.0.utc()?.timestamp();
-        Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(u64::try_from(seconds).ok()?)))
+        Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+            u64::try_from(seconds).ok()?,
+        )))
     }
 }

@@ -166,7 +166,7 @@ impl Registration {
             requests: 0,
             polls: 0,
             delays: 0,
-            state: State::Idle,
+            state: State::Idle(None),
         }
     }
 

@@ -51,7 +51,11 @@ impl Environment {
 
     fn check(&mut self, address: u8, quantity: Quantity, value: f64) -> Option<f64> {
         let (low, high) = quantity.range();
-        let margin = if quantity == Quantity::Humidity { HUMIDITY_MARGIN_RH } else { 0.0 };
+        let margin = if quantity == Quantity::Humidity {
+            HUMIDITY_MARGIN_RH
+        } else {
+            0.0
+        };
         // Written so that NaN fails too.
         if value >= low - margin && value <= high + margin {
             return Some(value);
