@@ -50,7 +50,7 @@ fn row(fix: &Fix) -> Value {
     ])
 }
 
-fn rounded(value: f64, decimals: i32) -> f64 {
-    let scale = 10f64.powi(decimals);
-    (value * scale).round() / scale
+/// Rounds as printing does: by the exact value, not by a product that has been rounded itself.
+fn rounded(value: f64, decimals: usize) -> f64 {
+    format!("{value:.decimals$}").parse().unwrap_or(value)
 }

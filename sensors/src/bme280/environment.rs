@@ -30,17 +30,12 @@ impl Environment {
             // Pressure and humidity are computed with the temperature: without it they mean nothing.
             return environment;
         }
-        environment.pressure_hpa = match values.pressure_pa {
-            Some(pressure) => environment.check(address, Quantity::Pressure, pressure / 100.0),
-            None => {
-                environment.faults.push(Error {
-                    address,
-                    register: Register::CALIBRATION,
-                    cause: Cause::DeadCalibration,
-                });
-                None
-            }
-        };
+        if let Some(pressure_pa) = values.pressure_pa {
+            environment.pressure_hpa = environment.check(address, Quantity::Pressure, pressure_pa / 100.0);
+        } else {
+            let (register, cause) = (Register::CALIBRATION, Cause::DeadCalibration);
+            environment.faults.push(Error { address, register, cause });
+        }
         if chip.has_humidity() {
             environment.humidity_rh = environment
                 .check(address, Quantity::Humidity, values.humidity_rh)

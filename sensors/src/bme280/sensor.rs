@@ -80,8 +80,8 @@ impl EnvironmentSensor {
         });
         let (state, cause) = match &result {
             Err(error) => (State::Failed, Some(error.to_string())),
-            Ok(environment) if environment.temperature_c.is_none() => (State::Failed, join(environment)),
-            Ok(environment) if !environment.faults.is_empty() => (State::Degraded, join(environment)),
+            Ok(environment) if environment.temperature_c.is_none() => (State::Failed, Some(join(environment))),
+            Ok(environment) if !environment.faults.is_empty() => (State::Degraded, Some(join(environment))),
             Ok(_) if self.driver.repeats() >= STUCK_REPEATS => {
                 let text = "the same bytes in every measurement: the chip is stuck, cycle its power";
                 (State::Degraded, Some(text.to_owned()))
@@ -97,7 +97,7 @@ impl EnvironmentSensor {
     }
 }
 
-fn join(environment: &Environment) -> Option<String> {
+fn join(environment: &Environment) -> String {
     let faults: Vec<String> = environment.faults.iter().map(ToString::to_string).collect();
-    Some(faults.join("; "))
+    faults.join("; ")
 }

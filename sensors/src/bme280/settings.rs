@@ -146,20 +146,20 @@ impl Settings {
         Duration::from_micros(1250 + 2300 * sum + 2 * 575)
     }
 
-    pub(super) fn ctrl_hum(&self) -> u8 {
+    pub(super) fn ctrl_hum(self) -> u8 {
         self.humidity.bits()
     }
 
     /// `ctrl_meas` with the mode bits at sleep, which is what the chip falls back to after a forced measurement.
-    pub(super) fn ctrl_meas(&self) -> u8 {
+    pub(super) fn ctrl_meas(self) -> u8 {
         self.temperature.bits() << 5 | self.pressure.bits() << 2
     }
 
-    pub(super) fn config(&self) -> u8 {
+    pub(super) fn config(self) -> u8 {
         self.filter.bits() << 2
     }
 
-    pub(super) fn of_crate(&self) -> bme280::Configuration {
+    pub(super) fn of_crate(self) -> bme280::Configuration {
         bme280::Configuration::default()
             .with_temperature_oversampling(self.temperature.of_crate())
             .with_pressure_oversampling(self.pressure.of_crate())

@@ -142,20 +142,15 @@ impl Decoder {
         self.ended_by_pause = None;
         let continues = self.epoch.as_ref().is_some_and(|epoch| epoch.time == report.time);
         let event = if continues { None } else { self.close_epoch() };
-        let date = self.date;
-        let epoch = self.epoch.get_or_insert_with(|| Epoch::open(report.time, date));
-        epoch.date = date;
+        let epoch = self.epoch.get_or_insert_with(|| Epoch::open(report.time));
+        epoch.date = self.date;
         epoch.add(report, self.framer.counts().bytes, now);
         event
     }
 
-    /// A date by itself. It may already belong to the next epoch: some receivers send it some milliseconds ahead.
+    /// A date by itself counts for the position sentences that follow. It is not given to an epoch that has begun:
+    /// some receivers send it some milliseconds ahead of the next.
     fn take_date(&mut self, time: Option<NaiveTime>, date: NaiveDate) {
-        if let Some(epoch) = &mut self.epoch
-            && !fell_by_half_a_day(epoch.time, time)
-        {
-            epoch.date = Some(date);
-        }
         self.date = Some(date);
         self.last_time = time.or(self.last_time);
     }
@@ -189,4 +184,23 @@ fn fell_by_half_a_day(before: Option<NaiveTime>, after: Option<NaiveTime>) -> bo
         (Some(before), Some(after)) => before.signed_duration_since(after).num_hours() >= 12,
         _ => false,
     }
+}
+
+/// Offsets in a recording of the position sentences that begin an epoch.
+#[cfg(feature = "simulated")]
+pub(crate) fn epoch_starts(bytes: &[u8]) -> Vec<usize> {
+    let mut framer = Framer::new();
+    let mut starts = Vec::new();
+    let mut time = None;
+    for (offset, &byte) in bytes.iter().enumerate() {
+        let Some(body) = framer.push(byte) else { continue };
+        let start = offset + 1 - (body.len() + "$*hh".len());
+        if let Sentence::Position(report) = Sentence::read(body)
+            && (starts.is_empty() || report.time != time)
+        {
+            time = report.time;
+            starts.push(start);
+        }
+    }
+    starts
 }

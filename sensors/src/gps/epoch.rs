@@ -38,10 +38,10 @@ pub enum NoFix {
 }
 
 impl Epoch {
-    pub(super) fn open(time: Option<NaiveTime>, date: Option<NaiveDate>) -> Self {
+    pub(super) fn open(time: Option<NaiveTime>) -> Self {
         Self {
             time,
-            date,
+            date: None,
             best: [const { None }; 4],
             motion: None,
             first_position: None,
