@@ -56,5 +56,8 @@ impl Certificate {
 /// SHA-256 of a certificate's DER in hexadecimal, as portals and tools show it.
 pub fn thumbprint(der: &CertificateDer<'_>) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, der);
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .as_ref()
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

@@ -2,9 +2,10 @@
 //! file system was last written, so nothing here trusts the system's clock blindly.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 
 /// When this program was built: no true time is earlier.
 pub fn build_date() -> DateTime<Utc> {
@@ -59,7 +60,10 @@ impl Clock for SystemClock {
     reason = "the one place where the system's clock is read"
 )]
 pub fn system_time() -> DateTime<Utc> {
-    std::time::SystemTime::now().into()
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    DateTime::from_timestamp(since.as_secs() as i64, since.subsec_nanos()).unwrap_or_default()
 }
 
 /// RFC 3339 in UTC with milliseconds, as telemetry carries it.

@@ -236,6 +236,10 @@ impl Events {
     }
 
     /// Tells an event.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an event is told once and then gone"
+    )]
     pub fn emit(&self, event: Event) {
         if let Some(listener) = &self.listener {
             listener(&event);

@@ -247,7 +247,7 @@ fn queue_full() -> LinkError {
 }
 
 fn classify(error: &ConnectionError) -> LinkError {
-    use LinkErrorKind::{Answered, Identity, Outage};
+    use LinkErrorKind::{Answered, Outage};
     let (kind, why) = match error {
         ConnectionError::ConnectionRefused(code) => refused(*code),
         ConnectionError::NetworkTimeout => (
@@ -255,9 +255,10 @@ fn classify(error: &ConnectionError) -> LinkError {
             format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()),
         ),
         ConnectionError::FlushTimeout => (Outage, "the connection takes no data".into()),
-        ConnectionError::Io(error) | ConnectionError::Tls(TlsError::Io(error)) => io_error(error),
+        ConnectionError::Io(error)
+        | ConnectionError::Tls(TlsError::Io(error))
+        | ConnectionError::MqttState(StateError::Io(error)) => io_error(error),
         ConnectionError::Tls(error) => (Answered, format!("TLS: {error}")),
-        ConnectionError::MqttState(StateError::Io(error)) => io_error(error),
         ConnectionError::MqttState(StateError::AwaitPingResp) => {
             (Outage, "the server does not answer pings any more".into())
         }

@@ -61,7 +61,7 @@ impl Settings {
                 acknowledgement,
             });
         }
-        self.others = desired.clone();
+        self.others.clone_from(desired);
         self.others
             .retain(|property, _| property != TELEMETRY_INTERVAL && property != FIRMWARE);
         answers

@@ -1,1 +1,1 @@
-//! Lab.
+//! The laboratory.

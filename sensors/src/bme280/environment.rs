@@ -34,7 +34,11 @@ impl Environment {
             environment.pressure_hpa = environment.check(address, Quantity::Pressure, pressure_pa / 100.0);
         } else {
             let (register, cause) = (Register::CALIBRATION, Cause::DeadCalibration);
-            environment.faults.push(Error { address, register, cause });
+            environment.faults.push(Error {
+                address,
+                register,
+                cause,
+            });
         }
         if chip.has_humidity() {
             environment.humidity_rh = environment

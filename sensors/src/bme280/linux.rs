@@ -8,37 +8,35 @@ use embedded_hal::i2c::{self, ErrorKind, ErrorType, I2c, NoAcknowledgeSource, Op
 use linux_embedded_hal::I2cdev;
 use linux_embedded_hal::i2cdev::linux::LinuxI2CError;
 
-/// A bus opened by its device file.
+/// A bus by its device file. It is opened at the first transfer, and again after an opening that failed, so that a
+/// bus that appears late is found.
 pub struct LinuxI2c {
-    device: I2cdev,
+    path: PathBuf,
+    device: Option<I2cdev>,
+}
+
+impl LinuxI2c {
+    /// The bus `/dev/i2c-1` or the like.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            device: None,
+        }
+    }
+
+    fn device(&mut self) -> Result<&mut I2cdev, LinuxI2cError> {
+        match &mut self.device {
+            Some(device) => Ok(device),
+            closed => match I2cdev::new(&self.path) {
+                Ok(device) => Ok(closed.insert(device)),
+                Err(error) => Err(LinuxI2cError::opening(&self.path, error.into())),
+            },
+        }
+    }
 }
 
 /// Pauses that really sleep, for use with [`LinuxI2c`].
 pub use linux_embedded_hal::Delay as LinuxDelay;
-
-/// Opens an I2C bus by its device file.
-///
-/// # Errors
-/// When the file is missing (I2C not enabled) or may not be opened (user not in group `i2c`); the
-/// text says which.
-pub fn open_i2c(path: impl AsRef<Path>) -> Result<LinuxI2c, OpenError> {
-    let path = path.as_ref();
-    match I2cdev::new(path) {
-        Ok(device) => Ok(LinuxI2c { device }),
-        Err(error) => Err(OpenError {
-            path: path.to_owned(),
-            source: error.into(),
-        }),
-    }
-}
-
-/// A bus that could not be opened.
-#[derive(Debug, thiserror::Error)]
-#[error("I2C bus {}: {source}: {}", path.display(), advice(source))]
-pub struct OpenError {
-    path: PathBuf,
-    source: io::Error,
-}
 
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
@@ -54,8 +52,8 @@ impl ErrorType for LinuxI2c {
 
 impl I2c for LinuxI2c {
     fn transaction(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), LinuxI2cError> {
-        I2c::<i2c::SevenBitAddress>::transaction(&mut self.device, address, operations).map_err(|error| {
-            LinuxI2cError(match error.inner() {
+        I2c::<i2c::SevenBitAddress>::transaction(self.device()?, address, operations).map_err(|error| {
+            LinuxI2cError::transfer(match error.inner() {
                 LinuxI2CError::Errno(errno) => io::Error::from_raw_os_error(*errno),
                 LinuxI2CError::Io(error) => match error.raw_os_error() {
                     Some(errno) => io::Error::from_raw_os_error(errno),
@@ -69,7 +67,30 @@ impl I2c for LinuxI2c {
 /// An error of the kernel's I2C layer.
 ///
 /// `linux-embedded-hal` knows only some of the error numbers; a missing chip on a Raspberry Pi is not among them.
-pub struct LinuxI2cError(io::Error);
+pub struct LinuxI2cError {
+    source: io::Error,
+    hint: String,
+}
+
+impl LinuxI2cError {
+    fn opening(path: &Path, source: io::Error) -> Self {
+        let hint = format!(" opening {}: {}", path.display(), advice(&source));
+        Self { source, hint }
+    }
+
+    fn transfer(source: io::Error) -> Self {
+        let hint = match source.raw_os_error() {
+            Some(EBUSY) => "; unload the kernel's bmp280 driver, it has the address",
+            Some(ETIMEDOUT) => "; a line is held low",
+            Some(EOPNOTSUPP) => "; the controller cannot do this kind of transfer",
+            _ => "",
+        };
+        Self {
+            source,
+            hint: hint.into(),
+        }
+    }
+}
 
 const ENXIO: i32 = 6;
 const EBUSY: i32 = 16;
@@ -79,7 +100,7 @@ const EREMOTEIO: i32 = 121;
 
 impl i2c::Error for LinuxI2cError {
     fn kind(&self) -> ErrorKind {
-        match self.0.raw_os_error() {
+        match self.source.raw_os_error() {
             Some(ENXIO | EREMOTEIO) => ErrorKind::NoAcknowledge(NoAcknowledgeSource::Unknown),
             Some(EBUSY | ETIMEDOUT) => ErrorKind::Bus,
             _ => ErrorKind::Other,
@@ -89,13 +110,7 @@ impl i2c::Error for LinuxI2cError {
 
 impl fmt::Debug for LinuxI2cError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hint = match self.0.raw_os_error() {
-            Some(EBUSY) => "; unload the kernel's bmp280 driver, it has the address",
-            Some(ETIMEDOUT) => "; a line is held low",
-            Some(EOPNOTSUPP) => "; the controller cannot do this kind of transfer",
-            _ => "",
-        };
-        write!(f, "{}{hint}", self.0)
+        write!(f, "{}{}", self.source, self.hint)
     }
 }
 

@@ -22,7 +22,7 @@ pub use driver::Bme280;
 pub use environment::Environment;
 pub use error::{Cause, Error, Quantity, Remedy};
 #[cfg(target_os = "linux")]
-pub use linux::{LinuxDelay, LinuxI2c, LinuxI2cError, OpenError, open_i2c};
+pub use linux::{LinuxDelay, LinuxI2c, LinuxI2cError};
 pub use registers::{DATA_AT_RESET, RESET_WORD, Register, STATUS_IM_UPDATE, STATUS_MEASURING};
 pub use sensor::EnvironmentSensor;
 pub use settings::{Address, Filter, Oversampling, Settings};
