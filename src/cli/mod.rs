@@ -93,8 +93,8 @@ pub fn start_log(level: tracing::Level) {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     if std::env::var_os("JOURNAL_STREAM").is_some() {
-        log.without_time().init()
+        log.without_time().init();
     } else {
-        log.init()
+        log.init();
     }
 }
