@@ -18,6 +18,12 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// Universal time, if it can be trusted.
     fn utc(&self) -> Option<DateTime<Utc>>;
 
+    /// The time by which certificates are judged. It differs from [`Clock::utc`] only where that runs faster than
+    /// life, in simulation.
+    fn certificate_time(&self) -> Option<DateTime<Utc>> {
+        self.utc()
+    }
+
     /// Time since a fixed moment that no change of the wall clock moves.
     fn monotonic(&self) -> Duration;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 use tracker_protocol::dps::{Refusal, Substatus};
 
 use crate::lifecycle::Loss;
@@ -78,6 +78,11 @@ pub enum Event {
         loss: Loss,
         /// When it will be tried again.
         again: Duration,
+    },
+    /// The hub has acknowledged a reading.
+    Delivered {
+        /// Its sequence number.
+        seq: u64,
     },
     /// A desired property was answered.
     Setting(Answer),
@@ -247,6 +252,7 @@ impl Events {
         }
         let device = &self.device;
         match event.severity() {
+            Severity::Debug => debug!(device, "{event}"),
             Severity::Info => info!(device, "{event}"),
             Severity::Warning => warn!(device, "{event}"),
             Severity::Error => error!(device, "{event}"),
@@ -263,6 +269,8 @@ impl fmt::Debug for Events {
 /// How much an event matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
+    /// Only for those who look closely.
+    Debug,
     /// All as it should be.
     Info,
     /// Not as it should be, and the agent deals with it.
@@ -288,6 +296,7 @@ impl Event {
             Self::Sensor { health, .. } if matches!(health.state, State::Failed | State::Degraded) => {
                 Severity::Warning
             }
+            Self::Delivered { .. } => Severity::Debug,
             _ => Severity::Info,
         }
     }
@@ -310,6 +319,7 @@ impl Event {
                 loss: Loss::TakenOver,
                 ..
             } => "takenOver",
+            Self::Delivered { .. } => "delivered",
             Self::Setting(_) => "setting",
             Self::Method { .. } => "method",
             Self::Sensor { .. } => "sensor",

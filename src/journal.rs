@@ -25,6 +25,8 @@ pub struct Entry {
 pub struct JournalStats {
     /// Readings taken since the start.
     pub taken: u64,
+    /// Readings handed to the network since the start, repetitions included.
+    pub sent: u64,
     /// Readings acknowledged since the start.
     pub acknowledged: u64,
     /// Readings that wait.
@@ -96,6 +98,7 @@ impl Journal {
             .take(limit)
             .collect();
         state.leased.extend(&chosen);
+        state.stats.sent += chosen.len() as u64;
         chosen
             .into_iter()
             .filter_map(|seq| {

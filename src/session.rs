@@ -156,6 +156,7 @@ impl<'a> Session<'a> {
     fn acknowledged(&mut self, seq: u64) {
         self.in_flight.remove(&seq);
         self.kept.journal.acknowledge(seq);
+        self.kept.events.emit(Event::Delivered { seq });
     }
 
     /// The next moment at which something is due although nothing happens.

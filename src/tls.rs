@@ -91,7 +91,7 @@ struct TlsTime(Arc<dyn Clock>);
 
 impl TimeProvider for TlsTime {
     fn current_time(&self) -> Option<UnixTime> {
-        let seconds = self.0.utc()?.timestamp();
+        let seconds = self.0.certificate_time()?.timestamp();
         Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(
             u64::try_from(seconds).ok()?,
         )))

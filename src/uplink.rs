@@ -160,7 +160,7 @@ impl Uplink {
                 modified,
             });
         }
-        let now = clock.utc().ok_or(
+        let now = clock.certificate_time().ok_or(
             "waiting for the time: neither the network nor GPS has told it yet, and without it no \
              certificate can be checked",
         )?;
