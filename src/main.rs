@@ -1,3 +1,5 @@
 //! The `container-tracker` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    container_tracker::cli::main()
+}

@@ -218,6 +218,23 @@ fn silence_ends_the_attempt() {
 }
 
 #[test]
+fn a_subscription_that_is_never_acknowledged_ends_the_attempt() {
+    let mut registration = Registration::new("box-1".parse().unwrap(), None);
+    assert_eq!(
+        registration.handle(secs(1), 0.5, Event::Tick),
+        Step::Wait(secs(31))
+    );
+    assert_eq!(
+        registration.handle(secs(30), 0.5, Event::Tick),
+        Step::Wait(secs(31))
+    );
+    assert!(matches!(
+        registration.handle(secs(31), 0.5, Event::Tick),
+        Step::Done(Outcome::TryLater { .. })
+    ));
+}
+
+#[test]
 fn a_lost_operation_is_registered_anew() {
     let mut device = Device::registering();
     device.answer(202, Some(1), ASSIGNING);

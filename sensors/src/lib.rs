@@ -1,1 +1,5 @@
-//! To be described.
+//! Drivers for the two sensors of a container tracker.
+
+pub mod bme280;
+pub mod gps;
+pub mod health;

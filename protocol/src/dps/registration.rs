@@ -39,7 +39,8 @@ pub struct Registration {
 
 #[derive(Debug)]
 enum State {
-    Idle,
+    /// Not subscribed yet; given up at the time noted at the first event.
+    Idle(Option<Duration>),
     /// A request is on its way; the operation is known when it was a poll.
     Asked {
         request_id: String,
@@ -165,7 +166,7 @@ impl Registration {
             requests: 0,
             polls: 0,
             delays: 0,
-            state: State::Idle,
+            state: State::Idle(None),
         }
     }
 
@@ -178,7 +179,7 @@ impl Registration {
     pub fn handle(&mut self, now: Duration, jitter: f64, event: Event<'_>) -> Step {
         match event {
             Event::Subscribed => match self.state {
-                State::Idle => self.ask(now, None),
+                State::Idle(_) => self.ask(now, None),
                 _ => self.tick(now),
             },
             Event::Tick => self.tick(now),
@@ -236,7 +237,13 @@ impl Registration {
 
     fn tick(&mut self, now: Duration) -> Step {
         match &mut self.state {
-            State::Idle => Step::Wait(now + ANSWER_TIMEOUT),
+            State::Idle(deadline) => {
+                let deadline = *deadline.get_or_insert(now + ANSWER_TIMEOUT);
+                if now < deadline {
+                    return Step::Wait(deadline);
+                }
+                self.give_up(None, "DPS did not acknowledge the subscription".into())
+            }
             State::Asked { deadline, .. } if now < *deadline => Step::Wait(*deadline),
             State::Asked { .. } => self.give_up(
                 None,

@@ -20,12 +20,12 @@ pub struct Acknowledgement {
 pub enum AckCode {
     /// The desired value is in force.
     Applied = 200,
+    /// The value is acceptable and will be in force later, by other hands.
+    Pending = 202,
     /// Nothing was desired; the device's own value is in force.
     Default = 203,
     /// The desired value is not acceptable.
     Bad = 400,
-    /// The device does not know this property.
-    Unknown = 404,
     /// The value is acceptable, applying it failed.
     Failed = 500,
 }

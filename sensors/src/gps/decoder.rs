@@ -1,0 +1,206 @@
+//! Bytes and the time at which they came in, epochs out. No port, no clock, no task.
+
+use std::time::Duration;
+
+use chrono::{Days, NaiveDate, NaiveTime};
+
+use super::epoch::{Epoch, NoFix};
+use super::sentence::{Report, Sentence};
+use super::{Fix, Framer, LineCounts};
+
+/// A pause this long on the line ends an epoch. At 1 Hz and 9600 baud a receiver sends for 0.4 to 0.9 s
+/// without a gap, and a USB adapter holds bytes back for 16 ms at most.
+pub const EPOCH_PAUSE: Duration = Duration::from_millis(200);
+
+/// One epoch of the receiver.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// With a fix.
+    Fix(Fix),
+    /// Without.
+    NoFix {
+        /// Time of day, if the receiver has one.
+        time: Option<NaiveTime>,
+        /// Why.
+        reason: NoFix,
+    },
+}
+
+/// What has come so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Bytes and sentences.
+    pub lines: LineCounts,
+    /// Sentences with a right checksum that could not be read all the same.
+    pub unreadable: u64,
+    /// Epochs with a fix.
+    pub fixes: u64,
+    /// Epochs without.
+    pub epochs_without_fix: u64,
+}
+
+/// Decodes the stream of one receiver. Its memory is bounded by one sentence and one epoch.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    framer: Framer,
+    epoch: Option<Epoch>,
+    /// Time of day of an epoch that a pause has ended: sentences of it that come late begin no new one.
+    ended_by_pause: Option<NaiveTime>,
+    date: Option<NaiveDate>,
+    last_time: Option<NaiveTime>,
+    last_byte_at: Duration,
+    counts: Counts,
+}
+
+impl Decoder {
+    /// A decoder for a stream that begins now.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next bytes, which came at `now` of a monotonic clock; gives the epochs that they complete.
+    /// How the stream is cut into pieces makes no difference.
+    pub fn push(&mut self, bytes: &[u8], now: Duration) -> Vec<Event> {
+        let mut events = self.tick(now);
+        if !bytes.is_empty() {
+            self.last_byte_at = now;
+        }
+        for &byte in bytes {
+            if let Some(body) = self.framer.push(byte) {
+                let sentence = Sentence::read(body);
+                events.extend(self.take(sentence, now));
+            }
+        }
+        events
+    }
+
+    /// Ends the epoch if the line has been quiet for [`EPOCH_PAUSE`], so that a fix need not wait for the next one.
+    pub fn tick(&mut self, now: Duration) -> Vec<Event> {
+        match self.deadline() {
+            Some(deadline) if now >= deadline => {
+                self.ended_by_pause = self.epoch.as_ref().and_then(|epoch| epoch.time);
+                self.finish()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// When [`Decoder::tick`] will have something to do, if no byte comes before.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.epoch.as_ref().map(|_| self.last_byte_at + EPOCH_PAUSE)
+    }
+
+    /// Ends the epoch, as at the end of a file.
+    pub fn finish(&mut self) -> Vec<Event> {
+        self.close_epoch().into_iter().collect()
+    }
+
+    /// Forgets the unfinished sentence: the line was interrupted, what follows does not belong to it.
+    pub fn interrupt(&mut self) -> Vec<Event> {
+        self.framer.interrupt();
+        self.finish()
+    }
+
+    /// What has come so far.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            lines: self.framer.counts(),
+            ..self.counts
+        }
+    }
+
+    fn take(&mut self, sentence: Sentence, now: Duration) -> Option<Event> {
+        match sentence {
+            Sentence::Position(report) => self.take_report(report, now),
+            Sentence::Motion(motion) => {
+                if let Some(epoch) = &mut self.epoch {
+                    epoch.add_motion(motion);
+                }
+                None
+            }
+            Sentence::Date { time, date } => {
+                self.take_date(time, date);
+                None
+            }
+            Sentence::Unreadable => {
+                self.counts.unreadable += 1;
+                None
+            }
+            Sentence::Other => None,
+        }
+    }
+
+    fn take_report(&mut self, report: Report, now: Duration) -> Option<Event> {
+        let is_late = report.time.is_some() && report.time == self.ended_by_pause && self.epoch.is_none();
+        self.carry_date(report.time);
+        if let Some(date) = report.date {
+            self.date = Some(date);
+        }
+        if is_late {
+            return None;
+        }
+        self.ended_by_pause = None;
+        let continues = self.epoch.as_ref().is_some_and(|epoch| epoch.time == report.time);
+        let event = if continues { None } else { self.close_epoch() };
+        let epoch = self.epoch.get_or_insert_with(|| Epoch::open(report.time));
+        epoch.date = self.date;
+        epoch.add(report, self.framer.counts().bytes, now);
+        event
+    }
+
+    /// A date by itself counts for the position sentences that follow. It is not given to an epoch that has begun:
+    /// some receivers send it some milliseconds ahead of the next.
+    fn take_date(&mut self, time: Option<NaiveTime>, date: NaiveDate) {
+        self.date = Some(date);
+        self.last_time = time.or(self.last_time);
+    }
+
+    /// GGA and GLL have no date: when the clock falls back by half a day or more, midnight has passed.
+    fn carry_date(&mut self, time: Option<NaiveTime>) {
+        if fell_by_half_a_day(self.last_time, time) {
+            self.date = self.date.and_then(|date| date.checked_add_days(Days::new(1)));
+        }
+        self.last_time = time.or(self.last_time);
+    }
+
+    fn close_epoch(&mut self) -> Option<Event> {
+        let epoch = self.epoch.take()?;
+        let time = epoch.time;
+        Some(match epoch.close() {
+            Ok(fix) => {
+                self.counts.fixes += 1;
+                Event::Fix(fix)
+            }
+            Err(reason) => {
+                self.counts.epochs_without_fix += 1;
+                Event::NoFix { time, reason }
+            }
+        })
+    }
+}
+
+fn fell_by_half_a_day(before: Option<NaiveTime>, after: Option<NaiveTime>) -> bool {
+    match (before, after) {
+        (Some(before), Some(after)) => before.signed_duration_since(after).num_hours() >= 12,
+        _ => false,
+    }
+}
+
+/// Offsets in a recording of the position sentences that begin an epoch.
+#[cfg(feature = "simulated")]
+pub(crate) fn epoch_starts(bytes: &[u8]) -> Vec<usize> {
+    let mut framer = Framer::new();
+    let mut starts = Vec::new();
+    let mut time = None;
+    for (offset, &byte) in bytes.iter().enumerate() {
+        let Some(body) = framer.push(byte) else { continue };
+        let start = offset + 1 - (body.len() + "$*hh".len());
+        if let Sentence::Position(report) = Sentence::read(body)
+            && (starts.is_empty() || report.time != time)
+        {
+            time = report.time;
+            starts.push(start);
+        }
+    }
+    starts
+}

@@ -1,0 +1,117 @@
+//! Bytes to sentences: finds `$...*hh` wherever it stands in the stream and keeps those whose checksum is right.
+
+/// Longest sentence kept, `$` and checksum included. The standard allows 82 characters; real receivers send
+/// up to 140.
+pub const LONGEST_SENTENCE: usize = 1024;
+
+/// What the framer has met so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LineCounts {
+    /// Bytes in all.
+    pub bytes: u64,
+    /// Sentences with a right checksum.
+    pub sentences: u64,
+    /// Sentences with a wrong checksum.
+    pub bad_checksum: u64,
+    /// Sentences cut off because they grew beyond [`LONGEST_SENTENCE`].
+    pub overlong: u64,
+}
+
+/// Splits a stream into sentences. Holds at most one unfinished sentence.
+#[derive(Debug)]
+pub struct Framer {
+    /// What stands between `$` and `*`, as far as it has come.
+    body: Vec<u8>,
+    state: State,
+    counts: LineCounts,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Outside,
+    Body,
+    ChecksumHigh,
+    ChecksumLow(u8),
+}
+
+impl Framer {
+    /// A framer that waits for the first `$`.
+    pub fn new() -> Self {
+        Self {
+            body: Vec::with_capacity(LONGEST_SENTENCE),
+            state: State::Outside,
+            counts: LineCounts::default(),
+        }
+    }
+
+    /// Takes the next byte; gives what stands between `$` and `*` when the byte completes a sentence.
+    pub fn push(&mut self, byte: u8) -> Option<&str> {
+        self.counts.bytes += 1;
+        // A `$` within a sentence means that the rest of that one was lost.
+        if byte == b'$' {
+            self.body.clear();
+            self.state = State::Body;
+            return None;
+        }
+        match self.state {
+            State::Outside => None,
+            State::Body => {
+                self.push_body(byte);
+                None
+            }
+            State::ChecksumHigh => {
+                self.state = hex_digit(byte).map_or(State::Outside, |high| State::ChecksumLow(high << 4));
+                None
+            }
+            State::ChecksumLow(high) => {
+                self.state = State::Outside;
+                let stated = high | hex_digit(byte)?;
+                self.complete(stated)
+            }
+        }
+    }
+
+    /// Forgets an unfinished sentence, as after the line was interrupted.
+    pub fn interrupt(&mut self) {
+        self.body.clear();
+        self.state = State::Outside;
+    }
+
+    /// What has been met so far.
+    pub fn counts(&self) -> LineCounts {
+        self.counts
+    }
+
+    fn push_body(&mut self, byte: u8) {
+        match byte {
+            b'*' => self.state = State::ChecksumHigh,
+            // `!` begins an AIS sentence; anything not printable is a line end, noise or binary.
+            b'!' | ..=0x1F | 0x7F.. => self.state = State::Outside,
+            _ if self.body.len() >= LONGEST_SENTENCE - "$*hh".len() => {
+                self.counts.overlong += 1;
+                self.state = State::Outside;
+            }
+            _ => self.body.push(byte),
+        }
+    }
+
+    fn complete(&mut self, stated: u8) -> Option<&str> {
+        let computed = self.body.iter().fold(0, |sum, byte| sum ^ byte);
+        if computed != stated {
+            self.counts.bad_checksum += 1;
+            return None;
+        }
+        self.counts.sentences += 1;
+        std::str::from_utf8(&self.body).ok()
+    }
+}
+
+impl Default for Framer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).map(|digit| digit as u8)
+}

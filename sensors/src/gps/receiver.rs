@@ -1,0 +1,230 @@
+//! The task that listens to a receiver for as long as the agent lives.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+use super::condition::Line;
+use super::source::{ByteSource, ByteStream};
+use super::{Counts, Decoder, Event, Fix, GpsTime, Judgement, Plausibility, PlausibilitySettings};
+use crate::health::{Health, Monitor, State};
+
+/// Opening a device takes no time; a driver that hangs must not hang the agent.
+const OPEN_LIMIT: Duration = Duration::from_secs(10);
+
+/// How the task behaves. Only `plausibility` and `started` have no sensible default.
+#[derive(Debug, Clone, Copy)]
+pub struct ReceiverSettings {
+    /// What is taken for true.
+    pub plausibility: PlausibilitySettings,
+    /// Zero of the monotonic clock: all durations that come out are counted from here.
+    pub started: Instant,
+    /// A fix is withdrawn when no new one has come for so long.
+    pub fix_lifetime: Duration,
+    /// Wait before the first reopening of a lost port; doubles up to `longest_backoff`.
+    pub first_backoff: Duration,
+    /// The longest wait before a reopening.
+    pub longest_backoff: Duration,
+    /// A port that has been silent for so long is closed and opened again.
+    pub reopen_silent: Duration,
+}
+
+impl ReceiverSettings {
+    /// Settings for a real receiver.
+    pub fn new(plausibility: PlausibilitySettings, started: Instant) -> Self {
+        Self {
+            plausibility,
+            started,
+            fix_lifetime: Duration::from_secs(10),
+            first_backoff: Duration::from_secs(1),
+            longest_backoff: Duration::from_secs(30),
+            reopen_silent: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What is known from the receiver now.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct GpsState {
+    /// The last plausible fix, as long as it is young.
+    pub fix: Option<Fix>,
+    /// The last time that could be trusted. It does not age: together with the monotonic clock it stays true.
+    pub time: Option<GpsTime>,
+    /// What has come so far.
+    pub counts: Counts,
+}
+
+/// Listens to one receiver. Reopens its line when it breaks, and blocks for nothing.
+pub struct Receiver {
+    source: Box<dyn ByteSource>,
+    settings: ReceiverSettings,
+    decoder: Decoder,
+    plausibility: Plausibility,
+    state: watch::Sender<GpsState>,
+    monitor: Monitor,
+    suspect: Option<f64>,
+}
+
+impl Receiver {
+    /// A receiver that has not been listened to yet.
+    pub fn new(source: impl ByteSource + 'static, settings: ReceiverSettings) -> Self {
+        Self {
+            source: Box::new(source),
+            decoder: Decoder::new(),
+            plausibility: Plausibility::new(settings.plausibility),
+            state: watch::Sender::new(GpsState::default()),
+            monitor: Monitor::new(),
+            suspect: None,
+            settings,
+        }
+    }
+
+    /// The state, to be read or awaited.
+    pub fn state(&self) -> watch::Receiver<GpsState> {
+        self.state.subscribe()
+    }
+
+    /// The health, to be read or awaited.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.monitor.watch()
+    }
+
+    /// Listens for ever. Dropping the future stops it at once and closes the line.
+    pub async fn run(mut self) -> Infallible {
+        let mut backoff = self.settings.first_backoff;
+        loop {
+            let before = self.decoder.counts().lines.sentences;
+            let reason = match timeout(OPEN_LIMIT, self.source.open()).await {
+                Ok(Ok(stream)) => {
+                    self.monitor.count(|counters| *counters.starts += 1);
+                    self.listen(stream).await
+                }
+                Ok(Err(error)) => format!("cannot open {}: {error}", self.source.name()),
+                Err(_) => format!(
+                    "cannot open {}: no answer within {OPEN_LIMIT:?}",
+                    self.source.name()
+                ),
+            };
+            let now = self.now();
+            let events = self.decoder.interrupt();
+            self.take(events);
+            self.monitor.report(now, State::Failed, Some(reason));
+            if self.decoder.counts().lines.sentences > before {
+                backoff = self.settings.first_backoff;
+            }
+            self.rest(backoff).await;
+            backoff = (backoff * 2).min(self.settings.longest_backoff);
+        }
+    }
+
+    /// Reads until the line breaks; says why it did.
+    async fn listen(&mut self, mut stream: ByteStream) -> String {
+        let mut line = Line::opened(self.now(), &self.decoder.counts());
+        let mut buffer = [0; 1024];
+        loop {
+            let wake = self.settings.started + self.next_wake(&line);
+            let read = timeout_at(wake, stream.read(&mut buffer)).await;
+            let now = self.now();
+            let events = match read {
+                Ok(Ok(0)) => return format!("{} was closed: unplugged?", self.source.name()),
+                Ok(Ok(length)) => self.decoder.push(&buffer[..length], now),
+                Ok(Err(error)) => return format!("{} broke: {error}", self.source.name()),
+                Err(_) => self.decoder.tick(now),
+            };
+            self.take(events);
+            self.expire_fix(now);
+            line.update(now, &self.decoder.counts());
+            if line.silent_for(now) >= self.settings.reopen_silent {
+                return format!("{} is silent: opening it afresh", self.source.name());
+            }
+            self.report(now, &line);
+        }
+    }
+
+    /// Waits, and withdraws the fix meanwhile when it grows old.
+    async fn rest(&mut self, length: Duration) {
+        let end = Instant::now() + length;
+        if let Some(expiry) = self.fix_expiry()
+            && self.settings.started + expiry < end
+        {
+            sleep_until(self.settings.started + expiry).await;
+            self.expire_fix(self.now());
+        }
+        sleep_until(end).await;
+    }
+
+    fn take(&mut self, events: Vec<Event>) {
+        for event in events {
+            let counts = self.decoder.counts();
+            self.monitor.count(|counters| {
+                *counters.readings = counts.fixes;
+                *counters.failures = counts.epochs_without_fix;
+            });
+            match event {
+                Event::Fix(fix) => {
+                    let (judgement, time) = self.plausibility.judge(fix);
+                    self.state.send_modify(|state| {
+                        state.counts = counts;
+                        state.time = time.or(state.time);
+                        if let Judgement::Plausible(fix) = &judgement {
+                            state.fix = Some(fix.clone());
+                        }
+                    });
+                    self.suspect = match judgement {
+                        Judgement::Plausible(_) => None,
+                        Judgement::Suspect { implied_kmh } => Some(implied_kmh),
+                    };
+                }
+                Event::NoFix { .. } => {
+                    self.plausibility.no_fix();
+                    self.state.send_modify(|state| state.counts = counts);
+                }
+            }
+        }
+    }
+
+    fn report(&self, now: Duration, line: &Line) {
+        let name = self.source.name();
+        if let Some(cause) = line.fault(now, &name) {
+            self.monitor.report(now, State::Failed, Some(cause));
+        } else if let Some(kmh) = self.suspect {
+            let cause = format!("the position jumped at {kmh:.0} km/h: waiting for a third fix to agree");
+            self.monitor.report(now, State::Degraded, Some(cause));
+        } else if self.state.borrow().fix.is_some() {
+            self.monitor.report(now, State::Ok, None);
+        } else if line.has_spoken() {
+            let cause = "the receiver answers but has no fix: does the antenna see the sky?";
+            self.monitor.report(now, State::Degraded, Some(cause.to_owned()));
+        }
+    }
+
+    fn next_wake(&self, line: &Line) -> Duration {
+        let wakes = [
+            self.decoder.deadline(),
+            self.fix_expiry(),
+            Some(line.next_check()),
+        ];
+        wakes.into_iter().flatten().min().unwrap_or_default()
+    }
+
+    fn fix_expiry(&self) -> Option<Duration> {
+        self.state
+            .borrow()
+            .fix
+            .as_ref()
+            .map(|fix| fix.received_at + self.settings.fix_lifetime)
+    }
+
+    fn expire_fix(&self, now: Duration) {
+        if self.fix_expiry().is_some_and(|expiry| now >= expiry) {
+            self.state.send_modify(|state| state.fix = None);
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.settings.started.elapsed()
+    }
+}

@@ -1,0 +1,32 @@
+//! Where the bytes of a receiver come from: a serial port, a recording, an emulated receiver.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+
+use tokio::io::AsyncRead;
+
+/// An open line from a receiver.
+pub type ByteStream = Box<dyn AsyncRead + Send + Unpin>;
+
+/// A line being opened. Dropping it gives up.
+pub type Opening<'a> = Pin<Box<dyn Future<Output = io::Result<ByteStream>> + Send + 'a>>;
+
+/// Something that can be opened, and opened again after it broke.
+pub trait ByteSource: Send {
+    /// Opens the line. Bytes that came before need not be given.
+    fn open(&mut self) -> Opening<'_>;
+
+    /// What people call it: a device path, a file name.
+    fn name(&self) -> String;
+}
+
+impl<S: ByteSource + ?Sized> ByteSource for Box<S> {
+    fn open(&mut self) -> Opening<'_> {
+        (**self).open()
+    }
+
+    fn name(&self) -> String {
+        (**self).name()
+    }
+}

@@ -1,0 +1,419 @@
+//! The configuration file, `tracker.toml`. Every key is described in `config/tracker.toml` and in the README.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use tracker_protocol::hub::MAX_KEEP_ALIVE;
+use tracker_protocol::{GLOBAL_DPS_HOST, MQTT_TLS_PORT};
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where to register.
+    pub dps: DpsConfig,
+    /// Who the device is.
+    pub identity: IdentityConfig,
+    /// How to reach the cloud.
+    #[serde(default)]
+    pub connection: ConnectionConfig,
+    /// What is measured.
+    #[serde(default)]
+    pub sensors: SensorsConfig,
+    /// How often it is measured before the device twin says otherwise, and what raises an alert.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
+    /// What is kept over a restart.
+    #[serde(default)]
+    pub state: StateConfig,
+}
+
+/// `[dps]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DpsConfig {
+    /// Names the DPS instance, for example `0ne00A1B2C3`; on its overview page in the portal.
+    pub id_scope: String,
+    /// Host name of the device endpoint.
+    #[serde(default = "default_dps_host")]
+    pub host: String,
+}
+
+/// `[identity]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityConfig {
+    /// PEM file: the leaf first, then every intermediate CA up to one that DPS knows.
+    pub certificate: PathBuf,
+    /// PEM file: the private key of the leaf.
+    pub key: PathBuf,
+}
+
+/// `[connection]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConnectionConfig {
+    /// PEM file with the root certificates that the servers' certificates are checked against; without it the
+    /// operating system's store is used.
+    pub roots: Option<PathBuf>,
+    /// `host` or `host:port` through which all traffic goes.
+    pub gateway: Option<String>,
+    /// Seconds without traffic after which the device pings.
+    pub keep_alive: u16,
+    /// TCP port of DPS and hub.
+    pub port: u16,
+}
+
+/// `[sensors]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SensorsConfig {
+    /// Temperature, pressure, humidity.
+    pub bme280: Bme280Config,
+    /// Position.
+    pub gps: GpsConfig,
+}
+
+/// `[sensors.bme280]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bme280Config {
+    /// Off: the container has no such sensor.
+    pub enabled: bool,
+    /// The I2C bus.
+    pub bus: PathBuf,
+    /// 0x76 or 0x77; without it both are tried.
+    pub address: Option<u8>,
+}
+
+/// `[sensors.gps]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GpsConfig {
+    /// Off: the container has no receiver.
+    pub enabled: bool,
+    /// The serial port.
+    pub port: PathBuf,
+    /// Bits a second.
+    pub baud: u32,
+}
+
+/// `[telemetry]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TelemetryConfig {
+    /// Seconds between readings until the twin's `telemetryInterval` says otherwise.
+    pub interval: u32,
+    /// Bounds that name an alert.
+    pub alerts: Alerts,
+}
+
+/// `[telemetry.alerts]`: a reading beyond a bound carries the alert's name as a message property.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Alerts {
+    /// °C; below it `temperatureLow`.
+    pub temperature_low: Option<f64>,
+    /// °C; above it `temperatureHigh`.
+    pub temperature_high: Option<f64>,
+    /// %RH; below it `humidityLow`.
+    pub humidity_low: Option<f64>,
+    /// %RH; above it `humidityHigh`.
+    pub humidity_high: Option<f64>,
+}
+
+/// `[state]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StateConfig {
+    /// Assignment, settings and unsent readings.
+    pub directory: PathBuf,
+}
+
+fn default_dps_host() -> String {
+    GLOBAL_DPS_HOST.into()
+}
+
+impl Default for ConnectionConfig {
+    fn default() -> Self {
+        // Carriers forget an idle connection after some five minutes, load balancers after four.
+        Self {
+            roots: None,
+            gateway: None,
+            keep_alive: 230,
+            port: MQTT_TLS_PORT,
+        }
+    }
+}
+
+impl Default for Bme280Config {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            bus: "/dev/i2c-1".into(),
+            address: None,
+        }
+    }
+}
+
+impl Default for GpsConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            port: "/dev/serial0".into(),
+            baud: 9600,
+        }
+    }
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self {
+            interval: 60,
+            alerts: Alerts::default(),
+        }
+    }
+}
+
+impl Default for StateConfig {
+    fn default() -> Self {
+        Self {
+            directory: "/var/lib/container-tracker".into(),
+        }
+    }
+}
+
+/// Why a configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("can't read the configuration {path}: {source}; name it with --config")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not TOML, a key is unknown or of the wrong kind.
+    #[error("the configuration {path} can't be used: {source}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and cause.
+        source: Box<toml::de::Error>,
+    },
+    /// A value is outside its range.
+    #[error("the configuration {path} can't be used: {key}: {why}")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// `table.key`.
+        key: &'static str,
+        /// What is wrong and what would be right.
+        why: String,
+    },
+}
+
+impl Config {
+    /// Reads and checks a file. Relative paths in it are relative to the file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.into(),
+            source,
+        })?;
+        let mut config = Self::parse(path, &text)?;
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let paths = [
+            &mut config.identity.certificate,
+            &mut config.identity.key,
+            &mut config.state.directory,
+        ];
+        for relative in paths.into_iter().chain(config.connection.roots.as_mut()) {
+            *relative = directory.join(&relative);
+        }
+        Ok(config)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|source| ConfigError::Parse {
+            path: path.into(),
+            source: Box::new(source),
+        })?;
+        match config.problem() {
+            Some((key, why)) => Err(ConfigError::Value {
+                path: path.into(),
+                key,
+                why,
+            }),
+            None => Ok(config),
+        }
+    }
+
+    fn problem(&self) -> Option<(&'static str, String)> {
+        let Self {
+            dps,
+            connection,
+            sensors,
+            telemetry,
+            ..
+        } = self;
+        if dps.id_scope.is_empty() || !dps.id_scope.chars().all(|c| c.is_ascii_alphanumeric()) {
+            let why = format!(
+                "{:?} is not an ID scope; it looks like 0ne00A1B2C3, see the overview of your DPS",
+                dps.id_scope
+            );
+            return Some(("dps.id_scope", why));
+        }
+        if dps.host.is_empty() || dps.host.contains(['/', ':']) {
+            return Some((
+                "dps.host",
+                format!(
+                    "{:?} is not a host name; it goes without scheme and port",
+                    dps.host
+                ),
+            ));
+        }
+        if !(10..=MAX_KEEP_ALIVE).contains(&connection.keep_alive) {
+            let why = format!(
+                "{} s is not between 10 and {MAX_KEEP_ALIVE}",
+                connection.keep_alive
+            );
+            return Some(("connection.keep_alive", why));
+        }
+        if let Some(gateway) = &connection.gateway
+            && let Err(why) = Endpoint::parse(gateway, connection.port)
+        {
+            return Some(("connection.gateway", why));
+        }
+        if let Some(address) = sensors.bme280.address
+            && ![0x76, 0x77].contains(&address)
+        {
+            return Some((
+                "sensors.bme280.address",
+                format!("a BME280 answers at 0x76 or 0x77, not at {address:#04x}"),
+            ));
+        }
+        if sensors.gps.baud == 0 {
+            return Some((
+                "sensors.gps.baud",
+                "a speed of 0 transports nothing; 9600 is usual".into(),
+            ));
+        }
+        if !(1..=86_400).contains(&telemetry.interval) {
+            return Some((
+                "telemetry.interval",
+                format!("{} s is not between 1 and 86400", telemetry.interval),
+            ));
+        }
+        None
+    }
+}
+
+impl TelemetryConfig {
+    /// The interval as a duration.
+    pub fn interval(&self) -> Duration {
+        Duration::from_secs(self.interval.into())
+    }
+}
+
+/// A host and a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Name or address; also the name that the server's certificate must carry.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl Endpoint {
+    /// Reads `host`, `host:port` or `[v6]:port`.
+    pub fn parse(text: &str, default_port: u16) -> Result<Self, String> {
+        let bad = |why: &str| format!("{text:?} is not host or host:port: {why}");
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
+            _ => (text, None),
+        };
+        let port = match port {
+            Some(port) => port
+                .parse()
+                .ok()
+                .filter(|port| *port != 0)
+                .ok_or_else(|| bad("the port is no number from 1 to 65535"))?,
+            None => default_port,
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        if host.is_empty() || host.contains(['/', ' ']) {
+            return Err(bad("the host is missing or has characters that no name has"));
+        }
+        Ok(Self {
+            host: host.into(),
+            port,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str =
+        "[dps]\nid_scope = \"0ne00A1B2C3\"\n[identity]\ncertificate = \"a.pem\"\nkey = \"a.key\"\n";
+
+    fn error(text: &str) -> String {
+        Config::parse(Path::new("tracker.toml"), text)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn the_minimal_file_gets_azures_defaults() {
+        let config = Config::parse(Path::new("tracker.toml"), MINIMAL).unwrap();
+        assert_eq!(config.dps.host, "global.azure-devices-provisioning.net");
+        assert_eq!(
+            (config.connection.port, config.connection.keep_alive),
+            (8883, 230)
+        );
+        assert_eq!(config.telemetry.interval(), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn errors_name_the_key_and_the_mend() {
+        let with = |more: &str| error(&format!("{MINIMAL}{more}"));
+        assert!(
+            with("[connection]\nkeep_alive = 5")
+                .ends_with("connection.keep_alive: 5 s is not between 10 and 1177")
+        );
+        assert!(
+            with("[telemetry]\ninterval = 0").ends_with("telemetry.interval: 0 s is not between 1 and 86400")
+        );
+        assert!(with("[sensors.bme280]\naddress = 0x40").contains("0x76 or 0x77, not at 0x40"));
+        assert!(
+            with("[connection]\ngateway = \"edge:0\"").contains("connection.gateway: \"edge:0\" is not host")
+        );
+        assert!(with("[sensor]\n").contains("unknown field `sensor`"));
+        assert!(
+            error("[dps]\nid_scope = \"a/b\"\n[identity]\ncertificate=\"a\"\nkey=\"a\"")
+                .contains("is not an ID scope")
+        );
+        assert!(error("[dps]\n").contains("missing field `id_scope`"));
+        let missing = Config::load(Path::new("/nowhere/tracker.toml"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            missing.starts_with("can't read the configuration /nowhere/tracker.toml"),
+            "{missing}"
+        );
+    }
+
+    #[test]
+    fn endpoints() {
+        let parse = |text: &str| Endpoint::parse(text, 8883).map(|e| (e.host, e.port));
+        assert_eq!(parse("edge"), Ok(("edge".into(), 8883)));
+        assert_eq!(parse("edge:1"), Ok(("edge".into(), 1)));
+        assert_eq!(parse("[::1]:99"), Ok(("::1".into(), 99)));
+        assert_eq!(parse("::1"), Ok(("::1".into(), 8883)));
+        assert!(parse(":1").is_err() && parse("edge:x").is_err() && parse("https://edge").is_err());
+    }
+}

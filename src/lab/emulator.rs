@@ -1,0 +1,162 @@
+//! `container-tracker emulator`: the local Azure alone.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::json;
+use tracker_emulator::{
+    AttestationMechanism, Emulator, EmulatorOptions, EnrollmentGroup, Event, InitialTwin, Subscription,
+    SubscriptionError, TelemetryMessage,
+};
+
+use super::screen::Screen;
+use crate::cli::{asked_to_stop, start_log};
+
+/// Options of `emulator`.
+#[derive(Debug, clap::Args)]
+pub struct EmulatorArgs {
+    /// Address to listen on. Only this computer can reach the default.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    listen: IpAddr,
+    /// TCP port of DPS and all hubs; 0 takes a free one. SDKs expect 8883.
+    #[arg(long, value_name = "PORT", default_value_t = tracker_protocol::MQTT_TLS_PORT)]
+    port: u16,
+    /// ID scope of the DPS.
+    #[arg(long, value_name = "SCOPE", default_value = "0ne00000001")]
+    id_scope: String,
+    /// Name of a hub; repeat it for more. A name without a dot gets .azure-devices.net.
+    #[arg(long = "hub", value_name = "NAME", default_value = "hub-1")]
+    hubs: Vec<String>,
+    /// Enroll the devices whose certificates this root or intermediate CA has signed; repeat it for more CAs.
+    #[arg(long, value_name = "CA.pem")]
+    enroll: Vec<PathBuf>,
+    /// The initial twin of enrolled devices, as {"tags": {…}, "properties": {"desired": {…}}}.
+    #[arg(long, value_name = "FILE.json")]
+    initial_twin: Option<PathBuf>,
+    /// Where server-ca.pem is written, which devices must trust.
+    #[arg(long, value_name = "DIRECTORY", default_value = ".")]
+    directory: PathBuf,
+    /// A further name or address in the server's certificate; repeat it for more.
+    #[arg(long, value_name = "NAME")]
+    server_name: Vec<String>,
+    /// Seconds that DPS asks devices to wait before they poll.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    retry_after: u64,
+    /// How much the log tells: error, warn, info, debug, or trace for every packet.
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    log: tracing::Level,
+    /// Print one JSON object a line, for scripts.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the emulator until Ctrl-C.
+pub fn emulator(args: EmulatorArgs) -> anyhow::Result<()> {
+    start_log(args.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("no async runtime")?;
+    runtime.block_on(run(args))
+}
+
+async fn run(args: EmulatorArgs) -> anyhow::Result<()> {
+    let screen = Screen::new(args.json);
+    let initial_twin = args.initial_twin.map(read_twin).transpose()?;
+    let emulator = Emulator::start(EmulatorOptions {
+        listen_address: args.listen,
+        port: args.port,
+        id_scope: args.id_scope,
+        hub_names: args.hubs,
+        retry_after: Duration::from_secs(args.retry_after),
+        extra_server_names: args.server_name,
+        ca_directory: Some(args.directory.clone()),
+        ..EmulatorOptions::default()
+    })
+    .await?;
+    let hubs = emulator.dps().hubs();
+    let names: Vec<&str> = hubs.iter().map(tracker_emulator::Hub::name).collect();
+    let text = format!(
+        "DPS with ID scope {} and {} listen on {}; devices must trust {}. Ctrl-C ends.",
+        emulator.id_scope(),
+        names.join(", "),
+        emulator.address(),
+        args.directory.join("server-ca.pem").display()
+    );
+    screen.note(
+        "emulator",
+        &text,
+        json!({"address": emulator.address().to_string(), "idScope": emulator.id_scope(), "hubs": names}),
+    );
+    for (index, path) in args.enroll.iter().enumerate() {
+        enroll(&emulator, index, path, initial_twin.clone())?;
+        screen.note(
+            "enrolled",
+            &format!("devices signed by {} are enrolled", path.display()),
+            json!({"ca": path}),
+        );
+    }
+    let mut events = emulator.events();
+    for hub in &hubs {
+        tokio::spawn(show_telemetry(hub.telemetry(), screen));
+    }
+    tokio::select! {
+        () = show_events(&mut events, screen) => {}
+        () = asked_to_stop() => {}
+    }
+    emulator.shutdown().await;
+    Ok(())
+}
+
+fn read_twin(path: PathBuf) -> anyhow::Result<InitialTwin> {
+    let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is no initial twin", path.display()))
+}
+
+/// The owner of the file has it at hand, which is proof enough of possession on a laptop.
+fn enroll(
+    emulator: &Emulator,
+    index: usize,
+    path: &PathBuf,
+    twin: Option<InitialTwin>,
+) -> anyhow::Result<()> {
+    let pem = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+    let name = format!("ca-{}", index + 1);
+    emulator
+        .dps()
+        .certificates()
+        .upload_verified(&name, &pem)
+        .with_context(|| format!("{} is not a CA certificate", path.display()))?;
+    let mut group = EnrollmentGroup::new(
+        format!("group-{}", index + 1),
+        AttestationMechanism::ca_reference(name),
+    );
+    group.initial_twin = twin;
+    emulator.dps().create_enrollment_group(group)?;
+    Ok(())
+}
+
+async fn show_telemetry(mut telemetry: Subscription<TelemetryMessage>, screen: Screen) {
+    loop {
+        match telemetry.next().await {
+            Ok(message) => screen.telemetry(&message),
+            Err(SubscriptionError::Lagged(_)) => {}
+            Err(SubscriptionError::Closed) => return,
+        }
+    }
+}
+
+async fn show_events(events: &mut Subscription<Event>, screen: Screen) {
+    loop {
+        match events.next().await {
+            Ok(event) => {
+                let details = serde_json::to_value(&event.kind).unwrap_or_default();
+                screen.note("cloud", &event.kind.to_string(), json!({"detail": details}));
+            }
+            Err(SubscriptionError::Lagged(_)) => {}
+            Err(SubscriptionError::Closed) => return,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What the laboratory shows: lines for people, or one JSON object a line for scripts.
+
+use std::io::{IsTerminal, Write};
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use tracker_emulator::TelemetryMessage;
+
+use crate::clock::{rfc3339, system_time};
+use crate::event::{Event, Severity};
+
+/// Where lines go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Screen {
+    json: bool,
+    colour: bool,
+}
+
+const DIM: &str = "\x1b[2m";
+const BOLD: &str = "\x1b[1m";
+const GREEN: &str = "\x1b[32m";
+const YELLOW: &str = "\x1b[33m";
+const RED: &str = "\x1b[31m";
+const PLAIN: &str = "\x1b[0m";
+
+impl Screen {
+    pub(super) fn new(json: bool) -> Self {
+        Self {
+            json,
+            colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        }
+    }
+
+    /// A line about the laboratory itself; `details` is for scripts.
+    pub(super) fn note(&self, event: &str, text: &str, mut details: Value) {
+        if self.json {
+            merge(
+                &mut details,
+                json!({"event": event, "time": rfc3339(system_time()), "text": text}),
+            );
+            line(&details.to_string());
+        } else {
+            line(&format!("{}{text}{}", self.style(BOLD), self.style(PLAIN)));
+        }
+    }
+
+    /// A tracker's event.
+    pub(super) fn event(&self, device: &str, event: &Event) {
+        if self.json {
+            let mut object = event.details();
+            let text = event.to_string();
+            merge(
+                &mut object,
+                json!({"event": event.name(), "device": device, "time": rfc3339(system_time()), "text": text}),
+            );
+            return line(&object.to_string());
+        }
+        let colour = match event.severity() {
+            Severity::Debug => return,
+            Severity::Info => PLAIN,
+            Severity::Warning => YELLOW,
+            Severity::Error => RED,
+        };
+        self.row(device, " ", colour, &event.to_string());
+    }
+
+    /// A message as the hub received it.
+    pub(super) fn telemetry(&self, message: &TelemetryMessage) {
+        let body: Value = serde_json::from_slice(&message.body).unwrap_or(Value::Null);
+        if !self.json {
+            return self.row(&message.device_id, "▶", GREEN, &summary(&body));
+        }
+        let properties: serde_json::Map<String, Value> = message
+            .properties
+            .iter()
+            .map(|(key, value)| (key.to_owned(), value.map_or(Value::Null, Value::from)))
+            .collect();
+        let object = json!({
+            "event": "telemetry",
+            "device": message.device_id,
+            "hub": message.hub,
+            "time": rfc3339(message.enqueued_time),
+            "messageId": message.message_id(),
+            "duplicate": message.repeated_message_id,
+            "properties": properties,
+            "body": body,
+        });
+        line(&object.to_string());
+    }
+
+    fn row(&self, device: &str, mark: &str, colour: &str, text: &str) {
+        let (dim, plain, colour) = (self.style(DIM), self.style(PLAIN), self.style(colour));
+        let time = system_time().format("%H:%M:%S");
+        line(&format!(
+            "{dim}{time}{plain} {device:<16} {colour}{mark} {text}{plain}"
+        ));
+    }
+
+    fn style(&self, code: &'static str) -> &'static str {
+        if self.colour { code } else { "" }
+    }
+}
+
+/// Telemetry at a glance: `#12 2026-11-21 14:05  3.98 °C  1013.2 hPa  84.1 %RH  36.8400°S 174.7800°E  12.0 km/h`.
+fn summary(body: &Value) -> String {
+    let number = |name: &str, decimals: usize, unit: &str| match body[name].as_f64() {
+        Some(value) => format!("{value:.decimals$} {unit}"),
+        None => format!("- {unit}"),
+    };
+    let time = body["time"]
+        .as_str()
+        .and_then(|time| time.parse::<DateTime<Utc>>().ok());
+    let time = time.map_or("time unknown    ".into(), |time| {
+        time.format("%Y-%m-%d %H:%M").to_string()
+    });
+    let position = match (body["location"]["lat"].as_f64(), body["location"]["lon"].as_f64()) {
+        (Some(lat), Some(lon)) => format!(
+            "{:8.4}°{} {:8.4}°{}  {}",
+            lat.abs(),
+            if lat < 0.0 { 'S' } else { 'N' },
+            lon.abs(),
+            if lon < 0.0 { 'W' } else { 'E' },
+            number("speed", 1, "km/h"),
+        ),
+        _ => "no GPS fix".into(),
+    };
+    format!(
+        "#{:<4} {time}  {:>9}  {:>10}  {:>9}  {position}",
+        body["seq"].as_u64().unwrap_or(0),
+        number("temperature", 2, "°C"),
+        number("pressure", 1, "hPa"),
+        number("humidity", 1, "%RH"),
+    )
+}
+
+fn merge(target: &mut Value, more: Value) {
+    if target.is_null() {
+        *target = json!({});
+    }
+    if let (Value::Object(target), Value::Object(more)) = (target, more) {
+        target.extend(more);
+    }
+}
+
+/// A reader who has gone away is no reason to fail.
+fn line(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}

@@ -1,0 +1,478 @@
+//! Where the device stands between power-up and telemetry, and what it does next: a pure function of (time, event).
+//!
+//! | state | leaves when | goes to |
+//! |---|---|---|
+//! | registering | assigned | connecting |
+//! | | disabled, 401, 404, failed | refused |
+//! | | 429, 5xx, network | registering, after the service's retry-after or backoff |
+//! | connecting | CONNACK 0 | online |
+//! | | refused for identity | registering |
+//! | | network, TLS, CONNACK 3 | connecting, with backoff; after long with answers that are none, registering |
+//! | online | link lost | connecting, with backoff unless the spell was stable |
+//! | refused | a long wait, a changed certificate, an operator's word | registering |
+//!
+//! Worst case of requests an hour: 2 registrations while refused; 12 attempts to register while DPS fails; 12 to
+//! connect while the hub can't be reached.
+
+use std::time::Duration;
+
+use tracker_protocol::dps::Outcome;
+use tracker_protocol::{Backoff, BackoffPolicy};
+
+use crate::assignment::Assignment;
+use crate::link::{LinkError, LinkErrorKind};
+
+/// Attempts at hub and DPS.
+const ATTEMPTS: BackoffPolicy = BackoffPolicy {
+    floor: Duration::from_secs(1),
+    first: Duration::from_secs(5),
+    cap: Duration::from_secs(600),
+    stable: Duration::from_secs(60),
+};
+/// A refused device asks again after a time between these: somebody may have enabled it.
+const REFUSED: BackoffPolicy = BackoffPolicy {
+    floor: Duration::from_secs(300),
+    first: Duration::from_secs(900),
+    cap: Duration::from_secs(3600),
+    stable: Duration::ZERO,
+};
+/// So many attempts in a row, over so long a time, that were answered but not by a healthy hub: the hub may be gone.
+const HUB_GONE_ATTEMPTS: u32 = 10;
+const HUB_GONE_AFTER: Duration = Duration::from_secs(15 * 60);
+/// A connection shorter than this, cut by the other side …
+const SHORT_SPELL: Duration = Duration::from_secs(60);
+/// … so many times in a row: another client uses the same identity.
+const TAKEN_OVER: u32 = 3;
+
+/// What to do, and not before when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Next {
+    /// The deed.
+    pub action: Action,
+    /// Not before this time.
+    pub at: Duration,
+}
+
+/// A deed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Ask DPS.
+    Register,
+    /// Connect to the assigned hub.
+    Connect(Assignment),
+}
+
+/// The state in one word, for logs and status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// No assignment; DPS is or will be asked.
+    Registering,
+    /// Assigned; the hub is or will be connected to.
+    Connecting,
+    /// Connected to the hub.
+    Online,
+    /// DPS will not have this device; it is asked again after a long wait.
+    Refused,
+}
+
+/// What a lost connection may mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// The network, or a restart of the hub.
+    Ordinary,
+    /// Dropped right after connecting, again and again.
+    TakenOver,
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub struct Lifecycle {
+    state: State,
+    assignment: Option<Assignment>,
+    not_before: Duration,
+    dps: Backoff,
+    hub: Backoff,
+    refused: Backoff,
+    /// Attempts answered by something that is no healthy hub, and since when.
+    answered: u32,
+    answered_since: Duration,
+    online_since: Duration,
+    short_spells: u32,
+    /// The hub refused our identity after DPS had just assigned us to it.
+    just_assigned: bool,
+}
+
+impl Lifecycle {
+    /// A device that begins with the assignment it stored, if any, after a first wait that spreads a fleet.
+    pub fn new(assignment: Option<Assignment>, first_wait: Duration) -> Self {
+        Self {
+            state: if assignment.is_some() {
+                State::Connecting
+            } else {
+                State::Registering
+            },
+            assignment,
+            not_before: first_wait,
+            dps: Backoff::new(ATTEMPTS),
+            hub: Backoff::new(ATTEMPTS),
+            refused: Backoff::new(REFUSED),
+            answered: 0,
+            answered_since: Duration::ZERO,
+            online_since: Duration::ZERO,
+            short_spells: 0,
+            just_assigned: false,
+        }
+    }
+
+    /// Where the device stands.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The hub it belongs to, as far as it knows.
+    pub fn assignment(&self) -> Option<&Assignment> {
+        self.assignment.as_ref()
+    }
+
+    /// What to do next.
+    pub fn next(&self) -> Next {
+        let action = match (&self.state, &self.assignment) {
+            (State::Connecting | State::Online, Some(assignment)) => Action::Connect(assignment.clone()),
+            _ => Action::Register,
+        };
+        Next {
+            action,
+            at: self.not_before,
+        }
+    }
+
+    /// DPS was asked and this came of it. Returns the assignment when there is a new one.
+    pub fn registered(
+        &mut self,
+        now: Duration,
+        jitter: f64,
+        outcome: Result<Outcome, LinkError>,
+        assign: impl FnOnce(tracker_protocol::dps::Assignment) -> Assignment,
+    ) -> Option<&Assignment> {
+        match outcome {
+            Ok(Outcome::Assigned(assigned)) => {
+                self.dps.reset();
+                self.refused.reset();
+                self.answered = 0;
+                self.state = State::Connecting;
+                // A hub that refuses what DPS has just assigned is given time to hear of it.
+                self.not_before = if self.just_assigned {
+                    now + self.hub.failed(now, jitter)
+                } else {
+                    now
+                };
+                self.just_assigned = true;
+                Some(self.assignment.insert(assign(assigned)))
+            }
+            Ok(Outcome::Refused(_)) => {
+                self.state = State::Refused;
+                self.assignment = None;
+                self.just_assigned = false;
+                self.not_before = now + self.refused.failed(now, jitter);
+                None
+            }
+            Ok(Outcome::TryLater { retry_after, .. }) => {
+                self.register_later(now, jitter, retry_after);
+                None
+            }
+            Err(_) => {
+                self.register_later(now, jitter, None);
+                None
+            }
+        }
+    }
+
+    fn register_later(&mut self, now: Duration, jitter: f64, retry_after: Option<Duration>) {
+        let backoff = self.dps.failed(now, jitter);
+        let wait = match retry_after {
+            // Never sooner than asked, and not all devices at once.
+            Some(asked) => backoff.max(asked + (asked / 4).max(Duration::from_secs(1)).mul_f64(jitter)),
+            None => backoff,
+        };
+        self.not_before = now + wait;
+        // The hub is tried again meanwhile if there is one: DPS was asked on suspicion only.
+        self.state = if self.assignment.is_some() {
+            State::Connecting
+        } else {
+            State::Registering
+        };
+    }
+
+    /// The hub has accepted the device.
+    pub fn connected(&mut self, now: Duration) {
+        self.state = State::Online;
+        self.online_since = now;
+        self.answered = 0;
+        self.just_assigned = false;
+        self.hub.connected(now);
+    }
+
+    /// The hub could not be connected to.
+    pub fn connect_failed(&mut self, now: Duration, jitter: f64, error: &LinkError) {
+        match error.kind {
+            LinkErrorKind::Identity => self.identity_refused(now),
+            LinkErrorKind::Answered => {
+                if self.answered == 0 {
+                    self.answered_since = now;
+                }
+                self.answered += 1;
+                self.not_before = now + self.hub.failed(now, jitter);
+                if self.answered >= HUB_GONE_ATTEMPTS
+                    && now.saturating_sub(self.answered_since) >= HUB_GONE_AFTER
+                {
+                    self.answered = 0;
+                    self.state = State::Registering;
+                }
+            }
+            LinkErrorKind::Outage => {
+                self.answered = 0;
+                self.not_before = now + self.hub.failed(now, jitter);
+            }
+        }
+    }
+
+    /// The hub does not know this device (any more): DPS must say where it belongs.
+    fn identity_refused(&mut self, now: Duration) {
+        self.state = State::Registering;
+        self.assignment = None;
+        self.not_before = now;
+    }
+
+    /// The connection to the hub is gone.
+    pub fn lost(&mut self, now: Duration, jitter: f64) -> Loss {
+        self.state = State::Connecting;
+        let short = now.saturating_sub(self.online_since) < SHORT_SPELL;
+        self.short_spells = if short { self.short_spells + 1 } else { 0 };
+        let wait = self.hub.failed(now, jitter);
+        // The first loss after a good spell is retried at once, with a second of jitter for the fleet's sake.
+        let wait = if self.hub.failures() == 1 {
+            Duration::from_secs(1).mul_f64(jitter)
+        } else {
+            wait
+        };
+        self.not_before = now + wait;
+        if self.short_spells >= TAKEN_OVER {
+            Loss::TakenOver
+        } else {
+            Loss::Ordinary
+        }
+    }
+
+    /// There is news that makes an attempt worthwhile now: the link is up again, a certificate was replaced, an
+    /// operator asks.
+    pub fn nudge(&mut self, now: Duration) {
+        self.not_before = self.not_before.min(now);
+        self.dps.reset();
+        self.hub.reset();
+        self.refused.reset();
+        if self.state == State::Refused {
+            self.state = State::Registering;
+        }
+    }
+
+    /// The assignment no longer holds (another certificate, another ID scope): DPS is asked.
+    pub fn forget_assignment(&mut self, now: Duration) {
+        self.assignment = None;
+        self.state = State::Registering;
+        self.nudge(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracker_protocol::dps::{Refusal, RefusalKind};
+
+    fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn assignment() -> Assignment {
+        Assignment {
+            hub: "h".into(),
+            device_id: "d".into(),
+            thumbprint: "t".into(),
+            id_scope: "s".into(),
+            dps_host: "g".into(),
+        }
+    }
+
+    fn error(kind: LinkErrorKind) -> LinkError {
+        LinkError {
+            kind,
+            why: String::new(),
+        }
+    }
+
+    fn assigned() -> Result<Outcome, LinkError> {
+        Ok(Outcome::Assigned(tracker_protocol::dps::Assignment {
+            hub: "h".into(),
+            device_id: "d".into(),
+            substatus: None,
+            payload: None,
+        }))
+    }
+
+    fn refused() -> Result<Outcome, LinkError> {
+        Ok(Outcome::Refused(Refusal {
+            kind: RefusalKind::Disabled,
+            code: 0,
+            message: String::new(),
+        }))
+    }
+
+    fn online() -> Lifecycle {
+        let mut life = Lifecycle::new(Some(assignment()), secs(0));
+        life.connected(secs(0));
+        life
+    }
+
+    #[test]
+    fn a_stored_assignment_costs_no_dps_call() {
+        assert_eq!(
+            Lifecycle::new(Some(assignment()), secs(3)).next(),
+            Next {
+                action: Action::Connect(assignment()),
+                at: secs(3)
+            }
+        );
+        assert_eq!(Lifecycle::new(None, secs(0)).next().action, Action::Register);
+    }
+
+    #[test]
+    fn an_identity_refused_by_the_hub_leads_to_dps_at_once() {
+        let mut life = online();
+        life.lost(secs(100), 0.5);
+        life.connect_failed(secs(101), 0.5, &error(LinkErrorKind::Identity));
+        assert_eq!(
+            life.next(),
+            Next {
+                action: Action::Register,
+                at: secs(101)
+            }
+        );
+        life.registered(secs(102), 0.5, assigned(), |_| assignment());
+        assert_eq!(
+            life.next(),
+            Next {
+                action: Action::Connect(assignment()),
+                at: secs(102)
+            }
+        );
+        // Refused again by the hub just assigned: no tight circle.
+        life.connect_failed(secs(103), 0.5, &error(LinkErrorKind::Identity));
+        life.registered(secs(104), 0.5, assigned(), |_| assignment());
+        assert!(life.next().at > secs(105), "{:?}", life.next());
+    }
+
+    #[test]
+    fn an_outage_never_leads_to_dps() {
+        let mut life = online();
+        let mut now = secs(1000);
+        life.lost(now, 0.9);
+        for _ in 0..500 {
+            now = life.next().at;
+            assert_eq!(life.next().action, Action::Connect(assignment()));
+            life.connect_failed(now, 0.9, &error(LinkErrorKind::Outage));
+        }
+        assert!(
+            now > secs(86_400),
+            "half a thousand attempts take more than a day: {now:?}"
+        );
+    }
+
+    #[test]
+    fn a_hub_that_answers_nonsense_for_long_leads_to_dps() {
+        let mut life = online();
+        life.lost(secs(1000), 0.5);
+        let mut attempts = 0;
+        while matches!(life.next().action, Action::Connect(_)) {
+            life.connect_failed(life.next().at, 0.5, &error(LinkErrorKind::Answered));
+            attempts += 1;
+        }
+        assert!(
+            attempts >= 10 && life.next().at >= secs(1000 + 900),
+            "{attempts} {:?}",
+            life.next()
+        );
+        // DPS can't be reached either: it is an outage, and the old hub is tried again.
+        life.registered(life.next().at, 0.5, Err(error(LinkErrorKind::Outage)), |_| {
+            assignment()
+        });
+        assert_eq!(life.next().action, Action::Connect(assignment()));
+    }
+
+    #[test]
+    fn a_refused_device_asks_rarely_and_an_operator_wakes_it() {
+        let mut life = Lifecycle::new(None, secs(0));
+        let mut requests = 0;
+        let mut now = secs(0);
+        // The shortest waits that chance can give.
+        while now < secs(24 * 3600) {
+            life.registered(now, 0.0, refused(), |_| assignment());
+            assert_eq!(life.state(), State::Refused);
+            requests += 1;
+            now = life.next().at;
+        }
+        assert!(requests <= 24 * 12 + 1, "{requests} requests a day");
+        life.nudge(now);
+        assert_eq!(
+            life.next(),
+            Next {
+                action: Action::Register,
+                at: now
+            }
+        );
+    }
+
+    #[test]
+    fn retry_after_is_obeyed() {
+        let mut life = Lifecycle::new(None, secs(0));
+        let later = Outcome::TryLater {
+            retry_after: Some(secs(120)),
+            why: String::new(),
+        };
+        life.registered(secs(10), 0.0, Ok(later.clone()), |_| assignment());
+        assert_eq!(
+            life.next(),
+            Next {
+                action: Action::Register,
+                at: secs(130)
+            }
+        );
+        life.registered(secs(130), 1.0, Ok(later), |_| assignment());
+        assert_eq!(life.next().at, secs(130 + 150));
+    }
+
+    #[test]
+    fn a_takeover_is_recognised_and_backed_off() {
+        let mut life = online();
+        let mut now = secs(10_000);
+        life.connected(now);
+        let mut losses = Vec::new();
+        let mut waits = Vec::new();
+        for _ in 0..8 {
+            losses.push(life.lost(now + secs(2), 0.99));
+            waits.push(life.next().at - now);
+            now = life.next().at;
+            life.connected(now);
+        }
+        assert_eq!(losses[..2], [Loss::Ordinary; 2]);
+        assert_eq!(losses[2..], [Loss::TakenOver; 6]);
+        assert!(waits[7] > secs(300), "{waits:?}");
+        assert_eq!(life.lost(now + secs(3600), 0.5), Loss::Ordinary);
+    }
+
+    #[test]
+    fn a_link_lost_after_a_good_spell_is_tried_again_at_once() {
+        let mut life = online();
+        life.lost(secs(3600), 0.5);
+        assert!(life.next().at <= secs(3601), "{:?}", life.next());
+    }
+}

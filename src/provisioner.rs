@@ -1,0 +1,57 @@
+//! Asks DPS where this device belongs: one connection, one registration.
+
+use tokio::time::{Instant, sleep_until};
+use tracker_protocol::RegistrationId;
+use tracker_protocol::dps::{self, DpsUsername, Event, Outcome, RESPONSE_FILTER, Registration, Step};
+
+use crate::link::{Link, LinkError, LinkEvent, LinkOptions};
+
+/// The MQTT user name at DPS.
+pub fn username(id_scope: &str, registration_id: &RegistrationId) -> String {
+    DpsUsername {
+        id_scope: id_scope.into(),
+        registration_id: registration_id.to_string(),
+        api_version: dps::API_VERSION.into(),
+        client_version: Some(crate::user_agent()),
+    }
+    .to_string()
+}
+
+/// Connects, registers, polls until there is an outcome, and says goodbye.
+pub async fn register(options: &LinkOptions, registration_id: RegistrationId) -> Result<Outcome, LinkError> {
+    let mut link = Link::connect(options).await?;
+    link.subscribe([RESPONSE_FILTER.to_owned()])?;
+    let mut registration = Registration::new(registration_id, None);
+    let start = Instant::now();
+    let mut step = registration.handle(start.elapsed(), rand::random(), Event::Tick);
+    loop {
+        let deadline = match step {
+            Step::Done(outcome) => {
+                link.close().await;
+                return Ok(outcome);
+            }
+            Step::Publish(message, deadline) => {
+                link.publish(message, None)?;
+                deadline
+            }
+            Step::Wait(deadline) => deadline,
+        };
+        let event = tokio::select! {
+            event = link.next() => Some(event?),
+            () = sleep_until(start + deadline) => None,
+        };
+        let now = start.elapsed();
+        step = match event {
+            Some(LinkEvent::Subscribed) => registration.handle(now, rand::random(), Event::Subscribed),
+            Some(LinkEvent::Message { topic, payload }) => registration.handle(
+                now,
+                rand::random(),
+                Event::Message {
+                    topic: &topic,
+                    payload: &payload,
+                },
+            ),
+            Some(LinkEvent::Acknowledged(_)) | None => registration.handle(now, rand::random(), Event::Tick),
+        };
+    }
+}

@@ -1,0 +1,311 @@
+//! One connection to the assigned hub: readings out, twin and methods in.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+use tracker_protocol::Publish;
+use tracker_protocol::hub::{
+    self, CloudTopic, DeviceTopic, HubUsername, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER,
+    TwinClient, TwinEvent, TwinStep,
+};
+
+use crate::desired::Desired;
+use crate::event::{Event, Events};
+use crate::journal::{Entry, Journal};
+use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent};
+use crate::methods;
+use crate::status::Status;
+
+/// Readings sent and not yet acknowledged, at the most.
+const WINDOW: usize = 32;
+/// A reading unacknowledged for so long means that the link is dead, whatever TCP says.
+const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(30);
+/// Health and counts are reported at most so often.
+const REPORT_EVERY: Duration = Duration::from_secs(30);
+
+/// IoT Plug and Play model of the messages and properties, described in `config/tracker-model.json`.
+pub const MODEL_ID: &str = "dtmi:containertracker:Tracker;1";
+
+/// The MQTT user name at a hub.
+pub fn username(hub: &str, device_id: &str) -> String {
+    HubUsername {
+        hub: hub.into(),
+        device_id: device_id.into(),
+        module_id: None,
+        api_version: Some(hub::API_VERSION.into()),
+        client_type: Some(crate::user_agent()),
+        model_id: Some(MODEL_ID.into()),
+    }
+    .to_string()
+}
+
+/// What outlives a connection.
+pub struct Kept {
+    /// Readings to deliver.
+    pub journal: std::sync::Arc<Journal>,
+    /// The device's side of the twin.
+    pub twin: TwinClient,
+    /// Settings in force.
+    pub desired: Desired,
+    /// For methods and reports.
+    pub status: Status,
+    /// Where events go.
+    pub events: Events,
+    /// The moment that the twin's times count from.
+    pub started: Instant,
+}
+
+/// A session in progress.
+pub struct Session<'a> {
+    link: Link,
+    device_id: String,
+    kept: &'a mut Kept,
+    /// When each reading in flight was sent.
+    in_flight: BTreeMap<u64, Instant>,
+    report_due: Instant,
+}
+
+impl<'a> Session<'a> {
+    /// Begins on a link that has just been made: subscribes, and sends readings without waiting for that.
+    pub fn begin(link: Link, device_id: &str, kept: &'a mut Kept) -> Result<Self, LinkError> {
+        let filters = [TWIN_RESPONSE_FILTER, TWIN_DESIRED_FILTER, METHOD_FILTER];
+        link.subscribe(filters.map(str::to_owned))?;
+        kept.journal.release();
+        let report_due = Instant::now();
+        Ok(Self {
+            link,
+            device_id: device_id.into(),
+            kept,
+            in_flight: BTreeMap::new(),
+            report_due,
+        })
+    }
+
+    /// Works until the link is lost, and says why it was.
+    pub async fn run(&mut self) -> LinkError {
+        loop {
+            if let Err(error) = self.turn().await {
+                self.kept.journal.release();
+                return error;
+            }
+        }
+    }
+
+    /// Gives what is in flight a moment to be acknowledged, and says goodbye.
+    pub async fn finish(mut self, patience: Duration) {
+        let patience = Instant::now() + patience;
+        while !self.in_flight.is_empty() {
+            tokio::select! {
+                event = self.link.next() => match event {
+                    Ok(LinkEvent::Acknowledged(seq)) => self.acknowledged(seq),
+                    Ok(_) => {}
+                    Err(_) => break,
+                },
+                () = sleep_until(patience) => break,
+            }
+        }
+        self.kept.journal.release();
+        self.link.close().await;
+    }
+
+    async fn turn(&mut self) -> Result<(), LinkError> {
+        self.deliver()?;
+        let deadline = self.deadline();
+        let (journal, status) = (self.kept.journal.clone(), &mut self.kept.status);
+        tokio::select! {
+            event = self.link.next() => self.handle(event?)?,
+            () = journal.changed() => {}
+            () = any_change(status), if self.report_due <= Instant::now() => self.report()?,
+            () = sleep_until(deadline) => self.tick()?,
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Duration {
+        self.kept.started.elapsed()
+    }
+
+    /// Fills the window.
+    fn deliver(&mut self) -> Result<(), LinkError> {
+        for entry in self
+            .kept
+            .journal
+            .lease(WINDOW.saturating_sub(self.in_flight.len()))
+        {
+            let message = self.message(&entry);
+            self.in_flight.insert(entry.seq, Instant::now());
+            self.link.publish(message, Some(entry.seq))?;
+        }
+        Ok(())
+    }
+
+    fn message(&self, entry: &Entry) -> Publish {
+        let clock = &*self.kept.status.clock;
+        let properties = entry.reading.properties(&entry.message_id, clock);
+        let topic = DeviceTopic::Telemetry {
+            device_id: self.device_id.clone(),
+            properties,
+        };
+        Publish {
+            topic: topic.to_string(),
+            payload: entry.reading.body(entry.seq, clock),
+        }
+    }
+
+    fn acknowledged(&mut self, seq: u64) {
+        self.in_flight.remove(&seq);
+        self.kept.journal.acknowledge(seq);
+        self.kept.events.emit(Event::Delivered { seq });
+    }
+
+    /// The next moment at which something is due although nothing happens.
+    fn deadline(&self) -> Instant {
+        let unacknowledged = self
+            .in_flight
+            .values()
+            .min()
+            .map(|sent| *sent + ACKNOWLEDGE_WITHIN);
+        let twin = self.kept.twin.deadline().map(|at| self.kept.started + at);
+        // A report that is not due yet becomes possible then.
+        let report = Some(self.report_due).filter(|due| *due > Instant::now());
+        let far = Instant::now() + Duration::from_secs(3600);
+        [unacknowledged, twin, report]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(far)
+    }
+
+    fn tick(&mut self) -> Result<(), LinkError> {
+        if self
+            .in_flight
+            .values()
+            .any(|sent| sent.elapsed() >= ACKNOWLEDGE_WITHIN)
+        {
+            let why = format!(
+                "the hub has acknowledged nothing for {} s",
+                ACKNOWLEDGE_WITHIN.as_secs()
+            );
+            return Err(LinkError {
+                kind: LinkErrorKind::Outage,
+                why,
+            });
+        }
+        let steps = self.kept.twin.handle(self.now(), TwinEvent::Tick);
+        self.follow(steps)
+    }
+
+    fn handle(&mut self, event: LinkEvent) -> Result<(), LinkError> {
+        match event {
+            LinkEvent::Acknowledged(seq) => {
+                self.acknowledged(seq);
+                Ok(())
+            }
+            LinkEvent::Subscribed => {
+                let steps = self.kept.twin.handle(self.now(), TwinEvent::Subscribed);
+                self.follow(steps)
+            }
+            LinkEvent::Message { topic, payload } => self.receive(&topic, &payload),
+        }
+    }
+
+    fn receive(&mut self, topic: &str, payload: &[u8]) -> Result<(), LinkError> {
+        let now = self.now();
+        let twin_event = match topic.parse::<CloudTopic>() {
+            Ok(CloudTopic::TwinResponse {
+                status, request_id, ..
+            }) => {
+                let event = TwinEvent::Response {
+                    status,
+                    request_id: &request_id,
+                    payload,
+                };
+                let steps = self.kept.twin.handle(now, event);
+                return self.follow(steps);
+            }
+            Ok(CloudTopic::DesiredPatch { version }) => TwinEvent::Desired { version, payload },
+            Ok(CloudTopic::MethodRequest { name, request_id }) => {
+                return self.answer_method(name, request_id, payload);
+            }
+            Ok(CloudTopic::DeviceBound { .. }) => return Ok(()),
+            Err(error) => {
+                self.kept.events.emit(Event::Trouble(format!(
+                    "the hub sent what can't be read: {error}"
+                )));
+                return Ok(());
+            }
+        };
+        let steps = self.kept.twin.handle(now, twin_event);
+        self.follow(steps)
+    }
+
+    fn answer_method(&mut self, name: String, request_id: String, payload: &[u8]) -> Result<(), LinkError> {
+        let (status, body) = methods::call(&name, payload, &self.kept.status);
+        self.kept.events.emit(Event::Method { name, status });
+        let topic = DeviceTopic::MethodResponse { status, request_id }.to_string();
+        self.link.publish(
+            Publish {
+                topic,
+                payload: body.to_string().into_bytes(),
+            },
+            None,
+        )
+    }
+
+    fn follow(&mut self, steps: Vec<TwinStep>) -> Result<(), LinkError> {
+        for step in steps {
+            match step {
+                TwinStep::Publish(message) => self.link.publish(message, None)?,
+                TwinStep::Desired { properties, version } => self.apply(&properties, version)?,
+                TwinStep::Fault(fault) => self.kept.events.emit(Event::Trouble(fault)),
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(
+        &mut self,
+        properties: &serde_json::Map<String, serde_json::Value>,
+        version: u64,
+    ) -> Result<(), LinkError> {
+        let applied = self.kept.desired.apply(properties, version);
+        for answer in applied.news {
+            self.kept.events.emit(Event::Setting(answer));
+        }
+        if let Err(error) = applied.stored {
+            let what = format!("the settings can't be stored and will be forgotten at a restart: {error}");
+            self.kept.events.emit(Event::Trouble(what));
+        }
+        let mut reported = applied.reported;
+        reported.extend(self.kept.status.reported());
+        let steps = self.kept.twin.report(self.now(), reported);
+        self.follow(steps)
+    }
+
+    fn report(&mut self) -> Result<(), LinkError> {
+        self.report_due = Instant::now() + REPORT_EVERY;
+        let steps = self.kept.twin.report(self.now(), self.kept.status.reported());
+        self.follow(steps)
+    }
+}
+
+/// Waits until the health of any sensor changes.
+async fn any_change(status: &mut Status) {
+    let mut changes: Vec<_> = status
+        .sensors
+        .iter_mut()
+        .map(|(_, health)| Box::pin(health.changed()))
+        .collect();
+    std::future::poll_fn(|context| {
+        if changes
+            .iter_mut()
+            .any(|change| change.as_mut().poll(context).is_ready())
+        {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+}

@@ -1,0 +1,175 @@
+//! A whole tracker: sensors, recorder, journal, uplink, wired together.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
+use tracker_protocol::hub::TwinClient;
+use tracker_sensors::bme280::EnvironmentSensor;
+use tracker_sensors::gps::Receiver;
+
+use crate::assignment::AssignmentFile;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::desired::Desired;
+use crate::event::{Event, Events};
+use crate::journal::{Journal, JournalStats};
+use crate::lifecycle::State;
+use crate::recorder::{Recorder, Sampler, SensorHealth};
+use crate::session::Kept;
+use crate::status::{Connection, Status};
+use crate::uplink::Uplink;
+
+/// Readings kept in memory: a week at one a minute.
+const CAPACITY: usize = 10_080;
+
+/// A tracker that has not started yet.
+pub struct Tracker {
+    /// Its configuration.
+    pub config: Config,
+    /// Temperature, pressure, humidity, where there is such a sensor.
+    pub environment: Option<EnvironmentSensor>,
+    /// Position, where there is a receiver.
+    pub gps: Option<Receiver>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where events go.
+    pub events: Events,
+    /// The first connection is made after a random part of this, so that a fleet that is powered at the same moment
+    /// does not knock at the same moment.
+    pub first_wait: Duration,
+}
+
+impl Tracker {
+    /// Runs until `shutdown` is ready, and gives the journal's counts at the end.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<JournalStats> {
+        let Self {
+            config,
+            environment,
+            gps,
+            clock,
+            events,
+            first_wait,
+        } = self;
+        let directory = config.state.directory.clone();
+        std::fs::create_dir_all(&directory).with_context(|| {
+            format!(
+                "can't make the state directory {} (state.directory)",
+                directory.display()
+            )
+        })?;
+        let started = Instant::now();
+        let journal = Arc::new(Journal::new(CAPACITY, rand::random()));
+        let (desired, loaded) = Desired::load(&directory, config.telemetry.interval());
+        if let Err(error) = loaded {
+            let what = format!(
+                "the stored settings can't be read ({error}); those of the configuration are in force"
+            );
+            events.emit(Event::Trouble(what));
+        }
+        let stored = AssignmentFile::new(&directory);
+        let assignment = stored.read().unwrap_or_else(|error| {
+            events.emit(Event::Trouble(format!(
+                "the stored assignment can't be read ({error}); DPS will be asked"
+            )));
+            None
+        });
+        events.emit(Event::Started {
+            version: env!("CARGO_PKG_VERSION"),
+            backlog: journal.stats().backlog,
+        });
+
+        let mut tasks = JoinSet::new();
+        let mut sensors = Vec::new();
+        let sampler = environment.map(Sampler::new);
+        if let Some(sampler) = &sampler {
+            sensors.push(("bme280", sampler.health()));
+        }
+        let gps_state = gps.as_ref().map(Receiver::state);
+        if let Some(receiver) = gps {
+            sensors.push(("gps", SensorHealth::of(receiver.health())));
+            tasks.spawn(async move {
+                let never = receiver.run().await;
+                match never {}
+            });
+        }
+        for (name, health) in &sensors {
+            tasks.spawn(tell_health(name, health.clone(), events.clone()));
+        }
+        let recorder = Recorder {
+            sampler,
+            gps: gps_state.clone(),
+            interval: desired.interval(),
+            journal: journal.clone(),
+            clock: clock.clone(),
+            alerts: config.telemetry.alerts.clone(),
+        };
+        tasks.spawn(recorder.run());
+
+        let state = if assignment.is_some() {
+            State::Connecting
+        } else {
+            State::Registering
+        };
+        let connection = watch::Sender::new(Connection {
+            state,
+            hub: None,
+            taken_over: false,
+        });
+        let status = Status {
+            journal: journal.clone(),
+            connection: connection.subscribe(),
+            sensors,
+            gps: gps_state,
+            clock,
+        };
+        let twin = TwinClient::new();
+        let kept = Kept {
+            journal: journal.clone(),
+            twin,
+            desired,
+            status,
+            events: events.clone(),
+            started,
+        };
+        let first_wait = first_wait.mul_f64(rand::random());
+        let uplink = Uplink::new(config, kept, connection, stored, assignment, first_wait);
+        let (stop, stopped) = watch::channel(false);
+        let uplink = tokio::spawn(uplink.run(stopped));
+
+        let ended = tokio::select! {
+            () = shutdown => Ok(()),
+            Some(ended) = tasks.join_next() => Err(task_ended(ended)),
+        };
+        tasks.shutdown().await;
+        stop.send_replace(true);
+        let uplinked = uplink.await.context("the uplink ended unexpectedly");
+        let stats = journal.stats();
+        events.emit(Event::Stopped {
+            backlog: stats.backlog,
+        });
+        ended.and(uplinked)?;
+        Ok(stats)
+    }
+}
+
+fn task_ended(result: Result<(), JoinError>) -> anyhow::Error {
+    match result {
+        Ok(()) => anyhow::anyhow!("a task that should never end has ended"),
+        Err(error) => anyhow::Error::new(error).context("a task ended unexpectedly"),
+    }
+}
+
+async fn tell_health(name: &'static str, mut health: SensorHealth, events: Events) {
+    loop {
+        health.changed().await;
+        events.emit(Event::Sensor {
+            name,
+            health: health.current(),
+        });
+    }
+}

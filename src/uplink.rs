@@ -1,0 +1,347 @@
+//! Keeps the device connected: asks DPS, connects to the hub, begins again, for ever.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rustls::ClientConfig;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracker_protocol::dps::Outcome;
+
+use crate::assignment::{Assignment, AssignmentFile};
+use crate::config::{Config, Endpoint};
+use crate::event::{Event, Events};
+use crate::identity::Identity;
+use crate::lifecycle::{Action, Lifecycle, Loss};
+use crate::link::{Link, LinkError, LinkErrorKind, LinkOptions};
+use crate::session::{Kept, Session};
+use crate::status::Connection;
+use crate::{provisioner, session, tls};
+
+/// How often the certificate file is looked at, and a missing time or identity asked for again.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// At the end, readings in flight get so long to be acknowledged.
+const GOODBYE: Duration = Duration::from_millis(400);
+
+/// The uplink of one device.
+pub struct Uplink {
+    config: Config,
+    life: Lifecycle,
+    stored: AssignmentFile,
+    kept: Kept,
+    connection: watch::Sender<Connection>,
+    events: Events,
+    credentials: Option<Credentials>,
+    last_problem: String,
+}
+
+/// An identity and the TLS client made with it. Kept as long as the certificate file stays the same, so that TLS
+/// sessions can be resumed.
+struct Credentials {
+    identity: Identity,
+    tls: Arc<ClientConfig>,
+    modified: Option<SystemTime>,
+}
+
+impl Uplink {
+    /// An uplink that begins after `first_wait` with the stored assignment, if it is still good.
+    pub fn new(
+        config: Config,
+        kept: Kept,
+        connection: watch::Sender<Connection>,
+        stored: AssignmentFile,
+        assignment: Option<Assignment>,
+        first_wait: Duration,
+    ) -> Self {
+        let events = kept.events.clone();
+        let life = Lifecycle::new(assignment, kept.started.elapsed() + first_wait);
+        Self {
+            config,
+            life,
+            stored,
+            kept,
+            connection,
+            events,
+            credentials: None,
+            last_problem: String::new(),
+        }
+    }
+
+    /// Works until `shutdown` says so.
+    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        while !*shutdown.borrow() {
+            let next = self.life.next();
+            self.publish_state(None);
+            tokio::select! {
+                () = sleep_until(self.kept.started + next.at) => {}
+                () = self.certificate_changed() => {
+                    self.life.nudge(self.now());
+                    continue;
+                }
+                _ = shutdown.changed() => continue,
+            }
+            let Some((identity, tls)) = self.credentials() else {
+                tokio::select! {
+                    () = sleep(LOOK_EVERY) => {}
+                    _ = shutdown.changed() => {}
+                }
+                continue;
+            };
+            match next.action {
+                Action::Register => tokio::select! {
+                    () = self.register(&identity, tls) => {}
+                    _ = shutdown.changed() => {}
+                },
+                Action::Connect(assignment) if !self.holds(&assignment, &identity) => {
+                    self.life.forget_assignment(self.now());
+                }
+                Action::Connect(assignment) => self.connect(&assignment, tls, &mut shutdown).await,
+            }
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.kept.started.elapsed()
+    }
+
+    fn publish_state(&self, taken_over: Option<bool>) {
+        self.connection.send_if_modified(|current| {
+            let new = Connection {
+                state: self.life.state(),
+                hub: self.life.assignment().map(|assignment| assignment.hub.clone()),
+                taken_over: taken_over.unwrap_or(current.taken_over),
+            };
+            std::mem::replace(current, new.clone()) != new
+        });
+    }
+
+    /// Whether the assignment was made for this identity and this DPS.
+    fn holds(&self, assignment: &Assignment, identity: &Identity) -> bool {
+        assignment.thumbprint == identity.thumbprint
+            && assignment.id_scope == self.config.dps.id_scope
+            && assignment.dps_host == self.config.dps.host
+    }
+
+    /// Identity and TLS client, loaded again when the certificate was replaced. `None` while they can't be used; the
+    /// reason is told once.
+    fn credentials(&mut self) -> Option<(Identity, Arc<ClientConfig>)> {
+        match self.load_credentials() {
+            Ok(credentials) => {
+                self.last_problem.clear();
+                Some(credentials)
+            }
+            Err(problem) => {
+                if problem != self.last_problem {
+                    self.events.emit(Event::Trouble(problem.clone()));
+                    self.last_problem = problem;
+                }
+                None
+            }
+        }
+    }
+
+    fn load_credentials(&mut self) -> Result<(Identity, Arc<ClientConfig>), String> {
+        let clock = self.kept.status.clock.clone();
+        let modified = modified(&self.config.identity.certificate);
+        if self
+            .credentials
+            .as_ref()
+            .is_none_or(|credentials| credentials.modified != modified)
+        {
+            let identity = Identity::load(&self.config.identity).map_err(|error| error.to_string())?;
+            let roots =
+                tls::roots(self.config.connection.roots.as_deref()).map_err(|error| error.to_string())?;
+            let tls =
+                tls::client_config(roots, &identity, clock.clone()).map_err(|error| error.to_string())?;
+            self.credentials = Some(Credentials {
+                identity,
+                tls: Arc::new(tls),
+                modified,
+            });
+        }
+        let now = clock.certificate_time().ok_or(
+            "waiting for the time: neither the network nor GPS has told it yet, and without it no \
+             certificate can be checked",
+        )?;
+        let Some(Credentials { identity, tls, .. }) = &self.credentials else {
+            return Err("there is no identity".into());
+        };
+        identity.validity(now).map_err(|error| error.to_string())?;
+        Ok((identity.clone(), tls.clone()))
+    }
+
+    /// Waits until the certificate file is another one than that in use.
+    async fn certificate_changed(&self) {
+        let Some(credentials) = &self.credentials else {
+            return std::future::pending().await;
+        };
+        loop {
+            sleep(LOOK_EVERY).await;
+            let now = modified(&self.config.identity.certificate);
+            if now.is_some() && now != credentials.modified {
+                return;
+            }
+        }
+    }
+
+    fn link_options(
+        &self,
+        host: &str,
+        client_id: &str,
+        username: String,
+        tls: Arc<ClientConfig>,
+    ) -> LinkOptions {
+        let connection = &self.config.connection;
+        let endpoint = match &connection.gateway {
+            Some(gateway) => Endpoint::parse(gateway, connection.port),
+            None => Ok(Endpoint {
+                host: host.into(),
+                port: connection.port,
+            }),
+        };
+        // The gateway was checked when the configuration was read.
+        let endpoint = endpoint.unwrap_or(Endpoint {
+            host: host.into(),
+            port: connection.port,
+        });
+        LinkOptions {
+            endpoint,
+            client_id: client_id.into(),
+            username,
+            keep_alive: connection.keep_alive,
+            tls,
+        }
+    }
+
+    async fn register(&mut self, identity: &Identity, tls: Arc<ClientConfig>) {
+        let dps = self.config.dps.clone();
+        self.events.emit(Event::Registering {
+            host: dps.host.clone(),
+            id_scope: dps.id_scope.clone(),
+        });
+        let id = &identity.registration_id;
+        let options = self.link_options(
+            &dps.host,
+            id.as_str(),
+            provisioner::username(&dps.id_scope, id),
+            tls,
+        );
+        let outcome = provisioner::register(&options, id.clone()).await;
+        let thumbprint = identity.thumbprint.clone();
+        let told = outcome.clone();
+        let now = self.now();
+        let assignment = self
+            .life
+            .registered(now, rand::random(), outcome, |assigned| Assignment {
+                hub: assigned.hub,
+                device_id: assigned.device_id,
+                thumbprint,
+                id_scope: dps.id_scope,
+                dps_host: dps.host,
+            })
+            .cloned();
+        self.store(assignment.as_ref());
+        let again = self.life.next().at.saturating_sub(now);
+        self.events.emit(match told {
+            Ok(Outcome::Assigned(assigned)) => Event::Assigned {
+                hub: assigned.hub,
+                device_id: assigned.device_id,
+                substatus: assigned.substatus,
+            },
+            Ok(Outcome::Refused(refusal)) => Event::Refused { refusal, again },
+            Ok(Outcome::TryLater { why, .. }) => Event::RegisterLater { why, again },
+            Err(error) => Event::RegisterLater {
+                why: self.registration_error(&error),
+                again,
+            },
+        });
+    }
+
+    /// DPS takes no connection from a device whose ID scope or client ID it does not know.
+    fn registration_error(&self, error: &LinkError) -> String {
+        match error.kind {
+            LinkErrorKind::Identity => {
+                format!(
+                    "{error}; is the ID scope {} right (dps.id_scope)?",
+                    self.config.dps.id_scope
+                )
+            }
+            LinkErrorKind::Answered | LinkErrorKind::Outage => error.to_string(),
+        }
+    }
+
+    /// Keeps what the lifecycle knows: a refused device has no assignment any more.
+    fn store(&self, assignment: Option<&Assignment>) {
+        if assignment.is_none() && self.life.assignment().is_some() {
+            return;
+        }
+        if let Err(error) = self.stored.write(assignment) {
+            let what = format!("the assignment can't be stored, the next start will ask DPS again: {error}");
+            self.events.emit(Event::Trouble(what));
+        }
+    }
+
+    async fn connect(
+        &mut self,
+        assignment: &Assignment,
+        tls: Arc<ClientConfig>,
+        shutdown: &mut watch::Receiver<bool>,
+    ) {
+        let Assignment { hub, device_id, .. } = assignment;
+        self.events.emit(Event::Connecting { hub: hub.clone() });
+        let options = self.link_options(hub, device_id, session::username(hub, device_id), tls);
+        let connected = tokio::select! {
+            link = Link::connect(&options) => link,
+            _ = shutdown.changed() => return,
+        };
+        let link = match connected {
+            Ok(link) => link,
+            Err(error) => return self.connect_failed(&error),
+        };
+        self.life.connected(self.now());
+        self.publish_state(None);
+        let backlog = self.kept.journal.stats().backlog;
+        self.events.emit(Event::Online {
+            hub: hub.clone(),
+            backlog,
+        });
+        let online_since = Instant::now();
+        let error = match Session::begin(link, device_id, &mut self.kept) {
+            Ok(mut session) => tokio::select! {
+                error = session.run() => error,
+                _ = shutdown.changed() => return session.finish(GOODBYE).await,
+            },
+            Err(error) => error,
+        };
+        let loss = self.life.lost(self.now(), rand::random());
+        let stayed = online_since.elapsed() >= Duration::from_secs(60);
+        self.publish_state(if stayed {
+            Some(false)
+        } else {
+            (loss == Loss::TakenOver).then_some(true)
+        });
+        let again = self.life.next().at.saturating_sub(self.now());
+        self.events.emit(Event::Lost {
+            why: error.why,
+            loss,
+            again,
+        });
+    }
+
+    fn connect_failed(&mut self, error: &LinkError) {
+        let now = self.now();
+        self.life.connect_failed(now, rand::random(), error);
+        let again = self.life.next().at.saturating_sub(now);
+        self.events.emit(Event::ConnectLater {
+            why: error.why.clone(),
+            again,
+        });
+    }
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path)
+        .and_then(|metadata| metadata.modified())
+        .ok()
+}
