@@ -129,7 +129,9 @@ fn describe_bus_error(kind: ErrorKind) -> &'static str {
         ErrorKind::NoAcknowledge(NoAcknowledgeSource::Address | NoAcknowledgeSource::Unknown) => {
             "nobody acknowledges the address: check cable, power and the SDO pin (0x76 or 0x77)"
         }
-        ErrorKind::NoAcknowledge(NoAcknowledgeSource::Data) => "the chip stopped acknowledging: check the cable",
+        ErrorKind::NoAcknowledge(NoAcknowledgeSource::Data) => {
+            "the chip stopped acknowledging: check the cable"
+        }
         ErrorKind::ArbitrationLoss => "another device drives the bus: check for a second master or a short",
         ErrorKind::Bus => "bus fault: check pull-ups, and that no kernel driver (bmp280) holds the address",
         ErrorKind::Overrun => "the bus controller lost bytes: try a lower bus speed",

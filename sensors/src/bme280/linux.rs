@@ -25,7 +25,10 @@ pub fn open_i2c(path: impl AsRef<Path>) -> Result<LinuxI2c, OpenError> {
     let path = path.as_ref();
     match I2cdev::new(path) {
         Ok(device) => Ok(LinuxI2c { device }),
-        Err(error) => Err(OpenError { path: path.to_owned(), source: error.into() }),
+        Err(error) => Err(OpenError {
+            path: path.to_owned(),
+            source: error.into(),
+        }),
     }
 }
 

@@ -52,7 +52,10 @@ impl EnvironmentSensor {
         B: I2c + Send + 'static,
         D: DelayNs + Send + 'static,
     {
-        Self { driver: Box::new(Bme280::new(bus, delay, settings)), monitor: Monitor::new() }
+        Self {
+            driver: Box::new(Bme280::new(bus, delay, settings)),
+            monitor: Monitor::new(),
+        }
     }
 
     /// The sensor's health, to be watched.
@@ -77,7 +80,9 @@ impl EnvironmentSensor {
         });
         let (state, cause) = match &result {
             Err(error) => (State::Failed, Some(error.to_string())),
-            Ok(environment) if environment.temperature_c.is_none() => (State::Failed, Some(join(environment))),
+            Ok(environment) if environment.temperature_c.is_none() => {
+                (State::Failed, Some(join(environment)))
+            }
             Ok(environment) if !environment.faults.is_empty() => (State::Degraded, Some(join(environment))),
             Ok(_) if self.driver.repeats() >= STUCK_REPEATS => {
                 let text = "the same bytes in every measurement: the chip is stuck, cycle its power";

@@ -37,7 +37,11 @@ enum State {
 impl Framer {
     /// A framer that waits for the first `$`.
     pub fn new() -> Self {
-        Self { body: Vec::with_capacity(LONGEST_SENTENCE), state: State::Outside, counts: LineCounts::default() }
+        Self {
+            body: Vec::with_capacity(LONGEST_SENTENCE),
+            state: State::Outside,
+            counts: LineCounts::default(),
+        }
     }
 
     /// Takes the next byte; gives what stands between `$` and `*` when the byte completes a sentence.

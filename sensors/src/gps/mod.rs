@@ -14,9 +14,9 @@ mod sentence;
 mod serial;
 mod source;
 
-pub use decoder::{Counts, Decoder, EPOCH_PAUSE, Event};
 #[cfg(feature = "simulated")]
 pub(crate) use decoder::epoch_starts;
+pub use decoder::{Counts, Decoder, EPOCH_PAUSE, Event};
 pub use epoch::NoFix;
 pub use fix::{Fix, Position};
 pub use framer::{Framer, LONGEST_SENTENCE, LineCounts};
