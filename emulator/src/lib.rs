@@ -1,1 +1,85 @@
-//! To be described.
+//! A local Azure: the Device Provisioning Service and any number of IoT hubs, on one port of your machine.
+//!
+//! ```text
+//!             one port, MQTT 3.1.1 over mutual TLS                         in the process
+//!  device ──▶ TLS: client certificate passed on, not judged
+//!         ──▶ CONNECT: the user name says DPS or which hub
+//!               ├─ DPS session:  register ─▶ verdict on the chain ─▶ hub, identity, record ◀── Dps
+//!               └─ hub session:  telemetry, twin, methods, messages ◀────── Registry ◀──────── Hub
+//!  both tell what happens ─────────────────────────────────────────────────────▶ Emulator::events()
+//!  telemetry, as the hub received it ──────────────────────────────────────────▶ Hub::telemetry()
+//! ```
+//!
+//! It is for simulation, for tests of devices and their SDKs, and to be run as a program. It answers as Azure is
+//! documented, or was seen, to answer, refusals included: wrong ID scope, untrusted chain, disabled enrollment, taken
+//! over connection, topics that do not exist.
+//!
+//! # What it does not do
+//!
+//! It says so where it is asked for it: symmetric keys, SAS tokens and TPM; the allocation policies geoLatency and
+//! custom; certificate signing requests; module identities; `QoS` 2; MQTT over `WebSockets`, AMQP and HTTPS; file upload.
+//! It imitates no throttling of its own accord (see [`Faults`]) and keeps nothing beyond its own life.
+//! Nothing in it is meant to protect anything: do not let it face a network you do not trust.
+//!
+//! # Example
+//!
+//! ```no_run
+//! use tracker_emulator::{AttestationMechanism, Emulator, EnrollmentGroup, pki};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let root = pki::CertificateAuthority::root("lab root", pki::Validity::always())?;
+//! let factory = root.intermediate("lab factory", pki::Validity::always())?;
+//! let device = factory.device("sensor-thl-001", pki::Validity::always())?;
+//!
+//! let emulator = Emulator::builder().start().await?;
+//! emulator.dps().certificates().upload_verified("lab-root", &root.certificate_pem())?;
+//! let attestation = AttestationMechanism::signing_certificate(factory.certificate_pem());
+//! emulator.dps().create_enrollment_group(EnrollmentGroup::new("trackers", attestation))?;
+//! // Now let a device with `device.chain_pem` and `device.key_pem` connect to `emulator.address()`,
+//! // trusting `emulator.server_ca_pem()`, with the ID scope `emulator.id_scope()`.
+//! # emulator.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Logging
+//!
+//! Through `tracing`: target `tracker_emulator::events` (info) tells every event in a line,
+//! `tracker_emulator::wire` (trace) every MQTT packet in both directions, without bodies and passwords.
+
+mod clock;
+mod dps;
+mod emulator;
+mod events;
+mod faults;
+mod hub;
+mod id;
+mod lock;
+mod mqtt;
+mod options;
+pub mod pki;
+mod server;
+mod subscription;
+mod tls;
+mod x509;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use dps::{
+    AllocationPolicy, AttestationMechanism, AttestationType, CaCertificate, CaReferences, Certificates,
+    CustomAllocationDefinition, DeviceCapabilities, Dps, DpsError, EnrollmentGroup, IfMatch,
+    IndividualEnrollment, InitialTwin, InitialTwinProperties, LinkedHub, ProvisioningStatus,
+    RegistrationState, RegistrationStatus, ReprovisionPolicy, Substatus, X509Attestation,
+    X509CertificateWithInfo, X509Certificates,
+};
+pub use emulator::{Emulator, StartError};
+pub use events::{DisconnectReason, Event, EventKind};
+pub use faults::{Fault, FaultId, FaultKind, Faults, FaultyService};
+pub use hub::{
+    Authentication, AuthenticationType, CloudToDeviceMessage, ConnectionState, Device, DeviceStatus,
+    DirectMethod, Hub, HubError, MethodResult, TelemetryCounters, TelemetryMessage, Twin, TwinError,
+    TwinPatch, TwinProperties, X509Thumbprint,
+};
+pub use options::{EmulatorBuilder, EmulatorOptions};
+pub use subscription::{Subscription, SubscriptionError};
+pub use tls::ServerIdentityError;
+pub use x509::{CertificateError, X509CertificateInfo};

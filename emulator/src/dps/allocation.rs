@@ -1,0 +1,126 @@
+//! The choice of a hub among those linked.
+
+use ring::digest;
+
+use super::{enrollments::Allocation, model::AllocationPolicy};
+
+/// A hub that DPS may assign devices to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkedHub {
+    /// Host name.
+    pub name: String,
+    /// Share of devices under the hashed policy, 1 to 1000.
+    pub allocation_weight: u16,
+}
+
+/// The hub for a registration ID (in its canonical, lower-case form); `None` when no candidate is linked.
+///
+/// *Hashed* gives every hub a score from the hash of hub and device, weighted, and takes the highest: a hub that
+/// comes or goes moves only the devices it wins or loses.
+pub(super) fn choose<'a>(
+    allocation: Allocation<'_>,
+    linked: &'a [LinkedHub],
+    registration_id: &str,
+) -> Option<&'a LinkedHub> {
+    let named: Vec<&str> = allocation
+        .iot_hubs
+        .iter()
+        .map(String::as_str)
+        .chain(allocation.iot_hub_host_name)
+        .collect();
+    let mut candidates = linked
+        .iter()
+        .filter(|hub| named.is_empty() || named.iter().any(|name| name.eq_ignore_ascii_case(&hub.name)));
+    match allocation.policy {
+        AllocationPolicy::Static => candidates.next(),
+        // The others are refused when the enrollment is made.
+        AllocationPolicy::Hashed | AllocationPolicy::GeoLatency | AllocationPolicy::Custom => {
+            candidates.max_by(|a, b| score(a, registration_id).total_cmp(&score(b, registration_id)))
+        }
+    }
+}
+
+/// Weighted rendezvous hashing: -weight / ln(u), u uniform in (0, 1).
+fn score(hub: &LinkedHub, registration_id: &str) -> f64 {
+    let hash = digest::digest(
+        &digest::SHA256,
+        format!("{}\n{registration_id}", hub.name).as_bytes(),
+    );
+    let bits = hash
+        .as_ref()
+        .iter()
+        .take(6)
+        .fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+    let uniform = (bits as f64 + 0.5) / (1_u64 << 48) as f64;
+    -f64::from(hub.allocation_weight) / uniform.ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hubs(weights: &[u16]) -> Vec<LinkedHub> {
+        let hub = |(index, &allocation_weight)| LinkedHub {
+            name: format!("hub-{index}"),
+            allocation_weight,
+        };
+        weights.iter().enumerate().map(hub).collect()
+    }
+
+    const HASHED: Allocation<'_> = Allocation {
+        policy: AllocationPolicy::Hashed,
+        iot_hubs: &[],
+        iot_hub_host_name: None,
+    };
+
+    #[test]
+    fn hashed_follows_the_weights() {
+        let linked = hubs(&[1, 3]);
+        let heavy = (0..4000)
+            .filter(|device| {
+                choose(HASHED, &linked, &format!("d{device}")).is_some_and(|hub| hub.name == "hub-1")
+            })
+            .count();
+        assert!(
+            (2850..3150).contains(&heavy),
+            "{heavy} of 4000 at three quarters of the weight"
+        );
+    }
+
+    #[test]
+    fn a_new_hub_moves_only_the_devices_it_takes() {
+        let (before, after) = (hubs(&[1, 1]), hubs(&[1, 1, 1]));
+        for device in 0..500 {
+            let id = format!("d{device}");
+            let (old, new) = (choose(HASHED, &before, &id), choose(HASHED, &after, &id));
+            assert!(old == new || new.is_some_and(|hub| hub.name == "hub-2"));
+        }
+    }
+
+    #[test]
+    fn named_hubs_are_the_only_candidates() {
+        let linked = hubs(&[1, 1, 1]);
+        let named = ["HUB-2".to_owned()];
+        let allocation = Allocation {
+            policy: AllocationPolicy::Static,
+            iot_hubs: &named,
+            iot_hub_host_name: None,
+        };
+        assert_eq!(
+            choose(allocation, &linked, "d").map(|hub| hub.name.as_str()),
+            Some("hub-2")
+        );
+        let unlinked = ["elsewhere".to_owned()];
+        assert_eq!(
+            choose(
+                Allocation {
+                    iot_hubs: &unlinked,
+                    ..HASHED
+                },
+                &linked,
+                "d"
+            ),
+            None
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! The CA certificates uploaded to the service, and the proof that their uploader holds the key.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::DpsError;
+use crate::{
+    id::{dps_etag, guid},
+    x509::{Certificate, X509CertificateInfo, paths},
+};
+
+/// An uploaded CA certificate as the service shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CaCertificate {
+    /// The name given at upload, by which `caReferences` refer to it.
+    pub name: String,
+    /// What the certificate says.
+    pub info: X509CertificateInfo,
+    /// Whether possession of its key was proven. Only then do devices below it count as trusted.
+    pub is_verified: bool,
+    /// Changes with every change of the record.
+    pub etag: String,
+}
+
+#[derive(Debug)]
+struct Entry {
+    certificate: Arc<Certificate>,
+    is_verified: bool,
+    etag: String,
+    verification_code: Option<String>,
+}
+
+/// The uploaded CA certificates by name.
+#[derive(Debug, Default)]
+pub(super) struct CertificateStore(BTreeMap<String, Entry>);
+
+impl CertificateStore {
+    pub(super) fn upload(
+        &mut self,
+        name: &str,
+        text: &str,
+        is_verified: bool,
+    ) -> Result<CaCertificate, DpsError> {
+        if name.is_empty() {
+            return Err(DpsError::InvalidArgument("a CA certificate needs a name".into()));
+        }
+        if self.0.contains_key(name) {
+            return Err(DpsError::CaCertificateConflict(name.to_owned()));
+        }
+        let certificate = Certificate::from_text(text).map_err(|source| DpsError::InvalidCertificate {
+            field: format!("CA certificate \"{name}\""),
+            source,
+        })?;
+        if !certificate.is_authority() {
+            return Err(DpsError::InvalidArgument(format!(
+                "\"{}\" is not a CA certificate: its basic constraints or its key usage do not let it sign others",
+                certificate.info.subject_name
+            )));
+        }
+        let entry = Entry {
+            certificate: Arc::new(certificate),
+            is_verified,
+            etag: dps_etag(),
+            verification_code: None,
+        };
+        let shown = entry.show(name);
+        self.0.insert(name.to_owned(), entry);
+        Ok(shown)
+    }
+
+    /// A code to be the common name of a certificate that the CA signs.
+    pub(super) fn verification_code(&mut self, name: &str) -> Result<String, DpsError> {
+        let entry = self.entry(name)?;
+        let code = guid().replace('-', "").to_ascii_uppercase();
+        entry.verification_code = Some(code.clone());
+        entry.etag = dps_etag();
+        Ok(code)
+    }
+
+    pub(super) fn verify(
+        &mut self,
+        name: &str,
+        proof: &str,
+        now: DateTime<Utc>,
+    ) -> Result<CaCertificate, DpsError> {
+        let entry = self.entry(name)?;
+        let failed = |reason: String| DpsError::VerificationFailed {
+            name: name.to_owned(),
+            reason,
+        };
+        let proof = Certificate::from_text(proof).map_err(|error| failed(error.to_string()))?;
+        let code = entry.verification_code.as_deref();
+        let code = code.ok_or_else(|| failed("ask for a verification code first".into()))?;
+        if proof.common_name.as_deref() != Some(code) {
+            return Err(failed(format!(
+                "the common name of the proof is {:?}, the verification code is {code}",
+                proof.common_name.as_deref().unwrap_or_default()
+            )));
+        }
+        proof
+            .check_validity(now)
+            .map_err(|flaw| failed(flaw.to_string()))?;
+        let signed = paths(&Arc::new(proof), &[], &[Arc::clone(&entry.certificate)])
+            .iter()
+            .any(|path| path.certificates.len() > 1);
+        if !signed {
+            return Err(failed("the proof is not signed with the key of this CA".into()));
+        }
+        entry.is_verified = true;
+        entry.verification_code = None;
+        entry.etag = dps_etag();
+        Ok(entry.show(name))
+    }
+
+    pub(super) fn delete(&mut self, name: &str) -> Result<(), DpsError> {
+        self.0
+            .remove(name)
+            .map(drop)
+            .ok_or_else(|| DpsError::CaCertificateNotFound(name.to_owned()))
+    }
+
+    pub(super) fn get(&self, name: &str) -> Result<CaCertificate, DpsError> {
+        let entry = self
+            .0
+            .get(name)
+            .ok_or_else(|| DpsError::CaCertificateNotFound(name.to_owned()))?;
+        Ok(entry.show(name))
+    }
+
+    pub(super) fn list(&self) -> Vec<CaCertificate> {
+        self.0.iter().map(|(name, entry)| entry.show(name)).collect()
+    }
+
+    pub(super) fn verified(&self) -> Vec<Arc<Certificate>> {
+        self.0
+            .values()
+            .filter(|entry| entry.is_verified)
+            .map(|entry| Arc::clone(&entry.certificate))
+            .collect()
+    }
+
+    /// Whether `name` is this certificate, verified.
+    pub(super) fn is_verified(&self, name: &str, certificate: &Certificate) -> bool {
+        self.0
+            .get(name)
+            .is_some_and(|entry| entry.is_verified && entry.certificate.is(certificate))
+    }
+
+    fn entry(&mut self, name: &str) -> Result<&mut Entry, DpsError> {
+        self.0
+            .get_mut(name)
+            .ok_or_else(|| DpsError::CaCertificateNotFound(name.to_owned()))
+    }
+}
+
+impl Entry {
+    fn show(&self, name: &str) -> CaCertificate {
+        CaCertificate {
+            name: name.to_owned(),
+            info: self.certificate.info.clone(),
+            is_verified: self.is_verified,
+            etag: self.etag.clone(),
+        }
+    }
+}

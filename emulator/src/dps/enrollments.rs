@@ -1,0 +1,289 @@
+//! The stored enrollments: one collection of groups, one of individual enrollments, with the same rules of
+//! creation, entity tags and lookup.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use tracker_protocol::RegistrationId;
+
+use super::{
+    DpsError,
+    model::{
+        AllocationPolicy, AttestationMechanism, AttestationType, EnrollmentGroup, IndividualEnrollment,
+        X509Attestation,
+    },
+};
+use crate::id::dps_etag;
+
+/// When a change is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IfMatch {
+    /// Whatever is stored.
+    Any,
+    /// Only if the stored resource has this entity tag.
+    ETag(String),
+}
+
+/// What groups and individual enrollments have in common.
+pub(super) trait Enrollment: Clone {
+    fn id(&self) -> &str;
+    fn stamps(&mut self) -> Stamps<'_>;
+    fn etag(&self) -> Option<&str>;
+    fn attestation(&mut self) -> &mut AttestationMechanism;
+    /// Whether the X.509 attestation has the form this kind of enrollment takes; `Err` says which that is.
+    fn check_attestation(x509: &X509Attestation) -> Result<(), &'static str>;
+    fn allocation(&self) -> Allocation<'_>;
+    fn not_found(id: &str) -> DpsError;
+    fn conflict(id: &str) -> DpsError;
+}
+
+/// The members that the service sets.
+pub(super) struct Stamps<'a> {
+    pub etag: &'a mut Option<String>,
+    pub created: &'a mut Option<DateTime<Utc>>,
+    pub updated: &'a mut Option<DateTime<Utc>>,
+}
+
+/// What an enrollment says about the choice of a hub.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allocation<'a> {
+    pub policy: AllocationPolicy,
+    pub iot_hubs: &'a [String],
+    pub iot_hub_host_name: Option<&'a str>,
+}
+
+/// Enrollments of one kind, by ID without regard to case.
+#[derive(Debug)]
+pub(super) struct Enrollments<E>(BTreeMap<String, E>);
+
+impl<E> Default for Enrollments<E> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<E: Enrollment> Enrollments<E> {
+    pub(super) fn create(&mut self, enrollment: E, now: DateTime<Utc>) -> Result<E, DpsError> {
+        let key = key(enrollment.id());
+        if self.0.contains_key(&key) {
+            return Err(E::conflict(enrollment.id()));
+        }
+        let created = prepared(enrollment, None, now)?;
+        self.0.insert(key, created.clone());
+        Ok(created)
+    }
+
+    pub(super) fn update(
+        &mut self,
+        enrollment: E,
+        if_match: &IfMatch,
+        now: DateTime<Utc>,
+    ) -> Result<E, DpsError> {
+        let stored = self.get(enrollment.id())?;
+        check_etag(enrollment.id(), stored.etag(), if_match)?;
+        let updated = prepared(enrollment, Some(stored), now)?;
+        self.0.insert(key(updated.id()), updated.clone());
+        Ok(updated)
+    }
+
+    pub(super) fn delete(&mut self, id: &str, if_match: &IfMatch) -> Result<(), DpsError> {
+        check_etag(id, self.get(id)?.etag(), if_match)?;
+        self.0.remove(&key(id));
+        Ok(())
+    }
+
+    pub(super) fn get(&self, id: &str) -> Result<E, DpsError> {
+        self.find(id).cloned().ok_or_else(|| E::not_found(id))
+    }
+
+    pub(super) fn find(&self, id: &str) -> Option<&E> {
+        self.0.get(&key(id))
+    }
+
+    /// In the order of their IDs.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &E> {
+        self.0.values()
+    }
+}
+
+fn key(id: &str) -> String {
+    id.to_ascii_lowercase()
+}
+
+fn check_etag(id: &str, stored: Option<&str>, if_match: &IfMatch) -> Result<(), DpsError> {
+    match if_match {
+        IfMatch::ETag(etag) if stored != Some(etag.as_str()) => {
+            Err(DpsError::PreconditionFailed(id.to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks an enrollment and sets what the service sets.
+fn prepared<E: Enrollment>(mut enrollment: E, stored: Option<E>, now: DateTime<Utc>) -> Result<E, DpsError> {
+    let invalid = |what: String| DpsError::InvalidArgument(what);
+    // The characters and the length are the same for registration IDs and group IDs.
+    enrollment
+        .id()
+        .parse::<RegistrationId>()
+        .map_err(|error| invalid(error.to_string()))?;
+    let allocation = enrollment.allocation();
+    match allocation.policy {
+        AllocationPolicy::Hashed => {}
+        AllocationPolicy::Static => {
+            if allocation.iot_hubs.len() + usize::from(allocation.iot_hub_host_name.is_some()) != 1 {
+                return Err(invalid(
+                    "allocationPolicy static needs exactly one hub, in iotHubs or iotHubHostName".into(),
+                ));
+            }
+        }
+        AllocationPolicy::GeoLatency => {
+            return Err(DpsError::NotImplemented("allocationPolicy geoLatency"));
+        }
+        AllocationPolicy::Custom => return Err(DpsError::NotImplemented("allocationPolicy custom")),
+    }
+    let mut stored = stored;
+    let stored_x509 = stored
+        .as_mut()
+        .and_then(|stored| stored.attestation().x509.clone());
+    let attestation = enrollment.attestation();
+    match attestation.kind {
+        AttestationType::X509 => {}
+        AttestationType::Tpm => return Err(DpsError::NotImplemented("TPM attestation")),
+        AttestationType::SymmetricKey => {
+            return Err(DpsError::NotImplemented("symmetric key attestation"));
+        }
+        AttestationType::None => return Err(invalid("attestation.type none lets nobody in".into())),
+    }
+    let Some(x509) = &mut attestation.x509 else {
+        return Err(invalid(
+            "attestation.type is x509 and attestation.x509 is missing".into(),
+        ));
+    };
+    resolve(x509, stored_x509.as_ref())?;
+    E::check_attestation(x509).map_err(|expected| invalid(format!("attestation.x509 {expected}")))?;
+    let created = stored.as_mut().and_then(|stored| *stored.stamps().created);
+    let stamps = enrollment.stamps();
+    *stamps.etag = Some(dps_etag());
+    *stamps.created = created.or(Some(now));
+    *stamps.updated = Some(now);
+    Ok(enrollment)
+}
+
+fn resolve(x509: &mut X509Attestation, stored: Option<&X509Attestation>) -> Result<(), DpsError> {
+    let kinds = [
+        (
+            "clientCertificates",
+            &mut x509.client_certificates,
+            stored.and_then(|s| s.client_certificates.as_ref()),
+        ),
+        (
+            "signingCertificates",
+            &mut x509.signing_certificates,
+            stored.and_then(|s| s.signing_certificates.as_ref()),
+        ),
+    ];
+    for (field, certificates, stored) in kinds {
+        if let Some(given) = certificates {
+            given
+                .resolve(stored)
+                .map_err(|source| DpsError::InvalidCertificate {
+                    field: field.to_owned(),
+                    source,
+                })?;
+            if given.is_empty() {
+                *certificates = None;
+            }
+        }
+    }
+    x509.ca_references
+        .take_if(|references| references.names().next().is_none());
+    Ok(())
+}
+
+macro_rules! common {
+    () => {
+        fn stamps(&mut self) -> Stamps<'_> {
+            Stamps {
+                etag: &mut self.etag,
+                created: &mut self.created_date_time_utc,
+                updated: &mut self.last_updated_date_time_utc,
+            }
+        }
+
+        fn etag(&self) -> Option<&str> {
+            self.etag.as_deref()
+        }
+
+        fn attestation(&mut self) -> &mut AttestationMechanism {
+            &mut self.attestation
+        }
+
+        fn allocation(&self) -> Allocation<'_> {
+            Allocation {
+                policy: self.allocation_policy,
+                iot_hubs: &self.iot_hubs,
+                iot_hub_host_name: self.iot_hub_host_name.as_deref(),
+            }
+        }
+    };
+}
+
+impl Enrollment for EnrollmentGroup {
+    common!();
+
+    fn id(&self) -> &str {
+        &self.enrollment_group_id
+    }
+
+    fn check_attestation(x509: &X509Attestation) -> Result<(), &'static str> {
+        match x509 {
+            X509Attestation {
+                client_certificates: None,
+                signing_certificates: Some(_),
+                ca_references: None,
+            }
+            | X509Attestation {
+                client_certificates: None,
+                signing_certificates: None,
+                ca_references: Some(_),
+            } => Ok(()),
+            _ => Err("of a group holds either signingCertificates or caReferences"),
+        }
+    }
+
+    fn not_found(id: &str) -> DpsError {
+        DpsError::EnrollmentGroupNotFound(id.to_owned())
+    }
+
+    fn conflict(id: &str) -> DpsError {
+        DpsError::EnrollmentGroupConflict(id.to_owned())
+    }
+}
+
+impl Enrollment for IndividualEnrollment {
+    common!();
+
+    fn id(&self) -> &str {
+        &self.registration_id
+    }
+
+    fn check_attestation(x509: &X509Attestation) -> Result<(), &'static str> {
+        match x509 {
+            X509Attestation {
+                client_certificates: Some(_),
+                signing_certificates: None,
+                ca_references: None,
+            } => Ok(()),
+            _ => Err("of an individual enrollment holds clientCertificates, the leaf itself"),
+        }
+    }
+
+    fn not_found(id: &str) -> DpsError {
+        DpsError::EnrollmentNotFound(id.to_owned())
+    }
+
+    fn conflict(id: &str) -> DpsError {
+        DpsError::EnrollmentConflict(id.to_owned())
+    }
+}

@@ -1,0 +1,225 @@
+//! The verdict on a device that asks to be registered: which enrollment it belongs to, or why none takes it.
+
+use std::{fmt, sync::Arc};
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    certificates::CertificateStore,
+    enrollments::Enrollments,
+    model::{EnrollmentGroup, IndividualEnrollment, ProvisioningStatus},
+};
+use crate::x509::{Certificate, Flaw, Path, paths};
+
+/// The enrollment that decides about a device.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Decider {
+    Individual(Box<IndividualEnrollment>),
+    Group(Box<EnrollmentGroup>),
+}
+
+impl fmt::Display for Decider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Individual(enrollment) => {
+                write!(f, "individual enrollment \"{}\"", enrollment.registration_id)
+            }
+            Self::Group(group) => write!(f, "enrollment group \"{}\"", group.enrollment_group_id),
+        }
+    }
+}
+
+impl Decider {
+    pub(super) fn status(&self) -> ProvisioningStatus {
+        match self {
+            Self::Individual(enrollment) => enrollment.provisioning_status,
+            Self::Group(group) => group.provisioning_status,
+        }
+    }
+}
+
+/// Why no enrollment takes a device. All of them are `401002` to the device; the words are for the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    NoCertificate,
+    CommonName {
+        common_name: Option<String>,
+        registration_id: String,
+    },
+    OtherLeaf {
+        enrollment: String,
+    },
+    Flaw(Flaw),
+    NoEnrollment {
+        top: String,
+        missing: Option<String>,
+    },
+    Untrusted {
+        group: String,
+        top: String,
+    },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCertificate => f.write_str("no client certificate was presented"),
+            Self::CommonName {
+                common_name: None, ..
+            } => f.write_str("the leaf has no common name, which has to be the registration ID"),
+            Self::CommonName {
+                common_name: Some(name),
+                registration_id,
+            } => {
+                write!(
+                    f,
+                    "the common name of the leaf is \"{name}\", the registration ID \"{registration_id}\""
+                )
+            }
+            Self::OtherLeaf { enrollment } => {
+                write!(
+                    f,
+                    "the leaf is not one of those of individual enrollment \"{enrollment}\""
+                )
+            }
+            Self::Flaw(flaw) => flaw.fmt(f),
+            Self::NoEnrollment { top, missing: None } => {
+                write!(
+                    f,
+                    "no enrollment for this device: its chain ends with the root \"{top}\" without one"
+                )
+            }
+            Self::NoEnrollment {
+                top,
+                missing: Some(issuer),
+            } => write!(
+                f,
+                "no enrollment for this device: its chain ends with \"{top}\", whose issuer \"{issuer}\" it did not \
+                 present and which is no verified CA certificate here"
+            ),
+            Self::Untrusted { group, top } => write!(
+                f,
+                "the signing certificate of enrollment group \"{group}\" is neither verified nor below a verified CA \
+                 certificate: the chain ends with \"{top}\""
+            ),
+        }
+    }
+}
+
+/// What is known when a device is judged.
+pub(super) struct Court<'a> {
+    pub individuals: &'a Enrollments<IndividualEnrollment>,
+    pub groups: &'a Enrollments<EnrollmentGroup>,
+    pub certificates: &'a CertificateStore,
+    pub now: DateTime<Utc>,
+}
+
+impl Court<'_> {
+    /// Judges a device by its registration ID and the chain it presented, leaf first.
+    ///
+    /// The enrollment found may be disabled: that is for the caller to say, because it is another answer.
+    pub(super) fn judge(
+        &self,
+        registration_id: &str,
+        chain: &[Arc<Certificate>],
+    ) -> Result<Decider, Refusal> {
+        let individual = self.individuals.find(registration_id);
+        // A disabled entry bars its device whatever the device shows.
+        if let Some(enrollment) = individual
+            && enrollment.provisioning_status == ProvisioningStatus::Disabled
+        {
+            return Ok(Decider::Individual(Box::new(enrollment.clone())));
+        }
+        let Some((leaf, presented)) = chain.split_first() else {
+            return Err(Refusal::NoCertificate);
+        };
+        if !leaf
+            .common_name
+            .as_deref()
+            .is_some_and(|name| name.eq_ignore_ascii_case(registration_id))
+        {
+            return Err(Refusal::CommonName {
+                common_name: leaf.common_name.clone(),
+                registration_id: registration_id.to_owned(),
+            });
+        }
+        leaf.check_validity(self.now).map_err(Refusal::Flaw)?;
+        match individual {
+            Some(enrollment) => by_leaf(enrollment, leaf),
+            None => self.by_group(leaf, presented),
+        }
+    }
+
+    /// The first group found decides, bottom-up; of several paths the best one counts.
+    fn by_group(&self, leaf: &Arc<Certificate>, presented: &[Arc<Certificate>]) -> Result<Decider, Refusal> {
+        let verified = self.certificates.verified();
+        let mut worst = None;
+        for path in paths(leaf, presented, &verified) {
+            match self.by_path(&path, &verified) {
+                Ok(decider) => return Ok(decider),
+                Err(refusal) => {
+                    worst.get_or_insert(refusal);
+                }
+            }
+        }
+        Err(worst.unwrap_or(Refusal::NoCertificate))
+    }
+
+    fn by_path(&self, path: &Path, verified: &[Arc<Certificate>]) -> Result<Decider, Refusal> {
+        let above = path.certificates.get(1..).unwrap_or_default();
+        let top = path.certificates.last().map(|top| &top.info);
+        let top_name = top.map(|info| info.subject_name.clone()).unwrap_or_default();
+        let found = above.iter().enumerate().find_map(|(height, certificate)| {
+            self.groups
+                .iter()
+                .find(|group| self.is_keyed_on(group, certificate))
+                .map(|group| (height, group))
+        });
+        let Some((height, group)) = found else {
+            let missing = top.filter(|info| info.issuer_name != info.subject_name);
+            return Err(Refusal::NoEnrollment {
+                top: top_name,
+                missing: missing.map(|info| info.issuer_name.clone()),
+            });
+        };
+        // Trust comes from a verified CA certificate at the group's or above it.
+        let is_verified = |certificate: &Arc<Certificate>| verified.iter().any(|known| known.is(certificate));
+        let Some(anchor) = (height..above.len()).find(|&index| is_verified(&above[index])) else {
+            return Err(Refusal::Untrusted {
+                group: group.enrollment_group_id.clone(),
+                top: top_name,
+            });
+        };
+        for certificate in &above[..=anchor] {
+            certificate.check_validity(self.now).map_err(Refusal::Flaw)?;
+        }
+        Ok(Decider::Group(Box::new(group.clone())))
+    }
+
+    fn is_keyed_on(&self, group: &EnrollmentGroup, certificate: &Certificate) -> bool {
+        let Some(x509) = &group.attestation.x509 else {
+            return false;
+        };
+        let embedded = x509
+            .signing_certificates
+            .as_ref()
+            .is_some_and(|signing| signing.contains(certificate));
+        let referred = x509.ca_references.as_ref().is_some_and(|references| {
+            references
+                .names()
+                .any(|name| self.certificates.is_verified(name, certificate))
+        });
+        embedded || referred
+    }
+}
+
+fn by_leaf(enrollment: &IndividualEnrollment, leaf: &Certificate) -> Result<Decider, Refusal> {
+    let x509 = enrollment.attestation.x509.as_ref();
+    let certificates = x509.and_then(|x509| x509.client_certificates.as_ref());
+    if certificates.is_some_and(|certificates| certificates.contains(leaf)) {
+        return Ok(Decider::Individual(Box::new(enrollment.clone())));
+    }
+    Err(Refusal::OtherLeaf {
+        enrollment: enrollment.registration_id.clone(),
+    })
+}

@@ -1,0 +1,270 @@
+//! What happens at the emulator, as one stream for those who want to show or check it.
+
+use std::{fmt, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use tokio::sync::broadcast;
+
+use crate::{
+    clock::{Clock, wire_time},
+    subscription::Subscription,
+};
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// By the emulator's clock.
+    #[serde(with = "wire_time")]
+    pub time: DateTime<Utc>,
+    /// What it was.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What can happen. The `Display` form is one line for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum EventKind {
+    /// TLS did not come about.
+    HandshakeFailed {
+        /// Address of the client.
+        peer: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A connection ended before, or was refused at, its CONNECT.
+    ConnectionRefused {
+        /// `DPS`, the name of a hub, or empty when the client had not said.
+        service: String,
+        /// Client identifier, empty when there was none.
+        client_id: String,
+        /// Return code of the CONNACK; `None` when the connection was closed without one.
+        code: Option<u8>,
+        /// Why.
+        reason: String,
+    },
+    /// A device connected to DPS.
+    DpsConnected {
+        /// Its registration ID.
+        registration_id: String,
+    },
+    /// DPS took a registration and works on it.
+    Assigning {
+        /// Of the device.
+        registration_id: String,
+        /// What the device polls for.
+        operation_id: String,
+        /// The enrollment that let it in.
+        enrollment: String,
+    },
+    /// A device was told its hub.
+    Assigned {
+        /// Of the device.
+        registration_id: String,
+        /// Host name.
+        hub: String,
+        /// At that hub.
+        device_id: String,
+        /// How it came about: `initialAssignment`, …
+        substatus: String,
+    },
+    /// DPS answered a registration with the status `disabled`.
+    RegistrationDisabled {
+        /// Of the device.
+        registration_id: String,
+        /// The disabled enrollment.
+        enrollment: String,
+    },
+    /// DPS answered a registration with an error.
+    RegistrationRefused {
+        /// As the device gave it.
+        registration_id: String,
+        /// Azure's six digits.
+        error_code: u32,
+        /// What Azure would not say, for the operator.
+        reason: String,
+    },
+    /// A device left DPS.
+    DpsDisconnected {
+        /// Its registration ID.
+        registration_id: String,
+        /// How.
+        reason: DisconnectReason,
+    },
+    /// A device connected to its hub.
+    DeviceConnected {
+        /// Host name.
+        hub: String,
+        /// The device.
+        device_id: String,
+    },
+    /// A device's connection to its hub ended.
+    DeviceDisconnected {
+        /// Host name.
+        hub: String,
+        /// The device.
+        device_id: String,
+        /// How.
+        reason: DisconnectReason,
+    },
+    /// A device reported properties.
+    Reported {
+        /// Host name.
+        hub: String,
+        /// The device.
+        device_id: String,
+        /// The reported section's version afterwards.
+        version: u64,
+    },
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", content = "detail", rename_all = "camelCase")]
+pub enum DisconnectReason {
+    /// The client sent DISCONNECT.
+    Disconnect,
+    /// The client closed, or lost, the connection without DISCONNECT.
+    ConnectionLost(String),
+    /// Nothing came for one and a half times the keep-alive.
+    KeepAliveTimeout,
+    /// The client did what ends a connection at Azure: `QoS` 2, a topic that is not documented, an oversized message,
+    /// malformed bytes.
+    ProtocolViolation(String),
+    /// Another client connected with the same identity.
+    TakenOver,
+    /// The identity was disabled.
+    DeviceDisabled,
+    /// The identity was deleted, by the operator or because the device was provisioned to another hub.
+    DeviceDeleted,
+    /// The client let what was meant for it pile up.
+    Backlog,
+    /// A fault asked for it.
+    Fault,
+    /// The emulator was shut down.
+    Shutdown,
+}
+
+impl fmt::Display for DisconnectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disconnect => f.write_str("it said goodbye"),
+            Self::ConnectionLost(detail) => write!(f, "connection lost: {detail}"),
+            Self::KeepAliveTimeout => f.write_str("silent for 1.5 times its keep-alive"),
+            Self::ProtocolViolation(detail) => write!(f, "protocol violation: {detail}"),
+            Self::TakenOver => f.write_str("taken over by another client with the same identity"),
+            Self::DeviceDisabled => f.write_str("the device was disabled"),
+            Self::DeviceDeleted => f.write_str("the device was deleted"),
+            Self::Backlog => f.write_str("it does not read what is sent to it"),
+            Self::Fault => f.write_str("a fault was asked for"),
+            Self::Shutdown => f.write_str("the emulator shuts down"),
+        }
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HandshakeFailed { peer, reason } => write!(f, "{peer}: TLS handshake failed: {reason}"),
+            Self::ConnectionRefused {
+                service,
+                client_id,
+                code,
+                reason,
+            } => {
+                let service = if service.is_empty() { "MQTT" } else { service };
+                write!(f, "{service}: \"{client_id}\" refused")?;
+                if let Some(code) = code {
+                    write!(f, " with CONNACK {code}")?;
+                }
+                write!(f, ": {reason}")
+            }
+            Self::DpsConnected { registration_id } => write!(f, "DPS: \"{registration_id}\" connected"),
+            Self::Assigning {
+                registration_id,
+                enrollment,
+                ..
+            } => {
+                write!(f, "DPS: \"{registration_id}\" is being assigned by {enrollment}")
+            }
+            Self::Assigned {
+                registration_id,
+                hub,
+                device_id,
+                substatus,
+            } => {
+                write!(
+                    f,
+                    "DPS: \"{registration_id}\" assigned to {hub} as \"{device_id}\" ({substatus})"
+                )
+            }
+            Self::RegistrationDisabled {
+                registration_id,
+                enrollment,
+            } => {
+                write!(f, "DPS: \"{registration_id}\" refused: {enrollment} is disabled")
+            }
+            Self::RegistrationRefused {
+                registration_id,
+                error_code,
+                reason,
+            } => {
+                write!(
+                    f,
+                    "DPS: \"{registration_id}\" refused with {error_code}: {reason}"
+                )
+            }
+            Self::DpsDisconnected {
+                registration_id,
+                reason,
+            } => {
+                write!(f, "DPS: \"{registration_id}\" disconnected: {reason}")
+            }
+            Self::DeviceConnected { hub, device_id } => write!(f, "{hub}: \"{device_id}\" connected"),
+            Self::DeviceDisconnected {
+                hub,
+                device_id,
+                reason,
+            } => {
+                write!(f, "{hub}: \"{device_id}\" disconnected: {reason}")
+            }
+            Self::Reported {
+                hub,
+                device_id,
+                version,
+            } => {
+                write!(f, "{hub}: \"{device_id}\" reported properties, version {version}")
+            }
+        }
+    }
+}
+
+/// Where events are told.
+#[derive(Clone)]
+pub(crate) struct EventBus {
+    sender: broadcast::Sender<Arc<Event>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl EventBus {
+    pub(crate) fn new(capacity: usize, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            sender: broadcast::Sender::new(capacity),
+            clock,
+        }
+    }
+
+    pub(crate) fn tell(&self, kind: EventKind) {
+        tracing::info!(target: "tracker_emulator::events", "{kind}");
+        // Nobody listening is no fault.
+        let _ = self.sender.send(Arc::new(Event {
+            time: self.clock.now(),
+            kind,
+        }));
+    }
+
+    pub(crate) fn subscribe(&self) -> Subscription<Event> {
+        Subscription(self.sender.subscribe())
+    }
+}

@@ -1,0 +1,125 @@
+//! What ties the registry to the session of a connected device.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use tokio::sync::{mpsc, oneshot, watch};
+use tracker_protocol::hub::{METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER};
+
+use super::HubError;
+use crate::{events::DisconnectReason, mqtt::QoS};
+
+/// Orders waiting for a session; a device with more does not read.
+const MAX_ORDERS: usize = 64;
+
+/// Something the service side wants of a connected device.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Desired properties have changed.
+    Desired { version: u64, patch: Map<String, Value> },
+    /// Call a direct method.
+    Method {
+        name: String,
+        payload: Vec<u8>,
+        answer: oneshot::Sender<Result<MethodAnswer, HubError>>,
+    },
+    /// There are messages to deliver.
+    Messages,
+}
+
+/// What a device answered to a direct method, its body as sent.
+#[derive(Debug)]
+pub(super) struct MethodAnswer {
+    pub status: i32,
+    pub body: Vec<u8>,
+}
+
+/// The registry's end.
+#[derive(Debug)]
+pub(super) struct Handle {
+    pub id: u64,
+    pub orders: mpsc::Sender<Order>,
+    close: watch::Sender<Option<DisconnectReason>>,
+}
+
+impl Handle {
+    /// Ends the connection. The first reason given stays.
+    pub(super) fn close(&self, reason: DisconnectReason) {
+        self.close.send_if_modified(|current| {
+            let first = current.is_none();
+            if first {
+                *current = Some(reason);
+            }
+            first
+        });
+    }
+
+    /// Hands over an order; a device that lets them pile up is disconnected.
+    pub(super) fn give(&self, order: Order) {
+        if self.orders.try_send(order).is_err() {
+            self.close(DisconnectReason::Backlog);
+        }
+    }
+}
+
+/// The session's end.
+#[derive(Debug)]
+pub(super) struct Orders {
+    pub connection_id: u64,
+    pub orders: mpsc::Receiver<Order>,
+    pub close: watch::Receiver<Option<DisconnectReason>>,
+    /// Kept from the session before, when the client asked for that.
+    pub subscriptions: Subscriptions,
+    pub session_present: bool,
+}
+
+pub(super) fn pair(id: u64, subscriptions: Option<Subscriptions>) -> (Handle, Orders) {
+    let (orders_in, orders_out) = mpsc::channel(MAX_ORDERS);
+    let (close_in, close_out) = watch::channel(None);
+    let session_present = subscriptions.is_some();
+    let orders = Orders {
+        connection_id: id,
+        orders: orders_out,
+        close: close_out,
+        subscriptions: subscriptions.unwrap_or_default(),
+        session_present,
+    };
+    (
+        Handle {
+            id,
+            orders: orders_in,
+            close: close_in,
+        },
+        orders,
+    )
+}
+
+/// The topic filters a device may subscribe to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Filter {
+    TwinResponses,
+    DesiredChanges,
+    Methods,
+    DeviceBound,
+}
+
+impl Filter {
+    pub(super) fn parse(filter: &str, device_id: &str) -> Option<Self> {
+        match filter {
+            TWIN_RESPONSE_FILTER => Some(Self::TwinResponses),
+            TWIN_DESIRED_FILTER => Some(Self::DesiredChanges),
+            METHOD_FILTER => Some(Self::Methods),
+            // The case of the last segment varies between clients.
+            other => other
+                .strip_prefix("devices/")?
+                .strip_prefix(device_id)?
+                .strip_prefix("/messages/")?
+                .strip_suffix("/#")?
+                .eq_ignore_ascii_case("devicebound")
+                .then_some(Self::DeviceBound),
+        }
+    }
+}
+
+/// What a device is subscribed to, with the `QoS` granted. Four are possible, so the hub's limit of five holds.
+pub(super) type Subscriptions = BTreeMap<Filter, QoS>;

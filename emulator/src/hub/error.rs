@@ -1,0 +1,83 @@
+//! What the service side of a hub refuses, with Azure's names and numbers.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::TwinError;
+
+/// A call of the service side that was refused.
+#[derive(Debug, Error)]
+pub enum HubError {
+    /// No such device identity.
+    #[error("DeviceNotFound: the hub has no device \"{0}\"")]
+    DeviceNotFound(String),
+    /// A device of this ID exists.
+    #[error("DeviceAlreadyExists: the hub has a device \"{0}\" already")]
+    DeviceAlreadyExists(String),
+    /// The device did not take a method: not connected, or not subscribed to methods.
+    #[error("DeviceNotOnline: \"{device_id}\" did not connect and subscribe to methods within {waited:?}")]
+    DeviceNotOnline {
+        /// The device.
+        device_id: String,
+        /// The connect timeout; zero means "now".
+        waited: Duration,
+    },
+    /// The device did not answer a method in time.
+    #[error("GatewayTimeout: \"{device_id}\" did not answer within {waited:?}")]
+    GatewayTimeout {
+        /// The device.
+        device_id: String,
+        /// The response timeout.
+        waited: Duration,
+    },
+    /// The device went away between a method and its answer.
+    #[error("DeviceConnectionClosedRemotely: \"{0}\" disconnected before it answered")]
+    DeviceConnectionClosed(String),
+    /// The device answered a method with something that is not JSON.
+    #[error("the answer of \"{0}\" to the method is not JSON")]
+    InvalidMethodAnswer(String),
+    /// A payload above its limit.
+    #[error("MessageTooLarge: {size} bytes; the limit is {limit}")]
+    MessageTooLarge {
+        /// What it is.
+        size: usize,
+        /// What it may be.
+        limit: usize,
+    },
+    /// Fifty messages wait for the device already.
+    #[error("DeviceMaximumQueueDepthExceeded: {limit} messages wait for \"{device_id}\"")]
+    QueueFull {
+        /// The device.
+        device_id: String,
+        /// How many may wait.
+        limit: usize,
+    },
+    /// A twin change against the rules.
+    #[error(transparent)]
+    Twin(#[from] TwinError),
+    /// The entity tag given is not that of the stored resource.
+    #[error("PreconditionFailed: \"{0}\" has changed since it was read; read it again")]
+    PreconditionFailed(String),
+    /// Something in the request is not as it must be.
+    #[error("ArgumentInvalid: {0}")]
+    ArgumentInvalid(String),
+}
+
+impl HubError {
+    /// Azure's six digits; the first three are the HTTP status.
+    pub fn error_code(&self) -> u32 {
+        match self {
+            Self::ArgumentInvalid(_) | Self::Twin(_) => 400_004,
+            Self::QueueFull { .. } => 403_004,
+            Self::DeviceNotFound(_) => 404_001,
+            Self::DeviceNotOnline { .. } => 404_103,
+            Self::DeviceConnectionClosed(_) => 404_104,
+            Self::DeviceAlreadyExists(_) => 409_001,
+            Self::PreconditionFailed(_) => 412_001,
+            Self::MessageTooLarge { .. } => 413_001,
+            Self::InvalidMethodAnswer(_) => 502_000,
+            Self::GatewayTimeout { .. } => 504_101,
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Direct methods: a call to a connected device, answered while it is connected or not at all.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::{sync::oneshot, time::Instant};
+
+use super::{
+    Hub, HubError,
+    connection::{MethodAnswer, Order},
+};
+use crate::lock::lock;
+
+/// The largest payload of a call and of an answer.
+pub(super) const PAYLOAD_LIMIT: usize = 128 * 1024;
+
+/// A call of a direct method.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DirectMethod {
+    /// Its name: not empty, and without `/`, which would end it in the topic.
+    pub method_name: String,
+    /// The body; `None` sends an empty one.
+    pub payload: Option<Value>,
+    /// How long to wait for the answer.
+    pub response_timeout: Duration,
+    /// How long to wait for the device to be there; zero means "it must be there now".
+    pub connect_timeout: Duration,
+}
+
+/// What the device answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MethodResult {
+    /// The device's own status; by convention like HTTP's.
+    pub status: i32,
+    /// The device's answer; `None` for an empty body.
+    pub payload: Option<Value>,
+}
+
+impl Hub {
+    /// Calls a method of a device that is connected now.
+    pub async fn invoke_method(
+        &self,
+        device_id: &str,
+        name: &str,
+        payload: Value,
+        timeout: Duration,
+    ) -> Result<MethodResult, HubError> {
+        let method = DirectMethod {
+            method_name: name.to_owned(),
+            payload: Some(payload),
+            response_timeout: timeout,
+            connect_timeout: Duration::ZERO,
+        };
+        self.invoke(device_id, &method).await
+    }
+
+    /// Calls a method.
+    pub async fn invoke(&self, device_id: &str, method: &DirectMethod) -> Result<MethodResult, HubError> {
+        let name = &method.method_name;
+        if name.is_empty() || name.len() > 1024 || name.contains(['/', '+', '#', '\0']) {
+            return Err(HubError::ArgumentInvalid(format!(
+                "\"{name}\" cannot be the name of a method"
+            )));
+        }
+        let payload = method
+            .payload
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        if payload.len() > PAYLOAD_LIMIT {
+            return Err(HubError::MessageTooLarge {
+                size: payload.len(),
+                limit: PAYLOAD_LIMIT,
+            });
+        }
+        let deadline = Instant::now() + method.connect_timeout;
+        let mut arrivals = self.0.arrivals.subscribe();
+        loop {
+            arrivals.mark_unchanged();
+            match self.call(device_id, method, payload.clone().into_bytes()).await {
+                Err(HubError::DeviceNotOnline { .. }) => {}
+                answered => return answered,
+            }
+            if !matches!(
+                tokio::time::timeout_at(deadline, arrivals.changed()).await,
+                Ok(Ok(()))
+            ) {
+                let waited = method.connect_timeout;
+                return Err(HubError::DeviceNotOnline {
+                    device_id: device_id.to_owned(),
+                    waited,
+                });
+            }
+        }
+    }
+
+    async fn call(
+        &self,
+        device_id: &str,
+        method: &DirectMethod,
+        payload: Vec<u8>,
+    ) -> Result<MethodResult, HubError> {
+        let orders = lock(&self.0.registry)
+            .get(device_id)?
+            .connection
+            .as_ref()
+            .map(|connection| connection.orders.clone())
+            .ok_or_else(|| HubError::DeviceNotOnline {
+                device_id: device_id.to_owned(),
+                waited: Duration::ZERO,
+            })?;
+        let (answer, answered) = oneshot::channel();
+        let order = Order::Method {
+            name: method.method_name.clone(),
+            payload,
+            answer,
+        };
+        let answered = async {
+            // A session that ends drops its orders, and with them the sender of the answer.
+            let _ = orders.send(order).await;
+            drop(orders);
+            answered.await
+        };
+        match tokio::time::timeout(method.response_timeout, answered).await {
+            Err(_elapsed) => Err(HubError::GatewayTimeout {
+                device_id: device_id.to_owned(),
+                waited: method.response_timeout,
+            }),
+            Ok(Err(_closed)) => Err(HubError::DeviceConnectionClosed(device_id.to_owned())),
+            Ok(Ok(Err(refused))) => Err(refused),
+            Ok(Ok(Ok(MethodAnswer { status, body }))) => {
+                if body.is_empty() {
+                    return Ok(MethodResult {
+                        status,
+                        payload: None,
+                    });
+                }
+                let payload = serde_json::from_slice(&body)
+                    .map_err(|_| HubError::InvalidMethodAnswer(device_id.to_owned()))?;
+                Ok(MethodResult {
+                    status,
+                    payload: Some(payload),
+                })
+            }
+        }
+    }
+}

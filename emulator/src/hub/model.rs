@@ -1,0 +1,171 @@
+//! The resources of the hub's service API, in its shapes.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{clock::wire_time, dps::DeviceCapabilities};
+
+/// A device identity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Device {
+    /// Case-sensitive.
+    pub device_id: String,
+    /// Differs between a device and one of the same name made after its deletion.
+    pub generation_id: String,
+    /// Changes with every change of the identity.
+    pub etag: String,
+    /// Whether it is connected now.
+    pub connection_state: ConnectionState,
+    /// Whether it may connect.
+    pub status: DeviceStatus,
+    /// Why it is disabled, in the operator's words.
+    pub status_reason: Option<String>,
+    /// When `connection_state` changed.
+    #[serde(with = "wire_time")]
+    pub connection_state_updated_time: DateTime<Utc>,
+    /// When `status` changed.
+    #[serde(with = "wire_time")]
+    pub status_updated_time: DateTime<Utc>,
+    /// When it last connected, sent or received.
+    #[serde(with = "wire_time")]
+    pub last_activity_time: DateTime<Utc>,
+    /// Messages waiting for it.
+    pub cloud_to_device_message_count: usize,
+    /// How it proves who it is.
+    pub authentication: Authentication,
+    /// Edge or not.
+    pub capabilities: DeviceCapabilities,
+}
+
+/// Whether a device may connect to its hub.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DeviceStatus {
+    /// It may.
+    #[default]
+    Enabled,
+    /// It is refused with CONNACK 5.
+    Disabled,
+}
+
+/// Whether a device is connected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConnectionState {
+    /// It is.
+    Connected,
+    /// It is not.
+    #[default]
+    Disconnected,
+}
+
+/// How a device proves who it is to the hub.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Authentication {
+    /// Which of the members counts.
+    #[serde(rename = "type")]
+    pub kind: AuthenticationType,
+    /// For [`AuthenticationType::SelfSigned`].
+    pub x509_thumbprint: X509Thumbprint,
+}
+
+/// The kinds of authentication; those not listed are not implemented by this emulator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AuthenticationType {
+    /// By the thumbprint of the leaf, whoever signed it. This is what DPS creates for every X.509 attestation.
+    SelfSigned,
+}
+
+/// The leafs a device may show: SHA-1 (40 digits) or SHA-256 (64 digits), hexadecimal, without regard to case.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct X509Thumbprint {
+    /// The one in use.
+    pub primary_thumbprint: Option<String>,
+    /// The one to come, or to go.
+    pub secondary_thumbprint: Option<String>,
+}
+
+impl Authentication {
+    /// By one thumbprint, entered in both places as DPS does.
+    pub fn self_signed(thumbprint: impl Into<String>) -> Self {
+        let thumbprint = Some(thumbprint.into());
+        Self {
+            kind: AuthenticationType::SelfSigned,
+            x509_thumbprint: X509Thumbprint {
+                primary_thumbprint: thumbprint.clone(),
+                secondary_thumbprint: thumbprint,
+            },
+        }
+    }
+}
+
+/// A device twin as the service shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Twin {
+    /// As on the identity.
+    pub device_id: String,
+    /// Of the twin; changes with every change of tags or desired properties.
+    pub etag: String,
+    /// Of the identity.
+    pub device_etag: String,
+    /// As on the identity.
+    pub status: DeviceStatus,
+    /// As `statusUpdatedTime` on the identity.
+    #[serde(with = "wire_time")]
+    pub status_update_time: DateTime<Utc>,
+    /// As on the identity.
+    pub connection_state: ConnectionState,
+    /// As on the identity.
+    #[serde(with = "wire_time")]
+    pub last_activity_time: DateTime<Utc>,
+    /// As on the identity.
+    pub cloud_to_device_message_count: usize,
+    /// As on the identity.
+    pub authentication_type: AuthenticationType,
+    /// As on the identity.
+    pub x509_thumbprint: X509Thumbprint,
+    /// The Plug and Play model the device announced when it connected; empty if none.
+    pub model_id: String,
+    /// Rises with every change.
+    pub version: u64,
+    /// Seen by the service alone.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub tags: Map<String, Value>,
+    /// Desired and reported properties.
+    pub properties: TwinProperties,
+    /// Edge or not.
+    pub capabilities: DeviceCapabilities,
+}
+
+/// The two sections of properties, each with `$version` and `$metadata`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TwinProperties {
+    /// What the service wants.
+    pub desired: Map<String, Value>,
+    /// What the device says.
+    pub reported: Map<String, Value>,
+}
+
+impl Twin {
+    /// `$version` of the desired properties.
+    pub fn desired_version(&self) -> u64 {
+        version(&self.properties.desired)
+    }
+
+    /// `$version` of the reported properties.
+    pub fn reported_version(&self) -> u64 {
+        version(&self.properties.reported)
+    }
+}
+
+fn version(section: &Map<String, Value>) -> u64 {
+    section
+        .get("$version")
+        .and_then(Value::as_u64)
+        .unwrap_or_default()
+}

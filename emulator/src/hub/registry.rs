@@ -1,0 +1,222 @@
+//! The device identities and twins of one hub, and who of them is connected.
+//!
+//! Identity and twin are what has to outlive a restart: they are plain records with a serialised form, apart from
+//! what belongs to this run (connection, counters, kept sessions). All changes go through the methods here.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{
+    HubError,
+    c2d::MessageQueue,
+    connection::{Handle, Subscriptions},
+    model::{Authentication, ConnectionState, Device, DeviceStatus, Twin, TwinProperties},
+    section::Section,
+    telemetry::Tally,
+};
+use crate::{
+    dps::{DeviceCapabilities, InitialTwin},
+    id::{device_etag, guid, twin_etag},
+};
+
+/// "Never", in Azure's way.
+const NEVER: DateTime<Utc> = match DateTime::from_timestamp(-62_135_596_800, 0) {
+    Some(never) => never,
+    None => DateTime::UNIX_EPOCH,
+};
+
+/// The durable part of an identity.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct IdentityRecord {
+    pub generation_id: String,
+    pub etag: String,
+    pub status: DeviceStatus,
+    pub status_reason: Option<String>,
+    pub status_updated: DateTime<Utc>,
+    pub authentication: Authentication,
+    pub capabilities: DeviceCapabilities,
+}
+
+/// The durable part of a twin.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct TwinRecord {
+    pub(super) tags: Map<String, Value>,
+    pub(super) desired: Section,
+    pub(super) reported: Section,
+    pub(super) model_id: String,
+    /// Counts all changes.
+    pub(super) version: u64,
+    /// Counts those the service made; the entity tag.
+    pub(super) service_changes: u64,
+}
+
+impl TwinRecord {
+    pub(super) fn new(initial: Option<&InitialTwin>, now: DateTime<Utc>) -> Self {
+        let mut twin = Self {
+            tags: Map::new(),
+            desired: Section::desired(now),
+            reported: Section::reported(now),
+            model_id: String::new(),
+            version: 1,
+            service_changes: 1,
+        };
+        if let Some(initial) = initial {
+            twin.tags.clone_from(&initial.tags);
+            twin.desired.initialize(&initial.properties.desired, now);
+        }
+        twin
+    }
+
+    pub(super) fn etag(&self) -> String {
+        twin_etag(self.service_changes)
+    }
+}
+
+/// One device.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub identity: IdentityRecord,
+    pub twin: TwinRecord,
+    pub connection: Option<Handle>,
+    pub connection_updated: DateTime<Utc>,
+    pub last_activity: DateTime<Utc>,
+    pub tally: Tally,
+    pub queue: MessageQueue,
+    /// Subscriptions of a client that connected with clean session 0 and is away.
+    pub kept_session: Option<Subscriptions>,
+}
+
+/// The devices of one hub by ID.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    devices: BTreeMap<String, Entry>,
+    connections: u64,
+    messages: u64,
+}
+
+impl Registry {
+    pub(super) fn create(
+        &mut self,
+        device_id: &str,
+        authentication: Authentication,
+        capabilities: DeviceCapabilities,
+        twin: TwinRecord,
+    ) -> Result<(), HubError> {
+        if self.devices.contains_key(device_id) {
+            return Err(HubError::DeviceAlreadyExists(device_id.to_owned()));
+        }
+        let entry = Entry {
+            identity: IdentityRecord {
+                generation_id: guid(),
+                etag: device_etag(),
+                status: DeviceStatus::Enabled,
+                status_reason: None,
+                status_updated: NEVER,
+                authentication,
+                capabilities,
+            },
+            twin,
+            connection: None,
+            connection_updated: NEVER,
+            last_activity: NEVER,
+            tally: Tally::default(),
+            queue: MessageQueue::default(),
+            kept_session: None,
+        };
+        self.devices.insert(device_id.to_owned(), entry);
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, device_id: &str) -> Result<Entry, HubError> {
+        self.devices.remove(device_id).ok_or_else(|| not_found(device_id))
+    }
+
+    pub(super) fn entry(&mut self, device_id: &str) -> Result<&mut Entry, HubError> {
+        self.devices
+            .get_mut(device_id)
+            .ok_or_else(|| not_found(device_id))
+    }
+
+    pub(super) fn get(&self, device_id: &str) -> Result<&Entry, HubError> {
+        self.devices.get(device_id).ok_or_else(|| not_found(device_id))
+    }
+
+    pub(super) fn find(&mut self, device_id: &str) -> Option<&mut Entry> {
+        self.devices.get_mut(device_id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &Entry)> {
+        self.devices.iter()
+    }
+
+    pub(super) fn next_connection_id(&mut self) -> u64 {
+        self.connections += 1;
+        self.connections
+    }
+
+    pub(super) fn next_sequence_number(&mut self) -> u64 {
+        self.messages += 1;
+        self.messages
+    }
+}
+
+impl Entry {
+    /// The identity as the service shows it.
+    pub(super) fn device(&self, device_id: &str) -> Device {
+        let identity = self.identity.clone();
+        Device {
+            device_id: device_id.to_owned(),
+            generation_id: identity.generation_id,
+            etag: identity.etag,
+            connection_state: self.connection_state(),
+            status: identity.status,
+            status_reason: identity.status_reason,
+            connection_state_updated_time: self.connection_updated,
+            status_updated_time: identity.status_updated,
+            last_activity_time: self.last_activity,
+            cloud_to_device_message_count: self.queue.len(),
+            authentication: identity.authentication,
+            capabilities: identity.capabilities,
+        }
+    }
+
+    /// The twin as the service shows it.
+    pub(super) fn twin(&self, device_id: &str) -> Twin {
+        let identity = self.identity.clone();
+        Twin {
+            device_id: device_id.to_owned(),
+            etag: self.twin.etag(),
+            device_etag: identity.etag,
+            status: identity.status,
+            status_update_time: identity.status_updated,
+            connection_state: self.connection_state(),
+            last_activity_time: self.last_activity,
+            cloud_to_device_message_count: self.queue.len(),
+            authentication_type: identity.authentication.kind,
+            x509_thumbprint: identity.authentication.x509_thumbprint,
+            model_id: self.twin.model_id.clone(),
+            version: self.twin.version,
+            tags: self.twin.tags.clone(),
+            properties: TwinProperties {
+                desired: self.twin.desired.for_service(),
+                reported: self.twin.reported.for_service(),
+            },
+            capabilities: identity.capabilities,
+        }
+    }
+
+    fn connection_state(&self) -> ConnectionState {
+        if self.connection.is_some() {
+            ConnectionState::Connected
+        } else {
+            ConnectionState::Disconnected
+        }
+    }
+}
+
+fn not_found(device_id: &str) -> HubError {
+    HubError::DeviceNotFound(device_id.to_owned())
+}

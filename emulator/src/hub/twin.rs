@@ -1,0 +1,155 @@
+//! The twin from both sides.
+
+use serde_json::{Map, Value};
+
+use super::{
+    Hub, HubError, Twin, TwinError,
+    connection::Order,
+    registry::Entry,
+    section::{deletes_nothing, patch_tags, replace_tags},
+};
+use crate::{dps::IfMatch, events::EventKind, lock::lock};
+
+/// A change of a twin by the service: what is `None` is left alone.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TwinPatch {
+    /// Tags; null deletes.
+    pub tags: Option<Map<String, Value>>,
+    /// Desired properties; null deletes.
+    pub desired: Option<Map<String, Value>>,
+}
+
+impl Hub {
+    /// The twin of a device.
+    pub fn twin(&self, device_id: &str) -> Result<Twin, HubError> {
+        lock(&self.0.registry)
+            .get(device_id)
+            .map(|entry| entry.twin(device_id))
+    }
+
+    /// Merges a JSON object into the desired properties (null deletes) and pushes it to the device if that is connected
+    /// and subscribed. Returns the new `$version`. Members that begin with `$` are left out.
+    pub fn update_twin_desired(&self, device_id: &str, patch: Value) -> Result<u64, HubError> {
+        let Value::Object(desired) = patch else {
+            return Err(TwinError::NotAnObject("properties.desired").into());
+        };
+        let patch = TwinPatch {
+            tags: None,
+            desired: Some(desired),
+        };
+        self.update_twin(device_id, patch, &IfMatch::Any)
+            .map(|twin| twin.desired_version())
+    }
+
+    /// Merges a change into tags and desired properties; all of it is refused if part of it is against the rules.
+    pub fn update_twin(
+        &self,
+        device_id: &str,
+        patch: TwinPatch,
+        if_match: &IfMatch,
+    ) -> Result<Twin, HubError> {
+        let now = self.0.clock.now();
+        let mut registry = lock(&self.0.registry);
+        let entry = registry.entry(device_id)?;
+        check_etag(device_id, entry, if_match)?;
+        let tags = patch
+            .tags
+            .map(|tags| patch_tags(&entry.twin.tags, &without_dollar(tags)))
+            .transpose()?;
+        if let Some(desired) = patch.desired.map(without_dollar) {
+            let silent = deletes_nothing(&desired, entry.twin.desired.properties());
+            entry.twin.desired.patch("desired", &desired, now)?;
+            if !silent {
+                push(entry, desired);
+            }
+        }
+        if let Some(tags) = tags {
+            entry.twin.tags = tags;
+        }
+        entry.twin.version += 1;
+        entry.twin.service_changes += 1;
+        Ok(entry.twin(device_id))
+    }
+
+    /// Replaces tags and desired properties as a whole; null values are refused. What is `None` is left alone.
+    pub fn replace_twin(
+        &self,
+        device_id: &str,
+        replacement: TwinPatch,
+        if_match: &IfMatch,
+    ) -> Result<Twin, HubError> {
+        let now = self.0.clock.now();
+        let mut registry = lock(&self.0.registry);
+        let entry = registry.entry(device_id)?;
+        check_etag(device_id, entry, if_match)?;
+        let tags = replacement.tags.map(without_dollar);
+        tags.as_ref().map(replace_tags).transpose()?;
+        if let Some(desired) = replacement.desired.map(without_dollar) {
+            let patch = entry.twin.desired.replace("desired", &desired, now)?;
+            push(entry, patch);
+        }
+        if let Some(tags) = tags {
+            entry.twin.tags = tags;
+        }
+        entry.twin.version += 1;
+        entry.twin.service_changes += 1;
+        Ok(entry.twin(device_id))
+    }
+
+    /// The twin as the device gets it: desired and reported, with `$version` and without `$metadata`.
+    pub(super) fn twin_for_device(&self, device_id: &str) -> Result<Value, HubError> {
+        let registry = lock(&self.0.registry);
+        let twin = &registry.get(device_id)?.twin;
+        let sections = [("desired", &twin.desired), ("reported", &twin.reported)];
+        Ok(sections
+            .into_iter()
+            .map(|(name, section)| (name.to_owned(), Value::Object(section.for_device())))
+            .collect())
+    }
+
+    /// A change of the reported properties by the device. Returns the new `$version`.
+    pub(super) fn patch_reported(
+        &self,
+        device_id: &str,
+        patch: &Map<String, Value>,
+    ) -> Result<u64, HubError> {
+        let now = self.0.clock.now();
+        let mut registry = lock(&self.0.registry);
+        let entry = registry.entry(device_id)?;
+        entry.twin.reported.patch("reported", patch, now)?;
+        entry.twin.version += 1;
+        entry.last_activity = now;
+        let version = entry.twin.reported.version();
+        drop(registry);
+        self.0.events.tell(EventKind::Reported {
+            hub: self.0.name.clone(),
+            device_id: device_id.to_owned(),
+            version,
+        });
+        Ok(version)
+    }
+}
+
+fn push(entry: &Entry, patch: Map<String, Value>) {
+    if let Some(connection) = &entry.connection {
+        connection.give(Order::Desired {
+            version: entry.twin.desired.version(),
+            patch,
+        });
+    }
+}
+
+fn check_etag(device_id: &str, entry: &Entry, if_match: &IfMatch) -> Result<(), HubError> {
+    match if_match {
+        IfMatch::ETag(etag) if *etag != entry.twin.etag() => {
+            Err(HubError::PreconditionFailed(device_id.to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tools send back `$metadata` and `$version` as they read them.
+fn without_dollar(mut section: Map<String, Value>) -> Map<String, Value> {
+    section.retain(|key, _| !key.starts_with('$'));
+    section
+}

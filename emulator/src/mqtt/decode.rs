@@ -1,0 +1,332 @@
+//! Bytes to packets. Nothing is allocated before the length of the whole packet is known to be within the limit.
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use thiserror::Error;
+
+use super::packet::{Connect, ConnectCode, Packet, PacketId, Publish, QoS, SubscribeCode, Will};
+
+/// A filter list longer than this cannot belong to a device: Azure allows five subscriptions.
+const MAX_FILTERS: usize = 64;
+
+/// Why bytes are not a packet of MQTT 3.1.1. Each one ends the connection (section 4.8).
+#[derive(Debug, Error, PartialEq, Eq)]
+pub(crate) enum DecodeError {
+    #[error("a packet of {size} bytes; the limit of this connection is {limit}")]
+    TooLarge { size: usize, limit: usize },
+    #[error("the remaining length of a packet does not end within four bytes")]
+    RemainingLength,
+    #[error("packet type {0} is not one a client of MQTT 3.1.1 at QoS 0 or 1 uses")]
+    PacketType(u8),
+    #[error("the flags {flags:#06b} are not allowed in {packet}")]
+    Flags { packet: &'static str, flags: u8 },
+    #[error("{packet} ends before its {field}")]
+    Truncated {
+        packet: &'static str,
+        field: &'static str,
+    },
+    #[error("{packet} has {extra} bytes after its last field")]
+    TrailingBytes { packet: &'static str, extra: usize },
+    #[error("the {field} of {packet} is not UTF-8, or contains a null character")]
+    NotUtf8 {
+        packet: &'static str,
+        field: &'static str,
+    },
+    #[error("{packet} carries the packet identifier 0")]
+    ZeroPacketId { packet: &'static str },
+    #[error("{packet}: {what}")]
+    Malformed {
+        packet: &'static str,
+        what: &'static str,
+    },
+}
+
+/// Takes one whole packet from the front of `buffer`; `None` while there are too few bytes for one.
+pub(crate) fn decode(buffer: &mut BytesMut, limit: usize) -> Result<Option<Packet>, DecodeError> {
+    let Some(&first) = buffer.first() else {
+        return Ok(None);
+    };
+    let Some((length, header)) = remaining_length(buffer)? else {
+        return Ok(None);
+    };
+    let size = header + length;
+    if size > limit {
+        return Err(DecodeError::TooLarge { size, limit });
+    }
+    if buffer.len() < size {
+        return Ok(None);
+    }
+    let mut packet = buffer.split_to(size).freeze();
+    packet.advance(header);
+    body(first >> 4, first & 0x0f, packet).map(Some)
+}
+
+/// The value of the remaining-length field and the size of the whole fixed header.
+fn remaining_length(buffer: &[u8]) -> Result<Option<(usize, usize)>, DecodeError> {
+    let mut value = 0;
+    for index in 0..4 {
+        let Some(byte) = buffer.get(1 + index) else {
+            return Ok(None);
+        };
+        value |= usize::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            return Ok(Some((value, 2 + index)));
+        }
+    }
+    Err(DecodeError::RemainingLength)
+}
+
+fn body(kind: u8, flags: u8, bytes: Bytes) -> Result<Packet, DecodeError> {
+    let fields = |packet, expected: u8| {
+        if flags == expected {
+            Ok(Fields {
+                packet,
+                bytes: bytes.clone(),
+            })
+        } else {
+            Err(DecodeError::Flags { packet, flags })
+        }
+    };
+    match kind {
+        1 => connect(fields("CONNECT", 0)?),
+        2 => connack(fields("CONNACK", 0)?),
+        3 => publish(
+            flags,
+            Fields {
+                packet: "PUBLISH",
+                bytes,
+            },
+        ),
+        4 => fields("PUBACK", 0)?.only_packet_id().map(Packet::PubAck),
+        8 => subscribe(fields("SUBSCRIBE", 0b0010)?),
+        9 => suback(fields("SUBACK", 0)?),
+        10 => unsubscribe(fields("UNSUBSCRIBE", 0b0010)?),
+        11 => fields("UNSUBACK", 0)?.only_packet_id().map(Packet::UnsubAck),
+        12 => fields("PINGREQ", 0)?.end().map(|()| Packet::PingReq),
+        13 => fields("PINGRESP", 0)?.end().map(|()| Packet::PingResp),
+        14 => fields("DISCONNECT", 0)?.end().map(|()| Packet::Disconnect),
+        other => Err(DecodeError::PacketType(other)),
+    }
+}
+
+fn connect(mut fields: Fields) -> Result<Packet, DecodeError> {
+    let name = fields.string("protocol name")?;
+    let protocol_level = fields.u8("protocol level")?;
+    if (name.as_str(), protocol_level) != ("MQTT", 4) {
+        // What follows has another shape; the level alone is enough for the refusal.
+        return Ok(Packet::Connect(Box::new(Connect {
+            protocol_level: if protocol_level == 4 { 0 } else { protocol_level },
+            clean_session: true,
+            keep_alive: 0,
+            client_id: String::new(),
+            will: None,
+            user_name: None,
+            password: None,
+        })));
+    }
+    let flags = fields.u8("connect flags")?;
+    let (has_user_name, has_password, has_will) = (flags & 0x80 != 0, flags & 0x40 != 0, flags & 0x04 != 0);
+    if flags & 0x01 != 0 {
+        return Err(fields.malformed("the reserved connect flag is set"));
+    }
+    if !has_will && flags & 0b0011_1000 != 0 {
+        return Err(fields.malformed("the connect flags describe a will that is not there"));
+    }
+    if has_password && !has_user_name {
+        return Err(fields.malformed("a password without a user name"));
+    }
+    let keep_alive = fields.u16("keep-alive")?;
+    let client_id = fields.string("client identifier")?;
+    let will = if has_will {
+        let Some(qos) = QoS::from_bits((flags >> 3) & 0b11) else {
+            return Err(fields.malformed("the will has QoS 3"));
+        };
+        let topic = fields.string("will topic")?;
+        let message = fields.binary("will message")?;
+        Some(Will {
+            topic,
+            message,
+            qos,
+            retain: flags & 0x20 != 0,
+        })
+    } else {
+        None
+    };
+    let user_name = has_user_name.then(|| fields.string("user name")).transpose()?;
+    let password = has_password.then(|| fields.binary("password")).transpose()?;
+    fields.end()?;
+    Ok(Packet::Connect(Box::new(Connect {
+        protocol_level,
+        clean_session: flags & 0x02 != 0,
+        keep_alive,
+        client_id,
+        will,
+        user_name,
+        password,
+    })))
+}
+
+fn connack(mut fields: Fields) -> Result<Packet, DecodeError> {
+    let acknowledge_flags = fields.u8("acknowledge flags")?;
+    if acknowledge_flags > 1 {
+        return Err(fields.malformed("a reserved acknowledge flag is set"));
+    }
+    let Some(code) = ConnectCode::from_byte(fields.u8("return code")?) else {
+        return Err(fields.malformed("an unknown return code"));
+    };
+    fields.end()?;
+    Ok(Packet::ConnAck {
+        session_present: acknowledge_flags == 1,
+        code,
+    })
+}
+
+fn publish(flags: u8, mut fields: Fields) -> Result<Packet, DecodeError> {
+    let Some(qos) = QoS::from_bits((flags >> 1) & 0b11) else {
+        return Err(fields.malformed("QoS 3"));
+    };
+    let dup = flags & 0b1000 != 0;
+    if dup && qos == QoS::AtMostOnce {
+        return Err(fields.malformed("DUP is set on a message of QoS 0"));
+    }
+    let topic = fields.string("topic")?;
+    if topic.is_empty() || topic.contains(['+', '#']) {
+        return Err(fields.malformed("the topic is empty or contains a wildcard"));
+    }
+    let packet_id = if qos == QoS::AtMostOnce {
+        None
+    } else {
+        Some(fields.packet_id()?)
+    };
+    Ok(Packet::Publish(Publish {
+        dup,
+        qos,
+        retain: flags & 1 != 0,
+        topic,
+        packet_id,
+        payload: fields.bytes,
+    }))
+}
+
+fn subscribe(mut fields: Fields) -> Result<Packet, DecodeError> {
+    let packet_id = fields.packet_id()?;
+    let mut filters = Vec::new();
+    while !fields.bytes.is_empty() {
+        let filter = fields.string("topic filter")?;
+        let Some(qos) = QoS::from_bits(fields.u8("requested QoS")?) else {
+            return Err(fields.malformed("a requested QoS above 2"));
+        };
+        filters.push((filter, qos));
+        fields.check_filters(filters.len())?;
+    }
+    if filters.is_empty() {
+        return Err(fields.malformed("no topic filter"));
+    }
+    Ok(Packet::Subscribe { packet_id, filters })
+}
+
+fn suback(mut fields: Fields) -> Result<Packet, DecodeError> {
+    let packet_id = fields.packet_id()?;
+    let codes = fields
+        .bytes
+        .iter()
+        .map(|&byte| match (byte, QoS::from_bits(byte)) {
+            (_, Some(qos)) => Ok(SubscribeCode::Granted(qos)),
+            (0x80, None) => Ok(SubscribeCode::Failure),
+            _ => Err(fields.malformed("an unknown return code")),
+        });
+    let codes = codes.collect::<Result<Vec<_>, _>>()?;
+    fields.check_filters(codes.len())?;
+    Ok(Packet::SubAck { packet_id, codes })
+}
+
+fn unsubscribe(mut fields: Fields) -> Result<Packet, DecodeError> {
+    let packet_id = fields.packet_id()?;
+    let mut filters = Vec::new();
+    while !fields.bytes.is_empty() {
+        filters.push(fields.string("topic filter")?);
+        fields.check_filters(filters.len())?;
+    }
+    if filters.is_empty() {
+        return Err(fields.malformed("no topic filter"));
+    }
+    Ok(Packet::Unsubscribe { packet_id, filters })
+}
+
+/// The bytes after the fixed header, taken field by field.
+struct Fields {
+    packet: &'static str,
+    bytes: Bytes,
+}
+
+impl Fields {
+    fn u8(&mut self, field: &'static str) -> Result<u8, DecodeError> {
+        self.need(1, field)?;
+        Ok(self.bytes.get_u8())
+    }
+
+    fn u16(&mut self, field: &'static str) -> Result<u16, DecodeError> {
+        self.need(2, field)?;
+        Ok(self.bytes.get_u16())
+    }
+
+    fn binary(&mut self, field: &'static str) -> Result<Bytes, DecodeError> {
+        let length = usize::from(self.u16(field)?);
+        self.need(length, field)?;
+        Ok(self.bytes.split_to(length))
+    }
+
+    fn string(&mut self, field: &'static str) -> Result<String, DecodeError> {
+        let bytes = self.binary(field)?;
+        match std::str::from_utf8(&bytes) {
+            Ok(text) if !text.contains('\0') => Ok(text.to_owned()),
+            _ => Err(DecodeError::NotUtf8 {
+                packet: self.packet,
+                field,
+            }),
+        }
+    }
+
+    fn packet_id(&mut self) -> Result<PacketId, DecodeError> {
+        PacketId::new(self.u16("packet identifier")?).ok_or(DecodeError::ZeroPacketId { packet: self.packet })
+    }
+
+    fn only_packet_id(mut self) -> Result<PacketId, DecodeError> {
+        let id = self.packet_id()?;
+        self.end()?;
+        Ok(id)
+    }
+
+    fn end(&self) -> Result<(), DecodeError> {
+        match self.bytes.len() {
+            0 => Ok(()),
+            extra => Err(DecodeError::TrailingBytes {
+                packet: self.packet,
+                extra,
+            }),
+        }
+    }
+
+    fn need(&self, length: usize, field: &'static str) -> Result<(), DecodeError> {
+        if self.bytes.len() < length {
+            return Err(DecodeError::Truncated {
+                packet: self.packet,
+                field,
+            });
+        }
+        Ok(())
+    }
+
+    fn check_filters(&self, count: usize) -> Result<(), DecodeError> {
+        if count > MAX_FILTERS {
+            return Err(self.malformed("more than 64 topic filters"));
+        }
+        Ok(())
+    }
+
+    fn malformed(&self, what: &'static str) -> DecodeError {
+        DecodeError::Malformed {
+            packet: self.packet,
+            what,
+        }
+    }
+}

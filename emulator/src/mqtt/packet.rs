@@ -1,0 +1,176 @@
+//! The control packets of MQTT 3.1.1 (OASIS standard, section 3), without those of the `QoS` 2 handshake.
+
+use std::{fmt, num::NonZeroU16};
+
+use bytes::Bytes;
+
+/// A packet identifier; zero is not one (section 2.3.1).
+pub(crate) type PacketId = NonZeroU16;
+
+/// Quality of service of a PUBLISH or of a requested subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(clippy::enum_variant_names, reason = "the names of the standard")]
+pub(crate) enum QoS {
+    AtMostOnce = 0,
+    AtLeastOnce = 1,
+    ExactlyOnce = 2,
+}
+
+impl QoS {
+    pub(super) fn from_bits(bits: u8) -> Option<Self> {
+        match bits {
+            0 => Some(Self::AtMostOnce),
+            1 => Some(Self::AtLeastOnce),
+            2 => Some(Self::ExactlyOnce),
+            _ => None,
+        }
+    }
+}
+
+/// The return code of a CONNACK (section 3.2.2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConnectCode {
+    Accepted = 0,
+    UnacceptableProtocolVersion = 1,
+    IdentifierRejected = 2,
+    ServerUnavailable = 3,
+    BadUserNameOrPassword = 4,
+    NotAuthorized = 5,
+}
+
+impl ConnectCode {
+    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            0 => Self::Accepted,
+            1 => Self::UnacceptableProtocolVersion,
+            2 => Self::IdentifierRejected,
+            3 => Self::ServerUnavailable,
+            4 => Self::BadUserNameOrPassword,
+            5 => Self::NotAuthorized,
+            _ => return None,
+        })
+    }
+}
+
+/// What a SUBACK says of one requested filter (section 3.9.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SubscribeCode {
+    Granted(QoS),
+    Failure,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Connect {
+    /// 4 for MQTT 3.1.1; others are decoded as far as the level, so that the refusal can be code 1.
+    pub protocol_level: u8,
+    pub clean_session: bool,
+    /// Seconds; 0 switches the keep-alive off.
+    pub keep_alive: u16,
+    pub client_id: String,
+    pub will: Option<Will>,
+    pub user_name: Option<String>,
+    pub password: Option<Bytes>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Will {
+    pub topic: String,
+    pub message: Bytes,
+    pub qos: QoS,
+    pub retain: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Publish {
+    pub dup: bool,
+    pub qos: QoS,
+    pub retain: bool,
+    pub topic: String,
+    /// Present exactly when `qos` is not 0.
+    pub packet_id: Option<PacketId>,
+    pub payload: Bytes,
+}
+
+impl Publish {
+    /// A `QoS` 0 message, the way the service answers.
+    pub(crate) fn new(topic: impl Into<String>, payload: impl Into<Bytes>) -> Self {
+        Self {
+            dup: false,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            topic: topic.into(),
+            packet_id: None,
+            payload: payload.into(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Packet {
+    Connect(Box<Connect>),
+    ConnAck {
+        session_present: bool,
+        code: ConnectCode,
+    },
+    Publish(Publish),
+    PubAck(PacketId),
+    Subscribe {
+        packet_id: PacketId,
+        filters: Vec<(String, QoS)>,
+    },
+    SubAck {
+        packet_id: PacketId,
+        codes: Vec<SubscribeCode>,
+    },
+    Unsubscribe {
+        packet_id: PacketId,
+        filters: Vec<String>,
+    },
+    UnsubAck(PacketId),
+    PingReq,
+    PingResp,
+    Disconnect,
+}
+
+/// One line for the log of exchanges. Secrets (the password) and bodies are left out, sizes are given.
+impl fmt::Display for Packet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(c) => {
+                write!(
+                    f,
+                    "CONNECT client id {:?}, user name {:?}, keep-alive {} s, clean session {}",
+                    c.client_id, c.user_name, c.keep_alive, c.clean_session
+                )?;
+                if c.password.as_ref().is_some_and(|p| !p.is_empty()) {
+                    f.write_str(", with password")?;
+                }
+                if let Some(will) = &c.will {
+                    write!(f, ", will on {:?}", will.topic)?;
+                }
+                Ok(())
+            }
+            Self::ConnAck { code, .. } => write!(f, "CONNACK {} ({code:?})", *code as u8),
+            Self::Publish(p) => {
+                write!(
+                    f,
+                    "PUBLISH QoS {}{}",
+                    p.qos as u8,
+                    if p.dup { " DUP" } else { "" }
+                )?;
+                if let Some(id) = p.packet_id {
+                    write!(f, " id {id}")?;
+                }
+                write!(f, " {:?}, {} bytes", p.topic, p.payload.len())
+            }
+            Self::PubAck(id) => write!(f, "PUBACK id {id}"),
+            Self::Subscribe { packet_id, filters } => write!(f, "SUBSCRIBE id {packet_id} {filters:?}"),
+            Self::SubAck { packet_id, codes } => write!(f, "SUBACK id {packet_id} {codes:?}"),
+            Self::Unsubscribe { packet_id, filters } => write!(f, "UNSUBSCRIBE id {packet_id} {filters:?}"),
+            Self::UnsubAck(id) => write!(f, "UNSUBACK id {id}"),
+            Self::PingReq => f.write_str("PINGREQ"),
+            Self::PingResp => f.write_str("PINGRESP"),
+            Self::Disconnect => f.write_str("DISCONNECT"),
+        }
+    }
+}

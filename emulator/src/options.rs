@@ -1,0 +1,127 @@
+//! What an emulator is started with.
+
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use crate::{
+    clock::{Clock, SystemClock},
+    emulator::{Emulator, StartError},
+};
+
+/// The options of an emulator, each with a default that suits a program people run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmulatorOptions {
+    /// Address to listen on; loopback only by default, because enrollments are open to whoever can reach the Rust API.
+    pub listen_address: IpAddr,
+    /// TCP port for DPS and all hubs; 0 picks a free one. Devices and SDKs expect 8883.
+    pub port: u16,
+    /// The ID scope of the provisioning service.
+    pub id_scope: String,
+    /// The name of the provisioning service: `{dps_name}.azure-devices-provisioning.net` is in the server certificate.
+    pub dps_name: String,
+    /// Hubs to make and link; names without a dot get `.azure-devices.net`.
+    pub hub_names: Vec<String>,
+    /// What DPS asks devices to wait before they poll; whole seconds count. Azure says 3.
+    pub retry_after: Duration,
+    /// How long DPS answers "assigning" before it gives the result.
+    pub assigning_time: Duration,
+    /// Further DNS names or IP addresses for the server certificate.
+    pub extra_server_names: Vec<String>,
+    /// Directory (made if need be) where `server-ca.pem` is written, for devices to trust.
+    pub ca_directory: Option<PathBuf>,
+    /// Connections served at a time; more wait.
+    pub max_connections: usize,
+    /// Messages kept for a telemetry subscriber that falls behind, of each hub.
+    pub telemetry_capacity: usize,
+    /// Events kept for an event subscriber that falls behind.
+    pub event_capacity: usize,
+}
+
+impl Default for EmulatorOptions {
+    fn default() -> Self {
+        Self {
+            listen_address: IpAddr::from([127, 0, 0, 1]),
+            port: tracker_protocol::MQTT_TLS_PORT,
+            id_scope: "0ne00000001".into(),
+            dps_name: "emulator-dps".into(),
+            hub_names: vec!["hub-1".into()],
+            retry_after: Duration::from_secs(3),
+            assigning_time: Duration::from_secs(1),
+            extra_server_names: Vec::new(),
+            ca_directory: None,
+            max_connections: 10_000,
+            telemetry_capacity: 16_384,
+            event_capacity: 4_096,
+        }
+    }
+}
+
+/// Prepares an emulator.
+#[derive(Clone)]
+pub struct EmulatorBuilder {
+    options: EmulatorOptions,
+    clock: Arc<dyn Clock>,
+}
+
+impl EmulatorBuilder {
+    pub(crate) fn new(options: EmulatorOptions) -> Self {
+        Self {
+            options,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// Listens on this address.
+    #[must_use]
+    pub fn listen_address(mut self, address: IpAddr) -> Self {
+        self.options.listen_address = address;
+        self
+    }
+
+    /// Listens on this port; 0 picks a free one.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.options.port = port;
+        self
+    }
+
+    /// The ID scope of the provisioning service.
+    #[must_use]
+    pub fn id_scope(mut self, id_scope: impl Into<String>) -> Self {
+        self.options.id_scope = id_scope.into();
+        self
+    }
+
+    /// Adds a hub, unless the options named it already. The first call replaces the default hub.
+    #[must_use]
+    pub fn hubs<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.options.hub_names = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// What DPS asks devices to wait before they poll, in whole seconds, and how long it takes to assign.
+    #[must_use]
+    pub fn dps_timing(mut self, retry_after: Duration, assigning_time: Duration) -> Self {
+        self.options.retry_after = retry_after;
+        self.options.assigning_time = assigning_time;
+        self
+    }
+
+    /// A further DNS name or IP address for the server certificate.
+    #[must_use]
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.options.extra_server_names.push(name.into());
+        self
+    }
+
+    /// Judges certificates and stamps records by this clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Starts the emulator on the current tokio runtime.
+    pub async fn start(self) -> Result<Emulator, StartError> {
+        Emulator::start_with(self.options, self.clock).await
+    }
+}

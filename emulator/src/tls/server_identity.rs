@@ -1,0 +1,158 @@
+//! The emulator's own certificate authority and the one server certificate that serves every name.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+};
+use rustls::{
+    crypto::ring::sign::any_supported_type,
+    pki_types::PrivateKeyDer,
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use thiserror::Error;
+
+/// Names that are always in the server certificate.
+const STANDING_NAMES: [&str; 6] = [
+    "localhost",
+    "127.0.0.1",
+    "::1",
+    "global.azure-devices-provisioning.net",
+    "*.azure-devices-provisioning.net",
+    "*.azure-devices.net",
+];
+
+/// The server certificate could not be made.
+#[derive(Debug, Error)]
+pub enum ServerIdentityError {
+    /// A name is neither a DNS name nor an IP address.
+    #[error("\"{name}\" cannot stand in the server certificate: {source}")]
+    Name {
+        /// The name as given.
+        name: String,
+        /// What is wrong with it.
+        source: rcgen::Error,
+    },
+    /// Making a key or a certificate failed.
+    #[error("making the server certificate failed: {0}")]
+    Certificate(#[from] rcgen::Error),
+    /// The key made is not one TLS can use.
+    #[error("TLS does not take the server key: {0}")]
+    Key(#[from] rustls::Error),
+}
+
+/// The certificate authority, the names it answers for, and the certificate in use.
+pub(crate) struct ServerIdentity {
+    authority: CertifiedIssuer<'static, KeyPair>,
+    names: Mutex<BTreeSet<String>>,
+    current: RwLock<Arc<CertifiedKey>>,
+}
+
+impl ServerIdentity {
+    /// Makes a new authority, and a certificate for the standing names and `extra_names` (DNS names or IP addresses).
+    pub(crate) fn new(extra_names: impl IntoIterator<Item = String>) -> Result<Self, ServerIdentityError> {
+        let mut params = CertificateParams::default();
+        name(&mut params, "container-tracker emulator server CA");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        always_valid(&mut params);
+        let authority =
+            CertifiedIssuer::self_signed(params, KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?)?;
+        let mut names: BTreeSet<String> = STANDING_NAMES.map(str::to_owned).into();
+        names.extend(extra_names);
+        let current = issue(&authority, &names)?;
+        Ok(Self {
+            authority,
+            names: Mutex::new(names),
+            current: RwLock::new(current),
+        })
+    }
+
+    /// The certificate authority's certificate in PEM, for devices and tools to trust.
+    pub(crate) fn ca_pem(&self) -> String {
+        self.authority.pem()
+    }
+
+    /// Answers for `name` too; connections that exist are not touched.
+    pub(crate) fn add_name(&self, name: &str) -> Result<(), ServerIdentityError> {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.contains(name) || is_under_standing_wildcard(name) {
+            return Ok(());
+        }
+        let mut extended = names.clone();
+        extended.insert(name.to_owned());
+        let renewed = issue(&self.authority, &extended)?;
+        *names = extended;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = renewed;
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for ServerIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerIdentity")
+            .field("names", &self.names)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ResolvesServerCert for ServerIdentity {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(
+            &self.current.read().unwrap_or_else(PoisonError::into_inner),
+        ))
+    }
+}
+
+fn is_under_standing_wildcard(name: &str) -> bool {
+    STANDING_NAMES
+        .iter()
+        .filter_map(|standing| standing.strip_prefix("*."))
+        .any(|parent| {
+            name.strip_suffix(parent)
+                .and_then(|rest| rest.strip_suffix('.'))
+                .is_some_and(|label| !label.is_empty() && !label.contains('.'))
+        })
+}
+
+fn issue(
+    authority: &CertifiedIssuer<'static, KeyPair>,
+    names: &BTreeSet<String>,
+) -> Result<Arc<CertifiedKey>, ServerIdentityError> {
+    let mut params = CertificateParams::default();
+    for name in names {
+        let checked = CertificateParams::new([name.clone()]).map_err(|source| ServerIdentityError::Name {
+            name: name.clone(),
+            source,
+        })?;
+        params.subject_alt_names.extend(checked.subject_alt_names);
+    }
+    name(&mut params, "container-tracker emulator");
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    always_valid(&mut params);
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    let certificate = params.signed_by(&key, authority)?;
+    let chain = vec![certificate.der().clone(), authority.der().clone()];
+    Ok(Arc::new(CertifiedKey::new(
+        chain,
+        any_supported_type(&PrivateKeyDer::from(key))?,
+    )))
+}
+
+fn name(params: &mut CertificateParams, common_name: &str) {
+    params.distinguished_name.remove(DnType::CommonName);
+    params.distinguished_name.push(DnType::CommonName, common_name);
+}
+
+/// A device under test may live in another year: the time of a replayed GPS recording, or of a simulated voyage.
+fn always_valid(params: &mut CertificateParams) {
+    params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2099, 12, 31);
+}

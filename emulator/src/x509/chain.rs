@@ -1,0 +1,139 @@
+//! Paths from a leaf upwards.
+//!
+//! DPS does not ask "is this chain trusted?" alone: it asks which enrollment the chain leads to, bottom-up. So all
+//! paths that signatures allow are built first, as high as they go, and judged afterwards. Issuers are looked for
+//! among the certificates the device presented and the verified CA certificates of the service, nowhere else.
+
+use std::{fmt, sync::Arc};
+
+use chrono::{DateTime, Utc};
+
+use super::Certificate;
+use crate::clock::wire_time;
+
+/// Certificates in a path, leaf and root included.
+const MAX_LENGTH: usize = 10;
+
+/// Signatures checked for one device: cross-signed certificates must not become a burden by their combinations.
+const MAX_SIGNATURE_CHECKS: usize = 64;
+
+/// A leaf and its issuers, each signed by the next.
+#[derive(Clone, Debug)]
+pub(crate) struct Path {
+    pub certificates: Vec<Arc<Certificate>>,
+}
+
+/// Why a path cannot be relied on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    Expired {
+        subject: String,
+        not_after: DateTime<Utc>,
+    },
+    NotYetValid {
+        subject: String,
+        not_before: DateTime<Utc>,
+    },
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Expired { subject, not_after } => {
+                write!(
+                    f,
+                    "the certificate \"{subject}\" expired at {}",
+                    wire_time::print(*not_after)
+                )
+            }
+            Self::NotYetValid { subject, not_before } => {
+                write!(
+                    f,
+                    "the certificate \"{subject}\" is not valid before {}",
+                    wire_time::print(*not_before)
+                )
+            }
+        }
+    }
+}
+
+impl Certificate {
+    /// Whether the certificate is valid at `now`.
+    pub(crate) fn check_validity(&self, now: DateTime<Utc>) -> Result<(), Flaw> {
+        let subject = || self.info.subject_name.clone();
+        if now > self.info.not_after_utc {
+            return Err(Flaw::Expired {
+                subject: subject(),
+                not_after: self.info.not_after_utc,
+            });
+        }
+        if now < self.info.not_before_utc {
+            return Err(Flaw::NotYetValid {
+                subject: subject(),
+                not_before: self.info.not_before_utc,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// All paths that start at `leaf`, each as high as its issuers are known, longest first.
+pub(crate) fn paths(
+    leaf: &Arc<Certificate>,
+    presented: &[Arc<Certificate>],
+    stored: &[Arc<Certificate>],
+) -> Vec<Path> {
+    let mut pool: Vec<&Arc<Certificate>> = Vec::new();
+    for candidate in presented.iter().chain(stored) {
+        if !pool.iter().any(|known| known.is(candidate)) {
+            pool.push(candidate);
+        }
+    }
+    let mut search = Search {
+        pool,
+        checks_left: MAX_SIGNATURE_CHECKS,
+        found: Vec::new(),
+    };
+    search.climb(vec![Arc::clone(leaf)]);
+    search
+        .found
+        .sort_by_key(|path| std::cmp::Reverse(path.certificates.len()));
+    search.found
+}
+
+struct Search<'a> {
+    pool: Vec<&'a Arc<Certificate>>,
+    checks_left: usize,
+    found: Vec<Path>,
+}
+
+impl Search<'_> {
+    fn climb(&mut self, path: Vec<Arc<Certificate>>) {
+        let top = Arc::clone(path.last().expect("a path starts with its leaf"));
+        let mut ended = true;
+        if path.len() < MAX_LENGTH && !(top.is_self_issued() && path.len() > 1) {
+            for candidate in self.pool.clone() {
+                if path.iter().any(|used| used.is(candidate))
+                    || !candidate.may_have_issued(&top, path.len() - 1)
+                    || !self.spend_check()
+                    || !top.is_signed_by(candidate)
+                {
+                    continue;
+                }
+                ended = false;
+                let mut longer = path.clone();
+                longer.push(Arc::clone(candidate));
+                self.climb(longer);
+            }
+        }
+        if ended {
+            self.found.push(Path { certificates: path });
+        }
+    }
+
+    fn spend_check(&mut self) -> bool {
+        let affordable = self.checks_left > 0;
+        self.checks_left = self.checks_left.saturating_sub(1);
+        affordable
+    }
+}

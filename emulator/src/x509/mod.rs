@@ -1,0 +1,8 @@
+//! X.509 as DPS and the hub look at it: what a certificate says, and which chains lead up from a leaf.
+
+mod certificate;
+mod chain;
+
+pub(crate) use certificate::Certificate;
+pub use certificate::{CertificateError, X509CertificateInfo};
+pub(crate) use chain::{Flaw, Path, paths};
