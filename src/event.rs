@@ -176,6 +176,7 @@ impl fmt::Display for Event {
                  find it, or give this device a certificate of its own; trying again in {}",
                 Span(*again)
             ),
+            Self::Delivered { seq } => write!(f, "reading {seq} delivered"),
             Self::Setting(Answer {
                 property,
                 acknowledgement: ack,

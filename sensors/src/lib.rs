@@ -3,3 +3,5 @@
 pub mod bme280;
 pub mod gps;
 pub mod health;
+#[cfg(feature = "simulated")]
+pub mod simulated;

@@ -88,7 +88,7 @@ impl Screen {
         line(&object.to_string());
     }
 
-    fn row(&self, device: &str, mark: &str, colour: &str, text: &str) {
+    fn row(&self, device: &str, mark: &str, colour: &'static str, text: &str) {
         let (dim, plain, colour) = (self.style(DIM), self.style(PLAIN), self.style(colour));
         let time = system_time().format("%H:%M:%S");
         line(&format!(

@@ -123,7 +123,7 @@ impl<B: I2c, D: DelayNs> Bme280<B, D> {
                 Ok(chip) => return Ok((address, chip)),
                 // A chip that answers wrongly says more than an address where nobody is.
                 Err(error) if best.is_none() || !matches!(error.cause, Cause::Bus { .. }) => {
-                    best = Some(error)
+                    best = Some(error);
                 }
                 Err(_) => {}
             }

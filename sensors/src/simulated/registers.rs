@@ -7,6 +7,8 @@ use crate::bme280::{
 /// Copying the trimming values takes so long after a reset.
 const IM_UPDATE_NS: u64 = 2_000_000;
 const SKIPPED: u32 = 0x8_0000;
+/// The mode bits of `ctrl_meas`: 0 sleep, 1 and 2 forced, 3 normal.
+const MODE: u8 = 0x03;
 
 /// What a measurement ends with.
 pub(super) enum Sample {
@@ -99,13 +101,13 @@ impl RegisterFile {
             let data = self.without_skipped(raw).to_registers();
             self.put(Register::DATA, &data);
         }
-        let normal_mode = self.ctrl_meas() & 0x03 == 0x03;
+        let normal_mode = self.ctrl_meas() & MODE == MODE;
         if normal_mode {
             self.measuring_until = Some(now_ns + self.measurement_ns());
         } else {
             self.measuring_until = None;
             self.bytes[usize::from(Register::STATUS.0)] &= !STATUS_MEASURING;
-            self.bytes[usize::from(Register::CTRL_MEAS.0)] &= !0x03;
+            self.bytes[usize::from(Register::CTRL_MEAS.0)] &= !MODE;
         }
     }
 
@@ -132,11 +134,12 @@ impl RegisterFile {
         match register {
             Register::RESET if value == RESET_WORD => self.power_on(now_ns),
             Register::CTRL_HUM if self.has_humidity() => self.bytes[place] = value & 0x07,
-            Register::CONFIG if self.ctrl_meas() & 0x03 != 0x03 => self.bytes[place] = value & 0xFD,
+            Register::CONFIG if self.ctrl_meas() & MODE != MODE => self.bytes[place] = value & 0xFD,
             Register::CTRL_MEAS => {
                 self.bytes[place] = value;
                 self.osrs_h = self.bytes[usize::from(Register::CTRL_HUM.0)];
-                if value & 0x03 == 0 {
+                let asleep = value & MODE == 0;
+                if asleep {
                     self.measuring_until = None;
                     self.bytes[usize::from(Register::STATUS.0)] &= !STATUS_MEASURING;
                 } else {
@@ -154,7 +157,8 @@ impl RegisterFile {
             0 => 0,
             count => 2000 * count + settle_us,
         };
-        let micros = 1000 + channel(self.osrs_t(), 0) + channel(self.osrs_p(), 500) + channel(self.osrs_h, 500);
+        let micros =
+            1000 + channel(self.osrs_t(), 0) + channel(self.osrs_p(), 500) + channel(self.osrs_h, 500);
         micros * 1000
     }
 
@@ -167,10 +171,17 @@ impl RegisterFile {
         let (temperature, pressure) = (f64::from(raw.temperature), f64::from(raw.pressure));
         let (temperature_before, pressure_before) = self.filtered.unwrap_or((temperature, pressure));
         let filter = |before: f64, new: f64| (before * (coefficient - 1.0) + new) / coefficient;
-        let filtered = (filter(temperature_before, temperature), filter(pressure_before, pressure));
+        let filtered = (
+            filter(temperature_before, temperature),
+            filter(pressure_before, pressure),
+        );
         self.filtered = (coefficient > 1.0).then_some(filtered);
         let resolved = |value: f64, osrs: u8| {
-            let dropped = if coefficient > 1.0 { 0 } else { 4u32.saturating_sub(u32::from(osrs.max(1)) - 1) };
+            let dropped = if coefficient > 1.0 {
+                0
+            } else {
+                4u32.saturating_sub(u32::from(osrs.max(1)) - 1)
+            };
             (value.round() as u32) >> dropped << dropped
         };
         RawReading {
@@ -182,9 +193,17 @@ impl RegisterFile {
 
     fn without_skipped(&self, raw: RawReading) -> RawReading {
         RawReading {
-            temperature: if self.osrs_t() == 0 { SKIPPED } else { raw.temperature },
+            temperature: if self.osrs_t() == 0 {
+                SKIPPED
+            } else {
+                raw.temperature
+            },
             pressure: if self.osrs_p() == 0 { SKIPPED } else { raw.pressure },
-            humidity: if self.osrs_h == 0 || !self.has_humidity() { 0x8000 } else { raw.humidity },
+            humidity: if self.osrs_h == 0 || !self.has_humidity() {
+                0x8000
+            } else {
+                raw.humidity
+            },
         }
     }
 

@@ -34,16 +34,30 @@ struct Recording {
 impl Replay {
     /// Plays these bytes, one epoch each `interval`. A recording without any epoch is played in one piece.
     pub fn new(name: impl Into<String>, bytes: &[u8], interval: Duration, at_end: AtEnd) -> Self {
-        let recording = Recording { epochs: cut(bytes), next: 0, at_end };
-        Self { name: name.into(), interval, recording: Arc::new(Mutex::new(recording)) }
+        let recording = Recording {
+            epochs: cut(bytes),
+            next: 0,
+            at_end,
+        };
+        Self {
+            name: name.into(),
+            interval,
+            recording: Arc::new(Mutex::new(recording)),
+        }
     }
 
     /// Plays a file at the pace of a receiver, one epoch a second.
     pub fn open(path: impl AsRef<Path>, at_end: AtEnd) -> io::Result<Self> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path)
-            .map_err(|error| io::Error::new(error.kind(), format!("recording {}: {error}", path.display())))?;
-        Ok(Self::new(path.display().to_string(), &bytes, Duration::from_secs(1), at_end))
+        let bytes = std::fs::read(path).map_err(|error| {
+            io::Error::new(error.kind(), format!("recording {}: {error}", path.display()))
+        })?;
+        Ok(Self::new(
+            path.display().to_string(),
+            &bytes,
+            Duration::from_secs(1),
+            at_end,
+        ))
     }
 }
 

@@ -1,0 +1,21 @@
+//! Simulation at the bus: an emulated chip and an emulated receiver, driven by a voyage. The drivers on top are the
+//! real ones.
+
+mod air;
+mod bursts;
+mod chip;
+mod clock;
+mod container;
+mod gps_receiver;
+mod nmea_writer;
+mod registers;
+mod replay;
+mod voyage;
+
+pub use air::Air;
+pub use chip::{Bme280Chip, ChipDelay, ChipError, ChipFault, published_calibration};
+pub use clock::SimulatedClock;
+pub use container::SimulatedContainer;
+pub use gps_receiver::{ColdClock, GpsReceiver, GpsReceiverSettings, Situation};
+pub use replay::{AtEnd, Replay};
+pub use voyage::{Conditions, Mode, Stowage, UnknownVoyage, Voyage};
