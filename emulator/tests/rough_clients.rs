@@ -153,3 +153,72 @@ async fn the_ca_certificate_is_written_where_the_options_say() {
         "{error}"
     );
 }
+
+/// A CONNECT of MQTT 3.1.1 with clean session and a user name.
+fn connect_packet(client_id: &str, user_name: &str) -> Vec<u8> {
+    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 0x82, 0, 60];
+    for text in [client_id, user_name] {
+        body.extend(u16::try_from(text.len()).expect("a short text").to_be_bytes());
+        body.extend(text.as_bytes());
+    }
+    let mut packet = vec![0x10];
+    let mut rest = body.len();
+    while rest >= 0x80 {
+        packet.push(0x80 | (rest & 0x7f) as u8);
+        rest >>= 7;
+    }
+    packet.push(rest as u8);
+    packet.extend(body);
+    packet
+}
+
+#[tokio::test]
+async fn a_resumed_session_brings_its_certificate_along() {
+    let lab = Lab::start().await;
+    let credentials = lab.credentials("d1");
+    lab.register("d1", &credentials).await;
+    let user_name = format!("{}/d1/?api-version=2021-04-12", common::HUB);
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let config = tls(&lab.emulator, Some(&credentials), &[version]);
+        for resumed in [false, true] {
+            let stream = TcpStream::connect(lab.emulator.address())
+                .await
+                .expect("a connection");
+            let name = ServerName::try_from("localhost").expect("a name");
+            let mut stream = TlsConnector::from(Arc::clone(&config))
+                .connect(name, stream)
+                .await
+                .expect("TLS");
+            stream
+                .write_all(&connect_packet("d1", &user_name))
+                .await
+                .expect("written");
+            let mut answer = [0; 4];
+            stream.read_exact(&mut answer).await.expect("a CONNACK");
+            assert_eq!(answer, [0x20, 2, 0, 0]);
+            let kind = stream.get_ref().1.handshake_kind();
+            assert_eq!(kind == Some(rustls::HandshakeKind::Resumed), resumed, "{kind:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn names_that_are_too_long_are_refused_and_not_repeated_whole() {
+    let lab = Lab::start().await;
+    let mut events = lab.emulator.events();
+    let long = "x".repeat(60_000);
+    for (client_id, user_name, code) in [(&long[..], "u", 2), ("c", &long[..], 5)] {
+        let mut stream = tls_stream(&lab).await;
+        stream
+            .write_all(&connect_packet(client_id, user_name))
+            .await
+            .expect("written");
+        assert_eq!(rest(&mut stream).await, [0x20, 2, 0, code]);
+        let told = event(&mut events, |kind| match kind {
+            EventKind::ConnectionRefused { .. } => Some(kind.to_string()),
+            _ => None,
+        });
+        let told = told.await;
+        assert!(told.len() < 400 && told.contains("the limit is"), "{told}");
+    }
+}
