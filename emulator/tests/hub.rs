@@ -596,7 +596,9 @@ async fn a_kept_session_keeps_its_subscriptions() {
         .update_twin_desired("d1", json!({"a": 1}))
         .expect("accepted");
     assert_eq!(client.json_message().await.1["a"], 1);
-    client.disconnect().await;
+    let successor = dial(false).connect().await.expect("the hub lets in");
+    assert!(successor.session_present, "a takeover keeps it too");
+    client.ended().await;
     disconnection(&mut events).await;
     assert!(
         !dial(true)

@@ -132,7 +132,6 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite>(
             break DisconnectReason::Backlog;
         }
     };
-    let kept = (!connect.clean_session).then(|| std::mem::take(&mut session.subscriptions));
     drop(session);
     if reason != DisconnectReason::Disconnect
         && let Some(will) = connect.will
@@ -141,7 +140,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite>(
         properties.insert("iothub-MessageType", Some("Will".into()));
         hub.receive(&device_id, &will.message, properties, false);
     }
-    hub.depart(&device_id, connection_id, kept, reason);
+    hub.depart(&device_id, connection_id, reason);
 }
 
 struct Session<'a, S> {
@@ -184,6 +183,8 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
                         self.subscriptions.remove(&filter);
                     }
                 }
+                self.hub
+                    .keep_session(self.device_id, self.connection_id, &self.subscriptions);
                 self.link.queue(&Packet::UnsubAck(packet_id));
             }
             Packet::PingReq => self.link.queue(&Packet::PingResp),
@@ -210,6 +211,8 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
             self.subscriptions.insert(known, granted);
             codes.push(SubscribeCode::Granted(granted));
         }
+        self.hub
+            .keep_session(self.device_id, self.connection_id, &self.subscriptions);
         self.link.queue(&Packet::SubAck { packet_id, codes });
         self.hub.announce_arrival();
         Ok(())
