@@ -129,7 +129,7 @@ impl Sampler {
             Ok(Ok((sensor, environment))) => {
                 self.sensor = Sensor::Idle(sensor);
                 // What a hung measurement says at last is old.
-                let was_hung = self.hung.send_replace(false);
+                let was_hung = self.hung.send_if_modified(std::mem::take);
                 if was_hung { None } else { environment }
             }
             Ok(Err(_)) => {
