@@ -33,9 +33,7 @@ async fn acknowledged(cloud: &Cloud, device: &str, property: &str, version: u64)
             events.next().await.unwrap();
         }
     };
-    timeout(PATIENCE, answered)
-        .await
-        .expect("the property is acknowledged")
+    timeout(PATIENCE, answered).await.expect("the property is acknowledged")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,22 +46,12 @@ async fn a_changed_interval_acts_at_once() {
     next_message(&mut telemetry, DEVICE).await;
 
     let changed = Instant::now();
-    let version = cloud
-        .hub
-        .update_twin_desired(DEVICE, json!({"telemetryInterval": 1}))
-        .unwrap();
+    let version = cloud.hub.update_twin_desired(DEVICE, json!({"telemetryInterval": 1})).unwrap();
     next_message(&mut telemetry, DEVICE).await;
     // The day that had begun is not waited for; how fast the machine is does not matter here.
-    assert!(
-        changed.elapsed() < Duration::from_secs(30),
-        "{:?}",
-        changed.elapsed()
-    );
+    assert!(changed.elapsed() < Duration::from_secs(30), "{:?}", changed.elapsed());
     let answer = acknowledged(&cloud, DEVICE, "telemetryInterval", version).await;
-    assert_eq!(
-        answer,
-        json!({"value": 1, "ac": 200, "av": version, "ad": "applied"})
-    );
+    assert_eq!(answer, json!({"value": 1, "ac": 200, "av": version, "ad": "applied"}));
     agent.stop().await;
 }
 
@@ -74,24 +62,16 @@ async fn a_bad_interval_is_answered_and_changes_nothing() {
     let mut agent = Agent::simple(cloud.device(DEVICE).unwrap());
     agent.wait_for_words("twin: telemetryInterval = 3600").await;
     for bad in [json!("abc"), json!(-1), json!(0), json!(1e9), Value::Null] {
-        let version = cloud
-            .hub
-            .update_twin_desired(DEVICE, json!({"telemetryInterval": bad}))
-            .unwrap();
+        let version = cloud.hub.update_twin_desired(DEVICE, json!({"telemetryInterval": bad})).unwrap();
         let answer = acknowledged(&cloud, DEVICE, "telemetryInterval", version).await;
         assert_eq!(answer["value"], 3600, "{bad}: {answer}");
         let code = answer["ac"].as_u64().unwrap();
         assert!((400..500).contains(&code), "{bad}: {answer}");
         assert!(!answer["ad"].as_str().unwrap().is_empty(), "{bad}: {answer}");
     }
-    agent
-        .wait_for_words("telemetryInterval refused: \"abc\" is not a whole number of seconds")
-        .await;
+    agent.wait_for_words("telemetryInterval refused: \"abc\" is not a whole number of seconds").await;
     let stats = agent.stop().await;
-    assert_eq!(
-        stats.taken, 1,
-        "no reading came sooner than the interval in force"
-    );
+    assert_eq!(stats.taken, 1, "no reading came sooner than the interval in force");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,15 +84,9 @@ async fn the_initial_twin_is_applied_and_answered() {
     assert_eq!((&answer["value"], &answer["ac"]), (&json!(7), &json!(200)));
     let firmware = acknowledged(&cloud, DEVICE, "firmware", 1).await;
     assert_eq!(firmware["value"], env!("CARGO_PKG_VERSION"));
-    let version = cloud
-        .hub
-        .update_twin_desired(DEVICE, json!({"cargo": {"kind": "gouda"}}))
-        .unwrap();
+    let version = cloud.hub.update_twin_desired(DEVICE, json!({"cargo": {"kind": "gouda"}})).unwrap();
     let cargo = acknowledged(&cloud, DEVICE, "cargo", version).await;
-    assert_eq!(
-        (&cargo["value"], &cargo["ac"]),
-        (&json!({"kind": "gouda"}), &json!(200))
-    );
+    assert_eq!((&cargo["value"], &cargo["ac"]), (&json!({"kind": "gouda"}), &json!(200)));
     let twin = cloud.twin(DEVICE).unwrap();
     assert_eq!(twin["tags"]["environment"], "simulation");
     agent.stop().await;
@@ -124,35 +98,19 @@ async fn a_disabled_individual_enrollment_refuses_just_that_device() {
     let cloud = cloud(&directory, 60).await;
     let config = cloud.device(DEVICE).unwrap();
     let leaf = std::fs::read_to_string(&config.identity.certificate).unwrap();
-    let enrollment = IndividualEnrollment::new(
-        DEVICE,
-        AttestationMechanism::client_certificate(first_certificate(&leaf)),
-    );
-    cloud
-        .emulator
-        .dps()
-        .create_individual_enrollment(enrollment)
-        .unwrap();
-    cloud
-        .emulator
-        .dps()
-        .disable_individual_enrollment(DEVICE)
-        .unwrap();
+    let enrollment =
+        IndividualEnrollment::new(DEVICE, AttestationMechanism::client_certificate(first_certificate(&leaf)));
+    cloud.emulator.dps().create_individual_enrollment(enrollment).unwrap();
+    cloud.emulator.dps().disable_individual_enrollment(DEVICE).unwrap();
 
     let mut refused = Agent::simple(config);
     let mut other = Agent::simple(cloud.device("sensor-thl-002").unwrap());
     let text = refused.wait_for_words("DPS refuses this device").await;
-    assert!(
-        text.contains("the enrollment of this device, or its group, is disabled"),
-        "{text}"
-    );
+    assert!(text.contains("the enrollment of this device, or its group, is disabled"), "{text}");
     assert!(text.contains("it goes on measuring and asks again in"), "{text}");
     other.wait_for_words("online at").await;
     let stats = refused.stop().await;
-    assert!(
-        stats.taken >= 1 && stats.backlog == stats.taken,
-        "it keeps its readings: {stats:?}"
-    );
+    assert!(stats.taken >= 1 && stats.backlog == stats.taken, "it keeps its readings: {stats:?}");
     other.stop().await;
 }
 
@@ -188,10 +146,7 @@ async fn a_wrong_id_scope_is_named() {
     config.dps.id_scope = "0ne0000dead".into();
     let mut agent = Agent::simple(config);
     let text = agent.wait_for_words("no hub from DPS").await;
-    assert!(
-        text.contains("is the ID scope 0ne0000dead right (dps.id_scope)?"),
-        "{text}"
-    );
+    assert!(text.contains("is the ID scope 0ne0000dead right (dps.id_scope)?"), "{text}");
     agent.stop().await;
 }
 
@@ -204,10 +159,7 @@ async fn a_server_that_is_not_trusted_is_not_talked_to() {
     config.connection.roots = Some(config.identity.certificate.clone());
     let mut agent = Agent::simple(config);
     let text = agent.wait_for_words("no hub from DPS").await;
-    assert!(
-        text.contains("leads to no root that this device trusts; check connection.roots"),
-        "{text}"
-    );
+    assert!(text.contains("leads to no root that this device trusts; check connection.roots"), "{text}");
     agent.stop().await;
 }
 
@@ -225,10 +177,7 @@ async fn a_second_client_with_the_same_identity_is_noticed_and_named() {
         text = first.wait_for_words("another client uses this device's identity") => text,
         text = second.wait_for_words("another client uses this device's identity") => text,
     };
-    assert!(
-        text.contains("give this device a certificate of its own"),
-        "{text}"
-    );
+    assert!(text.contains("give this device a certificate of its own"), "{text}");
     first.stop().await;
     second.stop().await;
 }
@@ -265,11 +214,7 @@ async fn a_device_deleted_at_the_hub_comes_back_through_dps() {
     cloud.hub.delete(DEVICE).unwrap();
     agent
         .wait_until("second assignment", |events| {
-            events
-                .iter()
-                .filter(|event| matches!(event, Event::Assigned { .. }))
-                .count()
-                == 2
+            events.iter().filter(|event| matches!(event, Event::Assigned { .. })).count() == 2
         })
         .await;
     let message = next_message(&mut telemetry, DEVICE).await;
@@ -288,10 +233,7 @@ async fn methods_are_answered() {
     assert_eq!(ping.status, 200);
     assert_eq!(ping.payload.unwrap()["payload"], json!({"n": 7}));
     let status = call("getStatus", Value::Null).await.unwrap().payload.unwrap();
-    assert_eq!(
-        (&status["state"], &status["hub"]),
-        (&json!("online"), &json!(Cloud::HUB))
-    );
+    assert_eq!((&status["state"], &status["hub"]), (&json!("online"), &json!(Cloud::HUB)));
     assert_eq!(status["sensors"]["bme280"]["state"], "ok");
     let unknown = call("selfDestruct", Value::Null).await.unwrap();
     assert_eq!(unknown.status, 404);

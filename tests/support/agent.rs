@@ -38,17 +38,14 @@ impl Agent {
             heard.lock().unwrap().push(event.clone());
             count.send_modify(|count| *count += 1);
         });
-        let plausibility = PlausibilitySettings {
-            build_date: build_date().date_naive(),
-            time_scale: 1.0,
-        };
+        let plausibility = PlausibilitySettings { build_date: build_date().date_naive(), time_scale: 1.0 };
         let settings = ReceiverSettings::new(plausibility, Instant::now());
         let tracker = Tracker {
             config,
             environment: chip
                 .map(|chip| EnvironmentSensor::new(chip.clone(), chip.delay(), Settings::default())),
             gps: gps.map(|source| Receiver::new(source, settings)),
-            clock: Arc::new(SystemClock::new()),
+            clock: Arc::new(SystemClock::new(true)),
             events: Events::to("test", listener),
             first_wait: Duration::ZERO,
         };
@@ -56,12 +53,7 @@ impl Agent {
         let task = tokio::spawn(tracker.run(async move {
             let _ = stopped.await;
         }));
-        Self {
-            events,
-            news,
-            stop: Some(stop),
-            task,
-        }
+        Self { events, news, stop: Some(stop), task }
     }
 
     /// An agent with a chip in mild air, and without a receiver.
@@ -82,24 +74,15 @@ impl Agent {
 
     /// Waits for an event, past or to come, whose sentence contains `words`, and gives the sentence.
     pub async fn wait_for_words(&mut self, words: &str) -> String {
-        let found = |events: &[Event]| {
-            events
-                .iter()
-                .map(ToString::to_string)
-                .find(|text| text.contains(words))
-        };
+        let found =
+            |events: &[Event]| events.iter().map(ToString::to_string).find(|text| text.contains(words));
         self.wait_until(words, |events| found(events).is_some()).await;
         found(&self.events()).unwrap_or_default()
     }
 
     /// All sentences so far.
     pub fn story(&self) -> String {
-        self.events
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|event| format!("  {event}\n"))
-            .collect()
+        self.events.lock().unwrap().iter().map(|event| format!("  {event}\n")).collect()
     }
 
     /// All events so far.
@@ -110,22 +93,14 @@ impl Agent {
     /// Stops it in good order.
     pub async fn stop(mut self) -> JournalStats {
         let _ = self.stop.take().unwrap().send(());
-        timeout(PATIENCE, &mut self.task)
-            .await
-            .expect("it stops")
-            .unwrap()
-            .unwrap()
+        timeout(PATIENCE, &mut self.task).await.expect("it stops").unwrap().unwrap()
     }
 }
 
 /// A chip in air of 4 °C.
 pub fn mild_chip() -> Bme280Chip {
     let chip = Bme280Chip::new(0x76, published_calibration());
-    chip.set_air(Air {
-        temperature_c: 4.0,
-        pressure_hpa: 1013.0,
-        humidity_rh: 80.0,
-    });
+    chip.set_air(Air { temperature_c: 4.0, pressure_hpa: 1013.0, humidity_rh: 80.0 });
     chip
 }
 
