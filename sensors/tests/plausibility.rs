@@ -132,7 +132,7 @@ fn wandering_at_rest_is_no_jump_even_ten_times_a_second() {
 }
 
 #[test]
-fn no_recording_of_a_real_journey_is_doubted() {
+fn no_fix_of_a_real_journey_is_doubted() {
     for log in Log::all() {
         let mut plausibility = Plausibility::new(PlausibilitySettings {
             build_date: date("1990-01-01"),
@@ -142,7 +142,9 @@ fn no_recording_of_a_real_journey_is_doubted() {
             .into_iter()
             .filter(|fix| matches!(plausibility.judge(fix.clone()).0, Judgement::Suspect { .. }))
             .count();
-        assert_eq!(suspects, 0, "{}", log.name);
+        // Cut together from two recordings, the second of them the earlier one and 2 km away.
+        let jumps = usize::from(log.name == "bt451");
+        assert_eq!(suspects, jumps, "{}", log.name);
     }
 }
 

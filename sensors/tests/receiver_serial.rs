@@ -5,16 +5,14 @@ mod common;
 
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::NaiveDate;
 use common::{Log, row};
-use nix::fcntl::OFlag;
-use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
-use nix::sys::termios::{BaudRate, ControlFlags, InputFlags, LocalFlags, cfgetispeed, tcgetattr};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{ControlModes, InputModes, LocalModes, tcgetattr};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tracker_sensors::gps::{
@@ -31,14 +29,17 @@ struct Cable {
 impl Cable {
     /// A cable whose near end is found at `path`.
     fn plug_in(path: &Path) -> Self {
-        let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY).expect("pseudo-terminals are to be had");
-        grantpt(&master).expect("it is ours");
-        unlockpt(&master).expect("it is ours");
-        let device = ptsname_r(&master).expect("it has a name");
+        let far_end =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("pseudo-terminals are to be had");
+        grantpt(&far_end).expect("it is ours");
+        unlockpt(&far_end).expect("it is ours");
+        let device = ptsname(&far_end, Vec::new())
+            .expect("it has a name")
+            .into_string()
+            .expect("of plain letters");
         symlink(device, path).expect("the name is free");
-        let far_end = File::from(OwnedFd::from(master));
         Self {
-            far_end,
+            far_end: File::from(far_end),
             path: path.to_owned(),
         }
     }
@@ -134,31 +135,27 @@ async fn the_port_is_opened_raw() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ttyGPS");
     let cable = Cable::plug_in(&path);
-    for (baud, rate) in [
-        (9600, BaudRate::B9600),
-        (38400, BaudRate::B38400),
-        (115_200, BaudRate::B115200),
-    ] {
+    for baud in [4800, 9600, 38400, 115_200] {
         let mut source = SerialSource::new(&path, baud);
         let _stream = source.open().await.expect("it is plugged in");
-        let terminal = tcgetattr(cable.far_end.as_fd()).unwrap();
+        let terminal = tcgetattr(&cable.far_end).unwrap();
         assert!(
             !terminal
-                .local_flags
-                .intersects(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG)
+                .local_modes
+                .intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
         );
         assert!(
             !terminal
-                .input_flags
-                .intersects(InputFlags::ICRNL | InputFlags::IXON | InputFlags::ISTRIP)
+                .input_modes
+                .intersects(InputModes::ICRNL | InputModes::IXON | InputModes::ISTRIP)
         );
-        assert!(terminal.control_flags.contains(ControlFlags::CS8));
+        assert_eq!(terminal.control_modes & ControlModes::CSIZE, ControlModes::CS8);
         assert!(
             !terminal
-                .control_flags
-                .intersects(ControlFlags::CSTOPB | ControlFlags::CRTSCTS)
+                .control_modes
+                .intersects(ControlModes::CSTOPB | ControlModes::CRTSCTS)
         );
-        assert_eq!(cfgetispeed(&terminal), rate);
+        assert_eq!(terminal.input_speed(), baud);
     }
 }
 
