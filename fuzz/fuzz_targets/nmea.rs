@@ -1,5 +1,5 @@
-//! Any bytes, in pieces of any size, from a GNSS receiver: nothing panics, every fix is sound, and the pieces make no
-//! difference.
+//! Any bytes, in pieces of any size, from a GNSS receiver: nothing panics, every fix is sound, and the
+//! pieces make no difference.
 #![no_main]
 
 use std::time::Duration;

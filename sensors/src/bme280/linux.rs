@@ -68,7 +68,8 @@ impl I2c for LinuxI2c {
 
 /// An error of the kernel's I2C layer.
 ///
-/// `linux-embedded-hal` knows only some of the error numbers; a missing chip on a Raspberry Pi is not among them.
+/// `linux-embedded-hal` knows only some of the error numbers; a missing chip on a Raspberry Pi is not among
+/// them.
 pub struct LinuxI2cError(io::Error);
 
 const ENXIO: i32 = 6;

@@ -1,4 +1,5 @@
-//! Bytes to sentences: finds `$...*hh` wherever it stands in the stream and keeps those whose checksum is right.
+//! Bytes to sentences: finds `$...*hh` wherever it stands in the stream and keeps those whose checksum is
+//! right.
 
 /// Longest sentence kept, `$` and checksum included. The standard allows 82 characters; real receivers send
 /// up to 140.
@@ -144,7 +145,7 @@ mod tests {
         for (length, passes) in [(LONGEST_SENTENCE, true), (LONGEST_SENTENCE + 1, false)] {
             // An even number of equal characters has a checksum of zero, an odd one their own code.
             let body = "x".repeat(length - "$*hh".len());
-            let checksum = if body.len() % 2 == 0 { 0 } else { b'x' };
+            let checksum = if body.len().is_multiple_of(2) { 0 } else { b'x' };
             let mut framer = Framer::new();
             let found = format!("${body}*{checksum:02x}")
                 .bytes()
