@@ -1,8 +1,9 @@
 //! Computes the physical values of each row of a vectors file and says whether they agree with the reference.
 //!
-//! One JSON object a line: `id`, `group`, `flags`, the computed `t_c`, `p_pa` and `rh` before any test of range, whether they
-//! agree with the reference within 0.01 °C, 1 Pa and 0.01 %RH, and what the driver would report of them: a value
-//! that the sensor cannot measure is missing there. The exit code is 1 if a row without flags disagrees.
+//! One JSON object a line: `id`, `group`, `flags`, the computed `t_c`, `p_pa` and `rh` before any test of
+//! range, whether they agree with the reference within 0.01 °C, 1 Pa and 0.01 %RH, and what the driver would
+//! report of them: a value that the sensor cannot measure is missing there. The exit code is 1 if a row
+//! without flags disagrees.
 
 use std::error::Error;
 use std::io::{self, BufWriter, Write};

@@ -14,7 +14,8 @@ const ID_PAUSE_MS: u32 = 2;
 
 /// A BME280 or BMP280.
 ///
-/// Nothing is done until the first [`Bme280::measure`], so a chip that is missing at start is found when it comes.
+/// Nothing is done until the first [`Bme280::measure`], so a chip that is missing at start is found when it
+/// comes.
 pub struct Bme280<B, D> {
     bus: Tap<B, D>,
     settings: Settings,
@@ -68,8 +69,8 @@ impl<B: I2c, D: DelayNs> Bme280<B, D> {
         self.started.as_ref().map(|started| started.chip)
     }
 
-    /// How many measurements in a row have given the very same eight bytes as the one before. In real air the last
-    /// bits change all the time, so a large number means that the chip is stuck.
+    /// How many measurements in a row have given the very same eight bytes as the one before. In real air
+    /// the last bits change all the time, so a large number means that the chip is stuck.
     pub fn repeats(&self) -> u32 {
         self.repeats
     }
@@ -197,7 +198,8 @@ impl<B: I2c, D: DelayNs> Bme280<B, D> {
         Ok(Environment::within_range(chip, address, &values))
     }
 
-    /// Reads back what was written. A chip that lost power for a moment has forgotten it and measures nothing.
+    /// Reads back what was written. A chip that lost power for a moment has forgotten it and measures
+    /// nothing.
     fn check_settings(&mut self, address: u8, chip: Chip) -> Result<(), Error> {
         let mut block = [0; 4];
         self.bus

@@ -2,13 +2,13 @@
 
 use super::{Cause, Chip, Compensated, Error, Quantity, Register};
 
-/// How far humidity may overshoot before it counts as broken. The sensor is within ±3 %RH, and dew on it reads
-/// a little over 100; the datasheet's own formula ends with a limit to 0..100 %RH, so within this margin
-/// the limit is reported, and only beyond it nothing.
+/// How far humidity may overshoot before it counts as broken. The sensor is within ±3 %RH, and dew on it
+/// reads a little over 100; the datasheet's own formula ends with a limit to 0..100 %RH, so within this
+/// margin the limit is reported, and only beyond it nothing.
 const HUMIDITY_MARGIN_RH: f64 = 5.0;
 
-/// Temperature, pressure and humidity of the air at the sensor. A value that could not be had, or that the sensor
-/// cannot truly measure, is absent, and `faults` says why.
+/// Temperature, pressure and humidity of the air at the sensor. A value that could not be had, or that the
+/// sensor cannot truly measure, is absent, and `faults` says why.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Environment {
     /// °C, within -40..85.

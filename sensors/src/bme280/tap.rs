@@ -1,9 +1,9 @@
 //! A tap on the bus between the `bme280` crate and the chip.
 //!
-//! The crate knows the order of accesses, but not when to doubt what it reads: it waits a fixed time and never
-//! looks at the status register. The tap passes every access on, notes the raw bytes for the driver to
-//! judge, names the register of a failed access, and holds back two reads until the chip is ready for them: the
-//! trimming values after a reset, and the data after a measurement.
+//! The crate knows the order of accesses, but not when to doubt what it reads: it waits a fixed time and
+//! never looks at the status register. The tap passes every access on, notes the raw bytes for the driver to
+//! judge, names the register of a failed access, and holds back two reads until the chip is ready for them:
+//! the trimming values after a reset, and the data after a measurement.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -143,8 +143,8 @@ impl<B: I2c, D: DelayNs> ErrorType for Tap<B, D> {
     type Error = Fault;
 }
 
-/// Only plain writes and combined write-reads go out, because the Raspberry Pi's controller refuses transactions with
-/// two reads or two writes (EOPNOTSUPP).
+/// Only plain writes and combined write-reads go out, because the Raspberry Pi's controller refuses
+/// transactions with two reads or two writes (EOPNOTSUPP).
 impl<B: I2c, D: DelayNs> I2c for Tap<B, D> {
     fn write(&mut self, address: u8, bytes: &[u8]) -> Result<(), Fault> {
         let register = Register(bytes.first().copied().unwrap_or_default());

@@ -1,9 +1,9 @@
 //! The fields of a sentence, and their tidying before the `nmea` crate reads them.
 //!
-//! The crate reads ordinary sentences well, but one odd field makes it refuse the whole sentence (a damaged date, a
-//! `+00` time zone, a leap second, three satellite systems in GNS, GLL without mode), and it lets pass what
-//! is not a position (75 minutes of arc, `nan`). So each sentence is rebuilt from the fields that are
-//! needed, and a field that cannot be what it should be is left empty: no value.
+//! The crate reads ordinary sentences well, but one odd field makes it refuse the whole sentence (a damaged
+//! date, a `+00` time zone, a leap second, three satellite systems in GNS, GLL without mode), and it lets
+//! pass what is not a position (75 minutes of arc, `nan`). So each sentence is rebuilt from the fields that
+//! are needed, and a field that cannot be what it should be is left empty: no value.
 
 use std::borrow::Cow;
 

@@ -34,8 +34,8 @@ impl Kind {
     }
 }
 
-/// What a sentence says about its own position. The order is that in which one sentence outweighs another of the same
-/// kind in the same second: with two talkers, one may have a fix while the other has none.
+/// What a sentence says about its own position. The order is that in which one sentence outweighs another of
+/// the same kind in the same second: with two talkers, one may have a fix while the other has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Claim {
     /// There is no fix, whatever numbers stand there.
@@ -88,8 +88,8 @@ impl Sentence {
     /// Reads what stands between `$` and `*`.
     pub(super) fn read(body: &str) -> Self {
         let (address, data) = body.split_once(',').unwrap_or((body, ""));
-        // `P` begins proprietary sentences, which only look alike; EC is a chart display and AP an autopilot: they
-        // repeat positions that are not their own.
+        // `P` begins proprietary sentences, which only look alike; EC is a chart display and AP an
+        // autopilot: they repeat positions that are not their own.
         let is_receiver = !matches!(
             address.as_bytes(),
             [b'P', ..] | [b'E', b'C', ..] | [b'A', b'P', ..]
@@ -300,8 +300,8 @@ fn two_digit_date(field: &str) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(if year >= 80 { 1900 + year } else { 2000 + year }, month, day)
 }
 
-/// The crate gives single precision. Taken over bit by bit 5.2 knots would become 5.199999809, so the shortest
-/// decimal that means the same is taken, which is what the receiver sent.
+/// The crate gives single precision. Taken over bit by bit 5.2 knots would become 5.199999809, so the
+/// shortest decimal that means the same is taken, which is what the receiver sent.
 fn widen(value: Option<f32>) -> Option<f64> {
     value?
         .to_string()

@@ -14,8 +14,8 @@ pub struct Air {
 }
 
 impl Air {
-    /// The raw counts from which [`compensate`] computes this air, as nearly as the counts can say it. Beyond what the
-    /// counts can say, the nearest end.
+    /// The raw counts from which [`compensate`] computes this air, as nearly as the counts can say it.
+    /// Beyond what the counts can say, the nearest end.
     pub fn to_raw(&self, calibration: &Calibration) -> RawReading {
         let mut raw = RawReading {
             pressure: 0,
@@ -49,7 +49,8 @@ impl Air {
     }
 }
 
-/// The count from 0 to `most` whose value is nearest to `target`, of a function that rises or falls all the way.
+/// The count from 0 to `most` whose value is nearest to `target`, of a function that rises or falls all the
+/// way.
 fn search(most: u32, target: f64, value: impl Fn(u32) -> f64) -> u32 {
     let rises = value(most) > value(0);
     let (mut low, mut high) = (0, most);

@@ -1,4 +1,5 @@
-//! A BME280 emulated at its registers: what a driver writes and reads on the bus, it answers as the chip would.
+//! A BME280 emulated at its registers: what a driver writes and reads on the bus, it answers as the chip
+//! would.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -54,8 +55,8 @@ pub enum ChipFault {
     NeverLoadsCalibration,
 }
 
-/// A handle on an emulated chip. Clones share the chip: one goes to the driver as its bus, one stays with the test
-/// or the simulation that decides what the chip feels.
+/// A handle on an emulated chip. Clones share the chip: one goes to the driver as its bus, one stays with
+/// the test or the simulation that decides what the chip feels.
 #[derive(Clone)]
 pub struct Bme280Chip(Arc<Mutex<Inner>>);
 

@@ -114,8 +114,8 @@ fn position(position: Position) -> String {
     format!("{lat_deg:02}{lat_min},{ns},{lon_deg:03}{lon_min},{ew}")
 }
 
-/// Whole degrees, and minutes as `mm.mmmmm`. Counted in units of the last digit, so that 59.999999 minutes become a degree more
-/// instead of 60.00000.
+/// Whole degrees, and minutes as `mm.mmmmm`. Counted in units of the last digit, so that 59.999999 minutes
+/// become a degree more instead of 60.00000.
 fn degrees_minutes(angle: f64) -> (u64, String) {
     let units = (angle.abs() * 60.0 * 100_000.0).round() as u64;
     let (degrees, rest) = (units / 6_000_000, units % 6_000_000);

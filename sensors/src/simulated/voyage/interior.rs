@@ -1,4 +1,5 @@
-//! The air inside: a refrigerated container's controlled air, or a dry container's that follows sun and weather.
+//! The air inside: a refrigerated container's controlled air, or a dry container's that follows sun and
+//! weather.
 
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
@@ -87,7 +88,8 @@ impl Interior {
     /// Goes `step_h` hours on.
     pub(super) fn step(&mut self, hours: f64, step_h: f64, around: &Surroundings) {
         let outside = &around.outside;
-        // Vents let the pressure follow within minutes, a reefer's drain and fresh-air flap within half an hour.
+        // Vents let the pressure follow within minutes, a reefer's drain and fresh-air flap within half an
+        // hour.
         let venting_h = if matches!(self.kind, Kind::Reefer(_)) && !around.doors_open {
             0.5
         } else {

@@ -1,4 +1,5 @@
-//! A journey with its hours: when it moves, rests and waits. Different seeds travel the same route on different days.
+//! A journey with its hours: when it moves, rests and waits. Different seeds travel the same route on
+//! different days.
 
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
@@ -165,8 +166,8 @@ impl Itinerary {
     }
 }
 
-/// Share of the way after a share of the time, and the speed in terms of the average: it varies by a quarter, and never
-/// goes backwards.
+/// Share of the way after a share of the time, and the speed in terms of the average: it varies by a
+/// quarter, and never goes backwards.
 fn ease(share: f64) -> (f64, f64) {
     let turns = 3.0 * std::f64::consts::TAU;
     let swing = 0.25;

@@ -34,8 +34,9 @@ pub enum Stowage {
     BelowDeck,
 }
 
-/// One journey of one container, fixed by its name, its start and a seed: the same three give the same voyage. Different
-/// seeds have different weather, waiting times and stowage, and begin at different points of the loading.
+/// One journey of one container, fixed by its name, its start and a seed: the same three give the same
+/// voyage. Different seeds have different weather, waiting times and stowage, and begin at different points
+/// of the loading.
 #[derive(Debug, Clone)]
 pub struct Voyage {
     route: Route,
@@ -165,8 +166,8 @@ impl Voyage {
         self.itinerary.length_h()
     }
 
-    /// The conditions so many hours after the start. Any hour may be asked for, in any order, at the same small cost; before the
-    /// start counts as the start.
+    /// The conditions so many hours after the start. Any hour may be asked for, in any order, at the same
+    /// small cost; before the start counts as the start.
     pub fn at(&self, hours: f64) -> Conditions {
         let hours = if hours.is_finite() { hours.max(0.0) } else { 0.0 };
         let around = self.surroundings(hours);
@@ -303,7 +304,8 @@ impl Voyage {
         inspected.then_some((opened, opened + length))
     }
 
-    /// A reefer is without current on trucks without a generator, and for an hour around each change of carrier.
+    /// A reefer is without current on trucks without a generator, and for an hour around each change of
+    /// carrier.
     fn powered(&self, hours: f64, segment: &Segment) -> bool {
         let changing_h = 1.0;
         let is_changing =

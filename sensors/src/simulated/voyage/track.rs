@@ -21,8 +21,8 @@ impl Point {
     }
 }
 
-/// Corners with their distance from the start. Between corners the way is straight in longitude and latitude. Longitudes go
-/// on beyond 180, so that a track across that meridian has no gap.
+/// Corners with their distance from the start. Between corners the way is straight in longitude and
+/// latitude. Longitudes go on beyond 180, so that a track across that meridian has no gap.
 #[derive(Debug, Clone)]
 pub(super) struct Track {
     corners: Vec<(f64, Point)>,

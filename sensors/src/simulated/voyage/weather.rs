@@ -1,7 +1,7 @@
 //! Weather outside the container: what is usual for place, season and hour, and its changes from day to day.
 //!
-//! A model for plausible numbers, not a climatology: sea-level means by latitude, larger swings over land than over sea,
-//! 6.5 °C less for each kilometre of height, the standard atmosphere for pressure.
+//! A model for plausible numbers, not a climatology: sea-level means by latitude, larger swings over land
+//! than over sea, 6.5 °C less for each kilometre of height, the standard atmosphere for pressure.
 
 use std::f64::consts::{PI, TAU};
 
@@ -107,7 +107,8 @@ fn sun_height(latitude: f64, year: f64, local_hour: f64) -> f64 {
     sine.max(0.0)
 }
 
-/// Pressure of saturated vapour over water in hPa (Magnus formula; the sensor too reports relative to water below 0 °C).
+/// Pressure of saturated vapour over water in hPa (Magnus formula; the sensor too reports relative to water
+/// below 0 °C).
 pub(super) fn saturation_hpa(temperature_c: f64) -> f64 {
     6.112 * (17.62 * temperature_c / (243.12 + temperature_c)).exp()
 }
