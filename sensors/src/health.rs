@@ -53,9 +53,7 @@ pub struct Monitor {
 impl Monitor {
     /// A sensor about which nothing is known yet.
     pub fn new() -> Self {
-        Self {
-            health: watch::Sender::new(Health::default()),
-        }
+        Self { health: watch::Sender::new(Health::default()) }
     }
 
     /// The reading end. It always holds the latest value and can be awaited for a change.

@@ -12,11 +12,7 @@ use tracker_sensors::bme280::{
 use tracker_sensors::health::State;
 use tracker_sensors::simulated::{Air, Bme280Chip, ChipDelay, ChipFault, published_calibration};
 
-const AIR: Air = Air {
-    temperature_c: 4.25,
-    pressure_hpa: 1009.7,
-    humidity_rh: 84.0,
-};
+const AIR: Air = Air { temperature_c: 4.25, pressure_hpa: 1009.7, humidity_rh: 84.0 };
 
 fn chip() -> Bme280Chip {
     let chip = Bme280Chip::new(0x76, published_calibration());
@@ -32,18 +28,9 @@ fn assert_measures(driver: &mut Bme280<Bme280Chip, ChipDelay>) {
     let environment = driver.measure().expect("the chip is well");
     assert!(environment.faults.is_empty(), "{environment:?}");
     // One step of a 16-bit conversion.
-    assert!(
-        (environment.temperature_c.unwrap() - AIR.temperature_c).abs() < 0.01,
-        "{environment:?}"
-    );
-    assert!(
-        (environment.pressure_hpa.unwrap() - AIR.pressure_hpa).abs() < 0.05,
-        "{environment:?}"
-    );
-    assert!(
-        (environment.humidity_rh.unwrap() - AIR.humidity_rh).abs() < 0.05,
-        "{environment:?}"
-    );
+    assert!((environment.temperature_c.unwrap() - AIR.temperature_c).abs() < 0.01, "{environment:?}");
+    assert!((environment.pressure_hpa.unwrap() - AIR.pressure_hpa).abs() < 0.05, "{environment:?}");
+    assert!((environment.humidity_rh.unwrap() - AIR.humidity_rh).abs() < 0.05, "{environment:?}");
 }
 
 fn error(driver: &mut Bme280<Bme280Chip, ChipDelay>) -> Error {
@@ -66,13 +53,9 @@ fn a_healthy_chip_is_measured_and_left_asleep() {
 #[test]
 fn every_oversampling_and_filter_is_written_and_waited_for() {
     for (oversampling, bits) in [(X1, 1), (X2, 2), (X4, 3), (X8, 4), (X16, 5)] {
-        for (filter, filter_bits) in [
-            (Filter::Off, 0),
-            (Filter::X2, 1),
-            (Filter::X4, 2),
-            (Filter::X8, 3),
-            (Filter::X16, 4),
-        ] {
+        for (filter, filter_bits) in
+            [(Filter::Off, 0), (Filter::X2, 1), (Filter::X4, 2), (Filter::X8, 3), (Filter::X16, 4)]
+        {
             let chip = chip();
             let settings = Settings {
                 address: Address::Auto,
@@ -93,13 +76,7 @@ fn every_oversampling_and_filter_is_written_and_waited_for() {
 #[test]
 fn the_longest_measurement_is_that_of_the_datasheet() {
     let of = |temperature, pressure, humidity| {
-        Settings {
-            temperature,
-            pressure,
-            humidity,
-            ..Settings::default()
-        }
-        .longest_measurement()
+        Settings { temperature, pressure, humidity, ..Settings::default() }.longest_measurement()
     };
     assert_eq!(of(X1, X1, X1), Duration::from_micros(9_300));
     assert_eq!(of(X2, X16, X1), Duration::from_micros(46_100));
@@ -111,29 +88,14 @@ fn both_addresses_are_tried_and_a_wrong_one_is_named() {
     let chip = Bme280Chip::new(0x77, published_calibration());
     chip.set_air(AIR);
     assert_measures(&mut driver(&chip, Settings::default()));
-    assert_measures(&mut driver(
-        &chip,
-        Settings {
-            address: Address::Secondary,
-            ..Settings::default()
-        },
-    ));
-    let mut wrong = driver(
-        &chip,
-        Settings {
-            address: Address::Primary,
-            ..Settings::default()
-        },
-    );
+    assert_measures(&mut driver(&chip, Settings { address: Address::Secondary, ..Settings::default() }));
+    let mut wrong = driver(&chip, Settings { address: Address::Primary, ..Settings::default() });
     let text = error(&mut wrong).to_string();
     assert!(
         text.starts_with("BME280 at 0x76, register 0xD0 (id): nobody acknowledges the address"),
         "{text}"
     );
-    assert!(
-        text.contains("check cable, power and the SDO pin (0x76 or 0x77)"),
-        "{text}"
-    );
+    assert!(text.contains("check cable, power and the SDO pin (0x76 or 0x77)"), "{text}");
 }
 
 #[test]
@@ -156,22 +118,14 @@ fn a_bmp280_gives_temperature_and_pressure_only() {
 
 #[test]
 fn other_chips_are_named() {
-    for (id, name) in [
-        (0x61, "BME680"),
-        (0x55, "BMP180"),
-        (0x50, "BMP388"),
-        (0x42, "another device"),
-    ] {
+    for (id, name) in [(0x61, "BME680"), (0x55, "BMP180"), (0x50, "BMP388"), (0x42, "another device")] {
         let chip = chip();
         chip.set_id(id);
         let error = error(&mut driver(&chip, Settings::default()));
         assert_eq!(error.cause, Cause::ForeignChip { id });
         assert_eq!(error.remedy(), Remedy::ReplacePart);
         let text = error.to_string();
-        assert!(
-            text.contains(name) && text.contains(&format!("{id:#04x}")),
-            "{text}"
-        );
+        assert!(text.contains(name) && text.contains(&format!("{id:#04x}")), "{text}");
     }
 }
 
@@ -185,24 +139,9 @@ fn each_fault_is_named_and_the_next_cycle_recovers() {
             "nobody acknowledges the address",
             Remedy::CheckWiring,
         ),
-        (
-            ChipFault::AllOnes,
-            Register::STATUS,
-            "every bit reads 1",
-            Remedy::CheckWiring,
-        ),
-        (
-            ChipFault::AllZeros,
-            Register::DATA,
-            "every bit reads 0",
-            Remedy::CheckWiring,
-        ),
-        (
-            ChipFault::NeverFinishes,
-            Register::STATUS,
-            "the measurement does not end",
-            Remedy::WatchSupply,
-        ),
+        (ChipFault::AllOnes, Register::STATUS, "every bit reads 1", Remedy::CheckWiring),
+        (ChipFault::AllZeros, Register::DATA, "every bit reads 0", Remedy::CheckWiring),
+        (ChipFault::NeverFinishes, Register::STATUS, "the measurement does not end", Remedy::WatchSupply),
     ];
     for (fault, register, words, remedy) in cases {
         let chip = chip();
@@ -210,39 +149,23 @@ fn each_fault_is_named_and_the_next_cycle_recovers() {
         assert_measures(&mut driver);
         chip.set_fault(Some(fault));
         let error = error(&mut driver);
-        assert_eq!(
-            (error.address, error.register),
-            (0x76, register),
-            "{fault:?}: {error}"
-        );
+        assert_eq!((error.address, error.register), (0x76, register), "{fault:?}: {error}");
         assert_eq!(error.remedy(), remedy, "{fault:?}");
         assert!(error.to_string().contains(words), "{fault:?}: {error}");
         assert!(driver.measure().is_err(), "{fault:?} lasts");
         chip.set_fault(None);
         assert_measures(&mut driver);
-        assert_eq!(
-            driver.starts(),
-            2 + u64::from(fault == ChipFault::NeverFinishes),
-            "{fault:?}"
-        );
+        assert_eq!(driver.starts(), 2 + u64::from(fault == ChipFault::NeverFinishes), "{fault:?}");
     }
 }
 
 #[test]
 fn faults_at_the_start_are_named() {
     let cases = [
-        (
-            ChipFault::NoAcknowledge,
-            Register::ID,
-            "nobody acknowledges the address",
-        ),
+        (ChipFault::NoAcknowledge, Register::ID, "nobody acknowledges the address"),
         (ChipFault::AllOnes, Register::ID, "nothing drives the data line"),
         (ChipFault::AllZeros, Register::ID, "the data line is held low"),
-        (
-            ChipFault::NeverLoadsCalibration,
-            Register::STATUS,
-            "still loading trimming values",
-        ),
+        (ChipFault::NeverLoadsCalibration, Register::STATUS, "still loading trimming values"),
     ];
     for (fault, register, words) in cases {
         let chip = chip();
@@ -264,12 +187,7 @@ fn a_chip_that_lost_power_is_noticed_and_started_again() {
     chip.lose_power();
     let error = error(&mut driver);
     assert!(matches!(error.cause, Cause::ConfigurationLost { .. }), "{error}");
-    assert!(
-        error
-            .to_string()
-            .contains("the chip was without power for a moment"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("the chip was without power for a moment"), "{error}");
     assert_measures(&mut driver);
     assert_eq!(driver.starts(), 2);
 }
@@ -278,16 +196,9 @@ fn a_chip_that_lost_power_is_noticed_and_started_again() {
 fn a_measurement_that_left_reset_values_is_not_a_reading() {
     let chip = chip();
     let mut driver = driver(&chip, Settings::default());
-    chip.set_raw(RawReading {
-        pressure: 0x8_0000,
-        temperature: 0x8_0000,
-        humidity: 0x8000,
-    });
+    chip.set_raw(RawReading { pressure: 0x8_0000, temperature: 0x8_0000, humidity: 0x8000 });
     let error = error(&mut driver);
-    assert_eq!(
-        (error.register, &error.cause),
-        (Register::DATA, &Cause::NothingMeasured)
-    );
+    assert_eq!((error.register, &error.cause), (Register::DATA, &Cause::NothingMeasured));
     chip.set_air(AIR);
     assert_measures(&mut driver);
 }
@@ -298,19 +209,9 @@ fn one_count_at_its_reset_value_is_an_ordinary_reading() {
     let mut driver = driver(&chip, Settings::default());
     let ordinary = AIR.to_raw(&published_calibration());
     for raw in [
-        RawReading {
-            temperature: 0x8_0000,
-            ..ordinary
-        },
-        RawReading {
-            humidity: 0x8000,
-            ..ordinary
-        },
-        RawReading {
-            temperature: 0x8_0000,
-            humidity: 0x8000,
-            ..ordinary
-        },
+        RawReading { temperature: 0x8_0000, ..ordinary },
+        RawReading { humidity: 0x8000, ..ordinary },
+        RawReading { temperature: 0x8_0000, humidity: 0x8000, ..ordinary },
     ] {
         chip.set_raw(raw);
         let environment = driver.measure().unwrap();
@@ -324,22 +225,13 @@ fn a_value_out_of_range_is_missing_while_the_others_stay() {
     let chip = chip();
     let mut driver = driver(&chip, Settings::default());
     let ordinary = AIR.to_raw(&published_calibration());
-    chip.set_raw(RawReading {
-        humidity: 0xFFF0,
-        ..ordinary
-    });
+    chip.set_raw(RawReading { humidity: 0xFFF0, ..ordinary });
     let environment = driver.measure().unwrap();
     assert_eq!(environment.humidity_rh, None);
     assert!(environment.temperature_c.is_some() && environment.pressure_hpa.is_some());
     let text = environment.faults[0].to_string();
-    assert!(
-        text.starts_with("BME280 at 0x76, register 0xFD (humidity): humidity of"),
-        "{text}"
-    );
-    assert!(
-        text.ends_with("is beyond what the sensor can measure (0..100 %RH)"),
-        "{text}"
-    );
+    assert!(text.starts_with("BME280 at 0x76, register 0xFD (humidity): humidity of"), "{text}");
+    assert!(text.ends_with("is beyond what the sensor can measure (0..100 %RH)"), "{text}");
     chip.set_air(AIR);
     assert_measures(&mut driver);
     assert_eq!(driver.starts(), 2, "a fault restarts the chip");
@@ -370,9 +262,7 @@ fn every_vector_comes_through_the_driver() {
         }
         let hex = |name: &str| -> Vec<u8> {
             let text = row[name].as_str().unwrap();
-            (0..text.len() / 2)
-                .map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap())
-                .collect()
+            (0..text.len() / 2).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap()).collect()
         };
         let chip = Bme280Chip::with_calibration_registers(
             0x76,
@@ -384,11 +274,7 @@ fn every_vector_comes_through_the_driver() {
         let environment = driver(&chip, Settings::default()).measure().unwrap();
         let near = |value: Option<f64>, name: &str, scale: f64, tolerance: f64| {
             let expected = row["double"][name].as_f64().unwrap();
-            assert!(
-                (value.unwrap() * scale - expected).abs() <= tolerance,
-                "{}: {name}",
-                row["id"]
-            );
+            assert!((value.unwrap() * scale - expected).abs() <= tolerance, "{}: {name}", row["id"]);
         };
         near(environment.temperature_c, "t_c", 1.0, 0.01);
         near(environment.pressure_hpa, "p_pa", 100.0, 1.0);
@@ -406,19 +292,13 @@ fn health_follows_the_measurements() {
     assert_eq!(health.borrow().state, State::Starting);
 
     sensor.measure(Duration::from_secs(1)).unwrap();
-    assert_eq!(
-        (health.borrow().state, health.borrow().cause.clone()),
-        (State::Ok, None)
-    );
+    assert_eq!((health.borrow().state, health.borrow().cause.clone()), (State::Ok, None));
 
     chip.set_fault(Some(ChipFault::NoAcknowledge));
     let error = sensor.measure(Duration::from_secs(2)).unwrap_err();
     sensor.measure(Duration::from_secs(3)).unwrap_err();
     let failed = health.borrow().clone();
-    assert_eq!(
-        (failed.state, failed.since),
-        (State::Failed, Duration::from_secs(2))
-    );
+    assert_eq!((failed.state, failed.since), (State::Failed, Duration::from_secs(2)));
     assert!(failed.cause.unwrap().contains("nobody acknowledges"), "{error}");
 
     chip.set_fault(None);
@@ -448,19 +328,9 @@ fn a_chip_that_repeats_itself_for_long_is_called_stuck() {
         sensor.measure(Duration::from_secs(second)).unwrap();
     }
     assert_eq!(health.borrow().state, State::Degraded);
-    assert!(
-        health
-            .borrow()
-            .cause
-            .as_ref()
-            .unwrap()
-            .contains("the chip is stuck")
-    );
+    assert!(health.borrow().cause.as_ref().unwrap().contains("the chip is stuck"));
     chip.set_fault(None);
-    chip.set_air(Air {
-        temperature_c: 7.0,
-        ..AIR
-    });
+    chip.set_air(Air { temperature_c: 7.0, ..AIR });
     sensor.measure(Duration::from_secs(61)).unwrap();
     assert_eq!(health.borrow().state, State::Ok);
 }

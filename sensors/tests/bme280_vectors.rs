@@ -29,9 +29,8 @@ impl Row {
 
 fn bytes<const N: usize>(value: &Value) -> [u8; N] {
     let text = value.as_str().unwrap();
-    let bytes: Vec<u8> = (0..N)
-        .map(|index| u8::from_str_radix(&text[2 * index..2 * index + 2], 16).unwrap())
-        .collect();
+    let bytes: Vec<u8> =
+        (0..N).map(|index| u8::from_str_radix(&text[2 * index..2 * index + 2], 16).unwrap()).collect();
     bytes.try_into().unwrap()
 }
 
@@ -65,24 +64,17 @@ fn rows() -> Vec<Row> {
 
 fn agrees(row: &Row, build: &str) -> bool {
     let near = |ours: f64, name: &str, tolerance: f64| {
-        row.reference(build, name)
-            .is_some_and(|theirs| (ours - theirs).abs() <= tolerance)
+        row.reference(build, name).is_some_and(|theirs| (ours - theirs).abs() <= tolerance)
     };
     near(row.values.temperature_c, "t_c", 0.01)
-        && row
-            .values
-            .pressure_pa
-            .is_some_and(|pressure| near(pressure, "p_pa", 1.0))
+        && row.values.pressure_pa.is_some_and(|pressure| near(pressure, "p_pa", 1.0))
         && near(row.values.humidity_rh, "rh", 0.01)
 }
 
 #[test]
 fn trimming_values_are_decoded_and_encoded() {
     for row in rows() {
-        let (first, second) = (
-            bytes(&row.reference["calib_88_a1"]),
-            bytes(&row.reference["calib_e1_e7"]),
-        );
+        let (first, second) = (bytes(&row.reference["calib_88_a1"]), bytes(&row.reference["calib_e1_e7"]));
         let calibration = Calibration::from_registers(&first, &second);
         let expected = &row.reference["calib"];
         assert_eq!(expected["dig_T1"], calibration.dig_t1, "{}", row.id);
@@ -106,13 +98,7 @@ fn trimming_values_are_decoded_and_encoded() {
 fn rows_without_flags_agree() {
     let mut unflagged = 0;
     for row in rows().iter().filter(|row| row.flags.is_empty()) {
-        assert!(
-            agrees(row, "double"),
-            "{}: {:?} against {}",
-            row.id,
-            row.values,
-            row.reference["double"]
-        );
+        assert!(agrees(row, "double"), "{}: {:?} against {}", row.id, row.values, row.reference["double"]);
         unflagged += 1;
     }
     assert_eq!(unflagged, 162);
@@ -138,10 +124,7 @@ fn rows_with_flags_differ_only_as_their_flags_say() {
         if row.has("h3_formula_differs") {
             let by_integers = row.reference("datasheet_shift", "h_q10").unwrap() / 1024.0;
             assert!((row.values.humidity_rh - by_integers).abs() < 0.05, "{id}");
-            assert!(
-                (row.values.humidity_rh - row.reference("double", "rh").unwrap()).abs() > 0.01,
-                "{id}"
-            );
+            assert!((row.values.humidity_rh - row.reference("double", "rh").unwrap()).abs() > 0.01, "{id}");
             continue;
         }
         if division_by_zero {
@@ -149,9 +132,7 @@ fn rows_with_flags_differ_only_as_their_flags_say() {
         } else {
             assert!(agrees(&row, "double_unclamped"), "{id}: {:?}", row.values);
         }
-        let clamped = ["clamped_t", "clamped_p", "clamped_h"]
-            .iter()
-            .any(|flag| row.has(flag));
+        let clamped = ["clamped_t", "clamped_p", "clamped_h"].iter().any(|flag| row.has(flag));
         if !clamped {
             assert!(agrees(&row, "double"), "{id}: {:?}", row.values);
         }
@@ -184,11 +165,7 @@ fn what_is_beyond_the_range_is_missing_and_named() {
         };
         if row.has("clamped_t") {
             assert_eq!(environment.temperature_c, None, "{id}");
-            assert_eq!(
-                (environment.pressure_hpa, environment.humidity_rh),
-                (None, None),
-                "{id}"
-            );
+            assert_eq!((environment.pressure_hpa, environment.humidity_rh), (None, None), "{id}");
             assert!(faulty(Quantity::Temperature), "{id}");
             continue;
         }
@@ -197,11 +174,7 @@ fn what_is_beyond_the_range_is_missing_and_named() {
             assert_eq!(environment.pressure_hpa, None, "{id}");
             assert!(!environment.faults.is_empty(), "{id}");
         } else {
-            assert_eq!(
-                environment.pressure_hpa,
-                row.values.pressure_pa.map(|pa| pa / 100.0),
-                "{id}"
-            );
+            assert_eq!(environment.pressure_hpa, row.values.pressure_pa.map(|pa| pa / 100.0), "{id}");
         }
         let computed = row.values.humidity_rh;
         if (-5.0..=105.0).contains(&computed) {

@@ -34,11 +34,7 @@ fn every_recording_gives_its_counts() {
         let expected = &log.expected;
         assert_eq!(expected["bytes"], counts.lines.bytes, "{}", log.name);
         assert_eq!(expected["fix_count"], counts.fixes, "{}", log.name);
-        assert_eq!(
-            expected["epochs_without_fix"], counts.epochs_without_fix,
-            "{}",
-            log.name
-        );
+        assert_eq!(expected["epochs_without_fix"], counts.epochs_without_fix, "{}", log.name);
         // The framer also counts what only looks like a sentence, in noise.
         let [sound, bad] = ["ok", "bad_checksum"].map(|count| expected["sentences"][count].as_u64().unwrap());
         assert!(counts.lines.sentences >= sound, "{}", log.name);
@@ -60,20 +56,13 @@ fn the_size_of_the_pieces_makes_no_difference() {
 #[test]
 fn a_fix_does_not_wait_for_the_next_second() {
     let log = Log::named("neo-m8n");
-    let ends: Vec<usize> = log
-        .expected_rows()
-        .iter()
-        .map(|row| row[12].as_u64().unwrap() as usize)
-        .collect();
+    let ends: Vec<usize> = log.expected_rows().iter().map(|row| row[12].as_u64().unwrap() as usize).collect();
     let mut decoder = Decoder::new();
     let mut decoded = Vec::new();
     let mut from = 0;
     for (second, end) in ends.iter().enumerate() {
         let now = Duration::from_secs(second as u64);
-        assert!(
-            decoder.push(&log.bytes[from..*end], now).is_empty(),
-            "the epoch may still go on"
-        );
+        assert!(decoder.push(&log.bytes[from..*end], now).is_empty(), "the epoch may still go on");
         let deadline = decoder.deadline().expect("an epoch has begun");
         assert!(deadline < now + Duration::from_secs(1));
         assert!(decoder.tick(now + Duration::from_millis(1)).is_empty());

@@ -12,9 +12,8 @@ use tracker_sensors::gps::{Decoder, Fix};
 /// Bytes as they might come from a line: sentences, halves of sentences, noise.
 fn traffic() -> impl Strategy<Value = Vec<u8>> {
     let field = "[-0-9.NSEWAVDRMK,]{0,12}";
-    let name = prop::sample::select(vec![
-        "GPRMC", "GNGGA", "GNGNS", "GPGLL", "GPVTG", "GPZDA", "PQGNS", "GPTXT",
-    ]);
+    let name =
+        prop::sample::select(vec!["GPRMC", "GNGGA", "GNGNS", "GPGLL", "GPVTG", "GPZDA", "PQGNS", "GPTXT"]);
     let made_up = (name, prop::collection::vec(field, 0..18))
         .prop_map(|(name, fields)| with_checksum(&format!("{name},{}", fields.join(","))));
     let piece = prop_oneof![
@@ -33,16 +32,10 @@ fn with_checksum(body: &str) -> Vec<u8> {
 
 fn assert_sound(fix: &Fix) {
     let position = fix.position;
-    assert!(
-        position.latitude.abs() <= 90.0 && position.longitude.abs() <= 180.0,
-        "{fix:?}"
-    );
+    assert!(position.latitude.abs() <= 90.0 && position.longitude.abs() <= 180.0, "{fix:?}");
     assert!(position.latitude != 0.0 || position.longitude != 0.0, "{fix:?}");
     let numbers = [fix.altitude_m, fix.speed_kn, fix.course_deg, fix.hdop];
-    assert!(
-        numbers.iter().flatten().all(|number| number.is_finite()),
-        "{fix:?}"
-    );
+    assert!(numbers.iter().flatten().all(|number| number.is_finite()), "{fix:?}");
     assert!(!fix.sources.is_empty(), "{fix:?}");
 }
 

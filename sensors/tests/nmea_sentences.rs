@@ -35,15 +35,9 @@ fn refusal_of(bodies: &[&str]) -> NoFix {
 #[test]
 fn a_leap_second_is_a_time() {
     let fix = fix_of(&["GNRMC,235960.00,A,0100.0000,S,00200.0000,E,0.1,,311226,,,A"]);
-    assert_eq!(
-        (fix.time.hour(), fix.time.minute(), fix.time.second()),
-        (23, 59, 59)
-    );
+    assert_eq!((fix.time.hour(), fix.time.minute(), fix.time.second()), (23, 59, 59));
     assert_eq!(fix.time.nanosecond(), 1_000_000_000);
-    assert_eq!(
-        fix.utc().expect("a date was given").to_rfc3339(),
-        "2026-12-31T23:59:60+00:00"
-    );
+    assert_eq!(fix.utc().expect("a date was given").to_rfc3339(), "2026-12-31T23:59:60+00:00");
 }
 
 #[test]
@@ -58,14 +52,8 @@ fn six_satellite_systems_and_no_quality_digit() {
 
 #[test]
 fn the_old_form_of_gll_has_no_mode() {
-    assert_eq!(
-        fix_of(&["GPGLL,4527.458,S,16709.165,E,225309,A"]).sources,
-        [Kind::Gll]
-    );
-    assert_eq!(
-        refusal_of(&["GPGLL,4527.458,S,16709.165,E,225309,V"]),
-        NoFix::Denied
-    );
+    assert_eq!(fix_of(&["GPGLL,4527.458,S,16709.165,E,225309,A"]).sources, [Kind::Gll]);
+    assert_eq!(refusal_of(&["GPGLL,4527.458,S,16709.165,E,225309,V"]), NoFix::Denied);
 }
 
 #[test]
@@ -102,24 +90,13 @@ fn a_position_that_cannot_be_is_no_fix() {
         let rmc = format!("GPRMC,120000,A,{place},1.0,2.0,010126,,,A");
         assert_eq!(refusal_of(&[&rmc]), NoFix::NoPosition, "{place}");
     }
-    assert_eq!(
-        fix_of(&["GPRMC,120000,A,9000.0,S,18000.0,W,,,010126,,,A"])
-            .position
-            .latitude,
-        -90.0
-    );
+    assert_eq!(fix_of(&["GPRMC,120000,A,9000.0,S,18000.0,W,,,010126,,,A"]).position.latitude, -90.0);
 }
 
 #[test]
 fn numbers_left_over_from_an_earlier_fix_are_no_fix() {
-    assert_eq!(
-        refusal_of(&["GPRMC,120000,V,4807.038,N,01131.324,E,22.4,84.4,010126,,,N"]),
-        NoFix::Denied
-    );
-    assert_eq!(
-        refusal_of(&["GPGGA,120000,4807.038,N,01131.324,E,0,00,99.99,,M,,M,,"]),
-        NoFix::Denied
-    );
+    assert_eq!(refusal_of(&["GPRMC,120000,V,4807.038,N,01131.324,E,22.4,84.4,010126,,,N"]), NoFix::Denied);
+    assert_eq!(refusal_of(&["GPGGA,120000,4807.038,N,01131.324,E,0,00,99.99,,M,,M,,"]), NoFix::Denied);
     assert_eq!(
         refusal_of(&[
             "GPRMC,120000,A,4807.038,N,01131.324,E,22.4,84.4,010126,,,A",
@@ -127,18 +104,9 @@ fn numbers_left_over_from_an_earlier_fix_are_no_fix() {
         ]),
         NoFix::Contradictory
     );
-    assert_eq!(
-        refusal_of(&["GPRMC,120000,A,4807.038,N,01131.324,E,1,2,010126,,,E"]),
-        NoFix::Estimated
-    );
-    assert_eq!(
-        refusal_of(&["GPGGA,120000,4807.038,N,01131.324,E,8,09,1.0,1,M,,M,,"]),
-        NoFix::Estimated
-    );
-    assert_eq!(
-        refusal_of(&["GPRMC,,A,4807.038,N,01131.324,E,1,2,010126,,,A"]),
-        NoFix::NoTime
-    );
+    assert_eq!(refusal_of(&["GPRMC,120000,A,4807.038,N,01131.324,E,1,2,010126,,,E"]), NoFix::Estimated);
+    assert_eq!(refusal_of(&["GPGGA,120000,4807.038,N,01131.324,E,8,09,1.0,1,M,,M,,"]), NoFix::Estimated);
+    assert_eq!(refusal_of(&["GPRMC,,A,4807.038,N,01131.324,E,1,2,010126,,,A"]), NoFix::NoTime);
 }
 
 #[test]
@@ -154,17 +122,10 @@ fn of_two_talkers_the_one_with_a_fix_counts() {
 fn other_talkers_and_proprietary_sentences_give_no_position() {
     let place = "120000,A,4807.038,N,01131.324,E,22.4,84.4,010126,,,A";
     for address in ["ECRMC", "APRMC", "PQRMC", "GPRMCX", "RMC"] {
-        assert!(
-            decode([&stream(&[&format!("{address},{place}")])[..]]).is_empty(),
-            "{address}"
-        );
+        assert!(decode([&stream(&[&format!("{address},{place}")])[..]]).is_empty(), "{address}");
     }
     for address in ["GPRMC", "GNRMC", "BDRMC", "GQRMC", "INRMC", "IIRMC"] {
-        assert_eq!(
-            decode([&stream(&[&format!("{address},{place}")])[..]]).len(),
-            1,
-            "{address}"
-        );
+        assert_eq!(decode([&stream(&[&format!("{address},{place}")])[..]]).len(), 1, "{address}");
     }
 }
 
@@ -200,10 +161,6 @@ fn midnight_carries_the_date_on() {
     let dates: Vec<String> = fixes.iter().map(|fix| fix.utc().unwrap().to_rfc3339()).collect();
     assert_eq!(
         dates,
-        [
-            "2025-12-31T23:59:59+00:00",
-            "2026-01-01T00:00:00+00:00",
-            "2026-01-01T00:00:01+00:00"
-        ]
+        ["2025-12-31T23:59:59+00:00", "2026-01-01T00:00:00+00:00", "2026-01-01T00:00:01+00:00"]
     );
 }

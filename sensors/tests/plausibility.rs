@@ -16,20 +16,14 @@ fn date(text: &str) -> NaiveDate {
 }
 
 fn settings() -> PlausibilitySettings {
-    PlausibilitySettings {
-        build_date: Some(BUILD_DATE),
-        time_scale: 1.0,
-    }
+    PlausibilitySettings { build_date: Some(BUILD_DATE), time_scale: 1.0 }
 }
 
 fn fix(second: u32, latitude: f64) -> Fix {
     Fix {
         time: NaiveTime::MIN + TimeDelta::seconds(i64::from(second)),
         date: Some(date("2026-09-01")),
-        position: Position {
-            latitude,
-            longitude: 4.0,
-        },
+        position: Position { latitude, longitude: 4.0 },
         altitude_m: None,
         speed_kn: None,
         course_deg: None,
@@ -58,10 +52,8 @@ fn dates_are_brought_into_the_era_of_the_software() {
 #[test]
 fn a_recording_made_a_week_era_behind_gets_its_true_date() {
     let log = Log::named("syn-week-rollover");
-    let mut plausibility = Plausibility::new(PlausibilitySettings {
-        build_date: Some(date("2025-01-01")),
-        time_scale: 1.0,
-    });
+    let mut plausibility =
+        Plausibility::new(PlausibilitySettings { build_date: Some(date("2025-01-01")), time_scale: 1.0 });
     let mut repaired = 0;
     for fix in decode([&log.bytes[..]]) {
         let sent = fix.date.unwrap();
@@ -77,50 +69,29 @@ fn a_recording_made_a_week_era_behind_gets_its_true_date() {
 #[test]
 fn one_far_away_fix_is_not_believed() {
     let mut plausibility = Plausibility::new(settings());
-    assert!(matches!(
-        plausibility.judge(fix(0, 52.0)).0,
-        Judgement::Plausible(_)
-    ));
+    assert!(matches!(plausibility.judge(fix(0, 52.0)).0, Judgement::Plausible(_)));
     let (Judgement::Suspect { implied_kmh }, _) = plausibility.judge(fix(1, 53.0)) else {
         panic!("111 km in a second")
     };
     assert!((implied_kmh - 400_302.0).abs() < 100.0, "{implied_kmh}");
-    assert!(
-        matches!(plausibility.judge(fix(2, 52.0001)).0, Judgement::Plausible(_)),
-        "back where it was"
-    );
-    assert!(
-        matches!(plausibility.judge(fix(3, 53.0)).0, Judgement::Suspect { .. }),
-        "not yet a third"
-    );
+    assert!(matches!(plausibility.judge(fix(2, 52.0001)).0, Judgement::Plausible(_)), "back where it was");
+    assert!(matches!(plausibility.judge(fix(3, 53.0)).0, Judgement::Suspect { .. }), "not yet a third");
 }
 
 #[test]
 fn a_third_fix_that_agrees_with_the_jump_settles_it() {
     let mut plausibility = Plausibility::new(settings());
     plausibility.judge(fix(0, 52.0));
-    assert!(matches!(
-        plausibility.judge(fix(1, 53.0)).0,
-        Judgement::Suspect { .. }
-    ));
-    assert!(matches!(
-        plausibility.judge(fix(2, 53.0001)).0,
-        Judgement::Plausible(_)
-    ));
-    assert!(matches!(
-        plausibility.judge(fix(3, 53.0002)).0,
-        Judgement::Plausible(_)
-    ));
+    assert!(matches!(plausibility.judge(fix(1, 53.0)).0, Judgement::Suspect { .. }));
+    assert!(matches!(plausibility.judge(fix(2, 53.0001)).0, Judgement::Plausible(_)));
+    assert!(matches!(plausibility.judge(fix(3, 53.0002)).0, Judgement::Plausible(_)));
 }
 
 #[test]
 fn a_long_time_without_fixes_allows_a_long_way() {
     let mut plausibility = Plausibility::new(settings());
     plausibility.judge(fix(0, 52.0));
-    assert!(matches!(
-        plausibility.judge(fix(7200, 53.0)).0,
-        Judgement::Plausible(_)
-    ));
+    assert!(matches!(plausibility.judge(fix(7200, 53.0)).0, Judgement::Plausible(_)));
 }
 
 #[test]
@@ -135,10 +106,7 @@ fn wandering_at_rest_is_no_jump_even_ten_times_a_second() {
 #[test]
 fn no_fix_of_a_real_journey_is_doubted() {
     for log in Log::all() {
-        let mut plausibility = Plausibility::new(PlausibilitySettings {
-            build_date: None,
-            time_scale: 1.0,
-        });
+        let mut plausibility = Plausibility::new(PlausibilitySettings { build_date: None, time_scale: 1.0 });
         let suspects = decode([&log.bytes[..]])
             .into_iter()
             .filter(|fix| matches!(plausibility.judge(fix.clone()).0, Judgement::Suspect { .. }))
@@ -152,11 +120,7 @@ fn no_fix_of_a_real_journey_is_doubted() {
 #[test]
 fn time_counts_when_two_epochs_in_a_row_agree_with_the_clock() {
     let mut plausibility = Plausibility::new(settings());
-    assert_eq!(
-        plausibility.judge(fix(0, 52.0)).1,
-        None,
-        "one epoch proves nothing"
-    );
+    assert_eq!(plausibility.judge(fix(0, 52.0)).1, None, "one epoch proves nothing");
     let time = plausibility.judge(fix(1, 52.0)).1.expect("two agree");
     assert_eq!(
         (time.utc.to_rfc3339().as_str(), time.at),
@@ -174,11 +138,7 @@ fn time_counts_when_two_epochs_in_a_row_agree_with_the_clock() {
     plausibility.no_fix();
     let mut after = fix(5, 52.0);
     after.time += TimeDelta::seconds(18);
-    assert_eq!(
-        plausibility.judge(after).1,
-        None,
-        "an epoch without a fix lay between"
-    );
+    assert_eq!(plausibility.judge(after).1, None, "an epoch without a fix lay between");
 }
 
 #[test]
@@ -198,9 +158,7 @@ fn a_date_that_cannot_be_is_dropped_and_with_it_the_time() {
         far.date = Some(date("2070-01-01"));
         let (judgement, time) = plausibility.judge(far);
         assert_eq!(time, None);
-        let Judgement::Plausible(fix) = judgement else {
-            panic!("the position is sound")
-        };
+        let Judgement::Plausible(fix) = judgement else { panic!("the position is sound") };
         assert_eq!(fix.date, None);
     }
 }

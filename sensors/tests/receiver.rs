@@ -29,13 +29,7 @@ fn as_recorded() -> ReceiverSettings {
 }
 
 fn built_on(build_date: Option<NaiveDate>) -> ReceiverSettings {
-    ReceiverSettings::new(
-        PlausibilitySettings {
-            build_date,
-            time_scale: 1.0,
-        },
-        Instant::now(),
-    )
+    ReceiverSettings::new(PlausibilitySettings { build_date, time_scale: 1.0 }, Instant::now())
 }
 
 fn listen(
@@ -50,10 +44,7 @@ fn listen(
 
 /// In the test's own time, so it costs nothing to be patient.
 async fn until<T>(end: &mut watch::Receiver<T>, what: &str, is_so: impl FnMut(&T) -> bool) {
-    timeout(Duration::from_secs(3600), end.wait_for(is_so))
-        .await
-        .expect(what)
-        .expect("the task lives");
+    timeout(Duration::from_secs(3600), end.wait_for(is_so)).await.expect(what).expect("the task lives");
 }
 
 fn situation(
@@ -65,10 +56,7 @@ fn situation(
         let elapsed = started.elapsed();
         Situation {
             utc: start + elapsed,
-            position: Position {
-                latitude: -36.5,
-                longitude: 179.9999,
-            },
+            position: Position { latitude: -36.5, longitude: 179.9999 },
             altitude_m: 21.0,
             speed_kn: 14.0,
             course_deg: Some(91.5),
@@ -81,23 +69,13 @@ fn situation(
 async fn a_cold_receiver_gives_fixes_and_then_time() {
     let started = Instant::now();
     for cold_clock in [ColdClock::Empty, ColdClock::Year1980] {
-        let emulated = GpsReceiverSettings {
-            cold_start_epochs: 8,
-            cold_clock,
-            ..GpsReceiverSettings::default()
-        };
+        let emulated =
+            GpsReceiverSettings { cold_start_epochs: 8, cold_clock, ..GpsReceiverSettings::default() };
         let source = GpsReceiver::new(situation(started, |_| true), emulated);
         let (mut state, mut health) = listen(source, settings());
-        until(&mut health, "no fix yet", |health| {
-            health.state == State::Degraded
-        })
-        .await;
+        until(&mut health, "no fix yet", |health| health.state == State::Degraded).await;
         assert!(health.borrow().cause.as_ref().unwrap().contains("has no fix"));
-        assert_eq!(
-            state.borrow().time,
-            None,
-            "time before the first fix cannot be trusted"
-        );
+        assert_eq!(state.borrow().time, None, "time before the first fix cannot be trusted");
         until(&mut health, "a fix", |health| health.state == State::Ok).await;
         assert_eq!(state.borrow().counts.epochs_without_fix, 8);
         until(&mut state, "a trusted time", |state| state.time.is_some()).await;
@@ -127,10 +105,7 @@ async fn a_fix_ages_when_the_sky_is_lost_and_comes_back() {
     until(&mut state, "a fix", |state| state.fix.is_some()).await;
     until(&mut state, "the fix withdrawn", |state| state.fix.is_none()).await;
     let withdrawn = started.elapsed().as_secs_f64();
-    assert!(
-        (68.0..72.0).contains(&withdrawn),
-        "ten seconds after the last fix, not at {withdrawn}"
-    );
+    assert!((68.0..72.0).contains(&withdrawn), "ten seconds after the last fix, not at {withdrawn}");
     until(&mut health, "degraded", |health| health.state == State::Degraded).await;
     until(&mut state, "the fix back", |state| state.fix.is_some()).await;
     assert!(started.elapsed() >= Duration::from_secs(120));
@@ -139,11 +114,7 @@ async fn a_fix_ages_when_the_sky_is_lost_and_comes_back() {
 
 #[tokio::test(start_paused = true)]
 async fn noise_on_the_line_costs_sentences_and_nothing_else() {
-    let emulated = GpsReceiverSettings {
-        noise: 0.003,
-        seed: 7,
-        ..GpsReceiverSettings::default()
-    };
+    let emulated = GpsReceiverSettings { noise: 0.003, seed: 7, ..GpsReceiverSettings::default() };
     let source = GpsReceiver::new(situation(Instant::now(), |_| true), emulated);
     let (mut state, _health) = listen(source, settings());
     until(&mut state, "many fixes", |state| {
@@ -153,21 +124,12 @@ async fn noise_on_the_line_costs_sentences_and_nothing_else() {
         state.counts.fixes >= 200
     })
     .await;
-    assert!(
-        state.borrow().counts.lines.bad_checksum > 50,
-        "the noise was real"
-    );
+    assert!(state.borrow().counts.lines.bad_checksum > 50, "the noise was real");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_replay_gives_the_fixes_of_its_log_one_a_second() {
-    for name in [
-        "neo-m8n",
-        "nbp1406-seap",
-        "humminbird-M37",
-        "syn-santos-outage",
-        "ublox8-uniqid-monhw",
-    ] {
+    for name in ["neo-m8n", "nbp1406-seap", "humminbird-M37", "syn-santos-outage", "ublox8-uniqid-monhw"] {
         let log = Log::named(name);
         let started = Instant::now();
         let source = Replay::new(name, &log.bytes, Duration::from_secs(1), AtEnd::FallSilent);
@@ -184,15 +146,7 @@ async fn a_replay_gives_the_fixes_of_its_log_one_a_second() {
         let seconds = started.elapsed().as_secs() as usize;
         assert!(seconds + 2 >= expected.len(), "{name} took only {seconds} s");
         until(&mut health, "silence", |health| health.state == State::Failed).await;
-        assert!(
-            health
-                .borrow()
-                .cause
-                .as_ref()
-                .unwrap()
-                .contains("no byte from recording"),
-            "{health:?}"
-        );
+        assert!(health.borrow().cause.as_ref().unwrap().contains("no byte from recording"), "{health:?}");
     }
 }
 
@@ -218,11 +172,7 @@ struct Tricks(Vec<Trick>);
 
 impl ByteSource for Tricks {
     fn open(&mut self) -> Opening<'_> {
-        let trick = if self.0.is_empty() {
-            Trick::Refuse
-        } else {
-            self.0.remove(0)
-        };
+        let trick = if self.0.is_empty() { Trick::Refuse } else { self.0.remove(0) };
         match trick {
             Trick::Refuse => Box::pin(async { Err(io::Error::new(io::ErrorKind::NotFound, "gone")) }),
             Trick::Hang => Box::pin(std::future::pending()),
@@ -295,14 +245,9 @@ async fn a_line_that_vanishes_is_opened_again_and_again() {
 
 #[tokio::test(start_paused = true)]
 async fn garbage_is_called_a_wrong_baud_rate() {
-    let (_state, mut health) = listen(
-        Tricks(vec![Trick::Garbage(interval(Duration::from_millis(10)))]),
-        settings(),
-    );
-    until(&mut health, "garbage noticed", |health| {
-        health.state == State::Failed
-    })
-    .await;
+    let (_state, mut health) =
+        listen(Tricks(vec![Trick::Garbage(interval(Duration::from_millis(10)))]), settings());
+    until(&mut health, "garbage noticed", |health| health.state == State::Failed).await;
     let cause = health.borrow().cause.clone().unwrap();
     assert!(
         cause.starts_with("bytes but no checksummed sentence from /dev/ttyTEST: wrong baud rate?"),

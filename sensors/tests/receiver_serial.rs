@@ -33,15 +33,10 @@ impl Cable {
             openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("pseudo-terminals are to be had");
         grantpt(&far_end).expect("it is ours");
         unlockpt(&far_end).expect("it is ours");
-        let device = ptsname(&far_end, Vec::new())
-            .expect("it has a name")
-            .into_string()
-            .expect("of plain letters");
+        let device =
+            ptsname(&far_end, Vec::new()).expect("it has a name").into_string().expect("of plain letters");
         symlink(device, path).expect("the name is free");
-        Self {
-            far_end: File::from(far_end),
-            path: path.to_owned(),
-        }
+        Self { far_end: File::from(far_end), path: path.to_owned() }
     }
 
     fn send(&mut self, bytes: &[u8]) {
@@ -55,10 +50,7 @@ impl Cable {
 }
 
 fn listen(path: &Path) -> (watch::Receiver<GpsState>, watch::Receiver<Health>) {
-    let plausibility = PlausibilitySettings {
-        build_date: None,
-        time_scale: 1.0,
-    };
+    let plausibility = PlausibilitySettings { build_date: None, time_scale: 1.0 };
     let settings = ReceiverSettings {
         first_backoff: Duration::from_millis(20),
         longest_backoff: Duration::from_millis(100),
@@ -71,10 +63,7 @@ fn listen(path: &Path) -> (watch::Receiver<GpsState>, watch::Receiver<Health>) {
 }
 
 async fn until<T>(end: &mut watch::Receiver<T>, what: &str, is_so: impl FnMut(&T) -> bool) {
-    timeout(Duration::from_secs(30), end.wait_for(is_so))
-        .await
-        .expect(what)
-        .expect("the task lives");
+    timeout(Duration::from_secs(30), end.wait_for(is_so)).await.expect(what).expect("the task lives");
 }
 
 #[tokio::test]
@@ -86,10 +75,7 @@ async fn a_port_that_vanishes_and_comes_back_gives_fixes_again() {
     let end_of = |index: usize| expected[index][12].as_u64().unwrap() as usize;
 
     let (mut state, mut health) = listen(&path);
-    until(&mut health, "missing port", |health| {
-        health.state == State::Failed
-    })
-    .await;
+    until(&mut health, "missing port", |health| health.state == State::Failed).await;
     let cause = health.borrow().cause.clone().unwrap();
     assert!(cause.contains("ttyGPS at 9600 baud"), "{cause}");
     assert!(cause.contains("is the receiver plugged in"), "{cause}");
@@ -101,10 +87,7 @@ async fn a_port_that_vanishes_and_comes_back_gives_fixes_again() {
         cable.send(piece);
     }
     until(&mut state, "third fix", |state| {
-        state
-            .fix
-            .as_ref()
-            .is_some_and(|fix| row(fix)[0] == expected[2][0])
+        state.fix.as_ref().is_some_and(|fix| row(fix)[0] == expected[2][0])
     })
     .await;
     let (mut third, mut as_expected) = (row(state.borrow().fix.as_ref().unwrap()), expected[2].clone());
@@ -120,10 +103,7 @@ async fn a_port_that_vanishes_and_comes_back_gives_fixes_again() {
     until(&mut health, "opened again", |health| health.starts == 2).await;
     cable.send(&log.bytes[end_of(5)..end_of(8)]);
     until(&mut state, "fix after the return", |state| {
-        state
-            .fix
-            .as_ref()
-            .is_some_and(|fix| row(fix)[0] == expected[8][0])
+        state.fix.as_ref().is_some_and(|fix| row(fix)[0] == expected[8][0])
     })
     .await;
     until(&mut health, "well again", |health| health.state == State::Ok).await;
@@ -138,22 +118,10 @@ async fn the_port_is_opened_raw() {
         let mut source = SerialSource::new(&path, baud);
         let _stream = source.open().await.expect("it is plugged in");
         let terminal = tcgetattr(&cable.far_end).unwrap();
-        assert!(
-            !terminal
-                .local_modes
-                .intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
-        );
-        assert!(
-            !terminal
-                .input_modes
-                .intersects(InputModes::ICRNL | InputModes::IXON | InputModes::ISTRIP)
-        );
+        assert!(!terminal.local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG));
+        assert!(!terminal.input_modes.intersects(InputModes::ICRNL | InputModes::IXON | InputModes::ISTRIP));
         assert_eq!(terminal.control_modes & ControlModes::CSIZE, ControlModes::CS8);
-        assert!(
-            !terminal
-                .control_modes
-                .intersects(ControlModes::CSTOPB | ControlModes::CRTSCTS)
-        );
+        assert!(!terminal.control_modes.intersects(ControlModes::CSTOPB | ControlModes::CRTSCTS));
         assert_eq!(terminal.input_speed(), baud);
     }
 }
@@ -163,8 +131,6 @@ async fn a_file_that_is_no_port_is_refused_with_advice() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("no-port");
     File::create(&path).unwrap();
-    let Err(error) = SerialSource::new(&path, 9600).open().await else {
-        panic!("a plain file is no port")
-    };
+    let Err(error) = SerialSource::new(&path, 9600).open().await else { panic!("a plain file is no port") };
     assert!(error.to_string().contains("is this a serial device?"), "{error}");
 }

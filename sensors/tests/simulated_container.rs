@@ -12,9 +12,7 @@ use tracker_sensors::simulated::{ChipFault, SimulatedClock, SimulatedContainer, 
 
 fn container(name: &str, hours_per_second: f64, seed: u64) -> SimulatedContainer {
     let start: DateTime<Utc> = "2026-07-01T06:00:00Z".parse().unwrap();
-    let voyage = Voyage::named(name, start, seed)
-        .unwrap()
-        .with_stowage(Stowage::TopOfDeck);
+    let voyage = Voyage::named(name, start, seed).unwrap().with_stowage(Stowage::TopOfDeck);
     SimulatedContainer::new(voyage, SimulatedClock::new(start, hours_per_second), seed)
 }
 
@@ -23,10 +21,7 @@ fn receiver(container: &SimulatedContainer) -> Receiver {
         build_date: NaiveDate::from_ymd_opt(2026, 1, 1),
         time_scale: container.clock().time_scale(),
     };
-    Receiver::new(
-        container.gps_receiver(),
-        ReceiverSettings::new(plausibility, Instant::now()),
-    )
+    Receiver::new(container.gps_receiver(), ReceiverSettings::new(plausibility, Instant::now()))
 }
 
 #[tokio::test(start_paused = true)]
@@ -38,33 +33,23 @@ async fn both_sensors_follow_the_voyage_at_every_speed() {
         let (mut gps, gps_health) = (receiver.state(), receiver.health());
         let task = tokio::spawn(receiver.run());
         let mut sensor = container.environment_sensor(Settings::default());
-        timeout(
-            Duration::from_secs(20),
-            gps.wait_for(|state| state.time.is_some()),
-        )
-        .await
-        .expect("a cold start takes seconds")
-        .unwrap();
+        timeout(Duration::from_secs(20), gps.wait_for(|state| state.time.is_some()))
+            .await
+            .expect("a cold start takes seconds")
+            .unwrap();
         for _ in 0..50 {
             sleep(Duration::from_secs(1)).await;
             let truth = container.conditions();
             let environment = sensor.measure(started.elapsed()).expect("the chip is well");
             let near = |measured: Option<f64>, true_value: f64, tolerance: f64| {
                 let measured = measured.expect("nothing is missing");
-                assert!(
-                    (measured - true_value).abs() < tolerance,
-                    "{measured} for {true_value}: {truth:?}"
-                );
+                assert!((measured - true_value).abs() < tolerance, "{measured} for {true_value}: {truth:?}");
             };
             near(environment.temperature_c, truth.temperature_c, 0.1);
             near(environment.pressure_hpa, truth.pressure_hpa, 0.5);
             near(environment.humidity_rh, truth.humidity_rh, 1.0);
 
-            let fix = gps
-                .borrow()
-                .fix
-                .clone()
-                .expect("the container stands on top of the deck");
+            let fix = gps.borrow().fix.clone().expect("the container stands on top of the deck");
             let utc = fix.utc().unwrap();
             let age_h = (container.clock().utc() - utc).as_seconds_f64() / 3600.0;
             assert!(
@@ -73,10 +58,7 @@ async fn both_sensors_follow_the_voyage_at_every_speed() {
             );
             let hours = (utc - container.clock().start()).as_seconds_f64() / 3600.0;
             let then = container.voyage().at(hours);
-            assert!(
-                fix.position.distance_m(&then.position) < 30.0,
-                "{fix:?} for {then:?}"
-            );
+            assert!(fix.position.distance_m(&then.position) < 30.0, "{fix:?} for {then:?}");
             near(fix.altitude_m, then.altitude_m, 5.0);
             near(fix.speed_kn, then.speed_kn, 0.2);
         }

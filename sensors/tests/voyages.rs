@@ -30,10 +30,7 @@ fn corners(name: &str) -> Vec<Position> {
     fn collect(value: &Value, into: &mut Vec<Position>) {
         let items = value.as_array().unwrap();
         if let Some(longitude) = items[0].as_f64() {
-            into.push(Position {
-                latitude: items[1].as_f64().unwrap(),
-                longitude,
-            });
+            into.push(Position { latitude: items[1].as_f64().unwrap(), longitude });
         } else {
             for item in items {
                 collect(item, into);
@@ -54,32 +51,20 @@ fn off_line_km(place: Position, from: Position, to: Position) -> f64 {
     let narrowing = place.latitude.to_radians().cos();
     let flat = |position: Position| {
         let east = (position.longitude - place.longitude + 180.0).rem_euclid(360.0) - 180.0;
-        (
-            east * narrowing * 111.2,
-            (position.latitude - place.latitude) * 111.2,
-        )
+        (east * narrowing * 111.2, (position.latitude - place.latitude) * 111.2)
     };
     let ((ax, ay), (bx, by)) = (flat(from), flat(to));
     let (dx, dy) = (bx - ax, by - ay);
     let length = dx * dx + dy * dy;
-    let share = if length > 0.0 {
-        (-(ax * dx + ay * dy) / length).clamp(0.0, 1.0)
-    } else {
-        0.0
-    };
+    let share = if length > 0.0 { (-(ax * dx + ay * dy) / length).clamp(0.0, 1.0) } else { 0.0 };
     (ax + share * dx).hypot(ay + share * dy)
 }
 
 #[test]
 fn there_are_twelve_and_an_unknown_one_is_answered_with_their_names() {
     assert_eq!(Voyage::names().count(), 12);
-    let error = Voyage::named("rotterdam-tokyo", start(), 1)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.starts_with("no voyage is called \"rotterdam-tokyo\"; there are: "),
-        "{error}"
-    );
+    let error = Voyage::named("rotterdam-tokyo", start(), 1).unwrap_err().to_string();
+    assert!(error.starts_with("no voyage is called \"rotterdam-tokyo\"; there are: "), "{error}");
     assert!(Voyage::names().all(|name| error.contains(name)), "{error}");
 }
 
@@ -95,14 +80,8 @@ fn every_voyage_goes_from_its_first_stop_to_its_last_along_its_route() {
                 .windows(2)
                 .map(|pair| off_line_km(now.position, pair[0], pair[1]))
                 .fold(f64::INFINITY, f64::min);
-            assert!(
-                nearest < 1.0,
-                "{name} is {nearest} km off its route after {hours} h: {now:?}"
-            );
-            assert!(
-                (0.0..50.0).contains(&now.speed_kn),
-                "{name} after {hours} h: {now:?}"
-            );
+            assert!(nearest < 1.0, "{name} is {nearest} km off its route after {hours} h: {now:?}");
+            assert!((0.0..50.0).contains(&now.speed_kn), "{name} after {hours} h: {now:?}");
             if let Some(before) = &before {
                 let step_km = before.position.distance_m(&now.position) / 1000.0;
                 // A quarter of an hour at 90 km/h.
@@ -114,18 +93,9 @@ fn every_voyage_goes_from_its_first_stop_to_its_last_along_its_route() {
         let (first, last) = (corners[0], corners[corners.len() - 1]);
         assert!(voyage.at(0.0).position.distance_m(&first) < 1.0, "{name}");
         let end = voyage.at(voyage.length_h());
-        assert!(
-            end.finished && end.position.distance_m(&last) < 1.0,
-            "{name}: {end:?}"
-        );
-        let planned_km: f64 = corners
-            .windows(2)
-            .map(|pair| pair[0].distance_m(&pair[1]) / 1000.0)
-            .sum();
-        assert!(
-            (travelled_km / planned_km - 1.0).abs() < 0.02,
-            "{name}: {travelled_km} of {planned_km} km"
-        );
+        assert!(end.finished && end.position.distance_m(&last) < 1.0, "{name}: {end:?}");
+        let planned_km: f64 = corners.windows(2).map(|pair| pair[0].distance_m(&pair[1]) / 1000.0).sum();
+        assert!((travelled_km / planned_km - 1.0).abs() < 0.02, "{name}: {travelled_km} of {planned_km} km");
     }
 }
 
@@ -150,24 +120,14 @@ fn the_inside_is_always_within_what_containers_feel() {
     for name in Voyage::names() {
         for seed in [1, 2] {
             for (hours, now) in course(&voyage(name, seed)) {
-                let Conditions {
-                    temperature_c,
-                    humidity_rh,
-                    pressure_hpa,
-                    altitude_m,
-                    ..
-                } = now;
+                let Conditions { temperature_c, humidity_rh, pressure_hpa, altitude_m, .. } = now;
                 let here = || format!("{name}, seed {seed}, after {hours} h: {now:?}");
                 assert!((-29.0..=60.0).contains(&temperature_c), "{}", here());
                 assert!((3.0..=100.0).contains(&humidity_rh), "{}", here());
                 assert!((-10.0..5000.0).contains(&altitude_m), "{}", here());
                 let sea_level = pressure_hpa / (1.0 - altitude_m / 44330.8).powf(1.0 / 0.190_263);
                 // Air inside follows outside with a delay, so on a mountain line the sum is not exact.
-                assert!(
-                    (930.0..1110.0).contains(&sea_level),
-                    "{sea_level} hPa, {}",
-                    here()
-                );
+                assert!((930.0..1110.0).contains(&sea_level), "{sea_level} hPa, {}", here());
             }
         }
     }
@@ -184,10 +144,7 @@ fn a_reefer_with_current_and_closed_doors_keeps_its_temperature() {
         for (hours, now) in course(&voyage) {
             // Near the door, with customs looking in for an hour of a tropical noon.
             let warmest = setpoint + 20.0;
-            assert!(
-                (setpoint - 3.0..warmest).contains(&now.temperature_c),
-                "{name} {hours}: {now:?}"
-            );
+            assert!((setpoint - 3.0..warmest).contains(&now.temperature_c), "{name} {hours}: {now:?}");
             if now.stage.starts_with("at sea") {
                 at_sea.push(now.temperature_c);
             }
@@ -195,10 +152,7 @@ fn a_reefer_with_current_and_closed_doors_keeps_its_temperature() {
         at_sea.sort_by(f64::total_cmp);
         let middle = at_sea[at_sea.len() / 2];
         assert!((setpoint..setpoint + 1.8).contains(&middle), "{name}: {middle}");
-        let defrosts = at_sea
-            .iter()
-            .filter(|temperature| **temperature > setpoint + 2.0)
-            .count();
+        let defrosts = at_sea.iter().filter(|temperature| **temperature > setpoint + 2.0).count();
         assert!(defrosts > 10, "{name}: defrosting shows");
         assert!(defrosts * 5 < at_sea.len(), "{name}: but is the exception");
     }
@@ -230,19 +184,13 @@ fn a_dry_container_swings_with_the_sun_on_deck_and_hardly_below() {
 #[test]
 fn the_andes_and_the_doors_are_felt() {
     let voyage = voyage("laoroya-ningbo-zinc", 1);
-    let highest = course(&voyage)
-        .max_by(|(_, a), (_, b)| a.altitude_m.total_cmp(&b.altitude_m))
-        .unwrap()
-        .1;
+    let highest = course(&voyage).max_by(|(_, a), (_, b)| a.altitude_m.total_cmp(&b.altitude_m)).unwrap().1;
     assert!(highest.altitude_m > 4500.0, "{highest:?}");
     assert!((520.0..620.0).contains(&highest.pressure_hpa), "{highest:?}");
     assert!(voyage.at(0.0).doors_open, "loading");
     assert!(!voyage.at(voyage.length_h() / 2.0).doors_open);
     let unloading = voyage.at(voyage.length_h() - 1.0);
-    assert!(
-        unloading.doors_open && unloading.stage.contains("unloading"),
-        "{unloading:?}"
-    );
+    assert!(unloading.doors_open && unloading.stage.contains("unloading"), "{unloading:?}");
 }
 
 #[test]
@@ -291,8 +239,5 @@ fn hours_may_be_asked_for_in_any_order() {
     assert_eq!(voyage.at(-5.0), voyage.at(0.0));
     assert_eq!(voyage.at(f64::NAN), voyage.at(0.0));
     let after = voyage.at(1e9);
-    assert!(
-        after.finished && !after.doors_open && after.speed_kn == 0.0,
-        "{after:?}"
-    );
+    assert!(after.finished && !after.doors_open && after.speed_kn == 0.0, "{after:?}");
 }

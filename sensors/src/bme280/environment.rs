@@ -34,11 +34,7 @@ impl Environment {
             environment.pressure_hpa = environment.check(address, Quantity::Pressure, pressure_pa / 100.0);
         } else {
             let (register, cause) = (Register::CALIBRATION, Cause::DeadCalibration);
-            environment.faults.push(Error {
-                address,
-                register,
-                cause,
-            });
+            environment.faults.push(Error { address, register, cause });
         }
         if chip.has_humidity() {
             environment.humidity_rh = environment
@@ -50,11 +46,7 @@ impl Environment {
 
     fn check(&mut self, address: u8, quantity: Quantity, value: f64) -> Option<f64> {
         let (low, high) = quantity.range();
-        let margin = if quantity == Quantity::Humidity {
-            HUMIDITY_MARGIN_RH
-        } else {
-            0.0
-        };
+        let margin = if quantity == Quantity::Humidity { HUMIDITY_MARGIN_RH } else { 0.0 };
         // Written so that NaN fails too.
         if value >= low - margin && value <= high + margin {
             return Some(value);

@@ -52,10 +52,7 @@ impl EnvironmentSensor {
         B: I2c + Send + 'static,
         D: DelayNs + Send + 'static,
     {
-        Self {
-            driver: Box::new(Bme280::new(bus, delay, settings)),
-            monitor: Monitor::new(),
-        }
+        Self { driver: Box::new(Bme280::new(bus, delay, settings)), monitor: Monitor::new() }
     }
 
     /// The sensor's health, to be watched.

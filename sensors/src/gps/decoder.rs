@@ -104,10 +104,7 @@ impl Decoder {
 
     /// What has come so far.
     pub fn counts(&self) -> Counts {
-        Counts {
-            lines: self.framer.counts(),
-            ..self.counts
-        }
+        Counts { lines: self.framer.counts(), ..self.counts }
     }
 
     fn take(&mut self, sentence: Sentence, now: Duration) -> Option<Event> {

@@ -25,11 +25,7 @@ impl<'a> Fields<'a> {
     /// A decimal number, or empty. No exponents, no `inf`, no `nan`.
     pub(super) fn decimal(&self, number: usize) -> &'a str {
         let field = self.raw(number);
-        if is_decimal(field.strip_prefix('-').unwrap_or(field)) {
-            field
-        } else {
-            ""
-        }
+        if is_decimal(field.strip_prefix('-').unwrap_or(field)) { field } else { "" }
     }
 
     /// A number that cannot be negative, or empty.
@@ -45,10 +41,7 @@ impl<'a> Fields<'a> {
 
     /// The time of day `hhmmss[.s...]`, or empty.
     pub(super) fn time(&self, number: usize) -> Time<'a> {
-        Time::read(self.raw(number)).unwrap_or(Time {
-            text: Cow::Borrowed(""),
-            leap: false,
-        })
+        Time::read(self.raw(number)).unwrap_or(Time { text: Cow::Borrowed(""), leap: false })
     }
 
     /// The four fields `ddmm.m,N,dddmm.m,E`, or four empty ones.
@@ -58,11 +51,7 @@ impl<'a> Fields<'a> {
             && matches!(ns, "N" | "S")
             && is_angle(lon, 3, 180)
             && matches!(ew, "E" | "W");
-        if sound {
-            format!("{lat},{ns},{lon},{ew}")
-        } else {
-            ",,,".to_owned()
-        }
+        if sound { format!("{lat},{ns},{lon},{ew}") } else { ",,,".to_owned() }
     }
 }
 

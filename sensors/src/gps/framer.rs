@@ -147,10 +147,8 @@ mod tests {
             let body = "x".repeat(length - "$*hh".len());
             let checksum = if body.len().is_multiple_of(2) { 0 } else { b'x' };
             let mut framer = Framer::new();
-            let found = format!("${body}*{checksum:02x}")
-                .bytes()
-                .filter(|byte| framer.push(*byte).is_some())
-                .count();
+            let found =
+                format!("${body}*{checksum:02x}").bytes().filter(|byte| framer.push(*byte).is_some()).count();
             assert_eq!(found == 1, passes, "{length}");
             assert_eq!(framer.counts().overlong, u64::from(!passes));
         }

@@ -46,12 +46,7 @@ pub struct Plausibility {
 impl Plausibility {
     /// Nothing judged yet: the first fix is believed.
     pub fn new(settings: PlausibilitySettings) -> Self {
-        Self {
-            settings,
-            last: None,
-            suspect: None,
-            agreement: TimeAgreement::default(),
-        }
+        Self { settings, last: None, suspect: None, agreement: TimeAgreement::default() }
     }
 
     /// Judges the next fix, and gives the time if it can be trusted.
@@ -59,10 +54,7 @@ impl Plausibility {
         if let Some(build_date) = self.settings.build_date {
             fix.date = fix.date.and_then(|date| repair_date(date, build_date));
         }
-        let time = fix.utc().map(|utc| GpsTime {
-            utc,
-            at: fix.received_at,
-        });
+        let time = fix.utc().map(|utc| GpsTime { utc, at: fix.received_at });
         let trusted = self.agreement.observe(time, self.settings.time_scale);
         let judgement = match self.implied_speed(self.last.as_ref(), &fix) {
             Some(implied_kmh) if !self.confirms_suspect(&fix) => {

@@ -21,10 +21,7 @@ pub struct SerialSource {
 impl SerialSource {
     /// `/dev/serial0` on a Raspberry Pi's header, `/dev/serial/by-id/...` for USB.
     pub fn new(path: impl Into<PathBuf>, baud: u32) -> Self {
-        Self {
-            path: path.into(),
-            baud,
-        }
+        Self { path: path.into(), baud }
     }
 
     fn open_now(&self) -> io::Result<ByteStream> {

@@ -83,11 +83,7 @@ impl Bme280Chip {
 
     /// The same, with trimming values given as bytes of the registers from 0x88 and from 0xE1.
     pub fn with_calibration_registers(address: u8, first: [u8; 26], second: [u8; 7]) -> Self {
-        let air = Air {
-            temperature_c: 20.0,
-            pressure_hpa: 1013.25,
-            humidity_rh: 50.0,
-        };
+        let air = Air { temperature_c: 20.0, pressure_hpa: 1013.25, humidity_rh: 50.0 };
         Self(Arc::new(Mutex::new(Inner {
             address,
             registers: RegisterFile::new(first, second),
@@ -150,8 +146,7 @@ impl Inner {
     /// Lets everything happen that is due by now.
     fn settle(&mut self) {
         let now = self.now_ns;
-        self.registers
-            .load_calibration(now, self.fault != Some(ChipFault::NeverLoadsCalibration));
+        self.registers.load_calibration(now, self.fault != Some(ChipFault::NeverLoadsCalibration));
         if self.fault != Some(ChipFault::NeverFinishes) && self.registers.measurement_due(now) {
             let calibration = self.registers.calibration();
             let sample = match &mut self.environment {
@@ -160,8 +155,7 @@ impl Inner {
                 Environment::Source(source) => Sample::Analog(source().to_raw(&calibration)),
             };
             let keep = self.fault == Some(ChipFault::Stuck);
-            self.registers
-                .finish_measurement(now, if keep { None } else { Some(sample) });
+            self.registers.finish_measurement(now, if keep { None } else { Some(sample) });
         }
     }
 

@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 use tracker_sensors::gps::{Decoder, Event, Fix};
 
 pub fn data(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data")
-        .join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(path)
 }
 
 /// A recording and its expected fixes.
@@ -24,33 +22,16 @@ impl Log {
     pub fn named(name: &str) -> Self {
         let expected = std::fs::read(data("nmea/expected").join(format!("{name}.json"))).unwrap();
         let expected: Value = serde_json::from_slice(&expected).unwrap();
-        let folder = if name.starts_with("syn-") {
-            "nmea/synthetic"
-        } else {
-            "nmea/logs"
-        };
+        let folder = if name.starts_with("syn-") { "nmea/synthetic" } else { "nmea/logs" };
         let bytes = std::fs::read(data(folder).join(format!("{name}.nmea"))).unwrap();
         assert_eq!(expected["bytes"], bytes.len(), "{name} was altered: line ends?");
-        Self {
-            name: name.to_owned(),
-            bytes,
-            expected,
-        }
+        Self { name: name.to_owned(), bytes, expected }
     }
 
     pub fn all() -> Vec<Self> {
         let mut names: Vec<String> = std::fs::read_dir(data("nmea/expected"))
             .unwrap()
-            .map(|entry| {
-                entry
-                    .unwrap()
-                    .path()
-                    .file_stem()
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .to_owned()
-            })
+            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
             .collect();
         names.sort();
         assert_eq!(names.len(), 46, "recordings are missing");

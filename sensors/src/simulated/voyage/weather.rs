@@ -69,11 +69,8 @@ impl Weather {
     fn temperature(&self, hours: f64, latitude: f64, year: f64, hour: f64, clouds: f64, afloat: bool) -> f64 {
         let mean = 27.5 - 0.0068 * latitude * latitude;
         // The sea follows the sun later and less than the land.
-        let (swing, warmest) = if afloat {
-            (0.10 * latitude.abs(), 0.63)
-        } else {
-            (0.24 * latitude.abs(), 0.55)
-        };
+        let (swing, warmest) =
+            if afloat { (0.10 * latitude.abs(), 0.63) } else { (0.24 * latitude.abs(), 0.55) };
         let season = swing * (TAU * (year - warmest)).cos() * latitude.signum();
         let weather = if afloat { 2.0 } else { 4.0 } * self.warmth.at(hours);
         mean + season + weather + daily_swing(clouds, afloat) * daily_curve(hour)
@@ -124,10 +121,7 @@ impl SmoothNoise {
     fn new(seed: u64, period_h: f64, length_h: f64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let count = (length_h / period_h).ceil() as usize + 4;
-        Self {
-            period_h,
-            values: (0..count).map(|_| random.random_range(-1.0..=1.0)).collect(),
-        }
+        Self { period_h, values: (0..count).map(|_| random.random_range(-1.0..=1.0)).collect() }
     }
 
     fn at(&self, hours: f64) -> f64 {
