@@ -87,7 +87,7 @@ fn gps_receiver(config: &GpsConfig) -> Option<Receiver> {
     if !config.enabled {
         return None;
     }
-    let plausibility = PlausibilitySettings { build_date: build_date().date_naive(), time_scale: 1.0 };
+    let plausibility = PlausibilitySettings { build_date: Some(build_date().date_naive()), time_scale: 1.0 };
     let settings = ReceiverSettings::new(plausibility, Instant::now());
     Some(Receiver::new(SerialSource::new(&config.port, config.baud), settings))
 }

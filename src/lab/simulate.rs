@@ -188,14 +188,15 @@ fn tracker(
     screen.note("voyage", &title, json!({"device": id, "voyage": voyage.name(), "cargo": voyage.cargo()}));
     let clock = SimulatedClock::new(start, args.speed);
     let container = SimulatedContainer::new(voyage, clock, seed);
-    let build_date = build_date().date_naive();
     let gps = match &args.replay {
         Some(path) => {
-            let plausibility = PlausibilitySettings { build_date, time_scale: 1.0 };
+            // The dates of a recording are those of its time.
+            let plausibility = PlausibilitySettings { build_date: None, time_scale: 1.0 };
             let replay = Replay::open(path, AtEnd::Loop)?;
             Receiver::new(replay, ReceiverSettings::new(plausibility, Instant::now()))
         }
         None => {
+            let build_date = Some(build_date().date_naive());
             let plausibility = PlausibilitySettings { build_date, time_scale: clock.time_scale() };
             Receiver::new(container.gps_receiver(), ReceiverSettings::new(plausibility, Instant::now()))
         }

@@ -49,7 +49,8 @@ impl Agent {
             heard.lock().unwrap().push(event.clone());
             count.send_modify(|count| *count += 1);
         });
-        let plausibility = PlausibilitySettings { build_date: build_date().date_naive(), time_scale: 1.0 };
+        let plausibility =
+            PlausibilitySettings { build_date: Some(build_date().date_naive()), time_scale: 1.0 };
         let settings = ReceiverSettings::new(plausibility, Instant::now());
         let tracker = Tracker {
             config,
