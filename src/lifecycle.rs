@@ -397,7 +397,7 @@ mod tests {
         let mut losses = Vec::new();
         let mut waits = Vec::new();
         for _ in 0..8 {
-            losses.push(life.lost(now + secs(2), 0.99, LinkErrorKind::Outage));
+            losses.push(life.lost(now + secs(2), 0.99, LinkErrorKind::Closed));
             waits.push(life.next().at - now);
             now = life.next().at;
             life.connected(now);
@@ -406,6 +406,39 @@ mod tests {
         assert_eq!(losses[2..], [Loss::TakenOver; 6]);
         assert!(waits[7] > secs(300), "{waits:?}");
         assert_eq!(life.lost(now + secs(3600), 0.5, LinkErrorKind::Outage), Loss::Ordinary);
+    }
+
+    #[test]
+    fn a_network_that_fails_again_and_again_is_no_takeover() {
+        let mut life = online();
+        let mut now = secs(10_000);
+        for _ in 0..8 {
+            assert_eq!(life.lost(now + secs(2), 0.5, LinkErrorKind::Outage), Loss::Ordinary);
+            now = life.next().at;
+            life.connected(now);
+        }
+    }
+
+    #[test]
+    fn a_network_that_returns_wakes_a_waiting_device_but_not_a_throttled_one() {
+        let mut life = online();
+        life.lost(secs(1000), 0.5, LinkErrorKind::Outage);
+        for _ in 0..8 {
+            life.connect_failed(life.next().at, 0.99, &error(LinkErrorKind::Outage));
+        }
+        let later = life.next().at;
+        life.network_up(later - secs(300), 0.5);
+        assert_eq!(life.next().at, later - secs(299));
+        life.connect_failed(later - secs(298), 0.99, &error(LinkErrorKind::Outage));
+        let again = life.next().at;
+        life.network_up(later - secs(290), 0.5);
+        assert_eq!(life.next().at, again, "a link that flaps does not wake it each time");
+
+        let mut throttled = Lifecycle::new(Timing::default(), None, secs(0));
+        let later = Outcome::TryLater { retry_after: Some(secs(500)), why: String::new() };
+        throttled.registered(secs(100), 0.0, Ok(later), |_| assignment());
+        throttled.network_up(secs(200), 0.0);
+        assert_eq!(throttled.next().at, secs(600));
     }
 
     #[test]
