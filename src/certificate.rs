@@ -34,10 +34,7 @@ impl Certificate {
         };
         Ok(Self {
             subject: body.subject().to_string(),
-            common_name: body
-                .subject()
-                .common_name()?
-                .map(|name| name.value().into_owned()),
+            common_name: body.subject().common_name()?.map(|name| name.value().into_owned()),
             issuer: body.issuer().to_string(),
             not_before: time(body.validity().not_before),
             not_after: time(body.validity().not_after),
@@ -56,8 +53,5 @@ impl Certificate {
 /// SHA-256 of a certificate's DER in hexadecimal, as portals and tools show it.
 pub fn thumbprint(der: &CertificateDer<'_>) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, der);
-    digest
-        .as_ref()
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    digest.as_ref().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

@@ -1,16 +1,33 @@
 //! Where time comes from. A tracker has no real-time clock: after a power cut it wakes in 1970 or at the moment the
-//! file system was last written, so nothing here trusts the system's clock blindly.
+//! file system was last written, so the system's clock is trusted only when the kernel says that it is synchronised
+//! (NTP), or when the owner says that it can be. Else GPS tells the time. The agent never sets the system's clock.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 use tokio::time::Instant;
 
 /// When this program was built: no true time is earlier.
 pub fn build_date() -> DateTime<Utc> {
     let seconds = env!("BUILD_EPOCH").parse().unwrap_or(0);
     DateTime::from_timestamp(seconds, 0).unwrap_or_default()
+}
+
+/// Who tells the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TimeSource {
+    /// The system's clock, which the kernel says is synchronised.
+    Kernel,
+    /// The GPS receiver.
+    Gps,
+    /// The system's clock, because the configuration says that it is right.
+    System,
+    /// Nobody yet.
+    None,
 }
 
 /// A source of time.
@@ -24,55 +41,197 @@ pub trait Clock: fmt::Debug + Send + Sync {
         self.utc()
     }
 
-    /// Time since a fixed moment that no change of the wall clock moves.
+    /// Time since the machine was booted, which no change of the wall clock moves.
     fn monotonic(&self) -> Duration;
+
+    /// Names this boot of the machine: monotonic times of one boot are comparable, whichever process took them.
+    fn boot(&self) -> &str;
+
+    /// Who tells the time now.
+    fn source(&self) -> TimeSource {
+        TimeSource::System
+    }
+
+    /// GPS says that it was `utc` at `monotonic`. A clock that knows better ignores it.
+    fn learn(&self, utc: DateTime<Utc>, monotonic: Duration) {
+        let _ = (utc, monotonic);
+    }
 }
 
-/// The operating system's clock, trusted once it shows a time after the build of this program.
-#[derive(Debug)]
+/// The clock of a tracker.
 pub struct SystemClock {
-    started: Instant,
+    boot: String,
+    zero: Instant,
+    uptime_at_zero: Duration,
+    trust_system: bool,
+    /// UTC less monotonic time, as GPS says.
+    gps_offset: Mutex<Option<TimeDelta>>,
+    system: fn() -> DateTime<Utc>,
+    synchronised: fn() -> bool,
 }
 
 impl SystemClock {
-    /// The clock; its monotonic time counts from now.
-    pub fn new() -> Self {
+    /// A clock that trusts the system's when the kernel says it is synchronised, or always if `trust_system`.
+    pub fn new(trust_system: bool) -> Self {
+        Self::with_sources(trust_system, system_time, kernel_is_synchronised)
+    }
+
+    /// A clock on other sources than the real ones.
+    pub fn with_sources(
+        trust_system: bool,
+        system: fn() -> DateTime<Utc>,
+        synchronised: fn() -> bool,
+    ) -> Self {
         Self {
-            started: Instant::now(),
+            boot: boot_id(),
+            zero: Instant::now(),
+            uptime_at_zero: uptime(),
+            trust_system,
+            gps_offset: Mutex::new(None),
+            system,
+            synchronised,
+        }
+    }
+
+    fn gps_utc(&self) -> Option<DateTime<Utc>> {
+        let offset = (*self.gps_offset.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let since_boot = TimeDelta::from_std(self.monotonic()).ok()?;
+        DateTime::UNIX_EPOCH.checked_add_signed(offset)?.checked_add_signed(since_boot)
+    }
+
+    /// The source that tells the time now, and what it says.
+    fn reading(&self) -> (TimeSource, Option<DateTime<Utc>>) {
+        let system = (self.system)();
+        // Synchronised with a server that is itself in 1970 is not synchronised.
+        let plausible = system >= build_date();
+        if plausible && (self.synchronised)() {
+            (TimeSource::Kernel, Some(system))
+        } else if plausible && self.trust_system {
+            (TimeSource::System, Some(system))
+        } else {
+            self.gps_utc().map_or((TimeSource::None, None), |utc| (TimeSource::Gps, Some(utc)))
         }
     }
 }
 
-impl Default for SystemClock {
-    fn default() -> Self {
-        Self::new()
+impl fmt::Debug for SystemClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SystemClock({:?})", self.reading())
     }
 }
 
 impl Clock for SystemClock {
     fn utc(&self) -> Option<DateTime<Utc>> {
-        let now = system_time();
-        (now >= build_date()).then_some(now)
+        self.reading().1
     }
 
     fn monotonic(&self) -> Duration {
-        self.started.elapsed()
+        self.uptime_at_zero + self.zero.elapsed()
+    }
+
+    fn boot(&self) -> &str {
+        &self.boot
+    }
+
+    fn source(&self) -> TimeSource {
+        self.reading().0
+    }
+
+    fn learn(&self, utc: DateTime<Utc>, monotonic: Duration) {
+        let Ok(monotonic) = TimeDelta::from_std(monotonic) else { return };
+        let offset = utc - DateTime::UNIX_EPOCH - monotonic;
+        *self.gps_offset.lock().unwrap_or_else(PoisonError::into_inner) = Some(offset);
     }
 }
 
 /// What the operating system's clock shows, right or wrong.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place where the system's clock is read"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place where the system's clock is read")]
 pub fn system_time() -> DateTime<Utc> {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     DateTime::from_timestamp(since.as_secs() as i64, since.subsec_nanos()).unwrap_or_default()
+}
+
+/// Whether the kernel's clock is disciplined by NTP. A sandbox may forbid the question; then systemd's own word, where
+/// it keeps the time, is taken.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "the kernel's answer is to be had by adjtimex alone, and no crate wraps it")]
+pub fn kernel_is_synchronised() -> bool {
+    // SAFETY: all-zero is a valid timex, and with modes = 0 the call only writes to it.
+    let (state, status) = unsafe {
+        let mut timex: libc::timex = std::mem::zeroed();
+        (libc::adjtimex(&raw mut timex), timex.status)
+    };
+    (state >= 0 && status & libc::STA_UNSYNC == 0)
+        || std::path::Path::new("/run/systemd/timesync/synchronized").exists()
+}
+
+/// Whether the kernel's clock is disciplined by NTP; elsewhere than on Linux it is taken to be.
+#[cfg(not(target_os = "linux"))]
+pub fn kernel_is_synchronised() -> bool {
+    true
+}
+
+/// The kernel's name for this boot, or a name for this run of the program.
+fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map_or_else(|_| format!("run-{:016x}", rand::random::<u64>()), |id| id.trim().to_owned())
+}
+
+/// Time since boot as the kernel counts it, or zero where it can't be had.
+fn uptime() -> Duration {
+    let seconds = std::fs::read_to_string("/proc/uptime")
+        .ok()
+        .and_then(|text| text.split_whitespace().next()?.parse::<f64>().ok());
+    Duration::try_from_secs_f64(seconds.unwrap_or(0.0)).unwrap_or_default()
 }
 
 /// RFC 3339 in UTC with milliseconds, as telemetry carries it.
 pub fn rfc3339(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_1970() -> DateTime<Utc> {
+        DateTime::from_timestamp(100, 0).unwrap()
+    }
+
+    fn clock(trust_system: bool, system: fn() -> DateTime<Utc>, synchronised: bool) -> SystemClock {
+        SystemClock::with_sources(trust_system, system, if synchronised { || true } else { || false })
+    }
+
+    #[test]
+    fn a_clock_that_nobody_vouches_for_is_not_believed() {
+        let clock = clock(false, system_time, false);
+        assert_eq!((clock.utc(), clock.source()), (None, TimeSource::None));
+    }
+
+    #[test]
+    fn the_kernel_and_the_owner_can_vouch_but_not_for_1970() {
+        assert_eq!(clock(false, system_time, true).source(), TimeSource::Kernel);
+        assert_eq!(clock(true, system_time, false).source(), TimeSource::System);
+        assert_eq!(clock(true, in_1970, true).source(), TimeSource::None);
+    }
+
+    #[test]
+    fn gps_tells_the_time_in_1970_and_the_kernel_knows_better() {
+        let now = system_time();
+        let lost = clock(false, in_1970, false);
+        lost.learn(now, lost.monotonic());
+        assert_eq!(lost.source(), TimeSource::Gps);
+        assert!((lost.utc().unwrap() - now).abs() < TimeDelta::seconds(5));
+
+        let synchronised = clock(false, system_time, true);
+        synchronised.learn(in_1970(), synchronised.monotonic());
+        assert_eq!(synchronised.source(), TimeSource::Kernel);
+    }
+
+    #[test]
+    fn monotonic_time_is_that_of_the_machine() {
+        assert!(
+            clock(true, system_time, true).monotonic() >= uptime().saturating_sub(Duration::from_secs(1))
+        );
+    }
 }

@@ -8,6 +8,8 @@ use serde::Deserialize;
 use tracker_protocol::hub::MAX_KEEP_ALIVE;
 use tracker_protocol::{GLOBAL_DPS_HOST, MQTT_TLS_PORT};
 
+use crate::delivery::DeliveryMode;
+
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +27,12 @@ pub struct Config {
     /// How often it is measured before the device twin says otherwise, and what raises an alert.
     #[serde(default)]
     pub telemetry: TelemetryConfig,
+    /// Whose time is believed.
+    #[serde(default)]
+    pub clock: ClockConfig,
+    /// How readings share messages, until the device twin says otherwise.
+    #[serde(default)]
+    pub delivery: DeliveryMode,
     /// What is kept over a restart.
     #[serde(default)]
     pub state: StateConfig,
@@ -124,12 +132,23 @@ pub struct Alerts {
     pub humidity_high: Option<f64>,
 }
 
+/// `[clock]`
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClockConfig {
+    /// The machine has a battery-backed clock, or one that somebody sets: believe it although the kernel does not say
+    /// that it is synchronised.
+    pub trust_system: bool,
+}
+
 /// `[state]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StateConfig {
     /// Assignment, settings and unsent readings.
     pub directory: PathBuf,
+    /// Megabytes (MiB) that unsent readings may take; beyond that the history becomes coarser.
+    pub journal_size_mib: u32,
 }
 
 fn default_dps_host() -> String {
@@ -139,49 +158,31 @@ fn default_dps_host() -> String {
 impl Default for ConnectionConfig {
     fn default() -> Self {
         // Carriers forget an idle connection after some five minutes, load balancers after four.
-        Self {
-            roots: None,
-            gateway: None,
-            keep_alive: 230,
-            port: MQTT_TLS_PORT,
-        }
+        Self { roots: None, gateway: None, keep_alive: 230, port: MQTT_TLS_PORT }
     }
 }
 
 impl Default for Bme280Config {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            bus: "/dev/i2c-1".into(),
-            address: None,
-        }
+        Self { enabled: true, bus: "/dev/i2c-1".into(), address: None }
     }
 }
 
 impl Default for GpsConfig {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            port: "/dev/serial0".into(),
-            baud: 9600,
-        }
+        Self { enabled: true, port: "/dev/serial0".into(), baud: 9600 }
     }
 }
 
 impl Default for TelemetryConfig {
     fn default() -> Self {
-        Self {
-            interval: 60,
-            alerts: Alerts::default(),
-        }
+        Self { interval: 60, alerts: Alerts::default() }
     }
 }
 
 impl Default for StateConfig {
     fn default() -> Self {
-        Self {
-            directory: "/var/lib/container-tracker".into(),
-        }
+        Self { directory: "/var/lib/container-tracker".into(), journal_size_mib: 64 }
     }
 }
 
@@ -219,17 +220,11 @@ pub enum ConfigError {
 impl Config {
     /// Reads and checks a file. Relative paths in it are relative to the file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
-            path: path.into(),
-            source,
-        })?;
+        let text =
+            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
         let mut config = Self::parse(path, &text)?;
         let directory = path.parent().unwrap_or(Path::new(""));
-        let paths = [
-            &mut config.identity.certificate,
-            &mut config.identity.key,
-            &mut config.state.directory,
-        ];
+        let paths = [&mut config.identity.certificate, &mut config.identity.key, &mut config.state.directory];
         for relative in paths.into_iter().chain(config.connection.roots.as_mut()) {
             *relative = directory.join(&relative);
         }
@@ -237,28 +232,16 @@ impl Config {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text).map_err(|source| ConfigError::Parse {
-            path: path.into(),
-            source: Box::new(source),
-        })?;
+        let config: Self = toml::from_str(text)
+            .map_err(|source| ConfigError::Parse { path: path.into(), source: Box::new(source) })?;
         match config.problem() {
-            Some((key, why)) => Err(ConfigError::Value {
-                path: path.into(),
-                key,
-                why,
-            }),
+            Some((key, why)) => Err(ConfigError::Value { path: path.into(), key, why }),
             None => Ok(config),
         }
     }
 
     fn problem(&self) -> Option<(&'static str, String)> {
-        let Self {
-            dps,
-            connection,
-            sensors,
-            telemetry,
-            ..
-        } = self;
+        let Self { dps, connection, sensors, telemetry, state, .. } = self;
         if dps.id_scope.is_empty() || !dps.id_scope.chars().all(|c| c.is_ascii_alphanumeric()) {
             let why = format!(
                 "{:?} is not an ID scope; it looks like 0ne00A1B2C3, see the overview of your DPS",
@@ -269,17 +252,11 @@ impl Config {
         if dps.host.is_empty() || dps.host.contains(['/', ':']) {
             return Some((
                 "dps.host",
-                format!(
-                    "{:?} is not a host name; it goes without scheme and port",
-                    dps.host
-                ),
+                format!("{:?} is not a host name; it goes without scheme and port", dps.host),
             ));
         }
         if !(10..=MAX_KEEP_ALIVE).contains(&connection.keep_alive) {
-            let why = format!(
-                "{} s is not between 10 and {MAX_KEEP_ALIVE}",
-                connection.keep_alive
-            );
+            let why = format!("{} s is not between 10 and {MAX_KEEP_ALIVE}", connection.keep_alive);
             return Some(("connection.keep_alive", why));
         }
         if let Some(gateway) = &connection.gateway
@@ -296,16 +273,17 @@ impl Config {
             ));
         }
         if sensors.gps.baud == 0 {
-            return Some((
-                "sensors.gps.baud",
-                "a speed of 0 transports nothing; 9600 is usual".into(),
-            ));
+            return Some(("sensors.gps.baud", "a speed of 0 transports nothing; 9600 is usual".into()));
         }
         if !(1..=86_400).contains(&telemetry.interval) {
             return Some((
                 "telemetry.interval",
                 format!("{} s is not between 1 and 86400", telemetry.interval),
             ));
+        }
+        if !(1..=16_384).contains(&state.journal_size_mib) {
+            let why = format!("{} MiB is not between 1 and 16384", state.journal_size_mib);
+            return Some(("state.journal_size_mib", why));
         }
         None
     }
@@ -347,10 +325,7 @@ impl Endpoint {
         if host.is_empty() || host.contains(['/', ' ']) {
             return Err(bad("the host is missing or has characters that no name has"));
         }
-        Ok(Self {
-            host: host.into(),
-            port,
-        })
+        Ok(Self { host: host.into(), port })
     }
 }
 
@@ -362,19 +337,14 @@ mod tests {
         "[dps]\nid_scope = \"0ne00A1B2C3\"\n[identity]\ncertificate = \"a.pem\"\nkey = \"a.key\"\n";
 
     fn error(text: &str) -> String {
-        Config::parse(Path::new("tracker.toml"), text)
-            .unwrap_err()
-            .to_string()
+        Config::parse(Path::new("tracker.toml"), text).unwrap_err().to_string()
     }
 
     #[test]
     fn the_minimal_file_gets_azures_defaults() {
         let config = Config::parse(Path::new("tracker.toml"), MINIMAL).unwrap();
         assert_eq!(config.dps.host, "global.azure-devices-provisioning.net");
-        assert_eq!(
-            (config.connection.port, config.connection.keep_alive),
-            (8883, 230)
-        );
+        assert_eq!((config.connection.port, config.connection.keep_alive), (8883, 230));
         assert_eq!(config.telemetry.interval(), Duration::from_secs(60));
     }
 
@@ -398,13 +368,8 @@ mod tests {
                 .contains("is not an ID scope")
         );
         assert!(error("[dps]\n").contains("missing field `id_scope`"));
-        let missing = Config::load(Path::new("/nowhere/tracker.toml"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            missing.starts_with("can't read the configuration /nowhere/tracker.toml"),
-            "{missing}"
-        );
+        let missing = Config::load(Path::new("/nowhere/tracker.toml")).unwrap_err().to_string();
+        assert!(missing.starts_with("can't read the configuration /nowhere/tracker.toml"), "{missing}");
     }
 
     #[test]

@@ -7,14 +7,15 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-use crate::settings::{Answer, Settings};
+use crate::delivery::DeliveryMode;
+use crate::settings::{Answer, Defaults, Settings};
 use crate::state_file;
 
 /// The settings in force.
 #[derive(Debug)]
 pub struct Desired {
     settings: Settings,
-    default_interval: Duration,
+    defaults: Defaults,
     interval: watch::Sender<Duration>,
     file: PathBuf,
     answered: Vec<Answer>,
@@ -23,23 +24,14 @@ pub struct Desired {
 impl Desired {
     /// The settings stored in `state_directory`, or those of the configuration. An error says why the stored ones can't
     /// be used; the configuration's are then in force.
-    pub fn load(state_directory: &Path, default_interval: Duration) -> (Self, io::Result<()>) {
+    pub fn load(state_directory: &Path, defaults: Defaults) -> (Self, io::Result<()>) {
         let file = state_directory.join("settings.json");
         let (settings, result) = match state_file::read::<Settings>(&file) {
             Ok(settings) => (settings.unwrap_or_default(), Ok(())),
             Err(error) => (Settings::default(), Err(error)),
         };
-        let interval = watch::Sender::new(settings.telemetry_interval(default_interval));
-        (
-            Self {
-                settings,
-                default_interval,
-                interval,
-                file,
-                answered: Vec::new(),
-            },
-            result,
-        )
+        let interval = watch::Sender::new(settings.telemetry_interval(defaults));
+        (Self { settings, defaults, interval, file, answered: Vec::new() }, result)
     }
 
     /// The time between readings.
@@ -47,42 +39,32 @@ impl Desired {
         self.interval.subscribe()
     }
 
+    /// How readings share messages.
+    pub fn delivery(&self) -> DeliveryMode {
+        self.settings.delivery(self.defaults)
+    }
+
     /// Applies the desired section of the twin at once. Gives all answers, for reporting, and those that are new, for
     /// telling; and whether what changed could be stored.
     pub fn apply(&mut self, desired: &Map<String, Value>, version: u64) -> Applied {
         let before = self.settings.clone();
-        let answers = self.settings.apply(desired, version, self.default_interval);
-        let interval = self.settings.telemetry_interval(self.default_interval);
-        self.interval
-            .send_if_modified(|current| std::mem::replace(current, interval) != interval);
-        let stored = if self.settings == before {
-            Ok(())
-        } else {
-            state_file::replace(&self.file, &self.settings)
-        };
-        let news = answers
-            .iter()
-            .filter(|answer| !self.answered.contains(answer))
-            .cloned()
-            .collect();
+        let answers = self.settings.apply(desired, version, self.defaults);
+        let interval = self.settings.telemetry_interval(self.defaults);
+        self.interval.send_if_modified(|current| std::mem::replace(current, interval) != interval);
+        let stored =
+            if self.settings == before { Ok(()) } else { state_file::replace(&self.file, &self.settings) };
+        let news = answers.iter().filter(|answer| !self.answered.contains(answer)).cloned().collect();
         let mut reported: Map<String, Value> = answers
             .iter()
             .map(|answer| (answer.property.clone(), answer.acknowledgement.to_value()))
             .collect();
         // An answer to a property that is gone from the twin is withdrawn.
-        for gone in self
-            .answered
-            .iter()
-            .filter(|old| !answers.iter().any(|new| new.property == old.property))
+        for gone in self.answered.iter().filter(|old| !answers.iter().any(|new| new.property == old.property))
         {
             reported.insert(gone.property.clone(), Value::Null);
         }
         self.answered = answers;
-        Applied {
-            reported,
-            news,
-            stored,
-        }
+        Applied { reported, news, stored }
     }
 }
 

@@ -18,8 +18,6 @@ pub enum Event {
     Started {
         /// Version of this program.
         version: &'static str,
-        /// Readings kept from before.
-        backlog: u64,
     },
     /// DPS is being asked.
     Registering {
@@ -112,21 +110,11 @@ pub enum Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Started { version, backlog: 0 } => write!(f, "container-tracker {version} starts"),
-            Self::Started { version, backlog } => {
-                write!(
-                    f,
-                    "container-tracker {version} starts, {backlog} readings wait to be sent"
-                )
-            }
+            Self::Started { version } => write!(f, "container-tracker {version} starts"),
             Self::Registering { host, id_scope } => {
                 write!(f, "asking DPS {host} (ID scope {id_scope}) for a hub")
             }
-            Self::Assigned {
-                hub,
-                device_id,
-                substatus,
-            } => {
+            Self::Assigned { hub, device_id, substatus } => {
                 write!(f, "DPS assigned the hub {hub}, device ID {device_id}")?;
                 match substatus {
                     Some(Substatus::InitialAssignment) => f.write_str(", for the first time"),
@@ -151,44 +139,25 @@ impl fmt::Display for Event {
             }
             Self::Connecting { hub } => write!(f, "connecting to {hub}"),
             Self::ConnectLater { why, again } => {
-                write!(
-                    f,
-                    "no connection to the hub: {why}; trying again in {}",
-                    Span(*again)
-                )
+                write!(f, "no connection to the hub: {why}; trying again in {}", Span(*again))
             }
             Self::Online { hub, backlog: 0 } => write!(f, "online at {hub}"),
             Self::Online { hub, backlog } => write!(f, "online at {hub}, {backlog} readings to send"),
-            Self::Lost {
-                why,
-                loss: Loss::Ordinary,
-                again,
-            } => {
+            Self::Lost { why, loss: Loss::Ordinary, again } => {
                 write!(f, "connection lost: {why}; trying again in {}", Span(*again))
             }
-            Self::Lost {
-                why,
-                loss: Loss::TakenOver,
-                again,
-            } => write!(
+            Self::Lost { why, loss: Loss::TakenOver, again } => write!(
                 f,
                 "dropped right after connecting again and again ({why}): another client uses this device's identity; \
                  find it, or give this device a certificate of its own; trying again in {}",
                 Span(*again)
             ),
             Self::Delivered { seq } => write!(f, "reading {seq} delivered"),
-            Self::Setting(Answer {
-                property,
-                acknowledgement: ack,
-            }) => match ack.code as u16 {
+            Self::Setting(Answer { property, acknowledgement: ack }) => match ack.code as u16 {
                 200 => write!(f, "twin: {property} = {}", ack.value),
                 203 => write!(f, "twin: {property} is not set, {} is in force", ack.value),
                 202 => write!(f, "twin: {property}: {}", ack.description),
-                _ => write!(
-                    f,
-                    "twin: {property} refused: {}; {} stays in force",
-                    ack.description, ack.value
-                ),
+                _ => write!(f, "twin: {property} refused: {}; {} stays in force", ack.description, ack.value),
             },
             Self::Method { name, status } => write!(f, "method {name} called, answered {status}"),
             Self::Sensor { name, health } => match &health.cause {
@@ -227,25 +196,16 @@ pub struct Events {
 impl Events {
     /// Events of this device go to the log.
     pub fn log(device: impl Into<String>) -> Self {
-        Self {
-            device: device.into(),
-            listener: None,
-        }
+        Self { device: device.into(), listener: None }
     }
 
     /// Events go to `listener` instead of the log.
     pub fn to(device: impl Into<String>, listener: Listener) -> Self {
-        Self {
-            device: device.into(),
-            listener: Some(listener),
-        }
+        Self { device: device.into(), listener: Some(listener) }
     }
 
     /// Tells an event.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "an event is told once and then gone"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "an event is told once and then gone")]
     pub fn emit(&self, event: Event) {
         if let Some(listener) = &self.listener {
             listener(&event);
@@ -285,11 +245,7 @@ impl Event {
     pub fn severity(&self) -> Severity {
         use tracker_sensors::health::State;
         match self {
-            Self::Refused { .. }
-            | Self::Lost {
-                loss: Loss::TakenOver,
-                ..
-            } => Severity::Error,
+            Self::Refused { .. } | Self::Lost { loss: Loss::TakenOver, .. } => Severity::Error,
             Self::RegisterLater { .. } | Self::ConnectLater { .. } | Self::Lost { .. } | Self::Trouble(_) => {
                 Severity::Warning
             }
@@ -313,13 +269,8 @@ impl Event {
             Self::Connecting { .. } => "connecting",
             Self::ConnectLater { .. } => "connectLater",
             Self::Online { .. } => "online",
-            Self::Lost {
-                loss: Loss::Ordinary, ..
-            } => "lost",
-            Self::Lost {
-                loss: Loss::TakenOver,
-                ..
-            } => "takenOver",
+            Self::Lost { loss: Loss::Ordinary, .. } => "lost",
+            Self::Lost { loss: Loss::TakenOver, .. } => "takenOver",
             Self::Delivered { .. } => "delivered",
             Self::Setting(_) => "setting",
             Self::Method { .. } => "method",
@@ -337,10 +288,7 @@ impl Event {
             Self::Refused { refusal, again } => {
                 serde_json::json!({"code": refusal.code, "reason": refusal.to_string(), "againSeconds": again.as_secs()})
             }
-            Self::Setting(Answer {
-                property,
-                acknowledgement,
-            }) => {
+            Self::Setting(Answer { property, acknowledgement }) => {
                 serde_json::json!({"property": property, "acknowledgement": acknowledgement.to_value()})
             }
             Self::Sensor { name, health } => serde_json::json!({"sensor": name, "state": health.state}),

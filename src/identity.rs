@@ -188,23 +188,16 @@ impl Identity {
     /// Loads and checks certificate, chain and key. Validity in time is [`Identity::validity`]'s business: it depends
     /// on a clock that may not be right yet.
     pub fn load(config: &IdentityConfig) -> Result<Self, IdentityError> {
-        let IdentityConfig {
-            certificate: path,
-            key: key_path,
-        } = config;
+        let IdentityConfig { certificate: path, key: key_path } = config;
         let chain = read_chain(path)?;
         let parsed = parse_chain(path, &chain)?;
         let leaf = &parsed[0];
         check_order(path, &parsed)?;
         let registration_id = registration_id(path, leaf)?;
         let key = read_key(key_path)?;
-        let signer = any_supported_type(&key).map_err(|error| IdentityError::UnusableKey {
-            path: key_path.clone(),
-            why: error.to_string(),
-        })?;
-        let belongs = signer
-            .public_key()
-            .is_none_or(|public| public.as_ref() == leaf.public_key);
+        let signer = any_supported_type(&key)
+            .map_err(|error| IdentityError::UnusableKey { path: key_path.clone(), why: error.to_string() })?;
+        let belongs = signer.public_key().is_none_or(|public| public.as_ref() == leaf.public_key);
         if !belongs {
             return Err(IdentityError::WrongKey {
                 key: key_path.clone(),
@@ -227,16 +220,9 @@ impl Identity {
         if now < build_date() && now < self.not_before {
             Err(ValidityError::WrongClock { now })
         } else if now < self.not_before {
-            Err(ValidityError::NotYet {
-                id,
-                not_before: self.not_before,
-                now,
-            })
+            Err(ValidityError::NotYet { id, not_before: self.not_before, now })
         } else if now > self.not_after {
-            Err(ValidityError::Expired {
-                id,
-                not_after: self.not_after,
-            })
+            Err(ValidityError::Expired { id, not_after: self.not_after })
         } else {
             Ok(())
         }
@@ -245,16 +231,8 @@ impl Identity {
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            registration_id,
-            thumbprint,
-            not_after,
-            ..
-        } = self;
-        write!(
-            f,
-            "Identity({registration_id}, SHA-256 {thumbprint}, until {not_after})"
-        )
+        let Self { registration_id, thumbprint, not_after, .. } = self;
+        write!(f, "Identity({registration_id}, SHA-256 {thumbprint}, until {not_after})")
     }
 }
 
@@ -262,10 +240,7 @@ fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST_FILE {
-        let why = format!(
-            "it is larger than {} KiB and so no PEM file of this kind",
-            LARGEST_FILE / 1024
-        );
+        let why = format!("it is larger than {} KiB and so no PEM file of this kind", LARGEST_FILE / 1024);
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
     Ok(bytes)
@@ -292,29 +267,20 @@ fn hint(bytes: &[u8]) -> &'static str {
 }
 
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
-    let bytes = read_limited(path).map_err(|source| IdentityError::ReadCertificate {
-        path: path.into(),
-        source,
-    })?;
+    let bytes =
+        read_limited(path).map_err(|source| IdentityError::ReadCertificate { path: path.into(), source })?;
     let mut chain = Vec::new();
     for certificate in rustls_pemfile::certs(&mut bytes.as_slice()) {
         match certificate {
             Ok(certificate) => chain.push(certificate),
             Err(error) => {
                 let position = chain.len() + 1;
-                return Err(IdentityError::Damaged {
-                    path: path.into(),
-                    position,
-                    why: error.to_string(),
-                });
+                return Err(IdentityError::Damaged { path: path.into(), position, why: error.to_string() });
             }
         }
     }
     if chain.is_empty() {
-        return Err(IdentityError::NoCertificate {
-            path: path.into(),
-            hint: hint(&bytes),
-        });
+        return Err(IdentityError::NoCertificate { path: path.into(), hint: hint(&bytes) });
     }
     Ok(chain)
 }
@@ -350,33 +316,18 @@ fn registration_id(path: &Path, leaf: &Certificate) -> Result<RegistrationId, Id
     let name = leaf
         .common_name
         .as_deref()
-        .ok_or_else(|| IdentityError::NoCommonName {
-            path: path.into(),
-            subject: leaf.subject.clone(),
-        })?;
-    name.parse().map_err(|source| IdentityError::CommonName {
-        path: path.into(),
-        source,
-    })
+        .ok_or_else(|| IdentityError::NoCommonName { path: path.into(), subject: leaf.subject.clone() })?;
+    name.parse().map_err(|source| IdentityError::CommonName { path: path.into(), source })
 }
 
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, IdentityError> {
-    let read = |source| IdentityError::ReadKey {
-        path: path.into(),
-        source,
-    };
+    let read = |source| IdentityError::ReadKey { path: path.into(), source };
     check_permissions(path)?;
     let bytes = read_limited(path).map_err(read)?;
     match rustls_pemfile::private_key(&mut bytes.as_slice()) {
         Ok(Some(key)) => Ok(key),
-        Ok(None) => Err(IdentityError::NoKey {
-            path: path.into(),
-            hint: hint(&bytes),
-        }),
-        Err(error) => Err(IdentityError::UnusableKey {
-            path: path.into(),
-            why: error.to_string(),
-        }),
+        Ok(None) => Err(IdentityError::NoKey { path: path.into(), hint: hint(&bytes) }),
+        Err(error) => Err(IdentityError::UnusableKey { path: path.into(), why: error.to_string() }),
     }
 }
 
@@ -384,26 +335,16 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, IdentityError> {
 #[cfg(unix)]
 fn check_permissions(path: &Path) -> Result<(), IdentityError> {
     use std::os::unix::fs::PermissionsExt;
-    let metadata = fs::metadata(path).map_err(|source| IdentityError::ReadKey {
-        path: path.into(),
-        source,
-    })?;
+    let metadata =
+        fs::metadata(path).map_err(|source| IdentityError::ReadKey { path: path.into(), source })?;
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o037 != 0 {
-        return Err(IdentityError::KeyPermissions {
-            path: path.into(),
-            mode,
-        });
+        return Err(IdentityError::KeyPermissions { path: path.into(), mode });
     }
     Ok(())
 }
 
 #[cfg(not(unix))]
 fn check_permissions(path: &Path) -> Result<(), IdentityError> {
-    fs::metadata(path)
-        .map(|_| ())
-        .map_err(|source| IdentityError::ReadKey {
-            path: path.into(),
-            source,
-        })
+    fs::metadata(path).map(|_| ()).map_err(|source| IdentityError::ReadKey { path: path.into(), source })
 }

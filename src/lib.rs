@@ -17,6 +17,7 @@ pub mod certificate;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod delivery;
 pub mod desired;
 pub mod event;
 pub mod identity;

@@ -107,11 +107,7 @@ impl Lifecycle {
     /// A device that begins with the assignment it stored, if any, after a first wait that spreads a fleet.
     pub fn new(assignment: Option<Assignment>, first_wait: Duration) -> Self {
         Self {
-            state: if assignment.is_some() {
-                State::Connecting
-            } else {
-                State::Registering
-            },
+            state: if assignment.is_some() { State::Connecting } else { State::Registering },
             assignment,
             not_before: first_wait,
             dps: Backoff::new(ATTEMPTS),
@@ -141,10 +137,7 @@ impl Lifecycle {
             (State::Connecting | State::Online, Some(assignment)) => Action::Connect(assignment.clone()),
             _ => Action::Register,
         };
-        Next {
-            action,
-            at: self.not_before,
-        }
+        Next { action, at: self.not_before }
     }
 
     /// DPS was asked and this came of it. Returns the assignment when there is a new one.
@@ -162,11 +155,7 @@ impl Lifecycle {
                 self.answered = 0;
                 self.state = State::Connecting;
                 // A hub that refuses what DPS has just assigned is given time to hear of it.
-                self.not_before = if self.just_assigned {
-                    now + self.hub.failed(now, jitter)
-                } else {
-                    now
-                };
+                self.not_before = if self.just_assigned { now + self.hub.failed(now, jitter) } else { now };
                 self.just_assigned = true;
                 Some(self.assignment.insert(assign(assigned)))
             }
@@ -197,11 +186,7 @@ impl Lifecycle {
         };
         self.not_before = now + wait;
         // The hub is tried again meanwhile if there is one: DPS was asked on suspicion only.
-        self.state = if self.assignment.is_some() {
-            State::Connecting
-        } else {
-            State::Registering
-        };
+        self.state = if self.assignment.is_some() { State::Connecting } else { State::Registering };
     }
 
     /// The hub has accepted the device.
@@ -251,17 +236,9 @@ impl Lifecycle {
         self.short_spells = if short { self.short_spells + 1 } else { 0 };
         let wait = self.hub.failed(now, jitter);
         // The first loss after a good spell is retried at once, with a second of jitter for the fleet's sake.
-        let wait = if self.hub.failures() == 1 {
-            Duration::from_secs(1).mul_f64(jitter)
-        } else {
-            wait
-        };
+        let wait = if self.hub.failures() == 1 { Duration::from_secs(1).mul_f64(jitter) } else { wait };
         self.not_before = now + wait;
-        if self.short_spells >= TAKEN_OVER {
-            Loss::TakenOver
-        } else {
-            Loss::Ordinary
-        }
+        if self.short_spells >= TAKEN_OVER { Loss::TakenOver } else { Loss::Ordinary }
     }
 
     /// There is news that makes an attempt worthwhile now: the link is up again, a certificate was replaced, an
@@ -304,10 +281,7 @@ mod tests {
     }
 
     fn error(kind: LinkErrorKind) -> LinkError {
-        LinkError {
-            kind,
-            why: String::new(),
-        }
+        LinkError { kind, why: String::new() }
     }
 
     fn assigned() -> Result<Outcome, LinkError> {
@@ -320,11 +294,7 @@ mod tests {
     }
 
     fn refused() -> Result<Outcome, LinkError> {
-        Ok(Outcome::Refused(Refusal {
-            kind: RefusalKind::Disabled,
-            code: 0,
-            message: String::new(),
-        }))
+        Ok(Outcome::Refused(Refusal { kind: RefusalKind::Disabled, code: 0, message: String::new() }))
     }
 
     fn online() -> Lifecycle {
@@ -337,10 +307,7 @@ mod tests {
     fn a_stored_assignment_costs_no_dps_call() {
         assert_eq!(
             Lifecycle::new(Some(assignment()), secs(3)).next(),
-            Next {
-                action: Action::Connect(assignment()),
-                at: secs(3)
-            }
+            Next { action: Action::Connect(assignment()), at: secs(3) }
         );
         assert_eq!(Lifecycle::new(None, secs(0)).next().action, Action::Register);
     }
@@ -350,21 +317,9 @@ mod tests {
         let mut life = online();
         life.lost(secs(100), 0.5);
         life.connect_failed(secs(101), 0.5, &error(LinkErrorKind::Identity));
-        assert_eq!(
-            life.next(),
-            Next {
-                action: Action::Register,
-                at: secs(101)
-            }
-        );
+        assert_eq!(life.next(), Next { action: Action::Register, at: secs(101) });
         life.registered(secs(102), 0.5, assigned(), |_| assignment());
-        assert_eq!(
-            life.next(),
-            Next {
-                action: Action::Connect(assignment()),
-                at: secs(102)
-            }
-        );
+        assert_eq!(life.next(), Next { action: Action::Connect(assignment()), at: secs(102) });
         // Refused again by the hub just assigned: no tight circle.
         life.connect_failed(secs(103), 0.5, &error(LinkErrorKind::Identity));
         life.registered(secs(104), 0.5, assigned(), |_| assignment());
@@ -381,10 +336,7 @@ mod tests {
             assert_eq!(life.next().action, Action::Connect(assignment()));
             life.connect_failed(now, 0.9, &error(LinkErrorKind::Outage));
         }
-        assert!(
-            now > secs(86_400),
-            "half a thousand attempts take more than a day: {now:?}"
-        );
+        assert!(now > secs(86_400), "half a thousand attempts take more than a day: {now:?}");
     }
 
     #[test]
@@ -396,15 +348,9 @@ mod tests {
             life.connect_failed(life.next().at, 0.5, &error(LinkErrorKind::Answered));
             attempts += 1;
         }
-        assert!(
-            attempts >= 10 && life.next().at >= secs(1000 + 900),
-            "{attempts} {:?}",
-            life.next()
-        );
+        assert!(attempts >= 10 && life.next().at >= secs(1000 + 900), "{attempts} {:?}", life.next());
         // DPS can't be reached either: it is an outage, and the old hub is tried again.
-        life.registered(life.next().at, 0.5, Err(error(LinkErrorKind::Outage)), |_| {
-            assignment()
-        });
+        life.registered(life.next().at, 0.5, Err(error(LinkErrorKind::Outage)), |_| assignment());
         assert_eq!(life.next().action, Action::Connect(assignment()));
     }
 
@@ -422,30 +368,15 @@ mod tests {
         }
         assert!(requests <= 24 * 12 + 1, "{requests} requests a day");
         life.nudge(now);
-        assert_eq!(
-            life.next(),
-            Next {
-                action: Action::Register,
-                at: now
-            }
-        );
+        assert_eq!(life.next(), Next { action: Action::Register, at: now });
     }
 
     #[test]
     fn retry_after_is_obeyed() {
         let mut life = Lifecycle::new(None, secs(0));
-        let later = Outcome::TryLater {
-            retry_after: Some(secs(120)),
-            why: String::new(),
-        };
+        let later = Outcome::TryLater { retry_after: Some(secs(120)), why: String::new() };
         life.registered(secs(10), 0.0, Ok(later.clone()), |_| assignment());
-        assert_eq!(
-            life.next(),
-            Next {
-                action: Action::Register,
-                at: secs(130)
-            }
-        );
+        assert_eq!(life.next(), Next { action: Action::Register, at: secs(130) });
         life.registered(secs(130), 1.0, Ok(later), |_| assignment());
         assert_eq!(life.next().at, secs(130 + 150));
     }

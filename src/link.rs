@@ -107,13 +107,7 @@ impl std::error::Error for LinkError {}
 impl Link {
     /// Connects and waits for CONNACK.
     pub async fn connect(options: &LinkOptions) -> Result<Self, LinkError> {
-        let LinkOptions {
-            endpoint,
-            client_id,
-            username,
-            keep_alive,
-            tls,
-        } = options;
+        let LinkOptions { endpoint, client_id, username, keep_alive, tls } = options;
         let mut mqtt = MqttOptions::new(client_id, &endpoint.host, endpoint.port);
         mqtt.set_credentials(username, "")
             .set_keep_alive(Duration::from_secs((*keep_alive).into()))
@@ -128,13 +122,7 @@ impl Link {
         event_loop.set_network_options(network);
         let (sender, events) = mpsc::channel(CHANNEL);
         let task = tokio::spawn(poll(event_loop, sender));
-        let mut link = Self {
-            client,
-            events,
-            task,
-            unnumbered: VecDeque::new(),
-            in_flight: HashMap::new(),
-        };
+        let mut link = Self { client, events, task, unnumbered: VecDeque::new(), in_flight: HashMap::new() };
         match link.receive().await? {
             Event::Incoming(Packet::ConnAck(_)) => Ok(link),
             other => Err(LinkError {
@@ -146,9 +134,8 @@ impl Link {
 
     /// Asks for messages on `filter`, `QoS` 1.
     pub fn subscribe(&self, filters: impl IntoIterator<Item = String>) -> Result<(), LinkError> {
-        let filters = filters
-            .into_iter()
-            .map(|filter| rumqttc::SubscribeFilter::new(filter, QoS::AtLeastOnce));
+        let filters =
+            filters.into_iter().map(|filter| rumqttc::SubscribeFilter::new(filter, QoS::AtLeastOnce));
         self.client.try_subscribe_many(filters).map_err(|_| queue_full())
     }
 
@@ -178,10 +165,7 @@ impl Link {
                 Event::Incoming(Incoming::SubAck(ack)) => {
                     if ack.return_codes.contains(&SubscribeReasonCode::Failure) {
                         let why = "the server refused a subscription".into();
-                        return Err(LinkError {
-                            kind: LinkErrorKind::Answered,
-                            why,
-                        });
+                        return Err(LinkError { kind: LinkErrorKind::Answered, why });
                     }
                     return Ok(LinkEvent::Subscribed);
                 }
@@ -215,10 +199,7 @@ impl Link {
         match self.events.recv().await {
             Some(Ok(event)) => Ok(event),
             Some(Err(error)) => Err(classify(&error)),
-            None => Err(LinkError {
-                kind: LinkErrorKind::Outage,
-                why: "the connection is closed".into(),
-            }),
+            None => Err(LinkError { kind: LinkErrorKind::Outage, why: "the connection is closed".into() }),
         }
     }
 }
@@ -240,20 +221,16 @@ async fn poll(mut event_loop: EventLoop, events: mpsc::Sender<Result<Event, Conn
 }
 
 fn queue_full() -> LinkError {
-    LinkError {
-        kind: LinkErrorKind::Outage,
-        why: "the connection takes nothing any more".into(),
-    }
+    LinkError { kind: LinkErrorKind::Outage, why: "the connection takes nothing any more".into() }
 }
 
 fn classify(error: &ConnectionError) -> LinkError {
     use LinkErrorKind::{Answered, Outage};
     let (kind, why) = match error {
         ConnectionError::ConnectionRefused(code) => refused(*code),
-        ConnectionError::NetworkTimeout => (
-            Outage,
-            format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()),
-        ),
+        ConnectionError::NetworkTimeout => {
+            (Outage, format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()))
+        }
         ConnectionError::FlushTimeout => (Outage, "the connection takes no data".into()),
         ConnectionError::Io(error)
         | ConnectionError::Tls(TlsError::Io(error))
@@ -274,28 +251,22 @@ fn refused(code: ConnectReturnCode) -> (LinkErrorKind, String) {
     use LinkErrorKind::{Answered, Identity};
     match code {
         ConnectReturnCode::ServiceUnavailable => (Answered, "the server is unavailable (CONNACK 3)".into()),
-        ConnectReturnCode::NotAuthorized => (
-            Identity,
-            "the server does not accept this device (CONNACK 5, not authorized)".into(),
-        ),
-        ConnectReturnCode::BadUserNamePassword => (
-            Identity,
-            "the server does not accept this device (CONNACK 4, bad user name)".into(),
-        ),
-        ConnectReturnCode::BadClientId => (
-            Identity,
-            "the server does not accept the client ID (CONNACK 2)".into(),
-        ),
+        ConnectReturnCode::NotAuthorized => {
+            (Identity, "the server does not accept this device (CONNACK 5, not authorized)".into())
+        }
+        ConnectReturnCode::BadUserNamePassword => {
+            (Identity, "the server does not accept this device (CONNACK 4, bad user name)".into())
+        }
+        ConnectReturnCode::BadClientId => {
+            (Identity, "the server does not accept the client ID (CONNACK 2)".into())
+        }
         other => (Identity, format!("the server refuses the connection ({other:?})")),
     }
 }
 
 fn io_error(error: &io::Error) -> (LinkErrorKind, String) {
     use LinkErrorKind::{Answered, Outage};
-    if let Some(error) = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-    {
+    if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         return (Answered, tls_error(error));
     }
     match error.kind() {

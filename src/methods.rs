@@ -10,10 +10,7 @@ pub fn call(name: &str, payload: &[u8], status: &Status) -> (i32, Value) {
     match name {
         "ping" => {
             let echo: Value = serde_json::from_slice(payload).unwrap_or(Value::Null);
-            (
-                200,
-                json!({"pong": true, "time": status.clock.utc().map(rfc3339), "payload": echo}),
-            )
+            (200, json!({"pong": true, "time": status.clock.utc().map(rfc3339), "payload": echo}))
         }
         "getStatus" => (200, status.to_value()),
         _ => (

@@ -43,14 +43,9 @@ pub async fn register(options: &LinkOptions, registration_id: RegistrationId) ->
         let now = start.elapsed();
         step = match event {
             Some(LinkEvent::Subscribed) => registration.handle(now, rand::random(), Event::Subscribed),
-            Some(LinkEvent::Message { topic, payload }) => registration.handle(
-                now,
-                rand::random(),
-                Event::Message {
-                    topic: &topic,
-                    payload: &payload,
-                },
-            ),
+            Some(LinkEvent::Message { topic, payload }) => {
+                registration.handle(now, rand::random(), Event::Message { topic: &topic, payload: &payload })
+            }
             Some(LinkEvent::Acknowledged(_)) | None => registration.handle(now, rand::random(), Event::Tick),
         };
     }

@@ -1,14 +1,13 @@
-//! One reading: what the sensors said at one moment, and the message it becomes.
+//! One reading: what the sensors said at one moment.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
-use tracker_protocol::PropertyBag;
 use tracker_sensors::bme280::Environment;
 use tracker_sensors::gps::Fix;
 
-use crate::clock::{Clock, rfc3339};
+use crate::clock::Clock;
 use crate::config::Alerts;
 
 /// When a reading was taken.
@@ -23,18 +22,7 @@ pub struct Stamp {
 impl Stamp {
     /// Now.
     pub fn now(clock: &dyn Clock) -> Self {
-        Self {
-            utc: clock.utc(),
-            monotonic: clock.monotonic(),
-        }
-    }
-
-    /// Universal time of the stamp, if it was known then or can be told now.
-    pub fn utc(&self, clock: &dyn Clock) -> Option<DateTime<Utc>> {
-        self.utc.or_else(|| {
-            let ago = clock.monotonic().saturating_sub(self.monotonic);
-            Some(clock.utc()? - chrono::TimeDelta::from_std(ago).ok()?)
-        })
+        Self { utc: clock.utc(), monotonic: clock.monotonic() }
     }
 }
 
@@ -46,7 +34,7 @@ pub struct Reading {
     /// The telemetry fields but `time` and `seq`. A field without a true value is absent.
     pub fields: Map<String, Value>,
     /// Names of the bounds that the reading crosses.
-    pub alerts: Vec<&'static str>,
+    pub alerts: Vec<String>,
 }
 
 impl Reading {
@@ -83,37 +71,7 @@ impl Reading {
         } else if listening {
             fields.insert("fix".into(), "none".into());
         }
-        Self {
-            stamp,
-            fields,
-            alerts,
-        }
-    }
-
-    /// The JSON body: the fields, the time if it can be told, and the sequence number.
-    pub fn body(&self, seq: u64, clock: &dyn Clock) -> Vec<u8> {
-        let mut body = self.fields.clone();
-        if let Some(time) = self.stamp.utc(clock) {
-            body.insert("time".into(), rfc3339(time).into());
-        }
-        body.insert("seq".into(), seq.into());
-        // A map of JSON values always serialises.
-        serde_json::to_vec(&body).unwrap_or_default()
-    }
-
-    /// System and application properties of the message.
-    pub fn properties(&self, message_id: &str, clock: &dyn Clock) -> PropertyBag {
-        let mut bag = PropertyBag::new()
-            .with(PropertyBag::MESSAGE_ID, message_id)
-            .with(PropertyBag::CONTENT_TYPE, "application/json")
-            .with(PropertyBag::CONTENT_ENCODING, "utf-8");
-        if let Some(time) = self.stamp.utc(clock) {
-            bag = bag.with(PropertyBag::CREATION_TIME, rfc3339(time));
-        }
-        if !self.alerts.is_empty() {
-            bag = bag.with("alert", self.alerts.join(","));
-        }
-        bag
+        Self { stamp, fields, alerts }
     }
 }
 
@@ -139,12 +97,8 @@ fn quality(digit: Option<u8>) -> &'static str {
     }
 }
 
-fn crossed(bounds: &Alerts, environment: &Environment) -> Vec<&'static str> {
-    let Environment {
-        temperature_c,
-        humidity_rh,
-        ..
-    } = environment;
+fn crossed(bounds: &Alerts, environment: &Environment) -> Vec<String> {
+    let Environment { temperature_c, humidity_rh, .. } = environment;
     let below = |value: &Option<f64>, bound: Option<f64>| {
         value.zip(bound).is_some_and(|(value, bound)| value < bound)
     };
@@ -158,6 +112,6 @@ fn crossed(bounds: &Alerts, environment: &Environment) -> Vec<&'static str> {
         ("humidityHigh", above(humidity_rh, bounds.humidity_high)),
     ]
     .into_iter()
-    .filter_map(|(name, crossed)| crossed.then_some(name))
+    .filter_map(|(name, crossed)| crossed.then(|| name.to_owned()))
     .collect()
 }

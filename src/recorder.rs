@@ -100,19 +100,12 @@ impl Sampler {
     /// A sampler for `sensor`.
     pub fn new(sensor: EnvironmentSensor) -> Self {
         let health = sensor.health();
-        Self {
-            sensor: Sensor::Idle(sensor),
-            health,
-            hung: watch::Sender::new(false),
-        }
+        Self { sensor: Sensor::Idle(sensor), health, hung: watch::Sender::new(false) }
     }
 
     /// How the sensor is, to be read by others.
     pub fn health(&self) -> SensorHealth {
-        SensorHealth {
-            health: self.health.clone(),
-            hung: self.hung.subscribe(),
-        }
+        SensorHealth { health: self.health.clone(), hung: self.hung.subscribe() }
     }
 
     /// What the sensor says; `None` when it fails, which its health explains.
@@ -129,7 +122,7 @@ impl Sampler {
             Ok(Ok((sensor, environment))) => {
                 self.sensor = Sensor::Idle(sensor);
                 // What a hung measurement says at last is old.
-                let was_hung = self.hung.send_replace(false);
+                let was_hung = self.hung.send_if_modified(std::mem::take);
                 if was_hung { None } else { environment }
             }
             Ok(Err(_)) => {
@@ -155,10 +148,7 @@ pub struct SensorHealth {
 impl SensorHealth {
     /// A health that never hangs.
     pub fn of(health: watch::Receiver<Health>) -> Self {
-        Self {
-            health,
-            hung: watch::Sender::new(false).subscribe(),
-        }
+        Self { health, hung: watch::Sender::new(false).subscribe() }
     }
 
     /// As it is now.

@@ -1,6 +1,6 @@
 //! One connection to the assigned hub: readings out, twin and methods in.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -10,14 +10,16 @@ use tracker_protocol::hub::{
     TwinClient, TwinEvent, TwinStep,
 };
 
+use crate::delivery;
 use crate::desired::Desired;
 use crate::event::{Event, Events};
-use crate::journal::{Entry, Journal};
+use crate::journal::Journal;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent};
 use crate::methods;
+use crate::reading::Stamp;
 use crate::status::Status;
 
-/// Readings sent and not yet acknowledged, at the most.
+/// Messages sent and not yet acknowledged, at the most.
 const WINDOW: usize = 32;
 /// A reading unacknowledged for so long means that the link is dead, whatever TCP says.
 const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(30);
@@ -56,29 +58,39 @@ pub struct Kept {
     pub started: Instant,
 }
 
+/// A message on its way.
+struct InFlight {
+    seqs: Vec<u64>,
+    sent: Instant,
+}
+
 /// A session in progress.
 pub struct Session<'a> {
     link: Link,
     device_id: String,
     kept: &'a mut Kept,
-    /// When each reading in flight was sent.
-    in_flight: BTreeMap<u64, Instant>,
+    /// By the token of the message.
+    in_flight: HashMap<u64, InFlight>,
+    tokens: u64,
+    /// Acknowledged readings that the journal has not been told of yet.
+    acknowledged: Vec<u64>,
     report_due: Instant,
 }
 
 impl<'a> Session<'a> {
     /// Begins on a link that has just been made: subscribes, and sends readings without waiting for that.
-    pub fn begin(link: Link, device_id: &str, kept: &'a mut Kept) -> Result<Self, LinkError> {
+    pub async fn begin(link: Link, device_id: &str, kept: &'a mut Kept) -> Result<Self, LinkError> {
         let filters = [TWIN_RESPONSE_FILTER, TWIN_DESIRED_FILTER, METHOD_FILTER];
         link.subscribe(filters.map(str::to_owned))?;
-        kept.journal.release();
-        let report_due = Instant::now();
+        kept.journal.release().await;
         Ok(Self {
             link,
             device_id: device_id.into(),
             kept,
-            in_flight: BTreeMap::new(),
-            report_due,
+            in_flight: HashMap::new(),
+            tokens: 0,
+            acknowledged: Vec::new(),
+            report_due: Instant::now(),
         })
     }
 
@@ -86,7 +98,8 @@ impl<'a> Session<'a> {
     pub async fn run(&mut self) -> LinkError {
         loop {
             if let Err(error) = self.turn().await {
-                self.kept.journal.release();
+                self.tell_journal();
+                self.kept.journal.release().await;
                 return error;
             }
         }
@@ -98,19 +111,21 @@ impl<'a> Session<'a> {
         while !self.in_flight.is_empty() {
             tokio::select! {
                 event = self.link.next() => match event {
-                    Ok(LinkEvent::Acknowledged(seq)) => self.acknowledged(seq),
+                    Ok(LinkEvent::Acknowledged(token)) => self.acknowledged(token),
                     Ok(_) => {}
                     Err(_) => break,
                 },
                 () = sleep_until(patience) => break,
             }
         }
-        self.kept.journal.release();
+        self.tell_journal();
+        self.kept.journal.release().await;
         self.link.close().await;
     }
 
     async fn turn(&mut self) -> Result<(), LinkError> {
-        self.deliver()?;
+        self.tell_journal();
+        self.deliver().await?;
         let deadline = self.deadline();
         let (journal, status) = (self.kept.journal.clone(), &mut self.kept.status);
         tokio::select! {
@@ -126,71 +141,52 @@ impl<'a> Session<'a> {
         self.kept.started.elapsed()
     }
 
-    /// Fills the window.
-    fn deliver(&mut self) -> Result<(), LinkError> {
-        for entry in self
-            .kept
-            .journal
-            .lease(WINDOW.saturating_sub(self.in_flight.len()))
-        {
-            let message = self.message(&entry);
-            self.in_flight.insert(entry.seq, Instant::now());
-            self.link.publish(message, Some(entry.seq))?;
+    /// Fills the window, once half of it is free: several readings at a time spare the journal questions.
+    async fn deliver(&mut self) -> Result<(), LinkError> {
+        let room = WINDOW.saturating_sub(self.in_flight.len());
+        if room < WINDOW / 2 {
+            return Ok(());
+        }
+        let mode = self.kept.desired.delivery();
+        let lease = self.kept.journal.lease(mode.readings(room), Stamp::now(&*self.kept.status.clock)).await;
+        for delivery::Message { seqs, publish } in delivery::messages(lease, &self.device_id, mode) {
+            self.tokens += 1;
+            self.in_flight.insert(self.tokens, InFlight { seqs, sent: Instant::now() });
+            self.link.publish(publish, Some(self.tokens))?;
         }
         Ok(())
     }
 
-    fn message(&self, entry: &Entry) -> Publish {
-        let clock = &*self.kept.status.clock;
-        let properties = entry.reading.properties(&entry.message_id, clock);
-        let topic = DeviceTopic::Telemetry {
-            device_id: self.device_id.clone(),
-            properties,
-        };
-        Publish {
-            topic: topic.to_string(),
-            payload: entry.reading.body(entry.seq, clock),
+    fn acknowledged(&mut self, token: u64) {
+        let Some(InFlight { seqs, .. }) = self.in_flight.remove(&token) else { return };
+        for seq in &seqs {
+            self.kept.events.emit(Event::Delivered { seq: *seq });
         }
+        self.acknowledged.extend(seqs);
     }
 
-    fn acknowledged(&mut self, seq: u64) {
-        self.in_flight.remove(&seq);
-        self.kept.journal.acknowledge(seq);
-        self.kept.events.emit(Event::Delivered { seq });
+    /// Tells the journal what is acknowledged; a journal that is busy is told later.
+    fn tell_journal(&mut self) {
+        if !self.acknowledged.is_empty() {
+            let seqs = std::mem::take(&mut self.acknowledged);
+            self.acknowledged = self.kept.journal.acknowledge(seqs).err().unwrap_or_default();
+        }
     }
 
     /// The next moment at which something is due although nothing happens.
     fn deadline(&self) -> Instant {
-        let unacknowledged = self
-            .in_flight
-            .values()
-            .min()
-            .map(|sent| *sent + ACKNOWLEDGE_WITHIN);
+        let unacknowledged = self.in_flight.values().map(|message| message.sent + ACKNOWLEDGE_WITHIN).min();
         let twin = self.kept.twin.deadline().map(|at| self.kept.started + at);
         // A report that is not due yet becomes possible then.
         let report = Some(self.report_due).filter(|due| *due > Instant::now());
         let far = Instant::now() + Duration::from_secs(3600);
-        [unacknowledged, twin, report]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(far)
+        [unacknowledged, twin, report].into_iter().flatten().min().unwrap_or(far)
     }
 
     fn tick(&mut self) -> Result<(), LinkError> {
-        if self
-            .in_flight
-            .values()
-            .any(|sent| sent.elapsed() >= ACKNOWLEDGE_WITHIN)
-        {
-            let why = format!(
-                "the hub has acknowledged nothing for {} s",
-                ACKNOWLEDGE_WITHIN.as_secs()
-            );
-            return Err(LinkError {
-                kind: LinkErrorKind::Outage,
-                why,
-            });
+        if self.in_flight.values().any(|message| message.sent.elapsed() >= ACKNOWLEDGE_WITHIN) {
+            let why = format!("the hub has acknowledged nothing for {} s", ACKNOWLEDGE_WITHIN.as_secs());
+            return Err(LinkError { kind: LinkErrorKind::Outage, why });
         }
         let steps = self.kept.twin.handle(self.now(), TwinEvent::Tick);
         self.follow(steps)
@@ -198,8 +194,8 @@ impl<'a> Session<'a> {
 
     fn handle(&mut self, event: LinkEvent) -> Result<(), LinkError> {
         match event {
-            LinkEvent::Acknowledged(seq) => {
-                self.acknowledged(seq);
+            LinkEvent::Acknowledged(token) => {
+                self.acknowledged(token);
                 Ok(())
             }
             LinkEvent::Subscribed => {
@@ -213,14 +209,8 @@ impl<'a> Session<'a> {
     fn receive(&mut self, topic: &str, payload: &[u8]) -> Result<(), LinkError> {
         let now = self.now();
         let twin_event = match topic.parse::<CloudTopic>() {
-            Ok(CloudTopic::TwinResponse {
-                status, request_id, ..
-            }) => {
-                let event = TwinEvent::Response {
-                    status,
-                    request_id: &request_id,
-                    payload,
-                };
+            Ok(CloudTopic::TwinResponse { status, request_id, .. }) => {
+                let event = TwinEvent::Response { status, request_id: &request_id, payload };
                 let steps = self.kept.twin.handle(now, event);
                 return self.follow(steps);
             }
@@ -230,9 +220,7 @@ impl<'a> Session<'a> {
             }
             Ok(CloudTopic::DeviceBound { .. }) => return Ok(()),
             Err(error) => {
-                self.kept.events.emit(Event::Trouble(format!(
-                    "the hub sent what can't be read: {error}"
-                )));
+                self.kept.events.emit(Event::Trouble(format!("the hub sent what can't be read: {error}")));
                 return Ok(());
             }
         };
@@ -244,13 +232,7 @@ impl<'a> Session<'a> {
         let (status, body) = methods::call(&name, payload, &self.kept.status);
         self.kept.events.emit(Event::Method { name, status });
         let topic = DeviceTopic::MethodResponse { status, request_id }.to_string();
-        self.link.publish(
-            Publish {
-                topic,
-                payload: body.to_string().into_bytes(),
-            },
-            None,
-        )
+        self.link.publish(Publish { topic, payload: body.to_string().into_bytes() }, None)
     }
 
     fn follow(&mut self, steps: Vec<TwinStep>) -> Result<(), LinkError> {
@@ -292,16 +274,10 @@ impl<'a> Session<'a> {
 
 /// Waits until the health of any sensor changes.
 async fn any_change(status: &mut Status) {
-    let mut changes: Vec<_> = status
-        .sensors
-        .iter_mut()
-        .map(|(_, health)| Box::pin(health.changed()))
-        .collect();
+    let mut changes: Vec<_> =
+        status.sensors.iter_mut().map(|(_, health)| Box::pin(health.changed())).collect();
     std::future::poll_fn(|context| {
-        if changes
-            .iter_mut()
-            .any(|change| change.as_mut().poll(context).is_ready())
-        {
+        if changes.iter_mut().any(|change| change.as_mut().poll(context).is_ready()) {
             std::task::Poll::Ready(())
         } else {
             std::task::Poll::Pending

@@ -50,11 +50,7 @@ mod tests {
         replace(&path, &vec![1, 2]).unwrap();
         replace(&path, &vec![3]).unwrap();
         assert_eq!(read::<Vec<u32>>(&path).unwrap(), Some(vec![3]));
-        assert_eq!(
-            fs::read_dir(directory.path()).unwrap().count(),
-            1,
-            "no temporary file stays behind"
-        );
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no temporary file stays behind");
         remove(&path).unwrap();
         remove(&path).unwrap();
         assert_eq!(read::<Vec<u32>>(&path).unwrap(), None);

@@ -45,6 +45,7 @@ impl Status {
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "time": self.clock.utc().map(rfc3339),
+            "timeSource": self.clock.source(),
             "uptimeSeconds": self.clock.monotonic().as_secs(),
             "state": connection.state,
             "hub": connection.hub,
@@ -64,17 +65,25 @@ impl Status {
         let mut reported = Map::new();
         reported.insert("sensors".into(), self.sensors_value());
         reported.insert("takenOver".into(), self.connection.borrow().taken_over.into());
-        reported.insert("readingsDropped".into(), self.journal.stats().dropped.into());
+        let stats = self.journal.stats();
+        let health = self.journal.health().borrow().clone();
+        reported.insert(
+            "journal".into(),
+            json!({
+                "state": if health.trouble.is_none() { "ok" } else { "memory" },
+                "trouble": health.trouble.unwrap_or_default(),
+                "setAside": health.set_aside.unwrap_or_default(),
+                "thinned": stats.thinned,
+                "dropped": stats.dropped,
+            }),
+        );
         reported
     }
 
     fn sensors_value(&self) -> Value {
         let health = |(name, health): &(&str, SensorHealth)| {
             let health = health.current();
-            (
-                (*name).to_owned(),
-                json!({"state": health.state, "cause": health.cause.unwrap_or_default()}),
-            )
+            ((*name).to_owned(), json!({"state": health.state, "cause": health.cause.unwrap_or_default()}))
         };
         Value::Object(self.sensors.iter().map(health).collect())
     }

@@ -50,21 +50,13 @@ pub fn roots(file: Option<&Path>) -> Result<RootCertStore, RootsError> {
         }
         return Ok(store);
     };
-    let read = |source| RootsError::Read {
-        path: path.into(),
-        source,
-    };
+    let read = |source| RootsError::Read { path: path.into(), source };
     let mut reader = BufReader::new(File::open(path).map_err(read)?);
-    let certificates = rustls_pemfile::certs(&mut reader)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(read)?;
+    let certificates = rustls_pemfile::certs(&mut reader).collect::<Result<Vec<_>, _>>().map_err(read)?;
     store.add_parsable_certificates(certificates);
     if store.is_empty() {
         let mend = "connection.roots must be a PEM file with DigiCert Global Root G2, or the CA of your emulator or gateway";
-        return Err(RootsError::Empty {
-            place: path.display().to_string(),
-            mend,
-        });
+        return Err(RootsError::Empty { place: path.display().to_string(), mend });
     }
     Ok(store)
 }
@@ -92,8 +84,6 @@ struct TlsTime(Arc<dyn Clock>);
 impl TimeProvider for TlsTime {
     fn current_time(&self) -> Option<UnixTime> {
         let seconds = self.0.certificate_time()?.timestamp();
-        Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(
-            u64::try_from(seconds).ok()?,
-        )))
+        Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(u64::try_from(seconds).ok()?)))
     }
 }

@@ -1,31 +1,31 @@
 //! A whole tracker: sensors, recorder, journal, uplink, wired together.
 
+use std::fs::{File, TryLockError};
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tracker_protocol::hub::TwinClient;
 use tracker_sensors::bme280::EnvironmentSensor;
-use tracker_sensors::gps::Receiver;
+use tracker_sensors::gps::{GpsState, GpsTime, Receiver};
 
 use crate::assignment::AssignmentFile;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::desired::Desired;
 use crate::event::{Event, Events};
-use crate::journal::{Journal, JournalStats};
+use crate::journal::{Journal, JournalOptions, JournalStats};
 use crate::lifecycle::State;
 use crate::recorder::{Recorder, Sampler, SensorHealth};
 use crate::session::Kept;
+use crate::settings::Defaults;
 use crate::status::{Connection, Status};
 use crate::uplink::Uplink;
-
-/// Readings kept in memory: a week at one a minute.
-const CAPACITY: usize = 10_080;
 
 /// A tracker that has not started yet.
 pub struct Tracker {
@@ -47,24 +47,24 @@ pub struct Tracker {
 impl Tracker {
     /// Runs until `shutdown` is ready, and gives the journal's counts at the end.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<JournalStats> {
-        let Self {
-            config,
-            environment,
-            gps,
-            clock,
-            events,
-            first_wait,
-        } = self;
+        let Self { config, environment, gps, clock, events, first_wait } = self;
         let directory = config.state.directory.clone();
         std::fs::create_dir_all(&directory).with_context(|| {
-            format!(
-                "can't make the state directory {} (state.directory)",
-                directory.display()
-            )
+            format!("can't make the state directory {} (state.directory)", directory.display())
         })?;
         let started = Instant::now();
-        let journal = Arc::new(Journal::new(CAPACITY, rand::random()));
-        let (desired, loaded) = Desired::load(&directory, config.telemetry.interval());
+        let _lock = lock(&directory)?;
+        let options = JournalOptions {
+            directory: directory.clone(),
+            size_bound: u64::from(config.state.journal_size_mib) * 1024 * 1024,
+            boot: clock.boot().into(),
+        };
+        let journal =
+            Arc::new(Journal::open(options, events.clone()).context("the journal can't be started")?);
+        let (desired, loaded) = Desired::load(
+            &directory,
+            Defaults { interval: config.telemetry.interval(), delivery: config.delivery },
+        );
         if let Err(error) = loaded {
             let what = format!(
                 "the stored settings can't be read ({error}); those of the configuration are in force"
@@ -78,10 +78,7 @@ impl Tracker {
             )));
             None
         });
-        events.emit(Event::Started {
-            version: env!("CARGO_PKG_VERSION"),
-            backlog: journal.stats().backlog,
-        });
+        events.emit(Event::Started { version: env!("CARGO_PKG_VERSION") });
 
         let mut tasks = JoinSet::new();
         let mut sensors = Vec::new();
@@ -97,6 +94,9 @@ impl Tracker {
                 match never {}
             });
         }
+        if let Some(gps) = &gps_state {
+            tasks.spawn(follow_gps(gps.clone(), clock.clone()));
+        }
         for (name, health) in &sensors {
             tasks.spawn(tell_health(name, health.clone(), events.clone()));
         }
@@ -110,16 +110,8 @@ impl Tracker {
         };
         tasks.spawn(recorder.run());
 
-        let state = if assignment.is_some() {
-            State::Connecting
-        } else {
-            State::Registering
-        };
-        let connection = watch::Sender::new(Connection {
-            state,
-            hub: None,
-            taken_over: false,
-        });
+        let state = if assignment.is_some() { State::Connecting } else { State::Registering };
+        let connection = watch::Sender::new(Connection { state, hub: None, taken_over: false });
         let status = Status {
             journal: journal.clone(),
             connection: connection.subscribe(),
@@ -128,14 +120,7 @@ impl Tracker {
             clock,
         };
         let twin = TwinClient::new();
-        let kept = Kept {
-            journal: journal.clone(),
-            twin,
-            desired,
-            status,
-            events: events.clone(),
-            started,
-        };
+        let kept = Kept { journal: journal.clone(), twin, desired, status, events: events.clone(), started };
         let first_wait = first_wait.mul_f64(rand::random());
         let uplink = Uplink::new(config, kept, connection, stored, assignment, first_wait);
         let (stop, stopped) = watch::channel(false);
@@ -148,12 +133,29 @@ impl Tracker {
         tasks.shutdown().await;
         stop.send_replace(true);
         let uplinked = uplink.await.context("the uplink ended unexpectedly");
+        journal.close().await;
         let stats = journal.stats();
-        events.emit(Event::Stopped {
-            backlog: stats.backlog,
-        });
+        events.emit(Event::Stopped { backlog: stats.backlog });
         ended.and(uplinked)?;
         Ok(stats)
+    }
+}
+
+/// One agent a state directory: two would send each reading twice, and each number two readings alike.
+fn lock(directory: &Path) -> anyhow::Result<File> {
+    let path = directory.join("lock");
+    let file = File::create(&path).with_context(|| format!("can't make {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!(
+                "another container-tracker works in {} (state.directory); stop it first",
+                directory.display()
+            )
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("can't lock {}", path.display()))
+        }
     }
 }
 
@@ -164,12 +166,28 @@ fn task_ended(result: Result<(), JoinError>) -> anyhow::Error {
     }
 }
 
+/// Lets the clock learn the time from the receiver.
+async fn follow_gps(mut gps: watch::Receiver<GpsState>, clock: Arc<dyn Clock>) {
+    let mut last = None;
+    loop {
+        if gps.changed().await.is_err() {
+            // The receiver's task has ended, and says so itself.
+            return std::future::pending().await;
+        }
+        let time = gps.borrow_and_update().time;
+        if let Some(GpsTime { utc, .. }) = time
+            && time != last
+        {
+            // It has come this very moment.
+            clock.learn(utc, clock.monotonic());
+            last = time;
+        }
+    }
+}
+
 async fn tell_health(name: &'static str, mut health: SensorHealth, events: Events) {
     loop {
         health.changed().await;
-        events.emit(Event::Sensor {
-            name,
-            health: health.current(),
-        });
+        events.emit(Event::Sensor { name, health: health.current() });
     }
 }

@@ -19,8 +19,10 @@ use crate::session::{Kept, Session};
 use crate::status::Connection;
 use crate::{provisioner, session, tls};
 
-/// How often the certificate file is looked at, and a missing time or identity asked for again.
+/// How often the certificate file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often the clock is looked at while it does not know the time.
+const LOOK_FOR_TIME: Duration = Duration::from_secs(1);
 /// At the end, readings in flight get so long to be acknowledged.
 const GOODBYE: Duration = Duration::from_millis(400);
 
@@ -82,8 +84,13 @@ impl Uplink {
                 _ = shutdown.changed() => continue,
             }
             let Some((identity, tls)) = self.credentials() else {
+                let patience = if self.kept.status.clock.certificate_time().is_none() {
+                    LOOK_FOR_TIME
+                } else {
+                    LOOK_EVERY
+                };
                 tokio::select! {
-                    () = sleep(LOOK_EVERY) => {}
+                    () = sleep(patience) => {}
                     _ = shutdown.changed() => {}
                 }
                 continue;
@@ -144,25 +151,17 @@ impl Uplink {
     fn load_credentials(&mut self) -> Result<(Identity, Arc<ClientConfig>), String> {
         let clock = self.kept.status.clock.clone();
         let modified = modified(&self.config.identity.certificate);
-        if self
-            .credentials
-            .as_ref()
-            .is_none_or(|credentials| credentials.modified != modified)
-        {
+        if self.credentials.as_ref().is_none_or(|credentials| credentials.modified != modified) {
             let identity = Identity::load(&self.config.identity).map_err(|error| error.to_string())?;
             let roots =
                 tls::roots(self.config.connection.roots.as_deref()).map_err(|error| error.to_string())?;
             let tls =
                 tls::client_config(roots, &identity, clock.clone()).map_err(|error| error.to_string())?;
-            self.credentials = Some(Credentials {
-                identity,
-                tls: Arc::new(tls),
-                modified,
-            });
+            self.credentials = Some(Credentials { identity, tls: Arc::new(tls), modified });
         }
         let now = clock.certificate_time().ok_or(
-            "waiting for the time: neither the network nor GPS has told it yet, and without it no \
-             certificate can be checked",
+            "waiting for the time: neither the network (NTP) nor GPS has told it yet, and without it no certificate can be \
+             checked; if this machine's clock is right, say so with clock.trust_system = true",
         )?;
         let Some(Credentials { identity, tls, .. }) = &self.credentials else {
             return Err("there is no identity".into());
@@ -195,16 +194,10 @@ impl Uplink {
         let connection = &self.config.connection;
         let endpoint = match &connection.gateway {
             Some(gateway) => Endpoint::parse(gateway, connection.port),
-            None => Ok(Endpoint {
-                host: host.into(),
-                port: connection.port,
-            }),
+            None => Ok(Endpoint { host: host.into(), port: connection.port }),
         };
         // The gateway was checked when the configuration was read.
-        let endpoint = endpoint.unwrap_or(Endpoint {
-            host: host.into(),
-            port: connection.port,
-        });
+        let endpoint = endpoint.unwrap_or(Endpoint { host: host.into(), port: connection.port });
         LinkOptions {
             endpoint,
             client_id: client_id.into(),
@@ -216,17 +209,10 @@ impl Uplink {
 
     async fn register(&mut self, identity: &Identity, tls: Arc<ClientConfig>) {
         let dps = self.config.dps.clone();
-        self.events.emit(Event::Registering {
-            host: dps.host.clone(),
-            id_scope: dps.id_scope.clone(),
-        });
+        self.events.emit(Event::Registering { host: dps.host.clone(), id_scope: dps.id_scope.clone() });
         let id = &identity.registration_id;
-        let options = self.link_options(
-            &dps.host,
-            id.as_str(),
-            provisioner::username(&dps.id_scope, id),
-            tls,
-        );
+        let options =
+            self.link_options(&dps.host, id.as_str(), provisioner::username(&dps.id_scope, id), tls);
         let outcome = provisioner::register(&options, id.clone()).await;
         let thumbprint = identity.thumbprint.clone();
         let told = outcome.clone();
@@ -251,10 +237,7 @@ impl Uplink {
             },
             Ok(Outcome::Refused(refusal)) => Event::Refused { refusal, again },
             Ok(Outcome::TryLater { why, .. }) => Event::RegisterLater { why, again },
-            Err(error) => Event::RegisterLater {
-                why: self.registration_error(&error),
-                again,
-            },
+            Err(error) => Event::RegisterLater { why: self.registration_error(&error), again },
         });
     }
 
@@ -262,10 +245,7 @@ impl Uplink {
     fn registration_error(&self, error: &LinkError) -> String {
         match error.kind {
             LinkErrorKind::Identity => {
-                format!(
-                    "{error}; is the ID scope {} right (dps.id_scope)?",
-                    self.config.dps.id_scope
-                )
+                format!("{error}; is the ID scope {} right (dps.id_scope)?", self.config.dps.id_scope)
             }
             LinkErrorKind::Answered | LinkErrorKind::Outage => error.to_string(),
         }
@@ -302,12 +282,9 @@ impl Uplink {
         self.life.connected(self.now());
         self.publish_state(None);
         let backlog = self.kept.journal.stats().backlog;
-        self.events.emit(Event::Online {
-            hub: hub.clone(),
-            backlog,
-        });
+        self.events.emit(Event::Online { hub: hub.clone(), backlog });
         let online_since = Instant::now();
-        let error = match Session::begin(link, device_id, &mut self.kept) {
+        let error = match Session::begin(link, device_id, &mut self.kept).await {
             Ok(mut session) => tokio::select! {
                 error = session.run() => error,
                 _ = shutdown.changed() => return session.finish(GOODBYE).await,
@@ -316,32 +293,19 @@ impl Uplink {
         };
         let loss = self.life.lost(self.now(), rand::random());
         let stayed = online_since.elapsed() >= Duration::from_secs(60);
-        self.publish_state(if stayed {
-            Some(false)
-        } else {
-            (loss == Loss::TakenOver).then_some(true)
-        });
+        self.publish_state(if stayed { Some(false) } else { (loss == Loss::TakenOver).then_some(true) });
         let again = self.life.next().at.saturating_sub(self.now());
-        self.events.emit(Event::Lost {
-            why: error.why,
-            loss,
-            again,
-        });
+        self.events.emit(Event::Lost { why: error.why, loss, again });
     }
 
     fn connect_failed(&mut self, error: &LinkError) {
         let now = self.now();
         self.life.connect_failed(now, rand::random(), error);
         let again = self.life.next().at.saturating_sub(now);
-        self.events.emit(Event::ConnectLater {
-            why: error.why.clone(),
-            again,
-        });
+        self.events.emit(Event::ConnectLater { why: error.why.clone(), again });
     }
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path)
-        .and_then(|metadata| metadata.modified())
-        .ok()
+    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }

@@ -30,7 +30,7 @@ pub struct EmulatorOptions {
     pub ca_directory: Option<PathBuf>,
     /// Connections served at a time; more wait.
     pub max_connections: usize,
-    /// Messages kept for a telemetry subscriber that falls behind, of each hub.
+    /// Messages kept for a telemetry subscriber that falls behind, of each hub; a message may have 256 KB.
     pub telemetry_capacity: usize,
     /// Events kept for an event subscriber that falls behind.
     pub event_capacity: usize,
@@ -91,7 +91,7 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Adds a hub, unless the options named it already. The first call replaces the default hub.
+    /// The hubs to make and link, instead of the one of the options; names without a dot get `.azure-devices.net`.
     #[must_use]
     pub fn hubs<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.options.hub_names = names.into_iter().map(Into::into).collect();

@@ -745,3 +745,27 @@ async fn shutdown_is_quick_with_connections_open() {
     client.ended().await;
     drop(idle);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_devices_at_once_all_get_through() {
+    let lab = Arc::new(Lab::start().await);
+    let mut telemetry = lab.emulator.hub("hub-1").expect("the hub").telemetry();
+    let mut devices = tokio::task::JoinSet::new();
+    for number in 0..100 {
+        let lab = Arc::clone(&lab);
+        devices.spawn(async move {
+            let id = format!("d{number:03}");
+            let mut client = lab.online(&id).await;
+            client
+                .publish(&format!("devices/{id}/messages/events/"), "{}")
+                .await;
+        });
+    }
+    devices.join_all().await;
+    let mut heard = std::collections::BTreeSet::new();
+    while let Ok(Some(message)) = telemetry.try_next() {
+        heard.insert(message.device_id.clone());
+    }
+    assert_eq!(heard.len(), 100);
+    assert_eq!(lab.emulator.dps().registrations().len(), 100);
+}

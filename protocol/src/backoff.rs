@@ -27,11 +27,7 @@ pub struct Backoff {
 impl Backoff {
     /// A backoff that has seen no failure.
     pub fn new(policy: BackoffPolicy) -> Self {
-        Self {
-            policy,
-            failures: 0,
-            online_since: None,
-        }
+        Self { policy, failures: 0, online_since: None }
     }
 
     /// The connection stands since `now`.
@@ -47,11 +43,7 @@ impl Backoff {
         {
             self.failures = 0;
         }
-        let bound = self
-            .policy
-            .first
-            .saturating_mul(1 << self.failures.min(20))
-            .min(self.policy.cap);
+        let bound = self.policy.first.saturating_mul(1 << self.failures.min(20)).min(self.policy.cap);
         self.failures = self.failures.saturating_add(1);
         let floor = self.policy.floor.min(bound);
         floor + (bound - floor).mul_f64(jitter.clamp(0.0, 1.0))
@@ -96,10 +88,7 @@ mod tests {
     fn jitter_spans_the_whole_range_above_the_floor() {
         let mut backoff = Backoff::new(POLICY);
         assert_eq!(backoff.failed(Duration::ZERO, 0.0), POLICY.floor);
-        assert_eq!(
-            backoff.clone().failed(Duration::ZERO, 0.5),
-            Duration::from_millis(5500)
-        );
+        assert_eq!(backoff.clone().failed(Duration::ZERO, 0.5), Duration::from_millis(5500));
     }
 
     #[test]

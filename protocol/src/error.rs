@@ -18,11 +18,7 @@ impl ParseError {
         if shown.len() < text.len() {
             shown.push('…');
         }
-        Self {
-            what,
-            text: shown,
-            why: why.into(),
-        }
+        Self { what, text: shown, why: why.into() }
     }
 
     pub(crate) fn body(what: &'static str, body: &[u8], why: impl Into<String>) -> Self {

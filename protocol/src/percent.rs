@@ -3,11 +3,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 pub(crate) fn encode(text: &str) -> impl std::fmt::Display + '_ {
     utf8_percent_encode(text, RESERVED)
@@ -15,8 +11,5 @@ pub(crate) fn encode(text: &str) -> impl std::fmt::Display + '_ {
 
 /// Decodes `%XX`; a `%` without two hex digits stays as it is. `None` when the result is not UTF-8.
 pub(crate) fn decode(text: &str) -> Option<String> {
-    percent_decode_str(text)
-        .decode_utf8()
-        .ok()
-        .map(std::borrow::Cow::into_owned)
+    percent_decode_str(text).decode_utf8().ok().map(std::borrow::Cow::into_owned)
 }

@@ -48,10 +48,7 @@ impl PropertyBag {
 
     /// The value of `key`; an empty string when the key stands without one.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| value.as_deref().unwrap_or(""))
+        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_deref().unwrap_or(""))
     }
 
     /// All properties in order.
@@ -85,11 +82,7 @@ impl FromStr for PropertyBag {
             };
             let key = decode(key)?;
             if key.is_empty() {
-                return Err(ParseError::new(
-                    "property bag",
-                    text,
-                    format!("the value {value:?} has no key"),
-                ));
+                return Err(ParseError::new("property bag", text, format!("the value {value:?} has no key")));
             }
             bag.insert(&key, value.map(decode).transpose()?);
         }

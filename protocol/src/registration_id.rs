@@ -53,10 +53,7 @@ impl FromStr for RegistrationId {
                 length,
             ));
         }
-        if let Some(bad) = text
-            .chars()
-            .find(|c| !c.is_ascii_alphanumeric() && !"-._:".contains(*c))
-        {
+        if let Some(bad) = text.chars().find(|c| !c.is_ascii_alphanumeric() && !"-._:".contains(*c)) {
             return Err(RegistrationIdError::Character(text.into(), bad));
         }
         match text.chars().last() {
@@ -93,13 +90,7 @@ mod tests {
 
     #[test]
     fn accepts_what_azure_accepts() {
-        for id in [
-            "sensor-thl-001",
-            "A",
-            "a:b_c.d",
-            "ends-with-dash-",
-            &"x".repeat(128),
-        ] {
+        for id in ["sensor-thl-001", "A", "a:b_c.d", "ends-with-dash-", &"x".repeat(128)] {
             assert_eq!(id.parse::<RegistrationId>().unwrap().as_str(), id);
         }
     }

@@ -32,9 +32,7 @@ impl Device {
     }
 
     fn expect_request(&mut self, event: Event<'_>) -> Request {
-        let Step::Publish(publish, _) = self.step(event) else {
-            panic!("no request")
-        };
+        let Step::Publish(publish, _) = self.step(event) else { panic!("no request") };
         let request: Request = publish.topic.parse().unwrap();
         let (Request::Register { request_id } | Request::Poll { request_id, .. }) = &request;
         self.request_id.clone_from(request_id);
@@ -46,10 +44,7 @@ impl Device {
         if let Some(seconds) = retry_after {
             topic += &format!("&retry-after={seconds}");
         }
-        self.step(Event::Message {
-            topic: &topic,
-            payload: body.as_bytes(),
-        })
+        self.step(Event::Message { topic: &topic, payload: body.as_bytes() })
     }
 
     fn outcome(&mut self, status: u16, body: &str) -> Outcome {
@@ -86,9 +81,7 @@ fn polls_no_sooner_than_asked_and_is_assigned() {
         r#"{"operationId":"5.ab.cd","status":"assigned","registrationState":{"registrationId":"box-1",
             "assignedHub":"cheese.azure-devices.net","deviceId":"box-1","substatus":"initialAssignment","payload":null}}"#,
     );
-    let Outcome::Assigned(assignment) = outcome else {
-        panic!("{outcome:?}")
-    };
+    let Outcome::Assigned(assignment) = outcome else { panic!("{outcome:?}") };
     assert_eq!(
         (assignment.hub.as_str(), assignment.device_id.as_str()),
         ("cheese.azure-devices.net", "box-1")
@@ -103,23 +96,16 @@ fn status_200_is_not_success() {
         200,
         r#"{"operationId":"","status":"disabled","registrationState":{"registrationId":"box-1","status":"disabled"}}"#,
     );
-    let Outcome::Refused(refusal) = disabled else {
-        panic!("{disabled:?}")
-    };
+    let Outcome::Refused(refusal) = disabled else { panic!("{disabled:?}") };
     assert_eq!(refusal.kind, RefusalKind::Disabled);
-    assert_eq!(
-        refusal.to_string(),
-        "the enrollment of this device, or its group, is disabled"
-    );
+    assert_eq!(refusal.to_string(), "the enrollment of this device, or its group, is disabled");
 
     let failed = Device::registering().outcome(
         200,
         r#"{"operationId":"x","status":"failed","registrationState":{"errorCode":400207,
             "errorMessage":"Custom allocation failed with status code: 400"}}"#,
     );
-    let Outcome::Refused(refusal) = failed else {
-        panic!("{failed:?}")
-    };
+    let Outcome::Refused(refusal) = failed else { panic!("{failed:?}") };
     assert_eq!(
         refusal.to_string(),
         "the registration failed (DPS says: error 400207, Custom allocation failed with status code: 400)"
@@ -128,11 +114,8 @@ fn status_200_is_not_success() {
 
 #[test]
 fn refusals_carry_azures_words() {
-    let cases = [
-        (401, RefusalKind::Unauthorized),
-        (404, RefusalKind::NotFound),
-        (400, RefusalKind::BadRequest),
-    ];
+    let cases =
+        [(401, RefusalKind::Unauthorized), (404, RefusalKind::NotFound), (400, RefusalKind::BadRequest)];
     for (status, kind) in cases {
         let body =
             format!(r#"{{"errorCode":{status}002,"trackingId":"t","message":"Words.","timestampUtc":"x"}}"#);
@@ -141,9 +124,7 @@ fn refusals_carry_azures_words() {
         };
         assert_eq!(refusal.kind, kind);
         assert!(
-            refusal
-                .to_string()
-                .ends_with(&format!("(DPS says: error {status}002, Words.)")),
+            refusal.to_string().ends_with(&format!("(DPS says: error {status}002, Words.)")),
             "{refusal}"
         );
     }
@@ -151,29 +132,20 @@ fn refusals_carry_azures_words() {
 
 #[test]
 fn an_error_without_a_json_body_is_still_told() {
-    let Outcome::Refused(refusal) = Device::registering().outcome(401, "go away") else {
-        panic!()
-    };
+    let Outcome::Refused(refusal) = Device::registering().outcome(401, "go away") else { panic!() };
     assert!(refusal.to_string().contains("go away"));
 }
 
 #[test]
 fn throttling_is_obeyed_to_the_second_for_register_and_for_poll() {
     let mut device = Device::registering();
-    let Step::Wait(until) = device.answer(429, Some(20), r#"{"errorCode":429001}"#) else {
-        panic!()
-    };
+    let Step::Wait(until) = device.answer(429, Some(20), r#"{"errorCode":429001}"#) else { panic!() };
     assert!(until >= secs(20) && until <= secs(25), "{until:?}");
-    assert!(matches!(
-        device.expect_request_at(until),
-        Request::Register { .. }
-    ));
+    assert!(matches!(device.expect_request_at(until), Request::Register { .. }));
 
     device.answer(202, Some(2), ASSIGNING);
     device.expect_request_at(until + secs(2));
-    let Step::Wait(again) = device.answer(503, Some(7), "") else {
-        panic!()
-    };
+    let Step::Wait(again) = device.answer(503, Some(7), "") else { panic!() };
     assert!(again >= until + secs(9), "{again:?}");
     assert!(matches!(device.expect_request_at(again), Request::Poll { .. }));
 }
@@ -211,27 +183,16 @@ fn a_service_that_keeps_failing_is_left_alone() {
 fn silence_ends_the_attempt() {
     let mut device = Device::registering();
     device.now = secs(30);
-    let Step::Done(Outcome::TryLater { why, .. }) = device.step(Event::Tick) else {
-        panic!()
-    };
+    let Step::Done(Outcome::TryLater { why, .. }) = device.step(Event::Tick) else { panic!() };
     assert_eq!(why, "DPS did not answer within 30 s");
 }
 
 #[test]
 fn a_subscription_that_is_never_acknowledged_ends_the_attempt() {
     let mut registration = Registration::new("box-1".parse().unwrap(), None);
-    assert_eq!(
-        registration.handle(secs(1), 0.5, Event::Tick),
-        Step::Wait(secs(31))
-    );
-    assert_eq!(
-        registration.handle(secs(30), 0.5, Event::Tick),
-        Step::Wait(secs(31))
-    );
-    assert!(matches!(
-        registration.handle(secs(31), 0.5, Event::Tick),
-        Step::Done(Outcome::TryLater { .. })
-    ));
+    assert_eq!(registration.handle(secs(1), 0.5, Event::Tick), Step::Wait(secs(31)));
+    assert_eq!(registration.handle(secs(30), 0.5, Event::Tick), Step::Wait(secs(31)));
+    assert!(matches!(registration.handle(secs(31), 0.5, Event::Tick), Step::Done(Outcome::TryLater { .. })));
 }
 
 #[test]
@@ -239,13 +200,8 @@ fn a_lost_operation_is_registered_anew() {
     let mut device = Device::registering();
     device.answer(202, Some(1), ASSIGNING);
     device.expect_request_at(secs(1));
-    let Step::Wait(until) = device.answer(404, None, r#"{"errorCode":404203}"#) else {
-        panic!()
-    };
-    assert!(matches!(
-        device.expect_request_at(until),
-        Request::Register { .. }
-    ));
+    let Step::Wait(until) = device.answer(404, None, r#"{"errorCode":404203}"#) else { panic!() };
+    assert!(matches!(device.expect_request_at(until), Request::Register { .. }));
 }
 
 #[test]
@@ -259,10 +215,8 @@ fn malformed_answers_say_what_and_where() {
     assert!(later(200, r#"{"operationId":"x","status":"assigned"}"#).contains("names no hub (assignedHub)"));
     let mut device = Device::registering();
     let topic = "$dps/registrations/res/200/";
-    let Step::Done(Outcome::TryLater { why, .. }) = device.step(Event::Message {
-        topic,
-        payload: b"{}",
-    }) else {
+    let Step::Done(Outcome::TryLater { why, .. }) = device.step(Event::Message { topic, payload: b"{}" })
+    else {
         panic!()
     };
     assert!(why.contains("no /? after the status"), "{why}");

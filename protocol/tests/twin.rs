@@ -28,10 +28,7 @@ fn published(steps: &[TwinStep]) -> (DeviceTopic, Value) {
         })
         .collect();
     assert_eq!(found.len(), 1, "{steps:?}");
-    (
-        found[0].topic.parse().unwrap(),
-        serde_json::from_slice(&found[0].payload).unwrap_or_default(),
-    )
+    (found[0].topic.parse().unwrap(), serde_json::from_slice(&found[0].payload).unwrap_or_default())
 }
 
 fn request_id(topic: &DeviceTopic) -> &str {
@@ -48,29 +45,12 @@ fn respond(
     status: u16,
     body: &Value,
 ) -> Vec<TwinStep> {
-    let payload = if body.is_null() {
-        Vec::new()
-    } else {
-        body.to_string().into_bytes()
-    };
-    client.handle(
-        now,
-        TwinEvent::Response {
-            status,
-            request_id: request_id(to),
-            payload: &payload,
-        },
-    )
+    let payload = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    client.handle(now, TwinEvent::Response { status, request_id: request_id(to), payload: &payload })
 }
 
 fn push(client: &mut TwinClient, version: u64, patch: &Value) -> Vec<TwinStep> {
-    client.handle(
-        secs(1),
-        TwinEvent::Desired {
-            version,
-            payload: patch.to_string().as_bytes(),
-        },
-    )
+    client.handle(secs(1), TwinEvent::Desired { version, payload: patch.to_string().as_bytes() })
 }
 
 /// A client that has fetched a twin with desired version 4.
@@ -86,10 +66,7 @@ fn fetched() -> TwinClient {
     );
     assert_eq!(
         steps,
-        [TwinStep::Desired {
-            properties: object(json!({"telemetryInterval": 60})),
-            version: 4
-        }]
+        [TwinStep::Desired { properties: object(json!({"telemetryInterval": 60})), version: 4 }]
     );
     client
 }
@@ -107,10 +84,7 @@ fn stale_pushes_are_dropped_and_new_ones_merged() {
     );
     assert_eq!(
         push(&mut client, 6, &json!({"telemetryInterval": null})),
-        [TwinStep::Desired {
-            properties: object(json!({"firmware": "2.0"})),
-            version: 6
-        }]
+        [TwinStep::Desired { properties: object(json!({"firmware": "2.0"})), version: 6 }]
     );
 }
 
@@ -127,35 +101,20 @@ fn a_push_that_overtakes_the_first_get_is_not_lost() {
     let mut client = TwinClient::new();
     let (get, _) = published(&client.handle(secs(0), TwinEvent::Subscribed));
     assert_eq!(push(&mut client, 5, &json!({"a": 5})), []);
-    let steps = respond(
-        &mut client,
-        secs(1),
-        &get,
-        200,
-        &json!({"desired": {"a": 4, "$version": 4}}),
-    );
+    let steps = respond(&mut client, secs(1), &get, 200, &json!({"desired": {"a": 4, "$version": 4}}));
     assert!(matches!(published(&steps).0, DeviceTopic::TwinGet { .. }));
 }
 
 #[test]
 fn only_differences_are_reported_and_repeated_until_taken() {
     let mut client = fetched();
-    let (patch, body) = published(&client.report(
-        secs(1),
-        object(json!({"firmware": "0.9", "state": {"up": true, "n": 1}})),
-    ));
-    assert_eq!(
-        body,
-        json!({"state": {"up": true, "n": 1}}),
-        "the hub holds the firmware already"
-    );
+    let (patch, body) =
+        published(&client.report(secs(1), object(json!({"firmware": "0.9", "state": {"up": true, "n": 1}}))));
+    assert_eq!(body, json!({"state": {"up": true, "n": 1}}), "the hub holds the firmware already");
 
     // More to report while one is under way goes with the next.
     assert_eq!(client.report(secs(1), object(json!({"state": {"up": true}}))), []);
-    assert!(matches!(
-        respond(&mut client, secs(2), &patch, 503, &json!(null))[..],
-        [TwinStep::Fault(_)]
-    ));
+    assert!(matches!(respond(&mut client, secs(2), &patch, 503, &json!(null))[..], [TwinStep::Fault(_)]));
     assert_eq!(client.handle(secs(6), TwinEvent::Tick), []);
     let (again, body) = published(&client.handle(secs(7), TwinEvent::Tick));
     assert_eq!(body, json!({"state": {"up": true}}));
@@ -163,42 +122,24 @@ fn only_differences_are_reported_and_repeated_until_taken() {
     assert!(client.is_reported());
 
     let (_, body) = published(&client.report(secs(9), object(json!({"state": {"down": 1}}))));
-    assert_eq!(
-        body,
-        json!({"state": {"up": null, "down": 1}}),
-        "what is gone is said so"
-    );
+    assert_eq!(body, json!({"state": {"up": null, "down": 1}}), "what is gone is said so");
 }
 
 #[test]
 fn wanted_reports_survive_the_connection() {
     let mut client = TwinClient::new();
-    assert_eq!(
-        client.report(secs(0), object(json!({"a": 1}))),
-        [],
-        "not before the GET"
-    );
+    assert_eq!(client.report(secs(0), object(json!({"a": 1}))), [], "not before the GET");
     let (get, _) = published(&client.handle(secs(1), TwinEvent::Subscribed));
-    let (lost, _) = published(&respond(
-        &mut client,
-        secs(1),
-        &get,
-        200,
-        &json!({"desired": {}, "reported": {}}),
-    ));
+    let (lost, _) =
+        published(&respond(&mut client, secs(1), &get, 200, &json!({"desired": {}, "reported": {}})));
     let (get, _) = published(&client.handle(secs(9), TwinEvent::Subscribed));
     assert_eq!(
         respond(&mut client, secs(9), &lost, 204, &json!(null)),
         [],
         "an answer of the old connection"
     );
-    let (_, body) = published(&respond(
-        &mut client,
-        secs(9),
-        &get,
-        200,
-        &json!({"desired": {}, "reported": {}}),
-    ));
+    let (_, body) =
+        published(&respond(&mut client, secs(9), &get, 200, &json!({"desired": {}, "reported": {}})));
     assert_eq!(body, json!({"a": 1}));
 }
 
@@ -207,18 +148,10 @@ fn a_refused_report_is_told_and_not_repeated_until_it_changes() {
     let mut client = fetched();
     let (patch, _) = published(&client.report(secs(1), object(json!({"a": "x"}))));
     let steps = respond(&mut client, secs(1), &patch, 400, &json!({"message": "too big"}));
-    let [TwinStep::Fault(fault)] = &steps[..] else {
-        panic!("{steps:?}")
-    };
-    assert!(
-        fault.contains("refused the report of a with 400") && fault.contains("too big"),
-        "{fault}"
-    );
+    let [TwinStep::Fault(fault)] = &steps[..] else { panic!("{steps:?}") };
+    assert!(fault.contains("refused the report of a with 400") && fault.contains("too big"), "{fault}");
     assert_eq!(client.report(secs(2), object(json!({"a": "x"}))), []);
-    assert_eq!(
-        published(&client.report(secs(3), object(json!({"a": "y"})))).1,
-        json!({"a": "y"})
-    );
+    assert_eq!(published(&client.report(secs(3), object(json!({"a": "y"})))).1, json!({"a": "y"}));
 }
 
 #[test]
@@ -226,22 +159,13 @@ fn silence_and_nonsense_lead_to_a_later_retry() {
     let mut client = TwinClient::new();
     let (get, _) = published(&client.handle(secs(0), TwinEvent::Subscribed));
     let steps = respond(&mut client, secs(1), &get, 200, &json!({"desired": [1]}));
-    let [TwinStep::Fault(fault)] = &steps[..] else {
-        panic!("{steps:?}")
-    };
+    let [TwinStep::Fault(fault)] = &steps[..] else { panic!("{steps:?}") };
     assert!(fault.contains("desired is not an object"), "{fault}");
     assert_eq!(client.deadline(), Some(secs(6)));
     published(&client.handle(secs(6), TwinEvent::Tick));
     assert_eq!(client.deadline(), Some(secs(36)));
-    assert!(matches!(
-        client.handle(secs(36), TwinEvent::Tick)[..],
-        [TwinStep::Fault(_)]
-    ));
-    assert_eq!(
-        client.deadline(),
-        Some(secs(46)),
-        "the second failure waits longer"
-    );
+    assert!(matches!(client.handle(secs(36), TwinEvent::Tick)[..], [TwinStep::Fault(_)]));
+    assert_eq!(client.deadline(), Some(secs(46)), "the second failure waits longer");
 }
 
 #[test]
@@ -249,10 +173,7 @@ fn a_replacement_states_everything() {
     let old = object(json!({"a": 1, "b": 2, "d": {"x": 1, "y": 1}}));
     let new = object(json!({"a": 1, "c": 100, "d": {"y": 2}}));
     let patch = replacement(&old, &new);
-    assert_eq!(
-        Value::Object(patch.clone()),
-        json!({"a": 1, "b": null, "c": 100, "d": {"x": null, "y": 2}})
-    );
+    assert_eq!(Value::Object(patch.clone()), json!({"a": 1, "b": null, "c": 100, "d": {"x": null, "y": 2}}));
     let mut merged = old;
     merge(&mut merged, &patch);
     assert_eq!(merged, new);

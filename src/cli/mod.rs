@@ -30,11 +30,7 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct RunArgs {
     /// The configuration file.
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "/etc/container-tracker/tracker.toml"
-    )]
+    #[arg(long, value_name = "FILE", default_value = "/etc/container-tracker/tracker.toml")]
     config: PathBuf,
     /// How much the log tells: error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL", default_value = "info")]

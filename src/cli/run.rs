@@ -23,24 +23,15 @@ const FIRST_WAIT: Duration = Duration::from_secs(5);
 pub(super) fn run(path: &Path, level: tracing::Level) -> anyhow::Result<()> {
     super::start_log(level);
     let config = Config::load(path)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.clock.trust_system));
     let device = check_identity(&config, &*clock)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("no async runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("no async runtime")?;
     runtime.block_on(async {
         let environment = environment_sensor(&config.sensors.bme280);
         let gps = gps_receiver(&config.sensors.gps);
         let events = Events::log(device);
-        let tracker = Tracker {
-            config,
-            environment,
-            gps,
-            clock,
-            events,
-            first_wait: FIRST_WAIT,
-        };
+        let tracker = Tracker { config, environment, gps, clock, events, first_wait: FIRST_WAIT };
         tracker.run(super::asked_to_stop()).await.map(|_| ())
     })
 }
@@ -75,18 +66,11 @@ fn environment_sensor(config: &Bme280Config) -> Option<EnvironmentSensor> {
         Some(_) => Address::Primary,
         None => Address::Auto,
     };
-    let settings = Settings {
-        address,
-        ..Settings::default()
-    };
+    let settings = Settings { address, ..Settings::default() };
     #[cfg(target_os = "linux")]
     {
         use tracker_sensors::bme280::{LinuxDelay, LinuxI2c};
-        Some(EnvironmentSensor::new(
-            LinuxI2c::new(&config.bus),
-            LinuxDelay,
-            settings,
-        ))
+        Some(EnvironmentSensor::new(LinuxI2c::new(&config.bus), LinuxDelay, settings))
     }
     #[cfg(not(target_os = "linux"))]
     {
@@ -101,13 +85,7 @@ fn gps_receiver(config: &GpsConfig) -> Option<Receiver> {
     if !config.enabled {
         return None;
     }
-    let plausibility = PlausibilitySettings {
-        build_date: build_date().date_naive(),
-        time_scale: 1.0,
-    };
+    let plausibility = PlausibilitySettings { build_date: Some(build_date().date_naive()), time_scale: 1.0 };
     let settings = ReceiverSettings::new(plausibility, Instant::now());
-    Some(Receiver::new(
-        SerialSource::new(&config.port, config.baud),
-        settings,
-    ))
+    Some(Receiver::new(SerialSource::new(&config.port, config.baud), settings))
 }

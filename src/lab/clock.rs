@@ -8,8 +8,17 @@ use crate::clock::{Clock, SystemClock};
 /// Time of a simulated voyage. Certificates live in real time all the same.
 #[derive(Debug)]
 pub(super) struct VoyageClock {
-    pub(super) voyage: SimulatedClock,
-    pub(super) system: SystemClock,
+    voyage: SimulatedClock,
+    system: SystemClock,
+    boot: String,
+}
+
+impl VoyageClock {
+    pub(super) fn new(voyage: SimulatedClock) -> Self {
+        // Every voyage begins a time of its own.
+        let boot = format!("voyage-{:016x}", rand::random::<u64>());
+        Self { voyage, system: SystemClock::new(true), boot }
+    }
 }
 
 impl Clock for VoyageClock {
@@ -22,6 +31,10 @@ impl Clock for VoyageClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.system.monotonic()
+        Duration::from_secs_f64(self.voyage.hours().max(0.0) * 3600.0)
+    }
+
+    fn boot(&self) -> &str {
+        &self.boot
     }
 }

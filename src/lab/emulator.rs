@@ -55,16 +55,14 @@ pub struct EmulatorArgs {
 /// Runs the emulator until Ctrl-C.
 pub fn emulator(args: EmulatorArgs) -> anyhow::Result<()> {
     start_log(args.log);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("no async runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no async runtime")?;
     runtime.block_on(run(args))
 }
 
 async fn run(args: EmulatorArgs) -> anyhow::Result<()> {
     let screen = Screen::new(args.json);
-    let initial_twin = args.initial_twin.map(read_twin).transpose()?;
+    let initial_twin = args.initial_twin.as_ref().map(read_twin).transpose()?;
     let emulator = Emulator::start(EmulatorOptions {
         listen_address: args.listen,
         port: args.port,
@@ -110,8 +108,8 @@ async fn run(args: EmulatorArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn read_twin(path: PathBuf) -> anyhow::Result<InitialTwin> {
-    let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+fn read_twin(path: &PathBuf) -> anyhow::Result<InitialTwin> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} is no initial twin", path.display()))
 }
 
@@ -129,10 +127,8 @@ fn enroll(
         .certificates()
         .upload_verified(&name, &pem)
         .with_context(|| format!("{} is not a CA certificate", path.display()))?;
-    let mut group = EnrollmentGroup::new(
-        format!("group-{}", index + 1),
-        AttestationMechanism::ca_reference(name),
-    );
+    let mut group =
+        EnrollmentGroup::new(format!("group-{}", index + 1), AttestationMechanism::ca_reference(name));
     group.initial_twin = twin;
     emulator.dps().create_enrollment_group(group)?;
     Ok(())

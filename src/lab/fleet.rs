@@ -11,8 +11,10 @@ use tracker_emulator::pki::{CertificateAuthority, Validity};
 use tracker_emulator::{AttestationMechanism, Emulator, EnrollmentGroup, Hub, InitialTwin};
 
 use crate::config::{
-    Config, ConnectionConfig, DpsConfig, IdentityConfig, SensorsConfig, StateConfig, TelemetryConfig,
+    ClockConfig, Config, ConnectionConfig, DpsConfig, IdentityConfig, SensorsConfig, StateConfig,
+    TelemetryConfig,
 };
+use crate::delivery::DeliveryMode;
 
 /// Tags of every twin in the laboratory.
 pub const INITIAL_TWIN_TAGS: &str = r#"{"environment": "simulation", "location": "in transit"}"#;
@@ -44,24 +46,16 @@ impl Cloud {
             .await
             .context("the emulator does not start")?;
         let dps = emulator.dps();
-        dps.certificates()
-            .upload_verified("laboratory-root", &root.certificate_pem())?;
+        dps.certificates().upload_verified("laboratory-root", &root.certificate_pem())?;
         let attestation = AttestationMechanism::signing_certificate(factory.certificate_pem());
         let mut group = EnrollmentGroup::new("container-trackers", attestation);
         let tags = serde_json::from_str(INITIAL_TWIN_TAGS)?;
-        group.initial_twin = Some(InitialTwin::new(
-            tags,
-            json!({"telemetryInterval": interval, "firmware": "1.0.0"}),
-        ));
+        group.initial_twin =
+            Some(InitialTwin::new(tags, json!({"telemetryInterval": interval, "firmware": "1.0.0"})));
         dps.create_enrollment_group(group)?;
         let hub = emulator.hub(Self::HUB).context("the emulator has no hub")?;
         write(&directory.join("server-ca.pem"), &emulator.server_ca_pem(), 0o644)?;
-        Ok(Self {
-            emulator,
-            hub,
-            factory,
-            directory: directory.into(),
-        })
+        Ok(Self { emulator, hub, factory, directory: directory.into() })
     }
 
     /// Makes the certificate of a new device, and its configuration.
@@ -73,12 +67,7 @@ impl Cloud {
         write(&directory.join("device.pem"), &credentials.chain_pem, 0o644)?;
         write(&directory.join("device.key"), &credentials.key_pem, 0o600)?;
         let roots = self.directory.join("server-ca.pem");
-        Ok(device_config(
-            &directory,
-            self.emulator.id_scope(),
-            roots,
-            self.emulator.port(),
-        ))
+        Ok(device_config(&directory, self.emulator.id_scope(), roots, self.emulator.port()))
     }
 
     /// The twin of a device.
@@ -90,10 +79,7 @@ impl Cloud {
 /// A configuration with `device.pem` and `device.key` in `directory`, for an emulator on this machine.
 pub fn device_config(directory: &Path, id_scope: &str, roots: PathBuf, port: u16) -> Config {
     Config {
-        dps: DpsConfig {
-            id_scope: id_scope.into(),
-            host: tracker_protocol::GLOBAL_DPS_HOST.into(),
-        },
+        dps: DpsConfig { id_scope: id_scope.into(), host: tracker_protocol::GLOBAL_DPS_HOST.into() },
         identity: IdentityConfig {
             certificate: directory.join("device.pem"),
             key: directory.join("device.key"),
@@ -105,9 +91,9 @@ pub fn device_config(directory: &Path, id_scope: &str, roots: PathBuf, port: u16
         },
         sensors: SensorsConfig::default(),
         telemetry: TelemetryConfig::default(),
-        state: StateConfig {
-            directory: directory.join("state"),
-        },
+        clock: ClockConfig { trust_system: true },
+        delivery: DeliveryMode::default(),
+        state: StateConfig { directory: directory.join("state"), ..StateConfig::default() },
     }
 }
 
@@ -117,9 +103,6 @@ fn write(path: &Path, content: &str, mode: u32) -> anyhow::Result<()> {
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    let mut file = options
-        .open(path)
-        .with_context(|| format!("can't write {}", path.display()))?;
-    file.write_all(content.as_bytes())
-        .with_context(|| format!("can't write {}", path.display()))
+    let mut file = options.open(path).with_context(|| format!("can't write {}", path.display()))?;
+    file.write_all(content.as_bytes()).with_context(|| format!("can't write {}", path.display()))
 }

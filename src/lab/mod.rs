@@ -5,9 +5,11 @@
 mod clock;
 mod emulator;
 mod fleet;
+mod received;
 mod screen;
 mod simulate;
 
 pub use emulator::{EmulatorArgs, emulator};
 pub use fleet::{Cloud, INITIAL_TWIN_TAGS, device_config};
+pub use received::{Received, readings};
 pub use simulate::{SimulateArgs, simulate};

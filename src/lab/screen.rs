@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tracker_emulator::TelemetryMessage;
 
+use super::received::readings;
 use crate::clock::{rfc3339, system_time};
 use crate::event::{Event, Severity};
 
@@ -25,19 +26,13 @@ const PLAIN: &str = "\x1b[0m";
 
 impl Screen {
     pub(super) fn new(json: bool) -> Self {
-        Self {
-            json,
-            colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
-        }
+        Self { json, colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() }
     }
 
     /// A line about the laboratory itself; `details` is for scripts.
     pub(super) fn note(&self, event: &str, text: &str, mut details: Value) {
         if self.json {
-            merge(
-                &mut details,
-                json!({"event": event, "time": rfc3339(system_time()), "text": text}),
-            );
+            merge(&mut details, json!({"event": event, "time": rfc3339(system_time()), "text": text}));
             line(&details.to_string());
         } else {
             line(&format!("{}{text}{}", self.style(BOLD), self.style(PLAIN)));
@@ -66,9 +61,14 @@ impl Screen {
 
     /// A message as the hub received it.
     pub(super) fn telemetry(&self, message: &TelemetryMessage) {
-        let body: Value = serde_json::from_slice(&message.body).unwrap_or(Value::Null);
+        for reading in readings(message) {
+            self.reading(message, &reading);
+        }
+    }
+
+    fn reading(&self, message: &TelemetryMessage, body: &Value) {
         if !self.json {
-            return self.row(&message.device_id, "▶", GREEN, &summary(&body));
+            return self.row(&message.device_id, "▶", GREEN, &summary(body));
         }
         let properties: serde_json::Map<String, Value> = message
             .properties
@@ -91,9 +91,7 @@ impl Screen {
     fn row(&self, device: &str, mark: &str, colour: &'static str, text: &str) {
         let (dim, plain, colour) = (self.style(DIM), self.style(PLAIN), self.style(colour));
         let time = system_time().format("%H:%M:%S");
-        line(&format!(
-            "{dim}{time}{plain} {device:<16} {colour}{mark} {text}{plain}"
-        ));
+        line(&format!("{dim}{time}{plain} {device:<16} {colour}{mark} {text}{plain}"));
     }
 
     fn style(&self, code: &'static str) -> &'static str {
@@ -107,12 +105,8 @@ fn summary(body: &Value) -> String {
         Some(value) => format!("{value:.decimals$} {unit}"),
         None => format!("- {unit}"),
     };
-    let time = body["time"]
-        .as_str()
-        .and_then(|time| time.parse::<DateTime<Utc>>().ok());
-    let time = time.map_or("time unknown    ".into(), |time| {
-        time.format("%Y-%m-%d %H:%M").to_string()
-    });
+    let time = body["time"].as_str().and_then(|time| time.parse::<DateTime<Utc>>().ok());
+    let time = time.map_or("time unknown    ".into(), |time| time.format("%Y-%m-%d %H:%M").to_string());
     let position = match (body["location"]["lat"].as_f64(), body["location"]["lon"].as_f64()) {
         (Some(lat), Some(lon)) => format!(
             "{:8.4}°{} {:8.4}°{}  {}",
@@ -125,7 +119,7 @@ fn summary(body: &Value) -> String {
         _ => "no GPS fix".into(),
     };
     format!(
-        "#{:<4} {time}  {:>9}  {:>10}  {:>9}  {position}",
+        "#{} {time}  {:>9}  {:>10}  {:>9}  {position}",
         body["seq"].as_u64().unwrap_or(0),
         number("temperature", 2, "°C"),
         number("pressure", 1, "hPa"),

@@ -9,16 +9,17 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracker_emulator::{Subscription, SubscriptionError, TelemetryCounters, TelemetryMessage};
+use tracker_emulator::{Subscription, SubscriptionError, TelemetryMessage};
 use tracker_sensors::bme280::Settings;
 use tracker_sensors::gps::{PlausibilitySettings, Receiver, ReceiverSettings};
 use tracker_sensors::simulated::{AtEnd, Replay, SimulatedClock, SimulatedContainer, Voyage};
 
 use super::clock::VoyageClock;
 use super::fleet::Cloud;
+use super::received::Received;
 use super::screen::Screen;
 use crate::cli::asked_to_stop;
-use crate::clock::{SystemClock, build_date, system_time};
+use crate::clock::{build_date, system_time};
 use crate::config::Config;
 use crate::event::Events;
 use crate::identity::Identity;
@@ -63,15 +64,10 @@ pub struct SimulateArgs {
 /// Runs the simulation until Ctrl-C.
 pub fn simulate(args: SimulateArgs) -> anyhow::Result<()> {
     if !(args.speed.is_finite() && args.speed > 0.0 && args.speed <= 1000.0) {
-        bail!(
-            "--speed {} is not above 0 and at most 1000 hours a second",
-            args.speed
-        );
+        bail!("--speed {} is not above 0 and at most 1000 hours a second", args.speed);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("no async runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no async runtime")?;
     let result = runtime.block_on(run(args));
     // A name that is being looked up must not hold up the end.
     runtime.shutdown_background();
@@ -107,10 +103,8 @@ async fn local_cloud(
     screen: Screen,
     mut stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let directory = tempfile::Builder::new()
-        .prefix("container-tracker-")
-        .tempdir()
-        .context("no temporary directory")?;
+    let directory =
+        tempfile::Builder::new().prefix("container-tracker-").tempdir().context("no temporary directory")?;
     let cloud = Cloud::start(directory.path(), args.interval).await?;
     screen.note(
         "emulator",
@@ -130,9 +124,10 @@ async fn local_cloud(
         trackers.spawn(tracker.run(asked(stopped.clone())));
     }
     let mut telemetry = cloud.hub.telemetry();
+    let mut received = Received::default();
     let ended = loop {
         tokio::select! {
-            () = show_next(&mut telemetry, screen) => {}
+            () = show_next(&mut telemetry, screen, &mut received) => {}
             _ = stopped.changed() => break Ok(()),
             Some(ended) = trackers.join_next() => break Err(ended),
         }
@@ -146,10 +141,10 @@ async fn local_cloud(
         add(&mut totals, ended??);
     }
     while let Ok(Some(message)) = telemetry.try_next() {
+        received.count(&message);
         screen.telemetry(&message);
     }
-    let received = received(&cloud, args.devices);
-    summarise(screen, args.devices, totals, Some(received));
+    summarise(screen, args.devices, totals, Some(&received));
     cloud.emulator.shutdown().await;
     Ok(())
 }
@@ -161,23 +156,13 @@ async fn real_cloud(
     stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     if args.devices != 2 && args.devices != 1 {
-        bail!(
-            "--config names one identity, so one device can be simulated with it, not {}",
-            args.devices
-        );
+        bail!("--config names one identity, so one device can be simulated with it, not {}", args.devices);
     }
     let config = Config::load(path)?;
     let id = Identity::load(&config.identity)?.registration_id.to_string();
-    let text = format!(
-        "Simulated sensors, {} as configured in {}. Ctrl-C ends.",
-        config.dps.host,
-        path.display()
-    );
-    screen.note(
-        "cloud",
-        &text,
-        json!({"dpsHost": config.dps.host, "idScope": config.dps.id_scope}),
-    );
+    let text =
+        format!("Simulated sensors, {} as configured in {}. Ctrl-C ends.", config.dps.host, path.display());
+    screen.note("cloud", &text, json!({"dpsHost": config.dps.host, "idScope": config.dps.id_scope}));
     let tracker = tracker(args, screen, &id, 0, config)?;
     let totals = tracker.run(asked(stopped)).await?;
     summarise(screen, 1, totals, None);
@@ -199,32 +184,20 @@ fn tracker(
         None => Voyage::named(usual_voyage(index), start, seed)?,
     };
     let title = format!("{id}: {}", voyage.title());
-    screen.note(
-        "voyage",
-        &title,
-        json!({"device": id, "voyage": voyage.name(), "cargo": voyage.cargo()}),
-    );
+    screen.note("voyage", &title, json!({"device": id, "voyage": voyage.name(), "cargo": voyage.cargo()}));
     let clock = SimulatedClock::new(start, args.speed);
     let container = SimulatedContainer::new(voyage, clock, seed);
-    let build_date = build_date().date_naive();
     let gps = match &args.replay {
         Some(path) => {
-            let plausibility = PlausibilitySettings {
-                build_date,
-                time_scale: 1.0,
-            };
+            // The dates of a recording are those of its time.
+            let plausibility = PlausibilitySettings { build_date: None, time_scale: 1.0 };
             let replay = Replay::open(path, AtEnd::Loop)?;
             Receiver::new(replay, ReceiverSettings::new(plausibility, Instant::now()))
         }
         None => {
-            let plausibility = PlausibilitySettings {
-                build_date,
-                time_scale: clock.time_scale(),
-            };
-            Receiver::new(
-                container.gps_receiver(),
-                ReceiverSettings::new(plausibility, Instant::now()),
-            )
+            let build_date = Some(build_date().date_naive());
+            let plausibility = PlausibilitySettings { build_date, time_scale: clock.time_scale() };
+            Receiver::new(container.gps_receiver(), ReceiverSettings::new(plausibility, Instant::now()))
         }
     };
     let device = id.to_owned();
@@ -233,10 +206,7 @@ fn tracker(
         config,
         environment: Some(container.environment_sensor(Settings::default())),
         gps: Some(gps),
-        clock: Arc::new(VoyageClock {
-            voyage: clock,
-            system: SystemClock::new(),
-        }),
+        clock: Arc::new(VoyageClock::new(clock)),
         events,
         first_wait: Duration::ZERO,
     })
@@ -255,9 +225,12 @@ async fn asked(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-async fn show_next(telemetry: &mut Subscription<TelemetryMessage>, screen: Screen) {
+async fn show_next(telemetry: &mut Subscription<TelemetryMessage>, screen: Screen, received: &mut Received) {
     match telemetry.next().await {
-        Ok(message) => screen.telemetry(&message),
+        Ok(message) => {
+            received.count(&message);
+            screen.telemetry(&message);
+        }
         Err(SubscriptionError::Lagged(missed)) => {
             screen.note(
                 "lagged",
@@ -275,28 +248,11 @@ fn add(totals: &mut JournalStats, stats: JournalStats) {
     totals.acknowledged += stats.acknowledged;
     totals.backlog += stats.backlog;
     totals.dropped += stats.dropped;
+    totals.thinned += stats.thinned;
 }
 
-fn received(cloud: &Cloud, devices: u16) -> TelemetryCounters {
-    let mut total = TelemetryCounters::default();
-    for index in 0..devices {
-        if let Ok(counters) = cloud.hub.counters(&format!("sensor-thl-{:03}", index + 1)) {
-            total.received += counters.received;
-            total.distinct_message_ids += counters.distinct_message_ids;
-            total.duplicates += counters.duplicates;
-        }
-    }
-    total
-}
-
-fn summarise(screen: Screen, devices: u16, totals: JournalStats, received: Option<TelemetryCounters>) {
-    let JournalStats {
-        taken,
-        sent,
-        acknowledged,
-        backlog,
-        dropped,
-    } = totals;
+fn summarise(screen: Screen, devices: u16, totals: JournalStats, received: Option<&Received>) {
+    let JournalStats { taken, sent, acknowledged, backlog, dropped, .. } = totals;
     let mut text = format!(
         "{devices} devices: {taken} readings taken, {sent} sent, {acknowledged} acknowledged, {backlog} not yet sent"
     );
@@ -304,16 +260,12 @@ fn summarise(screen: Screen, devices: u16, totals: JournalStats, received: Optio
         "devices": devices, "taken": taken, "sent": sent, "acknowledged": acknowledged, "backlog": backlog,
         "dropped": dropped,
     });
-    if let Some(TelemetryCounters {
-        received,
-        distinct_message_ids,
-        duplicates,
-    }) = received
-    {
+    if let Some(received) = received {
+        let (distinct, duplicates) = (received.distinct(), received.duplicates);
         // Acknowledged, and yet unknown to the hub: that must not be.
-        let lost = acknowledged.saturating_sub(distinct_message_ids) + dropped;
-        text += &format!("; {received} received by the hub, {duplicates} duplicates, {lost} lost");
-        details["received"] = received.into();
+        let lost = acknowledged.saturating_sub(distinct) + dropped;
+        text += &format!("; {distinct} received by the hub, {duplicates} duplicates, {lost} lost");
+        details["received"] = distinct.into();
         details["duplicates"] = duplicates.into();
         details["lost"] = lost.into();
     }

@@ -2,4 +2,6 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, missing_docs, unreachable_pub)]
 
+#[cfg(feature = "lab")]
+pub mod agent;
 pub mod openssl;

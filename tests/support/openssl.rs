@@ -28,9 +28,7 @@ pub struct Device {
 
 impl Factory {
     pub fn new() -> Self {
-        let factory = Self {
-            directory: tempfile::tempdir().unwrap(),
-        };
+        let factory = Self { directory: tempfile::tempdir().unwrap() };
         fs::write(factory.path("extensions.cnf"), EXTENSIONS).unwrap();
         factory.ec_key("root");
         factory.openssl(&[
@@ -61,13 +59,7 @@ impl Factory {
             "root.pem",
         ]);
         factory.ec_key("intermediate");
-        factory.sign(
-            "intermediate",
-            "/O=Cheese/CN=Cheese Intermediate CA",
-            "root",
-            "ca",
-            1825,
-        );
+        factory.sign("intermediate", "/O=Cheese/CN=Cheese Intermediate CA", "root", "ca", 1825);
         factory
     }
 
@@ -95,16 +87,7 @@ impl Factory {
     /// Has the request of `name` signed by `issuer`.
     pub fn sign(&self, name: &str, subject: &str, issuer: &str, extensions: &str, days: i32) {
         let file = |suffix: &str| format!("{name}.{suffix}");
-        self.openssl(&[
-            "req",
-            "-new",
-            "-key",
-            &file("key"),
-            "-subj",
-            subject,
-            "-out",
-            &file("csr"),
-        ]);
+        self.openssl(&["req", "-new", "-key", &file("key"), "-subj", subject, "-out", &file("csr")]);
         self.openssl(&[
             "x509",
             "-req",
@@ -138,17 +121,11 @@ impl Factory {
         self.sign(file, &format!("/CN={common_name}"), "intermediate", "leaf", days);
         let chain = self.path(&format!("{file}-chain.pem"));
         fs::write(&chain, self.pem(file) + &self.pem("intermediate")).unwrap();
-        Device {
-            chain,
-            key: self.path(&format!("{file}.key")),
-        }
+        Device { chain, key: self.path(&format!("{file}.key")) }
     }
 
     pub fn openssl(&self, arguments: &[&str]) {
-        let output = Command::new("openssl")
-            .args(arguments)
-            .current_dir(self.directory.path())
-            .output();
+        let output = Command::new("openssl").args(arguments).current_dir(self.directory.path()).output();
         let output = output.expect("the openssl command line is installed");
         assert!(
             output.status.success(),

@@ -21,7 +21,7 @@ use crate::{
     faults::{FaultKind, Place},
     id::guid,
     mqtt::{Connect, ConnectCode, Link, Packet, PacketId, Publish, QoS, SubscribeCode},
-    server::{Acknowledger, PeerCertificates, how_it_ended, silence_allowed},
+    server::{Acknowledger, PeerCertificates, how_it_ended, shown, silence_allowed},
 };
 
 /// A whole DPS message is at most 96 KB; the topic comes on top.
@@ -101,7 +101,7 @@ fn admit(dps: &Dps, connect: &Connect, user_name: &DpsUsername) -> Result<(), (C
         device: &connect.client_id,
     };
     let faulty = dps.0.faults.take(place, |kind| match kind {
-        FaultKind::RefuseConnect(code) => ConnectCode::from_byte(*code),
+        FaultKind::RefuseConnect(code) => ConnectCode::refusal(*code),
         _ => None,
     });
     if let Some(code) = faulty {
@@ -192,7 +192,10 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
 
     fn subscribe(&mut self, packet_id: PacketId, filters: &[(String, QoS)]) -> Result<(), DisconnectReason> {
         if let Some((filter, _)) = filters.iter().find(|(filter, _)| filter != RESPONSE_FILTER) {
-            let what = format!("a subscription to \"{filter}\", which is not a topic of DPS");
+            let what = format!(
+                "a subscription to \"{}\", which is not a topic of DPS",
+                shown(filter)
+            );
             return Err(DisconnectReason::ProtocolViolation(what));
         }
         self.subscribed = true;
@@ -292,8 +295,9 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
             return Err(Refused::bad_request("payload is not a JSON object"));
         }
         let unimplemented = |member: &str, what: &str| Refused {
-            status: 501,
-            error_code: 501_000,
+            // Not 501: SDKs repeat a request for ever that is answered with 429 or more.
+            status: 400,
+            error_code: 400_004,
             message: format!("this emulator does not implement {what}"),
             reason: format!("\"{member}\" in the request: {what} is not implemented"),
             retry_after: None,
@@ -319,7 +323,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
                 status: 404,
                 error_code: 404_203,
                 message: "Async operation not found.".into(),
-                reason: format!("it has no operation \"{operation_id}\""),
+                reason: format!("it has no operation \"{}\"", shown(operation_id)),
                 retry_after: None,
             })?;
         Ok(if operation.status == RegistrationStatus::Assigning {

@@ -91,6 +91,9 @@ impl Hub {
             entry.queue.release(old.id);
         }
         let kept = entry.kept_session.take().filter(|_| !connect.clean_session);
+        if !connect.clean_session {
+            entry.kept_session = Some(kept.clone().unwrap_or_default());
+        }
         let (handle, orders) = pair(connection_id, kept);
         entry.connection = Some(handle);
         entry.connection_updated = now;
@@ -114,26 +117,23 @@ impl Hub {
             .send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// The session of a device has ended. `kept` are its subscriptions if it asked for them to be kept.
-    pub(super) fn depart(
-        &self,
-        device_id: &str,
-        connection_id: u64,
-        kept: Option<Subscriptions>,
-        reason: DisconnectReason,
-    ) {
+    /// Keeps the subscriptions of a client that connected with clean session 0, for its next connection.
+    pub(super) fn keep_session(&self, device_id: &str, connection_id: u64, subscriptions: &Subscriptions) {
         let mut registry = lock(&self.0.registry);
-        // After a takeover, or a deletion, the entry is not this session's any more.
-        if let Some(entry) = registry.find(device_id)
-            && entry
-                .connection
-                .as_ref()
-                .is_some_and(|connection| connection.id == connection_id)
+        if let Some(entry) = registry.connected(device_id, connection_id)
+            && let Some(kept) = &mut entry.kept_session
         {
+            kept.clone_from(subscriptions);
+        }
+    }
+
+    /// The session of a device has ended.
+    pub(super) fn depart(&self, device_id: &str, connection_id: u64, reason: DisconnectReason) {
+        let mut registry = lock(&self.0.registry);
+        if let Some(entry) = registry.connected(device_id, connection_id) {
             entry.connection = None;
             entry.connection_updated = self.0.clock.now();
             entry.queue.release(connection_id);
-            entry.kept_session = kept;
         }
         drop(registry);
         self.0.events.tell(EventKind::DeviceDisconnected {

@@ -85,7 +85,7 @@ pub(super) struct Entry {
     pub last_activity: DateTime<Utc>,
     pub tally: Tally,
     pub queue: MessageQueue,
-    /// Subscriptions of a client that connected with clean session 0 and is away.
+    /// Subscriptions of a client that connects with clean session 0; for its next connection.
     pub kept_session: Option<Subscriptions>,
 }
 
@@ -146,6 +146,16 @@ impl Registry {
 
     pub(super) fn find(&mut self, device_id: &str) -> Option<&mut Entry> {
         self.devices.get_mut(device_id)
+    }
+
+    /// A device as the business of one connection: after a takeover, or a deletion, it is not that any more.
+    pub(super) fn connected(&mut self, device_id: &str, connection_id: u64) -> Option<&mut Entry> {
+        self.devices.get_mut(device_id).filter(|entry| {
+            entry
+                .connection
+                .as_ref()
+                .is_some_and(|connection| connection.id == connection_id)
+        })
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &Entry)> {

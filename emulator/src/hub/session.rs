@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -25,7 +26,7 @@ use crate::{
     id::guid,
     lock::lock,
     mqtt::{Connect, ConnectCode, Link, Packet, PacketId, Publish, QoS, SubscribeCode},
-    server::{Acknowledger, how_it_ended, silence_allowed},
+    server::{Acknowledger, how_it_ended, shown, silence_allowed},
     x509::Certificate,
 };
 
@@ -65,7 +66,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite>(
         device: &device_id,
     };
     let faulty = hub.0.faults.take(place, |kind| match kind {
-        FaultKind::RefuseConnect(code) => ConnectCode::from_byte(*code),
+        FaultKind::RefuseConnect(code) => ConnectCode::refusal(*code),
         _ => None,
     });
     if let Some(code) = faulty {
@@ -131,16 +132,15 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite>(
             break DisconnectReason::Backlog;
         }
     };
-    let kept = (!connect.clean_session).then(|| std::mem::take(&mut session.subscriptions));
     drop(session);
     if reason != DisconnectReason::Disconnect
         && let Some(will) = connect.will
         && let Ok(DeviceTopic::Telemetry { mut properties, .. }) = will.topic.parse()
     {
         properties.insert("iothub-MessageType", Some("Will".into()));
-        hub.receive(&device_id, will.message, properties, false);
+        hub.receive(&device_id, &will.message, properties, false);
     }
-    hub.depart(&device_id, connection_id, kept, reason);
+    hub.depart(&device_id, connection_id, reason);
 }
 
 struct Session<'a, S> {
@@ -183,6 +183,8 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
                         self.subscriptions.remove(&filter);
                     }
                 }
+                self.hub
+                    .keep_session(self.device_id, self.connection_id, &self.subscriptions);
                 self.link.queue(&Packet::UnsubAck(packet_id));
             }
             Packet::PingReq => self.link.queue(&Packet::PingResp),
@@ -199,13 +201,18 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         let mut codes = Vec::with_capacity(filters.len());
         for (filter, qos) in filters {
             let Some(known) = Filter::parse(filter, self.device_id) else {
-                let what = format!("a subscription to \"{filter}\", which is not one of the hub's topics");
+                let what = format!(
+                    "a subscription to \"{}\", which is not one of the hub's topics",
+                    shown(filter)
+                );
                 return Err(DisconnectReason::ProtocolViolation(what));
             };
             let granted = (*qos).min(QoS::AtLeastOnce);
             self.subscriptions.insert(known, granted);
             codes.push(SubscribeCode::Granted(granted));
         }
+        self.hub
+            .keep_session(self.device_id, self.connection_id, &self.subscriptions);
         self.link.queue(&Packet::SubAck { packet_id, codes });
         self.hub.announce_arrival();
         Ok(())
@@ -226,7 +233,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
                 mut properties,
             } => {
                 if device_id != self.device_id {
-                    return violation(format!("telemetry in the name of \"{device_id}\""));
+                    return violation(format!("telemetry in the name of \"{}\"", shown(&device_id)));
                 }
                 let size = publish.payload.len() + properties.metered_len();
                 if size > MAX_TELEMETRY {
@@ -236,7 +243,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
                     properties.insert("mqtt-retain", Some("true".into()));
                 }
                 self.hub
-                    .receive(self.device_id, publish.payload, properties, publish.dup);
+                    .receive(self.device_id, &publish.payload, properties, publish.dup);
                 self.acknowledge(publish.packet_id);
             }
             DeviceTopic::TwinGet { request_id } => {
@@ -426,7 +433,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
 
 impl Hub {
     /// Takes a message in: it counts as received from here on.
-    fn receive(&self, device_id: &str, body: bytes::Bytes, properties: PropertyBag, marked_duplicate: bool) {
+    fn receive(&self, device_id: &str, body: &[u8], properties: PropertyBag, marked_duplicate: bool) {
         let now = self.0.clock.now();
         let mut registry = lock(&self.0.registry);
         let sequence_number = registry.next_sequence_number();
@@ -440,7 +447,8 @@ impl Hub {
             device_id: device_id.to_owned(),
             enqueued_time: now,
             sequence_number,
-            body,
+            // A copy: the bytes received share their memory with the packets around them.
+            body: Bytes::copy_from_slice(body),
             properties,
             marked_duplicate,
             repeated_message_id,

@@ -45,6 +45,12 @@ pub(crate) fn decode(buffer: &mut BytesMut, limit: usize) -> Result<Option<Packe
     let Some(&first) = buffer.first() else {
         return Ok(None);
     };
+    // Judged at once: what is not MQTT is not waited for.
+    let (packet, expected_flags) = kind_of(first)?;
+    let flags = first & 0x0f;
+    if expected_flags.is_some_and(|expected| expected != flags) {
+        return Err(DecodeError::Flags { packet, flags });
+    }
     let Some((length, header)) = remaining_length(buffer)? else {
         return Ok(None);
     };
@@ -55,9 +61,9 @@ pub(crate) fn decode(buffer: &mut BytesMut, limit: usize) -> Result<Option<Packe
     if buffer.len() < size {
         return Ok(None);
     }
-    let mut packet = buffer.split_to(size).freeze();
-    packet.advance(header);
-    body(first >> 4, first & 0x0f, packet).map(Some)
+    let mut bytes = buffer.split_to(size).freeze();
+    bytes.advance(header);
+    body(first, Fields { packet, bytes }).map(Some)
 }
 
 /// The value of the remaining-length field and the size of the whole fixed header.
@@ -75,35 +81,37 @@ fn remaining_length(buffer: &[u8]) -> Result<Option<(usize, usize)>, DecodeError
     Err(DecodeError::RemainingLength)
 }
 
-fn body(kind: u8, flags: u8, bytes: Bytes) -> Result<Packet, DecodeError> {
-    let fields = |packet, expected: u8| {
-        if flags == expected {
-            Ok(Fields {
-                packet,
-                bytes: bytes.clone(),
-            })
-        } else {
-            Err(DecodeError::Flags { packet, flags })
-        }
-    };
-    match kind {
-        1 => connect(fields("CONNECT", 0)?),
-        2 => connack(fields("CONNACK", 0)?),
-        3 => publish(
-            flags,
-            Fields {
-                packet: "PUBLISH",
-                bytes,
-            },
-        ),
-        4 => fields("PUBACK", 0)?.only_packet_id().map(Packet::PubAck),
-        8 => subscribe(fields("SUBSCRIBE", 0b0010)?),
-        9 => suback(fields("SUBACK", 0)?),
-        10 => unsubscribe(fields("UNSUBSCRIBE", 0b0010)?),
-        11 => fields("UNSUBACK", 0)?.only_packet_id().map(Packet::UnsubAck),
-        12 => fields("PINGREQ", 0)?.end().map(|()| Packet::PingReq),
-        13 => fields("PINGRESP", 0)?.end().map(|()| Packet::PingResp),
-        14 => fields("DISCONNECT", 0)?.end().map(|()| Packet::Disconnect),
+/// The name of a packet type and the flags its first byte has to carry; `None` where the flags have a meaning.
+fn kind_of(first: u8) -> Result<(&'static str, Option<u8>), DecodeError> {
+    Ok(match first >> 4 {
+        1 => ("CONNECT", Some(0)),
+        2 => ("CONNACK", Some(0)),
+        3 => ("PUBLISH", None),
+        4 => ("PUBACK", Some(0)),
+        8 => ("SUBSCRIBE", Some(0b0010)),
+        9 => ("SUBACK", Some(0)),
+        10 => ("UNSUBSCRIBE", Some(0b0010)),
+        11 => ("UNSUBACK", Some(0)),
+        12 => ("PINGREQ", Some(0)),
+        13 => ("PINGRESP", Some(0)),
+        14 => ("DISCONNECT", Some(0)),
+        other => return Err(DecodeError::PacketType(other)),
+    })
+}
+
+fn body(first: u8, fields: Fields) -> Result<Packet, DecodeError> {
+    match first >> 4 {
+        1 => connect(fields),
+        2 => connack(fields),
+        3 => publish(first & 0x0f, fields),
+        4 => fields.only_packet_id().map(Packet::PubAck),
+        8 => subscribe(fields),
+        9 => suback(fields),
+        10 => unsubscribe(fields),
+        11 => fields.only_packet_id().map(Packet::UnsubAck),
+        12 => fields.end().map(|()| Packet::PingReq),
+        13 => fields.end().map(|()| Packet::PingResp),
+        14 => fields.end().map(|()| Packet::Disconnect),
         other => Err(DecodeError::PacketType(other)),
     }
 }

@@ -39,6 +39,11 @@ pub(crate) enum ConnectCode {
 }
 
 impl ConnectCode {
+    /// The refusal with this number, 1 to 5.
+    pub(crate) fn refusal(byte: u8) -> Option<Self> {
+        Self::from_byte(byte).filter(|code| *code != Self::Accepted)
+    }
+
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
         Some(match byte {
             0 => Self::Accepted,

@@ -6,7 +6,7 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::server::TlsStream;
 use tracker_protocol::{dps::DpsUsername, hub::HubUsername};
 
-use super::{PeerCertificates, accept::Shared};
+use super::{PeerCertificates, accept::Shared, shown};
 use crate::{
     dps,
     events::EventKind,
@@ -24,6 +24,12 @@ const FAREWELL: Duration = Duration::from_millis(500);
 
 /// CONNECT carries client identifier, user name, password, and a will of at most one message.
 const CONNECT_LIMIT: usize = 400 * 1024;
+
+/// A device ID, a slash and a module ID, each of 128.
+const MAX_CLIENT_ID: usize = 257;
+
+/// Longer than any user name with all its parameters.
+const MAX_USER_NAME: usize = 4096;
 
 /// Certificates looked at in a presented chain.
 const MAX_CHAIN: usize = 10;
@@ -84,7 +90,7 @@ async fn dispatch(
         });
         shared.events.tell(EventKind::ConnectionRefused {
             service: service.to_owned(),
-            client_id: connect.client_id.clone(),
+            client_id: shown(&connect.client_id),
             code: Some(code as u8),
             reason,
         });
@@ -96,9 +102,23 @@ async fn dispatch(
         );
         return refuse(link, "", ConnectCode::UnacceptableProtocolVersion, reason);
     }
+    if connect.client_id.len() > MAX_CLIENT_ID {
+        let reason = format!(
+            "a client identifier of {} bytes; the limit is {MAX_CLIENT_ID}",
+            connect.client_id.len()
+        );
+        return refuse(link, "", ConnectCode::IdentifierRejected, reason);
+    }
     let Some(user_name) = connect.user_name.clone() else {
         return refuse(link, "", ConnectCode::NotAuthorized, "no user name".into());
     };
+    if user_name.len() > MAX_USER_NAME {
+        let reason = format!(
+            "a user name of {} bytes; the limit is {MAX_USER_NAME}",
+            user_name.len()
+        );
+        return refuse(link, "", ConnectCode::NotAuthorized, reason);
+    }
     let dps_error = match user_name.parse::<DpsUsername>() {
         Ok(user_name) => {
             let shutdown = shared.shutdown.clone();

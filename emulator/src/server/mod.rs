@@ -55,6 +55,15 @@ pub(crate) fn how_it_ended(error: &LinkError) -> DisconnectReason {
     }
 }
 
+/// Text from the wire as it stands in a reason: shortened, so that nobody fills the events with it.
+pub(crate) fn shown(text: &str) -> String {
+    const SHOWN: usize = 160;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,9 @@ use rumqttc::{
 };
 use rustls::{
     ClientConfig, RootCertStore, SupportedProtocolVersion,
+    crypto::ring::sign::any_supported_type,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 use serde_json::{Value, json};
 use tracker_emulator::{
@@ -224,9 +226,9 @@ pub fn tls(
                 .collect::<Result<Vec<_>, _>>()
                 .expect("a chain");
             let key = PrivateKeyDer::from_pem_slice(credentials.key_pem.as_bytes()).expect("a key");
-            builder
-                .with_client_auth_cert(chain, key)
-                .expect("a key of this certificate")
+            let key = any_supported_type(&key).expect("a key that ring has");
+            // The usual way in would look at the certificate, and refuses those of version 1.
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(CertifiedKey::new(chain, key))))
         }
     })
 }

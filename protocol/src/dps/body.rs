@@ -143,10 +143,7 @@ mod tests {
             "registrationState":{"registrationId":"dev-1","status":"disabled"}}"#;
         let operation: RegistrationOperation = serde_json::from_str(body).unwrap();
         assert_eq!(operation.status, RegistrationStatus::Disabled);
-        assert_eq!(
-            operation.registration_state.unwrap().status,
-            Some(RegistrationStatus::Disabled)
-        );
+        assert_eq!(operation.registration_state.unwrap().status, Some(RegistrationStatus::Disabled));
     }
 
     #[test]

@@ -160,14 +160,7 @@ impl fmt::Display for Refusal {
 impl Registration {
     /// A registration that has not begun. `payload` goes to a custom allocation webhook, if there is one.
     pub fn new(registration_id: RegistrationId, payload: Option<serde_json::Map<String, Value>>) -> Self {
-        Self {
-            registration_id,
-            payload,
-            requests: 0,
-            polls: 0,
-            delays: 0,
-            state: State::Idle(None),
-        }
+        Self { registration_id, payload, requests: 0, polls: 0, delays: 0, state: State::Idle(None) }
     }
 
     /// How many requests (registrations and polls) have been made.
@@ -195,35 +188,17 @@ impl Registration {
         let request_id = self.requests.to_string();
         let deadline = now + ANSWER_TIMEOUT;
         let (request, payload) = match &operation_id {
-            None => (
-                Request::Register {
-                    request_id: request_id.clone(),
-                },
-                self.body(),
-            ),
+            None => (Request::Register { request_id: request_id.clone() }, self.body()),
             Some(operation) => {
                 self.polls += 1;
                 (
-                    Request::Poll {
-                        request_id: request_id.clone(),
-                        operation_id: operation.clone(),
-                    },
+                    Request::Poll { request_id: request_id.clone(), operation_id: operation.clone() },
                     Vec::new(),
                 )
             }
         };
-        self.state = State::Asked {
-            request_id,
-            operation_id,
-            deadline,
-        };
-        Step::Publish(
-            Publish {
-                topic: request.to_string(),
-                payload,
-            },
-            deadline,
-        )
+        self.state = State::Asked { request_id, operation_id, deadline };
+        Step::Publish(Publish { topic: request.to_string(), payload }, deadline)
     }
 
     fn body(&self) -> Vec<u8> {
@@ -245,10 +220,9 @@ impl Registration {
                 self.give_up(None, "DPS did not acknowledge the subscription".into())
             }
             State::Asked { deadline, .. } if now < *deadline => Step::Wait(*deadline),
-            State::Asked { .. } => self.give_up(
-                None,
-                format!("DPS did not answer within {} s", ANSWER_TIMEOUT.as_secs()),
-            ),
+            State::Asked { .. } => {
+                self.give_up(None, format!("DPS did not answer within {} s", ANSWER_TIMEOUT.as_secs()))
+            }
             State::Waiting { until, .. } if now < *until => Step::Wait(*until),
             State::Waiting { operation_id, .. } => {
                 let operation_id = operation_id.take();
@@ -259,12 +233,7 @@ impl Registration {
     }
 
     fn answered(&mut self, now: Duration, jitter: f64, response: &Response, payload: &[u8]) -> Step {
-        let State::Asked {
-            request_id,
-            operation_id,
-            ..
-        } = &mut self.state
-        else {
+        let State::Asked { request_id, operation_id, .. } = &mut self.state else {
             return self.tick(now);
         };
         if *request_id != response.request_id {
@@ -290,11 +259,7 @@ impl Registration {
                     404 => RefusalKind::NotFound,
                     _ => RefusalKind::BadRequest,
                 };
-                self.end(Outcome::Refused(Refusal {
-                    kind,
-                    code: error.error_code,
-                    message: error.message,
-                }))
+                self.end(Outcome::Refused(Refusal { kind, code: error.error_code, message: error.message }))
             }
         }
     }
@@ -309,19 +274,13 @@ impl Registration {
             RegistrationStatus::Disabled => self.refused(RefusalKind::Disabled, state),
             RegistrationStatus::Assigning | RegistrationStatus::Unassigned | RegistrationStatus::Other(_) => {
                 if operation.operation_id.is_empty() {
-                    return self.give_up(
-                        asked,
-                        "DPS is assigning but gave no operation ID to ask after".into(),
-                    );
+                    return self
+                        .give_up(asked, "DPS is assigning but gave no operation ID to ask after".into());
                 }
                 if self.polls >= MOST_POLLS {
                     return self.give_up(asked, format!("still not assigned after {MOST_POLLS} polls"));
                 }
-                self.wait(
-                    now,
-                    asked.unwrap_or(DEFAULT_WAIT).max(SHORTEST_WAIT),
-                    Some(operation.operation_id),
-                )
+                self.wait(now, asked.unwrap_or(DEFAULT_WAIT).max(SHORTEST_WAIT), Some(operation.operation_id))
             }
         }
     }
@@ -368,18 +327,12 @@ impl Registration {
         };
         self.delays += 1;
         // Without a word from the service the wait doubles; the jitter only ever lengthens it.
-        let asked = response
-            .retry_after
-            .unwrap_or(DEFAULT_WAIT * (1 << self.delays.min(MOST_DELAYS)));
+        let asked = response.retry_after.unwrap_or(DEFAULT_WAIT * (1 << self.delays.min(MOST_DELAYS)));
         if asked > LONGEST_WAIT_CONNECTED || self.delays > MOST_DELAYS {
             return self.give_up(response.retry_after, why);
         }
         let spread = (asked / 4).max(SHORTEST_WAIT);
-        self.wait(
-            now,
-            asked.max(SHORTEST_WAIT) + spread.mul_f64(jitter),
-            operation_id,
-        )
+        self.wait(now, asked.max(SHORTEST_WAIT) + spread.mul_f64(jitter), operation_id)
     }
 
     fn wait(&mut self, now: Duration, wait: Duration, operation_id: Option<String>) -> Step {

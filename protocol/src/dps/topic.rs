@@ -32,10 +32,7 @@ impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Register { request_id } => write!(f, "{REGISTER}?$rid={request_id}"),
-            Self::Poll {
-                request_id,
-                operation_id,
-            } => {
+            Self::Poll { request_id, operation_id } => {
                 write!(f, "{POLL}?$rid={request_id}&operationId={operation_id}")
             }
         }
@@ -48,22 +45,12 @@ impl FromStr for Request {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let bad = |why: &str| ParseError::new("DPS request topic", text, why);
         let field = |query, key: &str| {
-            query::value(query, key)
-                .map(str::to_owned)
-                .ok_or_else(|| bad(&format!("{key} is missing")))
+            query::value(query, key).map(str::to_owned).ok_or_else(|| bad(&format!("{key} is missing")))
         };
-        if let Some(query) = text
-            .strip_prefix(REGISTER)
-            .and_then(|rest| rest.strip_prefix('?'))
-        {
-            Ok(Self::Register {
-                request_id: field(query, "$rid")?,
-            })
+        if let Some(query) = text.strip_prefix(REGISTER).and_then(|rest| rest.strip_prefix('?')) {
+            Ok(Self::Register { request_id: field(query, "$rid")? })
         } else if let Some(query) = text.strip_prefix(POLL).and_then(|rest| rest.strip_prefix('?')) {
-            Ok(Self::Poll {
-                request_id: field(query, "$rid")?,
-                operation_id: field(query, "operationId")?,
-            })
+            Ok(Self::Poll { request_id: field(query, "$rid")?, operation_id: field(query, "operationId")? })
         } else {
             Err(bad("it is neither a registration nor a status request"))
         }
@@ -97,24 +84,17 @@ impl FromStr for Response {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let bad = |why: String| ParseError::new("DPS response topic", text, why);
-        let rest = text
-            .strip_prefix(RESPONSE)
-            .ok_or_else(|| bad(format!("it does not begin with {RESPONSE}")))?;
-        let (status, query) = rest
-            .split_once("/?")
-            .ok_or_else(|| bad("no /? after the status".into()))?;
+        let rest =
+            text.strip_prefix(RESPONSE).ok_or_else(|| bad(format!("it does not begin with {RESPONSE}")))?;
+        let (status, query) = rest.split_once("/?").ok_or_else(|| bad("no /? after the status".into()))?;
         let request_id = query::value(query, "$rid").ok_or_else(|| bad("$rid is missing".into()))?;
         let retry_after = query::value(query, "retry-after")
             .map(|seconds| {
-                seconds
-                    .parse()
-                    .map_err(|_| bad(format!("retry-after={seconds} is not a number of seconds")))
+                seconds.parse().map_err(|_| bad(format!("retry-after={seconds} is not a number of seconds")))
             })
             .transpose()?;
         Ok(Self {
-            status: status
-                .parse()
-                .map_err(|_| bad(format!("{status:?} is not a status code")))?,
+            status: status.parse().map_err(|_| bad(format!("{status:?} is not a status code")))?,
             request_id: request_id.into(),
             retry_after: retry_after.map(Duration::from_secs),
         })
@@ -127,23 +107,11 @@ mod tests {
 
     #[test]
     fn responses_parse_in_either_order() {
-        let expected = Response {
-            status: 202,
-            request_id: "1".into(),
-            retry_after: Some(Duration::from_secs(3)),
-        };
-        assert_eq!(
-            "$dps/registrations/res/202/?$rid=1&retry-after=3".parse(),
-            Ok(expected.clone())
-        );
-        assert_eq!(
-            "$dps/registrations/res/202/?retry-after=3&$rid=1".parse(),
-            Ok(expected.clone())
-        );
-        assert_eq!(
-            expected.to_string(),
-            "$dps/registrations/res/202/?$rid=1&retry-after=3"
-        );
+        let expected =
+            Response { status: 202, request_id: "1".into(), retry_after: Some(Duration::from_secs(3)) };
+        assert_eq!("$dps/registrations/res/202/?$rid=1&retry-after=3".parse(), Ok(expected.clone()));
+        assert_eq!("$dps/registrations/res/202/?retry-after=3&$rid=1".parse(), Ok(expected.clone()));
+        assert_eq!(expected.to_string(), "$dps/registrations/res/202/?$rid=1&retry-after=3");
     }
 
     #[test]

@@ -22,16 +22,8 @@ pub struct DpsUsername {
 
 impl fmt::Display for DpsUsername {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            id_scope,
-            registration_id,
-            api_version,
-            client_version,
-        } = self;
-        write!(
-            f,
-            "{id_scope}/registrations/{registration_id}/api-version={api_version}"
-        )?;
+        let Self { id_scope, registration_id, api_version, client_version } = self;
+        write!(f, "{id_scope}/registrations/{registration_id}/api-version={api_version}")?;
         match client_version {
             Some(agent) => write!(f, "&ClientVersion={}", percent::encode(agent)),
             None => Ok(()),
@@ -44,12 +36,10 @@ impl FromStr for DpsUsername {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let bad = |why: &str| ParseError::new("DPS user name", text, why);
-        let (id_scope, rest) = text
-            .split_once("/registrations/")
-            .ok_or_else(|| bad("no /registrations/ in it"))?;
-        let (registration_id, query) = rest
-            .split_once('/')
-            .ok_or_else(|| bad("no /api-version= after the registration ID"))?;
+        let (id_scope, rest) =
+            text.split_once("/registrations/").ok_or_else(|| bad("no /registrations/ in it"))?;
+        let (registration_id, query) =
+            rest.split_once('/').ok_or_else(|| bad("no /api-version= after the registration ID"))?;
         if id_scope.is_empty() || id_scope.contains('/') {
             return Err(bad("the ID scope before /registrations/ must be one word"));
         }

@@ -87,10 +87,7 @@ pub enum CloudTopic {
 impl fmt::Display for DeviceTopic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Telemetry {
-                device_id,
-                properties,
-            } => {
+            Self::Telemetry { device_id, properties } => {
                 write!(f, "devices/{device_id}/messages/events/{properties}")
             }
             Self::TwinGet { request_id } => write!(f, "{TWIN_GET}$rid={request_id}"),
@@ -105,11 +102,7 @@ impl fmt::Display for DeviceTopic {
 impl fmt::Display for CloudTopic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TwinResponse {
-                status,
-                request_id,
-                version,
-            } => {
+            Self::TwinResponse { status, request_id, version } => {
                 write!(f, "{TWIN_RESPONSE}{status}/?$rid={request_id}")?;
                 match version {
                     Some(version) => write!(f, "&$version={version}"),
@@ -120,10 +113,7 @@ impl fmt::Display for CloudTopic {
             Self::MethodRequest { name, request_id } => {
                 write!(f, "{METHOD_REQUEST}{name}/?$rid={request_id}")
             }
-            Self::DeviceBound {
-                device_id,
-                properties,
-            } => {
+            Self::DeviceBound { device_id, properties } => {
                 write!(f, "devices/{device_id}/messages/devicebound/{properties}")
             }
         }
@@ -151,22 +141,17 @@ impl Fields<'_> {
     fn number<T: FromStr>(&self, key: &str) -> Result<Option<T>, ParseError> {
         query::value(self.query, key)
             .map(|text| {
-                text.parse()
-                    .map_err(|_| self.error(format!("{key}={text} is not a number it can be")))
+                text.parse().map_err(|_| self.error(format!("{key}={text} is not a number it can be")))
             })
             .transpose()
     }
 
     /// Splits `{status}/?{query}`.
     fn status<T: FromStr>(&mut self) -> Result<T, ParseError> {
-        let (status, query) = self
-            .query
-            .split_once("/?")
-            .ok_or_else(|| self.error("no /? after the status"))?;
+        let (status, query) =
+            self.query.split_once("/?").ok_or_else(|| self.error("no /? after the status"))?;
         self.query = query;
-        status
-            .parse()
-            .map_err(|_| self.error(format!("{status:?} is not a status")))
+        status.parse().map_err(|_| self.error(format!("{status:?} is not a status")))
     }
 }
 
@@ -192,37 +177,19 @@ impl FromStr for DeviceTopic {
 
     fn from_str(topic: &str) -> Result<Self, Self::Err> {
         const WHAT: &str = "hub topic of a device";
-        let fields = |query| Fields {
-            what: WHAT,
-            topic,
-            query,
-        };
+        let fields = |query| Fields { what: WHAT, topic, query };
         if let Some(query) = topic.strip_prefix(TWIN_GET) {
-            Ok(Self::TwinGet {
-                request_id: fields(query).text("$rid")?,
-            })
+            Ok(Self::TwinGet { request_id: fields(query).text("$rid")? })
         } else if let Some(query) = topic.strip_prefix(TWIN_REPORTED) {
-            Ok(Self::ReportedPatch {
-                request_id: fields(query).text("$rid")?,
-            })
+            Ok(Self::ReportedPatch { request_id: fields(query).text("$rid")? })
         } else if let Some(rest) = topic.strip_prefix(METHOD_RESPONSE) {
             let mut fields = fields(rest);
-            Ok(Self::MethodResponse {
-                status: fields.status()?,
-                request_id: fields.text("$rid")?,
-            })
+            Ok(Self::MethodResponse { status: fields.status()?, request_id: fields.text("$rid")? })
         } else if let Some(parsed) = message(WHAT, topic, "events") {
             let (device_id, properties) = parsed?;
-            Ok(Self::Telemetry {
-                device_id,
-                properties,
-            })
+            Ok(Self::Telemetry { device_id, properties })
         } else {
-            Err(ParseError::new(
-                WHAT,
-                topic,
-                "it is none of telemetry, twin or method response",
-            ))
+            Err(ParseError::new(WHAT, topic, "it is none of telemetry, twin or method response"))
         }
     }
 }
@@ -232,11 +199,7 @@ impl FromStr for CloudTopic {
 
     fn from_str(topic: &str) -> Result<Self, Self::Err> {
         const WHAT: &str = "hub topic for a device";
-        let fields = |query| Fields {
-            what: WHAT,
-            topic,
-            query,
-        };
+        let fields = |query| Fields { what: WHAT, topic, query };
         if let Some(rest) = topic.strip_prefix(TWIN_RESPONSE) {
             let mut fields = fields(rest);
             Ok(Self::TwinResponse {
@@ -246,35 +209,22 @@ impl FromStr for CloudTopic {
             })
         } else if let Some(query) = topic.strip_prefix(TWIN_DESIRED) {
             let fields = fields(query);
-            let version = fields
-                .number("$version")?
-                .ok_or_else(|| fields.error("$version is missing"))?;
+            let version = fields.number("$version")?.ok_or_else(|| fields.error("$version is missing"))?;
             Ok(Self::DesiredPatch { version })
         } else if let Some(rest) = topic.strip_prefix(METHOD_REQUEST) {
             let mut fields = fields(rest);
-            let (name, query) = rest
-                .split_once("/?")
-                .ok_or_else(|| fields.error("no /? after the method"))?;
+            let (name, query) =
+                rest.split_once("/?").ok_or_else(|| fields.error("no /? after the method"))?;
             if name.is_empty() {
                 return Err(fields.error("the method has no name"));
             }
             fields.query = query;
-            Ok(Self::MethodRequest {
-                name: name.into(),
-                request_id: fields.text("$rid")?,
-            })
+            Ok(Self::MethodRequest { name: name.into(), request_id: fields.text("$rid")? })
         } else if let Some(parsed) = message(WHAT, topic, "devicebound") {
             let (device_id, properties) = parsed?;
-            Ok(Self::DeviceBound {
-                device_id,
-                properties,
-            })
+            Ok(Self::DeviceBound { device_id, properties })
         } else {
-            Err(ParseError::new(
-                WHAT,
-                topic,
-                "it is none of twin, method or message",
-            ))
+            Err(ParseError::new(WHAT, topic, "it is none of twin, method or message"))
         }
     }
 }
@@ -287,29 +237,18 @@ mod tests {
     fn telemetry_with_properties() {
         let topic = DeviceTopic::Telemetry {
             device_id: "sensor-thl-001".into(),
-            properties: PropertyBag::new()
-                .with("$.ct", "application/json")
-                .with("note", "a b"),
+            properties: PropertyBag::new().with("$.ct", "application/json").with("note", "a b"),
         };
         let text = "devices/sensor-thl-001/messages/events/%24.ct=application%2Fjson&note=a%20b";
         assert_eq!(topic.to_string(), text);
         assert_eq!(text.parse(), Ok(topic));
-        assert!(
-            "devices/d/messages/events".parse::<DeviceTopic>().is_ok(),
-            "the trailing slash is optional"
-        );
+        assert!("devices/d/messages/events".parse::<DeviceTopic>().is_ok(), "the trailing slash is optional");
     }
 
     #[test]
     fn a_device_bound_message_as_the_hub_sends_it() {
         let text = "devices/d/messages/deviceBound/%24.mid=7&%24.to=%2Fdevices%2Fd%2Fmessages%2Fdevicebound&iothub-ack=full";
-        let CloudTopic::DeviceBound {
-            device_id,
-            properties,
-        } = text.parse().unwrap()
-        else {
-            panic!()
-        };
+        let CloudTopic::DeviceBound { device_id, properties } = text.parse().unwrap() else { panic!() };
         assert_eq!(device_id, "d");
         assert_eq!(properties.get("$.to"), Some("/devices/d/messages/devicebound"));
     }

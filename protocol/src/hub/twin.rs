@@ -56,10 +56,7 @@ enum RequestState<T> {
 
 impl<T> Default for Request<T> {
     fn default() -> Self {
-        Self {
-            state: RequestState::Idle,
-            failures: 0,
-        }
+        Self { state: RequestState::Idle, failures: 0 }
     }
 }
 
@@ -75,9 +72,7 @@ impl<T> Request<T> {
     /// Takes the content when the answer is to this request.
     fn answered(&mut self, answer_to: &str) -> Option<T> {
         match std::mem::take(&mut self.state) {
-            RequestState::Asked {
-                request_id, content, ..
-            } if request_id == answer_to => Some(content),
+            RequestState::Asked { request_id, content, .. } if request_id == answer_to => Some(content),
             other => {
                 self.state = other;
                 None
@@ -90,9 +85,7 @@ impl<T> Request<T> {
     }
 
     fn failed(&mut self, now: Duration) {
-        let wait = FIRST_RETRY
-            .saturating_mul(1 << self.failures.min(10))
-            .min(LONGEST_RETRY);
+        let wait = FIRST_RETRY.saturating_mul(1 << self.failures.min(10)).min(LONGEST_RETRY);
         self.failures += 1;
         self.state = RequestState::RetryAt(now + wait);
     }
@@ -147,10 +140,7 @@ impl TwinClient {
 
     /// When to feed [`TwinEvent::Tick`] if nothing happens before.
     pub fn deadline(&self) -> Option<Duration> {
-        [self.get.deadline(), self.patch.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [self.get.deadline(), self.patch.deadline()].into_iter().flatten().min()
     }
 
     /// The version of the desired properties last seen, 0 before the first GET.
@@ -179,11 +169,7 @@ impl TwinClient {
                 self.pushed_version = 0;
                 vec![self.ask(now)]
             }
-            TwinEvent::Response {
-                status,
-                request_id,
-                payload,
-            } => {
+            TwinEvent::Response { status, request_id, payload } => {
                 if self.get.answered(request_id).is_some() {
                     self.fetched(now, status, payload)
                 } else if let Some(patch) = self.patch.answered(request_id) {
@@ -210,9 +196,7 @@ impl TwinClient {
         match self.patch.state {
             RequestState::Asked { deadline, .. } if deadline <= now => {
                 self.patch.failed(now);
-                steps.push(TwinStep::Fault(
-                    "the hub did not answer the report of properties".into(),
-                ));
+                steps.push(TwinStep::Fault("the hub did not answer the report of properties".into()));
             }
             RequestState::RetryAt(at) if at <= now => {
                 self.patch.state = RequestState::Idle;
@@ -230,35 +214,17 @@ impl TwinClient {
 
     fn ask(&mut self, now: Duration) -> TwinStep {
         let request_id = self.request_id();
-        let topic = DeviceTopic::TwinGet {
-            request_id: request_id.clone(),
-        }
-        .to_string();
-        self.get.state = RequestState::Asked {
-            request_id,
-            deadline: now + ANSWER_TIMEOUT,
-            content: (),
-        };
-        TwinStep::Publish(Publish {
-            topic,
-            payload: Vec::new(),
-        })
+        let topic = DeviceTopic::TwinGet { request_id: request_id.clone() }.to_string();
+        self.get.state = RequestState::Asked { request_id, deadline: now + ANSWER_TIMEOUT, content: () };
+        TwinStep::Publish(Publish { topic, payload: Vec::new() })
     }
 
     fn fetched(&mut self, now: Duration, status: u16, payload: &[u8]) -> Vec<TwinStep> {
         let twin = match status {
             200 => parse_twin(payload),
-            _ => Err(ParseError::body(
-                "twin",
-                payload,
-                format!("the hub answered {status}"),
-            )),
+            _ => Err(ParseError::body("twin", payload, format!("the hub answered {status}"))),
         };
-        let Twin {
-            desired,
-            version,
-            reported,
-        } = match twin {
+        let Twin { desired, version, reported } = match twin {
             Ok(twin) => twin,
             Err(error) => {
                 self.get.failed(now);
@@ -269,10 +235,7 @@ impl TwinClient {
         self.reported = reported;
         self.desired = Some(desired.clone());
         self.desired_version = version;
-        let mut steps = vec![TwinStep::Desired {
-            properties: desired,
-            version,
-        }];
+        let mut steps = vec![TwinStep::Desired { properties: desired, version }];
         if self.pushed_version > version {
             // A push overtook this answer; what it brought is missing here.
             steps.push(self.ask(now));
@@ -295,10 +258,7 @@ impl TwinClient {
                 Ok(patch) => {
                     merge(desired, &without_dollar(patch));
                     self.desired_version = version;
-                    return vec![TwinStep::Desired {
-                        properties: desired.clone(),
-                        version,
-                    }];
+                    return vec![TwinStep::Desired { properties: desired.clone(), version }];
                 }
                 Err(error) => {
                     let fault = TwinStep::Fault(error.to_string());
@@ -311,11 +271,7 @@ impl TwinClient {
             }
         }
         self.pushed_version = self.pushed_version.max(version);
-        if self.get.deadline().is_none() {
-            vec![self.ask(now)]
-        } else {
-            Vec::new()
-        }
+        if self.get.deadline().is_none() { vec![self.ask(now)] } else { Vec::new() }
     }
 
     fn patched(
@@ -346,9 +302,7 @@ impl TwinClient {
                 }
                 let words: String = String::from_utf8_lossy(payload).chars().take(200).collect();
                 let fault = format!("the hub refused the report of {names} with {status} {words}");
-                std::iter::once(TwinStep::Fault(fault))
-                    .chain(self.next_patch(now))
-                    .collect()
+                std::iter::once(TwinStep::Fault(fault)).chain(self.next_patch(now)).collect()
             }
         }
     }
@@ -374,17 +328,10 @@ impl TwinClient {
             return None;
         }
         let request_id = self.request_id();
-        let topic = DeviceTopic::ReportedPatch {
-            request_id: request_id.clone(),
-        }
-        .to_string();
+        let topic = DeviceTopic::ReportedPatch { request_id: request_id.clone() }.to_string();
         // A map of JSON values always serialises.
         let payload = serde_json::to_vec(&patch).unwrap_or_default();
-        self.patch.state = RequestState::Asked {
-            request_id,
-            deadline: now + ANSWER_TIMEOUT,
-            content: patch,
-        };
+        self.patch.state = RequestState::Asked { request_id, deadline: now + ANSWER_TIMEOUT, content: patch };
         Some(TwinStep::Publish(Publish { topic, payload }))
     }
 }
@@ -404,11 +351,7 @@ fn parse_twin(payload: &[u8]) -> Result<Twin, ParseError> {
     let mut section = |name: &str| match twin.remove(name) {
         Some(Value::Object(section)) => Ok(section),
         Some(Value::Null) | None => Ok(Map::new()),
-        Some(_) => Err(ParseError::body(
-            "twin",
-            payload,
-            format!("{name} is not an object"),
-        )),
+        Some(_) => Err(ParseError::body("twin", payload, format!("{name} is not an object"))),
     };
     let desired = section("desired")?;
     let reported = section("reported")?;
@@ -418,11 +361,7 @@ fn parse_twin(payload: &[u8]) -> Result<Twin, ParseError> {
             .as_u64()
             .ok_or_else(|| ParseError::body("twin", payload, "desired.$version is not a whole number"))?,
     };
-    Ok(Twin {
-        desired: without_dollar(desired),
-        version,
-        reported: without_dollar(reported),
-    })
+    Ok(Twin { desired: without_dollar(desired), version, reported: without_dollar(reported) })
 }
 
 /// Drops `$version` and `$metadata`.
@@ -438,17 +377,16 @@ pub fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
             Value::Null => {
                 target.remove(key);
             }
-            Value::Object(change) => match target
-                .entry(key.clone())
-                .or_insert_with(|| Value::Object(Map::new()))
-            {
-                Value::Object(inner) => merge(inner, change),
-                other => {
-                    let mut inner = Map::new();
-                    merge(&mut inner, change);
-                    *other = Value::Object(inner);
+            Value::Object(change) => {
+                match target.entry(key.clone()).or_insert_with(|| Value::Object(Map::new())) {
+                    Value::Object(inner) => merge(inner, change),
+                    other => {
+                        let mut inner = Map::new();
+                        merge(&mut inner, change);
+                        *other = Value::Object(inner);
+                    }
                 }
-            },
+            }
             other => {
                 target.insert(key.clone(), other.clone());
             }
@@ -460,16 +398,10 @@ pub fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
 /// replaced section in this form, and a device reports an object whole in it.
 #[must_use]
 pub fn replacement(old: &Map<String, Value>, new: &Map<String, Value>) -> Map<String, Value> {
-    let gone = old
-        .keys()
-        .filter(|key| !new.contains_key(*key))
-        .map(|key| (key.clone(), Value::Null));
-    let stated = new.iter().map(|(key, value)| {
-        (
-            key.clone(),
-            replace_value(old.get(key).unwrap_or(&Value::Null), value),
-        )
-    });
+    let gone = old.keys().filter(|key| !new.contains_key(*key)).map(|key| (key.clone(), Value::Null));
+    let stated = new
+        .iter()
+        .map(|(key, value)| (key.clone(), replace_value(old.get(key).unwrap_or(&Value::Null), value)));
     gone.chain(stated).collect()
 }
 

@@ -31,10 +31,8 @@ impl fmt::Display for HubUsername {
         }
         let mut separator = '?';
         let api_version = self.api_version.as_deref();
-        let others = [
-            ("DeviceClientType", self.client_type.as_deref()),
-            ("model-id", self.model_id.as_deref()),
-        ];
+        let others =
+            [("DeviceClientType", self.client_type.as_deref()), ("model-id", self.model_id.as_deref())];
         if let Some(version) = api_version {
             write!(f, "?api-version={version}")?;
             separator = '&';
@@ -81,9 +79,7 @@ impl FromStr for HubUsername {
             hub,
             device_id,
             module_id,
-            api_version: query::value(query, "api-version")
-                .filter(|v| !v.is_empty())
-                .map(str::to_owned),
+            api_version: query::value(query, "api-version").filter(|v| !v.is_empty()).map(str::to_owned),
             client_type: decoded("DeviceClientType")?,
             model_id: decoded("model-id")?,
         })
@@ -113,22 +109,10 @@ mod tests {
     #[test]
     fn understands_the_forms_of_other_clients() {
         let parsed = |text: &str| text.parse::<HubUsername>().unwrap();
-        assert_eq!(
-            parsed("hub/dev/api-version=2016-11-14").api_version.as_deref(),
-            Some("2016-11-14")
-        );
-        assert_eq!(
-            parsed("hub/dev/mod/?api-version=1").module_id.as_deref(),
-            Some("mod")
-        );
+        assert_eq!(parsed("hub/dev/api-version=2016-11-14").api_version.as_deref(), Some("2016-11-14"));
+        assert_eq!(parsed("hub/dev/mod/?api-version=1").module_id.as_deref(), Some("mod"));
         assert_eq!(parsed("hub/dev").api_version, None);
         assert_eq!(parsed("hub/dev/?model-id=x").model_id.as_deref(), Some("x"));
-        assert!(
-            "hub"
-                .parse::<HubUsername>()
-                .unwrap_err()
-                .to_string()
-                .contains("no device ID")
-        );
+        assert!("hub".parse::<HubUsername>().unwrap_err().to_string().contains("no device ID"));
     }
 }

@@ -1,0 +1,240 @@
+//! Readings between being taken and being acknowledged by the hub.
+//!
+//! # Constraints
+//!
+//! Power goes at any moment; the network is away for weeks; the SD card wears with every write and may fill up, turn
+//! read-only or return garbage; nobody is there to repair it. Sensing must never wait for any of this.
+//!
+//! # Format
+//!
+//! An SQLite file, `journal.db`, in WAL mode with `application_id` 0x43545231 ("CTR1") and `user_version` 1.
+//!
+//! | table | row | columns |
+//! |---|---|---|
+//! | `reading` | a reading not known to be acknowledged | `seq`, `start`, `boot`, `monotonic_ms`, `utc_ms` (null: not known), `payload` (JSON) |
+//! | `boot` | a boot of the machine | `id`, `name` (the kernel's boot ID), `offset_ms` (UTC less monotonic time; null: not known) |
+//! | `counter` | a total kept over restarts | `name`, `value` |
+//!
+//! # Invariants
+//!
+//! 1. A reading counts as taken, and may be sent, only once it is durable (or, while the disk fails, in the memory
+//!    that stands in for it).
+//! 2. A row goes away only when the hub has acknowledged the reading, or when the history is thinned.
+//! 3. `seq` only grows, and `start` (random, new at every start of the program) together with `seq` is the message ID,
+//!    the same however often the reading is sent. Numbers begin, at every start, no lower than the seconds since
+//!    2026-01-01. There is never more than one reading a second, so no number comes twice, not even when an old image
+//!    of the card is put back or the journal is lost. While the time is not known the numbers are provisional; nothing
+//!    can be sent then, and they are raised in one transaction when the time becomes known.
+//! 4. A reading whose time was not known gets it from the boot's offset as soon as that is known, even after a reboot
+//!    where the boot it was taken in learned the time before it ended.
+//! 5. A file that can't be used (foreign, damaged, of a newer version) is set aside as `journal.db.bad-N` and never
+//!    deleted.
+//!
+//! # What `synchronous` costs
+//!
+//! | level | after a power cut | cost of one reading |
+//! |---|---|---|
+//! | `OFF` | the file may be damaged | no flush |
+//! | `NORMAL` | acknowledged commits are lost | no flush but at checkpoints |
+//! | `FULL` | every commit is there | one flush of the WAL |
+//!
+//! `FULL` is used always. Where readings come faster than every two seconds, those of two seconds share a commit, and
+//! so up to two seconds of them can be lost; they do not count as taken. Rows of acknowledged readings are deleted in
+//! the transaction that inserts the next reading, which costs no write of its own, or in batches when a backlog drains.
+//!
+//! # When the disk fails
+//!
+//! A full or read-only disk: readings go to memory (the newest 10,000) and move to the disk when it takes them again.
+//! A spare file is released first, so that a full disk can at least forget what is acknowledged. A journal that reaches
+//! its size bound is thinned: of the older half every second reading goes, the oldest first, round after round, so
+//! that the record becomes coarser and never has a hole; how many went is counted and reported.
+
+mod disk;
+mod memory;
+mod row;
+mod worker;
+
+use std::path::PathBuf;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tokio::sync::{Notify, oneshot, watch};
+
+use crate::event::Events;
+use crate::reading::{Reading, Stamp};
+use worker::{Command, Worker};
+
+/// Commands that may wait while the disk is slow: a minute of readings at one a second.
+const COMMANDS: usize = 64;
+
+/// A reading to be sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Counts up; see the invariants of this module.
+    pub seq: u64,
+    /// Unique, and the same however often the reading is sent.
+    pub message_id: String,
+    /// When it was taken; `None` when that can never be known.
+    pub time: Option<DateTime<Utc>>,
+    /// Seconds since the boot in which it was taken.
+    pub uptime_s: f64,
+    /// Telemetry fields.
+    pub fields: Map<String, Value>,
+    /// Names of the bounds it crosses.
+    pub alerts: Vec<String>,
+}
+
+/// Readings handed out to be sent.
+#[derive(Debug, Default)]
+pub struct Lease {
+    /// The newest reading, if it is not being sent yet.
+    pub newest: Option<Entry>,
+    /// Others, oldest first.
+    pub backlog: Vec<Entry>,
+}
+
+/// How the disk takes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JournalHealth {
+    /// Why readings are kept in memory; `None` while the disk works.
+    pub trouble: Option<String>,
+    /// The file that could not be used and was set aside since the start.
+    pub set_aside: Option<String>,
+}
+
+/// How full it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JournalStats {
+    /// Readings taken since the start.
+    pub taken: u64,
+    /// Readings handed to the network since the start, repetitions included.
+    pub sent: u64,
+    /// Readings acknowledged since the start.
+    pub acknowledged: u64,
+    /// Readings that wait to be acknowledged.
+    pub backlog: u64,
+    /// Readings that a coarser history gave up, ever.
+    pub thinned: u64,
+    /// Readings lost since the start because neither disk nor memory could take them.
+    pub dropped: u64,
+}
+
+/// What a journal is opened with.
+#[derive(Debug, Clone)]
+pub struct JournalOptions {
+    /// Where `journal.db` lies.
+    pub directory: PathBuf,
+    /// The file is kept below this size, in bytes.
+    pub size_bound: u64,
+    /// Names this boot of the machine; monotonic times of one boot are comparable.
+    pub boot: String,
+}
+
+/// The journal, to be shared. Its work is done in a thread of its own; when all handles are gone it is closed in good
+/// order.
+#[derive(Debug)]
+pub struct Journal {
+    commands: SyncSender<Command>,
+    shared: Arc<Shared>,
+}
+
+/// What the thread and the handles have in common.
+#[derive(Debug, Default)]
+struct Shared {
+    stats: Mutex<JournalStats>,
+    changed: Notify,
+    health: watch::Sender<JournalHealth>,
+}
+
+impl Shared {
+    fn stats(&self) -> MutexGuard<'_, JournalStats> {
+        // No code panics while it holds the lock; if it did, the counts would still be good.
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Journal {
+    /// Opens the journal. This does not wait for the disk: what is appended before the file is open waits in memory.
+    /// What becomes of the disk is told to `events`.
+    pub fn open(options: JournalOptions, events: Events) -> std::io::Result<Self> {
+        let (commands, inbox) = sync_channel(COMMANDS);
+        let shared = Arc::new(Shared::default());
+        let worker = Worker::new(options, shared.clone(), events, rand::random());
+        thread::Builder::new().name("journal".into()).spawn(move || worker.run(&inbox))?;
+        Ok(Self { commands, shared })
+    }
+
+    /// Takes a reading. It is durable when [`JournalStats::taken`] counts it.
+    pub fn append(&self, reading: Reading) {
+        if self.commands.try_send(Command::Append(reading)).is_err() {
+            self.shared.stats().dropped += 1;
+        }
+    }
+
+    /// Up to `limit` readings to send that are not being sent yet: the newest, then the others oldest first. Nothing while the time is not known.
+    pub async fn lease(&self, limit: usize, now: Stamp) -> Lease {
+        let (reply, answer) = oneshot::channel();
+        match self.commands.try_send(Command::Lease { limit, now, reply }) {
+            Ok(()) => answer.await.unwrap_or_default(),
+            Err(_) => Lease::default(),
+        }
+    }
+
+    /// The hub has these: they are forgotten. Gives them back when the disk is too slow to be told now.
+    pub fn acknowledge(&self, seqs: Vec<u64>) -> Result<(), Vec<u64>> {
+        match self.commands.try_send(Command::Acknowledge(seqs)) {
+            Ok(()) => Ok(()),
+            Err(
+                TrySendError::Full(Command::Acknowledge(seqs))
+                | TrySendError::Disconnected(Command::Acknowledge(seqs)),
+            ) => Err(seqs),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// The connection is gone: what was being sent must be sent again.
+    pub async fn release(&self) {
+        self.ask(Command::Release).await;
+    }
+
+    /// Makes everything durable, forgets what is acknowledged, and leaves the file in good order.
+    pub async fn close(&self) {
+        self.ask(Command::Close).await;
+    }
+
+    async fn ask(&self, command: impl FnOnce(oneshot::Sender<()>) -> Command) {
+        let (reply, answer) = oneshot::channel();
+        let mut command = command(reply);
+        loop {
+            match self.commands.try_send(command) {
+                Ok(()) => break,
+                Err(TrySendError::Full(same)) => command = same,
+                Err(TrySendError::Disconnected(_)) => return,
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        // The thread answers, or is gone and has closed.
+        let _ = answer.await;
+    }
+
+    /// Waits until there is something new to lease.
+    pub async fn changed(&self) {
+        self.shared.changed.notified().await;
+    }
+
+    /// How full it is.
+    pub fn stats(&self) -> JournalStats {
+        *self.shared.stats()
+    }
+
+    /// How the disk takes it, to be read or awaited.
+    pub fn health(&self) -> watch::Receiver<JournalHealth> {
+        self.shared.health.subscribe()
+    }
+}

@@ -1,0 +1,64 @@
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::Entry;
+use crate::reading::Reading;
+
+/// A reading as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Row {
+    pub(super) seq: u64,
+    /// The start of the program that took it.
+    pub(super) start: u32,
+    /// Row of its boot; `None`: this boot.
+    pub(super) boot: Option<i64>,
+    pub(super) monotonic_ms: i64,
+    pub(super) utc_ms: Option<i64>,
+    pub(super) payload: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Payload {
+    #[serde(rename = "f")]
+    fields: Map<String, Value>,
+    #[serde(rename = "a", default, skip_serializing_if = "Vec::is_empty")]
+    alerts: Vec<String>,
+}
+
+impl Row {
+    pub(super) fn new(seq: u64, start: u32, reading: Reading) -> Self {
+        let Reading { stamp, fields, alerts } = reading;
+        // A map of JSON values always serialises.
+        let payload = serde_json::to_vec(&Payload { fields, alerts }).unwrap_or_default();
+        Self {
+            seq,
+            start,
+            boot: None,
+            monotonic_ms: i64::try_from(stamp.monotonic.as_millis()).unwrap_or(i64::MAX),
+            utc_ms: stamp.utc.map(|utc| utc.timestamp_millis()),
+            payload,
+        }
+    }
+
+    /// The reading to be sent. `offset_ms` is that of its boot, where it is known.
+    pub(super) fn entry(&self, offset_ms: Option<i64>) -> Entry {
+        let utc_ms = self.utc_ms.or_else(|| offset_ms?.checked_add(self.monotonic_ms));
+        let Payload { fields, alerts } = serde_json::from_slice(&self.payload)
+            .unwrap_or_else(|_| Payload { fields: Map::new(), alerts: Vec::new() });
+        Entry {
+            seq: self.seq,
+            message_id: format!("{:08x}-{}", self.start, self.seq),
+            time: utc_ms.and_then(DateTime::from_timestamp_millis),
+            uptime_s: self.monotonic_ms as f64 / 1000.0,
+            fields,
+            alerts,
+        }
+    }
+}
+
+/// Seconds since 2026-01-01, where sequence numbers begin.
+pub(super) fn seconds_since_2026(time: DateTime<Utc>) -> u64 {
+    let zero = DateTime::from_timestamp(1_767_225_600, 0).unwrap_or_default();
+    u64::try_from(TimeDelta::num_seconds(&(time - zero))).unwrap_or(0)
+}

@@ -1,0 +1,50 @@
+use std::collections::{HashMap, HashSet};
+use std::io::Read;
+
+use flate2::read::GzDecoder;
+use serde_json::Value;
+use tracker_emulator::TelemetryMessage;
+use tracker_protocol::PropertyBag;
+
+/// The readings in a message: one, or those of a batch; compressed or not. What is no JSON is a null.
+pub fn readings(message: &TelemetryMessage) -> Vec<Value> {
+    let mut body = message.body.to_vec();
+    if message.properties.get(PropertyBag::CONTENT_ENCODING) == Some("gzip") {
+        let mut plain = Vec::new();
+        if GzDecoder::new(body.as_slice()).read_to_end(&mut plain).is_ok() {
+            body = plain;
+        }
+    }
+    match serde_json::from_slice(&body).unwrap_or(Value::Null) {
+        Value::Array(readings) => readings,
+        reading => vec![reading],
+    }
+}
+
+/// The readings that a hub has received, by device and sequence number.
+#[derive(Debug, Default)]
+pub struct Received {
+    by_device: HashMap<String, HashSet<u64>>,
+    /// Readings received again.
+    pub duplicates: u64,
+}
+
+impl Received {
+    /// Counts the readings of a message.
+    pub fn count(&mut self, message: &TelemetryMessage) {
+        let seqs = self.by_device.entry(message.device_id.clone()).or_default();
+        for seq in readings(message).iter().filter_map(|reading| reading["seq"].as_u64()) {
+            self.duplicates += u64::from(!seqs.insert(seq));
+        }
+    }
+
+    /// How many different readings have come.
+    pub fn distinct(&self) -> u64 {
+        self.by_device.values().map(|seqs| seqs.len() as u64).sum()
+    }
+
+    /// The sequence numbers of a device.
+    pub fn seqs(&self, device: &str) -> HashSet<u64> {
+        self.by_device.get(device).cloned().unwrap_or_default()
+    }
+}

@@ -1,0 +1,127 @@
+//! A whole agent in the test's own process, and everything it says.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use container_tracker::clock::{SystemClock, build_date};
+use container_tracker::config::Config;
+use container_tracker::event::{Event, Events};
+use container_tracker::journal::JournalStats;
+use container_tracker::tracker::Tracker;
+use serde_json::Value;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tracker_emulator::{Subscription, TelemetryMessage};
+use tracker_sensors::bme280::{EnvironmentSensor, Settings};
+use tracker_sensors::gps::{ByteSource, PlausibilitySettings, Receiver, ReceiverSettings};
+use tracker_sensors::simulated::{Air, Bme280Chip, published_calibration};
+
+/// Far longer than anything takes that works.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running agent.
+pub struct Agent {
+    events: Arc<Mutex<Vec<Event>>>,
+    news: watch::Receiver<u64>,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<anyhow::Result<JournalStats>>,
+}
+
+impl Agent {
+    /// Starts an agent with these sensors.
+    pub fn start(config: Config, chip: Option<&Bme280Chip>, gps: Option<Box<dyn ByteSource>>) -> Self {
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let (count, news) = watch::channel(0);
+        let heard = events.clone();
+        let listener = Arc::new(move |event: &Event| {
+            heard.lock().unwrap().push(event.clone());
+            count.send_modify(|count| *count += 1);
+        });
+        let plausibility =
+            PlausibilitySettings { build_date: Some(build_date().date_naive()), time_scale: 1.0 };
+        let settings = ReceiverSettings::new(plausibility, Instant::now());
+        let tracker = Tracker {
+            config,
+            environment: chip
+                .map(|chip| EnvironmentSensor::new(chip.clone(), chip.delay(), Settings::default())),
+            gps: gps.map(|source| Receiver::new(source, settings)),
+            clock: Arc::new(SystemClock::new(true)),
+            events: Events::to("test", listener),
+            first_wait: Duration::ZERO,
+        };
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(tracker.run(async move {
+            let _ = stopped.await;
+        }));
+        Self { events, news, stop: Some(stop), task }
+    }
+
+    /// An agent with a chip in mild air, and without a receiver.
+    pub fn simple(config: Config) -> Self {
+        Self::start(config, Some(&mild_chip()), None)
+    }
+
+    /// Waits until all events so far are as the closure wants them.
+    pub async fn wait_until(&mut self, what: &str, done: impl Fn(&[Event]) -> bool) {
+        let search = async {
+            while !done(&self.events.lock().unwrap()) {
+                self.news.changed().await.unwrap();
+            }
+        };
+        let result = timeout(PATIENCE, search).await;
+        result.unwrap_or_else(|_| panic!("no {what}; there was:\n{}", self.story()));
+    }
+
+    /// Waits for an event, past or to come, whose sentence contains `words`, and gives the sentence.
+    pub async fn wait_for_words(&mut self, words: &str) -> String {
+        let found =
+            |events: &[Event]| events.iter().map(ToString::to_string).find(|text| text.contains(words));
+        self.wait_until(words, |events| found(events).is_some()).await;
+        found(&self.events()).unwrap_or_default()
+    }
+
+    /// All sentences so far.
+    pub fn story(&self) -> String {
+        self.events.lock().unwrap().iter().map(|event| format!("  {event}\n")).collect()
+    }
+
+    /// All events so far.
+    pub fn events(&self) -> Vec<Event> {
+        self.events.lock().unwrap().clone()
+    }
+
+    /// Stops it in good order.
+    pub async fn stop(mut self) -> JournalStats {
+        let _ = self.stop.take().unwrap().send(());
+        timeout(PATIENCE, &mut self.task).await.expect("it stops").unwrap().unwrap()
+    }
+}
+
+/// A chip in air of 4 °C.
+pub fn mild_chip() -> Bme280Chip {
+    let chip = Bme280Chip::new(0x76, published_calibration());
+    chip.set_air(Air { temperature_c: 4.0, pressure_hpa: 1013.0, humidity_rh: 80.0 });
+    chip
+}
+
+/// The next message of a device.
+pub async fn next_message(
+    telemetry: &mut Subscription<TelemetryMessage>,
+    device: &str,
+) -> Arc<TelemetryMessage> {
+    let next = async {
+        loop {
+            let message = telemetry.next().await.unwrap();
+            if message.device_id == device {
+                return message;
+            }
+        }
+    };
+    timeout(PATIENCE, next).await.expect("telemetry arrives")
+}
+
+/// Its body.
+pub fn body(message: &TelemetryMessage) -> Value {
+    serde_json::from_slice(&message.body).unwrap()
+}
