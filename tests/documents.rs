@@ -74,7 +74,8 @@ fn names(contents: &Value, kind: &str, property: &str, wanted: Option<bool>) -> 
         Value::Array(types) => types.iter().any(|one| one == kind),
         one => one == kind,
     };
-    let matches = |content: &&Value| wanted.is_none_or(|wanted| content[property].as_bool().unwrap_or(false) == wanted);
+    let matches =
+        |content: &&Value| wanted.is_none_or(|wanted| content[property].as_bool().unwrap_or(false) == wanted);
     let contents = contents["contents"].as_array().expect("a model has contents");
     contents
         .iter()
@@ -238,8 +239,14 @@ fn the_model_is_the_one_that_the_agent_announces() {
     let model = json("config/tracker-model.json");
     assert_eq!((&model["@id"], &model["@type"]), (&MODEL_ID.into(), &"Interface".into()));
     assert_eq!(model["@context"], "dtmi:dtdl:context;2");
-    assert_eq!(names(&model, "Property", "writable", Some(true)), table("README.md", "### Desired properties"));
-    assert_eq!(names(&model, "Property", "writable", Some(false)), table("README.md", "### Reported properties"));
+    assert_eq!(
+        names(&model, "Property", "writable", Some(true)),
+        table("README.md", "### Desired properties")
+    );
+    assert_eq!(
+        names(&model, "Property", "writable", Some(false)),
+        table("README.md", "### Reported properties")
+    );
     assert_eq!(names(&model, "Command", "", None), table("README.md", "### Direct methods"));
 }
 
@@ -260,7 +267,10 @@ fn the_initial_twin_is_one_that_the_agent_applies() {
 fn links_between_documents_lead_somewhere() {
     let mut documents = vec![path("README.md"), path("CHANGELOG.md")];
     let docs = std::fs::read_dir(path("docs")).expect("there is a folder docs");
-    documents.extend(docs.filter_map(|entry| Some(entry.ok()?.path())).filter(|p| p.extension().is_some_and(|e| e == "md")));
+    documents.extend(
+        docs.filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|p| p.extension().is_some_and(|e| e == "md")),
+    );
     for document in documents {
         let text = std::fs::read_to_string(&document).expect("a document can be read");
         for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link) {
@@ -272,4 +282,47 @@ fn links_between_documents_lead_somewhere() {
             assert!(file.exists(), "{} points to {link}", document.display());
         }
     }
+}
+
+/// The sources as one text, with continued lines of string literals joined.
+fn sources() -> String {
+    let mut folders = ["src", "protocol/src", "sensors/src"].map(path).to_vec();
+    let mut all = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder of sources").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(text) = std::fs::read_to_string(&path) {
+                let mut lines = text.lines();
+                while let Some(line) = lines.next() {
+                    all.push_str(line.strip_suffix('\\').unwrap_or(line).trim_start());
+                    all.push_str(if line.ends_with('\\') { "" } else { "\n" });
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Somebody looks up what the log said: the sentences must be those of the code.
+#[test]
+fn messages_in_the_troubleshooting_tables_are_in_the_code() {
+    let sources = sources();
+    let elsewhere = ["failed to lookup address information"];
+    let document = text("docs/troubleshooting.md");
+    let mut checked = 0;
+    for cell in document.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next()) {
+        let cell = format!("`{cell}");
+        for sentence in cell.split('`').skip(1).step_by(2) {
+            // Sentences are put together at these marks.
+            for part in sentence.split(['…', ':', ';', '(', ')']).map(str::trim) {
+                if part.len() >= 8 && !elsewhere.contains(&part) {
+                    checked += 1;
+                    assert!(sources.contains(part), "no message has {part:?}, as in {sentence:?}");
+                }
+            }
+        }
+    }
+    assert!(checked > 60, "only {checked} parts of sentences were found");
 }
