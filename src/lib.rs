@@ -34,6 +34,7 @@ pub mod session;
 pub mod settings;
 pub mod state_file;
 pub mod status;
+pub mod timing;
 pub mod tls;
 pub mod tracker;
 pub mod uplink;

@@ -16,32 +16,14 @@
 
 use std::time::Duration;
 
+use tracker_protocol::Backoff;
 use tracker_protocol::dps::Outcome;
-use tracker_protocol::{Backoff, BackoffPolicy};
 
 use crate::assignment::Assignment;
 use crate::link::{LinkError, LinkErrorKind};
+use crate::timing::Timing;
 
-/// Attempts at hub and DPS.
-const ATTEMPTS: BackoffPolicy = BackoffPolicy {
-    floor: Duration::from_secs(1),
-    first: Duration::from_secs(5),
-    cap: Duration::from_secs(600),
-    stable: Duration::from_secs(60),
-};
-/// A refused device asks again after a time between these: somebody may have enabled it.
-const REFUSED: BackoffPolicy = BackoffPolicy {
-    floor: Duration::from_secs(300),
-    first: Duration::from_secs(900),
-    cap: Duration::from_secs(3600),
-    stable: Duration::ZERO,
-};
-/// So many attempts in a row, over so long a time, that were answered but not by a healthy hub: the hub may be gone.
-const HUB_GONE_ATTEMPTS: u32 = 10;
-const HUB_GONE_AFTER: Duration = Duration::from_secs(15 * 60);
-/// A connection shorter than this, cut by the other side …
-const SHORT_SPELL: Duration = Duration::from_secs(60);
-/// … so many times in a row: another client uses the same identity.
+/// So many short connections in a row, cut by the other side: another client uses the same identity.
 const TAKEN_OVER: u32 = 3;
 
 /// What to do, and not before when.
@@ -88,6 +70,7 @@ pub enum Loss {
 /// The state machine.
 #[derive(Debug)]
 pub struct Lifecycle {
+    timing: Timing,
     state: State,
     assignment: Option<Assignment>,
     not_before: Duration,
@@ -105,19 +88,20 @@ pub struct Lifecycle {
 
 impl Lifecycle {
     /// A device that begins with the assignment it stored, if any, after a first wait that spreads a fleet.
-    pub fn new(assignment: Option<Assignment>, first_wait: Duration) -> Self {
+    pub fn new(timing: Timing, assignment: Option<Assignment>, first_wait: Duration) -> Self {
         Self {
             state: if assignment.is_some() { State::Connecting } else { State::Registering },
             assignment,
             not_before: first_wait,
-            dps: Backoff::new(ATTEMPTS),
-            hub: Backoff::new(ATTEMPTS),
-            refused: Backoff::new(REFUSED),
+            dps: Backoff::new(timing.attempts),
+            hub: Backoff::new(timing.attempts),
+            refused: Backoff::new(timing.refused),
             answered: 0,
             answered_since: Duration::ZERO,
             online_since: Duration::ZERO,
             short_spells: 0,
             just_assigned: false,
+            timing,
         }
     }
 
@@ -208,8 +192,8 @@ impl Lifecycle {
                 }
                 self.answered += 1;
                 self.not_before = now + self.hub.failed(now, jitter);
-                if self.answered >= HUB_GONE_ATTEMPTS
-                    && now.saturating_sub(self.answered_since) >= HUB_GONE_AFTER
+                if self.answered >= self.timing.hub_gone_attempts
+                    && now.saturating_sub(self.answered_since) >= self.timing.hub_gone_after
                 {
                     self.answered = 0;
                     self.state = State::Registering;
@@ -232,7 +216,7 @@ impl Lifecycle {
     /// The connection to the hub is gone.
     pub fn lost(&mut self, now: Duration, jitter: f64) -> Loss {
         self.state = State::Connecting;
-        let short = now.saturating_sub(self.online_since) < SHORT_SPELL;
+        let short = now.saturating_sub(self.online_since) < self.timing.short_spell;
         self.short_spells = if short { self.short_spells + 1 } else { 0 };
         let wait = self.hub.failed(now, jitter);
         // The first loss after a good spell is retried at once, with a second of jitter for the fleet's sake.
@@ -298,7 +282,7 @@ mod tests {
     }
 
     fn online() -> Lifecycle {
-        let mut life = Lifecycle::new(Some(assignment()), secs(0));
+        let mut life = Lifecycle::new(Timing::default(), Some(assignment()), secs(0));
         life.connected(secs(0));
         life
     }
@@ -306,10 +290,10 @@ mod tests {
     #[test]
     fn a_stored_assignment_costs_no_dps_call() {
         assert_eq!(
-            Lifecycle::new(Some(assignment()), secs(3)).next(),
+            Lifecycle::new(Timing::default(), Some(assignment()), secs(3)).next(),
             Next { action: Action::Connect(assignment()), at: secs(3) }
         );
-        assert_eq!(Lifecycle::new(None, secs(0)).next().action, Action::Register);
+        assert_eq!(Lifecycle::new(Timing::default(), None, secs(0)).next().action, Action::Register);
     }
 
     #[test]
@@ -356,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_refused_device_asks_rarely_and_an_operator_wakes_it() {
-        let mut life = Lifecycle::new(None, secs(0));
+        let mut life = Lifecycle::new(Timing::default(), None, secs(0));
         let mut requests = 0;
         let mut now = secs(0);
         // The shortest waits that chance can give.
@@ -373,7 +357,7 @@ mod tests {
 
     #[test]
     fn retry_after_is_obeyed() {
-        let mut life = Lifecycle::new(None, secs(0));
+        let mut life = Lifecycle::new(Timing::default(), None, secs(0));
         let later = Outcome::TryLater { retry_after: Some(secs(120)), why: String::new() };
         life.registered(secs(10), 0.0, Ok(later.clone()), |_| assignment());
         assert_eq!(life.next(), Next { action: Action::Register, at: secs(130) });

@@ -21,9 +21,6 @@ use tracker_protocol::Publish;
 
 use crate::config::Endpoint;
 
-/// Time for name resolution, TCP, TLS and CONNACK together: a cellular link with seconds of round trip still gets
-/// through.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time for the last packet to leave.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 /// Requests to and events from the event loop that may wait. Everything sent is bounded below it: the delivery window,
@@ -45,6 +42,8 @@ pub struct LinkOptions {
     pub username: String,
     /// Seconds of silence after which to ping.
     pub keep_alive: u16,
+    /// Time for name resolution, TCP, TLS and CONNACK together.
+    pub connect_within: Duration,
     /// TLS with the device's certificate.
     pub tls: Arc<ClientConfig>,
 }
@@ -107,7 +106,7 @@ impl std::error::Error for LinkError {}
 impl Link {
     /// Connects and waits for CONNACK.
     pub async fn connect(options: &LinkOptions) -> Result<Self, LinkError> {
-        let LinkOptions { endpoint, client_id, username, keep_alive, tls } = options;
+        let LinkOptions { endpoint, client_id, username, keep_alive, connect_within, tls } = options;
         let mut mqtt = MqttOptions::new(client_id, &endpoint.host, endpoint.port);
         mqtt.set_credentials(username, "")
             .set_keep_alive(Duration::from_secs((*keep_alive).into()))
@@ -117,13 +116,15 @@ impl Link {
             .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls.clone())));
         let mut network = NetworkOptions::new();
         network.set_tcp_nodelay(true);
-        network.set_connection_timeout(CONNECT_TIMEOUT.as_secs());
+        // Counted here, to the millisecond; the library counts whole seconds.
+        network.set_connection_timeout(connect_within.as_secs() + 1);
         let (client, mut event_loop) = AsyncClient::new(mqtt, CHANNEL);
         event_loop.set_network_options(network);
         let (sender, events) = mpsc::channel(CHANNEL);
         let task = tokio::spawn(poll(event_loop, sender));
         let mut link = Self { client, events, task, unnumbered: VecDeque::new(), in_flight: HashMap::new() };
-        match link.receive().await? {
+        let connack = tokio::time::timeout(*connect_within, link.receive());
+        match connack.await.unwrap_or_else(|_| Err(no_connection()))? {
             Event::Incoming(Packet::ConnAck(_)) => Ok(link),
             other => Err(LinkError {
                 kind: LinkErrorKind::Answered,
@@ -220,6 +221,10 @@ async fn poll(mut event_loop: EventLoop, events: mpsc::Sender<Result<Event, Conn
     }
 }
 
+fn no_connection() -> LinkError {
+    LinkError { kind: LinkErrorKind::Outage, why: "no connection in time".into() }
+}
+
 fn queue_full() -> LinkError {
     LinkError { kind: LinkErrorKind::Outage, why: "the connection takes nothing any more".into() }
 }
@@ -228,9 +233,7 @@ fn classify(error: &ConnectionError) -> LinkError {
     use LinkErrorKind::{Answered, Outage};
     let (kind, why) = match error {
         ConnectionError::ConnectionRefused(code) => refused(*code),
-        ConnectionError::NetworkTimeout => {
-            (Outage, format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()))
-        }
+        ConnectionError::NetworkTimeout => return no_connection(),
         ConnectionError::FlushTimeout => (Outage, "the connection takes no data".into()),
         ConnectionError::Io(error)
         | ConnectionError::Tls(TlsError::Io(error))

@@ -17,10 +17,9 @@ use crate::lifecycle::{Action, Lifecycle, Loss};
 use crate::link::{Link, LinkError, LinkErrorKind, LinkOptions};
 use crate::session::{Kept, Session};
 use crate::status::Connection;
+use crate::timing::Timing;
 use crate::{provisioner, session, tls};
 
-/// How often the certificate file is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// How often the clock is looked at while it does not know the time.
 const LOOK_FOR_TIME: Duration = Duration::from_secs(1);
 /// At the end, readings in flight get so long to be acknowledged.
@@ -29,6 +28,7 @@ const GOODBYE: Duration = Duration::from_millis(400);
 /// The uplink of one device.
 pub struct Uplink {
     config: Config,
+    timing: Timing,
     life: Lifecycle,
     stored: AssignmentFile,
     kept: Kept,
@@ -50,6 +50,7 @@ impl Uplink {
     /// An uplink that begins after `first_wait` with the stored assignment, if it is still good.
     pub fn new(
         config: Config,
+        timing: Timing,
         kept: Kept,
         connection: watch::Sender<Connection>,
         stored: AssignmentFile,
@@ -57,9 +58,10 @@ impl Uplink {
         first_wait: Duration,
     ) -> Self {
         let events = kept.events.clone();
-        let life = Lifecycle::new(assignment, kept.started.elapsed() + first_wait);
+        let life = Lifecycle::new(timing.clone(), assignment, kept.started.elapsed() + first_wait);
         Self {
             config,
+            timing,
             life,
             stored,
             kept,
@@ -87,7 +89,7 @@ impl Uplink {
                 let patience = if self.kept.status.clock.certificate_time().is_none() {
                     LOOK_FOR_TIME
                 } else {
-                    LOOK_EVERY
+                    self.timing.look_every
                 };
                 tokio::select! {
                     () = sleep(patience) => {}
@@ -176,7 +178,7 @@ impl Uplink {
             return std::future::pending().await;
         };
         loop {
-            sleep(LOOK_EVERY).await;
+            sleep(self.timing.look_every).await;
             let now = modified(&self.config.identity.certificate);
             if now.is_some() && now != credentials.modified {
                 return;
@@ -203,6 +205,7 @@ impl Uplink {
             client_id: client_id.into(),
             username,
             keep_alive: connection.keep_alive,
+            connect_within: self.timing.connect_within,
             tls,
         }
     }
@@ -213,7 +216,7 @@ impl Uplink {
         let id = &identity.registration_id;
         let options =
             self.link_options(&dps.host, id.as_str(), provisioner::username(&dps.id_scope, id), tls);
-        let outcome = provisioner::register(&options, id.clone()).await;
+        let outcome = provisioner::register(&options, id.clone(), self.timing.dps_answer_within).await;
         let thumbprint = identity.thumbprint.clone();
         let told = outcome.clone();
         let now = self.now();
@@ -284,15 +287,16 @@ impl Uplink {
         let backlog = self.kept.journal.stats().backlog;
         self.events.emit(Event::Online { hub: hub.clone(), backlog });
         let online_since = Instant::now();
-        let error = match Session::begin(link, device_id, &mut self.kept).await {
-            Ok(mut session) => tokio::select! {
-                error = session.run() => error,
-                _ = shutdown.changed() => return session.finish(GOODBYE).await,
-            },
-            Err(error) => error,
-        };
+        let error =
+            match Session::begin(link, device_id, &mut self.kept, self.timing.acknowledge_within).await {
+                Ok(mut session) => tokio::select! {
+                    error = session.run() => error,
+                    _ = shutdown.changed() => return session.finish(GOODBYE).await,
+                },
+                Err(error) => error,
+            };
         let loss = self.life.lost(self.now(), rand::random());
-        let stayed = online_since.elapsed() >= Duration::from_secs(60);
+        let stayed = online_since.elapsed() >= self.timing.short_spell;
         self.publish_state(if stayed { Some(false) } else { (loss == Loss::TakenOver).then_some(true) });
         let again = self.life.next().at.saturating_sub(self.now());
         self.events.emit(Event::Lost { why: error.why, loss, again });

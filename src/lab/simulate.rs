@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::event::Events;
 use crate::identity::Identity;
 use crate::journal::JournalStats;
+use crate::timing::Timing;
 use crate::tracker::Tracker;
 
 /// The voyages of the first devices; the others follow.
@@ -209,6 +210,7 @@ fn tracker(
         clock: Arc::new(VoyageClock::new(clock)),
         events,
         first_wait: Duration::ZERO,
+        timing: Timing::default(),
     })
 }
 

@@ -7,6 +7,7 @@ use container_tracker::clock::{SystemClock, build_date};
 use container_tracker::config::Config;
 use container_tracker::event::{Event, Events};
 use container_tracker::journal::JournalStats;
+use container_tracker::timing::Timing;
 use container_tracker::tracker::Tracker;
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};
@@ -31,6 +32,16 @@ pub struct Agent {
 impl Agent {
     /// Starts an agent with these sensors.
     pub fn start(config: Config, chip: Option<&Bme280Chip>, gps: Option<Box<dyn ByteSource>>) -> Self {
+        Self::start_with(config, chip, gps, Timing::default())
+    }
+
+    /// Starts an agent with these sensors that waits as long as this.
+    pub fn start_with(
+        config: Config,
+        chip: Option<&Bme280Chip>,
+        gps: Option<Box<dyn ByteSource>>,
+        timing: Timing,
+    ) -> Self {
         let events = Arc::new(Mutex::new(Vec::new()));
         let (count, news) = watch::channel(0);
         let heard = events.clone();
@@ -49,6 +60,7 @@ impl Agent {
             clock: Arc::new(SystemClock::new(true)),
             events: Events::to("test", listener),
             first_wait: Duration::ZERO,
+            timing,
         };
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(tracker.run(async move {
