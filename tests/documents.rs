@@ -293,8 +293,7 @@ fn sources() -> String {
             if path.is_dir() {
                 folders.push(path);
             } else if let Ok(text) = std::fs::read_to_string(&path) {
-                let mut lines = text.lines();
-                while let Some(line) = lines.next() {
+                for line in text.lines() {
                     all.push_str(line.strip_suffix('\\').unwrap_or(line).trim_start());
                     all.push_str(if line.ends_with('\\') { "" } else { "\n" });
                 }
