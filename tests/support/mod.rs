@@ -12,3 +12,9 @@
 #[cfg(feature = "lab")]
 pub mod agent;
 pub mod openssl;
+#[cfg(feature = "lab")]
+pub mod proxy;
+#[cfg(feature = "lab")]
+pub mod scene;
+#[cfg(feature = "lab")]
+pub mod schedule;

@@ -247,7 +247,11 @@ impl Connection {
 }
 
 /// Reads, and notes when each chunk shall arrive.
-async fn depart(source: &TcpStream, sender: mpsc::Sender<(Instant, Vec<u8>)>, weather: watch::Receiver<Weather>) {
+async fn depart(
+    source: &TcpStream,
+    sender: mpsc::Sender<(Instant, Vec<u8>)>,
+    weather: watch::Receiver<Weather>,
+) {
     let mut buffer = vec![0; CHUNK];
     let mut due = Instant::now();
     for chunk in 1.. {
@@ -281,7 +285,8 @@ async fn arrive(
         sleep_until(due).await;
         let mut rest = chunk.as_slice();
         while !rest.is_empty() {
-            let Ok(now) = weather.wait_for(|weather| *weather != Weather::Stalled).await.map(|now| *now) else {
+            let Ok(now) = weather.wait_for(|weather| *weather != Weather::Stalled).await.map(|now| *now)
+            else {
                 return;
             };
             if dead.load(Ordering::Relaxed) {
