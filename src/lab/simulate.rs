@@ -41,7 +41,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "NAME")]
     voyage: Option<String>,
     /// Simulated hours that pass in a second.
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
     speed: f64,
     /// Makes weather, sensor noise and start of every voyage the same again.
     #[arg(long, value_name = "N", default_value_t = 1)]
