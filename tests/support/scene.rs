@@ -367,14 +367,14 @@ fn check_deliveries(events: &[Event], arrived: &HashSet<u64>) {
 }
 
 /// Every attempt has its cause, and every wait was waited.
-fn check_attempts(age: Duration, events: &[Event], tally: &mut Tally) {
+pub fn check_attempts(age: Duration, events: &[Event], tally: &mut Tally) {
     let (mut attempts, mut registrations, mut causes) = (0, 0, 1);
     let mut waits = Vec::new();
     for event in events {
         match event {
             Event::Connecting { .. } => attempts += 1,
             Event::Registering { .. } => registrations += 1,
-            Event::Assigned { .. } => causes += 1,
+            Event::Assigned { .. } | Event::CertificateChanged => causes += 1,
             Event::Lost { again, .. } => {
                 tally.lost_connections += 1;
                 causes += 1;
