@@ -75,6 +75,8 @@ pub struct Session<'a> {
     /// Acknowledged readings that the journal has not been told of yet.
     acknowledged: Vec<u64>,
     report_due: Instant,
+    /// When the subscriptions must be in force; `None` once they are. Without them no setting would arrive.
+    subscribed_by: Option<Instant>,
 }
 
 impl<'a> Session<'a> {
@@ -97,6 +99,7 @@ impl<'a> Session<'a> {
             tokens: 0,
             acknowledged: Vec::new(),
             report_due: Instant::now(),
+            subscribed_by: Some(Instant::now() + acknowledge_within),
         })
     }
 
@@ -190,12 +193,16 @@ impl<'a> Session<'a> {
         // A report that is not due yet becomes possible then.
         let report = Some(self.report_due).filter(|due| *due > Instant::now());
         let far = Instant::now() + Duration::from_secs(3600);
-        [unacknowledged, twin, report].into_iter().flatten().min().unwrap_or(far)
+        [unacknowledged, self.subscribed_by, twin, report].into_iter().flatten().min().unwrap_or(far)
     }
 
     fn tick(&mut self) -> Result<(), LinkError> {
         if self.in_flight.values().any(|message| message.sent.elapsed() >= self.acknowledge_within) {
             let why = format!("the hub has acknowledged nothing for {} s", self.acknowledge_within.as_secs());
+            return Err(LinkError { kind: LinkErrorKind::Outage, why });
+        }
+        if self.subscribed_by.is_some_and(|by| by <= Instant::now()) {
+            let why = "the hub did not acknowledge the subscriptions".into();
             return Err(LinkError { kind: LinkErrorKind::Outage, why });
         }
         let steps = self.kept.twin.handle(self.now(), TwinEvent::Tick);
@@ -209,6 +216,7 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             LinkEvent::Subscribed => {
+                self.subscribed_by = None;
                 let steps = self.kept.twin.handle(self.now(), TwinEvent::Subscribed);
                 self.follow(steps)
             }
