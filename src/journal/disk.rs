@@ -111,6 +111,10 @@ impl Disk {
                 "it is of version {version}, and this program knows {VERSION}"
             )));
         }
+        // Looked at before anything is written: a file that is set aside stays as it was.
+        if tables > 0 {
+            check(&connection)?;
+        }
         connection.pragma_update(None, "page_size", 1024)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -121,8 +125,6 @@ impl Disk {
             connection.execute_batch(&format!(
                 "BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
             ))?;
-        } else {
-            check(&connection)?;
         }
         connection.execute("INSERT OR IGNORE INTO boot (name) VALUES (?1)", [boot])?;
         // Boots without readings tell nothing any more.

@@ -42,10 +42,6 @@ impl Memory {
         self.rows.len() as u64
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     pub(super) fn first(&self) -> Option<u64> {
         self.rows.first_key_value().map(|(seq, _)| *seq)
     }

@@ -568,6 +568,6 @@ impl Worker {
     }
 
     pub(super) fn nothing_in_memory(&self) -> bool {
-        self.memory.is_empty()
+        self.memory.len() == 0
     }
 }

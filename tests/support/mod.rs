@@ -4,4 +4,5 @@
 
 #[cfg(feature = "lab")]
 pub mod agent;
+pub mod journal;
 pub mod openssl;
