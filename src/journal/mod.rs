@@ -208,6 +208,11 @@ impl Journal {
         self.ask(Command::Release).await;
     }
 
+    /// Makes what was taken durable now, instead of within two seconds.
+    pub async fn commit(&self) {
+        self.ask(Command::Commit).await;
+    }
+
     /// Makes everything durable and forgets what is acknowledged, now, even on a disk that failed a moment ago.
     pub async fn flush(&self) {
         self.ask(Command::Flush).await;

@@ -33,6 +33,7 @@ pub(super) enum Command {
     Lease { limit: usize, now: Stamp, reply: oneshot::Sender<Lease> },
     Acknowledge(Vec<u64>),
     Release(oneshot::Sender<()>),
+    Commit(oneshot::Sender<()>),
     Flush(oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
@@ -127,6 +128,10 @@ impl Worker {
                 self.leases.release();
                 self.deaf = false;
                 self.forget(now);
+                let _ = reply.send(());
+            }
+            Command::Commit(reply) => {
+                self.commit(now);
                 let _ = reply.send(());
             }
             Command::Flush(reply) => {
