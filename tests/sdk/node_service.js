@@ -104,10 +104,13 @@ run({
   'node changes and queries twins': async () => {
     await registry.create({ deviceId: 'node-twin' });
     const twin = value(await registry.getTwin('node-twin'));
-    const updated = await twin.update({ tags: { colour: 'red' }, properties: { desired: { x: 1 } } });
-    assert.strictEqual((updated.responseBody || updated).properties.desired.x, 1);
-    const replaced = value(await registry.replaceTwin('node-twin', { tags: { colour: 'blue' }, properties: { desired: { y: 1 } } }, '*'));
-    assert.strictEqual(replaced.properties.desired.x, undefined);
+    await twin.update({ tags: { colour: 'red' }, properties: { desired: { x: 1 } } });
+    const updated = value(await registry.getTwin('node-twin'));
+    assert.strictEqual(updated.properties.desired.x, 1);
+    assert.strictEqual(await failure(registry.updateTwin('node-twin', { tags: {} }, 'AAAA')), 'InvalidEtagError');
+    await registry.updateTwin('node-twin', { tags: { colour: 'blue' }, properties: { desired: { x: null } } }, '*');
+    const changed = value(await registry.getTwin('node-twin'));
+    assert.deepStrictEqual([changed.tags.colour, changed.properties.desired.x], ['blue', undefined]);
     const query = registry.createQuery("SELECT * FROM devices WHERE tags.colour = 'blue'", 1);
     const found = await pages(query);
     assert.deepStrictEqual(found.map((t) => t.deviceId), ['node-twin']);
