@@ -111,13 +111,12 @@ fn publish(device_id: &str, properties: PropertyBag, payload: Vec<u8>) -> Publis
 /// The JSON object of a reading: its fields, its time or that it has none, its sequence number.
 fn body(entry: &Entry) -> Vec<u8> {
     let mut body: Map<String, Value> = entry.fields.clone();
-    match entry.time {
-        Some(time) => body.insert("time".into(), rfc3339(time).into()),
-        None => {
-            body.insert("timeUnknown".into(), true.into());
-            body.insert("uptime".into(), entry.uptime_s.into())
-        }
-    };
+    if let Some(time) = entry.time {
+        body.insert("time".into(), rfc3339(time).into());
+    } else {
+        body.insert("timeUnknown".into(), true.into());
+        body.insert("uptime".into(), entry.uptime_s.into());
+    }
     body.insert("seq".into(), entry.seq.into());
     // A map of JSON values always serialises.
     serde_json::to_vec(&body).unwrap_or_default()

@@ -1,5 +1,7 @@
 //! Asks DPS where this device belongs: one connection, one registration.
 
+use std::time::Duration;
+
 use tokio::time::{Instant, sleep_until};
 use tracker_protocol::RegistrationId;
 use tracker_protocol::dps::{self, DpsUsername, Event, Outcome, RESPONSE_FILTER, Registration, Step};
@@ -18,10 +20,14 @@ pub fn username(id_scope: &str, registration_id: &RegistrationId) -> String {
 }
 
 /// Connects, registers, polls until there is an outcome, and says goodbye.
-pub async fn register(options: &LinkOptions, registration_id: RegistrationId) -> Result<Outcome, LinkError> {
+pub async fn register(
+    options: &LinkOptions,
+    registration_id: RegistrationId,
+    answer_within: Duration,
+) -> Result<Outcome, LinkError> {
     let mut link = Link::connect(options).await?;
     link.subscribe([RESPONSE_FILTER.to_owned()])?;
-    let mut registration = Registration::new(registration_id, None);
+    let mut registration = Registration::new(registration_id, None).answer_within(answer_within);
     let start = Instant::now();
     let mut step = registration.handle(start.elapsed(), rand::random(), Event::Tick);
     loop {

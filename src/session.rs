@@ -21,8 +21,6 @@ use crate::status::Status;
 
 /// Messages sent and not yet acknowledged, at the most.
 const WINDOW: usize = 32;
-/// A reading unacknowledged for so long means that the link is dead, whatever TCP says.
-const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(30);
 /// Health and counts are reported at most so often.
 const REPORT_EVERY: Duration = Duration::from_secs(30);
 
@@ -69,6 +67,8 @@ pub struct Session<'a> {
     link: Link,
     device_id: String,
     kept: &'a mut Kept,
+    /// A reading unacknowledged for so long means that the link is dead.
+    acknowledge_within: Duration,
     /// By the token of the message.
     in_flight: HashMap<u64, InFlight>,
     tokens: u64,
@@ -79,7 +79,12 @@ pub struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Begins on a link that has just been made: subscribes, and sends readings without waiting for that.
-    pub async fn begin(link: Link, device_id: &str, kept: &'a mut Kept) -> Result<Self, LinkError> {
+    pub async fn begin(
+        link: Link,
+        device_id: &str,
+        kept: &'a mut Kept,
+        acknowledge_within: Duration,
+    ) -> Result<Self, LinkError> {
         let filters = [TWIN_RESPONSE_FILTER, TWIN_DESIRED_FILTER, METHOD_FILTER];
         link.subscribe(filters.map(str::to_owned))?;
         kept.journal.release().await;
@@ -87,6 +92,7 @@ impl<'a> Session<'a> {
             link,
             device_id: device_id.into(),
             kept,
+            acknowledge_within,
             in_flight: HashMap::new(),
             tokens: 0,
             acknowledged: Vec::new(),
@@ -108,6 +114,9 @@ impl<'a> Session<'a> {
     /// Gives what is in flight a moment to be acknowledged, and says goodbye.
     pub async fn finish(mut self, patience: Duration) {
         let patience = Instant::now() + patience;
+        if self.deliver().await.is_err() {
+            self.in_flight.clear();
+        }
         while !self.in_flight.is_empty() {
             tokio::select! {
                 event = self.link.next() => match event {
@@ -175,7 +184,8 @@ impl<'a> Session<'a> {
 
     /// The next moment at which something is due although nothing happens.
     fn deadline(&self) -> Instant {
-        let unacknowledged = self.in_flight.values().map(|message| message.sent + ACKNOWLEDGE_WITHIN).min();
+        let unacknowledged =
+            self.in_flight.values().map(|message| message.sent + self.acknowledge_within).min();
         let twin = self.kept.twin.deadline().map(|at| self.kept.started + at);
         // A report that is not due yet becomes possible then.
         let report = Some(self.report_due).filter(|due| *due > Instant::now());
@@ -184,8 +194,8 @@ impl<'a> Session<'a> {
     }
 
     fn tick(&mut self) -> Result<(), LinkError> {
-        if self.in_flight.values().any(|message| message.sent.elapsed() >= ACKNOWLEDGE_WITHIN) {
-            let why = format!("the hub has acknowledged nothing for {} s", ACKNOWLEDGE_WITHIN.as_secs());
+        if self.in_flight.values().any(|message| message.sent.elapsed() >= self.acknowledge_within) {
+            let why = format!("the hub has acknowledged nothing for {} s", self.acknowledge_within.as_secs());
             return Err(LinkError { kind: LinkErrorKind::Outage, why });
         }
         let steps = self.kept.twin.handle(self.now(), TwinEvent::Tick);

@@ -25,6 +25,7 @@ use crate::recorder::{Recorder, Sampler, SensorHealth};
 use crate::session::Kept;
 use crate::settings::Defaults;
 use crate::status::{Connection, Status};
+use crate::timing::Timing;
 use crate::uplink::Uplink;
 
 /// A tracker that has not started yet.
@@ -42,12 +43,14 @@ pub struct Tracker {
     /// The first connection is made after a random part of this, so that a fleet that is powered at the same moment
     /// does not knock at the same moment.
     pub first_wait: Duration,
+    /// How long it waits for what.
+    pub timing: Timing,
 }
 
 impl Tracker {
     /// Runs until `shutdown` is ready, and gives the journal's counts at the end.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<JournalStats> {
-        let Self { config, environment, gps, clock, events, first_wait } = self;
+        let Self { config, environment, gps, clock, events, first_wait, timing } = self;
         let directory = config.state.directory.clone();
         std::fs::create_dir_all(&directory).with_context(|| {
             format!("can't make the state directory {} (state.directory)", directory.display())
@@ -122,7 +125,7 @@ impl Tracker {
         let twin = TwinClient::new();
         let kept = Kept { journal: journal.clone(), twin, desired, status, events: events.clone(), started };
         let first_wait = first_wait.mul_f64(rand::random());
-        let uplink = Uplink::new(config, kept, connection, stored, assignment, first_wait);
+        let uplink = Uplink::new(config, timing, kept, connection, stored, assignment, first_wait);
         let (stop, stopped) = watch::channel(false);
         let uplink = tokio::spawn(uplink.run(stopped));
 
@@ -131,6 +134,8 @@ impl Tracker {
             Some(ended) = tasks.join_next() => Err(task_ended(ended)),
         };
         tasks.shutdown().await;
+        // What shares a commit with readings that will not come any more.
+        journal.close().await;
         stop.send_replace(true);
         let uplinked = uplink.await.context("the uplink ended unexpectedly");
         journal.close().await;

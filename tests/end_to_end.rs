@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use container_tracker::config::Config;
 use container_tracker::lab::{Received, device_config};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 use support::agent::{Agent, body, next_message};
 use support::openssl::Factory;
@@ -54,17 +55,19 @@ async fn cloud(factory: &Factory) -> (Emulator, Config) {
 }
 
 /// A pseudo-terminal: the end a receiver would be wired to, and the path of the other.
-fn pseudo_terminal() -> (File, nix::pty::OpenptyResult, std::path::PathBuf) {
-    let pty = nix::pty::openpty(None, None).unwrap();
-    let path = nix::unistd::ttyname(&pty.slave).unwrap();
-    (File::from(pty.master.try_clone().unwrap()), pty, path)
+fn pseudo_terminal() -> (File, std::path::PathBuf) {
+    let receiver = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&receiver).unwrap();
+    unlockpt(&receiver).unwrap();
+    let port = ptsname(&receiver, Vec::new()).unwrap();
+    (File::from(receiver), port.into_string().unwrap().into())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_hub_receives_is_what_the_sensors_saw() {
     let factory = Factory::new();
     let (emulator, config) = cloud(&factory).await;
-    let (mut receiver, _pty, port) = pseudo_terminal();
+    let (mut receiver, port) = pseudo_terminal();
 
     let vectors: Value = serde_json::from_str(VECTORS).unwrap();
     let suitable = |v: &&Value| v["group"] == "container" && v["flags"].as_array().unwrap().is_empty();

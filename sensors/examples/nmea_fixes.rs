@@ -1,7 +1,9 @@
-//! NMEA bytes on standard input, fixes on standard output: one JSON array a line, before any test of plausibility.
+//! NMEA bytes on standard input, fixes on standard output: one JSON array a line, before any test of
+//! plausibility.
 //!
-//! Columns: time of day, date, latitude, longitude, altitude in m, speed in knots, course in degrees, quality, satellites,
-//! HDOP, kinds of sentences, spread of their positions in m, byte offset after the last of them.
+//! Columns: time of day, date, latitude, longitude, altitude in m, speed in knots, course in degrees,
+//! quality, satellites, HDOP, kinds of sentences, spread of their positions in m, byte offset after the last
+//! of them.
 
 use std::io::{self, BufWriter, Read, Write};
 use std::time::Duration;

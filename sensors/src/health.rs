@@ -28,7 +28,8 @@ pub struct Health {
     /// Why, in a sentence for people. Absent while all is well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
-    /// When the state began, on the monotonic clock that the sensor's owner counts with. Serialised as seconds.
+    /// When the state began, on the monotonic clock that the sensor's owner counts with. Serialised as
+    /// seconds.
     #[serde(rename = "since_s", serialize_with = "as_seconds")]
     pub since: Duration,
     /// Good readings: measurements of the BME280, fixes of the GPS.
@@ -52,9 +53,7 @@ pub struct Monitor {
 impl Monitor {
     /// A sensor about which nothing is known yet.
     pub fn new() -> Self {
-        Self {
-            health: watch::Sender::new(Health::default()),
-        }
+        Self { health: watch::Sender::new(Health::default()) }
     }
 
     /// The reading end. It always holds the latest value and can be awaited for a change.

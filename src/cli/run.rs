@@ -14,6 +14,7 @@ use crate::clock::{Clock, SystemClock, build_date};
 use crate::config::{Bme280Config, Config, GpsConfig};
 use crate::event::Events;
 use crate::identity::Identity;
+use crate::timing::Timing;
 use crate::tls;
 use crate::tracker::Tracker;
 
@@ -31,7 +32,8 @@ pub(super) fn run(path: &Path, level: tracing::Level) -> anyhow::Result<()> {
         let environment = environment_sensor(&config.sensors.bme280);
         let gps = gps_receiver(&config.sensors.gps);
         let events = Events::log(device);
-        let tracker = Tracker { config, environment, gps, clock, events, first_wait: FIRST_WAIT };
+        let timing = Timing::default();
+        let tracker = Tracker { config, environment, gps, clock, events, first_wait: FIRST_WAIT, timing };
         tracker.run(super::asked_to_stop()).await.map(|_| ())
     })
 }
@@ -85,7 +87,7 @@ fn gps_receiver(config: &GpsConfig) -> Option<Receiver> {
     if !config.enabled {
         return None;
     }
-    let plausibility = PlausibilitySettings { build_date: build_date().date_naive(), time_scale: 1.0 };
+    let plausibility = PlausibilitySettings { build_date: Some(build_date().date_naive()), time_scale: 1.0 };
     let settings = ReceiverSettings::new(plausibility, Instant::now());
     Some(Receiver::new(SerialSource::new(&config.port, config.baud), settings))
 }

@@ -6,10 +6,12 @@ mod clock;
 mod emulator;
 mod fleet;
 mod received;
+mod scenario;
 mod screen;
 mod simulate;
 
 pub use emulator::{EmulatorArgs, emulator};
 pub use fleet::{Cloud, INITIAL_TWIN_TAGS, device_config};
 pub use received::{Received, readings};
+pub use scenario::Scenario;
 pub use simulate::{SimulateArgs, simulate};

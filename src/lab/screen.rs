@@ -62,13 +62,13 @@ impl Screen {
     /// A message as the hub received it.
     pub(super) fn telemetry(&self, message: &TelemetryMessage) {
         for reading in readings(message) {
-            self.reading(message, reading);
+            self.reading(message, &reading);
         }
     }
 
-    fn reading(&self, message: &TelemetryMessage, body: Value) {
+    fn reading(&self, message: &TelemetryMessage, body: &Value) {
         if !self.json {
-            return self.row(&message.device_id, "▶", GREEN, &summary(&body));
+            return self.row(&message.device_id, "▶", GREEN, &summary(body));
         }
         let properties: serde_json::Map<String, Value> = message
             .properties

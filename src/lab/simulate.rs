@@ -17,6 +17,7 @@ use tracker_sensors::simulated::{AtEnd, Replay, SimulatedClock, SimulatedContain
 use super::clock::VoyageClock;
 use super::fleet::Cloud;
 use super::received::Received;
+use super::scenario::{self, Scenario};
 use super::screen::Screen;
 use crate::cli::asked_to_stop;
 use crate::clock::{build_date, system_time};
@@ -24,6 +25,7 @@ use crate::config::Config;
 use crate::event::Events;
 use crate::identity::Identity;
 use crate::journal::JournalStats;
+use crate::timing::Timing;
 use crate::tracker::Tracker;
 
 /// The voyages of the first devices; the others follow.
@@ -39,7 +41,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "NAME")]
     voyage: Option<String>,
     /// Simulated hours that pass in a second.
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
     speed: f64,
     /// Makes weather, sensor noise and start of every voyage the same again.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -53,6 +55,9 @@ pub struct SimulateArgs {
     /// Simulated sensors against a real Azure: the identity and DPS of this configuration file, one device.
     #[arg(long, value_name = "FILE", conflicts_with = "interval")]
     config: Option<PathBuf>,
+    /// Tell a story instead: each step says what is done, expected and seen; the exit code is the verdict.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["config", "voyage", "replay", "interval"])]
+    scenario: Option<Scenario>,
     /// End by itself after so many seconds.
     #[arg(long, value_name = "SECONDS")]
     duration: Option<u64>,
@@ -85,6 +90,12 @@ async fn run(args: SimulateArgs) -> anyhow::Result<()> {
         }
         stop.send_replace(true);
     });
+    if let Some(scenario) = args.scenario {
+        return tokio::select! {
+            verdict = scenario::play(scenario, args.devices, screen) => verdict,
+            () = asked(stopped) => bail!("stopped before the end of the story"),
+        };
+    }
     match &args.config {
         Some(path) => real_cloud(path, &args, screen, stopped).await,
         None => local_cloud(&args, screen, stopped).await,
@@ -187,14 +198,15 @@ fn tracker(
     screen.note("voyage", &title, json!({"device": id, "voyage": voyage.name(), "cargo": voyage.cargo()}));
     let clock = SimulatedClock::new(start, args.speed);
     let container = SimulatedContainer::new(voyage, clock, seed);
-    let build_date = build_date().date_naive();
     let gps = match &args.replay {
         Some(path) => {
-            let plausibility = PlausibilitySettings { build_date, time_scale: 1.0 };
+            // The dates of a recording are those of its time.
+            let plausibility = PlausibilitySettings { build_date: None, time_scale: 1.0 };
             let replay = Replay::open(path, AtEnd::Loop)?;
             Receiver::new(replay, ReceiverSettings::new(plausibility, Instant::now()))
         }
         None => {
+            let build_date = Some(build_date().date_naive());
             let plausibility = PlausibilitySettings { build_date, time_scale: clock.time_scale() };
             Receiver::new(container.gps_receiver(), ReceiverSettings::new(plausibility, Instant::now()))
         }
@@ -208,6 +220,7 @@ fn tracker(
         clock: Arc::new(VoyageClock::new(clock)),
         events,
         first_wait: Duration::ZERO,
+        timing: Timing::default(),
     })
 }
 

@@ -7,6 +7,7 @@ use container_tracker::clock::{SystemClock, build_date};
 use container_tracker::config::Config;
 use container_tracker::event::{Event, Events};
 use container_tracker::journal::JournalStats;
+use container_tracker::timing::Timing;
 use container_tracker::tracker::Tracker;
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};
@@ -24,6 +25,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Agent {
     events: Arc<Mutex<Vec<Event>>>,
     news: watch::Receiver<u64>,
+    started: Instant,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<anyhow::Result<JournalStats>>,
 }
@@ -31,6 +33,16 @@ pub struct Agent {
 impl Agent {
     /// Starts an agent with these sensors.
     pub fn start(config: Config, chip: Option<&Bme280Chip>, gps: Option<Box<dyn ByteSource>>) -> Self {
+        Self::start_with(config, chip, gps, Timing::default())
+    }
+
+    /// Starts an agent with these sensors that waits as long as this.
+    pub fn start_with(
+        config: Config,
+        chip: Option<&Bme280Chip>,
+        gps: Option<Box<dyn ByteSource>>,
+        timing: Timing,
+    ) -> Self {
         let events = Arc::new(Mutex::new(Vec::new()));
         let (count, news) = watch::channel(0);
         let heard = events.clone();
@@ -38,7 +50,8 @@ impl Agent {
             heard.lock().unwrap().push(event.clone());
             count.send_modify(|count| *count += 1);
         });
-        let plausibility = PlausibilitySettings { build_date: build_date().date_naive(), time_scale: 1.0 };
+        let plausibility =
+            PlausibilitySettings { build_date: Some(build_date().date_naive()), time_scale: 1.0 };
         let settings = ReceiverSettings::new(plausibility, Instant::now());
         let tracker = Tracker {
             config,
@@ -48,12 +61,14 @@ impl Agent {
             clock: Arc::new(SystemClock::new(true)),
             events: Events::to("test", listener),
             first_wait: Duration::ZERO,
+            timing,
         };
         let (stop, stopped) = oneshot::channel();
+        let started = Instant::now();
         let task = tokio::spawn(tracker.run(async move {
             let _ = stopped.await;
         }));
-        Self { events, news, stop: Some(stop), task }
+        Self { events, news, started, stop: Some(stop), task }
     }
 
     /// An agent with a chip in mild air, and without a receiver.
@@ -88,6 +103,11 @@ impl Agent {
     /// All events so far.
     pub fn events(&self) -> Vec<Event> {
         self.events.lock().unwrap().clone()
+    }
+
+    /// How long it runs.
+    pub fn age(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// Stops it in good order.

@@ -31,6 +31,7 @@ const MOST_DELAYS: u32 = 5;
 pub struct Registration {
     registration_id: RegistrationId,
     payload: Option<serde_json::Map<String, Value>>,
+    answer_within: Duration,
     requests: u32,
     polls: u32,
     delays: u32,
@@ -160,7 +161,22 @@ impl fmt::Display for Refusal {
 impl Registration {
     /// A registration that has not begun. `payload` goes to a custom allocation webhook, if there is one.
     pub fn new(registration_id: RegistrationId, payload: Option<serde_json::Map<String, Value>>) -> Self {
-        Self { registration_id, payload, requests: 0, polls: 0, delays: 0, state: State::Idle(None) }
+        Self {
+            registration_id,
+            payload,
+            answer_within: ANSWER_TIMEOUT,
+            requests: 0,
+            polls: 0,
+            delays: 0,
+            state: State::Idle(None),
+        }
+    }
+
+    /// Gives up an attempt whose answer takes longer than this; 30 s unless told.
+    #[must_use]
+    pub fn answer_within(mut self, answer_within: Duration) -> Self {
+        self.answer_within = answer_within;
+        self
     }
 
     /// How many requests (registrations and polls) have been made.
@@ -186,7 +202,7 @@ impl Registration {
     fn ask(&mut self, now: Duration, operation_id: Option<String>) -> Step {
         self.requests += 1;
         let request_id = self.requests.to_string();
-        let deadline = now + ANSWER_TIMEOUT;
+        let deadline = now + self.answer_within;
         let (request, payload) = match &operation_id {
             None => (Request::Register { request_id: request_id.clone() }, self.body()),
             Some(operation) => {
@@ -213,7 +229,7 @@ impl Registration {
     fn tick(&mut self, now: Duration) -> Step {
         match &mut self.state {
             State::Idle(deadline) => {
-                let deadline = *deadline.get_or_insert(now + ANSWER_TIMEOUT);
+                let deadline = *deadline.get_or_insert(now + self.answer_within);
                 if now < deadline {
                     return Step::Wait(deadline);
                 }
@@ -221,7 +237,7 @@ impl Registration {
             }
             State::Asked { deadline, .. } if now < *deadline => Step::Wait(*deadline),
             State::Asked { .. } => {
-                self.give_up(None, format!("DPS did not answer within {} s", ANSWER_TIMEOUT.as_secs()))
+                self.give_up(None, format!("DPS did not answer within {} s", self.answer_within.as_secs()))
             }
             State::Waiting { until, .. } if now < *until => Step::Wait(*until),
             State::Waiting { operation_id, .. } => {

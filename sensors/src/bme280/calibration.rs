@@ -2,10 +2,7 @@
 
 /// The trimming values of one part, in the datasheet's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[allow(
-    missing_docs,
-    reason = "the names are the datasheet's; there is nothing to add"
-)]
+#[allow(missing_docs, reason = "the names are the datasheet's; there is nothing to add")]
 pub struct Calibration {
     pub dig_t1: u16,
     pub dig_t2: i16,

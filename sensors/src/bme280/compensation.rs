@@ -1,7 +1,7 @@
 //! From raw counts to physical values (datasheet section 4.2.3 and appendix 8.1), in double precision.
 //!
-//! The `bme280` crate has these formulae too, in single precision (0.05 Pa off at most), but reaches them only
-//! through a bus and silently limits what comes out to the sensor's range. A broken sensor would then
+//! The `bme280` crate has these formulae too, in single precision (0.05 Pa off at most), but reaches them
+//! only through a bus and silently limits what comes out to the sensor's range. A broken sensor would then
 //! read 85 °C instead of nothing, so the driver takes the raw bytes and computes here, without limits.
 
 use super::Calibration;
@@ -51,8 +51,8 @@ pub struct Compensated {
     pub humidity_rh: f64,
 }
 
-/// Computes physical values from raw counts. Values beyond the sensor's range come out as they are: the datasheet's
-/// formula for humidity ends with a limit to 0..100 %RH, which is left to the caller.
+/// Computes physical values from raw counts. Values beyond the sensor's range come out as they are: the
+/// datasheet's formula for humidity ends with a limit to 0..100 %RH, which is left to the caller.
 pub fn compensate(calibration: &Calibration, raw: &RawReading) -> Compensated {
     let t_fine = t_fine(calibration, raw.temperature);
     // The datasheet keeps t_fine as an integer between the formulae; so does every published reference.

@@ -14,7 +14,8 @@ const ID_PAUSE_MS: u32 = 2;
 
 /// A BME280 or BMP280.
 ///
-/// Nothing is done until the first [`Bme280::measure`], so a chip that is missing at start is found when it comes.
+/// Nothing is done until the first [`Bme280::measure`], so a chip that is missing at start is found when it
+/// comes.
 pub struct Bme280<B, D> {
     bus: Tap<B, D>,
     settings: Settings,
@@ -68,8 +69,8 @@ impl<B: I2c, D: DelayNs> Bme280<B, D> {
         self.started.as_ref().map(|started| started.chip)
     }
 
-    /// How many measurements in a row have given the very same eight bytes as the one before. In real air the last
-    /// bits change all the time, so a large number means that the chip is stuck.
+    /// How many measurements in a row have given the very same eight bytes as the one before. In real air
+    /// the last bits change all the time, so a large number means that the chip is stuck.
     pub fn repeats(&self) -> u32 {
         self.repeats
     }
@@ -81,11 +82,7 @@ impl<B: I2c, D: DelayNs> Bme280<B, D> {
 
     fn start(&mut self) -> Result<Started<B, D>, Error> {
         let (address, chip) = self.find()?;
-        let named = |fault: Fault| Error {
-            address,
-            register: fault.register,
-            cause: fault.cause,
-        };
+        let named = |fault: Fault| Error { address, register: fault.register, cause: fault.cause };
         self.bus.take_seen();
         let mut driver = bme280::i2c::BME280::new(self.bus.clone(), address);
         driver
@@ -94,11 +91,7 @@ impl<B: I2c, D: DelayNs> Bme280<B, D> {
         let seen = self.bus.take_seen();
         let first = seen.calibration.unwrap_or_default();
         let second = seen.calibration_humidity.unwrap_or_default();
-        let dead = |register| Error {
-            address,
-            register,
-            cause: Cause::DeadCalibration,
-        };
+        let dead = |register| Error { address, register, cause: Cause::DeadCalibration };
         if is_dead(&first[..24]) {
             return Err(dead(Register::CALIBRATION));
         }
@@ -108,12 +101,7 @@ impl<B: I2c, D: DelayNs> Bme280<B, D> {
         self.check_settings(address, chip)?;
         self.starts += 1;
         let calibration = Calibration::from_registers(&first, &second);
-        Ok(Started {
-            driver,
-            chip,
-            address,
-            calibration,
-        })
+        Ok(Started { driver, chip, address, calibration })
     }
 
     fn find(&mut self) -> Result<(u8, Chip), Error> {
@@ -132,11 +120,7 @@ impl<B: I2c, D: DelayNs> Bme280<B, D> {
     }
 
     fn identify(&mut self, address: u8) -> Result<Chip, Error> {
-        let named = |cause| Error {
-            address,
-            register: Register::ID,
-            cause,
-        };
+        let named = |cause| Error { address, register: Register::ID, cause };
         let mut last = None;
         for attempt in 0..ID_TRIES {
             if attempt > 0 {
@@ -156,26 +140,16 @@ impl<B: I2c, D: DelayNs> Bme280<B, D> {
 
     fn measure_with(&mut self, started: &mut Started<B, D>) -> Result<Environment, Error> {
         let (address, chip) = (started.address, started.chip);
-        let named = |register, cause| Error {
-            address,
-            register,
-            cause,
-        };
+        let named = |register, cause| Error { address, register, cause };
         self.bus.take_seen();
         // The crate's own values are not used: see the module on compensation.
         let measured = started.driver.measure(&mut self.bus).map_err(of_crate);
         let Some(data) = self.bus.take_seen().data else {
-            let fault = measured.err().unwrap_or(Fault {
-                register: Register::DATA,
-                cause: Cause::NothingMeasured,
-            });
+            let fault =
+                measured.err().unwrap_or(Fault { register: Register::DATA, cause: Cause::NothingMeasured });
             return Err(named(fault.register, fault.cause));
         };
-        let judged = if chip.has_humidity() {
-            &data[..]
-        } else {
-            &data[..6]
-        };
+        let judged = if chip.has_humidity() { &data[..] } else { &data[..6] };
         if judged.iter().all(|&byte| byte == 0xFF) {
             return Err(named(Register::DATA, Cause::AllOnes));
         }
@@ -187,44 +161,32 @@ impl<B: I2c, D: DelayNs> Bme280<B, D> {
         if judged == &DATA_AT_RESET[..judged.len()] {
             return Err(named(Register::DATA, Cause::NothingMeasured));
         }
-        self.repeats = if self.last_data == Some(data) {
-            self.repeats.saturating_add(1)
-        } else {
-            0
-        };
+        self.repeats = if self.last_data == Some(data) { self.repeats.saturating_add(1) } else { 0 };
         self.last_data = Some(data);
         let values = compensate(&started.calibration, &RawReading::from_registers(&data));
         Ok(Environment::within_range(chip, address, &values))
     }
 
-    /// Reads back what was written. A chip that lost power for a moment has forgotten it and measures nothing.
+    /// Reads back what was written. A chip that lost power for a moment has forgotten it and measures
+    /// nothing.
     fn check_settings(&mut self, address: u8, chip: Chip) -> Result<(), Error> {
         let mut block = [0; 4];
-        self.bus
-            .read(address, Register::CTRL_HUM, &mut block)
-            .map_err(|fault| Error {
-                address,
-                register: fault.register,
-                cause: fault.cause,
-            })?;
+        self.bus.read(address, Register::CTRL_HUM, &mut block).map_err(|fault| Error {
+            address,
+            register: fault.register,
+            cause: fault.cause,
+        })?;
         let [ctrl_hum, _status, ctrl_meas, config] = block;
         let humidity_mask = if chip.has_humidity() { 0x07 } else { 0x00 };
         let mode_bits = 0x03;
         let read = [ctrl_hum & humidity_mask, ctrl_meas & !mode_bits, config & 0x1C];
-        let written = [
-            self.settings.ctrl_hum() & humidity_mask,
-            self.settings.ctrl_meas(),
-            self.settings.config(),
-        ];
+        let written =
+            [self.settings.ctrl_hum() & humidity_mask, self.settings.ctrl_meas(), self.settings.config()];
         if read == written {
             return Ok(());
         }
         let cause = Cause::ConfigurationLost { written, read };
-        Err(Error {
-            address,
-            register: Register::CTRL_MEAS,
-            cause,
-        })
+        Err(Error { address, register: Register::CTRL_MEAS, cause })
     }
 }
 
@@ -232,17 +194,12 @@ fn of_crate(error: bme280::Error<Fault>) -> Fault {
     match error {
         bme280::Error::Bus(fault) => fault,
         // The ID was right a moment ago, so what reads otherwise now is the bus.
-        bme280::Error::UnsupportedChip => Fault {
-            register: Register::ID,
-            cause: Cause::AllOnes,
-        },
-        bme280::Error::InvalidData | bme280::Error::CompensationFailed => Fault {
-            register: Register::DATA,
-            cause: Cause::DeadCalibration,
-        },
-        bme280::Error::NoCalibrationData | bme280::Error::Delay => Fault {
-            register: Register::CALIBRATION,
-            cause: Cause::CalibrationNotLoaded,
-        },
+        bme280::Error::UnsupportedChip => Fault { register: Register::ID, cause: Cause::AllOnes },
+        bme280::Error::InvalidData | bme280::Error::CompensationFailed => {
+            Fault { register: Register::DATA, cause: Cause::DeadCalibration }
+        }
+        bme280::Error::NoCalibrationData | bme280::Error::Delay => {
+            Fault { register: Register::CALIBRATION, cause: Cause::CalibrationNotLoaded }
+        }
     }
 }

@@ -2,13 +2,13 @@
 
 use super::{Cause, Chip, Compensated, Error, Quantity, Register};
 
-/// How far humidity may overshoot before it counts as broken. The sensor is within ±3 %RH, and dew on it reads
-/// a little over 100; the datasheet's own formula ends with a limit to 0..100 %RH, so within this margin
-/// the limit is reported, and only beyond it nothing.
+/// How far humidity may overshoot before it counts as broken. The sensor is within ±3 %RH, and dew on it
+/// reads a little over 100; the datasheet's own formula ends with a limit to 0..100 %RH, so within this
+/// margin the limit is reported, and only beyond it nothing.
 const HUMIDITY_MARGIN_RH: f64 = 5.0;
 
-/// Temperature, pressure and humidity of the air at the sensor. A value that could not be had, or that the sensor
-/// cannot truly measure, is absent, and `faults` says why.
+/// Temperature, pressure and humidity of the air at the sensor. A value that could not be had, or that the
+/// sensor cannot truly measure, is absent, and `faults` says why.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Environment {
     /// °C, within -40..85.
@@ -34,11 +34,7 @@ impl Environment {
             environment.pressure_hpa = environment.check(address, Quantity::Pressure, pressure_pa / 100.0);
         } else {
             let (register, cause) = (Register::CALIBRATION, Cause::DeadCalibration);
-            environment.faults.push(Error {
-                address,
-                register,
-                cause,
-            });
+            environment.faults.push(Error { address, register, cause });
         }
         if chip.has_humidity() {
             environment.humidity_rh = environment
@@ -50,11 +46,7 @@ impl Environment {
 
     fn check(&mut self, address: u8, quantity: Quantity, value: f64) -> Option<f64> {
         let (low, high) = quantity.range();
-        let margin = if quantity == Quantity::Humidity {
-            HUMIDITY_MARGIN_RH
-        } else {
-            0.0
-        };
+        let margin = if quantity == Quantity::Humidity { HUMIDITY_MARGIN_RH } else { 0.0 };
         // Written so that NaN fails too.
         if value >= low - margin && value <= high + margin {
             return Some(value);

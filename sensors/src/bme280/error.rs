@@ -41,7 +41,8 @@ pub enum Remedy {
     CheckWiring,
     /// Another part is fitted, or this one is dead.
     ReplacePart,
-    /// The chip talks but does not keep its state: usually a supply that dips. Passes by itself if it was a dip.
+    /// The chip talks but does not keep its state: usually a supply that dips. Passes by itself if it was a
+    /// dip.
     WatchSupply,
 }
 
@@ -118,7 +119,8 @@ impl fmt::Display for Cause {
             Self::OutOfRange { quantity, value } => {
                 let (low, high) = quantity.range();
                 let unit = quantity.unit();
-                write!(f, "{quantity} of {value:.2} {unit} is beyond what the sensor can measure ({low}..{high} {unit})")
+                write!(f, "{quantity} of {value:.2} {unit} is beyond what the sensor can measure ")?;
+                write!(f, "({low}..{high} {unit})")
             }
         }
     }

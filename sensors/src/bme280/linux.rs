@@ -18,10 +18,7 @@ pub struct LinuxI2c {
 impl LinuxI2c {
     /// The bus `/dev/i2c-1` or the like.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            device: None,
-        }
+        Self { path: path.into(), device: None }
     }
 
     fn device(&mut self) -> Result<&mut I2cdev, LinuxI2cError> {
@@ -85,10 +82,7 @@ impl LinuxI2cError {
             Some(EOPNOTSUPP) => "; the controller cannot do this kind of transfer",
             _ => "",
         };
-        Self {
-            source,
-            hint: hint.into(),
-        }
+        Self { source, hint: hint.into() }
     }
 }
 

@@ -52,10 +52,7 @@ impl EnvironmentSensor {
         B: I2c + Send + 'static,
         D: DelayNs + Send + 'static,
     {
-        Self {
-            driver: Box::new(Bme280::new(bus, delay, settings)),
-            monitor: Monitor::new(),
-        }
+        Self { driver: Box::new(Bme280::new(bus, delay, settings)), monitor: Monitor::new() }
     }
 
     /// The sensor's health, to be watched.
@@ -63,8 +60,8 @@ impl EnvironmentSensor {
         self.monitor.watch()
     }
 
-    /// Measures once and updates the health; `now` is the owner's monotonic clock. Blocks for about 50 ms, at most
-    /// 0.5 s: on an async runtime call it where blocking is allowed.
+    /// Measures once and updates the health; `now` is the owner's monotonic clock. Blocks for about 50 ms,
+    /// at most 0.5 s: on an async runtime call it where blocking is allowed.
     ///
     /// # Errors
     /// As [`Bme280::measure`]: nothing usable came; the next call starts the chip afresh.

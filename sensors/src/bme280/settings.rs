@@ -48,8 +48,8 @@ impl Oversampling {
     }
 }
 
-/// Smoothing of temperature and pressure inside the chip. It advances once a measurement, so with one measurement a
-/// minute a coefficient of 16 answers a change only after a quarter of an hour.
+/// Smoothing of temperature and pressure inside the chip. It advances once a measurement, so with one
+/// measurement a minute a coefficient of 16 answers a change only after a quarter of an hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Filter {
@@ -150,7 +150,8 @@ impl Settings {
         self.humidity.bits()
     }
 
-    /// `ctrl_meas` with the mode bits at sleep, which is what the chip falls back to after a forced measurement.
+    /// `ctrl_meas` with the mode bits at sleep, which is what the chip falls back to after a forced
+    /// measurement.
     pub(super) fn ctrl_meas(self) -> u8 {
         self.temperature.bits() << 5 | self.pressure.bits() << 2
     }

@@ -1,9 +1,9 @@
 //! A tap on the bus between the `bme280` crate and the chip.
 //!
-//! The crate knows the order of accesses, but not when to doubt what it reads: it waits a fixed time and never
-//! looks at the status register. The tap passes every access on, notes the raw bytes for the driver to
-//! judge, names the register of a failed access, and holds back two reads until the chip is ready for them: the
-//! trimming values after a reset, and the data after a measurement.
+//! The crate knows the order of accesses, but not when to doubt what it reads: it waits a fixed time and
+//! never looks at the status register. The tap passes every access on, notes the raw bytes for the driver to
+//! judge, names the register of a failed access, and holds back two reads until the chip is ready for them:
+//! the trimming values after a reset, and the data after a measurement.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -63,12 +63,7 @@ impl<B: I2c, D: DelayNs> Tap<B, D> {
     pub(super) fn new(bus: B, delay: D, longest_measurement: Duration) -> Self {
         // The crate has already waited when it comes to read, so this is more than twice the longest time.
         let measuring_polls = 2 * longest_measurement.as_micros().div_ceil(POLL.as_micros()) as u32;
-        Self(Arc::new(Mutex::new(Wire {
-            bus,
-            delay,
-            seen: Seen::default(),
-            measuring_polls,
-        })))
+        Self(Arc::new(Mutex::new(Wire { bus, delay, seen: Seen::default(), measuring_polls })))
     }
 
     /// What has been seen since the last call.
@@ -87,9 +82,7 @@ impl<B: I2c, D: DelayNs> Tap<B, D> {
 
 impl<B: I2c, D: DelayNs> Wire<B, D> {
     fn read(&mut self, address: u8, register: Register, buffer: &mut [u8]) -> Result<(), Fault> {
-        self.bus
-            .write_read(address, &[register.0], buffer)
-            .map_err(|error| fault(register, &error))
+        self.bus.write_read(address, &[register.0], buffer).map_err(|error| fault(register, &error))
     }
 
     fn wait_until_clear(&mut self, address: u8, bit: u8, polls: u32, otherwise: &Cause) -> Result<(), Fault> {
@@ -98,20 +91,14 @@ impl<B: I2c, D: DelayNs> Wire<B, D> {
             self.read(address, Register::STATUS, &mut status)?;
             if status[0] == 0xFF {
                 // Six of the bits are always 0 in a chip that answers.
-                return Err(Fault {
-                    register: Register::STATUS,
-                    cause: Cause::AllOnes,
-                });
+                return Err(Fault { register: Register::STATUS, cause: Cause::AllOnes });
             }
             if status[0] & bit == 0 {
                 return Ok(());
             }
             self.delay.delay_us(POLL.as_micros() as u32);
         }
-        Err(Fault {
-            register: Register::STATUS,
-            cause: otherwise.clone(),
-        })
+        Err(Fault { register: Register::STATUS, cause: otherwise.clone() })
     }
 
     fn read_for_crate(&mut self, address: u8, register: Register, buffer: &mut [u8]) -> Result<(), Fault> {
@@ -143,15 +130,12 @@ impl<B: I2c, D: DelayNs> ErrorType for Tap<B, D> {
     type Error = Fault;
 }
 
-/// Only plain writes and combined write-reads go out, because the Raspberry Pi's controller refuses transactions with
-/// two reads or two writes (EOPNOTSUPP).
+/// Only plain writes and combined write-reads go out, because the Raspberry Pi's controller refuses
+/// transactions with two reads or two writes (EOPNOTSUPP).
 impl<B: I2c, D: DelayNs> I2c for Tap<B, D> {
     fn write(&mut self, address: u8, bytes: &[u8]) -> Result<(), Fault> {
         let register = Register(bytes.first().copied().unwrap_or_default());
-        self.lock()
-            .bus
-            .write(address, bytes)
-            .map_err(|error| fault(register, &error))
+        self.lock().bus.write(address, bytes).map_err(|error| fault(register, &error))
     }
 
     fn write_read(&mut self, address: u8, bytes: &[u8], buffer: &mut [u8]) -> Result<(), Fault> {
@@ -164,10 +148,7 @@ impl<B: I2c, D: DelayNs> I2c for Tap<B, D> {
             Some(Operation::Write(bytes)) => Register(bytes.first().copied().unwrap_or_default()),
             _ => Register(0),
         };
-        self.lock()
-            .bus
-            .transaction(address, operations)
-            .map_err(|error| fault(register, &error))
+        self.lock().bus.transaction(address, operations).map_err(|error| fault(register, &error))
     }
 }
 
@@ -186,11 +167,5 @@ impl<B: I2c, D: DelayNs> DelayNs for Tap<B, D> {
 }
 
 fn fault(register: Register, error: &impl i2c::Error) -> Fault {
-    Fault {
-        register,
-        cause: Cause::Bus {
-            kind: error.kind(),
-            detail: format!("{error:?}"),
-        },
-    }
+    Fault { register, cause: Cause::Bus { kind: error.kind(), detail: format!("{error:?}") } }
 }

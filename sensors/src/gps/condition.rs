@@ -71,7 +71,7 @@ impl Line {
             ));
         }
         let garbage = self.bytes - self.bytes_at_last_sentence;
-        if garbage >= GARBAGE_BYTES && now.saturating_sub(self.last_sentence_at) >= GARBAGE {
+        if garbage >= GARBAGE_BYTES && self.last_byte_at.saturating_sub(self.last_sentence_at) >= GARBAGE {
             return Some(format!(
                 "bytes but no checksummed sentence from {name}: wrong baud rate? Try 9600, 38400, 115200, 4800"
             ));

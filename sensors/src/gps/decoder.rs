@@ -74,7 +74,8 @@ impl Decoder {
         events
     }
 
-    /// Ends the epoch if the line has been quiet for [`EPOCH_PAUSE`], so that a fix need not wait for the next one.
+    /// Ends the epoch if the line has been quiet for [`EPOCH_PAUSE`], so that a fix need not wait for the
+    /// next one.
     pub fn tick(&mut self, now: Duration) -> Vec<Event> {
         match self.deadline() {
             Some(deadline) if now >= deadline => {
@@ -103,10 +104,7 @@ impl Decoder {
 
     /// What has come so far.
     pub fn counts(&self) -> Counts {
-        Counts {
-            lines: self.framer.counts(),
-            ..self.counts
-        }
+        Counts { lines: self.framer.counts(), ..self.counts }
     }
 
     fn take(&mut self, sentence: Sentence, now: Duration) -> Option<Event> {
@@ -148,8 +146,8 @@ impl Decoder {
         event
     }
 
-    /// A date by itself counts for the position sentences that follow. It is not given to an epoch that has begun:
-    /// some receivers send it some milliseconds ahead of the next.
+    /// A date by itself counts for the position sentences that follow. It is not given to an epoch that has
+    /// begun: some receivers send it some milliseconds ahead of the next.
     fn take_date(&mut self, time: Option<NaiveTime>, date: NaiveDate) {
         self.date = Some(date);
         self.last_time = time.or(self.last_time);

@@ -81,15 +81,8 @@ impl Epoch {
             return Err(NoFix::Estimated);
         }
         let time = self.time.ok_or(NoFix::NoTime)?;
-        let placed = || {
-            self.best
-                .iter()
-                .flatten()
-                .filter(|report| report.position.is_some())
-        };
-        let (latitude, longitude) = placed()
-            .find_map(|report| report.position)
-            .ok_or(NoFix::NoPosition)?;
+        let placed = || self.best.iter().flatten().filter(|report| report.position.is_some());
+        let (latitude, longitude) = placed().find_map(|report| report.position).ok_or(NoFix::NoPosition)?;
         if latitude == 0.0 && longitude == 0.0 {
             return Err(NoFix::NoPosition);
         }

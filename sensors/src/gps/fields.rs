@@ -1,9 +1,9 @@
 //! The fields of a sentence, and their tidying before the `nmea` crate reads them.
 //!
-//! The crate reads ordinary sentences well, but one odd field makes it refuse the whole sentence (a damaged date, a
-//! `+00` time zone, a leap second, three satellite systems in GNS, GLL without mode), and it lets pass what
-//! is not a position (75 minutes of arc, `nan`). So each sentence is rebuilt from the fields that are
-//! needed, and a field that cannot be what it should be is left empty: no value.
+//! The crate reads ordinary sentences well, but one odd field makes it refuse the whole sentence (a damaged
+//! date, a `+00` time zone, a leap second, three satellite systems in GNS, GLL without mode), and it lets
+//! pass what is not a position (75 minutes of arc, `nan`). So each sentence is rebuilt from the fields that
+//! are needed, and a field that cannot be what it should be is left empty: no value.
 
 use std::borrow::Cow;
 
@@ -25,11 +25,7 @@ impl<'a> Fields<'a> {
     /// A decimal number, or empty. No exponents, no `inf`, no `nan`.
     pub(super) fn decimal(&self, number: usize) -> &'a str {
         let field = self.raw(number);
-        if is_decimal(field.strip_prefix('-').unwrap_or(field)) {
-            field
-        } else {
-            ""
-        }
+        if is_decimal(field.strip_prefix('-').unwrap_or(field)) { field } else { "" }
     }
 
     /// A number that cannot be negative, or empty.
@@ -45,10 +41,7 @@ impl<'a> Fields<'a> {
 
     /// The time of day `hhmmss[.s...]`, or empty.
     pub(super) fn time(&self, number: usize) -> Time<'a> {
-        Time::read(self.raw(number)).unwrap_or(Time {
-            text: Cow::Borrowed(""),
-            leap: false,
-        })
+        Time::read(self.raw(number)).unwrap_or(Time { text: Cow::Borrowed(""), leap: false })
     }
 
     /// The four fields `ddmm.m,N,dddmm.m,E`, or four empty ones.
@@ -58,11 +51,7 @@ impl<'a> Fields<'a> {
             && matches!(ns, "N" | "S")
             && is_angle(lon, 3, 180)
             && matches!(ew, "E" | "W");
-        if sound {
-            format!("{lat},{ns},{lon},{ew}")
-        } else {
-            ",,,".to_owned()
-        }
+        if sound { format!("{lat},{ns},{lon},{ew}") } else { ",,,".to_owned() }
     }
 }
 

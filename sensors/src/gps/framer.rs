@@ -1,4 +1,5 @@
-//! Bytes to sentences: finds `$...*hh` wherever it stands in the stream and keeps those whose checksum is right.
+//! Bytes to sentences: finds `$...*hh` wherever it stands in the stream and keeps those whose checksum is
+//! right.
 
 /// Longest sentence kept, `$` and checksum included. The standard allows 82 characters; real receivers send
 /// up to 140.
@@ -114,4 +115,42 @@ impl Default for Framer {
 
 fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).map(|digit| digit as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn memory_stays_at_one_sentence(
+            bytes in prop::collection::vec(prop::sample::select(b"$*!,A0\n\xFF".to_vec()), 0..10_000),
+        ) {
+            let mut framer = Framer::new();
+            let before = framer.body.capacity();
+            for byte in bytes {
+                framer.push(byte);
+            }
+            for _ in 0..10 * LONGEST_SENTENCE {
+                framer.push(b'7');
+            }
+            prop_assert_eq!(framer.body.capacity(), before);
+        }
+    }
+
+    #[test]
+    fn the_longest_sentence_passes_and_one_longer_does_not() {
+        for (length, passes) in [(LONGEST_SENTENCE, true), (LONGEST_SENTENCE + 1, false)] {
+            // An even number of equal characters has a checksum of zero, an odd one their own code.
+            let body = "x".repeat(length - "$*hh".len());
+            let checksum = if body.len().is_multiple_of(2) { 0 } else { b'x' };
+            let mut framer = Framer::new();
+            let found =
+                format!("${body}*{checksum:02x}").bytes().filter(|byte| framer.push(*byte).is_some()).count();
+            assert_eq!(found == 1, passes, "{length}");
+            assert_eq!(framer.counts().overlong, u64::from(!passes));
+        }
+    }
 }

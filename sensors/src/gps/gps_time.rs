@@ -1,8 +1,8 @@
 //! Time from the receiver, once it can be trusted.
 //!
-//! A receiver that starts cold may tell 1980, the time of its battery-backed clock, or a time that is wrong by the leap
-//! seconds, and correct itself a moment later. So its time counts only from a valid fix, and only when two epochs in a
-//! row agree with the monotonic clock about how much time has passed between them.
+//! A receiver that starts cold may tell 1980, the time of its battery-backed clock, or a time that is wrong
+//! by the leap seconds, and correct itself a moment later. So its time counts only from a valid fix, and
+//! only when two epochs in a row agree with the monotonic clock about how much time has passed between them.
 
 use std::time::Duration;
 

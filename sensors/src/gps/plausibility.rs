@@ -1,5 +1,5 @@
-//! Whether a fix can be true of a container. The decoder reports what the receiver says; this layer, which is for the
-//! agent, doubts it.
+//! Whether a fix can be true of a container. The decoder reports what the receiver says; this layer, which
+//! is for the agent, doubts it.
 
 use chrono::NaiveDate;
 
@@ -14,9 +14,11 @@ const WANDERING_M: f64 = 500.0;
 /// What the layer needs to know about its surroundings.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlausibilitySettings {
-    /// When this software was built: earlier dates are the receiver's mistake.
-    pub build_date: NaiveDate,
-    /// How many seconds of the receiver pass in one second of the monotonic clock. 1 but in accelerated simulation.
+    /// When this software was built: earlier dates are the receiver's mistake. Without it dates are taken as
+    /// they come, which is right for recordings of the past.
+    pub build_date: Option<NaiveDate>,
+    /// How many seconds of the receiver pass in one second of the monotonic clock. 1 but in accelerated
+    /// simulation.
     pub time_scale: f64,
 }
 
@@ -44,23 +46,15 @@ pub struct Plausibility {
 impl Plausibility {
     /// Nothing judged yet: the first fix is believed.
     pub fn new(settings: PlausibilitySettings) -> Self {
-        Self {
-            settings,
-            last: None,
-            suspect: None,
-            agreement: TimeAgreement::default(),
-        }
+        Self { settings, last: None, suspect: None, agreement: TimeAgreement::default() }
     }
 
     /// Judges the next fix, and gives the time if it can be trusted.
     pub fn judge(&mut self, mut fix: Fix) -> (Judgement, Option<GpsTime>) {
-        fix.date = fix
-            .date
-            .and_then(|date| repair_date(date, self.settings.build_date));
-        let time = fix.utc().map(|utc| GpsTime {
-            utc,
-            at: fix.received_at,
-        });
+        if let Some(build_date) = self.settings.build_date {
+            fix.date = fix.date.and_then(|date| repair_date(date, build_date));
+        }
+        let time = fix.utc().map(|utc| GpsTime { utc, at: fix.received_at });
         let trusted = self.agreement.observe(time, self.settings.time_scale);
         let judgement = match self.implied_speed(self.last.as_ref(), &fix) {
             Some(implied_kmh) if !self.confirms_suspect(&fix) => {
@@ -93,8 +87,8 @@ impl Plausibility {
         (distance_m > WANDERING_M && kmh > FASTEST_KMH).then_some(kmh)
     }
 
-    /// By the receiver's clock, which knows when a fix was taken; by ours where that one stands still or steps back. At
-    /// least a tenth of a second, the shortest time between epochs.
+    /// By the receiver's clock, which knows when a fix was taken; by ours where that one stands still or
+    /// steps back. At least a tenth of a second, the shortest time between epochs.
     fn seconds_between(&self, before: &Fix, fix: &Fix) -> f64 {
         let by_receiver = match (before.utc(), fix.utc()) {
             (Some(before), Some(after)) => after.signed_duration_since(before).as_seconds_f64(),

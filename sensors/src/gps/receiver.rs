@@ -103,10 +103,7 @@ impl Receiver {
                     self.listen(stream).await
                 }
                 Ok(Err(error)) => format!("cannot open {}: {error}", self.source.name()),
-                Err(_) => format!(
-                    "cannot open {}: no answer within {OPEN_LIMIT:?}",
-                    self.source.name()
-                ),
+                Err(_) => format!("cannot open {}: no answer within {OPEN_LIMIT:?}", self.source.name()),
             };
             let now = self.now();
             let events = self.decoder.interrupt();
@@ -202,20 +199,12 @@ impl Receiver {
     }
 
     fn next_wake(&self, line: &Line) -> Duration {
-        let wakes = [
-            self.decoder.deadline(),
-            self.fix_expiry(),
-            Some(line.next_check()),
-        ];
+        let wakes = [self.decoder.deadline(), self.fix_expiry(), Some(line.next_check())];
         wakes.into_iter().flatten().min().unwrap_or_default()
     }
 
     fn fix_expiry(&self) -> Option<Duration> {
-        self.state
-            .borrow()
-            .fix
-            .as_ref()
-            .map(|fix| fix.received_at + self.settings.fix_lifetime)
+        self.state.borrow().fix.as_ref().map(|fix| fix.received_at + self.settings.fix_lifetime)
     }
 
     fn expire_fix(&self, now: Duration) {

@@ -1,7 +1,8 @@
 //! Dates that are 1024 weeks too early.
 //!
-//! GPS sends the number of the week modulo 1024, so an old receiver, or one without a battery, may take one era for another.
-//! The time of day stays right. Software cannot run before it was built, which tells the era.
+//! GPS sends the number of the week modulo 1024, so an old receiver, or one without a battery, may take one
+//! era for another. The time of day stays right. Software cannot run before it was built, which tells the
+//! era.
 
 use chrono::{Days, NaiveDate};
 

@@ -34,8 +34,8 @@ impl Kind {
     }
 }
 
-/// What a sentence says about its own position. The order is that in which one sentence outweighs another of the same
-/// kind in the same second: with two talkers, one may have a fix while the other has none.
+/// What a sentence says about its own position. The order is that in which one sentence outweighs another of
+/// the same kind in the same second: with two talkers, one may have a fix while the other has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Claim {
     /// There is no fix, whatever numbers stand there.
@@ -88,12 +88,9 @@ impl Sentence {
     /// Reads what stands between `$` and `*`.
     pub(super) fn read(body: &str) -> Self {
         let (address, data) = body.split_once(',').unwrap_or((body, ""));
-        // `P` begins proprietary sentences, which only look alike; EC is a chart display and AP an autopilot: they
-        // repeat positions that are not their own.
-        let is_receiver = !matches!(
-            address.as_bytes(),
-            [b'P', ..] | [b'E', b'C', ..] | [b'A', b'P', ..]
-        );
+        // `P` begins proprietary sentences, which only look alike; EC is a chart display and AP an
+        // autopilot: they repeat positions that are not their own.
+        let is_receiver = !matches!(address.as_bytes(), [b'P', ..] | [b'E', b'C', ..] | [b'A', b'P', ..]);
         let (Some(talker), Some(formatter), 5, true) =
             (address.get(..2), address.get(2..), address.len(), is_receiver)
         else {
@@ -132,10 +129,7 @@ fn rmc(talker: &str, fields: Fields<'_>) -> Option<Report> {
         claim: claim_by_status(valid, mode),
         position: rmc.lat.zip(rmc.lon),
         date: two_digit_date(fields.raw(9)),
-        motion: Motion {
-            speed_kn: widen(rmc.speed_over_ground),
-            course_deg: widen(rmc.true_course),
-        },
+        motion: Motion { speed_kn: widen(rmc.speed_over_ground), course_deg: widen(rmc.true_course) },
         ..Report::of(Kind::Rmc, rmc.fix_time, &time)
     })
 }
@@ -174,13 +168,8 @@ fn gns(talker: &str, fields: Fields<'_>) -> Option<Report> {
     let modes = fields.raw(6);
     // One letter for each satellite system; the crate reads at most two, and receivers send up to six.
     let claim = modes.chars().map(claim_by_mode).max()?;
-    let data = format!(
-        "{},{},N,0,{},{},,,",
-        time.text,
-        fields.position(2),
-        fields.positive(8),
-        fields.decimal(9)
-    );
+    let data =
+        format!("{},{},N,0,{},{},,,", time.text, fields.position(2), fields.positive(8), fields.decimal(9));
     let gns = sentences::parse_gns(to_crate(talker, SentenceType::GNS, &data)).ok()?;
     Some(Report {
         claim,
@@ -211,28 +200,16 @@ fn vtg(talker: &str, fields: Fields<'_>) -> Option<Motion> {
     if fields.raw(9) == "N" {
         return Some(Motion::default());
     }
-    Some(Motion {
-        speed_kn: widen(vtg.speed_over_ground),
-        course_deg: widen(vtg.true_course),
-    })
+    Some(Motion { speed_kn: widen(vtg.speed_over_ground), course_deg: widen(vtg.true_course) })
 }
 
 fn zda(talker: &str, fields: Fields<'_>) -> Option<Sentence> {
     let time = fields.time(1);
     // Without the time zone: it is not needed, and the crate does not know `+00`.
-    let data = format!(
-        "{},{},{},{},,",
-        time.text,
-        fields.raw(2),
-        fields.raw(3),
-        fields.raw(4)
-    );
+    let data = format!("{},{},{},{},,", time.text, fields.raw(2), fields.raw(3), fields.raw(4));
     let zda = sentences::parse_zda(to_crate(talker, SentenceType::ZDA, &data)).ok()?;
     let date = zda.utc_date()?;
-    Some(Sentence::Date {
-        time: with_leap(zda.utc_time, &time),
-        date,
-    })
+    Some(Sentence::Date { time: with_leap(zda.utc_time, &time), date })
 }
 
 impl Report {
@@ -255,12 +232,7 @@ impl Report {
 
 /// The framer has checked length and checksum already, so only the parts that are read matter here.
 fn to_crate<'a>(talker_id: &'a str, message_id: SentenceType, data: &'a str) -> nmea::NmeaSentence<'a> {
-    nmea::NmeaSentence {
-        talker_id,
-        message_id,
-        data,
-        checksum: 0,
-    }
+    nmea::NmeaSentence { talker_id, message_id, data, checksum: 0 }
 }
 
 fn claim_by_status(valid: bool, mode: &str) -> Claim {
@@ -283,11 +255,7 @@ fn claim_by_mode(mode: char) -> Claim {
 /// Leap seconds as `chrono` has them: the 60th second is the 59th with a second more of nanoseconds.
 fn with_leap(crate_time: Option<NaiveTime>, time: &Time<'_>) -> Option<NaiveTime> {
     let second = crate_time?;
-    if time.leap {
-        second.with_nanosecond(second.nanosecond() + 1_000_000_000)
-    } else {
-        Some(second)
-    }
+    if time.leap { second.with_nanosecond(second.nanosecond() + 1_000_000_000) } else { Some(second) }
 }
 
 /// `ddmmyy`, where 80 to 99 are years of the last century: GPS time began in 1980.
@@ -300,12 +268,8 @@ fn two_digit_date(field: &str) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(if year >= 80 { 1900 + year } else { 2000 + year }, month, day)
 }
 
-/// The crate gives single precision. Taken over bit by bit 5.2 knots would become 5.199999809, so the shortest
-/// decimal that means the same is taken, which is what the receiver sent.
+/// The crate gives single precision. Taken over bit by bit 5.2 knots would become 5.199999809, so the
+/// shortest decimal that means the same is taken, which is what the receiver sent.
 fn widen(value: Option<f32>) -> Option<f64> {
-    value?
-        .to_string()
-        .parse()
-        .ok()
-        .filter(|value: &f64| value.is_finite())
+    value?.to_string().parse().ok().filter(|value: &f64| value.is_finite())
 }

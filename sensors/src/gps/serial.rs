@@ -7,8 +7,8 @@ use serial2_tokio::{CharSize, FlowControl, Parity, SerialPort, Settings, StopBit
 
 use super::source::{ByteSource, ByteStream, Opening};
 
-/// What most receivers are set to: u-blox up to the 8th generation, modules by Quectel. `SiRF` has 4800, u-blox 38400 from
-/// the 9th generation on.
+/// What most receivers are set to: u-blox up to the 8th generation, modules by Quectel. `SiRF` has 4800,
+/// u-blox 38400 from the 9th generation on.
 pub const DEFAULT_BAUD: u32 = 9600;
 
 /// A serial device, opened raw with 8 data bits, no parity, 1 stop bit and no flow control.
@@ -21,10 +21,7 @@ pub struct SerialSource {
 impl SerialSource {
     /// `/dev/serial0` on a Raspberry Pi's header, `/dev/serial/by-id/...` for USB.
     pub fn new(path: impl Into<PathBuf>, baud: u32) -> Self {
-        Self {
-            path: path.into(),
-            baud,
-        }
+        Self { path: path.into(), baud }
     }
 
     fn open_now(&self) -> io::Result<ByteStream> {

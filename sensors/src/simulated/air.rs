@@ -14,42 +14,28 @@ pub struct Air {
 }
 
 impl Air {
-    /// The raw counts from which [`compensate`] computes this air, as nearly as the counts can say it. Beyond what the
-    /// counts can say, the nearest end.
+    /// The raw counts from which [`compensate`] computes this air, as nearly as the counts can say it.
+    /// Beyond what the counts can say, the nearest end.
     pub fn to_raw(&self, calibration: &Calibration) -> RawReading {
-        let mut raw = RawReading {
-            pressure: 0,
-            temperature: 0,
-            humidity: 0,
-        };
+        let mut raw = RawReading { pressure: 0, temperature: 0, humidity: 0 };
         let value = |raw: &RawReading| compensate(calibration, raw);
         // The temperature goes into the other two, so it is found first.
         raw.temperature = search(0xF_FFFF, self.temperature_c, |count| {
-            value(&RawReading {
-                temperature: count,
-                ..raw
-            })
-            .temperature_c
+            value(&RawReading { temperature: count, ..raw }).temperature_c
         });
         raw.pressure = search(0xF_FFFF, self.pressure_hpa * 100.0, |count| {
-            let Compensated { pressure_pa, .. } = value(&RawReading {
-                pressure: count,
-                ..raw
-            });
+            let Compensated { pressure_pa, .. } = value(&RawReading { pressure: count, ..raw });
             pressure_pa.unwrap_or_default()
         });
         raw.humidity = search(0xFFFF, self.humidity_rh, |count| {
-            value(&RawReading {
-                humidity: count as u16,
-                ..raw
-            })
-            .humidity_rh
+            value(&RawReading { humidity: count as u16, ..raw }).humidity_rh
         }) as u16;
         raw
     }
 }
 
-/// The count from 0 to `most` whose value is nearest to `target`, of a function that rises or falls all the way.
+/// The count from 0 to `most` whose value is nearest to `target`, of a function that rises or falls all the
+/// way.
 fn search(most: u32, target: f64, value: impl Fn(u32) -> f64) -> u32 {
     let rises = value(most) > value(0);
     let (mut low, mut high) = (0, most);
@@ -61,11 +47,7 @@ fn search(most: u32, target: f64, value: impl Fn(u32) -> f64) -> u32 {
             high = middle;
         }
     }
-    if (value(low) - target).abs() <= (value(high) - target).abs() {
-        low
-    } else {
-        high
-    }
+    if (value(low) - target).abs() <= (value(high) - target).abs() { low } else { high }
 }
 
 #[cfg(test)]
@@ -79,16 +61,9 @@ mod tests {
         for temperature_c in [-39.0, -18.0, 0.0, 4.2, 25.0, 57.0, 84.0] {
             for pressure_hpa in [305.0, 556.0, 1013.25, 1090.0] {
                 for humidity_rh in [5.0, 50.0, 99.0] {
-                    let air = Air {
-                        temperature_c,
-                        pressure_hpa,
-                        humidity_rh,
-                    };
+                    let air = Air { temperature_c, pressure_hpa, humidity_rh };
                     let back = compensate(&calibration, &air.to_raw(&calibration));
-                    assert!(
-                        (back.temperature_c - temperature_c).abs() < 0.01,
-                        "{air:?} {back:?}"
-                    );
+                    assert!((back.temperature_c - temperature_c).abs() < 0.01, "{air:?} {back:?}");
                     let pressure = back.pressure_pa.unwrap();
                     assert!((pressure - pressure_hpa * 100.0).abs() < 1.0, "{air:?} {back:?}");
                     assert!((back.humidity_rh - humidity_rh).abs() < 0.02, "{air:?} {back:?}");

@@ -59,11 +59,7 @@ impl AsyncRead for BurstStream {
             let due = this.next.deadline() + this.interval;
             // A reader that was away does not get all it missed at once.
             this.next.as_mut().reset(due.max(Instant::now()));
-            let burst = this
-                .bursts
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .next_burst();
+            let burst = this.bursts.lock().unwrap_or_else(PoisonError::into_inner).next_burst();
             this.silent = burst.is_none();
             this.pending = burst.unwrap_or_default();
             this.given = 0;

@@ -1,4 +1,5 @@
-//! A BME280 emulated at its registers: what a driver writes and reads on the bus, it answers as the chip would.
+//! A BME280 emulated at its registers: what a driver writes and reads on the bus, it answers as the chip
+//! would.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -54,8 +55,8 @@ pub enum ChipFault {
     NeverLoadsCalibration,
 }
 
-/// A handle on an emulated chip. Clones share the chip: one goes to the driver as its bus, one stays with the test
-/// or the simulation that decides what the chip feels.
+/// A handle on an emulated chip. Clones share the chip: one goes to the driver as its bus, one stays with
+/// the test or the simulation that decides what the chip feels.
 #[derive(Clone)]
 pub struct Bme280Chip(Arc<Mutex<Inner>>);
 
@@ -82,11 +83,7 @@ impl Bme280Chip {
 
     /// The same, with trimming values given as bytes of the registers from 0x88 and from 0xE1.
     pub fn with_calibration_registers(address: u8, first: [u8; 26], second: [u8; 7]) -> Self {
-        let air = Air {
-            temperature_c: 20.0,
-            pressure_hpa: 1013.25,
-            humidity_rh: 50.0,
-        };
+        let air = Air { temperature_c: 20.0, pressure_hpa: 1013.25, humidity_rh: 50.0 };
         Self(Arc::new(Mutex::new(Inner {
             address,
             registers: RegisterFile::new(first, second),
@@ -149,8 +146,7 @@ impl Inner {
     /// Lets everything happen that is due by now.
     fn settle(&mut self) {
         let now = self.now_ns;
-        self.registers
-            .load_calibration(now, self.fault != Some(ChipFault::NeverLoadsCalibration));
+        self.registers.load_calibration(now, self.fault != Some(ChipFault::NeverLoadsCalibration));
         if self.fault != Some(ChipFault::NeverFinishes) && self.registers.measurement_due(now) {
             let calibration = self.registers.calibration();
             let sample = match &mut self.environment {
@@ -159,8 +155,7 @@ impl Inner {
                 Environment::Source(source) => Sample::Analog(source().to_raw(&calibration)),
             };
             let keep = self.fault == Some(ChipFault::Stuck);
-            self.registers
-                .finish_measurement(now, if keep { None } else { Some(sample) });
+            self.registers.finish_measurement(now, if keep { None } else { Some(sample) });
         }
     }
 

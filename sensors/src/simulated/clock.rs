@@ -17,11 +17,7 @@ impl SimulatedClock {
 
     /// A clock that shows `start` now and runs `hours_per_second` simulated hours in a real second.
     pub fn new(start: DateTime<Utc>, hours_per_second: f64) -> Self {
-        Self {
-            start,
-            begun: Instant::now(),
-            hours_per_second,
-        }
+        Self { start, begun: Instant::now(), hours_per_second }
     }
 
     /// Simulated hours since the start.
@@ -51,7 +47,5 @@ impl SimulatedClock {
 }
 
 pub(super) fn after(start: DateTime<Utc>, hours: f64) -> DateTime<Utc> {
-    start
-        .checked_add_signed(TimeDelta::milliseconds((hours * 3_600_000.0) as i64))
-        .unwrap_or(start)
+    start.checked_add_signed(TimeDelta::milliseconds((hours * 3_600_000.0) as i64)).unwrap_or(start)
 }

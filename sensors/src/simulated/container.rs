@@ -12,11 +12,7 @@ use super::{
 use crate::bme280::{EnvironmentSensor, Settings};
 
 /// Root-mean-square noise of one measurement without filter (datasheet tables 11 to 13).
-const NOISE: Air = Air {
-    temperature_c: 0.005,
-    pressure_hpa: 0.033,
-    humidity_rh: 0.07,
-};
+const NOISE: Air = Air { temperature_c: 0.005, pressure_hpa: 0.033, humidity_rh: 0.07 };
 
 /// A simulated container with both its sensors. Clones share the container.
 #[derive(Clone)]
@@ -44,12 +40,7 @@ impl SimulatedContainer {
                 humidity_rh: noisy(conditions.humidity_rh, NOISE.humidity_rh),
             }
         });
-        Self {
-            voyage,
-            clock,
-            chip,
-            seed,
-        }
+        Self { voyage, clock, chip, seed }
     }
 
     /// The emulated chip: a bus for a driver, and a handle to break things with.
@@ -69,10 +60,7 @@ impl SimulatedContainer {
 
     /// The emulated receiver with ordinary settings.
     pub fn gps_receiver(&self) -> GpsReceiver {
-        self.gps_receiver_with(GpsReceiverSettings {
-            seed: self.seed,
-            ..GpsReceiverSettings::default()
-        })
+        self.gps_receiver_with(GpsReceiverSettings { seed: self.seed, ..GpsReceiverSettings::default() })
     }
 
     /// The emulated receiver with settings of your own.
@@ -80,14 +68,8 @@ impl SimulatedContainer {
         let (voyage, clock) = (Arc::clone(&self.voyage), self.clock);
         let situation = move || {
             let hours = clock.hours();
-            let Conditions {
-                position,
-                altitude_m,
-                speed_kn,
-                course_deg,
-                gnss_visible,
-                ..
-            } = voyage.at(hours);
+            let Conditions { position, altitude_m, speed_kn, course_deg, gnss_visible, .. } =
+                voyage.at(hours);
             Situation {
                 utc: clock.at(hours),
                 position,

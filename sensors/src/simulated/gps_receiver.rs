@@ -92,10 +92,7 @@ impl GpsReceiver {
             offset_m: (0.0, 0.0),
             settings,
         };
-        Self {
-            interval: settings.interval,
-            device: Arc::new(Mutex::new(device)),
-        }
+        Self { interval: settings.interval, device: Arc::new(Mutex::new(device)) }
     }
 }
 
@@ -115,24 +112,16 @@ impl Bursts for Device {
         let situation = (self.situation)();
         let mut burst = Vec::new();
         if self.epochs == 0 {
-            for text in [
-                "HW UBX-M8030",
-                "ROM CORE 3.01",
-                "PROTVER=18.00",
-                "ANTSUPERV=AC SD PDoS SR",
-                "ANTSTATUS=OK",
-            ] {
+            for text in
+                ["HW UBX-M8030", "ROM CORE 3.01", "PROTVER=18.00", "ANTSUPERV=AC SD PDoS SR", "ANTSTATUS=OK"]
+            {
                 sentence(&mut burst, &format!("GNTXT,01,01,02,{text}"));
             }
         }
         let is_cold = self.epochs < self.settings.cold_start_epochs;
         let sky = self.sky();
         let measured = (!is_cold && situation.sky_visible).then(|| self.measure(&situation, &sky));
-        let clock = if is_cold {
-            self.cold_clock()
-        } else {
-            Some(situation.utc)
-        };
+        let clock = if is_cold { self.cold_clock() } else { Some(situation.utc) };
         burst.extend(epoch(clock, measured.as_ref(), &sky));
         self.damage(&mut burst);
         self.epochs = self.epochs.saturating_add(1);
@@ -165,10 +154,7 @@ impl Device {
         let longitude = situation.position.longitude + self.offset_m.1 / (metres_per_degree * narrowing);
         let satellites = self.random.random_range(sky.len() - 3..=sky.len());
         Measured {
-            position: Position {
-                latitude,
-                longitude: wrap(longitude),
-            },
+            position: Position { latitude, longitude: wrap(longitude) },
             altitude_m: situation.altitude_m + self.random.random_range(-0.5..=0.5) * wander,
             speed_kn: (situation.speed_kn + self.random.random_range(-0.05..=0.05)).max(0.0),
             course_deg: situation.course_deg.filter(|_| situation.speed_kn > 0.5),
@@ -185,12 +171,7 @@ impl Device {
                 let number = 1 + (index * 5 + turn) % 32;
                 let elevation = 10 + (index * 17 + turn) % 75;
                 let azimuth = (index * 67 + turn * 3) % 360;
-                (
-                    number as u8,
-                    elevation as u8,
-                    azimuth as u16,
-                    self.random.random_range(25..47),
-                )
+                (number as u8, elevation as u8, azimuth as u16, self.random.random_range(25..47))
             })
             .collect()
     }

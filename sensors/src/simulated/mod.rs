@@ -1,5 +1,5 @@
-//! Simulation at the bus: an emulated chip and an emulated receiver, driven by a voyage. The drivers on top are the
-//! real ones.
+//! Simulation at the bus: an emulated chip and an emulated receiver, driven by a voyage. The drivers on top
+//! are the real ones.
 
 mod air;
 mod bursts;

@@ -171,17 +171,10 @@ impl RegisterFile {
         let (temperature, pressure) = (f64::from(raw.temperature), f64::from(raw.pressure));
         let (temperature_before, pressure_before) = self.filtered.unwrap_or((temperature, pressure));
         let filter = |before: f64, new: f64| (before * (coefficient - 1.0) + new) / coefficient;
-        let filtered = (
-            filter(temperature_before, temperature),
-            filter(pressure_before, pressure),
-        );
+        let filtered = (filter(temperature_before, temperature), filter(pressure_before, pressure));
         self.filtered = (coefficient > 1.0).then_some(filtered);
         let resolved = |value: f64, osrs: u8| {
-            let dropped = if coefficient > 1.0 {
-                0
-            } else {
-                4u32.saturating_sub(u32::from(osrs.max(1)) - 1)
-            };
+            let dropped = if coefficient > 1.0 { 0 } else { 4u32.saturating_sub(u32::from(osrs.max(1)) - 1) };
             (value.round() as u32) >> dropped << dropped
         };
         RawReading {
@@ -193,17 +186,9 @@ impl RegisterFile {
 
     fn without_skipped(&self, raw: RawReading) -> RawReading {
         RawReading {
-            temperature: if self.osrs_t() == 0 {
-                SKIPPED
-            } else {
-                raw.temperature
-            },
+            temperature: if self.osrs_t() == 0 { SKIPPED } else { raw.temperature },
             pressure: if self.osrs_p() == 0 { SKIPPED } else { raw.pressure },
-            humidity: if self.osrs_h == 0 || !self.has_humidity() {
-                0x8000
-            } else {
-                raw.humidity
-            },
+            humidity: if self.osrs_h == 0 || !self.has_humidity() { 0x8000 } else { raw.humidity },
         }
     }
 

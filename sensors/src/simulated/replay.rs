@@ -34,16 +34,8 @@ struct Recording {
 impl Replay {
     /// Plays these bytes, one epoch each `interval`. A recording without any epoch is played in one piece.
     pub fn new(name: impl Into<String>, bytes: &[u8], interval: Duration, at_end: AtEnd) -> Self {
-        let recording = Recording {
-            epochs: cut(bytes),
-            next: 0,
-            at_end,
-        };
-        Self {
-            name: name.into(),
-            interval,
-            recording: Arc::new(Mutex::new(recording)),
-        }
+        let recording = Recording { epochs: cut(bytes), next: 0, at_end };
+        Self { name: name.into(), interval, recording: Arc::new(Mutex::new(recording)) }
     }
 
     /// Plays a file at the pace of a receiver, one epoch a second.
@@ -52,12 +44,7 @@ impl Replay {
         let bytes = std::fs::read(path).map_err(|error| {
             io::Error::new(error.kind(), format!("recording {}: {error}", path.display()))
         })?;
-        Ok(Self::new(
-            path.display().to_string(),
-            &bytes,
-            Duration::from_secs(1),
-            at_end,
-        ))
+        Ok(Self::new(path.display().to_string(), &bytes, Duration::from_secs(1), at_end))
     }
 }
 

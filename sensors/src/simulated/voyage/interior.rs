@@ -1,4 +1,5 @@
-//! The air inside: a refrigerated container's controlled air, or a dry container's that follows sun and weather.
+//! The air inside: a refrigerated container's controlled air, or a dry container's that follows sun and
+//! weather.
 
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
@@ -38,11 +39,7 @@ pub(super) struct Interior {
 #[derive(Debug, Clone)]
 enum Kind {
     Reefer(Reefer),
-    Dry {
-        warming_c: f64,
-        following_h: f64,
-        cargo_rh: Option<f64>,
-    },
+    Dry { warming_c: f64, following_h: f64, cargo_rh: Option<f64> },
 }
 
 #[derive(Debug, Clone)]
@@ -87,12 +84,9 @@ impl Interior {
     /// Goes `step_h` hours on.
     pub(super) fn step(&mut self, hours: f64, step_h: f64, around: &Surroundings) {
         let outside = &around.outside;
-        // Vents let the pressure follow within minutes, a reefer's drain and fresh-air flap within half an hour.
-        let venting_h = if matches!(self.kind, Kind::Reefer(_)) && !around.doors_open {
-            0.5
-        } else {
-            0.08
-        };
+        // Vents let the pressure follow within minutes, a reefer's drain and fresh-air flap within half an
+        // hour.
+        let venting_h = if matches!(self.kind, Kind::Reefer(_)) && !around.doors_open { 0.5 } else { 0.08 };
         approach(&mut self.pressure_hpa, outside.pressure_hpa, step_h / venting_h);
         match &mut self.kind {
             Kind::Reefer(reefer) => {
@@ -108,34 +102,18 @@ impl Interior {
                 };
                 approach(&mut self.vapour_hpa, vapour, step_h / drying_h);
             }
-            Kind::Dry {
-                warming_c,
-                following_h,
-                cargo_rh,
-            } => {
+            Kind::Dry { warming_c, following_h, cargo_rh } => {
                 let (warming, following) = if around.in_the_open {
-                    let night_loss = if outside.sun == 0.0 {
-                        3.0 * (1.0 - outside.clouds)
-                    } else {
-                        0.0
-                    };
+                    let night_loss = if outside.sun == 0.0 { 3.0 * (1.0 - outside.clouds) } else { 0.0 };
                     (*warming_c * outside.sun - night_loss, *following_h)
                 } else {
                     (0.0, 36.0)
                 };
                 let following = if around.doors_open { 0.3 } else { following };
-                approach(
-                    &mut self.air_c,
-                    outside.temperature_c + warming,
-                    step_h / following,
-                );
+                approach(&mut self.air_c, outside.temperature_c + warming, step_h / following);
                 approach(&mut self.cargo_c, self.air_c, step_h / 20.0);
                 let leaking_h = if around.doors_open { 0.2 } else { 30.0 };
-                approach(
-                    &mut self.vapour_hpa,
-                    saturation_hpa(outside.dew_point_c),
-                    step_h / leaking_h,
-                );
+                approach(&mut self.vapour_hpa, saturation_hpa(outside.dew_point_c), step_h / leaking_h);
                 if let Some(rh) = cargo_rh {
                     let held = *rh / 100.0 * saturation_hpa(self.air_c);
                     approach(&mut self.vapour_hpa, held, step_h / 1.5);

@@ -1,4 +1,5 @@
-//! A journey with its hours: when it moves, rests and waits. Different seeds travel the same route on different days.
+//! A journey with its hours: when it moves, rests and waits. Different seeds travel the same route on
+//! different days.
 
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
@@ -51,12 +52,7 @@ impl Itinerary {
                     let share = if index == 0 { 0.1..0.9 } else { 0.7..1.3 };
                     itinerary.push(index, dwell_h * random.random_range(share), Activity::Dwelling);
                 }
-                Stage::Leg {
-                    mode,
-                    speed_kmh,
-                    track,
-                    ..
-                } => {
+                Stage::Leg { mode, speed_kmh, track, .. } => {
                     let speed_kmh = speed_kmh * random.random_range(0.92..1.08);
                     itinerary.push_leg(index, *mode, speed_kmh, track.length_km(), random);
                 }
@@ -71,9 +67,7 @@ impl Itinerary {
 
     pub(super) fn stage_begins_h(&self, stage: usize) -> f64 {
         let first = self.segments.partition_point(|segment| segment.stage < stage);
-        self.segments
-            .get(first)
-            .map_or(self.length_h(), |segment| segment.begins_h)
+        self.segments.get(first).map_or(self.length_h(), |segment| segment.begins_h)
     }
 
     pub(super) fn stage_ends_h(&self, stage: usize) -> f64 {
@@ -84,48 +78,29 @@ impl Itinerary {
         let index = self.segments.partition_point(|segment| segment.ends_h <= hours);
         let segment = &self.segments[index.min(self.segments.len() - 1)];
         match (&route.stages[segment.stage], segment.activity) {
-            (Stage::Stop { place, .. }, _) => Whereabouts {
-                segment,
-                point: *place,
-                speed_kmh: 0.0,
-                course_deg: None,
-            },
+            (Stage::Stop { place, .. }, _) => {
+                Whereabouts { segment, point: *place, speed_kmh: 0.0, course_deg: None }
+            }
             (Stage::Leg { track, .. }, Activity::Moving { from_km, to_km }) => {
                 let length_h = segment.ends_h - segment.begins_h;
                 let share = ((hours - segment.begins_h) / length_h).clamp(0.0, 1.0);
                 let (eased, rate) = ease(share);
                 let (point, course) = track.at(from_km + (to_km - from_km) * eased);
                 let speed_kmh = (to_km - from_km) / length_h * rate;
-                Whereabouts {
-                    segment,
-                    point,
-                    speed_kmh,
-                    course_deg: Some(course),
-                }
+                Whereabouts { segment, point, speed_kmh, course_deg: Some(course) }
             }
-            (Stage::Leg { track, .. }, Activity::Resting { at_km }) => Whereabouts {
-                segment,
-                point: track.at(at_km).0,
-                speed_kmh: 0.0,
-                course_deg: None,
-            },
-            (Stage::Leg { track, .. }, Activity::Dwelling) => Whereabouts {
-                segment,
-                point: track.at(0.0).0,
-                speed_kmh: 0.0,
-                course_deg: None,
-            },
+            (Stage::Leg { track, .. }, Activity::Resting { at_km }) => {
+                Whereabouts { segment, point: track.at(at_km).0, speed_kmh: 0.0, course_deg: None }
+            }
+            (Stage::Leg { track, .. }, Activity::Dwelling) => {
+                Whereabouts { segment, point: track.at(0.0).0, speed_kmh: 0.0, course_deg: None }
+            }
         }
     }
 
     fn push(&mut self, stage: usize, length_h: f64, activity: Activity) {
         let begins_h = self.length_h();
-        self.segments.push(Segment {
-            begins_h,
-            ends_h: begins_h + length_h,
-            stage,
-            activity,
-        });
+        self.segments.push(Segment { begins_h, ends_h: begins_h + length_h, stage, activity });
     }
 
     fn push_leg(
@@ -165,13 +140,10 @@ impl Itinerary {
     }
 }
 
-/// Share of the way after a share of the time, and the speed in terms of the average: it varies by a quarter, and never
-/// goes backwards.
+/// Share of the way after a share of the time, and the speed in terms of the average: it varies by a
+/// quarter, and never goes backwards.
 fn ease(share: f64) -> (f64, f64) {
     let turns = 3.0 * std::f64::consts::TAU;
     let swing = 0.25;
-    (
-        share + swing / turns * (turns * share).sin(),
-        1.0 + swing * (turns * share).cos(),
-    )
+    (share + swing / turns * (turns * share).sin(), 1.0 + swing * (turns * share).cos())
 }

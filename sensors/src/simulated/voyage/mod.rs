@@ -34,8 +34,9 @@ pub enum Stowage {
     BelowDeck,
 }
 
-/// One journey of one container, fixed by its name, its start and a seed: the same three give the same voyage. Different
-/// seeds have different weather, waiting times and stowage, and begin at different points of the loading.
+/// One journey of one container, fixed by its name, its start and a seed: the same three give the same
+/// voyage. Different seeds have different weather, waiting times and stowage, and begin at different points
+/// of the loading.
 #[derive(Debug, Clone)]
 pub struct Voyage {
     route: Route,
@@ -99,9 +100,7 @@ impl Voyage {
     /// # Errors
     /// When there is none of this name; the text lists those there are.
     pub fn named(name: &str, start: DateTime<Utc>, seed: u64) -> Result<Self, UnknownVoyage> {
-        let route = Route::named(name).ok_or_else(|| UnknownVoyage {
-            name: name.to_owned(),
-        })?;
+        let route = Route::named(name).ok_or_else(|| UnknownVoyage { name: name.to_owned() })?;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let stowage = match random.random_range(0..20) {
             0..=11 => Stowage::TopOfDeck,
@@ -165,8 +164,8 @@ impl Voyage {
         self.itinerary.length_h()
     }
 
-    /// The conditions so many hours after the start. Any hour may be asked for, in any order, at the same small cost; before the
-    /// start counts as the start.
+    /// The conditions so many hours after the start. Any hour may be asked for, in any order, at the same
+    /// small cost; before the start counts as the start.
     pub fn at(&self, hours: f64) -> Conditions {
         let hours = if hours.is_finite() { hours.max(0.0) } else { 0.0 };
         let around = self.surroundings(hours);
@@ -184,11 +183,7 @@ impl Voyage {
             outside_temperature_c: around.outside.temperature_c,
             gnss_visible: self.gnss_visible(hours, here.segment),
             doors_open: around.doors_open,
-            stage: if finished {
-                "delivered".to_owned()
-            } else {
-                self.describe(here.segment)
-            },
+            stage: if finished { "delivered".to_owned() } else { self.describe(here.segment) },
             finished,
         }
     }
@@ -223,10 +218,7 @@ impl Voyage {
     fn inside_at(&self, hours: f64) -> Inside {
         let place = hours / STEP_H;
         let index = (place as usize).min(self.inside.len() - 1);
-        let (now, next) = (
-            self.inside[index],
-            self.inside[(index + 1).min(self.inside.len() - 1)],
-        );
+        let (now, next) = (self.inside[index], self.inside[(index + 1).min(self.inside.len() - 1)]);
         let share = (place - index as f64).clamp(0.0, 1.0);
         let between = |a: f64, b: f64| a + (b - a) * share;
         Inside {
@@ -282,10 +274,7 @@ impl Voyage {
         // The doors are closed and sealed a while before the truck leaves, and after the last piece is out.
         let closing_h = segment.ends_h - 0.25;
         let handling = (is_first || is_last) && hours < closing_h;
-        handling
-            || self
-                .inspection_h
-                .is_some_and(|(begin, end)| (begin..end).contains(&hours))
+        handling || self.inspection_h.is_some_and(|(begin, end)| (begin..end).contains(&hours))
     }
 
     fn plan_inspection(&self, random: &mut ChaCha8Rng) -> Option<(f64, f64)> {
@@ -294,16 +283,14 @@ impl Voyage {
             .collect();
         let inspected = random.random_bool(0.4);
         let stage = *ports.last()?;
-        let (begin, end) = (
-            self.itinerary.stage_begins_h(stage),
-            self.itinerary.stage_ends_h(stage),
-        );
+        let (begin, end) = (self.itinerary.stage_begins_h(stage), self.itinerary.stage_ends_h(stage));
         let opened = begin + (end - begin) * random.random_range(0.2..0.7);
         let length = random.random_range(0.2..1.0);
         inspected.then_some((opened, opened + length))
     }
 
-    /// A reefer is without current on trucks without a generator, and for an hour around each change of carrier.
+    /// A reefer is without current on trucks without a generator, and for an hour around each change of
+    /// carrier.
     fn powered(&self, hours: f64, segment: &Segment) -> bool {
         let changing_h = 1.0;
         let is_changing =
@@ -338,11 +325,8 @@ impl Voyage {
                     Mode::Sea => "at sea",
                     Mode::Canal => "in the canal",
                 };
-                let resting = if matches!(segment.activity, Activity::Resting { .. }) {
-                    ", resting"
-                } else {
-                    ""
-                };
+                let resting =
+                    if matches!(segment.activity, Activity::Resting { .. }) { ", resting" } else { "" };
                 format!("{how} to {towards}{resting}")
             }
         }

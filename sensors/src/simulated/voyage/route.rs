@@ -7,54 +7,18 @@ use super::track::{Point, Track};
 
 /// Name and file of each journey.
 const FILES: [(&str, &str); 12] = [
-    (
-        "ahmedabad-daventry-garments",
-        include_str!("../../../data/routes/ahmedabad-daventry-garments.geojson"),
-    ),
-    (
-        "cognac-allentown-spirits",
-        include_str!("../../../data/routes/cognac-allentown-spirits.geojson"),
-    ),
-    (
-        "curico-guangzhou-cherries",
-        include_str!("../../../data/routes/curico-guangzhou-cherries.geojson"),
-    ),
-    (
-        "duisburg-singapore-suez",
-        include_str!("../../../data/routes/duisburg-singapore-suez.geojson"),
-    ),
-    (
-        "gumi-chicago-yellowhead",
-        include_str!("../../../data/routes/gumi-chicago-yellowhead.geojson"),
-    ),
-    (
-        "laoroya-ningbo-zinc",
-        include_str!("../../../data/routes/laoroya-ningbo-zinc.geojson"),
-    ),
-    (
-        "quevedo-cologne-bananas",
-        include_str!("../../../data/routes/quevedo-cologne-bananas.geojson"),
-    ),
-    (
-        "suzhou-chicago-pacific",
-        include_str!("../../../data/routes/suzhou-chicago-pacific.geojson"),
-    ),
-    (
-        "teawamutu-shanghai-cheddar",
-        include_str!("../../../data/routes/teawamutu-shanghai-cheddar.geojson"),
-    ),
-    (
-        "tzaneen-venlo-oranges",
-        include_str!("../../../data/routes/tzaneen-venlo-oranges.geojson"),
-    ),
-    (
-        "varginha-amsterdam-coffee",
-        include_str!("../../../data/routes/varginha-amsterdam-coffee.geojson"),
-    ),
-    (
-        "woerden-tokyo-gouda-cape",
-        include_str!("../../../data/routes/woerden-tokyo-gouda-cape.geojson"),
-    ),
+    ("ahmedabad-daventry-garments", include_str!("../../../data/routes/ahmedabad-daventry-garments.geojson")),
+    ("cognac-allentown-spirits", include_str!("../../../data/routes/cognac-allentown-spirits.geojson")),
+    ("curico-guangzhou-cherries", include_str!("../../../data/routes/curico-guangzhou-cherries.geojson")),
+    ("duisburg-singapore-suez", include_str!("../../../data/routes/duisburg-singapore-suez.geojson")),
+    ("gumi-chicago-yellowhead", include_str!("../../../data/routes/gumi-chicago-yellowhead.geojson")),
+    ("laoroya-ningbo-zinc", include_str!("../../../data/routes/laoroya-ningbo-zinc.geojson")),
+    ("quevedo-cologne-bananas", include_str!("../../../data/routes/quevedo-cologne-bananas.geojson")),
+    ("suzhou-chicago-pacific", include_str!("../../../data/routes/suzhou-chicago-pacific.geojson")),
+    ("teawamutu-shanghai-cheddar", include_str!("../../../data/routes/teawamutu-shanghai-cheddar.geojson")),
+    ("tzaneen-venlo-oranges", include_str!("../../../data/routes/tzaneen-venlo-oranges.geojson")),
+    ("varginha-amsterdam-coffee", include_str!("../../../data/routes/varginha-amsterdam-coffee.geojson")),
+    ("woerden-tokyo-gouda-cape", include_str!("../../../data/routes/woerden-tokyo-gouda-cape.geojson")),
 ];
 
 /// How a leg is travelled.
@@ -94,18 +58,8 @@ pub(super) struct Route {
 /// A part of a journey. The first and the last are stops.
 #[derive(Debug, Clone)]
 pub(super) enum Stage {
-    Stop {
-        name: String,
-        what: String,
-        dwell_h: f64,
-        place: Point,
-    },
-    Leg {
-        mode: Mode,
-        speed_kmh: f64,
-        track: Track,
-        towards: String,
-    },
+    Stop { name: String, what: String, dwell_h: f64, place: Point },
+    Leg { mode: Mode, speed_kmh: f64, track: Track, towards: String },
 }
 
 impl Route {
@@ -141,15 +95,8 @@ struct Feature {
 #[derive(Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum FeatureProperties {
-    Stop {
-        name: String,
-        what: String,
-        dwell_h: f64,
-    },
-    Leg {
-        mode: Mode,
-        speed_kmh: f64,
-    },
+    Stop { name: String, what: String, dwell_h: f64 },
+    Leg { mode: Mode, speed_kmh: f64 },
 }
 
 #[derive(Deserialize)]
@@ -163,33 +110,17 @@ fn parse(name: &'static str, text: &str) -> Result<Route, serde_json::Error> {
     for feature in collection.features {
         let points = points(&feature.geometry.coordinates);
         stages.push(match feature.properties {
-            FeatureProperties::Stop { name, what, dwell_h } => Stage::Stop {
-                name,
-                what,
-                dwell_h,
-                place: points.first().copied().unwrap_or_default(),
-            },
-            FeatureProperties::Leg { mode, speed_kmh } => Stage::Leg {
-                mode,
-                speed_kmh,
-                track: Track::new(&points),
-                towards: String::new(),
-            },
+            FeatureProperties::Stop { name, what, dwell_h } => {
+                Stage::Stop { name, what, dwell_h, place: points.first().copied().unwrap_or_default() }
+            }
+            FeatureProperties::Leg { mode, speed_kmh } => {
+                Stage::Leg { mode, speed_kmh, track: Track::new(&points), towards: String::new() }
+            }
         });
     }
     name_destinations(&mut stages);
-    let CollectionProperties {
-        title,
-        cargo,
-        setpoint_c,
-    } = collection.properties;
-    Ok(Route {
-        name,
-        title,
-        cargo,
-        setpoint_c,
-        stages,
-    })
+    let CollectionProperties { title, cargo, setpoint_c } = collection.properties;
+    Ok(Route { name, title, cargo, setpoint_c, stages })
 }
 
 /// Each leg leads to the next stop.
@@ -210,11 +141,7 @@ fn points(coordinates: &Value) -> Vec<Point> {
     };
     if let Some(longitude) = items.first().and_then(Value::as_f64) {
         let number = |index: usize| items.get(index).and_then(Value::as_f64).unwrap_or_default();
-        return vec![Point {
-            longitude,
-            latitude: number(1),
-            altitude_m: number(2),
-        }];
+        return vec![Point { longitude, latitude: number(1), altitude_m: number(2) }];
     }
     items.iter().flat_map(points).collect()
 }

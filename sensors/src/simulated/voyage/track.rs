@@ -14,15 +14,12 @@ pub(super) struct Point {
 
 impl Point {
     pub(super) fn position(&self) -> Position {
-        Position {
-            latitude: self.latitude,
-            longitude: wrap(self.longitude),
-        }
+        Position { latitude: self.latitude, longitude: wrap(self.longitude) }
     }
 }
 
-/// Corners with their distance from the start. Between corners the way is straight in longitude and latitude. Longitudes go
-/// on beyond 180, so that a track across that meridian has no gap.
+/// Corners with their distance from the start. Between corners the way is straight in longitude and
+/// latitude. Longitudes go on beyond 180, so that a track across that meridian has no gap.
 #[derive(Debug, Clone)]
 pub(super) struct Track {
     corners: Vec<(f64, Point)>,
@@ -53,16 +50,9 @@ impl Track {
         let to = after.clamp(1, self.corners.len().max(2) - 1);
         let (Some((from_km, from)), Some((to_km, to))) = (self.corners.get(to - 1), self.corners.get(to))
         else {
-            return (
-                self.corners.first().map(|(_, point)| *point).unwrap_or_default(),
-                0.0,
-            );
+            return (self.corners.first().map(|(_, point)| *point).unwrap_or_default(), 0.0);
         };
-        let share = if to_km > from_km {
-            ((km - from_km) / (to_km - from_km)).clamp(0.0, 1.0)
-        } else {
-            0.0
-        };
+        let share = if to_km > from_km { ((km - from_km) / (to_km - from_km)).clamp(0.0, 1.0) } else { 0.0 };
         let between = |a: f64, b: f64| a + (b - a) * share;
         let point = Point {
             longitude: between(from.longitude, to.longitude),

@@ -1,7 +1,7 @@
 //! Weather outside the container: what is usual for place, season and hour, and its changes from day to day.
 //!
-//! A model for plausible numbers, not a climatology: sea-level means by latitude, larger swings over land than over sea,
-//! 6.5 °C less for each kilometre of height, the standard atmosphere for pressure.
+//! A model for plausible numbers, not a climatology: sea-level means by latitude, larger swings over land
+//! than over sea, 6.5 °C less for each kilometre of height, the standard atmosphere for pressure.
 
 use std::f64::consts::{PI, TAU};
 
@@ -69,11 +69,8 @@ impl Weather {
     fn temperature(&self, hours: f64, latitude: f64, year: f64, hour: f64, clouds: f64, afloat: bool) -> f64 {
         let mean = 27.5 - 0.0068 * latitude * latitude;
         // The sea follows the sun later and less than the land.
-        let (swing, warmest) = if afloat {
-            (0.10 * latitude.abs(), 0.63)
-        } else {
-            (0.24 * latitude.abs(), 0.55)
-        };
+        let (swing, warmest) =
+            if afloat { (0.10 * latitude.abs(), 0.63) } else { (0.24 * latitude.abs(), 0.55) };
         let season = swing * (TAU * (year - warmest)).cos() * latitude.signum();
         let weather = if afloat { 2.0 } else { 4.0 } * self.warmth.at(hours);
         mean + season + weather + daily_swing(clouds, afloat) * daily_curve(hour)
@@ -107,7 +104,8 @@ fn sun_height(latitude: f64, year: f64, local_hour: f64) -> f64 {
     sine.max(0.0)
 }
 
-/// Pressure of saturated vapour over water in hPa (Magnus formula; the sensor too reports relative to water below 0 °C).
+/// Pressure of saturated vapour over water in hPa (Magnus formula; the sensor too reports relative to water
+/// below 0 °C).
 pub(super) fn saturation_hpa(temperature_c: f64) -> f64 {
     6.112 * (17.62 * temperature_c / (243.12 + temperature_c)).exp()
 }
@@ -123,10 +121,7 @@ impl SmoothNoise {
     fn new(seed: u64, period_h: f64, length_h: f64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let count = (length_h / period_h).ceil() as usize + 4;
-        Self {
-            period_h,
-            values: (0..count).map(|_| random.random_range(-1.0..=1.0)).collect(),
-        }
+        Self { period_h, values: (0..count).map(|_| random.random_range(-1.0..=1.0)).collect() }
     }
 
     fn at(&self, hours: f64) -> f64 {

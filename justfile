@@ -1,0 +1,29 @@
+# The commands people use here; `just` lists them. https://just.systems
+
+_default:
+    @just --list
+
+# Simulated containers against the local Azure
+simulate *options:
+    cargo run --release -- simulate {{options}}
+
+# The local Azure alone
+emulator *options:
+    cargo run --release -- emulator {{options}}
+
+# All tests
+test:
+    cargo test --workspace
+
+# All checks, as CI runs them
+check:
+    .ci/run
+
+# The firmware for this machine, with its size
+firmware:
+    cargo build --profile firmware --no-default-features
+    ls -l target/firmware/container-tracker
+
+# The firmware for a Raspberry Pi, in a container
+cross target="aarch64-unknown-linux-gnu":
+    CROSS_CONFIG=cross.toml cross build --profile firmware --no-default-features --target {{target}}

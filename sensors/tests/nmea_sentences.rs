@@ -1,0 +1,166 @@
+//! Odd but legal sentences, and damaged ones with a right checksum.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use chrono::Timelike;
+use common::decode;
+use tracker_sensors::gps::{Decoder, Event, Fix, Kind, NoFix};
+
+fn stream(bodies: &[&str]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for body in bodies {
+        let checksum = body.bytes().fold(0, |sum, byte| sum ^ byte);
+        bytes.extend(format!("${body}*{checksum:02x}\n").bytes());
+    }
+    bytes
+}
+
+fn fix_of(bodies: &[&str]) -> Fix {
+    let fixes = decode([&stream(bodies)[..]]);
+    assert_eq!(fixes.len(), 1, "{bodies:?}");
+    fixes[0].clone()
+}
+
+fn refusal_of(bodies: &[&str]) -> NoFix {
+    let mut decoder = Decoder::new();
+    let mut events = decoder.push(&stream(bodies), std::time::Duration::ZERO);
+    events.extend(decoder.finish());
+    match events[..] {
+        [Event::NoFix { reason, .. }] => reason,
+        _ => panic!("{bodies:?} gave {events:?}"),
+    }
+}
+
+#[test]
+fn a_leap_second_is_a_time() {
+    let fix = fix_of(&["GNRMC,235960.00,A,0100.0000,S,00200.0000,E,0.1,,311226,,,A"]);
+    assert_eq!((fix.time.hour(), fix.time.minute(), fix.time.second()), (23, 59, 59));
+    assert_eq!(fix.time.nanosecond(), 1_000_000_000);
+    assert_eq!(fix.utc().expect("a date was given").to_rfc3339(), "2026-12-31T23:59:60+00:00");
+}
+
+#[test]
+fn six_satellite_systems_and_no_quality_digit() {
+    let fix = fix_of(&["GNGNS,074150.799,3124.1000,N,12130.2000,E,NNAADN,17,0.8,12.3,9.1,,,V"]);
+    assert_eq!(fix.sources, [Kind::Gns]);
+    assert_eq!(
+        (fix.satellites, fix.hdop, fix.altitude_m, fix.quality),
+        (Some(17), Some(0.8), Some(12.3), None)
+    );
+}
+
+#[test]
+fn the_old_form_of_gll_has_no_mode() {
+    assert_eq!(fix_of(&["GPGLL,4527.458,S,16709.165,E,225309,A"]).sources, [Kind::Gll]);
+    assert_eq!(refusal_of(&["GPGLL,4527.458,S,16709.165,E,225309,V"]), NoFix::Denied);
+}
+
+#[test]
+fn a_damaged_date_costs_only_the_date() {
+    let fix = fix_of(&["GPRMC,000231.099,A,4829.0005,N,00022.0015,E,0.15,212.28,2208-1,,,A"]);
+    assert_eq!(fix.date, None);
+    assert_eq!(fix.course_deg, Some(212.28));
+}
+
+#[test]
+fn years_from_80_on_are_of_the_last_century() {
+    let rmc = |date: &str| fix_of(&[&format!("GPRMC,120000,A,0100.0,N,00200.0,E,,,{date},,")]).date;
+    assert_eq!(rmc("060180").unwrap().to_string(), "1980-01-06");
+    assert_eq!(rmc("311299").unwrap().to_string(), "1999-12-31");
+    assert_eq!(rmc("010100").unwrap().to_string(), "2000-01-01");
+    assert_eq!(rmc("311279").unwrap().to_string(), "2079-12-31");
+    assert_eq!(rmc("310226"), None);
+}
+
+#[test]
+fn a_position_that_cannot_be_is_no_fix() {
+    for place in [
+        "36000.0000,N,72000.0000,E",
+        "8960.000000,N,00000.000000,E",
+        "9000.0001,N,00100.0,E",
+        "0100.0,N,18000.0001,E",
+        "4807.038,X,01131.324,E",
+        "4807.038,N,1131.324,E",
+        "nan,N,inf,E",
+        "48-7.03,N,01131.324,E",
+        "0000.0000,N,00000.0000,E",
+        ",,,",
+    ] {
+        let rmc = format!("GPRMC,120000,A,{place},1.0,2.0,010126,,,A");
+        assert_eq!(refusal_of(&[&rmc]), NoFix::NoPosition, "{place}");
+    }
+    assert_eq!(fix_of(&["GPRMC,120000,A,9000.0,S,18000.0,W,,,010126,,,A"]).position.latitude, -90.0);
+}
+
+#[test]
+fn numbers_left_over_from_an_earlier_fix_are_no_fix() {
+    assert_eq!(refusal_of(&["GPRMC,120000,V,4807.038,N,01131.324,E,22.4,84.4,010126,,,N"]), NoFix::Denied);
+    assert_eq!(refusal_of(&["GPGGA,120000,4807.038,N,01131.324,E,0,00,99.99,,M,,M,,"]), NoFix::Denied);
+    assert_eq!(
+        refusal_of(&[
+            "GPRMC,120000,A,4807.038,N,01131.324,E,22.4,84.4,010126,,,A",
+            "GPGGA,120000,4807.038,N,01131.324,E,0,00,99.99,,M,,M,,",
+        ]),
+        NoFix::Contradictory
+    );
+    assert_eq!(refusal_of(&["GPRMC,120000,A,4807.038,N,01131.324,E,1,2,010126,,,E"]), NoFix::Estimated);
+    assert_eq!(refusal_of(&["GPGGA,120000,4807.038,N,01131.324,E,8,09,1.0,1,M,,M,,"]), NoFix::Estimated);
+    assert_eq!(refusal_of(&["GPRMC,,A,4807.038,N,01131.324,E,1,2,010126,,,A"]), NoFix::NoTime);
+}
+
+#[test]
+fn of_two_talkers_the_one_with_a_fix_counts() {
+    let fix = fix_of(&[
+        "GLGGA,120000,,,,,0,00,,,M,,M,,",
+        "GPGGA,120000,4807.038,N,01131.324,E,1,08,0.9,545.4,M,46.9,M,,",
+    ]);
+    assert_eq!((fix.satellites, fix.altitude_m), (Some(8), Some(545.4)));
+}
+
+#[test]
+fn other_talkers_and_proprietary_sentences_give_no_position() {
+    let place = "120000,A,4807.038,N,01131.324,E,22.4,84.4,010126,,,A";
+    for address in ["ECRMC", "APRMC", "PQRMC", "GPRMCX", "RMC"] {
+        assert!(decode([&stream(&[&format!("{address},{place}")])[..]]).is_empty(), "{address}");
+    }
+    for address in ["GPRMC", "GNRMC", "BDRMC", "GQRMC", "INRMC", "IIRMC"] {
+        assert_eq!(decode([&stream(&[&format!("{address},{place}")])[..]]).len(), 1, "{address}");
+    }
+}
+
+#[test]
+fn numbers_keep_the_digits_that_were_sent() {
+    let fix = fix_of(&[
+        "GPGGA,120000,4807.038,N,01131.324,E,1,08,0.97,1864.182,M,-44.296,M,1.4,0000",
+        "GPRMC,120000,A,4807.038,N,01131.324,E,5.2,359.99,010126,,,A",
+    ]);
+    assert_eq!(fix.altitude_m, Some(1864.182));
+    assert_eq!(fix.hdop, Some(0.97));
+    assert_eq!(fix.speed_kn, Some(5.2));
+    assert_eq!(fix.course_deg, Some(359.99));
+    assert!((fix.speed_kmh().unwrap() - 9.6304).abs() < 1e-9);
+}
+
+#[test]
+fn a_sentence_without_checksum_or_with_a_wrong_one_does_not_count() {
+    let body = "GPRMC,120000,A,4807.038,N,01131.324,E,5.2,359.99,010126,,,A";
+    assert!(decode([format!("${body}\r\n").as_bytes()]).is_empty());
+    assert!(decode([format!("${body}*00\r\n").as_bytes()]).is_empty());
+    assert!(decode([format!("${body}*zz\r\n").as_bytes()]).is_empty());
+}
+
+#[test]
+fn midnight_carries_the_date_on() {
+    let fixes = decode([&stream(&[
+        "GPZDA,235959.00,31,12,2025,00,00",
+        "GPGGA,235959.00,4807.038,N,01131.324,E,1,08,0.9,545.4,M,46.9,M,,",
+        "GPGGA,000000.00,4807.038,N,01131.324,E,1,08,0.9,545.4,M,46.9,M,,",
+        "GPGGA,000001.00,4807.038,N,01131.324,E,1,08,0.9,545.4,M,46.9,M,,",
+    ])[..]]);
+    let dates: Vec<String> = fixes.iter().map(|fix| fix.utc().unwrap().to_rfc3339()).collect();
+    assert_eq!(
+        dates,
+        ["2025-12-31T23:59:59+00:00", "2026-01-01T00:00:00+00:00", "2026-01-01T00:00:01+00:00"]
+    );
+}

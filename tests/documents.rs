@@ -1,0 +1,326 @@
+//! What is written for people agrees with the code: the example configuration, its tables, the device model.
+
+#![allow(missing_docs, clippy::panic, clippy::disallowed_methods)]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use container_tracker::config::{Alerts, Config};
+use container_tracker::delivery::{self, DeliveryMode};
+use container_tracker::journal::{Entry, Lease};
+use container_tracker::reading::{Reading, Stamp};
+use container_tracker::session::MODEL_ID;
+use container_tracker::settings::{Defaults, Settings};
+use serde_json::Value;
+use tracker_protocol::PropertyBag;
+use tracker_protocol::hub::DeviceTopic;
+use tracker_sensors::bme280::Environment;
+use tracker_sensors::gps::{Fix, Position};
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn text(name: &str) -> String {
+    std::fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn json(name: &str) -> Value {
+    serde_json::from_str(&text(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// The example with every commented-out `key = value` in force.
+fn uncommented() -> String {
+    let setting = |line: &str| {
+        let key = line.split(" = ").next().unwrap_or_default();
+        line.contains(" = ") && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    let line = |line: &str| match line.strip_prefix("# ") {
+        Some(rest) if setting(rest) => rest.to_owned(),
+        _ => line.to_owned(),
+    };
+    text("config/tracker.toml").lines().map(|l| line(l) + "\n").collect()
+}
+
+/// `table.key` of every value in a TOML table.
+fn keys(prefix: &str, table: &toml::Table) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (key, value) in table {
+        let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        match value {
+            toml::Value::Table(table) => found.extend(keys(&name, table)),
+            _ => {
+                found.insert(name);
+            }
+        }
+    }
+    found
+}
+
+/// What stands in backticks at the beginning of the rows of the table below `heading`.
+fn table(document: &str, heading: &str) -> BTreeSet<String> {
+    let text = text(document);
+    let (_, section) = text
+        .split_once(&format!("\n{heading}\n"))
+        .unwrap_or_else(|| panic!("{document} has no heading {heading:?}"));
+    let section = section.split("\n#").next().unwrap_or_default();
+    let cell = |line: &str| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned());
+    section.lines().filter_map(cell).collect()
+}
+
+fn names(contents: &Value, kind: &str, property: &str, wanted: Option<bool>) -> BTreeSet<String> {
+    let is_kind = |content: &&Value| match &content["@type"] {
+        Value::Array(types) => types.iter().any(|one| one == kind),
+        one => one == kind,
+    };
+    let matches =
+        |content: &&Value| wanted.is_none_or(|wanted| content[property].as_bool().unwrap_or(false) == wanted);
+    let contents = contents["contents"].as_array().expect("a model has contents");
+    contents
+        .iter()
+        .filter(is_kind)
+        .filter(matches)
+        .filter_map(|content| Some(content["name"].as_str()?.to_owned()))
+        .collect()
+}
+
+/// Everything that the sensors can say at once.
+fn fullest_reading() -> Reading {
+    let environment = Environment {
+        temperature_c: Some(80.0),
+        pressure_hpa: Some(1013.25),
+        humidity_rh: Some(50.0),
+        faults: Vec::new(),
+    };
+    let fix = Fix {
+        time: chrono::NaiveTime::MIN,
+        date: None,
+        position: Position { latitude: 51.9, longitude: 4.1 },
+        altitude_m: Some(3.0),
+        speed_kn: Some(1.0),
+        course_deg: Some(90.0),
+        quality: Some(1),
+        satellites: Some(9),
+        hdop: Some(0.9),
+        sources: Vec::new(),
+        spread_m: 0.0,
+        end: 0,
+        received_at: Duration::ZERO,
+    };
+    let bounds = Alerts { temperature_high: Some(8.0), ..Alerts::default() };
+    let stamp = Stamp { utc: None, monotonic: Duration::ZERO };
+    Reading::new(stamp, Some(&environment), Some(&fix), true, &bounds)
+}
+
+/// The message with one reading that was taken at `time`: body and properties.
+fn message(time: Option<chrono::DateTime<chrono::Utc>>) -> (Value, PropertyBag) {
+    let Reading { fields, alerts, .. } = fullest_reading();
+    let entry = Entry { seq: 1, message_id: "0-1".into(), time, uptime_s: 1.5, fields, alerts };
+    let lease = Lease { newest: Some(entry), backlog: Vec::new() };
+    let message = delivery::messages(lease, "device", DeliveryMode::default()).remove(0).publish;
+    let Ok(DeviceTopic::Telemetry { properties, .. }) = message.topic.parse() else {
+        panic!("{} is no telemetry topic", message.topic);
+    };
+    (serde_json::from_slice(&message.payload).expect("the body is JSON"), properties)
+}
+
+/// A body with every field that any message has, and the properties beside it.
+fn fullest_message() -> (Value, PropertyBag) {
+    let (mut body, properties) = message(chrono::DateTime::from_timestamp(1_790_000_000, 0));
+    let (Value::Object(body_fields), (Value::Object(untimed), _)) = (&mut body, message(None)) else {
+        panic!("a message with one reading is an object");
+    };
+    body_fields.extend(untimed);
+    (body, properties)
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn members(object: &Value) -> BTreeSet<String> {
+    object.as_object().expect("an object").keys().cloned().collect()
+}
+
+#[test]
+fn the_example_configuration_can_be_used_as_it_is() {
+    let config = Config::load(&path("config/tracker.toml")).expect("the example parses");
+    assert_eq!(config.identity.certificate, path("config/device-chain.pem"));
+    assert_eq!(config.telemetry.interval, 60);
+}
+
+#[test]
+fn every_commented_setting_of_the_example_parses_and_shows_the_default() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("tracker.toml");
+    std::fs::write(&file, uncommented()).expect("the file can be written");
+    let full = Config::load(&file).expect("the example parses with every line in force");
+    let plain = Config::load(&path("config/tracker.toml")).expect("the example parses");
+    assert_eq!(full.dps.host, plain.dps.host);
+    assert_eq!(
+        (full.connection.keep_alive, full.connection.port),
+        (plain.connection.keep_alive, plain.connection.port)
+    );
+    assert_eq!(
+        (full.sensors.bme280.enabled, &full.sensors.bme280.bus),
+        (plain.sensors.bme280.enabled, &plain.sensors.bme280.bus)
+    );
+    assert_eq!(
+        (full.sensors.gps.enabled, &full.sensors.gps.port, full.sensors.gps.baud),
+        (plain.sensors.gps.enabled, &plain.sensors.gps.port, plain.sensors.gps.baud)
+    );
+    assert_eq!(full.telemetry.interval, plain.telemetry.interval);
+    assert_eq!(
+        (&full.state.directory, full.state.journal_size_mib),
+        (&plain.state.directory, plain.state.journal_size_mib)
+    );
+    assert_eq!(full.delivery, plain.delivery);
+    assert_eq!(full.clock.trust_system, plain.clock.trust_system);
+    // Those without a default.
+    let Alerts { temperature_low, temperature_high, humidity_low, humidity_high } = full.telemetry.alerts;
+    for bound in [temperature_low, temperature_high, humidity_low, humidity_high] {
+        assert!(bound.is_some());
+    }
+    assert!(full.connection.roots.is_some() && full.connection.gateway.is_some());
+    assert!(full.sensors.bme280.address.is_some());
+}
+
+#[test]
+fn the_settings_table_has_every_key_of_the_example_and_no_other() {
+    let example: toml::Table = uncommented().parse().expect("the example is TOML");
+    assert_eq!(table("README.md", "### Configuration file"), keys("", &example));
+}
+
+/// `Debug` shows every field of the structure, so a key that is new in the code is missed here.
+#[test]
+fn the_example_has_every_key_of_the_code() {
+    let config = Config::load(&path("config/tracker.toml")).expect("the example parses");
+    let fields: BTreeSet<String> = format!("{config:#?}")
+        .lines()
+        .filter_map(|line| line.trim().split_once(": "))
+        .map(|(field, _)| field.to_owned())
+        .collect();
+    let example: toml::Table = uncommented().parse().expect("the example is TOML");
+    let written: BTreeSet<String> = keys("", &example)
+        .iter()
+        .flat_map(|key| key.split('.').map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    assert_eq!(fields, written);
+}
+
+#[test]
+fn the_telemetry_table_and_the_model_have_the_fields_that_are_sent() {
+    let (body, properties) = fullest_message();
+    let model = json("config/tracker-model.json");
+    assert_eq!(names(&model, "Telemetry", "", None), members(&body));
+    let mut documented = members(&body);
+    for field in members(&body["location"]) {
+        documented.insert(format!("location.{field}"));
+    }
+    documented.remove("location");
+    assert_eq!(table("README.md", "### Telemetry"), documented);
+
+    let location = model["contents"]
+        .as_array()
+        .and_then(|contents| contents.iter().find(|content| content["name"] == "location"))
+        .expect("the model has a location");
+    let fields = location["schema"]["fields"].as_array().expect("of fields");
+    let fields = fields.iter().filter_map(|field| Some(field["name"].as_str()?.to_owned()));
+    assert_eq!(fields.collect::<BTreeSet<_>>(), members(&body["location"]));
+
+    let sent: BTreeSet<String> = properties.iter().map(|(key, _)| key.to_owned()).collect();
+    assert_eq!(table("README.md", "### Message properties"), sent);
+}
+
+#[test]
+fn the_model_is_the_one_that_the_agent_announces() {
+    let model = json("config/tracker-model.json");
+    assert_eq!((&model["@id"], &model["@type"]), (&MODEL_ID.into(), &"Interface".into()));
+    assert_eq!(model["@context"], "dtmi:dtdl:context;2");
+    assert_eq!(
+        names(&model, "Property", "writable", Some(true)),
+        table("README.md", "### Desired properties")
+    );
+    assert_eq!(
+        names(&model, "Property", "writable", Some(false)),
+        table("README.md", "### Reported properties")
+    );
+    assert_eq!(names(&model, "Command", "", None), table("README.md", "### Direct methods"));
+}
+
+#[test]
+fn the_initial_twin_is_one_that_the_agent_applies() {
+    let twin = json("config/initial-twin.json");
+    assert_eq!(members(&twin["tags"]), set(&["environment", "location"]));
+    let desired = twin["properties"]["desired"].as_object().expect("desired properties");
+    let defaults = Defaults { interval: Duration::from_secs(1), delivery: DeliveryMode::default() };
+    let answers = Settings::default().apply(desired, 1, defaults);
+    for answer in answers {
+        assert!((answer.acknowledgement.code as u16) < 300, "{answer:?}");
+    }
+}
+
+/// Every file that a document points to is there.
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut documents = vec![path("README.md"), path("CHANGELOG.md")];
+    let docs = std::fs::read_dir(path("docs")).expect("there is a folder docs");
+    documents.extend(
+        docs.filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|p| p.extension().is_some_and(|e| e == "md")),
+    );
+    for document in documents {
+        let text = std::fs::read_to_string(&document).expect("a document can be read");
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link) {
+            let target = link.split('#').next().unwrap_or_default();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            let file = document.parent().expect("a document lies in a folder").join(target);
+            assert!(file.exists(), "{} points to {link}", document.display());
+        }
+    }
+}
+
+/// The sources as one text, with continued lines of string literals joined.
+fn sources() -> String {
+    let mut folders = ["src", "protocol/src", "sensors/src"].map(path).to_vec();
+    let mut all = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder of sources").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(text) = std::fs::read_to_string(&path) {
+                for line in text.lines() {
+                    all.push_str(line.strip_suffix('\\').unwrap_or(line).trim_start());
+                    all.push_str(if line.ends_with('\\') { "" } else { "\n" });
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Somebody looks up what the log said: the sentences must be those of the code.
+#[test]
+fn messages_in_the_troubleshooting_tables_are_in_the_code() {
+    let sources = sources();
+    let elsewhere = ["failed to lookup address information"];
+    let document = text("docs/troubleshooting.md");
+    let mut checked = 0;
+    for cell in document.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next()) {
+        let cell = format!("`{cell}");
+        for sentence in cell.split('`').skip(1).step_by(2) {
+            // Sentences are put together at these marks.
+            for part in sentence.split(['…', ':', ';', '(', ')']).map(str::trim) {
+                if part.len() >= 8 && !elsewhere.contains(&part) {
+                    checked += 1;
+                    assert!(sources.contains(part), "no message has {part:?}, as in {sentence:?}");
+                }
+            }
+        }
+    }
+    assert!(checked > 60, "only {checked} parts of sentences were found");
+}
