@@ -58,6 +58,8 @@ mod dps;
 mod emulator;
 mod events;
 mod faults;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hub;
 mod id;
 mod keys;

@@ -85,3 +85,12 @@ async fn bad_json_bad_text_and_odd_paths_are_clean_refusals() {
         assert!(matches!(reply.body, Value::Object(_)), "{method} {path}");
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_text_is_too_strange_for_a_query_or_a_token(text in "\\PC{0,200}") {
+        tracker_emulator::fuzzing::service_text(&text);
+        tracker_emulator::fuzzing::service_text(&format!("SELECT * FROM devices WHERE {text}"));
+        tracker_emulator::fuzzing::service_text(&format!("SharedAccessSignature sr={text}&sig={text}&se={text}"));
+    }
+}
