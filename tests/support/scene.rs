@@ -250,6 +250,14 @@ impl Scene {
         })
     }
 
+    /// Waits until the device is online, but not for ever.
+    pub async fn recovered(&self, patience: Duration) {
+        let start = Instant::now();
+        while self.hub_online().is_none() && start.elapsed() < patience {
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
     /// After everything is healed: settings reach the device, its answers come back, and its backlog is sent. Then the
     /// agent is stopped and everything that the cloud has seen is checked.
     pub async fn finish(&self, agent: Agent) -> Tally {
