@@ -1,6 +1,6 @@
 //! One connection to the assigned hub: readings out, twin and methods in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -71,6 +71,8 @@ pub struct Session<'a> {
     acknowledge_within: Duration,
     /// By the token of the message.
     in_flight: HashMap<u64, InFlight>,
+    /// Messages for which there was no room: readings that do not share messages after all, as alerts don't.
+    waiting: VecDeque<delivery::Message>,
     tokens: u64,
     /// Acknowledged readings that the journal has not been told of yet.
     acknowledged: Vec<u64>,
@@ -96,6 +98,7 @@ impl<'a> Session<'a> {
             kept,
             acknowledge_within,
             in_flight: HashMap::new(),
+            waiting: VecDeque::new(),
             tokens: 0,
             acknowledged: Vec::new(),
             report_due: Instant::now(),
@@ -159,9 +162,13 @@ impl<'a> Session<'a> {
         if room < WINDOW / 2 {
             return Ok(());
         }
-        let mode = self.kept.desired.delivery();
-        let lease = self.kept.journal.lease(mode.readings(room), Stamp::now(&*self.kept.status.clock)).await;
-        for delivery::Message { seqs, publish } in delivery::messages(lease, &self.device_id, mode) {
+        if self.waiting.is_empty() {
+            let mode = self.kept.desired.delivery();
+            let now = Stamp::now(&*self.kept.status.clock);
+            let lease = self.kept.journal.lease(mode.readings(room), now).await;
+            self.waiting.extend(delivery::messages(lease, &self.device_id, mode));
+        }
+        for delivery::Message { seqs, publish } in self.waiting.drain(..room.min(self.waiting.len())) {
             self.tokens += 1;
             self.in_flight.insert(self.tokens, InFlight { seqs, sent: Instant::now() });
             self.link.publish(publish, Some(self.tokens))?;

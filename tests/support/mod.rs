@@ -11,6 +11,7 @@
 
 #[cfg(feature = "lab")]
 pub mod agent;
+pub mod journal;
 pub mod openssl;
 #[cfg(feature = "lab")]
 pub mod proxy;
