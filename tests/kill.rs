@@ -159,7 +159,10 @@ async fn killed_at_any_moment_it_loses_nothing_and_repeats_no_number() {
         .collect();
     assert!(bad.is_empty(), "{bad:?}");
     assert!(!story(directory.path()).contains("journal"), "{}", story(directory.path()));
-    println!("{kills} kills: {} readings durable, {most} in the largest backlog, {before} delivered between kills, none lost", taken.len());
+    println!(
+        "{kills} kills: {} readings durable, {most} in the largest backlog, {before} delivered between kills, none lost",
+        taken.len()
+    );
 }
 
 fn story(directory: &Path) -> String {

@@ -1,7 +1,7 @@
 //! A cloud, a stretch of bad network, and an agent at the end of it; with a record of all that reached the cloud.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -165,7 +165,7 @@ impl Scene {
     }
 
     pub fn record(&self) -> MutexGuard<'_, Record> {
-        self.record.lock().unwrap()
+        locked(&self.record)
     }
 
     /// Waits until the cloud has seen it.
@@ -406,6 +406,11 @@ pub fn check_attempts(age: Duration, events: &[Event], tally: &mut Tally) {
     tally.registrations += registrations;
 }
 
+/// The record is good even where a check of it failed.
+fn locked(record: &Mutex<Record>) -> MutexGuard<'_, Record> {
+    record.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 async fn record_telemetry(mut telemetry: Subscription<TelemetryMessage>, record: Arc<Mutex<Record>>) {
     loop {
         match telemetry.next().await {
@@ -415,7 +420,7 @@ async fn record_telemetry(mut telemetry: Subscription<TelemetryMessage>, record:
                     time: message.enqueued_time,
                     hub: message.hub.clone(),
                 });
-                record.lock().unwrap().arrivals.extend(arrivals);
+                locked(&record).arrivals.extend(arrivals);
             }
             Err(SubscriptionError::Closed) => return,
             Err(SubscriptionError::Lagged(missed)) => panic!("{missed} messages were not seen"),
@@ -426,7 +431,7 @@ async fn record_telemetry(mut telemetry: Subscription<TelemetryMessage>, record:
 async fn record_events(mut events: Subscription<tracker_emulator::Event>, record: Arc<Mutex<Record>>) {
     loop {
         match events.next().await {
-            Ok(event) => record.lock().unwrap().events.push((*event).clone()),
+            Ok(event) => locked(&record).events.push((*event).clone()),
             Err(SubscriptionError::Closed) => return,
             Err(SubscriptionError::Lagged(missed)) => panic!("{missed} events were not seen"),
         }

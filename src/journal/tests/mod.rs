@@ -1,10 +1,8 @@
 //! The journal's worker driven by hand: no thread, no waiting, time is a parameter.
 
-
 mod faults;
 mod model;
 mod numbers;
-
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
