@@ -12,7 +12,7 @@ use super::scene::{SECOND_HUB, Scene};
 /// A device that takes longer to come back has to bear the next trouble as well.
 const RECOVERY: Duration = Duration::from_secs(5);
 
-/// SplitMix64: small, and never different in a newer version of a library.
+/// `SplitMix64`: small, and never different in a newer version of a library.
 pub struct Chance(u64);
 
 impl Chance {
