@@ -47,6 +47,7 @@
 //! Through `tracing`: target `tracker_emulator::events` (info) tells every event in a line,
 //! `tracker_emulator::wire` (trace) every MQTT packet in both directions, without bodies and passwords.
 
+mod access;
 mod clock;
 mod dps;
 mod emulator;
@@ -54,15 +55,21 @@ mod events;
 mod faults;
 mod hub;
 mod id;
+mod keys;
 mod lock;
 mod mqtt;
 mod options;
+mod outgoing;
 pub mod pki;
+mod rest;
+mod sas;
 mod server;
+mod state;
 mod subscription;
 mod tls;
 mod x509;
 
+pub use access::ConnectionString;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use dps::{
     AllocationPolicy, AttestationMechanism, AttestationType, CaCertificate, CaReferences, Certificates,
@@ -75,11 +82,13 @@ pub use emulator::{Emulator, StartError};
 pub use events::{DisconnectReason, Event, EventKind};
 pub use faults::{Fault, FaultId, FaultKind, Faults, FaultyService};
 pub use hub::{
-    Authentication, AuthenticationType, CloudToDeviceMessage, ConnectionState, Device, DeviceStatus,
-    DirectMethod, Hub, HubError, MethodResult, TelemetryCounters, TelemetryMessage, Twin, TwinError,
-    TwinPatch, TwinProperties, X509Thumbprint,
+    Authentication, AuthenticationType, CloudToDeviceMessage, ConnectionState, Device, DeviceSettings,
+    DeviceStatus, DirectMethod, Hub, HubError, MethodResult, TelemetryCounters, TelemetryMessage, Twin,
+    TwinError, TwinPatch, TwinProperties, X509Thumbprint,
 };
+pub use keys::SymmetricKey;
 pub use options::{EmulatorBuilder, EmulatorOptions};
+pub use state::StateError;
 pub use subscription::{Subscription, SubscriptionError};
 pub use tls::ServerIdentityError;
 pub use x509::{CertificateError, X509CertificateInfo};
