@@ -152,11 +152,11 @@ async fn a_chain_below_an_unverified_ca_is_refused_until_possession_is_proven() 
     let dps = lab.emulator.dps();
     let root = CertificateAuthority::root("new root", Validity::always()).expect("a root");
     dps.certificates().upload("new-root", &root.certificate_pem()).expect("a CA certificate");
-    dps.create_enrollment_group(EnrollmentGroup::new(
-        "by-name",
-        AttestationMechanism::ca_reference("new-root"),
-    ))
-    .expect("a group");
+    let by_name = EnrollmentGroup::new("by-name", AttestationMechanism::ca_reference("new-root"));
+    let error = dps.create_enrollment_group(by_name).expect_err("refused");
+    assert!(error.to_string().contains("not verified"), "{error}");
+    let embedded = AttestationMechanism::signing_certificate(root.certificate_pem());
+    dps.create_enrollment_group(EnrollmentGroup::new("embedded", embedded)).expect("a group");
     let device = root.device("d1", Validity::always()).expect("a leaf");
     assert_refused(&lab.register("d1", &device).await);
 
@@ -420,9 +420,9 @@ async fn what_is_not_implemented_is_refused_by_name() {
     let error = dps.create_individual_enrollment(IndividualEnrollment::new("d1", tpm)).expect_err("refused");
     assert_eq!(error.to_string(), "this emulator does not implement TPM attestation");
     let group = dps.enrollment_group("trackers").expect("the group");
-    let group = EnrollmentGroup { allocation_policy: AllocationPolicy::GeoLatency, ..group };
+    let group = EnrollmentGroup { allocation_policy: AllocationPolicy::Custom, ..group };
     let error = dps.update_enrollment_group(group, &IfMatch::Any).expect_err("refused");
-    assert_eq!(error.to_string(), "this emulator does not implement allocationPolicy geoLatency");
+    assert!(error.to_string().contains("customAllocationDefinition"), "{error}");
 }
 
 #[tokio::test]

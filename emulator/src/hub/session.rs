@@ -321,7 +321,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
                     patch.insert("$version".into(), version.into());
                     let topic = CloudTopic::DesiredPatch { version };
                     let body = Value::Object(patch).to_string();
-                    self.link.queue(&Packet::Publish(Publish::new(topic.to_string(), body)));
+                    self.deliver(&Packet::Publish(Publish::new(topic.to_string(), body)));
                 }
             }
             Order::Method { name, payload, answer } => {
@@ -337,7 +337,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
                 self.next_id = self.next_id.wrapping_add(1);
                 let request_id = format!("{:x}", self.next_id);
                 let topic = CloudTopic::MethodRequest { name, request_id: request_id.clone() };
-                self.link.queue(&Packet::Publish(Publish::new(topic.to_string(), payload)));
+                self.deliver(&Packet::Publish(Publish::new(topic.to_string(), payload)));
                 self.methods.insert(request_id, answer);
             }
             // Delivered at the head of the loop.

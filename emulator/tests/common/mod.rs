@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "every test file uses its own part")]
 #![allow(clippy::panic, reason = "helpers of tests are not marked as tests")]
 
+pub mod service;
+
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use rumqttc::{
@@ -118,6 +120,7 @@ pub struct Dial {
     pub port: u16,
     pub client_id: String,
     pub user_name: Option<String>,
+    pub password: String,
     pub tls: Arc<ClientConfig>,
     pub keep_alive: Duration,
     pub clean_session: bool,
@@ -130,6 +133,7 @@ impl Dial {
             port: emulator.port(),
             client_id: String::new(),
             user_name: None,
+            password: String::new(),
             tls: tls(emulator, credentials, rustls::DEFAULT_VERSIONS),
             keep_alive: Duration::from_secs(60),
             clean_session: true,
@@ -147,7 +151,7 @@ impl Dial {
             options.set_last_will(will);
         }
         if let Some(user_name) = self.user_name {
-            options.set_credentials(user_name, "");
+            options.set_credentials(user_name, self.password);
         }
         options.set_transport(Transport::Tls(TlsConfiguration::Rustls(self.tls)));
         let (sender, mut event_loop) = AsyncClient::new(options, 100);
