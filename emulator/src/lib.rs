@@ -1,24 +1,29 @@
-//! A local Azure: the Device Provisioning Service and any number of IoT hubs, on one port of your machine.
+//! A local Azure: the Device Provisioning Service and any number of IoT hubs, on two ports of your machine.
 //!
 //! ```text
-//!             one port, MQTT 3.1.1 over mutual TLS                         in the process
+//!             one port, MQTT 3.1.1 over mutual TLS
 //!  device ──▶ TLS: client certificate passed on, not judged
 //!         ──▶ CONNECT: the user name says DPS or which hub
-//!               ├─ DPS session:  register ─▶ verdict on the chain ─▶ hub, identity, record ◀── Dps
-//!               └─ hub session:  telemetry, twin, methods, messages ◀────── Registry ◀──────── Hub
-//!  both tell what happens ─────────────────────────────────────────────────────▶ Emulator::events()
-//!  telemetry, as the hub received it ──────────────────────────────────────────▶ Hub::telemetry()
+//!               ├─ DPS session:  register ─▶ verdict on chain or token ─▶ hub, identity, record ◀── Dps ◀─┐
+//!               └─ hub session:  telemetry, twin, methods, messages ◀────── Registry ◀───────────── Hub ◀─┤
+//!             another port, REST over HTTPS                                                               │
+//!  service ─▶ host name or key says which service ─▶ shared access signature ─▶ the same calls ───────────┘
+//!
+//!  all tell what happens ──────────────────────────────────────────────────────▶ Emulator::events()
+//!  telemetry, as the hub received it ──────────────────────────────────────────▶ Hub::telemetry(), GET /telemetry
+//!  what has to outlive a restart ──────────────────────────────────────────────▶ state directory, if asked for
 //! ```
 //!
-//! It is for simulation, for tests of devices and their SDKs, and to be run as a program. It answers as Azure is
-//! documented, or was seen, to answer, refusals included: wrong ID scope, untrusted chain, disabled enrollment, taken
-//! over connection, topics that do not exist.
+//! It is for simulation, for tests of devices, backends and their SDKs, and to be run as a program. It answers as Azure
+//! is documented, or was seen, to answer, refusals included: wrong ID scope, untrusted chain, disabled enrollment, taken
+//! over connection, topics that do not exist, stale entity tags, bad signatures.
 //!
 //! # What it does not do
 //!
-//! It says so where it is asked for it: symmetric keys, SAS tokens and TPM; the allocation policies geoLatency and
-//! custom; certificate signing requests; module identities; `QoS` 2; MQTT over `WebSockets`, AMQP and HTTPS; file upload.
-//! It imitates no throttling of its own accord (see [`Faults`]) and keeps nothing beyond its own life.
+//! It says so where it is asked for it: TPM; certificate signing requests; module identities; hub authentication by
+//! certificate authority; `QoS` 2; MQTT over `WebSockets`, AMQP, and HTTPS for devices; Microsoft Entra tokens; jobs,
+//! configurations, digital twins and file upload.
+//! It imitates no throttling of its own accord (see [`Faults`]).
 //! Nothing in it is meant to protect anything: do not let it face a network you do not trust.
 //!
 //! # Example
@@ -53,6 +58,8 @@ mod dps;
 mod emulator;
 mod events;
 mod faults;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hub;
 mod id;
 mod keys;

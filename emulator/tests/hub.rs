@@ -480,3 +480,31 @@ async fn a_subscriber_that_falls_behind_is_told_how_far() {
     assert_eq!(telemetry.try_next(), Err(tracker_emulator::SubscriptionError::Lagged(6)));
     assert_eq!(received(&mut telemetry).await.body, "6");
 }
+
+#[tokio::test]
+async fn slow_narrow_and_repeating_lines_come_as_asked_for() {
+    let lab = Lab::start().await;
+    let mut events = lab.emulator.events();
+    let mut client = lab.online("d1").await;
+    let fault = |kind, times| {
+        let service = FaultyService::Hub(HUB.into());
+        lab.emulator.faults().inject(Fault { service, device: Some("d1".into()), kind, times })
+    };
+    let slow = fault(FaultKind::Latency(Duration::from_millis(300)), None);
+    let before = std::time::Instant::now();
+    client.publish("devices/d1/messages/events/", "slow").await;
+    assert!(before.elapsed() >= Duration::from_millis(300));
+    assert!(lab.emulator.faults().clear(slow));
+
+    client.subscribe("$iothub/twin/PATCH/properties/desired/#").await;
+    fault(FaultKind::DuplicateDelivery, Some(1));
+    hub(&lab).update_twin_desired("d1", json!({"a": 1})).expect("updated");
+    assert_eq!(client.json_message().await, client.json_message().await);
+
+    fault(FaultKind::Throttle { per_second: 2 }, None);
+    for _ in 0..3 {
+        client.publish_blindly("devices/d1/messages/events/", QoS::AtLeastOnce, "much").await;
+    }
+    client.ended().await;
+    assert_eq!(disconnection(&mut events).await, DisconnectReason::Fault);
+}

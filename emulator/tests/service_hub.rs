@@ -291,7 +291,10 @@ async fn messages_and_telemetry_pass_by_rest() {
     assert!(topic.contains("%24.mid=m-1") && topic.contains("colour=red"), "{topic}");
     assert_eq!(body, b"hello");
     service.call("PUT", &format!("/devices/away?{VERSION}"), &[], &az_device("away")).await;
-    assert_eq!(service.call("POST", "/devices/away/messages/deviceBound", &headers, "hello").await.status, 204);
+    assert_eq!(
+        service.call("POST", "/devices/away/messages/deviceBound", &headers, "hello").await.status,
+        204
+    );
     let purged = service.call("DELETE", &format!("/devices/away/commands?{VERSION}"), &[], "").await;
     assert_eq!(purged.body["totalMessagesPurged"], 1, "{}", purged.body);
 

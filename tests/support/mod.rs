@@ -11,4 +11,11 @@
 
 #[cfg(feature = "lab")]
 pub mod agent;
+pub mod journal;
 pub mod openssl;
+#[cfg(feature = "lab")]
+pub mod proxy;
+#[cfg(feature = "lab")]
+pub mod scene;
+#[cfg(feature = "lab")]
+pub mod schedule;

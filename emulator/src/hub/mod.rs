@@ -37,6 +37,7 @@ pub use model::{
     Authentication, AuthenticationType, ConnectionState, Device, DeviceStatus, Twin, TwinProperties,
     X509Thumbprint,
 };
+pub(crate) use query::is_query;
 pub(crate) use registry::TwinRecord;
 use registry::{KeptDevice, Registry};
 pub use section::TwinError;

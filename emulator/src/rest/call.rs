@@ -1,7 +1,5 @@
 //! A request, read whole and taken apart.
 
-use std::borrow::Cow;
-
 use hyper::{HeaderMap, Method, body::Bytes, header, http::request::Parts};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
@@ -96,6 +94,7 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
+/// What is not UTF-8 becomes a character that no identifier has.
 fn decode(text: &str) -> String {
-    percent_decode_str(text).decode_utf8().map_or_else(|_| text.to_owned(), Cow::into_owned)
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }

@@ -24,6 +24,11 @@ pub(crate) struct Rows {
     pub are_twins: bool,
 }
 
+/// Whether a text is a query of the language.
+pub(crate) fn is_query(text: &str) -> bool {
+    parser::parse(text).is_ok()
+}
+
 impl Hub {
     /// Answers a query over the device twins.
     pub(crate) fn query(&self, text: &str) -> Result<Rows, HubError> {
