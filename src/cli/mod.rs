@@ -25,6 +25,9 @@ enum Command {
     /// Run the local emulator of Azure DPS and IoT Hub alone, for any device or SDK.
     #[cfg(feature = "lab")]
     Emulator(crate::lab::EmulatorArgs),
+    /// Operate a provisioning service and its hubs, of the local emulator or of Azure, with the verbs of `az iot`.
+    #[cfg(feature = "lab")]
+    Cloud(Box<crate::lab::CloudArgs>),
 }
 
 #[derive(Debug, clap::Args)]
@@ -46,6 +49,8 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => crate::lab::simulate(args),
         #[cfg(feature = "lab")]
         Command::Emulator(args) => crate::lab::emulator(args),
+        #[cfg(feature = "lab")]
+        Command::Cloud(args) => crate::lab::cloud(*args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
