@@ -479,3 +479,30 @@ fn what_has_keys_in_it_is_for_its_owner_alone() {
     let mode = std::fs::metadata(emulator.path("emulator.json")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_read_to_their_last_page() {
+    let emulator = tracker_emulator::Emulator::builder().start().await.unwrap();
+    let hub = emulator.hub("hub-1").unwrap();
+    for number in 0..2001 {
+        hub.create_device_with(&format!("device-{number:04}"), tracker_emulator::DeviceSettings::default())
+            .unwrap();
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let ca = directory.path().join("ca.pem");
+    std::fs::write(&ca, emulator.server_ca_pem()).unwrap();
+    let login =
+        emulator.connection_strings().into_iter().find(|string| string.policy == "iothubowner").unwrap();
+    let list = |more: &[&str]| -> Vec<Value> {
+        let mut command = program();
+        command
+            .args(["cloud", "device", "list", "--login", &login.local, "--server-ca", text(&ca)])
+            .args(more);
+        serde_json::from_slice(&command.output().unwrap().stdout).unwrap()
+    };
+    let all = list(&[]);
+    let ids: std::collections::BTreeSet<_> = all.iter().map(|twin| twin["deviceId"].to_string()).collect();
+    assert_eq!((all.len(), ids.len()), (2001, 2001));
+    assert_eq!(list(&["--top", "1500"]).len(), 1500);
+    emulator.shutdown().await;
+}
