@@ -108,8 +108,12 @@ async fn append_and_drain() {
     }
     println!("append, 100 a commit      {:>10.0} readings/s", count as f64 / started.elapsed().as_secs_f64());
     let size = std::fs::metadata(directory.path().join("journal.db")).unwrap().len() as f64;
-    println!("a backlog of {count}: {:.1} MiB resident (at the start {before:.1}), {:.1} MiB of disk, {} thinned",
-        resident_mib(), size / MIB, journal.stats().thinned);
+    println!(
+        "a backlog of {count}: {:.1} MiB resident (at the start {before:.1}), {:.1} MiB of disk, {} thinned",
+        resident_mib(),
+        size / MIB,
+        journal.stats().thinned
+    );
     let started = Instant::now();
     let (mut delivered, mut sent) = (0, 0);
     let (disk, _) = written();
@@ -129,8 +133,12 @@ async fn append_and_drain() {
     }
     journal.flush().await;
     let seconds = started.elapsed().as_secs_f64();
-    println!("drain, batches of a block {:>10.0} readings/s, {sent} messages, {:.0} B written per reading, {:.1} MiB resident",
-        delivered as f64 / seconds, (written().0 - disk) / delivered as f64, resident_mib());
+    println!(
+        "drain, batches of a block {:>10.0} readings/s, {sent} messages, {:.0} B written per reading, {:.1} MiB resident",
+        delivered as f64 / seconds,
+        (written().0 - disk) / delivered as f64,
+        resident_mib()
+    );
 }
 
 async fn one_by_one() {
@@ -159,8 +167,12 @@ async fn overfill() {
     let rate = count as f64 / started.elapsed().as_secs_f64();
     let stats = journal.stats();
     let size = std::fs::metadata(directory.path().join("journal.db")).unwrap().len() as f64;
-    println!("overfill of 4 MiB, {:.0} times  {rate:>5.0} readings/s, {} kept, {:.2} MiB of disk",
-        count as f64 / stats.backlog as f64, stats.backlog, size / MIB);
+    println!(
+        "overfill of 4 MiB, {:.0} times  {rate:>5.0} readings/s, {} kept, {:.2} MiB of disk",
+        count as f64 / stats.backlog as f64,
+        stats.backlog,
+        size / MIB
+    );
 }
 
 fn wire() {
@@ -180,11 +192,8 @@ fn wire() {
     {
         let backlog = entries(5000);
         let count = backlog.len() as f64;
-        let all = messages(
-            Lease { newest: None, backlog },
-            "sensor-thl-001",
-            DeliveryMode { batch_backlog, gzip },
-        );
+        let all =
+            messages(Lease { newest: None, backlog }, "sensor-thl-001", DeliveryMode { batch_backlog, gzip });
         // PUBLISH: type and length (2 to 3), length of topic (2), packet ID (2); PUBACK: 4; TLS record: 5 + 8 + 16 each.
         let bytes: usize =
             all.iter().map(|m| m.publish.topic.len() + m.publish.payload.len() + 7 + 4 + 2 * 29).sum();

@@ -204,7 +204,8 @@ mod tests {
 
     /// Noisier than any sensor: what is hard to compress is what the estimate could be wrong about.
     fn entry() -> impl Strategy<Value = Entry> {
-        let numbers = (-40.0..85.0_f64, 0.0..100.0_f64, 300.0..1100.0_f64, -90.0..90.0_f64, -180.0..180.0_f64);
+        let numbers =
+            (-40.0..85.0_f64, 0.0..100.0_f64, 300.0..1100.0_f64, -90.0..90.0_f64, -180.0..180.0_f64);
         (numbers, any::<u32>(), 0..20_u8, any::<bool>()).prop_map(|((t, h, p, lat, lon), n, alert, timed)| {
             let round = |value: f64, scale: f64| (value * scale).round() / scale;
             let fields = json!({
@@ -281,7 +282,9 @@ mod tests {
             entries in prop::collection::vec(entry(), 8), without in 1..7_usize,
         ) {
             let mut entries = numbered(entries);
-            entries.iter_mut().for_each(|entry| entry.alerts.clear());
+            for entry in &mut entries {
+                entry.alerts.clear();
+            }
             let topics = |entries: &[Entry]| -> BTreeSet<String> {
                 let lease = Lease { newest: None, backlog: entries.to_vec() };
                 messages(lease, "d", DeliveryMode { batch_backlog: true, gzip: false })
@@ -324,6 +327,9 @@ mod tests {
         assert!(plain <= 200 / 14 + 1 && gzip <= 200 / 45 + 1, "{plain} {gzip}");
         let lease = Lease { newest: None, backlog: entries[..1].to_vec() };
         let lone = messages(lease, "d", DeliveryMode::default());
-        assert!(lone[0].publish.payload.starts_with(b"{") && lone[0].publish.topic.contains(&entries[0].message_id));
+        assert!(
+            lone[0].publish.payload.starts_with(b"{")
+                && lone[0].publish.topic.contains(&entries[0].message_id)
+        );
     }
 }

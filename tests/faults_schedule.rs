@@ -10,6 +10,7 @@ mod support;
 use std::time::Duration;
 
 use container_tracker::delivery::DeliveryMode;
+use support::proxy::Weather;
 use support::scene::{Scene, Tally, fast};
 use support::schedule::{Chance, play, steps};
 use tokio::runtime::Handle;
@@ -32,11 +33,15 @@ async fn seed(seed: u64) -> Tally {
     let mut scene = Scene::new(1, fast()).await;
     // With and without batches the window holds different numbers of readings.
     scene.config.delivery = DeliveryMode { batch_backlog: chance.below(2) == 0, gzip: chance.below(2) == 0 };
-    scene.prefill(chance.one_of(&[0, 40, 400])).await;
+    scene.prefill(chance.one_of(&[0, 400, 2000])).await;
+    // A round trip keeps the window full, so that troubles meet readings under way.
+    let latency = chance.between_ms(1, 100);
+    let usual = Weather::Slow { latency, stall_every: 0, stall: Duration::ZERO };
     let agent = scene.agent();
-    sleep(chance.between_ms(0, 2000)).await;
-    let steps = steps(seed, STEPS);
-    play(&scene, &steps).await;
+    if chance.below(4) > 0 {
+        scene.recovered(Duration::from_secs(10)).await;
+    }
+    play(&scene, usual, &steps(seed, STEPS)).await;
     let tally = scene.finish(agent).await;
     println!("seed {seed}: {tally:?}");
     tally

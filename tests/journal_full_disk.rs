@@ -27,7 +27,8 @@ fn on_a_small_disk(test: &str) -> Option<String> {
         assert!(mount(&["-t", "tmpfs", "-o", "size=2m", "tmpfs", &directory]), "no tmpfs");
         return Some(directory);
     }
-    let able = Command::new("unshare").args(["-m", "true"]).output().is_ok_and(|output| output.status.success());
+    let able =
+        Command::new("unshare").args(["-m", "true"]).output().is_ok_and(|output| output.status.success());
     if !able {
         println!("{test}: NOT LOOKED AT: a mount namespace takes root and util-linux");
         return None;
@@ -81,7 +82,10 @@ async fn on_a_full_disk_it_goes_on_in_memory_and_moves_back() {
     }
     journal.flush().await;
     let trouble = journal.health().trouble.unwrap();
-    assert!(trouble.contains("the disk does not take the journal") && trouble.contains("kept in memory"), "{trouble}");
+    assert!(
+        trouble.contains("the disk does not take the journal") && trouble.contains("kept in memory"),
+        "{trouble}"
+    );
     assert!(journal.story().contains(&trouble), "{}", journal.story());
     let stats = journal.stats();
     assert_eq!((stats.taken, stats.backlog, stats.dropped), (n, n, 0));
@@ -99,7 +103,9 @@ async fn on_a_full_disk_it_goes_on_in_memory_and_moves_back() {
 
 #[tokio::test]
 async fn a_full_disk_at_the_start_still_gives_up_its_backlog() {
-    let Some(mounted) = on_a_small_disk("a_full_disk_at_the_start_still_gives_up_its_backlog") else { return };
+    let Some(mounted) = on_a_small_disk("a_full_disk_at_the_start_still_gives_up_its_backlog") else {
+        return;
+    };
     let directory = Path::new(&mounted);
     let journal = Recorded::open(directory);
     for n in 0..300 {
@@ -119,7 +125,9 @@ async fn a_full_disk_at_the_start_still_gives_up_its_backlog() {
 
 #[tokio::test]
 async fn on_a_read_only_disk_it_goes_on_in_memory_and_moves_back() {
-    let Some(mounted) = on_a_small_disk("on_a_read_only_disk_it_goes_on_in_memory_and_moves_back") else { return };
+    let Some(mounted) = on_a_small_disk("on_a_read_only_disk_it_goes_on_in_memory_and_moves_back") else {
+        return;
+    };
     let directory = Path::new(&mounted);
     let journal = Recorded::open(directory);
     for n in 0..10 {
@@ -140,7 +148,10 @@ async fn on_a_read_only_disk_it_goes_on_in_memory_and_moves_back() {
     }
     journal.flush().await;
     let trouble = journal.health().trouble.unwrap();
-    assert!(trouble.contains("the journal can't be opened in") && trouble.contains("kept in memory"), "{trouble}");
+    assert!(
+        trouble.contains("the journal can't be opened in") && trouble.contains("kept in memory"),
+        "{trouble}"
+    );
     // What is new goes out all the same.
     assert_eq!(journal.drain().await, [19, 10, 11, 12, 13, 14, 15, 16, 17, 18]);
     journal.append(reading(20)).await;

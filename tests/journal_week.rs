@@ -121,7 +121,11 @@ async fn a_week_with_outages_reboots_and_a_clock_in_1970_ends_with_the_exact_tim
         seqs.push(body["seq"].as_u64().unwrap());
         if (FIRST_REBOOT..SECOND_REBOOT).contains(minute) {
             let uptime = (60 * (minute - FIRST_REBOOT) + 15) as f64;
-            assert_eq!((&body["timeUnknown"], body["uptime"].as_f64()), (&true.into(), Some(uptime)), "{body}");
+            assert_eq!(
+                (&body["timeUnknown"], body["uptime"].as_f64()),
+                (&true.into(), Some(uptime)),
+                "{body}"
+            );
             assert!(body.get("time").is_none(), "{body}");
         } else {
             let time: DateTime<Utc> = body["time"].as_str().unwrap().parse().unwrap();

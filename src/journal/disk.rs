@@ -6,7 +6,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::row::{PROVISIONAL, Row};
 use super::spare::Spare;
-use super::thinning::{coarseness, coarsen};
+use super::thinning::{coarsen, coarseness};
 
 const FILE: &str = "journal.db";
 /// What SQLite keeps beside the file; the file itself comes last.
@@ -115,6 +115,7 @@ impl Disk {
         if tables > 0 {
             check(&connection)?;
         }
+        // A reading changes one or two pages, and small ones wear the card less; the module docs have the figures.
         connection.pragma_update(None, "page_size", 1024)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -163,7 +164,7 @@ impl Disk {
     /// Inserts `rows` and deletes `gone` in one transaction; durable when it returns.
     pub(super) fn append<'a>(
         &mut self,
-        rows: impl Iterator<Item = &'a Row> + Clone,
+        rows: &(impl Iterator<Item = &'a Row> + Clone),
         gone: &BTreeSet<u64>,
     ) -> rusqlite::Result<()> {
         self.with_spare(|disk| disk.try_append(rows.clone(), gone))
@@ -227,7 +228,8 @@ impl Disk {
     pub(super) fn last_numbers(&self) -> rusqlite::Result<(Option<u64>, Option<u64>)> {
         let last = |sql: &str| self.connection.query_row(sql, [PROVISIONAL], |row| row.get(0));
         let stored: Option<u64> = last("SELECT max(seq) FROM reading WHERE seq < ?1")?;
-        let forgotten: Option<u64> = last("SELECT max(value) FROM counter WHERE name = 'last_seq' AND value < ?1")?;
+        let forgotten: Option<u64> =
+            last("SELECT max(value) FROM counter WHERE name = 'last_seq' AND value < ?1")?;
         Ok((stored.max(forgotten), last("SELECT max(seq) FROM reading WHERE seq >= ?1")?))
     }
 
@@ -243,14 +245,16 @@ impl Disk {
 
     /// Whether it has this very reading.
     pub(super) fn holds(&self, row: &Row) -> rusqlite::Result<bool> {
-        let mut query = self.connection.prepare_cached("SELECT 1 FROM reading WHERE seq = ?1 AND start = ?2")?;
+        let mut query =
+            self.connection.prepare_cached("SELECT 1 FROM reading WHERE seq = ?1 AND start = ?2")?;
         query.exists(params![row.seq, row.start])
     }
 
     /// Notes what UTC less monotonic time is in this boot.
     pub(super) fn set_offset(&mut self, offset_ms: i64) -> rusqlite::Result<()> {
         self.with_spare(|disk| {
-            let mut update = disk.connection.prepare_cached("UPDATE boot SET offset_ms = ?1 WHERE id = ?2")?;
+            let mut update =
+                disk.connection.prepare_cached("UPDATE boot SET offset_ms = ?1 WHERE id = ?2")?;
             update.execute([offset_ms, disk.boot]).map(|_| ())
         })
     }
@@ -293,7 +297,8 @@ impl Disk {
             ))?
             .query_map([sweep.at, sweep.end, WINDOW], stored)?
             .collect::<Result<_, _>>()?;
-        let (Some(first), Some(last)) = (rows.first().map(|row| row.seq), rows.last().map(|row| row.seq)) else {
+        let (Some(first), Some(last)) = (rows.first().map(|row| row.seq), rows.last().map(|row| row.seq))
+        else {
             return Ok(0);
         };
         let before = rows.len();
@@ -333,12 +338,16 @@ impl Disk {
     fn begin_sweep(&self) -> rusqlite::Result<Sweep> {
         let end = self
             .connection
-            .query_row("SELECT seq FROM reading ORDER BY seq LIMIT 1 OFFSET ?1", [self.rows / 2], |row| row.get(0))
+            .query_row("SELECT seq FROM reading ORDER BY seq LIMIT 1 OFFSET ?1", [self.rows / 2], |row| {
+                row.get(0)
+            })
             .optional()?
             .unwrap_or(0);
-        let average: Option<f64> =
-            self.connection
-                .query_row("SELECT avg(stands_for) FROM reading WHERE seq < ?1", [end], |row| row.get(0))?;
+        let average: Option<f64> = self.connection.query_row(
+            "SELECT avg(stands_for) FROM reading WHERE seq < ?1",
+            [end],
+            |row| row.get(0),
+        )?;
         Ok(Sweep { at: 0, end, coarseness: coarseness(average.unwrap_or(1.0)) })
     }
 

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::row::Row;
-use super::thinning::{coarseness, coarsen};
+use super::thinning::{coarsen, coarseness};
 
 /// Stands in for the disk: a week of readings at one a minute.
 pub(super) const CAPACITY: usize = 10_080;
@@ -87,8 +87,15 @@ mod tests {
         let mut gone = 0;
         let total = 5 * CAPACITY as u64;
         for seq in 1..=total {
-            let row =
-                Row { seq, start: 1, boot: None, monotonic_ms: 0, utc_ms: None, stands_for: 1, payload: Vec::new() };
+            let row = Row {
+                seq,
+                start: 1,
+                boot: None,
+                monotonic_ms: 0,
+                utc_ms: None,
+                stands_for: 1,
+                payload: Vec::new(),
+            };
             gone += memory.insert(row, |seq| seq == 77);
         }
         assert!(memory.len() <= CAPACITY as u64);
@@ -103,8 +110,15 @@ mod tests {
     fn rows_that_are_all_on_their_way_do_not_fill_the_memory() {
         let mut memory = Memory::default();
         for seq in 1..=CAPACITY as u64 + 100 {
-            let row =
-                Row { seq, start: 1, boot: None, monotonic_ms: 0, utc_ms: None, stands_for: 1, payload: Vec::new() };
+            let row = Row {
+                seq,
+                start: 1,
+                boot: None,
+                monotonic_ms: 0,
+                utc_ms: None,
+                stands_for: 1,
+                payload: Vec::new(),
+            };
             memory.insert(row, |_| true);
         }
         assert_eq!(memory.len(), CAPACITY as u64);

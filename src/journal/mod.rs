@@ -44,6 +44,18 @@
 //! the transaction that inserts the next reading, which costs no write of its own, or in batches when a backlog drains.
 //! After a power cut some that were acknowledged may therefore be sent again, under the same message ID.
 //!
+//! # What a reading wears
+//!
+//! Bytes that reach an ext4 disk per reading (its own metadata and 4 KiB blocks included), and per year, as
+//! `cargo bench --bench journal` measures them:
+//!
+//! | interval | pages of 1 KiB, online | offline | pages of 4 KiB, online | offline |
+//! |---|---|---|---|---|
+//! | 60 s | 5.2 KB, 2.5 GiB a year | 6.1 KB, 3.0 GiB | 8.2 KB, 4.0 GiB | 9.0 KB, 4.4 GiB |
+//! | 1 s, two a commit | 2.6 KB, 76 GiB a year | 3.5 KB, 102 GiB | 4.1 KB, 121 GiB | 4.8 KB, 142 GiB |
+//!
+//! Hence pages of 1 KiB. Handed to the kernel are 0.5 to 1.9 KB; the rest is that a file system writes whole blocks.
+//!
 //! # When the disk fails
 //!
 //! A full or read-only disk: readings go to memory (some 10,000, then every second of the older half goes) and move to
@@ -194,12 +206,11 @@ impl Journal {
     /// The hub has these: they are forgotten. Gives them back when the disk is too slow to be told now.
     pub fn acknowledge(&self, seqs: Vec<u64>) -> Result<(), Vec<u64>> {
         match self.commands.try_send(Command::Acknowledge(seqs)) {
-            Ok(()) => Ok(()),
             Err(
                 TrySendError::Full(Command::Acknowledge(seqs))
                 | TrySendError::Disconnected(Command::Acknowledge(seqs)),
             ) => Err(seqs),
-            Err(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 

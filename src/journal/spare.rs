@@ -25,7 +25,7 @@ impl Spare {
             return;
         }
         let fill = |mut file: File| {
-            file.write_all(&[0; BYTES])?;
+            file.write_all(&vec![0; BYTES])?;
             // Only what has been written out is sure to have its room.
             file.sync_all()
         };

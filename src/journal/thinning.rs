@@ -49,7 +49,8 @@ mod tests {
             rows.push(row(seq, 1));
             if rows.len() as u64 == capacity {
                 let newer = rows.split_off(rows.len() / 2);
-                let average = rows.iter().map(|row| f64::from(row.stands_for)).sum::<f64>() / rows.len() as f64;
+                let average =
+                    rows.iter().map(|row| f64::from(row.stands_for)).sum::<f64>() / rows.len() as f64;
                 rows = coarsen(rows, coarseness(average), |_| false);
                 rows.extend(newer);
             }

@@ -220,15 +220,18 @@ impl Worker {
             return false;
         }
         let Some(disk) = &mut self.disk else { return false };
-        let rows = self.memory.all().chain(&self.pending);
-        if rows.clone().next().is_some() || self.failed.is_some() {
-            let result = disk.append(rows, self.leases.acknowledged());
-            if self.checked(result, now).is_none() {
-                return false;
+        let result = {
+            let rows = self.memory.all().chain(&self.pending);
+            if rows.clone().next().is_none() && self.failed.is_none() {
+                return true;
             }
-            self.leases.forgotten();
-            self.memory.clear();
+            disk.append(&rows, self.leases.acknowledged())
+        };
+        if self.checked(result, now).is_none() {
+            return false;
         }
+        self.leases.forgotten();
+        self.memory.clear();
         true
     }
 
@@ -360,7 +363,7 @@ impl Worker {
             return;
         }
         let Some(disk) = &mut self.disk else { return };
-        let result = disk.append([].iter(), self.leases.acknowledged());
+        let result = disk.append(&[].iter(), self.leases.acknowledged());
         if self.checked(result, now).is_some() {
             self.leases.forgotten();
         }

@@ -30,11 +30,8 @@ impl Recorded {
         let said = Arc::new(Mutex::new(Vec::new()));
         let heard = said.clone();
         let listener = Arc::new(move |event: &Event| heard.lock().unwrap().push(event.to_string()));
-        let options = JournalOptions {
-            directory: directory.into(),
-            size_bound: 64 * 1024 * 1024,
-            boot: boot.into(),
-        };
+        let options =
+            JournalOptions { directory: directory.into(), size_bound: 64 * 1024 * 1024, boot: boot.into() };
         let journal = Journal::open(options, Events::to("test", listener)).unwrap();
         Self { journal, appended: AtomicU64::new(0), said }
     }

@@ -1,7 +1,7 @@
 //! A cloud, a stretch of bad network, and an agent at the end of it; with a record of all that reached the cloud.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -53,7 +53,6 @@ pub fn fast() -> Timing {
         hub_gone_after: Duration::from_secs(3),
         short_spell: Duration::from_secs(2),
         look_every: Duration::from_millis(100),
-        ..Timing::default()
     }
 }
 
@@ -165,7 +164,7 @@ impl Scene {
     }
 
     pub fn record(&self) -> MutexGuard<'_, Record> {
-        self.record.lock().unwrap()
+        locked(&self.record)
     }
 
     /// Waits until the cloud has seen it.
@@ -248,6 +247,14 @@ impl Scene {
         self.hubs().into_iter().find(|hub| {
             hub.device(DEVICE).is_ok_and(|device| device.connection_state == ConnectionState::Connected)
         })
+    }
+
+    /// Waits until the device is online, but not for ever.
+    pub async fn recovered(&self, patience: Duration) {
+        let start = Instant::now();
+        while self.hub_online().is_none() && start.elapsed() < patience {
+            sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// After everything is healed: settings reach the device, its answers come back, and its backlog is sent. Then the
@@ -398,6 +405,11 @@ pub fn check_attempts(age: Duration, events: &[Event], tally: &mut Tally) {
     tally.registrations += registrations;
 }
 
+/// The record is good even where a check of it failed.
+fn locked(record: &Mutex<Record>) -> MutexGuard<'_, Record> {
+    record.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 async fn record_telemetry(mut telemetry: Subscription<TelemetryMessage>, record: Arc<Mutex<Record>>) {
     loop {
         match telemetry.next().await {
@@ -407,7 +419,7 @@ async fn record_telemetry(mut telemetry: Subscription<TelemetryMessage>, record:
                     time: message.enqueued_time,
                     hub: message.hub.clone(),
                 });
-                record.lock().unwrap().arrivals.extend(arrivals);
+                locked(&record).arrivals.extend(arrivals);
             }
             Err(SubscriptionError::Closed) => return,
             Err(SubscriptionError::Lagged(missed)) => panic!("{missed} messages were not seen"),
@@ -418,7 +430,7 @@ async fn record_telemetry(mut telemetry: Subscription<TelemetryMessage>, record:
 async fn record_events(mut events: Subscription<tracker_emulator::Event>, record: Arc<Mutex<Record>>) {
     loop {
         match events.next().await {
-            Ok(event) => record.lock().unwrap().events.push((*event).clone()),
+            Ok(event) => locked(&record).events.push((*event).clone()),
             Err(SubscriptionError::Closed) => return,
             Err(SubscriptionError::Lagged(missed)) => panic!("{missed} events were not seen"),
         }

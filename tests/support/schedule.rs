@@ -9,7 +9,10 @@ use tracker_emulator::{FaultKind, FaultyService};
 use super::proxy::Weather;
 use super::scene::{SECOND_HUB, Scene};
 
-/// SplitMix64: small, and never different in a newer version of a library.
+/// A device that takes longer to come back has to bear the next trouble as well.
+const RECOVERY: Duration = Duration::from_secs(5);
+
+/// `SplitMix64`: small, and never different in a newer version of a library.
 pub struct Chance(u64);
 
 impl Chance {
@@ -57,9 +60,9 @@ impl Trouble {
     pub fn random(chance: &mut Chance) -> Self {
         let ms = Duration::from_millis;
         let times = chance.one_of(&[Some(1), Some(3), None]);
-        match chance.below(24) {
-            0 | 1 => Self::Network(Weather::BlackHole),
-            2 => Self::Network(Weather::HalfOpen),
+        match chance.below(25) {
+            0..=2 => Self::Network(Weather::BlackHole),
+            24 => Self::Network(Weather::HalfOpen),
             3 => Self::Network(Weather::Reset),
             4 => Self::Network(Weather::Cut),
             5 => Self::Network(Weather::Refuse),
@@ -118,6 +121,8 @@ pub struct Step {
     pub lasts: Duration,
     /// The next trouble comes on top of this one.
     pub stays: bool,
+    /// The next trouble does not come before the device is online again.
+    pub recovers: bool,
     pub pause: Duration,
 }
 
@@ -125,20 +130,26 @@ pub fn steps(seed: u64, count: usize) -> Vec<Step> {
     let mut chance = Chance::new(seed);
     let mut step = || Step {
         trouble: Trouble::random(&mut chance),
-        lasts: chance.between_ms(50, 2500),
+        lasts: chance.between_ms(50, 3000),
         stays: chance.below(5) == 0,
+        recovers: chance.below(4) > 0,
         pause: chance.between_ms(0, 800),
     };
     (0..count).map(|_| step()).collect()
 }
 
-/// Plays a schedule to its end; everything is healed afterwards.
-pub async fn play(scene: &Scene, steps: &[Step]) {
+/// Plays a schedule to its end, with this weather between the troubles; everything is healed afterwards.
+pub async fn play(scene: &Scene, usual: Weather, steps: &[Step]) {
+    scene.proxy.set(usual);
     for step in steps {
         step.trouble.begin(scene);
         sleep(step.lasts).await;
         if !step.stays {
             scene.heal();
+            scene.proxy.set(usual);
+            if step.recovers {
+                scene.recovered(RECOVERY).await;
+            }
             sleep(step.pause).await;
         }
     }

@@ -40,7 +40,8 @@ fn a_wal_cut_anywhere_opens_with_what_was_committed_before() {
         assert_eq!(opened.health(), super::JournalHealth::default(), "cut at {length}: {}", opened.story());
         let mut there = tags(&opened.drain());
         there.sort_unstable();
-        let durable = lengths.iter().filter(|(at, _)| *at <= length as u64).map(|(_, tag)| *tag).max().unwrap();
+        let durable =
+            lengths.iter().filter(|(at, _)| *at <= length as u64).map(|(_, tag)| *tag).max().unwrap();
         assert_eq!(there, (1..=durable).collect::<Vec<_>>(), "cut at {length}");
     }
 }
@@ -87,16 +88,24 @@ fn a_file_that_can_not_be_used_is_set_aside_and_named() {
         put(path, &noise.take(50_000).collect::<Vec<u8>>());
     };
     is_set_aside("random bytes", noise, "file is not a database");
-    is_set_aside("truncated", |path| {
-        let content = fs::read(path).unwrap();
-        put(path, &content[..content.len() / 2]);
-    }, "");
-    is_set_aside("a page of zeros in the middle", |path| {
-        let mut content = fs::read(path).unwrap();
-        let middle = content.len() / 2 / 4096 * 4096;
-        content[middle..middle + 4096].fill(0);
-        put(path, &content);
-    }, "");
+    is_set_aside(
+        "truncated",
+        |path| {
+            let content = fs::read(path).unwrap();
+            put(path, &content[..content.len() / 2]);
+        },
+        "",
+    );
+    is_set_aside(
+        "a page of zeros in the middle",
+        |path| {
+            let mut content = fs::read(path).unwrap();
+            let middle = content.len() / 2 / 4096 * 4096;
+            content[middle..middle + 4096].fill(0);
+            put(path, &content);
+        },
+        "",
+    );
     let sql = |text: &'static str| {
         move |path: &Path| {
             let connection = rusqlite::Connection::open(path).unwrap();
@@ -104,7 +113,11 @@ fn a_file_that_can_not_be_used_is_set_aside_and_named() {
             connection.execute_batch(text).unwrap();
         }
     };
-    is_set_aside("of a newer version", sql("PRAGMA user_version = 7"), "it is of version 7, and this program knows 1");
+    is_set_aside(
+        "of a newer version",
+        sql("PRAGMA user_version = 7"),
+        "it is of version 7, and this program knows 1",
+    );
     is_set_aside("foreign", sql("PRAGMA application_id = 0"), "another program's database");
     is_set_aside("without a table", sql("DROP TABLE counter"), "no such table: counter");
 }
@@ -171,7 +184,10 @@ fn while_the_file_is_read_only_readings_wait_in_memory_and_then_move() {
         bench.append(tag);
     }
     let trouble = bench.health().trouble.expect("it says so");
-    assert!(trouble.contains("the disk does not take the journal (attempt to write a readonly database)"), "{trouble}");
+    assert!(
+        trouble.contains("the disk does not take the journal (attempt to write a readonly database)"),
+        "{trouble}"
+    );
     assert!(trouble.contains("readings are kept in memory and would be lost with the power"), "{trouble}");
     assert_eq!(bench.story(), trouble, "once");
     assert_eq!((bench.stats().taken, bench.stats().backlog), (50, 50));

@@ -1,10 +1,8 @@
 //! The journal's worker driven by hand: no thread, no waiting, time is a parameter.
 
-
 mod faults;
 mod model;
 mod numbers;
-
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -166,7 +164,7 @@ impl Bench {
 fn reading(tag: u64, stamp: Stamp) -> Reading {
     let fields = json!({
         "n": tag, "temperature": 4.25, "humidity": 81.5, "pressure": 1013.25,
-        "location": {"lat": 52.0871234, "lon": 4.885_432_1, "alt": 3.5},
+        "location": {"lat": 52.087_123_4, "lon": 4.885_432_1, "alt": 3.5},
         "speed": 12.34, "course": 123.4, "fix": "gps", "satellites": 9, "hdop": 0.9,
     });
     let serde_json::Value::Object(fields) = fields else { panic!() };

@@ -11,14 +11,26 @@ use super::{BOUND, Bench, Entry, ManualClock, copy_files, tag};
 
 #[derive(Debug, Clone)]
 enum Step {
-    Append { after_s: u64 },
-    Wait { seconds: u64 },
-    Lease { limit: usize },
+    Append {
+        after_s: u64,
+    },
+    Wait {
+        seconds: u64,
+    },
+    Lease {
+        limit: usize,
+    },
     /// Of what is on its way, every reading whose turn it is.
-    Acknowledge { every: usize },
+    Acknowledge {
+        every: usize,
+    },
     Release,
-    Reopen { reboot: bool },
-    Crash { reboot: bool },
+    Reopen {
+        reboot: bool,
+    },
+    Crash {
+        reboot: bool,
+    },
     ReadOnly(bool),
     Full(bool),
     LearnTime,
@@ -155,7 +167,9 @@ impl Life {
     /// What the worker has taken meanwhile is no longer pending; and where the file is well, all is in it.
     fn settle(&mut self) {
         if self.bench.worker.nothing_pending() {
-            self.model.live.extend(std::mem::take(&mut self.model.pending).into_iter().map(|tag| (tag, false)));
+            self.model
+                .live
+                .extend(std::mem::take(&mut self.model.pending).into_iter().map(|tag| (tag, false)));
         }
         if self.bench.worker.nothing_in_memory() {
             self.model.live.values_mut().for_each(|durable| *durable = true);
