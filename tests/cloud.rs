@@ -384,6 +384,10 @@ fn a_login_of_the_emulator_works_and_a_wrong_key_is_refused() {
     let file = emulator.file();
     let of_hub = file["hubs"][0]["connectionString"].as_str().unwrap().to_owned();
     assert_eq!(emulator.json(&["device", "list", "--login", &of_hub]), json!([]));
+    std::fs::write(emulator.path("login"), of_hub.clone() + "\n").unwrap();
+    let from_file = format!("@{}", text(&emulator.path("login")));
+    assert_eq!(emulator.json(&["device", "list", "--login", &from_file]), json!([]));
+    assert!(emulator.error(&["device", "list", "--login", "@/nowhere"]).contains("can't read /nowhere"));
     let error = emulator.error(&["device", "show", "-d", "nobody", "--login", &of_hub]);
     assert!(error.contains("nobody (HTTP 404, DeviceNotFound, tracking ID"), "{error}");
     let (rest, key) = of_hub.split_once("SharedAccessKey=").unwrap();
