@@ -58,7 +58,13 @@ impl Emulator {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        program().arg("cloud").args(arguments).arg("--emulator").arg(self.factory.directory()).output().unwrap()
+        program()
+            .arg("cloud")
+            .args(arguments)
+            .arg("--emulator")
+            .arg(self.factory.directory())
+            .output()
+            .unwrap()
     }
 
     /// What a command prints.
@@ -112,7 +118,8 @@ impl Emulator {
     fn enroll(&self, options: &[&str]) -> Value {
         self.verify_root();
         let path = self.path("intermediate.pem");
-        let create = ["enrollment-group", "create", "--enrollment-id", "thl", "--certificate-path", text(&path)];
+        let create =
+            ["enrollment-group", "create", "--enrollment-id", "thl", "--certificate-path", text(&path)];
         self.json(&[&create, options].concat())
     }
 
@@ -127,12 +134,8 @@ impl Emulator {
         std::fs::create_dir_all(&directory).unwrap();
         std::fs::copy(self.path(&format!("{DEVICE}-chain.pem")), directory.join("device.pem")).unwrap();
         std::fs::copy(self.path(&format!("{DEVICE}.key")), directory.join("device.key")).unwrap();
-        let mut config = device_config(
-            &directory,
-            file["idScope"].as_str().unwrap(),
-            self.path("server-ca.pem"),
-            port,
-        );
+        let mut config =
+            device_config(&directory, file["idScope"].as_str().unwrap(), self.path("server-ca.pem"), port);
         config.telemetry.interval = 1;
         Agent::simple(config)
     }
@@ -190,8 +193,16 @@ async fn a_whole_life_by_hand() {
     });
     assert_eq!(twin["properties"]["desired"]["telemetryInterval"], 2);
 
-    let answer =
-        emulator.json(&["method", "invoke", "-d", DEVICE, "--method-name", "ping", "--method-payload", "[7]"]);
+    let answer = emulator.json(&[
+        "method",
+        "invoke",
+        "-d",
+        DEVICE,
+        "--method-name",
+        "ping",
+        "--method-payload",
+        "[7]",
+    ]);
     assert_eq!((&answer["status"], &answer["payload"]["payload"]), (&json!(200), &json!([7])));
 
     let shown = emulator.text(&["monitor", "-d", DEVICE, "--message-count", "2", "--timeout", "60"]);
@@ -271,9 +282,8 @@ fn an_update_keeps_what_is_not_given_and_an_old_etag_is_refused() {
     let emulator = Emulator::start(&[]);
     let created = emulator.enroll(&["--initial-twin-tags", r#"{"a": 1}"#, "--edge-enabled", "true"]);
     let id = ["--enrollment-id", "thl"];
-    let updated = emulator.json(
-        &[&["enrollment-group", "update"], &id[..], &["--provisioning-status", "disabled"]].concat(),
-    );
+    let updated = emulator
+        .json(&[&["enrollment-group", "update"], &id[..], &["--provisioning-status", "disabled"]].concat());
     assert_eq!(updated["provisioningStatus"], "disabled");
     for kept in ["initialTwin", "capabilities", "attestation", "reprovisionPolicy"] {
         assert_eq!(updated[kept], created[kept], "{kept}");
@@ -294,7 +304,14 @@ fn an_update_keeps_what_is_not_given_and_an_old_etag_is_refused() {
 #[test]
 fn symmetric_keys_survive_an_update() {
     let emulator = Emulator::start(&[]);
-    emulator.json(&["enrollment-group", "create", "--enrollment-id", "keys", "--attestation-type", "symmetrickey"]);
+    emulator.json(&[
+        "enrollment-group",
+        "create",
+        "--enrollment-id",
+        "keys",
+        "--attestation-type",
+        "symmetrickey",
+    ]);
     let show = ["enrollment-group", "show", "--enrollment-id", "keys", "--show-keys"];
     let keys = emulator.json(&show)["attestation"]["symmetricKey"].clone();
     assert!(keys["primaryKey"].as_str().is_some_and(|key| key.len() > 40), "{keys}");
@@ -315,8 +332,17 @@ async fn faults_strike_and_are_cleared() {
     emulator.enroll(&[]);
     let fault = emulator.json(&["fault", "inject", "dps-error", "--status", "429", "--retry-after", "1"]);
     assert_eq!((&fault["service"], &fault["status"]), (&json!("dps"), &json!(429)));
-    let other =
-        emulator.json(&["fault", "inject", "latency", "--milliseconds", "5", "-d", "somebody", "--times", "3"]);
+    let other = emulator.json(&[
+        "fault",
+        "inject",
+        "latency",
+        "--milliseconds",
+        "5",
+        "-d",
+        "somebody",
+        "--times",
+        "3",
+    ]);
     assert_eq!(
         (&other["service"], &other["device"], &other["times"]),
         (&json!("hubs"), &json!("somebody"), &json!(3))
@@ -345,7 +371,10 @@ fn messages_wait_for_a_device() {
 fn a_login_of_the_emulator_works_and_a_wrong_key_is_refused() {
     let emulator = Emulator::start(&["--hub", "east", "--hub", "west"]);
     let error = emulator.error(&["device", "list"]);
-    assert!(error.contains("east.azure-devices.net, west.azure-devices.net: choose one with --hub-name"), "{error}");
+    assert!(
+        error.contains("east.azure-devices.net, west.azure-devices.net: choose one with --hub-name"),
+        "{error}"
+    );
     assert_eq!(emulator.json(&["device", "list", "--hub-name", "west"]), json!([]));
     assert!(emulator.error(&["device", "list", "-n", "north"]).contains("has no hub \"north\""));
 
@@ -355,7 +384,10 @@ fn a_login_of_the_emulator_works_and_a_wrong_key_is_refused() {
     let error = emulator.error(&["device", "show", "-d", "nobody", "--login", &of_hub]);
     assert!(error.contains("nobody (HTTP 404, DeviceNotFound, tracking ID"), "{error}");
     let (rest, key) = of_hub.split_once("SharedAccessKey=").unwrap();
-    let wrong = format!("{rest}SharedAccessKey={}", key.chars().rev().filter(|c| *c != '=').collect::<String>() + "=");
+    let wrong = format!(
+        "{rest}SharedAccessKey={}",
+        key.chars().rev().filter(|c| *c != '=').collect::<String>() + "="
+    );
     let error = emulator.error(&["device", "list", "--login", &wrong]);
     assert!(error.contains("HTTP 401") && error.contains("check policy and key"), "{error}");
     assert!(!error.contains(key), "keys are not printed");
@@ -378,11 +410,13 @@ fn a_login_of_the_emulator_works_and_a_wrong_key_is_refused() {
 fn mistakes_are_named_with_their_remedy() {
     let emulator = Emulator::start(&[]);
     let azure_hub = "HostName=h.azure-devices.net;SharedAccessKeyName=iothubowner;SharedAccessKey=a2V5MQ==";
-    let azure_dps =
-        "HostName=d.azure-devices-provisioning.net;SharedAccessKeyName=provisioningserviceowner;SharedAccessKey=a2V5MQ==";
+    let azure_dps = "HostName=d.azure-devices-provisioning.net;SharedAccessKeyName=provisioningserviceowner;SharedAccessKey=a2V5MQ==";
     let key = text(&emulator.path("root.key")).to_owned();
     let cases: &[(&[&str], &str)] = &[
-        (&["device", "list", "--login", "nonsense"], "--login: the connection string has a part that is not name=value"),
+        (
+            &["device", "list", "--login", "nonsense"],
+            "--login: the connection string has a part that is not name=value",
+        ),
         (&["device", "list", "--login", "HostName=h;SharedAccessKeyName=x"], "has no SharedAccessKey"),
         (&["device", "list", "--login", azure_dps], "this needs a hub"),
         (&["registration", "list", "--login", azure_hub], "this needs the provisioning service"),
@@ -393,8 +427,14 @@ fn mistakes_are_named_with_their_remedy() {
         (&["twin", "show", "-d", "nobody"], "nobody (HTTP 404, DeviceNotFound"),
         (&["twin", "update", "-d", "x", "--desired", "{a"], "--desired: \"{a\" is neither JSON nor"),
         (&["twin", "update", "-d", "x"], "nothing to update"),
-        (&["enrollment-group", "create", "--enrollment-id", "g"], "name the CA: --certificate-path FILE, or --ca-name"),
-        (&["enrollment-group", "create", "--enrollment-id", "g", "--ca-name", "x"], "CA certificate not found"),
+        (
+            &["enrollment-group", "create", "--enrollment-id", "g"],
+            "name the CA: --certificate-path FILE, or --ca-name",
+        ),
+        (
+            &["enrollment-group", "create", "--enrollment-id", "g", "--ca-name", "x"],
+            "CA certificate not found",
+        ),
         (&["enrollment-group", "show", "--enrollment-id", "g"], "HTTP 404, 404204"),
         (&["certificate", "add", "--ca-name", "x", "--certificate-path", &key], "is a private key"),
         (&["certificate", "add", "--ca-name", "x", "--certificate-path", "/nowhere.pem"], "/nowhere.pem"),
@@ -416,7 +456,8 @@ fn nothing_is_lost_over_a_restart_with_a_state_directory() {
     let root = text(&factory.path("root.pem")).to_owned();
     let options = ["--state-directory", &state, "--enroll", &root];
     let mut first = Emulator::start_in(factory, &options);
-    let disable = ["enrollment-group", "update", "--enrollment-id", "group-1", "--provisioning-status", "disabled"];
+    let disable =
+        ["enrollment-group", "update", "--enrollment-id", "group-1", "--provisioning-status", "disabled"];
     first.json(&disable);
     Command::new("kill").args(["-TERM", &first.child.id().to_string()]).status().unwrap();
     assert!(first.child.wait().unwrap().success());
