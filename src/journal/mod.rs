@@ -50,6 +50,7 @@
 //! that the record becomes coarser and never has a hole; how many went is counted and reported.
 
 mod disk;
+pub mod inspect;
 mod memory;
 mod row;
 mod worker;

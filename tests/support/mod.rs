@@ -12,3 +12,5 @@
 #[cfg(feature = "lab")]
 pub mod agent;
 pub mod openssl;
+#[cfg(unix)]
+pub mod service;
