@@ -32,7 +32,12 @@ impl Notify {
     pub fn new(address: Option<&str>, watchdog: Option<Duration>) -> Self {
         #[cfg(unix)]
         {
-            let open = |address| Some(Arc::new((UnixDatagram::unbound().ok()?, socket_address(address)?)));
+            let open = |address| {
+                let socket = UnixDatagram::unbound().ok()?;
+                // A manager that is busy must not hold up the tracker.
+                socket.set_nonblocking(true).ok()?;
+                Some(Arc::new((socket, socket_address(address)?)))
+            };
             Self { socket: address.and_then(open), watchdog }
         }
         #[cfg(not(unix))]
@@ -47,19 +52,20 @@ impl Notify {
         self.watchdog.filter(|within| !within.is_zero())
     }
 
-    /// The service does what it is for.
-    pub fn ready(&self) {
-        self.send("READY=1");
+    /// The service does what it is for. False when the manager is too busy to hear it now.
+    pub fn ready(&self) -> bool {
+        self.send("READY=1")
     }
 
     /// Every essential task makes progress.
     pub fn alive(&self) {
-        self.send("WATCHDOG=1");
+        // The next one comes in time.
+        let _ = self.send("WATCHDOG=1");
     }
 
-    /// What it is doing, in words.
-    pub fn status(&self, words: &str) {
-        self.send(&format!("STATUS={}", words.replace('\n', " ")));
+    /// What it is doing, in words. False when the manager is too busy to hear it now.
+    pub fn status(&self, words: &str) -> bool {
+        self.send(&format!("STATUS={}", words.replace('\n', " ")))
     }
 
     /// It takes in its configuration anew; [`Notify::ready`] ends that.
@@ -72,22 +78,27 @@ impl Notify {
         };
         #[cfg(not(target_os = "linux"))]
         let since = "";
-        self.send(&format!("RELOADING=1{since}"));
+        // Not heard, it is as if it were over already.
+        let _ = self.send(&format!("RELOADING=1{since}"));
     }
 
     /// It is about to end.
     pub fn stopping(&self) {
-        self.send("STOPPING=1");
+        let _ = self.send("STOPPING=1");
     }
 
-    fn send(&self, message: &str) {
+    /// False when it is worth another attempt.
+    fn send(&self, message: &str) -> bool {
         #[cfg(unix)]
-        if let Some((socket, address)) = self.socket.as_deref() {
-            // A manager that does not listen is none of the tracker's business.
-            let _ = socket.send_to_addr(message.as_bytes(), address);
+        if let Some((socket, address)) = self.socket.as_deref()
+            && let Err(error) = socket.send_to_addr(message.as_bytes(), address)
+        {
+            // A manager that does not listen at all is none of the tracker's business.
+            return error.kind() != std::io::ErrorKind::WouldBlock;
         }
         #[cfg(not(unix))]
         let _ = message;
+        true
     }
 }
 
@@ -135,9 +146,20 @@ mod tests {
     }
 
     #[test]
+    fn a_manager_that_does_not_listen_holds_up_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify");
+        let _manager = UnixDatagram::bind(&path).unwrap();
+        let notify = Notify::new(path.to_str(), None);
+        assert!(notify.ready());
+        let refused = (0..10_000).find(|_| !notify.ready());
+        assert!(refused.is_some(), "the queue of a socket is bounded");
+    }
+
+    #[test]
     fn without_a_manager_nothing_happens() {
-        Notify::default().ready();
-        Notify::new(Some("/nowhere/notify"), None).ready();
+        assert!(Notify::default().ready());
+        assert!(Notify::new(Some("/nowhere/notify"), None).ready());
         assert_eq!(Notify::new(None, Some(Duration::ZERO)).watchdog(), None);
     }
 }

@@ -82,15 +82,13 @@ impl Supervision {
             self.notify.alive();
         }
         let words = words(status, &hung);
-        if words != told.words {
-            self.notify.status(&words);
+        if words != told.words && self.notify.status(&words) {
             told.words = words;
         }
         told.hung = hung.iter().map(|hung| hung.task).collect();
         // The first reading is in the journal, or in the memory that stands in for a disk that fails.
         if !told.ready && status.journal.stats().taken > 0 {
-            told.ready = true;
-            self.notify.ready();
+            told.ready = self.notify.ready();
         }
     }
 
@@ -143,7 +141,7 @@ impl Supervision {
 /// The state in words, as `systemctl status` shows it.
 fn words(status: &Status, hung: &[Hung]) -> String {
     if let Some(hung) = hung.first() {
-        return format!("hung: {hung}");
+        return format!("hung: {} makes no progress", hung.task);
     }
     let connection = status.connection.borrow();
     let hub = connection.hub.as_deref().unwrap_or("the hub");
