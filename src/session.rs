@@ -1,6 +1,6 @@
 //! One connection to the assigned hub: readings out, twin and methods in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -74,10 +74,14 @@ pub struct Session<'a> {
     acknowledge_within: Duration,
     /// By the token of the message.
     in_flight: HashMap<u64, InFlight>,
+    /// Messages for which there was no room: readings that do not share messages after all, as alerts don't.
+    waiting: VecDeque<delivery::Message>,
     tokens: u64,
     /// Acknowledged readings that the journal has not been told of yet.
     acknowledged: Vec<u64>,
     report_due: Instant,
+    /// When the subscriptions must be in force; `None` once they are. Without them no setting would arrive.
+    subscribed_by: Option<Instant>,
 }
 
 impl<'a> Session<'a> {
@@ -97,9 +101,11 @@ impl<'a> Session<'a> {
             kept,
             acknowledge_within,
             in_flight: HashMap::new(),
+            waiting: VecDeque::new(),
             tokens: 0,
             acknowledged: Vec::new(),
             report_due: Instant::now(),
+            subscribed_by: Some(Instant::now() + acknowledge_within),
         })
     }
 
@@ -160,9 +166,13 @@ impl<'a> Session<'a> {
         if room < WINDOW / 2 {
             return Ok(());
         }
-        let mode = self.kept.desired.delivery();
-        let lease = self.kept.journal.lease(mode.readings(room), Stamp::now(&*self.kept.status.clock)).await;
-        for delivery::Message { seqs, publish } in delivery::messages(lease, &self.device_id, mode) {
+        if self.waiting.is_empty() {
+            let mode = self.kept.desired.delivery();
+            let now = Stamp::now(&*self.kept.status.clock);
+            let lease = self.kept.journal.lease(mode.readings(room), now).await;
+            self.waiting.extend(delivery::messages(lease, &self.device_id, mode));
+        }
+        for delivery::Message { seqs, publish } in self.waiting.drain(..room.min(self.waiting.len())) {
             self.tokens += 1;
             self.in_flight.insert(self.tokens, InFlight { seqs, sent: Instant::now() });
             self.link.publish(publish, Some(self.tokens))?;
@@ -194,12 +204,16 @@ impl<'a> Session<'a> {
         // A report that is not due yet becomes possible then.
         let report = Some(self.report_due).filter(|due| *due > Instant::now());
         let beat = Instant::now() + self.kept.heart.every();
-        [unacknowledged, twin, report].into_iter().flatten().fold(beat, Instant::min)
+        [unacknowledged, self.subscribed_by, twin, report].into_iter().flatten().fold(beat, Instant::min)
     }
 
     fn tick(&mut self) -> Result<(), LinkError> {
         if self.in_flight.values().any(|message| message.sent.elapsed() >= self.acknowledge_within) {
             let why = format!("the hub has acknowledged nothing for {} s", self.acknowledge_within.as_secs());
+            return Err(LinkError { kind: LinkErrorKind::Outage, why });
+        }
+        if self.subscribed_by.is_some_and(|by| by <= Instant::now()) {
+            let why = "the hub did not acknowledge the subscriptions".into();
             return Err(LinkError { kind: LinkErrorKind::Outage, why });
         }
         let steps = self.kept.twin.handle(self.now(), TwinEvent::Tick);
@@ -213,6 +227,7 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             LinkEvent::Subscribed => {
+                self.subscribed_by = None;
                 let steps = self.kept.twin.handle(self.now(), TwinEvent::Subscribed);
                 self.follow(steps)
             }

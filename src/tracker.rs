@@ -2,6 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::future::Future;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +77,7 @@ impl Tracker {
             format!("can't make the state directory {} (state.directory)", directory.display())
         })?;
         let started = Instant::now();
-        let _lock = lock(&directory)?;
+        let _lock = lock(&directory, &events)?;
         let options = JournalOptions {
             directory: directory.clone(),
             size_bound: u64::from(config.state.journal_size_mib) * 1024 * 1024,
@@ -172,12 +173,25 @@ impl Tracker {
     }
 }
 
-/// One agent a state directory: two would send each reading twice, and each number two readings alike.
-pub(crate) fn lock(directory: &Path) -> anyhow::Result<File> {
+/// One agent a state directory: two would send each reading twice, and each number two readings alike. A disk that
+/// takes no lock is told of, and no reason to stop measuring.
+pub(crate) fn lock(directory: &Path, events: &Events) -> anyhow::Result<Option<File>> {
     let path = directory.join("lock");
-    let file = File::create(&path).with_context(|| format!("can't make {}", path.display()))?;
+    // One that is there needs no room and no permission to write.
+    let file = match File::open(&path).or_else(|_| File::create(&path)) {
+        Ok(file) => file,
+        Err(error) if matches!(error.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::StorageFull) => {
+            let what = format!(
+                "can't make {} ({error}): nothing keeps a second container-tracker from working here too",
+                path.display()
+            );
+            events.emit(Event::Trouble(what));
+            return Ok(None);
+        }
+        Err(error) => return Err(error).with_context(|| format!("can't make {}", path.display())),
+    };
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => {
             bail!(
                 "another container-tracker works in {} (state.directory); stop it first",

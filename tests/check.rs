@@ -82,7 +82,9 @@ fn what_is_wrong_is_said_with_a_way_to_mend_it() {
 
     installation.configure("[telemetry]\ninterval = 0\n");
     let report = json(&installation.ask("check", &["--json"]));
-    assert!(finding(&report, "configuration").1.contains("telemetry.interval: 0 s is not between 1 and 86400"));
+    assert!(
+        finding(&report, "configuration").1.contains("telemetry.interval: 0 s is not between 1 and 86400")
+    );
     assert_eq!(finding(&report, "disk").0, "skip");
 }
 
@@ -97,7 +99,10 @@ fn buses_that_are_not_there_are_named() {
     let report = json(&installation.ask("check", &["--json"]));
     let (verdict, why, _) = finding(&report, "i2c");
     #[cfg(target_os = "linux")]
-    assert!(verdict == "fail" && why.contains("/dev/i2c-99") && why.contains("enable I2C"), "{verdict}: {why}");
+    assert!(
+        verdict == "fail" && why.contains("/dev/i2c-99") && why.contains("enable I2C"),
+        "{verdict}: {why}"
+    );
     let (verdict, why, _) = finding(&report, "serial");
     assert!(verdict == "fail" && why.starts_with("cannot open /dev/ttyNONE"), "{verdict}: {why}");
     assert!(why.contains("is the receiver plugged in, and the UART enabled"), "{why}");
@@ -127,7 +132,11 @@ fn status_tells_whether_an_agent_runs_and_how_it_is() {
     let installation = Installation::new();
     let nobody = installation.ask("status", &[]);
     assert_eq!(nobody.status.code(), Some(2));
-    assert!(text(&nobody).starts_with("✗ no agent runs here; start it: systemctl start"), "{}", text(&nobody));
+    assert!(
+        text(&nobody).starts_with("✗ no agent runs here; start it: systemctl start"),
+        "{}",
+        text(&nobody)
+    );
 
     let manager = Manager::listen(installation.directory.path());
     let service = installation.start(&manager);

@@ -84,7 +84,13 @@ fn mistakes_get_a_sentence_and_an_exit_code() {
 
 #[test]
 fn help_reads_well() {
-    for command in [&["--help"][..], &["simulate", "--help"], &["emulator", "--help"], &["run", "--help"]] {
+    for command in [
+        &["--help"][..],
+        &["simulate", "--help"],
+        &["emulator", "--help"],
+        &["run", "--help"],
+        &["cloud", "--help"],
+    ] {
         let output = program().args(command).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success() && text.contains("Usage:"), "{command:?}: {text}");

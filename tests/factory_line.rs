@@ -30,7 +30,11 @@ fn the_loop_makes_identities_that_the_agent_takes() {
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}");
     let told = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(told.matches(": OK").count(), 2, "made once and verified, and left alone the second time: {told}");
+    assert_eq!(
+        told.matches(": OK").count(),
+        2,
+        "made once and verified, and left alone the second time: {told}"
+    );
 
     let thumbprints = fs::read_to_string(directory.path().join("pki/thumbprints.csv")).unwrap();
     for id in ["box-1", "box-2"] {

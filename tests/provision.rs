@@ -63,7 +63,11 @@ async fn a_device_is_provisioned_once_and_the_agent_goes_straight_to_its_hub() {
     };
     assert_eq!(report["failed"], 0, "{report:#}");
     assert_eq!(text("assignment"), format!("sensor-thl-001 at {HUB}"));
-    assert!(text("tls").starts_with("TLS 1.3 with localhost, whose certificate leads to CN="), "{}", text("tls"));
+    assert!(
+        text("tls").starts_with("TLS 1.3 with localhost, whose certificate leads to CN="),
+        "{}",
+        text("tls")
+    );
 
     let manager = Manager::listen(installation.directory.path());
     let service = installation.start(&manager);

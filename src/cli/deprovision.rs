@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 
 use crate::config::Config;
+use crate::event::Events;
 use crate::journal::inspect::inspect;
 use crate::{state_file, tracker};
 
@@ -43,7 +44,7 @@ pub(super) fn run(args: &DeprovisionArgs) -> anyhow::Result<ExitCode> {
         super::say(&format!("there is nothing to forget in {}", directory.display()));
         return Ok(ExitCode::SUCCESS);
     }
-    let _lock = tracker::lock(directory)?;
+    let _lock = tracker::lock(directory, &Events::log(""))?;
     let waiting = inspect(directory).ok().flatten().map_or(0, |found| found.backlog);
     let journal = match args.journal {
         JournalFate::Keep => format!("{waiting} readings stay, for the next hub"),

@@ -41,6 +41,9 @@ enum Command {
     /// Run the local emulator of Azure DPS and IoT Hub alone, for any device or SDK.
     #[cfg(feature = "lab")]
     Emulator(crate::lab::EmulatorArgs),
+    /// Operate a provisioning service and its hubs, of the local emulator or of Azure, with the verbs of `az iot`.
+    #[cfg(feature = "lab")]
+    Cloud(Box<crate::lab::CloudArgs>),
 }
 
 /// Where the package puts the configuration.
@@ -69,6 +72,8 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => crate::lab::simulate(args).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "lab")]
         Command::Emulator(args) => crate::lab::emulator(args).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "lab")]
+        Command::Cloud(args) => crate::lab::cloud(*args).map(|()| ExitCode::SUCCESS),
     };
     match result {
         Ok(code) => code,

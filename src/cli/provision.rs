@@ -13,6 +13,7 @@ use tracker_protocol::dps::Outcome;
 use crate::assignment::{Assignment, AssignmentFile};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::event::Events;
 use crate::heartbeat::Heartbeat;
 use crate::identity::Identity;
 use crate::link::{LinkError, LinkErrorKind, LinkOptions};
@@ -50,7 +51,7 @@ pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
         std::fs::create_dir_all(&config.state.directory).with_context(|| {
             format!("can't make the state directory {} (state.directory)", config.state.directory.display())
         })?;
-        Some(tracker::lock(&config.state.directory)?)
+        Some(tracker::lock(&config.state.directory, &Events::log(identity.registration_id.to_string()))?)
     };
     let id = identity.registration_id.clone();
     let timing = Timing::default();

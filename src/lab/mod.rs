@@ -3,6 +3,7 @@
 //! Simulation happens at the bus: chip and receiver are emulated, everything above them is what runs on a tracker.
 
 mod clock;
+mod cloud;
 mod emulator;
 mod fleet;
 mod received;
@@ -10,6 +11,7 @@ mod scenario;
 mod screen;
 mod simulate;
 
+pub use cloud::{CloudArgs, cloud};
 pub use emulator::{EmulatorArgs, emulator};
 pub use fleet::{Cloud, INITIAL_TWIN_TAGS, device_config};
 pub use received::{Received, readings};
