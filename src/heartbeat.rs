@@ -122,7 +122,7 @@ impl Heartbeat {
     /// The task makes progress.
     pub async fn beat(&self) {
         if self.0.as_ref().is_some_and(|vital| !vital.beat()) {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -82,8 +82,14 @@ impl StatusFile {
     }
 }
 
+/// The same directory may be named relative to another place.
+pub fn absolute(directory: &Path) -> PathBuf {
+    std::path::absolute(directory).unwrap_or_else(|_| directory.into())
+}
+
 fn is_of(status: &Value, state_directory: &Path) -> bool {
-    status["stateDirectory"].as_str().is_some_and(|directory| Path::new(directory) == state_directory)
+    let same = |directory: &str| Path::new(directory) == absolute(state_directory);
+    status["stateDirectory"].as_str().is_some_and(same)
 }
 
 /// systemd names several, separated by colons, when the unit has several.

@@ -17,7 +17,7 @@ use crate::lifecycle::State;
 use crate::notify::Notify;
 use crate::recent::Recent;
 use crate::status::Status;
-use crate::status_file::StatusFile;
+use crate::status_file::{StatusFile, absolute};
 
 /// How often it looks whether the first reading was taken.
 const LOOK_FOR_READY: Duration = Duration::from_millis(100);
@@ -115,7 +115,7 @@ impl Supervision {
             "writtenAtUptime": uptime.as_secs_f64(),
             // A reader that finds it older than this knows that nobody keeps it current.
             "staleAfterSeconds": (file.every() * 3).as_secs(),
-            "stateDirectory": state_directory,
+            "stateDirectory": absolute(state_directory),
             "ready": told.ready,
             "inStateSeconds": uptime.saturating_sub(since).as_secs(),
             "hung": told.hung,

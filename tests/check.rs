@@ -55,6 +55,19 @@ fn every_check_says_how_it_stands() {
 }
 
 #[test]
+fn the_readme_lists_every_check() {
+    let report = json(&Installation::new().ask("check", &["--json"]));
+    let rows = report["checks"].as_array().unwrap().iter().map(|check| {
+        let part = |name: &str| check[name].as_str().unwrap().to_owned();
+        format!("| `{}` | {} |\n", part("id"), part("sentence"))
+    });
+    let readme = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let table: String = rows.collect();
+    assert!(readme.contains(&table), "the README should have\n{table}");
+}
+
+#[test]
 fn what_is_wrong_is_said_with_a_way_to_mend_it() {
     let installation = Installation::new();
     let look = |id: &str| finding(&json(&installation.ask("check", &["--json"])), id);
@@ -151,6 +164,12 @@ fn status_tells_whether_an_agent_runs_and_how_it_is() {
     assert_eq!(output.status.code(), Some(0));
     let status = json(&installation.ask("status", &["--json"]));
     assert_eq!((&status["health"], &status["status"]["state"]), (&"well".into(), &"registering".into()));
+
+    let program = env!("CARGO_BIN_EXE_container-tracker");
+    let mut nearby = std::process::Command::new(program);
+    nearby.args(["status", "--config", "tracker.toml"]).current_dir(installation.directory.path());
+    let nearby = nearby.env("RUNTIME_DIRECTORY", "run").output().unwrap();
+    assert_eq!(nearby.status.code(), Some(0), "{}", text(&nearby));
 
     // The check finds the agent and does not disturb it.
     let report = json(&installation.ask("check", &["--json"]));
