@@ -13,6 +13,7 @@ use tracker_protocol::hub::{
 use crate::delivery;
 use crate::desired::Desired;
 use crate::event::{Event, Events};
+use crate::heartbeat::Heartbeat;
 use crate::journal::Journal;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent};
 use crate::methods;
@@ -54,6 +55,8 @@ pub struct Kept {
     pub events: Events,
     /// The moment that the twin's times count from.
     pub started: Instant,
+    /// Beats with every step, and while the uplink waits.
+    pub heart: Heartbeat,
 }
 
 /// A message on its way.
@@ -139,6 +142,7 @@ impl<'a> Session<'a> {
     }
 
     async fn turn(&mut self) -> Result<(), LinkError> {
+        self.kept.heart.beat().await;
         self.tell_journal();
         self.deliver().await?;
         let deadline = self.deadline();
@@ -199,8 +203,8 @@ impl<'a> Session<'a> {
         let twin = self.kept.twin.deadline().map(|at| self.kept.started + at);
         // A report that is not due yet becomes possible then.
         let report = Some(self.report_due).filter(|due| *due > Instant::now());
-        let far = Instant::now() + Duration::from_secs(3600);
-        [unacknowledged, self.subscribed_by, twin, report].into_iter().flatten().min().unwrap_or(far)
+        let beat = Instant::now() + self.kept.heart.every();
+        [unacknowledged, self.subscribed_by, twin, report].into_iter().flatten().fold(beat, Instant::min)
     }
 
     fn tick(&mut self) -> Result<(), LinkError> {

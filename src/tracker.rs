@@ -22,12 +22,23 @@ use crate::desired::Desired;
 use crate::event::{Event, Events};
 use crate::journal::{Journal, JournalOptions, JournalStats};
 use crate::lifecycle::State;
-use crate::recorder::{Recorder, Sampler, SensorHealth};
+use crate::recorder::{LONGEST_MEASUREMENT, Recorder, Sampler, SensorHealth};
 use crate::session::Kept;
 use crate::settings::Defaults;
 use crate::status::{Connection, Status};
+use crate::supervisor::Supervision;
 use crate::timing::Timing;
 use crate::uplink::Uplink;
+
+/// Names of the essential tasks, as the log has them.
+pub const RECORDER: &str = "the recorder";
+/// See [`RECORDER`].
+pub const GPS_READER: &str = "the GPS reader";
+/// See [`RECORDER`].
+pub const UPLINK: &str = "the uplink";
+
+/// The reader of a lost port rests so long between attempts to open it.
+const GPS_STEP: Duration = Duration::from_secs(30);
 
 /// A tracker that has not started yet.
 pub struct Tracker {
@@ -51,6 +62,15 @@ pub struct Tracker {
 impl Tracker {
     /// Runs until `shutdown` is ready, and gives the journal's counts at the end.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<JournalStats> {
+        self.run_supervised(shutdown, Supervision::default()).await
+    }
+
+    /// As [`Tracker::run`], and tells `supervision` how it goes.
+    pub async fn run_supervised(
+        self,
+        shutdown: impl Future<Output = ()>,
+        supervision: Supervision,
+    ) -> anyhow::Result<JournalStats> {
         let Self { config, environment, gps, clock, events, first_wait, timing } = self;
         let directory = config.state.directory.clone();
         std::fs::create_dir_all(&directory).with_context(|| {
@@ -84,6 +104,7 @@ impl Tracker {
         });
         events.emit(Event::Started { version: env!("CARGO_PKG_VERSION") });
 
+        let vitals = supervision.vitals.clone();
         let mut tasks = JoinSet::new();
         let mut sensors = Vec::new();
         let sampler = environment.map(Sampler::new);
@@ -93,8 +114,9 @@ impl Tracker {
         let gps_state = gps.as_ref().map(Receiver::state);
         if let Some(receiver) = gps {
             sensors.push(("gps", SensorHealth::of(receiver.health())));
+            let heart = vitals.watch(GPS_READER, GPS_STEP);
             tasks.spawn(async move {
-                let never = receiver.run().await;
+                let never = heart.follow(receiver.run()).await;
                 match never {}
             });
         }
@@ -111,6 +133,7 @@ impl Tracker {
             journal: journal.clone(),
             clock: clock.clone(),
             alerts: config.telemetry.alerts.clone(),
+            heart: vitals.watch(RECORDER, LONGEST_MEASUREMENT),
         };
         tasks.spawn(recorder.run());
 
@@ -124,7 +147,10 @@ impl Tracker {
             clock,
         };
         let twin = TwinClient::new();
-        let kept = Kept { journal: journal.clone(), twin, desired, status, events: events.clone(), started };
+        tasks.spawn(supervision.run(status.clone(), events.clone(), config.identity.certificate.clone()));
+        let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
+        let kept =
+            Kept { journal: journal.clone(), twin, desired, status, events: events.clone(), started, heart };
         let first_wait = first_wait.mul_f64(rand::random());
         let uplink = Uplink::new(config, timing, kept, connection, stored, assignment, first_wait);
         let (stop, stopped) = watch::channel(false);
@@ -149,7 +175,7 @@ impl Tracker {
 
 /// One agent a state directory: two would send each reading twice, and each number two readings alike. A disk that
 /// takes no lock is told of, and no reason to stop measuring.
-fn lock(directory: &Path, events: &Events) -> anyhow::Result<Option<File>> {
+pub(crate) fn lock(directory: &Path, events: &Events) -> anyhow::Result<Option<File>> {
     let path = directory.join("lock");
     // One that is there needs no room and no permission to write.
     let file = match File::open(&path).or_else(|_| File::create(&path)) {

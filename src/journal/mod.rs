@@ -65,6 +65,7 @@
 //! 2 MiB and the spare file 256 KiB.
 
 mod disk;
+pub mod inspect;
 mod leases;
 mod memory;
 mod row;

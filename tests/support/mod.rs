@@ -19,3 +19,5 @@ pub mod proxy;
 pub mod scene;
 #[cfg(feature = "lab")]
 pub mod schedule;
+#[cfg(unix)]
+pub mod service;
