@@ -6,8 +6,11 @@ use tokio::time::{Instant, sleep_until};
 use tracker_protocol::RegistrationId;
 use tracker_protocol::dps::{self, DpsUsername, Event, Outcome, RESPONSE_FILTER, Registration, Step};
 
+use crate::config::Config;
 use crate::heartbeat::Heartbeat;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent, LinkOptions};
+use crate::stage::Tls;
+use crate::timing::Timing;
 
 /// The MQTT user name at DPS.
 pub fn username(id_scope: &str, registration_id: &RegistrationId) -> String {
@@ -18,6 +21,18 @@ pub fn username(id_scope: &str, registration_id: &RegistrationId) -> String {
         client_version: Some(crate::user_agent()),
     }
     .to_string()
+}
+
+/// How to connect to DPS as this device.
+pub fn link_options(config: &Config, id: &RegistrationId, tls: Tls, timing: Timing) -> LinkOptions {
+    LinkOptions {
+        endpoint: config.connection.endpoint(&config.dps.host),
+        client_id: id.to_string(),
+        username: username(&config.dps.id_scope, id),
+        keep_alive: config.connection.keep_alive,
+        timing,
+        tls,
+    }
 }
 
 /// Why DPS could not be asked. It takes no connection from a device whose ID scope or client ID it does not know.

@@ -198,8 +198,7 @@ impl Uplink {
         let dps = self.config.dps.clone();
         self.events.emit(Event::Registering { host: dps.host.clone(), id_scope: dps.id_scope.clone() });
         let id = &identity.registration_id;
-        let options =
-            self.link_options(&dps.host, id.as_str(), provisioner::username(&dps.id_scope, id), tls);
+        let options = provisioner::link_options(&self.config, id, tls, self.timing.clone());
         let answer_within = self.timing.dps_answer_within;
         let outcome = provisioner::register(&options, id.clone(), answer_within, &self.kept.heart).await;
         let thumbprint = identity.thumbprint.clone();

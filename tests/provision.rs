@@ -62,6 +62,7 @@ async fn a_device_is_provisioned_once_and_the_agent_goes_straight_to_its_hub() {
         checks.iter().find(|check| check["id"] == id).unwrap()["text"].as_str().unwrap().to_owned()
     };
     assert_eq!(report["failed"], 0, "{report:#}");
+    assert!(text("dps").ends_with("and takes sensor-thl-001"), "{}", text("dps"));
     assert_eq!(text("assignment"), format!("sensor-thl-001 at {HUB}"));
     assert!(
         text("tls").starts_with("TLS 1.3 with localhost, whose certificate leads to CN="),
@@ -82,6 +83,18 @@ async fn a_device_is_provisioned_once_and_the_agent_goes_straight_to_its_hub() {
 async fn the_exit_code_tells_the_class_of_the_outcome() {
     let installation = Installation::new();
     let emulator = cloud(&installation).await;
+    let config = fs::read_to_string(&installation.config).unwrap();
+    fs::write(&installation.config, config.replace(emulator.id_scope(), "0ne0BAD")).unwrap();
+    let report = json(&ask(&installation, "check", &["--json"]).await);
+    let checks = report["checks"].as_array().unwrap();
+    let dps = checks.iter().find(|check| check["id"] == "dps").unwrap();
+    assert!(
+        dps["text"].as_str().unwrap().ends_with("is the ID scope 0ne0BAD right (dps.id_scope)?"),
+        "{dps}"
+    );
+    assert_eq!(ask(&installation, "provision", &[]).await.status.code(), Some(3));
+    fs::write(&installation.config, config).unwrap();
+
     emulator.dps().disable_enrollment_group(GROUP).unwrap();
     let refused = ask(&installation, "provision", &["--json"]).await;
     assert_eq!((refused.status.code(), &json(&refused)["outcome"]), (Some(3), &"refused".into()));

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::event::Events;
 use crate::heartbeat::Heartbeat;
 use crate::identity::Identity;
-use crate::link::{LinkError, LinkErrorKind, LinkOptions};
+use crate::link::{LinkError, LinkErrorKind};
 use crate::timing::Timing;
 use crate::{provisioner, tls, tracker};
 
@@ -55,14 +55,7 @@ pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
     };
     let id = identity.registration_id.clone();
     let timing = Timing::default();
-    let options = LinkOptions {
-        endpoint: config.connection.endpoint(&config.dps.host),
-        client_id: id.to_string(),
-        username: provisioner::username(&config.dps.id_scope, &id),
-        keep_alive: config.connection.keep_alive,
-        timing: timing.clone(),
-        tls,
-    };
+    let options = provisioner::link_options(&config, &id, tls, timing.clone());
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("no async runtime")?;
     let heart = Heartbeat::default();

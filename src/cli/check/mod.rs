@@ -10,6 +10,7 @@ mod configuration;
 mod context;
 mod disk;
 mod dns;
+mod dps;
 mod gps;
 mod i2c;
 mod journal;
@@ -30,7 +31,7 @@ use context::Context;
 use report::{Report, print};
 
 /// All checks, in the order in which they run.
-const CHECKS: [&Check; 14] = [
+const CHECKS: [&Check; 15] = [
     &configuration::CHECK,
     &certificate::CHECK,
     &key::CHECK,
@@ -41,6 +42,7 @@ const CHECKS: [&Check; 14] = [
     &dns::CHECK,
     &tcp::CHECK,
     &tls::CHECK,
+    &dps::CHECK,
     &assignment::CHECK,
     &journal::CHECK,
     &disk::CHECK,

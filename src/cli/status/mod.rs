@@ -2,7 +2,8 @@
 //!
 //! Exit code 0: all is well. 1: it runs, and something is wrong. 2: no agent runs, or it can't be seen.
 
-use std::fmt::Write as _;
+mod words;
+
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,16 +14,15 @@ use serde_json::{Value, json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::status_file::StatusFile;
+use words::{describe, troubles};
 
 /// How often `--watch` looks.
 const LOOK: Duration = Duration::from_secs(2);
-/// A certificate with fewer days left is trouble.
-const RENEW_AT_DAYS: i64 = 30;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct StatusArgs {
+pub(in crate::cli) struct StatusArgs {
     /// The configuration file, which names the state directory.
-    #[arg(long, value_name = "FILE", default_value = super::DEFAULT_CONFIG)]
+    #[arg(long, value_name = "FILE", default_value = crate::cli::DEFAULT_CONFIG)]
     config: PathBuf,
     /// Print one JSON object, for scripts.
     #[arg(long)]
@@ -32,7 +32,7 @@ pub(super) struct StatusArgs {
     watch: bool,
 }
 
-pub(super) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
+pub(in crate::cli) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.config)?;
     loop {
         let seen = Seen::look(&config.state.directory);
@@ -164,117 +164,6 @@ impl Seen {
 fn alive(pid: u64) -> bool {
     // Where processes can't be seen like this, the age of the file must do.
     !Path::new("/proc/self").exists() || Path::new(&format!("/proc/{pid}")).exists()
-}
-
-/// What is wrong by the agent's own word.
-fn troubles(status: &Value) -> Vec<String> {
-    let mut troubles = Vec::new();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    for task in status["hung"].as_array().into_iter().flatten() {
-        troubles.push(format!("{} hangs", text(task)));
-    }
-    match status["state"].as_str() {
-        Some("refused") => troubles.push("DPS refuses this device, see the troubles below".into()),
-        Some("online") | None => {}
-        Some(state) if status["inStateSeconds"].as_u64() > Some(600) => {
-            troubles.push(format!("{state} for {}", span(&status["inStateSeconds"])));
-        }
-        Some(_) => {}
-    }
-    if status["takenOver"] == true {
-        troubles.push("another client uses this device's identity".into());
-    }
-    for (name, sensor) in status["sensors"].as_object().into_iter().flatten() {
-        if sensor["state"] == "failed" {
-            troubles.push(format!("{name}: {}", text(&sensor["cause"])));
-        }
-    }
-    if let Some(trouble) = status["journalTrouble"].as_str() {
-        troubles.push(trouble.into());
-    }
-    if status["journal"]["dropped"].as_u64() > Some(0) {
-        troubles.push(format!("{} readings were lost", status["journal"]["dropped"]));
-    }
-    match status["certificate"]["daysLeft"].as_i64() {
-        Some(days) if days < 0 => troubles.push("the certificate is expired".into()),
-        Some(days) if days < RENEW_AT_DAYS => troubles.push(format!("the certificate has {days} days left")),
-        _ => {}
-    }
-    troubles
-}
-
-/// The whole status, a line for each thing.
-fn describe(text: &mut String, status: &Value) {
-    let word = |value: &Value| match value {
-        Value::Null => "none".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    let mut line = |name: &str, value: String| {
-        // Writing to a string can't fail.
-        let _ = writeln!(text, "{name:<14}{value}");
-    };
-    line("state", format!("{}, for {}", word(&status["state"]), span(&status["inStateSeconds"])));
-    line("hub", word(&status["hub"]));
-    let delivered = &status["lastDelivered"];
-    line(
-        "last delivered",
-        if delivered.is_null() {
-            " nothing since the start".into()
-        } else {
-            format!(" reading {} at {}", delivered["seq"], word(&delivered["time"]))
-        },
-    );
-    let journal = &status["journal"];
-    line(
-        "journal",
-        format!("{} wait, {} thinned, {} lost", journal["backlog"], journal["thinned"], journal["dropped"]),
-    );
-    for (name, sensor) in status["sensors"].as_object().into_iter().flatten() {
-        let cause = sensor["cause"].as_str().filter(|cause| !cause.is_empty());
-        line(name, word(&sensor["state"]) + &cause.map(|cause| format!(": {cause}")).unwrap_or_default());
-    }
-    let fix = &status["lastFix"];
-    line(
-        "last fix",
-        if fix.is_null() {
-            "none".into()
-        } else {
-            format!("{}, {} at {}", fix["lat"], fix["lon"], word(&fix["time"]))
-        },
-    );
-    line("clock", format!("{} ({})", word(&status["time"]), word(&status["timeSource"])));
-    let certificate = &status["certificate"];
-    line(
-        "certificate",
-        if certificate.is_null() {
-            "can't be read".into()
-        } else {
-            format!("{}, {} days left", word(&certificate["commonName"]), word(&certificate["daysLeft"]))
-        },
-    );
-    line("version", word(&status["version"]));
-    let troubles = status["troubles"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if !troubles.is_empty() {
-        text.push_str("lately\n");
-    }
-    for trouble in troubles {
-        let _ = writeln!(
-            text,
-            "  {} {} {}",
-            word(&trouble["time"]),
-            word(&trouble["level"]),
-            word(&trouble["text"])
-        );
-    }
-}
-
-fn span(seconds: &Value) -> String {
-    match seconds.as_u64().unwrap_or_default() {
-        seconds @ 0..=119 => format!("{seconds} s"),
-        seconds @ 120..=7199 => format!("{} min", seconds / 60),
-        seconds => format!("{} h", seconds / 3600),
-    }
 }
 
 #[cfg(test)]
