@@ -1,8 +1,9 @@
 //! What a start, an hour of readings and a long backlog cost: round trips, bytes on the wire, memory, processor time.
 //!
-//! `cargo bench --bench link`. Figures are counts and ratios where they can be; rates are those of the machine.
+//! `cargo bench --bench link`, or a part of it: `cargo bench --bench link -- trips idle backlog steady`. Figures are counts and ratios where they can be; rates are those of the machine.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, clippy::unreadable_literal)]
+#![allow(clippy::unnecessary_debug_formatting)]
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -31,13 +32,24 @@ const LATENCY: Duration = Duration::from_millis(100);
 const BACKLOG: u64 = 100_000;
 
 fn main() {
+    let named: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let wanted = |name: &str| named.is_empty() || named.iter().any(|wanted| wanted == name);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        round_trips().await;
-        idle_bytes().await;
-        drain().await;
+        if wanted("trips") {
+            round_trips().await;
+        }
+        if wanted("idle") {
+            idle_bytes().await;
+        }
+        if wanted("backlog") {
+            drain().await;
+        }
     });
-    steady_state();
+    if wanted("steady") {
+        steady_state();
+    }
 }
 
 fn heading(text: &str) {

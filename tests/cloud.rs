@@ -1,4 +1,4 @@
-//! `container-tracker cloud` as an operator uses it: the real program, against an emulator in the test's own process.
+//! `container-tracker cloud` as an operator uses it: the real program, against the emulator as a program beside it.
 
 #![cfg(feature = "lab")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
@@ -213,7 +213,7 @@ async fn a_whole_life_by_hand() {
     // Cut off at the hub: it asks DPS again, gets the same hub, and is refused there.
     let disabled = emulator.json(&["device", "disable", "-d", DEVICE, "--status-reason", "stolen"]);
     assert_eq!((&disabled["status"], &disabled["statusReason"]), (&json!("disabled"), &json!("stolen")));
-    agent.wait_for_words("refuses").await;
+    agent.wait_for_words("the server does not accept this device (CONNACK 5").await;
     assert_eq!(emulator.json(&["device", "show", "-d", DEVICE])["connectionState"], "Disconnected");
     assert_eq!(emulator.json(&["device", "enable", "-d", DEVICE])["statusReason"], Value::Null);
     agent
@@ -222,6 +222,10 @@ async fn a_whole_life_by_hand() {
         })
         .await;
     agent.stop().await;
+
+    let send = ["c2d", "send", "-d", DEVICE, "--data", "hello", "--properties", "urgency=high"];
+    assert_eq!(emulator.json(&send), Value::Null);
+    assert_eq!(emulator.json(&["device", "show", "-d", DEVICE])["cloudToDeviceMessageCount"], 1);
 
     assert_eq!(emulator.json(&["device", "delete", "-d", DEVICE]), Value::Null);
     emulator.json(&["registration", "delete", "--registration-id", DEVICE]);
@@ -358,9 +362,8 @@ async fn faults_strike_and_are_cleared() {
 }
 
 #[test]
-fn messages_wait_for_a_device() {
+fn messages_that_cannot_be_sent_are_refused_by_name() {
     let emulator = Emulator::start(&[]);
-    emulator.enroll(&[]);
     let error = emulator.error(&["c2d", "send", "-d", "nobody", "--data", "x"]);
     assert!(error.contains("nobody (HTTP 404, DeviceNotFound"), "{error}");
     let error = emulator.error(&["c2d", "send", "-d", "nobody", "--properties", "Alert=1"]);
@@ -381,13 +384,14 @@ fn a_login_of_the_emulator_works_and_a_wrong_key_is_refused() {
     let file = emulator.file();
     let of_hub = file["hubs"][0]["connectionString"].as_str().unwrap().to_owned();
     assert_eq!(emulator.json(&["device", "list", "--login", &of_hub]), json!([]));
+    std::fs::write(emulator.path("login"), of_hub.clone() + "\n").unwrap();
+    let from_file = format!("@{}", text(&emulator.path("login")));
+    assert_eq!(emulator.json(&["device", "list", "--login", &from_file]), json!([]));
+    assert!(emulator.error(&["device", "list", "--login", "@/nowhere"]).contains("can't read /nowhere"));
     let error = emulator.error(&["device", "show", "-d", "nobody", "--login", &of_hub]);
     assert!(error.contains("nobody (HTTP 404, DeviceNotFound, tracking ID"), "{error}");
     let (rest, key) = of_hub.split_once("SharedAccessKey=").unwrap();
-    let wrong = format!(
-        "{rest}SharedAccessKey={}",
-        key.chars().rev().filter(|c| *c != '=').collect::<String>() + "="
-    );
+    let wrong = format!("{rest}SharedAccessKey=d3Jvbmc=");
     let error = emulator.error(&["device", "list", "--login", &wrong]);
     assert!(error.contains("HTTP 401") && error.contains("check policy and key"), "{error}");
     assert!(!error.contains(key), "keys are not printed");
@@ -478,4 +482,31 @@ fn what_has_keys_in_it_is_for_its_owner_alone() {
     let emulator = Emulator::start(&["--print-connection-strings"]);
     let mode = std::fs::metadata(emulator.path("emulator.json")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_read_to_their_last_page() {
+    let emulator = tracker_emulator::Emulator::builder().start().await.unwrap();
+    let hub = emulator.hub("hub-1").unwrap();
+    for number in 0..2001 {
+        hub.create_device_with(&format!("device-{number:04}"), tracker_emulator::DeviceSettings::default())
+            .unwrap();
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let ca = directory.path().join("ca.pem");
+    std::fs::write(&ca, emulator.server_ca_pem()).unwrap();
+    let login =
+        emulator.connection_strings().into_iter().find(|string| string.policy == "iothubowner").unwrap();
+    let list = |more: &[&str]| -> Vec<Value> {
+        let mut command = program();
+        command
+            .args(["cloud", "device", "list", "--login", &login.local, "--server-ca", text(&ca)])
+            .args(more);
+        serde_json::from_slice(&command.output().unwrap().stdout).unwrap()
+    };
+    let all = list(&[]);
+    let ids: std::collections::BTreeSet<_> = all.iter().map(|twin| twin["deviceId"].to_string()).collect();
+    assert_eq!((all.len(), ids.len()), (2001, 2001));
+    assert_eq!(list(&["--top", "1500"]).len(), 1500);
+    emulator.shutdown().await;
 }

@@ -78,7 +78,10 @@ fn mistakes_get_a_sentence_and_an_exit_code() {
     assert!(
         error(&["run", "--config", "/nowhere.toml"]).contains("can't read the configuration /nowhere.toml")
     );
-    assert!(error(&["emulator", "--port", "0", "--enroll", "/nowhere.pem"]).contains("/nowhere.pem"));
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path().to_str().unwrap();
+    let emulator = ["emulator", "--port", "0", "--directory", directory, "--enroll", "/nowhere.pem"];
+    assert!(error(&emulator).contains("/nowhere.pem"));
     assert!(error(&["fly"]).contains("unrecognized subcommand"));
 }
 

@@ -162,25 +162,26 @@ fn enroll(
     let pem = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
     let name = format!("ca-{}", index + 1);
     let group_id = format!("group-{}", index + 1);
-    let is_kept = emulator.dps().enrollment_group(&group_id).is_ok();
-    if let (true, Ok(kept)) = (is_kept, emulator.dps().certificates().get(&name)) {
+    let certificates = emulator.dps().certificates();
+    if let Ok(kept) = certificates.get(&name) {
         // What a state directory has kept stays as its owner has made it since.
         let (_, base64) = pem.split_once("-----BEGIN CERTIFICATE-----").unwrap_or_default();
         let base64: String = base64.split("-----").next().unwrap_or_default().split_whitespace().collect();
-        if base64 == kept.certificate {
+        if base64 != kept.certificate {
+            bail!(
+                "the state directory has another certificate than {} as {name}: delete {name} with \
+                 `container-tracker cloud certificate delete`, or use another state directory",
+                path.display()
+            );
+        }
+        if emulator.dps().enrollment_group(&group_id).is_ok() {
             return Ok(());
         }
-        bail!(
-            "the state directory has another certificate than {} as {name}: delete {name} and {group_id} with \
-             `container-tracker cloud`, or use another state directory",
-            path.display()
-        );
+    } else {
+        certificates
+            .upload_verified(&name, &pem)
+            .with_context(|| format!("{} is not a CA certificate", path.display()))?;
     }
-    emulator
-        .dps()
-        .certificates()
-        .upload_verified(&name, &pem)
-        .with_context(|| format!("{} is not a CA certificate", path.display()))?;
     let mut group = EnrollmentGroup::new(group_id, AttestationMechanism::ca_reference(name));
     group.initial_twin = twin;
     emulator.dps().create_enrollment_group(group)?;

@@ -105,6 +105,11 @@ impl Agent {
         self.events.lock().unwrap().clone()
     }
 
+    /// All events since this was last asked; they are forgotten.
+    pub fn take_events(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.events.lock().unwrap())
+    }
+
     /// How long it runs.
     pub fn age(&self) -> Duration {
         self.started.elapsed()

@@ -167,6 +167,11 @@ impl Scene {
         locked(&self.record)
     }
 
+    /// Forgets what the cloud saw.
+    pub fn forget(&self) {
+        *self.record() = Record::default();
+    }
+
     /// Waits until the cloud has seen it.
     pub async fn wait_for(&self, agent: &Agent, what: &str, seen: impl Fn(&Record) -> bool) {
         let start = Instant::now();

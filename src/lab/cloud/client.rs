@@ -293,6 +293,7 @@ impl Client {
                 anyhow!("{host} did not answer in time ({stage}); {}", self.advice)
             }
             ureq::Error::HostNotFound => anyhow!("the name {host} can't be resolved; {}", self.advice),
+            ureq::Error::Io(error) => anyhow!("can't talk to {host}: {error}; {}", self.advice),
             error => anyhow!("can't talk to {host}: {error}; {}", self.advice),
         }
     }

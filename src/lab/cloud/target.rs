@@ -13,7 +13,7 @@ use super::output::OutputFormat;
 /// Options of every command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Target {
-    /// Connection string of a provisioning service or a hub, HostName=…;SharedAccessKeyName=…;SharedAccessKey=…, of Azure or of an emulator.
+    /// Connection string of a provisioning service or a hub, HostName=…;SharedAccessKeyName=…;SharedAccessKey=…, of Azure or of an emulator; @FILE reads it from a file.
     #[arg(long, short = 'l', value_name = "CONNECTION STRING", global = true)]
     login: Option<String>,
     /// The --directory of the local emulator, which has an emulator.json.
@@ -60,7 +60,11 @@ impl Target {
     }
 
     fn named(&self, login: &str, service: Service) -> anyhow::Result<Client> {
-        let connection = ConnectionString::parse(login).context("--login")?;
+        let from_file = login
+            .strip_prefix('@')
+            .map(|path| std::fs::read_to_string(path).with_context(|| format!("--login: can't read {path}")));
+        let from_file = from_file.transpose()?;
+        let connection = ConnectionString::parse(from_file.as_deref().unwrap_or(login)).context("--login")?;
         match service {
             Service::Dps if connection.names_hub() => {
                 bail!("--login names the hub {}; this needs the provisioning service", connection.host)
