@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracker_protocol::Publish;
 use tracker_protocol::hub::{
     self, CloudTopic, DeviceTopic, HubUsername, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER,
@@ -22,6 +22,10 @@ use crate::status::Status;
 
 /// Messages sent and not yet acknowledged, at the most.
 const WINDOW: usize = 32;
+/// A journal that is too busy to be told of acknowledgements is told so often, so far apart; what it does not hear is
+/// sent again.
+const JOURNAL_TRIES: u32 = 10;
+const JOURNAL_PAUSE: Duration = Duration::from_millis(20);
 /// Health and counts are reported at most so often.
 const REPORT_EVERY: Duration = Duration::from_secs(30);
 
@@ -113,8 +117,7 @@ impl<'a> Session<'a> {
     pub async fn run(&mut self) -> LinkError {
         loop {
             if let Err(error) = self.turn().await {
-                self.tell_journal();
-                self.kept.journal.release().await;
+                self.end().await;
                 return error;
             }
         }
@@ -136,8 +139,7 @@ impl<'a> Session<'a> {
                 () = sleep_until(patience) => break,
             }
         }
-        self.tell_journal();
-        self.kept.journal.release().await;
+        self.end().await;
         self.link.close().await;
     }
 
@@ -194,6 +196,19 @@ impl<'a> Session<'a> {
             let seqs = std::mem::take(&mut self.acknowledged);
             self.acknowledged = self.kept.journal.acknowledge(seqs).err().unwrap_or_default();
         }
+    }
+
+    /// Tells the journal everything that is acknowledged, and that the rest must be sent again.
+    async fn end(&mut self) {
+        self.tell_journal();
+        for _ in 0..JOURNAL_TRIES {
+            if self.acknowledged.is_empty() {
+                break;
+            }
+            sleep(JOURNAL_PAUSE).await;
+            self.tell_journal();
+        }
+        self.kept.journal.release().await;
     }
 
     /// The next moment at which something is due although nothing happens.
