@@ -68,6 +68,8 @@ pub enum Event {
         /// Readings to be sent.
         backlog: u64,
     },
+    /// The certificate was replaced on disk; the new one is used from now on.
+    CertificateChanged,
     /// The connection is gone.
     Lost {
         /// Why.
@@ -143,6 +145,9 @@ impl fmt::Display for Event {
             }
             Self::Online { hub, backlog: 0 } => write!(f, "online at {hub}"),
             Self::Online { hub, backlog } => write!(f, "online at {hub}, {backlog} readings to send"),
+            Self::CertificateChanged => {
+                f.write_str("the certificate was replaced, connecting with the new one")
+            }
             Self::Lost { why, loss: Loss::Ordinary, again } => {
                 write!(f, "connection lost: {why}; trying again in {}", Span(*again))
             }
@@ -269,6 +274,7 @@ impl Event {
             Self::Connecting { .. } => "connecting",
             Self::ConnectLater { .. } => "connectLater",
             Self::Online { .. } => "online",
+            Self::CertificateChanged => "certificateChanged",
             Self::Lost { loss: Loss::Ordinary, .. } => "lost",
             Self::Lost { loss: Loss::TakenOver, .. } => "takenOver",
             Self::Delivered { .. } => "delivered",

@@ -26,6 +26,9 @@ use crate::timing::Timing;
 /// So many short connections in a row, cut by the other side: another client uses the same identity.
 const TAKEN_OVER: u32 = 3;
 
+/// A network that comes up wakes a waiting device at most so often.
+const WAKE_AT_MOST_EVERY: Duration = Duration::from_secs(30);
+
 /// What to do, and not before when.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Next {
@@ -82,6 +85,9 @@ pub struct Lifecycle {
     answered_since: Duration,
     online_since: Duration,
     short_spells: u32,
+    /// The last failure was the network's, not the service's.
+    waits_for_network: bool,
+    woken_at: Duration,
     /// The hub refused our identity after DPS had just assigned us to it.
     just_assigned: bool,
 }
@@ -100,6 +106,8 @@ impl Lifecycle {
             answered_since: Duration::ZERO,
             online_since: Duration::ZERO,
             short_spells: 0,
+            waits_for_network: false,
+            woken_at: Duration::ZERO,
             just_assigned: false,
             timing,
         }
@@ -132,6 +140,7 @@ impl Lifecycle {
         outcome: Result<Outcome, LinkError>,
         assign: impl FnOnce(tracker_protocol::dps::Assignment) -> Assignment,
     ) -> Option<&Assignment> {
+        self.waits_for_network = outcome.as_ref().is_err_and(|error| error.kind != LinkErrorKind::Identity);
         match outcome {
             Ok(Outcome::Assigned(assigned)) => {
                 self.dps.reset();
@@ -184,6 +193,7 @@ impl Lifecycle {
 
     /// The hub could not be connected to.
     pub fn connect_failed(&mut self, now: Duration, jitter: f64, error: &LinkError) {
+        self.waits_for_network = error.kind != LinkErrorKind::Identity;
         match error.kind {
             LinkErrorKind::Identity => self.identity_refused(now),
             LinkErrorKind::Answered => {
@@ -199,7 +209,7 @@ impl Lifecycle {
                     self.state = State::Registering;
                 }
             }
-            LinkErrorKind::Outage => {
+            LinkErrorKind::Outage | LinkErrorKind::Closed => {
                 self.answered = 0;
                 self.not_before = now + self.hub.failed(now, jitter);
             }
@@ -214,10 +224,16 @@ impl Lifecycle {
     }
 
     /// The connection to the hub is gone.
-    pub fn lost(&mut self, now: Duration, jitter: f64) -> Loss {
+    pub fn lost(&mut self, now: Duration, jitter: f64, kind: LinkErrorKind) -> Loss {
         self.state = State::Connecting;
+        self.waits_for_network = true;
         let short = now.saturating_sub(self.online_since) < self.timing.short_spell;
-        self.short_spells = if short { self.short_spells + 1 } else { 0 };
+        // A network that fails looks different: nobody says goodbye.
+        match (short, kind) {
+            (true, LinkErrorKind::Closed) => self.short_spells += 1,
+            (true, _) => {}
+            (false, _) => self.short_spells = 0,
+        }
         let wait = self.hub.failed(now, jitter);
         // The first loss after a good spell is retried at once, with a second of jitter for the fleet's sake.
         let wait = if self.hub.failures() == 1 { Duration::from_secs(1).mul_f64(jitter) } else { wait };
@@ -225,8 +241,16 @@ impl Lifecycle {
         if self.short_spells >= TAKEN_OVER { Loss::TakenOver } else { Loss::Ordinary }
     }
 
-    /// There is news that makes an attempt worthwhile now: the link is up again, a certificate was replaced, an
-    /// operator asks.
+    /// The network is up again: what only it delayed is tried soon, within `jitter` × 2 s for the fleet's sake. The
+    /// backoff goes on where it stands, so a link that flaps wakes nobody often.
+    pub fn network_up(&mut self, now: Duration, jitter: f64) {
+        if self.waits_for_network && now >= self.woken_at + WAKE_AT_MOST_EVERY {
+            self.woken_at = now;
+            self.not_before = self.not_before.min(now + Duration::from_secs(2).mul_f64(jitter));
+        }
+    }
+
+    /// There is news that makes an attempt worthwhile now: a certificate was replaced, an operator asks.
     pub fn nudge(&mut self, now: Duration) {
         self.not_before = self.not_before.min(now);
         self.dps.reset();
@@ -299,7 +323,7 @@ mod tests {
     #[test]
     fn an_identity_refused_by_the_hub_leads_to_dps_at_once() {
         let mut life = online();
-        life.lost(secs(100), 0.5);
+        life.lost(secs(100), 0.5, LinkErrorKind::Outage);
         life.connect_failed(secs(101), 0.5, &error(LinkErrorKind::Identity));
         assert_eq!(life.next(), Next { action: Action::Register, at: secs(101) });
         life.registered(secs(102), 0.5, assigned(), |_| assignment());
@@ -314,7 +338,7 @@ mod tests {
     fn an_outage_never_leads_to_dps() {
         let mut life = online();
         let mut now = secs(1000);
-        life.lost(now, 0.9);
+        life.lost(now, 0.9, LinkErrorKind::Outage);
         for _ in 0..500 {
             now = life.next().at;
             assert_eq!(life.next().action, Action::Connect(assignment()));
@@ -326,7 +350,7 @@ mod tests {
     #[test]
     fn a_hub_that_answers_nonsense_for_long_leads_to_dps() {
         let mut life = online();
-        life.lost(secs(1000), 0.5);
+        life.lost(secs(1000), 0.5, LinkErrorKind::Outage);
         let mut attempts = 0;
         while matches!(life.next().action, Action::Connect(_)) {
             life.connect_failed(life.next().at, 0.5, &error(LinkErrorKind::Answered));
@@ -373,7 +397,7 @@ mod tests {
         let mut losses = Vec::new();
         let mut waits = Vec::new();
         for _ in 0..8 {
-            losses.push(life.lost(now + secs(2), 0.99));
+            losses.push(life.lost(now + secs(2), 0.99, LinkErrorKind::Closed));
             waits.push(life.next().at - now);
             now = life.next().at;
             life.connected(now);
@@ -381,13 +405,46 @@ mod tests {
         assert_eq!(losses[..2], [Loss::Ordinary; 2]);
         assert_eq!(losses[2..], [Loss::TakenOver; 6]);
         assert!(waits[7] > secs(300), "{waits:?}");
-        assert_eq!(life.lost(now + secs(3600), 0.5), Loss::Ordinary);
+        assert_eq!(life.lost(now + secs(3600), 0.5, LinkErrorKind::Outage), Loss::Ordinary);
+    }
+
+    #[test]
+    fn a_network_that_fails_again_and_again_is_no_takeover() {
+        let mut life = online();
+        let mut now = secs(10_000);
+        for _ in 0..8 {
+            assert_eq!(life.lost(now + secs(2), 0.5, LinkErrorKind::Outage), Loss::Ordinary);
+            now = life.next().at;
+            life.connected(now);
+        }
+    }
+
+    #[test]
+    fn a_network_that_returns_wakes_a_waiting_device_but_not_a_throttled_one() {
+        let mut life = online();
+        life.lost(secs(1000), 0.5, LinkErrorKind::Outage);
+        for _ in 0..8 {
+            life.connect_failed(life.next().at, 0.99, &error(LinkErrorKind::Outage));
+        }
+        let later = life.next().at;
+        life.network_up(later - secs(300), 0.5);
+        assert_eq!(life.next().at, later - secs(299));
+        life.connect_failed(later - secs(298), 0.99, &error(LinkErrorKind::Outage));
+        let again = life.next().at;
+        life.network_up(later - secs(290), 0.5);
+        assert_eq!(life.next().at, again, "a link that flaps does not wake it each time");
+
+        let mut throttled = Lifecycle::new(Timing::default(), None, secs(0));
+        let later = Outcome::TryLater { retry_after: Some(secs(500)), why: String::new() };
+        throttled.registered(secs(100), 0.0, Ok(later), |_| assignment());
+        throttled.network_up(secs(200), 0.0);
+        assert_eq!(throttled.next().at, secs(600));
     }
 
     #[test]
     fn a_link_lost_after_a_good_spell_is_tried_again_at_once() {
         let mut life = online();
-        life.lost(secs(3600), 0.5);
+        life.lost(secs(3600), 0.5, LinkErrorKind::Outage);
         assert!(life.next().at <= secs(3601), "{:?}", life.next());
     }
 }

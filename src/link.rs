@@ -7,19 +7,22 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, MqttOptions, NetworkOptions,
     Outgoing, Packet, QoS, StateError, SubscribeReasonCode, TlsConfiguration, TlsError, Transport,
 };
-use rustls::{CertificateError, ClientConfig};
+use rustls::CertificateError;
 use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout_at};
 use tracker_protocol::Publish;
 
 use crate::config::Endpoint;
+use crate::stage::{Stage, Tls};
+use crate::timing::Timing;
 
 /// Time for the last packet to leave.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -42,10 +45,10 @@ pub struct LinkOptions {
     pub username: String,
     /// Seconds of silence after which to ping.
     pub keep_alive: u16,
-    /// Time for name resolution, TCP, TLS and CONNACK together.
-    pub connect_within: Duration,
+    /// How long connecting, its stages, and answers to pings may take.
+    pub timing: Timing,
     /// TLS with the device's certificate.
-    pub tls: Arc<ClientConfig>,
+    pub tls: Tls,
 }
 
 /// A connection that stands. Dropping it cuts it.
@@ -57,6 +60,9 @@ pub struct Link {
     unnumbered: VecDeque<Option<u64>>,
     /// What each packet ID in flight stands for.
     in_flight: HashMap<u16, u64>,
+    pong_within: Duration,
+    /// When the ping that is not answered yet must be.
+    pong_due: Option<Instant>,
 }
 
 /// What a link reports.
@@ -91,7 +97,9 @@ pub enum LinkErrorKind {
     Identity,
     /// Somebody answered, but not as a healthy server: try again later, and after long also ask DPS.
     Answered,
-    /// Nobody answered: an outage, try again.
+    /// The server closed the connection: a restart, or another client took over.
+    Closed,
+    /// Nobody answered, or not any more: an outage, try again.
     Outage,
 }
 
@@ -106,25 +114,37 @@ impl std::error::Error for LinkError {}
 impl Link {
     /// Connects and waits for CONNACK.
     pub async fn connect(options: &LinkOptions) -> Result<Self, LinkError> {
-        let LinkOptions { endpoint, client_id, username, keep_alive, connect_within, tls } = options;
+        let LinkOptions { endpoint, client_id, username, keep_alive, timing, tls } = options;
         let mut mqtt = MqttOptions::new(client_id, &endpoint.host, endpoint.port);
         mqtt.set_credentials(username, "")
             .set_keep_alive(Duration::from_secs((*keep_alive).into()))
             .set_clean_session(true)
             .set_max_packet_size(LARGEST_PACKET, LARGEST_PACKET)
             .set_inflight(PACKET_IDS)
-            .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls.clone())));
+            .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls.config.clone())));
         let mut network = NetworkOptions::new();
         network.set_tcp_nodelay(true);
-        // Counted here, to the millisecond; the library counts whole seconds.
-        network.set_connection_timeout(connect_within.as_secs() + 1);
+        // Counted here, to the millisecond and by stages; the library counts whole seconds.
+        network.set_connection_timeout(timing.connect_within.as_secs() + 1);
+        let stage = tls.begin();
         let (client, mut event_loop) = AsyncClient::new(mqtt, CHANNEL);
         event_loop.set_network_options(network);
         let (sender, events) = mpsc::channel(CHANNEL);
         let task = tokio::spawn(poll(event_loop, sender));
-        let mut link = Self { client, events, task, unnumbered: VecDeque::new(), in_flight: HashMap::new() };
-        let connack = tokio::time::timeout(*connect_within, link.receive());
-        match connack.await.unwrap_or_else(|_| Err(no_connection()))? {
+        let mut link = Self {
+            client,
+            events,
+            task,
+            unnumbered: VecDeque::new(),
+            in_flight: HashMap::new(),
+            pong_within: timing.pong_within,
+            pong_due: None,
+        };
+        let connack = tokio::select! {
+            event = link.receive() => event?,
+            stuck = stuck(stage, timing) => return Err(stuck),
+        };
+        match connack {
             Event::Incoming(Packet::ConnAck(_)) => Ok(link),
             other => Err(LinkError {
                 kind: LinkErrorKind::Answered,
@@ -152,7 +172,11 @@ impl Link {
     /// The next event. Cancel-safe.
     pub async fn next(&mut self) -> Result<LinkEvent, LinkError> {
         loop {
-            match self.receive().await? {
+            let event = match self.pong_due {
+                Some(due) => timeout_at(due, self.receive()).await.unwrap_or_else(|_| Err(no_pong()))?,
+                None => self.receive().await?,
+            };
+            match event {
                 Event::Outgoing(Outgoing::Publish(id)) => {
                     if let Some(Some(token)) = self.unnumbered.pop_front() {
                         self.in_flight.insert(id, token);
@@ -163,6 +187,8 @@ impl Link {
                         return Ok(LinkEvent::Acknowledged(token));
                     }
                 }
+                Event::Outgoing(Outgoing::PingReq) => self.pong_due = Some(Instant::now() + self.pong_within),
+                Event::Incoming(Incoming::PingResp) => self.pong_due = None,
                 Event::Incoming(Incoming::SubAck(ack)) => {
                     if ack.return_codes.contains(&SubscribeReasonCode::Failure) {
                         let why = "the server refused a subscription".into();
@@ -221,8 +247,23 @@ async fn poll(mut event_loop: EventLoop, events: mpsc::Sender<Result<Event, Conn
     }
 }
 
-fn no_connection() -> LinkError {
-    LinkError { kind: LinkErrorKind::Outage, why: "no connection in time".into() }
+/// Ends when the attempt has been too long in one stage, or altogether, and says in which.
+async fn stuck(mut stage: watch::Receiver<Stage>, timing: &Timing) -> LinkError {
+    let end = Instant::now() + timing.connect_within;
+    loop {
+        let now_at = *stage.borrow_and_update();
+        tokio::select! {
+            Ok(()) = stage.changed() => {}
+            () = sleep(timing.stage_within.min(end.saturating_duration_since(Instant::now()))) => {
+                let why = format!("{now_at} within {:.0} s", timing.stage_within.as_secs_f64().ceil());
+                return LinkError { kind: LinkErrorKind::Outage, why };
+            }
+        }
+    }
+}
+
+fn no_pong() -> LinkError {
+    LinkError { kind: LinkErrorKind::Outage, why: "the server does not answer pings any more".into() }
 }
 
 fn queue_full() -> LinkError {
@@ -233,7 +274,7 @@ fn classify(error: &ConnectionError) -> LinkError {
     use LinkErrorKind::{Answered, Outage};
     let (kind, why) = match error {
         ConnectionError::ConnectionRefused(code) => refused(*code),
-        ConnectionError::NetworkTimeout => return no_connection(),
+        ConnectionError::NetworkTimeout => (Outage, "no connection in time".into()),
         ConnectionError::FlushTimeout => (Outage, "the connection takes no data".into()),
         ConnectionError::Io(error)
         | ConnectionError::Tls(TlsError::Io(error))
@@ -243,7 +284,7 @@ fn classify(error: &ConnectionError) -> LinkError {
             (Outage, "the server does not answer pings any more".into())
         }
         ConnectionError::MqttState(StateError::ConnectionAborted) => {
-            (Outage, "the server closed the connection".into())
+            (LinkErrorKind::Closed, "the server closed the connection".into())
         }
         other => (Answered, format!("MQTT: {other}")),
     };
@@ -275,7 +316,7 @@ fn io_error(error: &io::Error) -> (LinkErrorKind, String) {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => (Answered, "nobody listens there (connection refused)".into()),
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionAborted => {
-            (Outage, "the server closed the connection".into())
+            (LinkErrorKind::Closed, "the server closed the connection".into())
         }
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
             (Outage, "the connection was reset".into())

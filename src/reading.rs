@@ -112,6 +112,7 @@ fn crossed(bounds: &Alerts, environment: &Environment) -> Vec<String> {
         ("humidityHigh", above(humidity_rh, bounds.humidity_high)),
     ]
     .into_iter()
-    .filter_map(|(name, crossed)| crossed.then(|| name.to_owned()))
+    .filter(|(_, crossed)| *crossed)
+    .map(|(name, _)| name.to_owned())
     .collect()
 }

@@ -114,6 +114,9 @@ impl<'a> Session<'a> {
     /// Gives what is in flight a moment to be acknowledged, and says goodbye.
     pub async fn finish(mut self, patience: Duration) {
         let patience = Instant::now() + patience;
+        if self.deliver().await.is_err() {
+            self.in_flight.clear();
+        }
         while !self.in_flight.is_empty() {
             tokio::select! {
                 event = self.link.next() => match event {

@@ -12,6 +12,10 @@ use tracker_protocol::BackoffPolicy;
 pub struct Timing {
     /// Name resolution, TCP, TLS and CONNACK together: a cellular link with seconds of round trip still gets through.
     pub connect_within: Duration,
+    /// Each stage of that for itself: reaching the server (name resolution and TCP), TLS, CONNECT.
+    pub stage_within: Duration,
+    /// A ping unanswered for so long means that the link is dead.
+    pub pong_within: Duration,
     /// A reading unacknowledged for so long means that the link is dead, whatever TCP says.
     pub acknowledge_within: Duration,
     /// DPS answers a request within this time, or the attempt is given up.
@@ -34,7 +38,9 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            connect_within: Duration::from_secs(60),
+            connect_within: Duration::from_secs(75),
+            stage_within: Duration::from_secs(30),
+            pong_within: Duration::from_secs(30),
             acknowledge_within: Duration::from_secs(30),
             dps_answer_within: Duration::from_secs(30),
             attempts: BackoffPolicy {

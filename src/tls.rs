@@ -5,14 +5,15 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::ClientConfig;
 use rustls::RootCertStore;
-use rustls::client::{ClientConfig, Resumption};
 use rustls::pki_types::UnixTime;
 use rustls::sign::SingleCertAndKey;
 use rustls::time_provider::TimeProvider;
 
 use crate::clock::Clock;
 use crate::identity::Identity;
+use crate::stage::Tls;
 
 /// Why the roots for server certificates can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -67,14 +68,13 @@ pub fn client_config(
     roots: RootCertStore,
     identity: &Identity,
     clock: Arc<dyn Clock>,
-) -> Result<ClientConfig, rustls::Error> {
+) -> Result<Tls, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_details(provider, Arc::new(TlsTime(clock)))
+    let config = ClientConfig::builder_with_details(provider, Arc::new(TlsTime(clock)))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified_key.clone())));
-    config.resumption = Resumption::in_memory_sessions(4);
-    Ok(config)
+    Ok(Tls::new(config))
 }
 
 /// Certificates are judged by the agent's clock, which may know better than the system's.

@@ -134,6 +134,8 @@ impl Tracker {
             Some(ended) = tasks.join_next() => Err(task_ended(ended)),
         };
         tasks.shutdown().await;
+        // What shares a commit with readings that will not come any more.
+        journal.close().await;
         stop.send_replace(true);
         let uplinked = uplink.await.context("the uplink ended unexpectedly");
         journal.close().await;

@@ -1,10 +1,8 @@
 //! Keeps the device connected: asks DPS, connects to the hub, begins again, for ever.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustls::ClientConfig;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracker_protocol::dps::Outcome;
@@ -16,9 +14,10 @@ use crate::identity::Identity;
 use crate::lifecycle::{Action, Lifecycle, Loss};
 use crate::link::{Link, LinkError, LinkErrorKind, LinkOptions};
 use crate::session::{Kept, Session};
+use crate::stage::Tls;
 use crate::status::Connection;
 use crate::timing::Timing;
-use crate::{provisioner, session, tls};
+use crate::{network, provisioner, session, tls};
 
 /// How often the clock is looked at while it does not know the time.
 const LOOK_FOR_TIME: Duration = Duration::from_secs(1);
@@ -42,7 +41,7 @@ pub struct Uplink {
 /// sessions can be resumed.
 struct Credentials {
     identity: Identity,
-    tls: Arc<ClientConfig>,
+    tls: Tls,
     modified: Option<SystemTime>,
 }
 
@@ -79,8 +78,12 @@ impl Uplink {
             self.publish_state(None);
             tokio::select! {
                 () = sleep_until(self.kept.started + next.at) => {}
-                () = self.certificate_changed() => {
+                () = certificate_changed(self.certificate(), self.timing.look_every) => {
                     self.life.nudge(self.now());
+                    continue;
+                }
+                () = network::comes_up() => {
+                    self.life.network_up(self.now(), rand::random());
                     continue;
                 }
                 _ = shutdown.changed() => continue,
@@ -134,7 +137,7 @@ impl Uplink {
 
     /// Identity and TLS client, loaded again when the certificate was replaced. `None` while they can't be used; the
     /// reason is told once.
-    fn credentials(&mut self) -> Option<(Identity, Arc<ClientConfig>)> {
+    fn credentials(&mut self) -> Option<(Identity, Tls)> {
         match self.load_credentials() {
             Ok(credentials) => {
                 self.last_problem.clear();
@@ -150,7 +153,7 @@ impl Uplink {
         }
     }
 
-    fn load_credentials(&mut self) -> Result<(Identity, Arc<ClientConfig>), String> {
+    fn load_credentials(&mut self) -> Result<(Identity, Tls), String> {
         let clock = self.kept.status.clock.clone();
         let modified = modified(&self.config.identity.certificate);
         if self.credentials.as_ref().is_none_or(|credentials| credentials.modified != modified) {
@@ -159,7 +162,7 @@ impl Uplink {
                 tls::roots(self.config.connection.roots.as_deref()).map_err(|error| error.to_string())?;
             let tls =
                 tls::client_config(roots, &identity, clock.clone()).map_err(|error| error.to_string())?;
-            self.credentials = Some(Credentials { identity, tls: Arc::new(tls), modified });
+            self.credentials = Some(Credentials { identity, tls, modified });
         }
         let now = clock.certificate_time().ok_or(
             "waiting for the time: neither the network (NTP) nor GPS has told it yet, and without it no certificate can be \
@@ -172,27 +175,13 @@ impl Uplink {
         Ok((identity.clone(), tls.clone()))
     }
 
-    /// Waits until the certificate file is another one than that in use.
-    async fn certificate_changed(&self) {
-        let Some(credentials) = &self.credentials else {
-            return std::future::pending().await;
-        };
-        loop {
-            sleep(self.timing.look_every).await;
-            let now = modified(&self.config.identity.certificate);
-            if now.is_some() && now != credentials.modified {
-                return;
-            }
-        }
+    /// The certificate file in use, and when it was modified.
+    fn certificate(&self) -> Option<(PathBuf, Option<SystemTime>)> {
+        let credentials = self.credentials.as_ref()?;
+        Some((self.config.identity.certificate.clone(), credentials.modified))
     }
 
-    fn link_options(
-        &self,
-        host: &str,
-        client_id: &str,
-        username: String,
-        tls: Arc<ClientConfig>,
-    ) -> LinkOptions {
+    fn link_options(&self, host: &str, client_id: &str, username: String, tls: Tls) -> LinkOptions {
         let connection = &self.config.connection;
         let endpoint = match &connection.gateway {
             Some(gateway) => Endpoint::parse(gateway, connection.port),
@@ -205,12 +194,12 @@ impl Uplink {
             client_id: client_id.into(),
             username,
             keep_alive: connection.keep_alive,
-            connect_within: self.timing.connect_within,
+            timing: self.timing.clone(),
             tls,
         }
     }
 
-    async fn register(&mut self, identity: &Identity, tls: Arc<ClientConfig>) {
+    async fn register(&mut self, identity: &Identity, tls: Tls) {
         let dps = self.config.dps.clone();
         self.events.emit(Event::Registering { host: dps.host.clone(), id_scope: dps.id_scope.clone() });
         let id = &identity.registration_id;
@@ -250,7 +239,7 @@ impl Uplink {
             LinkErrorKind::Identity => {
                 format!("{error}; is the ID scope {} right (dps.id_scope)?", self.config.dps.id_scope)
             }
-            LinkErrorKind::Answered | LinkErrorKind::Outage => error.to_string(),
+            LinkErrorKind::Answered | LinkErrorKind::Closed | LinkErrorKind::Outage => error.to_string(),
         }
     }
 
@@ -265,12 +254,7 @@ impl Uplink {
         }
     }
 
-    async fn connect(
-        &mut self,
-        assignment: &Assignment,
-        tls: Arc<ClientConfig>,
-        shutdown: &mut watch::Receiver<bool>,
-    ) {
+    async fn connect(&mut self, assignment: &Assignment, tls: Tls, shutdown: &mut watch::Receiver<bool>) {
         let Assignment { hub, device_id, .. } = assignment;
         self.events.emit(Event::Connecting { hub: hub.clone() });
         let options = self.link_options(hub, device_id, session::username(hub, device_id), tls);
@@ -287,15 +271,21 @@ impl Uplink {
         let backlog = self.kept.journal.stats().backlog;
         self.events.emit(Event::Online { hub: hub.clone(), backlog });
         let online_since = Instant::now();
+        let certificate = self.certificate();
         let error =
             match Session::begin(link, device_id, &mut self.kept, self.timing.acknowledge_within).await {
                 Ok(mut session) => tokio::select! {
                     error = session.run() => error,
+                    () = certificate_changed(certificate, self.timing.look_every) => {
+                        self.events.emit(Event::CertificateChanged);
+                        session.finish(GOODBYE).await;
+                        return self.life.nudge(self.now());
+                    }
                     _ = shutdown.changed() => return session.finish(GOODBYE).await,
                 },
                 Err(error) => error,
             };
-        let loss = self.life.lost(self.now(), rand::random());
+        let loss = self.life.lost(self.now(), rand::random(), error.kind);
         let stayed = online_since.elapsed() >= self.timing.short_spell;
         self.publish_state(if stayed { Some(false) } else { (loss == Loss::TakenOver).then_some(true) });
         let again = self.life.next().at.saturating_sub(self.now());
@@ -307,6 +297,18 @@ impl Uplink {
         self.life.connect_failed(now, rand::random(), error);
         let again = self.life.next().at.saturating_sub(now);
         self.events.emit(Event::ConnectLater { why: error.why.clone(), again });
+    }
+}
+
+/// Waits until the certificate file is another one than that in use.
+async fn certificate_changed(in_use: Option<(PathBuf, Option<SystemTime>)>, look_every: Duration) {
+    let Some((path, then)) = in_use else { return std::future::pending().await };
+    loop {
+        sleep(look_every).await;
+        let now = modified(&path);
+        if now.is_some() && now != then {
+            return;
+        }
     }
 }
 
