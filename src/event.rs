@@ -145,6 +145,9 @@ impl fmt::Display for Event {
                 write!(f, "no hub from DPS: {why}; trying again in {}", Span(*again))
             }
             Self::Connecting { hub } => write!(f, "connecting to {hub}"),
+            Self::ConnectLater { why, again } if again.is_zero() => {
+                write!(f, "no connection to the hub: {why}; asking DPS where this device belongs")
+            }
             Self::ConnectLater { why, again } => {
                 write!(f, "no connection to the hub: {why}; trying again in {}", Span(*again))
             }
