@@ -44,6 +44,11 @@ impl Certificate {
         })
     }
 
+    /// DER of the whole subject.
+    pub fn subject_der(&self) -> &[u8] {
+        &self.subject_der
+    }
+
     /// Whether `other` can have issued this certificate, by name.
     pub fn names_issuer(&self, other: &Self) -> bool {
         self.issuer_der == other.subject_der

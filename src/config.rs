@@ -289,6 +289,18 @@ impl Config {
     }
 }
 
+impl ConnectionConfig {
+    /// Where connections to `host` really go: there, or to the gateway.
+    pub fn endpoint(&self, host: &str) -> Endpoint {
+        let direct = Endpoint { host: host.into(), port: self.port };
+        match &self.gateway {
+            // It was checked when the configuration was read.
+            Some(gateway) => Endpoint::parse(gateway, self.port).unwrap_or(direct),
+            None => direct,
+        }
+    }
+}
+
 impl TelemetryConfig {
     /// The interval as a duration.
     pub fn interval(&self) -> Duration {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tracing::{debug, error, info, warn};
 use tracker_protocol::dps::{Refusal, Substatus};
 
+use crate::heartbeat::Hung;
 use crate::lifecycle::Loss;
 use crate::settings::Answer;
 
@@ -102,6 +103,10 @@ pub enum Event {
     },
     /// Something is wrong that the agent lives with.
     Trouble(String),
+    /// An essential task makes no progress.
+    Hung(Hung),
+    /// The configuration is taken in anew.
+    Reloading,
     /// The agent ends.
     Stopped {
         /// Readings kept for the next start.
@@ -140,6 +145,9 @@ impl fmt::Display for Event {
                 write!(f, "no hub from DPS: {why}; trying again in {}", Span(*again))
             }
             Self::Connecting { hub } => write!(f, "connecting to {hub}"),
+            Self::ConnectLater { why, again } if again.is_zero() => {
+                write!(f, "no connection to the hub: {why}; asking DPS where this device belongs")
+            }
             Self::ConnectLater { why, again } => {
                 write!(f, "no connection to the hub: {why}; trying again in {}", Span(*again))
             }
@@ -170,6 +178,10 @@ impl fmt::Display for Event {
                 None => write!(f, "{name} is well"),
             },
             Self::Trouble(what) => f.write_str(what),
+            Self::Hung(hung) => {
+                write!(f, "{hung}: the watchdog is not fed any more, so that systemd restarts the agent")
+            }
+            Self::Reloading => f.write_str("taking in the configuration and the certificates anew"),
             Self::Stopped { backlog: 0 } => f.write_str("stopped, everything is sent"),
             Self::Stopped { backlog } => write!(f, "stopped, {backlog} readings wait for the next start"),
         }
@@ -196,22 +208,32 @@ pub type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
 pub struct Events {
     device: String,
     listener: Option<Listener>,
+    also: Option<Listener>,
 }
 
 impl Events {
     /// Events of this device go to the log.
     pub fn log(device: impl Into<String>) -> Self {
-        Self { device: device.into(), listener: None }
+        Self { device: device.into(), listener: None, also: None }
     }
 
     /// Events go to `listener` instead of the log.
     pub fn to(device: impl Into<String>, listener: Listener) -> Self {
-        Self { device: device.into(), listener: Some(listener) }
+        Self { device: device.into(), listener: Some(listener), also: None }
+    }
+
+    /// Beside where they go already, events go to `also`.
+    #[must_use]
+    pub fn and_to(self, also: Listener) -> Self {
+        Self { also: Some(also), ..self }
     }
 
     /// Tells an event.
     #[expect(clippy::needless_pass_by_value, reason = "an event is told once and then gone")]
     pub fn emit(&self, event: Event) {
+        if let Some(also) = &self.also {
+            also(&event);
+        }
         if let Some(listener) = &self.listener {
             listener(&event);
             return;
@@ -250,7 +272,9 @@ impl Event {
     pub fn severity(&self) -> Severity {
         use tracker_sensors::health::State;
         match self {
-            Self::Refused { .. } | Self::Lost { loss: Loss::TakenOver, .. } => Severity::Error,
+            Self::Refused { .. } | Self::Lost { loss: Loss::TakenOver, .. } | Self::Hung(_) => {
+                Severity::Error
+            }
             Self::RegisterLater { .. } | Self::ConnectLater { .. } | Self::Lost { .. } | Self::Trouble(_) => {
                 Severity::Warning
             }
@@ -282,6 +306,8 @@ impl Event {
             Self::Method { .. } => "method",
             Self::Sensor { .. } => "sensor",
             Self::Trouble(_) => "trouble",
+            Self::Hung(_) => "hung",
+            Self::Reloading => "reloading",
             Self::Stopped { .. } => "stopped",
         }
     }

@@ -266,7 +266,7 @@ fn hint(bytes: &[u8]) -> &'static str {
     }
 }
 
-fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
+pub(crate) fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
     let bytes =
         read_limited(path).map_err(|source| IdentityError::ReadCertificate { path: path.into(), source })?;
     let mut chain = Vec::new();
@@ -285,7 +285,10 @@ fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError
     Ok(chain)
 }
 
-fn parse_chain(path: &Path, chain: &[CertificateDer<'_>]) -> Result<Vec<Certificate>, IdentityError> {
+pub(crate) fn parse_chain(
+    path: &Path,
+    chain: &[CertificateDer<'_>],
+) -> Result<Vec<Certificate>, IdentityError> {
     let parse = |(index, der)| {
         Certificate::parse(der).map_err(|error| IdentityError::Damaged {
             path: path.into(),
@@ -296,7 +299,7 @@ fn parse_chain(path: &Path, chain: &[CertificateDer<'_>]) -> Result<Vec<Certific
     chain.iter().enumerate().map(parse).collect()
 }
 
-fn check_order(path: &Path, chain: &[Certificate]) -> Result<(), IdentityError> {
+pub(crate) fn check_order(path: &Path, chain: &[Certificate]) -> Result<(), IdentityError> {
     for (index, pair) in chain.windows(2).enumerate() {
         if !pair[0].names_issuer(&pair[1]) {
             return Err(IdentityError::ChainOrder {
@@ -312,7 +315,7 @@ fn check_order(path: &Path, chain: &[Certificate]) -> Result<(), IdentityError> 
     Ok(())
 }
 
-fn registration_id(path: &Path, leaf: &Certificate) -> Result<RegistrationId, IdentityError> {
+pub(crate) fn registration_id(path: &Path, leaf: &Certificate) -> Result<RegistrationId, IdentityError> {
     let name = leaf
         .common_name
         .as_deref()

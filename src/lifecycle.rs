@@ -11,8 +11,17 @@
 //! | online | link lost | connecting, with backoff unless the spell was stable |
 //! | refused | a long wait, a changed certificate, an operator's word | registering |
 //!
-//! Worst case of requests an hour: 2 registrations while refused; 12 attempts to register while DPS fails; 12 to
-//! connect while the hub can't be reached.
+//! Attempts an hour, the mean once the waits have grown and the busiest hour of a hundred days (`tests/faults_time.rs`):
+//!
+//! | | mean | busiest |
+//! |---|---|---|
+//! | refused: DPS | 2 | 8 |
+//! | DPS fails, throttles, can't be reached: DPS | 12 | 25 |
+//! | the hub can't be reached, refuses, is ill, drops the device within a minute: hub | 12 | 25 |
+//! | the hub refuses a device that DPS has assigned to it: DPS | 12 | 25 |
+//! | the hub answers, but is ill: DPS | 2 | 4 |
+//! | the hub is lost after just over a minute, again and again: hub | 60 | 60 |
+//! | the kernel says every few seconds that a link is up: hub | 126 | 145 |
 
 use std::time::Duration;
 

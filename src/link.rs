@@ -311,7 +311,7 @@ fn refused(code: ConnectReturnCode) -> (LinkErrorKind, String) {
 fn io_error(error: &io::Error) -> (LinkErrorKind, String) {
     use LinkErrorKind::{Answered, Outage};
     if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return (Answered, tls_error(error));
+        return (Answered, explain_tls(error));
     }
     match error.kind() {
         io::ErrorKind::ConnectionRefused => (Answered, "nobody listens there (connection refused)".into()),
@@ -325,7 +325,8 @@ fn io_error(error: &io::Error) -> (LinkErrorKind, String) {
     }
 }
 
-fn tls_error(error: &rustls::Error) -> String {
+/// A TLS error in words that say where to look.
+pub fn explain_tls(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
             "the server's certificate leads to no root that this device trusts; check connection.roots".into()

@@ -6,7 +6,11 @@ use tokio::time::{Instant, sleep_until};
 use tracker_protocol::RegistrationId;
 use tracker_protocol::dps::{self, DpsUsername, Event, Outcome, RESPONSE_FILTER, Registration, Step};
 
-use crate::link::{Link, LinkError, LinkEvent, LinkOptions};
+use crate::config::Config;
+use crate::heartbeat::Heartbeat;
+use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent, LinkOptions};
+use crate::stage::Tls;
+use crate::timing::Timing;
 
 /// The MQTT user name at DPS.
 pub fn username(id_scope: &str, registration_id: &RegistrationId) -> String {
@@ -19,11 +23,32 @@ pub fn username(id_scope: &str, registration_id: &RegistrationId) -> String {
     .to_string()
 }
 
+/// How to connect to DPS as this device.
+pub fn link_options(config: &Config, id: &RegistrationId, tls: Tls, timing: Timing) -> LinkOptions {
+    LinkOptions {
+        endpoint: config.connection.endpoint(&config.dps.host),
+        client_id: id.to_string(),
+        username: username(&config.dps.id_scope, id),
+        keep_alive: config.connection.keep_alive,
+        timing,
+        tls,
+    }
+}
+
+/// Why DPS could not be asked. It takes no connection from a device whose ID scope or client ID it does not know.
+pub fn explain(error: &LinkError, id_scope: &str) -> String {
+    match error.kind {
+        LinkErrorKind::Identity => format!("{error}; is the ID scope {id_scope} right (dps.id_scope)?"),
+        LinkErrorKind::Answered | LinkErrorKind::Closed | LinkErrorKind::Outage => error.to_string(),
+    }
+}
+
 /// Connects, registers, polls until there is an outcome, and says goodbye.
 pub async fn register(
     options: &LinkOptions,
     registration_id: RegistrationId,
     answer_within: Duration,
+    heart: &Heartbeat,
 ) -> Result<Outcome, LinkError> {
     let mut link = Link::connect(options).await?;
     link.subscribe([RESPONSE_FILTER.to_owned()])?;
@@ -31,6 +56,7 @@ pub async fn register(
     let start = Instant::now();
     let mut step = registration.handle(start.elapsed(), rand::random(), Event::Tick);
     loop {
+        heart.beat().await;
         let deadline = match step {
             Step::Done(outcome) => {
                 link.close().await;

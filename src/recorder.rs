@@ -12,11 +12,12 @@ use tracker_sensors::health::{Health, State};
 
 use crate::clock::Clock;
 use crate::config::Alerts;
+use crate::heartbeat::Heartbeat;
 use crate::journal::Journal;
 use crate::reading::{Reading, Stamp};
 
 /// A measurement takes a tenth of a second; a bus that hangs must not hold up the rest.
-const LONGEST_MEASUREMENT: Duration = Duration::from_secs(3);
+pub(crate) const LONGEST_MEASUREMENT: Duration = Duration::from_secs(3);
 
 /// What a recorder works with.
 pub struct Recorder {
@@ -32,6 +33,8 @@ pub struct Recorder {
     pub clock: Arc<dyn Clock>,
     /// Bounds of the alerts.
     pub alerts: Alerts,
+    /// Beats with every reading, and while it waits for the next.
+    pub heart: Heartbeat,
 }
 
 impl Recorder {
@@ -40,6 +43,7 @@ impl Recorder {
         let mut due = Instant::now();
         loop {
             sleep_until(due).await;
+            self.heart.beat().await;
             self.record().await;
             due = self.next_due(due).await;
         }
@@ -73,7 +77,7 @@ impl Recorder {
                 due = now;
             }
             tokio::select! {
-                () = sleep_until(due) => return due,
+                () = self.heart.during(sleep_until(due)) => return due,
                 changed = self.interval.changed() => if changed.is_err() {
                     return due;
                 }

@@ -1,9 +1,9 @@
 //! One connection to the assigned hub: readings out, twin and methods in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracker_protocol::Publish;
 use tracker_protocol::hub::{
     self, CloudTopic, DeviceTopic, HubUsername, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER,
@@ -13,6 +13,7 @@ use tracker_protocol::hub::{
 use crate::delivery;
 use crate::desired::Desired;
 use crate::event::{Event, Events};
+use crate::heartbeat::Heartbeat;
 use crate::journal::Journal;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent};
 use crate::methods;
@@ -21,6 +22,10 @@ use crate::status::Status;
 
 /// Messages sent and not yet acknowledged, at the most.
 const WINDOW: usize = 32;
+/// A journal that is too busy to be told of acknowledgements is told so often, so far apart; what it does not hear is
+/// sent again.
+const JOURNAL_TRIES: u32 = 10;
+const JOURNAL_PAUSE: Duration = Duration::from_millis(20);
 /// Health and counts are reported at most so often.
 const REPORT_EVERY: Duration = Duration::from_secs(30);
 
@@ -54,6 +59,8 @@ pub struct Kept {
     pub events: Events,
     /// The moment that the twin's times count from.
     pub started: Instant,
+    /// Beats with every step, and while the uplink waits.
+    pub heart: Heartbeat,
 }
 
 /// A message on its way.
@@ -71,10 +78,14 @@ pub struct Session<'a> {
     acknowledge_within: Duration,
     /// By the token of the message.
     in_flight: HashMap<u64, InFlight>,
+    /// Messages for which there was no room: readings that do not share messages after all, as alerts don't.
+    waiting: VecDeque<delivery::Message>,
     tokens: u64,
     /// Acknowledged readings that the journal has not been told of yet.
     acknowledged: Vec<u64>,
     report_due: Instant,
+    /// When the subscriptions must be in force; `None` once they are. Without them no setting would arrive.
+    subscribed_by: Option<Instant>,
 }
 
 impl<'a> Session<'a> {
@@ -94,9 +105,11 @@ impl<'a> Session<'a> {
             kept,
             acknowledge_within,
             in_flight: HashMap::new(),
+            waiting: VecDeque::new(),
             tokens: 0,
             acknowledged: Vec::new(),
             report_due: Instant::now(),
+            subscribed_by: Some(Instant::now() + acknowledge_within),
         })
     }
 
@@ -104,8 +117,7 @@ impl<'a> Session<'a> {
     pub async fn run(&mut self) -> LinkError {
         loop {
             if let Err(error) = self.turn().await {
-                self.tell_journal();
-                self.kept.journal.release().await;
+                self.end().await;
                 return error;
             }
         }
@@ -127,12 +139,12 @@ impl<'a> Session<'a> {
                 () = sleep_until(patience) => break,
             }
         }
-        self.tell_journal();
-        self.kept.journal.release().await;
+        self.end().await;
         self.link.close().await;
     }
 
     async fn turn(&mut self) -> Result<(), LinkError> {
+        self.kept.heart.beat().await;
         self.tell_journal();
         self.deliver().await?;
         let deadline = self.deadline();
@@ -156,9 +168,13 @@ impl<'a> Session<'a> {
         if room < WINDOW / 2 {
             return Ok(());
         }
-        let mode = self.kept.desired.delivery();
-        let lease = self.kept.journal.lease(mode.readings(room), Stamp::now(&*self.kept.status.clock)).await;
-        for delivery::Message { seqs, publish } in delivery::messages(lease, &self.device_id, mode) {
+        if self.waiting.is_empty() {
+            let mode = self.kept.desired.delivery();
+            let now = Stamp::now(&*self.kept.status.clock);
+            let lease = self.kept.journal.lease(mode.readings(room), now).await;
+            self.waiting.extend(delivery::messages(lease, &self.device_id, mode));
+        }
+        for delivery::Message { seqs, publish } in self.waiting.drain(..room.min(self.waiting.len())) {
             self.tokens += 1;
             self.in_flight.insert(self.tokens, InFlight { seqs, sent: Instant::now() });
             self.link.publish(publish, Some(self.tokens))?;
@@ -182,6 +198,19 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Tells the journal everything that is acknowledged, and that the rest must be sent again.
+    async fn end(&mut self) {
+        self.tell_journal();
+        for _ in 0..JOURNAL_TRIES {
+            if self.acknowledged.is_empty() {
+                break;
+            }
+            sleep(JOURNAL_PAUSE).await;
+            self.tell_journal();
+        }
+        self.kept.journal.release().await;
+    }
+
     /// The next moment at which something is due although nothing happens.
     fn deadline(&self) -> Instant {
         let unacknowledged =
@@ -189,13 +218,17 @@ impl<'a> Session<'a> {
         let twin = self.kept.twin.deadline().map(|at| self.kept.started + at);
         // A report that is not due yet becomes possible then.
         let report = Some(self.report_due).filter(|due| *due > Instant::now());
-        let far = Instant::now() + Duration::from_secs(3600);
-        [unacknowledged, twin, report].into_iter().flatten().min().unwrap_or(far)
+        let beat = Instant::now() + self.kept.heart.every();
+        [unacknowledged, self.subscribed_by, twin, report].into_iter().flatten().fold(beat, Instant::min)
     }
 
     fn tick(&mut self) -> Result<(), LinkError> {
         if self.in_flight.values().any(|message| message.sent.elapsed() >= self.acknowledge_within) {
             let why = format!("the hub has acknowledged nothing for {} s", self.acknowledge_within.as_secs());
+            return Err(LinkError { kind: LinkErrorKind::Outage, why });
+        }
+        if self.subscribed_by.is_some_and(|by| by <= Instant::now()) {
+            let why = "the hub did not acknowledge the subscriptions".into();
             return Err(LinkError { kind: LinkErrorKind::Outage, why });
         }
         let steps = self.kept.twin.handle(self.now(), TwinEvent::Tick);
@@ -209,6 +242,7 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             LinkEvent::Subscribed => {
+                self.subscribed_by = None;
                 let steps = self.kept.twin.handle(self.now(), TwinEvent::Subscribed);
                 self.follow(steps)
             }

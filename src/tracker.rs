@@ -2,6 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::future::Future;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +22,23 @@ use crate::desired::Desired;
 use crate::event::{Event, Events};
 use crate::journal::{Journal, JournalOptions, JournalStats};
 use crate::lifecycle::State;
-use crate::recorder::{Recorder, Sampler, SensorHealth};
+use crate::recorder::{LONGEST_MEASUREMENT, Recorder, Sampler, SensorHealth};
 use crate::session::Kept;
 use crate::settings::Defaults;
 use crate::status::{Connection, Status};
+use crate::supervisor::Supervision;
 use crate::timing::Timing;
 use crate::uplink::Uplink;
+
+/// Names of the essential tasks, as the log has them.
+pub const RECORDER: &str = "the recorder";
+/// See [`RECORDER`].
+pub const GPS_READER: &str = "the GPS reader";
+/// See [`RECORDER`].
+pub const UPLINK: &str = "the uplink";
+
+/// The reader of a lost port rests so long between attempts to open it.
+const GPS_STEP: Duration = Duration::from_secs(30);
 
 /// A tracker that has not started yet.
 pub struct Tracker {
@@ -50,13 +62,22 @@ pub struct Tracker {
 impl Tracker {
     /// Runs until `shutdown` is ready, and gives the journal's counts at the end.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<JournalStats> {
+        self.run_supervised(shutdown, Supervision::default()).await
+    }
+
+    /// As [`Tracker::run`], and tells `supervision` how it goes.
+    pub async fn run_supervised(
+        self,
+        shutdown: impl Future<Output = ()>,
+        supervision: Supervision,
+    ) -> anyhow::Result<JournalStats> {
         let Self { config, environment, gps, clock, events, first_wait, timing } = self;
         let directory = config.state.directory.clone();
         std::fs::create_dir_all(&directory).with_context(|| {
             format!("can't make the state directory {} (state.directory)", directory.display())
         })?;
         let started = Instant::now();
-        let _lock = lock(&directory)?;
+        let _lock = lock(&directory, &events)?;
         let options = JournalOptions {
             directory: directory.clone(),
             size_bound: u64::from(config.state.journal_size_mib) * 1024 * 1024,
@@ -83,6 +104,7 @@ impl Tracker {
         });
         events.emit(Event::Started { version: env!("CARGO_PKG_VERSION") });
 
+        let vitals = supervision.vitals.clone();
         let mut tasks = JoinSet::new();
         let mut sensors = Vec::new();
         let sampler = environment.map(Sampler::new);
@@ -92,8 +114,9 @@ impl Tracker {
         let gps_state = gps.as_ref().map(Receiver::state);
         if let Some(receiver) = gps {
             sensors.push(("gps", SensorHealth::of(receiver.health())));
+            let heart = vitals.watch(GPS_READER, GPS_STEP);
             tasks.spawn(async move {
-                let never = receiver.run().await;
+                let never = heart.follow(receiver.run()).await;
                 match never {}
             });
         }
@@ -110,6 +133,7 @@ impl Tracker {
             journal: journal.clone(),
             clock: clock.clone(),
             alerts: config.telemetry.alerts.clone(),
+            heart: vitals.watch(RECORDER, LONGEST_MEASUREMENT),
         };
         tasks.spawn(recorder.run());
 
@@ -123,7 +147,10 @@ impl Tracker {
             clock,
         };
         let twin = TwinClient::new();
-        let kept = Kept { journal: journal.clone(), twin, desired, status, events: events.clone(), started };
+        tasks.spawn(supervision.run(status.clone(), events.clone(), config.identity.certificate.clone()));
+        let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
+        let kept =
+            Kept { journal: journal.clone(), twin, desired, status, events: events.clone(), started, heart };
         let first_wait = first_wait.mul_f64(rand::random());
         let uplink = Uplink::new(config, timing, kept, connection, stored, assignment, first_wait);
         let (stop, stopped) = watch::channel(false);
@@ -146,12 +173,25 @@ impl Tracker {
     }
 }
 
-/// One agent a state directory: two would send each reading twice, and each number two readings alike.
-fn lock(directory: &Path) -> anyhow::Result<File> {
+/// One agent a state directory: two would send each reading twice, and each number two readings alike. A disk that
+/// takes no lock is told of, and no reason to stop measuring.
+pub(crate) fn lock(directory: &Path, events: &Events) -> anyhow::Result<Option<File>> {
     let path = directory.join("lock");
-    let file = File::create(&path).with_context(|| format!("can't make {}", path.display()))?;
+    // One that is there needs no room and no permission to write.
+    let file = match File::open(&path).or_else(|_| File::create(&path)) {
+        Ok(file) => file,
+        Err(error) if matches!(error.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::StorageFull) => {
+            let what = format!(
+                "can't make {} ({error}): nothing keeps a second container-tracker from working here too",
+                path.display()
+            );
+            events.emit(Event::Trouble(what));
+            return Ok(None);
+        }
+        Err(error) => return Err(error).with_context(|| format!("can't make {}", path.display())),
+    };
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => {
             bail!(
                 "another container-tracker works in {} (state.directory); stop it first",

@@ -8,11 +8,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracker_protocol::dps::Outcome;
 
 use crate::assignment::{Assignment, AssignmentFile};
-use crate::config::{Config, Endpoint};
+use crate::config::Config;
 use crate::event::{Event, Events};
 use crate::identity::Identity;
 use crate::lifecycle::{Action, Lifecycle, Loss};
-use crate::link::{Link, LinkError, LinkErrorKind, LinkOptions};
+use crate::link::{Link, LinkError, LinkOptions};
 use crate::session::{Kept, Session};
 use crate::stage::Tls;
 use crate::status::Connection;
@@ -76,8 +76,9 @@ impl Uplink {
         while !*shutdown.borrow() {
             let next = self.life.next();
             self.publish_state(None);
+            let heart = self.kept.heart.clone();
             tokio::select! {
-                () = sleep_until(self.kept.started + next.at) => {}
+                () = heart.during(sleep_until(self.kept.started + next.at)) => {}
                 () = certificate_changed(self.certificate(), self.timing.look_every) => {
                     self.life.nudge(self.now());
                     continue;
@@ -95,7 +96,7 @@ impl Uplink {
                     self.timing.look_every
                 };
                 tokio::select! {
-                    () = sleep(patience) => {}
+                    () = heart.during(sleep(patience)) => {}
                     _ = shutdown.changed() => {}
                 }
                 continue;
@@ -183,14 +184,8 @@ impl Uplink {
 
     fn link_options(&self, host: &str, client_id: &str, username: String, tls: Tls) -> LinkOptions {
         let connection = &self.config.connection;
-        let endpoint = match &connection.gateway {
-            Some(gateway) => Endpoint::parse(gateway, connection.port),
-            None => Ok(Endpoint { host: host.into(), port: connection.port }),
-        };
-        // The gateway was checked when the configuration was read.
-        let endpoint = endpoint.unwrap_or(Endpoint { host: host.into(), port: connection.port });
         LinkOptions {
-            endpoint,
+            endpoint: connection.endpoint(host),
             client_id: client_id.into(),
             username,
             keep_alive: connection.keep_alive,
@@ -203,9 +198,9 @@ impl Uplink {
         let dps = self.config.dps.clone();
         self.events.emit(Event::Registering { host: dps.host.clone(), id_scope: dps.id_scope.clone() });
         let id = &identity.registration_id;
-        let options =
-            self.link_options(&dps.host, id.as_str(), provisioner::username(&dps.id_scope, id), tls);
-        let outcome = provisioner::register(&options, id.clone(), self.timing.dps_answer_within).await;
+        let options = provisioner::link_options(&self.config, id, tls, self.timing.clone());
+        let answer_within = self.timing.dps_answer_within;
+        let outcome = provisioner::register(&options, id.clone(), answer_within, &self.kept.heart).await;
         let thumbprint = identity.thumbprint.clone();
         let told = outcome.clone();
         let now = self.now();
@@ -229,18 +224,11 @@ impl Uplink {
             },
             Ok(Outcome::Refused(refusal)) => Event::Refused { refusal, again },
             Ok(Outcome::TryLater { why, .. }) => Event::RegisterLater { why, again },
-            Err(error) => Event::RegisterLater { why: self.registration_error(&error), again },
-        });
-    }
-
-    /// DPS takes no connection from a device whose ID scope or client ID it does not know.
-    fn registration_error(&self, error: &LinkError) -> String {
-        match error.kind {
-            LinkErrorKind::Identity => {
-                format!("{error}; is the ID scope {} right (dps.id_scope)?", self.config.dps.id_scope)
+            Err(error) => {
+                let why = provisioner::explain(&error, &self.config.dps.id_scope);
+                Event::RegisterLater { why, again }
             }
-            LinkErrorKind::Answered | LinkErrorKind::Closed | LinkErrorKind::Outage => error.to_string(),
-        }
+        });
     }
 
     /// Keeps what the lifecycle knows: a refused device has no assignment any more.

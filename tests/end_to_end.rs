@@ -50,7 +50,9 @@ async fn cloud(factory: &Factory) -> (Emulator, Config) {
     fs::set_permissions(factory.path("device.key"), fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(factory.path("server-ca.pem"), emulator.server_ca_pem()).unwrap();
     let roots = factory.path("server-ca.pem");
-    let config = device_config(factory.directory(), emulator.id_scope(), roots, emulator.port());
+    let mut config = device_config(factory.directory(), emulator.id_scope(), roots, emulator.port());
+    // A slow machine must not make a batch of readings that this test looks at one by one.
+    config.delivery.batch_backlog = false;
     (emulator, config)
 }
 
@@ -122,11 +124,12 @@ async fn what_the_hub_receives_is_what_the_sensors_saw() {
     assert_eq!(twin["tags"]["location"], "desk");
     assert_eq!(twin["properties"]["reported"]["telemetryInterval"]["value"], 1);
     let stats = agent.stop().await;
-    assert_eq!((stats.backlog, stats.acknowledged), (0, stats.taken));
+    // The last reading may be taken at the very end; then it waits for the next start.
+    assert_eq!(stats.backlog + stats.acknowledged, stats.taken);
     while let Some(message) = telemetry.try_next().unwrap() {
         received.count(&message);
     }
-    assert_eq!((received.distinct(), received.duplicates), (stats.taken, 0));
+    assert_eq!((received.distinct(), received.duplicates), (stats.acknowledged, 0));
     emulator.shutdown().await;
 }
 

@@ -18,14 +18,9 @@ pub trait Clock: Send + Sync + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the emulator plays a data centre, which knows the time"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the emulator plays a data centre, which knows the time")]
     fn now(&self) -> DateTime<Utc> {
-        let elapsed = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
+        let elapsed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let seconds = i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX);
         DateTime::from_timestamp(seconds, elapsed.subsec_nanos()).unwrap_or(DateTime::UNIX_EPOCH)
     }
@@ -76,9 +71,7 @@ pub(crate) mod wire_time {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<DateTime<Utc>, D::Error> {
         let text = String::deserialize(input)?;
-        DateTime::parse_from_rfc3339(&text)
-            .map(|time| time.to_utc())
-            .map_err(D::Error::custom)
+        DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc()).map_err(D::Error::custom)
     }
 
     /// The same for a time that may be absent.

@@ -1,24 +1,23 @@
 //! The running emulator.
 
-use std::{
-    io::{self, Write as _},
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use thiserror::Error;
 
 use crate::{
+    access::ConnectionString,
     clock::Clock,
-    dps::{Dps, DpsError, DpsParts},
+    dps::{Dps, DpsError, DpsParts, KeptDps},
     events::{Event, EventBus},
     faults::Faults,
     hub::Hub,
+    lock::Changes,
     options::{EmulatorBuilder, EmulatorOptions},
+    rest,
     server::{Listening, accept},
+    state::{Keeper, StateDirectory, StateError, write_whole},
     subscription::Subscription,
-    tls::{ServerIdentity, ServerIdentityError, server_config},
+    tls::{ServerIdentity, ServerIdentityError, server_config, service_config},
 };
 
 /// The file that a device is to trust, in the directory given by the options.
@@ -29,6 +28,8 @@ const CA_FILE: &str = "server-ca.pem";
 /// Dropping it stops it without ceremony; [`Emulator::shutdown`] lets connections end in order.
 pub struct Emulator {
     listening: Listening,
+    service: Option<rest::Listening>,
+    keeper: Option<Keeper>,
     identity: Arc<ServerIdentity>,
     dps: Dps,
     events: EventBus,
@@ -60,6 +61,9 @@ pub enum StartError {
     /// A hub's name is no name.
     #[error(transparent)]
     Hub(#[from] DpsError),
+    /// The state directory could not be used.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The CA certificate could not be written.
     #[error("cannot write the server CA certificate to {path}: {source}")]
     WriteCa {
@@ -74,11 +78,8 @@ impl Emulator {
     /// Prepares an emulator for tests and simulation: a free port on loopback, one hub `hub-1`, and a DPS that
     /// assigns at once and asks for a second between polls.
     pub fn builder() -> EmulatorBuilder {
-        EmulatorBuilder::new(EmulatorOptions {
-            port: 0,
-            ..EmulatorOptions::default()
-        })
-        .dps_timing(std::time::Duration::from_secs(1), std::time::Duration::ZERO)
+        EmulatorBuilder::new(EmulatorOptions { port: 0, service_port: Some(0), ..EmulatorOptions::default() })
+            .dps_timing(std::time::Duration::from_secs(1), std::time::Duration::ZERO)
     }
 
     /// Starts an emulator with the options of a program, on the system's clock.
@@ -94,15 +95,20 @@ impl Emulator {
         if id_scope.is_empty() || !id_scope.chars().all(|c| c.is_ascii_alphanumeric()) {
             return Err(StartError::IdScope(id_scope));
         }
+        let state = options.state_directory.map(StateDirectory::open).transpose()?;
+        let kept = state.as_ref().map(StateDirectory::load).transpose()?.unwrap_or_default();
+        let host_name = format!("{}.azure-devices-provisioning.net", options.dps_name).to_ascii_lowercase();
         let mut names = options.extra_server_names;
-        names.push(format!("{}.azure-devices-provisioning.net", options.dps_name));
-        let identity = Arc::new(ServerIdentity::new(names)?);
+        names.push(host_name.clone());
+        let identity = Arc::new(ServerIdentity::new(kept.authority.as_ref(), names)?);
         if let Some(directory) = &options.ca_directory {
             let path = directory.join(CA_FILE);
-            write_whole(&path, &identity.ca_pem()).map_err(|source| StartError::WriteCa { path, source })?;
+            write_whole(&path, identity.ca_pem().as_bytes(), false)
+                .map_err(|source| StartError::WriteCa { path, source })?;
         }
         let events = EventBus::new(options.event_capacity.max(1), Arc::clone(&clock));
         let faults = Faults::default();
+        let changes = Changes::default();
         let dps = Dps::new(DpsParts {
             id_scope,
             retry_after: options.retry_after,
@@ -112,9 +118,18 @@ impl Emulator {
             faults: faults.clone(),
             identity: Arc::clone(&identity),
             telemetry_capacity: options.telemetry_capacity.max(1),
-        });
+            changes: changes.clone(),
+            host_name,
+            kept: kept.dps.unwrap_or_else(KeptDps::new),
+        })?;
+        for (name, hub) in kept.hubs {
+            dps.restore_hub(&name, hub)?;
+        }
         for hub in &options.hub_names {
-            dps.add_hub(hub)?;
+            // One that was kept is linked, or not any more, as it was.
+            if dps.hub(hub).is_none() {
+                dps.add_hub(hub)?;
+            }
         }
         let config = Arc::new(server_config(Arc::clone(&identity))?);
         let address = SocketAddr::new(options.listen_address, options.port);
@@ -122,14 +137,21 @@ impl Emulator {
         let listening = accept(address, config, dps.clone(), events.clone(), max_connections)
             .await
             .map_err(|source| StartError::Listen { address, source })?;
+        let service = match options.service_port {
+            Some(port) => {
+                let address = SocketAddr::new(options.listen_address, port);
+                let config = Arc::new(service_config(Arc::clone(&identity))?);
+                let listening = rest::listen(address, config, dps.clone(), max_connections).await;
+                Some(listening.map_err(|source| StartError::Listen { address, source })?)
+            }
+            None => None,
+        };
+        let keeper = match state {
+            Some(directory) => Some(Keeper::start(directory, dps.clone(), &identity, &changes)?),
+            None => None,
+        };
         tracing::info!(address = %listening.address, id_scope = dps.id_scope(), "the emulator listens");
-        Ok(Self {
-            listening,
-            identity,
-            dps,
-            events,
-            faults,
-        })
+        Ok(Self { listening, service, keeper, identity, dps, events, faults })
     }
 
     /// Where it listens.
@@ -140,6 +162,27 @@ impl Emulator {
     /// The port it listens on.
     pub fn port(&self) -> u16 {
         self.listening.address.port()
+    }
+
+    /// Where the service side listens, if it does.
+    pub fn service_address(&self) -> Option<SocketAddr> {
+        self.service.as_ref().map(|service| service.address)
+    }
+
+    /// What service clients connect with: every policy of the provisioning service and of every hub. Empty without a
+    /// service side.
+    pub fn connection_strings(&self) -> Vec<ConnectionString> {
+        let Some(address) = self.service_address() else {
+            return Vec::new();
+        };
+        let port = address.port();
+        let of_dps =
+            self.dps.access().iter().map(|policy| ConnectionString::of(self.dps.host_name(), port, policy));
+        let mut strings: Vec<_> = of_dps.collect();
+        for hub in self.dps.hubs() {
+            strings.extend(hub.access().iter().map(|policy| ConnectionString::of(hub.name(), port, policy)));
+        }
+        strings
     }
 
     /// The CA certificate that devices have to trust, in PEM.
@@ -172,20 +215,14 @@ impl Emulator {
         &self.faults
     }
 
-    /// Ends all connections and returns when the port is free; within a second.
+    /// Ends all connections, keeps the state, and returns when the ports are free; within a second or two.
     pub async fn shutdown(self) {
+        if let Some(service) = self.service {
+            service.stop().await;
+        }
         self.listening.stop().await;
+        if let Some(keeper) = self.keeper {
+            keeper.stop().await;
+        }
     }
-}
-
-/// Writes beside the file and moves it into place: a reader sees the old certificate or the new one, never half.
-fn write_whole(path: &Path, text: &str) -> io::Result<()> {
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
-    }
-    let beside = path.with_extension("pem.new");
-    let mut file = std::fs::File::create(&beside)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&beside, path)
 }

@@ -167,12 +167,7 @@ impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HandshakeFailed { peer, reason } => write!(f, "{peer}: TLS handshake failed: {reason}"),
-            Self::ConnectionRefused {
-                service,
-                client_id,
-                code,
-                reason,
-            } => {
+            Self::ConnectionRefused { service, client_id, code, reason } => {
                 let service = if service.is_empty() { "MQTT" } else { service };
                 write!(f, "{service}: \"{client_id}\" refused")?;
                 if let Some(code) = code {
@@ -181,59 +176,26 @@ impl fmt::Display for EventKind {
                 write!(f, ": {reason}")
             }
             Self::DpsConnected { registration_id } => write!(f, "DPS: \"{registration_id}\" connected"),
-            Self::Assigning {
-                registration_id,
-                enrollment,
-                ..
-            } => {
+            Self::Assigning { registration_id, enrollment, .. } => {
                 write!(f, "DPS: \"{registration_id}\" is being assigned by {enrollment}")
             }
-            Self::Assigned {
-                registration_id,
-                hub,
-                device_id,
-                substatus,
-            } => {
-                write!(
-                    f,
-                    "DPS: \"{registration_id}\" assigned to {hub} as \"{device_id}\" ({substatus})"
-                )
+            Self::Assigned { registration_id, hub, device_id, substatus } => {
+                write!(f, "DPS: \"{registration_id}\" assigned to {hub} as \"{device_id}\" ({substatus})")
             }
-            Self::RegistrationDisabled {
-                registration_id,
-                enrollment,
-            } => {
+            Self::RegistrationDisabled { registration_id, enrollment } => {
                 write!(f, "DPS: \"{registration_id}\" refused: {enrollment} is disabled")
             }
-            Self::RegistrationRefused {
-                registration_id,
-                error_code,
-                reason,
-            } => {
-                write!(
-                    f,
-                    "DPS: \"{registration_id}\" refused with {error_code}: {reason}"
-                )
+            Self::RegistrationRefused { registration_id, error_code, reason } => {
+                write!(f, "DPS: \"{registration_id}\" refused with {error_code}: {reason}")
             }
-            Self::DpsDisconnected {
-                registration_id,
-                reason,
-            } => {
+            Self::DpsDisconnected { registration_id, reason } => {
                 write!(f, "DPS: \"{registration_id}\" disconnected: {reason}")
             }
             Self::DeviceConnected { hub, device_id } => write!(f, "{hub}: \"{device_id}\" connected"),
-            Self::DeviceDisconnected {
-                hub,
-                device_id,
-                reason,
-            } => {
+            Self::DeviceDisconnected { hub, device_id, reason } => {
                 write!(f, "{hub}: \"{device_id}\" disconnected: {reason}")
             }
-            Self::Reported {
-                hub,
-                device_id,
-                version,
-            } => {
+            Self::Reported { hub, device_id, version } => {
                 write!(f, "{hub}: \"{device_id}\" reported properties, version {version}")
             }
         }
@@ -249,19 +211,13 @@ pub(crate) struct EventBus {
 
 impl EventBus {
     pub(crate) fn new(capacity: usize, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            sender: broadcast::Sender::new(capacity),
-            clock,
-        }
+        Self { sender: broadcast::Sender::new(capacity), clock }
     }
 
     pub(crate) fn tell(&self, kind: EventKind) {
         tracing::info!(target: "tracker_emulator::events", "{kind}");
         // Nobody listening is no fault.
-        let _ = self.sender.send(Arc::new(Event {
-            time: self.clock.now(),
-            kind,
-        }));
+        let _ = self.sender.send(Arc::new(Event { time: self.clock.now(), kind }));
     }
 
     pub(crate) fn subscribe(&self) -> Subscription<Event> {

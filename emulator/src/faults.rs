@@ -5,23 +5,46 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::lock::lock;
 
 /// A fault to inject.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Fault {
     /// Which service misbehaves.
     pub service: FaultyService,
     /// To which registration ID (at DPS) or device ID (at a hub); to all when `None`.
+    #[serde(default)]
     pub device: Option<String>,
     /// What it does.
+    #[serde(flatten)]
     pub kind: FaultKind,
     /// How many times; until it is cleared when `None`.
+    #[serde(default)]
     pub times: Option<u32>,
 }
 
-/// Whose fault it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+impl Fault {
+    /// Whether its numbers make sense; `Err` says which do not.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match self.kind {
+            FaultKind::RefuseConnect(code) if !(1..=5).contains(&code) => {
+                Err(format!("the return code {code} of a CONNACK is not in 1 to 5"))
+            }
+            FaultKind::DpsError { status, .. } if !(300..=599).contains(&status) => {
+                Err(format!("the status {status} is not in 300 to 599"))
+            }
+            FaultKind::Throttle { per_second: 0 } => Err("perSecond has to be 1 or more".into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whose fault it is. As text: `dps`, `hubs`, or the host name of a hub.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub enum FaultyService {
     /// The provisioning service.
     Dps,
@@ -31,8 +54,29 @@ pub enum FaultyService {
     AnyHub,
 }
 
-/// What goes wrong.
-#[derive(Clone, Debug, PartialEq)]
+impl From<String> for FaultyService {
+    fn from(text: String) -> Self {
+        match text.to_ascii_lowercase() {
+            text if text == "dps" => Self::Dps,
+            text if text == "hubs" => Self::AnyHub,
+            name => Self::Hub(name),
+        }
+    }
+}
+
+impl From<FaultyService> for String {
+    fn from(service: FaultyService) -> Self {
+        match service {
+            FaultyService::Dps => "dps".into(),
+            FaultyService::AnyHub => "hubs".into(),
+            FaultyService::Hub(name) => name,
+        }
+    }
+}
+
+/// What goes wrong. As JSON: `{"fault":"latency","milliseconds":250}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub enum FaultKind {
     /// CONNECT is answered with this return code, 1 to 5.
     RefuseConnect(u8),
@@ -53,15 +97,109 @@ pub enum FaultKind {
     DelayPubAck(Duration),
     /// A PUBLISH of `QoS` 1 is acknowledged twice.
     DuplicatePubAck,
+    /// A message from the cloud, a change of desired properties, or a method call is delivered twice.
+    DuplicateDelivery,
+    /// Every packet of the client takes this much longer to arrive; their order stays.
+    Latency(Duration),
+    /// A client that publishes more often than this in a second is throttled as Azure does it: a hub drops the
+    /// connection, DPS answers 429.
+    Throttle {
+        /// Publishes allowed in any second.
+        per_second: u32,
+    },
     /// The connection is closed at the next packet of the client.
     DropConnection,
     /// Packets are read and nothing comes of them.
     BlackHole,
 }
 
+/// The JSON form of [`FaultKind`].
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "fault", rename_all = "camelCase", rename_all_fields = "camelCase")]
+enum Written {
+    RefuseConnect {
+        code: u8,
+    },
+    DpsError {
+        status: u16,
+        #[serde(default)]
+        retry_after_seconds: Option<u64>,
+    },
+    NeverAssign,
+    GarbageBody,
+    WithholdPubAck,
+    DelayPubAck {
+        milliseconds: u64,
+    },
+    DuplicatePubAck,
+    DuplicateDelivery,
+    Latency {
+        milliseconds: u64,
+    },
+    Throttle {
+        per_second: u32,
+    },
+    DropConnection,
+    BlackHole,
+}
+
+impl From<Written> for FaultKind {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::RefuseConnect { code } => Self::RefuseConnect(code),
+            Written::DpsError { status, retry_after_seconds } => {
+                Self::DpsError { status, retry_after: retry_after_seconds.map(Duration::from_secs) }
+            }
+            Written::NeverAssign => Self::NeverAssign,
+            Written::GarbageBody => Self::GarbageBody,
+            Written::WithholdPubAck => Self::WithholdPubAck,
+            Written::DelayPubAck { milliseconds } => Self::DelayPubAck(Duration::from_millis(milliseconds)),
+            Written::DuplicatePubAck => Self::DuplicatePubAck,
+            Written::DuplicateDelivery => Self::DuplicateDelivery,
+            Written::Latency { milliseconds } => Self::Latency(Duration::from_millis(milliseconds)),
+            Written::Throttle { per_second } => Self::Throttle { per_second },
+            Written::DropConnection => Self::DropConnection,
+            Written::BlackHole => Self::BlackHole,
+        }
+    }
+}
+
+impl From<FaultKind> for Written {
+    fn from(kind: FaultKind) -> Self {
+        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        match kind {
+            FaultKind::RefuseConnect(code) => Self::RefuseConnect { code },
+            FaultKind::DpsError { status, retry_after } => {
+                Self::DpsError { status, retry_after_seconds: retry_after.map(|time| time.as_secs()) }
+            }
+            FaultKind::NeverAssign => Self::NeverAssign,
+            FaultKind::GarbageBody => Self::GarbageBody,
+            FaultKind::WithholdPubAck => Self::WithholdPubAck,
+            FaultKind::DelayPubAck(time) => Self::DelayPubAck { milliseconds: milliseconds(time) },
+            FaultKind::DuplicatePubAck => Self::DuplicatePubAck,
+            FaultKind::DuplicateDelivery => Self::DuplicateDelivery,
+            FaultKind::Latency(time) => Self::Latency { milliseconds: milliseconds(time) },
+            FaultKind::Throttle { per_second } => Self::Throttle { per_second },
+            FaultKind::DropConnection => Self::DropConnection,
+            FaultKind::BlackHole => Self::BlackHole,
+        }
+    }
+}
+
 /// Names an injected fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FaultId(u64);
+
+impl FaultId {
+    /// The number by which the REST API names it.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 /// The faults in force. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -123,8 +261,7 @@ impl Faults {
 
     /// Whether a fault of this kind is to be played here.
     pub(crate) fn strikes(&self, place: Place<'_>, kind: &FaultKind) -> bool {
-        self.take(place, |candidate| (candidate == kind).then_some(()))
-            .is_some()
+        self.take(place, |candidate| (candidate == kind).then_some(())).is_some()
     }
 }
 
@@ -140,14 +277,10 @@ impl Place<'_> {
     fn is_meant_by(self, fault: &Fault) -> bool {
         let service = match (&fault.service, self.hub) {
             (FaultyService::Dps, None) | (FaultyService::AnyHub, Some(_)) => true,
-            (FaultyService::Hub(meant), Some(hub)) => meant == hub,
+            (FaultyService::Hub(meant), Some(hub)) => meant.eq_ignore_ascii_case(hub),
             _ => false,
         };
-        service
-            && fault
-                .device
-                .as_deref()
-                .is_none_or(|device| device.eq_ignore_ascii_case(self.device))
+        service && fault.device.as_deref().is_none_or(|device| device.eq_ignore_ascii_case(self.device))
     }
 }
 
@@ -167,17 +300,8 @@ mod tests {
         let strikes = |hub, device| faults.strikes(Place { hub, device }, &FaultKind::NeverAssign);
         assert!(!strikes(None, "b"));
         assert!(!strikes(Some("hub"), "a"));
-        assert!(!faults.strikes(
-            Place {
-                hub: None,
-                device: "a"
-            },
-            &FaultKind::GarbageBody
-        ));
-        assert!(
-            strikes(None, "A"),
-            "registration IDs are compared without regard to case"
-        );
+        assert!(!faults.strikes(Place { hub: None, device: "a" }, &FaultKind::GarbageBody));
+        assert!(strikes(None, "A"), "registration IDs are compared without regard to case");
         assert!(strikes(None, "a"));
         assert!(!strikes(None, "a"));
         assert!(faults.list().is_empty());

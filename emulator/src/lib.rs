@@ -1,24 +1,29 @@
-//! A local Azure: the Device Provisioning Service and any number of IoT hubs, on one port of your machine.
+//! A local Azure: the Device Provisioning Service and any number of IoT hubs, on two ports of your machine.
 //!
 //! ```text
-//!             one port, MQTT 3.1.1 over mutual TLS                         in the process
+//!             one port, MQTT 3.1.1 over mutual TLS
 //!  device ──▶ TLS: client certificate passed on, not judged
 //!         ──▶ CONNECT: the user name says DPS or which hub
-//!               ├─ DPS session:  register ─▶ verdict on the chain ─▶ hub, identity, record ◀── Dps
-//!               └─ hub session:  telemetry, twin, methods, messages ◀────── Registry ◀──────── Hub
-//!  both tell what happens ─────────────────────────────────────────────────────▶ Emulator::events()
-//!  telemetry, as the hub received it ──────────────────────────────────────────▶ Hub::telemetry()
+//!               ├─ DPS session:  register ─▶ verdict on chain or token ─▶ hub, identity, record ◀── Dps ◀─┐
+//!               └─ hub session:  telemetry, twin, methods, messages ◀────── Registry ◀───────────── Hub ◀─┤
+//!             another port, REST over HTTPS                                                               │
+//!  service ─▶ host name or key says which service ─▶ shared access signature ─▶ the same calls ───────────┘
+//!
+//!  all tell what happens ──────────────────────────────────────────────────────▶ Emulator::events()
+//!  telemetry, as the hub received it ──────────────────────────────────────────▶ Hub::telemetry(), GET /telemetry
+//!  what has to outlive a restart ──────────────────────────────────────────────▶ state directory, if asked for
 //! ```
 //!
-//! It is for simulation, for tests of devices and their SDKs, and to be run as a program. It answers as Azure is
-//! documented, or was seen, to answer, refusals included: wrong ID scope, untrusted chain, disabled enrollment, taken
-//! over connection, topics that do not exist.
+//! It is for simulation, for tests of devices, backends and their SDKs, and to be run as a program. It answers as Azure
+//! is documented, or was seen, to answer, refusals included: wrong ID scope, untrusted chain, disabled enrollment, taken
+//! over connection, topics that do not exist, stale entity tags, bad signatures.
 //!
 //! # What it does not do
 //!
-//! It says so where it is asked for it: symmetric keys, SAS tokens and TPM; the allocation policies geoLatency and
-//! custom; certificate signing requests; module identities; `QoS` 2; MQTT over `WebSockets`, AMQP and HTTPS; file upload.
-//! It imitates no throttling of its own accord (see [`Faults`]) and keeps nothing beyond its own life.
+//! It says so where it is asked for it: TPM; certificate signing requests; module identities; hub authentication by
+//! certificate authority; `QoS` 2; MQTT over `WebSockets`, AMQP, and HTTPS for devices; Microsoft Entra tokens; jobs,
+//! configurations, digital twins and file upload.
+//! It imitates no throttling of its own accord (see [`Faults`]).
 //! Nothing in it is meant to protect anything: do not let it face a network you do not trust.
 //!
 //! # Example
@@ -47,22 +52,31 @@
 //! Through `tracing`: target `tracker_emulator::events` (info) tells every event in a line,
 //! `tracker_emulator::wire` (trace) every MQTT packet in both directions, without bodies and passwords.
 
+mod access;
 mod clock;
 mod dps;
 mod emulator;
 mod events;
 mod faults;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hub;
 mod id;
+mod keys;
 mod lock;
 mod mqtt;
 mod options;
+mod outgoing;
 pub mod pki;
+mod rest;
+mod sas;
 mod server;
+mod state;
 mod subscription;
 mod tls;
 mod x509;
 
+pub use access::ConnectionString;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use dps::{
     AllocationPolicy, AttestationMechanism, AttestationType, CaCertificate, CaReferences, Certificates,
@@ -75,11 +89,13 @@ pub use emulator::{Emulator, StartError};
 pub use events::{DisconnectReason, Event, EventKind};
 pub use faults::{Fault, FaultId, FaultKind, Faults, FaultyService};
 pub use hub::{
-    Authentication, AuthenticationType, CloudToDeviceMessage, ConnectionState, Device, DeviceStatus,
-    DirectMethod, Hub, HubError, MethodResult, TelemetryCounters, TelemetryMessage, Twin, TwinError,
-    TwinPatch, TwinProperties, X509Thumbprint,
+    Authentication, AuthenticationType, CloudToDeviceMessage, ConnectionState, Device, DeviceSettings,
+    DeviceStatus, DirectMethod, Hub, HubError, MethodResult, TelemetryCounters, TelemetryMessage, Twin,
+    TwinError, TwinPatch, TwinProperties, X509Thumbprint,
 };
+pub use keys::SymmetricKey;
 pub use options::{EmulatorBuilder, EmulatorOptions};
+pub use state::StateError;
 pub use subscription::{Subscription, SubscriptionError};
 pub use tls::ServerIdentityError;
 pub use x509::{CertificateError, X509CertificateInfo};

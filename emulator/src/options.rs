@@ -7,6 +7,9 @@ use crate::{
     emulator::{Emulator, StartError},
 };
 
+/// The port of the service side unless another is asked for.
+const DEFAULT_SERVICE_PORT: u16 = 8443;
+
 /// The options of an emulator, each with a default that suits a program people run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmulatorOptions {
@@ -14,6 +17,9 @@ pub struct EmulatorOptions {
     pub listen_address: IpAddr,
     /// TCP port for DPS and all hubs; 0 picks a free one. Devices and SDKs expect 8883.
     pub port: u16,
+    /// TCP port of the service side (REST over HTTPS); 0 picks a free one, `None` leaves the service side out. Node's
+    /// service SDKs know only 443.
+    pub service_port: Option<u16>,
     /// The ID scope of the provisioning service.
     pub id_scope: String,
     /// The name of the provisioning service: `{dps_name}.azure-devices-provisioning.net` is in the server certificate.
@@ -28,7 +34,10 @@ pub struct EmulatorOptions {
     pub extra_server_names: Vec<String>,
     /// Directory (made if need be) where `server-ca.pem` is written, for devices to trust.
     pub ca_directory: Option<PathBuf>,
-    /// Connections served at a time; more wait.
+    /// Directory (made if need be) where everything is kept that has to outlive a restart, keys included; without one
+    /// it is gone when the emulator stops.
+    pub state_directory: Option<PathBuf>,
+    /// Connections served at a time, of devices and of services each; more wait.
     pub max_connections: usize,
     /// Messages kept for a telemetry subscriber that falls behind, of each hub; a message may have 256 KB.
     pub telemetry_capacity: usize,
@@ -41,6 +50,7 @@ impl Default for EmulatorOptions {
         Self {
             listen_address: IpAddr::from([127, 0, 0, 1]),
             port: tracker_protocol::MQTT_TLS_PORT,
+            service_port: Some(DEFAULT_SERVICE_PORT),
             id_scope: "0ne00000001".into(),
             dps_name: "emulator-dps".into(),
             hub_names: vec!["hub-1".into()],
@@ -48,6 +58,7 @@ impl Default for EmulatorOptions {
             assigning_time: Duration::from_secs(1),
             extra_server_names: Vec::new(),
             ca_directory: None,
+            state_directory: None,
             max_connections: 10_000,
             telemetry_capacity: 16_384,
             event_capacity: 4_096,
@@ -64,10 +75,7 @@ pub struct EmulatorBuilder {
 
 impl EmulatorBuilder {
     pub(crate) fn new(options: EmulatorOptions) -> Self {
-        Self {
-            options,
-            clock: Arc::new(SystemClock),
-        }
+        Self { options, clock: Arc::new(SystemClock) }
     }
 
     /// Listens on this address.
@@ -81,6 +89,20 @@ impl EmulatorBuilder {
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.options.port = port;
+        self
+    }
+
+    /// Serves the service side on this port; 0 picks a free one.
+    #[must_use]
+    pub fn service_port(mut self, port: u16) -> Self {
+        self.options.service_port = Some(port);
+        self
+    }
+
+    /// Keeps everything that has to outlive a restart in this directory.
+    #[must_use]
+    pub fn state_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.options.state_directory = Some(directory.into());
         self
     }
 

@@ -91,17 +91,9 @@ impl CertificateAuthority {
     /// A self-signed root with a key of the given kind.
     pub fn root_with(common_name: &str, validity: Validity, key: KeyAlgorithm) -> Result<Self, PkiError> {
         let params = ca_params(common_name, validity)?;
-        let made = key
-            .generate()
-            .and_then(|key| CertifiedIssuer::self_signed(params, key));
-        let issuer = made.map_err(|source| PkiError::Make {
-            name: common_name.into(),
-            source,
-        })?;
-        Ok(Self {
-            issuer,
-            chain_pem: String::new(),
-        })
+        let made = key.generate().and_then(|key| CertifiedIssuer::self_signed(params, key));
+        let issuer = made.map_err(|source| PkiError::Make { name: common_name.into(), source })?;
+        Ok(Self { issuer, chain_pem: String::new() })
     }
 
     /// An intermediate signed by this authority.
@@ -111,10 +103,7 @@ impl CertificateAuthority {
         let made = KeyAlgorithm::default()
             .generate()
             .and_then(|key| CertifiedIssuer::signed_by(params, key, &self.issuer));
-        let issuer = made.map_err(|source| PkiError::Make {
-            name: common_name.into(),
-            source,
-        })?;
+        let issuer = made.map_err(|source| PkiError::Make { name: common_name.into(), source })?;
         let chain_pem = issuer.pem() + &self.chain_pem;
         Ok(Self { issuer, chain_pem })
     }
@@ -133,13 +122,9 @@ impl CertificateAuthority {
     ) -> Result<DeviceCredentials, PkiError> {
         let mut params = leaf_params(registration_id, validity)?;
         params.use_authority_key_identifier_extension = true;
-        let made = key
-            .generate()
-            .and_then(|key| Ok((params.signed_by(&key, &self.issuer)?, key)));
-        let (certificate, key) = made.map_err(|source| PkiError::Make {
-            name: registration_id.into(),
-            source,
-        })?;
+        let made = key.generate().and_then(|key| Ok((params.signed_by(&key, &self.issuer)?, key)));
+        let (certificate, key) =
+            made.map_err(|source| PkiError::Make { name: registration_id.into(), source })?;
         Ok(DeviceCredentials {
             certificate_pem: certificate.pem(),
             chain_pem: certificate.pem() + &self.chain_pem,
@@ -162,28 +147,18 @@ impl DeviceCredentials {
     /// A self-signed leaf, for an individual enrollment.
     pub fn self_signed(registration_id: &str, validity: Validity) -> Result<Self, PkiError> {
         let params = leaf_params(registration_id, validity)?;
-        let made = KeyAlgorithm::default()
-            .generate()
-            .and_then(|key| Ok((params.self_signed(&key)?, key)));
-        let (certificate, key) = made.map_err(|source| PkiError::Make {
-            name: registration_id.into(),
-            source,
-        })?;
+        let made = KeyAlgorithm::default().generate().and_then(|key| Ok((params.self_signed(&key)?, key)));
+        let (certificate, key) =
+            made.map_err(|source| PkiError::Make { name: registration_id.into(), source })?;
         let pem = certificate.pem();
-        Ok(Self {
-            certificate_pem: pem.clone(),
-            chain_pem: pem,
-            key_pem: key.serialize_pem(),
-        })
+        Ok(Self { certificate_pem: pem.clone(), chain_pem: pem, key_pem: key.serialize_pem() })
     }
 }
 
 /// The key stays out of logs.
 impl std::fmt::Debug for DeviceCredentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DeviceCredentials")
-            .field("chain_pem", &self.chain_pem)
-            .finish_non_exhaustive()
+        f.debug_struct("DeviceCredentials").field("chain_pem", &self.chain_pem).finish_non_exhaustive()
     }
 }
 
@@ -214,10 +189,7 @@ fn leaf_params(registration_id: &str, validity: Validity) -> Result<CertificateP
 const LAST_SECOND: i64 = 253_402_300_799;
 
 fn params(common_name: &str, validity: Validity) -> Result<CertificateParams, PkiError> {
-    let Validity {
-        not_before,
-        not_after,
-    } = validity;
+    let Validity { not_before, not_after } = validity;
     let (Ok(start), Ok(end), true) = (
         u64::try_from(not_before.timestamp()),
         u64::try_from(not_after.timestamp()),

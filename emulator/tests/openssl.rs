@@ -15,11 +15,7 @@ fn openssl(directory: &Path, arguments: &str) {
         .current_dir(directory)
         .output()
         .expect("the openssl command line is installed");
-    assert!(
-        output.status.success(),
-        "openssl {arguments}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn write(directory: &Path, name: &str, text: &str) {
@@ -43,18 +39,12 @@ fn chain(directory: &Path, new_key: &str, leaf_extensions: Option<&str>) -> Devi
     for name in ["root", "factory", "leaf"] {
         openssl(directory, &format!("genpkey {new_key} -out {name}.key"));
     }
-    openssl(
-        directory,
-        "req -new -key root.key -subj /O=Lab/CN=root -out root.csr",
-    );
+    openssl(directory, "req -new -key root.key -subj /O=Lab/CN=root -out root.csr");
     openssl(
         directory,
         "x509 -req -in root.csr -signkey root.key -days 30 -sha256 -extfile ca.ext -out root.pem",
     );
-    openssl(
-        directory,
-        "req -new -key factory.key -subj /O=Lab/CN=factory -out factory.csr",
-    );
+    openssl(directory, "req -new -key factory.key -subj /O=Lab/CN=factory -out factory.csr");
     let sign = "-CAcreateserial -days 30 -sha256";
     openssl(
         directory,
@@ -62,10 +52,7 @@ fn chain(directory: &Path, new_key: &str, leaf_extensions: Option<&str>) -> Devi
             "x509 -req -in factory.csr -CA root.pem -CAkey root.key {sign} -extfile ca.ext -out factory.pem"
         ),
     );
-    openssl(
-        directory,
-        "req -new -key leaf.key -subj /CN=sensor-thl-001 -out leaf.csr",
-    );
+    openssl(directory, "req -new -key leaf.key -subj /CN=sensor-thl-001 -out leaf.csr");
     let extensions = leaf_extensions.map_or("", |extensions| {
         write(directory, "leaf.ext", extensions);
         "-extfile leaf.ext"
@@ -91,18 +78,11 @@ async fn provision(directory: &Path, credentials: &DeviceCredentials) {
         .upload_verified("openssl-root", &read(directory, "root.pem"))
         .expect("a CA certificate");
     let attestation = AttestationMechanism::signing_certificate(read(directory, "factory.pem"));
-    dps.create_enrollment_group(EnrollmentGroup::new("openssl", attestation))
-        .expect("a group");
+    dps.create_enrollment_group(EnrollmentGroup::new("openssl", attestation)).expect("a group");
     let (status, body) = lab.register("sensor-thl-001", credentials).await;
     assert_eq!((status, &body["status"]), (200, &json!("assigned")), "{body}");
-    let mut client = lab
-        .to_hub("sensor-thl-001", credentials)
-        .connect()
-        .await
-        .expect("the hub lets in");
-    client
-        .publish("devices/sensor-thl-001/messages/events/", "{}")
-        .await;
+    let mut client = lab.to_hub("sensor-thl-001", credentials).connect().await.expect("the hub lets in");
+    client.publish("devices/sensor-thl-001/messages/events/", "{}").await;
 }
 
 const EC: &str = "-algorithm EC -pkeyopt ec_paramgen_curve:P-256";
@@ -153,19 +133,9 @@ async fn the_openssl_client_is_served_with_either_version_of_tls() {
                 .stdin(std::process::Stdio::null())
                 .output()
         });
-        let output = output
-            .await
-            .expect("it ends")
-            .expect("the openssl command line is installed");
+        let output = output.await.expect("it ends").expect("the openssl command line is installed");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(
-            output.status.success(),
-            "{text}{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        assert!(
-            text.contains("Verify return code: 0 (ok)") || text.contains("Verification: OK"),
-            "{text}"
-        );
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(text.contains("Verify return code: 0 (ok)") || text.contains("Verification: OK"), "{text}");
     }
 }

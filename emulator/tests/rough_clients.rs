@@ -16,23 +16,16 @@ use tracker_emulator::{EventKind, Subscription};
 async fn tls_stream(lab: &Lab) -> TlsStream<TcpStream> {
     let credentials = lab.credentials("rough");
     let config = tls(&lab.emulator, Some(&credentials), rustls::DEFAULT_VERSIONS);
-    let stream = TcpStream::connect(lab.emulator.address())
-        .await
-        .expect("a connection");
+    let stream = TcpStream::connect(lab.emulator.address()).await.expect("a connection");
     let name = ServerName::try_from("localhost").expect("a name");
-    TlsConnector::from(Arc::clone(&config))
-        .connect(name, stream)
-        .await
-        .expect("TLS")
+    TlsConnector::from(Arc::clone(&config)).connect(name, stream).await.expect("TLS")
 }
 
 /// What comes until the server closes.
 async fn rest(stream: &mut TlsStream<TcpStream>) -> Vec<u8> {
     let mut bytes = Vec::new();
     // An abrupt end is an end too.
-    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes))
-        .await
-        .expect("it closes in time");
+    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("it closes in time");
     bytes
 }
 
@@ -66,9 +59,7 @@ async fn bytes_that_are_not_mqtt_end_the_connection_with_a_reason() {
         let said = refusal(&mut events).await;
         assert!(said.contains(reason), "{said}");
     }
-    neighbour
-        .publish("devices/good/messages/events/", "undisturbed")
-        .await;
+    neighbour.publish("devices/good/messages/events/", "undisturbed").await;
 }
 
 #[tokio::test]
@@ -84,9 +75,7 @@ async fn another_version_of_mqtt_is_refused_with_code_1() {
 async fn bytes_that_are_not_tls_end_the_connection() {
     let lab = Lab::start().await;
     let mut events = lab.emulator.events();
-    let mut stream = TcpStream::connect(lab.emulator.address())
-        .await
-        .expect("a connection");
+    let mut stream = TcpStream::connect(lab.emulator.address()).await.expect("a connection");
     stream.write_all(&[0x10; 64]).await.expect("written");
     assert!(!refusal(&mut events).await.is_empty());
 }
@@ -96,18 +85,10 @@ async fn hundreds_of_silent_connections_do_not_keep_others_out() {
     let lab = Lab::start().await;
     let mut silent = Vec::new();
     for _ in 0..300 {
-        silent.push(
-            TcpStream::connect(lab.emulator.address())
-                .await
-                .expect("a connection"),
-        );
+        silent.push(TcpStream::connect(lab.emulator.address()).await.expect("a connection"));
     }
     let online = tokio::time::timeout(Duration::from_secs(5), lab.online("good"));
-    online
-        .await
-        .expect("in time")
-        .publish("devices/good/messages/events/", "x")
-        .await;
+    online.await.expect("in time").publish("devices/good/messages/events/", "x").await;
 }
 
 #[tokio::test]
@@ -119,39 +100,20 @@ async fn the_ca_certificate_is_written_where_the_options_say() {
         extra_server_names: vec!["my-laptop.lan".into(), "192.168.7.7".into()],
         ..tracker_emulator::EmulatorOptions::default()
     };
-    let emulator = tracker_emulator::Emulator::start(options.clone())
-        .await
-        .expect("it starts");
+    let emulator = tracker_emulator::Emulator::start(options.clone()).await.expect("it starts");
     let written = std::fs::read_to_string(directory.path().join("trust/server-ca.pem")).expect("a file");
     assert_eq!(written, emulator.server_ca_pem());
 
-    let taken = tracker_emulator::EmulatorOptions {
-        port: emulator.port(),
-        ..options
-    };
-    let error = tracker_emulator::Emulator::start(taken)
-        .await
-        .err()
-        .expect("the port is taken");
-    assert!(
-        error.to_string().contains("is another emulator running?"),
-        "{error}"
-    );
+    let taken = tracker_emulator::EmulatorOptions { port: emulator.port(), ..options };
+    let error = tracker_emulator::Emulator::start(taken).await.err().expect("the port is taken");
+    assert!(error.to_string().contains("is another emulator running?"), "{error}");
     let nameless = tracker_emulator::EmulatorOptions {
         port: 0,
         extra_server_names: vec!["not a näme".into()],
         ..tracker_emulator::EmulatorOptions::default()
     };
-    let error = tracker_emulator::Emulator::start(nameless)
-        .await
-        .err()
-        .expect("no name");
-    assert!(
-        error
-            .to_string()
-            .contains("\"not a näme\" cannot stand in the server certificate"),
-        "{error}"
-    );
+    let error = tracker_emulator::Emulator::start(nameless).await.err().expect("no name");
+    assert!(error.to_string().contains("\"not a näme\" cannot stand in the server certificate"), "{error}");
 }
 
 /// A CONNECT of MQTT 3.1.1 with clean session and a user name.
@@ -181,18 +143,11 @@ async fn a_resumed_session_brings_its_certificate_along() {
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let config = tls(&lab.emulator, Some(&credentials), &[version]);
         for resumed in [false, true] {
-            let stream = TcpStream::connect(lab.emulator.address())
-                .await
-                .expect("a connection");
+            let stream = TcpStream::connect(lab.emulator.address()).await.expect("a connection");
             let name = ServerName::try_from("localhost").expect("a name");
-            let mut stream = TlsConnector::from(Arc::clone(&config))
-                .connect(name, stream)
-                .await
-                .expect("TLS");
-            stream
-                .write_all(&connect_packet("d1", &user_name))
-                .await
-                .expect("written");
+            let mut stream =
+                TlsConnector::from(Arc::clone(&config)).connect(name, stream).await.expect("TLS");
+            stream.write_all(&connect_packet("d1", &user_name)).await.expect("written");
             let mut answer = [0; 4];
             stream.read_exact(&mut answer).await.expect("a CONNACK");
             assert_eq!(answer, [0x20, 2, 0, 0]);
@@ -209,10 +164,7 @@ async fn names_that_are_too_long_are_refused_and_not_repeated_whole() {
     let long = "x".repeat(60_000);
     for (client_id, user_name, code) in [(&long[..], "u", 2), ("c", &long[..], 5)] {
         let mut stream = tls_stream(&lab).await;
-        stream
-            .write_all(&connect_packet(client_id, user_name))
-            .await
-            .expect("written");
+        stream.write_all(&connect_packet(client_id, user_name)).await.expect("written");
         assert_eq!(rest(&mut stream).await, [0x20, 2, 0, code]);
         let told = event(&mut events, |kind| match kind {
             EventKind::ConnectionRefused { .. } => Some(kind.to_string()),

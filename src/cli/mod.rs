@@ -1,11 +1,19 @@
 //! The command line.
 
+mod check;
+mod deprovision;
+mod log;
+mod provision;
 mod run;
+mod signals;
+mod status;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+pub use log::start as start_log;
 
 /// Device agent for container trackers: BME280 and GPS to Azure IoT Hub, provisioned by DPS with an X.509 certificate.
 #[derive(Debug, Parser)]
@@ -19,18 +27,32 @@ pub struct Cli {
 enum Command {
     /// Run the device service: measure, provision, deliver, for ever.
     Run(RunArgs),
+    /// Look at everything that a tracker needs, and say what is wrong and how to mend it.
+    Check(check::CheckArgs),
+    /// Show what the running agent is doing.
+    Status(status::StatusArgs),
+    /// Register once with DPS and show the assigned hub, for factory lines.
+    Provision(provision::ProvisionArgs),
+    /// Forget the assigned hub and the settings of the twin, and if wanted the journal.
+    Deprovision(deprovision::DeprovisionArgs),
     /// Play a fleet on this computer: simulated containers, and by default a local emulator of Azure.
     #[cfg(feature = "lab")]
     Simulate(crate::lab::SimulateArgs),
     /// Run the local emulator of Azure DPS and IoT Hub alone, for any device or SDK.
     #[cfg(feature = "lab")]
     Emulator(crate::lab::EmulatorArgs),
+    /// Operate a provisioning service and its hubs, of the local emulator or of Azure, with the verbs of `az iot`.
+    #[cfg(feature = "lab")]
+    Cloud(Box<crate::lab::CloudArgs>),
 }
+
+/// Where the package puts the configuration.
+const DEFAULT_CONFIG: &str = "/etc/container-tracker/tracker.toml";
 
 #[derive(Debug, clap::Args)]
 struct RunArgs {
     /// The configuration file.
-    #[arg(long, value_name = "FILE", default_value = "/etc/container-tracker/tracker.toml")]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     config: PathBuf,
     /// How much the log tells: error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
@@ -41,14 +63,20 @@ struct RunArgs {
 pub fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let result = match command {
-        Command::Run(RunArgs { config, log }) => run::run(&config, log),
+        Command::Run(RunArgs { config, log }) => run::run(&config, log).map(|()| ExitCode::SUCCESS),
+        Command::Check(args) => Ok(check::run(&args)),
+        Command::Status(args) => status::run(&args),
+        Command::Provision(args) => provision::run(&args),
+        Command::Deprovision(args) => deprovision::run(&args),
         #[cfg(feature = "lab")]
-        Command::Simulate(args) => crate::lab::simulate(args),
+        Command::Simulate(args) => crate::lab::simulate(args).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "lab")]
-        Command::Emulator(args) => crate::lab::emulator(args),
+        Command::Emulator(args) => crate::lab::emulator(args).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "lab")]
+        Command::Cloud(args) => crate::lab::cloud(*args).map(|()| ExitCode::SUCCESS),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("container-tracker: {error:#}");
             ExitCode::FAILURE
@@ -80,17 +108,8 @@ pub async fn asked_to_stop() {
     }
 }
 
-/// Sends the log to standard error: with time and colour for people, without for journald, which adds its own time.
-pub fn start_log(level: tracing::Level) {
-    use std::io::IsTerminal;
-    let log = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_target(false)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    if std::env::var_os("JOURNAL_STREAM").is_some() {
-        log.without_time().init();
-    } else {
-        log.init();
-    }
+/// Says a line to whoever started the program; a reader who has gone away is no reason to fail.
+fn say(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }

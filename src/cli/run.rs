@@ -9,11 +9,17 @@ use tokio::time::Instant;
 use tracker_sensors::bme280::{Address, EnvironmentSensor, Settings};
 use tracker_sensors::gps::{PlausibilitySettings, Receiver, ReceiverSettings, SerialSource};
 
+use super::signals::{Signal, Signals};
 use crate::assignment::AssignmentFile;
 use crate::clock::{Clock, SystemClock, build_date};
 use crate::config::{Bme280Config, Config, GpsConfig};
-use crate::event::Events;
+use crate::event::{Event, Events};
+use crate::heartbeat::Vitals;
 use crate::identity::Identity;
+use crate::notify::Notify;
+use crate::recent::Recent;
+use crate::status_file::StatusFile;
+use crate::supervisor::Supervision;
 use crate::timing::Timing;
 use crate::tls;
 use crate::tracker::Tracker;
@@ -22,20 +28,112 @@ use crate::tracker::Tracker;
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 
 pub(super) fn run(path: &Path, level: tracing::Level) -> anyhow::Result<()> {
-    super::start_log(level);
+    super::log::start(level);
     let config = Config::load(path)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.clock.trust_system));
-    let device = check_identity(&config, &*clock)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("no async runtime")?;
-    runtime.block_on(async {
-        let environment = environment_sensor(&config.sensors.bme280);
-        let gps = gps_receiver(&config.sensors.gps);
-        let events = Events::log(device);
-        let timing = Timing::default();
-        let tracker = Tracker { config, environment, gps, clock, events, first_wait: FIRST_WAIT, timing };
-        tracker.run(super::asked_to_stop()).await.map(|_| ())
-    })
+    let result = runtime.block_on(serve(path, config, clock));
+    // A name that is being looked up, or a bus that hangs, must not hold up the end.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    result
+}
+
+/// Runs trackers, one after the other, each with the configuration of its time.
+async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
+    let mut device = check_identity(&config, &*clock)?;
+    let recent = Recent::new(clock.clone());
+    let file = StatusFile::new(&config.state.directory);
+    let notify = Notify::from_environment();
+    let mut signals = Signals::listen().context("no signals can be received")?;
+    let mut first_wait = FIRST_WAIT;
+    loop {
+        let events = recent.listen(Events::log(device.clone()));
+        let supervision = Supervision {
+            notify: notify.clone(),
+            vitals: Vitals::default(),
+            file: Some((file.clone(), recent.clone(), config.state.directory.clone())),
+        };
+        let tracker = Tracker {
+            environment: environment_sensor(&config.sensors.bme280),
+            gps: gps_receiver(&config.sensors.gps),
+            config: config.clone(),
+            clock: clock.clone(),
+            events: events.clone(),
+            first_wait,
+            timing: Timing::default(),
+        };
+        let mut reloaded = None;
+        let order = async {
+            reloaded = next_order(&mut signals, path, &config, &*clock, &events, &notify).await;
+        };
+        let ended = tracker.run_supervised(order, supervision).await;
+        match (ended, reloaded) {
+            (Ok(_), Some((new, id))) => (config, device) = (new, id),
+            (ended, _) => {
+                file.remove();
+                return ended.map(|_| ());
+            }
+        }
+        // It was connected: nothing to spread.
+        first_wait = Duration::ZERO;
+    }
+}
+
+/// Waits until the agent shall end (`None`), or go on with this configuration.
+async fn next_order(
+    signals: &mut Signals,
+    path: &Path,
+    current: &Config,
+    clock: &dyn Clock,
+    events: &Events,
+    notify: &Notify,
+) -> Option<(Config, String)> {
+    loop {
+        if signals.next().await == Signal::Stop {
+            notify.stopping();
+            notify.status("stopping");
+            return None;
+        }
+        notify.reloading();
+        events.emit(Event::Reloading);
+        match reload(path, current, clock, events) {
+            Ok(new) => return Some(new),
+            Err(error) => {
+                let what = format!("the configuration in force stays, the new one can't be used: {error:#}");
+                events.emit(Event::Trouble(what));
+                notify.ready();
+            }
+        }
+    }
+}
+
+/// The configuration as it is now in the file, but for what can't be changed while the agent runs.
+fn reload(
+    path: &Path,
+    current: &Config,
+    clock: &dyn Clock,
+    events: &Events,
+) -> anyhow::Result<(Config, String)> {
+    let mut new = Config::load(path)?;
+    let id = check_identity(&new, clock)?;
+    let mut fixed = Vec::new();
+    if new.state.directory != current.state.directory {
+        new.state.directory.clone_from(&current.state.directory);
+        fixed.push("state.directory");
+    }
+    if new.clock.trust_system != current.clock.trust_system {
+        new.clock = current.clock;
+        fixed.push("clock.trust_system");
+    }
+    if !fixed.is_empty() {
+        let what = format!(
+            "{} can't be changed while the agent runs; to change it, restart the service",
+            fixed.join(" and ")
+        );
+        events.emit(Event::Trouble(what));
+    }
+    Ok((new, id))
 }
 
 /// A tracker that has never been online is told about a bad identity at once, by ending: somebody is installing it.
@@ -59,7 +157,7 @@ fn check_identity(config: &Config, clock: &dyn Clock) -> anyhow::Result<String> 
     }
 }
 
-fn environment_sensor(config: &Bme280Config) -> Option<EnvironmentSensor> {
+pub(super) fn environment_sensor(config: &Bme280Config) -> Option<EnvironmentSensor> {
     if !config.enabled {
         return None;
     }

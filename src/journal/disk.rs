@@ -1,20 +1,23 @@
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
-use super::row::Row;
+use super::row::{PROVISIONAL, Row};
+use super::spare::Spare;
+use super::thinning::{coarsen, coarseness};
 
 const FILE: &str = "journal.db";
+/// What SQLite keeps beside the file; the file itself comes last.
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", ""];
 /// "CTR1".
 const APPLICATION_ID: i64 = 0x4354_5231;
 const VERSION: i64 = 1;
-/// Released when the disk is full, so that SQLite has room to delete.
-const SPARE_FILE: &str = "journal.spare";
-const SPARE_BYTES: usize = 256 * 1024;
-/// Rows looked at in one step of thinning; half of them go.
-const THINNED_AT_ONCE: u64 = 512;
+/// Rows looked at in one step of thinning.
+const WINDOW: u64 = 512;
+/// Rows numbered in one transaction: it must be small enough for a nearly full disk.
+const NUMBERED_AT_ONCE: u64 = 128;
 
 const SCHEMA: &str = "
     CREATE TABLE boot (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, offset_ms INTEGER);
@@ -25,15 +28,31 @@ const SCHEMA: &str = "
         boot INTEGER NOT NULL REFERENCES boot (id),
         monotonic_ms INTEGER NOT NULL,
         utc_ms INTEGER,
+        stands_for INTEGER NOT NULL,
         payload BLOB NOT NULL
     );
 ";
+const COLUMNS: &str = "seq, start, boot, monotonic_ms, utc_ms, stands_for, payload";
+
+/// A row, and the offset of its boot.
+pub(super) type Stored = (Row, Option<i64>);
 
 /// The journal's file.
 pub(super) struct Disk {
     connection: Connection,
     boot: i64,
-    spare: PathBuf,
+    rows: u64,
+    spare: Spare,
+    sweep: Option<Sweep>,
+}
+
+/// A sweep of thinning that is under way.
+struct Sweep {
+    /// Rows up to here are done.
+    at: u64,
+    /// Rows from here on are of the newer half.
+    end: u64,
+    coarseness: u32,
 }
 
 /// Why there is no file to work with.
@@ -47,10 +66,7 @@ pub(super) enum OpenError {
 
 impl From<rusqlite::Error> for OpenError {
     fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Unusable(error.to_string()),
-            _ => Self::Disk(error),
-        }
+        if is_damage(&error) { Self::Unusable(error.to_string()) } else { Self::Disk(error) }
     }
 }
 
@@ -59,9 +75,29 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
 }
 
+fn is_full(error: &rusqlite::Error) -> bool {
+    // A WAL that can't grow is an I/O error, a file that can't is "full".
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure))
+}
+
 impl Disk {
     /// Opens or makes the file; `boot` names this boot.
     pub(super) fn open(directory: &Path, boot: &str) -> Result<Self, OpenError> {
+        let spare = Spare::new(directory);
+        let mut opened = Self::prepare(directory, boot);
+        if let Err(OpenError::Disk(_)) = &opened
+            && spare.release()
+        {
+            opened = Self::prepare(directory, boot);
+        }
+        let (connection, boot, rows) = opened?;
+        let disk = Self { connection, boot, rows, spare, sweep: None };
+        disk.spare.reserve();
+        Ok(disk)
+    }
+
+    /// The connection, the row of this boot, and how many readings there are.
+    fn prepare(directory: &Path, boot: &str) -> Result<(Connection, i64, u64), OpenError> {
         let connection = Connection::open(directory.join(FILE))?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
@@ -75,7 +111,11 @@ impl Disk {
                 "it is of version {version}, and this program knows {VERSION}"
             )));
         }
-        // Small pages: one reading changes one or two of them.
+        // Looked at before anything is written: a file that is set aside stays as it was.
+        if tables > 0 {
+            check(&connection)?;
+        }
+        // A reading changes one or two pages, and small ones wear the card less; the module docs have the figures.
         connection.pragma_update(None, "page_size", 1024)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -86,11 +126,6 @@ impl Disk {
             connection.execute_batch(&format!(
                 "BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
             ))?;
-        } else {
-            let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-            if verdict != "ok" {
-                return Err(OpenError::Unusable(verdict));
-            }
         }
         connection.execute("INSERT OR IGNORE INTO boot (name) VALUES (?1)", [boot])?;
         // Boots without readings tell nothing any more.
@@ -99,95 +134,148 @@ impl Disk {
             [boot],
         )?;
         let boot = connection.query_row("SELECT id FROM boot WHERE name = ?1", [boot], |row| row.get(0))?;
-        let disk = Self { connection, boot, spare: directory.join(SPARE_FILE) };
-        disk.reserve_spare();
-        Ok(disk)
+        let rows = connection.query_row("SELECT count(*) FROM reading", [], |row| row.get(0))?;
+        Ok((connection, boot, rows))
     }
 
     /// Moves the file, and what belongs to it, to a name that no file has; gives that name.
     pub(super) fn set_aside(directory: &Path) -> std::io::Result<PathBuf> {
+        let with = |path: &Path, suffix: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        let file = directory.join(FILE);
         let aside = (1..10_000)
             .map(|n| directory.join(format!("{FILE}.bad-{n}")))
-            .find(|path| !path.exists())
+            .find(|path| COMPANIONS.iter().all(|suffix| !with(path, suffix).exists()))
             .ok_or_else(|| std::io::Error::other("too many journals were set aside already"))?;
-        fs::rename(directory.join(FILE), &aside)?;
-        for suffix in ["-wal", "-shm"] {
-            let companion = directory.join(format!("{FILE}{suffix}"));
-            if companion.exists() {
-                let mut target = aside.clone().into_os_string();
-                target.push(suffix);
-                fs::rename(companion, target)?;
+        // The file goes last: SQLite deletes a WAL that it finds without its file.
+        for suffix in COMPANIONS {
+            match fs::rename(with(&file, suffix), with(&aside, suffix)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
             }
         }
+        fs::File::open(directory)?.sync_all()?;
         Ok(aside)
     }
 
     /// Inserts `rows` and deletes `gone` in one transaction; durable when it returns.
     pub(super) fn append<'a>(
         &mut self,
-        rows: impl IntoIterator<Item = &'a Row>,
-        gone: impl IntoIterator<Item = &'a u64>,
+        rows: &(impl Iterator<Item = &'a Row> + Clone),
+        gone: &BTreeSet<u64>,
+    ) -> rusqlite::Result<()> {
+        self.with_spare(|disk| disk.try_append(rows.clone(), gone))
+    }
+
+    fn try_append<'a>(
+        &mut self,
+        rows: impl Iterator<Item = &'a Row>,
+        gone: &BTreeSet<u64>,
     ) -> rusqlite::Result<()> {
         let boot = self.boot;
         let transaction = self.connection.transaction()?;
+        let (mut inserted, mut deleted, mut highest) = (0, 0, 0);
         {
             let mut delete = transaction.prepare_cached("DELETE FROM reading WHERE seq = ?1")?;
             for seq in gone {
-                delete.execute([seq])?;
+                deleted += delete.execute([seq])? as u64;
             }
-            let mut insert = transaction.prepare_cached(
-                "INSERT INTO reading (seq, start, boot, monotonic_ms, utc_ms, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?;
+            let mut insert = prepare_insert(&transaction)?;
             for row in rows {
-                let boot = row.boot.unwrap_or(boot);
-                insert.execute(params![
-                    row.seq,
-                    row.start,
-                    boot,
-                    row.monotonic_ms,
-                    row.utc_ms,
-                    row.payload
-                ])?;
+                insert_row(&mut insert, row, boot)?;
+                inserted += 1;
+                if row.seq < PROVISIONAL {
+                    highest = row.seq;
+                }
+            }
+            // The highest number ever given outlives its reading.
+            if let Some(last) = gone.last().filter(|last| **last > highest) {
+                transaction
+                    .prepare_cached(
+                        "INSERT INTO counter (name, value) VALUES ('last_seq', ?1)
+                         ON CONFLICT (name) DO UPDATE SET value = max(value, ?1)",
+                    )?
+                    .execute([last])?;
             }
         }
-        transaction.commit()
+        transaction.commit()?;
+        self.rows = self.rows + inserted - deleted;
+        Ok(())
     }
 
-    /// Up to `limit` rows after `seq`, oldest first, each with the offset of its boot.
-    pub(super) fn after(&self, seq: u64, limit: usize) -> rusqlite::Result<Vec<(Row, Option<i64>)>> {
-        let mut query = self.connection.prepare_cached(
-            "SELECT seq, start, boot, monotonic_ms, utc_ms, payload, offset_ms
-             FROM reading JOIN boot ON boot.id = reading.boot WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-        )?;
+    /// Up to `limit` rows after `seq` that have their final number, oldest first.
+    pub(super) fn after(&self, seq: u64, limit: usize) -> rusqlite::Result<Vec<Stored>> {
+        let mut query = self.connection.prepare_cached(&format!(
+            "SELECT {COLUMNS}, offset_ms FROM reading JOIN boot ON boot.id = reading.boot
+             WHERE seq > ?1 AND seq < {PROVISIONAL} ORDER BY seq LIMIT ?2"
+        ))?;
         query.query_map(params![seq, limit], with_offset)?.collect()
     }
 
-    /// The row with the highest number.
-    pub(super) fn newest(&self) -> rusqlite::Result<Option<(Row, Option<i64>)>> {
-        let mut query = self.connection.prepare_cached(
-            "SELECT seq, start, boot, monotonic_ms, utc_ms, payload, offset_ms
-             FROM reading JOIN boot ON boot.id = reading.boot ORDER BY seq DESC LIMIT 1",
-        )?;
+    /// The row with the highest final number.
+    pub(super) fn newest(&self) -> rusqlite::Result<Option<Stored>> {
+        let mut query = self.connection.prepare_cached(&format!(
+            "SELECT {COLUMNS}, offset_ms FROM reading JOIN boot ON boot.id = reading.boot
+             WHERE seq < {PROVISIONAL} ORDER BY seq DESC LIMIT 1"
+        ))?;
         query.query_row([], with_offset).optional()
     }
 
-    pub(super) fn count(&self) -> rusqlite::Result<u64> {
-        self.connection.query_row("SELECT count(*) FROM reading", [], |row| row.get(0))
+    /// The highest final number that the file knows of, and the highest provisional one.
+    pub(super) fn last_numbers(&self) -> rusqlite::Result<(Option<u64>, Option<u64>)> {
+        let last = |sql: &str| self.connection.query_row(sql, [PROVISIONAL], |row| row.get(0));
+        let stored: Option<u64> = last("SELECT max(seq) FROM reading WHERE seq < ?1")?;
+        let forgotten: Option<u64> =
+            last("SELECT max(value) FROM counter WHERE name = 'last_seq' AND value < ?1")?;
+        Ok((stored.max(forgotten), last("SELECT max(seq) FROM reading WHERE seq >= ?1")?))
+    }
+
+    /// Whether a row was taken in this boot.
+    pub(super) fn is_of_this_boot(&self, row: &Row) -> bool {
+        row.boot == Some(self.boot)
+    }
+
+    /// How many readings there are.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Whether it has this very reading.
+    pub(super) fn holds(&self, row: &Row) -> rusqlite::Result<bool> {
+        let mut query =
+            self.connection.prepare_cached("SELECT 1 FROM reading WHERE seq = ?1 AND start = ?2")?;
+        query.exists(params![row.seq, row.start])
     }
 
     /// Notes what UTC less monotonic time is in this boot.
-    pub(super) fn set_offset(&self, offset_ms: i64) -> rusqlite::Result<()> {
-        let mut update = self.connection.prepare_cached("UPDATE boot SET offset_ms = ?1 WHERE id = ?2")?;
-        update.execute([offset_ms, self.boot]).map(|_| ())
+    pub(super) fn set_offset(&mut self, offset_ms: i64) -> rusqlite::Result<()> {
+        self.with_spare(|disk| {
+            let mut update =
+                disk.connection.prepare_cached("UPDATE boot SET offset_ms = ?1 WHERE id = ?2")?;
+            update.execute([offset_ms, disk.boot]).map(|_| ())
+        })
     }
 
-    /// Raises the numbers from `first` on by `by`.
-    pub(super) fn renumber(&mut self, first: u64, by: u64) -> rusqlite::Result<()> {
-        let transaction = self.connection.transaction()?;
-        // Through negative numbers, so that no raised one meets one still to be raised.
-        transaction.execute("UPDATE reading SET seq = -(seq + ?2) WHERE seq >= ?1", [first, by])?;
-        transaction.execute("UPDATE reading SET seq = -seq WHERE seq < 0", [])?;
-        transaction.commit()
+    /// Gives some provisional rows, oldest first, their final numbers, which are lower by `shift`; says how many.
+    pub(super) fn number_some(&mut self, shift: u64) -> rusqlite::Result<usize> {
+        self.with_spare(|disk| {
+            let transaction = disk.connection.transaction()?;
+            let seqs: Vec<u64> = transaction
+                .prepare_cached("SELECT seq FROM reading WHERE seq >= ?1 ORDER BY seq LIMIT ?2")?
+                .query_map([PROVISIONAL, NUMBERED_AT_ONCE], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            {
+                let mut update = transaction.prepare_cached("UPDATE reading SET seq = ?2 WHERE seq = ?1")?;
+                for seq in &seqs {
+                    update.execute([*seq, seq - shift])?;
+                }
+            }
+            transaction.commit()?;
+            Ok(seqs.len())
+        })
     }
 
     /// Size of the file's used part, in bytes.
@@ -196,47 +284,71 @@ impl Disk {
         Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
     }
 
-    /// Makes the older half of the history coarser by one step: every second of some rows goes, except those `kept`.
-    /// Gives the numbers that went. The steps move from the oldest row to the middle and begin anew.
-    pub(super) fn thin(&mut self, kept: impl Fn(u64) -> bool) -> rusqlite::Result<Vec<u64>> {
-        let transaction = self.connection.transaction()?;
-        let gone = {
-            let counter = "SELECT value FROM counter WHERE name = 'thinning_at'";
-            let at: u64 = transaction.query_row(counter, [], |row| row.get(0)).optional()?.unwrap_or(0);
-            let middle: Option<u64> = transaction
-                .query_row(
-                    "SELECT seq FROM reading ORDER BY seq LIMIT 1 OFFSET (SELECT count(*) / 2 FROM reading)",
-                    [],
-                    |row| row.get(0),
-                )
-                .optional()?;
-            let middle = middle.unwrap_or(0);
-            let mut query = transaction.prepare_cached(
-                "SELECT seq FROM reading WHERE seq > ?1 AND seq < ?2 ORDER BY seq LIMIT ?3",
-            )?;
-            let mut rows = |from: u64| -> rusqlite::Result<Vec<u64>> {
-                query.query_map([from, middle, THINNED_AT_ONCE], |row| row.get(0))?.collect()
-            };
-            let mut window = rows(at)?;
-            if window.len() < 2 {
-                window = rows(0)?;
-            }
-            let gone: Vec<u64> =
-                window.iter().skip(1).step_by(2).copied().filter(|seq| !kept(*seq)).collect();
-            let mut delete = transaction.prepare_cached("DELETE FROM reading WHERE seq = ?1")?;
-            for seq in &gone {
-                delete.execute([seq])?;
-            }
-            let mut store = transaction.prepare_cached(
-                "INSERT INTO counter (name, value) VALUES (?1, ?2)
-                 ON CONFLICT (name) DO UPDATE SET value = CASE name WHEN 'thinned' THEN value ELSE 0 END + ?2",
-            )?;
-            store.execute(params!["thinning_at", window.last().copied().unwrap_or(0)])?;
-            store.execute(params!["thinned", gone.len()])?;
-            gone
+    /// Takes thinning one step further, sparing rows that are `kept`, and says how many went.
+    pub(super) fn thin(&mut self, kept: impl Fn(u64) -> bool) -> rusqlite::Result<u64> {
+        let mut sweep = match self.sweep.take() {
+            Some(sweep) => sweep,
+            None => self.begin_sweep()?,
         };
-        transaction.commit()?;
+        let rows: Vec<Row> = self
+            .connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM reading WHERE seq > ?1 AND seq < ?2 ORDER BY seq LIMIT ?3"
+            ))?
+            .query_map([sweep.at, sweep.end, WINDOW], stored)?
+            .collect::<Result<_, _>>()?;
+        let (Some(first), Some(last)) = (rows.first().map(|row| row.seq), rows.last().map(|row| row.seq))
+        else {
+            return Ok(0);
+        };
+        let before = rows.len();
+        let left = coarsen(rows, sweep.coarseness, kept);
+        let gone = (before - left.len()) as u64;
+        if gone > 0 {
+            self.rewrite(first, last, &left, gone)?;
+        }
+        sweep.at = last;
+        self.sweep = Some(sweep);
         Ok(gone)
+    }
+
+    /// Puts `rows` in the place of all from `first` to `last`: written anew they fill their pages, where mere deleting
+    /// would leave pages half empty.
+    fn rewrite(&mut self, first: u64, last: u64, rows: &[Row], gone: u64) -> rusqlite::Result<()> {
+        let boot = self.boot;
+        let transaction = self.connection.transaction()?;
+        transaction.execute("DELETE FROM reading WHERE seq BETWEEN ?1 AND ?2", [first, last])?;
+        {
+            let mut insert = prepare_insert(&transaction)?;
+            for row in rows {
+                insert_row(&mut insert, row, boot)?;
+            }
+            transaction
+                .prepare_cached(
+                    "INSERT INTO counter (name, value) VALUES ('thinned', ?1)
+                     ON CONFLICT (name) DO UPDATE SET value = value + ?1",
+                )?
+                .execute([gone])?;
+        }
+        transaction.commit()?;
+        self.rows -= gone;
+        Ok(())
+    }
+
+    fn begin_sweep(&self) -> rusqlite::Result<Sweep> {
+        let end = self
+            .connection
+            .query_row("SELECT seq FROM reading ORDER BY seq LIMIT 1 OFFSET ?1", [self.rows / 2], |row| {
+                row.get(0)
+            })
+            .optional()?
+            .unwrap_or(0);
+        let average: Option<f64> = self.connection.query_row(
+            "SELECT avg(stands_for) FROM reading WHERE seq < ?1",
+            [end],
+            |row| row.get(0),
+        )?;
+        Ok(Sweep { at: 0, end, coarseness: coarseness(average.unwrap_or(1.0)) })
     }
 
     /// Readings thinned, ever.
@@ -250,32 +362,70 @@ impl Disk {
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
 
-    /// Gives the disk room to delete in. Whether it did anything.
-    pub(super) fn release_spare(&self) -> bool {
-        fs::remove_file(&self.spare).is_ok()
+    /// Takes the room of the spare file back, where there is room.
+    pub(super) fn reserve_spare(&self) {
+        self.spare.reserve();
     }
 
-    /// Takes the room back for the next time; without room there is none to keep.
-    pub(super) fn reserve_spare(&self) {
-        if self.spare.exists() {
-            return;
+    /// Does it again with the room of the spare file, if the disk is full.
+    fn with_spare<T>(&mut self, deed: impl Fn(&mut Self) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        match deed(self) {
+            Err(error) if is_full(&error) && self.spare.release() => deed(self),
+            result => result,
         }
-        let write = |mut file: File| file.write_all(&[0; SPARE_BYTES]);
-        let result = OpenOptions::new().write(true).create_new(true).open(&self.spare).and_then(write);
-        if result.is_err() {
-            let _ = fs::remove_file(&self.spare);
-        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
     }
 }
 
-fn with_offset(row: &rusqlite::Row<'_>) -> rusqlite::Result<(Row, Option<i64>)> {
-    let stored = Row {
+/// Whether the file is whole and has the tables it should have.
+fn check(connection: &Connection) -> Result<(), OpenError> {
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if verdict != "ok" {
+        return Err(OpenError::Unusable(verdict));
+    }
+    let queries = [
+        format!("SELECT {COLUMNS} FROM reading LIMIT 0"),
+        "SELECT id, name, offset_ms FROM boot LIMIT 0".into(),
+        "SELECT name, value FROM counter LIMIT 0".into(),
+    ];
+    for query in queries {
+        // What is missing is SQL's word for it; a disk that fails has words of its own.
+        match connection.prepare(&query) {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::Unknown) => {
+                return Err(OpenError::Unusable(error.to_string()));
+            }
+            result => result.map(|_| ())?,
+        }
+    }
+    Ok(())
+}
+
+fn prepare_insert(connection: &Connection) -> rusqlite::Result<rusqlite::CachedStatement<'_>> {
+    connection.prepare_cached(&format!("INSERT INTO reading ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"))
+}
+
+fn insert_row(insert: &mut rusqlite::Statement<'_>, row: &Row, boot: i64) -> rusqlite::Result<()> {
+    let boot = row.boot.unwrap_or(boot);
+    let Row { seq, start, monotonic_ms, utc_ms, stands_for, payload, .. } = row;
+    insert.execute(params![seq, start, boot, monotonic_ms, utc_ms, stands_for, payload]).map(|_| ())
+}
+
+fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    Ok(Row {
         seq: row.get(0)?,
         start: row.get(1)?,
         boot: Some(row.get(2)?),
         monotonic_ms: row.get(3)?,
         utc_ms: row.get(4)?,
-        payload: row.get(5)?,
-    };
-    Ok((stored, row.get(6)?))
+        stands_for: row.get(5)?,
+        payload: row.get(6)?,
+    })
+}
+
+fn with_offset(row: &rusqlite::Row<'_>) -> rusqlite::Result<Stored> {
+    Ok((stored(row)?, row.get(7)?))
 }

@@ -1,6 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::row::Row;
+use super::thinning::{coarsen, coarseness};
 
 /// Stands in for the disk: a week of readings at one a minute.
 pub(super) const CAPACITY: usize = 10_080;
@@ -12,10 +13,25 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Keeps a row. Full, it gives up the oldest, and gives it back.
-    pub(super) fn insert(&mut self, row: Row) -> Option<Row> {
+    /// Keeps a row. Full, it makes its history coarser, except rows that are `kept`, and tells how many went.
+    pub(super) fn insert(&mut self, row: Row, kept: impl Fn(u64) -> bool) -> u64 {
         self.rows.insert(row.seq, row);
-        if self.rows.len() > CAPACITY { self.rows.pop_first().map(|(_, row)| row) } else { None }
+        if self.rows.len() <= CAPACITY {
+            return 0;
+        }
+        let Some(middle) = self.rows.keys().nth(CAPACITY / 2).copied() else { return 0 };
+        let newer = self.rows.split_off(&middle);
+        let older: Vec<Row> = std::mem::replace(&mut self.rows, newer).into_values().collect();
+        let before = older.len();
+        let average = older.iter().map(|row| f64::from(row.stands_for)).sum::<f64>() / before as f64;
+        let left = coarsen(older, coarseness(average), kept);
+        let mut gone = (before - left.len()) as u64;
+        self.rows.extend(left.into_iter().map(|row| (row.seq, row)));
+        // All of them are being sent, and nobody has acknowledged one: memory is bounded all the same.
+        if gone == 0 && self.rows.pop_first().is_some() {
+            gone = 1;
+        }
+        gone
     }
 
     pub(super) fn remove(&mut self, seq: u64) -> bool {
@@ -26,6 +42,10 @@ impl Memory {
         self.rows.len() as u64
     }
 
+    pub(super) fn first(&self) -> Option<u64> {
+        self.rows.first_key_value().map(|(seq, _)| *seq)
+    }
+
     pub(super) fn newest(&self) -> Option<&Row> {
         self.rows.last_key_value().map(|(_, row)| row)
     }
@@ -34,7 +54,7 @@ impl Memory {
         self.rows.range(seq + 1..).map(|(_, row)| row)
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Row> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Row> + Clone {
         self.rows.values()
     }
 
@@ -42,11 +62,65 @@ impl Memory {
         self.rows.clear();
     }
 
-    /// Raises the numbers from `first` on by `by`.
-    pub(super) fn renumber(&mut self, first: u64, by: u64) {
-        for (seq, mut row) in self.rows.split_off(&first) {
-            row.seq = seq + by;
+    /// Forgets rows that the disk has.
+    pub(super) fn forget(&mut self, seqs: &BTreeSet<u64>) {
+        self.rows.retain(|seq, _| !seqs.contains(seq));
+    }
+
+    /// Numbers all rows anew, oldest first, from `next` on.
+    pub(super) fn renumber(&mut self, next: &mut u64) {
+        for (_, mut row) in std::mem::take(&mut self.rows) {
+            row.seq = *next;
+            *next += 1;
             self.rows.insert(row.seq, row);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_it_becomes_coarser_and_keeps_what_is_on_its_way() {
+        let mut memory = Memory::default();
+        let mut gone = 0;
+        let total = 5 * CAPACITY as u64;
+        for seq in 1..=total {
+            let row = Row {
+                seq,
+                start: 1,
+                boot: None,
+                monotonic_ms: 0,
+                utc_ms: None,
+                stands_for: 1,
+                payload: Vec::new(),
+            };
+            gone += memory.insert(row, |seq| seq == 77);
+        }
+        assert!(memory.len() <= CAPACITY as u64);
+        assert_eq!(memory.len() + gone, total);
+        assert_eq!((memory.first(), memory.newest().unwrap().seq), (Some(1), total));
+        assert!(memory.all().any(|row| row.seq == 77));
+        let stands_for: Vec<u32> = memory.all().map(|row| row.stands_for).collect();
+        assert!(stands_for.iter().all(|count| *count <= 16), "{:?}", stands_for.iter().max());
+    }
+
+    #[test]
+    fn rows_that_are_all_on_their_way_do_not_fill_the_memory() {
+        let mut memory = Memory::default();
+        for seq in 1..=CAPACITY as u64 + 100 {
+            let row = Row {
+                seq,
+                start: 1,
+                boot: None,
+                monotonic_ms: 0,
+                utc_ms: None,
+                stands_for: 1,
+                payload: Vec::new(),
+            };
+            memory.insert(row, |_| true);
+        }
+        assert_eq!(memory.len(), CAPACITY as u64);
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Row {
     pub(super) boot: Option<i64>,
     pub(super) monotonic_ms: i64,
     pub(super) utc_ms: Option<i64>,
+    /// How many readings it stands for: itself, and those that thinning has merged into it.
+    pub(super) stands_for: u32,
     pub(super) payload: Vec<u8>,
 }
 
@@ -37,6 +39,7 @@ impl Row {
             boot: None,
             monotonic_ms: i64::try_from(stamp.monotonic.as_millis()).unwrap_or(i64::MAX),
             utc_ms: stamp.utc.map(|utc| utc.timestamp_millis()),
+            stands_for: 1,
             payload,
         }
     }
@@ -57,8 +60,11 @@ impl Row {
     }
 }
 
-/// Seconds since 2026-01-01, where sequence numbers begin.
-pub(super) fn seconds_since_2026(time: DateTime<Utc>) -> u64 {
+/// Numbers from here on are provisional: they were given before the time was known.
+pub(super) const PROVISIONAL: u64 = 1 << 62;
+
+/// The lowest number that may be given at this time: the milliseconds since 2026-01-01.
+pub(super) fn number_at(time: DateTime<Utc>) -> u64 {
     let zero = DateTime::from_timestamp(1_767_225_600, 0).unwrap_or_default();
-    u64::try_from(TimeDelta::num_seconds(&(time - zero))).unwrap_or(0)
+    u64::try_from(TimeDelta::num_milliseconds(&(time - zero))).unwrap_or(0).clamp(1, PROVISIONAL / 2)
 }

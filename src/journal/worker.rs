@@ -5,23 +5,26 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::disk::{Disk, OpenError, is_damage};
+use super::disk::{Disk, OpenError, Stored, is_damage};
+use super::leases::Leases;
 use super::memory::{CAPACITY, Memory};
-use super::row::{Row, seconds_since_2026};
+use super::row::{PROVISIONAL, Row, number_at};
 use super::{Entry, JournalHealth, JournalOptions, Lease, Shared};
 use crate::event::{Event, Events};
 use crate::reading::{Reading, Stamp};
 
 /// Readings that come closer together than this share a commit.
-const GROUP: Duration = Duration::from_secs(2);
+pub(super) const GROUP: Duration = Duration::from_secs(2);
 /// Acknowledged rows are deleted when so many have gathered, if no reading comes before.
 const FORGET_AT: usize = 256;
 /// A disk that failed is tried again so often.
-const RETRY_DISK: Duration = Duration::from_secs(60);
+pub(super) const RETRY_DISK: Duration = Duration::from_secs(60);
 /// The size is looked at after so many readings.
-const LOOK_AT_SIZE: u64 = 64;
+pub(super) const LOOK_AT_SIZE: u64 = 64;
+/// Steps of thinning at every look, at the most.
+const STEPS: u32 = 16;
 /// A boot's offset that moves by less is jitter.
-const OFFSET_TOLERANCE_MS: i64 = 2000;
+const OFFSET_TOLERANCE_MS: u64 = 2000;
 
 /// What handles ask of the thread.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub(super) enum Command {
     Lease { limit: usize, now: Stamp, reply: oneshot::Sender<Lease> },
     Acknowledge(Vec<u64>),
     Release(oneshot::Sender<()>),
+    Commit(oneshot::Sender<()>),
+    Flush(oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
 
@@ -40,23 +45,27 @@ pub(super) struct Worker {
     events: Events,
     start: u32,
     disk: Option<Disk>,
+    /// When the disk last failed, while it does.
+    failed: Option<Instant>,
     memory: Memory,
-    next_seq: u64,
-    /// The first number given before the time was known.
-    provisional: Option<u64>,
-    /// UTC less monotonic time in this boot.
-    offset_ms: Option<i64>,
     /// Taken, and waiting for the commit they share.
     pending: Vec<Row>,
     last_commit: Option<Instant>,
-    last_disk_attempt: Instant,
     since_size_check: u64,
-    /// All rows up to here are leased or acknowledged.
-    cursor: u64,
-    /// Leased above the cursor.
-    leased: BTreeSet<u64>,
-    /// Acknowledged and not yet deleted.
-    acknowledged: BTreeSet<u64>,
+    leases: Leases,
+    next_seq: u64,
+    /// Final numbers begin here at the lowest.
+    lowest_seq: u64,
+    /// Final numbers are lower than provisional ones by this.
+    shift: u64,
+    /// The disk has provisional numbers although the time is known.
+    unnumbered: bool,
+    /// Numbers on their way have got another meaning: acknowledgements count only after the next release.
+    deaf: bool,
+    /// UTC less monotonic time in this boot.
+    offset_ms: Option<i64>,
+    /// The disk has that offset.
+    offset_stored: bool,
 }
 
 impl Worker {
@@ -67,197 +76,256 @@ impl Worker {
             events,
             start,
             disk: None,
+            failed: None,
             memory: Memory::default(),
-            next_seq: 1,
-            provisional: None,
-            offset_ms: None,
             pending: Vec::new(),
             last_commit: None,
-            last_disk_attempt: Instant::now(),
             since_size_check: 0,
-            cursor: 0,
-            leased: BTreeSet::new(),
-            acknowledged: BTreeSet::new(),
+            leases: Leases::default(),
+            next_seq: PROVISIONAL,
+            lowest_seq: 1,
+            shift: 0,
+            unnumbered: false,
+            deaf: false,
+            offset_ms: None,
+            offset_stored: false,
         }
     }
 
     /// Works until the last handle is gone.
     pub(super) fn run(mut self, inbox: &Receiver<Command>) {
-        self.open();
-        self.provisional = Some(self.next_seq);
-        self.shared.changed.notify_one();
+        self.begin(Instant::now());
         loop {
-            let command = match self.commit_due() {
-                Some(due) => inbox.recv_timeout(due.saturating_duration_since(Instant::now())),
+            let command = match self.wake() {
+                Some(at) => inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
                 None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
+            let now = Instant::now();
             match command {
-                Ok(command) => self.obey(command),
-                Err(RecvTimeoutError::Timeout) => self.commit(),
+                Ok(command) => self.obey(command, now),
+                Err(RecvTimeoutError::Timeout) => self.commit(now),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        self.close();
+        self.close(Instant::now());
     }
 
-    fn obey(&mut self, command: Command) {
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.open(now);
+        self.shared.changed.notify_one();
+    }
+
+    pub(super) fn obey(&mut self, command: Command, now: Instant) {
         match command {
-            Command::Append(reading) => self.append(reading),
-            Command::Lease { limit, now, reply } => {
-                let lease = self.lease(limit, now);
+            Command::Append(reading) => self.append(reading, now),
+            Command::Lease { limit, now: stamp, reply } => {
+                let lease = self.lease(limit, stamp, now);
                 // Whoever asked may be gone; then nobody sends them, and the next release frees them.
                 let _ = reply.send(lease);
             }
-            Command::Acknowledge(seqs) => self.acknowledge(seqs),
+            Command::Acknowledge(seqs) => self.acknowledge(&seqs, now),
             Command::Release(reply) => {
-                self.cursor = 0;
-                self.leased.clear();
-                self.forget();
+                self.leases.release();
+                self.deaf = false;
+                self.forget(now);
+                let _ = reply.send(());
+            }
+            Command::Commit(reply) => {
+                self.commit(now);
+                let _ = reply.send(());
+            }
+            Command::Flush(reply) => {
+                self.failed = None;
+                self.commit(now);
+                self.forget(now);
                 let _ = reply.send(());
             }
             Command::Close(reply) => {
-                self.close();
+                self.close(now);
                 let _ = reply.send(());
             }
         }
+        self.count_backlog();
     }
 
-    /// When what is pending must be committed.
-    fn commit_due(&self) -> Option<Instant> {
-        if self.pending.is_empty() {
-            return None;
-        }
-        Some(self.last_commit.map_or_else(Instant::now, |last| last + GROUP))
+    /// When [`Worker::commit`] is due.
+    pub(super) fn wake(&self) -> Option<Instant> {
+        let pending = self.last_commit.filter(|_| !self.pending.is_empty()).map(|last| last + GROUP);
+        let retry = self.failed.map(|failed| failed + RETRY_DISK);
+        pending.into_iter().chain(retry).min()
     }
 
-    fn append(&mut self, reading: Reading) {
-        self.learn_time(reading.stamp);
+    fn append(&mut self, reading: Reading, now: Instant) {
+        self.learn_time(reading.stamp, now);
         self.pending.push(Row::new(self.next_seq, self.start, reading));
         self.next_seq += 1;
-        if self.commit_due().is_some_and(|due| due <= Instant::now()) {
-            self.commit();
+        if self.last_commit.is_none_or(|last| now >= last + GROUP) {
+            self.commit(now);
         }
     }
 
-    /// Makes pending readings durable, and deletes what is acknowledged on the way.
-    fn commit(&mut self) {
-        if self.pending.is_empty() {
-            return;
-        }
-        self.last_commit = Some(Instant::now());
+    /// Makes pending readings durable, and deletes what is acknowledged on the way. If the disk failed and it is time
+    /// to, tries it again, and moves to it what memory has kept.
+    pub(super) fn commit(&mut self, now: Instant) {
+        let stored = self.may_try(now) && self.store(now);
         let pending = std::mem::take(&mut self.pending);
-        let taken = pending.len() as u64;
-        if self.disk.is_none() && self.last_disk_attempt.elapsed() >= RETRY_DISK {
-            self.open();
+        if !pending.is_empty() {
+            self.last_commit = Some(now);
         }
+        let taken = pending.len() as u64;
         let mut dropped = 0;
-        if !self.write(&pending) {
-            dropped = pending.into_iter().filter_map(|row| self.memory.insert(row)).count() as u64;
+        if !stored {
+            let leases = &self.leases;
+            dropped =
+                pending.into_iter().map(|row| self.memory.insert(row, |seq| leases.is_leased(seq))).sum();
         }
         {
             let mut stats = self.shared.stats();
             stats.taken += taken;
-            stats.backlog += taken - dropped;
             stats.dropped += dropped;
         }
-        self.bound_size(taken);
+        self.bound_size(taken, now);
+        self.count_backlog();
         self.shared.changed.notify_one();
     }
 
-    /// Writes `rows`, and what memory has kept meanwhile. Whether the disk took them.
-    fn write(&mut self, rows: &[Row]) -> bool {
-        let Some(disk) = &mut self.disk else { return false };
-        // While the disk failed it is not tried with every reading.
-        if self.memory.len() > 0 && self.last_disk_attempt.elapsed() < RETRY_DISK {
+    /// A disk that failed is not tried with every reading.
+    fn may_try(&self, now: Instant) -> bool {
+        self.failed.is_none_or(|failed| now >= failed + RETRY_DISK)
+    }
+
+    /// Writes what is pending and what memory has kept. Whether the disk has it all.
+    fn store(&mut self, now: Instant) -> bool {
+        if self.disk.is_none() {
+            self.open(now);
+        }
+        if !self.write(now) {
+            if self.disk.is_some() {
+                return false;
+            }
+            // The file was damaged: there may be a new one.
+            self.open(now);
+            if !self.write(now) {
+                return false;
+            }
+        }
+        self.failed = None;
+        self.report(None);
+        true
+    }
+
+    fn write(&mut self, now: Instant) -> bool {
+        // First things first: rows with higher numbers must not be there before.
+        if !self.store_offset(now) || (self.unnumbered && !self.number_disk(now)) {
             return false;
         }
-        let mut result = disk.append(self.memory.all().chain(rows), &self.acknowledged);
-        if result.is_err() && disk.release_spare() {
-            result = disk.append(self.memory.all().chain(rows), &self.acknowledged);
-        }
-        match result {
-            Ok(()) => {
-                self.memory.clear();
-                self.acknowledged.clear();
-                self.report(None);
-                true
+        let Some(disk) = &mut self.disk else { return false };
+        let result = {
+            let rows = self.memory.all().chain(&self.pending);
+            if rows.clone().next().is_none() && self.failed.is_none() {
+                return true;
             }
-            Err(error) => {
-                self.last_disk_attempt = Instant::now();
-                self.disk_failed(&error);
-                false
-            }
+            disk.append(&rows, self.leases.acknowledged())
+        };
+        if self.checked(result, now).is_none() {
+            return false;
         }
+        self.leases.forgotten();
+        self.memory.clear();
+        true
     }
 
     /// Thins the history while the file is too large.
-    fn bound_size(&mut self, taken: u64) {
+    fn bound_size(&mut self, taken: u64, now: Instant) {
         self.since_size_check += taken;
-        if self.since_size_check < LOOK_AT_SIZE {
+        if self.since_size_check < LOOK_AT_SIZE || self.failed.is_some() {
             return;
         }
         self.since_size_check = 0;
+        let bound = self.options.size_bound;
+        let full = self.disk.as_ref().map(|disk| {
+            disk.reserve_spare();
+            Ok(disk.used_bytes()? >= bound)
+        });
+        if full.and_then(|full| self.checked(full, now)) != Some(true) {
+            return;
+        }
+        self.forget(now);
         let Some(disk) = &mut self.disk else { return };
-        disk.reserve_spare();
-        let (cursor, leased) = (self.cursor, &self.leased);
-        let result = (|| {
-            let mut gone = 0;
-            // Two steps for every look keep ahead of any pace of readings.
-            for _ in 0..2 {
-                if disk.used_bytes()? < self.options.size_bound {
+        let leases = &self.leases;
+        let thinned = (|| {
+            for _ in 0..STEPS {
+                if disk.used_bytes()? < bound {
                     break;
                 }
-                gone += disk.thin(|seq| seq <= cursor || leased.contains(&seq))?.len() as u64;
+                disk.thin(|seq| leases.is_leased(seq))?;
             }
-            Ok((gone, disk.thinned()?))
+            disk.thinned()
         })();
-        match result {
-            Ok((gone, total)) => {
-                let mut stats = self.shared.stats();
-                stats.backlog = stats.backlog.saturating_sub(gone);
-                stats.thinned = total;
-            }
-            Err(error) => self.disk_failed(&error),
+        if let Some(thinned) = self.checked(thinned, now) {
+            self.shared.stats().thinned = thinned;
         }
     }
 
-    fn lease(&mut self, limit: usize, now: Stamp) -> Lease {
-        self.learn_time(now);
-        if self.provisional.is_some() {
-            return Lease::default();
-        }
+    fn lease(&mut self, limit: usize, stamp: Stamp, now: Instant) -> Lease {
+        self.learn_time(stamp, now);
         let mut lease = Lease::default();
-        if let Some((row, offset)) = self.newest()
-            && limit > 0
-            && self.is_free(row.seq)
-        {
-            self.leased.insert(row.seq);
-            lease.newest = Some(row.entry(offset));
+        if !self.time_is_known() || limit == 0 {
+            return lease;
         }
-        lease.backlog = self.free_after_cursor(limit.saturating_sub(lease.newest.iter().len()));
+        if let Some((row, offset)) = self.newest(now)
+            && self.leases.is_free(row.seq)
+        {
+            self.leases.take(row.seq);
+            lease.newest = Some(self.entry(&row, offset));
+        }
+        lease.backlog = self.oldest(limit - lease.newest.iter().len(), now);
         self.shared.stats().sent += (lease.newest.iter().len() + lease.backlog.len()) as u64;
         lease
     }
 
-    fn is_free(&self, seq: u64) -> bool {
-        seq > self.cursor && !self.leased.contains(&seq) && !self.acknowledged.contains(&seq)
-    }
-
-    fn newest(&mut self) -> Option<(Row, Option<i64>)> {
+    fn newest(&mut self, now: Instant) -> Option<Stored> {
         if let Some(row) = self.memory.newest() {
             return Some((row.clone(), self.offset_ms));
         }
         let result = self.disk.as_ref()?.newest();
-        self.checked(result).flatten()
+        self.checked(result, now).flatten()
     }
 
-    /// The oldest free rows. The cursor moves over them and over all before them.
-    fn free_after_cursor(&mut self, limit: usize) -> Vec<Entry> {
+    /// Leases the oldest free rows.
+    fn oldest(&mut self, limit: usize, now: Instant) -> Vec<Entry> {
         let mut entries = Vec::new();
+        let readable = self.oldest_on_disk(limit, &mut entries, now).is_some();
+        // What memory keeps is newer than anything on the disk.
+        for row in self.memory.after(self.leases.cursor()) {
+            if entries.len() == limit {
+                break;
+            }
+            if self.leases.is_free(row.seq) {
+                entries.push(row.entry(self.offset_ms));
+                self.leases.take(row.seq);
+            }
+            // The cursor must not pass rows that the disk can't show now.
+            if readable && !self.unnumbered {
+                self.leases.take_up_to(row.seq);
+            }
+        }
+        entries
+    }
+
+    /// The disk may not have been able to note what is known of this boot.
+    fn entry(&self, row: &Row, stored_offset: Option<i64>) -> Entry {
+        let of_this_boot = self.disk.as_ref().is_some_and(|disk| disk.is_of_this_boot(row));
+        row.entry(self.offset_ms.filter(|_| of_this_boot).or(stored_offset))
+    }
+
+    /// `None` when the disk can't be read.
+    fn oldest_on_disk(&mut self, limit: usize, entries: &mut Vec<Entry>, now: Instant) -> Option<()> {
         while entries.len() < limit {
             // Some of the rows asked for may be leased or acknowledged already.
             let batch = limit - entries.len() + 16;
-            let rows = self.rows_after(self.cursor, batch);
+            let result = self.disk.as_ref()?.after(self.leases.cursor(), batch);
+            let rows = self.checked(result, now)?;
             if rows.is_empty() {
                 break;
             }
@@ -265,95 +333,112 @@ impl Worker {
                 if entries.len() == limit {
                     break;
                 }
-                if self.is_free(row.seq) {
-                    entries.push(row.entry(offset));
+                if self.leases.is_free(row.seq) {
+                    entries.push(self.entry(&row, offset));
                 }
-                self.leased.remove(&row.seq);
-                self.cursor = row.seq;
+                self.leases.take_up_to(row.seq);
             }
         }
-        entries
+        Some(())
     }
 
-    fn rows_after(&mut self, seq: u64, limit: usize) -> Vec<(Row, Option<i64>)> {
-        let result = self.disk.as_ref().map(|disk| disk.after(seq, limit));
-        let mut rows = result.and_then(|result| self.checked(result)).unwrap_or_default();
-        // What memory keeps is newer than anything on the disk.
-        let room = limit - rows.len();
-        if room > 0 {
-            rows.extend(self.memory.after(seq).take(room).map(|row| (row.clone(), self.offset_ms)));
+    fn acknowledge(&mut self, seqs: &[u64], now: Instant) {
+        if self.deaf {
+            return;
         }
-        rows
-    }
-
-    fn acknowledge(&mut self, seqs: Vec<u64>) {
-        let mut count = 0;
         for seq in seqs {
-            count += 1;
-            if !self.memory.remove(seq) {
-                self.acknowledged.insert(seq);
+            if !self.memory.remove(*seq) {
+                self.leases.acknowledge(*seq);
             }
         }
-        {
-            let mut stats = self.shared.stats();
-            stats.acknowledged += count;
-            stats.backlog = stats.backlog.saturating_sub(count);
-        }
-        if self.acknowledged.len() >= FORGET_AT {
-            self.forget();
+        self.shared.stats().acknowledged += seqs.len() as u64;
+        if self.leases.acknowledged().len() >= FORGET_AT {
+            self.forget(now);
         }
     }
 
     /// Deletes what is acknowledged.
-    fn forget(&mut self) {
-        let Some(disk) = &mut self.disk else { return };
-        if self.acknowledged.is_empty() {
+    fn forget(&mut self, now: Instant) {
+        if self.leases.acknowledged().is_empty() || !self.may_try(now) {
             return;
         }
-        match disk.append([], &self.acknowledged) {
-            Ok(()) => self.acknowledged.clear(),
-            Err(error) => self.disk_failed(&error),
+        let Some(disk) = &mut self.disk else { return };
+        let result = disk.append(&[].iter(), self.leases.acknowledged());
+        if self.checked(result, now).is_some() {
+            self.leases.forgotten();
         }
+    }
+
+    fn count_backlog(&self) {
+        let on_disk = self.disk.as_ref().map_or(0, Disk::rows);
+        let acknowledged = self.leases.acknowledged().len() as u64;
+        self.shared.stats().backlog = (on_disk + self.memory.len()).saturating_sub(acknowledged);
+    }
+
+    fn time_is_known(&self) -> bool {
+        self.next_seq < PROVISIONAL
     }
 
     /// Takes note of the time, where it is known: this boot's offset, and numbers that can't have been used before.
-    fn learn_time(&mut self, now: Stamp) {
-        let Some(utc) = now.utc else { return };
-        let monotonic_ms = i64::try_from(now.monotonic.as_millis()).unwrap_or(i64::MAX);
+    fn learn_time(&mut self, stamp: Stamp, now: Instant) {
+        let Some(utc) = stamp.utc else { return };
+        let monotonic_ms = i64::try_from(stamp.monotonic.as_millis()).unwrap_or(i64::MAX);
         let offset = utc.timestamp_millis().saturating_sub(monotonic_ms);
-        if self.offset_ms.is_none_or(|known| known.abs_diff(offset) > OFFSET_TOLERANCE_MS.unsigned_abs()) {
+        if self.offset_ms.is_none_or(|known| known.abs_diff(offset) > OFFSET_TOLERANCE_MS) {
             self.offset_ms = Some(offset);
-            let result = self.disk.as_ref().map(|disk| disk.set_offset(offset));
-            if let Some(result) = result {
-                self.checked(result);
+            self.offset_stored = false;
+            if self.may_try(now) {
+                self.store_offset(now);
             }
         }
-        let Some(first) = self.provisional.take() else { return };
-        let given = self.next_seq - first;
-        let lowest = seconds_since_2026(utc).saturating_sub(given) + 1;
-        if lowest > first {
-            self.renumber(first, lowest - first);
-        }
-    }
-
-    fn renumber(&mut self, first: u64, by: u64) {
-        let result = self.disk.as_mut().map(|disk| disk.renumber(first, by));
-        if let Some(result) = result
-            && self.checked(result).is_none()
-        {
-            // Numbers on the disk stay; what comes later is above them all the same.
-            self.next_seq += by;
+        if self.time_is_known() {
             return;
         }
-        self.memory.renumber(first, by);
-        for row in &mut self.pending {
-            row.seq += by;
+        self.shift = PROVISIONAL - number_at(utc).max(self.lowest_seq);
+        self.next_seq -= self.shift;
+        if let Some(first) = self.first_held() {
+            self.number_held(first - self.shift);
         }
-        self.next_seq += by;
+        self.number_disk(now);
     }
 
-    fn open(&mut self) {
-        self.last_disk_attempt = Instant::now();
+    /// Whether the disk has this boot's offset, as far as it is known.
+    fn store_offset(&mut self, now: Instant) -> bool {
+        let Some(offset) = self.offset_ms.filter(|_| !self.offset_stored) else { return true };
+        let Some(disk) = &mut self.disk else { return false };
+        let result = disk.set_offset(offset);
+        self.offset_stored = self.checked(result, now).is_some();
+        self.offset_stored
+    }
+
+    /// Gives the disk's provisional rows their final numbers. Those that it can't give now are not sent until it can.
+    fn number_disk(&mut self, now: Instant) -> bool {
+        self.unnumbered = true;
+        while self.unnumbered {
+            let Some(disk) = &mut self.disk else { return false };
+            let result = disk.number_some(self.shift);
+            let Some(count) = self.checked(result, now) else { return false };
+            self.unnumbered = count > 0;
+        }
+        true
+    }
+
+    /// The lowest number that is not on the disk.
+    fn first_held(&self) -> Option<u64> {
+        self.memory.first().or(self.pending.first().map(|row| row.seq))
+    }
+
+    /// Numbers what is not on the disk anew, and gives the next number.
+    fn number_held(&mut self, mut next: u64) -> u64 {
+        self.memory.renumber(&mut next);
+        for row in &mut self.pending {
+            row.seq = next;
+            next += 1;
+        }
+        next
+    }
+
+    fn open(&mut self, now: Instant) {
         let JournalOptions { directory, boot, .. } = &self.options;
         let mut aside = None;
         let disk = Disk::open(directory, boot).or_else(|error| match error {
@@ -364,56 +449,80 @@ impl Worker {
                     "the journal could not be used ({why}); it is set aside as {}",
                     path.display()
                 ));
-                Disk::open(directory, boot).map_err(|error| format!("{error:?}"))
+                Disk::open(directory, boot).map_err(|error| match error {
+                    OpenError::Disk(error) => error.to_string(),
+                    OpenError::Unusable(why) => why,
+                })
             }
             OpenError::Disk(error) => Err(error.to_string()),
         });
-        match disk {
-            Ok(disk) => self.opened(disk, aside),
-            Err(why) => self.report(Some(format!(
-                "the journal can't be opened in {} ({why}); the newest {CAPACITY} readings are kept in memory and would be \
-                 lost with the power",
-                directory.display()
-            ))),
-        }
-    }
-
-    fn opened(&mut self, disk: Disk, set_aside: Option<String>) {
-        let known = (|| Ok((disk.newest()?, disk.count()?, disk.thinned()?)))();
-        self.disk = Some(disk);
-        if let Some((newest, count, thinned)) = self.checked(known) {
-            let after_newest = newest.map_or(1, |(row, _)| row.seq + 1);
-            if after_newest > self.next_seq {
-                let by = after_newest - self.next_seq;
-                self.memory.renumber(0, by);
-                self.next_seq = after_newest;
-            }
-            let in_memory = self.memory.len();
-            let mut stats = self.shared.stats();
-            stats.backlog = count + in_memory;
-            stats.thinned = thinned;
-            drop(stats);
-            let offset = self.offset_ms;
-            if let (Some(disk), Some(offset)) = (&self.disk, offset) {
-                let result = disk.set_offset(offset);
-                self.checked(result);
-            }
-        }
-        if let Some(what) = set_aside {
+        if let Some(what) = aside {
             self.report_set_aside(what);
         }
+        match disk {
+            Ok(disk) => self.opened(disk, now),
+            Err(why) => {
+                self.failed = Some(now);
+                self.report(Some(format!(
+                    "the journal can't be opened in {} ({why}); the newest {CAPACITY} readings are kept in memory and would \
+                     be lost with the power",
+                    self.options.directory.display()
+                )));
+            }
+        }
+        self.count_backlog();
+    }
+
+    /// Brings together what is on the disk and what memory holds.
+    fn opened(&mut self, disk: Disk, now: Instant) {
+        let known = (|| {
+            // A commit that failed may have come through all the same.
+            let mut both = BTreeSet::new();
+            for row in self.memory.all() {
+                if disk.holds(row)? {
+                    both.insert(row.seq);
+                }
+            }
+            Ok((both, disk.last_numbers()?, disk.thinned()?))
+        })();
+        self.disk = Some(disk);
+        let Some((both, (last, provisional), thinned)) = self.checked(known, now) else { return };
+        self.memory.forget(&both);
+        self.shared.stats().thinned = thinned;
+        self.lowest_seq = last.map_or(1, |last| last + 1).max(self.lowest_seq);
+        let free = if self.time_is_known() {
+            self.lowest_seq
+        } else {
+            provisional.map_or(PROVISIONAL, |last| last + 1)
+        };
+        self.next_seq = self.next_seq.max(free);
+        if self.first_held().is_some_and(|first| first < free) {
+            self.next_seq = self.number_held(self.next_seq);
+            // Only where numbers have run ahead of time can any of these have been sent already.
+            self.deaf = self.time_is_known();
+            self.leases.release();
+        }
+        if let (Some(last), true) = (provisional, self.time_is_known()) {
+            self.shift = PROVISIONAL - self.next_seq;
+            self.next_seq = last + 1 - self.shift;
+            self.unnumbered = true;
+        }
+        self.offset_stored = false;
+        self.store_offset(now);
     }
 
     /// The value, or `None` after an error has been dealt with.
-    fn checked<T>(&mut self, result: rusqlite::Result<T>) -> Option<T> {
-        result.map_err(|error| self.disk_failed(&error)).ok()
+    fn checked<T>(&mut self, result: rusqlite::Result<T>, now: Instant) -> Option<T> {
+        result.map_err(|error| self.disk_failed(&error, now)).ok()
     }
 
-    fn disk_failed(&mut self, error: &rusqlite::Error) {
+    fn disk_failed(&mut self, error: &rusqlite::Error, now: Instant) {
         if is_damage(error) {
             // Opened again at the next commit, it is found damaged and set aside.
             self.disk = None;
-            self.last_disk_attempt = Instant::now().checked_sub(RETRY_DISK).unwrap_or(self.last_disk_attempt);
+            self.failed = None;
+        } else {
+            self.failed = Some(now);
         }
         self.report(Some(format!(
             "the disk does not take the journal ({error}); the newest {CAPACITY} readings are kept in memory and would be lost \
@@ -439,12 +548,34 @@ impl Worker {
         self.shared.health.send_modify(|health: &mut JournalHealth| health.set_aside = Some(what));
     }
 
-    fn close(&mut self) {
-        self.commit();
-        self.forget();
+    fn close(&mut self, now: Instant) {
+        self.failed = None;
+        self.commit(now);
+        self.forget(now);
         let result = self.disk.as_ref().map(Disk::checkpoint);
         if let Some(result) = result {
-            self.checked(result);
+            self.checked(result, now);
         }
+    }
+}
+
+#[cfg(test)]
+impl Worker {
+    /// The file, to be meddled with.
+    pub(super) fn disk(&self) -> Option<&Disk> {
+        self.disk.as_ref()
+    }
+
+    pub(super) fn nothing_pending(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Some readings can't be sent before the disk takes their numbers.
+    pub(super) fn is_unnumbered(&self) -> bool {
+        self.unnumbered
+    }
+
+    pub(super) fn nothing_in_memory(&self) -> bool {
+        self.memory.len() == 0
     }
 }

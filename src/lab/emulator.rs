@@ -4,13 +4,14 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde_json::json;
 use tracker_emulator::{
     AttestationMechanism, Emulator, EmulatorOptions, EnrollmentGroup, Event, InitialTwin, Subscription,
     SubscriptionError, TelemetryMessage,
 };
 
+use super::cloud::EmulatorFile;
 use super::screen::Screen;
 use crate::cli::{asked_to_stop, start_log};
 
@@ -23,6 +24,9 @@ pub struct EmulatorArgs {
     /// TCP port of DPS and all hubs; 0 takes a free one. SDKs expect 8883.
     #[arg(long, value_name = "PORT", default_value_t = tracker_protocol::MQTT_TLS_PORT)]
     port: u16,
+    /// TCP port of the service side, REST over HTTPS; 0 takes a free one. By default 8443, and with --port 0 a free one.
+    #[arg(long, value_name = "PORT")]
+    service_port: Option<u16>,
     /// ID scope of the DPS.
     #[arg(long, value_name = "SCOPE", default_value = "0ne00000001")]
     id_scope: String,
@@ -35,9 +39,15 @@ pub struct EmulatorArgs {
     /// The initial twin of enrolled devices, as {"tags": {…}, "properties": {"desired": {…}}}.
     #[arg(long, value_name = "FILE.json")]
     initial_twin: Option<PathBuf>,
-    /// Where server-ca.pem is written, which devices must trust.
+    /// Where server-ca.pem is written, which devices must trust, and emulator.json, by which `cloud` finds the emulator.
     #[arg(long, value_name = "DIRECTORY", default_value = ".")]
     directory: PathBuf,
+    /// Keep certificates, enrollments, devices, twins and keys in this directory over a restart.
+    #[arg(long, value_name = "DIRECTORY")]
+    state_directory: Option<PathBuf>,
+    /// Print what service clients connect with: the connection string of every policy of DPS and hubs.
+    #[arg(long)]
+    print_connection_strings: bool,
     /// A further name or address in the server's certificate; repeat it for more.
     #[arg(long, value_name = "NAME")]
     server_name: Vec<String>,
@@ -52,6 +62,9 @@ pub struct EmulatorArgs {
     json: bool,
 }
 
+/// The port of the service side, where it is free to choose.
+const SERVICE_PORT: u16 = 8443;
+
 /// Runs the emulator until Ctrl-C.
 pub fn emulator(args: EmulatorArgs) -> anyhow::Result<()> {
     start_log(args.log);
@@ -63,14 +76,22 @@ pub fn emulator(args: EmulatorArgs) -> anyhow::Result<()> {
 async fn run(args: EmulatorArgs) -> anyhow::Result<()> {
     let screen = Screen::new(args.json);
     let initial_twin = args.initial_twin.as_ref().map(read_twin).transpose()?;
+    let free_or_usual = if args.port == 0 { 0 } else { SERVICE_PORT };
+    let mut server_names = args.server_name;
+    if !args.listen.is_loopback() && !args.listen.is_unspecified() {
+        // Under which service clients will know it.
+        server_names.push(args.listen.to_string());
+    }
     let emulator = Emulator::start(EmulatorOptions {
         listen_address: args.listen,
         port: args.port,
+        service_port: Some(args.service_port.unwrap_or(free_or_usual)),
         id_scope: args.id_scope,
         hub_names: args.hubs,
         retry_after: Duration::from_secs(args.retry_after),
-        extra_server_names: args.server_name,
+        extra_server_names: server_names,
         ca_directory: Some(args.directory.clone()),
+        state_directory: args.state_directory,
         ..EmulatorOptions::default()
     })
     .await?;
@@ -96,6 +117,21 @@ async fn run(args: EmulatorArgs) -> anyhow::Result<()> {
             json!({"ca": path}),
         );
     }
+    if args.print_connection_strings {
+        for string in emulator.connection_strings() {
+            screen.note("connectionString", &format!("{}\n{}", string.local, string.named), json!(string));
+        }
+    }
+    // Last, because whoever sees it may count on all of the above.
+    let file = EmulatorFile::of(&emulator);
+    if let Some(file) = &file {
+        file.save(&args.directory)?;
+        let text = format!(
+            "`container-tracker cloud …` works on it, in this directory or with --emulator {}",
+            args.directory.display()
+        );
+        screen.note("service", &text, json!({"file": EmulatorFile::path(&args.directory)}));
+    }
     let mut events = emulator.events();
     for hub in &hubs {
         tokio::spawn(show_telemetry(hub.telemetry(), screen));
@@ -103,6 +139,9 @@ async fn run(args: EmulatorArgs) -> anyhow::Result<()> {
     tokio::select! {
         () = show_events(&mut events, screen) => {}
         () = asked_to_stop() => {}
+    }
+    if let Some(file) = &file {
+        file.remove(&args.directory);
     }
     emulator.shutdown().await;
     Ok(())
@@ -122,13 +161,28 @@ fn enroll(
 ) -> anyhow::Result<()> {
     let pem = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
     let name = format!("ca-{}", index + 1);
-    emulator
-        .dps()
-        .certificates()
-        .upload_verified(&name, &pem)
-        .with_context(|| format!("{} is not a CA certificate", path.display()))?;
-    let mut group =
-        EnrollmentGroup::new(format!("group-{}", index + 1), AttestationMechanism::ca_reference(name));
+    let group_id = format!("group-{}", index + 1);
+    let certificates = emulator.dps().certificates();
+    if let Ok(kept) = certificates.get(&name) {
+        // What a state directory has kept stays as its owner has made it since.
+        let (_, base64) = pem.split_once("-----BEGIN CERTIFICATE-----").unwrap_or_default();
+        let base64: String = base64.split("-----").next().unwrap_or_default().split_whitespace().collect();
+        if base64 != kept.certificate {
+            bail!(
+                "the state directory has another certificate than {} as {name}: delete {name} with \
+                 `container-tracker cloud certificate delete`, or use another state directory",
+                path.display()
+            );
+        }
+        if emulator.dps().enrollment_group(&group_id).is_ok() {
+            return Ok(());
+        }
+    } else {
+        certificates
+            .upload_verified(&name, &pem)
+            .with_context(|| format!("{} is not a CA certificate", path.display()))?;
+    }
+    let mut group = EnrollmentGroup::new(group_id, AttestationMechanism::ca_reference(name));
     group.initial_twin = twin;
     emulator.dps().create_enrollment_group(group)?;
     Ok(())

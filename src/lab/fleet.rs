@@ -98,7 +98,7 @@ pub fn device_config(directory: &Path, id_scope: &str, roots: PathBuf, port: u16
 }
 
 /// Writes a file with these permissions from its first byte on.
-fn write(path: &Path, content: &str, mode: u32) -> anyhow::Result<()> {
+pub(super) fn write(path: &Path, content: &str, mode: u32) -> anyhow::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]

@@ -17,6 +17,7 @@ use tracker_sensors::simulated::{AtEnd, Replay, SimulatedClock, SimulatedContain
 use super::clock::VoyageClock;
 use super::fleet::Cloud;
 use super::received::Received;
+use super::scenario::{self, Scenario};
 use super::screen::Screen;
 use crate::cli::asked_to_stop;
 use crate::clock::{build_date, system_time};
@@ -40,7 +41,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "NAME")]
     voyage: Option<String>,
     /// Simulated hours that pass in a second.
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
     speed: f64,
     /// Makes weather, sensor noise and start of every voyage the same again.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -54,6 +55,9 @@ pub struct SimulateArgs {
     /// Simulated sensors against a real Azure: the identity and DPS of this configuration file, one device.
     #[arg(long, value_name = "FILE", conflicts_with = "interval")]
     config: Option<PathBuf>,
+    /// Tell a story instead: each step says what is done, expected and seen; the exit code is the verdict.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["config", "voyage", "replay", "interval"])]
+    scenario: Option<Scenario>,
     /// End by itself after so many seconds.
     #[arg(long, value_name = "SECONDS")]
     duration: Option<u64>,
@@ -86,6 +90,12 @@ async fn run(args: SimulateArgs) -> anyhow::Result<()> {
         }
         stop.send_replace(true);
     });
+    if let Some(scenario) = args.scenario {
+        return tokio::select! {
+            verdict = scenario::play(scenario, args.devices, screen) => verdict,
+            () = asked(stopped) => bail!("stopped before the end of the story"),
+        };
+    }
     match &args.config {
         Some(path) => real_cloud(path, &args, screen, stopped).await,
         None => local_cloud(&args, screen, stopped).await,

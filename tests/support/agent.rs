@@ -25,6 +25,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Agent {
     events: Arc<Mutex<Vec<Event>>>,
     news: watch::Receiver<u64>,
+    started: Instant,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<anyhow::Result<JournalStats>>,
 }
@@ -63,10 +64,11 @@ impl Agent {
             timing,
         };
         let (stop, stopped) = oneshot::channel();
+        let started = Instant::now();
         let task = tokio::spawn(tracker.run(async move {
             let _ = stopped.await;
         }));
-        Self { events, news, stop: Some(stop), task }
+        Self { events, news, started, stop: Some(stop), task }
     }
 
     /// An agent with a chip in mild air, and without a receiver.
@@ -101,6 +103,16 @@ impl Agent {
     /// All events so far.
     pub fn events(&self) -> Vec<Event> {
         self.events.lock().unwrap().clone()
+    }
+
+    /// All events since this was last asked; they are forgotten.
+    pub fn take_events(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.events.lock().unwrap())
+    }
+
+    /// How long it runs.
+    pub fn age(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// Stops it in good order.

@@ -11,4 +11,13 @@
 
 #[cfg(feature = "lab")]
 pub mod agent;
+pub mod journal;
 pub mod openssl;
+#[cfg(feature = "lab")]
+pub mod proxy;
+#[cfg(feature = "lab")]
+pub mod scene;
+#[cfg(feature = "lab")]
+pub mod schedule;
+#[cfg(unix)]
+pub mod service;

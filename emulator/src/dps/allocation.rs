@@ -1,11 +1,13 @@
 //! The choice of a hub among those linked.
 
 use ring::digest;
+use serde::{Deserialize, Serialize};
 
 use super::{enrollments::Allocation, model::AllocationPolicy};
 
 /// A hub that DPS may assign devices to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct LinkedHub {
     /// Host name.
     pub name: String,
@@ -16,25 +18,24 @@ pub struct LinkedHub {
 /// The hub for a registration ID (in its canonical, lower-case form); `None` when no candidate is linked.
 ///
 /// *Hashed* gives every hub a score from the hash of hub and device, weighted, and takes the highest: a hub that
-/// comes or goes moves only the devices it wins or loses.
+/// comes or goes moves only the devices it wins or loses. *Nearest* (`geoLatency`) takes the hub with the lowest simulated latency.
 pub(super) fn choose<'a>(
     allocation: Allocation<'_>,
     linked: &'a [LinkedHub],
     registration_id: &str,
 ) -> Option<&'a LinkedHub> {
-    let named: Vec<&str> = allocation
-        .iot_hubs
-        .iter()
-        .map(String::as_str)
-        .chain(allocation.iot_hub_host_name)
-        .collect();
+    let named: Vec<&str> =
+        allocation.iot_hubs.iter().map(String::as_str).chain(allocation.iot_hub_host_name).collect();
     let mut candidates = linked
         .iter()
         .filter(|hub| named.is_empty() || named.iter().any(|name| name.eq_ignore_ascii_case(&hub.name)));
     match allocation.policy {
         AllocationPolicy::Static => candidates.next(),
-        // The others are refused when the enrollment is made.
-        AllocationPolicy::Hashed | AllocationPolicy::GeoLatency | AllocationPolicy::Custom => {
+        AllocationPolicy::GeoLatency => {
+            candidates.min_by(|a, b| latency(a, registration_id).total_cmp(&latency(b, registration_id)))
+        }
+        // With the policy custom the webhook has decided before it comes to this.
+        AllocationPolicy::Hashed | AllocationPolicy::Custom => {
             candidates.max_by(|a, b| score(a, registration_id).total_cmp(&score(b, registration_id)))
         }
     }
@@ -42,17 +43,20 @@ pub(super) fn choose<'a>(
 
 /// Weighted rendezvous hashing: -weight / ln(u), u uniform in (0, 1).
 fn score(hub: &LinkedHub, registration_id: &str) -> f64 {
-    let hash = digest::digest(
-        &digest::SHA256,
-        format!("{}\n{registration_id}", hub.name).as_bytes(),
-    );
-    let bits = hash
-        .as_ref()
-        .iter()
-        .take(6)
-        .fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
-    let uniform = (bits as f64 + 0.5) / (1_u64 << 48) as f64;
-    -f64::from(hub.allocation_weight) / uniform.ln()
+    -f64::from(hub.allocation_weight) / uniform(hub, registration_id).ln()
+}
+
+/// The simulated round trip between a device and a hub, 5 to 300 ms. There is no geography on one machine: every
+/// device has a fixed, arbitrary place, near to one hub and far from another. Weights do not count.
+fn latency(hub: &LinkedHub, registration_id: &str) -> f64 {
+    5.0 + 295.0 * uniform(hub, registration_id)
+}
+
+/// A number in (0, 1) that belongs to this hub and this device.
+fn uniform(hub: &LinkedHub, registration_id: &str) -> f64 {
+    let hash = digest::digest(&digest::SHA256, format!("{}\n{registration_id}", hub.name).as_bytes());
+    let bits = hash.as_ref().iter().take(6).fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+    (bits as f64 + 0.5) / (1_u64 << 48) as f64
 }
 
 #[cfg(test)]
@@ -60,18 +64,12 @@ mod tests {
     use super::*;
 
     fn hubs(weights: &[u16]) -> Vec<LinkedHub> {
-        let hub = |(index, &allocation_weight)| LinkedHub {
-            name: format!("hub-{index}"),
-            allocation_weight,
-        };
+        let hub = |(index, &allocation_weight)| LinkedHub { name: format!("hub-{index}"), allocation_weight };
         weights.iter().enumerate().map(hub).collect()
     }
 
-    const HASHED: Allocation<'_> = Allocation {
-        policy: AllocationPolicy::Hashed,
-        iot_hubs: &[],
-        iot_hub_host_name: None,
-    };
+    const HASHED: Allocation<'_> =
+        Allocation { policy: AllocationPolicy::Hashed, iot_hubs: &[], iot_hub_host_name: None, custom: None };
 
     #[test]
     fn hashed_follows_the_weights() {
@@ -81,10 +79,7 @@ mod tests {
                 choose(HASHED, &linked, &format!("d{device}")).is_some_and(|hub| hub.name == "hub-1")
             })
             .count();
-        assert!(
-            (2850..3150).contains(&heavy),
-            "{heavy} of 4000 at three quarters of the weight"
-        );
+        assert!((2850..3150).contains(&heavy), "{heavy} of 4000 at three quarters of the weight");
     }
 
     #[test]
@@ -101,26 +96,9 @@ mod tests {
     fn named_hubs_are_the_only_candidates() {
         let linked = hubs(&[1, 1, 1]);
         let named = ["HUB-2".to_owned()];
-        let allocation = Allocation {
-            policy: AllocationPolicy::Static,
-            iot_hubs: &named,
-            iot_hub_host_name: None,
-        };
-        assert_eq!(
-            choose(allocation, &linked, "d").map(|hub| hub.name.as_str()),
-            Some("hub-2")
-        );
+        let allocation = Allocation { policy: AllocationPolicy::Static, iot_hubs: &named, ..HASHED };
+        assert_eq!(choose(allocation, &linked, "d").map(|hub| hub.name.as_str()), Some("hub-2"));
         let unlinked = ["elsewhere".to_owned()];
-        assert_eq!(
-            choose(
-                Allocation {
-                    iot_hubs: &unlinked,
-                    ..HASHED
-                },
-                &linked,
-                "d"
-            ),
-            None
-        );
+        assert_eq!(choose(Allocation { iot_hubs: &unlinked, ..HASHED }, &linked, "d"), None);
     }
 }

@@ -3,10 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::DpsError;
+use super::{DpsError, IfMatch};
 use crate::{
+    clock::wire_time,
     id::{dps_etag, guid},
     x509::{Certificate, X509CertificateInfo, paths},
 };
@@ -23,6 +24,26 @@ pub struct CaCertificate {
     pub is_verified: bool,
     /// Changes with every change of the record.
     pub etag: String,
+    /// When it was uploaded.
+    #[serde(with = "wire_time")]
+    pub created: DateTime<Utc>,
+    /// When it was uploaded, verified, or asked a verification code for.
+    #[serde(with = "wire_time")]
+    pub updated: DateTime<Utc>,
+    /// The certificate itself, base64 of DER.
+    pub certificate: String,
+}
+
+/// What of a CA certificate has to outlive a restart.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct KeptCertificate {
+    name: String,
+    certificate: String,
+    is_verified: bool,
+    etag: String,
+    verification_code: Option<String>,
+    created: DateTime<Utc>,
+    updated: DateTime<Utc>,
 }
 
 #[derive(Debug)]
@@ -31,6 +52,8 @@ struct Entry {
     is_verified: bool,
     etag: String,
     verification_code: Option<String>,
+    created: DateTime<Utc>,
+    updated: DateTime<Utc>,
 }
 
 /// The uploaded CA certificates by name.
@@ -38,11 +61,43 @@ struct Entry {
 pub(super) struct CertificateStore(BTreeMap<String, Entry>);
 
 impl CertificateStore {
+    pub(super) fn restore(kept: Vec<KeptCertificate>) -> Result<Self, DpsError> {
+        let restore = |kept: KeptCertificate| {
+            let certificate = Certificate::from_text(&kept.certificate).map_err(|source| {
+                DpsError::InvalidCertificate { field: format!("CA certificate \"{}\"", kept.name), source }
+            })?;
+            let entry = Entry {
+                certificate: Arc::new(certificate),
+                is_verified: kept.is_verified,
+                etag: kept.etag,
+                verification_code: kept.verification_code,
+                created: kept.created,
+                updated: kept.updated,
+            };
+            Ok((kept.name, entry))
+        };
+        kept.into_iter().map(restore).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub(super) fn keep(&self) -> Vec<KeptCertificate> {
+        let keep = |(name, entry): (&String, &Entry)| KeptCertificate {
+            name: name.clone(),
+            certificate: entry.certificate.base64(),
+            is_verified: entry.is_verified,
+            etag: entry.etag.clone(),
+            verification_code: entry.verification_code.clone(),
+            created: entry.created,
+            updated: entry.updated,
+        };
+        self.0.iter().map(keep).collect()
+    }
+
     pub(super) fn upload(
         &mut self,
         name: &str,
         text: &str,
         is_verified: bool,
+        now: DateTime<Utc>,
     ) -> Result<CaCertificate, DpsError> {
         if name.is_empty() {
             return Err(DpsError::InvalidArgument("a CA certificate needs a name".into()));
@@ -50,21 +105,14 @@ impl CertificateStore {
         if self.0.contains_key(name) {
             return Err(DpsError::CaCertificateConflict(name.to_owned()));
         }
-        let certificate = Certificate::from_text(text).map_err(|source| DpsError::InvalidCertificate {
-            field: format!("CA certificate \"{name}\""),
-            source,
-        })?;
-        if !certificate.is_authority() {
-            return Err(DpsError::InvalidArgument(format!(
-                "\"{}\" is not a CA certificate: its basic constraints or its key usage do not let it sign others",
-                certificate.info.subject_name
-            )));
-        }
+        let certificate = authority(text)?;
         let entry = Entry {
             certificate: Arc::new(certificate),
             is_verified,
             etag: dps_etag(),
             verification_code: None,
+            created: now,
+            updated: now,
         };
         let shown = entry.show(name);
         self.0.insert(name.to_owned(), entry);
@@ -72,25 +120,29 @@ impl CertificateStore {
     }
 
     /// A code to be the common name of a certificate that the CA signs.
-    pub(super) fn verification_code(&mut self, name: &str) -> Result<String, DpsError> {
-        let entry = self.entry(name)?;
+    pub(super) fn verification_code(
+        &mut self,
+        name: &str,
+        if_match: &IfMatch,
+        now: DateTime<Utc>,
+    ) -> Result<(CaCertificate, String), DpsError> {
+        let entry = self.matching(name, if_match)?;
         let code = guid().replace('-', "").to_ascii_uppercase();
         entry.verification_code = Some(code.clone());
         entry.etag = dps_etag();
-        Ok(code)
+        entry.updated = now;
+        Ok((entry.show(name), code))
     }
 
     pub(super) fn verify(
         &mut self,
         name: &str,
         proof: &str,
+        if_match: &IfMatch,
         now: DateTime<Utc>,
     ) -> Result<CaCertificate, DpsError> {
-        let entry = self.entry(name)?;
-        let failed = |reason: String| DpsError::VerificationFailed {
-            name: name.to_owned(),
-            reason,
-        };
+        let entry = self.matching(name, if_match)?;
+        let failed = |reason: String| DpsError::VerificationFailed { name: name.to_owned(), reason };
         let proof = Certificate::from_text(proof).map_err(|error| failed(error.to_string()))?;
         let code = entry.verification_code.as_deref();
         let code = code.ok_or_else(|| failed("ask for a verification code first".into()))?;
@@ -100,9 +152,7 @@ impl CertificateStore {
                 proof.common_name.as_deref().unwrap_or_default()
             )));
         }
-        proof
-            .check_validity(now)
-            .map_err(|flaw| failed(flaw.to_string()))?;
+        proof.check_validity(now).map_err(|flaw| failed(flaw.to_string()))?;
         let signed = paths(&Arc::new(proof), &[], &[Arc::clone(&entry.certificate)])
             .iter()
             .any(|path| path.certificates.len() > 1);
@@ -112,21 +162,18 @@ impl CertificateStore {
         entry.is_verified = true;
         entry.verification_code = None;
         entry.etag = dps_etag();
+        entry.updated = now;
         Ok(entry.show(name))
     }
 
-    pub(super) fn delete(&mut self, name: &str) -> Result<(), DpsError> {
-        self.0
-            .remove(name)
-            .map(drop)
-            .ok_or_else(|| DpsError::CaCertificateNotFound(name.to_owned()))
+    pub(super) fn delete(&mut self, name: &str, if_match: &IfMatch) -> Result<(), DpsError> {
+        self.matching(name, if_match)?;
+        self.0.remove(name);
+        Ok(())
     }
 
     pub(super) fn get(&self, name: &str) -> Result<CaCertificate, DpsError> {
-        let entry = self
-            .0
-            .get(name)
-            .ok_or_else(|| DpsError::CaCertificateNotFound(name.to_owned()))?;
+        let entry = self.0.get(name).ok_or_else(|| DpsError::CaCertificateNotFound(name.to_owned()))?;
         Ok(entry.show(name))
     }
 
@@ -144,16 +191,44 @@ impl CertificateStore {
 
     /// Whether `name` is this certificate, verified.
     pub(super) fn is_verified(&self, name: &str, certificate: &Certificate) -> bool {
-        self.0
-            .get(name)
-            .is_some_and(|entry| entry.is_verified && entry.certificate.is(certificate))
+        self.0.get(name).is_some_and(|entry| entry.is_verified && entry.certificate.is(certificate))
     }
 
-    fn entry(&mut self, name: &str) -> Result<&mut Entry, DpsError> {
-        self.0
-            .get_mut(name)
-            .ok_or_else(|| DpsError::CaCertificateNotFound(name.to_owned()))
+    /// Whether groups may refer to `name`.
+    pub(super) fn check_reference(&self, name: &str) -> Result<(), DpsError> {
+        match self.0.get(name) {
+            Some(entry) if entry.is_verified => Ok(()),
+            Some(_) => Err(DpsError::InvalidArgument(format!(
+                "the CA certificate \"{name}\" is not verified: prove possession of its key first"
+            ))),
+            None => Err(DpsError::InvalidArgument(format!("CA certificate not found: \"{name}\""))),
+        }
     }
+
+    fn matching(&mut self, name: &str, if_match: &IfMatch) -> Result<&mut Entry, DpsError> {
+        let entry = self.0.get_mut(name).ok_or_else(|| DpsError::CaCertificateNotFound(name.to_owned()))?;
+        match if_match {
+            IfMatch::ETag(etag) if *etag != entry.etag => Err(DpsError::PreconditionFailed(name.to_owned())),
+            _ => Ok(entry),
+        }
+    }
+}
+
+/// Whether a text is a certificate that can be uploaded.
+pub(crate) fn check_ca_certificate(text: &str) -> Result<(), DpsError> {
+    authority(text).map(drop)
+}
+
+fn authority(text: &str) -> Result<Certificate, DpsError> {
+    let certificate = Certificate::from_text(text)
+        .map_err(|source| DpsError::InvalidCertificate { field: "CA certificate".into(), source })?;
+    if !certificate.is_authority() {
+        return Err(DpsError::InvalidArgument(format!(
+            "\"{}\" is not a CA certificate: its basic constraints or its key usage do not let it sign others",
+            certificate.info.subject_name
+        )));
+    }
+    Ok(certificate)
 }
 
 impl Entry {
@@ -163,6 +238,9 @@ impl Entry {
             info: self.certificate.info.clone(),
             is_verified: self.is_verified,
             etag: self.etag.clone(),
+            created: self.created,
+            updated: self.updated,
+            certificate: self.certificate.base64(),
         }
     }
 }

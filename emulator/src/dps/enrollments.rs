@@ -9,11 +9,12 @@ use tracker_protocol::RegistrationId;
 use super::{
     DpsError,
     model::{
-        AllocationPolicy, AttestationMechanism, AttestationType, EnrollmentGroup, IndividualEnrollment,
-        X509Attestation,
+        AllocationPolicy, AttestationMechanism, AttestationType, CustomAllocationDefinition, EnrollmentGroup,
+        IndividualEnrollment, X509Attestation,
     },
+    webhook::check_webhook_url,
 };
-use crate::id::dps_etag;
+use crate::{id::dps_etag, keys::KeyLength};
 
 /// When a change is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +51,7 @@ pub(super) struct Allocation<'a> {
     pub policy: AllocationPolicy,
     pub iot_hubs: &'a [String],
     pub iot_hub_host_name: Option<&'a str>,
+    pub custom: Option<&'a CustomAllocationDefinition>,
 }
 
 /// Enrollments of one kind, by ID without regard to case.
@@ -100,6 +102,11 @@ impl<E: Enrollment> Enrollments<E> {
         self.0.get(&key(id))
     }
 
+    /// As they were kept over a restart.
+    pub(super) fn restore(enrollments: Vec<E>) -> Self {
+        Self(enrollments.into_iter().map(|enrollment| (key(enrollment.id()), enrollment)).collect())
+    }
+
     /// In the order of their IDs.
     pub(super) fn iter(&self) -> impl Iterator<Item = &E> {
         self.0.values()
@@ -123,13 +130,10 @@ fn check_etag(id: &str, stored: Option<&str>, if_match: &IfMatch) -> Result<(), 
 fn prepared<E: Enrollment>(mut enrollment: E, stored: Option<E>, now: DateTime<Utc>) -> Result<E, DpsError> {
     let invalid = |what: String| DpsError::InvalidArgument(what);
     // The characters and the length are the same for registration IDs and group IDs.
-    enrollment
-        .id()
-        .parse::<RegistrationId>()
-        .map_err(|error| invalid(error.to_string()))?;
+    enrollment.id().parse::<RegistrationId>().map_err(|error| invalid(error.to_string()))?;
     let allocation = enrollment.allocation();
     match allocation.policy {
-        AllocationPolicy::Hashed => {}
+        AllocationPolicy::Hashed | AllocationPolicy::GeoLatency => {}
         AllocationPolicy::Static => {
             if allocation.iot_hubs.len() + usize::from(allocation.iot_hub_host_name.is_some()) != 1 {
                 return Err(invalid(
@@ -137,31 +141,41 @@ fn prepared<E: Enrollment>(mut enrollment: E, stored: Option<E>, now: DateTime<U
                 ));
             }
         }
-        AllocationPolicy::GeoLatency => {
-            return Err(DpsError::NotImplemented("allocationPolicy geoLatency"));
+        AllocationPolicy::Custom => {
+            let definition = allocation.custom.ok_or_else(|| {
+                invalid("allocationPolicy custom needs a customAllocationDefinition with a webhookUrl".into())
+            })?;
+            check_webhook_url(&definition.webhook_url).map_err(invalid)?;
         }
-        AllocationPolicy::Custom => return Err(DpsError::NotImplemented("allocationPolicy custom")),
     }
     let mut stored = stored;
-    let stored_x509 = stored
-        .as_mut()
-        .and_then(|stored| stored.attestation().x509.clone());
+    let stored_attestation = stored.as_mut().map(|stored| stored.attestation().clone());
     let attestation = enrollment.attestation();
     match attestation.kind {
-        AttestationType::X509 => {}
-        AttestationType::Tpm => return Err(DpsError::NotImplemented("TPM attestation")),
-        AttestationType::SymmetricKey => {
-            return Err(DpsError::NotImplemented("symmetric key attestation"));
+        AttestationType::X509 => {
+            attestation.symmetric_key = None;
+            attestation.tpm = None;
+            let stored = stored_attestation.and_then(|stored| stored.x509);
+            let x509 = attestation
+                .x509
+                .as_mut()
+                .ok_or_else(|| invalid("attestation.type is x509 and attestation.x509 is missing".into()))?;
+            resolve(x509, stored.as_ref())?;
+            E::check_attestation(x509).map_err(|expected| invalid(format!("attestation.x509 {expected}")))?;
         }
+        AttestationType::SymmetricKey => {
+            attestation.x509 = None;
+            attestation.tpm = None;
+            let stored = stored_attestation.and_then(|stored| stored.symmetric_key);
+            let keys = attestation.symmetric_key.take().unwrap_or_default();
+            let keys = keys.complete(stored.as_ref(), KeyLength::Dps).map_err(|key| {
+                invalid(format!("attestation.symmetricKey.{key} is not 16 to 64 bytes in base64"))
+            })?;
+            attestation.symmetric_key = Some(keys);
+        }
+        AttestationType::Tpm => return Err(DpsError::NotImplemented("TPM attestation")),
         AttestationType::None => return Err(invalid("attestation.type none lets nobody in".into())),
     }
-    let Some(x509) = &mut attestation.x509 else {
-        return Err(invalid(
-            "attestation.type is x509 and attestation.x509 is missing".into(),
-        ));
-    };
-    resolve(x509, stored_x509.as_ref())?;
-    E::check_attestation(x509).map_err(|expected| invalid(format!("attestation.x509 {expected}")))?;
     let created = stored.as_mut().and_then(|stored| *stored.stamps().created);
     let stamps = enrollment.stamps();
     *stamps.etag = Some(dps_etag());
@@ -187,17 +201,13 @@ fn resolve(x509: &mut X509Attestation, stored: Option<&X509Attestation>) -> Resu
         if let Some(given) = certificates {
             given
                 .resolve(stored)
-                .map_err(|source| DpsError::InvalidCertificate {
-                    field: field.to_owned(),
-                    source,
-                })?;
+                .map_err(|source| DpsError::InvalidCertificate { field: field.to_owned(), source })?;
             if given.is_empty() {
                 *certificates = None;
             }
         }
     }
-    x509.ca_references
-        .take_if(|references| references.names().next().is_none());
+    x509.ca_references.take_if(|references| references.names().next().is_none());
     Ok(())
 }
 
@@ -224,6 +234,7 @@ macro_rules! common {
                 policy: self.allocation_policy,
                 iot_hubs: &self.iot_hubs,
                 iot_hub_host_name: self.iot_hub_host_name.as_deref(),
+                custom: self.custom_allocation_definition.as_ref(),
             }
         }
     };

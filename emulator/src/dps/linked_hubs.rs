@@ -13,13 +13,18 @@ pub(crate) struct Hubs {
 }
 
 impl Hubs {
+    pub(super) fn restore(linked: Vec<LinkedHub>) -> Self {
+        Self { all: Vec::new(), linked }
+    }
+
+    pub(super) fn insert(&mut self, hub: Hub) {
+        self.all.push(hub);
+    }
+
     pub(super) fn add(&mut self, name: String, weight: u16, make: impl FnOnce(String) -> Hub) -> Hub {
         match self.linked.iter_mut().find(|hub| hub.name == name) {
             Some(linked) => linked.allocation_weight = weight,
-            None => self.linked.push(LinkedHub {
-                name: name.clone(),
-                allocation_weight: weight,
-            }),
+            None => self.linked.push(LinkedHub { name: name.clone(), allocation_weight: weight }),
         }
         if let Some(known) = self.find(&name) {
             return known.clone();
@@ -42,11 +47,7 @@ impl Hubs {
     pub(super) fn find(&self, name: &str) -> Option<&Hub> {
         self.all.iter().find(|hub| {
             hub.name().eq_ignore_ascii_case(name)
-                || hub
-                    .name()
-                    .split('.')
-                    .next()
-                    .is_some_and(|label| label.eq_ignore_ascii_case(name))
+                || hub.name().split('.').next().is_some_and(|label| label.eq_ignore_ascii_case(name))
         })
     }
 
@@ -72,9 +73,7 @@ impl Hubs {
 /// A hub's host name in full, checked.
 pub(super) fn full_name(name: &str, weight: u16) -> Result<String, DpsError> {
     if !(1..=1000).contains(&weight) {
-        return Err(DpsError::InvalidArgument(format!(
-            "the allocation weight {weight} is not in 1 to 1000"
-        )));
+        return Err(DpsError::InvalidArgument(format!("the allocation weight {weight} is not in 1 to 1000")));
     }
     let name = name.to_ascii_lowercase();
     let label = |label: &str| {
@@ -89,9 +88,5 @@ pub(super) fn full_name(name: &str, weight: u16) -> Result<String, DpsError> {
             "\"{name}\" cannot be the name of a hub: letters, digits, dashes, and dots between labels"
         )));
     }
-    Ok(if name.contains('.') {
-        name
-    } else {
-        name + HUB_DOMAIN
-    })
+    Ok(if name.contains('.') { name } else { name + HUB_DOMAIN })
 }

@@ -8,23 +8,26 @@
 //! ```
 
 mod allocation;
+mod ca_certificates;
 mod certificates;
 mod enrollments;
 mod error;
 mod linked_hubs;
 mod model;
+mod placement;
+mod records;
 mod registration;
 mod session;
 mod verdict;
+mod webhook;
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 pub use allocation::LinkedHub;
+pub use ca_certificates::Certificates;
 pub use certificates::CaCertificate;
-use certificates::CertificateStore;
+pub(crate) use certificates::check_ca_certificate;
+use certificates::{CertificateStore, KeptCertificate};
 use enrollments::Enrollments;
 pub use enrollments::IfMatch;
 pub use error::DpsError;
@@ -34,10 +37,19 @@ pub use model::{
     DeviceCapabilities, EnrollmentGroup, IndividualEnrollment, InitialTwin, InitialTwinProperties,
     ProvisioningStatus, ReprovisionPolicy, X509Attestation, X509CertificateWithInfo, X509Certificates,
 };
+use serde::{Deserialize, Serialize};
 pub(crate) use session::serve;
 pub use tracker_protocol::dps::{RegistrationState, RegistrationStatus, Substatus};
 
-use crate::{clock::Clock, events::EventBus, faults::Faults, hub::Hub, lock::lock, tls::ServerIdentity};
+use crate::{
+    access::AccessPolicies,
+    clock::Clock,
+    events::EventBus,
+    faults::Faults,
+    hub::{Hub, HubParts, KeptHub},
+    lock::{Changes, Tracked},
+    tls::ServerIdentity,
+};
 
 /// The service side of the provisioning service. Clones are the same service.
 #[derive(Clone)]
@@ -53,7 +65,10 @@ struct Core {
     identity: Arc<ServerIdentity>,
     /// How a hub is made, once its name is known.
     telemetry_capacity: usize,
-    store: Mutex<Store>,
+    changes: Changes,
+    access: AccessPolicies,
+    host_name: String,
+    store: Tracked<Store>,
 }
 
 /// All that the service knows, changed under one lock.
@@ -62,7 +77,7 @@ struct Store {
     certificates: CertificateStore,
     individuals: Enrollments<IndividualEnrollment>,
     groups: Enrollments<EnrollmentGroup>,
-    registrations: registration::Records,
+    registrations: records::Records,
     hubs: Hubs,
 }
 
@@ -76,10 +91,39 @@ pub(crate) struct DpsParts {
     pub faults: Faults,
     pub identity: Arc<ServerIdentity>,
     pub telemetry_capacity: usize,
+    pub changes: Changes,
+    /// `{name}.azure-devices-provisioning.net`
+    pub host_name: String,
+    pub kept: KeptDps,
+}
+
+/// What of the service has to outlive a restart. The hubs are kept beside it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct KeptDps {
+    access: AccessPolicies,
+    certificates: Vec<KeptCertificate>,
+    individual_enrollments: Vec<IndividualEnrollment>,
+    enrollment_groups: Vec<EnrollmentGroup>,
+    registrations: records::Records,
+    linked_hubs: Vec<LinkedHub>,
+}
+
+impl KeptDps {
+    /// A new service: random keys, and nothing else.
+    pub(crate) fn new() -> Self {
+        Self {
+            access: AccessPolicies::of_dps(),
+            certificates: Vec::new(),
+            individual_enrollments: Vec::new(),
+            enrollment_groups: Vec::new(),
+            registrations: records::Records::new(),
+            linked_hubs: Vec::new(),
+        }
+    }
 }
 
 impl Dps {
-    pub(crate) fn new(parts: DpsParts) -> Self {
+    pub(crate) fn new(parts: DpsParts) -> Result<Self, DpsError> {
         let DpsParts {
             id_scope,
             retry_after,
@@ -89,8 +133,18 @@ impl Dps {
             faults,
             identity,
             telemetry_capacity,
+            changes,
+            host_name,
+            kept,
         } = parts;
-        Self(Arc::new(Core {
+        let store = Store {
+            certificates: CertificateStore::restore(kept.certificates)?,
+            individuals: Enrollments::restore(kept.individual_enrollments),
+            groups: Enrollments::restore(kept.enrollment_groups),
+            registrations: kept.registrations,
+            hubs: Hubs::restore(kept.linked_hubs),
+        };
+        Ok(Self(Arc::new(Core {
             id_scope,
             retry_after,
             assigning_time,
@@ -99,8 +153,66 @@ impl Dps {
             faults,
             identity,
             telemetry_capacity,
-            store: Mutex::default(),
-        }))
+            changes: changes.clone(),
+            access: kept.access,
+            host_name,
+            store: Tracked::new(store, changes),
+        })))
+    }
+
+    /// What has to outlive a restart.
+    pub(crate) fn keep(&self) -> KeptDps {
+        let store = self.0.store.lock();
+        KeptDps {
+            access: self.0.access.clone(),
+            certificates: store.certificates.keep(),
+            individual_enrollments: store.individuals.iter().cloned().collect(),
+            enrollment_groups: store.groups.iter().cloned().collect(),
+            registrations: store.registrations.clone(),
+            linked_hubs: store.hubs.linked().to_vec(),
+        }
+    }
+
+    /// A hub as it was kept over a restart; whether it is linked, the service itself knows.
+    pub(crate) fn restore_hub(&self, name: &str, kept: KeptHub) -> Result<(), DpsError> {
+        let name = linked_hubs::full_name(name, 1)?;
+        self.0.identity.add_name(&name)?;
+        let hub = self.make_hub(name, kept);
+        self.0.store.lock().hubs.insert(hub);
+        Ok(())
+    }
+
+    fn make_hub(&self, name: String, kept: KeptHub) -> Hub {
+        Hub::new(HubParts {
+            name,
+            clock: Arc::clone(&self.0.clock),
+            events: self.0.events.clone(),
+            faults: self.0.faults.clone(),
+            telemetry_capacity: self.0.telemetry_capacity,
+            changes: self.0.changes.clone(),
+            kept,
+        })
+    }
+
+    pub(crate) fn access(&self) -> &AccessPolicies {
+        &self.0.access
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    pub(crate) fn events(&self) -> &EventBus {
+        &self.0.events
+    }
+
+    pub(crate) fn faults(&self) -> &Faults {
+        &self.0.faults
+    }
+
+    /// The host name of the service side, `emulator-dps.azure-devices-provisioning.net`.
+    pub fn host_name(&self) -> &str {
+        &self.0.host_name
     }
 
     /// The ID scope that devices name in their user name.
@@ -115,7 +227,7 @@ impl Dps {
 
     /// Creates an enrollment group; the answer carries entity tag, times and certificate details.
     pub fn create_enrollment_group(&self, group: EnrollmentGroup) -> Result<EnrollmentGroup, DpsError> {
-        let mut store = lock(&self.0.store);
+        let mut store = self.0.store.change();
         store.check_group(&group)?;
         store.groups.create(group, self.0.clock.now())
     }
@@ -126,24 +238,24 @@ impl Dps {
         group: EnrollmentGroup,
         if_match: &IfMatch,
     ) -> Result<EnrollmentGroup, DpsError> {
-        let mut store = lock(&self.0.store);
+        let mut store = self.0.store.change();
         store.check_group(&group)?;
         store.groups.update(group, if_match, self.0.clock.now())
     }
 
     /// An enrollment group.
     pub fn enrollment_group(&self, group_id: &str) -> Result<EnrollmentGroup, DpsError> {
-        lock(&self.0.store).groups.get(group_id)
+        self.0.store.lock().groups.get(group_id)
     }
 
     /// All enrollment groups in the order of their IDs.
     pub fn enrollment_groups(&self) -> Vec<EnrollmentGroup> {
-        lock(&self.0.store).groups.iter().cloned().collect()
+        self.0.store.lock().groups.iter().cloned().collect()
     }
 
     /// Deletes an enrollment group. Devices that are provisioned stay so, and their records too.
     pub fn delete_enrollment_group(&self, group_id: &str, if_match: &IfMatch) -> Result<(), DpsError> {
-        lock(&self.0.store).groups.delete(group_id, if_match)
+        self.0.store.change().groups.delete(group_id, if_match)
     }
 
     /// Lets the devices of a group register.
@@ -161,11 +273,8 @@ impl Dps {
         group_id: &str,
         provisioning_status: ProvisioningStatus,
     ) -> Result<EnrollmentGroup, DpsError> {
-        let mut store = lock(&self.0.store);
-        let group = EnrollmentGroup {
-            provisioning_status,
-            ..store.groups.get(group_id)?
-        };
+        let mut store = self.0.store.change();
+        let group = EnrollmentGroup { provisioning_status, ..store.groups.get(group_id)? };
         store.groups.update(group, &IfMatch::Any, self.0.clock.now())
     }
 
@@ -174,14 +283,9 @@ impl Dps {
         &self,
         enrollment: IndividualEnrollment,
     ) -> Result<IndividualEnrollment, DpsError> {
-        let mut store = lock(&self.0.store);
-        store
-            .hubs
-            .check_linked(&enrollment.iot_hubs, enrollment.iot_hub_host_name.as_deref())?;
-        let enrollment = IndividualEnrollment {
-            registration_state: None,
-            ..enrollment
-        };
+        let mut store = self.0.store.change();
+        store.hubs.check_linked(&enrollment.iot_hubs, enrollment.iot_hub_host_name.as_deref())?;
+        let enrollment = IndividualEnrollment { registration_state: None, ..enrollment };
         store.individuals.create(enrollment, self.0.clock.now())
     }
 
@@ -191,30 +295,22 @@ impl Dps {
         enrollment: IndividualEnrollment,
         if_match: &IfMatch,
     ) -> Result<IndividualEnrollment, DpsError> {
-        let mut store = lock(&self.0.store);
-        store
-            .hubs
-            .check_linked(&enrollment.iot_hubs, enrollment.iot_hub_host_name.as_deref())?;
-        let enrollment = IndividualEnrollment {
-            registration_state: None,
-            ..enrollment
-        };
+        let mut store = self.0.store.change();
+        store.hubs.check_linked(&enrollment.iot_hubs, enrollment.iot_hub_host_name.as_deref())?;
+        let enrollment = IndividualEnrollment { registration_state: None, ..enrollment };
         store.individuals.update(enrollment, if_match, self.0.clock.now())
     }
 
     /// An individual enrollment, with its registration record if there is one.
     pub fn individual_enrollment(&self, registration_id: &str) -> Result<IndividualEnrollment, DpsError> {
-        let enrollment = lock(&self.0.store).individuals.get(registration_id)?;
+        let enrollment = self.0.store.lock().individuals.get(registration_id)?;
         let registration_state = self.registration(registration_id).ok();
-        Ok(IndividualEnrollment {
-            registration_state,
-            ..enrollment
-        })
+        Ok(IndividualEnrollment { registration_state, ..enrollment })
     }
 
     /// All individual enrollments in the order of their IDs.
     pub fn individual_enrollments(&self) -> Vec<IndividualEnrollment> {
-        lock(&self.0.store).individuals.iter().cloned().collect()
+        self.0.store.lock().individuals.iter().cloned().collect()
     }
 
     /// Deletes an individual enrollment. A group may take its device from now on.
@@ -223,7 +319,7 @@ impl Dps {
         registration_id: &str,
         if_match: &IfMatch,
     ) -> Result<(), DpsError> {
-        lock(&self.0.store).individuals.delete(registration_id, if_match)
+        self.0.store.change().individuals.delete(registration_id, if_match)
     }
 
     /// Lets a device register.
@@ -247,15 +343,10 @@ impl Dps {
         registration_id: &str,
         provisioning_status: ProvisioningStatus,
     ) -> Result<IndividualEnrollment, DpsError> {
-        let mut store = lock(&self.0.store);
+        let mut store = self.0.store.change();
         let stored = store.individuals.get(registration_id)?;
-        let enrollment = IndividualEnrollment {
-            provisioning_status,
-            ..stored
-        };
-        store
-            .individuals
-            .update(enrollment, &IfMatch::Any, self.0.clock.now())
+        let enrollment = IndividualEnrollment { provisioning_status, ..stored };
+        store.individuals.update(enrollment, &IfMatch::Any, self.0.clock.now())
     }
 
     /// Makes a hub and links it, with allocation weight 1. `name` without a dot gets `.azure-devices.net`. A hub that
@@ -268,95 +359,38 @@ impl Dps {
     pub fn add_weighted_hub(&self, name: &str, allocation_weight: u16) -> Result<Hub, DpsError> {
         let name = linked_hubs::full_name(name, allocation_weight)?;
         self.0.identity.add_name(&name)?;
-        let make = |name: String| {
-            Hub::new(
-                name,
-                Arc::clone(&self.0.clock),
-                self.0.events.clone(),
-                self.0.faults.clone(),
-                self.0.telemetry_capacity,
-            )
-        };
-        Ok(lock(&self.0.store).hubs.add(name, allocation_weight, make))
+        let make = |name: String| self.make_hub(name, KeptHub::new());
+        Ok(self.0.store.change().hubs.add(name, allocation_weight, make))
     }
 
     /// Takes a hub out of the choice for new assignments. It goes on serving the devices it has.
     pub fn unlink_hub(&self, name: &str) -> Result<(), DpsError> {
-        lock(&self.0.store).hubs.unlink(name)
+        self.0.store.change().hubs.unlink(name)
     }
 
     /// The hubs linked, in the order they were.
     pub fn linked_hubs(&self) -> Vec<LinkedHub> {
-        lock(&self.0.store).hubs.linked().to_vec()
+        self.0.store.lock().hubs.linked().to_vec()
     }
 
     /// A hub by host name, or by its first label; linked or not.
     pub fn hub(&self, name: &str) -> Option<Hub> {
-        lock(&self.0.store).hubs.find(name).cloned()
+        self.0.store.lock().hubs.find(name).cloned()
     }
 
     /// All hubs, linked or not.
     pub fn hubs(&self) -> Vec<Hub> {
-        lock(&self.0.store).hubs.all().to_vec()
+        self.0.store.lock().hubs.all().to_vec()
     }
 }
 
 impl Store {
     fn check_group(&self, group: &EnrollmentGroup) -> Result<(), DpsError> {
-        self.hubs
-            .check_linked(&group.iot_hubs, group.iot_hub_host_name.as_deref())?;
+        self.hubs.check_linked(&group.iot_hubs, group.iot_hub_host_name.as_deref())?;
         let x509 = group.attestation.x509.as_ref();
         let references = x509.and_then(|x509| x509.ca_references.as_ref());
         references.map_or(Ok(()), |references| {
-            references
-                .names()
-                .try_for_each(|name| self.certificates.get(name).map(drop))
+            references.names().try_for_each(|name| self.certificates.check_reference(name))
         })
-    }
-}
-
-/// The CA certificates of a provisioning service.
-#[derive(Clone, Copy)]
-pub struct Certificates<'a>(&'a Dps);
-
-impl Certificates<'_> {
-    /// Uploads a CA certificate (PEM or base64), not verified yet: devices below it are refused until it is.
-    pub fn upload(&self, name: &str, certificate: &str) -> Result<CaCertificate, DpsError> {
-        lock(&self.0.0.store)
-            .certificates
-            .upload(name, certificate, false)
-    }
-
-    /// Uploads a CA certificate (PEM or base64) and declares it verified, as the portal's "set certificate status to
-    /// verified on upload" does.
-    pub fn upload_verified(&self, name: &str, certificate: &str) -> Result<CaCertificate, DpsError> {
-        lock(&self.0.0.store).certificates.upload(name, certificate, true)
-    }
-
-    /// A new verification code: a certificate with this common name, signed by the CA, proves possession of its key.
-    pub fn generate_verification_code(&self, name: &str) -> Result<String, DpsError> {
-        lock(&self.0.0.store).certificates.verification_code(name)
-    }
-
-    /// Verifies a CA certificate by the proof (PEM or base64).
-    pub fn verify(&self, name: &str, proof: &str) -> Result<CaCertificate, DpsError> {
-        lock(&self.0.0.store)
-            .certificates
-            .verify(name, proof, self.0.0.clock.now())
-    }
-
-    /// One by its name.
-    pub fn get(&self, name: &str) -> Result<CaCertificate, DpsError> {
-        lock(&self.0.0.store).certificates.get(name)
-    }
-
-    /// All in the order of their names.
-    pub fn list(&self) -> Vec<CaCertificate> {
-        lock(&self.0.0.store).certificates.list()
-    }
-
-    /// Deletes one; groups that refer to it take nobody any more.
-    pub fn delete(&self, name: &str) -> Result<(), DpsError> {
-        lock(&self.0.0.store).certificates.delete(name)
     }
 }

@@ -1,47 +1,26 @@
 //! Registration: from a device's request to a hub identity and a registration record.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::time::Instant;
-use tracker_protocol::dps::{RegistrationOperation, RegistrationState, RegistrationStatus, Substatus};
+use tracker_protocol::dps::{RegistrationOperation, RegistrationState, RegistrationStatus};
 
 use super::{
-    Dps, DpsError, IfMatch,
-    allocation::choose,
-    enrollments::Enrollment as _,
-    model::{DeviceCapabilities, InitialTwin, ProvisioningStatus, ReprovisionPolicy},
-    verdict::{Court, Decider, Refusal},
+    Dps,
+    model::{AllocationPolicy, ProvisioningStatus},
+    placement::{Decision, place},
+    records::{Operation, Record},
+    verdict::{Court, Credentials, Decider, Refusal},
+    webhook,
 };
 use crate::{
     clock::wire_time,
     events::EventKind,
-    hub::{Hub, ProvisionedData},
+    hub::Authentication,
     id::{dps_etag, operation_id},
-    lock::lock,
     x509::Certificate,
 };
-
-/// What DPS keeps of a device that has asked to be registered.
-#[derive(Clone, Debug)]
-pub(super) struct Record {
-    pub state: RegistrationState,
-    /// The group that decided, if a group did.
-    pub enrollment_group_id: Option<String>,
-    /// The newest operation; older ones are forgotten.
-    operation: Option<Operation>,
-}
-
-#[derive(Clone, Debug)]
-struct Operation {
-    id: String,
-    /// The device is told `assigning` until then.
-    ready: Instant,
-    announced: bool,
-}
-
-/// Registration records by canonical registration ID.
-pub(super) type Records = BTreeMap<String, Record>;
 
 /// What a register request leads to.
 pub(super) enum Registered {
@@ -53,22 +32,25 @@ pub(super) enum Registered {
     Refused(Refusal),
 }
 
-/// What is common to both kinds of enrollment when it comes to a hub identity.
-struct Terms<'a> {
-    device_id: &'a str,
-    capabilities: DeviceCapabilities,
-    initial_twin: Option<&'a InitialTwin>,
-    policy: ReprovisionPolicy,
+/// Why a registration that an enrollment took has failed: Azure's number and words.
+pub(super) struct Failure {
+    pub error_code: u32,
+    pub message: String,
 }
 
 impl Dps {
     /// Registers a device.
     ///
     /// The decision is made, and the hub identity written, at once; the device learns it when `assigning_time` has
-    /// passed.
-    pub(super) fn register(&self, registration_id: &str, chain: &[Arc<Certificate>]) -> Registered {
+    /// passed. Only a webhook takes the time it takes.
+    pub(super) fn register(
+        &self,
+        registration_id: &str,
+        credentials: Credentials<'_>,
+        payload: Option<&Map<String, Value>>,
+    ) -> Registered {
         let now = self.0.clock.now();
-        let mut store = lock(&self.0.store);
+        let mut store = self.0.store.change();
         let store = &mut *store;
         let court = Court {
             individuals: &store.individuals,
@@ -76,7 +58,7 @@ impl Dps {
             certificates: &store.certificates,
             now,
         };
-        let decider = match court.judge(registration_id, chain) {
+        let decider = match court.judge(registration_id, credentials) {
             Ok(decider) => decider,
             Err(refusal) => return Registered::Refused(refusal),
         };
@@ -103,58 +85,106 @@ impl Dps {
                 state.assigned_hub = previous.assigned_hub;
                 state.device_id = previous.device_id;
             }
-            store.registrations.insert(
-                key,
-                Record {
-                    state,
-                    enrollment_group_id: group_id,
-                    operation: None,
-                },
-            );
+            store.registrations.insert(key, Record { state, enrollment_group_id: group_id, operation: None });
             self.0.events.tell(EventKind::RegistrationDisabled {
                 registration_id: registration_id.to_owned(),
                 enrollment: decider.to_string(),
             });
             return Registered::Disabled(disabled(registration_id));
         }
-        let leaf = chain.first();
-        state.x509 = leaf.map(|leaf| x509(leaf, chain.get(1), group_id.as_deref()));
-        let outcome = leaf
-            .ok_or_else(|| "no certificate".to_owned())
-            .and_then(|leaf| place(&decider, registration_id, leaf, &store.hubs, previous.as_ref()));
-        match outcome {
-            Ok((hub, device_id, substatus)) => {
-                state.assigned_hub = Some(hub);
-                state.device_id = Some(device_id);
-                state.status = Some(RegistrationStatus::Assigned);
-                state.substatus = Some(substatus);
-            }
-            Err(message) => {
-                state.status = Some(RegistrationStatus::Failed);
-                state.error_code = Some(401_001);
-                state.error_message = Some(message);
-            }
-        }
-        let operation = Operation {
-            id: operation_id(),
-            ready: Instant::now() + self.0.assigning_time,
-            announced: false,
-        };
-        let operation_id = operation.id.clone();
-        store.registrations.insert(
-            key,
-            Record {
-                state,
-                enrollment_group_id: group_id,
-                operation: Some(operation),
-            },
-        );
+        let identity = Identity::new(&decider, registration_id, credentials, group_id.as_deref());
+        state.x509.clone_from(&identity.x509);
+        state.status = Some(RegistrationStatus::Assigning);
+        // The hub of before is where the twin is, until it has moved.
+        state.assigned_hub = previous.as_ref().and_then(|previous| previous.assigned_hub.clone());
+        state.device_id = previous.as_ref().and_then(|previous| previous.device_id.clone());
+        let operation_id = operation_id();
+        let operation = Operation { id: operation_id.clone(), ready: None, announced: false };
+        let record = Record { state, enrollment_group_id: group_id, operation: Some(operation) };
+        store.registrations.insert(key, record);
         self.0.events.tell(EventKind::Assigning {
             registration_id: registration_id.to_owned(),
             operation_id: operation_id.clone(),
             enrollment: decider.to_string(),
         });
+        let pending = Pending {
+            registration_id: registration_id.to_owned(),
+            operation_id: operation_id.clone(),
+            decider,
+            authentication: identity.authentication,
+            previous,
+        };
+        match pending.decider.allocation_policy() {
+            AllocationPolicy::Custom => {
+                let request =
+                    webhook::Request::new(&pending.decider, &pending, identity.x509, payload, &store.hubs);
+                self.ask_webhook(pending, request);
+            }
+            _ => self.conclude(store, &pending, Ok(None)),
+        }
         Registered::Operation(assigning(registration_id, operation_id))
+    }
+
+    fn ask_webhook(&self, pending: Pending, request: webhook::Request) {
+        let dps = self.clone();
+        tokio::spawn(async move {
+            let answer = request.ask().await;
+            let mut store = dps.0.store.change();
+            let decision = answer.and_then(|answer| answer.decide(&store.hubs));
+            dps.conclude(&mut store, &pending, decision.map(Some));
+        });
+    }
+
+    /// Ends an operation: the device is placed, or has failed.
+    fn conclude(
+        &self,
+        store: &mut super::Store,
+        pending: &Pending,
+        decision: Result<Option<(Decision, Option<Value>)>, Failure>,
+    ) {
+        let key = pending.registration_id.to_ascii_lowercase();
+        let current = store.registrations.get_mut(&key).filter(|record| {
+            let operation = record.operation.as_ref();
+            operation.is_some_and(|operation| operation.id == pending.operation_id)
+        });
+        // The device has asked anew meanwhile, or its record is deleted: nobody waits for this.
+        let Some(record) = current else { return };
+        let placed = decision.and_then(|decided| {
+            let (decision, payload) =
+                decided.map_or((None, None), |(decision, payload)| (Some(decision), payload));
+            let placed = place(
+                &pending.decider,
+                &pending.registration_id,
+                pending.authentication.clone(),
+                &store.hubs,
+                pending.previous.as_ref(),
+                decision.as_ref(),
+            );
+            placed
+                .map(|placement| (placement, payload))
+                .map_err(|message| Failure { error_code: 401_001, message })
+        });
+        let state = &mut record.state;
+        state.last_updated_date_time_utc = Some(wire_time::print(self.0.clock.now()));
+        match placed {
+            Ok((placement, payload)) => {
+                state.assigned_hub = Some(placement.hub);
+                state.device_id = Some(placement.device_id);
+                state.status = Some(RegistrationStatus::Assigned);
+                state.substatus = Some(placement.substatus);
+                state.payload = payload;
+            }
+            Err(Failure { error_code, message }) => {
+                state.assigned_hub = None;
+                state.device_id = None;
+                state.status = Some(RegistrationStatus::Failed);
+                state.error_code = Some(error_code);
+                state.error_message = Some(message);
+            }
+        }
+        if let Some(operation) = &mut record.operation {
+            operation.ready = Some(Instant::now() + self.0.assigning_time);
+        }
     }
 
     /// How an operation stands; `None` if the device has none of this ID.
@@ -164,15 +194,10 @@ impl Dps {
         operation_id: &str,
         never_assign: bool,
     ) -> Option<RegistrationOperation> {
-        let mut store = lock(&self.0.store);
-        let record = store
-            .registrations
-            .get_mut(&registration_id.to_ascii_lowercase())?;
-        let operation = record
-            .operation
-            .as_mut()
-            .filter(|operation| operation.id == operation_id)?;
-        if never_assign || Instant::now() < operation.ready {
+        let mut store = self.0.store.lock();
+        let record = store.registrations.get_mut(&registration_id.to_ascii_lowercase())?;
+        let operation = record.operation.as_mut().filter(|operation| operation.id == operation_id)?;
+        if never_assign || operation.ready.is_none_or(|ready| Instant::now() < ready) {
             return Some(assigning(registration_id, operation_id.to_owned()));
         }
         let state = record.state.clone();
@@ -203,174 +228,43 @@ impl Dps {
             registration_state: Some(state),
         })
     }
+}
 
-    /// The registration record of a device, as the service shows it.
-    pub fn registration(&self, registration_id: &str) -> Result<RegistrationState, DpsError> {
-        lock(&self.0.store)
-            .registrations
-            .get(&registration_id.to_ascii_lowercase())
-            .map(Record::for_service)
-            .ok_or_else(|| DpsError::DeviceRegistrationNotFound(registration_id.to_owned()))
-    }
+/// A registration that an enrollment took, until it is placed.
+pub(super) struct Pending {
+    pub registration_id: String,
+    operation_id: String,
+    decider: Decider,
+    authentication: Authentication,
+    pub previous: Option<RegistrationState>,
+}
 
-    /// All registration records in the order of their IDs.
-    pub fn registrations(&self) -> Vec<RegistrationState> {
-        lock(&self.0.store)
-            .registrations
-            .values()
-            .map(Record::for_service)
-            .collect()
-    }
+/// What the device will be to the hub, and what the record tells of its certificate.
+struct Identity {
+    authentication: Authentication,
+    x509: Option<Value>,
+}
 
-    /// The registration records that a group decided.
-    pub fn group_registrations(&self, group_id: &str) -> Result<Vec<RegistrationState>, DpsError> {
-        let store = lock(&self.0.store);
-        store.groups.get(group_id)?;
-        let of_group = |record: &&Record| {
-            record
-                .enrollment_group_id
-                .as_deref()
-                .is_some_and(|id| id.eq_ignore_ascii_case(group_id))
-        };
-        Ok(store
-            .registrations
-            .values()
-            .filter(of_group)
-            .map(Record::for_service)
-            .collect())
-    }
-
-    /// Deletes a registration record; the next registration of the device is an initial assignment again.
-    pub fn delete_registration(&self, registration_id: &str, if_match: &IfMatch) -> Result<(), DpsError> {
-        let mut store = lock(&self.0.store);
-        let key = registration_id.to_ascii_lowercase();
-        let record = store
-            .registrations
-            .get(&key)
-            .ok_or_else(|| DpsError::DeviceRegistrationNotFound(registration_id.to_owned()))?;
-        match if_match {
-            IfMatch::ETag(etag) if record.state.etag.as_ref() != Some(etag) => {
-                Err(DpsError::PreconditionFailed(registration_id.to_owned()))
+impl Identity {
+    fn new(
+        decider: &Decider,
+        registration_id: &str,
+        credentials: Credentials<'_>,
+        group_id: Option<&str>,
+    ) -> Self {
+        match credentials {
+            Credentials::Chain(chain) => {
+                let leaf = chain.first();
+                let thumbprint = leaf.map(|leaf| leaf.info.sha256_thumbprint.clone());
+                Self {
+                    authentication: Authentication::self_signed(thumbprint.unwrap_or_default()),
+                    x509: leaf.map(|leaf| x509(leaf, chain.get(1), group_id)),
+                }
             }
-            _ => {
-                store.registrations.remove(&key);
-                Ok(())
+            Credentials::Token(_) => {
+                Self { authentication: Authentication::sas(decider.device_keys(registration_id)), x509: None }
             }
         }
-    }
-}
-
-impl Record {
-    fn for_service(&self) -> RegistrationState {
-        RegistrationState {
-            x509: None,
-            ..self.state.clone()
-        }
-    }
-}
-
-/// Chooses the hub and writes the identity there. Returns hub, device ID and how it came about, or what to tell the
-/// device.
-fn place(
-    decider: &Decider,
-    registration_id: &str,
-    leaf: &Certificate,
-    hubs: &super::Hubs,
-    previous: Option<&RegistrationState>,
-) -> Result<(String, String, Substatus), String> {
-    let (allocation, terms) = match decider {
-        Decider::Individual(enrollment) => (
-            enrollment.allocation(),
-            Terms {
-                device_id: enrollment.device_id.as_deref().unwrap_or(registration_id),
-                capabilities: enrollment.capabilities,
-                initial_twin: enrollment.initial_twin.as_ref(),
-                policy: enrollment.reprovision_policy,
-            },
-        ),
-        Decider::Group(group) => (
-            group.allocation(),
-            Terms {
-                device_id: registration_id,
-                capabilities: group.capabilities,
-                initial_twin: group.initial_twin.as_ref(),
-                policy: group.reprovision_policy,
-            },
-        ),
-    };
-    let assigned = previous.and_then(|state| hubs.find(state.assigned_hub.as_deref()?));
-    let device_id = terms.device_id;
-    let keeps = |hub: &Hub| assigned.is_some_and(|assigned| assigned.name() == hub.name());
-    let hub = match assigned {
-        Some(assigned) if !terms.policy.update_hub_assignment => assigned,
-        _ => {
-            let chosen = choose(allocation, hubs.linked(), &registration_id.to_ascii_lowercase());
-            chosen
-                .and_then(|chosen| hubs.find(&chosen.name))
-                .ok_or("IotHubNotFound: none of the hubs of this enrollment is linked to the service")?
-        }
-    };
-    let TwinFate { data, substatus } = match assigned {
-        None => TwinFate::new(
-            ProvisionedData::Keep(terms.initial_twin),
-            Substatus::InitialAssignment,
-        ),
-        Some(assigned) => twin_fate(assigned, keeps(hub), device_id, previous, &terms),
-    };
-    hub.provision(device_id, &leaf.info.sha256_thumbprint, terms.capabilities, data)
-        .map_err(|error| error.to_string())?;
-    Ok((hub.name().to_owned(), device_id.to_owned(), substatus))
-}
-
-struct TwinFate<'a> {
-    data: ProvisionedData<'a>,
-    substatus: Substatus,
-}
-
-impl<'a> TwinFate<'a> {
-    fn new(data: ProvisionedData<'a>, substatus: Substatus) -> Self {
-        Self { data, substatus }
-    }
-}
-
-/// What becomes of the twin of a device that was assigned before.
-fn twin_fate<'a>(
-    assigned: &Hub,
-    stays: bool,
-    device_id: &str,
-    previous: Option<&RegistrationState>,
-    terms: &Terms<'a>,
-) -> TwinFate<'a> {
-    let ReprovisionPolicy {
-        update_hub_assignment,
-        migrate_device_data,
-    } = terms.policy;
-    let reset = update_hub_assignment && !migrate_device_data;
-    if stays {
-        return if reset {
-            TwinFate::new(
-                ProvisionedData::Reset(terms.initial_twin),
-                Substatus::DeviceDataReset,
-            )
-        } else {
-            TwinFate::new(
-                ProvisionedData::Keep(terms.initial_twin),
-                Substatus::ReprovisionedToInitialAssignment,
-            )
-        };
-    }
-    let old_device_id = previous
-        .and_then(|state| state.device_id.as_deref())
-        .unwrap_or(device_id);
-    match assigned.emigrate(old_device_id) {
-        Some(twin) if !reset => TwinFate::new(
-            ProvisionedData::Migrate(Box::new(twin)),
-            Substatus::DeviceDataMigrated,
-        ),
-        _ => TwinFate::new(
-            ProvisionedData::Reset(terms.initial_twin),
-            Substatus::DeviceDataReset,
-        ),
     }
 }
 

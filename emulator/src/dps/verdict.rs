@@ -7,9 +7,16 @@ use chrono::{DateTime, Utc};
 use super::{
     certificates::CertificateStore,
     enrollments::Enrollments,
-    model::{EnrollmentGroup, IndividualEnrollment, ProvisioningStatus},
+    model::{
+        AllocationPolicy, CustomAllocationDefinition, EnrollmentGroup, IndividualEnrollment,
+        ProvisioningStatus,
+    },
 };
-use crate::x509::{Certificate, Flaw, Path, paths};
+use crate::{
+    keys::SymmetricKey,
+    sas::{SasError, SasToken},
+    x509::{Certificate, Flaw, Path, paths},
+};
 
 /// The enrollment that decides about a device.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,63 +43,78 @@ impl Decider {
             Self::Group(group) => group.provisioning_status,
         }
     }
+
+    pub(super) fn allocation_policy(&self) -> AllocationPolicy {
+        match self {
+            Self::Individual(enrollment) => enrollment.allocation_policy,
+            Self::Group(group) => group.allocation_policy,
+        }
+    }
+
+    pub(super) fn custom_allocation(&self) -> Option<&CustomAllocationDefinition> {
+        match self {
+            Self::Individual(enrollment) => enrollment.custom_allocation_definition.as_ref(),
+            Self::Group(group) => group.custom_allocation_definition.as_ref(),
+        }
+    }
+
+    /// The keys of a device: its enrollment's own, or derived from those of its group.
+    pub(super) fn device_keys(&self, registration_id: &str) -> SymmetricKey {
+        match self {
+            Self::Individual(enrollment) => enrollment.attestation.symmetric_key.clone().unwrap_or_default(),
+            Self::Group(group) => {
+                let keys = group.attestation.symmetric_key.as_ref();
+                keys.map(|keys| keys.derive(registration_id)).unwrap_or_default()
+            }
+        }
+    }
 }
 
 /// Why no enrollment takes a device. All of them are `401002` to the device; the words are for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     NoCertificate,
-    CommonName {
-        common_name: Option<String>,
-        registration_id: String,
-    },
-    OtherLeaf {
-        enrollment: String,
-    },
+    Token(SasError),
+    OtherAttestation { enrollment: String },
+    NoEnrollmentForToken,
+    CommonName { common_name: Option<String>, registration_id: String },
+    OtherLeaf { enrollment: String },
     Flaw(Flaw),
-    NoEnrollment {
-        top: String,
-        missing: Option<String>,
-    },
-    Untrusted {
-        group: String,
-        top: String,
-    },
+    NoEnrollment { top: String, missing: Option<String> },
+    Untrusted { group: String, top: String },
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoCertificate => f.write_str("no client certificate was presented"),
-            Self::CommonName {
-                common_name: None, ..
-            } => f.write_str("the leaf has no common name, which has to be the registration ID"),
-            Self::CommonName {
-                common_name: Some(name),
-                registration_id,
-            } => {
+            Self::NoCertificate => f.write_str("no client certificate was presented, and no token"),
+            Self::Token(error) => error.fmt(f),
+            Self::OtherAttestation { enrollment } => {
+                write!(
+                    f,
+                    "individual enrollment \"{enrollment}\" has another attestation than the device uses"
+                )
+            }
+            Self::NoEnrollmentForToken => {
+                f.write_str("the shared access signature is made with the key of no enrollment")
+            }
+            Self::CommonName { common_name: None, .. } => {
+                f.write_str("the leaf has no common name, which has to be the registration ID")
+            }
+            Self::CommonName { common_name: Some(name), registration_id } => {
                 write!(
                     f,
                     "the common name of the leaf is \"{name}\", the registration ID \"{registration_id}\""
                 )
             }
             Self::OtherLeaf { enrollment } => {
-                write!(
-                    f,
-                    "the leaf is not one of those of individual enrollment \"{enrollment}\""
-                )
+                write!(f, "the leaf is not one of those of individual enrollment \"{enrollment}\"")
             }
             Self::Flaw(flaw) => flaw.fmt(f),
             Self::NoEnrollment { top, missing: None } => {
-                write!(
-                    f,
-                    "no enrollment for this device: its chain ends with the root \"{top}\" without one"
-                )
+                write!(f, "no enrollment for this device: its chain ends with the root \"{top}\" without one")
             }
-            Self::NoEnrollment {
-                top,
-                missing: Some(issuer),
-            } => write!(
+            Self::NoEnrollment { top, missing: Some(issuer) } => write!(
                 f,
                 "no enrollment for this device: its chain ends with \"{top}\", whose issuer \"{issuer}\" it did not \
                  present and which is no verified CA certificate here"
@@ -106,6 +128,15 @@ impl fmt::Display for Refusal {
     }
 }
 
+/// By what a device proves who it is.
+#[derive(Clone, Copy)]
+pub(super) enum Credentials<'a> {
+    /// Leaf first; empty when it presented nothing.
+    Chain(&'a [Arc<Certificate>]),
+    /// For the right resource, not otherwise judged.
+    Token(&'a SasToken),
+}
+
 /// What is known when a device is judged.
 pub(super) struct Court<'a> {
     pub individuals: &'a Enrollments<IndividualEnrollment>,
@@ -115,13 +146,13 @@ pub(super) struct Court<'a> {
 }
 
 impl Court<'_> {
-    /// Judges a device by its registration ID and the chain it presented, leaf first.
+    /// Judges a device by its registration ID and what it presented.
     ///
     /// The enrollment found may be disabled: that is for the caller to say, because it is another answer.
     pub(super) fn judge(
         &self,
         registration_id: &str,
-        chain: &[Arc<Certificate>],
+        credentials: Credentials<'_>,
     ) -> Result<Decider, Refusal> {
         let individual = self.individuals.find(registration_id);
         // A disabled entry bars its device whatever the device shows.
@@ -130,14 +161,14 @@ impl Court<'_> {
         {
             return Ok(Decider::Individual(Box::new(enrollment.clone())));
         }
+        let chain = match credentials {
+            Credentials::Chain(chain) => chain,
+            Credentials::Token(token) => return self.by_token(registration_id, token, individual),
+        };
         let Some((leaf, presented)) = chain.split_first() else {
             return Err(Refusal::NoCertificate);
         };
-        if !leaf
-            .common_name
-            .as_deref()
-            .is_some_and(|name| name.eq_ignore_ascii_case(registration_id))
-        {
+        if !leaf.common_name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(registration_id)) {
             return Err(Refusal::CommonName {
                 common_name: leaf.common_name.clone(),
                 registration_id: registration_id.to_owned(),
@@ -148,6 +179,30 @@ impl Court<'_> {
             Some(enrollment) => by_leaf(enrollment, leaf),
             None => self.by_group(leaf, presented),
         }
+    }
+
+    /// A token is made with a key of the individual enrollment, or with one derived from a key of a group.
+    fn by_token(
+        &self,
+        registration_id: &str,
+        token: &SasToken,
+        individual: Option<&IndividualEnrollment>,
+    ) -> Result<Decider, Refusal> {
+        token.check_expiry(self.now).map_err(Refusal::Token)?;
+        if let Some(enrollment) = individual {
+            let keys = enrollment.attestation.symmetric_key.as_ref();
+            let keys = keys.ok_or_else(|| Refusal::OtherAttestation {
+                enrollment: enrollment.registration_id.clone(),
+            })?;
+            token.check_signature(keys.iter()).map_err(Refusal::Token)?;
+            return Ok(Decider::Individual(Box::new(enrollment.clone())));
+        }
+        let signs = |group: &&EnrollmentGroup| {
+            let keys = group.attestation.symmetric_key.as_ref();
+            keys.is_some_and(|keys| token.check_signature(keys.derive(registration_id).iter()).is_ok())
+        };
+        let group = self.groups.iter().find(signs).ok_or(Refusal::NoEnrollmentForToken)?;
+        Ok(Decider::Group(Box::new(group.clone())))
     }
 
     /// The first group found decides, bottom-up; of several paths the best one counts.
@@ -170,10 +225,7 @@ impl Court<'_> {
         let top = path.certificates.last().map(|top| &top.info);
         let top_name = top.map(|info| info.subject_name.clone()).unwrap_or_default();
         let found = above.iter().enumerate().find_map(|(height, certificate)| {
-            self.groups
-                .iter()
-                .find(|group| self.is_keyed_on(group, certificate))
-                .map(|group| (height, group))
+            self.groups.iter().find(|group| self.is_keyed_on(group, certificate)).map(|group| (height, group))
         });
         let Some((height, group)) = found else {
             let missing = top.filter(|info| info.issuer_name != info.subject_name);
@@ -185,10 +237,7 @@ impl Court<'_> {
         // Trust comes from a verified CA certificate at the group's or above it.
         let is_verified = |certificate: &Arc<Certificate>| verified.iter().any(|known| known.is(certificate));
         let Some(anchor) = (height..above.len()).find(|&index| is_verified(&above[index])) else {
-            return Err(Refusal::Untrusted {
-                group: group.enrollment_group_id.clone(),
-                top: top_name,
-            });
+            return Err(Refusal::Untrusted { group: group.enrollment_group_id.clone(), top: top_name });
         };
         for certificate in &above[..=anchor] {
             certificate.check_validity(self.now).map_err(Refusal::Flaw)?;
@@ -200,14 +249,10 @@ impl Court<'_> {
         let Some(x509) = &group.attestation.x509 else {
             return false;
         };
-        let embedded = x509
-            .signing_certificates
-            .as_ref()
-            .is_some_and(|signing| signing.contains(certificate));
+        let embedded =
+            x509.signing_certificates.as_ref().is_some_and(|signing| signing.contains(certificate));
         let referred = x509.ca_references.as_ref().is_some_and(|references| {
-            references
-                .names()
-                .any(|name| self.certificates.is_verified(name, certificate))
+            references.names().any(|name| self.certificates.is_verified(name, certificate))
         });
         embedded || referred
     }
@@ -215,11 +260,12 @@ impl Court<'_> {
 
 fn by_leaf(enrollment: &IndividualEnrollment, leaf: &Certificate) -> Result<Decider, Refusal> {
     let x509 = enrollment.attestation.x509.as_ref();
+    if x509.is_none() {
+        return Err(Refusal::OtherAttestation { enrollment: enrollment.registration_id.clone() });
+    }
     let certificates = x509.and_then(|x509| x509.client_certificates.as_ref());
     if certificates.is_some_and(|certificates| certificates.contains(leaf)) {
         return Ok(Decider::Individual(Box::new(enrollment.clone())));
     }
-    Err(Refusal::OtherLeaf {
-        enrollment: enrollment.registration_id.clone(),
-    })
+    Err(Refusal::OtherLeaf { enrollment: enrollment.registration_id.clone() })
 }

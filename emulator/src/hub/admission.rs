@@ -1,16 +1,17 @@
 //! Who may connect: the verdict at CONNECT.
 
+use chrono::{DateTime, Utc};
 use thiserror::Error;
 use tracker_protocol::hub::HubUsername;
 
 use super::{
-    DeviceStatus, Hub, HubError,
+    Authentication, AuthenticationType, DeviceStatus, Hub, HubError,
     connection::{Orders, Subscriptions, pair},
 };
 use crate::{
     events::{DisconnectReason, EventKind},
-    lock::lock,
     mqtt::Connect,
+    sas::{SasError, SasToken},
     x509::{Certificate, Flaw},
 };
 
@@ -26,8 +27,16 @@ pub(super) enum Refusal {
     Unknown(#[from] HubError),
     #[error("the device is disabled")]
     Disabled,
-    #[error("no client certificate was presented{}", if *with_password { "; SAS tokens are not implemented by this emulator" } else { "" })]
-    NoCertificate { with_password: bool },
+    #[error("no client certificate was presented, and the identity is one with certificates")]
+    NoCertificate,
+    #[error("no shared access signature was sent as password, and the identity is one with symmetric keys")]
+    NoToken,
+    #[error(transparent)]
+    Token(#[from] SasError),
+    #[error("authentication.type certificateAuthority is not implemented by this emulator")]
+    CertificateAuthority,
+    #[error("the identity has authentication.type none: it cannot connect")]
+    NoAuthentication,
     #[error(
         "the thumbprint {presented} of the certificate presented is not one of this identity: after a new \
          certificate the device has to register at DPS"
@@ -53,39 +62,26 @@ impl Hub {
         }
         if connect.client_id != *device_id {
             let client_id = connect.client_id.clone();
-            return Err(Refusal::ClientId {
-                client_id,
-                device_id: device_id.clone(),
-            });
+            return Err(Refusal::ClientId { client_id, device_id: device_id.clone() });
         }
         let now = self.0.clock.now();
-        let mut registry = lock(&self.0.registry);
+        let mut registry = self.0.registry.lock();
         let connection_id = registry.next_connection_id();
         let entry = registry.entry(device_id)?;
         if entry.identity.status == DeviceStatus::Disabled {
             return Err(Refusal::Disabled);
         }
-        let Some(leaf) = leaf else {
-            let with_password = connect
-                .password
-                .as_ref()
-                .is_some_and(|password| !password.is_empty());
-            return Err(Refusal::NoCertificate { with_password });
-        };
-        let thumbprints = &entry.identity.authentication.x509_thumbprint;
-        let matches = [&thumbprints.primary_thumbprint, &thumbprints.secondary_thumbprint]
-            .into_iter()
-            .flatten()
-            .any(|known| {
-                known.eq_ignore_ascii_case(&leaf.info.sha256_thumbprint)
-                    || known.eq_ignore_ascii_case(&leaf.info.sha1_thumbprint)
-            });
-        if !matches {
-            return Err(Refusal::Thumbprint {
-                presented: leaf.info.sha256_thumbprint.clone(),
-            });
+        let authentication = &entry.identity.authentication;
+        match authentication.kind {
+            AuthenticationType::Sas => check_token(connect, &self.0.name, device_id, authentication, now)?,
+            AuthenticationType::SelfSigned => {
+                let leaf = leaf.ok_or(Refusal::NoCertificate)?;
+                check_thumbprint(leaf, authentication)?;
+                leaf.check_validity(now).map_err(Refusal::Validity)?;
+            }
+            AuthenticationType::CertificateAuthority => return Err(Refusal::CertificateAuthority),
+            AuthenticationType::None => return Err(Refusal::NoAuthentication),
         }
-        leaf.check_validity(now).map_err(Refusal::Validity)?;
         if let Some(old) = entry.connection.take() {
             old.close(DisconnectReason::TakenOver);
             entry.queue.release(old.id);
@@ -103,23 +99,20 @@ impl Hub {
         }
         drop(registry);
         self.announce_arrival();
-        self.0.events.tell(EventKind::DeviceConnected {
-            hub: self.0.name.clone(),
-            device_id: device_id.clone(),
-        });
+        self.0
+            .events
+            .tell(EventKind::DeviceConnected { hub: self.0.name.clone(), device_id: device_id.clone() });
         Ok(orders)
     }
 
     /// Wakes those who wait for a device to be there.
     pub(super) fn announce_arrival(&self) {
-        self.0
-            .arrivals
-            .send_modify(|count| *count = count.wrapping_add(1));
+        self.0.arrivals.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// Keeps the subscriptions of a client that connected with clean session 0, for its next connection.
     pub(super) fn keep_session(&self, device_id: &str, connection_id: u64, subscriptions: &Subscriptions) {
-        let mut registry = lock(&self.0.registry);
+        let mut registry = self.0.registry.lock();
         if let Some(entry) = registry.connected(device_id, connection_id)
             && let Some(kept) = &mut entry.kept_session
         {
@@ -129,7 +122,7 @@ impl Hub {
 
     /// The session of a device has ended.
     pub(super) fn depart(&self, device_id: &str, connection_id: u64, reason: DisconnectReason) {
-        let mut registry = lock(&self.0.registry);
+        let mut registry = self.0.registry.lock();
         if let Some(entry) = registry.connected(device_id, connection_id) {
             entry.connection = None;
             entry.connection_updated = self.0.clock.now();
@@ -142,4 +135,39 @@ impl Hub {
             reason,
         });
     }
+}
+
+/// A device with symmetric keys sends a token for `{hub}/devices/{device}` as its password.
+fn check_token(
+    connect: &Connect,
+    hub: &str,
+    device_id: &str,
+    authentication: &Authentication,
+    now: DateTime<Utc>,
+) -> Result<(), Refusal> {
+    let password = connect.password.as_deref().unwrap_or_default();
+    if password.is_empty() {
+        return Err(Refusal::NoToken);
+    }
+    let text = std::str::from_utf8(password).map_err(|_| SasError::Scheme)?;
+    let token = SasToken::parse(text)?;
+    token.check_resource(&format!("{hub}/devices/{device_id}"))?;
+    token.check_signature(authentication.symmetric_key.iter())?;
+    token.check_expiry(now)?;
+    Ok(())
+}
+
+fn check_thumbprint(leaf: &Certificate, authentication: &Authentication) -> Result<(), Refusal> {
+    let thumbprints = &authentication.x509_thumbprint;
+    let matches = [&thumbprints.primary_thumbprint, &thumbprints.secondary_thumbprint]
+        .into_iter()
+        .flatten()
+        .any(|known| {
+            known.eq_ignore_ascii_case(&leaf.info.sha256_thumbprint)
+                || known.eq_ignore_ascii_case(&leaf.info.sha1_thumbprint)
+        });
+    if matches {
+        return Ok(());
+    }
+    Err(Refusal::Thumbprint { presented: leaf.info.sha256_thumbprint.clone() })
 }

@@ -23,6 +23,8 @@ const DEFAULT_LIFE: TimeDelta = TimeDelta::hours(1);
 pub struct CloudToDeviceMessage {
     /// Message ID; made up when absent.
     pub message_id: Option<String>,
+    /// Correlation ID.
+    pub correlation_id: Option<String>,
     /// The body.
     pub body: Vec<u8>,
     /// Content type, for example `application/json`.
@@ -73,24 +75,14 @@ impl MessageQueue {
         mut message: CloudToDeviceMessage,
         now: DateTime<Utc>,
     ) -> Result<(), HubError> {
-        let properties: usize = message
-            .properties
-            .iter()
-            .map(|(key, value)| key.len() + value.len())
-            .sum();
+        let properties: usize = message.properties.iter().map(|(key, value)| key.len() + value.len()).sum();
         let size = message.body.len() + properties;
         if size > MAX_SIZE {
-            return Err(HubError::MessageTooLarge {
-                size,
-                limit: MAX_SIZE,
-            });
+            return Err(HubError::MessageTooLarge { size, limit: MAX_SIZE });
         }
         self.expire(now);
         if self.waiting.len() >= MAX_QUEUED {
-            return Err(HubError::QueueFull {
-                device_id: device_id.to_owned(),
-                limit: MAX_QUEUED,
-            });
+            return Err(HubError::QueueFull { device_id: device_id.to_owned(), limit: MAX_QUEUED });
         }
         message.message_id.get_or_insert_with(guid);
         let expires = message.expiry_time.unwrap_or(now + DEFAULT_LIFE);
@@ -108,10 +100,7 @@ impl MessageQueue {
     /// The next message that was not given to `connection` yet.
     pub(super) fn next(&mut self, device_id: &str, connection: u64, now: DateTime<Utc>) -> Option<Delivery> {
         self.expire(now);
-        let queued = self
-            .waiting
-            .iter_mut()
-            .find(|queued| queued.given_to != Some(connection))?;
+        let queued = self.waiting.iter_mut().find(|queued| queued.given_to != Some(connection))?;
         queued.given_to = Some(connection);
         queued.deliveries += 1;
         Some(Delivery {
@@ -124,6 +113,11 @@ impl MessageQueue {
     /// The device has acknowledged it.
     pub(super) fn complete(&mut self, number: u64) {
         self.waiting.retain(|queued| queued.number != number);
+    }
+
+    /// Forgets all messages; tells how many there were.
+    pub(super) fn purge(&mut self) -> usize {
+        std::mem::take(&mut self.waiting).len()
     }
 
     fn expire(&mut self, now: DateTime<Utc>) {
@@ -145,6 +139,7 @@ fn properties(device_id: &str, message: &CloudToDeviceMessage) -> PropertyBag {
     let mut bag = PropertyBag::new();
     let system = [
         (PropertyBag::MESSAGE_ID, message.message_id.clone()),
+        (PropertyBag::CORRELATION_ID, message.correlation_id.clone()),
         ("$.to", Some(format!("/devices/{device_id}/messages/devicebound"))),
         (PropertyBag::CONTENT_TYPE, message.content_type.clone()),
         (PropertyBag::CONTENT_ENCODING, message.content_encoding.clone()),
@@ -170,14 +165,9 @@ mod tests {
     #[test]
     fn a_message_stays_until_it_is_acknowledged() {
         let mut queue = MessageQueue::default();
-        queue
-            .push("d", CloudToDeviceMessage::default(), NOW)
-            .expect("room");
+        queue.push("d", CloudToDeviceMessage::default(), NOW).expect("room");
         let first = queue.next("d", 1, NOW).expect("one waits");
-        assert!(
-            queue.next("d", 1, NOW).is_none(),
-            "it is under way on this connection"
-        );
+        assert!(queue.next("d", 1, NOW).is_none(), "it is under way on this connection");
         queue.release(1);
         let again = queue.next("d", 2, NOW).expect("the next connection gets it");
         assert_eq!(first.number, again.number);
@@ -189,28 +179,15 @@ mod tests {
     fn the_queue_is_bounded_in_number_size_time_and_tries() {
         let mut queue = MessageQueue::default();
         for _ in 0..MAX_QUEUED {
-            queue
-                .push("d", CloudToDeviceMessage::default(), NOW)
-                .expect("room");
+            queue.push("d", CloudToDeviceMessage::default(), NOW).expect("room");
         }
         let full = queue.push("d", CloudToDeviceMessage::default(), NOW);
         assert!(matches!(full, Err(HubError::QueueFull { .. })));
-        let large = CloudToDeviceMessage {
-            body: vec![0; MAX_SIZE + 1],
-            ..CloudToDeviceMessage::default()
-        };
-        assert!(matches!(
-            queue.push("d", large, NOW),
-            Err(HubError::MessageTooLarge { .. })
-        ));
-        assert!(
-            queue.next("d", 1, NOW + DEFAULT_LIFE).is_none(),
-            "all have expired"
-        );
+        let large = CloudToDeviceMessage { body: vec![0; MAX_SIZE + 1], ..CloudToDeviceMessage::default() };
+        assert!(matches!(queue.push("d", large, NOW), Err(HubError::MessageTooLarge { .. })));
+        assert!(queue.next("d", 1, NOW + DEFAULT_LIFE).is_none(), "all have expired");
 
-        queue
-            .push("d", CloudToDeviceMessage::default(), NOW)
-            .expect("room");
+        queue.push("d", CloudToDeviceMessage::default(), NOW).expect("room");
         for connection in 0..10 {
             assert!(queue.next("d", connection, NOW).is_some());
             queue.release(connection);

@@ -18,11 +18,7 @@ pub(super) enum Order {
     /// Desired properties have changed.
     Desired { version: u64, patch: Map<String, Value> },
     /// Call a direct method.
-    Method {
-        name: String,
-        payload: Vec<u8>,
-        answer: oneshot::Sender<Result<MethodAnswer, HubError>>,
-    },
+    Method { name: String, payload: Vec<u8>, answer: oneshot::Sender<Result<MethodAnswer, HubError>> },
     /// There are messages to deliver.
     Messages,
 }
@@ -84,14 +80,7 @@ pub(super) fn pair(id: u64, subscriptions: Option<Subscriptions>) -> (Handle, Or
         subscriptions: subscriptions.unwrap_or_default(),
         session_present,
     };
-    (
-        Handle {
-            id,
-            orders: orders_in,
-            close: close_in,
-        },
-        orders,
-    )
+    (Handle { id, orders: orders_in, close: close_in }, orders)
 }
 
 /// The topic filters a device may subscribe to.

@@ -65,6 +65,22 @@ pub enum HubError {
 }
 
 impl HubError {
+    /// Azure's name, as in the header `iothub-errorcode`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ArgumentInvalid(_) | Self::Twin(_) => "ArgumentInvalid",
+            Self::QueueFull { .. } => "DeviceMaximumQueueDepthExceeded",
+            Self::DeviceNotFound(_) => "DeviceNotFound",
+            Self::DeviceNotOnline { .. } => "DeviceNotOnline",
+            Self::DeviceConnectionClosed(_) => "DeviceConnectionClosedRemotely",
+            Self::DeviceAlreadyExists(_) => "DeviceAlreadyExists",
+            Self::PreconditionFailed(_) => "PreconditionFailed",
+            Self::MessageTooLarge { .. } => "MessageTooLarge",
+            Self::InvalidMethodAnswer(_) => "BadDeviceResponse",
+            Self::GatewayTimeout { .. } => "GatewayTimeout",
+        }
+    }
+
     /// Azure's six digits; the first three are the HTTP status.
     pub fn error_code(&self) -> u32 {
         match self {

@@ -9,7 +9,6 @@ use super::{
     Hub, HubError,
     connection::{MethodAnswer, Order},
 };
-use crate::lock::lock;
 
 /// The largest payload of a call and of an answer.
 pub(super) const PAYLOAD_LIMIT: usize = 128 * 1024;
@@ -58,20 +57,11 @@ impl Hub {
     pub async fn invoke(&self, device_id: &str, method: &DirectMethod) -> Result<MethodResult, HubError> {
         let name = &method.method_name;
         if name.is_empty() || name.len() > 1024 || name.contains(['/', '+', '#', '\0']) {
-            return Err(HubError::ArgumentInvalid(format!(
-                "\"{name}\" cannot be the name of a method"
-            )));
+            return Err(HubError::ArgumentInvalid(format!("\"{name}\" cannot be the name of a method")));
         }
-        let payload = method
-            .payload
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default();
+        let payload = method.payload.as_ref().map(ToString::to_string).unwrap_or_default();
         if payload.len() > PAYLOAD_LIMIT {
-            return Err(HubError::MessageTooLarge {
-                size: payload.len(),
-                limit: PAYLOAD_LIMIT,
-            });
+            return Err(HubError::MessageTooLarge { size: payload.len(), limit: PAYLOAD_LIMIT });
         }
         let deadline = Instant::now() + method.connect_timeout;
         let mut arrivals = self.0.arrivals.subscribe();
@@ -81,15 +71,9 @@ impl Hub {
                 Err(HubError::DeviceNotOnline { .. }) => {}
                 answered => return answered,
             }
-            if !matches!(
-                tokio::time::timeout_at(deadline, arrivals.changed()).await,
-                Ok(Ok(()))
-            ) {
+            if !matches!(tokio::time::timeout_at(deadline, arrivals.changed()).await, Ok(Ok(()))) {
                 let waited = method.connect_timeout;
-                return Err(HubError::DeviceNotOnline {
-                    device_id: device_id.to_owned(),
-                    waited,
-                });
+                return Err(HubError::DeviceNotOnline { device_id: device_id.to_owned(), waited });
             }
         }
     }
@@ -100,7 +84,10 @@ impl Hub {
         method: &DirectMethod,
         payload: Vec<u8>,
     ) -> Result<MethodResult, HubError> {
-        let orders = lock(&self.0.registry)
+        let orders = self
+            .0
+            .registry
+            .lock()
             .get(device_id)?
             .connection
             .as_ref()
@@ -110,11 +97,7 @@ impl Hub {
                 waited: Duration::ZERO,
             })?;
         let (answer, answered) = oneshot::channel();
-        let order = Order::Method {
-            name: method.method_name.clone(),
-            payload,
-            answer,
-        };
+        let order = Order::Method { name: method.method_name.clone(), payload, answer };
         let answered = async {
             // A session that ends drops its orders, and with them the sender of the answer.
             let _ = orders.send(order).await;
@@ -130,17 +113,11 @@ impl Hub {
             Ok(Ok(Err(refused))) => Err(refused),
             Ok(Ok(Ok(MethodAnswer { status, body }))) => {
                 if body.is_empty() {
-                    return Ok(MethodResult {
-                        status,
-                        payload: None,
-                    });
+                    return Ok(MethodResult { status, payload: None });
                 }
                 let payload = serde_json::from_slice(&body)
                     .map_err(|_| HubError::InvalidMethodAnswer(device_id.to_owned()))?;
-                Ok(MethodResult {
-                    status,
-                    payload: Some(payload),
-                })
+                Ok(MethodResult { status, payload: Some(payload) })
             }
         }
     }

@@ -13,40 +13,72 @@ mod admission;
 mod c2d;
 mod connection;
 mod error;
+mod identity;
 mod method;
 mod model;
+mod query;
 mod registry;
 mod section;
 mod session;
 mod telemetry;
 mod twin;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, watch};
 
 pub use c2d::CloudToDeviceMessage;
 pub use error::HubError;
+pub use identity::DeviceSettings;
+pub(crate) use identity::ProvisionedData;
 pub use method::{DirectMethod, MethodResult};
 pub use model::{
     Authentication, AuthenticationType, ConnectionState, Device, DeviceStatus, Twin, TwinProperties,
     X509Thumbprint,
 };
-use registry::Registry;
+pub(crate) use query::is_query;
 pub(crate) use registry::TwinRecord;
+use registry::{KeptDevice, Registry};
 pub use section::TwinError;
 pub(crate) use session::serve;
 pub use telemetry::{TelemetryCounters, TelemetryMessage};
 pub use twin::TwinPatch;
 
 use crate::{
+    access::AccessPolicies,
     clock::Clock,
-    dps::{DeviceCapabilities, IfMatch, InitialTwin},
+    dps::IfMatch,
     events::{DisconnectReason, EventBus},
     faults::Faults,
-    lock::lock,
+    lock::{Changes, Tracked},
     subscription::Subscription,
 };
+
+/// What a hub is made with.
+pub(crate) struct HubParts {
+    pub name: String,
+    pub clock: Arc<dyn Clock>,
+    pub events: EventBus,
+    pub faults: Faults,
+    pub telemetry_capacity: usize,
+    pub changes: Changes,
+    pub kept: KeptHub,
+}
+
+/// What of a hub has to outlive a restart.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct KeptHub {
+    access: AccessPolicies,
+    devices: Vec<KeptDevice>,
+}
+
+impl KeptHub {
+    /// A new hub: random keys, no devices.
+    pub(crate) fn new() -> Self {
+        Self { access: AccessPolicies::of_hub(), devices: Vec::new() }
+    }
+}
 
 /// The service side of one hub. Clones are the same hub.
 #[derive(Clone)]
@@ -57,29 +89,36 @@ pub(crate) struct Core {
     clock: Arc<dyn Clock>,
     events: EventBus,
     faults: Faults,
-    registry: Mutex<Registry>,
+    access: AccessPolicies,
+    registry: Tracked<Registry>,
     telemetry: broadcast::Sender<Arc<TelemetryMessage>>,
     /// Counts connections and subscriptions, for those who wait for a device.
     arrivals: watch::Sender<u64>,
 }
 
 impl Hub {
-    pub(crate) fn new(
-        name: String,
-        clock: Arc<dyn Clock>,
-        events: EventBus,
-        faults: Faults,
-        telemetry_capacity: usize,
-    ) -> Self {
+    pub(crate) fn new(parts: HubParts) -> Self {
+        let HubParts { name, clock, events, faults, telemetry_capacity, changes, kept } = parts;
+        let KeptHub { access, devices } = kept;
         Self(Arc::new(Core {
             name,
             clock,
             events,
             faults,
-            registry: Mutex::default(),
+            access,
+            registry: Tracked::new(Registry::restore(devices), changes),
             telemetry: broadcast::Sender::new(telemetry_capacity),
             arrivals: watch::Sender::new(0),
         }))
+    }
+
+    /// What has to outlive a restart.
+    pub(crate) fn keep(&self) -> KeptHub {
+        KeptHub { access: self.0.access.clone(), devices: self.0.registry.lock().keep() }
+    }
+
+    pub(crate) fn access(&self) -> &AccessPolicies {
+        &self.0.access
     }
 
     /// The host name, `hub-1.azure-devices.net`.
@@ -89,37 +128,12 @@ impl Hub {
 
     /// All device identities in the order of their IDs.
     pub fn devices(&self) -> Vec<Device> {
-        lock(&self.0.registry)
-            .iter()
-            .map(|(id, entry)| entry.device(id))
-            .collect()
+        self.0.registry.lock().iter().map(|(id, entry)| entry.device(id)).collect()
     }
 
     /// One device identity.
     pub fn device(&self, device_id: &str) -> Result<Device, HubError> {
-        lock(&self.0.registry)
-            .get(device_id)
-            .map(|entry| entry.device(device_id))
-    }
-
-    /// Creates a device identity, enabled and with an empty twin.
-    ///
-    /// `device_id`: 1 to 128 of letters, digits and `-.+%_#*?!(),:=@$';`.
-    pub fn create_device(
-        &self,
-        device_id: &str,
-        authentication: Authentication,
-        capabilities: DeviceCapabilities,
-    ) -> Result<Device, HubError> {
-        check_device_id(device_id)?;
-        let mut registry = lock(&self.0.registry);
-        registry.create(
-            device_id,
-            authentication,
-            capabilities,
-            TwinRecord::new(None, self.0.clock.now()),
-        )?;
-        registry.get(device_id).map(|entry| entry.device(device_id))
+        self.0.registry.lock().get(device_id).map(|entry| entry.device(device_id))
     }
 
     /// Disables a device: it is disconnected, and refused with CONNACK 5 from now on.
@@ -132,29 +146,6 @@ impl Hub {
         self.set_status(device_id, DeviceStatus::Enabled, None)
     }
 
-    /// Sets the status of a device, with the operator's reason.
-    pub fn set_status(
-        &self,
-        device_id: &str,
-        status: DeviceStatus,
-        reason: Option<String>,
-    ) -> Result<Device, HubError> {
-        let mut registry = lock(&self.0.registry);
-        let entry = registry.entry(device_id)?;
-        if entry.identity.status != status {
-            entry.identity.status_updated = self.0.clock.now();
-        }
-        entry.identity.status = status;
-        entry.identity.status_reason = reason;
-        entry.identity.etag = crate::id::device_etag();
-        if status == DeviceStatus::Disabled
-            && let Some(connection) = &entry.connection
-        {
-            connection.close(DisconnectReason::DeviceDisabled);
-        }
-        Ok(entry.device(device_id))
-    }
-
     /// Deletes a device identity with its twin; if connected, it is disconnected.
     pub fn delete(&self, device_id: &str) -> Result<(), HubError> {
         self.delete_if(device_id, &IfMatch::Any)
@@ -162,7 +153,7 @@ impl Hub {
 
     /// Deletes a device identity if its entity tag is the one given.
     pub fn delete_if(&self, device_id: &str, if_match: &IfMatch) -> Result<(), HubError> {
-        let mut registry = lock(&self.0.registry);
+        let mut registry = self.0.registry.change();
         match if_match {
             IfMatch::ETag(etag) if *etag != registry.get(device_id)?.identity.etag => {
                 return Err(HubError::PreconditionFailed(device_id.to_owned()));
@@ -179,7 +170,7 @@ impl Hub {
 
     /// Cuts the connection of a device without a reason; tells whether there was one.
     pub fn drop_connection(&self, device_id: &str) -> Result<bool, HubError> {
-        let registry = lock(&self.0.registry);
+        let registry = self.0.registry.lock();
         let connection = registry.get(device_id)?.connection.as_ref();
         if let Some(connection) = connection {
             connection.close(DisconnectReason::Fault);
@@ -192,16 +183,32 @@ impl Hub {
         Subscription(self.0.telemetry.subscribe())
     }
 
+    /// The messages remembered that came after one of this sequence number (none without one), and every message from
+    /// now on; nothing is missed between the two.
+    ///
+    /// A number that the hub has not reached yet is of an earlier life of it: all that is remembered came after.
+    pub fn telemetry_after(
+        &self,
+        sequence_number: Option<u64>,
+    ) -> (Vec<Arc<TelemetryMessage>>, Subscription<TelemetryMessage>) {
+        let registry = self.0.registry.lock();
+        let remembered = sequence_number.map(|last| registry.history.after(last)).unwrap_or_default();
+        (remembered, self.telemetry())
+    }
+
     /// How much was received from a device.
     pub fn counters(&self, device_id: &str) -> Result<TelemetryCounters, HubError> {
-        lock(&self.0.registry)
-            .get(device_id)
-            .map(|entry| entry.tally.counters)
+        self.0.registry.lock().get(device_id).map(|entry| entry.tally.counters)
+    }
+
+    /// Forgets the messages that wait for a device; tells how many there were.
+    pub fn purge_messages(&self, device_id: &str) -> Result<usize, HubError> {
+        self.0.registry.lock().entry(device_id).map(|entry| entry.queue.purge())
     }
 
     /// Queues a message for a device; it is delivered as soon as the device is connected and subscribed.
     pub fn send(&self, device_id: &str, message: CloudToDeviceMessage) -> Result<(), HubError> {
-        let mut registry = lock(&self.0.registry);
+        let mut registry = self.0.registry.lock();
         let entry = registry.entry(device_id)?;
         entry.queue.push(device_id, message, self.0.clock.now())?;
         if let Some(connection) = &entry.connection {
@@ -209,68 +216,4 @@ impl Hub {
         }
         Ok(())
     }
-
-    /// Writes what DPS has decided: the identity is made, or its thumbprint renewed; `data` says what becomes of the
-    /// twin.
-    pub(crate) fn provision(
-        &self,
-        device_id: &str,
-        thumbprint: &str,
-        capabilities: DeviceCapabilities,
-        data: ProvisionedData<'_>,
-    ) -> Result<(), HubError> {
-        check_device_id(device_id)?;
-        let now = self.0.clock.now();
-        let mut registry = lock(&self.0.registry);
-        let authentication = Authentication::self_signed(thumbprint);
-        if let ProvisionedData::Keep(_) = data
-            && let Some(entry) = registry.find(device_id)
-        {
-            if entry.identity.authentication != authentication {
-                entry.identity.authentication = authentication;
-                entry.identity.etag = crate::id::device_etag();
-            }
-            entry.identity.capabilities = capabilities;
-            return Ok(());
-        }
-        let twin = match data {
-            ProvisionedData::Keep(initial) | ProvisionedData::Reset(initial) => TwinRecord::new(initial, now),
-            ProvisionedData::Migrate(twin) => *twin,
-        };
-        if let Ok(replaced) = registry.remove(device_id)
-            && let Some(connection) = replaced.connection
-        {
-            connection.close(DisconnectReason::DeviceDeleted);
-        }
-        registry.create(device_id, authentication, capabilities, twin)
-    }
-
-    /// Takes a device out, for another hub; `None` if it is not here (any more).
-    pub(crate) fn emigrate(&self, device_id: &str) -> Option<TwinRecord> {
-        let removed = lock(&self.0.registry).remove(device_id).ok()?;
-        if let Some(connection) = removed.connection {
-            connection.close(DisconnectReason::DeviceDeleted);
-        }
-        Some(removed.twin)
-    }
-}
-
-/// What becomes of a device's twin when DPS assigns it to a hub.
-pub(crate) enum ProvisionedData<'a> {
-    /// Left alone; made from this if the device is not there.
-    Keep(Option<&'a InitialTwin>),
-    /// Made anew from this.
-    Reset(Option<&'a InitialTwin>),
-    /// Brought along from another hub.
-    Migrate(Box<TwinRecord>),
-}
-
-fn check_device_id(device_id: &str) -> Result<(), HubError> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-.+%_#*?!(),:=@$';".contains(c);
-    if device_id.is_empty() || device_id.len() > 128 || !device_id.chars().all(allowed) {
-        return Err(HubError::ArgumentInvalid(format!(
-            "\"{device_id}\" cannot be a device ID: 1 to 128 of letters, digits and -.+%_#*?!(),:=@$';"
-        )));
-    }
-    Ok(())
 }

@@ -4,7 +4,13 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{clock::wire_time, dps::DeviceCapabilities};
+use crate::{
+    clock::wire_time,
+    dps::DeviceCapabilities,
+    keys::{KeyLength, SymmetricKey},
+};
+
+use super::HubError;
 
 /// A device identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,14 +73,25 @@ pub struct Authentication {
     /// Which of the members counts.
     #[serde(rename = "type")]
     pub kind: AuthenticationType,
+    /// For [`AuthenticationType::Sas`]; no keys otherwise.
+    #[serde(default)]
+    pub symmetric_key: SymmetricKey,
     /// For [`AuthenticationType::SelfSigned`].
+    #[serde(default)]
     pub x509_thumbprint: X509Thumbprint,
 }
 
-/// The kinds of authentication; those not listed are not implemented by this emulator.
+/// The kinds of authentication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum AuthenticationType {
+    /// By a shared access signature made with one of two symmetric keys.
+    Sas,
+    /// By a chain up to a CA certificate uploaded to the hub. An identity may have it; this emulator refuses the
+    /// connection of such a device by name.
+    CertificateAuthority,
+    /// None: the device cannot connect.
+    None,
     /// By the thumbprint of the leaf, whoever signed it. This is what DPS creates for every X.509 attestation.
     SelfSigned,
 }
@@ -95,11 +112,56 @@ impl Authentication {
         let thumbprint = Some(thumbprint.into());
         Self {
             kind: AuthenticationType::SelfSigned,
+            symmetric_key: SymmetricKey::default(),
             x509_thumbprint: X509Thumbprint {
                 primary_thumbprint: thumbprint.clone(),
                 secondary_thumbprint: thumbprint,
             },
         }
+    }
+
+    /// By symmetric keys; those that are absent are made when the identity is.
+    pub fn sas(symmetric_key: SymmetricKey) -> Self {
+        Self { kind: AuthenticationType::Sas, symmetric_key, x509_thumbprint: X509Thumbprint::default() }
+    }
+
+    /// Checks what was given, makes the keys that are asked for, and takes what is absent from `stored`.
+    pub(super) fn complete(self, stored: Option<&Self>) -> Result<Self, HubError> {
+        let invalid = |what: &str| HubError::ArgumentInvalid(what.to_owned());
+        Ok(match self.kind {
+            AuthenticationType::Sas => Self::sas(
+                self.symmetric_key
+                    .complete(stored.map(|stored| &stored.symmetric_key), KeyLength::Hub)
+                    .map_err(|key| {
+                        HubError::ArgumentInvalid(format!(
+                            "symmetricKey.{key} is not 16 to 64 bytes in base64"
+                        ))
+                    })?,
+            ),
+            AuthenticationType::SelfSigned => {
+                let X509Thumbprint { primary_thumbprint, secondary_thumbprint } = &self.x509_thumbprint;
+                if primary_thumbprint.is_none() && secondary_thumbprint.is_none() {
+                    return Err(invalid(
+                        "authentication.type selfSigned needs a thumbprint in x509Thumbprint",
+                    ));
+                }
+                for thumbprint in [primary_thumbprint, secondary_thumbprint].into_iter().flatten() {
+                    if !matches!(thumbprint.len(), 40 | 64)
+                        || !thumbprint.chars().all(|c| c.is_ascii_hexdigit())
+                    {
+                        return Err(invalid(
+                            "a thumbprint has 40 (SHA-1) or 64 (SHA-256) hexadecimal digits",
+                        ));
+                    }
+                }
+                Self { symmetric_key: SymmetricKey::default(), ..self }
+            }
+            AuthenticationType::CertificateAuthority | AuthenticationType::None => Self {
+                kind: self.kind,
+                symmetric_key: SymmetricKey::default(),
+                x509_thumbprint: X509Thumbprint::default(),
+            },
+        })
     }
 }
 
@@ -164,8 +226,5 @@ impl Twin {
 }
 
 fn version(section: &Map<String, Value>) -> u64 {
-    section
-        .get("$version")
-        .and_then(Value::as_u64)
-        .unwrap_or_default()
+    section.get("$version").and_then(Value::as_u64).unwrap_or_default()
 }

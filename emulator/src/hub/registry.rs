@@ -15,7 +15,7 @@ use super::{
     connection::{Handle, Subscriptions},
     model::{Authentication, ConnectionState, Device, DeviceStatus, Twin, TwinProperties},
     section::Section,
-    telemetry::Tally,
+    telemetry::{History, Tally},
 };
 use crate::{
     dps::{DeviceCapabilities, InitialTwin},
@@ -75,6 +75,15 @@ impl TwinRecord {
     }
 }
 
+/// What of a device has to outlive a restart.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct KeptDevice {
+    device_id: String,
+    identity: IdentityRecord,
+    twin: TwinRecord,
+    last_activity: DateTime<Utc>,
+}
+
 /// One device.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -95,9 +104,26 @@ pub(super) struct Registry {
     devices: BTreeMap<String, Entry>,
     connections: u64,
     messages: u64,
+    pub history: History,
 }
 
 impl Registry {
+    pub(super) fn restore(devices: Vec<KeptDevice>) -> Self {
+        let restore =
+            |kept: KeptDevice| (kept.device_id, Entry::new(kept.identity, kept.twin, kept.last_activity));
+        Self { devices: devices.into_iter().map(restore).collect(), ..Self::default() }
+    }
+
+    pub(super) fn keep(&self) -> Vec<KeptDevice> {
+        let keep = |(device_id, entry): (&String, &Entry)| KeptDevice {
+            device_id: device_id.clone(),
+            identity: entry.identity.clone(),
+            twin: entry.twin.clone(),
+            last_activity: entry.last_activity,
+        };
+        self.devices.iter().map(keep).collect()
+    }
+
     pub(super) fn create(
         &mut self,
         device_id: &str,
@@ -108,25 +134,16 @@ impl Registry {
         if self.devices.contains_key(device_id) {
             return Err(HubError::DeviceAlreadyExists(device_id.to_owned()));
         }
-        let entry = Entry {
-            identity: IdentityRecord {
-                generation_id: guid(),
-                etag: device_etag(),
-                status: DeviceStatus::Enabled,
-                status_reason: None,
-                status_updated: NEVER,
-                authentication,
-                capabilities,
-            },
-            twin,
-            connection: None,
-            connection_updated: NEVER,
-            last_activity: NEVER,
-            tally: Tally::default(),
-            queue: MessageQueue::default(),
-            kept_session: None,
+        let identity = IdentityRecord {
+            generation_id: guid(),
+            etag: device_etag(),
+            status: DeviceStatus::Enabled,
+            status_reason: None,
+            status_updated: NEVER,
+            authentication,
+            capabilities,
         };
-        self.devices.insert(device_id.to_owned(), entry);
+        self.devices.insert(device_id.to_owned(), Entry::new(identity, twin, NEVER));
         Ok(())
     }
 
@@ -135,9 +152,7 @@ impl Registry {
     }
 
     pub(super) fn entry(&mut self, device_id: &str) -> Result<&mut Entry, HubError> {
-        self.devices
-            .get_mut(device_id)
-            .ok_or_else(|| not_found(device_id))
+        self.devices.get_mut(device_id).ok_or_else(|| not_found(device_id))
     }
 
     pub(super) fn get(&self, device_id: &str) -> Result<&Entry, HubError> {
@@ -151,10 +166,7 @@ impl Registry {
     /// A device as the business of one connection: after a takeover, or a deletion, it is not that any more.
     pub(super) fn connected(&mut self, device_id: &str, connection_id: u64) -> Option<&mut Entry> {
         self.devices.get_mut(device_id).filter(|entry| {
-            entry
-                .connection
-                .as_ref()
-                .is_some_and(|connection| connection.id == connection_id)
+            entry.connection.as_ref().is_some_and(|connection| connection.id == connection_id)
         })
     }
 
@@ -174,6 +186,19 @@ impl Registry {
 }
 
 impl Entry {
+    fn new(identity: IdentityRecord, twin: TwinRecord, last_activity: DateTime<Utc>) -> Self {
+        Self {
+            identity,
+            twin,
+            connection: None,
+            connection_updated: NEVER,
+            last_activity,
+            tally: Tally::default(),
+            queue: MessageQueue::default(),
+            kept_session: None,
+        }
+    }
+
     /// The identity as the service shows it.
     pub(super) fn device(&self, device_id: &str) -> Device {
         let identity = self.identity.clone();
@@ -219,11 +244,7 @@ impl Entry {
     }
 
     fn connection_state(&self) -> ConnectionState {
-        if self.connection.is_some() {
-            ConnectionState::Connected
-        } else {
-            ConnectionState::Disconnected
-        }
+        if self.connection.is_some() { ConnectionState::Connected } else { ConnectionState::Disconnected }
     }
 }
 

@@ -78,12 +78,7 @@ impl Section {
 
     fn empty(versioned_metadata: bool, now: DateTime<Utc>) -> Self {
         let metadata = stamp(now, versioned_metadata.then_some(1));
-        Self {
-            properties: Map::new(),
-            metadata,
-            version: 1,
-            versioned_metadata,
-        }
+        Self { properties: Map::new(), metadata, version: 1, versioned_metadata }
     }
 
     pub(crate) fn version(&self) -> u64 {
@@ -179,15 +174,13 @@ pub(crate) fn replace_tags(tags: &Map<String, Value>) -> Result<(), TwinError> {
 
 /// Whether a patch does nothing but delete what is not there; a device is not told of such a one.
 pub(crate) fn deletes_nothing(patch: &Map<String, Value>, properties: &Map<String, Value>) -> bool {
-    patch
-        .iter()
-        .all(|(key, value)| match (value, properties.get(key)) {
-            (Value::Null, None) => true,
-            (Value::Object(inner), Some(Value::Object(there))) => {
-                !inner.is_empty() && deletes_nothing(inner, there)
-            }
-            _ => false,
-        })
+    patch.iter().all(|(key, value)| match (value, properties.get(key)) {
+        (Value::Null, None) => true,
+        (Value::Object(inner), Some(Value::Object(there))) => {
+            !inner.is_empty() && deletes_nothing(inner, there)
+        }
+        _ => false,
+    })
 }
 
 fn stamp(now: DateTime<Utc>, version: Option<u64>) -> Map<String, Value> {
@@ -230,11 +223,7 @@ fn check_object(object: &Map<String, Value>, path: &str, depth: usize) -> Result
         if key.is_empty() || key.len() > KEY_LIMIT || key.contains(forbidden) {
             return Err(TwinError::Key(key.chars().take(80).collect()));
         }
-        let path = if path.is_empty() {
-            key.clone()
-        } else {
-            format!("{path}.{key}")
-        };
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         check_value(value, &path, depth)?;
     }
     Ok(())
@@ -246,19 +235,14 @@ fn check_value(value: &Value, path: &str, depth: usize) -> Result<(), TwinError>
         Value::Number(number)
             if !number.is_f64() && !number.as_i64().is_some_and(|n| INTEGERS.contains(&n)) =>
         {
-            Err(TwinError::IntegerRange {
-                path: path.to_owned(),
-                value: number.to_string(),
-            })
+            Err(TwinError::IntegerRange { path: path.to_owned(), value: number.to_string() })
         }
         Value::Object(inner) => check_object(inner, path, depth + 1),
         Value::Array(values) => {
             if depth >= DEPTH_LIMIT {
                 return Err(TwinError::Depth(path.to_owned()));
             }
-            values
-                .iter()
-                .try_for_each(|value| check_value(value, path, depth + 1))
+            values.iter().try_for_each(|value| check_value(value, path, depth + 1))
         }
         _ => Ok(()),
     }
@@ -280,10 +264,7 @@ fn check_size(section: &'static str, object: &Map<String, Value>, limit: usize) 
 }
 
 fn object_size(object: &Map<String, Value>) -> usize {
-    object
-        .iter()
-        .map(|(key, value)| text_size(key) + value_size(value))
-        .sum()
+    object.iter().map(|(key, value)| text_size(key) + value_size(value)).sum()
 }
 
 fn value_size(value: &Value) -> usize {
@@ -306,18 +287,14 @@ mod tests {
     use super::*;
 
     fn object(value: Value) -> Map<String, Value> {
-        let Value::Object(object) = value else {
-            panic!("an object is meant: {value}")
-        };
+        let Value::Object(object) = value else { panic!("an object is meant: {value}") };
         object
     }
 
     fn patched(patches: &[Value]) -> Section {
         let mut section = Section::desired(DateTime::UNIX_EPOCH);
         for patch in patches {
-            section
-                .patch("desired", &object(patch.clone()), DateTime::UNIX_EPOCH)
-                .expect("a legal patch");
+            section.patch("desired", &object(patch.clone()), DateTime::UNIX_EPOCH).expect("a legal patch");
         }
         section
     }
@@ -328,10 +305,7 @@ mod tests {
             json!({"a": 1, "b": {"c": 1, "d": 2}, "e": [1, 2]}),
             json!({"a": null, "b": {"c": null}, "e": [3]}),
         ]);
-        assert_eq!(
-            section.for_device(),
-            object(json!({"b": {"d": 2}, "e": [3], "$version": 3}))
-        );
+        assert_eq!(section.for_device(), object(json!({"b": {"d": 2}, "e": [3], "$version": 3})));
     }
 
     #[test]
@@ -347,11 +321,7 @@ mod tests {
     #[test]
     fn a_replacement_is_pushed_with_nulls_for_what_is_gone() {
         let mut section = patched(&[json!({"a": 1, "b": 2})]);
-        let push = section.replace(
-            "desired",
-            &object(json!({"a": 1, "c": 100})),
-            DateTime::UNIX_EPOCH,
-        );
+        let push = section.replace("desired", &object(json!({"a": 1, "c": 100})), DateTime::UNIX_EPOCH);
         assert_eq!(push, Ok(object(json!({"a": 1, "b": null, "c": 100}))));
     }
 
@@ -361,9 +331,7 @@ mod tests {
         for _ in 0..10 {
             deep = json!({ "k": deep });
         }
-        let many: Map<_, _> = (0..10)
-            .map(|i| (format!("k{i}"), json!("x".repeat(4000))))
-            .collect();
+        let many: Map<_, _> = (0..10).map(|i| (format!("k{i}"), json!("x".repeat(4000)))).collect();
         for (patch, part) in [
             (json!({"a b": 1}), "the key"),
             (json!({"a.b": 1}), "the key"),
@@ -378,9 +346,7 @@ mod tests {
             let mut section = patched(&[json!({"kept": true})]);
             let mut patch = object(patch);
             patch.insert("kept".into(), Value::Null);
-            let error = section
-                .patch("desired", &patch, DateTime::UNIX_EPOCH)
-                .expect_err("refused");
+            let error = section.patch("desired", &patch, DateTime::UNIX_EPOCH).expect_err("refused");
             assert!(error.to_string().contains(part), "{error}");
             assert_eq!(section.for_device(), object(json!({"kept": true, "$version": 2})));
         }
@@ -389,10 +355,7 @@ mod tests {
     #[test]
     fn a_patch_that_deletes_nothing_is_known() {
         let there = object(json!({"a": 1, "b": {"c": 1}}));
-        assert!(deletes_nothing(
-            &object(json!({"x": null, "b": {"y": null}})),
-            &there
-        ));
+        assert!(deletes_nothing(&object(json!({"x": null, "b": {"y": null}})), &there));
         assert!(!deletes_nothing(&object(json!({"a": null})), &there));
         assert!(!deletes_nothing(&object(json!({"a": 1})), &there));
     }

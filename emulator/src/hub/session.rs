@@ -24,9 +24,8 @@ use crate::{
     events::{DisconnectReason, EventKind},
     faults::{FaultKind, Place},
     id::guid,
-    lock::lock,
     mqtt::{Connect, ConnectCode, Link, Packet, PacketId, Publish, QoS, SubscribeCode},
-    server::{Acknowledger, how_it_ended, shown, silence_allowed},
+    server::{Acknowledger, SlowLine, Throttle, how_it_ended, shown, silence_allowed},
     x509::Certificate,
 };
 
@@ -50,10 +49,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite>(
 ) {
     let device_id = user_name.device_id.clone();
     let refuse = |link: &mut Link<S>, code: ConnectCode, reason: String| {
-        link.queue(&Packet::ConnAck {
-            session_present: false,
-            code,
-        });
+        link.queue(&Packet::ConnAck { session_present: false, code });
         hub.0.events.tell(EventKind::ConnectionRefused {
             service: hub.0.name.clone(),
             client_id: connect.client_id.clone(),
@@ -61,10 +57,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite>(
             reason,
         });
     };
-    let place = Place {
-        hub: Some(&hub.0.name),
-        device: &device_id,
-    };
+    let place = Place { hub: Some(&hub.0.name), device: &device_id };
     let faulty = hub.0.faults.take(place, |kind| match kind {
         FaultKind::RefuseConnect(code) => ConnectCode::refusal(*code),
         _ => None,
@@ -82,18 +75,9 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite>(
         Ok(orders) => orders,
         Err(refusal) => return refuse(link, ConnectCode::NotAuthorized, refusal.to_string()),
     };
-    link.queue(&Packet::ConnAck {
-        session_present: orders.session_present,
-        code: ConnectCode::Accepted,
-    });
+    link.queue(&Packet::ConnAck { session_present: orders.session_present, code: ConnectCode::Accepted });
     link.set_limits(PACKET_LIMIT, Some(silence_allowed(connect.keep_alive)));
-    let Orders {
-        connection_id,
-        mut orders,
-        mut close,
-        subscriptions,
-        ..
-    } = orders;
+    let Orders { connection_id, mut orders, mut close, subscriptions, .. } = orders;
     let mut session = Session {
         hub,
         link,
@@ -102,13 +86,16 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite>(
         has_api_version: user_name.api_version.is_some(),
         subscriptions,
         acknowledger: Acknowledger::default(),
+        throttle: Throttle::default(),
         methods: HashMap::new(),
         deliveries: HashMap::new(),
         next_id: 0,
     };
+    let mut line = SlowLine::default();
     let reason = loop {
         session.deliver_messages();
         let acks_due = session.acknowledger.due();
+        let due = line.due();
         tokio::select! {
             biased;
             _ = close.changed() => {
@@ -119,9 +106,19 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite>(
                 session.acknowledger.release(session.link);
             }
             Some(order) = orders.recv() => session.carry_out(order),
-            packet = session.link.next() => match packet {
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                if let Some(packet) = line.arrived()
+                    && let Err(reason) = session.take(packet)
+                {
+                    break reason;
+                }
+            }
+            packet = session.link.next(), if line.has_room() => match packet {
                 Ok(packet) => {
-                    if let Err(reason) = session.take(packet) {
+                    let faults = hub.0.faults.clone();
+                    if let Some(packet) = line.send(packet, &faults, session.place())
+                        && let Err(reason) = session.take(packet)
+                    {
                         break reason;
                     }
                 }
@@ -151,6 +148,7 @@ struct Session<'a, S> {
     has_api_version: bool,
     subscriptions: Subscriptions,
     acknowledger: Acknowledger,
+    throttle: Throttle,
     methods: HashMap<String, oneshot::Sender<Result<MethodAnswer, HubError>>>,
     /// Messages under way to the device, by packet identifier.
     deliveries: HashMap<PacketId, u64>,
@@ -171,7 +169,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
             Packet::Publish(publish) => self.published(publish)?,
             Packet::PubAck(id) => {
                 if let Some(number) = self.deliveries.remove(&id)
-                    && let Some(entry) = lock(&self.hub.0.registry).find(self.device_id)
+                    && let Some(entry) = self.hub.0.registry.lock().find(self.device_id)
                 {
                     entry.queue.complete(number);
                 }
@@ -183,8 +181,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
                         self.subscriptions.remove(&filter);
                     }
                 }
-                self.hub
-                    .keep_session(self.device_id, self.connection_id, &self.subscriptions);
+                self.hub.keep_session(self.device_id, self.connection_id, &self.subscriptions);
                 self.link.queue(&Packet::UnsubAck(packet_id));
             }
             Packet::PingReq => self.link.queue(&Packet::PingResp),
@@ -201,18 +198,15 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         let mut codes = Vec::with_capacity(filters.len());
         for (filter, qos) in filters {
             let Some(known) = Filter::parse(filter, self.device_id) else {
-                let what = format!(
-                    "a subscription to \"{}\", which is not one of the hub's topics",
-                    shown(filter)
-                );
+                let what =
+                    format!("a subscription to \"{}\", which is not one of the hub's topics", shown(filter));
                 return Err(DisconnectReason::ProtocolViolation(what));
             };
             let granted = (*qos).min(QoS::AtLeastOnce);
             self.subscriptions.insert(known, granted);
             codes.push(SubscribeCode::Granted(granted));
         }
-        self.hub
-            .keep_session(self.device_id, self.connection_id, &self.subscriptions);
+        self.hub.keep_session(self.device_id, self.connection_id, &self.subscriptions);
         self.link.queue(&Packet::SubAck { packet_id, codes });
         self.hub.announce_arrival();
         Ok(())
@@ -220,6 +214,9 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
 
     fn published(&mut self, publish: Publish) -> Result<(), DisconnectReason> {
         let violation = |what: String| Err(DisconnectReason::ProtocolViolation(what));
+        if self.throttle.exceeded(&self.hub.0.faults, self.place()) {
+            return Err(DisconnectReason::Fault);
+        }
         if publish.qos == QoS::ExactlyOnce {
             return violation("a PUBLISH with QoS 2".into());
         }
@@ -228,10 +225,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
             Err(error) => return violation(error.to_string()),
         };
         match topic {
-            DeviceTopic::Telemetry {
-                device_id,
-                mut properties,
-            } => {
+            DeviceTopic::Telemetry { device_id, mut properties } => {
                 if device_id != self.device_id {
                     return violation(format!("telemetry in the name of \"{}\"", shown(&device_id)));
                 }
@@ -242,8 +236,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
                 if publish.retain {
                     properties.insert("mqtt-retain", Some("true".into()));
                 }
-                self.hub
-                    .receive(self.device_id, &publish.payload, properties, publish.dup);
+                self.hub.receive(self.device_id, &publish.payload, properties, publish.dup);
                 self.acknowledge(publish.packet_id);
             }
             DeviceTopic::TwinGet { request_id } => {
@@ -264,10 +257,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
                 }
                 // An answer nobody waits for, or not any more, is passed over.
                 if let Some(answer) = self.methods.remove(&request_id) {
-                    let _ = answer.send(Ok(MethodAnswer {
-                        status,
-                        body: publish.payload.into(),
-                    }));
+                    let _ = answer.send(Ok(MethodAnswer { status, body: publish.payload.into() }));
                 }
             }
         }
@@ -276,12 +266,8 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
 
     fn acknowledge(&mut self, packet_id: Option<PacketId>) {
         if let Some(id) = packet_id {
-            let place = Place {
-                hub: Some(&self.hub.0.name),
-                device: self.device_id,
-            };
-            self.acknowledger
-                .acknowledge(self.link, id, &self.hub.0.faults, place);
+            let place = Place { hub: Some(&self.hub.0.name), device: self.device_id };
+            self.acknowledger.acknowledge(self.link, id, &self.hub.0.faults, place);
         }
     }
 
@@ -324,13 +310,8 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         }
         let garbage = self.hub.0.faults.strikes(self.place(), &FaultKind::GarbageBody);
         let body = if garbage { "<html>".to_owned() } else { body };
-        let topic = CloudTopic::TwinResponse {
-            status,
-            request_id,
-            version,
-        };
-        self.link
-            .queue(&Packet::Publish(Publish::new(topic.to_string(), body)));
+        let topic = CloudTopic::TwinResponse { status, request_id, version };
+        self.link.queue(&Packet::Publish(Publish::new(topic.to_string(), body)));
     }
 
     fn carry_out(&mut self, order: Order) {
@@ -340,35 +321,23 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
                     patch.insert("$version".into(), version.into());
                     let topic = CloudTopic::DesiredPatch { version };
                     let body = Value::Object(patch).to_string();
-                    self.link
-                        .queue(&Packet::Publish(Publish::new(topic.to_string(), body)));
+                    self.deliver(&Packet::Publish(Publish::new(topic.to_string(), body)));
                 }
             }
-            Order::Method {
-                name,
-                payload,
-                answer,
-            } => {
+            Order::Method { name, payload, answer } => {
                 self.methods.retain(|_, waiting| !waiting.is_closed());
                 if !self.subscriptions.contains_key(&Filter::Methods)
                     || self.methods.len() >= MAX_PENDING_METHODS
                 {
                     let device_id = self.device_id.to_owned();
                     // The caller may have given up.
-                    let _ = answer.send(Err(HubError::DeviceNotOnline {
-                        device_id,
-                        waited: Duration::ZERO,
-                    }));
+                    let _ = answer.send(Err(HubError::DeviceNotOnline { device_id, waited: Duration::ZERO }));
                     return;
                 }
                 self.next_id = self.next_id.wrapping_add(1);
                 let request_id = format!("{:x}", self.next_id);
-                let topic = CloudTopic::MethodRequest {
-                    name,
-                    request_id: request_id.clone(),
-                };
-                self.link
-                    .queue(&Packet::Publish(Publish::new(topic.to_string(), payload)));
+                let topic = CloudTopic::MethodRequest { name, request_id: request_id.clone() };
+                self.deliver(&Packet::Publish(Publish::new(topic.to_string(), payload)));
                 self.methods.insert(request_id, answer);
             }
             // Delivered at the head of the loop.
@@ -383,7 +352,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         };
         let now = self.hub.0.clock.now();
         loop {
-            let mut registry = lock(&self.hub.0.registry);
+            let mut registry = self.hub.0.registry.lock();
             let Some(entry) = registry.find(self.device_id) else {
                 return;
             };
@@ -402,13 +371,17 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
             if let Some(id) = packet_id {
                 self.deliveries.insert(id, delivery.number);
             }
-            let publish = Publish {
-                qos,
-                packet_id,
-                ..Publish::new(topic.to_string(), delivery.body)
-            };
-            self.link.queue(&Packet::Publish(publish));
+            let publish = Publish { qos, packet_id, ..Publish::new(topic.to_string(), delivery.body) };
+            self.deliver(&Packet::Publish(publish));
         }
+    }
+
+    /// Sends what the cloud has for the device; twice, when that is asked for.
+    fn deliver(&mut self, packet: &Packet) {
+        if self.hub.0.faults.strikes(self.place(), &FaultKind::DuplicateDelivery) {
+            self.link.queue(packet);
+        }
+        self.link.queue(packet);
     }
 
     /// Fifty messages can be under way, so there is always a free one.
@@ -424,10 +397,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
     }
 
     fn place(&self) -> Place<'a> {
-        Place {
-            hub: Some(&self.hub.0.name),
-            device: self.device_id,
-        }
+        Place { hub: Some(&self.hub.0.name), device: self.device_id }
     }
 }
 
@@ -435,7 +405,7 @@ impl Hub {
     /// Takes a message in: it counts as received from here on.
     fn receive(&self, device_id: &str, body: &[u8], properties: PropertyBag, marked_duplicate: bool) {
         let now = self.0.clock.now();
-        let mut registry = lock(&self.0.registry);
+        let mut registry = self.0.registry.lock();
         let sequence_number = registry.next_sequence_number();
         // A device deleted in this moment has no counters any more; its message is here all the same.
         let repeated_message_id = registry.find(device_id).is_some_and(|entry| {
@@ -454,6 +424,8 @@ impl Hub {
             repeated_message_id,
         };
         // Sent under the lock, so that subscribers see the sequence in order. Nobody listening is no fault.
-        let _ = self.0.telemetry.send(Arc::new(message));
+        let message = Arc::new(message);
+        registry.history.remember(Arc::clone(&message));
+        let _ = self.0.telemetry.send(message);
     }
 }

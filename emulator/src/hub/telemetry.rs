@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -11,6 +12,11 @@ use tracker_protocol::PropertyBag;
 
 /// Message IDs remembered for each device to tell duplicates. A device that repeats an older one is not noticed.
 const REMEMBERED_IDS: usize = 65_536;
+
+/// Messages remembered for streams that are resumed.
+const REMEMBERED_MESSAGES: usize = 4096;
+/// The bodies of those together.
+const REMEMBERED_BYTES: usize = 8 * 1024 * 1024;
 
 /// One device-to-cloud message.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +69,31 @@ pub struct TelemetryCounters {
     pub duplicates: u64,
 }
 
+/// The messages a hub remembers for those who come back to the stream.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    messages: VecDeque<Arc<TelemetryMessage>>,
+    size: usize,
+}
+
+impl History {
+    pub(super) fn remember(&mut self, message: Arc<TelemetryMessage>) {
+        self.size += message.body.len();
+        self.messages.push_back(message);
+        while self.messages.len() > REMEMBERED_MESSAGES || self.size > REMEMBERED_BYTES {
+            let Some(oldest) = self.messages.pop_front() else { return };
+            self.size -= oldest.body.len();
+        }
+    }
+
+    pub(super) fn after(&self, sequence_number: u64) -> Vec<Arc<TelemetryMessage>> {
+        let newest = self.messages.back().map_or(0, |newest| newest.sequence_number);
+        let last = if sequence_number > newest { 0 } else { sequence_number };
+        let later = self.messages.iter().filter(|message| message.sequence_number > last);
+        later.cloned().collect()
+    }
+}
+
 /// The counters of one device, with what they need to know.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -101,19 +132,10 @@ mod tests {
     #[test]
     fn a_repeated_message_id_is_a_duplicate() {
         let mut tally = Tally::default();
-        let repeated: Vec<_> = [Some("a"), Some("b"), Some("a"), None, None]
-            .into_iter()
-            .map(|id| tally.count(id))
-            .collect();
+        let repeated: Vec<_> =
+            [Some("a"), Some("b"), Some("a"), None, None].into_iter().map(|id| tally.count(id)).collect();
         assert_eq!(repeated, [false, false, true, false, false]);
-        assert_eq!(
-            tally.counters,
-            TelemetryCounters {
-                received: 5,
-                distinct_message_ids: 2,
-                duplicates: 1
-            }
-        );
+        assert_eq!(tally.counters, TelemetryCounters { received: 5, distinct_message_ids: 2, duplicates: 1 });
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
     registry::Entry,
     section::{deletes_nothing, patch_tags, replace_tags},
 };
-use crate::{dps::IfMatch, events::EventKind, lock::lock};
+use crate::{dps::IfMatch, events::EventKind};
 
 /// A change of a twin by the service: what is `None` is left alone.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,9 +22,13 @@ pub struct TwinPatch {
 impl Hub {
     /// The twin of a device.
     pub fn twin(&self, device_id: &str) -> Result<Twin, HubError> {
-        lock(&self.0.registry)
-            .get(device_id)
-            .map(|entry| entry.twin(device_id))
+        self.0.registry.lock().get(device_id).map(|entry| entry.twin(device_id))
+    }
+
+    /// All twins in the order of their device IDs.
+    pub fn twins(&self) -> Vec<Twin> {
+        let registry = self.0.registry.lock();
+        registry.iter().map(|(device_id, entry)| entry.twin(device_id)).collect()
     }
 
     /// Merges a JSON object into the desired properties (null deletes) and pushes it to the device if that is connected
@@ -33,12 +37,8 @@ impl Hub {
         let Value::Object(desired) = patch else {
             return Err(TwinError::NotAnObject("properties.desired").into());
         };
-        let patch = TwinPatch {
-            tags: None,
-            desired: Some(desired),
-        };
-        self.update_twin(device_id, patch, &IfMatch::Any)
-            .map(|twin| twin.desired_version())
+        let patch = TwinPatch { tags: None, desired: Some(desired) };
+        self.update_twin(device_id, patch, &IfMatch::Any).map(|twin| twin.desired_version())
     }
 
     /// Merges a change into tags and desired properties; all of it is refused if part of it is against the rules.
@@ -49,13 +49,10 @@ impl Hub {
         if_match: &IfMatch,
     ) -> Result<Twin, HubError> {
         let now = self.0.clock.now();
-        let mut registry = lock(&self.0.registry);
+        let mut registry = self.0.registry.change();
         let entry = registry.entry(device_id)?;
         check_etag(device_id, entry, if_match)?;
-        let tags = patch
-            .tags
-            .map(|tags| patch_tags(&entry.twin.tags, &without_dollar(tags)))
-            .transpose()?;
+        let tags = patch.tags.map(|tags| patch_tags(&entry.twin.tags, &without_dollar(tags))).transpose()?;
         if let Some(desired) = patch.desired.map(without_dollar) {
             let silent = deletes_nothing(&desired, entry.twin.desired.properties());
             entry.twin.desired.patch("desired", &desired, now)?;
@@ -79,7 +76,7 @@ impl Hub {
         if_match: &IfMatch,
     ) -> Result<Twin, HubError> {
         let now = self.0.clock.now();
-        let mut registry = lock(&self.0.registry);
+        let mut registry = self.0.registry.change();
         let entry = registry.entry(device_id)?;
         check_etag(device_id, entry, if_match)?;
         let tags = replacement.tags.map(without_dollar);
@@ -98,7 +95,7 @@ impl Hub {
 
     /// The twin as the device gets it: desired and reported, with `$version` and without `$metadata`.
     pub(super) fn twin_for_device(&self, device_id: &str) -> Result<Value, HubError> {
-        let registry = lock(&self.0.registry);
+        let registry = self.0.registry.lock();
         let twin = &registry.get(device_id)?.twin;
         let sections = [("desired", &twin.desired), ("reported", &twin.reported)];
         Ok(sections
@@ -114,7 +111,7 @@ impl Hub {
         patch: &Map<String, Value>,
     ) -> Result<u64, HubError> {
         let now = self.0.clock.now();
-        let mut registry = lock(&self.0.registry);
+        let mut registry = self.0.registry.change();
         let entry = registry.entry(device_id)?;
         entry.twin.reported.patch("reported", patch, now)?;
         entry.twin.version += 1;
@@ -132,10 +129,7 @@ impl Hub {
 
 fn push(entry: &Entry, patch: Map<String, Value>) {
     if let Some(connection) = &entry.connection {
-        connection.give(Order::Desired {
-            version: entry.twin.desired.version(),
-            patch,
-        });
+        connection.give(Order::Desired { version: entry.twin.desired.version(), patch });
     }
 }
 

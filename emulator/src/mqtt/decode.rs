@@ -20,24 +20,15 @@ pub(crate) enum DecodeError {
     #[error("the flags {flags:#06b} are not allowed in {packet}")]
     Flags { packet: &'static str, flags: u8 },
     #[error("{packet} ends before its {field}")]
-    Truncated {
-        packet: &'static str,
-        field: &'static str,
-    },
+    Truncated { packet: &'static str, field: &'static str },
     #[error("{packet} has {extra} bytes after its last field")]
     TrailingBytes { packet: &'static str, extra: usize },
     #[error("the {field} of {packet} is not UTF-8, or contains a null character")]
-    NotUtf8 {
-        packet: &'static str,
-        field: &'static str,
-    },
+    NotUtf8 { packet: &'static str, field: &'static str },
     #[error("{packet} carries the packet identifier 0")]
     ZeroPacketId { packet: &'static str },
     #[error("{packet}: {what}")]
-    Malformed {
-        packet: &'static str,
-        what: &'static str,
-    },
+    Malformed { packet: &'static str, what: &'static str },
 }
 
 /// Takes one whole packet from the front of `buffer`; `None` while there are too few bytes for one.
@@ -150,12 +141,7 @@ fn connect(mut fields: Fields) -> Result<Packet, DecodeError> {
         };
         let topic = fields.string("will topic")?;
         let message = fields.binary("will message")?;
-        Some(Will {
-            topic,
-            message,
-            qos,
-            retain: flags & 0x20 != 0,
-        })
+        Some(Will { topic, message, qos, retain: flags & 0x20 != 0 })
     } else {
         None
     };
@@ -182,10 +168,7 @@ fn connack(mut fields: Fields) -> Result<Packet, DecodeError> {
         return Err(fields.malformed("an unknown return code"));
     };
     fields.end()?;
-    Ok(Packet::ConnAck {
-        session_present: acknowledge_flags == 1,
-        code,
-    })
+    Ok(Packet::ConnAck { session_present: acknowledge_flags == 1, code })
 }
 
 fn publish(flags: u8, mut fields: Fields) -> Result<Packet, DecodeError> {
@@ -200,19 +183,8 @@ fn publish(flags: u8, mut fields: Fields) -> Result<Packet, DecodeError> {
     if topic.is_empty() || topic.contains(['+', '#']) {
         return Err(fields.malformed("the topic is empty or contains a wildcard"));
     }
-    let packet_id = if qos == QoS::AtMostOnce {
-        None
-    } else {
-        Some(fields.packet_id()?)
-    };
-    Ok(Packet::Publish(Publish {
-        dup,
-        qos,
-        retain: flags & 1 != 0,
-        topic,
-        packet_id,
-        payload: fields.bytes,
-    }))
+    let packet_id = if qos == QoS::AtMostOnce { None } else { Some(fields.packet_id()?) };
+    Ok(Packet::Publish(Publish { dup, qos, retain: flags & 1 != 0, topic, packet_id, payload: fields.bytes }))
 }
 
 fn subscribe(mut fields: Fields) -> Result<Packet, DecodeError> {
@@ -234,14 +206,11 @@ fn subscribe(mut fields: Fields) -> Result<Packet, DecodeError> {
 
 fn suback(mut fields: Fields) -> Result<Packet, DecodeError> {
     let packet_id = fields.packet_id()?;
-    let codes = fields
-        .bytes
-        .iter()
-        .map(|&byte| match (byte, QoS::from_bits(byte)) {
-            (_, Some(qos)) => Ok(SubscribeCode::Granted(qos)),
-            (0x80, None) => Ok(SubscribeCode::Failure),
-            _ => Err(fields.malformed("an unknown return code")),
-        });
+    let codes = fields.bytes.iter().map(|&byte| match (byte, QoS::from_bits(byte)) {
+        (_, Some(qos)) => Ok(SubscribeCode::Granted(qos)),
+        (0x80, None) => Ok(SubscribeCode::Failure),
+        _ => Err(fields.malformed("an unknown return code")),
+    });
     let codes = codes.collect::<Result<Vec<_>, _>>()?;
     fields.check_filters(codes.len())?;
     Ok(Packet::SubAck { packet_id, codes })
@@ -287,10 +256,7 @@ impl Fields {
         let bytes = self.binary(field)?;
         match std::str::from_utf8(&bytes) {
             Ok(text) if !text.contains('\0') => Ok(text.to_owned()),
-            _ => Err(DecodeError::NotUtf8 {
-                packet: self.packet,
-                field,
-            }),
+            _ => Err(DecodeError::NotUtf8 { packet: self.packet, field }),
         }
     }
 
@@ -307,19 +273,13 @@ impl Fields {
     fn end(&self) -> Result<(), DecodeError> {
         match self.bytes.len() {
             0 => Ok(()),
-            extra => Err(DecodeError::TrailingBytes {
-                packet: self.packet,
-                extra,
-            }),
+            extra => Err(DecodeError::TrailingBytes { packet: self.packet, extra }),
         }
     }
 
     fn need(&self, length: usize, field: &'static str) -> Result<(), DecodeError> {
         if self.bytes.len() < length {
-            return Err(DecodeError::Truncated {
-                packet: self.packet,
-                field,
-            });
+            return Err(DecodeError::Truncated { packet: self.packet, field });
         }
         Ok(())
     }
@@ -332,9 +292,6 @@ impl Fields {
     }
 
     fn malformed(&self, what: &'static str) -> DecodeError {
-        DecodeError::Malformed {
-            packet: self.packet,
-            what,
-        }
+        DecodeError::Malformed { packet: self.packet, what }
     }
 }

@@ -22,10 +22,7 @@ pub(crate) fn encode(packet: &Packet, out: &mut BytesMut) -> Result<(), EncodeEr
     let mut body = BytesMut::new();
     let first = match packet {
         Packet::Connect(connect) => encode_connect(connect, &mut body)?,
-        Packet::ConnAck {
-            session_present,
-            code,
-        } => {
+        Packet::ConnAck { session_present, code } => {
             body.put_u8(u8::from(*session_present));
             body.put_u8(*code as u8);
             0x20

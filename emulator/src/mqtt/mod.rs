@@ -24,6 +24,7 @@ mod encode;
 mod link;
 mod packet;
 
+pub(crate) use decode::decode;
 pub(crate) use link::{Link, LinkError};
 pub(crate) use packet::{Connect, ConnectCode, Packet, PacketId, Publish, QoS, SubscribeCode};
 

@@ -113,24 +113,12 @@ impl Publish {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Packet {
     Connect(Box<Connect>),
-    ConnAck {
-        session_present: bool,
-        code: ConnectCode,
-    },
+    ConnAck { session_present: bool, code: ConnectCode },
     Publish(Publish),
     PubAck(PacketId),
-    Subscribe {
-        packet_id: PacketId,
-        filters: Vec<(String, QoS)>,
-    },
-    SubAck {
-        packet_id: PacketId,
-        codes: Vec<SubscribeCode>,
-    },
-    Unsubscribe {
-        packet_id: PacketId,
-        filters: Vec<String>,
-    },
+    Subscribe { packet_id: PacketId, filters: Vec<(String, QoS)> },
+    SubAck { packet_id: PacketId, codes: Vec<SubscribeCode> },
+    Unsubscribe { packet_id: PacketId, filters: Vec<String> },
     UnsubAck(PacketId),
     PingReq,
     PingResp,
@@ -157,12 +145,7 @@ impl fmt::Display for Packet {
             }
             Self::ConnAck { code, .. } => write!(f, "CONNACK {} ({code:?})", *code as u8),
             Self::Publish(p) => {
-                write!(
-                    f,
-                    "PUBLISH QoS {}{}",
-                    p.qos as u8,
-                    if p.dup { " DUP" } else { "" }
-                )?;
+                write!(f, "PUBLISH QoS {}{}", p.qos as u8, if p.dup { " DUP" } else { "" })?;
                 if let Some(id) = p.packet_id {
                     write!(f, " id {id}")?;
                 }

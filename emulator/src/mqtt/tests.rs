@@ -24,11 +24,7 @@ fn topic() -> impl Strategy<Value = String> {
 }
 
 fn qos() -> impl Strategy<Value = QoS> {
-    prop_oneof![
-        Just(QoS::AtMostOnce),
-        Just(QoS::AtLeastOnce),
-        Just(QoS::ExactlyOnce)
-    ]
+    prop_oneof![Just(QoS::AtMostOnce), Just(QoS::AtLeastOnce), Just(QoS::ExactlyOnce)]
 }
 
 fn packet_id() -> impl Strategy<Value = PacketId> {
@@ -81,16 +77,10 @@ fn publish() -> impl Strategy<Value = Packet> {
 
 fn packet() -> impl Strategy<Value = Packet> {
     let code = (0u8..6).prop_filter_map("codes end at 5", ConnectCode::from_byte);
-    let granted = prop_oneof![
-        qos().prop_map(SubscribeCode::Granted),
-        Just(SubscribeCode::Failure)
-    ];
+    let granted = prop_oneof![qos().prop_map(SubscribeCode::Granted), Just(SubscribeCode::Failure)];
     prop_oneof![
         connect(),
-        (any::<bool>(), code).prop_map(|(session_present, code)| Packet::ConnAck {
-            session_present,
-            code
-        }),
+        (any::<bool>(), code).prop_map(|(session_present, code)| Packet::ConnAck { session_present, code }),
         publish(),
         packet_id().prop_map(Packet::PubAck),
         (packet_id(), vec((text(), qos()), 1..6))
@@ -152,13 +142,7 @@ proptest! {
 #[test]
 fn a_length_above_the_limit_is_refused_before_its_bytes_arrive() {
     let mut buffer = BytesMut::from(&[0x30, 0xff, 0xff, 0xff, 0x7f][..]);
-    assert_eq!(
-        decode(&mut buffer, 1000),
-        Err(DecodeError::TooLarge {
-            size: 268_435_460,
-            limit: 1000
-        })
-    );
+    assert_eq!(decode(&mut buffer, 1000), Err(DecodeError::TooLarge { size: 268_435_460, limit: 1000 }));
 }
 
 #[test]
@@ -226,9 +210,6 @@ async fn queued_packets_leave_before_the_link_closes() {
     link.queue(&Packet::PingResp);
     tokio::spawn(link.close(Duration::from_secs(5)));
     let mut received = Vec::new();
-    client
-        .read_to_end(&mut received)
-        .await
-        .expect("a duplex stream does not break");
+    client.read_to_end(&mut received).await.expect("a duplex stream does not break");
     assert_eq!(received, [0xd0, 0]);
 }

@@ -54,18 +54,9 @@ pub(crate) async fn accept(
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
     let (sender, receiver) = watch::channel(false);
-    let shared = Shared {
-        dps,
-        events,
-        acceptor: TlsAcceptor::from(config),
-        shutdown: receiver,
-    };
+    let shared = Shared { dps, events, acceptor: TlsAcceptor::from(config), shutdown: receiver };
     let task = tokio::spawn(run(listener, shared, max_connections));
-    Ok(Listening {
-        address,
-        shutdown: sender,
-        task,
-    })
+    Ok(Listening { address, shutdown: sender, task })
 }
 
 async fn run(listener: TcpListener, shared: Shared, max_connections: usize) {

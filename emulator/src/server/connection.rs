@@ -37,10 +37,7 @@ const MAX_CHAIN: usize = 10;
 /// Serves a connection from TLS to its end.
 pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, mut shared: Shared) {
     let failed = |reason: String| {
-        shared.events.tell(EventKind::HandshakeFailed {
-            peer: peer.to_string(),
-            reason,
-        });
+        shared.events.tell(EventKind::HandshakeFailed { peer: peer.to_string(), reason });
     };
     let handshake = timeout(PATIENCE, shared.acceptor.accept(stream));
     let stream = tokio::select! {
@@ -84,10 +81,7 @@ async fn dispatch(
     shared: &Shared,
 ) {
     let refuse = |link: &mut Link<_>, service: &str, code: ConnectCode, reason: String| {
-        link.queue(&Packet::ConnAck {
-            session_present: false,
-            code,
-        });
+        link.queue(&Packet::ConnAck { session_present: false, code });
         shared.events.tell(EventKind::ConnectionRefused {
             service: service.to_owned(),
             client_id: shown(&connect.client_id),
@@ -96,27 +90,19 @@ async fn dispatch(
         });
     };
     if connect.protocol_level != 4 {
-        let reason = format!(
-            "MQTT protocol level {}; the services speak 3.1.1 (4)",
-            connect.protocol_level
-        );
+        let reason = format!("MQTT protocol level {}; the services speak 3.1.1 (4)", connect.protocol_level);
         return refuse(link, "", ConnectCode::UnacceptableProtocolVersion, reason);
     }
     if connect.client_id.len() > MAX_CLIENT_ID {
-        let reason = format!(
-            "a client identifier of {} bytes; the limit is {MAX_CLIENT_ID}",
-            connect.client_id.len()
-        );
+        let reason =
+            format!("a client identifier of {} bytes; the limit is {MAX_CLIENT_ID}", connect.client_id.len());
         return refuse(link, "", ConnectCode::IdentifierRejected, reason);
     }
     let Some(user_name) = connect.user_name.clone() else {
         return refuse(link, "", ConnectCode::NotAuthorized, "no user name".into());
     };
     if user_name.len() > MAX_USER_NAME {
-        let reason = format!(
-            "a user name of {} bytes; the limit is {MAX_USER_NAME}",
-            user_name.len()
-        );
+        let reason = format!("a user name of {} bytes; the limit is {MAX_USER_NAME}", user_name.len());
         return refuse(link, "", ConnectCode::NotAuthorized, reason);
     }
     let dps_error = match user_name.parse::<DpsUsername>() {
@@ -140,15 +126,7 @@ async fn dispatch(
         let reason = format!("there is no hub \"{}\"", hub_user_name.hub);
         return refuse(link, &hub_user_name.hub, ConnectCode::NotAuthorized, reason);
     };
-    hub::serve(
-        &hub,
-        link,
-        connect,
-        hub_user_name,
-        certificates.leaf(),
-        shared.shutdown.clone(),
-    )
-    .await;
+    hub::serve(&hub, link, connect, hub_user_name, certificates.leaf(), shared.shutdown.clone()).await;
 }
 
 fn peer_certificates(stream: &TlsStream<TcpStream>) -> PeerCertificates {

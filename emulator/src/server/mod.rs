@@ -3,12 +3,14 @@
 
 mod accept;
 mod acknowledge;
+mod congestion;
 mod connection;
 
 use std::{sync::Arc, time::Duration};
 
 pub(crate) use accept::{Listening, accept};
 pub(crate) use acknowledge::Acknowledger;
+pub(crate) use congestion::{SlowLine, Throttle};
 
 use crate::{events::DisconnectReason, mqtt::LinkError, x509::Certificate};
 

@@ -6,12 +6,12 @@ use std::{
 };
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
 use rustls::{
     crypto::ring::sign::any_supported_type,
-    pki_types::PrivateKeyDer,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
@@ -48,34 +48,78 @@ pub enum ServerIdentityError {
 
 /// The certificate authority, the names it answers for, and the certificate in use.
 pub(crate) struct ServerIdentity {
-    authority: CertifiedIssuer<'static, KeyPair>,
+    authority: Authority,
     names: Mutex<BTreeSet<String>>,
     current: RwLock<Arc<CertifiedKey>>,
 }
 
-impl ServerIdentity {
-    /// Makes a new authority, and a certificate for the standing names and `extra_names` (DNS names or IP addresses).
-    pub(crate) fn new(extra_names: impl IntoIterator<Item = String>) -> Result<Self, ServerIdentityError> {
+/// The authority with its key.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: CertificateDer<'static>,
+    pem: String,
+}
+
+/// The authority as it is kept over a restart, in PEM.
+#[derive(Clone)]
+pub(crate) struct KeptAuthority {
+    pub certificate: String,
+    pub key: String,
+}
+
+impl Authority {
+    fn restore(kept: &KeptAuthority) -> Result<Self, ServerIdentityError> {
+        let key = KeyPair::from_pem(&kept.key)?;
+        let certificate = CertificateDer::from_pem_slice(kept.certificate.as_bytes())
+            .map_err(|_| rcgen::Error::CouldNotParseCertificate)?;
+        Ok(Self {
+            issuer: Issuer::from_ca_cert_der(&certificate, key)?,
+            certificate,
+            pem: kept.certificate.clone(),
+        })
+    }
+
+    fn generate() -> Result<Self, ServerIdentityError> {
         let mut params = CertificateParams::default();
         name(&mut params, "container-tracker emulator server CA");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         always_valid(&mut params);
-        let authority =
-            CertifiedIssuer::self_signed(params, KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?)?;
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let certificate = params.self_signed(&key)?;
+        Ok(Self {
+            pem: certificate.pem(),
+            certificate: certificate.der().clone(),
+            issuer: Issuer::new(params, key),
+        })
+    }
+}
+
+impl ServerIdentity {
+    /// Takes the authority that was kept, or makes a new one, and makes a certificate for the standing names and
+    /// `extra_names` (DNS names or IP addresses).
+    pub(crate) fn new(
+        kept: Option<&KeptAuthority>,
+        extra_names: impl IntoIterator<Item = String>,
+    ) -> Result<Self, ServerIdentityError> {
+        let authority = kept.map_or_else(Authority::generate, Authority::restore)?;
         let mut names: BTreeSet<String> = STANDING_NAMES.map(str::to_owned).into();
         names.extend(extra_names);
         let current = issue(&authority, &names)?;
-        Ok(Self {
-            authority,
-            names: Mutex::new(names),
-            current: RwLock::new(current),
-        })
+        Ok(Self { authority, names: Mutex::new(names), current: RwLock::new(current) })
     }
 
     /// The certificate authority's certificate in PEM, for devices and tools to trust.
     pub(crate) fn ca_pem(&self) -> String {
-        self.authority.pem()
+        self.authority.pem.clone()
+    }
+
+    /// The authority, to be kept over a restart.
+    pub(crate) fn keep(&self) -> KeptAuthority {
+        KeptAuthority {
+            certificate: self.authority.pem.clone(),
+            key: self.authority.issuer.key().serialize_pem(),
+        }
     }
 
     /// Answers for `name` too; connections that exist are not touched.
@@ -95,41 +139,29 @@ impl ServerIdentity {
 
 impl std::fmt::Debug for ServerIdentity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ServerIdentity")
-            .field("names", &self.names)
-            .finish_non_exhaustive()
+        f.debug_struct("ServerIdentity").field("names", &self.names).finish_non_exhaustive()
     }
 }
 
 impl ResolvesServerCert for ServerIdentity {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(
-            &self.current.read().unwrap_or_else(PoisonError::into_inner),
-        ))
+        Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
 fn is_under_standing_wildcard(name: &str) -> bool {
-    STANDING_NAMES
-        .iter()
-        .filter_map(|standing| standing.strip_prefix("*."))
-        .any(|parent| {
-            name.strip_suffix(parent)
-                .and_then(|rest| rest.strip_suffix('.'))
-                .is_some_and(|label| !label.is_empty() && !label.contains('.'))
-        })
+    STANDING_NAMES.iter().filter_map(|standing| standing.strip_prefix("*.")).any(|parent| {
+        name.strip_suffix(parent)
+            .and_then(|rest| rest.strip_suffix('.'))
+            .is_some_and(|label| !label.is_empty() && !label.contains('.'))
+    })
 }
 
-fn issue(
-    authority: &CertifiedIssuer<'static, KeyPair>,
-    names: &BTreeSet<String>,
-) -> Result<Arc<CertifiedKey>, ServerIdentityError> {
+fn issue(authority: &Authority, names: &BTreeSet<String>) -> Result<Arc<CertifiedKey>, ServerIdentityError> {
     let mut params = CertificateParams::default();
     for name in names {
-        let checked = CertificateParams::new([name.clone()]).map_err(|source| ServerIdentityError::Name {
-            name: name.clone(),
-            source,
-        })?;
+        let checked = CertificateParams::new([name.clone()])
+            .map_err(|source| ServerIdentityError::Name { name: name.clone(), source })?;
         params.subject_alt_names.extend(checked.subject_alt_names);
     }
     name(&mut params, "container-tracker emulator");
@@ -138,12 +170,9 @@ fn issue(
     params.use_authority_key_identifier_extension = true;
     always_valid(&mut params);
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let certificate = params.signed_by(&key, authority)?;
-    let chain = vec![certificate.der().clone(), authority.der().clone()];
-    Ok(Arc::new(CertifiedKey::new(
-        chain,
-        any_supported_type(&PrivateKeyDer::from(key))?,
-    )))
+    let certificate = params.signed_by(&key, &authority.issuer)?;
+    let chain = vec![certificate.der().clone(), authority.certificate.clone()];
+    Ok(Arc::new(CertifiedKey::new(chain, any_supported_type(&PrivateKeyDer::from(key))?)))
 }
 
 fn name(params: &mut CertificateParams, common_name: &str) {

@@ -80,24 +80,17 @@ impl Certificate {
         let (rest, parsed) = X509Certificate::from_der(&der)
             .map_err(|error| CertificateError::Unreadable(error.to_string()))?;
         if !rest.is_empty() {
-            return Err(CertificateError::Unreadable(format!(
-                "{} bytes after its end",
-                rest.len()
-            )));
+            return Err(CertificateError::Unreadable(format!("{} bytes after its end", rest.len())));
         }
         let unreadable =
             |error: x509_parser::error::X509Error| CertificateError::Unreadable(error.to_string());
-        let may_sign = parsed
-            .key_usage()
-            .map_err(unreadable)?
-            .is_none_or(|usage| usage.value.key_cert_sign());
+        let may_sign =
+            parsed.key_usage().map_err(unreadable)?.is_none_or(|usage| usage.value.key_cert_sign());
         let authority = parsed
             .basic_constraints()
             .map_err(unreadable)?
             .filter(|constraints| constraints.value.ca && may_sign)
-            .map(|constraints| Authority {
-                path_len: constraints.value.path_len_constraint,
-            });
+            .map(|constraints| Authority { path_len: constraints.value.path_len_constraint });
         let info = X509CertificateInfo {
             subject_name: parsed.subject().to_string(),
             sha1_thumbprint: upper_hex(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &der).as_ref()),
@@ -116,14 +109,7 @@ impl Certificate {
             .map(str::to_owned);
         let subject = parsed.subject().as_raw().to_vec();
         let issuer = parsed.issuer().as_raw().to_vec();
-        Ok(Self {
-            der,
-            info,
-            common_name,
-            subject,
-            issuer,
-            authority,
-        })
+        Ok(Self { der, info, common_name, subject, issuer, authority })
     }
 
     /// Reads what the service API takes: PEM, base64 of DER, or base64 of PEM.
@@ -132,9 +118,7 @@ impl Certificate {
             return Self::from_pem(text.as_bytes());
         }
         let compact: String = text.split_ascii_whitespace().collect();
-        let bytes = STANDARD
-            .decode(compact)
-            .map_err(|_| CertificateError::NotCertificate)?;
+        let bytes = STANDARD.decode(compact).map_err(|_| CertificateError::NotCertificate)?;
         if bytes.starts_with(b"-----BEGIN") {
             return Self::from_pem(&bytes);
         }
@@ -150,6 +134,11 @@ impl Certificate {
             (None, _) => Err(CertificateError::NotCertificate),
             (Some(_), others) => Err(CertificateError::Several(others + 1)),
         }
+    }
+
+    /// Base64 of DER.
+    pub(crate) fn base64(&self) -> String {
+        STANDARD.encode(&self.der)
     }
 
     /// Whether the two are the same certificate, byte for byte.
@@ -171,18 +160,15 @@ impl Certificate {
         let Some(authority) = self.authority else {
             return false;
         };
-        let allowed = authority
-            .path_len
-            .is_none_or(|limit| intermediates_below <= limit as usize);
+        let allowed = authority.path_len.is_none_or(|limit| intermediates_below <= limit as usize);
         allowed && self.subject == child.issuer
     }
 
     /// Whether `self` carries a signature made with the key of `issuer`. SHA-1 signatures do not count.
     pub(super) fn is_signed_by(&self, issuer: &Self) -> bool {
-        let (Ok((_, child)), Ok((_, parent))) = (
-            X509Certificate::from_der(&self.der),
-            X509Certificate::from_der(&issuer.der),
-        ) else {
+        let (Ok((_, child)), Ok((_, parent))) =
+            (X509Certificate::from_der(&self.der), X509Certificate::from_der(&issuer.der))
+        else {
             return false;
         };
         let algorithm = &child.signature_algorithm.algorithm;

@@ -26,25 +26,15 @@ pub(crate) struct Path {
 /// Why a path cannot be relied on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
-    Expired {
-        subject: String,
-        not_after: DateTime<Utc>,
-    },
-    NotYetValid {
-        subject: String,
-        not_before: DateTime<Utc>,
-    },
+    Expired { subject: String, not_after: DateTime<Utc> },
+    NotYetValid { subject: String, not_before: DateTime<Utc> },
 }
 
 impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Expired { subject, not_after } => {
-                write!(
-                    f,
-                    "the certificate \"{subject}\" expired at {}",
-                    wire_time::print(*not_after)
-                )
+                write!(f, "the certificate \"{subject}\" expired at {}", wire_time::print(*not_after))
             }
             Self::NotYetValid { subject, not_before } => {
                 write!(
@@ -62,16 +52,10 @@ impl Certificate {
     pub(crate) fn check_validity(&self, now: DateTime<Utc>) -> Result<(), Flaw> {
         let subject = || self.info.subject_name.clone();
         if now > self.info.not_after_utc {
-            return Err(Flaw::Expired {
-                subject: subject(),
-                not_after: self.info.not_after_utc,
-            });
+            return Err(Flaw::Expired { subject: subject(), not_after: self.info.not_after_utc });
         }
         if now < self.info.not_before_utc {
-            return Err(Flaw::NotYetValid {
-                subject: subject(),
-                not_before: self.info.not_before_utc,
-            });
+            return Err(Flaw::NotYetValid { subject: subject(), not_before: self.info.not_before_utc });
         }
         Ok(())
     }
@@ -89,15 +73,9 @@ pub(crate) fn paths(
             pool.push(candidate);
         }
     }
-    let mut search = Search {
-        pool,
-        checks_left: MAX_SIGNATURE_CHECKS,
-        found: Vec::new(),
-    };
+    let mut search = Search { pool, checks_left: MAX_SIGNATURE_CHECKS, found: Vec::new() };
     search.climb(vec![Arc::clone(leaf)]);
-    search
-        .found
-        .sort_by_key(|path| std::cmp::Reverse(path.certificates.len()));
+    search.found.sort_by_key(|path| std::cmp::Reverse(path.certificates.len()));
     search.found
 }
 

@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "every test file uses its own part")]
 #![allow(clippy::panic, reason = "helpers of tests are not marked as tests")]
 
+pub mod service;
+
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use rumqttc::{
@@ -35,23 +37,15 @@ pub struct Lab {
 impl Lab {
     pub async fn start() -> Self {
         Self::with(
-            Emulator::builder()
-                .dps_timing(Duration::ZERO, Duration::ZERO)
-                .start()
-                .await
-                .expect("it starts"),
+            Emulator::builder().dps_timing(Duration::ZERO, Duration::ZERO).start().await.expect("it starts"),
         )
     }
 
     pub fn with(emulator: Emulator) -> Self {
         let root = CertificateAuthority::root("lab root", Validity::always()).expect("a root");
-        let factory = root
-            .intermediate("lab factory", Validity::always())
-            .expect("an intermediate");
+        let factory = root.intermediate("lab factory", Validity::always()).expect("an intermediate");
         let dps = emulator.dps();
-        dps.certificates()
-            .upload_verified("lab-root", &root.certificate_pem())
-            .expect("a CA certificate");
+        dps.certificates().upload_verified("lab-root", &root.certificate_pem()).expect("a CA certificate");
         let attestation = AttestationMechanism::signing_certificate(factory.certificate_pem());
         dps.create_enrollment_group(EnrollmentGroup {
             initial_twin: Some(InitialTwin::new(
@@ -61,17 +55,11 @@ impl Lab {
             ..EnrollmentGroup::new("trackers", attestation)
         })
         .expect("a group");
-        Self {
-            emulator,
-            root,
-            factory,
-        }
+        Self { emulator, root, factory }
     }
 
     pub fn credentials(&self, registration_id: &str) -> DeviceCredentials {
-        self.factory
-            .device(registration_id, Validity::always())
-            .expect("a leaf")
+        self.factory.device(registration_id, Validity::always()).expect("a leaf")
     }
 
     /// The parameters of a connection of this device to DPS.
@@ -79,9 +67,7 @@ impl Lab {
         let scope = self.emulator.id_scope();
         Dial {
             client_id: registration_id.to_owned(),
-            user_name: Some(format!(
-                "{scope}/registrations/{registration_id}/api-version=2019-03-31"
-            )),
+            user_name: Some(format!("{scope}/registrations/{registration_id}/api-version=2019-03-31")),
             ..Dial::new(&self.emulator, Some(credentials))
         }
     }
@@ -97,11 +83,7 @@ impl Lab {
 
     /// Registers a device and gives the last answer of DPS: status and body.
     pub async fn register(&self, registration_id: &str, credentials: &DeviceCredentials) -> (u16, Value) {
-        let mut client = self
-            .to_dps(registration_id, credentials)
-            .connect()
-            .await
-            .expect("DPS lets in");
+        let mut client = self.to_dps(registration_id, credentials).connect().await.expect("DPS lets in");
         let answer = register_on(&mut client, registration_id).await;
         client.disconnect().await;
         answer
@@ -112,10 +94,7 @@ impl Lab {
         let credentials = self.credentials(device_id);
         let (status, body) = self.register(device_id, &credentials).await;
         assert_eq!((status, &body["status"]), (200, &json!("assigned")), "{body}");
-        self.to_hub(device_id, &credentials)
-            .connect()
-            .await
-            .expect("the hub lets in")
+        self.to_hub(device_id, &credentials).connect().await.expect("the hub lets in")
     }
 }
 
@@ -123,18 +102,14 @@ impl Lab {
 pub async fn register_on(client: &mut Client, registration_id: &str) -> (u16, Value) {
     client.subscribe("$dps/registrations/res/#").await;
     let topic = "$dps/registrations/PUT/iotdps-register/?$rid=1";
-    client
-        .publish(topic, json!({"registrationId": registration_id}).to_string())
-        .await;
+    client.publish(topic, json!({"registrationId": registration_id}).to_string()).await;
     let (mut status, mut body) = client.dps_answer().await;
     let mut rid = 1;
     while status == 202 {
         rid += 1;
         let operation = body["operationId"].as_str().expect("an operation id").to_owned();
         let topic = "$dps/registrations/GET/iotdps-get-operationstatus/";
-        client
-            .publish(&format!("{topic}?$rid={rid}&operationId={operation}"), " ")
-            .await;
+        client.publish(&format!("{topic}?$rid={rid}&operationId={operation}"), " ").await;
         (status, body) = client.dps_answer().await;
     }
     (status, body)
@@ -145,6 +120,7 @@ pub struct Dial {
     pub port: u16,
     pub client_id: String,
     pub user_name: Option<String>,
+    pub password: String,
     pub tls: Arc<ClientConfig>,
     pub keep_alive: Duration,
     pub clean_session: bool,
@@ -157,6 +133,7 @@ impl Dial {
             port: emulator.port(),
             client_id: String::new(),
             user_name: None,
+            password: String::new(),
             tls: tls(emulator, credentials, rustls::DEFAULT_VERSIONS),
             keep_alive: Duration::from_secs(60),
             clean_session: true,
@@ -174,7 +151,7 @@ impl Dial {
             options.set_last_will(will);
         }
         if let Some(user_name) = self.user_name {
-            options.set_credentials(user_name, "");
+            options.set_credentials(user_name, self.password);
         }
         options.set_transport(Transport::Tls(TlsConfiguration::Rustls(self.tls)));
         let (sender, mut event_loop) = AsyncClient::new(options, 100);
@@ -185,12 +162,7 @@ impl Dial {
             if let Event::Incoming(Incoming::ConnAck(ack)) = poll(&mut event_loop).await? {
                 assert_eq!(ack.code, ConnectReturnCode::Success);
                 let session_present = ack.session_present;
-                return Ok(Client {
-                    sender,
-                    event_loop,
-                    inbox: VecDeque::new(),
-                    session_present,
-                });
+                return Ok(Client { sender, event_loop, inbox: VecDeque::new(), session_present });
             }
         }
     }
@@ -234,9 +206,7 @@ pub fn tls(
 }
 
 async fn poll(event_loop: &mut EventLoop) -> Result<Event, ConnectionError> {
-    tokio::time::timeout(PATIENCE, event_loop.poll())
-        .await
-        .expect("something happens in time")
+    tokio::time::timeout(PATIENCE, event_loop.poll()).await.expect("something happens in time")
 }
 
 /// A connected device.
@@ -250,12 +220,8 @@ pub struct Client {
 impl Client {
     /// Publishes at `QoS` 1 and waits for the acknowledgement.
     pub async fn publish(&mut self, topic: &str, body: impl Into<Vec<u8>>) {
-        self.sender
-            .publish(topic, QoS::AtLeastOnce, false, body)
-            .await
-            .expect("room");
-        self.until(|event| matches!(event, Event::Incoming(Incoming::PubAck(_))))
-            .await;
+        self.sender.publish(topic, QoS::AtLeastOnce, false, body).await.expect("room");
+        self.until(|event| matches!(event, Event::Incoming(Incoming::PubAck(_)))).await;
     }
 
     /// Hands a publish to the client and does not wait.
@@ -264,12 +230,8 @@ impl Client {
     }
 
     pub async fn subscribe(&mut self, filter: &str) {
-        self.sender
-            .subscribe(filter, QoS::AtLeastOnce)
-            .await
-            .expect("room");
-        self.until(|event| matches!(event, Event::Incoming(Incoming::SubAck(_))))
-            .await;
+        self.sender.subscribe(filter, QoS::AtLeastOnce).await.expect("room");
+        self.until(|event| matches!(event, Event::Incoming(Incoming::SubAck(_)))).await;
     }
 
     /// The next message from the cloud: topic and body.
@@ -292,15 +254,8 @@ impl Client {
     /// The next answer of DPS: status and body.
     pub async fn dps_answer(&mut self) -> (u16, Value) {
         let (topic, body) = self.json_message().await;
-        let status = topic
-            .strip_prefix("$dps/registrations/res/")
-            .and_then(|rest| rest.split('/').next());
-        (
-            status
-                .and_then(|status| status.parse().ok())
-                .expect("a status in the topic"),
-            body,
-        )
+        let status = topic.strip_prefix("$dps/registrations/res/").and_then(|rest| rest.split('/').next());
+        (status.and_then(|status| status.parse().ok()).expect("a status in the topic"), body)
     }
 
     /// Runs until the connection ends.
@@ -315,8 +270,7 @@ impl Client {
     /// Says goodbye.
     pub async fn disconnect(mut self) {
         self.sender.disconnect().await.expect("room");
-        self.until(|event| matches!(event, Event::Outgoing(Outgoing::Disconnect)))
-            .await;
+        self.until(|event| matches!(event, Event::Outgoing(Outgoing::Disconnect))).await;
     }
 
     pub async fn until(&mut self, wanted: impl Fn(&Event) -> bool) {
@@ -326,8 +280,7 @@ impl Client {
     async fn step(&mut self) -> Result<Event, ConnectionError> {
         let event = poll(&mut self.event_loop).await?;
         if let Event::Incoming(Incoming::Publish(publish)) = &event {
-            self.inbox
-                .push_back((publish.topic.clone(), publish.payload.to_vec()));
+            self.inbox.push_back((publish.topic.clone(), publish.payload.to_vec()));
         }
         Ok(event)
     }
@@ -346,9 +299,7 @@ pub async fn event<T>(
             }
         }
     };
-    tokio::time::timeout(PATIENCE, wait)
-        .await
-        .expect("the event comes in time")
+    tokio::time::timeout(PATIENCE, wait).await.expect("the event comes in time")
 }
 
 /// Waits for the end of a device's connection to its hub.

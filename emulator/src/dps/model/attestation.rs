@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::x509::{Certificate, CertificateError, X509CertificateInfo};
+use crate::{
+    keys::SymmetricKey,
+    x509::{Certificate, CertificateError, X509CertificateInfo},
+};
 
 /// The attestation of an enrollment: a type, and the member that belongs to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,9 +21,9 @@ pub struct AttestationMechanism {
     /// For [`AttestationType::Tpm`]; kept so that it can be refused by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tpm: Option<Value>,
-    /// For [`AttestationType::SymmetricKey`]; kept so that it can be refused by name.
+    /// For [`AttestationType::SymmetricKey`]; keys that are absent are made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub symmetric_key: Option<Value>,
+    pub symmetric_key: Option<SymmetricKey>,
 }
 
 /// The kinds of attestation.
@@ -98,10 +101,7 @@ impl AttestationMechanism {
     /// For an enrollment group: devices below the uploaded CA certificate of this name.
     pub fn ca_reference(name: impl Into<String>) -> Self {
         Self::x509(X509Attestation {
-            ca_references: Some(CaReferences {
-                primary: Some(name.into()),
-                secondary: None,
-            }),
+            ca_references: Some(CaReferences { primary: Some(name.into()), secondary: None }),
             ..X509Attestation::default()
         })
     }
@@ -114,37 +114,35 @@ impl AttestationMechanism {
         })
     }
 
+    /// By symmetric keys, those of the device or, for a group, those its devices' keys are derived from. Keys that are
+    /// absent are made.
+    pub fn symmetric_key(keys: SymmetricKey) -> Self {
+        Self { kind: AttestationType::SymmetricKey, x509: None, tpm: None, symmetric_key: Some(keys) }
+    }
+
+    /// Without the keys, as the service answers a GET or a query.
+    #[must_use]
+    pub(crate) fn without_keys(self) -> Self {
+        Self { symmetric_key: None, ..self }
+    }
+
     /// X.509 attestation of any form.
     pub fn x509(x509: X509Attestation) -> Self {
-        Self {
-            kind: AttestationType::X509,
-            x509: Some(x509),
-            tpm: None,
-            symmetric_key: None,
-        }
+        Self { kind: AttestationType::X509, x509: Some(x509), tpm: None, symmetric_key: None }
     }
 }
 
 impl X509Certificates {
     /// One certificate and no replacement.
     pub fn primary(certificate: impl Into<String>) -> Self {
-        Self {
-            primary: Some(X509CertificateWithInfo::new(certificate)),
-            secondary: None,
-        }
+        Self { primary: Some(X509CertificateWithInfo::new(certificate)), secondary: None }
     }
 
     /// Reads both certificates and fills in their `info`; what is only referred to is taken from `stored`.
     pub(crate) fn resolve(&mut self, stored: Option<&Self>) -> Result<(), CertificateError> {
         let slots = [
-            (
-                &mut self.primary,
-                stored.and_then(|stored| stored.primary.as_ref()),
-            ),
-            (
-                &mut self.secondary,
-                stored.and_then(|stored| stored.secondary.as_ref()),
-            ),
+            (&mut self.primary, stored.and_then(|stored| stored.primary.as_ref())),
+            (&mut self.secondary, stored.and_then(|stored| stored.secondary.as_ref())),
         ];
         for (slot, stored) in slots {
             let Some(given) = slot else { continue };
@@ -174,18 +172,12 @@ impl X509Certificates {
 impl X509CertificateWithInfo {
     /// A certificate to be sent to the service.
     pub fn new(certificate: impl Into<String>) -> Self {
-        Self {
-            certificate: Some(certificate.into()),
-            info: None,
-        }
+        Self { certificate: Some(certificate.into()), info: None }
     }
 }
 
 impl CaReferences {
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        [&self.primary, &self.secondary]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
+        [&self.primary, &self.secondary].into_iter().flatten().map(String::as_str)
     }
 }

@@ -182,10 +182,7 @@ pub struct ReprovisionPolicy {
 
 impl Default for ReprovisionPolicy {
     fn default() -> Self {
-        Self {
-            update_hub_assignment: true,
-            migrate_device_data: true,
-        }
+        Self { update_hub_assignment: true, migrate_device_data: true }
     }
 }
 
@@ -241,17 +238,8 @@ impl InitialTwin {
     /// From two JSON objects; anything but an object counts as empty.
     pub fn new(tags: Value, desired: Value) -> Self {
         let object = |value| {
-            if let Value::Object(object) = value {
-                object
-            } else {
-                Map::new()
-            }
+            if let Value::Object(object) = value { object } else { Map::new() }
         };
-        Self {
-            tags: object(tags),
-            properties: InitialTwinProperties {
-                desired: object(desired),
-            },
-        }
+        Self { tags: object(tags), properties: InitialTwinProperties { desired: object(desired) } }
     }
 }

@@ -1,0 +1,290 @@
+//! What a start, an hour of readings and a long backlog cost: round trips, bytes on the wire, memory, processor time.
+//!
+//! `cargo bench --bench link`, or a part of it: `cargo bench --bench link -- trips idle backlog steady`. Figures are counts and ratios where they can be; rates are those of the machine.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, clippy::unreadable_literal)]
+#![allow(clippy::unnecessary_debug_formatting)]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use container_tracker::clock::{Clock, SystemClock};
+use container_tracker::config::Config;
+use container_tracker::event::{Event, Events};
+use container_tracker::journal::{Journal, JournalOptions};
+use container_tracker::lab::Cloud;
+use container_tracker::reading::{Reading, Stamp};
+use container_tracker::timing::Timing;
+use container_tracker::tracker::Tracker;
+use serde_json::json;
+use support::agent::Agent;
+use support::proxy::{Proxy, Weather};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep};
+
+/// One way; a round trip is twice that.
+const LATENCY: Duration = Duration::from_millis(100);
+const BACKLOG: u64 = 100_000;
+
+fn main() {
+    let named: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let wanted = |name: &str| named.is_empty() || named.iter().any(|wanted| wanted == name);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        if wanted("trips") {
+            round_trips().await;
+        }
+        if wanted("idle") {
+            idle_bytes().await;
+        }
+        if wanted("backlog") {
+            drain().await;
+        }
+    });
+    if wanted("steady") {
+        steady_state();
+    }
+}
+
+fn heading(text: &str) {
+    println!("\n{text}");
+}
+
+/// From the first byte of an attempt to the first PUBACK, over a link of 200 ms: the time tells the round trips. That of
+/// TCP's own handshake does not go through the proxy and is added, one a connection.
+async fn round_trips() {
+    heading("round trips until the first reading is acknowledged (TLS 1.3, 200 ms each)");
+    let directory = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(directory.path(), 3600).await.unwrap();
+    let proxy = Proxy::start(cloud.emulator.address()).await;
+    proxy.set(Weather::Slow { latency: LATENCY, stall_every: 0, stall: Duration::ZERO });
+    let config = through(cloud.device("sensor-thl-001").unwrap(), &proxy);
+
+    let begun = Instant::now();
+    let mut agent = Agent::simple(config.clone());
+    delivered(&mut agent, 1).await;
+    // DPS works on the assignment for half a second and asks for a wait of one: not a matter of round trips.
+    let waited = Duration::from_secs(1);
+    trips("cold: DPS, then the hub (one poll)", begun.elapsed().saturating_sub(waited), 2);
+    agent.stop().await;
+
+    let begun = Instant::now();
+    let mut agent = Agent::simple(config);
+    delivered(&mut agent, 1).await;
+    trips("warm: the assignment is stored", begun.elapsed(), 1);
+
+    // The next reading meets a cut connection; the session is resumed.
+    let online = online_count(&agent);
+    proxy.set(Weather::Cut);
+    sleep(Duration::from_millis(300)).await;
+    proxy.set(Weather::Slow { latency: LATENCY, stall_every: 0, stall: Duration::ZERO });
+    agent.wait_until("a new connection", |events| count_online(events) > online).await;
+    agent.stop().await;
+    cloud.emulator.shutdown().await;
+}
+
+fn trips(what: &str, time: Duration, connections: u32) {
+    let through_proxy = time.as_secs_f64() / (2.0 * LATENCY.as_secs_f64());
+    println!("  {what:<40} {:>5.1}", through_proxy + f64::from(connections));
+}
+
+fn through(mut config: Config, proxy: &Proxy) -> Config {
+    config.connection.gateway = Some(format!("localhost:{}", proxy.port()));
+    config
+}
+
+async fn delivered(agent: &mut Agent, count: usize) {
+    let enough = |events: &[Event]| {
+        events.iter().filter(|event| matches!(event, Event::Delivered { .. })).count() >= count
+    };
+    agent.wait_until("delivery", enough).await;
+}
+
+fn online_count(agent: &Agent) -> usize {
+    count_online(&agent.events())
+}
+
+fn count_online(events: &[Event]) -> usize {
+    events.iter().filter(|event| matches!(event, Event::Online { .. })).count()
+}
+
+/// What an idle connection costs: pings, counted over a shortened keep-alive.
+async fn idle_bytes() {
+    heading("an idle connection");
+    let directory = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(directory.path(), 86_400).await.unwrap();
+    let proxy = Proxy::start(cloud.emulator.address()).await;
+    let mut config = through(cloud.device("sensor-thl-001").unwrap(), &proxy);
+    let keep_alive = config.connection.keep_alive;
+    config.connection.keep_alive = 10;
+    let mut agent = Agent::simple(config);
+    agent.wait_for_words("twin: telemetryInterval = 86400").await;
+    delivered(&mut agent, 1).await;
+    sleep(Duration::from_secs(2)).await;
+    let bytes = || proxy.counts().up() + proxy.counts().down();
+    let before = bytes();
+    sleep(Duration::from_secs(20)).await;
+    let ping = (bytes() - before) as f64 / 2.0;
+    let pings = 86_400.0 / f64::from(keep_alive);
+    println!(
+        "  {ping:.0} bytes of TLS a ping and answer; {:.1} KB a day at a keep-alive of {keep_alive} s",
+        ping * pings / 1000.0
+    );
+    println!(
+        "  with the headers of TCP and IP, four packets of 40 bytes a ping: {:.1} KB",
+        (ping + 160.0) * pings / 1000.0
+    );
+    agent.stop().await;
+    cloud.emulator.shutdown().await;
+}
+
+/// A backlog of 100 000 readings, to the emulator on the same machine.
+async fn drain() {
+    heading(&format!("a backlog of {BACKLOG} readings"));
+    for (name, batch, gzip) in
+        [("single messages", false, false), ("batches", true, false), ("batches, gzip", true, true)]
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let cloud = Cloud::start(directory.path(), 86_400).await.unwrap();
+        let proxy = Proxy::start(cloud.emulator.address()).await;
+        let mut config = through(cloud.device("sensor-thl-001").unwrap(), &proxy);
+        config.delivery.batch_backlog = batch;
+        config.delivery.gzip = gzip;
+        fill(&config).await;
+        let (done, mut count) = watch::channel(0);
+        let listener = Arc::new(move |event: &Event| {
+            if matches!(event, Event::Delivered { .. }) {
+                done.send_modify(|count| *count += 1);
+            }
+        });
+        let begun = Instant::now();
+        let (stop, stopped) = oneshot::channel();
+        let tracker = Tracker {
+            config,
+            environment: None,
+            gps: None,
+            clock: Arc::new(SystemClock::new(true)),
+            events: Events::to("bench", listener),
+            first_wait: Duration::ZERO,
+            timing: Timing::default(),
+        };
+        let agent = tokio::spawn(tracker.run(async {
+            let _ = stopped.await;
+        }));
+        // One more than the backlog: the tracker takes a reading as it starts.
+        count.wait_for(|count| *count > BACKLOG).await.unwrap();
+        let seconds = begun.elapsed().as_secs_f64();
+        let messages = cloud.hub.counters("sensor-thl-001").unwrap().received;
+        let bytes = proxy.counts().up() as f64 / BACKLOG as f64;
+        println!(
+            "  {name:<16} {:>7.0} readings/s, {messages:>6} messages, {bytes:>5.0} bytes sent a reading",
+            BACKLOG as f64 / seconds
+        );
+        stop.send(()).unwrap();
+        agent.await.unwrap().unwrap();
+        cloud.emulator.shutdown().await;
+    }
+    println!(
+        "  (agent, emulator and proxy share the machine; resident memory of all three: {} KB)",
+        resident("self")
+    );
+}
+
+/// Puts a backlog into the journal of a tracker that is not running.
+async fn fill(config: &Config) {
+    fs::create_dir_all(&config.state.directory).unwrap();
+    let clock = SystemClock::new(true);
+    let options = JournalOptions {
+        directory: config.state.directory.clone(),
+        size_bound: 256 * 1024 * 1024,
+        boot: clock.boot().into(),
+    };
+    let journal = Journal::open(options, Events::log("bench")).unwrap();
+    for n in 0..BACKLOG {
+        let fields = json!({
+            "temperature": 3.87, "humidity": 84.12, "pressure": 1013.25 + (n % 100) as f64 / 100.0,
+            "location": {"lat": -36.8412345, "lon": 174.7812345, "alt": 12.3},
+            "speed": 29.64, "course": 312.4, "fix": "gps", "satellites": 11, "hdop": 0.87,
+        });
+        let serde_json::Value::Object(fields) = fields else { panic!() };
+        let back = Duration::from_secs(60 * (BACKLOG - n));
+        let stamp = Stamp { utc: clock.utc().map(|now| now - back), monotonic: Duration::ZERO };
+        let reading = Reading { stamp, fields, alerts: Vec::new() };
+        // No tracker is as fast as this; what the journal could not take is offered again.
+        loop {
+            let dropped = journal.stats().dropped;
+            journal.append(reading.clone());
+            if journal.stats().dropped == dropped {
+                break;
+            }
+            sleep(Duration::from_millis(2)).await;
+        }
+    }
+    journal.close().await;
+    assert_eq!(journal.stats().taken, BACKLOG);
+}
+
+/// A process with simulated sensors at one reading a second: memory, and processor time a thousand readings.
+fn steady_state() {
+    heading("one reading a second, sensors simulated, in a process of its own");
+    let directory = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let cloud = runtime.block_on(Cloud::start(directory.path(), 1)).unwrap();
+    let config = cloud.device("sensor-thl-001").unwrap();
+    let file = directory.path().join("tracker.toml");
+    fs::write(&file, toml(&config)).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_container-tracker"))
+        .args(["simulate", "--speed", "0.001", "--config"])
+        .arg(&file)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let count = || cloud.hub.counters("sensor-thl-001").map_or(0, |counters| counters.received);
+    wait(|| count() >= 10);
+    let (from, ticks) = (count(), ticks(&child));
+    wait(|| count() >= from + 40);
+    let readings = (count() - from) as f64;
+    let seconds = (self::ticks(&child) - ticks) as f64 / 100.0;
+    println!("  {:.2} s of processor time a thousand readings", seconds * 1000.0 / readings);
+    println!("  {} KB resident (laboratory build)", resident(&child.id().to_string()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+fn toml(config: &Config) -> String {
+    format!(
+        "[dps]\nid_scope = {:?}\n[identity]\ncertificate = {:?}\nkey = {:?}\n[connection]\nroots = {:?}\ngateway = {:?}\n\
+         [clock]\ntrust_system = true\n[state]\ndirectory = {:?}\n",
+        config.dps.id_scope,
+        config.identity.certificate,
+        config.identity.key,
+        config.connection.roots.as_ref().unwrap(),
+        config.connection.gateway.as_ref().unwrap(),
+        config.state.directory
+    )
+}
+
+fn wait(done: impl Fn() -> bool) {
+    while !done() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// User and system time of a process, in hundredths of a second.
+fn ticks(child: &Child) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+fn resident(process: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}

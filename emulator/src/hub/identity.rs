@@ -1,0 +1,219 @@
+//! Device identities: making, changing, and what DPS writes.
+
+use super::{Authentication, AuthenticationType, Device, DeviceStatus, Hub, HubError, TwinRecord};
+use crate::{
+    dps::{DeviceCapabilities, IfMatch, InitialTwin},
+    events::DisconnectReason,
+    id::device_etag,
+    keys::SymmetricKey,
+};
+
+/// The part of a device identity that the service side sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceSettings {
+    /// Whether the device may connect.
+    pub status: DeviceStatus,
+    /// Why not, in the operator's words; at most 128 characters.
+    pub status_reason: Option<String>,
+    /// How it proves who it is.
+    pub authentication: Authentication,
+    /// Edge or not.
+    pub capabilities: DeviceCapabilities,
+}
+
+impl Default for DeviceSettings {
+    /// Enabled, with symmetric keys that the hub makes.
+    fn default() -> Self {
+        Self {
+            status: DeviceStatus::Enabled,
+            status_reason: None,
+            authentication: Authentication::sas(SymmetricKey::default()),
+            capabilities: DeviceCapabilities::default(),
+        }
+    }
+}
+
+impl DeviceSettings {
+    fn check(&self) -> Result<(), HubError> {
+        match &self.status_reason {
+            Some(reason) if reason.chars().count() > 128 => {
+                Err(HubError::ArgumentInvalid("statusReason has more than 128 characters".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Hub {
+    /// Creates a device identity, enabled and with an empty twin.
+    ///
+    /// `device_id`: 1 to 128 of letters, digits and `-.+%_#*?!(),:=@$';`.
+    pub fn create_device(
+        &self,
+        device_id: &str,
+        authentication: Authentication,
+        capabilities: DeviceCapabilities,
+    ) -> Result<Device, HubError> {
+        self.create_device_with(
+            device_id,
+            DeviceSettings { authentication, capabilities, ..DeviceSettings::default() },
+        )
+    }
+
+    /// Creates a device identity with an empty twin. Keys that are absent or empty are made.
+    pub fn create_device_with(&self, device_id: &str, settings: DeviceSettings) -> Result<Device, HubError> {
+        check_device_id(device_id)?;
+        settings.check()?;
+        let now = self.0.clock.now();
+        let mut registry = self.0.registry.change();
+        if registry.get(device_id).is_ok() {
+            return Err(HubError::DeviceAlreadyExists(device_id.to_owned()));
+        }
+        let authentication = settings.authentication.complete(None)?;
+        registry.create(device_id, authentication, settings.capabilities, TwinRecord::new(None, now))?;
+        let entry = registry.entry(device_id)?;
+        entry.identity.status_reason = settings.status_reason;
+        if settings.status == DeviceStatus::Disabled {
+            entry.identity.status = settings.status;
+            entry.identity.status_updated = now;
+        }
+        Ok(entry.device(device_id))
+    }
+
+    /// Replaces the settings of a device. Keys that are absent stay, empty ones are made anew. A device that becomes
+    /// disabled is disconnected.
+    pub fn update_device(
+        &self,
+        device_id: &str,
+        settings: DeviceSettings,
+        if_match: &IfMatch,
+    ) -> Result<Device, HubError> {
+        settings.check()?;
+        let now = self.0.clock.now();
+        let mut registry = self.0.registry.change();
+        let entry = registry.entry(device_id)?;
+        if let IfMatch::ETag(etag) = if_match
+            && *etag != entry.identity.etag
+        {
+            return Err(HubError::PreconditionFailed(device_id.to_owned()));
+        }
+        let authentication = settings.authentication.complete(Some(&entry.identity.authentication))?;
+        if entry.identity.status != settings.status {
+            entry.identity.status_updated = now;
+        }
+        entry.identity.status = settings.status;
+        entry.identity.status_reason = settings.status_reason;
+        entry.identity.authentication = authentication;
+        entry.identity.capabilities = settings.capabilities;
+        entry.identity.etag = device_etag();
+        if settings.status == DeviceStatus::Disabled
+            && let Some(connection) = &entry.connection
+        {
+            connection.close(DisconnectReason::DeviceDisabled);
+        }
+        Ok(entry.device(device_id))
+    }
+
+    /// Sets the status of a device, with the operator's reason.
+    pub fn set_status(
+        &self,
+        device_id: &str,
+        status: DeviceStatus,
+        reason: Option<String>,
+    ) -> Result<Device, HubError> {
+        let device = self.device(device_id)?;
+        let settings = DeviceSettings {
+            status,
+            status_reason: reason,
+            authentication: device.authentication,
+            capabilities: device.capabilities,
+        };
+        self.update_device(device_id, settings, &IfMatch::Any)
+    }
+
+    /// Makes one of the keys of a device anew, or both; refused for a device that has none.
+    pub fn regenerate_keys(
+        &self,
+        device_id: &str,
+        primary: bool,
+        secondary: bool,
+    ) -> Result<Device, HubError> {
+        let mut registry = self.0.registry.change();
+        let entry = registry.entry(device_id)?;
+        let stored = entry.identity.authentication.clone();
+        if stored.kind != AuthenticationType::Sas {
+            return Err(HubError::ArgumentInvalid(format!("\"{device_id}\" has no symmetric keys")));
+        }
+        let renew = |wanted: bool| wanted.then(String::new);
+        let asked = Authentication::sas(SymmetricKey {
+            primary_key: renew(primary),
+            secondary_key: renew(secondary),
+        });
+        entry.identity.authentication = asked.complete(Some(&stored))?;
+        entry.identity.etag = device_etag();
+        Ok(entry.device(device_id))
+    }
+
+    /// Writes what DPS has decided: the identity is made, or its credentials renewed; `data` says what becomes of the
+    /// twin.
+    pub(crate) fn provision(
+        &self,
+        device_id: &str,
+        authentication: Authentication,
+        capabilities: DeviceCapabilities,
+        data: ProvisionedData<'_>,
+    ) -> Result<(), HubError> {
+        check_device_id(device_id)?;
+        let now = self.0.clock.now();
+        let mut registry = self.0.registry.change();
+        if let ProvisionedData::Keep(_) = data
+            && let Some(entry) = registry.find(device_id)
+        {
+            if entry.identity.authentication != authentication {
+                entry.identity.authentication = authentication;
+                entry.identity.etag = device_etag();
+            }
+            entry.identity.capabilities = capabilities;
+            return Ok(());
+        }
+        let twin = match data {
+            ProvisionedData::Keep(initial) | ProvisionedData::Reset(initial) => TwinRecord::new(initial, now),
+            ProvisionedData::Migrate(twin) => *twin,
+        };
+        if let Ok(replaced) = registry.remove(device_id)
+            && let Some(connection) = replaced.connection
+        {
+            connection.close(DisconnectReason::DeviceDeleted);
+        }
+        registry.create(device_id, authentication, capabilities, twin)
+    }
+
+    /// Takes a device out, for another hub; `None` if it is not here (any more).
+    pub(crate) fn emigrate(&self, device_id: &str) -> Option<TwinRecord> {
+        let removed = self.0.registry.change().remove(device_id).ok()?;
+        if let Some(connection) = removed.connection {
+            connection.close(DisconnectReason::DeviceDeleted);
+        }
+        Some(removed.twin)
+    }
+}
+
+/// What becomes of a device's twin when DPS assigns it to a hub.
+pub(crate) enum ProvisionedData<'a> {
+    /// Left alone; made from this if the device is not there.
+    Keep(Option<&'a InitialTwin>),
+    /// Made anew from this.
+    Reset(Option<&'a InitialTwin>),
+    /// Brought along from another hub.
+    Migrate(Box<TwinRecord>),
+}
+
+fn check_device_id(device_id: &str) -> Result<(), HubError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-.+%_#*?!(),:=@$';".contains(c);
+    if device_id.is_empty() || device_id.len() > 128 || !device_id.chars().all(allowed) {
+        return Err(HubError::ArgumentInvalid(format!(
+            "\"{device_id}\" cannot be a device ID: 1 to 128 of letters, digits and -.+%_#*?!(),:=@$';"
+        )));
+    }
+    Ok(())
+}

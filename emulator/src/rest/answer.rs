@@ -1,0 +1,51 @@
+//! What is sent back.
+
+use http_body_util::{Either, Full};
+use hyper::{
+    Response, StatusCode,
+    body::Bytes,
+    header::{self, HeaderName, HeaderValue},
+};
+use serde::Serialize;
+
+use super::stream::EventStream;
+
+/// A whole body, or a stream of events.
+pub(super) type Body = Either<Full<Bytes>, EventStream>;
+
+/// An answer on its way.
+pub(super) type Answer = Response<Body>;
+
+/// Tools take JSON for JSON only when it is called exactly this.
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// JSON with a status.
+pub(super) fn json(status: u16, value: &impl Serialize) -> Answer {
+    // These types have no form that JSON lacks.
+    let body = serde_json::to_vec(value).unwrap_or_default();
+    let mut answer = Response::new(Either::Left(Full::new(Bytes::from(body))));
+    *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    answer.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    answer
+}
+
+/// 204 without a body.
+pub(super) fn no_content() -> Answer {
+    let mut answer = Response::new(Either::Left(Full::default()));
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    answer
+}
+
+/// Adds a header; a value that cannot stand in one is left out.
+pub(super) fn with_header(mut answer: Answer, name: &'static str, value: &str) -> Answer {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        answer.headers_mut().insert(HeaderName::from_static(name), value);
+    }
+    answer
+}
+
+/// Adds the entity tag, in quotes whether or not they belong to it.
+pub(super) fn with_etag(answer: Answer, etag: &str) -> Answer {
+    let bare = etag.trim_matches('"');
+    with_header(answer, "etag", &format!("\"{bare}\""))
+}

@@ -1,0 +1,107 @@
+//! Which service a call is for, and what its caller may do there.
+
+use super::call::Call;
+use crate::{
+    access::{AccessPolicies, Right},
+    dps::Dps,
+    hub::Hub,
+    sas::{SasError, SasToken},
+};
+
+/// The name that all provisioning services share.
+const GLOBAL_DPS: &str = tracker_protocol::GLOBAL_DPS_HOST;
+
+/// A service and what its caller may do there.
+pub(super) struct Caller {
+    pub service: Service,
+    rights: Vec<Right>,
+}
+
+pub(super) enum Service {
+    Dps,
+    Hub(Hub),
+}
+
+/// Nobody that may be answered.
+pub(super) struct Unauthorized {
+    /// In whose shape to say so.
+    pub asks_dps: bool,
+    pub reason: String,
+}
+
+impl Caller {
+    pub(super) fn may(&self, right: Right) -> bool {
+        self.rights.contains(&right)
+    }
+}
+
+/// Finds the service by the host name, or else by the key, and checks the token.
+pub(super) fn identify(services: &Dps, call: &Call) -> Result<Caller, Unauthorized> {
+    let host = without_port(call.host());
+    let named_dps = [services.host_name(), GLOBAL_DPS].iter().any(|name| name.eq_ignore_ascii_case(host));
+    let named_hub = services.hub(host).filter(|hub| hub.name().eq_ignore_ascii_case(host));
+    let asks_dps = named_dps || (named_hub.is_none() && is_dps_path(call));
+    let refused = |reason: String| Unauthorized { asks_dps, reason };
+    let token = token(call).map_err(refused)?;
+    token.check_expiry(services.clock().now()).map_err(|error| refused(error.to_string()))?;
+    let signer = |policies: &AccessPolicies, name: &str| -> Result<Vec<Right>, SasError> {
+        let policy = policies.signer(&token)?;
+        let resource = without_port(&token.resource);
+        if !resource.eq_ignore_ascii_case(host) && !resource.eq_ignore_ascii_case(name) {
+            token.check_resource(name)?;
+        }
+        Ok(policy.rights.clone())
+    };
+    let dps_rights = || signer(services.access(), services.host_name());
+    if named_dps {
+        let rights = dps_rights().map_err(|error| refused(error.to_string()))?;
+        return Ok(Caller { service: Service::Dps, rights });
+    }
+    if let Some(hub) = named_hub {
+        let rights = signer(hub.access(), hub.name()).map_err(|error| refused(error.to_string()))?;
+        return Ok(Caller { service: Service::Hub(hub), rights });
+    }
+    if let Ok(rights) = dps_rights() {
+        return Ok(Caller { service: Service::Dps, rights });
+    }
+    for hub in services.hubs() {
+        if let Ok(rights) = signer(hub.access(), hub.name()) {
+            return Ok(Caller { service: Service::Hub(hub), rights });
+        }
+    }
+    Err(refused(format!(
+        "\"{host}\" is the name of no service here, and the token is made with the key of none"
+    )))
+}
+
+fn token(call: &Call) -> Result<SasToken, String> {
+    let authorization = call.header("authorization").ok_or("there is no Authorization header")?;
+    if authorization.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer ")) {
+        return Err("tokens of Microsoft Entra ID are not implemented by this emulator".into());
+    }
+    SasToken::parse(authorization).map_err(|error| error.to_string())
+}
+
+/// Only for the shape of a refusal.
+fn is_dps_path(call: &Call) -> bool {
+    let first = call.segments.first().map(|first| first.to_ascii_lowercase());
+    matches!(
+        first.as_deref(),
+        Some(
+            "enrollments"
+                | "enrollmentgroups"
+                | "registrations"
+                | "certificates"
+                | "faults"
+                | "linkedhubs"
+                | "events"
+        )
+    )
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}

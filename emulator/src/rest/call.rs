@@ -1,0 +1,100 @@
+//! A request, read whole and taken apart.
+
+use hyper::{HeaderMap, Method, body::Bytes, header, http::request::Parts};
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+
+/// One request.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub method: Method,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// The path, decoded, without empty ends.
+    pub segments: Vec<String>,
+    words: Vec<String>,
+    query: Vec<(String, String)>,
+    host: String,
+}
+
+impl Call {
+    pub(super) fn new(parts: Parts, body: Bytes) -> Self {
+        let segments: Vec<String> =
+            parts.uri.path().split('/').filter(|segment| !segment.is_empty()).map(decode).collect();
+        let query = parts.uri.query().unwrap_or_default();
+        let query = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .map(|(key, value)| (decode(key), decode(&value.replace('+', " "))))
+            .collect();
+        let authority = parts.uri.authority().map(ToString::to_string);
+        let host = authority.or_else(|| text(&parts.headers, header::HOST.as_str()).map(str::to_owned));
+        Self {
+            method: parts.method,
+            words: segments.iter().map(|segment| segment.to_ascii_lowercase()).collect(),
+            segments,
+            query,
+            host: host.unwrap_or_default(),
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    /// The path in lower case, to be matched.
+    pub(super) fn words(&self) -> Vec<&str> {
+        self.words.iter().map(String::as_str).collect()
+    }
+
+    /// The host as the client named it, with port.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// A header that is text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        text(&self.headers, name)
+    }
+
+    /// A parameter; names are compared without regard to case.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// `If-Match` without the one pair of quotes that some clients add and some do not; empty counts as absent.
+    pub(super) fn if_match(&self) -> Option<&str> {
+        let value = self.header("if-match")?.trim();
+        let bare = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
+        Some(bare).filter(|bare| !bare.is_empty())
+    }
+
+    /// The body as JSON; `Err` says why it is none.
+    pub(super) fn json(&self) -> Result<Value, String> {
+        serde_json::from_slice(&self.body).map_err(|error| format!("the body is not JSON: {error}"))
+    }
+
+    /// The API version: present, and a date of Azure's form. Azure's versions differ little in shape, and the clients
+    /// that people have are of many years, so all are answered alike.
+    pub(super) fn check_api_version(&self) -> Result<(), String> {
+        let version = self.parameter("api-version").ok_or("api-version is missing from the query")?;
+        let date = version.get(..10).unwrap_or_default();
+        let is_date = date
+            .bytes()
+            .enumerate()
+            .all(|(place, byte)| if matches!(place, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() });
+        let rest = version.get(10..).unwrap_or_default();
+        if date.len() == 10 && is_date && matches!(rest, "" | "-preview") {
+            return Ok(());
+        }
+        Err(format!("the api-version \"{}\" is unknown", version.chars().take(40).collect::<String>()))
+    }
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// What is not UTF-8 becomes a character that no identifier has.
+fn decode(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}

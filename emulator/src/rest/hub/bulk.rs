@@ -1,0 +1,84 @@
+//! Several devices in one request, each done or refused by itself (`ExportImportDevice`).
+
+use serde_json::{Value, json};
+
+use super::{Refusal, devices::settings, twins::patch};
+use crate::{
+    dps::IfMatch,
+    hub::Hub,
+    rest::{
+        answer::{self, Answer},
+        call::Call,
+    },
+};
+
+/// Devices in one request.
+const MAX_ENTRIES: usize = 100;
+
+pub(super) fn respond(hub: &Hub, call: &Call) -> Result<Answer, Refusal> {
+    let body = call.json().map_err(Refusal::bad_request)?;
+    let entries =
+        body.as_array().filter(|entries| (1..=MAX_ENTRIES).contains(&entries.len())).ok_or_else(|| {
+            Refusal::bad_request(format!("the body has to be a list of 1 to {MAX_ENTRIES} devices"))
+        })?;
+    let mut errors = Vec::new();
+    for entry in entries {
+        let id = entry["id"].as_str().unwrap_or_default();
+        let mode = entry["importMode"].as_str().unwrap_or("create");
+        if let Err(refusal) = apply(hub, entry, id, mode) {
+            errors.push(json!({
+                "deviceId": id,
+                "errorCode": refusal.name,
+                "errorStatus": refusal.message,
+                "moduleId": null,
+                "operation": mode,
+            }));
+        }
+    }
+    // Azure calls the whole request bad when an entry is; clients read the list all the same.
+    let status = if errors.is_empty() { 200 } else { 400 };
+    let result = json!({ "isSuccessful": errors.is_empty(), "errors": errors, "warnings": [] });
+    Ok(answer::json(status, &result))
+}
+
+fn apply(hub: &Hub, entry: &Value, id: &str, mode: &str) -> Result<(), Refusal> {
+    if !entry["moduleId"].is_null() {
+        return Err(Refusal::not_implemented("module identities"));
+    }
+    let condition = |member: &str| match entry[member].as_str().map(|etag| etag.trim_matches('"')) {
+        None | Some("" | "*") => IfMatch::Any,
+        Some(etag) => IfMatch::ETag(etag.to_owned()),
+    };
+    match mode.to_ascii_lowercase().as_str() {
+        "create" => create(hub, entry, id),
+        "update" => hub.update_device(id, settings(entry)?, &IfMatch::Any).map(drop).map_err(Refusal::from),
+        "createorupdate" | "createorupdateifmatchetag" if hub.device(id).is_err() => create(hub, entry, id),
+        "createorupdate" => {
+            hub.update_device(id, settings(entry)?, &IfMatch::Any).map(drop).map_err(Refusal::from)
+        }
+        "updateifmatchetag" | "createorupdateifmatchetag" => {
+            hub.update_device(id, settings(entry)?, &condition("eTag")).map(drop).map_err(Refusal::from)
+        }
+        "delete" => hub.delete(id).map_err(Refusal::from),
+        "deleteifmatchetag" => hub.delete_if(id, &condition("eTag")).map_err(Refusal::from),
+        "updatetwin" => hub.update_twin(id, patch(entry)?, &IfMatch::Any).map(drop).map_err(Refusal::from),
+        "updatetwinifmatchetag" => {
+            hub.update_twin(id, patch(entry)?, &condition("twinETag")).map(drop).map_err(Refusal::from)
+        }
+        _ => Err(Refusal::bad_request(format!("the importMode \"{mode}\" is unknown"))),
+    }
+}
+
+fn create(hub: &Hub, entry: &Value, id: &str) -> Result<(), Refusal> {
+    let twin = patch(entry)?;
+    hub.create_device_with(id, settings(entry)?)?;
+    if twin.tags.is_some() || twin.desired.is_some() {
+        let made = hub.update_twin(id, twin, &IfMatch::Any);
+        if let Err(error) = made {
+            // All of an entry or nothing of it.
+            hub.delete(id)?;
+            return Err(error.into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Device identities.
+
+use serde_json::{Value, json};
+
+use super::{Refusal, if_match};
+use crate::{
+    hub::{Authentication, AuthenticationType, Device, DeviceSettings, Hub},
+    keys::SymmetricKey,
+    rest::{
+        answer::{self, Answer},
+        call::Call,
+        paging::MAX_PAGE,
+    },
+};
+
+pub(super) fn tagged(device: &Device) -> Answer {
+    answer::with_etag(answer::json(200, device), &device.etag)
+}
+
+/// The devices in the order of their IDs; `top` at most, a thousand unless said otherwise.
+pub(super) fn list(hub: &Hub, call: &Call) -> Result<Answer, Refusal> {
+    let top = match call.parameter("top") {
+        None => MAX_PAGE,
+        Some(text) => text
+            .parse::<usize>()
+            .ok()
+            .filter(|top| (1..=MAX_PAGE).contains(top))
+            .ok_or_else(|| Refusal::bad_request(format!("top has to be 1 to {MAX_PAGE}")))?,
+    };
+    let mut devices = hub.devices();
+    devices.truncate(top);
+    Ok(answer::json(200, &devices))
+}
+
+/// Creates without `If-Match`, updates with it.
+pub(super) fn put(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Refusal> {
+    let body = call.json().map_err(Refusal::bad_request)?;
+    let named = &body["deviceId"];
+    if !named.is_null() && named.as_str() != Some(device_id) {
+        return Err(Refusal::bad_request(format!(
+            "deviceId in the body is not the one in the path, \"{device_id}\""
+        )));
+    }
+    let settings = settings(&body)?;
+    let device = match if_match(call) {
+        None => hub.create_device_with(device_id, settings)?,
+        Some(condition) => hub.update_device(device_id, settings, &condition)?,
+    };
+    Ok(tagged(&device))
+}
+
+/// Reads what clients say of a device: nulls count as absent, and what the hub sets is passed over.
+pub(super) fn settings(body: &Value) -> Result<DeviceSettings, Refusal> {
+    if !body.is_object() {
+        return Err(Refusal::bad_request("the body is not a JSON object"));
+    }
+    let defaults = DeviceSettings::default();
+    let reason = &body["statusReason"];
+    Ok(DeviceSettings {
+        status: member(body, "status")?.unwrap_or(defaults.status),
+        status_reason: reason.as_str().filter(|reason| !reason.is_empty()).map(str::to_owned),
+        authentication: match &body["authentication"] {
+            Value::Null => defaults.authentication,
+            given => authentication(given)?,
+        },
+        capabilities: member(body, "capabilities")?.unwrap_or_default(),
+    })
+}
+
+fn authentication(given: &Value) -> Result<Authentication, Refusal> {
+    let thumbprint = |name: &str| {
+        let text = given["x509Thumbprint"][name].as_str();
+        text.filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let x509_thumbprint = crate::hub::X509Thumbprint {
+        primary_thumbprint: thumbprint("primaryThumbprint"),
+        secondary_thumbprint: thumbprint("secondaryThumbprint"),
+    };
+    let has_thumbprint =
+        x509_thumbprint.primary_thumbprint.is_some() || x509_thumbprint.secondary_thumbprint.is_some();
+    let kind = member(given, "type")?.unwrap_or(if has_thumbprint {
+        AuthenticationType::SelfSigned
+    } else {
+        AuthenticationType::Sas
+    });
+    Ok(Authentication {
+        kind,
+        symmetric_key: member::<SymmetricKey>(given, "symmetricKey")?.unwrap_or_default(),
+        x509_thumbprint,
+    })
+}
+
+fn member<T: serde::de::DeserializeOwned>(object: &Value, name: &'static str) -> Result<Option<T>, Refusal> {
+    match &object[name] {
+        Value::Null => Ok(None),
+        given => serde_json::from_value(given.clone())
+            .map(Some)
+            .map_err(|error| Refusal::bad_request(format!("{name}: {error}"))),
+    }
+}
+
+/// `{"policyKey":"primaryKey" | "secondaryKey" | "both","devices":[{"id"}]}`.
+pub(super) fn regenerate_keys(hub: &Hub, call: &Call) -> Result<Answer, Refusal> {
+    let body = call.json().map_err(Refusal::bad_request)?;
+    let (primary, secondary) = match body["policyKey"].as_str().unwrap_or_default() {
+        "primaryKey" => (true, false),
+        "secondaryKey" => (false, true),
+        "both" => (true, true),
+        _ => return Err(Refusal::bad_request("policyKey has to be primaryKey, secondaryKey or both")),
+    };
+    let devices = body["devices"].as_array().ok_or_else(|| Refusal::bad_request("devices is not a list"))?;
+    let mut errors = Vec::new();
+    for device in devices {
+        let id = device["id"].as_str().unwrap_or_default();
+        if let Err(error) = hub.regenerate_keys(id, primary, secondary) {
+            errors.push(json!({"id": id, "errorCode": error.error_code(), "errorStatus": error.to_string()}));
+        }
+    }
+    Ok(answer::json(200, &json!({"policyKey": body["policyKey"], "errors": errors})))
+}

@@ -1,0 +1,84 @@
+//! Telemetry as a stream, and messages to devices: additions of ours, where Azure has AMQP alone.
+//!
+//! `GET /telemetry[?deviceId=…]` answers server-sent events, one for each message from now on; with `Last-Event-ID` it
+//! goes on after that message, as far back as the hub remembers (some thousands of messages, 8 MB). An event's data:
+//! `{"deviceId","sequenceNumber","enqueuedTime","systemProperties":{},"properties":{},"body":…}`, where a body that is
+//! not JSON is `bodyText`, or `bodyBase64` when it is no text either.
+//!
+//! `POST /devices/{id}/messages/deviceBound` queues its body as a message; headers as in the hub's HTTP API for
+//! devices: `iothub-messageid`, `iothub-correlationid`, `iothub-expiry` (RFC 3339), `Content-Type`,
+//! `Content-Encoding`, and `iothub-app-{name}` for each application property. Answers 204.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chrono::DateTime;
+use serde_json::{Value, json};
+
+use super::Refusal;
+use crate::{
+    clock::wire_time,
+    hub::{CloudToDeviceMessage, Hub, TelemetryMessage},
+    rest::{
+        answer::{self, Answer},
+        call::Call,
+        stream,
+    },
+};
+
+/// Begins the names of headers that are application properties.
+const APPLICATION: &str = "iothub-app-";
+
+pub(super) fn telemetry(hub: &Hub, call: &Call) -> Answer {
+    let device_id = call.parameter("deviceId").map(str::to_owned);
+    let last = call.header("last-event-id").and_then(|id| id.trim().parse().ok());
+    let (earlier, subscription) = hub.telemetry_after(last);
+    stream::events(earlier, subscription, move |message: &TelemetryMessage| {
+        let wanted = device_id.as_ref().is_none_or(|wanted| *wanted == message.device_id);
+        wanted.then(|| (Some(message.sequence_number), show(message)))
+    })
+}
+
+fn show(message: &TelemetryMessage) -> Value {
+    let mut shown = json!({
+        "deviceId": message.device_id,
+        "sequenceNumber": message.sequence_number,
+        "enqueuedTime": wire_time::print(message.enqueued_time),
+        "systemProperties": message.system_properties(),
+        "properties": message.application_properties(),
+    });
+    if let Ok(body) = serde_json::from_slice::<Value>(&message.body) {
+        shown["body"] = body;
+    } else if let Ok(text) = std::str::from_utf8(&message.body) {
+        shown["bodyText"] = text.into();
+    } else {
+        shown["bodyBase64"] = STANDARD.encode(&message.body).into();
+    }
+    shown
+}
+
+pub(super) fn send(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Refusal> {
+    let header = |name: &str| call.header(name).map(str::to_owned);
+    let expiry_time = call.header("iothub-expiry").map(|text| {
+        DateTime::parse_from_rfc3339(text)
+            .map(|time| time.to_utc())
+            .map_err(|_| Refusal::bad_request("iothub-expiry is no time of the form 2026-01-31T12:00:00Z"))
+    });
+    let properties = call
+        .headers
+        .iter()
+        .filter_map(|(name, value)| {
+            let name = name.as_str().strip_prefix(APPLICATION)?;
+            Some((name.to_owned(), value.to_str().ok()?.to_owned()))
+        })
+        .collect();
+    let message = CloudToDeviceMessage {
+        message_id: header("iothub-messageid"),
+        correlation_id: header("iothub-correlationid"),
+        body: call.body.to_vec(),
+        content_type: header("content-type"),
+        content_encoding: header("content-encoding"),
+        properties,
+        expiry_time: expiry_time.transpose()?,
+    };
+    hub.send(device_id, message)?;
+    Ok(answer::no_content())
+}

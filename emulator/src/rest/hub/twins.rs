@@ -1,0 +1,90 @@
+//! Twins and direct methods.
+
+use std::time::Duration;
+
+use hyper::Method;
+use serde_json::{Map, Value, json};
+
+use super::{Refusal, if_match};
+use crate::{
+    dps::IfMatch,
+    hub::{DirectMethod, Hub, Twin, TwinPatch},
+    rest::{
+        answer::{self, Answer},
+        call::Call,
+    },
+};
+
+/// Unless the caller says otherwise; in seconds.
+const DEFAULT_RESPONSE_TIMEOUT: u64 = 30;
+
+pub(super) fn tagged(twin: &Twin) -> Answer {
+    answer::with_etag(answer::json(200, twin), &twin.etag)
+}
+
+/// PATCH merges, PUT replaces. Of what is sent tags and desired properties count; tools send the whole twin.
+pub(super) fn change(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Refusal> {
+    let body = call.json().map_err(Refusal::bad_request)?;
+    let condition = if_match(call).unwrap_or(IfMatch::Any);
+    let mut patch = patch(&body)?;
+    let twin = if call.method == Method::PUT {
+        patch.tags.get_or_insert_default();
+        patch.desired.get_or_insert_default();
+        hub.replace_twin(device_id, patch, &condition)?
+    } else {
+        hub.update_twin(device_id, patch, &condition)?
+    };
+    Ok(tagged(&twin))
+}
+
+pub(super) fn patch(body: &Value) -> Result<TwinPatch, Refusal> {
+    if !body.is_object() {
+        return Err(Refusal::bad_request("the body is not a JSON object"));
+    }
+    let properties = &body["properties"];
+    if !properties.is_null() && !properties.is_object() {
+        return Err(Refusal::bad_request("properties is not a JSON object"));
+    }
+    let section = |name: &str, value: &Value| -> Result<Option<Map<String, Value>>, Refusal> {
+        match value {
+            Value::Null => Ok(None),
+            Value::Object(object) => Ok(Some(object.clone())),
+            _ => Err(Refusal::bad_request(format!("{name} is not a JSON object"))),
+        }
+    };
+    Ok(TwinPatch {
+        tags: section("tags", &body["tags"])?,
+        desired: section("properties.desired", &properties["desired"])?,
+    })
+}
+
+/// Calls a method; whatever the device answers is passed on with 200.
+pub(super) async fn invoke(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Refusal> {
+    let body = call.json().map_err(Refusal::bad_request)?;
+    let method_name =
+        body["methodName"].as_str().ok_or_else(|| Refusal::bad_request("methodName has to be a text"))?;
+    let response = seconds(&body, "responseTimeoutInSeconds", 5)?.unwrap_or(DEFAULT_RESPONSE_TIMEOUT);
+    let connect = seconds(&body, "connectTimeoutInSeconds", 0)?.unwrap_or(0);
+    let method = DirectMethod {
+        method_name: method_name.to_owned(),
+        payload: body.get("payload").cloned(),
+        response_timeout: Duration::from_secs(response),
+        connect_timeout: Duration::from_secs(connect),
+    };
+    let result = hub.invoke(device_id, &method).await.map_err(|error| Refusal::from(error).nested())?;
+    Ok(answer::json(200, &json!({ "status": result.status, "payload": result.payload })))
+}
+
+/// A number of seconds, which some tools send as text.
+fn seconds(body: &Value, name: &str, least: u64) -> Result<Option<u64>, Refusal> {
+    let given = match &body[name] {
+        Value::Null => return Ok(None),
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    given
+        .filter(|seconds| (least..=300).contains(seconds))
+        .map(Some)
+        .ok_or_else(|| Refusal::bad_request(format!("{name} has to be {least} to 300")))
+}

@@ -1,0 +1,148 @@
+//! The service port: TLS, HTTP/1.1, and bounds on both.
+
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use http_body_util::{BodyExt as _, Limited};
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{answer, answer::Answer, call::Call, respond};
+use crate::dps::Dps;
+
+/// For the TLS handshake, for the head of each request, and for its body.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long connections may take to end at shutdown.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// How long to wait when the system has no more descriptors.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// A hundred devices in one bulk request, each with a full twin.
+const BODY_LIMIT: usize = 10 * 1024 * 1024;
+
+/// A running service port.
+pub(crate) struct Listening {
+    pub address: SocketAddr,
+    shutdown: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Listening {
+    /// Stops listening and ends all connections.
+    pub(crate) async fn stop(self) {
+        // The receivers are gone only if the loop is.
+        let _ = self.shutdown.send(true);
+        let _ = self.task.await;
+    }
+}
+
+/// Listens on `address` (port 0 picks a free one) and serves up to `max_connections` at a time.
+pub(crate) async fn listen(
+    address: SocketAddr,
+    config: Arc<rustls::ServerConfig>,
+    services: Dps,
+    max_connections: usize,
+) -> io::Result<Listening> {
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    let (sender, shutdown) = watch::channel(false);
+    let door = Door { services, acceptor: TlsAcceptor::from(config), shutdown };
+    let task = tokio::spawn(run(listener, door, max_connections));
+    Ok(Listening { address, shutdown: sender, task })
+}
+
+#[derive(Clone)]
+struct Door {
+    services: Dps,
+    acceptor: TlsAcceptor,
+    shutdown: watch::Receiver<bool>,
+}
+
+async fn run(listener: TcpListener, door: Door, max_connections: usize) {
+    let mut shutdown = door.shutdown.clone();
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = shutdown.changed() => break,
+            Some(_) = connections.join_next() => {}
+            // With all places taken, newcomers wait in the system's queue.
+            accepted = listener.accept(), if connections.len() < max_connections => match accepted {
+                Ok((stream, peer)) => {
+                    // Answers are waited for. A stream that cannot be set so works all the same.
+                    let _ = stream.set_nodelay(true);
+                    connections.spawn(serve(stream, peer, door.clone()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "accepting a service connection failed");
+                    tokio::time::sleep(EXHAUSTED).await;
+                }
+            }
+        }
+    }
+    drop(listener);
+    let farewell = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
+        connections.shutdown().await;
+    }
+}
+
+async fn serve(stream: TcpStream, peer: SocketAddr, mut door: Door) {
+    let handshake = tokio::time::timeout(PATIENCE, door.acceptor.accept(stream));
+    let stream = tokio::select! {
+        _ = door.shutdown.changed() => return,
+        accepted = handshake => match accepted {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                tracing::debug!(%peer, %error, "TLS with a service client failed");
+                return;
+            }
+            Err(_elapsed) => return,
+        }
+    };
+    let services = door.services;
+    let service = service_fn(move |request| {
+        let services = services.clone();
+        async move { Ok::<_, Infallible>(answer(request, &services).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        _ = door.shutdown.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        ended = &mut connection => ended,
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a service connection ended");
+    }
+}
+
+async fn answer(request: Request<Incoming>, services: &Dps) -> Answer {
+    let (parts, body) = request.into_parts();
+    let target = format!("{} {}", parts.method, parts.uri.path());
+    let read = Limited::new(body, BODY_LIMIT).collect();
+    let answer = match tokio::time::timeout(PATIENCE, read).await {
+        Ok(Ok(body)) => respond(services, &Call::new(parts, body.to_bytes())).await,
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => answer::json(
+            413,
+            &serde_json::json!({"Message": format!("ErrorCode:MessageTooLarge;a request has at most {BODY_LIMIT} bytes")}),
+        ),
+        Ok(Err(_)) | Err(_) => answer::json(
+            408,
+            &serde_json::json!({"Message": "ErrorCode:RequestTimeout;the body of the request did not come"}),
+        ),
+    };
+    tracing::trace!(target: "tracker_emulator::wire", "{target} -> {}", answer.status().as_u16());
+    answer
+}

@@ -1,0 +1,64 @@
+//! The service side: REST over HTTPS, as Microsoft's tools and service SDKs call it, and a few additions of ours.
+//!
+//! ```text
+//!  TLS ─▶ HTTP/1.1 ─▶ Call ─▶ authorize: which service, which rights ─▶ dps │ hub ─▶ Dps, Hub
+//!                       └ bounded: time for headers, size of the body        └─▶ answers, errors in each service's shape
+//! ```
+//!
+//! # Which service is meant
+//!
+//! All services share one port. The host name of the request (without port) decides when it is that of the
+//! provisioning service or of a hub. Under any other name, such as `localhost`, the key decides: every service has
+//! its own, so the one whose key has signed the token is the one that is meant.
+//!
+//! # Paths
+//!
+//! Azure does not care about case, and takes a trailing slash; identifiers in paths are percent-encoded. So paths are
+//! split and decoded here, and matched as lists of words; a router that matches text would not do.
+
+mod answer;
+mod authorize;
+mod call;
+mod dps;
+mod hub;
+mod listen;
+mod paging;
+mod stream;
+
+pub(crate) use listen::{Listening, listen};
+
+use crate::{clock::wire_time, dps::Dps, id::guid};
+use answer::Answer;
+use authorize::Service;
+use call::Call;
+
+/// Answers one request.
+async fn respond(services: &Dps, call: &Call) -> Answer {
+    if call.words().first().is_some_and(|first| first.starts_with("$iothub")) {
+        return hub::Refusal::not_implemented("MQTT over WebSockets").answer(services.clock().now());
+    }
+    let now = services.clock().now();
+    match authorize::identify(services, call) {
+        Ok(caller) => match &caller.service {
+            Service::Dps => {
+                dps::respond(services, &caller, call).unwrap_or_else(|refusal| refusal.answer(now))
+            }
+            Service::Hub(hub) => {
+                hub::respond(hub, &caller, call).await.unwrap_or_else(|refusal| refusal.answer(now))
+            }
+        },
+        Err(unknown) => {
+            tracing::debug!(host = call.host(), reason = %unknown.reason, "a service client was refused");
+            if unknown.asks_dps {
+                dps::Refusal::unauthorized(&unknown.reason).answer(now)
+            } else {
+                hub::Refusal::unauthorized(&unknown.reason).answer(now)
+            }
+        }
+    }
+}
+
+/// Azure's own date, and a number for its support.
+fn tracking(now: chrono::DateTime<chrono::Utc>) -> (String, String) {
+    (guid(), wire_time::print(now))
+}

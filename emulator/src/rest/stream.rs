@@ -1,0 +1,98 @@
+//! Server-sent events (WHATWG HTML, "server-sent events"): an addition of ours, where Azure has AMQP.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http_body_util::Either;
+use hyper::{
+    Response,
+    body::{Body, Bytes, Frame},
+    header::{self, HeaderValue},
+};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::answer::Answer;
+use crate::subscription::{Subscription, SubscriptionError};
+
+/// Events under way to a client; one that reads slower is told how many it lost.
+const UNDER_WAY: usize = 64;
+
+/// A comment is sent after this silence, so that a client that is gone is noticed.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// A body that grows.
+pub(super) struct EventStream(mpsc::Receiver<Bytes>);
+
+impl Body for EventStream {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(context).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
+    }
+}
+
+/// Sends `earlier` and then what the subscription brings. `print` gives an event's ID and data, or nothing for one
+/// that is not wanted.
+pub(super) fn events<T: Send + Sync + 'static>(
+    earlier: Vec<Arc<T>>,
+    mut subscription: Subscription<T>,
+    print: impl Fn(&T) -> Option<(Option<u64>, Value)> + Send + Sync + 'static,
+) -> Answer {
+    let (sender, receiver) = mpsc::channel(UNDER_WAY);
+    tokio::spawn(async move {
+        let send = |item: &T| {
+            let text = print(item).map(|(id, data)| match id {
+                Some(id) => format!("id: {id}\ndata: {data}\n\n"),
+                None => format!("data: {data}\n\n"),
+            });
+            let sender = sender.clone();
+            async move {
+                match text {
+                    Some(text) => sender.send(Bytes::from(text)).await.is_ok(),
+                    None => true,
+                }
+            }
+        };
+        if sender.send(Bytes::from_static(b": connected\n\n")).await.is_err() {
+            return;
+        }
+        for item in earlier {
+            if !send(&item).await {
+                return;
+            }
+        }
+        loop {
+            let next = tokio::select! {
+                () = sender.closed() => return,
+                next = tokio::time::timeout(HEARTBEAT, subscription.next()) => next,
+            };
+            let delivered = match next {
+                Ok(Ok(item)) => send(&item).await,
+                Ok(Err(SubscriptionError::Lagged(count))) => {
+                    let data = json!({ "dropped": count });
+                    sender.send(Bytes::from(format!("event: lagged\ndata: {data}\n\n"))).await.is_ok()
+                }
+                Ok(Err(SubscriptionError::Closed)) => return,
+                Err(_elapsed) => sender.send(Bytes::from_static(b": still here\n\n")).await.is_ok(),
+            };
+            if !delivered {
+                return;
+            }
+        }
+    });
+    let mut answer = Response::new(Either::Right(EventStream(receiver)));
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    answer
+}

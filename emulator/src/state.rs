@@ -1,0 +1,249 @@
+//! What outlives a restart, in a directory of its own.
+//!
+//! ```text
+//!  state/
+//!    emulator.lock       held while an emulator uses the directory
+//!    server-ca.pem       the certificate that clients trust
+//!    server-ca-key.pem   its key
+//!    dps.json            access keys, CA certificates, enrollments, registration records, linked hubs
+//!    hubs/{name}.json    access keys, device identities and twins
+//! ```
+//!
+//! Every file is written beside its place and moved into it, so a reader sees the old one or the new one, whole. All
+//! are for their owner's eyes alone (mode 0600 on Unix): they hold keys. Changes are written together, half a second
+//! after the first of them, and at shutdown; a kill loses that half second at most. Messages waiting for devices,
+//! counters, faults, and registrations under way are not kept.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+use thiserror::Error;
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::{
+    dps::{Dps, KeptDps},
+    hub::KeptHub,
+    lock::Changes,
+    tls::{KeptAuthority, ServerIdentity},
+};
+
+/// How long changes are gathered before they are written.
+const GATHERING: Duration = Duration::from_millis(500);
+
+const DPS_FILE: &str = "dps.json";
+const HUBS: &str = "hubs";
+const CA_FILE: &str = "server-ca.pem";
+const CA_KEY_FILE: &str = "server-ca-key.pem";
+
+/// The state directory cannot be used.
+#[derive(Debug, Error)]
+pub enum StateError {
+    /// Reading or writing failed.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another emulator uses the directory.
+    #[error("another emulator uses the state directory {0}")]
+    InUse(PathBuf),
+    /// A file is not what an emulator wrote.
+    #[error("{path} is not readable: {source}; move it away to begin anew")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+}
+
+/// An open state directory; nobody else uses it meanwhile.
+#[derive(Debug)]
+pub(crate) struct StateDirectory {
+    path: PathBuf,
+    /// Released when it is closed.
+    _lock: File,
+}
+
+/// What was found in it.
+#[derive(Default)]
+pub(crate) struct Kept {
+    pub authority: Option<KeptAuthority>,
+    pub dps: Option<KeptDps>,
+    pub hubs: BTreeMap<String, KeptHub>,
+}
+
+impl StateDirectory {
+    pub(crate) fn open(path: PathBuf) -> Result<Self, StateError> {
+        let hubs = path.join(HUBS);
+        fs::create_dir_all(&hubs).map_err(at(&hubs))?;
+        let lock_path = path.join("emulator.lock");
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock_path)
+            .map_err(at(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(fs::TryLockError::WouldBlock) => Err(StateError::InUse(path)),
+            Err(fs::TryLockError::Error(source)) => Err(at(&lock_path)(source)),
+        }
+    }
+
+    pub(crate) fn load(&self) -> Result<Kept, StateError> {
+        let certificate = self.text(CA_FILE)?;
+        let key = self.text(CA_KEY_FILE)?;
+        let authority = certificate.zip(key).map(|(certificate, key)| KeptAuthority { certificate, key });
+        let mut hubs = BTreeMap::new();
+        let directory = self.path.join(HUBS);
+        for entry in fs::read_dir(&directory).map_err(at(&directory))? {
+            let path = entry.map_err(at(&directory))?.path();
+            let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".json"));
+            if let Some(name) = name
+                && let Some(hub) = read_json(&path)?
+            {
+                hubs.insert(name.to_owned(), hub);
+            }
+        }
+        Ok(Kept { authority, dps: read_json(&self.path.join(DPS_FILE))?, hubs })
+    }
+
+    fn text(&self, name: &str) -> Result<Option<String>, StateError> {
+        let path = self.path.join(name);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(at(&path)(source)),
+        }
+    }
+
+    fn write(&self, name: &Path, content: &[u8]) -> Result<(), StateError> {
+        let path = self.path.join(name);
+        write_whole(&path, content, true).map_err(at(&path))
+    }
+
+    fn write_json(&self, name: &Path, value: &impl Serialize) -> Result<(), StateError> {
+        let text = serde_json::to_vec_pretty(value)
+            .map_err(|source| StateError::Format { path: self.path.join(name), source })?;
+        self.write(name, &text)
+    }
+
+    fn save(&self, dps: &Dps) -> Result<(), StateError> {
+        for hub in dps.hubs() {
+            self.write_json(&Path::new(HUBS).join(format!("{}.json", hub.name())), &hub.keep())?;
+        }
+        self.write_json(Path::new(DPS_FILE), &dps.keep())
+    }
+}
+
+/// Writes changes as they come.
+pub(crate) struct Keeper {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Keeper {
+    /// Writes everything once, so that a directory that cannot be written is noticed now.
+    pub(crate) fn start(
+        directory: StateDirectory,
+        dps: Dps,
+        identity: &ServerIdentity,
+        changes: &Changes,
+    ) -> Result<Self, StateError> {
+        let changed = changes.subscribe();
+        let authority = identity.keep();
+        directory.write(Path::new(CA_KEY_FILE), authority.key.as_bytes())?;
+        directory.write(Path::new(CA_FILE), authority.certificate.as_bytes())?;
+        directory.save(&dps)?;
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(keep(directory, dps, changed, stopped));
+        Ok(Self { stop, task })
+    }
+
+    /// Writes what is not written yet, and gives the directory free.
+    pub(crate) async fn stop(self) {
+        // The receiver is gone only if the task is.
+        let _ = self.stop.send(true);
+        let _ = self.task.await;
+    }
+}
+
+async fn keep(
+    directory: StateDirectory,
+    dps: Dps,
+    mut changed: watch::Receiver<u64>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut directory = Some(directory);
+    loop {
+        let last = tokio::select! {
+            _ = stopped.changed() => true,
+            _ = changed.changed() => tokio::select! {
+                _ = stopped.changed() => true,
+                () = tokio::time::sleep(GATHERING) => false,
+            },
+        };
+        changed.mark_unchanged();
+        // The directory goes to another thread and comes back: the disk may be slow.
+        let Some(owned) = directory.take() else { return };
+        let dps = dps.clone();
+        let saved = tokio::task::spawn_blocking(move || {
+            let saved = owned.save(&dps);
+            (owned, saved)
+        });
+        let Ok((returned, saved)) = saved.await else { return };
+        directory = Some(returned);
+        if let Err(error) = saved {
+            tracing::error!(%error, "the state was not written; the next change tries again");
+        }
+        if last {
+            return;
+        }
+    }
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(at(path)(source)),
+    };
+    serde_json::from_slice(&text)
+        .map(Some)
+        .map_err(|source| StateError::Format { path: path.to_owned(), source })
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> StateError + '_ {
+    move |source| StateError::File { path: path.to_owned(), source }
+}
+
+/// Writes beside the file and moves it into place: a reader sees the old content or the new one, never half.
+pub(crate) fn write_whole(path: &Path, content: &[u8], secret: bool) -> io::Result<()> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    if secret {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    #[cfg(not(unix))]
+    let _ = secret;
+    let mut file = options.open(&beside)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)
+}

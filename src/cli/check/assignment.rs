@@ -1,0 +1,43 @@
+use std::time::Duration;
+
+use super::context::Context;
+use super::{Check, Finding};
+use crate::assignment::AssignmentFile;
+use crate::identity::Identity;
+
+pub(super) const CHECK: Check = Check {
+    id: "assignment",
+    sentence: "a hub is assigned, for this certificate and this DPS",
+    needs: &["configuration"],
+    within: Duration::from_secs(5),
+    look,
+};
+
+fn look(context: &Context) -> Finding {
+    let Ok(config) = context.config() else { return Finding::skip("there is no configuration") };
+    let assignment = match AssignmentFile::new(&config.state.directory).read() {
+        Ok(Some(assignment)) => assignment,
+        Ok(None) => return Finding::pass("none yet: the agent asks DPS when it starts"),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            return Finding::skip(format!("{}: {error}; try sudo", config.state.directory.display()));
+        }
+        Err(error) => {
+            let text = format!("the stored assignment can't be read ({error})");
+            return Finding::warn(text, "none needed: DPS is asked anew");
+        }
+    };
+    let text = format!("{} at {}", assignment.device_id, assignment.hub);
+    let asks = "none needed: the agent asks DPS anew at its next start";
+    if assignment.id_scope != config.dps.id_scope || assignment.dps_host != config.dps.host {
+        return Finding::warn(
+            format!("{text}, but by DPS {} ({})", assignment.dps_host, assignment.id_scope),
+            asks,
+        );
+    }
+    match Identity::load(&config.identity) {
+        Ok(identity) if identity.thumbprint != assignment.thumbprint => {
+            Finding::warn(format!("{text}, but with another certificate than the present one"), asks)
+        }
+        _ => Finding::pass(text),
+    }
+}

@@ -1,0 +1,37 @@
+use std::time::Duration;
+
+use super::context::Context;
+use super::{Check, Finding};
+use crate::clock::{TimeSource, build_date, kernel_is_synchronised, system_time};
+
+pub(super) const CHECK: Check = Check {
+    id: "clock",
+    sentence: "the time is known, from NTP or because the configuration trusts the system",
+    needs: &[],
+    within: Duration::from_secs(5),
+    look,
+};
+
+fn look(context: &Context) -> Finding {
+    let now = system_time();
+    let shown = now.format("%Y-%m-%d %H:%M:%S UTC");
+    let from_gps = "until then GPS tells the time, where there is a receiver with a fix";
+    if now < build_date() {
+        let text = format!(
+            "the clock says {shown}, and this program was built on {}",
+            build_date().format("%Y-%m-%d")
+        );
+        return Finding::warn(text, format!("let NTP set it (timedatectl set-ntp true); {from_gps}"));
+    }
+    match context.clock.source() {
+        TimeSource::Kernel => Finding::pass(format!("{shown}, synchronised")),
+        TimeSource::System if kernel_is_synchronised() => Finding::pass(format!("{shown}, synchronised")),
+        TimeSource::System => {
+            Finding::pass(format!("{shown}, trusted by the configuration (clock.trust_system)"))
+        }
+        TimeSource::Gps | TimeSource::None => Finding::warn(
+            format!("the clock says {shown}, but nothing synchronises it"),
+            format!("let NTP set it (timedatectl set-ntp true); {from_gps}"),
+        ),
+    }
+}

@@ -1,0 +1,79 @@
+//! What checks share: the configuration, the clock, the running agent's own word, and what earlier checks heard.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use tracker_sensors::gps::{Counts, Fix};
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, ConfigError};
+use crate::status_file::StatusFile;
+
+/// What checks share.
+pub(super) struct Context {
+    /// The configuration file.
+    pub(super) path: PathBuf,
+    config: Result<Config, ConfigError>,
+    /// Knows the time when NTP does, or when the receiver has told it.
+    pub(super) clock: Arc<dyn Clock>,
+    /// What the agent that runs here says of itself.
+    running: Option<Value>,
+    heard: Mutex<Option<Heard>>,
+}
+
+/// What came from the GPS receiver.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Heard {
+    pub(super) counts: Counts,
+    pub(super) fix: Option<Fix>,
+}
+
+impl Context {
+    pub(super) fn new(path: &Path) -> Self {
+        let config = Config::load(path);
+        let trust_system = config.as_ref().is_ok_and(|config| config.clock.trust_system);
+        let running = config.as_ref().ok().and_then(|config| running(&config.state.directory));
+        let clock = Arc::new(SystemClock::new(trust_system));
+        Self { path: path.into(), config, clock, running, heard: Mutex::new(None) }
+    }
+
+    /// The configuration, or why there is none.
+    pub(super) fn config(&self) -> Result<&Config, &ConfigError> {
+        self.config.as_ref()
+    }
+
+    /// Whether an agent works in the state directory now.
+    pub(super) fn agent_runs(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// The running agent's word on a sensor, `{state, cause}`: it holds the bus, and two at once would disturb it.
+    pub(super) fn agents_word(&self, sensor: &str) -> Option<&Value> {
+        let running = self.running.as_ref()?;
+        Some(running.pointer(&format!("/sensors/{sensor}")).unwrap_or(&Value::Null))
+    }
+
+    /// The running agent's last fix.
+    pub(super) fn agents_fix(&self) -> Option<&Value> {
+        self.running.as_ref()?.get("lastFix").filter(|fix| !fix.is_null())
+    }
+
+    /// What came from the GPS receiver while the port was checked.
+    pub(super) fn heard(&self) -> MutexGuard<'_, Option<Heard>> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The status of the agent that holds the lock of this directory, null when it can't be read; `None` when nobody
+/// holds it.
+fn running(state_directory: &Path) -> Option<Value> {
+    let lock = File::open(state_directory.join("lock")).ok()?;
+    match lock.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => {
+            Some(StatusFile::read(state_directory).ok().flatten().unwrap_or_default())
+        }
+        _ => None,
+    }
+}

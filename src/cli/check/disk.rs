@@ -1,0 +1,82 @@
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::context::Context;
+use super::{Check, Finding};
+
+/// A flush that takes longer tells of a worn card.
+const SLOW: Duration = Duration::from_secs(2);
+
+pub(super) const CHECK: Check = Check {
+    id: "disk",
+    sentence: "the state directory can be written, and the disk has room for the journal",
+    needs: &["configuration"],
+    within: Duration::from_secs(30),
+    look,
+};
+
+fn look(context: &Context) -> Finding {
+    let Ok(config) = context.config() else { return Finding::skip("there is no configuration") };
+    let directory = &config.state.directory;
+    let Some(existing) = directory.ancestors().find(|path| path.is_dir()) else {
+        return Finding::error(format!("there is no place for {}", directory.display()));
+    };
+    let room = room_mib(existing);
+    if existing != directory {
+        let text = format!("{} does not exist yet: the agent makes it", directory.display());
+        return Finding::pass(text);
+    }
+    let took = match write_test(directory) {
+        Ok(took) => took,
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            let text = format!("this user may not write to {}", directory.display());
+            return Finding::warn(
+                text,
+                "run the check as the service does: sudo -u container-tracker container-tracker check",
+            );
+        }
+        Err(error) => {
+            let text = format!("{} can't be written: {error}", directory.display());
+            return Finding::fail(text, "free space, or replace the card if it has turned read-only (dmesg)");
+        }
+    };
+    let Some(room) = room else { return Finding::pass(format!("written in {} ms", took.as_millis())) };
+    let text = format!("{room} MiB free, written in {} ms", took.as_millis());
+    if room < u64::from(config.state.journal_size_mib) {
+        let mend = format!(
+            "the journal may take {} MiB: free space, or lower state.journal_size_mib",
+            config.state.journal_size_mib
+        );
+        return Finding::warn(text, mend);
+    }
+    if took > SLOW {
+        return Finding::warn(text, "the card is slow, perhaps worn: replace it soon");
+    }
+    Finding::pass(text)
+}
+
+/// Writes and flushes a small file, and takes it away.
+fn write_test(directory: &Path) -> std::io::Result<Duration> {
+    let path = directory.join(format!("check-{}", std::process::id()));
+    let start = Instant::now();
+    let written = File::create(&path).and_then(|mut file| {
+        file.write_all(&[0x55; 4096])?;
+        file.sync_all()
+    });
+    let took = start.elapsed();
+    let removed = fs::remove_file(&path);
+    written.and(removed).map(|()| took)
+}
+
+#[cfg(target_os = "linux")]
+fn room_mib(path: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(path).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize) / 1024 / 1024)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn room_mib(_: &Path) -> Option<u64> {
+    None
+}

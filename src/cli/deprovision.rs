@@ -1,0 +1,107 @@
+//! `container-tracker deprovision`: the device forgets where it belonged, before it goes to another owner or service.
+//!
+//! Certificate and key stay: they are not the agent's. Refuses while an agent runs.
+
+use std::fs;
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+
+use crate::config::Config;
+use crate::event::Events;
+use crate::journal::inspect::inspect;
+use crate::{state_file, tracker};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DeprovisionArgs {
+    /// The configuration file, which names the state directory.
+    #[arg(long, value_name = "FILE", default_value = super::DEFAULT_CONFIG)]
+    config: PathBuf,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+    /// What becomes of readings that the hub has not got.
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "keep")]
+    journal: JournalFate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum JournalFate {
+    /// They are sent to the next hub.
+    Keep,
+    /// They stay in a file beside, for you to look at.
+    SetAside,
+    /// They are lost.
+    Delete,
+}
+
+pub(super) fn run(args: &DeprovisionArgs) -> anyhow::Result<ExitCode> {
+    let config = Config::load(&args.config)?;
+    let directory = &config.state.directory;
+    if !directory.is_dir() {
+        super::say(&format!("there is nothing to forget in {}", directory.display()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let _lock = tracker::lock(directory, &Events::log(""))?;
+    let waiting = inspect(directory).ok().flatten().map_or(0, |found| found.backlog);
+    let journal = match args.journal {
+        JournalFate::Keep => format!("{waiting} readings stay, for the next hub"),
+        JournalFate::SetAside => format!("{waiting} readings are set aside"),
+        JournalFate::Delete => format!("{waiting} readings are deleted, for ever"),
+    };
+    let what = format!("assignment and settings in {} are forgotten; {journal}", directory.display());
+    if !args.yes && !confirmed(&what)? {
+        bail!("nothing was changed");
+    }
+    for name in ["assignment.json", "settings.json"] {
+        let path = directory.join(name);
+        state_file::remove(&path).with_context(|| format!("can't remove {}", path.display()))?;
+    }
+    match args.journal {
+        JournalFate::Keep => {}
+        JournalFate::SetAside => set_aside(directory)?,
+        JournalFate::Delete => {
+            for path in journal_files(directory) {
+                state_file::remove(&path).with_context(|| format!("can't remove {}", path.display()))?;
+            }
+        }
+    }
+    super::say(&format!("done: {what}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks the person at the terminal.
+fn confirmed(what: &str) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        bail!("nobody is there to be asked, and so nothing was changed; say --yes to mean it: {what}");
+    }
+    eprint!("{what}.\nType \"yes\" to go on: ");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}
+
+/// The journal and what belongs to it.
+fn journal_files(directory: &Path) -> Vec<PathBuf> {
+    ["journal.db", "journal.db-wal", "journal.db-shm", "journal.spare"]
+        .map(|name| directory.join(name))
+        .to_vec()
+}
+
+fn set_aside(directory: &Path) -> anyhow::Result<()> {
+    let free = |number: &u32| !directory.join(format!("journal.db.old-{number}")).exists();
+    let number = (1..10_000).find(free).context("too many journals were set aside already")?;
+    // The log before the file: a log without its file is nothing, a file without its log is whole but older.
+    for suffix in ["", "-wal"] {
+        let from = directory.join(format!("journal.db{suffix}"));
+        if from.exists() {
+            let to = directory.join(format!("journal.db.old-{number}{suffix}"));
+            fs::rename(&from, &to).with_context(|| format!("can't move {}", from.display()))?;
+        }
+    }
+    let shared = directory.join("journal.db-shm");
+    state_file::remove(&shared).with_context(|| format!("can't remove {}", shared.display()))
+}

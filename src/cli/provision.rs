@@ -1,0 +1,125 @@
+//! `container-tracker provision`: one registration with DPS, for factory lines.
+//!
+//! Exit code 0: assigned. 1: something here is not as it should be. 3: DPS refuses this device. 4: DPS says "later".
+//! 5: DPS could not be reached.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use tracker_protocol::dps::Outcome;
+
+use crate::assignment::{Assignment, AssignmentFile};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::event::Events;
+use crate::heartbeat::Heartbeat;
+use crate::identity::Identity;
+use crate::link::{LinkError, LinkErrorKind};
+use crate::timing::Timing;
+use crate::{provisioner, tls, tracker};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ProvisionArgs {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", default_value = super::DEFAULT_CONFIG)]
+    config: PathBuf,
+    /// Print one JSON object, for scripts.
+    #[arg(long)]
+    json: bool,
+    /// Do not store the assignment: the agent will ask DPS again.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
+    let config = Config::load(&args.config)?;
+    let clock: std::sync::Arc<dyn Clock> = std::sync::Arc::new(SystemClock::new(config.clock.trust_system));
+    let identity = Identity::load(&config.identity)?;
+    let now = clock.certificate_time().context(
+        "the time is not known, and without it no certificate can be checked; let NTP set the clock (timedatectl), or \
+         if it is right, say so with clock.trust_system = true",
+    )?;
+    identity.validity(now)?;
+    let roots = tls::roots(config.connection.roots.as_deref())?;
+    let tls = tls::client_config(roots, &identity, clock)?;
+    let stored = AssignmentFile::new(&config.state.directory);
+    let _lock = if args.dry_run {
+        None
+    } else {
+        std::fs::create_dir_all(&config.state.directory).with_context(|| {
+            format!("can't make the state directory {} (state.directory)", config.state.directory.display())
+        })?;
+        Some(tracker::lock(&config.state.directory, &Events::log(identity.registration_id.to_string()))?)
+    };
+    let id = identity.registration_id.clone();
+    let timing = Timing::default();
+    let options = provisioner::link_options(&config, &id, tls, timing.clone());
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("no async runtime")?;
+    let heart = Heartbeat::default();
+    let outcome = runtime.block_on(provisioner::register(&options, id, timing.dps_answer_within, &heart));
+    runtime.shutdown_background();
+    if let (Ok(Outcome::Assigned(assigned)), false) = (&outcome, args.dry_run) {
+        let assignment = Assignment {
+            hub: assigned.hub.clone(),
+            device_id: assigned.device_id.clone(),
+            thumbprint: identity.thumbprint.clone(),
+            id_scope: config.dps.id_scope.clone(),
+            dps_host: config.dps.host.clone(),
+        };
+        stored.write(Some(&assignment)).with_context(|| {
+            format!("the assignment can't be stored in {}", config.state.directory.display())
+        })?;
+    }
+    let answer = answer(&outcome, &identity, &config, args.dry_run);
+    super::say(&if args.json { answer.details.to_string() } else { answer.text });
+    Ok(ExitCode::from(answer.code))
+}
+
+/// What is printed, and how the program ends.
+struct Answer {
+    code: u8,
+    text: String,
+    details: Value,
+}
+
+fn answer(
+    outcome: &Result<Outcome, LinkError>,
+    identity: &Identity,
+    config: &Config,
+    dry_run: bool,
+) -> Answer {
+    let (code, name, text) = match outcome {
+        Ok(Outcome::Assigned(assigned)) => {
+            let stored = if dry_run { "not stored" } else { "stored" };
+            let text = format!("{} is assigned to {} ({stored})", assigned.device_id, assigned.hub);
+            (0, "assigned", text)
+        }
+        Ok(Outcome::Refused(refusal)) => (3, "refused", format!("DPS refuses this device: {refusal}")),
+        Ok(Outcome::TryLater { why, .. }) => (4, "later", format!("no hub from DPS: {why}; try again later")),
+        Err(error) => {
+            let why = provisioner::explain(error, &config.dps.id_scope);
+            let (code, name) = match error.kind {
+                LinkErrorKind::Identity => (3, "refused"),
+                _ => (5, "unreachable"),
+            };
+            (code, name, format!("no hub from DPS: {why}"))
+        }
+    };
+    let assigned = match outcome {
+        Ok(Outcome::Assigned(assigned)) => Some(assigned),
+        _ => None,
+    };
+    let details = json!({
+        "outcome": name,
+        "registrationId": identity.registration_id.as_str(),
+        "thumbprint": identity.thumbprint,
+        "hub": assigned.map(|assigned| &assigned.hub),
+        "deviceId": assigned.map(|assigned| &assigned.device_id),
+        "stored": assigned.is_some() && !dry_run,
+        "text": text,
+    });
+    Answer { code, text, details }
+}

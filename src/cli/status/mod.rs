@@ -1,0 +1,231 @@
+//! `container-tracker status`: what the running agent is doing, from the file that it keeps current.
+//!
+//! Exit code 0: all is well. 1: it runs, and something is wrong. 2: no agent runs, or it can't be seen.
+
+mod words;
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::status_file::StatusFile;
+use words::{describe, troubles};
+
+/// How often `--watch` looks.
+const LOOK: Duration = Duration::from_secs(2);
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct StatusArgs {
+    /// The configuration file, which names the state directory.
+    #[arg(long, value_name = "FILE", default_value = crate::cli::DEFAULT_CONFIG)]
+    config: PathBuf,
+    /// Print one JSON object, for scripts.
+    #[arg(long)]
+    json: bool,
+    /// Show it again and again, until Ctrl-C.
+    #[arg(long)]
+    watch: bool,
+}
+
+pub(in crate::cli) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
+    let config = Config::load(&args.config)?;
+    loop {
+        let seen = Seen::look(&config.state.directory);
+        let text = if args.json { seen.to_json().to_string() } else { seen.to_text() };
+        let mut out = std::io::stdout().lock();
+        if args.watch && !args.json && std::io::stdout().is_terminal() {
+            // Home, and clear what is below.
+            write!(out, "\x1b[H\x1b[J")?;
+        }
+        writeln!(out, "{}", text.trim_end())?;
+        drop(out);
+        if !args.watch {
+            return Ok(ExitCode::from(seen.health().code()));
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// How the agent is, as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Well,
+    Trouble,
+    NotRunning,
+}
+
+impl Health {
+    fn code(self) -> u8 {
+        match self {
+            Self::Well => 0,
+            Self::Trouble => 1,
+            Self::NotRunning => 2,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Well => "well",
+            Self::Trouble => "trouble",
+            Self::NotRunning => "notRunning",
+        }
+    }
+}
+
+/// What can be seen of the agent.
+struct Seen {
+    /// What it wrote last; null: nothing.
+    status: Value,
+    /// Why that is not the present.
+    absent: Option<String>,
+    /// What is wrong, one sentence each.
+    troubles: Vec<String>,
+    age: Option<Duration>,
+}
+
+impl Seen {
+    fn look(state_directory: &Path) -> Self {
+        match StatusFile::read(state_directory) {
+            Ok(Some(status)) => Self::judge(status, &SystemClock::new(false), alive),
+            Ok(None) => {
+                Self::nobody("no agent runs here; start it: systemctl start container-tracker".into())
+            }
+            Err(error) => Self::nobody(format!("the status can't be read: {error}; try sudo")),
+        }
+    }
+
+    fn nobody(why: String) -> Self {
+        Self { status: Value::Null, absent: Some(why), troubles: Vec::new(), age: None }
+    }
+
+    fn judge(status: Value, clock: &dyn Clock, alive: impl Fn(u64) -> bool) -> Self {
+        let pid = status["pid"].as_u64().unwrap_or_default();
+        if status["boot"] != clock.boot() || !alive(pid) {
+            return Self {
+                absent: Some("the agent does not run; this is what it wrote last".into()),
+                ..Self { status, absent: None, troubles: Vec::new(), age: None }
+            };
+        }
+        let written = Duration::try_from_secs_f64(status["writtenAtUptime"].as_f64().unwrap_or_default());
+        let age = clock.monotonic().saturating_sub(written.unwrap_or_default());
+        let mut troubles = troubles(&status);
+        if age > Duration::from_secs(status["staleAfterSeconds"].as_u64().unwrap_or(30)) {
+            let why = format!(
+                "the agent (process {pid}) runs but has written nothing for {} s: does it hang?",
+                age.as_secs()
+            );
+            troubles.insert(0, why);
+        }
+        Self { status, absent: None, troubles, age: Some(age) }
+    }
+
+    fn health(&self) -> Health {
+        match (&self.absent, self.troubles.is_empty()) {
+            (Some(_), _) => Health::NotRunning,
+            (None, true) => Health::Well,
+            (None, false) => Health::Trouble,
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "health": self.health().name(),
+            "absent": self.absent,
+            "wrong": self.troubles,
+            "ageSeconds": self.age.map(|age| age.as_secs_f64()),
+            "status": self.status,
+        })
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = String::new();
+        if let Some(why) = &self.absent {
+            text += &format!("✗ {why}\n");
+        }
+        for trouble in &self.troubles {
+            text += &format!("! {trouble}\n");
+        }
+        if self.health() == Health::Well {
+            text += "✓ all is well\n";
+        }
+        if !self.status.is_null() {
+            describe(&mut text, &self.status);
+        }
+        text
+    }
+}
+
+/// Whether there is such a process.
+fn alive(pid: u64) -> bool {
+    // Where processes can't be seen like this, the age of the file must do.
+    !Path::new("/proc/self").exists() || Path::new(&format!("/proc/{pid}")).exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(clock: &SystemClock) -> Value {
+        json!({
+            "pid": 1, "boot": clock.boot(), "writtenAtUptime": clock.monotonic().as_secs_f64(),
+            "staleAfterSeconds": 30, "state": "online", "inStateSeconds": 180, "hub": "cheese-hub",
+            "lastDelivered": {"seq": 7, "time": "2026-11-21T00:00:00Z"}, "takenOver": false, "hung": [],
+            "journal": {"backlog": 0, "thinned": 0, "dropped": 0},
+            "sensors": {"gps": {"state": "ok", "cause": ""}}, "lastFix": {"lat": 51.9, "lon": 4.1, "time": null},
+            "time": "2026-11-21T00:00:00Z", "timeSource": "gps",
+            "certificate": {"commonName": "box", "daysLeft": 300}, "version": "1", "troubles": [],
+        })
+    }
+
+    fn seen(change: impl Fn(&mut Value), alive: bool) -> Seen {
+        let clock = SystemClock::new(true);
+        let mut status = status(&clock);
+        change(&mut status);
+        Seen::judge(status, &clock, |_| alive)
+    }
+
+    #[test]
+    fn a_well_agent_is_shown_as_such() {
+        let seen = seen(|_| {}, true);
+        let text = seen.to_text();
+        assert_eq!(seen.health(), Health::Well);
+        for words in ["✓ all is well", "online, for 3 min", "reading 7 at", "51.9, 4.1", "box, 300 days left"]
+        {
+            assert!(text.contains(words), "{words:?} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn trouble_is_named() {
+        let cases: [(&str, Value, &str); 6] = [
+            ("/state", json!("refused"), "DPS refuses this device"),
+            ("/hung", json!(["the uplink"]), "the uplink hangs"),
+            ("/takenOver", json!(true), "another client uses"),
+            ("/sensors/gps", json!({"state": "failed", "cause": "no byte"}), "gps: no byte"),
+            ("/certificate/daysLeft", json!(12), "the certificate has 12 days left"),
+            ("/writtenAtUptime", json!(-1e9), "does it hang?"),
+        ];
+        for (field, value, words) in cases {
+            let seen = seen(|status| *status.pointer_mut(field).unwrap() = value.clone(), true);
+            // A machine that has just started can't be silent for long.
+            if field == "/writtenAtUptime" && SystemClock::new(true).monotonic() < Duration::from_secs(60) {
+                continue;
+            }
+            assert_eq!(seen.health(), Health::Trouble, "{field}");
+            assert!(seen.to_text().starts_with(&format!("! {}", &seen.troubles[0])), "{}", seen.to_text());
+            assert!(seen.troubles[0].contains(words), "{:?}", seen.troubles);
+        }
+    }
+
+    #[test]
+    fn what_an_agent_that_is_gone_left_behind_is_not_taken_for_the_present() {
+        let seen = seen(|_| {}, false);
+        assert_eq!((seen.health(), seen.health().code()), (Health::NotRunning, 2));
+        assert!(seen.to_text().starts_with("✗ the agent does not run; this is what it wrote last"));
+    }
+}

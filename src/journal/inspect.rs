@@ -1,0 +1,51 @@
+//! A look at a journal from outside, which changes nothing, also while an agent works with it.
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OpenFlags};
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// SQLite's own verdict on the file; `None` when all is well.
+    pub damage: Option<String>,
+    /// Readings that the hub has not acknowledged.
+    pub backlog: u64,
+    /// When the oldest of them was taken, where that is known.
+    pub oldest: Option<DateTime<Utc>>,
+    /// Bytes of the file and of what belongs to it.
+    pub bytes: u64,
+    /// Journals that could not be used and were set aside.
+    pub set_aside: Vec<PathBuf>,
+}
+
+/// Looks at the journal in `directory`; `None` when there is none.
+pub fn inspect(directory: &Path) -> rusqlite::Result<Option<Inspection>> {
+    let path = directory.join("journal.db");
+    let size = |suffix: &str| {
+        let path = directory.join(format!("journal.db{suffix}"));
+        std::fs::metadata(path).map_or(0, |metadata| metadata.len())
+    };
+    if !path.exists() {
+        return Ok(None);
+    }
+    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.busy_timeout(std::time::Duration::from_secs(2))?;
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    let (backlog, oldest) = connection.query_row("SELECT count(*), min(utc_ms) FROM reading", [], |row| {
+        Ok((row.get::<_, u64>(0)?, row.get::<_, Option<i64>>(1)?))
+    })?;
+    let aside = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        name.starts_with("journal.db.") && !name.ends_with("-wal") && !name.ends_with("-shm")
+    };
+    let files = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    Ok(Some(Inspection {
+        damage: (verdict != "ok").then_some(verdict),
+        backlog,
+        oldest: oldest.and_then(DateTime::from_timestamp_millis),
+        bytes: size("") + size("-wal"),
+        set_aside: files.map(|entry| entry.path()).filter(aside).collect(),
+    }))
+}

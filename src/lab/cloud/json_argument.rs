@@ -1,0 +1,56 @@
+//! JSON given on the command line: as it is, or as the name of a file.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use serde_json::{Map, Value};
+
+/// Reads JSON that was given as text, as `@FILE`, or as the name of a file that exists.
+pub(super) fn json(option: &str, text: &str) -> anyhow::Result<Value> {
+    let inline = serde_json::from_str::<Value>(text);
+    let path = match (text.strip_prefix('@'), &inline) {
+        (Some(path), _) => Path::new(path),
+        (None, Ok(value)) => return Ok(value.clone()),
+        (None, Err(_)) => Path::new(text),
+    };
+    match std::fs::read_to_string(path) {
+        Ok(content) => serde_json::from_str(&content)
+            .with_context(|| format!("{option}: {} is not JSON", path.display())),
+        Err(error) if text.starts_with('@') => {
+            Err(error).with_context(|| format!("{option}: can't read {}", path.display()))
+        }
+        Err(_) => {
+            inline.with_context(|| format!("{option}: {text:?} is neither JSON nor the name of a file"))
+        }
+    }
+}
+
+/// The same for an object.
+pub(super) fn object(option: &str, text: &str) -> anyhow::Result<Map<String, Value>> {
+    match json(option, text)? {
+        Value::Object(object) => Ok(object),
+        other => bail!("{option}: {other} is no JSON object, like {{\"name\": \"value\"}}"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn text_and_files_are_told_apart() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("twin.json");
+        std::fs::write(&file, r#"{"a": 1}"#).unwrap();
+        let file = file.to_str().unwrap();
+        assert_eq!(json("--x", "\"text\"").unwrap(), json!("text"));
+        assert_eq!(json("--x", file).unwrap(), json!({"a": 1}));
+        assert_eq!(json("--x", &format!("@{file}")).unwrap(), json!({"a": 1}));
+        let error = format!("{:#}", json("--x", "{a: 1}").unwrap_err());
+        assert!(error.starts_with("--x: \"{a: 1}\" is neither JSON nor"), "{error}");
+        assert!(object("--x", "7").unwrap_err().to_string().contains("7 is no JSON object"));
+        assert!(format!("{:#}", json("--x", "@/nowhere").unwrap_err()).contains("/nowhere"));
+    }
+}

@@ -1,0 +1,91 @@
+//! `container-tracker cloud …`: what an operator does to a provisioning service and its hubs, from the command line.
+//!
+//! ```text
+//!  noun and verb ─▶ Target: emulator.json, or --login ─▶ Client: HTTPS, SAS, etags, pages ─▶ DPS │ hub
+//! ```
+//!
+//! Nouns, verbs and options are those of `az iot` where those are sensible. The same calls go to an emulator and to
+//! Azure; what Azure does not have in its service APIs over HTTPS is refused for Azure, with the command that has it.
+
+mod attestation;
+mod c2d;
+mod certificate;
+mod certificate_file;
+mod client;
+mod connection_string;
+mod device;
+mod emulator_file;
+mod enrollment;
+mod enrollment_group;
+mod enrollment_settings;
+mod event_stream;
+mod fault;
+mod json_argument;
+mod method;
+mod monitor;
+mod output;
+mod registration;
+mod sas;
+mod service_error;
+mod target;
+mod twin;
+
+pub(super) use emulator_file::EmulatorFile;
+
+/// Options of `cloud`.
+#[derive(Debug, clap::Args)]
+pub struct CloudArgs {
+    #[command(flatten)]
+    target: target::Target,
+    #[command(subcommand)]
+    noun: Noun,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Noun {
+    /// CA certificates of the provisioning service. Emulator only.
+    #[command(subcommand)]
+    Certificate(certificate::CertificateCommand),
+    /// Enrollments of all devices below a CA.
+    #[command(subcommand)]
+    EnrollmentGroup(enrollment_group::EnrollmentGroupCommand),
+    /// Enrollments of one device each.
+    #[command(subcommand)]
+    Enrollment(enrollment::EnrollmentCommand),
+    /// Records of devices that have registered.
+    #[command(subcommand)]
+    Registration(registration::RegistrationCommand),
+    /// Device identities of a hub.
+    #[command(subcommand)]
+    Device(device::DeviceCommand),
+    /// Device twins.
+    #[command(subcommand)]
+    Twin(twin::TwinCommand),
+    /// Direct methods of devices.
+    #[command(subcommand)]
+    Method(method::MethodCommand),
+    /// Messages to devices. Emulator only.
+    #[command(subcommand)]
+    C2d(c2d::C2dCommand),
+    Monitor(monitor::MonitorCommand),
+    /// Misbehaviour on request. Emulator only.
+    #[command(subcommand)]
+    Fault(fault::FaultCommand),
+}
+
+/// Does what the arguments say.
+pub fn cloud(args: CloudArgs) -> anyhow::Result<()> {
+    let CloudArgs { target, noun } = args;
+    match noun {
+        Noun::Certificate(command) => command.run(&target),
+        Noun::EnrollmentGroup(command) => command.run(&target),
+        Noun::Enrollment(command) => command.run(&target),
+        Noun::Registration(command) => command.run(&target),
+        Noun::Device(command) => command.run(&target),
+        Noun::Twin(command) => command.run(&target),
+        Noun::Method(command) => command.run(&target),
+        Noun::C2d(command) => command.run(&target),
+        Noun::Monitor(command) => command.run(&target),
+        Noun::Fault(command) => command.run(&target),
+    }
+}

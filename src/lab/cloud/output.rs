@@ -1,0 +1,89 @@
+//! Results on standard output: JSON, or a table for people.
+
+use std::io::Write;
+
+use serde_json::Value;
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// Indented JSON.
+    #[default]
+    Json,
+    /// The most important columns.
+    Table,
+}
+
+/// A column: its title, and where its value is found (RFC 6901).
+pub(super) type Column = (&'static str, &'static str);
+
+impl OutputFormat {
+    /// Prints one thing, or a list of things.
+    pub(super) fn show(self, value: &Value, columns: &[Column]) -> anyhow::Result<()> {
+        let text = match self {
+            Self::Json => serde_json::to_string_pretty(value)?,
+            Self::Table => table(value, columns),
+        };
+        line(&text);
+        Ok(())
+    }
+}
+
+/// Prints a line; a reader who has gone away is told apart by `false`.
+pub(super) fn line(text: &str) -> bool {
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "{text}").and_then(|()| output.flush()).is_ok()
+}
+
+fn table(value: &Value, columns: &[Column]) -> String {
+    let rows = match value {
+        Value::Array(items) => items.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| columns.iter().map(|(_, pointer)| cell(row.pointer(pointer))).collect())
+        .collect();
+    let widths: Vec<usize> = columns
+        .iter()
+        .enumerate()
+        .map(|(index, (title, _))| {
+            let widest = cells.iter().filter_map(|row| row.get(index)).map(|cell| cell.chars().count()).max();
+            widest.unwrap_or(0).max(title.len())
+        })
+        .collect();
+    let print = |row: Vec<&str>| {
+        let padded = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let rules: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
+    let mut lines = vec![
+        print(columns.iter().map(|(title, _)| *title).collect()),
+        print(rules.iter().map(String::as_str).collect()),
+    ];
+    lines.extend(cells.iter().map(|row| print(row.iter().map(String::as_str).collect())));
+    lines.join("\n")
+}
+
+fn cell(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => "-".into(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_table_is_aligned_and_shows_what_is_absent() {
+        let rows = json!([{"id": "a", "n": {"m": 1}}, {"id": "longer", "n": null}]);
+        assert_eq!(
+            table(&rows, &[("Id", "/id"), ("Number", "/n/m")]),
+            "Id      Number\n------  ------\na       1\nlonger  -"
+        );
+    }
+}

@@ -1,0 +1,218 @@
+//! `check`, `status` and `deprovision` on the built program, without a cloud.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Output;
+
+use serde_json::Value;
+use support::service::{Installation, Manager};
+
+fn json(output: &Output) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON: {text}"))
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// What a check says: verdict, text, mend.
+fn finding(report: &Value, id: &str) -> (String, String, String) {
+    let checks = report["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["id"] == id).unwrap_or_else(|| panic!("no check {id}"));
+    assert!(!check["sentence"].as_str().unwrap().is_empty());
+    let part = |name: &str| check[name].as_str().unwrap_or_default().to_owned();
+    (part("verdict"), part("text"), part("mend"))
+}
+
+#[test]
+fn every_check_says_how_it_stands() {
+    let installation = Installation::new();
+    let output = installation.ask("check", &["--json"]);
+    let report = json(&output);
+    let verdict = |id: &str| finding(&report, id).0;
+    for id in ["configuration", "certificate", "key", "clock", "dns", "assignment", "journal", "disk"] {
+        assert_eq!(verdict(id), "pass", "{id}: {report:#}");
+    }
+    assert!(finding(&report, "certificate").1.starts_with("CN sensor-thl-001, chain of 2, 36"), "{report:#}");
+    let (verdict_tcp, why, mend) = finding(&report, "tcp");
+    assert_eq!(verdict_tcp, "fail");
+    assert!(why.contains("Connection refused") && mend.contains("8883"), "{why}; {mend}");
+    let (skipped, why, _) = finding(&report, "tls");
+    assert_eq!((&*skipped, &*why), ("skip", "not looked at, because tcp did not pass"));
+    assert_eq!(finding(&report, "i2c").1, "switched off (sensors.bme280.enabled)");
+    assert_eq!((&report["failed"], output.status.code()), (&1.into(), Some(1)));
+
+    let shown = text(&installation.ask("check", &[]));
+    assert!(shown.starts_with("✓ configuration: ") && shown.contains("\n✗ tcp: "), "{shown}");
+    assert!(shown.contains("\n    → a firewall between here and there"), "{shown}");
+    assert!(shown.contains("\n- serial: switched off (sensors.gps.enabled)\n"), "{shown}");
+}
+
+#[test]
+fn the_readme_lists_every_check() {
+    let report = json(&Installation::new().ask("check", &["--json"]));
+    let rows = report["checks"].as_array().unwrap().iter().map(|check| {
+        let part = |name: &str| check[name].as_str().unwrap().to_owned();
+        format!("| `{}` | {} |\n", part("id"), part("sentence"))
+    });
+    let readme = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let table: String = rows.collect();
+    assert!(readme.contains(&table), "the README should have\n{table}");
+}
+
+#[test]
+fn what_is_wrong_is_said_with_a_way_to_mend_it() {
+    let installation = Installation::new();
+    let look = |id: &str| finding(&json(&installation.ask("check", &["--json"])), id);
+
+    fs::set_permissions(installation.path("device.key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let (verdict, why, _) = look("key");
+    assert!(verdict == "fail" && why.contains("is open to others (mode 644); run: chmod 600"), "{why}");
+    fs::set_permissions(installation.path("device.key"), fs::Permissions::from_mode(0o600)).unwrap();
+
+    let factory = &installation.factory;
+    factory.ec_key("soon");
+    let soon = factory.device_with_key("soon", "sensor-thl-001", 10);
+    fs::copy(soon.chain, installation.path("chain.pem")).unwrap();
+    let (verdict, why, mend) = look("certificate");
+    assert!(verdict == "warn" && why.contains("9 days left") && mend.starts_with("renew it"), "{why}");
+
+    let leaf = factory.pem("sensor-thl-001");
+    fs::write(installation.path("chain.pem"), &leaf).unwrap();
+    let (verdict, why, mend) = look("certificate");
+    assert!(verdict == "warn" && why.contains("there is no issuer beside the leaf"), "{why}");
+    assert!(mend.starts_with("DPS usually needs the intermediate CA as well: cat"), "{mend}");
+    fs::write(installation.path("chain.pem"), factory.pem("intermediate") + &leaf).unwrap();
+    assert!(look("certificate").1.contains("is out of order: certificate 1"), "{:?}", look("certificate"));
+    assert_eq!(look("key").1, "not looked at, because certificate did not pass");
+
+    installation.configure("[telemetry]\ninterval = 0\n");
+    let report = json(&installation.ask("check", &["--json"]));
+    assert!(
+        finding(&report, "configuration").1.contains("telemetry.interval: 0 s is not between 1 and 86400")
+    );
+    assert_eq!(finding(&report, "disk").0, "skip");
+}
+
+#[test]
+fn buses_that_are_not_there_are_named() {
+    let installation = Installation::new();
+    let more = fs::read_to_string(&installation.config)
+        .unwrap()
+        .replace("[sensors.bme280]\nenabled = false", "[sensors.bme280]\nbus = \"/dev/i2c-99\"")
+        .replace("[sensors.gps]\nenabled = false", "[sensors.gps]\nport = \"/dev/ttyNONE\"");
+    fs::write(&installation.config, more).unwrap();
+    let report = json(&installation.ask("check", &["--json"]));
+    let (verdict, why, _) = finding(&report, "i2c");
+    #[cfg(target_os = "linux")]
+    assert!(
+        verdict == "fail" && why.contains("/dev/i2c-99") && why.contains("enable I2C"),
+        "{verdict}: {why}"
+    );
+    let (verdict, why, _) = finding(&report, "serial");
+    assert!(verdict == "fail" && why.starts_with("cannot open /dev/ttyNONE"), "{verdict}: {why}");
+    assert!(why.contains("is the receiver plugged in, and the UART enabled"), "{why}");
+    assert_eq!(finding(&report, "gps").1, "not looked at, because serial did not pass");
+}
+
+#[test]
+fn a_damaged_journal_and_a_foreign_assignment_are_found() {
+    let installation = Installation::new();
+    fs::create_dir(installation.path("state")).unwrap();
+    fs::write(installation.path("state/journal.db"), "this is no database, and never was one").unwrap();
+    let stored = "{\"hub\": \"old-hub\", \"deviceId\": \"sensor-thl-001\", \"thumbprint\": \"00\", \
+                  \"idScope\": \"0ne00000001\", \"dpsHost\": \"global.azure-devices-provisioning.net\"}";
+    fs::write(installation.path("state/assignment.json"), stored).unwrap();
+    let report = json(&installation.ask("check", &["--json"]));
+    let (verdict, why, _) = finding(&report, "journal");
+    assert!(verdict == "fail" && why.contains("file is not a database"), "{verdict}: {why}");
+    assert_eq!(
+        finding(&report, "assignment").1,
+        "sensor-thl-001 at old-hub, but with another certificate than the present one"
+    );
+    assert!(installation.path("state/journal.db").exists(), "a check changes nothing");
+}
+
+#[test]
+fn status_tells_whether_an_agent_runs_and_how_it_is() {
+    let installation = Installation::new();
+    let nobody = installation.ask("status", &[]);
+    assert_eq!(nobody.status.code(), Some(2));
+    assert!(
+        text(&nobody).starts_with("✗ no agent runs here; start it: systemctl start"),
+        "{}",
+        text(&nobody)
+    );
+
+    let manager = Manager::listen(installation.directory.path());
+    let service = installation.start(&manager);
+    manager.hear("READY=1");
+    service.wait_for_words("nobody listens there");
+    let output = installation.ask("status", &[]);
+    let shown = text(&output);
+    for words in ["✓ all is well", "state         registering, for ", "hub           none"] {
+        assert!(shown.contains(words), "{words:?} is not in\n{shown}");
+    }
+    assert!(shown.contains("certificate   sensor-thl-001, 36"), "{shown}");
+    assert_eq!(output.status.code(), Some(0));
+    let status = json(&installation.ask("status", &["--json"]));
+    assert_eq!((&status["health"], &status["status"]["state"]), (&"well".into(), &"registering".into()));
+
+    let program = env!("CARGO_BIN_EXE_container-tracker");
+    let mut nearby = std::process::Command::new(program);
+    nearby.args(["status", "--config", "tracker.toml"]).current_dir(installation.directory.path());
+    let nearby = nearby.env("RUNTIME_DIRECTORY", "run").output().unwrap();
+    assert_eq!(nearby.status.code(), Some(0), "{}", text(&nearby));
+
+    // The check finds the agent and does not disturb it.
+    let report = json(&installation.ask("check", &["--json"]));
+    assert_eq!(finding(&report, "journal").0, "pass", "{report:#}");
+    // And nothing is taken away from under it.
+    let refused = installation.ask("deprovision", &["--yes"]);
+    assert!(!refused.status.success());
+    assert!(text(&refused).contains("another container-tracker works in"), "{}", text(&refused));
+
+    service.signal("-KILL");
+    let start = std::time::Instant::now();
+    while installation.ask("status", &[]).status.code() != Some(2) {
+        assert!(start.elapsed() < support::service::PATIENCE);
+        // The zombie is buried when the service is dropped; until then it has a process ID.
+        if start.elapsed().as_secs() > 1 {
+            break;
+        }
+    }
+    drop(service);
+    let gone = text(&installation.ask("status", &[]));
+    assert!(gone.starts_with("✗ the agent does not run; this is what it wrote last"), "{gone}");
+}
+
+#[test]
+fn deprovision_forgets_what_it_says() {
+    let installation = Installation::new();
+    let nothing = installation.ask("deprovision", &["--yes"]);
+    assert!(nothing.status.success() && text(&nothing).starts_with("there is nothing to forget"));
+
+    let manager = Manager::listen(installation.directory.path());
+    let service = installation.start(&manager);
+    manager.hear("READY=1");
+    assert!(service.stop().0.success());
+    let assignment = installation.path("state/assignment.json");
+    fs::write(&assignment, "{}").unwrap();
+    let asked = installation.program("deprovision").stdin(std::process::Stdio::null()).output().unwrap();
+    assert!(!asked.status.success() && assignment.exists());
+    assert!(text(&asked).contains("say --yes to mean it"), "{}", text(&asked));
+
+    let done = text(&installation.ask("deprovision", &["--yes", "--journal", "set-aside"]));
+    assert!(done.contains("are forgotten; 1 readings are set aside"), "{done}");
+    assert!(!assignment.exists());
+    assert!(!installation.path("state/journal.db").exists());
+    assert!(installation.path("state/journal.db.old-1").exists());
+    assert!(installation.path("device.key").exists(), "the key is not the agent's to delete");
+}

@@ -1,0 +1,101 @@
+//! The program as a user starts it.
+
+#![cfg(feature = "lab")]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_container-tracker"))
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
+        .collect()
+}
+
+#[test]
+fn simulate_shows_acknowledged_telemetry_from_both_trackers_and_ends_on_ctrl_c() {
+    let mut child =
+        program().args(["simulate", "--json", "--interval", "1"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (mut shown, mut delivered) = (HashSet::new(), HashSet::new());
+    while shown.len() < 2 || delivered.len() < 2 {
+        let line: Value = serde_json::from_str(&lines.next().expect("it goes on").unwrap()).unwrap();
+        let device = line["device"].as_str().unwrap_or_default().to_owned();
+        match line["event"].as_str().unwrap() {
+            "telemetry" => {
+                assert!(line["body"]["temperature"].is_f64() && line["body"]["seq"].is_u64(), "{line}");
+                shown.insert(device);
+            }
+            "delivered" => {
+                delivered.insert(device);
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(shown, HashSet::from(["sensor-thl-001".to_owned(), "sensor-thl-002".to_owned()]));
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    let summary = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap()).last().unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(summary["event"], "summary", "{summary}");
+    assert_eq!((&summary["devices"], &summary["lost"]), (&2.into(), &0.into()), "{summary}");
+    assert_eq!(summary["acknowledged"], summary["received"], "{summary}");
+}
+
+#[test]
+fn the_life_of_a_fleet_goes_as_told() {
+    let output = program().args(["simulate", "--scenario", "lifecycle", "--json"]).output().unwrap();
+    let lines = lines(&output);
+    let failed: Vec<&Value> = lines.iter().filter(|line| line["asExpected"] == false).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+    let verdict = lines.last().unwrap();
+    assert_eq!(
+        (&verdict["event"], &verdict["failed"]),
+        (&"verdict".into(), &serde_json::json!([])),
+        "{verdict}"
+    );
+    assert!(verdict["steps"].as_u64() > Some(10) && output.status.success(), "{verdict}");
+}
+
+#[test]
+fn mistakes_get_a_sentence_and_an_exit_code() {
+    let error = |arguments: &[&str]| {
+        let output = program().args(arguments).output().unwrap();
+        assert!(!output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(error(&["simulate", "--voyage", "atlantis"]).contains("teawamutu-shanghai-cheddar"));
+    assert!(error(&["simulate", "--speed", "-1"]).contains("--speed"));
+    assert!(error(&["simulate", "--replay", "/nowhere.nmea"]).contains("/nowhere.nmea"));
+    assert!(
+        error(&["run", "--config", "/nowhere.toml"]).contains("can't read the configuration /nowhere.toml")
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path().to_str().unwrap();
+    let emulator = ["emulator", "--port", "0", "--directory", directory, "--enroll", "/nowhere.pem"];
+    assert!(error(&emulator).contains("/nowhere.pem"));
+    assert!(error(&["fly"]).contains("unrecognized subcommand"));
+}
+
+#[test]
+fn help_reads_well() {
+    for command in [
+        &["--help"][..],
+        &["simulate", "--help"],
+        &["emulator", "--help"],
+        &["run", "--help"],
+        &["cloud", "--help"],
+    ] {
+        let output = program().args(command).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && text.contains("Usage:"), "{command:?}: {text}");
+    }
+}

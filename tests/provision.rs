@@ -1,0 +1,114 @@
+//! `provision` and `check` on the built program against the local Azure.
+
+#![cfg(all(feature = "lab", unix))]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
+
+mod support;
+
+use std::fs;
+use std::process::Output;
+
+use serde_json::Value;
+use support::openssl::Factory;
+use support::service::{Installation, Manager};
+use tracker_emulator::{AttestationMechanism, Emulator, EnrollmentGroup};
+
+const HUB: &str = "cheese-hub.azure-devices.net";
+const GROUP: &str = "container-trackers";
+
+/// An emulator that has enrolled the factory's intermediate CA, and a device that knows its way there.
+async fn cloud(installation: &Installation) -> Emulator {
+    let emulator = Emulator::builder().port(0).hubs([HUB]).start().await.unwrap();
+    let factory: &Factory = &installation.factory;
+    emulator.dps().certificates().upload_verified("root", &factory.pem("root")).unwrap();
+    let attestation = AttestationMechanism::signing_certificate(factory.pem("intermediate"));
+    emulator.dps().create_enrollment_group(EnrollmentGroup::new(GROUP, attestation)).unwrap();
+    fs::write(installation.path("server-ca.pem"), emulator.server_ca_pem()).unwrap();
+    let config = fs::read_to_string(&installation.config).unwrap();
+    let config = config
+        .replace("localhost:1", &format!("localhost:{}", emulator.port()))
+        .replace("0ne00000001", emulator.id_scope());
+    fs::write(&installation.config, config).unwrap();
+    emulator
+}
+
+async fn ask(installation: &Installation, command: &str, arguments: &[&str]) -> Output {
+    let mut program = installation.program(command);
+    program.args(arguments);
+    tokio::task::spawn_blocking(move || program.output().unwrap()).await.unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_is_provisioned_once_and_the_agent_goes_straight_to_its_hub() {
+    let installation = Installation::new();
+    let emulator = cloud(&installation).await;
+
+    let dry = ask(&installation, "provision", &["--dry-run", "--json"]).await;
+    assert_eq!((dry.status.code(), &json(&dry)["stored"]), (Some(0), &false.into()));
+    assert!(!installation.path("state/assignment.json").exists());
+
+    let output = ask(&installation, "provision", &[]).await;
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text, format!("sensor-thl-001 is assigned to {HUB} (stored)\n"));
+    assert_eq!(output.status.code(), Some(0));
+
+    let report = json(&ask(&installation, "check", &["--json"]).await);
+    let text = |id: &str| {
+        let checks = report["checks"].as_array().unwrap();
+        checks.iter().find(|check| check["id"] == id).unwrap()["text"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(report["failed"], 0, "{report:#}");
+    assert!(text("dps").ends_with("and takes sensor-thl-001"), "{}", text("dps"));
+    assert_eq!(text("assignment"), format!("sensor-thl-001 at {HUB}"));
+    assert!(
+        text("tls").starts_with("TLS 1.3 with localhost, whose certificate leads to CN="),
+        "{}",
+        text("tls")
+    );
+
+    let manager = Manager::listen(installation.directory.path());
+    let service = installation.start(&manager);
+    let heard = tokio::task::spawn_blocking(move || manager.hear(&format!("STATUS=online at {HUB}")));
+    heard.await.unwrap();
+    assert!(!service.log().contains("asking DPS"), "{}", service.log());
+    tokio::task::spawn_blocking(move || service.stop()).await.unwrap();
+    emulator.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_exit_code_tells_the_class_of_the_outcome() {
+    let installation = Installation::new();
+    let emulator = cloud(&installation).await;
+    let config = fs::read_to_string(&installation.config).unwrap();
+    fs::write(&installation.config, config.replace(emulator.id_scope(), "0ne0BAD")).unwrap();
+    let report = json(&ask(&installation, "check", &["--json"]).await);
+    let checks = report["checks"].as_array().unwrap();
+    let dps = checks.iter().find(|check| check["id"] == "dps").unwrap();
+    assert!(
+        dps["text"].as_str().unwrap().ends_with("is the ID scope 0ne0BAD right (dps.id_scope)?"),
+        "{dps}"
+    );
+    assert_eq!(ask(&installation, "provision", &[]).await.status.code(), Some(3));
+    fs::write(&installation.config, config).unwrap();
+
+    emulator.dps().disable_enrollment_group(GROUP).unwrap();
+    let refused = ask(&installation, "provision", &["--json"]).await;
+    assert_eq!((refused.status.code(), &json(&refused)["outcome"]), (Some(3), &"refused".into()));
+    let why = json(&refused)["text"].as_str().unwrap().to_owned();
+    assert!(why.starts_with("DPS refuses this device: the enrollment of this device, or its group"), "{why}");
+
+    emulator.shutdown().await;
+    let unreachable = ask(&installation, "provision", &[]).await;
+    assert_eq!(unreachable.status.code(), Some(5));
+    let text = String::from_utf8(unreachable.stdout).unwrap();
+    assert!(text.starts_with("no hub from DPS: "), "{text}");
+
+    fs::remove_file(installation.path("device.key")).unwrap();
+    let broken = ask(&installation, "provision", &[]).await;
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(String::from_utf8(broken.stderr).unwrap().contains("can't read the private key"));
+}

@@ -1,0 +1,80 @@
+"""Microsoft's Python service SDK for hubs. Messages to devices go by AMQP in it, which the emulator does not speak."""
+
+from azure.iot.hub import IoTHubRegistryManager
+from azure.iot.hub.models import CloudToDeviceMethod, QuerySpecification, Twin, TwinProperties
+from msrest.exceptions import HttpOperationError
+
+from checks import connection_string, run
+
+manager = IoTHubRegistryManager.from_connection_string(connection_string("hub-1", "iothubowner"))
+
+
+def status_of(call):
+    try:
+        call()
+    except HttpOperationError as error:
+        return error.response.status_code
+    return None
+
+
+def python_service_creates_updates_and_deletes_devices():
+    device = manager.create_device_with_sas("py-1", "", "", "enabled")
+    assert device.authentication.symmetric_key.primary_key, device
+    assert status_of(lambda: manager.create_device_with_sas("py-1", "", "", "enabled")) == 409
+    x509 = manager.create_device_with_x509("py-2", "A" * 40, "B" * 40, "disabled")
+    assert x509.authentication.x509_thumbprint.primary_thumbprint == "A" * 40
+    key = device.authentication.symmetric_key
+    updated = manager.update_device_with_sas("py-1", device.etag, key.primary_key, key.secondary_key, "disabled")
+    assert updated.status == "disabled"
+    stale = lambda: manager.update_device_with_sas("py-1", device.etag, key.primary_key, key.secondary_key, "enabled")
+    assert status_of(stale) == 412
+    assert {device.device_id for device in manager.get_devices()} >= {"py-1", "py-2"}
+    assert manager.get_device_registry_statistics().total_device_count >= 2
+    assert manager.get_service_statistics().connected_device_count >= 0
+    assert status_of(lambda: manager.get_device("nobody")) == 404
+    manager.delete_device("py-2")
+    assert status_of(lambda: manager.get_device("py-2")) == 404
+
+
+def python_service_changes_twins():
+    twin = manager.update_twin("py-1", Twin(tags={"a": 1}, properties=TwinProperties(desired={"x": 1})))
+    assert twin.tags == {"a": 1} and twin.properties.desired["x"] == 1
+    stale = twin.etag
+    twin = manager.replace_twin("py-1", Twin(tags={"b": 2}, properties=TwinProperties(desired={"y": 2})))
+    assert twin.tags == {"b": 2} and "x" not in twin.properties.desired
+    assert status_of(lambda: manager.update_twin("py-1", Twin(tags={"c": 3}), stale)) == 412
+
+
+def python_service_queries_with_pages():
+    for number in range(5):
+        manager.create_device_with_sas(f"page-{number}", "", "", "enabled")
+    found, continuation = [], None
+    while True:
+        query = QuerySpecification(query="SELECT * FROM devices WHERE STATUS = 'enabled'")
+        page = manager.query_iot_hub(query, continuation, 2)
+        found += [twin.device_id for twin in page.items or []]
+        continuation = page.continuation_token
+        if not continuation:
+            break
+    assert [name for name in found if name.startswith("page-")] == [f"page-{n}" for n in range(5)], found
+    assert status_of(lambda: manager.query_iot_hub(QuerySpecification(query="SELECT nonsense"))) == 400
+
+
+def python_service_is_told_that_a_device_is_offline():
+    call = lambda: manager.invoke_device_method("py-1", CloudToDeviceMethod(method_name="ping", payload={}))
+    assert status_of(call) == 404
+
+
+def python_service_with_a_wrong_key_is_refused():
+    parts = connection_string("hub-1", "iothubowner").rsplit("SharedAccessKey=", 1)
+    other = IoTHubRegistryManager.from_connection_string(parts[0] + "SharedAccessKey=" + "QUFB" * 8)
+    assert status_of(lambda: other.get_device("py-1")) == 401
+
+
+run(
+    python_service_creates_updates_and_deletes_devices,
+    python_service_changes_twins,
+    python_service_queries_with_pages,
+    python_service_is_told_that_a_device_is_offline,
+    python_service_with_a_wrong_key_is_refused,
+)

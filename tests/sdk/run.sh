@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Runs Microsoft's unmodified SDKs for Python and Node, devices and services, against the emulator.
+#
+#   tests/sdk/run.sh [DIRECTORY]
+#
+# The SDKs are installed by name from PyPI and npm into DIRECTORY (a throw-away one by default). They know only the
+# ports 8883 and 443, which the emulator takes on a loopback address of its own: run it as root, or where low ports are
+# free to all. Prints a line for each check and ends with "N passed, N failed".
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+repository=$(cd "$here/../.." && pwd)
+export EMULATOR_ADDRESS=${EMULATOR_ADDRESS:-127.0.83.53}
+work=${1:-}
+if [ -z "$work" ]; then
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+fi
+mkdir -p "$work"
+
+if ! command -v npm >/dev/null || ! python3 -c 'import ensurepip' 2>/dev/null; then
+  apt-get update -qq
+  apt-get install -qq -y python3-venv nodejs npm >/dev/null
+fi
+if [ ! -x "$work/venv/bin/python" ]; then
+  python3 -m venv "$work/venv"
+fi
+# azure-iot-hub imports six and does not say that it needs it.
+"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check azure-iot-device azure-iot-hub six &
+python_install=$!
+(cd "$work" && npm install --silent --no-audit --no-fund --no-save \
+  azure-iot-provisioning-device azure-iot-provisioning-device-mqtt azure-iot-security-x509 \
+  azure-iot-device azure-iot-device-mqtt azure-iot-provisioning-service azure-iothub >/dev/null) &
+node_install=$!
+cargo build --quiet --manifest-path "$repository/Cargo.toml" -p tracker-emulator --example serve
+binary=$(cargo build --quiet --manifest-path "$repository/Cargo.toml" -p tracker-emulator --example serve \
+  --message-format json | python3 -c '
+import json, sys
+for line in sys.stdin:
+    message = json.loads(line)
+    if message.get("executable") and message["target"]["name"] == "serve":
+        print(message["executable"])')
+wait "$python_install"
+wait "$node_install"
+
+export EMULATOR_LAB=$work/lab
+rm -rf "$EMULATOR_LAB"
+mkdir -p "$EMULATOR_LAB"
+# The emulator lives as long as its input is open.
+mkfifo "$EMULATOR_LAB/input"
+"$binary" "$EMULATOR_LAB" "$EMULATOR_ADDRESS" 8883 443 <"$EMULATOR_LAB/input" >"$EMULATOR_LAB/serve.json" &
+emulator=$!
+exec 9>"$EMULATOR_LAB/input"
+for _ in $(seq 100); do
+  [ -s "$EMULATOR_LAB/serve.json" ] && break
+  kill -0 "$emulator" 2>/dev/null || { echo "the emulator did not start" >&2; exit 1; }
+  sleep 0.1
+done
+
+export PYTHONPATH=$here REQUESTS_CA_BUNDLE=$EMULATOR_LAB/server-ca.pem
+export NODE_EXTRA_CA_CERTS=$EMULATOR_LAB/server-ca.pem NODE_PATH=$work/node_modules
+passed=0
+failed=0
+for suite in python_device.py python_service.py node_device.js node_service.js; do
+  case $suite in
+    *.py) runner=("$work/venv/bin/python" "$here/$suite") ;;
+    *.js) runner=(node --no-deprecation --require "$here/resolve.js" "$here/$suite") ;;
+  esac
+  output=$(timeout 150 "${runner[@]}" 2>&1) || true
+  echo "$output" | grep -v '^RESULT '
+  read -r ok bad < <(echo "$output" | sed -n 's/^RESULT //p' | tail -1) || { ok=0; bad=1; echo "FAILED  $suite did not end"; }
+  passed=$((passed + ok))
+  failed=$((failed + bad))
+done
+exec 9>&-
+wait "$emulator" || true
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,103 @@
+//! The agent as a Linux service: readiness, state, reload, stop, log.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
+
+mod support;
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+use support::service::{Installation, Manager};
+
+#[test]
+fn says_when_it_is_ready_and_feeds_the_watchdog_and_stops_at_once() {
+    let installation = Installation::new();
+    let manager = Manager::listen(installation.directory.path());
+    let service = installation.start(&manager);
+    let before = manager.hear("READY=1");
+    assert!(
+        before.iter().any(|message| message.starts_with("STATUS=asking DPS for a hub")),
+        "the state is told in words: {before:?}"
+    );
+    assert!(installation.path("state/journal.db").exists(), "ready means that the journal is open");
+    for _ in 0..3 {
+        manager.hear("WATCHDOG=1");
+    }
+    let status = fs::read_to_string(installation.path("run/status.json")).unwrap();
+    assert!(status.contains("\"state\": \"registering\""), "{status}");
+
+    let (ended, took) = service.stop();
+    assert!(ended.success());
+    // The promise is 2 s; a loaded machine gets some more.
+    assert!(took < Duration::from_secs(5), "it took {took:?}");
+    manager.hear("STOPPING=1");
+    assert!(!installation.path("run/status.json").exists(), "nobody runs whose status it would be");
+}
+
+#[test]
+fn a_hangup_reloads_and_says_what_it_can_not() {
+    let installation = Installation::new();
+    let manager = Manager::listen(installation.directory.path());
+    let service = installation.start(&manager);
+    manager.hear("READY=1");
+
+    installation.configure("[telemetry]\ninterval = 7\n");
+    service.signal("-HUP");
+    let reloading = manager.hear("RELOADING=1");
+    let reloading = reloading.last().unwrap();
+    #[cfg(target_os = "linux")]
+    assert!(reloading.contains("\nMONOTONIC_USEC="), "{reloading:?}");
+    manager.hear("READY=1");
+    service.wait_for_words("taking in the configuration and the certificates anew");
+
+    // A configuration with a mistake changes nothing, and is told.
+    fs::write(&installation.config, "[dps]\n").unwrap();
+    service.signal("-HUP");
+    manager.hear("RELOADING=1");
+    manager.hear("READY=1");
+    service.wait_for_words("the configuration in force stays, the new one can't be used");
+    service.wait_for_words("missing field `id_scope`");
+
+    installation.configure("");
+    let elsewhere = fs::read_to_string(&installation.config).unwrap().replace("\"state\"", "\"elsewhere\"");
+    fs::write(&installation.config, elsewhere).unwrap();
+    service.signal("-HUP");
+    manager.hear("READY=1");
+    service.wait_for_words("state.directory can't be changed while the agent runs; to change it, restart");
+    assert!(!installation.path("elsewhere").exists());
+
+    // A new certificate is taken at the next reload at the latest.
+    let other = installation.factory.device("sensor-thl-002");
+    fs::copy(other.chain, installation.path("chain.pem")).unwrap();
+    fs::copy(other.key, installation.path("device.key")).unwrap();
+    service.signal("-HUP");
+    service.wait_for_words("device=\"sensor-thl-002\"");
+    assert!(service.stop().0.success());
+}
+
+#[test]
+fn journald_gets_levels_and_no_second_time() {
+    let installation = Installation::new();
+    let log = installation.path("journal.log");
+    let file = File::create(&log).unwrap();
+    let metadata = file.metadata().unwrap();
+    let manager = Manager::listen(installation.directory.path());
+    let mut program = installation.program("run");
+    program.env("JOURNAL_STREAM", format!("{}:{}", metadata.dev(), metadata.ino()));
+    let mut child = program.env("NOTIFY_SOCKET", &manager.path).stderr(file).spawn().unwrap();
+    manager.hear("READY=1");
+    let deadline = std::time::Instant::now() + support::service::PATIENCE;
+    while !fs::read_to_string(&log).unwrap().contains("nobody listens there") {
+        assert!(std::time::Instant::now() < deadline, "{}", fs::read_to_string(&log).unwrap());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let log = fs::read_to_string(&log).unwrap();
+    let line = |words: &str| log.lines().find(|line| line.contains(words)).unwrap_or_default();
+    let started = line("starts");
+    assert!(started.starts_with("<6>container-tracker ") && started.ends_with("device=\"sensor-thl-001\""));
+    assert!(line("nobody listens there").starts_with("<4>no hub from DPS: "), "{log}");
+}

@@ -1,0 +1,113 @@
+//! A journal, and everything it says.
+
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use container_tracker::event::{Event, Events};
+use container_tracker::journal::{Journal, JournalHealth, JournalOptions};
+use container_tracker::reading::{Reading, Stamp};
+use serde_json::json;
+
+/// An open journal.
+pub struct Recorded {
+    journal: Journal,
+    appended: AtomicU64,
+    said: Arc<Mutex<Vec<String>>>,
+}
+
+impl Recorded {
+    /// Opens the journal in a directory.
+    pub fn open(directory: &Path) -> Self {
+        Self::open_in_boot(directory, "boot-1")
+    }
+
+    /// Opens the journal in a directory, in this boot of the machine.
+    pub fn open_in_boot(directory: &Path, boot: &str) -> Self {
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let heard = said.clone();
+        let listener = Arc::new(move |event: &Event| heard.lock().unwrap().push(event.to_string()));
+        let options =
+            JournalOptions { directory: directory.into(), size_bound: 64 * 1024 * 1024, boot: boot.into() };
+        let journal = Journal::open(options, Events::to("test", listener)).unwrap();
+        Self { journal, appended: AtomicU64::new(0), said }
+    }
+
+    /// Appends, faster than any tracker, and lets the journal catch up now and then.
+    pub async fn append(&self, reading: Reading) {
+        self.journal.append(reading);
+        if self.appended.fetch_add(1, Ordering::Relaxed) % 100 == 99 {
+            self.journal.flush().await;
+        }
+    }
+
+    /// How the disk takes it.
+    pub fn health(&self) -> JournalHealth {
+        self.journal.health().borrow().clone()
+    }
+
+    /// All it has said.
+    pub fn story(&self) -> String {
+        self.said.lock().unwrap().join("\n")
+    }
+
+    /// The `n` of all readings, in the order in which they are handed out; they are acknowledged.
+    pub async fn drain(&self) -> Vec<u64> {
+        let mut all = Vec::new();
+        loop {
+            let lease = self.journal.lease(40, stamp(1_000_000)).await;
+            let entries: Vec<_> = lease.newest.into_iter().chain(lease.backlog).collect();
+            if entries.is_empty() {
+                return all;
+            }
+            all.extend(entries.iter().map(|entry| entry.fields["n"].as_u64().unwrap()));
+            let mut seqs = entries.iter().map(|entry| entry.seq).collect();
+            while let Err(again) = self.journal.acknowledge(seqs) {
+                seqs = again;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    }
+}
+
+impl Deref for Recorded {
+    type Target = Journal;
+
+    fn deref(&self) -> &Journal {
+        &self.journal
+    }
+}
+
+/// When the machines of these tests were booted.
+pub fn booted() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_780_000_000, 0).unwrap()
+}
+
+/// So many seconds after that.
+pub fn stamp(seconds: u64) -> Stamp {
+    let utc = booted() + TimeDelta::seconds(seconds as i64);
+    Stamp { utc: Some(utc), monotonic: Duration::from_secs(seconds) }
+}
+
+/// A reading with a number to know it by, one a minute.
+pub fn reading(n: u64) -> Reading {
+    Reading { stamp: stamp(60 * n), fields: fields(n), alerts: Vec::new() }
+}
+
+/// Fields like those of a real one.
+pub fn fields(n: u64) -> serde_json::Map<String, serde_json::Value> {
+    let wave = |period: f64, size: f64| ((n as f64 / period).sin() * size * 100.0).round() / 100.0;
+    let place = |start: f64, step: f64| ((start + step * n as f64 % 30.0) * 1e7).round() / 1e7;
+    let fields = json!({
+        "n": n, "temperature": 4.0 + wave(37.0, 0.8), "humidity": 81.0 + wave(53.0, 6.0),
+        "pressure": 1013.0 + wave(211.0, 12.0),
+        "location": {"lat": place(51.95, 0.000_81), "lon": place(4.05, 0.001_13), "alt": 30.0 + wave(7.0, 2.0)},
+        "speed": 38.0 + wave(11.0, 3.0), "course": 271.0 + wave(17.0, 5.0), "fix": "gps", "satellites": 9 + n % 4,
+        "hdop": 0.9,
+    });
+    let serde_json::Value::Object(fields) = fields else { panic!() };
+    fields
+}
