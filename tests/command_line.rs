@@ -75,9 +75,9 @@ fn mistakes_get_a_sentence_and_an_exit_code() {
     assert!(error(&["simulate", "--voyage", "atlantis"]).contains("teawamutu-shanghai-cheddar"));
     assert!(error(&["simulate", "--speed", "-1"]).contains("--speed"));
     assert!(error(&["simulate", "--replay", "/nowhere.nmea"]).contains("/nowhere.nmea"));
-    assert!(
-        error(&["run", "--config", "/nowhere.toml"]).contains("can't read the configuration /nowhere.toml")
-    );
+    let unreadable = error(&["run", "--config", "/nowhere.toml"]);
+    assert!(unreadable.contains("can't read the configuration /nowhere.toml"), "{unreadable}");
+    assert_eq!(unreadable.matches("No such file").count(), 1, "a cause is told once: {unreadable}");
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path().to_str().unwrap();
     let emulator = ["emulator", "--port", "0", "--directory", directory, "--enroll", "/nowhere.pem"];

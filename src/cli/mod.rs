@@ -78,10 +78,19 @@ pub fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("container-tracker: {error:#}");
+            eprintln!("container-tracker: {}", told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and its causes in one sentence. Many errors name their cause themselves; it is not told twice.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |sentence, link| match (sentence.as_str(), link.to_string()) {
+        ("", text) => text,
+        (so_far, text) if so_far.contains(text.trim_end()) => sentence,
+        (so_far, text) => format!("{so_far}: {text}"),
+    })
 }
 
 /// Waits for Ctrl-C or SIGTERM.

@@ -100,7 +100,10 @@ async fn next_order(
         match reload(path, current, clock, events) {
             Ok(new) => return Some(new),
             Err(error) => {
-                let what = format!("the configuration in force stays, the new one can't be used: {error:#}");
+                let what = format!(
+                    "the configuration in force stays, the new one can't be used: {}",
+                    super::told(&error)
+                );
                 events.emit(Event::Trouble(what));
                 notify.ready();
             }
