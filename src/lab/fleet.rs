@@ -71,7 +71,12 @@ impl Cloud {
 
     /// Makes the certificate of a new device, and its configuration.
     pub fn device(&self, registration_id: &str) -> anyhow::Result<Config> {
-        let credentials = self.factory.device(registration_id, Validity::always())?;
+        self.device_valid(registration_id, Validity::always())
+    }
+
+    /// As [`Self::device`], with a certificate of this validity.
+    pub fn device_valid(&self, registration_id: &str, validity: Validity) -> anyhow::Result<Config> {
+        let credentials = self.factory.device(registration_id, validity)?;
         let directory = self.directory.join(registration_id);
         std::fs::create_dir_all(&directory)
             .with_context(|| format!("can't make the directory {}", directory.display()))?;

@@ -12,6 +12,8 @@
 #[cfg(feature = "lab")]
 pub mod agent;
 pub mod journal;
+#[cfg(feature = "lab")]
+pub mod log;
 pub mod openssl;
 #[cfg(feature = "lab")]
 pub mod proxy;
@@ -21,3 +23,5 @@ pub mod scene;
 pub mod schedule;
 #[cfg(unix)]
 pub mod service;
+#[cfg(feature = "lab")]
+pub mod stage;
