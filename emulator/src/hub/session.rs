@@ -168,10 +168,8 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         match packet {
             Packet::Publish(publish) => self.published(publish)?,
             Packet::PubAck(id) => {
-                if let Some(number) = self.deliveries.remove(&id)
-                    && let Some(entry) = self.hub.0.registry.lock().find(self.device_id)
-                {
-                    entry.queue.complete(number);
+                if let Some(number) = self.deliveries.remove(&id) {
+                    self.complete(number);
                 }
             }
             Packet::Subscribe { packet_id, filters } => self.subscribed(packet_id, &filters)?,
@@ -357,6 +355,13 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         }
     }
 
+    /// A message from the cloud has arrived.
+    fn complete(&self, number: u64) {
+        if let Some(entry) = self.hub.0.registry.change().find(self.device_id) {
+            entry.queue.complete(number);
+        }
+    }
+
     /// Sends the messages that wait for the device, if it is subscribed to them.
     fn deliver_messages(&mut self) {
         let Some(&qos) = self.subscriptions.get(&Filter::DeviceBound) else {
@@ -371,10 +376,10 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
             let Some(delivery) = entry.queue.next(self.device_id, self.connection_id, now) else {
                 return;
             };
-            if qos == QoS::AtMostOnce {
-                entry.queue.complete(delivery.number);
-            }
             drop(registry);
+            if qos == QoS::AtMostOnce {
+                self.complete(delivery.number);
+            }
             let topic = CloudTopic::DeviceBound {
                 device_id: self.device_id.to_owned(),
                 properties: delivery.properties,

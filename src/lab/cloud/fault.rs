@@ -12,7 +12,7 @@ use super::target::Target;
 
 const PATH: &str = "faults";
 
-const COLUMNS: &[Column] = &[
+const COLUMNS: &[Column<'_>] = &[
     ("Id", "/id"),
     ("Fault", "/fault"),
     ("Service", "/service"),
