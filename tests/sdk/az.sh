@@ -5,7 +5,7 @@
 #
 # The Azure CLI is installed from PyPI into DIRECTORY (a throw-away one by default). Its azure-iot extension is in no
 # package registry: it is fetched from Microsoft's extension index, or taken from AZ_IOT_EXTENSION, a wheel or a copy of
-# its sources. Prints a line for each command and ends with "N passed, N failed".
+# its sources. An extension needs a CLI of its time: AZURE_CLI="azure-cli==2.65.0" goes with azure-iot 0.25. Prints a line for each command and ends with "N passed, N failed".
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -22,7 +22,7 @@ export AZURE_CORE_COLLECT_TELEMETRY=false AZURE_CORE_NO_COLOR=true
 
 if [ ! -x "$work/venv/bin/az" ]; then
   python3 -m venv "$work/venv"
-  "$work/venv/bin/pip" install --quiet --disable-pip-version-check azure-cli
+  "$work/venv/bin/pip" install --quiet --disable-pip-version-check "${AZURE_CLI:-azure-cli}" "setuptools<80"
 fi
 az=$work/venv/bin/az
 if [ ! -d "$AZURE_EXTENSION_DIR/azure-iot" ]; then

@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use rustls::pki_types::CertificateDer;
 
-pub(crate) use accept::{Listening, accept};
+pub(crate) use accept::accept;
 pub(crate) use acknowledge::Acknowledger;
 pub(crate) use congestion::{SlowLine, Throttle};
 
