@@ -242,12 +242,14 @@ struct Device {
     identity: Identity,
     config: Config,
     roots: RootCertStore,
+    /// Whether it waits before polls; without that, only for an emulator that assigns at once.
+    patience: bool,
 }
 
 impl Device {
-    fn new(config: Config) -> Self {
+    fn new(config: Config, patience: bool) -> Self {
         let roots = tls::roots(config.connection.roots.as_deref()).unwrap();
-        Self { identity: load(&config), config, roots }
+        Self { identity: load(&config), config, roots, patience }
     }
 
     fn link_options(&self, client_id: &str, username: String) -> LinkOptions {
@@ -266,7 +268,7 @@ impl Device {
         let id = &self.identity.registration_id;
         let username = provisioner::username(&self.config.dps.id_scope, id);
         let mut link = Link::connect(&self.link_options(&id.to_string(), username)).await.unwrap();
-        let assigned = register(&mut link, id.clone()).await;
+        let assigned = register(&mut link, id.clone(), self.patience).await;
         link.close().await;
         let hub =
             self.link_options(&assigned.device_id, session::username(&assigned.hub, &assigned.device_id));
@@ -293,8 +295,8 @@ impl Device {
     }
 }
 
-/// Registers as the agent does, but for the waits before polls: nobody works in them.
-async fn register(link: &mut Link, id: RegistrationId) -> Assignment {
+/// Registers as the agent does; without `patience` it does not wait before polls, where nobody works.
+async fn register(link: &mut Link, id: RegistrationId, patience: bool) -> Assignment {
     link.subscribe([RESPONSE_FILTER.to_owned()]).unwrap();
     let mut registration = Registration::new(id, None);
     let mut now = Duration::ZERO;
@@ -307,6 +309,9 @@ async fn register(link: &mut Link, id: RegistrationId) -> Assignment {
             LinkEvent::Acknowledged(_) => continue,
         };
         if let Step::Wait(until) = step {
+            if patience {
+                tokio::time::sleep(until.saturating_sub(now)).await;
+            }
             now = until;
             step = registration.handle(now, 0.0, Event::Tick);
         }
@@ -338,7 +343,7 @@ async fn provisioning_rate() -> Pace {
     let directory = tempfile::tempdir().unwrap();
     let cloud = cloud(directory.path()).await;
     let devices: Vec<_> =
-        (0..DEVICES).map(|n| Device::new(cloud.device(&format!("device-{n:05}")).unwrap())).collect();
+        (0..DEVICES).map(|n| Device::new(cloud.device(&format!("device-{n:05}")).unwrap(), false)).collect();
     println!(
         "\nprovisioning {DEVICES} devices, {AT_A_TIME} at a time: DPS, hub, twin, first reading acknowledged"
     );
@@ -368,7 +373,7 @@ async fn telemetry_rate() {
     println!("\ntelemetry at QoS 1 of {PUBLISHERS} devices, {WINDOW} messages of each under way");
     let mut tasks = JoinSet::new();
     for n in 0..PUBLISHERS {
-        let device = Device::new(cloud.device(&format!("device-{n:05}")).unwrap());
+        let device = Device::new(cloud.device(&format!("device-{n:05}")).unwrap(), false);
         tasks.spawn(async move { (device.identity.registration_id.to_string(), device.provision().await) });
     }
     let links = tasks.join_all().await;
@@ -414,7 +419,7 @@ async fn memory() {
         let id = format!("device-{n:05}");
         identity(directory.path(), &factory, &id);
         let roots = directory.path().join("server-ca.pem");
-        links.push(Device::new(device_config(&directory.path().join(id), "0ne00000001", roots, port)));
+        links.push(Device::new(device_config(&directory.path().join(id), "0ne00000001", roots, port), true));
     }
     let made = resident("self");
     let connected = futures(links).await;
