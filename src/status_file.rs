@@ -5,7 +5,7 @@
 //! nobody runs whose status it would be.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ impl StatusFile {
     /// Replaces it.
     pub fn write(&self, status: &Value) -> io::Result<()> {
         let temporary = self.path.with_extension("new");
-        serde_json::to_writer_pretty(File::create(&temporary)?, status)?;
+        File::create(&temporary)?.write_all(&serde_json::to_vec_pretty(status)?)?;
         fs::rename(&temporary, &self.path)
     }
 

@@ -1,5 +1,8 @@
+mod numbering;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -8,13 +11,15 @@ use tokio::sync::oneshot;
 use super::disk::{Disk, OpenError, Stored, is_damage};
 use super::leases::Leases;
 use super::memory::{CAPACITY, Memory};
-use super::row::{PROVISIONAL, Row, number_at};
+use super::row::{PROVISIONAL, Row};
 use super::{Entry, JournalHealth, JournalOptions, Lease, Shared};
 use crate::event::{Event, Events};
 use crate::reading::{Reading, Stamp};
 
 /// Readings that come closer together than this share a commit.
 pub(super) const GROUP: Duration = Duration::from_secs(2);
+/// A reading that comes so shortly before a commit is due does not wait for it.
+const EARLY: Duration = Duration::from_millis(250);
 /// Acknowledged rows are deleted when so many have gathered, if no reading comes before.
 const FORGET_AT: usize = 256;
 /// A disk that failed is tried again so often.
@@ -23,8 +28,6 @@ pub(super) const RETRY_DISK: Duration = Duration::from_secs(60);
 pub(super) const LOOK_AT_SIZE: u64 = 64;
 /// Steps of thinning at every look, at the most.
 const STEPS: u32 = 16;
-/// A boot's offset that moves by less is jitter.
-const OFFSET_TOLERANCE_MS: u64 = 2000;
 
 /// What handles ask of the thread.
 #[derive(Debug)]
@@ -112,7 +115,7 @@ impl Worker {
 
     pub(super) fn begin(&mut self, now: Instant) {
         self.open(now);
-        self.shared.changed.notify_one();
+        self.shared.something_changed();
     }
 
     pub(super) fn obey(&mut self, command: Command, now: Instant) {
@@ -127,6 +130,7 @@ impl Worker {
             Command::Release(reply) => {
                 self.leases.release();
                 self.deaf = false;
+                self.shared.something_changed();
                 self.forget(now);
                 let _ = reply.send(());
             }
@@ -159,7 +163,7 @@ impl Worker {
         self.learn_time(reading.stamp, now);
         self.pending.push(Row::new(self.next_seq, self.start, reading));
         self.next_seq += 1;
-        if self.last_commit.is_none_or(|last| now >= last + GROUP) {
+        if self.last_commit.is_none_or(|last| now + EARLY >= last + GROUP) {
             self.commit(now);
         }
     }
@@ -186,7 +190,7 @@ impl Worker {
         }
         self.bound_size(taken, now);
         self.count_backlog();
-        self.shared.changed.notify_one();
+        self.shared.something_changed();
     }
 
     /// A disk that failed is not tried with every reading.
@@ -279,7 +283,10 @@ impl Worker {
             self.leases.take(row.seq);
             lease.newest = Some(self.entry(&row, offset));
         }
-        lease.backlog = self.oldest(limit - lease.newest.iter().len(), now);
+        let room = limit - lease.newest.iter().len();
+        let readable = self.oldest(room, &mut lease.backlog, now);
+        let drained = readable && lease.backlog.len() < room;
+        self.shared.drained.store(drained, Ordering::Release);
         self.shared.stats().sent += (lease.newest.iter().len() + lease.backlog.len()) as u64;
         lease
     }
@@ -292,10 +299,9 @@ impl Worker {
         self.checked(result, now).flatten()
     }
 
-    /// Leases the oldest free rows.
-    fn oldest(&mut self, limit: usize, now: Instant) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        let readable = self.oldest_on_disk(limit, &mut entries, now).is_some();
+    /// Leases the oldest free rows. Whether it could see all that are there.
+    fn oldest(&mut self, limit: usize, entries: &mut Vec<Entry>, now: Instant) -> bool {
+        let readable = self.oldest_on_disk(limit, entries, now).is_some() && !self.unnumbered;
         // What memory keeps is newer than anything on the disk.
         for row in self.memory.after(self.leases.cursor()) {
             if entries.len() == limit {
@@ -306,11 +312,11 @@ impl Worker {
                 self.leases.take(row.seq);
             }
             // The cursor must not pass rows that the disk can't show now.
-            if readable && !self.unnumbered {
+            if readable {
                 self.leases.take_up_to(row.seq);
             }
         }
-        entries
+        readable
     }
 
     /// The disk may not have been able to note what is known of this boot.
@@ -373,69 +379,6 @@ impl Worker {
         let on_disk = self.disk.as_ref().map_or(0, Disk::rows);
         let acknowledged = self.leases.acknowledged().len() as u64;
         self.shared.stats().backlog = (on_disk + self.memory.len()).saturating_sub(acknowledged);
-    }
-
-    fn time_is_known(&self) -> bool {
-        self.next_seq < PROVISIONAL
-    }
-
-    /// Takes note of the time, where it is known: this boot's offset, and numbers that can't have been used before.
-    fn learn_time(&mut self, stamp: Stamp, now: Instant) {
-        let Some(utc) = stamp.utc else { return };
-        let monotonic_ms = i64::try_from(stamp.monotonic.as_millis()).unwrap_or(i64::MAX);
-        let offset = utc.timestamp_millis().saturating_sub(monotonic_ms);
-        if self.offset_ms.is_none_or(|known| known.abs_diff(offset) > OFFSET_TOLERANCE_MS) {
-            self.offset_ms = Some(offset);
-            self.offset_stored = false;
-            if self.may_try(now) {
-                self.store_offset(now);
-            }
-        }
-        if self.time_is_known() {
-            return;
-        }
-        self.shift = PROVISIONAL - number_at(utc).max(self.lowest_seq);
-        self.next_seq -= self.shift;
-        if let Some(first) = self.first_held() {
-            self.number_held(first - self.shift);
-        }
-        self.number_disk(now);
-    }
-
-    /// Whether the disk has this boot's offset, as far as it is known.
-    fn store_offset(&mut self, now: Instant) -> bool {
-        let Some(offset) = self.offset_ms.filter(|_| !self.offset_stored) else { return true };
-        let Some(disk) = &mut self.disk else { return false };
-        let result = disk.set_offset(offset);
-        self.offset_stored = self.checked(result, now).is_some();
-        self.offset_stored
-    }
-
-    /// Gives the disk's provisional rows their final numbers. Those that it can't give now are not sent until it can.
-    fn number_disk(&mut self, now: Instant) -> bool {
-        self.unnumbered = true;
-        while self.unnumbered {
-            let Some(disk) = &mut self.disk else { return false };
-            let result = disk.number_some(self.shift);
-            let Some(count) = self.checked(result, now) else { return false };
-            self.unnumbered = count > 0;
-        }
-        true
-    }
-
-    /// The lowest number that is not on the disk.
-    fn first_held(&self) -> Option<u64> {
-        self.memory.first().or(self.pending.first().map(|row| row.seq))
-    }
-
-    /// Numbers what is not on the disk anew, and gives the next number.
-    fn number_held(&mut self, mut next: u64) -> u64 {
-        self.memory.renumber(&mut next);
-        for row in &mut self.pending {
-            row.seq = next;
-            next += 1;
-        }
-        next
     }
 
     fn open(&mut self, now: Instant) {
