@@ -21,3 +21,5 @@ pub mod scene;
 pub mod schedule;
 #[cfg(unix)]
 pub mod service;
+#[cfg(feature = "pkcs11")]
+pub mod softhsm;
