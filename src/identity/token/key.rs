@@ -1,10 +1,12 @@
 //! The key as rustls knows it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::sign::{Signer, SigningKey};
 use rustls::{OtherError, SignatureAlgorithm, SignatureScheme};
+use tracing::debug;
 
 use super::failed;
 use super::mechanism::CertificateKey;
@@ -65,12 +67,19 @@ impl TokenKey {
 }
 
 impl Inner {
-    fn session(&self) -> std::sync::MutexGuard<'_, Option<Session>> {
+    fn session(&self) -> MutexGuard<'_, Option<Session>> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Signs, over a new session if the present one can't any more.
     fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, TokenError> {
+        let begun = Instant::now();
+        let signature = self.sign_over_any_session(scheme, message)?;
+        debug!("the token has signed in {:.1} ms", begun.elapsed().as_secs_f64() * 1000.0);
+        Ok(signature)
+    }
+
+    /// Signs, over a new session if the present one can't any more.
+    fn sign_over_any_session(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, TokenError> {
         let mut current = self.session();
         if let Some(session) = current.take()
             && let Ok(signature) = session.sign(scheme, message)
