@@ -20,7 +20,7 @@ use serde_json::Value;
 use support::agent::next_message;
 use support::openssl::Factory;
 use support::service::{Installation, Manager, PATIENCE, Service};
-use support::softhsm::SoftHsm;
+use support::softhsm::{PIN, SoftHsm, uri_without_pin};
 use tracker_emulator::{AttestationMechanism, Emulator, EnrollmentGroup};
 
 const HUB: &str = "cheese-hub.azure-devices.net";
@@ -92,7 +92,7 @@ fn each_thing_that_is_wrong_has_its_sentence() {
         text.contains("the token tracker has no private key for pkcs11:token=tracker;object=divice; it has object=device;id=%01"),
         "{text}"
     );
-    let text = with(hsm.uri_without_pin(KEY));
+    let text = with(uri_without_pin(KEY));
     assert!(text.contains("none that it shows without a PIN; add pin-source="), "{text}");
     let text = with(hsm.uri("token=trucker;object=device"));
     assert!(text.contains("no token is there for ") && text.contains("shows \"tracker\" (serial "), "{text}");
@@ -101,13 +101,13 @@ fn each_thing_that_is_wrong_has_its_sentence() {
     let program = env!("CARGO_BIN_EXE_container-tracker");
     let text = with(format!("pkcs11:token=tracker?module-path={program}"));
     assert!(text.starts_with("can't use the PKCS#11 library "), "{text}");
-    let text = with(hsm.uri_without_pin(KEY) + "&pin-source=nowhere.pin");
+    let text = with(uri_without_pin(KEY) + "&pin-source=nowhere.pin");
     assert!(
         text.starts_with("can't read the PIN of pkcs11:") && text.contains("nowhere.pin: No such"),
         "{text}"
     );
     fs::write(installation.path("open.pin"), "1234").unwrap();
-    let text = with(hsm.uri_without_pin(KEY) + "&pin-source=open.pin");
+    let text = with(uri_without_pin(KEY) + "&pin-source=open.pin");
     assert!(text.contains("open.pin is open to others (mode 644); run: chmod 600 "), "{text}");
 
     installation.factory.ec_key("other");
@@ -309,7 +309,7 @@ fn a_wrong_pin_is_shown_to_the_token_once() {
     assert!(refusal(&installation).starts_with("the token tracker refuses the PIN"));
     assert!(refusal(&installation).starts_with("the token tracker refuses the PIN"));
     assert_eq!(hsm.calls("C_Login"), 2);
-    hsm.write_pin(support::softhsm::PIN);
+    hsm.write_pin(PIN);
     assert_eq!(check_key(&installation).0, "pass");
     assert!(!installation.path("state/refused-pin.json").exists());
 }

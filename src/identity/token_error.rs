@@ -139,7 +139,9 @@ pub enum TokenError {
         why: String,
     },
     /// The library has another answer than the one hoped for.
-    #[error("the token of {key} does not answer as it should: {why}; it is tried again")]
+    #[error(
+        "the token of {key} does not answer as it should: {why}; look at its wiring, and at what the library needs to reach it"
+    )]
     Failed {
         /// The key.
         key: String,

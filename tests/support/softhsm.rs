@@ -59,11 +59,7 @@ impl SoftHsm {
 
     /// A URI with the spy before the library, and the PIN's file.
     pub fn uri(&self, path: &str) -> String {
-        format!("{}&pin-source=file:{}", self.uri_without_pin(path), self.path("token.pin").display())
-    }
-
-    pub fn uri_without_pin(&self, path: &str) -> String {
-        format!("pkcs11:{path}?module-path={}", there(&SPIES, "opensc-pkcs11").display())
+        format!("{}&pin-source=file:{}", uri_without_pin(path), self.path("token.pin").display())
     }
 
     pub fn write_pin(&self, pin: &str) {
@@ -110,6 +106,11 @@ impl SoftHsm {
         let output = output.unwrap_or_else(|error| panic!("softhsm2-util: {error}; apt install softhsm2"));
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
+}
+
+/// A URI with the spy before the library.
+pub fn uri_without_pin(path: &str) -> String {
+    format!("pkcs11:{path}?module-path={}", there(&SPIES, "opensc-pkcs11").display())
 }
 
 fn library() -> PathBuf {
