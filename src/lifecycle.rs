@@ -200,6 +200,11 @@ impl Lifecycle {
         self.hub.connected(now);
     }
 
+    /// Whether DPS has assigned the device to its hub since it was last there.
+    pub fn is_just_assigned(&self) -> bool {
+        self.just_assigned
+    }
+
     /// The hub could not be connected to.
     pub fn connect_failed(&mut self, now: Duration, jitter: f64, error: &LinkError) {
         self.waits_for_network = error.kind != LinkErrorKind::Identity;

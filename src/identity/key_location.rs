@@ -18,6 +18,14 @@ pub enum KeyLocation {
 }
 
 impl KeyLocation {
+    /// The PEM file, if it is one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Token(_) => None,
+        }
+    }
+
     /// Relative paths in it are relative to `directory` from now on.
     pub(crate) fn make_relative_to(&mut self, directory: &Path) {
         match self {

@@ -12,6 +12,8 @@
 #[cfg(feature = "lab")]
 pub mod agent;
 pub mod journal;
+#[cfg(feature = "lab")]
+pub mod log;
 pub mod openssl;
 #[cfg(feature = "lab")]
 pub mod proxy;
@@ -23,3 +25,17 @@ pub mod schedule;
 pub mod service;
 #[cfg(feature = "pkcs11")]
 pub mod softhsm;
+#[cfg(feature = "lab")]
+pub mod stage;
+
+/// A pseudo-terminal: the end a receiver would be wired to, and the path of the other.
+#[cfg(target_os = "linux")]
+pub fn pseudo_terminal() -> (std::fs::File, std::path::PathBuf) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    let receiver = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&receiver).unwrap();
+    unlockpt(&receiver).unwrap();
+    let port = ptsname(&receiver, Vec::new()).unwrap();
+    (std::fs::File::from(receiver), port.into_string().unwrap().into())
+}
