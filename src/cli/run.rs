@@ -15,7 +15,7 @@ use crate::clock::{Clock, SystemClock, build_date};
 use crate::config::{Bme280Config, Config, GpsConfig};
 use crate::event::{Event, Events};
 use crate::heartbeat::Vitals;
-use crate::identity::{Identity, IdentityError};
+use crate::identity::{Identity, IdentityError, parse_chain, read_chain, registration_id};
 use crate::notify::Notify;
 use crate::recent::Recent;
 use crate::status_file::StatusFile;
@@ -157,7 +157,11 @@ fn check_identity(config: &Config, clock: &dyn Clock) -> anyhow::Result<String> 
         }
         (Err(_), Some(assignment)) => Ok(assignment.device_id),
         // Ending means to be started again, and each start may cost the token one of the PINs that it forgives.
-        (Err(IdentityError::Token(error)), None) if error.is_about_pin() => Ok("tracker".into()),
+        (Err(IdentityError::Token(error)), None) if error.is_about_pin() => {
+            let path = &config.identity.certificate;
+            let chain = parse_chain(path, &read_chain(path)?)?;
+            Ok(registration_id(path, &chain[0])?.to_string())
+        }
         (Err(error), None) => Err(error.into()),
     }
 }
