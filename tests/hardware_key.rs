@@ -275,6 +275,29 @@ async fn a_device_is_provisioned_and_delivers_with_a_key_that_nobody_has() {
     emulator.shutdown().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewed_certificate_goes_on_with_the_same_key() {
+    let (installation, _hsm) = installation();
+    let emulator = cloud(&installation).await;
+    let manager = Manager::listen(installation.directory.path());
+    let service = Arc::new(installation.start(&manager));
+    wait_for_times(&service, "online at", 1).await;
+
+    let factory = &installation.factory;
+    factory.sign_request(DEVICE, "intermediate", "leaf", 700);
+    fs::write(installation.path("chain.pem"), factory.pem(DEVICE) + &factory.pem("intermediate")).unwrap();
+    wait_for(&service, "the certificate was replaced, connecting with the new one").await;
+    wait_for_times(&service, "online at", 2).await;
+    let shown = ask(&installation, "status", &[]).await;
+    assert!(
+        String::from_utf8_lossy(&shown.stdout).contains("certificate   sensor-thl-001, 699 days"),
+        "{shown:?}"
+    );
+    let service = Arc::into_inner(service).unwrap();
+    tokio::task::spawn_blocking(move || service.stop()).await.unwrap();
+    emulator.shutdown().await;
+}
+
 #[test]
 fn a_wrong_pin_is_shown_to_the_token_once() {
     let (installation, hsm) = installation();
