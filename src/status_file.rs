@@ -4,8 +4,8 @@
 //! it is written less often to spare the SD card. It is replaced atomically and never flushed: after a power cut
 //! nobody runs whose status it would be.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ impl StatusFile {
     #[expect(clippy::disallowed_methods, reason = "after a power cut it tells of an agent that is gone")]
     pub fn write(&self, status: &Value) -> io::Result<()> {
         let temporary = self.path.with_extension("new");
-        fs::write(&temporary, serde_json::to_vec_pretty(status)?)?;
+        File::create(&temporary)?.write_all(&serde_json::to_vec_pretty(status)?)?;
         fs::rename(&temporary, &self.path)
     }
 
