@@ -61,7 +61,8 @@ impl Agent {
             clock: Arc::new(SystemClock::new(true)),
             events: Events::to("test", listener),
             first_wait: Duration::ZERO,
-            timing,
+            // The disk of a computer that runs tests is a slow one.
+            timing: Timing { stop_within: PATIENCE, ..timing },
         };
         let (stop, stopped) = oneshot::channel();
         let started = Instant::now();
