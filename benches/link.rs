@@ -1,6 +1,6 @@
-//! What a start, an hour of readings and a long backlog cost: round trips, bytes on the wire, memory, processor time.
+//! What a start, an idle connection and a long backlog cost: round trips, bytes on the wire, memory.
 //!
-//! `cargo bench --bench link`, or a part of it: `cargo bench --bench link -- trips idle backlog steady`. Figures are counts and ratios where they can be; rates are those of the machine.
+//! `cargo bench --bench link`, or a part of it: `cargo bench --bench link -- trips idle backlog`. Figures are counts and ratios where they can be; rates are those of the machine.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, clippy::unreadable_literal)]
 #![allow(clippy::unnecessary_debug_formatting)]
@@ -9,7 +9,6 @@
 mod support;
 
 use std::fs;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,9 +46,6 @@ fn main() {
             drain().await;
         }
     });
-    if wanted("steady") {
-        steady_state();
-    }
 }
 
 fn heading(text: &str) {
@@ -228,59 +224,6 @@ async fn fill(config: &Config) {
     }
     journal.close().await;
     assert_eq!(journal.stats().taken, BACKLOG);
-}
-
-/// A process with simulated sensors at one reading a second: memory, and processor time a thousand readings.
-fn steady_state() {
-    heading("one reading a second, sensors simulated, in a process of its own");
-    let directory = tempfile::tempdir().unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let cloud = runtime.block_on(Cloud::start(directory.path(), 1)).unwrap();
-    let config = cloud.device("sensor-thl-001").unwrap();
-    let file = directory.path().join("tracker.toml");
-    fs::write(&file, toml(&config)).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_container-tracker"))
-        .args(["simulate", "--speed", "0.001", "--config"])
-        .arg(&file)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let count = || cloud.hub.counters("sensor-thl-001").map_or(0, |counters| counters.received);
-    wait(|| count() >= 10);
-    let (from, ticks) = (count(), ticks(&child));
-    wait(|| count() >= from + 40);
-    let readings = (count() - from) as f64;
-    let seconds = (self::ticks(&child) - ticks) as f64 / 100.0;
-    println!("  {:.2} s of processor time a thousand readings", seconds * 1000.0 / readings);
-    println!("  {} KB resident (laboratory build)", resident(&child.id().to_string()));
-    child.kill().unwrap();
-    child.wait().unwrap();
-}
-
-fn toml(config: &Config) -> String {
-    format!(
-        "[dps]\nid_scope = {:?}\n[identity]\ncertificate = {:?}\nkey = {:?}\n[connection]\nroots = {:?}\ngateway = {:?}\n\
-         [clock]\ntrust_system = true\n[state]\ndirectory = {:?}\n",
-        config.dps.id_scope,
-        config.identity.certificate,
-        config.identity.key,
-        config.connection.roots.as_ref().unwrap(),
-        config.connection.gateway.as_ref().unwrap(),
-        config.state.directory
-    )
-}
-
-fn wait(done: impl Fn() -> bool) {
-    while !done() {
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// User and system time of a process, in hundredths of a second.
-fn ticks(child: &Child) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
 fn resident(process: &str) -> u64 {

@@ -4,7 +4,7 @@
 //! it is written less often to spare the SD card. It is replaced atomically and never flushed: after a power cut
 //! nobody runs whose status it would be.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -45,7 +45,7 @@ impl StatusFile {
     /// Replaces it.
     pub fn write(&self, status: &Value) -> io::Result<()> {
         let temporary = self.path.with_extension("new");
-        serde_json::to_writer_pretty(File::create(&temporary)?, status)?;
+        fs::write(&temporary, serde_json::to_vec_pretty(status)?)?;
         fs::rename(&temporary, &self.path)
     }
 

@@ -6,17 +6,17 @@
 
 mod support;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use container_tracker::config::Config;
 use container_tracker::lab::{Received, device_config};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 use support::agent::{Agent, body, next_message};
 use support::openssl::Factory;
+use support::pseudo_terminal;
 use tracker_emulator::{AttestationMechanism, Emulator, EnrollmentGroup, InitialTwin};
 use tracker_sensors::bme280::RawReading;
 use tracker_sensors::gps::SerialSource;
@@ -54,15 +54,6 @@ async fn cloud(factory: &Factory) -> (Emulator, Config) {
     // A slow machine must not make a batch of readings that this test looks at one by one.
     config.delivery.batch_backlog = false;
     (emulator, config)
-}
-
-/// A pseudo-terminal: the end a receiver would be wired to, and the path of the other.
-fn pseudo_terminal() -> (File, std::path::PathBuf) {
-    let receiver = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&receiver).unwrap();
-    unlockpt(&receiver).unwrap();
-    let port = ptsname(&receiver, Vec::new()).unwrap();
-    (File::from(receiver), port.into_string().unwrap().into())
 }
 
 #[tokio::test(flavor = "multi_thread")]

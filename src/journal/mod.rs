@@ -76,6 +76,7 @@ mod thinning;
 mod worker;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -169,6 +170,8 @@ pub struct Journal {
 #[derive(Debug, Default)]
 struct Shared {
     stats: Mutex<JournalStats>,
+    /// A lease has found all that there is: until something changes there is no need to ask again.
+    drained: AtomicBool,
     changed: Notify,
     health: watch::Sender<JournalHealth>,
 }
@@ -177,6 +180,12 @@ impl Shared {
     fn stats(&self) -> MutexGuard<'_, JournalStats> {
         // No code panics while it holds the lock; if it did, the counts would still be good.
         self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// There may be something to lease that was not there before.
+    fn something_changed(&self) {
+        self.drained.store(false, Ordering::Release);
+        self.changed.notify_one();
     }
 }
 
@@ -201,6 +210,9 @@ impl Journal {
     /// Up to `limit` readings to send that are not being sent yet: the newest, then the others oldest first. Nothing
     /// while the time is not known.
     pub async fn lease(&self, limit: usize, now: Stamp) -> Lease {
+        if self.shared.drained.load(Ordering::Acquire) {
+            return Lease::default();
+        }
         self.ask(|reply| Command::Lease { limit, now, reply }).await
     }
 

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -112,7 +113,7 @@ impl Worker {
 
     pub(super) fn begin(&mut self, now: Instant) {
         self.open(now);
-        self.shared.changed.notify_one();
+        self.shared.something_changed();
     }
 
     pub(super) fn obey(&mut self, command: Command, now: Instant) {
@@ -127,6 +128,7 @@ impl Worker {
             Command::Release(reply) => {
                 self.leases.release();
                 self.deaf = false;
+                self.shared.something_changed();
                 self.forget(now);
                 let _ = reply.send(());
             }
@@ -186,7 +188,7 @@ impl Worker {
         }
         self.bound_size(taken, now);
         self.count_backlog();
-        self.shared.changed.notify_one();
+        self.shared.something_changed();
     }
 
     /// A disk that failed is not tried with every reading.
@@ -279,7 +281,10 @@ impl Worker {
             self.leases.take(row.seq);
             lease.newest = Some(self.entry(&row, offset));
         }
-        lease.backlog = self.oldest(limit - lease.newest.iter().len(), now);
+        let room = limit - lease.newest.iter().len();
+        let readable = self.oldest(room, &mut lease.backlog, now);
+        let drained = readable && lease.backlog.len() < room;
+        self.shared.drained.store(drained, Ordering::Release);
         self.shared.stats().sent += (lease.newest.iter().len() + lease.backlog.len()) as u64;
         lease
     }
@@ -292,10 +297,9 @@ impl Worker {
         self.checked(result, now).flatten()
     }
 
-    /// Leases the oldest free rows.
-    fn oldest(&mut self, limit: usize, now: Instant) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        let readable = self.oldest_on_disk(limit, &mut entries, now).is_some();
+    /// Leases the oldest free rows. Whether it could see all that are there.
+    fn oldest(&mut self, limit: usize, entries: &mut Vec<Entry>, now: Instant) -> bool {
+        let readable = self.oldest_on_disk(limit, entries, now).is_some() && !self.unnumbered;
         // What memory keeps is newer than anything on the disk.
         for row in self.memory.after(self.leases.cursor()) {
             if entries.len() == limit {
@@ -306,11 +310,11 @@ impl Worker {
                 self.leases.take(row.seq);
             }
             // The cursor must not pass rows that the disk can't show now.
-            if readable && !self.unnumbered {
+            if readable {
                 self.leases.take_up_to(row.seq);
             }
         }
-        entries
+        readable
     }
 
     /// The disk may not have been able to note what is known of this boot.

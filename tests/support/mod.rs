@@ -21,3 +21,15 @@ pub mod scene;
 pub mod schedule;
 #[cfg(unix)]
 pub mod service;
+
+/// A pseudo-terminal: the end a receiver would be wired to, and the path of the other.
+#[cfg(target_os = "linux")]
+pub fn pseudo_terminal() -> (std::fs::File, std::path::PathBuf) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    let receiver = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&receiver).unwrap();
+    unlockpt(&receiver).unwrap();
+    let port = ptsname(&receiver, Vec::new()).unwrap();
+    (std::fs::File::from(receiver), port.into_string().unwrap().into())
+}

@@ -5,6 +5,7 @@ mod model;
 mod numbers;
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -90,9 +91,13 @@ impl Bench {
     }
 
     fn lease(&mut self, limit: usize) -> Lease {
+        let drained = self.shared.drained.load(Ordering::Relaxed);
         let (reply, mut answer) = oneshot::channel();
         self.worker.obey(Command::Lease { limit, now: self.clock.stamp(), reply }, self.now);
-        answer.try_recv().unwrap()
+        let lease = answer.try_recv().unwrap();
+        let empty = lease.newest.is_none() && lease.backlog.is_empty();
+        assert!(!drained || empty, "a handle would not have asked for {lease:?}");
+        lease
     }
 
     fn acknowledge(&mut self, seqs: impl IntoIterator<Item = u64>) {
