@@ -25,7 +25,7 @@ pub fn start(level: Level) {
 }
 
 /// Says why the program ends. For journald that is an error, in each of its lines.
-pub fn complain(why: &str) {
+pub(super) fn complain(why: &str) {
     let level = if goes_to_journald() { "<3>" } else { "" };
     for line in format!("container-tracker: {why}").lines() {
         eprintln!("{level}{line}");
