@@ -168,7 +168,7 @@ impl<'a> Session<'a> {
         if room < WINDOW / 2 {
             return Ok(());
         }
-        if self.waiting.is_empty() {
+        if self.waiting.is_empty() && self.kept.journal.has_more() {
             let mode = self.kept.desired.delivery();
             let now = Stamp::now(&*self.kept.status.clock);
             let lease = self.kept.journal.lease(mode.readings(room), now).await;
@@ -190,8 +190,15 @@ impl<'a> Session<'a> {
         self.acknowledged.extend(seqs);
     }
 
-    /// Tells the journal what is acknowledged; a journal that is busy is told later.
+    /// Tells the journal what is acknowledged, once nothing is in flight or much has gathered. A journal that is busy is
+    /// told later.
     fn tell_journal(&mut self) {
+        if self.in_flight.is_empty() || self.acknowledged.len() >= WINDOW / 2 {
+            self.tell_journal_now();
+        }
+    }
+
+    fn tell_journal_now(&mut self) {
         if !self.acknowledged.is_empty() {
             let seqs = std::mem::take(&mut self.acknowledged);
             self.acknowledged = self.kept.journal.acknowledge(seqs).err().unwrap_or_default();
@@ -200,13 +207,13 @@ impl<'a> Session<'a> {
 
     /// Tells the journal everything that is acknowledged, and that the rest must be sent again.
     async fn end(&mut self) {
-        self.tell_journal();
+        self.tell_journal_now();
         for _ in 0..JOURNAL_TRIES {
             if self.acknowledged.is_empty() {
                 break;
             }
             sleep(JOURNAL_PAUSE).await;
-            self.tell_journal();
+            self.tell_journal_now();
         }
         self.kept.journal.release().await;
     }

@@ -207,12 +207,14 @@ impl Journal {
         }
     }
 
+    /// Whether there may be something to lease.
+    pub fn has_more(&self) -> bool {
+        !self.shared.drained.load(Ordering::Acquire)
+    }
+
     /// Up to `limit` readings to send that are not being sent yet: the newest, then the others oldest first. Nothing
     /// while the time is not known.
     pub async fn lease(&self, limit: usize, now: Stamp) -> Lease {
-        if self.shared.drained.load(Ordering::Acquire) {
-            return Lease::default();
-        }
         self.ask(|reply| Command::Lease { limit, now, reply }).await
     }
 

@@ -16,6 +16,8 @@ use crate::reading::{Reading, Stamp};
 
 /// Readings that come closer together than this share a commit.
 pub(super) const GROUP: Duration = Duration::from_secs(2);
+/// A reading that comes so shortly before a commit is due does not wait for it.
+const EARLY: Duration = Duration::from_millis(250);
 /// Acknowledged rows are deleted when so many have gathered, if no reading comes before.
 const FORGET_AT: usize = 256;
 /// A disk that failed is tried again so often.
@@ -161,7 +163,7 @@ impl Worker {
         self.learn_time(reading.stamp, now);
         self.pending.push(Row::new(self.next_seq, self.start, reading));
         self.next_seq += 1;
-        if self.last_commit.is_none_or(|last| now >= last + GROUP) {
+        if self.last_commit.is_none_or(|last| now + EARLY >= last + GROUP) {
             self.commit(now);
         }
     }

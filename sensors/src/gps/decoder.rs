@@ -10,7 +10,7 @@ use super::{Fix, Framer, LineCounts};
 
 /// A pause this long on the line ends an epoch. At 1 Hz and 9600 baud a receiver sends for 0.4 to 0.9 s
 /// without a gap, and a USB adapter holds bytes back for 16 ms at most.
-pub const EPOCH_PAUSE: Duration = Duration::from_millis(200);
+pub const EPOCH_PAUSE: Duration = Duration::from_millis(400);
 
 /// One epoch of the receiver.
 #[derive(Debug, Clone, PartialEq)]
