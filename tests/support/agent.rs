@@ -41,8 +41,10 @@ impl Agent {
         config: Config,
         chip: Option<&Bme280Chip>,
         gps: Option<Box<dyn ByteSource>>,
-        timing: Timing,
+        mut timing: Timing,
     ) -> Self {
+        // The disk of a computer that runs tests is a slow one.
+        timing.stop_within = PATIENCE;
         let events = Arc::new(Mutex::new(Vec::new()));
         let (count, news) = watch::channel(0);
         let heard = events.clone();
@@ -61,8 +63,7 @@ impl Agent {
             clock: Arc::new(SystemClock::new(true)),
             events: Events::to("test", listener),
             first_wait: Duration::ZERO,
-            // The disk of a computer that runs tests is a slow one.
-            timing: Timing { stop_within: PATIENCE, ..timing },
+            timing,
         };
         let (stop, stopped) = oneshot::channel();
         let started = Instant::now();
