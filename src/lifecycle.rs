@@ -21,7 +21,7 @@
 //! | the hub refuses a device that DPS has assigned to it: DPS | 12 | 25 |
 //! | the hub answers, but is ill: DPS | 2 | 4 |
 //! | the hub is lost after just over a minute, again and again: hub | 60 | 60 |
-//! | the kernel says every few seconds that a link is up: hub | 126 | 145 |
+//! | the kernel says every few seconds that a link is up: hub | 16 | 32 |
 
 use std::time::Duration;
 
@@ -35,8 +35,10 @@ use crate::timing::Timing;
 /// So many short connections in a row, cut by the other side: another client uses the same identity.
 const TAKEN_OVER: u32 = 3;
 
-/// A network that comes up wakes a waiting device at most so often.
+/// A network that comes up wakes a waiting device at most so often at first; half as often with every wake that brought no
+/// good spell, until it is as rarely as [`WAKE_AT_LEAST_EVERY`].
 const WAKE_AT_MOST_EVERY: Duration = Duration::from_secs(30);
+const WAKE_AT_LEAST_EVERY: Duration = Duration::from_secs(600);
 
 /// What to do, and not before when.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,6 +99,8 @@ pub struct Lifecycle {
     /// The last failure was the network's, not the service's.
     waits_for_network: bool,
     woken_at: Duration,
+    /// Wakes since the last good spell.
+    wakes: u32,
     /// The hub refused our identity after DPS had just assigned us to it.
     just_assigned: bool,
 }
@@ -117,6 +121,7 @@ impl Lifecycle {
             short_spells: 0,
             waits_for_network: false,
             woken_at: Duration::ZERO,
+            wakes: 0,
             just_assigned: false,
             timing,
         }
@@ -200,6 +205,11 @@ impl Lifecycle {
         self.hub.connected(now);
     }
 
+    /// Whether DPS has assigned the device to its hub since it was last there.
+    pub fn is_just_assigned(&self) -> bool {
+        self.just_assigned
+    }
+
     /// The hub could not be connected to.
     pub fn connect_failed(&mut self, now: Duration, jitter: f64, error: &LinkError) {
         self.waits_for_network = error.kind != LinkErrorKind::Identity;
@@ -241,7 +251,10 @@ impl Lifecycle {
         match (short, kind) {
             (true, LinkErrorKind::Closed) => self.short_spells += 1,
             (true, _) => {}
-            (false, _) => self.short_spells = 0,
+            (false, _) => {
+                self.short_spells = 0;
+                self.wakes = 0;
+            }
         }
         let wait = self.hub.failed(now, jitter);
         // The first loss after a good spell is retried at once, with a second of jitter for the fleet's sake.
@@ -251,10 +264,14 @@ impl Lifecycle {
     }
 
     /// The network is up again: what only it delayed is tried soon, within `jitter` × 2 s for the fleet's sake. The
-    /// backoff goes on where it stands, so a link that flaps wakes nobody often.
+    /// backoff goes on where it stands, and a link that flaps wakes the device ever more rarely.
     pub fn network_up(&mut self, now: Duration, jitter: f64) {
-        if self.waits_for_network && now >= self.woken_at + WAKE_AT_MOST_EVERY {
+        let rarely = WAKE_AT_MOST_EVERY * 2_u32.saturating_pow(self.wakes.saturating_sub(1).min(8));
+        if self.waits_for_network
+            && (self.wakes == 0 || now >= self.woken_at + rarely.min(WAKE_AT_LEAST_EVERY))
+        {
             self.woken_at = now;
+            self.wakes += 1;
             self.not_before = self.not_before.min(now + Duration::from_secs(2).mul_f64(jitter));
         }
     }

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::event::{Event, Events};
 use crate::identity::Identity;
 use crate::lifecycle::{Action, Lifecycle, Loss};
-use crate::link::{Link, LinkError, LinkOptions};
+use crate::link::{Link, LinkError, LinkErrorKind, LinkOptions};
 use crate::session::{Kept, Session};
 use crate::stage::Tls;
 use crate::status::Connection;
@@ -281,9 +281,15 @@ impl Uplink {
 
     fn connect_failed(&mut self, error: &LinkError) {
         let now = self.now();
+        let mut why = error.why.clone();
+        if error.kind == LinkErrorKind::Identity && self.life.is_just_assigned() {
+            why.push_str(
+                ", and DPS has just assigned this device there: is it disabled at the hub, or the hub's quota used up?",
+            );
+        }
         self.life.connect_failed(now, rand::random(), error);
         let again = self.life.next().at.saturating_sub(now);
-        self.events.emit(Event::ConnectLater { why: error.why.clone(), again });
+        self.events.emit(Event::ConnectLater { why, again });
     }
 }
 

@@ -279,11 +279,11 @@ fn a_day_of_flapping() {
 }
 
 #[test]
-fn a_link_that_flaps_every_few_seconds_wakes_the_device_at_most_twice_a_minute() {
+fn a_link_that_flaps_every_few_seconds_wakes_the_device_ever_more_rarely() {
     for hub in [SILENT, flapping::<5>] {
         let world = World { link_up: Some(Duration::from_secs(10)), ..World::new(ASSIGNS, hub) };
         let (busiest, mean) = worst(&world, Some(&assignment()), at_hub);
         println!("up and down for 5 s: hub {mean:.1} an hour, {busiest} in the busiest");
-        assert!(busiest <= 2 * 60 + 25, "{mean} {busiest}");
+        assert!(mean <= 19.0 && busiest <= 36, "{mean} {busiest}");
     }
 }

@@ -131,7 +131,7 @@ impl Emulator {
                 dps.add_hub(hub)?;
             }
         }
-        let config = Arc::new(server_config(Arc::clone(&identity))?);
+        let config = Arc::new(server_config(Arc::clone(&identity), options.tls)?);
         let address = SocketAddr::new(options.listen_address, options.port);
         let max_connections = options.max_connections.max(1);
         let listening = accept(address, config, dps.clone(), events.clone(), max_connections)
@@ -140,7 +140,7 @@ impl Emulator {
         let service = match options.service_port {
             Some(port) => {
                 let address = SocketAddr::new(options.listen_address, port);
-                let config = Arc::new(service_config(Arc::clone(&identity))?);
+                let config = Arc::new(service_config(Arc::clone(&identity), options.tls)?);
                 let listening = rest::listen(address, config, dps.clone(), max_connections).await;
                 Some(listening.map_err(|source| StartError::Listen { address, source })?)
             }

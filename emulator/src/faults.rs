@@ -36,6 +36,9 @@ impl Fault {
             FaultKind::DpsError { status, .. } if !(300..=599).contains(&status) => {
                 Err(format!("the status {status} is not in 300 to 599"))
             }
+            FaultKind::TwinError { status } if !(400..=599).contains(&status) => {
+                Err(format!("the status {status} is not in 400 to 599"))
+            }
             FaultKind::Throttle { per_second: 0 } => Err("perSecond has to be 1 or more".into()),
             _ => Ok(()),
         }
@@ -89,6 +92,11 @@ pub enum FaultKind {
     },
     /// DPS goes on answering `assigning` to status requests.
     NeverAssign,
+    /// A hub answers twin requests, of reading and of reporting, with this status and an error body.
+    TwinError {
+        /// Of the response topic, 400 and above.
+        status: u16,
+    },
     /// The body of a DPS or twin answer is not JSON.
     GarbageBody,
     /// A PUBLISH of `QoS` 1 is taken, and not acknowledged.
@@ -126,6 +134,9 @@ enum Written {
         retry_after_seconds: Option<u64>,
     },
     NeverAssign,
+    TwinError {
+        status: u16,
+    },
     GarbageBody,
     WithholdPubAck,
     DelayPubAck {
@@ -151,6 +162,7 @@ impl From<Written> for FaultKind {
                 Self::DpsError { status, retry_after: retry_after_seconds.map(Duration::from_secs) }
             }
             Written::NeverAssign => Self::NeverAssign,
+            Written::TwinError { status } => Self::TwinError { status },
             Written::GarbageBody => Self::GarbageBody,
             Written::WithholdPubAck => Self::WithholdPubAck,
             Written::DelayPubAck { milliseconds } => Self::DelayPubAck(Duration::from_millis(milliseconds)),
@@ -173,6 +185,7 @@ impl From<FaultKind> for Written {
                 Self::DpsError { status, retry_after_seconds: retry_after.map(|time| time.as_secs()) }
             }
             FaultKind::NeverAssign => Self::NeverAssign,
+            FaultKind::TwinError { status } => Self::TwinError { status },
             FaultKind::GarbageBody => Self::GarbageBody,
             FaultKind::WithholdPubAck => Self::WithholdPubAck,
             FaultKind::DelayPubAck(time) => Self::DelayPubAck { milliseconds: milliseconds(time) },

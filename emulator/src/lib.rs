@@ -97,5 +97,5 @@ pub use keys::SymmetricKey;
 pub use options::{EmulatorBuilder, EmulatorOptions};
 pub use state::StateError;
 pub use subscription::{Subscription, SubscriptionError};
-pub use tls::ServerIdentityError;
+pub use tls::{ServerIdentityError, TlsVersions};
 pub use x509::{CertificateError, X509CertificateInfo};

@@ -5,6 +5,7 @@ use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 use crate::{
     clock::{Clock, SystemClock},
     emulator::{Emulator, StartError},
+    tls::TlsVersions,
 };
 
 /// The port of the service side unless another is asked for.
@@ -30,6 +31,8 @@ pub struct EmulatorOptions {
     pub retry_after: Duration,
     /// How long DPS answers "assigning" before it gives the result.
     pub assigning_time: Duration,
+    /// The versions of TLS to speak; 1.2 and 1.3 by default.
+    pub tls: TlsVersions,
     /// Further DNS names or IP addresses for the server certificate.
     pub extra_server_names: Vec<String>,
     /// Directory (made if need be) where `server-ca.pem` is written, for devices to trust.
@@ -56,6 +59,7 @@ impl Default for EmulatorOptions {
             hub_names: vec!["hub-1".into()],
             retry_after: Duration::from_secs(3),
             assigning_time: Duration::from_secs(1),
+            tls: TlsVersions::All,
             extra_server_names: Vec::new(),
             ca_directory: None,
             state_directory: None,
@@ -125,6 +129,13 @@ impl EmulatorBuilder {
     pub fn dps_timing(mut self, retry_after: Duration, assigning_time: Duration) -> Self {
         self.options.retry_after = retry_after;
         self.options.assigning_time = assigning_time;
+        self
+    }
+
+    /// Speaks these versions of TLS only.
+    #[must_use]
+    pub fn tls(mut self, versions: TlsVersions) -> Self {
+        self.options.tls = versions;
         self
     }
 

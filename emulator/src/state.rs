@@ -6,13 +6,13 @@
 //!    server-ca.pem       the certificate that clients trust
 //!    server-ca-key.pem   its key
 //!    dps.json            access keys, CA certificates, enrollments, registration records, linked hubs
-//!    hubs/{name}.json    access keys, device identities and twins
+//!    hubs/{name}.json    access keys, device identities, twins, and messages that wait for devices
 //! ```
 //!
 //! Every file is written beside its place and moved into it, so a reader sees the old one or the new one, whole. All
 //! are for their owner's eyes alone (mode 0600 on Unix): they hold keys. Changes are written together, half a second
-//! after the first of them, and at shutdown; a kill loses that half second at most. Messages waiting for devices,
-//! counters, faults, and registrations under way are not kept.
+//! after the first of them, and at shutdown; a kill loses that half second at most. Counters, faults, and registrations
+//! under way are not kept.
 
 use std::{
     collections::BTreeMap,

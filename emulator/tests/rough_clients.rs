@@ -11,7 +11,7 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
-use tracker_emulator::{EventKind, Subscription};
+use tracker_emulator::{Emulator, Event, EventKind, Subscription, TlsVersions};
 
 async fn tls_stream(lab: &Lab) -> TlsStream<TcpStream> {
     let credentials = lab.credentials("rough");
@@ -29,7 +29,7 @@ async fn rest(stream: &mut TlsStream<TcpStream>) -> Vec<u8> {
     bytes
 }
 
-async fn refusal(events: &mut Subscription<tracker_emulator::Event>) -> String {
+async fn refusal(events: &mut Subscription<Event>) -> String {
     event(events, |kind| match kind {
         EventKind::ConnectionRefused { reason, .. } | EventKind::HandshakeFailed { reason, .. } => {
             Some(reason.clone())
@@ -100,19 +100,19 @@ async fn the_ca_certificate_is_written_where_the_options_say() {
         extra_server_names: vec!["my-laptop.lan".into(), "192.168.7.7".into()],
         ..tracker_emulator::EmulatorOptions::default()
     };
-    let emulator = tracker_emulator::Emulator::start(options.clone()).await.expect("it starts");
+    let emulator = Emulator::start(options.clone()).await.expect("it starts");
     let written = std::fs::read_to_string(directory.path().join("trust/server-ca.pem")).expect("a file");
     assert_eq!(written, emulator.server_ca_pem());
 
     let taken = tracker_emulator::EmulatorOptions { port: emulator.port(), ..options };
-    let error = tracker_emulator::Emulator::start(taken).await.err().expect("the port is taken");
+    let error = Emulator::start(taken).await.err().expect("the port is taken");
     assert!(error.to_string().contains("is another emulator running?"), "{error}");
     let nameless = tracker_emulator::EmulatorOptions {
         port: 0,
         extra_server_names: vec!["not a näme".into()],
         ..tracker_emulator::EmulatorOptions::default()
     };
-    let error = tracker_emulator::Emulator::start(nameless).await.err().expect("no name");
+    let error = Emulator::start(nameless).await.err().expect("no name");
     assert!(error.to_string().contains("\"not a näme\" cannot stand in the server certificate"), "{error}");
 }
 
@@ -154,6 +154,34 @@ async fn a_resumed_session_brings_its_certificate_along() {
             let kind = stream.get_ref().1.handshake_kind();
             assert_eq!(kind == Some(rustls::HandshakeKind::Resumed), resumed, "{kind:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_version_of_tls_that_is_not_spoken_is_refused_in_the_handshake() {
+    use rustls::version::{TLS12, TLS13};
+    for (spoken, other, versions) in
+        [(&TLS12, &TLS13, TlsVersions::Tls12), (&TLS13, &TLS12, TlsVersions::Tls13)]
+    {
+        let lab = Lab::with(Emulator::builder().tls(versions).start().await.expect("it starts"));
+        let mut events = lab.emulator.events();
+        let connect = async |version, address| {
+            let config = tls(&lab.emulator, None, &[version]);
+            let stream = TcpStream::connect(address).await.expect("a connection");
+            let name = ServerName::try_from("localhost").expect("a name");
+            TlsConnector::from(config).connect(name, stream).await
+        };
+        for address in [lab.emulator.address(), lab.emulator.service_address().expect("a service side")] {
+            let stream = connect(spoken, address).await.expect("TLS");
+            assert_eq!(stream.get_ref().1.protocol_version(), Some(spoken.version));
+            let error = connect(other, address).await.expect_err("refused");
+            assert!(error.to_string().contains("ProtocolVersion"), "{error}");
+        }
+        let reason = event(&mut events, |kind| match kind {
+            EventKind::HandshakeFailed { reason, .. } => Some(reason.clone()),
+            _ => None,
+        });
+        assert!(!reason.await.is_empty());
     }
 }
 

@@ -290,6 +290,21 @@ async fn messages_and_telemetry_pass_by_rest() {
     let (topic, body) = device.message().await;
     assert!(topic.contains("%24.mid=m-1") && topic.contains("colour=red"), "{topic}");
     assert_eq!(body, b"hello");
+    // Names of headers know no case, names of properties do.
+    let headers = [("IOTHUB-APP-Properties", "Colour=red&berth%20no=%C3%A9&flag")];
+    assert_eq!(service.call("POST", "/devices/d1/messages/deviceBound", &headers, "x").await.status, 204);
+    let (topic, _) = device.message().await;
+    assert!(topic.contains("Colour=red&berth%20no=%C3%A9&flag="), "{topic}");
+    for bad in ["%ff", "$.mid=1", "%24.to=x", "=1", "\u{e9}=1"] {
+        let headers = [("iothub-app-properties", bad)];
+        let refused = service.call("POST", "/devices/d1/messages/deviceBound", &headers, "x").await;
+        assert_eq!(
+            (refused.status, refused.header("iothub-errorcode")),
+            (400, Some("ArgumentInvalid")),
+            "{bad}"
+        );
+    }
+    let headers = [("iothub-messageid", "m-1"), ("iothub-app-colour", "red")];
     service.call("PUT", &format!("/devices/away?{VERSION}"), &[], &az_device("away")).await;
     assert_eq!(
         service.call("POST", "/devices/away/messages/deviceBound", &headers, "hello").await.status,

@@ -26,7 +26,14 @@ async fn everything_that_matters_outlives_a_restart() {
     let hub_name = first["registrationState"]["assignedHub"].as_str().expect("a hub").to_owned();
     let hub = lab.emulator.hub(&hub_name).expect("the hub");
     hub.update_twin_desired("d1", json!({"telemetryInterval": 60})).expect("updated");
-    lab.emulator.dps().unlink_hub("hub-2").expect("unlinked");
+    let message = tracker_emulator::CloudToDeviceMessage {
+        body: vec![0, 255],
+        properties: vec![("Colour".into(), "red".into())],
+        ..tracker_emulator::CloudToDeviceMessage::default()
+    };
+    hub.send("d1", message).expect("room");
+    let other = if hub_name.starts_with("hub-1") { "hub-2" } else { "hub-1" };
+    lab.emulator.dps().unlink_hub(other).expect("unlinked");
     let (ca, strings) = (lab.emulator.server_ca_pem(), lab.emulator.connection_strings());
     let twin = hub.twin("d1").expect("the twin");
     let group = lab.emulator.dps().enrollment_group("trackers").expect("the group");
@@ -52,7 +59,12 @@ async fn everything_that_matters_outlives_a_restart() {
     let lab = Lab { emulator, root, factory };
     let mut dial = lab.to_hub("d1", &credentials);
     dial.user_name = Some(format!("{hub_name}/d1/?api-version=2021-04-12"));
-    dial.connect().await.expect("the hub lets in").disconnect().await;
+    let mut device = dial.connect().await.expect("the hub lets in");
+    device.subscribe("devices/d1/messages/devicebound/#").await;
+    let (topic, body) = device.message().await;
+    assert!(topic.contains("Colour=red"), "{topic}");
+    assert_eq!(body, [0, 255]);
+    device.disconnect().await;
     assert_eq!(
         Service::dps(&lab.emulator).get("/enrollmentGroups/trackers?api-version=2021-10-01").await.status,
         200

@@ -98,7 +98,7 @@ fn status_200_is_not_success() {
     );
     let Outcome::Refused(refusal) = disabled else { panic!("{disabled:?}") };
     assert_eq!(refusal.kind, RefusalKind::Disabled);
-    assert_eq!(refusal.to_string(), "the enrollment of this device, or its group, is disabled");
+    assert_eq!(refusal.to_string(), "the enrollment of this device, or its group, is disabled in DPS");
 
     let failed = Device::registering().outcome(
         200,
@@ -108,7 +108,8 @@ fn status_200_is_not_success() {
     let Outcome::Refused(refusal) = failed else { panic!("{failed:?}") };
     assert_eq!(
         refusal.to_string(),
-        "the registration failed (DPS says: error 400207, Custom allocation failed with status code: 400)"
+        "the registration failed: look at the allocation of the enrollment and at the hubs linked to the DPS (DPS says: \
+         error 400207, Custom allocation failed with status code: 400)"
     );
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use serde_json::json;
 use tracker_emulator::{
     AttestationMechanism, Emulator, EmulatorOptions, EnrollmentGroup, Event, InitialTwin, Subscription,
-    SubscriptionError, TelemetryMessage,
+    SubscriptionError, TelemetryMessage, TlsVersions,
 };
 
 use super::cloud::EmulatorFile;
@@ -48,6 +48,9 @@ pub struct EmulatorArgs {
     /// Print what service clients connect with: the connection string of every policy of DPS and hubs.
     #[arg(long)]
     print_connection_strings: bool,
+    /// Speak this version of TLS only. Azure's classic host names speak 1.2.
+    #[arg(long, value_name = "VERSION", value_parser = tls_version)]
+    tls: Option<TlsVersions>,
     /// A further name or address in the server's certificate; repeat it for more.
     #[arg(long, value_name = "NAME")]
     server_name: Vec<String>,
@@ -89,6 +92,7 @@ async fn run(args: EmulatorArgs) -> anyhow::Result<()> {
         id_scope: args.id_scope,
         hub_names: args.hubs,
         retry_after: Duration::from_secs(args.retry_after),
+        tls: args.tls.unwrap_or_default(),
         extra_server_names: server_names,
         ca_directory: Some(args.directory.clone()),
         state_directory: args.state_directory,
@@ -145,6 +149,14 @@ async fn run(args: EmulatorArgs) -> anyhow::Result<()> {
     }
     emulator.shutdown().await;
     Ok(())
+}
+
+fn tls_version(text: &str) -> Result<TlsVersions, String> {
+    match text {
+        "1.2" => Ok(TlsVersions::Tls12),
+        "1.3" => Ok(TlsVersions::Tls13),
+        _ => Err("1.2 or 1.3; without this option, both".into()),
+    }
 }
 
 fn read_twin(path: &PathBuf) -> anyhow::Result<InitialTwin> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::{Value, json};
 use tracker_emulator::pki::{CertificateAuthority, Validity};
-use tracker_emulator::{AttestationMechanism, Emulator, EnrollmentGroup, Hub, InitialTwin};
+use tracker_emulator::{AttestationMechanism, Emulator, EmulatorBuilder, EnrollmentGroup, Hub, InitialTwin};
 
 use crate::config::{
     ClockConfig, Config, ConnectionConfig, DpsConfig, IdentityConfig, SensorsConfig, StateConfig,
@@ -36,15 +36,26 @@ impl Cloud {
     /// Starts the emulator on a free port and enrolls the factory's intermediate CA. `interval` is the initial
     /// `telemetryInterval` in seconds.
     pub async fn start(directory: &Path, interval: u32) -> anyhow::Result<Self> {
-        let root = CertificateAuthority::root("Laboratory Root CA", Validity::always())?;
-        let factory = root.intermediate("Laboratory Intermediate CA", Validity::always())?;
-        let emulator = Emulator::builder()
+        Self::start_with(Self::builder(), directory, interval).await
+    }
+
+    /// The emulator of [`Self::start`], to be changed before [`Self::start_with`].
+    pub fn builder() -> EmulatorBuilder {
+        Emulator::builder()
             .port(0)
             .hubs([Self::HUB])
             .dps_timing(Duration::from_secs(1), Duration::from_millis(500))
-            .start()
-            .await
-            .context("the emulator does not start")?;
+    }
+
+    /// Starts this emulator, which must have the hub [`Self::HUB`].
+    pub async fn start_with(
+        emulator: EmulatorBuilder,
+        directory: &Path,
+        interval: u32,
+    ) -> anyhow::Result<Self> {
+        let root = CertificateAuthority::root("Laboratory Root CA", Validity::always())?;
+        let factory = root.intermediate("Laboratory Intermediate CA", Validity::always())?;
+        let emulator = emulator.start().await.context("the emulator does not start")?;
         let dps = emulator.dps();
         dps.certificates().upload_verified("laboratory-root", &root.certificate_pem())?;
         let attestation = AttestationMechanism::signing_certificate(factory.certificate_pem());
@@ -60,7 +71,12 @@ impl Cloud {
 
     /// Makes the certificate of a new device, and its configuration.
     pub fn device(&self, registration_id: &str) -> anyhow::Result<Config> {
-        let credentials = self.factory.device(registration_id, Validity::always())?;
+        self.device_valid(registration_id, Validity::always())
+    }
+
+    /// As [`Self::device`], with a certificate of this validity.
+    pub fn device_valid(&self, registration_id: &str, validity: Validity) -> anyhow::Result<Config> {
+        let credentials = self.factory.device(registration_id, validity)?;
         let directory = self.directory.join(registration_id);
         std::fs::create_dir_all(&directory)
             .with_context(|| format!("can't make the directory {}", directory.display()))?;

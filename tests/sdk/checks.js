@@ -34,7 +34,7 @@ async function run(checks) {
     } catch (error) {
       failed += 1;
       console.log(`FAILED  ${name}`);
-      console.log(error);
+      console.log(error.stack || error);
     }
   }
   console.log(`RESULT ${passed} ${failed}`);

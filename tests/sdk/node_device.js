@@ -7,6 +7,7 @@ const { Mqtt: ProvisioningTransport } = require('azure-iot-provisioning-device-m
 const { X509Security } = require('azure-iot-security-x509');
 const { Client, Message } = require('azure-iot-device');
 const { Mqtt } = require('azure-iot-device-mqtt');
+const { ProvisioningServiceClient } = require('azure-iot-provisioning-service');
 const { Registry, Client: ServiceClient, ConnectionString, SharedAccessSignature } = require('azure-iothub');
 const { emulator, text, connectionString, withTimeout, run } = require('./checks');
 
@@ -47,6 +48,15 @@ run({
     assert.deepStrictEqual([single.assignedHub, single.deviceId], ['hub-2.azure-devices.net', 'renamed']);
   },
 
+  'node device whose own enrollment is disabled is not assigned': async () => {
+    const attestation = { type: 'x509', x509: { clientCertificates: { primary: { certificate: text('group-device-2.pem').split('-----END CERTIFICATE-----')[0] + '-----END CERTIFICATE-----' } } } };
+    const dps = ProvisioningServiceClient.fromConnectionString(connectionString('emulator-dps', 'provisioningserviceowner'));
+    await dps.createOrUpdateIndividualEnrollment({ registrationId: 'group-device-2', attestation, provisioningStatus: 'disabled' });
+    await assert.rejects(provision('group-device-2'));
+    assert.strictEqual((await dps.getDeviceRegistrationState('group-device-2')).responseBody.status, 'disabled');
+    await dps.deleteIndividualEnrollment('group-device-2');
+  },
+
   'node device lives at its hub': async () => {
     const device = Client.fromConnectionString('HostName=hub-1.azure-devices.net;DeviceId=group-device;x509=true', Mqtt);
     await device.setOptions(credentials('group-device'));
@@ -81,6 +91,12 @@ run({
     const message = await withTimeout(received, 'a message', 20000);
     assert.strictEqual(message.data.toString(), 'hello');
     await device.close();
+
+    const renamed = Client.fromConnectionString('HostName=hub-2.azure-devices.net;DeviceId=renamed;x509=true', Mqtt);
+    await renamed.setOptions(credentials('single-device'));
+    await renamed.open();
+    await renamed.sendEvent(new Message('hello'));
+    await renamed.close();
   },
 
   'node device with a wrong certificate is refused': async () => {

@@ -2,7 +2,8 @@
 'use strict';
 const assert = require('assert');
 const { ProvisioningServiceClient } = require('azure-iot-provisioning-service');
-const { Registry, Client } = require('azure-iothub');
+const { Registry, Client, JobClient } = require('azure-iothub');
+const { NoRetry } = require('azure-iot-common');
 const { connectionString, text, run } = require('./checks');
 
 const dps = ProvisioningServiceClient.fromConnectionString(connectionString('emulator-dps', 'provisioningserviceowner'));
@@ -79,11 +80,46 @@ run({
     assert.strictEqual(removed.isSuccessful, true);
   },
 
+  'node creates, updates, and deletes an individual enrollment with a certificate': async () => {
+    const attestation = { type: 'x509', x509: { clientCertificates: { primary: { certificate: text('single-device.pem') } } } };
+    const created = value(await dps.createOrUpdateIndividualEnrollment({ registrationId: 'node-leaf', deviceId: 'leaf', attestation }));
+    assert.deepStrictEqual([created.deviceId, created.provisioningStatus], ['leaf', 'enabled']);
+    assert.strictEqual(created.attestation.x509.clientCertificates.primary.info.sha256Thumbprint.length, 64);
+    const updated = value(await dps.createOrUpdateIndividualEnrollment({ ...created, provisioningStatus: 'disabled' }));
+    assert.strictEqual(updated.provisioningStatus, 'disabled');
+    assert.strictEqual(await failure(dps.createOrUpdateIndividualEnrollment(created)), 'InvalidEtagError');
+    assert.strictEqual(await failure(dps.deleteIndividualEnrollment(created)), 'InvalidEtagError');
+    assert.strictEqual(value(await dps.getIndividualEnrollment('NODE-leaf')).etag, updated.etag);
+    await dps.deleteIndividualEnrollment('node-leaf');
+    assert.notStrictEqual(await failure(dps.getIndividualEnrollment('node-leaf')), 'none');
+    const empty = { registrationId: 'node-leaf', attestation: { type: 'x509' } };
+    assert.strictEqual(await failure(dps.createOrUpdateIndividualEnrollment(empty)), 'ArgumentError');
+    const tpm = { registrationId: 'node-tpm', attestation: { type: 'tpm', tpm: { endorsementKey: 'QUFB' } } };
+    assert.notStrictEqual(await failure(dps.createOrUpdateIndividualEnrollment(tpm)), 'none');
+  },
+
+  'node pages through enrollment groups': async () => {
+    const ids = [1, 2, 3].map((n) => `node-page-${n}`);
+    for (const id of ids) await dps.createOrUpdateEnrollmentGroup(group(id));
+    const found = await pages(dps.createEnrollmentGroupQuery({ query: 'SELECT * FROM enrollmentGroups' }, 2));
+    assert.deepStrictEqual(found.map((g) => g.enrollmentGroupId).filter((id) => id.startsWith('node-page')), ids);
+    for (const id of ids) await dps.deleteEnrollmentGroup(id);
+  },
+
+  'node is told that a key of DPS is wrong': async () => {
+    const login = connectionString('emulator-dps', 'provisioningserviceowner');
+    const wrong = ProvisioningServiceClient.fromConnectionString(login.replace(/SharedAccessKey=.*/, `SharedAccessKey=${'QUFB'.repeat(8)}`));
+    assert.strictEqual(await failure(wrong.getEnrollmentGroup('sdk')), 'UnauthorizedError');
+  },
+
   'node reads registration records': async () => {
     const records = await pages(dps.createEnrollmentGroupDeviceRegistrationStateQuery({ query: '*' }, 'sdk'));
     assert.ok(records.some((record) => record.registrationId === 'group-device'), JSON.stringify(records));
     const record = value(await dps.getDeviceRegistrationState('group-device'));
     assert.strictEqual(record.status, 'assigned');
+    assert.strictEqual(await failure(dps.deleteDeviceRegistrationState({ ...record, etag: '"stale"' })), 'InvalidEtagError');
+    await dps.deleteDeviceRegistrationState(record);
+    assert.notStrictEqual(await failure(dps.getDeviceRegistrationState('group-device')), 'none');
   },
 
   'node creates, updates, and deletes devices': async () => {
@@ -123,5 +159,35 @@ run({
     assert.strictEqual(await failure(call), 'Error');
     const wrong = Registry.fromConnectionString(hub.replace(/SharedAccessKey=.*/, `SharedAccessKey=${'QUFB'.repeat(8)}`));
     assert.strictEqual(await failure(wrong.get('node-twin')), 'UnauthorizedError');
+  },
+
+  'node makes queries of every kind': async () => {
+    await registry.create({ deviceId: 'node-query' });
+    await registry.updateTwin('node-query', { tags: { berth: 7 } }, '*');
+    const rows = async (text) => pages(registry.createQuery(text, 1));
+    assert.deepStrictEqual(await rows('SELECT deviceId AS id FROM devices WHERE tags.berth > 6'), [{ id: 'node-query' }]);
+    assert.deepStrictEqual(await rows("SELECT COUNT() AS n FROM devices WHERE deviceId = 'node-query'"), [{ n: 1 }]);
+    assert.strictEqual(await failure(rows('SELECT nonsense')), 'ArgumentError');
+    assert.strictEqual(await failure(registry.getTwin('nobody')), 'DeviceNotFoundError');
+    await registry.delete('node-query');
+  },
+
+  'node is refused by name what there is not': async () => {
+    const later = new Date(Date.now() + 60000);
+    const calls = {
+      jobs: () => new Promise((done, failed) => JobClient.fromConnectionString(hub)
+        .scheduleTwinUpdate('j', 'tags.a = 1', { etag: '*' }, later, 60, (error) => (error ? failed(error) : done()))),
+      configurations: () => registry.addConfiguration({ id: 'c', schemaVersion: '1.0', content: {}, targetCondition: '', priority: 1 }),
+      'module identities': () => registry.addModule({ deviceId: 'node-twin', moduleId: 'm' }),
+    };
+    for (const [what, call] of Object.entries(calls)) {
+      const said = await call().then(() => 'none', (error) => `${error.message} ${error.responseBody}`);
+      assert.ok(said.includes('does not implement') && said.includes(what), `${what}: ${said}`);
+    }
+    assert.deepStrictEqual(value(await registry.getModulesOnDevice('node-twin')), []);
+    // Messages to devices go by AMQP, and nobody listens there.
+    const client = Client.fromConnectionString(hub);
+    client.setRetryPolicy(new NoRetry());
+    assert.notStrictEqual(await failure(client.open()), 'none');
   },
 });

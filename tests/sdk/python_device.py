@@ -145,6 +145,23 @@ async def python_device_lives_at_its_hub():
         await device.shutdown()
 
 
+async def python_device_with_an_individual_enrollment_lives_at_its_hub():
+    device = IoTHubDeviceClient.create_from_x509_certificate(
+        x509=credentials("single-device"),
+        hostname="hub-2.azure-devices.net",
+        device_id="renamed",
+        server_verification_cert=CA,
+    )
+    await device.connect()
+    try:
+        await device.send_message("hello")
+        await device.patch_twin_reported_properties({"single": True})
+        twin = await device.get_twin()
+        assert twin["reported"]["single"] is True, twin
+    finally:
+        await device.shutdown()
+
+
 async def python_device_whose_group_is_disabled_is_not_assigned():
     group = dps("GET", "/enrollmentGroups/sdk")
     group["provisioningStatus"] = "disabled"
@@ -173,6 +190,7 @@ run(
     python_device_is_provisioned_through_a_group,
     python_device_is_provisioned_through_an_individual_enrollment,
     python_device_lives_at_its_hub,
+    python_device_with_an_individual_enrollment_lives_at_its_hub,
     python_device_whose_group_is_disabled_is_not_assigned,
     python_device_with_a_symmetric_key_connects,
 )

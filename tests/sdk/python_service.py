@@ -1,8 +1,19 @@
 """Microsoft's Python service SDK for hubs. Messages to devices go by AMQP in it, which the emulator does not speak."""
 
-from azure.iot.hub import IoTHubRegistryManager
-from azure.iot.hub.models import CloudToDeviceMethod, QuerySpecification, Twin, TwinProperties
+import time
+
+from azure.iot.hub import IoTHubConfigurationManager, IoTHubHttpRuntimeManager, IoTHubJobManager, IoTHubRegistryManager
+from azure.iot.hub.models import (
+    CloudToDeviceMethod,
+    Configuration,
+    ExportImportDevice,
+    JobProperties,
+    QuerySpecification,
+    Twin,
+    TwinProperties,
+)
 from msrest.exceptions import HttpOperationError
+from uamqp.errors import AMQPConnectionError
 
 from checks import connection_string, run
 
@@ -60,6 +71,55 @@ def python_service_queries_with_pages():
     assert status_of(lambda: manager.query_iot_hub(QuerySpecification(query="SELECT nonsense"))) == 400
 
 
+def python_service_projects_and_aggregates():
+    rows = lambda text: manager.query_iot_hub(QuerySpecification(query=text)).items
+    assert len(rows("SELECT deviceId FROM devices WHERE deviceId IN ['page-1', 'page-3', 'nobody']")) == 2
+    assert len(rows("SELECT COUNT() AS n FROM devices")) == 1
+
+
+def python_service_makes_devices_in_bulk():
+    devices = [ExportImportDevice(id=f"bulk-{n}", import_mode="create", status="enabled") for n in range(3)]
+    assert manager.bulk_create_or_update_devices(devices).is_successful
+    again = manager.bulk_create_or_update_devices(devices)
+    assert not again.is_successful and len(again.errors) == 3, again
+    for device in devices:
+        device.import_mode = "delete"
+    assert manager.bulk_create_or_update_devices(devices).is_successful
+    assert status_of(lambda: manager.get_device("bulk-0")) == 404
+
+
+def python_service_is_refused_by_name_what_there_is_not():
+    assert manager.get_modules("py-1") == []
+    login = connection_string("hub-1", "iothubowner")
+    jobs = IoTHubJobManager.from_connection_string(login)
+    configurations = IoTHubConfigurationManager.from_connection_string(login)
+    refusals = {
+        "module identities": lambda: manager.create_module_with_sas("py-1", "m", "", "", ""),
+        "jobs": lambda: jobs.create_import_export_job(JobProperties(type="export")),
+        "configurations": lambda: configurations.create_configuration(Configuration(id="c")),
+        "feedback": lambda: IoTHubHttpRuntimeManager.from_connection_string(login).receive_feedback_notification(),
+    }
+    for what, refusal in refusals.items():
+        try:
+            refusal()
+        except HttpOperationError as error:
+            assert error.response.status_code == 501, (what, error)
+            assert "does not implement" in error.response.text and what in error.response.text, error.response.text
+        else:
+            raise AssertionError(f"{what} are not refused")
+
+
+def python_service_cannot_send_messages_to_devices_which_go_by_amqp():
+    start = time.monotonic()
+    try:
+        manager.send_c2d_message("py-1", "hello")
+    except AMQPConnectionError:
+        # Nobody listens there; the SDK says so instead of waiting.
+        assert time.monotonic() - start < 30
+    else:
+        raise AssertionError("a message was taken that nobody delivers")
+
+
 def python_service_is_told_that_a_device_is_offline():
     call = lambda: manager.invoke_device_method("py-1", CloudToDeviceMethod(method_name="ping", payload={}))
     assert status_of(call) == 404
@@ -75,6 +135,10 @@ run(
     python_service_creates_updates_and_deletes_devices,
     python_service_changes_twins,
     python_service_queries_with_pages,
+    python_service_projects_and_aggregates,
+    python_service_makes_devices_in_bulk,
+    python_service_is_refused_by_name_what_there_is_not,
+    python_service_cannot_send_messages_to_devices_which_go_by_amqp,
     python_service_is_told_that_a_device_is_offline,
     python_service_with_a_wrong_key_is_refused,
 )

@@ -2,10 +2,12 @@
 # Runs Microsoft's unmodified SDKs for Python and Node, devices and services, against the emulator.
 #
 #   tests/sdk/run.sh [DIRECTORY]
+#   SUITES="python_device.py node_device.js" tests/sdk/run.sh    # not all of them
 #
-# The SDKs are installed by name from PyPI and npm into DIRECTORY (a throw-away one by default). They know only the
-# ports 8883 and 443, which the emulator takes on a loopback address of its own: run it as root, or where low ports are
-# free to all. Prints a line for each check and ends with "N passed, N failed".
+# The SDKs are installed by name from PyPI and npm into DIRECTORY (a throw-away one by default), Python and Node by apt
+# where they are missing. The SDKs know only the ports 8883 and 443, which the emulator takes on a loopback address of
+# its own, with the help of sudo where low ports are not free to all. Prints a line for each check and ends with
+# "N passed, N failed".
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,9 +20,17 @@ if [ -z "$work" ]; then
 fi
 mkdir -p "$work"
 
-if ! command -v npm >/dev/null || ! python3 -c 'import ensurepip' 2>/dev/null; then
-  apt-get update -qq
-  apt-get install -qq -y python3-venv nodejs npm >/dev/null
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+packages=()
+python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
+command -v node >/dev/null || packages+=(nodejs)
+command -v npm >/dev/null || packages+=(npm)
+if [ "${#packages[@]}" -gt 0 ]; then
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${packages[@]}" >/dev/null
 fi
 if [ ! -x "$work/venv/bin/python" ]; then
   python3 -m venv "$work/venv"
@@ -32,9 +42,8 @@ python_install=$!
   azure-iot-provisioning-device azure-iot-provisioning-device-mqtt azure-iot-security-x509 \
   azure-iot-device azure-iot-device-mqtt azure-iot-provisioning-service azure-iothub >/dev/null) &
 node_install=$!
-cargo build --quiet --manifest-path "$repository/Cargo.toml" -p tracker-emulator --example serve
-binary=$(cargo build --quiet --manifest-path "$repository/Cargo.toml" -p tracker-emulator --example serve \
-  --message-format json | python3 -c '
+binary=$(cargo build --quiet --locked --manifest-path "$repository/Cargo.toml" -p tracker-emulator --example serve \
+  --message-format json-render-diagnostics | python3 -c '
 import json, sys
 for line in sys.stdin:
     message = json.loads(line)
@@ -48,7 +57,10 @@ rm -rf "$EMULATOR_LAB"
 mkdir -p "$EMULATOR_LAB"
 # The emulator lives as long as its input is open.
 mkfifo "$EMULATOR_LAB/input"
-"$binary" "$EMULATOR_LAB" "$EMULATOR_ADDRESS" 8883 443 <"$EMULATOR_LAB/input" >"$EMULATOR_LAB/serve.json" &
+free_ports=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null || echo 1024)
+with_rights=()
+if [ "$(id -u)" -ne 0 ] && [ "$free_ports" -gt 443 ]; then with_rights=(sudo); fi
+"${with_rights[@]}" "$binary" "$EMULATOR_LAB" "$EMULATOR_ADDRESS" 8883 443 <"$EMULATOR_LAB/input" >"$EMULATOR_LAB/serve.json" &
 emulator=$!
 exec 9>"$EMULATOR_LAB/input"
 for _ in $(seq 100); do
@@ -61,7 +73,7 @@ export PYTHONPATH=$here REQUESTS_CA_BUNDLE=$EMULATOR_LAB/server-ca.pem
 export NODE_EXTRA_CA_CERTS=$EMULATOR_LAB/server-ca.pem NODE_PATH=$work/node_modules
 passed=0
 failed=0
-for suite in python_device.py python_service.py node_device.js node_service.js; do
+for suite in ${SUITES:-python_device.py python_service.py node_device.js node_service.js}; do
   case $suite in
     *.py) runner=("$work/venv/bin/python" "$here/$suite") ;;
     *.js) runner=(node --no-deprecation --require "$here/resolve.js" "$here/$suite") ;;

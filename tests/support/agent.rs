@@ -61,7 +61,7 @@ impl Agent {
                 .map(|chip| EnvironmentSensor::new(chip.clone(), chip.delay(), Settings::default())),
             gps: gps.map(|source| Receiver::new(source, settings)),
             clock: Arc::new(SystemClock::new(true)),
-            events: Events::to("test", listener),
+            events: Events::log("test").and_to(listener),
             first_wait: Duration::ZERO,
             timing,
         };

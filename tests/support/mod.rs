@@ -12,6 +12,8 @@
 #[cfg(feature = "lab")]
 pub mod agent;
 pub mod journal;
+#[cfg(feature = "lab")]
+pub mod log;
 pub mod openssl;
 #[cfg(feature = "lab")]
 pub mod proxy;
@@ -21,6 +23,8 @@ pub mod scene;
 pub mod schedule;
 #[cfg(unix)]
 pub mod service;
+#[cfg(feature = "lab")]
+pub mod stage;
 
 /// A pseudo-terminal: the end a receiver would be wired to, and the path of the other.
 #[cfg(target_os = "linux")]

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use tracker_protocol::PropertyBag;
@@ -37,6 +38,17 @@ pub struct CloudToDeviceMessage {
     pub expiry_time: Option<DateTime<Utc>>,
 }
 
+/// A message that waits, as it is kept over a restart.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct KeptMessage {
+    #[serde(flatten)]
+    message: CloudToDeviceMessage,
+    /// In place of the message's own, which is empty here.
+    body_base64: String,
+    expires: DateTime<Utc>,
+    deliveries: u32,
+}
+
 /// A message on its way.
 #[derive(Debug)]
 struct Queued {
@@ -65,6 +77,28 @@ pub(super) struct Delivery {
 }
 
 impl MessageQueue {
+    pub(super) fn restore(kept: Vec<KeptMessage>) -> Self {
+        let mut queue = Self::default();
+        for KeptMessage { mut message, body_base64, expires, deliveries } in kept {
+            // A body that somebody has spoilt is an empty one.
+            message.body = STANDARD.decode(body_base64).unwrap_or_default();
+            queue.numbers += 1;
+            let number = queue.numbers;
+            queue.waiting.push_back(Queued { number, message, expires, deliveries, given_to: None });
+        }
+        queue
+    }
+
+    pub(super) fn keep(&self) -> Vec<KeptMessage> {
+        let keep = |queued: &Queued| KeptMessage {
+            message: CloudToDeviceMessage { body: Vec::new(), ..queued.message.clone() },
+            body_base64: STANDARD.encode(&queued.message.body),
+            expires: queued.expires,
+            deliveries: queued.deliveries,
+        };
+        self.waiting.iter().map(keep).collect()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }

@@ -203,12 +203,12 @@ impl Hub {
 
     /// Forgets the messages that wait for a device; tells how many there were.
     pub fn purge_messages(&self, device_id: &str) -> Result<usize, HubError> {
-        self.0.registry.lock().entry(device_id).map(|entry| entry.queue.purge())
+        self.0.registry.change().entry(device_id).map(|entry| entry.queue.purge())
     }
 
     /// Queues a message for a device; it is delivered as soon as the device is connected and subscribed.
     pub fn send(&self, device_id: &str, message: CloudToDeviceMessage) -> Result<(), HubError> {
-        let mut registry = self.0.registry.lock();
+        let mut registry = self.0.registry.change();
         let entry = registry.entry(device_id)?;
         entry.queue.push(device_id, message, self.0.clock.now())?;
         if let Some(connection) = &entry.connection {

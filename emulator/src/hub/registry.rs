@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{
     HubError,
-    c2d::MessageQueue,
+    c2d::{KeptMessage, MessageQueue},
     connection::{Handle, Subscriptions},
     model::{Authentication, ConnectionState, Device, DeviceStatus, Twin, TwinProperties},
     section::Section,
@@ -82,6 +82,8 @@ pub(super) struct KeptDevice {
     identity: IdentityRecord,
     twin: TwinRecord,
     last_activity: DateTime<Utc>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    messages: Vec<KeptMessage>,
 }
 
 /// One device.
@@ -109,8 +111,11 @@ pub(super) struct Registry {
 
 impl Registry {
     pub(super) fn restore(devices: Vec<KeptDevice>) -> Self {
-        let restore =
-            |kept: KeptDevice| (kept.device_id, Entry::new(kept.identity, kept.twin, kept.last_activity));
+        let restore = |kept: KeptDevice| {
+            let mut entry = Entry::new(kept.identity, kept.twin, kept.last_activity);
+            entry.queue = MessageQueue::restore(kept.messages);
+            (kept.device_id, entry)
+        };
         Self { devices: devices.into_iter().map(restore).collect(), ..Self::default() }
     }
 
@@ -120,6 +125,7 @@ impl Registry {
             identity: entry.identity.clone(),
             twin: entry.twin.clone(),
             last_activity: entry.last_activity,
+            messages: entry.queue.keep(),
         };
         self.devices.iter().map(keep).collect()
     }

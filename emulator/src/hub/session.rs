@@ -168,10 +168,8 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         match packet {
             Packet::Publish(publish) => self.published(publish)?,
             Packet::PubAck(id) => {
-                if let Some(number) = self.deliveries.remove(&id)
-                    && let Some(entry) = self.hub.0.registry.lock().find(self.device_id)
-                {
-                    entry.queue.complete(number);
+                if let Some(number) = self.deliveries.remove(&id) {
+                    self.complete(number);
                 }
             }
             Packet::Subscribe { packet_id, filters } => self.subscribed(packet_id, &filters)?,
@@ -272,36 +270,48 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
     }
 
     fn twin_requested(&mut self, request_id: String) {
-        if !self.has_api_version {
-            return self.twin_refused(request_id, "the user name of this connection has no api-version");
+        if let Some((status, why)) = self.twin_barred() {
+            return self.twin_refused(status, request_id, why);
         }
         match self.hub.twin_for_device(self.device_id) {
             Ok(twin) => self.answer_twin(200, request_id, None, twin.to_string()),
-            Err(error) => self.twin_refused(request_id, &error.to_string()),
+            Err(error) => self.twin_refused(400, request_id, &error.to_string()),
         }
+    }
+
+    /// Why this connection can make no twin requests at all.
+    fn twin_barred(&self) -> Option<(u16, &'static str)> {
+        if !self.has_api_version {
+            return Some((400, "the user name of this connection has no api-version"));
+        }
+        let injected = |kind: &FaultKind| match kind {
+            FaultKind::TwinError { status } => Some((*status, "a fault was asked for")),
+            _ => None,
+        };
+        self.hub.0.faults.take(self.place(), injected)
     }
 
     fn reported(&mut self, request_id: String, payload: &[u8]) {
-        if !self.has_api_version {
-            return self.twin_refused(request_id, "the user name of this connection has no api-version");
+        if let Some((status, why)) = self.twin_barred() {
+            return self.twin_refused(status, request_id, why);
         }
         let Ok(Value::Object(patch)) = serde_json::from_slice(payload) else {
-            return self.twin_refused(request_id, "the body is not a JSON object");
+            return self.twin_refused(400, request_id, "the body is not a JSON object");
         };
         match self.hub.patch_reported(self.device_id, &patch) {
             Ok(version) => self.answer_twin(204, request_id, Some(version), String::new()),
-            Err(error) => self.twin_refused(request_id, &error.to_string()),
+            Err(error) => self.twin_refused(400, request_id, &error.to_string()),
         }
     }
 
-    fn twin_refused(&mut self, request_id: String, why: &str) {
+    fn twin_refused(&mut self, status: u16, request_id: String, why: &str) {
         let body = json!({
-            "errorCode": 400_004,
+            "errorCode": if status == 400 { 400_004 } else { u32::from(status) * 1000 + 1 },
             "trackingId": guid(),
             "message": why,
             "timestampUtc": wire_time::print(self.hub.0.clock.now()),
         });
-        self.answer_twin(400, request_id, None, body.to_string());
+        self.answer_twin(status, request_id, None, body.to_string());
     }
 
     fn answer_twin(&mut self, status: u16, request_id: String, version: Option<u64>, body: String) {
@@ -345,6 +355,13 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         }
     }
 
+    /// A message from the cloud has arrived.
+    fn complete(&self, number: u64) {
+        if let Some(entry) = self.hub.0.registry.change().find(self.device_id) {
+            entry.queue.complete(number);
+        }
+    }
+
     /// Sends the messages that wait for the device, if it is subscribed to them.
     fn deliver_messages(&mut self) {
         let Some(&qos) = self.subscriptions.get(&Filter::DeviceBound) else {
@@ -359,10 +376,10 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
             let Some(delivery) = entry.queue.next(self.device_id, self.connection_id, now) else {
                 return;
             };
-            if qos == QoS::AtMostOnce {
-                entry.queue.complete(delivery.number);
-            }
             drop(registry);
+            if qos == QoS::AtMostOnce {
+                self.complete(delivery.number);
+            }
             let topic = CloudTopic::DeviceBound {
                 device_id: self.device_id.to_owned(),
                 properties: delivery.properties,

@@ -6,17 +6,48 @@ mod server_identity;
 
 use std::sync::Arc;
 
-use rustls::{ServerConfig, crypto::ring};
+use rustls::{
+    ServerConfig, SupportedProtocolVersion,
+    crypto::ring,
+    version::{TLS12, TLS13},
+};
 
 pub use server_identity::ServerIdentityError;
 pub(crate) use server_identity::{KeptAuthority, ServerIdentity};
 
-/// The configuration for accepting connections as `identity`: TLS 1.2 and 1.3 with `ring`.
-pub(crate) fn server_config(identity: Arc<ServerIdentity>) -> Result<ServerConfig, rustls::Error> {
+/// The versions of TLS that the emulator speaks, on both of its ports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TlsVersions {
+    /// 1.2 and 1.3, as the client prefers.
+    #[default]
+    All,
+    /// 1.2 alone: what DPS and the hubs with names in `azure-devices.net` speak.
+    Tls12,
+    /// 1.3 alone.
+    Tls13,
+}
+
+impl TlsVersions {
+    fn supported(self) -> &'static [&'static SupportedProtocolVersion] {
+        static ALL: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
+        match self {
+            Self::All => &ALL,
+            Self::Tls13 => &ALL[..1],
+            Self::Tls12 => &ALL[1..],
+        }
+    }
+}
+
+/// The configuration for accepting connections as `identity`.
+pub(crate) fn server_config(
+    identity: Arc<ServerIdentity>,
+    versions: TlsVersions,
+) -> Result<ServerConfig, rustls::Error> {
     let provider = Arc::new(ring::default_provider());
     let verifier = client_certificate::ProofOfPossession::new(provider.signature_verification_algorithms);
     let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .with_protocol_versions(versions.supported())?
         .with_client_cert_verifier(Arc::new(verifier))
         .with_cert_resolver(identity);
     config.ticketer = ring::Ticketer::new()?;
@@ -24,9 +55,12 @@ pub(crate) fn server_config(identity: Arc<ServerIdentity>) -> Result<ServerConfi
 }
 
 /// The configuration of the service side: its clients prove themselves by tokens, so no certificate is asked for.
-pub(crate) fn service_config(identity: Arc<ServerIdentity>) -> Result<ServerConfig, rustls::Error> {
+pub(crate) fn service_config(
+    identity: Arc<ServerIdentity>,
+    versions: TlsVersions,
+) -> Result<ServerConfig, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .with_protocol_versions(versions.supported())?
         .with_no_client_auth()
         .with_cert_resolver(identity);
     config.ticketer = ring::Ticketer::new()?;

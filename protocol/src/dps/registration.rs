@@ -140,14 +140,18 @@ pub enum RefusalKind {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            RefusalKind::Disabled => "the enrollment of this device, or its group, is disabled",
+            RefusalKind::Disabled => "the enrollment of this device, or its group, is disabled in DPS",
             RefusalKind::Unauthorized => {
                 "no enrollment accepts this certificate: it is not enrolled, not trusted (chain incomplete, or its CA \
                  not verified) or expired"
             }
             RefusalKind::NotFound => "there is no enrollment for this registration ID",
-            RefusalKind::BadRequest => "the request was not acceptable",
-            RefusalKind::Failed => "the registration failed",
+            RefusalKind::BadRequest => {
+                "the request was not acceptable, perhaps for its registration ID, the common name of the certificate"
+            }
+            RefusalKind::Failed => {
+                "the registration failed: look at the allocation of the enrollment and at the hubs linked to the DPS"
+            }
         })?;
         match (self.code, self.message.as_str()) {
             (0, "") => Ok(()),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use tracker_protocol::PropertyBag;
 
 use super::client::Call;
 use super::device::DeviceId;
@@ -64,8 +65,9 @@ impl C2dCommand {
             None => data.into_bytes(),
         };
         let mut call = Call::post(&["devices", &id.device_id, "messages", "deviceBound"]).bytes(body);
-        for (name, value) in pairs(&properties)? {
-            call = call.header(&format!("iothub-app-{name}"), value);
+        let properties = pairs(&properties)?;
+        if !properties.is_empty() {
+            call = call.header("iothub-app-properties", &properties.to_string());
         }
         let headers = [
             ("iothub-messageid", message_id),
@@ -83,20 +85,21 @@ impl C2dCommand {
     }
 }
 
-/// Names travel as names of HTTP headers, which know neither capitals nor spaces.
-fn pairs(text: &str) -> anyhow::Result<Vec<(&str, &str)>> {
-    let mut pairs = Vec::new();
+fn pairs(text: &str) -> anyhow::Result<PropertyBag> {
+    let mut properties = PropertyBag::new();
     for part in text.split(';').filter(|part| !part.trim().is_empty()) {
         let Some((name, value)) = part.trim().split_once('=') else {
             bail!("--properties: {part:?} is not name=value");
         };
-        let is_fit = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
-        if name.is_empty() || !name.chars().all(is_fit) {
-            bail!("--properties: {name:?} can't be sent; names are of a-z, 0-9, '-', '_' and '.'");
+        if name.is_empty() {
+            bail!("--properties: {part:?} has no name before the equals sign");
         }
-        pairs.push((name, value));
+        if name.starts_with("$.") {
+            bail!("--properties: {name} is a system property; see --help for the options that set those");
+        }
+        properties.insert(name, Some(value.to_owned()));
     }
-    Ok(pairs)
+    Ok(properties)
 }
 
 #[cfg(test)]
@@ -104,10 +107,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn properties_keep_what_follows_the_first_equals_sign() {
-        assert_eq!(pairs("a=1;b-c=x=y;").unwrap(), [("a", "1"), ("b-c", "x=y")]);
+    fn properties_keep_their_case_and_what_follows_the_first_equals_sign() {
+        assert_eq!(pairs("Alert=1;berth no=x=y;").unwrap().to_string(), "Alert=1&berth%20no=x%3Dy");
         assert!(pairs("").unwrap().is_empty());
-        assert!(pairs("Alert=1").unwrap_err().to_string().contains("\"Alert\" can't be sent"));
-        assert!(pairs("alert").unwrap_err().to_string().contains("not name=value"));
+        for (bad, why) in
+            [("alert", "not name=value"), ("=1", "has no name"), ("$.mid=1", "a system property")]
+        {
+            assert!(pairs(bad).unwrap_err().to_string().contains(why), "{bad}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::client::{Call, Client};
 use super::output::Column;
 use super::target::Target;
 
-const COLUMNS: &[Column] = &[
+const COLUMNS: &[Column<'_>] = &[
     ("Name", "/name"),
     ("Verified", "/properties/isVerified"),
     ("Subject", "/properties/subject"),

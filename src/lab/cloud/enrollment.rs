@@ -13,7 +13,7 @@ use super::target::Target;
 
 const PATH: &str = "enrollments";
 
-const COLUMNS: &[Column] = &[
+const COLUMNS: &[Column<'_>] = &[
     ("EnrollmentId", "/registrationId"),
     ("DeviceId", "/deviceId"),
     ("Status", "/provisioningStatus"),

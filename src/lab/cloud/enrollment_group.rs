@@ -12,7 +12,7 @@ use super::target::Target;
 
 const PATH: &str = "enrollmentGroups";
 
-const COLUMNS: &[Column] = &[
+const COLUMNS: &[Column<'_>] = &[
     ("EnrollmentId", "/enrollmentGroupId"),
     ("Status", "/provisioningStatus"),
     ("Attestation", "/attestation/type"),

@@ -12,7 +12,7 @@ use super::target::Target;
 
 const PATH: &str = "faults";
 
-const COLUMNS: &[Column] = &[
+const COLUMNS: &[Column<'_>] = &[
     ("Id", "/id"),
     ("Fault", "/fault"),
     ("Service", "/service"),
@@ -77,6 +77,12 @@ pub(super) enum Kind {
     },
     /// Let DPS work on registrations for ever.
     NeverAssign,
+    /// Refuse to read the twin, and to take what devices report.
+    TwinError {
+        /// Like 400, 429 or 500.
+        #[arg(long, value_name = "STATUS", default_value_t = 429)]
+        status: u16,
+    },
     /// Answer registrations, or twin requests, with something that is not JSON.
     GarbageBody,
     /// Take telemetry and acknowledge nothing.
@@ -151,6 +157,7 @@ impl From<Kind> for FaultKind {
                 Self::DpsError { status, retry_after: retry_after.map(Duration::from_secs) }
             }
             Kind::NeverAssign => Self::NeverAssign,
+            Kind::TwinError { status } => Self::TwinError { status },
             Kind::GarbageBody => Self::GarbageBody,
             Kind::WithholdPubAck => Self::WithholdPubAck,
             Kind::DelayPubAck { milliseconds } => Self::DelayPubAck(Duration::from_millis(milliseconds)),

@@ -24,6 +24,7 @@ mod json_argument;
 mod method;
 mod monitor;
 mod output;
+mod query;
 mod registration;
 mod sas;
 mod service_error;
@@ -58,6 +59,7 @@ enum Noun {
     /// Device identities of a hub.
     #[command(subcommand)]
     Device(device::DeviceCommand),
+    Query(query::QueryCommand),
     /// Device twins.
     #[command(subcommand)]
     Twin(twin::TwinCommand),
@@ -82,6 +84,7 @@ pub fn cloud(args: CloudArgs) -> anyhow::Result<()> {
         Noun::Enrollment(command) => command.run(&target),
         Noun::Registration(command) => command.run(&target),
         Noun::Device(command) => command.run(&target),
+        Noun::Query(command) => command.run(&target),
         Noun::Twin(command) => command.run(&target),
         Noun::Method(command) => command.run(&target),
         Noun::C2d(command) => command.run(&target),

@@ -15,11 +15,11 @@ pub(crate) enum OutputFormat {
 }
 
 /// A column: its title, and where its value is found (RFC 6901).
-pub(super) type Column = (&'static str, &'static str);
+pub(super) type Column<'a> = (&'a str, &'a str);
 
 impl OutputFormat {
     /// Prints one thing, or a list of things.
-    pub(super) fn show(self, value: &Value, columns: &[Column]) -> anyhow::Result<()> {
+    pub(super) fn show(self, value: &Value, columns: &[Column<'_>]) -> anyhow::Result<()> {
         let text = match self {
             Self::Json => serde_json::to_string_pretty(value)?,
             Self::Table => table(value, columns),
@@ -35,7 +35,7 @@ pub(super) fn line(text: &str) -> bool {
     writeln!(output, "{text}").and_then(|()| output.flush()).is_ok()
 }
 
-fn table(value: &Value, columns: &[Column]) -> String {
+fn table(value: &Value, columns: &[Column<'_>]) -> String {
     let rows = match value {
         Value::Array(items) => items.as_slice(),
         one => std::slice::from_ref(one),

@@ -9,7 +9,7 @@ use super::target::Target;
 
 const PATH: &str = "registrations";
 
-const COLUMNS: &[Column] = &[
+const COLUMNS: &[Column<'_>] = &[
     ("RegistrationId", "/registrationId"),
     ("Status", "/status"),
     ("Substatus", "/substatus"),

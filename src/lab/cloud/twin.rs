@@ -12,7 +12,7 @@ use super::target::Target;
 
 const PATH: &str = "twins";
 
-const COLUMNS: &[Column] = &[
+const COLUMNS: &[Column<'_>] = &[
     ("DeviceId", "/deviceId"),
     ("Status", "/status"),
     ("Connection", "/connectionState"),

@@ -7,11 +7,13 @@
 //!
 //! `POST /devices/{id}/messages/deviceBound` queues its body as a message; headers as in the hub's HTTP API for
 //! devices: `iothub-messageid`, `iothub-correlationid`, `iothub-expiry` (RFC 3339), `Content-Type`,
-//! `Content-Encoding`, and `iothub-app-{name}` for each application property. Answers 204.
+//! `Content-Encoding`, and `iothub-app-{name}` for each application property. Names of headers know no case; where that
+//! matters, `iothub-app-properties` holds all of them as they stand in a topic: `Colour=red&berth%20no=7`. Answers 204.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::DateTime;
 use serde_json::{Value, json};
+use tracker_protocol::{ParseError, PropertyBag};
 
 use super::Refusal;
 use crate::{
@@ -26,6 +28,9 @@ use crate::{
 
 /// Begins the names of headers that are application properties.
 const APPLICATION: &str = "iothub-app-";
+
+/// All application properties in one header.
+const PROPERTIES: &str = "iothub-app-properties";
 
 pub(super) fn telemetry(hub: &Hub, call: &Call) -> Answer {
     let device_id = call.parameter("deviceId").map(str::to_owned);
@@ -62,23 +67,42 @@ pub(super) fn send(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Re
             .map(|time| time.to_utc())
             .map_err(|_| Refusal::bad_request("iothub-expiry is no time of the form 2026-01-31T12:00:00Z"))
     });
-    let properties = call
-        .headers
-        .iter()
-        .filter_map(|(name, value)| {
-            let name = name.as_str().strip_prefix(APPLICATION)?;
-            Some((name.to_owned(), value.to_str().ok()?.to_owned()))
-        })
-        .collect();
     let message = CloudToDeviceMessage {
         message_id: header("iothub-messageid"),
         correlation_id: header("iothub-correlationid"),
         body: call.body.to_vec(),
         content_type: header("content-type"),
         content_encoding: header("content-encoding"),
-        properties,
+        properties: application_properties(call)?,
         expiry_time: expiry_time.transpose()?,
     };
     hub.send(device_id, message)?;
     Ok(answer::no_content())
+}
+
+fn application_properties(call: &Call) -> Result<Vec<(String, String)>, Refusal> {
+    let mut properties = PropertyBag::new();
+    for (name, value) in &call.headers {
+        let name = name.as_str();
+        let text = || {
+            let refusal = format!("{name} is not plain text; {PROPERTIES} takes any text, percent-encoded");
+            value.to_str().map_err(|_| Refusal::bad_request(refusal))
+        };
+        if name == PROPERTIES {
+            let bag: PropertyBag =
+                text()?.parse().map_err(|error: ParseError| Refusal::bad_request(error.to_string()))?;
+            for (name, value) in bag.iter() {
+                properties.insert(name, Some(value.unwrap_or_default().to_owned()));
+            }
+        } else if let Some(name) = name.strip_prefix(APPLICATION) {
+            properties.insert(name, Some(text()?.to_owned()));
+        }
+    }
+    if let Some((name, _)) = properties.iter().find(|(name, _)| name.starts_with("$.")) {
+        return Err(Refusal::bad_request(format!("{name} is a system property; it has a header of its own")));
+    }
+    Ok(properties
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.unwrap_or_default().to_owned()))
+        .collect())
 }
