@@ -25,6 +25,7 @@ use support::agent::Agent;
 use support::proxy::{Proxy, Weather};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep};
+use tracker_emulator::TlsVersions;
 
 /// One way; a round trip is twice that.
 const LATENCY: Duration = Duration::from_millis(100);
@@ -52,37 +53,53 @@ fn heading(text: &str) {
     println!("\n{text}");
 }
 
-/// From the first byte of an attempt to the first PUBACK, over a link of 200 ms: the time tells the round trips. That of
-/// TCP's own handshake does not go through the proxy and is added, one a connection.
+/// From the first byte of an attempt to the PUBACK of a reading, over a link of 200 ms: the time tells the round trips. That
+/// of TCP's own handshake does not go through the proxy and is added, one a connection.
 async fn round_trips() {
-    heading("round trips until the first reading is acknowledged (TLS 1.3, 200 ms each)");
-    let directory = tempfile::tempdir().unwrap();
-    let cloud = Cloud::start(directory.path(), 3600).await.unwrap();
-    let proxy = Proxy::start(cloud.emulator.address()).await;
-    proxy.set(Weather::Slow { latency: LATENCY, stall_every: 0, stall: Duration::ZERO });
-    let config = through(cloud.device("sensor-thl-001").unwrap(), &proxy);
+    for (name, versions) in [("1.2", TlsVersions::Tls12), ("1.3", TlsVersions::Tls13)] {
+        heading(&format!("round trips until a reading is acknowledged, TLS {name}, 200 ms each"));
+        let directory = tempfile::tempdir().unwrap();
+        // DPS assigns at once: it asks for a second before the one poll, which is no matter of round trips.
+        let waited = Duration::from_secs(1);
+        let builder = Cloud::builder().tls(versions).dps_timing(waited, Duration::ZERO);
+        let cloud = Cloud::start_with(builder, directory.path(), 2).await.unwrap();
+        let proxy = Proxy::start(cloud.emulator.address()).await;
+        let slow = Weather::Slow { latency: LATENCY, stall_every: 0, stall: Duration::ZERO };
+        proxy.set(slow);
+        let config = through(cloud.device("sensor-thl-001").unwrap(), &proxy);
 
-    let begun = Instant::now();
-    let mut agent = Agent::simple(config.clone());
-    delivered(&mut agent, 1).await;
-    // DPS works on the assignment for half a second and asks for a wait of one: not a matter of round trips.
-    let waited = Duration::from_secs(1);
-    trips("cold: DPS, then the hub (one poll)", begun.elapsed().saturating_sub(waited), 2);
-    agent.stop().await;
+        let mut agent = Agent::simple(config.clone());
+        let begun = next_connection(&proxy, 0).await;
+        delivered(&mut agent, 1).await;
+        trips("cold: DPS with one poll, then the hub", begun.elapsed() - waited, 2);
+        agent.stop().await;
 
-    let begun = Instant::now();
-    let mut agent = Agent::simple(config);
-    delivered(&mut agent, 1).await;
-    trips("warm: the assignment is stored", begun.elapsed(), 1);
+        let connections = proxy.counts().accepted();
+        let mut agent = Agent::simple(config);
+        let begun = next_connection(&proxy, connections).await;
+        delivered(&mut agent, 1).await;
+        trips("warm: the assignment is stored", begun.elapsed(), 1);
 
-    // The next reading meets a cut connection; the session is resumed.
-    let online = online_count(&agent);
-    proxy.set(Weather::Cut);
-    sleep(Duration::from_millis(300)).await;
-    proxy.set(Weather::Slow { latency: LATENCY, stall_every: 0, stall: Duration::ZERO });
-    agent.wait_until("a new connection", |events| count_online(events) > online).await;
-    agent.stop().await;
-    cloud.emulator.shutdown().await;
+        agent.wait_for_words("twin: telemetryInterval = 2").await;
+        proxy.set(Weather::Refuse);
+        // A reading is taken meanwhile, and its connection is resumed.
+        sleep(Duration::from_secs(5)).await;
+        let (connections, before) = (proxy.counts().accepted(), delivered_count(&agent.events()));
+        proxy.set(slow);
+        let begun = next_connection(&proxy, connections).await;
+        delivered(&mut agent, before + 1).await;
+        trips("resumed: the link was lost", begun.elapsed(), 1);
+        agent.stop().await;
+        cloud.emulator.shutdown().await;
+    }
+}
+
+/// The moment at which the proxy accepts one more connection than `so_many`.
+async fn next_connection(proxy: &Proxy, so_many: u64) -> Instant {
+    while proxy.counts().accepted() <= so_many {
+        sleep(Duration::from_millis(1)).await;
+    }
+    Instant::now()
 }
 
 fn trips(what: &str, time: Duration, connections: u32) {
@@ -96,18 +113,11 @@ fn through(mut config: Config, proxy: &Proxy) -> Config {
 }
 
 async fn delivered(agent: &mut Agent, count: usize) {
-    let enough = |events: &[Event]| {
-        events.iter().filter(|event| matches!(event, Event::Delivered { .. })).count() >= count
-    };
-    agent.wait_until("delivery", enough).await;
+    agent.wait_until("delivery", |events| delivered_count(events) >= count).await;
 }
 
-fn online_count(agent: &Agent) -> usize {
-    count_online(&agent.events())
-}
-
-fn count_online(events: &[Event]) -> usize {
-    events.iter().filter(|event| matches!(event, Event::Online { .. })).count()
+fn delivered_count(events: &[Event]) -> usize {
+    events.iter().filter(|event| matches!(event, Event::Delivered { .. })).count()
 }
 
 /// What an idle connection costs: pings, counted over a shortened keep-alive.

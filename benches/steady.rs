@@ -5,7 +5,12 @@
 //! the bus, readings go to the journal's file and over TLS to the emulator in this process.
 
 #![cfg_attr(not(target_os = "linux"), allow(unused))]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::unnecessary_debug_formatting
+)]
 
 #[cfg(target_os = "linux")]
 #[path = "../tests/support/mod.rs"]

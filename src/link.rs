@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, MqttOptions, NetworkOptions,
-    Outgoing, Packet, QoS, StateError, SubscribeReasonCode, TlsConfiguration, TlsError, Transport,
+    Outgoing, Packet, QoS, StateError, SubscribeReasonCode, TlsConfiguration, TlsError, Transport, mqttbytes,
 };
 use rustls::CertificateError;
 use tokio::sync::mpsc;
@@ -278,7 +278,9 @@ fn classify(error: &ConnectionError) -> LinkError {
         ConnectionError::FlushTimeout => (Outage, "the connection takes no data".into()),
         ConnectionError::Io(error)
         | ConnectionError::Tls(TlsError::Io(error))
-        | ConnectionError::MqttState(StateError::Io(error)) => io_error(error),
+        | ConnectionError::MqttState(
+            StateError::Io(error) | StateError::Deserialization(mqttbytes::Error::Io(error)),
+        ) => io_error(error),
         ConnectionError::Tls(error) => (Answered, format!("TLS: {error}")),
         ConnectionError::MqttState(StateError::AwaitPingResp) => {
             (Outage, "the server does not answer pings any more".into())

@@ -4,8 +4,8 @@
 //! it is written less often to spare the SD card. It is replaced atomically and never flushed: after a power cut
 //! nobody runs whose status it would be.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ impl StatusFile {
     /// Replaces it.
     pub fn write(&self, status: &Value) -> io::Result<()> {
         let temporary = self.path.with_extension("new");
-        fs::write(&temporary, serde_json::to_vec_pretty(status)?)?;
+        File::create(&temporary)?.write_all(&serde_json::to_vec_pretty(status)?)?;
         fs::rename(&temporary, &self.path)
     }
 

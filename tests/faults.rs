@@ -101,9 +101,16 @@ async fn a_half_open_connection_is_noticed() {
 async fn connections_that_are_reset_or_closed_come_back() {
     let scene = Scene::new(1, fast()).await;
     let mut agent = online(&scene).await;
-    for (number, weather) in [Weather::Reset, Weather::Cut, Weather::Refuse].into_iter().enumerate() {
+    let closed = "connection lost: the server closed the connection";
+    let weathers = [
+        (Weather::Reset, "connection lost: the connection was reset"),
+        (Weather::Cut, closed),
+        (Weather::Refuse, closed),
+    ];
+    for (number, (weather, words)) in weathers.into_iter().enumerate() {
         scene.wait_for_readings(&agent, 1).await;
         scene.proxy.set(weather);
+        agent.wait_for_words(words).await;
         agent
             .wait_until("failed attempts", |events| {
                 let failed = |event: &&Event| matches!(event, Event::ConnectLater { .. });
