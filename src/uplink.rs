@@ -21,8 +21,6 @@ use crate::{network, provisioner, session, tls};
 
 /// How often the clock is looked at while it does not know the time.
 const LOOK_FOR_TIME: Duration = Duration::from_secs(1);
-/// At the end, readings in flight get so long to be acknowledged.
-const GOODBYE: Duration = Duration::from_millis(400);
 
 /// The uplink of one device.
 pub struct Uplink {
@@ -261,16 +259,17 @@ impl Uplink {
         self.events.emit(Event::Online { hub: hub.clone(), backlog });
         let online_since = Instant::now();
         let certificate = self.certificate();
+        let goodbye = self.timing.goodbye_within;
         let error =
             match Session::begin(link, device_id, &mut self.kept, self.timing.acknowledge_within).await {
                 Ok(mut session) => tokio::select! {
                     error = session.run() => error,
                     () = certificate_changed(certificate, self.timing.look_every) => {
                         self.events.emit(Event::CertificateChanged);
-                        session.finish(GOODBYE).await;
+                        session.finish(goodbye).await;
                         return self.life.nudge(self.now());
                     }
-                    _ = shutdown.changed() => return session.finish(GOODBYE).await,
+                    _ = shutdown.changed() => return session.finish(goodbye).await,
                 },
                 Err(error) => error,
             };

@@ -20,7 +20,7 @@ use crate::notify::Notify;
 use crate::recent::Recent;
 use crate::status_file::StatusFile;
 use crate::supervisor::Supervision;
-use crate::timing::Timing;
+use crate::timing::{ABANDON_WITHIN, Timing};
 use crate::tls;
 use crate::tracker::Tracker;
 
@@ -35,7 +35,7 @@ pub(super) fn run(path: &Path, level: tracing::Level) -> anyhow::Result<()> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("no async runtime")?;
     let result = runtime.block_on(serve(path, config, clock));
     // A name that is being looked up, or a bus that hangs, must not hold up the end.
-    runtime.shutdown_timeout(Duration::from_millis(100));
+    runtime.shutdown_timeout(ABANDON_WITHIN);
     result
 }
 

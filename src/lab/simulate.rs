@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::event::Events;
 use crate::identity::Identity;
 use crate::journal::JournalStats;
-use crate::timing::Timing;
+use crate::timing::{STOP_WITHIN, Timing};
 use crate::tracker::Tracker;
 
 /// The voyages of the first devices; the others follow.
@@ -220,7 +220,8 @@ fn tracker(
         clock: Arc::new(VoyageClock::new(clock)),
         events,
         first_wait: Duration::ZERO,
-        timing: Timing::default(),
+        // All of them share one disk.
+        timing: Timing { stop_within: STOP_WITHIN * 10, ..Timing::default() },
     })
 }
 

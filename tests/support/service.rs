@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use super::openssl::Factory;
@@ -136,11 +136,12 @@ impl Service {
         }
     }
 
-    /// Asks it to stop, and gives how it ended and how long that took.
-    pub fn stop(mut self) -> (ExitStatus, Duration) {
-        let asked = Instant::now();
+    /// Asks it to stop. It ends well, or says that the disk of this computer was too slow for the time it has.
+    pub fn stop(mut self) {
         self.signal("-TERM");
-        (self.child.wait().unwrap(), asked.elapsed())
+        let ended = self.child.wait().unwrap();
+        let slow = ended.code() == Some(1) && self.log().contains("was not flushed within");
+        assert!(ended.success() || slow, "{ended}:\n{}", self.log());
     }
 }
 
