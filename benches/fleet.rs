@@ -19,7 +19,6 @@ use std::time::{Duration, Instant};
 
 use container_tracker::clock::SystemClock;
 use container_tracker::config::{Config, Endpoint};
-use container_tracker::heartbeat::Vitals;
 use container_tracker::identity::Identity;
 use container_tracker::lab::{Cloud, device_config};
 use container_tracker::link::{Link, LinkEvent, LinkOptions};
@@ -40,13 +39,13 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracker_emulator::pki::{CertificateAuthority, Validity};
-use tracker_protocol::Publish;
-use tracker_protocol::dps::Outcome;
+use tracker_protocol::dps::{Assignment, Event, Outcome, RESPONSE_FILTER, Registration, Step};
 use tracker_protocol::hub::{DeviceTopic, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER};
+use tracker_protocol::{Publish, RegistrationId};
 
 const DEVICES: usize = 6000;
-/// Under way at a time, where the system allows as many files: a device waits a second before it polls.
-const AT_A_TIME: usize = 3000;
+/// Under way at a time.
+const AT_A_TIME: usize = 64;
 const PUBLISHERS: usize = 200;
 const WINDOW: usize = 32;
 const MEASURED: Duration = Duration::from_secs(5);
@@ -224,9 +223,9 @@ fn load(config: &Config) -> Identity {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        fs::set_permissions(&config.identity.key, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::set_permissions(config.identity.key.file().unwrap(), fs::Permissions::from_mode(0o600)).unwrap();
     }
-    Identity::load(&config.identity).unwrap()
+    Identity::load(&config.identity, &config.state.directory).unwrap()
 }
 
 /// TLS that resumes nothing.
@@ -243,12 +242,14 @@ struct Device {
     identity: Identity,
     config: Config,
     roots: RootCertStore,
+    /// Whether it waits before polls; without that, only for an emulator that assigns at once.
+    patience: bool,
 }
 
 impl Device {
-    fn new(config: Config) -> Self {
+    fn new(config: Config, patience: bool) -> Self {
         let roots = tls::roots(config.connection.roots.as_deref()).unwrap();
-        Self { identity: load(&config), config, roots }
+        Self { identity: load(&config), config, roots, patience }
     }
 
     fn link_options(&self, client_id: &str, username: String) -> LinkOptions {
@@ -265,10 +266,10 @@ impl Device {
     /// From the first byte to the acknowledgement of the first reading.
     async fn provision(&self) -> Link {
         let id = &self.identity.registration_id;
-        let dps = self.link_options(&id.to_string(), provisioner::username(&self.config.dps.id_scope, id));
-        let heart = Vitals::default().watch("bench", Duration::from_secs(60));
-        let outcome = provisioner::register(&dps, id.clone(), Duration::from_secs(60), &heart).await.unwrap();
-        let Outcome::Assigned(assigned) = outcome else { panic!("{outcome:?}") };
+        let username = provisioner::username(&self.config.dps.id_scope, id);
+        let mut link = Link::connect(&self.link_options(&id.to_string(), username)).await.unwrap();
+        let assigned = register(&mut link, id.clone(), self.patience).await;
+        link.close().await;
         let hub =
             self.link_options(&assigned.device_id, session::username(&assigned.hub, &assigned.device_id));
         let mut link = Link::connect(&hub).await.unwrap();
@@ -294,6 +295,34 @@ impl Device {
     }
 }
 
+/// Registers as the agent does; without `patience` it does not wait before polls, where nobody works.
+async fn register(link: &mut Link, id: RegistrationId, patience: bool) -> Assignment {
+    link.subscribe([RESPONSE_FILTER.to_owned()]).unwrap();
+    let mut registration = Registration::new(id, None);
+    let mut now = Duration::ZERO;
+    loop {
+        let mut step = match link.next().await.unwrap() {
+            LinkEvent::Subscribed => registration.handle(now, 0.0, Event::Subscribed),
+            LinkEvent::Message { topic, payload } => {
+                registration.handle(now, 0.0, Event::Message { topic: &topic, payload: &payload })
+            }
+            LinkEvent::Acknowledged(_) => continue,
+        };
+        if let Step::Wait(until) = step {
+            if patience {
+                tokio::time::sleep(until.saturating_sub(now)).await;
+            }
+            now = until;
+            step = registration.handle(now, 0.0, Event::Tick);
+        }
+        match step {
+            Step::Publish(message, _) => link.publish(message, None).unwrap(),
+            Step::Done(Outcome::Assigned(assigned)) => return assigned,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 fn reading(device_id: &str) -> Publish {
     let body = json!({
         "temperature": 3.87, "humidity": 84.12, "pressure": 1013.25,
@@ -313,13 +342,12 @@ async fn cloud(directory: &Path) -> Cloud {
 async fn provisioning_rate() -> Pace {
     let directory = tempfile::tempdir().unwrap();
     let cloud = cloud(directory.path()).await;
-    let at_a_time = AT_A_TIME.min(files_allowed() / 3);
     let devices: Vec<_> =
-        (0..DEVICES).map(|n| Device::new(cloud.device(&format!("device-{n:05}")).unwrap())).collect();
+        (0..DEVICES).map(|n| Device::new(cloud.device(&format!("device-{n:05}")).unwrap(), false)).collect();
     println!(
-        "\nprovisioning {DEVICES} devices, {at_a_time} at a time: DPS, hub, twin, first reading acknowledged"
+        "\nprovisioning {DEVICES} devices, {AT_A_TIME} at a time: DPS, hub, twin, first reading acknowledged"
     );
-    let places = Arc::new(Semaphore::new(at_a_time));
+    let places = Arc::new(Semaphore::new(AT_A_TIME));
     let mut tasks = JoinSet::new();
     let (begun, processor) = (Instant::now(), processor_time());
     for device in devices {
@@ -345,7 +373,7 @@ async fn telemetry_rate() {
     println!("\ntelemetry at QoS 1 of {PUBLISHERS} devices, {WINDOW} messages of each under way");
     let mut tasks = JoinSet::new();
     for n in 0..PUBLISHERS {
-        let device = Device::new(cloud.device(&format!("device-{n:05}")).unwrap());
+        let device = Device::new(cloud.device(&format!("device-{n:05}")).unwrap(), false);
         tasks.spawn(async move { (device.identity.registration_id.to_string(), device.provision().await) });
     }
     let links = tasks.join_all().await;
@@ -391,7 +419,7 @@ async fn memory() {
         let id = format!("device-{n:05}");
         identity(directory.path(), &factory, &id);
         let roots = directory.path().join("server-ca.pem");
-        links.push(Device::new(device_config(&directory.path().join(id), "0ne00000001", roots, port)));
+        links.push(Device::new(device_config(&directory.path().join(id), "0ne00000001", roots, port), true));
     }
     let made = resident("self");
     let connected = futures(links).await;
@@ -463,11 +491,4 @@ fn processor_time() -> f64 {
         .map(|field| field.parse().unwrap_or_default())
         .collect();
     (fields[11] + fields[12]) / 100.0
-}
-
-/// How many files this process may have open.
-fn files_allowed() -> usize {
-    let limits = fs::read_to_string("/proc/self/limits").unwrap();
-    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
-    line.split_whitespace().nth(3).unwrap().parse().unwrap_or(usize::MAX)
 }

@@ -43,6 +43,7 @@ impl StatusFile {
     }
 
     /// Replaces it.
+    #[expect(clippy::disallowed_methods, reason = "after a power cut it tells of an agent that is gone")]
     pub fn write(&self, status: &Value) -> io::Result<()> {
         let temporary = self.path.with_extension("new");
         File::create(&temporary)?.write_all(&serde_json::to_vec_pretty(status)?)?;

@@ -156,7 +156,8 @@ impl Uplink {
         let clock = self.kept.status.clock.clone();
         let modified = modified(&self.config.identity.certificate);
         if self.credentials.as_ref().is_none_or(|credentials| credentials.modified != modified) {
-            let identity = Identity::load(&self.config.identity).map_err(|error| error.to_string())?;
+            let identity = Identity::load(&self.config.identity, &self.config.state.directory)
+                .map_err(|error| error.to_string())?;
             let roots =
                 tls::roots(self.config.connection.roots.as_deref()).map_err(|error| error.to_string())?;
             let tls =

@@ -366,8 +366,34 @@ fn messages_that_cannot_be_sent_are_refused_by_name() {
     let emulator = Emulator::start(&[]);
     let error = emulator.error(&["c2d", "send", "-d", "nobody", "--data", "x"]);
     assert!(error.contains("nobody (HTTP 404, DeviceNotFound"), "{error}");
-    let error = emulator.error(&["c2d", "send", "-d", "nobody", "--properties", "Alert=1"]);
-    assert!(error.contains("\"Alert\" can't be sent"), "{error}");
+    let error = emulator.error(&["c2d", "send", "-d", "nobody", "--properties", "$.mid=1"]);
+    assert!(error.contains("$.mid is a system property"), "{error}");
+}
+
+#[test]
+fn devices_are_made_by_hand_and_found_by_queries() {
+    let emulator = Emulator::start(&[]);
+    let thumbprint = "A1".repeat(32);
+    let made = emulator.json(&["device", "create", "-d", "box-1", "--primary-thumbprint", &thumbprint]);
+    assert_eq!(made["authentication"]["type"], "selfSigned", "{made}");
+    assert_eq!(made["authentication"]["x509Thumbprint"]["primaryThumbprint"], json!(thumbprint));
+    let made = emulator.json(&["device", "create", "-d", "box-2", "--status", "disabled", "--edge-enabled"]);
+    assert_eq!((&made["status"], &made["capabilities"]["iotEdge"]), (&json!("disabled"), &json!(true)));
+    assert_eq!(made["authentication"]["symmetricKey"]["primaryKey"].as_str().map(str::len), Some(44));
+    let error = emulator.error(&["device", "create", "-d", "box-1"]);
+    assert!(error.contains("HTTP 409, DeviceAlreadyExists"), "{error}");
+
+    let text = "SELECT deviceId, status FROM devices WHERE status = 'disabled'";
+    let found = emulator.json(&["query", "--query-command", text]);
+    assert_eq!(found, json!([{"deviceId": "box-2", "status": "disabled"}]));
+    let all = emulator.json(&["query", "-q", "SELECT * FROM devices", "--top", "1"]);
+    assert_eq!(all.as_array().map(Vec::len), Some(1));
+    let table = emulator.text(&["query", "-q", text, "-o", "table"]);
+    assert_eq!(table, "deviceId  status\n--------  --------\nbox-2     disabled\n");
+    // Properties of messages keep their case, and take any text.
+    let properties = "Alert=1;berth no=é";
+    emulator.text(&["c2d", "send", "-d", "box-1", "--data", "x", "--properties", properties]);
+    assert_eq!(emulator.json(&["device", "show", "-d", "box-1"])["cloudToDeviceMessageCount"], 1);
 }
 
 #[test]
@@ -415,6 +441,8 @@ fn mistakes_are_named_with_their_remedy() {
     let emulator = Emulator::start(&[]);
     let azure_hub = "HostName=h.azure-devices.net;SharedAccessKeyName=iothubowner;SharedAccessKey=a2V5MQ==";
     let azure_dps = "HostName=d.azure-devices-provisioning.net;SharedAccessKeyName=provisioningserviceowner;SharedAccessKey=a2V5MQ==";
+    let nobody = "HostName=localhost:1;SharedAccessKeyName=iothubowner;SharedAccessKey=a2V5MQ==";
+    let unknown = "HostName=nowhere.invalid;SharedAccessKeyName=iothubowner;SharedAccessKey=a2V5MQ==";
     let key = text(&emulator.path("root.key")).to_owned();
     let cases: &[(&[&str], &str)] = &[
         (
@@ -444,10 +472,28 @@ fn mistakes_are_named_with_their_remedy() {
         (&["certificate", "add", "--ca-name", "x", "--certificate-path", "/nowhere.pem"], "/nowhere.pem"),
         (&["certificate", "show", "--ca-name", "x"], "there is no CA certificate \"x\""),
         (&["fault", "inject", "refuse-connect", "--code", "9"], "not in 1 to 5"),
+        (&["fault", "inject", "twin-error", "--status", "200"], "not in 400 to 599"),
+        (&["fault", "clear", "--id", "77"], "77"),
+        (&["device", "create", "-d", "a b"], "HTTP 400"),
+        (&["device", "create", "-d", "x", "--auth-method", "x509_thumbprint"], "needs --primary-thumbprint"),
+        (&["device", "create", "-d", "x", "--primary-thumbprint", "abc"], "HTTP 400"),
+        (&["device", "list", "--where", "nonsense ="], "HTTP 400"),
+        (&["query", "-q", "SELECT * FROM planets"], "HTTP 400"),
+        (&["query", "-q", ""], "HTTP 400"),
+        (&["method", "invoke", "-d", "nobody", "--method-name", "ping"], "DeviceNotFound"),
+        (&["registration", "show", "--registration-id", "nobody"], "HTTP 404, 404202"),
+        (
+            &["enrollment", "create", "--enrollment-id", "e", "--certificate-path", "/nowhere.pem"],
+            "/nowhere.pem",
+        ),
+        (&["device", "list", "--login", nobody], "nobody listens there: check HostName in --login"),
+        (&["device", "list", "--login", unknown], "can't talk to nowhere.invalid: "),
+        (&["device", "list", "--login", azure_hub, "--server-ca", "/nowhere.pem"], "can't read /nowhere.pem"),
     ];
     for (arguments, sentence) in cases {
         let error = emulator.error(arguments);
         assert!(error.contains(sentence), "{arguments:?}: {error}");
+        assert_eq!(error.trim_end().lines().count(), 1, "{error}");
         assert!(!error.contains("a2V5MQ"), "{error}");
     }
 }

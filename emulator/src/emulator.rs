@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::{
     access::ConnectionString,
     clock::Clock,
+    door::Listening,
     dps::{Dps, DpsError, DpsParts, KeptDps},
     events::{Event, EventBus},
     faults::Faults,
@@ -14,7 +15,7 @@ use crate::{
     lock::Changes,
     options::{EmulatorBuilder, EmulatorOptions},
     rest,
-    server::{Listening, accept},
+    server::accept,
     state::{Keeper, StateDirectory, StateError, write_whole},
     subscription::Subscription,
     tls::{ServerIdentity, ServerIdentityError, server_config, service_config},
@@ -28,7 +29,7 @@ const CA_FILE: &str = "server-ca.pem";
 /// Dropping it stops it without ceremony; [`Emulator::shutdown`] lets connections end in order.
 pub struct Emulator {
     listening: Listening,
-    service: Option<rest::Listening>,
+    service: Option<Listening>,
     keeper: Option<Keeper>,
     identity: Arc<ServerIdentity>,
     dps: Dps,

@@ -54,6 +54,7 @@
 
 mod access;
 mod clock;
+mod door;
 mod dps;
 mod emulator;
 mod events;

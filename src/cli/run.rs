@@ -15,7 +15,7 @@ use crate::clock::{Clock, SystemClock, build_date};
 use crate::config::{Bme280Config, Config, GpsConfig};
 use crate::event::{Event, Events};
 use crate::heartbeat::Vitals;
-use crate::identity::Identity;
+use crate::identity::{Identity, IdentityError, parse_chain, read_chain, registration_id};
 use crate::notify::Notify;
 use crate::recent::Recent;
 use crate::status_file::StatusFile;
@@ -144,7 +144,7 @@ fn reload(
 /// again: nobody is there.
 fn check_identity(config: &Config, clock: &dyn Clock) -> anyhow::Result<String> {
     let installed = AssignmentFile::new(&config.state.directory).read().ok().flatten();
-    let identity = Identity::load(&config.identity);
+    let identity = Identity::load(&config.identity, &config.state.directory);
     match (identity, installed) {
         (Ok(identity), installed) => {
             if installed.is_none() {
@@ -156,6 +156,12 @@ fn check_identity(config: &Config, clock: &dyn Clock) -> anyhow::Result<String> 
             Ok(identity.registration_id.to_string())
         }
         (Err(_), Some(assignment)) => Ok(assignment.device_id),
+        // Ending means to be started again, and each start may cost the token one of the PINs that it forgives.
+        (Err(IdentityError::Token(error)), None) if error.is_about_pin() => {
+            let path = &config.identity.certificate;
+            let chain = parse_chain(path, &read_chain(path)?)?;
+            Ok(registration_id(path, &chain[0])?.to_string())
+        }
         (Err(error), None) => Err(error.into()),
     }
 }

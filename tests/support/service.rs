@@ -52,6 +52,8 @@ pub struct Installation {
     pub directory: tempfile::TempDir,
     pub config: PathBuf,
     pub factory: Factory,
+    /// What the program finds in its environment besides.
+    pub environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Installation {
@@ -61,7 +63,7 @@ impl Installation {
         let directory = tempfile::tempdir().unwrap();
         let config = directory.path().join("tracker.toml");
         fs::create_dir(directory.path().join("run")).unwrap();
-        let installation = Self { directory, config, factory };
+        let installation = Self { directory, config, factory, environment: Vec::new() };
         fs::copy(device.chain, installation.path("chain.pem")).unwrap();
         fs::copy(device.key, installation.path("device.key")).unwrap();
         fs::copy(installation.factory.path("root.pem"), installation.path("server-ca.pem")).unwrap();
@@ -90,6 +92,7 @@ impl Installation {
         let mut program = Command::new(env!("CARGO_BIN_EXE_container-tracker"));
         program.arg(command).arg("--config").arg(&self.config);
         program.env("RUNTIME_DIRECTORY", self.path("run")).env_remove("NOTIFY_SOCKET");
+        program.envs(self.environment.iter().map(|(name, value)| (name, value)));
         program
     }
 

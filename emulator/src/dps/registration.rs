@@ -19,7 +19,7 @@ use crate::{
     events::EventKind,
     hub::Authentication,
     id::{dps_etag, operation_id},
-    x509::Certificate,
+    x509::{Certificate, paths},
 };
 
 /// What a register request leads to.
@@ -50,12 +50,21 @@ impl Dps {
         payload: Option<&Map<String, Value>>,
     ) -> Registered {
         let now = self.0.clock.now();
+        // Signatures take their time; other devices are served meanwhile.
+        let evidence = match credentials {
+            Credentials::Chain([leaf, presented @ ..]) => {
+                let verified = self.0.store.lock().certificates.verified();
+                paths(leaf, presented, &verified)
+            }
+            Credentials::Chain([]) | Credentials::Token(_) => Vec::new(),
+        };
         let mut store = self.0.store.change();
         let store = &mut *store;
         let court = Court {
             individuals: &store.individuals,
             groups: &store.groups,
             certificates: &store.certificates,
+            paths: &evidence,
             now,
         };
         let decider = match court.judge(registration_id, credentials) {

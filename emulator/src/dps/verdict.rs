@@ -15,7 +15,7 @@ use super::{
 use crate::{
     keys::SymmetricKey,
     sas::{SasError, SasToken},
-    x509::{Certificate, Flaw, Path, paths},
+    x509::{Certificate, Flaw, Path},
 };
 
 /// The enrollment that decides about a device.
@@ -142,6 +142,8 @@ pub(super) struct Court<'a> {
     pub individuals: &'a Enrollments<IndividualEnrollment>,
     pub groups: &'a Enrollments<EnrollmentGroup>,
     pub certificates: &'a CertificateStore,
+    /// Upwards from the leaf of the device.
+    pub paths: &'a [Path],
     pub now: DateTime<Utc>,
 }
 
@@ -165,7 +167,7 @@ impl Court<'_> {
             Credentials::Chain(chain) => chain,
             Credentials::Token(token) => return self.by_token(registration_id, token, individual),
         };
-        let Some((leaf, presented)) = chain.split_first() else {
+        let Some(leaf) = chain.first() else {
             return Err(Refusal::NoCertificate);
         };
         if !leaf.common_name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(registration_id)) {
@@ -177,7 +179,7 @@ impl Court<'_> {
         leaf.check_validity(self.now).map_err(Refusal::Flaw)?;
         match individual {
             Some(enrollment) => by_leaf(enrollment, leaf),
-            None => self.by_group(leaf, presented),
+            None => self.by_group(),
         }
     }
 
@@ -206,11 +208,11 @@ impl Court<'_> {
     }
 
     /// The first group found decides, bottom-up; of several paths the best one counts.
-    fn by_group(&self, leaf: &Arc<Certificate>, presented: &[Arc<Certificate>]) -> Result<Decider, Refusal> {
+    fn by_group(&self) -> Result<Decider, Refusal> {
         let verified = self.certificates.verified();
         let mut worst = None;
-        for path in paths(leaf, presented, &verified) {
-            match self.by_path(&path, &verified) {
+        for path in self.paths {
+            match self.by_path(path, &verified) {
                 Ok(decider) => return Ok(decider),
                 Err(refusal) => {
                     worst.get_or_insert(refusal);

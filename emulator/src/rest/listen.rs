@@ -5,92 +5,40 @@ use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    task::{JoinHandle, JoinSet},
-};
+use tokio::{net::TcpStream, sync::watch};
 use tokio_rustls::TlsAcceptor;
 
 use super::{answer, answer::Answer, call::Call, respond};
-use crate::dps::Dps;
+use crate::{
+    door::{self, Listening},
+    dps::Dps,
+};
 
 /// For the TLS handshake, for the head of each request, and for its body.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long connections may take to end at shutdown.
-const FAREWELL: Duration = Duration::from_millis(500);
-
-/// How long to wait when the system has no more descriptors.
-const EXHAUSTED: Duration = Duration::from_millis(100);
-
 /// A hundred devices in one bulk request, each with a full twin.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
 
-/// A running service port.
-pub(crate) struct Listening {
-    pub address: SocketAddr,
-    shutdown: watch::Sender<bool>,
-    task: JoinHandle<()>,
-}
-
-impl Listening {
-    /// Stops listening and ends all connections.
-    pub(crate) async fn stop(self) {
-        // The receivers are gone only if the loop is.
-        let _ = self.shutdown.send(true);
-        let _ = self.task.await;
-    }
-}
-
-/// Listens on `address` (port 0 picks a free one) and serves up to `max_connections` at a time.
+/// Listens on `address` (port 0 picks a free one) and serves up to `max_connections` clients at a time.
 pub(crate) async fn listen(
     address: SocketAddr,
     config: Arc<rustls::ServerConfig>,
     services: Dps,
     max_connections: usize,
 ) -> io::Result<Listening> {
-    let listener = TcpListener::bind(address).await?;
-    let address = listener.local_addr()?;
-    let (sender, shutdown) = watch::channel(false);
-    let door = Door { services, acceptor: TlsAcceptor::from(config), shutdown };
-    let task = tokio::spawn(run(listener, door, max_connections));
-    Ok(Listening { address, shutdown: sender, task })
+    let acceptor = TlsAcceptor::from(config);
+    door::listen(address, max_connections, move |stream, peer, shutdown| {
+        serve(stream, peer, Door { services: services.clone(), acceptor: acceptor.clone(), shutdown })
+    })
+    .await
 }
 
-#[derive(Clone)]
+/// What every connection needs.
 struct Door {
     services: Dps,
     acceptor: TlsAcceptor,
     shutdown: watch::Receiver<bool>,
-}
-
-async fn run(listener: TcpListener, door: Door, max_connections: usize) {
-    let mut shutdown = door.shutdown.clone();
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            _ = shutdown.changed() => break,
-            Some(_) = connections.join_next() => {}
-            // With all places taken, newcomers wait in the system's queue.
-            accepted = listener.accept(), if connections.len() < max_connections => match accepted {
-                Ok((stream, peer)) => {
-                    // Answers are waited for. A stream that cannot be set so works all the same.
-                    let _ = stream.set_nodelay(true);
-                    connections.spawn(serve(stream, peer, door.clone()));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "accepting a service connection failed");
-                    tokio::time::sleep(EXHAUSTED).await;
-                }
-            }
-        }
-    }
-    drop(listener);
-    let farewell = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
-        connections.shutdown().await;
-    }
 }
 
 async fn serve(stream: TcpStream, peer: SocketAddr, mut door: Door) {

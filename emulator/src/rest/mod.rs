@@ -25,7 +25,7 @@ mod listen;
 mod paging;
 mod stream;
 
-pub(crate) use listen::{Listening, listen};
+pub(crate) use listen::listen;
 
 use crate::{clock::wire_time, dps::Dps, id::guid};
 use answer::Answer;

@@ -1,7 +1,8 @@
 //! One connection until it is known whose it is.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
+use rustls::pki_types::CertificateDer;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::server::TlsStream;
 use tracker_protocol::{dps::DpsUsername, hub::HubUsername};
@@ -12,7 +13,6 @@ use crate::{
     events::EventKind,
     hub,
     mqtt::{Connect, ConnectCode, Link, Packet},
-    x509::Certificate,
 };
 
 /// For the TLS handshake, and then for CONNECT to arrive. Microsoft's SDKs wait up to a minute under load; a client
@@ -48,7 +48,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, mut shared: Share
             Err(_elapsed) => return failed(format!("not done within {PATIENCE:?}")),
         }
     };
-    let certificates = peer_certificates(&stream);
+    let presented = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
     if let Some(name) = stream.get_ref().1.server_name() {
         tracing::trace!(target: "tracker_emulator::wire", connection = %peer, "TLS, server name {name}");
     }
@@ -66,7 +66,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, mut shared: Share
         });
     };
     match first {
-        Ok(Ok(Packet::Connect(connect))) => dispatch(&mut link, *connect, &certificates, &shared).await,
+        Ok(Ok(Packet::Connect(connect))) => dispatch(&mut link, *connect, &presented, &shared).await,
         Ok(Ok(other)) => refused(format!("the first packet is {other}, not CONNECT")),
         Ok(Err(error)) => refused(format!("before CONNECT: {error}")),
         Err(_elapsed) => refused(format!("no CONNECT within {PATIENCE:?}")),
@@ -77,7 +77,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, mut shared: Share
 async fn dispatch(
     link: &mut Link<TlsStream<TcpStream>>,
     connect: Connect,
-    certificates: &PeerCertificates,
+    presented: &[CertificateDer<'static>],
     shared: &Shared,
 ) {
     let refuse = |link: &mut Link<_>, service: &str, code: ConnectCode, reason: String| {
@@ -107,8 +107,9 @@ async fn dispatch(
     }
     let dps_error = match user_name.parse::<DpsUsername>() {
         Ok(user_name) => {
+            let certificates = PeerCertificates::read(presented, MAX_CHAIN);
             let shutdown = shared.shutdown.clone();
-            return dps::serve(&shared.dps, link, connect, user_name, certificates, shutdown).await;
+            return dps::serve(&shared.dps, link, connect, user_name, &certificates, shutdown).await;
         }
         Err(error) => error,
     };
@@ -126,21 +127,7 @@ async fn dispatch(
         let reason = format!("there is no hub \"{}\"", hub_user_name.hub);
         return refuse(link, &hub_user_name.hub, ConnectCode::NotAuthorized, reason);
     };
+    // A hub knows devices by their leaf, whoever has signed it.
+    let certificates = PeerCertificates::read(presented, 1);
     hub::serve(&hub, link, connect, hub_user_name, certificates.leaf(), shared.shutdown.clone()).await;
-}
-
-fn peer_certificates(stream: &TlsStream<TcpStream>) -> PeerCertificates {
-    let presented = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    if presented.is_empty() {
-        return PeerCertificates::None;
-    }
-    let parsed = presented
-        .iter()
-        .take(MAX_CHAIN)
-        .map(|der| Certificate::from_der(der.clone().into_owned()).map(Arc::new))
-        .collect::<Result<_, _>>();
-    match parsed {
-        Ok(chain) => PeerCertificates::Chain(chain),
-        Err(error) => PeerCertificates::Unreadable(error.to_string()),
-    }
 }

@@ -8,7 +8,9 @@ mod connection;
 
 use std::{sync::Arc, time::Duration};
 
-pub(crate) use accept::{Listening, accept};
+use rustls::pki_types::CertificateDer;
+
+pub(crate) use accept::accept;
 pub(crate) use acknowledge::Acknowledger;
 pub(crate) use congestion::{SlowLine, Throttle};
 
@@ -28,6 +30,18 @@ pub(crate) enum PeerCertificates {
 }
 
 impl PeerCertificates {
+    /// The first `limit` certificates of what was presented, leaf first.
+    fn read(presented: &[CertificateDer<'static>], limit: usize) -> Self {
+        if presented.is_empty() {
+            return Self::None;
+        }
+        let parse = |der: &CertificateDer<'static>| Certificate::from_der(der.clone()).map(Arc::new);
+        match presented.iter().take(limit).map(parse).collect() {
+            Ok(chain) => Self::Chain(chain),
+            Err(error) => Self::Unreadable(error.to_string()),
+        }
+    }
+
     pub(crate) fn leaf(&self) -> Option<&Arc<Certificate>> {
         match self {
             Self::Chain(chain) => chain.first(),

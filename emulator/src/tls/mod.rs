@@ -51,6 +51,8 @@ pub(crate) fn server_config(
         .with_client_cert_verifier(Arc::new(verifier))
         .with_cert_resolver(identity);
     config.ticketer = ring::Ticketer::new()?;
+    // A device has one connection at a time, and every connection brings a new ticket.
+    config.send_tls13_tickets = 1;
     Ok(config)
 }
 

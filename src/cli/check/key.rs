@@ -7,13 +7,12 @@ pub(super) const CHECK: Check = Check {
     id: "key",
     sentence: "the private key belongs to the certificate and is closed to others",
     needs: &["certificate"],
-    within: Duration::from_secs(5),
+    // A token may have to wake up.
+    within: Duration::from_secs(20),
     look: |context| {
         let Ok(config) = context.config() else { return Finding::skip("there is no configuration") };
-        match Identity::load(&config.identity) {
-            Ok(_) => {
-                Finding::pass(format!("{} is the key of the certificate", config.identity.key.display()))
-            }
+        match Identity::load(&config.identity, &config.state.directory) {
+            Ok(_) => Finding::pass(format!("{} is the key of the certificate", config.identity.key)),
             Err(error) => judge(&error.to_string()),
         }
     },

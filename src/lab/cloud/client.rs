@@ -1,6 +1,6 @@
 //! Calls of one service: HTTPS, a token for each call, entity tags, pages, and errors with their reasons.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -293,6 +293,9 @@ impl Client {
                 anyhow!("{host} did not answer in time ({stage}); {}", self.advice)
             }
             ureq::Error::HostNotFound => anyhow!("the name {host} can't be resolved; {}", self.advice),
+            ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                anyhow!("can't talk to {host}, nobody listens there: {}", self.advice)
+            }
             ureq::Error::Io(error) => anyhow!("can't talk to {host}: {error}; {}", self.advice),
             error => anyhow!("can't talk to {host}: {error}; {}", self.advice),
         }

@@ -1,13 +1,13 @@
 //! `cloud enrollment`: enrollments of one device each. They go before groups.
 
 use anyhow::Context;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::attestation::{AttestationOptions, AttestationType, CLIENT, CaNames, Removals, with_keys};
+use super::attestation::{AttestationOptions, AttestationType, CLIENT, CaNames, Removals};
 use super::certificate::Condition;
-use super::client::Call;
 use super::enrollment_group::EnrollmentId;
 use super::enrollment_settings::EnrollmentSettings;
+use super::enrollments::Enrollments;
 use super::output::Column;
 use super::target::Target;
 
@@ -83,7 +83,7 @@ pub(super) enum EnrollmentCommand {
 impl EnrollmentCommand {
     pub(super) fn run(self, target: &Target) -> anyhow::Result<()> {
         let dps = target.dps()?;
-        let show = |value: Value| target.output.show(&value, COLUMNS);
+        let enrollments = Enrollments { dps, path: PATH, columns: COLUMNS, output: target.output };
         let no_names = CaNames::default();
         match self {
             Self::Create { id, attestation_type, device_id, attestation, settings } => {
@@ -94,39 +94,22 @@ impl EnrollmentCommand {
                     enrollment["deviceId"] = device_id.into();
                 }
                 settings.apply(enrollment.as_object_mut().context("an enrollment is an object")?)?;
-                show(dps.call(Call::put(&[PATH, &id], &enrollment))?)
+                enrollments.create(&id, &enrollment)
             }
-            Self::Show { id, show_keys } => {
-                let path = [PATH, &id.enrollment_id];
-                let mut enrollment = dps.call(Call::get(&path))?;
-                if show_keys {
-                    with_keys(&dps, &path, &mut enrollment)?;
-                }
-                show(enrollment)
-            }
-            Self::List { top } => {
-                let query = Call::post(&[PATH, "query"]).json(&json!({"query": "SELECT * FROM enrollments"}));
-                show(dps.list(&query, top)?.into())
-            }
+            Self::Show { id, show_keys } => enrollments.show(&id.enrollment_id, show_keys),
+            Self::List { top } => enrollments.list(top),
             Self::Update { id, device_id, attestation, removals, settings, condition } => {
-                let path = [PATH, &id.enrollment_id];
-                let mut enrollment = dps.call(Call::get(&path))?;
-                let etag = condition.or(&enrollment).to_owned();
-                with_keys(&dps, &path, &mut enrollment)?;
-                attestation.apply(&mut enrollment["attestation"], &no_names, CLIENT)?;
-                removals.apply(&mut enrollment["attestation"], CLIENT);
-                if let Some(device_id) = device_id {
-                    enrollment["deviceId"] = device_id.into();
-                }
-                let members =
-                    enrollment.as_object_mut().context("the service did not answer an enrollment")?;
-                settings.apply(members)?;
-                show(dps.call(dps.if_match(Call::put(&path, &enrollment), &etag))?)
+                enrollments.update(&id.enrollment_id, &condition, |enrollment| {
+                    attestation.apply(&mut enrollment["attestation"], &no_names, CLIENT)?;
+                    removals.apply(&mut enrollment["attestation"], CLIENT);
+                    if let Some(device_id) = device_id {
+                        enrollment["deviceId"] = device_id.into();
+                    }
+                    let members = enrollment.as_object_mut();
+                    settings.apply(members.context("the service did not answer an enrollment")?)
+                })
             }
-            Self::Delete { id, condition } => {
-                let call = Call::delete(&[PATH, &id.enrollment_id]);
-                dps.call(condition.apply(&dps, call)).map(drop)
-            }
+            Self::Delete { id, condition } => enrollments.delete(&id.enrollment_id, &condition),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! `cloud enrollment-group`: enrollments of all devices below a CA.
 
 use anyhow::Context;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::attestation::{AttestationOptions, AttestationType, CaNames, Removals, SIGNING, with_keys};
+use super::attestation::{AttestationOptions, AttestationType, CaNames, Removals, SIGNING};
 use super::certificate::Condition;
-use super::client::Call;
 use super::enrollment_settings::EnrollmentSettings;
+use super::enrollments::Enrollments;
 use super::output::Column;
 use super::target::Target;
 
@@ -87,43 +87,25 @@ pub(super) struct EnrollmentId {
 
 impl EnrollmentGroupCommand {
     pub(super) fn run(self, target: &Target) -> anyhow::Result<()> {
-        let dps = target.dps()?;
-        let show = |value: Value| target.output.show(&value, COLUMNS);
+        let groups = Enrollments { dps: target.dps()?, path: PATH, columns: COLUMNS, output: target.output };
         match self {
             Self::Create { id, attestation_type, attestation, names, settings } => {
                 let id = id.enrollment_id;
                 let attestation = attestation.create(attestation_type, &names, SIGNING)?;
                 let mut group = json!({"enrollmentGroupId": id, "attestation": attestation});
                 settings.apply(group.as_object_mut().context("a group is an object")?)?;
-                show(dps.call(Call::put(&[PATH, &id], &group))?)
+                groups.create(&id, &group)
             }
-            Self::Show { id, show_keys } => {
-                let path = [PATH, &id.enrollment_id];
-                let mut group = dps.call(Call::get(&path))?;
-                if show_keys {
-                    with_keys(&dps, &path, &mut group)?;
-                }
-                show(group)
-            }
-            Self::List { top } => {
-                let query =
-                    Call::post(&[PATH, "query"]).json(&json!({"query": "SELECT * FROM enrollmentGroups"}));
-                show(dps.list(&query, top)?.into())
-            }
+            Self::Show { id, show_keys } => groups.show(&id.enrollment_id, show_keys),
+            Self::List { top } => groups.list(top),
             Self::Update { id, attestation, names, removals, settings, condition } => {
-                let path = [PATH, &id.enrollment_id];
-                let mut group = dps.call(Call::get(&path))?;
-                let etag = condition.or(&group).to_owned();
-                with_keys(&dps, &path, &mut group)?;
-                attestation.apply(&mut group["attestation"], &names, SIGNING)?;
-                removals.apply(&mut group["attestation"], SIGNING);
-                settings.apply(group.as_object_mut().context("the service did not answer a group")?)?;
-                show(dps.call(dps.if_match(Call::put(&path, &group), &etag))?)
+                groups.update(&id.enrollment_id, &condition, |group| {
+                    attestation.apply(&mut group["attestation"], &names, SIGNING)?;
+                    removals.apply(&mut group["attestation"], SIGNING);
+                    settings.apply(group.as_object_mut().context("the service did not answer a group")?)
+                })
             }
-            Self::Delete { id, condition } => {
-                let call = Call::delete(&[PATH, &id.enrollment_id]);
-                dps.call(condition.apply(&dps, call)).map(drop)
-            }
+            Self::Delete { id, condition } => groups.delete(&id.enrollment_id, &condition),
         }
     }
 }

@@ -18,6 +18,7 @@ mod emulator_file;
 mod enrollment;
 mod enrollment_group;
 mod enrollment_settings;
+mod enrollments;
 mod event_stream;
 mod fault;
 mod json_argument;
