@@ -65,6 +65,7 @@
 //! 2 MiB and the spare file 256 KiB.
 
 mod disk;
+mod inbox;
 pub mod inspect;
 mod leases;
 mod memory;
@@ -77,7 +78,6 @@ mod worker;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -88,10 +88,8 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use crate::event::Events;
 use crate::reading::{Reading, Stamp};
+use inbox::{Inbox, Refused};
 use worker::{Command, Worker};
-
-/// Commands that may wait while the disk is slow: four minutes of readings at one a second.
-const COMMANDS: usize = 256;
 
 /// A reading to be sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -162,7 +160,7 @@ pub struct JournalOptions {
 /// order.
 #[derive(Debug)]
 pub struct Journal {
-    commands: SyncSender<Command>,
+    inbox: Arc<Inbox>,
     shared: Arc<Shared>,
 }
 
@@ -193,16 +191,17 @@ impl Journal {
     /// Opens the journal. This does not wait for the disk: what is appended before the file is open waits in memory.
     /// What becomes of the disk is told to `events`.
     pub fn open(options: JournalOptions, events: Events) -> std::io::Result<Self> {
-        let (commands, inbox) = sync_channel(COMMANDS);
+        let inbox = Arc::new(Inbox::default());
         let shared = Arc::new(Shared::default());
         let worker = Worker::new(options, shared.clone(), events, rand::random());
-        thread::Builder::new().name("journal".into()).spawn(move || worker.run(&inbox))?;
-        Ok(Self { commands, shared })
+        let received = Abandon(inbox.clone());
+        thread::Builder::new().name("journal".into()).spawn(move || worker.run(&received.0))?;
+        Ok(Self { inbox, shared })
     }
 
     /// Takes a reading. It is durable when [`JournalStats::taken`] counts it.
     pub fn append(&self, reading: Reading) {
-        if self.commands.try_send(Command::Append(reading)).is_err() {
+        if self.inbox.send(Command::Append(reading)).is_err() {
             self.shared.stats().dropped += 1;
         }
     }
@@ -220,11 +219,10 @@ impl Journal {
 
     /// The hub has these: they are forgotten. Gives them back when the disk is too slow to be told now.
     pub fn acknowledge(&self, seqs: Vec<u64>) -> Result<(), Vec<u64>> {
-        match self.commands.try_send(Command::Acknowledge(seqs)) {
-            Err(
-                TrySendError::Full(Command::Acknowledge(seqs))
-                | TrySendError::Disconnected(Command::Acknowledge(seqs)),
-            ) => Err(seqs),
+        match self.inbox.send(Command::Acknowledge(seqs)) {
+            Err(Refused::Full(Command::Acknowledge(seqs)) | Refused::Closed(Command::Acknowledge(seqs))) => {
+                Err(seqs)
+            }
             _ => Ok(()),
         }
     }
@@ -253,10 +251,10 @@ impl Journal {
         let (reply, answer) = oneshot::channel();
         let mut command = command(reply);
         loop {
-            match self.commands.try_send(command) {
+            match self.inbox.send(command) {
                 Ok(()) => break,
-                Err(TrySendError::Full(same)) => command = same,
-                Err(TrySendError::Disconnected(_)) => return T::default(),
+                Err(Refused::Full(same)) => command = same,
+                Err(Refused::Closed(_)) => return T::default(),
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
@@ -277,5 +275,20 @@ impl Journal {
     /// How the disk takes it, to be read or awaited.
     pub fn health(&self) -> watch::Receiver<JournalHealth> {
         self.shared.health.subscribe()
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.inbox.close();
+    }
+}
+
+/// Whoever waits for the thread learns that it has ended, however it did.
+struct Abandon(Arc<Inbox>);
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        self.0.abandon();
     }
 }

@@ -3,12 +3,12 @@ mod numbering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::disk::{Disk, OpenError, Stored, is_damage};
+use super::inbox::Inbox;
 use super::leases::Leases;
 use super::memory::{CAPACITY, Memory};
 use super::row::{PROVISIONAL, Row};
@@ -18,8 +18,6 @@ use crate::reading::{Reading, Stamp};
 
 /// Readings that come closer together than this share a commit.
 pub(super) const GROUP: Duration = Duration::from_secs(2);
-/// A reading that comes so shortly before a commit is due does not wait for it.
-const EARLY: Duration = Duration::from_millis(250);
 /// Acknowledged rows are deleted when so many have gathered, if no reading comes before.
 const FORGET_AT: usize = 256;
 /// A disk that failed is tried again so often.
@@ -53,7 +51,8 @@ pub(super) struct Worker {
     memory: Memory,
     /// Taken, and waiting for the commit they share.
     pending: Vec<Row>,
-    last_commit: Option<Instant>,
+    /// Readings that come before then share a commit.
+    group_ends: Instant,
     since_size_check: u64,
     leases: Leases,
     next_seq: u64,
@@ -82,7 +81,7 @@ impl Worker {
             failed: None,
             memory: Memory::default(),
             pending: Vec::new(),
-            last_commit: None,
+            group_ends: Instant::now(),
             since_size_check: 0,
             leases: Leases::default(),
             next_seq: PROVISIONAL,
@@ -96,18 +95,22 @@ impl Worker {
     }
 
     /// Works until the last handle is gone.
-    pub(super) fn run(mut self, inbox: &Receiver<Command>) {
+    pub(super) fn run(mut self, inbox: &Inbox) {
         self.begin(Instant::now());
         loop {
-            let command = match self.wake() {
-                Some(at) => inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
-                None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            };
+            // While readings share a commit, the thread sleeps until that is due.
+            let group = Some(self.group_ends).filter(|end| *end > Instant::now());
+            let until = self.wake().into_iter().chain(group).min();
+            let Some(commands) = inbox.receive(until, group.is_some()) else { break };
             let now = Instant::now();
-            match command {
-                Ok(command) => self.obey(command, now),
-                Err(RecvTimeoutError::Timeout) => self.commit(now),
-                Err(RecvTimeoutError::Disconnected) => break,
+            for command in commands {
+                match command {
+                    Command::Append(reading) => self.take(reading, now),
+                    other => self.obey(other, now),
+                }
+            }
+            if self.wake().is_some_and(|at| at <= now) {
+                self.commit(now);
             }
         }
         self.close(Instant::now());
@@ -154,18 +157,22 @@ impl Worker {
 
     /// When [`Worker::commit`] is due.
     pub(super) fn wake(&self) -> Option<Instant> {
-        let pending = self.last_commit.filter(|_| !self.pending.is_empty()).map(|last| last + GROUP);
+        let pending = (!self.pending.is_empty()).then_some(self.group_ends);
         let retry = self.failed.map(|failed| failed + RETRY_DISK);
         pending.into_iter().chain(retry).min()
     }
 
     fn append(&mut self, reading: Reading, now: Instant) {
+        self.take(reading, now);
+        if self.wake().is_some_and(|at| at <= now) {
+            self.commit(now);
+        }
+    }
+
+    fn take(&mut self, reading: Reading, now: Instant) {
         self.learn_time(reading.stamp, now);
         self.pending.push(Row::new(self.next_seq, self.start, reading));
         self.next_seq += 1;
-        if self.last_commit.is_none_or(|last| now + EARLY >= last + GROUP) {
-            self.commit(now);
-        }
     }
 
     /// Makes pending readings durable, and deletes what is acknowledged on the way. If the disk failed and it is time
@@ -174,7 +181,7 @@ impl Worker {
         let stored = self.may_try(now) && self.store(now);
         let pending = std::mem::take(&mut self.pending);
         if !pending.is_empty() {
-            self.last_commit = Some(now);
+            self.group_ends = now + GROUP;
         }
         let taken = pending.len() as u64;
         let mut dropped = 0;
