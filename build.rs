@@ -1,13 +1,38 @@
 //! Notes the date of the build: no true time is earlier, which is how a clock in 1970 and a GPS week rollover are
-//! recognised.
+//! recognised. And leaves out of the firmware what only unwinding needs.
 
-fn main() {
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+/// Tables for unwinding, of which the standard library and what is written in C bring many. The firmware aborts when it
+/// panics: nobody reads them, and they are a tenth of it.
+const NO_UNWINDING: &str = "\
+SECTIONS { /DISCARD/ : { *(.eh_frame) *(.eh_frame_hdr) *(.gcc_except_table .gcc_except_table.*) } }
+INSERT AFTER .text;
+";
+
+#[expect(clippy::disallowed_methods, reason = "a build that is cut short begins anew")]
+fn main() -> io::Result<()> {
     println!("cargo:rerun-if-env-changed=SOURCE_DATE_EPOCH");
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=Cargo.toml");
-    let epoch =
-        std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok()).unwrap_or_else(now);
+    let variable = |name| env::var(name).unwrap_or_default();
+    let epoch = variable("SOURCE_DATE_EPOCH").parse().unwrap_or_else(|_| now());
     println!("cargo:rustc-env=BUILD_EPOCH={epoch}");
+
+    let out = PathBuf::from(variable("OUT_DIR"));
+    let gnu_linux = variable("CARGO_CFG_TARGET_OS") == "linux" && variable("CARGO_CFG_TARGET_ENV") == "gnu";
+    if gnu_linux && is_firmware(&out) {
+        let script = out.join("no-unwinding.ld");
+        fs::write(&script, NO_UNWINDING)?;
+        println!("cargo:rustc-link-arg-bins=-Wl,-T,{}", script.display());
+    }
+    Ok(())
+}
+
+/// Cargo tells build scripts the profile only by the directory that they write to.
+fn is_firmware(out: &Path) -> bool {
+    out.components().any(|component| component.as_os_str() == "firmware")
 }
 
 #[expect(clippy::disallowed_methods, reason = "the build host's clock is the date of the build")]

@@ -15,15 +15,35 @@ emulator *options:
 test:
     cargo test --workspace
 
+# Keys in hardware: needs softhsm2 and opensc-pkcs11
+test-keys:
+    cargo test --features pkcs11 --test hardware_key
+
 # All checks, as CI runs them
 check:
     .ci/run
 
+# What takes long: every processor, packages, virtual machines, many seeds; see .ci/nightly
+nightly *steps:
+    sudo --preserve-env=PATH,HOME .ci/nightly {{steps}}
+
 # The firmware for this machine, with its size
 firmware:
-    cargo build --profile firmware --no-default-features
+    cargo build --profile firmware --no-default-features --features pkcs11
     ls -l target/firmware/container-tracker
 
 # The firmware for a Raspberry Pi, in a container
 cross target="aarch64-unknown-linux-gnu":
-    CROSS_CONFIG=cross.toml cross build --profile firmware --no-default-features --target {{target}}
+    CROSS_CONFIG=cross.toml cross build --profile firmware --no-default-features --features pkcs11 --target {{target}}
+
+# The firmware for Raspberry Pis, with Debian's compilers: aarch64, armv7, arm
+cross-build *targets:
+    scripts/cross-build {{targets}}
+
+# The Debian package: amd64, arm64, armhf
+package *architectures:
+    scripts/package {{architectures}}
+
+# The tracker on real Linux, in a virtual machine
+vm *options:
+    sudo --preserve-env=PATH,HOME tests/vm/run {{options}}

@@ -223,9 +223,9 @@ fn load(config: &Config) -> Identity {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        fs::set_permissions(&config.identity.key, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::set_permissions(config.identity.key.file().unwrap(), fs::Permissions::from_mode(0o600)).unwrap();
     }
-    Identity::load(&config.identity).unwrap()
+    Identity::load(&config.identity, &config.state.directory).unwrap()
 }
 
 /// TLS that resumes nothing.

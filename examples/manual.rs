@@ -2,7 +2,7 @@
 //! definition of the command line. Of the firmware's commands, when it is built as the firmware is:
 //!
 //! ```sh
-//! cargo run --no-default-features --example manual -- target/manual
+//! cargo run --no-default-features --features pkcs11 --example manual -- target/manual
 //! ```
 
 use std::fs;

@@ -9,6 +9,7 @@ use tracker_protocol::hub::MAX_KEEP_ALIVE;
 use tracker_protocol::{GLOBAL_DPS_HOST, MQTT_TLS_PORT};
 
 use crate::delivery::DeliveryMode;
+use crate::identity::KeyLocation;
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
@@ -55,8 +56,8 @@ pub struct DpsConfig {
 pub struct IdentityConfig {
     /// PEM file: the leaf first, then every intermediate CA up to one that DPS knows.
     pub certificate: PathBuf,
-    /// PEM file: the private key of the leaf.
-    pub key: PathBuf,
+    /// The private key of the leaf: a PEM file, or a `pkcs11:` URI.
+    pub key: KeyLocation,
 }
 
 /// `[connection]`
@@ -203,7 +204,7 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
         /// Line, column and cause.
-        source: Box<toml::de::Error>,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A value is outside its range.
     #[error("the configuration {path} can't be used: {key}: {why}")]
@@ -224,7 +225,8 @@ impl Config {
             fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
         let mut config = Self::parse(path, &text)?;
         let directory = path.parent().unwrap_or(Path::new(""));
-        let paths = [&mut config.identity.certificate, &mut config.identity.key, &mut config.state.directory];
+        config.identity.key.make_relative_to(directory);
+        let paths = [&mut config.identity.certificate, &mut config.state.directory];
         for relative in paths.into_iter().chain(config.connection.roots.as_mut()) {
             *relative = directory.join(&relative);
         }
@@ -233,7 +235,7 @@ impl Config {
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let config: Self = toml::from_str(text)
-            .map_err(|source| ConfigError::Parse { path: path.into(), source: Box::new(source) })?;
+            .map_err(|error| ConfigError::Parse { path: path.into(), source: without_pin(text, error) })?;
         match config.problem() {
             Some((key, why)) => Err(ConfigError::Value { path: path.into(), key, why }),
             None => Ok(config),
@@ -287,6 +289,11 @@ impl Config {
         }
         None
     }
+}
+
+/// An error of TOML shows its line, which may have a PIN in it.
+fn without_pin(text: &str, error: toml::de::Error) -> Box<dyn std::error::Error + Send + Sync> {
+    if text.contains("pin-value") { error.message().into() } else { Box::new(error) }
 }
 
 impl ConnectionConfig {
@@ -382,6 +389,22 @@ mod tests {
         assert!(error("[dps]\n").contains("missing field `id_scope`"));
         let missing = Config::load(Path::new("/nowhere/tracker.toml")).unwrap_err().to_string();
         assert!(missing.starts_with("can't read the configuration /nowhere/tracker.toml"), "{missing}");
+    }
+
+    #[test]
+    fn a_key_is_a_file_or_a_uri_and_a_pin_is_never_shown() {
+        let with = |key: &str| MINIMAL.replace("a.key", key);
+        let uri = "pkcs11:token=t?module-path=/lib/p11.so&pin-value=1234";
+        let config = Config::parse(Path::new("tracker.toml"), &with(uri)).unwrap();
+        assert_eq!(config.identity.key.to_string(), "pkcs11:token=t");
+        assert!(!format!("{config:?}").contains("1234"));
+        assert_eq!(
+            error(&with(&format!("{uri}&pin-source=/x"))),
+            "the configuration tracker.toml can't be used: the pkcs11: URI has pin-source and pin-value; one of \
+             them is enough, and pin-source is the better one"
+        );
+        assert!(error(&with("pkcs11:token=t")).contains("names no PKCS#11 library; add ?module-path="));
+        assert!(!error(&with(&format!("{uri}\"\"\""))).contains("1234"));
     }
 
     #[test]

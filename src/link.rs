@@ -13,7 +13,7 @@ use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, MqttOptions, NetworkOptions,
     Outgoing, Packet, QoS, StateError, SubscribeReasonCode, TlsConfiguration, TlsError, Transport, mqttbytes,
 };
-use rustls::CertificateError;
+use rustls::{CertificateError, OtherError};
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracker_protocol::Publish;
 
 use crate::config::Endpoint;
+use crate::identity::TokenError;
 use crate::stage::{Stage, Tls};
 use crate::timing::Timing;
 
@@ -313,7 +314,9 @@ fn refused(code: ConnectReturnCode) -> (LinkErrorKind, String) {
 fn io_error(error: &io::Error) -> (LinkErrorKind, String) {
     use LinkErrorKind::{Answered, Outage};
     if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return (Answered, explain_tls(error));
+        // It is no answer of the server that our own token does not sign.
+        let kind = if token_error(error).is_some() { Outage } else { Answered };
+        return (kind, explain_tls(error));
     }
     match error.kind() {
         io::ErrorKind::ConnectionRefused => (Answered, "nobody listens there (connection refused)".into()),
@@ -327,8 +330,19 @@ fn io_error(error: &io::Error) -> (LinkErrorKind, String) {
     }
 }
 
+/// Why the device's own key could not be used, if that is what broke off TLS.
+fn token_error(error: &rustls::Error) -> Option<&TokenError> {
+    match error {
+        rustls::Error::Other(OtherError(cause)) => cause.downcast_ref(),
+        _ => None,
+    }
+}
+
 /// A TLS error in words that say where to look.
 pub fn explain_tls(error: &rustls::Error) -> String {
+    if let Some(error) = token_error(error) {
+        return error.to_string();
+    }
     match error {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
             "the server's certificate leads to no root that this device trusts; check connection.roots".into()

@@ -7,6 +7,12 @@ use std::time::Duration;
 
 use tracker_protocol::BackoffPolicy;
 
+/// The promise to whoever stops the agent: the last reading is on the disk, the hub has heard a goodbye, and the process
+/// has ended. The unit's `TimeoutStopSec=` is longer.
+pub const STOP_WITHIN: Duration = Duration::from_secs(2);
+/// Of that, so much is for what can't be cancelled: a name that is being looked up, a bus that hangs.
+pub const ABANDON_WITHIN: Duration = Duration::from_millis(100);
+
 /// The waits of uplink, session and link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timing {
@@ -33,6 +39,10 @@ pub struct Timing {
     pub short_spell: Duration,
     /// How often the certificate file is looked at.
     pub look_every: Duration,
+    /// At the end, readings in flight get so long to be acknowledged.
+    pub goodbye_within: Duration,
+    /// From the order to stop until everything has been flushed and said, or is given up: the disk may hang.
+    pub stop_within: Duration,
 }
 
 impl Default for Timing {
@@ -59,6 +69,9 @@ impl Default for Timing {
             hub_gone_after: Duration::from_secs(15 * 60),
             short_spell: Duration::from_secs(60),
             look_every: Duration::from_secs(30),
+            goodbye_within: Duration::from_millis(400),
+            // As much again as for what can't be cancelled is left for the process itself to end.
+            stop_within: STOP_WITHIN.saturating_sub(ABANDON_WITHIN.saturating_mul(2)),
         }
     }
 }

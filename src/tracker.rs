@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracker_protocol::hub::TwinClient;
 use tracker_sensors::bme280::EnvironmentSensor;
 use tracker_sensors::gps::{GpsState, GpsTime, Receiver};
@@ -152,6 +152,7 @@ impl Tracker {
         let kept =
             Kept { journal: journal.clone(), twin, desired, status, events: events.clone(), started, heart };
         let first_wait = first_wait.mul_f64(rand::random());
+        let stop_within = timing.stop_within;
         let uplink = Uplink::new(config, timing, kept, connection, stored, assignment, first_wait);
         let (stop, stopped) = watch::channel(false);
         let uplink = tokio::spawn(uplink.run(stopped));
@@ -160,15 +161,26 @@ impl Tracker {
             () = shutdown => Ok(()),
             Some(ended) = tasks.join_next() => Err(task_ended(ended)),
         };
-        tasks.shutdown().await;
-        // What shares a commit with readings that will not come any more.
-        journal.close().await;
-        stop.send_replace(true);
-        let uplinked = uplink.await.context("the uplink ended unexpectedly");
-        journal.close().await;
+        let stopping = async {
+            tasks.shutdown().await;
+            // What shares a commit with readings that will not come any more.
+            journal.close().await;
+            stop.send_replace(true);
+            let uplinked = uplink.await.context("the uplink ended unexpectedly");
+            journal.close().await;
+            uplinked
+        };
+        // Whatever hangs now, the end does not wait for it.
+        let stopped = timeout(stop_within, stopping).await.unwrap_or_else(|_| {
+            Err(anyhow::anyhow!(
+                "the journal in {} was not flushed within {stop_within:?}: its disk hangs or is very slow (dmesg may tell \
+                 why); readings of the last two seconds may be lost",
+                directory.display()
+            ))
+        });
         let stats = journal.stats();
         events.emit(Event::Stopped { backlog: stats.backlog });
-        ended.and(uplinked)?;
+        ended.and(stopped)?;
         Ok(stats)
     }
 }

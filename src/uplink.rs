@@ -21,8 +21,6 @@ use crate::{network, provisioner, session, tls};
 
 /// How often the clock is looked at while it does not know the time.
 const LOOK_FOR_TIME: Duration = Duration::from_secs(1);
-/// At the end, readings in flight get so long to be acknowledged.
-const GOODBYE: Duration = Duration::from_millis(400);
 
 /// The uplink of one device.
 pub struct Uplink {
@@ -158,7 +156,8 @@ impl Uplink {
         let clock = self.kept.status.clock.clone();
         let modified = modified(&self.config.identity.certificate);
         if self.credentials.as_ref().is_none_or(|credentials| credentials.modified != modified) {
-            let identity = Identity::load(&self.config.identity).map_err(|error| error.to_string())?;
+            let identity = Identity::load(&self.config.identity, &self.config.state.directory)
+                .map_err(|error| error.to_string())?;
             let roots =
                 tls::roots(self.config.connection.roots.as_deref()).map_err(|error| error.to_string())?;
             let tls =
@@ -260,16 +259,17 @@ impl Uplink {
         self.events.emit(Event::Online { hub: hub.clone(), backlog });
         let online_since = Instant::now();
         let certificate = self.certificate();
+        let goodbye = self.timing.goodbye_within;
         let error =
             match Session::begin(link, device_id, &mut self.kept, self.timing.acknowledge_within).await {
                 Ok(mut session) => tokio::select! {
                     error = session.run() => error,
                     () = certificate_changed(certificate, self.timing.look_every) => {
                         self.events.emit(Event::CertificateChanged);
-                        session.finish(GOODBYE).await;
+                        session.finish(goodbye).await;
                         return self.life.nudge(self.now());
                     }
-                    _ = shutdown.changed() => return session.finish(GOODBYE).await,
+                    _ = shutdown.changed() => return session.finish(goodbye).await,
                 },
                 Err(error) => error,
             };

@@ -101,6 +101,25 @@ fn what_is_wrong_is_said_with_a_way_to_mend_it() {
     assert_eq!(finding(&report, "disk").0, "skip");
 }
 
+/// What a build with it says is in `tests/hardware_key.rs`.
+#[cfg(not(feature = "pkcs11"))]
+#[test]
+fn a_key_in_a_token_needs_the_feature() {
+    let installation = Installation::new();
+    let config = fs::read_to_string(&installation.config).unwrap();
+    let uri = "pkcs11:token=tracker?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-value=1234";
+    fs::write(&installation.config, config.replace("device.key", uri)).unwrap();
+    let (verdict, why, _) = finding(&json(&installation.ask("check", &["--json"])), "key");
+    assert_eq!(verdict, "fail");
+    assert!(
+        why.starts_with("pkcs11:token=tracker is in a token, and this container-tracker was built"),
+        "{why}"
+    );
+    assert!(why.ends_with("install the Debian package, or build with --features pkcs11"), "{why}");
+    let refused = text(&installation.ask("run", &[]));
+    assert!(refused.contains("built without PKCS#11") && !refused.contains("1234"), "{refused}");
+}
+
 #[test]
 fn buses_that_are_not_there_are_named() {
     let installation = Installation::new();
@@ -202,7 +221,7 @@ fn deprovision_forgets_what_it_says() {
     let manager = Manager::listen(installation.directory.path());
     let service = installation.start(&manager);
     manager.hear("READY=1");
-    assert!(service.stop().0.success());
+    service.stop();
     let assignment = installation.path("state/assignment.json");
     fs::write(&assignment, "{}").unwrap();
     let asked = installation.program("deprovision").stdin(std::process::Stdio::null()).output().unwrap();

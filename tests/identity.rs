@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use container_tracker::clock::system_time;
@@ -15,7 +15,10 @@ use container_tracker::identity::{Identity, IdentityError};
 use support::openssl::{Device, Factory};
 
 fn load(device: &Device) -> Result<Identity, IdentityError> {
-    Identity::load(&IdentityConfig { certificate: device.chain.clone(), key: device.key.clone() })
+    Identity::load(
+        &IdentityConfig { certificate: device.chain.clone(), key: device.key.clone().into() },
+        Path::new("/nowhere"),
+    )
 }
 
 fn refusal(device: &Device) -> String {

@@ -33,7 +33,7 @@ fn spawn(config: &Config, gateway_port: u16, directory: &Path) -> Child {
          [telemetry]\ninterval = 1\n[state]\ndirectory = \"{}\"\n",
         config.dps.id_scope,
         show(&config.identity.certificate),
-        show(&config.identity.key),
+        config.identity.key,
         show(config.connection.roots.as_deref().unwrap()),
         show(&config.state.directory),
     );

@@ -118,7 +118,7 @@ fn what_dps_refuses_is_told_to_a_person() {
                     let root = CertificateAuthority::root("Somebody", Validity::always()).unwrap();
                     let made = root.device(DEVICE, Validity::always()).unwrap();
                     std::fs::write(&stage.config.identity.certificate, made.chain_pem).unwrap();
-                    std::fs::write(&stage.config.identity.key, made.key_pem).unwrap();
+                    std::fs::write(stage.config.identity.key.file().unwrap(), made.key_pem).unwrap();
                 },
                 &UNAUTHORIZED,
             ),

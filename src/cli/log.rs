@@ -24,6 +24,14 @@ pub fn start(level: Level) {
     }
 }
 
+/// Says why the program ends. For journald that is an error, in each of its lines.
+pub(super) fn complain(why: &str) {
+    let level = if goes_to_journald() { "<3>" } else { "" };
+    for line in format!("container-tracker: {why}").lines() {
+        eprintln!("{level}{line}");
+    }
+}
+
 /// Whether standard error is the stream of which systemd says that it leads to journald. A redirected one is not.
 #[cfg(unix)]
 fn goes_to_journald() -> bool {
@@ -60,7 +68,8 @@ where
             Level::INFO => 6,
             _ => 7,
         };
-        write!(writer, "<{level}>")?;
-        self.0.format_event(context, writer, event)
+        let mut text = String::new();
+        self.0.format_event(context, Writer::new(&mut text), event)?;
+        text.lines().try_for_each(|line| writeln!(writer, "<{level}>{line}"))
     }
 }

@@ -78,7 +78,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("container-tracker: {}", told(&error));
+            log::complain(&told(&error));
             ExitCode::FAILURE
         }
     }

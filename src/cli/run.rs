@@ -15,12 +15,12 @@ use crate::clock::{Clock, SystemClock, build_date};
 use crate::config::{Bme280Config, Config, GpsConfig};
 use crate::event::{Event, Events};
 use crate::heartbeat::Vitals;
-use crate::identity::Identity;
+use crate::identity::{Identity, IdentityError, parse_chain, read_chain, registration_id};
 use crate::notify::Notify;
 use crate::recent::Recent;
 use crate::status_file::StatusFile;
 use crate::supervisor::Supervision;
-use crate::timing::Timing;
+use crate::timing::{ABANDON_WITHIN, Timing};
 use crate::tls;
 use crate::tracker::Tracker;
 
@@ -35,7 +35,7 @@ pub(super) fn run(path: &Path, level: tracing::Level) -> anyhow::Result<()> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("no async runtime")?;
     let result = runtime.block_on(serve(path, config, clock));
     // A name that is being looked up, or a bus that hangs, must not hold up the end.
-    runtime.shutdown_timeout(Duration::from_millis(100));
+    runtime.shutdown_timeout(ABANDON_WITHIN);
     result
 }
 
@@ -144,7 +144,7 @@ fn reload(
 /// again: nobody is there.
 fn check_identity(config: &Config, clock: &dyn Clock) -> anyhow::Result<String> {
     let installed = AssignmentFile::new(&config.state.directory).read().ok().flatten();
-    let identity = Identity::load(&config.identity);
+    let identity = Identity::load(&config.identity, &config.state.directory);
     match (identity, installed) {
         (Ok(identity), installed) => {
             if installed.is_none() {
@@ -156,6 +156,12 @@ fn check_identity(config: &Config, clock: &dyn Clock) -> anyhow::Result<String> 
             Ok(identity.registration_id.to_string())
         }
         (Err(_), Some(assignment)) => Ok(assignment.device_id),
+        // Ending means to be started again, and each start may cost the token one of the PINs that it forgives.
+        (Err(IdentityError::Token(error)), None) if error.is_about_pin() => {
+            let path = &config.identity.certificate;
+            let chain = parse_chain(path, &read_chain(path)?)?;
+            Ok(registration_id(path, &chain[0])?.to_string())
+        }
         (Err(error), None) => Err(error.into()),
     }
 }

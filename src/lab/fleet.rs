@@ -98,7 +98,7 @@ pub fn device_config(directory: &Path, id_scope: &str, roots: PathBuf, port: u16
         dps: DpsConfig { id_scope: id_scope.into(), host: tracker_protocol::GLOBAL_DPS_HOST.into() },
         identity: IdentityConfig {
             certificate: directory.join("device.pem"),
-            key: directory.join("device.key"),
+            key: directory.join("device.key").into(),
         },
         connection: ConnectionConfig {
             roots: Some(roots),

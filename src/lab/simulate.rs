@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::event::Events;
 use crate::identity::Identity;
 use crate::journal::JournalStats;
-use crate::timing::Timing;
+use crate::timing::{STOP_WITHIN, Timing};
 use crate::tracker::Tracker;
 
 /// The voyages of the first devices; the others follow.
@@ -170,7 +170,7 @@ async fn real_cloud(
         bail!("--config names one identity, so one device can be simulated with it, not {}", args.devices);
     }
     let config = Config::load(path)?;
-    let id = Identity::load(&config.identity)?.registration_id.to_string();
+    let id = Identity::load(&config.identity, &config.state.directory)?.registration_id.to_string();
     let text =
         format!("Simulated sensors, {} as configured in {}. Ctrl-C ends.", config.dps.host, path.display());
     screen.note("cloud", &text, json!({"dpsHost": config.dps.host, "idScope": config.dps.id_scope}));
@@ -220,7 +220,8 @@ fn tracker(
         clock: Arc::new(VoyageClock::new(clock)),
         events,
         first_wait: Duration::ZERO,
-        timing: Timing::default(),
+        // All of them share one disk.
+        timing: Timing { stop_within: STOP_WITHIN * 10, ..Timing::default() },
     })
 }
 

@@ -23,6 +23,8 @@ pub mod scene;
 pub mod schedule;
 #[cfg(unix)]
 pub mod service;
+#[cfg(feature = "pkcs11")]
+pub mod softhsm;
 #[cfg(feature = "lab")]
 pub mod stage;
 

@@ -13,6 +13,11 @@ subjectKeyIdentifier = hash
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = clientAuth
+[server]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = serverAuth
+subjectAltName = DNS:localhost
 ";
 
 /// Root, intermediate, and the leaves asked for, in a directory of their own.
@@ -88,6 +93,12 @@ impl Factory {
     pub fn sign(&self, name: &str, subject: &str, issuer: &str, extensions: &str, days: i32) {
         let file = |suffix: &str| format!("{name}.{suffix}");
         self.openssl(&["req", "-new", "-key", &file("key"), "-subj", subject, "-out", &file("csr")]);
+        self.sign_request(name, issuer, extensions, days);
+    }
+
+    /// Has a request signed that is there already; its key may be elsewhere.
+    pub fn sign_request(&self, name: &str, issuer: &str, extensions: &str, days: i32) {
+        let file = |suffix: &str| format!("{name}.{suffix}");
         self.openssl(&[
             "x509",
             "-req",

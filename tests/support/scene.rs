@@ -53,6 +53,7 @@ pub fn fast() -> Timing {
         hub_gone_after: Duration::from_secs(3),
         short_spell: Duration::from_secs(2),
         look_every: Duration::from_millis(100),
+        ..Timing::default()
     }
 }
 

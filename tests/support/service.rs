@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use super::openssl::Factory;
@@ -52,6 +52,8 @@ pub struct Installation {
     pub directory: tempfile::TempDir,
     pub config: PathBuf,
     pub factory: Factory,
+    /// What the program finds in its environment besides.
+    pub environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Installation {
@@ -61,7 +63,7 @@ impl Installation {
         let directory = tempfile::tempdir().unwrap();
         let config = directory.path().join("tracker.toml");
         fs::create_dir(directory.path().join("run")).unwrap();
-        let installation = Self { directory, config, factory };
+        let installation = Self { directory, config, factory, environment: Vec::new() };
         fs::copy(device.chain, installation.path("chain.pem")).unwrap();
         fs::copy(device.key, installation.path("device.key")).unwrap();
         fs::copy(installation.factory.path("root.pem"), installation.path("server-ca.pem")).unwrap();
@@ -90,6 +92,7 @@ impl Installation {
         let mut program = Command::new(env!("CARGO_BIN_EXE_container-tracker"));
         program.arg(command).arg("--config").arg(&self.config);
         program.env("RUNTIME_DIRECTORY", self.path("run")).env_remove("NOTIFY_SOCKET");
+        program.envs(self.environment.iter().map(|(name, value)| (name, value)));
         program
     }
 
@@ -133,11 +136,12 @@ impl Service {
         }
     }
 
-    /// Asks it to stop, and gives how it ended and how long that took.
-    pub fn stop(mut self) -> (ExitStatus, Duration) {
-        let asked = Instant::now();
+    /// Asks it to stop. It ends well, or says that the disk of this computer was too slow for the time it has.
+    pub fn stop(mut self) {
         self.signal("-TERM");
-        (self.child.wait().unwrap(), asked.elapsed())
+        let ended = self.child.wait().unwrap();
+        let slow = ended.code() == Some(1) && self.log().contains("was not flushed within");
+        assert!(ended.success() || slow, "{ended}:\n{}", self.log());
     }
 }
 

@@ -3,7 +3,8 @@ use std::time::Duration;
 use super::context::Context;
 use super::{Check, Finding};
 use crate::assignment::AssignmentFile;
-use crate::identity::Identity;
+use crate::certificate::thumbprint;
+use crate::identity::read_chain;
 
 pub(super) const CHECK: Check = Check {
     id: "assignment",
@@ -34,8 +35,8 @@ fn look(context: &Context) -> Finding {
             asks,
         );
     }
-    match Identity::load(&config.identity) {
-        Ok(identity) if identity.thumbprint != assignment.thumbprint => {
+    match read_chain(&config.identity.certificate) {
+        Ok(chain) if thumbprint(&chain[0]) != assignment.thumbprint => {
             Finding::warn(format!("{text}, but with another certificate than the present one"), asks)
         }
         _ => Finding::pass(text),

@@ -6,7 +6,7 @@ use crate::clock::{TimeSource, build_date, kernel_is_synchronised, system_time};
 
 pub(super) const CHECK: Check = Check {
     id: "clock",
-    sentence: "the time is known, from NTP or because the configuration trusts the system",
+    sentence: "the time is known, from NTP, from GPS, or because the configuration trusts the system",
     needs: &[],
     within: Duration::from_secs(5),
     look,
@@ -15,6 +15,14 @@ pub(super) const CHECK: Check = Check {
 fn look(context: &Context) -> Finding {
     let now = system_time();
     let shown = now.format("%Y-%m-%d %H:%M:%S UTC");
+    if context.agent_told_time()
+        && let Some(utc) = context.clock.utc()
+    {
+        let told = utc.format("%Y-%m-%d %H:%M:%S UTC");
+        return Finding::pass(format!(
+            "{told}, as GPS has told the running agent; the system's clock says {shown}"
+        ));
+    }
     let from_gps = "until then GPS tells the time, where there is a receiver with a fix";
     if now < build_date() {
         let text = format!(

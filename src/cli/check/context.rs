@@ -3,11 +3,13 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tracker_sensors::gps::{Counts, Fix};
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, TimeSource};
 use crate::config::{Config, ConfigError};
 use crate::status_file::StatusFile;
 
@@ -36,6 +38,9 @@ impl Context {
         let trust_system = config.as_ref().is_ok_and(|config| config.clock.trust_system);
         let running = config.as_ref().ok().and_then(|config| running(&config.state.directory));
         let clock = Arc::new(SystemClock::new(trust_system));
+        if let Some((utc, monotonic)) = running.as_ref().and_then(|status| time_of(status, clock.boot())) {
+            clock.learn(utc, monotonic);
+        }
         Self { path: path.into(), config, clock, running, heard: Mutex::new(None) }
     }
 
@@ -60,10 +65,25 @@ impl Context {
         self.running.as_ref()?.get("lastFix").filter(|fix| !fix.is_null())
     }
 
+    /// Whether the running agent has the time from its receiver, and so has [`Context::clock`].
+    pub(super) fn agent_told_time(&self) -> bool {
+        self.agent_runs() && self.clock.source() == TimeSource::Gps
+    }
+
     /// What came from the GPS receiver while the port was checked.
     pub(super) fn heard(&self) -> MutexGuard<'_, Option<Heard>> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What GPS has told the running agent: the time, and the monotonic time of this boot to which it belongs.
+fn time_of(status: &Value, boot: &str) -> Option<(DateTime<Utc>, Duration)> {
+    if status["boot"] != boot || status["timeSource"] != "gps" {
+        return None;
+    }
+    let utc = DateTime::parse_from_rfc3339(status["time"].as_str()?).ok()?;
+    let uptime = Duration::try_from_secs_f64(status["writtenAtUptime"].as_f64()?).ok()?;
+    Some((utc.to_utc(), uptime))
 }
 
 /// The status of the agent that holds the lock of this directory, null when it can't be read; `None` when nobody
@@ -75,5 +95,27 @@ fn running(state_directory: &Path) -> Option<Value> {
             Some(StatusFile::read(state_directory).ok().flatten().unwrap_or_default())
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn takes_the_agents_word_on_the_time_when_it_has_it_from_gps_in_this_boot() {
+        let status = |source: &str| {
+            json!({
+                "boot": "b", "timeSource": source, "time": "2026-11-21T09:47:01.250Z", "writtenAtUptime": 61.25,
+            })
+        };
+        let (utc, uptime) = time_of(&status("gps"), "b").unwrap();
+        assert_eq!(utc.to_rfc3339(), "2026-11-21T09:47:01.250+00:00");
+        assert_eq!(uptime, Duration::from_millis(61_250));
+        assert_eq!(time_of(&status("gps"), "another boot"), None);
+        assert_eq!(time_of(&status("kernel"), "b"), None, "the kernel is asked itself");
+        assert_eq!(time_of(&Value::Null, "b"), None);
     }
 }

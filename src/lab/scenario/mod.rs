@@ -9,7 +9,7 @@ use std::time::Duration;
 use tracker_protocol::BackoffPolicy;
 
 use super::screen::Screen;
-use crate::timing::Timing;
+use crate::timing::{STOP_WITHIN, Timing};
 
 /// A story that can be played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -37,6 +37,7 @@ fn timing() -> Timing {
         attempts: policy(1000, 5000),
         refused: policy(2000, 4000),
         look_every: Duration::from_secs(1),
+        stop_within: STOP_WITHIN * 10,
         ..Timing::default()
     }
 }

@@ -1,0 +1,163 @@
+//! Why an identity can't be used, and why a certificate is not valid now.
+
+use std::io;
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use tracker_protocol::{RegistrationId, RegistrationIdError};
+
+use super::TokenError;
+use crate::clock::build_date;
+
+/// Why an identity can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The certificate file is not there or can't be read.
+    #[error(
+        "can't read the certificate {path}: {source}; put the leaf and its chain there, or change identity.certificate"
+    )]
+    ReadCertificate {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The key file is not there or can't be read.
+    #[error(
+        "can't read the private key {path}: {source}; put it there, readable by the user of this program, or change identity.key"
+    )]
+    ReadKey {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No PEM certificate in the file.
+    #[error("{path} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----){hint}")]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What it may be instead.
+        hint: &'static str,
+    },
+    /// No usable private key in the file.
+    #[error(
+        "{path} holds no private key in PEM form: PKCS#8, SEC1 or PKCS#1, not encrypted, is what can be used{hint}"
+    )]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+        /// What it may be instead.
+        hint: &'static str,
+    },
+    /// A certificate does not parse.
+    #[error("certificate {position} in {path} is damaged: {why}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// 1 is the leaf.
+        position: usize,
+        /// The parser's words.
+        why: String,
+    },
+    /// The key is of a kind that TLS can't use here.
+    #[error("the private key {path} can't be used: {why}; EC P-256, EC P-384 and RSA can")]
+    UnusableKey {
+        /// The file.
+        path: PathBuf,
+        /// The library's words.
+        why: String,
+    },
+    /// The key belongs to another certificate.
+    #[error(
+        "the private key {key} is not the key of the certificate {certificate} ({subject}); one of the two is the wrong one"
+    )]
+    WrongKey {
+        /// Where the key is.
+        key: String,
+        /// The certificate file.
+        certificate: PathBuf,
+        /// Subject of the leaf.
+        subject: String,
+    },
+    /// The chain does not go leaf, issuer, issuer's issuer.
+    #[error(
+        "the chain in {path} is out of order: certificate {position} ({subject}) was issued by {issuer}, but certificate {next} is {found}; the order is leaf first, then each certificate's issuer"
+    )]
+    ChainOrder {
+        /// The file.
+        path: PathBuf,
+        /// 1 is the leaf.
+        position: usize,
+        /// `position + 1`.
+        next: usize,
+        /// Subject at `position`.
+        subject: String,
+        /// Its issuer.
+        issuer: String,
+        /// Subject at `next`.
+        found: String,
+    },
+    /// Others than owner and group can read or change the key, or the group can change it.
+    #[error("the private key {path} is open to others (mode {mode:03o}); run: chmod 600 {path}")]
+    KeyPermissions {
+        /// The key file.
+        path: PathBuf,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// The key in a token can't be used.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The leaf has no common name.
+    #[error(
+        "the leaf in {path} has no common name (CN), which is the registration ID; its subject is {subject:?}"
+    )]
+    NoCommonName {
+        /// The file.
+        path: PathBuf,
+        /// The whole subject.
+        subject: String,
+    },
+    /// The common name is not acceptable to DPS.
+    #[error("the common name of the leaf in {path} can't be used: {source}")]
+    CommonName {
+        /// The file.
+        path: PathBuf,
+        /// Which rule it breaks.
+        source: RegistrationIdError,
+    },
+}
+
+/// Why a certificate is not valid now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ValidityError {
+    /// It has ended.
+    #[error("the certificate of {id} expired on {}; install a new one", date(.not_after))]
+    Expired {
+        /// The registration ID.
+        id: RegistrationId,
+        /// The last moment of validity.
+        not_after: DateTime<Utc>,
+    },
+    /// It has not begun, by a clock that can be right.
+    #[error("the certificate of {id} is valid from {} on, and the clock says {}; one of the two is wrong", date(.not_before), date(.now))]
+    NotYet {
+        /// The registration ID.
+        id: RegistrationId,
+        /// The first moment of validity.
+        not_before: DateTime<Utc>,
+        /// The clock.
+        now: DateTime<Utc>,
+    },
+    /// The clock can't be right.
+    #[error("the clock is wrong: it says {}, and this program was built on {}; waiting for the time from the network or from GPS", date(.now), date(&build_date()))]
+    WrongClock {
+        /// The clock.
+        now: DateTime<Utc>,
+    },
+}
+
+fn date(time: &DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M UTC").to_string()
+}

@@ -1,0 +1,110 @@
+//! Who the device is: its leaf certificate, the chain above it, and the private key in a file or in a token.
+//!
+//! | file | job |
+//! |---|---|
+//! | `chain.rs`, `key_file.rs` | what is in files, with the rules of `file.rs` |
+//! | `key_location.rs`, `key_uri.rs` | where the key is: a path, or an RFC 7512 URI |
+//! | `token/` | a key that stays in its TPM, secure element or HSM (feature `pkcs11`) |
+//! | `error.rs`, `token_error.rs` | a sentence for everything that can be wrong |
+
+mod chain;
+mod error;
+mod file;
+mod key_file;
+mod key_location;
+mod key_uri;
+mod token_error;
+
+#[cfg(feature = "pkcs11")]
+mod token;
+#[cfg(not(feature = "pkcs11"))]
+#[path = "no_token.rs"]
+mod token;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use rustls::sign::{CertifiedKey, SigningKey};
+use tracker_protocol::RegistrationId;
+
+use crate::certificate::thumbprint;
+use crate::clock::build_date;
+use crate::config::IdentityConfig;
+
+pub(crate) use chain::{check_order, parse_chain, read_chain, registration_id};
+pub use error::{IdentityError, ValidityError};
+pub use key_location::KeyLocation;
+pub use key_uri::{KeyUri, KeyUriError, PinSource};
+pub use token_error::TokenError;
+
+/// A checked identity. The key never leaves it but into TLS, and one in a token never leaves that.
+#[derive(Clone)]
+pub struct Identity {
+    /// Common name of the leaf.
+    pub registration_id: RegistrationId,
+    /// SHA-256 of the leaf, in hexadecimal.
+    pub thumbprint: String,
+    /// First moment of the leaf's validity.
+    pub not_before: DateTime<Utc>,
+    /// Last moment of the leaf's validity.
+    pub not_after: DateTime<Utc>,
+    /// Chain and signer for TLS.
+    pub certified_key: Arc<CertifiedKey>,
+}
+
+impl Identity {
+    /// Loads and checks certificate, chain and key. Validity in time is [`Identity::validity`]'s business: it depends
+    /// on a clock that may not be right yet. A PIN that a token refuses is remembered in the state directory.
+    pub fn load(config: &IdentityConfig, state_directory: &Path) -> Result<Self, IdentityError> {
+        let IdentityConfig { certificate: path, key } = config;
+        let chain = read_chain(path)?;
+        let parsed = parse_chain(path, &chain)?;
+        let leaf = &parsed[0];
+        check_order(path, &parsed)?;
+        let registration_id = registration_id(path, leaf)?;
+        let signer = match key {
+            KeyLocation::File(path) => Some(key_file::load(path)?),
+            KeyLocation::Token(uri) => token::load(uri, leaf, state_directory)?,
+        };
+        let belongs = |signer: &Arc<dyn SigningKey>| {
+            signer.public_key().is_none_or(|public| public.as_ref() == leaf.public_key)
+        };
+        let Some(signer) = signer.filter(belongs) else {
+            return Err(IdentityError::WrongKey {
+                key: key.to_string(),
+                certificate: path.clone(),
+                subject: leaf.subject.clone(),
+            });
+        };
+        Ok(Self {
+            registration_id,
+            thumbprint: thumbprint(&chain[0]),
+            not_before: leaf.not_before,
+            not_after: leaf.not_after,
+            certified_key: Arc::new(CertifiedKey::new(chain, signer)),
+        })
+    }
+
+    /// Whether the leaf is valid at `now`, and if not, whether the clock may be to blame.
+    pub fn validity(&self, now: DateTime<Utc>) -> Result<(), ValidityError> {
+        let id = self.registration_id.clone();
+        if now < build_date() && now < self.not_before {
+            Err(ValidityError::WrongClock { now })
+        } else if now < self.not_before {
+            Err(ValidityError::NotYet { id, not_before: self.not_before, now })
+        } else if now > self.not_after {
+            Err(ValidityError::Expired { id, not_after: self.not_after })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { registration_id, thumbprint, not_after, .. } = self;
+        write!(f, "Identity({registration_id}, SHA-256 {thumbprint}, until {not_after})")
+    }
+}

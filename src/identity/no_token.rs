@@ -1,0 +1,17 @@
+//! In place of `token/` where the feature `pkcs11` is off: says so.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::sign::SigningKey;
+
+use super::{KeyUri, TokenError};
+use crate::certificate::Certificate;
+
+pub(super) fn load(
+    uri: &KeyUri,
+    _: &Certificate,
+    _: &Path,
+) -> Result<Option<Arc<dyn SigningKey>>, TokenError> {
+    Err(TokenError::NotBuiltIn { key: uri.to_string() })
+}
