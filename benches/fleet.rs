@@ -241,7 +241,7 @@ fn one_time(roots: &RootCertStore, identity: &Identity) -> Tls {
 struct Device {
     identity: Identity,
     config: Config,
-    roots: RootCertStore,
+    tls: Tls,
     /// Whether it waits before polls; without that, only for an emulator that assigns at once.
     patience: bool,
 }
@@ -249,7 +249,8 @@ struct Device {
 impl Device {
     fn new(config: Config, patience: bool) -> Self {
         let roots = tls::roots(config.connection.roots.as_deref()).unwrap();
-        Self { identity: load(&config), config, roots, patience }
+        let identity = load(&config);
+        Self { tls: one_time(&roots, &identity), identity, config, patience }
     }
 
     fn link_options(&self, client_id: &str, username: String) -> LinkOptions {
@@ -259,7 +260,7 @@ impl Device {
             username,
             keep_alive: self.config.connection.keep_alive,
             timing: Timing::default(),
-            tls: one_time(&self.roots, &self.identity),
+            tls: self.tls.clone(),
         }
     }
 

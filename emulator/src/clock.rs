@@ -55,14 +55,16 @@ impl Clock for ManualClock {
 
 /// Azure's form of a time: seven decimals and `Z`, for `#[serde(with)]`.
 pub(crate) mod wire_time {
-    use chrono::{DateTime, Timelike as _, Utc};
+    use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
     /// `2020-04-10T03:11:15.4739023Z`.
     pub(crate) fn print(time: DateTime<Utc>) -> String {
         // A leap second has nanoseconds of 10^9 and more.
         let ticks = (time.nanosecond() / 100).min(9_999_999);
-        format!("{}.{ticks:07}Z", time.format("%Y-%m-%dT%H:%M:%S"))
+        let (year, month, day) = (time.year(), time.month(), time.day());
+        let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ticks:07}Z")
     }
 
     pub(crate) fn serialize<S: Serializer>(time: &DateTime<Utc>, out: S) -> Result<S::Ok, S::Error> {

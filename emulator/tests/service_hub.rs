@@ -364,6 +364,7 @@ async fn bulk_requests_and_policies_are_heeded() {
         ("PUT", "/configurations/c"),
         ("GET", "/jobs/v2/query"),
         ("GET", "/digitaltwins/b"),
+        ("POST", "/devices/b/files"),
         ("PUT", "/devices/b/modules/m"),
         ("GET", "/messages/serviceBound/feedback"),
         ("GET", "/$iothub/websocket"),

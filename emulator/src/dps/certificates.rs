@@ -9,7 +9,7 @@ use super::{DpsError, IfMatch};
 use crate::{
     clock::wire_time,
     id::{dps_etag, guid},
-    x509::{Certificate, X509CertificateInfo, paths},
+    x509::{Certificate, GoodSignatures, X509CertificateInfo, paths},
 };
 
 /// An uploaded CA certificate as the service shows it.
@@ -153,9 +153,10 @@ impl CertificateStore {
             )));
         }
         proof.check_validity(now).map_err(|flaw| failed(flaw.to_string()))?;
-        let signed = paths(&Arc::new(proof), &[], &[Arc::clone(&entry.certificate)])
-            .iter()
-            .any(|path| path.certificates.len() > 1);
+        let signed =
+            paths(&Arc::new(proof), &[], &[Arc::clone(&entry.certificate)], &GoodSignatures::default())
+                .iter()
+                .any(|path| path.certificates.len() > 1);
         if !signed {
             return Err(failed("the proof is not signed with the key of this CA".into()));
         }

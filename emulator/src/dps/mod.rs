@@ -49,6 +49,7 @@ use crate::{
     hub::{Hub, HubParts, KeptHub},
     lock::{Changes, Tracked},
     tls::ServerIdentity,
+    x509::GoodSignatures,
 };
 
 /// The service side of the provisioning service. Clones are the same service.
@@ -68,6 +69,7 @@ struct Core {
     changes: Changes,
     access: AccessPolicies,
     host_name: String,
+    good_signatures: GoodSignatures,
     store: Tracked<Store>,
 }
 
@@ -156,6 +158,7 @@ impl Dps {
             changes: changes.clone(),
             access: kept.access,
             host_name,
+            good_signatures: GoodSignatures::default(),
             store: Tracked::new(store, changes),
         })))
     }

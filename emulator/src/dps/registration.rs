@@ -54,7 +54,7 @@ impl Dps {
         let evidence = match credentials {
             Credentials::Chain([leaf, presented @ ..]) => {
                 let verified = self.0.store.lock().certificates.verified();
-                paths(leaf, presented, &verified)
+                paths(leaf, presented, &verified, &self.0.good_signatures)
             }
             Credentials::Chain([]) | Credentials::Token(_) => Vec::new(),
         };

@@ -4,18 +4,51 @@
 //! paths that signatures allow are built first, as high as they go, and judged afterwards. Issuers are looked for
 //! among the certificates the device presented and the verified CA certificates of the service, nowhere else.
 
-use std::{fmt, sync::Arc};
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::{Arc, Mutex},
+};
 
 use chrono::{DateTime, Utc};
 
 use super::Certificate;
-use crate::clock::wire_time;
+use crate::{clock::wire_time, lock::lock};
 
 /// Certificates in a path, leaf and root included.
 const MAX_LENGTH: usize = 10;
 
 /// Signatures checked for one device: cross-signed certificates must not become a burden by their combinations.
 const MAX_SIGNATURE_CHECKS: usize = 64;
+
+/// Signatures of CA certificates that are remembered; a service has few of them and their devices bring them along
+/// every time.
+const MAX_REMEMBERED: usize = 1024;
+
+/// Signatures of CA certificates that were found good.
+#[derive(Debug, Default)]
+pub(crate) struct GoodSignatures(Mutex<HashSet<(String, String)>>);
+
+impl GoodSignatures {
+    fn is_signed_by(&self, child: &Certificate, issuer: &Certificate) -> bool {
+        if !child.is_authority() {
+            return child.is_signed_by(issuer);
+        }
+        let pair = (child.info.sha256_thumbprint.clone(), issuer.info.sha256_thumbprint.clone());
+        if lock(&self.0).contains(&pair) {
+            return true;
+        }
+        let is_good = child.is_signed_by(issuer);
+        if is_good {
+            let mut remembered = lock(&self.0);
+            if remembered.len() >= MAX_REMEMBERED {
+                remembered.clear();
+            }
+            remembered.insert(pair);
+        }
+        is_good
+    }
+}
 
 /// A leaf and its issuers, each signed by the next.
 #[derive(Clone, Debug)]
@@ -66,6 +99,7 @@ pub(crate) fn paths(
     leaf: &Arc<Certificate>,
     presented: &[Arc<Certificate>],
     stored: &[Arc<Certificate>],
+    known: &GoodSignatures,
 ) -> Vec<Path> {
     let mut pool: Vec<&Arc<Certificate>> = Vec::new();
     for candidate in presented.iter().chain(stored) {
@@ -73,7 +107,7 @@ pub(crate) fn paths(
             pool.push(candidate);
         }
     }
-    let mut search = Search { pool, checks_left: MAX_SIGNATURE_CHECKS, found: Vec::new() };
+    let mut search = Search { pool, known, checks_left: MAX_SIGNATURE_CHECKS, found: Vec::new() };
     search.climb(vec![Arc::clone(leaf)]);
     search.found.sort_by_key(|path| std::cmp::Reverse(path.certificates.len()));
     search.found
@@ -81,6 +115,7 @@ pub(crate) fn paths(
 
 struct Search<'a> {
     pool: Vec<&'a Arc<Certificate>>,
+    known: &'a GoodSignatures,
     checks_left: usize,
     found: Vec<Path>,
 }
@@ -94,7 +129,7 @@ impl Search<'_> {
                 if path.iter().any(|used| used.is(candidate))
                     || !candidate.may_have_issued(&top, path.len() - 1)
                     || !self.spend_check()
-                    || !top.is_signed_by(candidate)
+                    || !self.known.is_signed_by(&top, candidate)
                 {
                     continue;
                 }

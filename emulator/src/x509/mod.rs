@@ -5,4 +5,4 @@ mod chain;
 
 pub(crate) use certificate::Certificate;
 pub use certificate::{CertificateError, X509CertificateInfo};
-pub(crate) use chain::{Flaw, Path, paths};
+pub(crate) use chain::{Flaw, GoodSignatures, Path, paths};

@@ -114,6 +114,7 @@ pub(super) async fn respond(hub: &Hub, caller: &Caller, call: &Call) -> Result<A
             Ok(answer::json(200, &json!([])))
         }
         (_, ["configurations", ..]) => Err(Refusal::not_implemented("configurations")),
+        (_, ["devices", _, "files", ..]) => Err(Refusal::not_implemented("file upload")),
         (_, ["jobs", ..]) => Err(Refusal::not_implemented("jobs")),
         (_, ["digitaltwins", ..]) => Err(Refusal::not_implemented("digital twins")),
         (_, ["messages", ..]) => Err(Refusal::not_implemented("feedback and file notifications")),
