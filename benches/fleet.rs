@@ -36,8 +36,11 @@ use rustls::{
     ServerConnection, SignatureScheme,
 };
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tracker_emulator::pki::{CertificateAuthority, Validity};
 use tracker_protocol::dps::{Assignment, Event, Outcome, RESPONSE_FILTER, Registration, Step};
 use tracker_protocol::hub::{DeviceTopic, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER};
@@ -61,25 +64,32 @@ fn main() {
         runtime.block_on(memory());
     }
     if wanted("provisioning") {
-        let before = handshakes();
+        let before = (handshakes(), runtime.block_on(connections()));
         let fleet = runtime.block_on(provisioning_rate());
         // Others may use the machine: the limit is what it gave before and afterwards.
-        let after = handshakes();
-        let limit = f64::midpoint(before.rate, after.rate) / 2.0;
-        let least = before.processor_us + after.processor_us;
-        println!("\nprovisioning beside its limit, two bare handshakes a device");
-        println!("  {:.0} of {limit:.0} devices/s: {:.2}", fleet.rate, fleet.rate / limit);
-        println!(
-            "  {:.0} µs of processor time a device, {least:.0} of them handshakes: {:.2}",
-            fleet.processor_us,
-            least / fleet.processor_us
-        );
+        let after = (handshakes(), runtime.block_on(connections()));
+        println!("\nprovisioning beside its limits, two handshakes a device");
+        beside("handshakes over TCP", &fleet, &before.1, &after.1);
+        beside("handshakes in memory", &fleet, &before.0, &after.0);
     } else if wanted("handshakes") {
         handshakes();
+        runtime.block_on(connections());
     }
     if wanted("telemetry") {
         runtime.block_on(telemetry_rate());
     }
+}
+
+fn beside(limit: &str, fleet: &Pace, before: &Pace, after: &Pace) {
+    let rate = f64::midpoint(before.rate, after.rate) / 2.0;
+    let least = before.processor_us + after.processor_us;
+    println!(
+        "  {limit:<22} {:.0} of {rate:.0} devices/s: {:.2}; {least:.0} of {:.0} µs of processor time a device: {:.2}",
+        fleet.rate,
+        fleet.rate / rate,
+        fleet.processor_us,
+        least / fleet.processor_us
+    );
 }
 
 /// How often a second, and what it costs.
@@ -137,6 +147,49 @@ fn handshake(client: &Arc<rustls::ClientConfig>, server: &Arc<ServerConfig>) {
         bytes.clear();
     }
     assert!(server.peer_certificates().is_some_and(|chain| chain.len() == 2));
+}
+
+/// The same over TCP on this machine, as many at a time as devices are provisioned: a server that does nothing else.
+async fn connections() -> Pace {
+    let directory = tempfile::tempdir().unwrap();
+    let identity = identity(directory.path(), &factory(), "sensor-thl-001");
+    let (server, roots) = server();
+    let connector = TlsConnector::from(one_time(&roots, &identity).config);
+    let acceptor = TlsAcceptor::from(server);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let mut stream = acceptor.accept(stream).await.unwrap();
+                // The last word of the client's handshake has come; then it hangs up.
+                let _ = stream.read(&mut [0]).await;
+            });
+        }
+    });
+    let made = Arc::new(AtomicU64::new(0));
+    let mut clients = JoinSet::new();
+    let (begun, processor) = (Instant::now(), processor_time());
+    for _ in 0..AT_A_TIME {
+        let (connector, made) = (connector.clone(), made.clone());
+        clients.spawn(async move {
+            while begun.elapsed() < MEASURED {
+                let stream = TcpStream::connect(address).await.unwrap();
+                let name = "localhost".try_into().unwrap();
+                let mut stream = connector.connect(name, stream).await.unwrap();
+                stream.shutdown().await.unwrap();
+                made.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    clients.join_all().await;
+    let pace = Pace::of(made.load(Ordering::Relaxed) as f64, begun, processor);
+    serving.abort();
+    println!("\nbare mutual TLS 1.3 handshakes over TCP, both sides, {AT_A_TIME} at a time");
+    println!("  {:.0} handshakes/s, {:.0} µs of processor time each", pace.rate, pace.processor_us);
+    pace
 }
 
 /// What DPS and hubs ask of a client in TLS: that it has the key of the certificate that it shows.

@@ -173,6 +173,18 @@ mod linux {
         Path::new(&format!("/proc/{}/fd", child.id())).read_dir().is_ok_and(|mut open| open.next().is_some())
     }
 
+    /// Processor time of a thread's waking up, in seconds: what idleness costs differs more between machines than work.
+    fn wake_that_does_nothing() -> f64 {
+        const TIMES: u32 = 100;
+        let ran = || {
+            let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+            stat.split_whitespace().next().unwrap().parse::<f64>().unwrap() / 1e9
+        };
+        let before = ran();
+        (0..TIMES).for_each(|_| sleep(Duration::from_millis(50)));
+        (ran() - before) / f64::from(TIMES)
+    }
+
     /// Seconds that all threads have run, and how often.
     fn processor_time(child: &Child) -> (f64, f64) {
         let tasks = fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
