@@ -96,7 +96,14 @@ mod linux {
             "  processor time of a thousand readings: {:.2} s",
             (after.0 - before.0) * 1000.0 / readings
         );
-        println!("  wakes a reading: {:.1}", (after.1 - before.1) / readings);
+        let wakes = (after.1 - before.1) / readings;
+        println!("  wakes a reading: {wakes:.1}");
+        let nothing = wake_that_does_nothing();
+        println!(
+            "  a wake that does nothing takes this machine {:.0} µs: {:.2} s of the above",
+            nothing * 1e6,
+            nothing * wakes * 1000.0
+        );
         println!("  resident memory: {} KB", resident(&child));
         child.kill().unwrap();
         child.wait().unwrap();
