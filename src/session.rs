@@ -169,6 +169,7 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         if self.waiting.is_empty() && self.kept.journal.has_more() {
+            self.tell_journal_now();
             let mode = self.kept.desired.delivery();
             let now = Stamp::now(&*self.kept.status.clock);
             let lease = self.kept.journal.lease(mode.readings(room), now).await;
@@ -190,8 +191,8 @@ impl<'a> Session<'a> {
         self.acknowledged.extend(seqs);
     }
 
-    /// Tells the journal what is acknowledged, once nothing is in flight or much has gathered. A journal that is busy is
-    /// told later.
+    /// Tells the journal what is acknowledged, once nothing is in flight or much has gathered; else it is told when it is
+    /// asked for more. A journal that is busy is told later.
     fn tell_journal(&mut self) {
         if self.in_flight.is_empty() || self.acknowledged.len() >= WINDOW / 2 {
             self.tell_journal_now();
