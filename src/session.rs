@@ -1,8 +1,10 @@
 //! One connection to the assigned hub: readings out, twin and methods in.
 
 use std::collections::{HashMap, VecDeque};
+use std::future::pending;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracker_protocol::Publish;
 use tracker_protocol::hub::{
@@ -14,7 +16,7 @@ use crate::delivery;
 use crate::desired::Desired;
 use crate::event::{Event, Events};
 use crate::heartbeat::Heartbeat;
-use crate::journal::Journal;
+use crate::journal::{Journal, Lease};
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent};
 use crate::methods;
 use crate::reading::Stamp;
@@ -26,6 +28,8 @@ const WINDOW: usize = 32;
 /// sent again.
 const JOURNAL_TRIES: u32 = 10;
 const JOURNAL_PAUSE: Duration = Duration::from_millis(20);
+/// A journal that is too busy to be asked for more is asked so much later.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// Health and counts are reported at most so often.
 const REPORT_EVERY: Duration = Duration::from_secs(30);
 
@@ -80,6 +84,8 @@ pub struct Session<'a> {
     in_flight: HashMap<u64, InFlight>,
     /// Messages for which there was no room: readings that do not share messages after all, as alerts don't.
     waiting: VecDeque<delivery::Message>,
+    /// The journal will answer with what is to be sent next.
+    asked: Option<oneshot::Receiver<Lease>>,
     tokens: u64,
     /// Acknowledged readings that the journal has not been told of yet.
     acknowledged: Vec<u64>,
@@ -106,6 +112,7 @@ impl<'a> Session<'a> {
             acknowledge_within,
             in_flight: HashMap::new(),
             waiting: VecDeque::new(),
+            asked: None,
             tokens: 0,
             acknowledged: Vec::new(),
             report_due: Instant::now(),
@@ -126,7 +133,19 @@ impl<'a> Session<'a> {
     /// Gives what is in flight a moment to be acknowledged, and says goodbye.
     pub async fn finish(mut self, patience: Duration) {
         let patience = Instant::now() + patience;
-        if self.deliver().await.is_err() {
+        let waiting = self.asked.take().and_then(|mut asked| {
+            asked.close();
+            asked.try_recv().ok()
+        });
+        let lease = match waiting {
+            Some(lease) => lease,
+            None => {
+                let limit = self.kept.desired.delivery().readings(self.room());
+                self.kept.journal.lease(limit, Stamp::now(&*self.kept.status.clock)).await
+            }
+        };
+        self.enqueue(lease);
+        if self.send().is_err() {
             self.in_flight.clear();
         }
         while !self.in_flight.is_empty() {
@@ -146,12 +165,13 @@ impl<'a> Session<'a> {
     async fn turn(&mut self) -> Result<(), LinkError> {
         self.kept.heart.beat().await;
         self.tell_journal();
-        self.deliver().await?;
+        self.send()?;
+        self.ask();
         let deadline = self.deadline();
-        let (journal, status) = (self.kept.journal.clone(), &mut self.kept.status);
+        let status = &mut self.kept.status;
         tokio::select! {
             event = self.link.next() => self.handle(event?)?,
-            () = journal.changed() => {}
+            lease = answer(&mut self.asked) => self.enqueue(lease),
             () = any_change(status), if self.report_due <= Instant::now() => self.report()?,
             () = sleep_until(deadline) => self.tick()?,
         }
@@ -162,20 +182,33 @@ impl<'a> Session<'a> {
         self.kept.started.elapsed()
     }
 
-    /// Fills the window, once half of it is free: several readings at a time spare the journal questions.
-    async fn deliver(&mut self) -> Result<(), LinkError> {
-        let room = WINDOW.saturating_sub(self.in_flight.len());
-        if room < WINDOW / 2 {
-            return Ok(());
+    fn room(&self) -> usize {
+        WINDOW.saturating_sub(self.in_flight.len())
+    }
+
+    /// Whether to ask the journal for more: once half of the window is free, as several readings at a time spare it
+    /// questions.
+    fn wants_more(&self) -> bool {
+        self.asked.is_none() && self.waiting.is_empty() && self.room() >= WINDOW / 2
+    }
+
+    fn ask(&mut self) {
+        if !self.wants_more() {
+            return;
         }
-        if self.waiting.is_empty() && self.kept.journal.has_more() {
-            self.tell_journal_now();
-            let mode = self.kept.desired.delivery();
-            let now = Stamp::now(&*self.kept.status.clock);
-            let lease = self.kept.journal.lease(mode.readings(room), now).await;
-            self.waiting.extend(delivery::messages(lease, &self.device_id, mode));
-        }
-        for delivery::Message { seqs, publish } in self.waiting.drain(..room.min(self.waiting.len())) {
+        self.tell_journal_now();
+        let now = Stamp::now(&*self.kept.status.clock);
+        let limit = self.kept.desired.delivery().readings(self.room());
+        self.asked = self.kept.journal.await_lease(limit, now);
+    }
+
+    fn enqueue(&mut self, lease: Lease) {
+        self.waiting.extend(delivery::messages(lease, &self.device_id, self.kept.desired.delivery()));
+    }
+
+    /// Fills the window.
+    fn send(&mut self) -> Result<(), LinkError> {
+        for delivery::Message { seqs, publish } in self.waiting.drain(..self.room().min(self.waiting.len())) {
             self.tokens += 1;
             self.in_flight.insert(self.tokens, InFlight { seqs, sent: Instant::now() });
             self.link.publish(publish, Some(self.tokens))?;
@@ -227,7 +260,9 @@ impl<'a> Session<'a> {
         // A report that is not due yet becomes possible then.
         let report = Some(self.report_due).filter(|due| *due > Instant::now());
         let beat = Instant::now() + self.kept.heart.every();
-        [unacknowledged, self.subscribed_by, twin, report].into_iter().flatten().fold(beat, Instant::min)
+        // A journal that was too busy to be asked is asked again.
+        let ask = self.wants_more().then(|| Instant::now() + ASK_AGAIN);
+        [unacknowledged, self.subscribed_by, twin, report, ask].into_iter().flatten().fold(beat, Instant::min)
     }
 
     fn tick(&mut self) -> Result<(), LinkError> {
@@ -322,6 +357,14 @@ impl<'a> Session<'a> {
         let steps = self.kept.twin.report(self.now(), self.kept.status.reported());
         self.follow(steps)
     }
+}
+
+/// The journal's answer. One that did not come because the journal was asked anew, or is gone, is no lease.
+async fn answer(asked: &mut Option<oneshot::Receiver<Lease>>) -> Lease {
+    let Some(asked_for) = asked else { return pending().await };
+    let lease = asked_for.await;
+    *asked = None;
+    lease.unwrap_or_default()
 }
 
 /// Waits until the health of any sensor changes.

@@ -42,6 +42,8 @@ pub(super) struct Disk {
     connection: Connection,
     boot: i64,
     rows: u64,
+    /// No reading has a higher final number.
+    highest: u64,
     spare: Spare,
     sweep: Option<Sweep>,
 }
@@ -91,7 +93,8 @@ impl Disk {
             opened = Self::prepare(directory, boot);
         }
         let (connection, boot, rows) = opened?;
-        let disk = Self { connection, boot, rows, spare, sweep: None };
+        let mut disk = Self { connection, boot, rows, highest: 0, spare, sweep: None };
+        disk.highest = disk.last_stored()?.unwrap_or(0);
         disk.spare.reserve();
         Ok(disk)
     }
@@ -161,19 +164,22 @@ impl Disk {
         Ok(aside)
     }
 
-    /// Inserts `rows` and deletes `gone` in one transaction; durable when it returns.
+    /// Inserts `rows`, deletes `gone`, and notes that numbers up to `given` are not free any more, in one transaction;
+    /// durable when it returns.
     pub(super) fn append<'a>(
         &mut self,
         rows: &(impl Iterator<Item = &'a Row> + Clone),
         gone: &BTreeSet<u64>,
+        given: u64,
     ) -> rusqlite::Result<()> {
-        self.with_spare(|disk| disk.try_append(rows.clone(), gone))
+        self.with_spare(|disk| disk.try_append(rows.clone(), gone, given))
     }
 
     fn try_append<'a>(
         &mut self,
         rows: impl Iterator<Item = &'a Row>,
         gone: &BTreeSet<u64>,
+        given: u64,
     ) -> rusqlite::Result<()> {
         let boot = self.boot;
         let transaction = self.connection.transaction()?;
@@ -192,22 +198,27 @@ impl Disk {
                 }
             }
             // The highest number ever given outlives its reading.
-            if let Some(last) = gone.last().filter(|last| **last > highest) {
+            let given = gone.last().map_or(given, |last| given.max(*last));
+            if given > highest {
                 transaction
                     .prepare_cached(
                         "INSERT INTO counter (name, value) VALUES ('last_seq', ?1)
                          ON CONFLICT (name) DO UPDATE SET value = max(value, ?1)",
                     )?
-                    .execute([last])?;
+                    .execute([given])?;
             }
         }
         transaction.commit()?;
         self.rows = self.rows + inserted - deleted;
+        self.highest = self.highest.max(highest);
         Ok(())
     }
 
     /// Up to `limit` rows after `seq` that have their final number, oldest first.
     pub(super) fn after(&self, seq: u64, limit: usize) -> rusqlite::Result<Vec<Stored>> {
+        if seq >= self.highest {
+            return Ok(Vec::new());
+        }
         let mut query = self.connection.prepare_cached(&format!(
             "SELECT {COLUMNS}, offset_ms FROM reading JOIN boot ON boot.id = reading.boot
              WHERE seq > ?1 AND seq < {PROVISIONAL} ORDER BY seq LIMIT ?2"
@@ -224,10 +235,16 @@ impl Disk {
         query.query_row([], with_offset).optional()
     }
 
+    /// The highest final number of a reading.
+    fn last_stored(&self) -> rusqlite::Result<Option<u64>> {
+        let query = "SELECT max(seq) FROM reading WHERE seq < ?1";
+        self.connection.query_row(query, [PROVISIONAL], |row| row.get(0))
+    }
+
     /// The highest final number that the file knows of, and the highest provisional one.
     pub(super) fn last_numbers(&self) -> rusqlite::Result<(Option<u64>, Option<u64>)> {
         let last = |sql: &str| self.connection.query_row(sql, [PROVISIONAL], |row| row.get(0));
-        let stored: Option<u64> = last("SELECT max(seq) FROM reading WHERE seq < ?1")?;
+        let stored = self.last_stored()?;
         let forgotten: Option<u64> =
             last("SELECT max(value) FROM counter WHERE name = 'last_seq' AND value < ?1")?;
         Ok((stored.max(forgotten), last("SELECT max(seq) FROM reading WHERE seq >= ?1")?))
@@ -274,6 +291,7 @@ impl Disk {
                 }
             }
             transaction.commit()?;
+            disk.highest = disk.highest.max(seqs.last().map_or(0, |last| last - shift));
             Ok(seqs.len())
         })
     }

@@ -1,5 +1,5 @@
-//! What waits for the journal's thread. Unlike a channel it can be filled without waking the reader: readings that will
-//! share a commit need no thread before the commit is due.
+//! What waits for the journal's thread. Unlike a channel it can be filled without waking the reader: what need not be
+//! seen before the thread wakes of itself costs no wake of its own.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -22,8 +22,11 @@ struct Queue {
     commands: VecDeque<Command>,
     /// Nobody will send any more, or nobody will receive.
     closed: bool,
-    /// The thread wakes of itself before readings have waited for too long.
+    /// The thread wakes of itself before readings have waited for too long; until then they can, and so can
+    /// acknowledgements.
     soon: bool,
+    /// Somebody waits for the next reading.
+    awaited: bool,
 }
 
 /// Why a command was not taken; it comes back.
@@ -38,6 +41,15 @@ pub(super) enum Refused {
 impl Inbox {
     /// Puts a command at the end.
     pub(super) fn send(&self, command: Command) -> Result<(), Refused> {
+        self.put(command, false)
+    }
+
+    /// Puts a command at the end that there is nothing to do about before others come.
+    pub(super) fn send_quietly(&self, command: Command) -> Result<(), Refused> {
+        self.put(command, true)
+    }
+
+    fn put(&self, command: Command, quietly: bool) -> Result<(), Refused> {
         let mut queue = self.lock();
         if queue.closed {
             return Err(Refused::Closed(command));
@@ -45,7 +57,12 @@ impl Inbox {
         if queue.commands.len() >= COMMANDS {
             return Err(Refused::Full(command));
         }
-        let can_wait = queue.soon && matches!(command, Command::Append(_));
+        let can_wait = match command {
+            Command::Append(_) => queue.soon && !queue.awaited,
+            Command::Acknowledge(_) => queue.soon,
+            _ => quietly,
+        };
+        queue.awaited |= matches!(command, Command::Await { .. });
         queue.commands.push_back(command);
         drop(queue);
         if !can_wait {
@@ -54,10 +71,11 @@ impl Inbox {
         Ok(())
     }
 
-    /// Waits for commands and takes them all, none if it is `until` before. With `soon` readings may wait until then.
-    /// `None` once the inbox is closed and empty.
-    pub(super) fn receive(&self, until: Option<Instant>, soon: bool) -> Option<VecDeque<Command>> {
+    /// Waits for commands and takes them all, none if it is `until` before. With `soon` readings and acknowledgements may
+    /// wait until then; but a reading that is `awaited` never does. `None` once the inbox is closed and empty.
+    pub(super) fn receive(&self, until: Option<Instant>, soon: bool, awaited: bool) -> Option<VecDeque<Command>> {
         let mut queue = self.lock();
+        queue.awaited |= awaited;
         // What came while the thread worked is not made to wait.
         while queue.commands.is_empty() && !queue.closed {
             queue.soon = soon;
@@ -78,7 +96,7 @@ impl Inbox {
     }
 
     fn take(mut queue: MutexGuard<'_, Queue>) -> VecDeque<Command> {
-        queue.soon = false;
+        (queue.soon, queue.awaited) = (false, false);
         std::mem::take(&mut queue.commands)
     }
 
@@ -124,7 +142,8 @@ mod tests {
     fn receiver(inbox: &Arc<Inbox>, soon: bool) -> thread::JoinHandle<usize> {
         let receiving = inbox.clone();
         let until = Instant::now() + Duration::from_secs(3600);
-        let thread = thread::spawn(move || receiving.receive(Some(until), soon).map_or(0, |all| all.len()));
+        let thread =
+            thread::spawn(move || receiving.receive(Some(until), soon, false).map_or(0, |all| all.len()));
         while soon && !inbox.lock().soon {
             thread::yield_now();
         }
@@ -140,6 +159,18 @@ mod tests {
         // The thread has not been woken for them, or it would have taken them and ended.
         assert!(inbox.lock().soon && inbox.lock().commands.len() == 2);
         inbox.send(urgent()).unwrap();
+        assert_eq!(thread.join().unwrap(), 3);
+    }
+
+    #[test]
+    fn a_reading_that_somebody_waits_for_does_not_wait() {
+        let inbox = Arc::new(Inbox::default());
+        let thread = receiver(&inbox, true);
+        let stamp = Stamp { utc: None, monotonic: Duration::ZERO };
+        inbox.send(Command::Acknowledge(vec![1])).unwrap();
+        inbox.send_quietly(Command::Await { limit: 1, now: stamp, reply: oneshot::channel().0 }).unwrap();
+        assert!(inbox.lock().soon && inbox.lock().commands.len() == 2, "nothing to be done yet");
+        inbox.send(append()).unwrap();
         assert_eq!(thread.join().unwrap(), 3);
     }
 
@@ -160,16 +191,16 @@ mod tests {
         assert!(matches!(inbox.send(append()), Err(Refused::Full(Command::Append(_)))));
         inbox.close();
         assert!(matches!(inbox.send(urgent()), Err(Refused::Closed(Command::Commit(_)))));
-        assert_eq!(inbox.receive(None, false).map(|all| all.len()), Some(COMMANDS));
-        assert!(inbox.receive(None, false).is_none());
+        assert_eq!(inbox.receive(None, false, false).map(|all| all.len()), Some(COMMANDS));
+        assert!(inbox.receive(None, false, false).is_none());
     }
 
     #[test]
     fn when_time_is_up_it_gives_what_there_is() {
         let inbox = Inbox::default();
         let past = Instant::now();
-        assert_eq!(inbox.receive(Some(past), true).map(|all| all.len()), Some(0));
+        assert_eq!(inbox.receive(Some(past), true, false).map(|all| all.len()), Some(0));
         inbox.send(append()).unwrap();
-        assert_eq!(inbox.receive(Some(past), true).map(|all| all.len()), Some(1));
+        assert_eq!(inbox.receive(Some(past), true, false).map(|all| all.len()), Some(1));
     }
 }

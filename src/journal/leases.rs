@@ -43,6 +43,11 @@ impl Leases {
         self.above.clear();
     }
 
+    /// One row is gone for good, and was never on the disk.
+    pub(super) fn drop(&mut self, seq: u64) {
+        self.above.remove(&seq);
+    }
+
     pub(super) fn acknowledge(&mut self, seq: u64) {
         self.acknowledged.insert(seq);
     }

@@ -84,7 +84,7 @@ use std::thread;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use crate::event::Events;
 use crate::reading::{Reading, Stamp};
@@ -115,6 +115,13 @@ pub struct Lease {
     pub newest: Option<Entry>,
     /// Others, oldest first.
     pub backlog: Vec<Entry>,
+}
+
+impl Lease {
+    /// Nothing to send.
+    pub fn is_empty(&self) -> bool {
+        self.newest.is_none() && self.backlog.is_empty()
+    }
 }
 
 /// How the disk takes it.
@@ -170,7 +177,6 @@ struct Shared {
     stats: Mutex<JournalStats>,
     /// A lease has found all that there is: until something changes there is no need to ask again.
     drained: AtomicBool,
-    changed: Notify,
     health: watch::Sender<JournalHealth>,
 }
 
@@ -183,7 +189,6 @@ impl Shared {
     /// There may be something to lease that was not there before.
     fn something_changed(&self) {
         self.drained.store(false, Ordering::Release);
-        self.changed.notify_one();
     }
 }
 
@@ -215,6 +220,15 @@ impl Journal {
     /// while the time is not known.
     pub async fn lease(&self, limit: usize, now: Stamp) -> Lease {
         self.ask(|reply| Command::Lease { limit, now, reply }).await
+    }
+
+    /// As [`Journal::lease`], but answered only once there is something to send. `None` while the disk is too slow to be
+    /// asked now. Whoever gives up waiting must [`Journal::release`].
+    pub fn await_lease(&self, limit: usize, now: Stamp) -> Option<oneshot::Receiver<Lease>> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Await { limit, now, reply };
+        let asked = if self.has_more() { self.inbox.send(command) } else { self.inbox.send_quietly(command) };
+        asked.is_ok().then_some(answer)
     }
 
     /// The hub has these: they are forgotten. Gives them back when the disk is too slow to be told now.
@@ -260,11 +274,6 @@ impl Journal {
         }
         // The thread answers, or is gone and has closed.
         answer.await.unwrap_or_default()
-    }
-
-    /// Waits until there is something new to lease.
-    pub async fn changed(&self) {
-        self.shared.changed.notified().await;
     }
 
     /// How full it is.

@@ -1,5 +1,6 @@
 //! The journal's worker driven by hand: no thread, no waiting, time is a parameter.
 
+mod chatty;
 mod faults;
 mod model;
 mod numbers;

@@ -61,7 +61,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Model {
     /// Taken, by tag, oldest first; whether it is known to be in the file.
     live: BTreeMap<u64, bool>,
-    /// Not taken yet: they wait for a commit.
+    /// Not taken yet: they wait for a commit, and may be sent meanwhile.
     pending: BTreeSet<u64>,
     in_flight: BTreeMap<u64, u64>,
     /// Acknowledged, but perhaps not deleted when the process was killed: they may come again.
@@ -206,6 +206,7 @@ impl Life {
     fn acknowledged(&mut self, tag: u64) {
         self.model.in_flight.remove(&tag);
         self.model.live.remove(&tag);
+        self.model.pending.remove(&tag);
         self.model.ghosts.remove(&tag);
         self.model.acknowledged.insert(tag);
     }
@@ -220,8 +221,12 @@ impl Life {
         let newest = lease.newest.as_ref().map(tag);
         let backlog: Vec<u64> = lease.backlog.iter().map(tag).collect();
         let ghosts = &self.model.ghosts;
+        let mut there: BTreeSet<u64> = self.model.live.keys().copied().collect();
+        if self.bench.worker.may_send_pending() {
+            there.extend(&self.model.pending);
+        }
         let free: Vec<u64> =
-            self.model.live.keys().copied().filter(|tag| !self.model.in_flight.contains_key(tag)).collect();
+            there.into_iter().filter(|tag| !self.model.in_flight.contains_key(tag)).collect();
         assert!(usize::from(newest.is_some()) + backlog.len() <= limit);
         assert!(backlog.is_sorted(), "{backlog:?}");
         if self.bench.worker.is_unnumbered() {

@@ -16,8 +16,10 @@ use super::{Entry, JournalHealth, JournalOptions, Lease, Shared};
 use crate::event::{Event, Events};
 use crate::reading::{Reading, Stamp};
 
-/// Readings that come closer together than this share a commit.
+/// Readings that come closer together than this share a commit, and none waits for it any longer.
 pub(super) const GROUP: Duration = Duration::from_secs(2);
+/// Numbers are set aside so many at a time for readings that are sent before they are durable.
+const NUMBERS: u64 = 64;
 /// Acknowledged rows are deleted when so many have gathered, if no reading comes before.
 const FORGET_AT: usize = 256;
 /// A disk that failed is tried again so often.
@@ -32,6 +34,8 @@ const STEPS: u32 = 16;
 pub(super) enum Command {
     Append(Reading),
     Lease { limit: usize, now: Stamp, reply: oneshot::Sender<Lease> },
+    /// As `Lease`, but answered only when there is something.
+    Await { limit: usize, now: Stamp, reply: oneshot::Sender<Lease> },
     Acknowledge(Vec<u64>),
     Release(oneshot::Sender<()>),
     Commit(oneshot::Sender<()>),
@@ -49,10 +53,16 @@ pub(super) struct Worker {
     /// When the disk last failed, while it does.
     failed: Option<Instant>,
     memory: Memory,
-    /// Taken, and waiting for the commit they share.
+    /// Waiting for the commit they share, which some may not need any more by then.
     pending: Vec<Row>,
-    /// Readings that come before then share a commit.
-    group_ends: Instant,
+    /// When that commit is due.
+    commit_due: Instant,
+    /// When the last reading came.
+    last_append: Option<Instant>,
+    /// Who waits for something to lease, and how much of it.
+    waiting: Option<(usize, oneshot::Sender<Lease>)>,
+    /// No number up to this one will be given again, whatever happens to the readings.
+    set_aside: u64,
     since_size_check: u64,
     leases: Leases,
     next_seq: u64,
@@ -81,7 +91,10 @@ impl Worker {
             failed: None,
             memory: Memory::default(),
             pending: Vec::new(),
-            group_ends: Instant::now(),
+            commit_due: Instant::now(),
+            last_append: None,
+            waiting: None,
+            set_aside: 0,
             since_size_check: 0,
             leases: Leases::default(),
             next_seq: PROVISIONAL,
@@ -98,10 +111,8 @@ impl Worker {
     pub(super) fn run(mut self, inbox: &Inbox) {
         self.begin(Instant::now());
         loop {
-            // While readings share a commit, the thread sleeps until that is due.
-            let group = Some(self.group_ends).filter(|end| *end > Instant::now());
-            let until = self.wake().into_iter().chain(group).min();
-            let Some(commands) = inbox.receive(until, group.is_some()) else { break };
+            let soon = !self.pending.is_empty();
+            let Some(commands) = inbox.receive(self.wake(), soon, self.waiting.is_some()) else { break };
             let now = Instant::now();
             for command in commands {
                 match command {
@@ -112,6 +123,7 @@ impl Worker {
             if self.wake().is_some_and(|at| at <= now) {
                 self.commit(now);
             }
+            self.answer(now);
         }
         self.close(Instant::now());
     }
@@ -129,9 +141,15 @@ impl Worker {
                 // Whoever asked may be gone; then nobody sends them, and the next release frees them.
                 let _ = reply.send(lease);
             }
+            Command::Await { limit, now: stamp, reply } => {
+                self.learn_time(stamp, now);
+                self.waiting = Some((limit, reply));
+                self.answer(now);
+            }
             Command::Acknowledge(seqs) => self.acknowledge(&seqs, now),
             Command::Release(reply) => {
                 self.leases.release();
+                self.waiting = None;
                 self.deaf = false;
                 self.shared.something_changed();
                 self.forget(now);
@@ -157,7 +175,7 @@ impl Worker {
 
     /// When [`Worker::commit`] is due.
     pub(super) fn wake(&self) -> Option<Instant> {
-        let pending = (!self.pending.is_empty()).then_some(self.group_ends);
+        let pending = (!self.pending.is_empty()).then_some(self.commit_due);
         let retry = self.failed.map(|failed| failed + RETRY_DISK);
         pending.into_iter().chain(retry).min()
     }
@@ -167,12 +185,18 @@ impl Worker {
         if self.wake().is_some_and(|at| at <= now) {
             self.commit(now);
         }
+        self.answer(now);
     }
 
     fn take(&mut self, reading: Reading, now: Instant) {
         self.learn_time(reading.stamp, now);
+        let is_close = self.last_append.replace(now).is_some_and(|last| now < last + GROUP);
+        if self.pending.is_empty() {
+            self.commit_due = if is_close { now + GROUP } else { now };
+        }
         self.pending.push(Row::new(self.next_seq, self.start, reading));
         self.next_seq += 1;
+        self.shared.something_changed();
     }
 
     /// Makes pending readings durable, and deletes what is acknowledged on the way. If the disk failed and it is time
@@ -180,9 +204,6 @@ impl Worker {
     pub(super) fn commit(&mut self, now: Instant) {
         let stored = self.may_try(now) && self.store(now);
         let pending = std::mem::take(&mut self.pending);
-        if !pending.is_empty() {
-            self.group_ends = now + GROUP;
-        }
         let taken = pending.len() as u64;
         let mut dropped = 0;
         if !stored {
@@ -236,7 +257,7 @@ impl Worker {
             if rows.clone().next().is_none() && self.failed.is_none() {
                 return true;
             }
-            disk.append(&rows, self.leases.acknowledged())
+            disk.append(&rows, self.leases.acknowledged(), 0)
         };
         if self.checked(result, now).is_none() {
             return false;
@@ -278,28 +299,65 @@ impl Worker {
         }
     }
 
+    /// Answers who waits, if there is something.
+    fn answer(&mut self, now: Instant) {
+        if self.shared.drained.load(Ordering::Acquire) {
+            return;
+        }
+        let Some((limit, reply)) = self.waiting.take() else { return };
+        let lease = self.free(limit, now);
+        if lease.is_empty() {
+            self.waiting = Some((limit, reply));
+        } else {
+            let _ = reply.send(lease);
+        }
+    }
+
     fn lease(&mut self, limit: usize, stamp: Stamp, now: Instant) -> Lease {
         self.learn_time(stamp, now);
+        self.free(limit, now)
+    }
+
+    /// Leases up to `limit` free rows.
+    fn free(&mut self, limit: usize, now: Instant) -> Lease {
         let mut lease = Lease::default();
         if !self.time_is_known() || limit == 0 {
             return lease;
         }
-        if let Some((row, offset)) = self.newest(now)
+        let numbered = self.set_numbers_aside(now);
+        if let Some((row, offset)) = self.newest(numbered, now)
             && self.leases.is_free(row.seq)
         {
             self.leases.take(row.seq);
             lease.newest = Some(self.entry(&row, offset));
         }
         let room = limit - lease.newest.iter().len();
-        let readable = self.oldest(room, &mut lease.backlog, now);
+        let readable = self.oldest(room, numbered, &mut lease.backlog, now) && numbered;
         let drained = readable && lease.backlog.len() < room;
         self.shared.drained.store(drained, Ordering::Release);
         self.shared.stats().sent += (lease.newest.iter().len() + lease.backlog.len()) as u64;
         lease
     }
 
-    fn newest(&mut self, now: Instant) -> Option<Stored> {
-        if let Some(row) = self.memory.newest() {
+    /// Readings that wait for their commit may be sent if their numbers can't come again, even if they never get to the
+    /// disk. Whether it is so.
+    fn set_numbers_aside(&mut self, now: Instant) -> bool {
+        let Some(last) = self.pending.last().map(|row| row.seq) else { return true };
+        if last > self.set_aside && self.may_try(now) {
+            let numbers = last + NUMBERS;
+            let gone = self.leases.acknowledged();
+            let result = self.disk.as_mut().map(|disk| disk.append(&[].iter(), gone, numbers));
+            if result.and_then(|result| self.checked(result, now)).is_some() {
+                self.leases.forgotten();
+                self.set_aside = numbers;
+            }
+        }
+        last <= self.set_aside
+    }
+
+    fn newest(&mut self, with_pending: bool, now: Instant) -> Option<Stored> {
+        let held = self.pending.last().filter(|_| with_pending).or(self.memory.newest());
+        if let Some(row) = held {
             return Some((row.clone(), self.offset_ms));
         }
         let result = self.disk.as_ref()?.newest();
@@ -307,10 +365,18 @@ impl Worker {
     }
 
     /// Leases the oldest free rows. Whether it could see all that are there.
-    fn oldest(&mut self, limit: usize, entries: &mut Vec<Entry>, now: Instant) -> bool {
+    fn oldest(
+        &mut self,
+        limit: usize,
+        with_pending: bool,
+        entries: &mut Vec<Entry>,
+        now: Instant,
+    ) -> bool {
         let readable = self.oldest_on_disk(limit, entries, now).is_some() && !self.unnumbered;
-        // What memory keeps is newer than anything on the disk.
-        for row in self.memory.after(self.leases.cursor()) {
+        // What memory keeps is newer than anything on the disk, and what waits for its commit is newer than that.
+        let cursor = self.leases.cursor();
+        let pending = self.pending.iter().filter(|row| with_pending && row.seq > cursor);
+        for row in self.memory.after(cursor).chain(pending) {
             if entries.len() == limit {
                 break;
             }
@@ -360,7 +426,12 @@ impl Worker {
             return;
         }
         for seq in seqs {
-            if !self.memory.remove(*seq) {
+            if let Ok(at) = self.pending.binary_search_by_key(seq, |row| row.seq) {
+                // What the hub has needs no commit.
+                self.pending.remove(at);
+                self.leases.drop(*seq);
+                self.shared.stats().taken += 1;
+            } else if !self.memory.remove(*seq) {
                 self.leases.acknowledge(*seq);
             }
         }
@@ -376,7 +447,7 @@ impl Worker {
             return;
         }
         let Some(disk) = &mut self.disk else { return };
-        let result = disk.append(&[].iter(), self.leases.acknowledged());
+        let result = disk.append(&[].iter(), self.leases.acknowledged(), 0);
         if self.checked(result, now).is_some() {
             self.leases.forgotten();
         }
@@ -457,7 +528,7 @@ impl Worker {
             self.next_seq = last + 1 - self.shift;
             self.unnumbered = true;
         }
-        self.offset_stored = false;
+        (self.offset_stored, self.set_aside) = (false, 0);
         self.store_offset(now);
     }
 
@@ -518,6 +589,11 @@ impl Worker {
 
     pub(super) fn nothing_pending(&self) -> bool {
         self.pending.is_empty()
+    }
+
+    /// Readings that wait for their commit can't be sent before the disk has noted their numbers.
+    pub(super) fn may_send_pending(&self) -> bool {
+        self.pending.last().is_none_or(|last| last.seq <= self.set_aside)
     }
 
     /// Some readings can't be sent before the disk takes their numbers.
