@@ -58,14 +58,37 @@ pub trait Clock: fmt::Debug + Send + Sync {
     }
 }
 
+/// GPS time is late by its transmission and by how long it waited to be read, by no more than this altogether. What seems
+/// later than that is another time.
+const LATEST: TimeDelta = TimeDelta::seconds(4);
+/// A clock without a reference gains no more than this: 100 millionths.
+const DRIFT: i32 = 10_000;
+
+/// UTC less monotonic time, as GPS says.
+#[derive(Debug, Clone, Copy)]
+struct Offset {
+    value: TimeDelta,
+    /// The monotonic time of it.
+    at: TimeDelta,
+}
+
+impl Offset {
+    /// What is known after another one has come. All are too small, by as much as they are late; so the largest is the
+    /// nearest, and only slowly becomes too large.
+    fn next(self, other: Self) -> Self {
+        let value = self.value - (other.at - self.at).max(TimeDelta::zero()) / DRIFT;
+        let is_late = value > other.value && value - other.value <= LATEST;
+        Self { value: if is_late { value } else { other.value }, at: other.at }
+    }
+}
+
 /// The clock of a tracker.
 pub struct SystemClock {
     boot: String,
     zero: Instant,
     uptime_at_zero: Duration,
     trust_system: bool,
-    /// UTC less monotonic time, as GPS says.
-    gps_offset: Mutex<Option<TimeDelta>>,
+    gps_offset: Mutex<Option<Offset>>,
     system: fn() -> DateTime<Utc>,
     synchronised: fn() -> bool,
 }
@@ -96,7 +119,7 @@ impl SystemClock {
     fn gps_utc(&self) -> Option<DateTime<Utc>> {
         let offset = (*self.gps_offset.lock().unwrap_or_else(PoisonError::into_inner))?;
         let since_boot = TimeDelta::from_std(self.monotonic()).ok()?;
-        DateTime::UNIX_EPOCH.checked_add_signed(offset)?.checked_add_signed(since_boot)
+        DateTime::UNIX_EPOCH.checked_add_signed(offset.value)?.checked_add_signed(since_boot)
     }
 
     /// The source that tells the time now, and what it says.
@@ -138,9 +161,10 @@ impl Clock for SystemClock {
     }
 
     fn learn(&self, utc: DateTime<Utc>, monotonic: Duration) {
-        let Ok(monotonic) = TimeDelta::from_std(monotonic) else { return };
-        let offset = utc - DateTime::UNIX_EPOCH - monotonic;
-        *self.gps_offset.lock().unwrap_or_else(PoisonError::into_inner) = Some(offset);
+        let Ok(at) = TimeDelta::from_std(monotonic) else { return };
+        let offset = Offset { value: utc - DateTime::UNIX_EPOCH - at, at };
+        let mut known = self.gps_offset.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some(known.map_or(offset, |known| known.next(offset)));
     }
 }
 
@@ -226,6 +250,26 @@ mod tests {
         let synchronised = clock(false, system_time, true);
         synchronised.learn(in_1970(), synchronised.monotonic());
         assert_eq!(synchronised.source(), TimeSource::Kernel);
+    }
+
+    #[test]
+    fn time_that_comes_late_moves_nothing_and_another_time_does() {
+        let clock = clock(false, in_1970, false);
+        let now = system_time();
+        let learn = |ahead: i64, at: i64| {
+            let at = Duration::from_millis(at as u64);
+            clock.learn(now + TimeDelta::milliseconds(ahead) + at, clock.monotonic() + at);
+            clock.utc().unwrap() - now
+        };
+        let is = |was: TimeDelta, ms: i64| {
+            (was - TimeDelta::milliseconds(ms)).abs() < TimeDelta::milliseconds(500)
+        };
+        assert!(is(learn(0, 0), 0));
+        assert!(is(learn(-1900, 1000), 0), "read late");
+        assert!(is(learn(700, 2000), 700), "read sooner than ever");
+        // A clock that gains a second in three hours is corrected all the same.
+        assert!(is(learn(-300, 3 * 3_600_000), -300));
+        assert!(is(learn(-18_000, 3 * 3_600_000 + 1000), -18_000), "leap seconds");
     }
 
     #[test]

@@ -113,15 +113,13 @@ impl Tracker {
         }
         let gps_state = gps.as_ref().map(Receiver::state);
         if let Some(receiver) = gps {
+            tasks.spawn(follow_gps(receiver.state(), receiver.started(), clock.clone()));
             sensors.push(("gps", SensorHealth::of(receiver.health())));
             let heart = vitals.watch(GPS_READER, GPS_STEP);
             tasks.spawn(async move {
                 let never = heart.follow(receiver.run()).await;
                 match never {}
             });
-        }
-        if let Some(gps) = &gps_state {
-            tasks.spawn(follow_gps(gps.clone(), clock.clone()));
         }
         for (name, health) in &sensors {
             tasks.spawn(tell_health(name, health.clone(), events.clone()));
@@ -224,7 +222,7 @@ fn task_ended(result: Result<(), JoinError>) -> anyhow::Error {
 }
 
 /// Lets the clock learn the time from the receiver.
-async fn follow_gps(mut gps: watch::Receiver<GpsState>, clock: Arc<dyn Clock>) {
+async fn follow_gps(mut gps: watch::Receiver<GpsState>, zero: Instant, clock: Arc<dyn Clock>) {
     let mut last = None;
     loop {
         if gps.changed().await.is_err() {
@@ -232,11 +230,11 @@ async fn follow_gps(mut gps: watch::Receiver<GpsState>, clock: Arc<dyn Clock>) {
             return std::future::pending().await;
         }
         let time = gps.borrow_and_update().time;
-        if let Some(GpsTime { utc, .. }) = time
+        if let Some(GpsTime { utc, at }) = time
             && time != last
         {
-            // It has come this very moment.
-            clock.learn(utc, clock.monotonic());
+            let age = zero.elapsed().saturating_sub(at);
+            clock.learn(utc, clock.monotonic().saturating_sub(age));
             last = time;
         }
     }

@@ -71,9 +71,20 @@ impl Inbox {
         Ok(())
     }
 
+    /// Readings whose acknowledgement the thread has not seen yet.
+    pub(super) fn acknowledged(&self) -> u64 {
+        let seqs = |command: &Command| if let Command::Acknowledge(seqs) = command { seqs.len() } else { 0 };
+        self.lock().commands.iter().map(seqs).sum::<usize>() as u64
+    }
+
     /// Waits for commands and takes them all, none if it is `until` before. With `soon` readings and acknowledgements may
     /// wait until then; but a reading that is `awaited` never does. `None` once the inbox is closed and empty.
-    pub(super) fn receive(&self, until: Option<Instant>, soon: bool, awaited: bool) -> Option<VecDeque<Command>> {
+    pub(super) fn receive(
+        &self,
+        until: Option<Instant>,
+        soon: bool,
+        awaited: bool,
+    ) -> Option<VecDeque<Command>> {
         let mut queue = self.lock();
         queue.awaited |= awaited;
         // What came while the thread worked is not made to wait.

@@ -278,7 +278,13 @@ impl Journal {
 
     /// How full it is.
     pub fn stats(&self) -> JournalStats {
-        *self.shared.stats()
+        let unseen = self.inbox.acknowledged();
+        let stats = *self.shared.stats();
+        JournalStats {
+            acknowledged: stats.acknowledged + unseen,
+            backlog: stats.backlog.saturating_sub(unseen),
+            ..stats
+        }
     }
 
     /// How the disk takes it, to be read or awaited.

@@ -10,7 +10,7 @@ const SILENCE: Duration = Duration::from_secs(5);
 const GARBAGE: Duration = Duration::from_secs(3);
 const GARBAGE_BYTES: u64 = 200;
 /// How often the line is looked at when nothing comes.
-const CHECK: Duration = Duration::from_secs(1);
+const CHECK: Duration = Duration::from_secs(2);
 
 /// The traffic since the line was opened.
 #[derive(Debug)]

@@ -40,8 +40,9 @@ pub struct Counts {
 }
 
 /// Decodes the stream of one receiver. Its memory is bounded by one sentence and one epoch.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
+    pause: Duration,
     framer: Framer,
     epoch: Option<Epoch>,
     /// Time of day of an epoch that a pause has ended: sentences of it that come late begin no new one.
@@ -52,10 +53,30 @@ pub struct Decoder {
     counts: Counts,
 }
 
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Decoder {
-    /// A decoder for a stream that begins now.
+    /// A decoder for a stream that begins now, and whose epochs end with a pause of [`EPOCH_PAUSE`] at the latest.
     pub fn new() -> Self {
-        Self::default()
+        Self::with_pause(EPOCH_PAUSE)
+    }
+
+    /// A decoder for a stream that begins now, and whose epochs end with such a pause at the latest.
+    pub fn with_pause(pause: Duration) -> Self {
+        Self {
+            pause,
+            framer: Framer::new(),
+            epoch: None,
+            ended_by_pause: None,
+            date: None,
+            last_time: None,
+            last_byte_at: Duration::ZERO,
+            counts: Counts::default(),
+        }
     }
 
     /// Takes the next bytes, which came at `now` of a monotonic clock; gives the epochs that they complete.
@@ -74,8 +95,7 @@ impl Decoder {
         events
     }
 
-    /// Ends the epoch if the line has been quiet for [`EPOCH_PAUSE`], so that a fix need not wait for the
-    /// next one.
+    /// Ends the epoch if the line has paused, so that a fix need not wait for the next one.
     pub fn tick(&mut self, now: Duration) -> Vec<Event> {
         match self.deadline() {
             Some(deadline) if now >= deadline => {
@@ -88,7 +108,7 @@ impl Decoder {
 
     /// When [`Decoder::tick`] will have something to do, if no byte comes before.
     pub fn deadline(&self) -> Option<Duration> {
-        self.epoch.as_ref().map(|_| self.last_byte_at + EPOCH_PAUSE)
+        self.epoch.as_ref().map(|_| self.last_byte_at + self.pause)
     }
 
     /// Ends the epoch, as at the end of a file.
@@ -140,9 +160,9 @@ impl Decoder {
         self.ended_by_pause = None;
         let continues = self.epoch.as_ref().is_some_and(|epoch| epoch.time == report.time);
         let event = if continues { None } else { self.close_epoch() };
-        let epoch = self.epoch.get_or_insert_with(|| Epoch::open(report.time));
+        let epoch = self.epoch.get_or_insert_with(|| Epoch::open(report.time, now));
         epoch.date = self.date;
-        epoch.add(report, self.framer.counts().bytes, now);
+        epoch.add(report, self.framer.counts().bytes);
         event
     }
 

@@ -38,7 +38,7 @@ pub enum NoFix {
 }
 
 impl Epoch {
-    pub(super) fn open(time: Option<NaiveTime>) -> Self {
+    pub(super) fn open(time: Option<NaiveTime>, received_at: Duration) -> Self {
         Self {
             time,
             date: None,
@@ -47,13 +47,12 @@ impl Epoch {
             first_position: None,
             spread_m: 0.0,
             end: 0,
-            received_at: Duration::ZERO,
+            received_at,
         }
     }
 
-    pub(super) fn add(&mut self, report: Report, end: u64, received_at: Duration) {
+    pub(super) fn add(&mut self, report: Report, end: u64) {
         self.end = end;
-        self.received_at = received_at;
         if let Some((latitude, longitude)) = report.position {
             let position = Position { latitude, longitude };
             let first = self.first_position.get_or_insert(position);

@@ -58,7 +58,7 @@ pub struct Fix {
     pub spread_m: f64,
     /// Offset in the stream of the byte after the epoch's last position sentence.
     pub end: u64,
-    /// When that byte came, on the clock handed to the decoder.
+    /// When the epoch's first position sentence came, on the clock handed to the decoder.
     pub received_at: Duration,
 }
 

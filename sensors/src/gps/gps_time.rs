@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// How far two epochs may disagree with the monotonic clock: sentences come 0.1 to 0.6 s after their moment.
-const TOLERANCE_S: f64 = 1.0;
+/// How far two epochs may disagree with the monotonic clock: sentences come 0.1 to 0.6 s after their moment, and are read
+/// up to a second later.
+const TOLERANCE_S: f64 = 1.5;
 
 /// A moment known on both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GpsTime {
-    /// What the receiver says. Without a pulse line it is late by the transmission, 0.1 to 0.6 s.
+    /// What the receiver says.
     pub utc: DateTime<Utc>,
-    /// When it came, on the monotonic clock.
+    /// When it came, on the monotonic clock: never too early, and too late by the transmission, 0.1 to 0.6 s without a
+    /// pulse line, and by how long it waited to be read.
     pub at: Duration,
 }
 

@@ -72,8 +72,8 @@ impl Receiver {
     /// A receiver that has not been listened to yet.
     pub fn new(source: impl ByteSource + 'static, settings: ReceiverSettings) -> Self {
         Self {
+            decoder: Decoder::with_pause(source.epoch_pause()),
             source: Box::new(source),
-            decoder: Decoder::new(),
             plausibility: Plausibility::new(settings.plausibility),
             state: watch::Sender::new(GpsState::default()),
             monitor: Monitor::new(),
@@ -85,6 +85,11 @@ impl Receiver {
     /// The state, to be read or awaited.
     pub fn state(&self) -> watch::Receiver<GpsState> {
         self.state.subscribe()
+    }
+
+    /// The zero that all durations are counted from.
+    pub fn started(&self) -> Instant {
+        self.settings.started
     }
 
     /// The health, to be read or awaited.

@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use serial2::{CharSize, FlowControl, Parity, SerialPort, Settings, StopBits};
 
-use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncRead, Interest, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::decoder::EPOCH_PAUSE;
@@ -23,8 +22,13 @@ use super::source::{ByteSource, ByteStream, Opening};
 pub const DEFAULT_BAUD: u32 = 9600;
 
 /// A UART hands on some 16 bytes at a time: 60 wakes a second for a receiver that talks all the time. So the port rests
-/// after every read that emptied it, for well less than the pause by which the end of an epoch is known.
-const REST: Duration = Duration::from_millis(EPOCH_PAUSE.as_millis() as u64 * 5 / 8);
+/// after every read that emptied it. A little less than the second in which receivers repeat themselves, so that reads
+/// come at another moment of that second each time, and some soon after the sentences that tell the time.
+const LONGEST_REST: Duration = Duration::from_millis(950);
+/// What may gather meanwhile: the terminal layer keeps 4 KiB, and some drivers lose what comes beyond that.
+const BUFFER: u32 = 3072;
+/// A start bit, eight of data, a stop bit.
+const BITS_PER_BYTE: u32 = 10;
 
 /// A serial device, opened raw with 8 data bits, no parity, 1 stop bit and no flow control.
 #[derive(Debug, Clone)]
@@ -52,7 +56,7 @@ impl SerialSource {
             Ok(settings)
         };
         let port = SerialPort::open(&self.path, configure).map_err(|error| explain(&error))?;
-        Ok(Box::new(Resting::new(File::from(OwnedFd::from(port)))))
+        Ok(Box::new(Resting::new(File::from(OwnedFd::from(port)), self.baud)))
     }
 }
 
@@ -64,25 +68,23 @@ impl ByteSource for SerialSource {
     fn name(&self) -> String {
         format!("{} at {} baud", self.path.display(), self.baud)
     }
+
+    fn epoch_pause(&self) -> Duration {
+        LONGEST_REST + EPOCH_PAUSE
+    }
 }
 
-/// A port that is read only so often, while what comes gathers in the kernel's buffer. The reactor would be woken by
-/// every byte even if nobody read, so it is told of the port only while there is nothing to read.
+/// A port that is read only so often, while what comes gathers in the kernel's buffer.
 struct Resting {
-    port: Port,
+    port: File,
     rest: Pin<Box<Sleep>>,
-}
-
-enum Port {
-    Resting(File),
-    Waiting(AsyncFd<File>),
-    /// An error has taken it away.
-    Gone,
+    length: Duration,
 }
 
 impl Resting {
-    fn new(port: File) -> Self {
-        Self { port: Port::Resting(port), rest: Box::pin(sleep(Duration::ZERO)) }
+    fn new(port: File, baud: u32) -> Self {
+        let filling = Duration::from_secs(u64::from(BUFFER * BITS_PER_BYTE)) / baud.max(1);
+        Self { port, rest: Box::pin(sleep(Duration::ZERO)), length: LONGEST_REST.min(filling) }
     }
 }
 
@@ -90,43 +92,18 @@ impl AsyncRead for Resting {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         loop {
-            match std::mem::replace(&mut this.port, Port::Gone) {
-                Port::Resting(mut file) => {
-                    if this.rest.as_mut().poll(cx).is_pending() {
-                        this.port = Port::Resting(file);
-                        return Poll::Pending;
-                    }
-                    let read = file.read(out.initialize_unfilled());
-                    if read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
-                        this.port = Port::Waiting(wait_for(file)?);
-                        continue;
-                    }
-                    this.port = Port::Resting(file);
-                    out.advance(read?);
-                    if out.remaining() > 0 {
-                        this.rest.as_mut().reset(Instant::now() + REST);
-                    }
-                    return Poll::Ready(Ok(()));
-                }
-                Port::Waiting(waiting) => {
-                    let ready = waiting.poll_read_ready(cx).map_ok(|_| ());
-                    if ready.is_pending() {
-                        this.port = Port::Waiting(waiting);
-                    } else {
-                        this.port = Port::Resting(waiting.into_inner());
-                    }
-                    ready!(ready)?;
-                }
-                Port::Gone => return Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+            ready!(this.rest.as_mut().poll(cx));
+            let read = this.port.read(out.initialize_unfilled());
+            let nothing = read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+            if nothing || read.as_ref().is_ok_and(|length| *length < out.remaining()) {
+                this.rest.as_mut().reset(Instant::now() + this.length);
+            }
+            if !nothing {
+                out.advance(read?);
+                return Poll::Ready(Ok(()));
             }
         }
     }
-}
-
-#[expect(unsafe_code, reason = "tokio can't see that a file keeps its descriptor as long as it lives")]
-fn wait_for(file: File) -> io::Result<AsyncFd<File>> {
-    // SAFETY: a `File` owns its descriptor, and nothing replaces or closes that before the `AsyncFd` gives it back.
-    Ok(unsafe { AsyncFd::register_with_interest(file, Interest::READABLE) }?)
 }
 
 fn explain(error: &io::Error) -> io::Error {
@@ -149,20 +126,20 @@ mod tests {
 
     use super::*;
 
-    fn line() -> (UnixStream, Resting) {
+    fn line(baud: u32) -> (UnixStream, Resting) {
         let (receiver, port) = UnixStream::pair().unwrap();
         port.set_nonblocking(true).unwrap();
-        (receiver, Resting::new(File::from(OwnedFd::from(port))))
+        (receiver, Resting::new(File::from(OwnedFd::from(port)), baud))
     }
 
-    #[tokio::test]
-    async fn bytes_that_drip_are_read_a_handful_at_a_time_and_none_is_lost() {
-        let (mut receiver, mut port) = line();
+    #[tokio::test(start_paused = true)]
+    async fn bytes_that_drip_are_read_once_a_second_and_none_is_lost() {
+        let (mut receiver, mut port) = line(DEFAULT_BAUD);
         let begun = Instant::now();
-        let sender = tokio::task::spawn_blocking(move || {
-            for byte in 0..100_u8 {
+        tokio::spawn(async move {
+            for byte in 0..200_u8 {
                 receiver.write_all(&[byte]).unwrap();
-                std::thread::sleep(Duration::from_millis(5));
+                sleep(Duration::from_millis(50)).await;
             }
         });
         let (mut all, mut reads, mut buffer) = (Vec::new(), 0, [0; 1024]);
@@ -174,20 +151,27 @@ mod tests {
             all.extend_from_slice(&buffer[..length]);
             reads += 1;
         }
-        sender.await.unwrap();
-        assert_eq!(all, (0..100).collect::<Vec<u8>>());
-        let most = begun.elapsed().as_millis() / REST.as_millis() + 2;
-        assert!(reads <= most, "{reads} reads, {most} at the most");
+        assert_eq!(all, (0..200).collect::<Vec<u8>>());
+        assert!((10..=12).contains(&reads), "{reads} reads in {:?}", begun.elapsed());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
+    async fn the_faster_the_line_the_shorter_the_rest() {
+        for baud in [4800, 9600, 38_400, 115_200, 921_600] {
+            let (_receiver, port) = line(baud);
+            let gathered = port.length.as_secs_f64() * f64::from(baud) / 10.0;
+            assert!(gathered <= 4096.0 * 0.8, "{gathered} bytes at {baud} baud");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_port_that_has_more_is_read_on_at_once() {
-        let (mut receiver, mut port) = line();
+        let (mut receiver, mut port) = line(DEFAULT_BAUD);
         receiver.write_all(&[7; 4000]).unwrap();
-        let mut buffer = [0; 1000];
+        let (begun, mut buffer) = (Instant::now(), [0; 1000]);
         for _ in 0..4 {
             port.read_exact(&mut buffer).await.unwrap();
-            assert!(port.rest.is_elapsed(), "it rests although there is more");
         }
+        assert_eq!(begun.elapsed(), Duration::ZERO, "it rests although there is more");
     }
 }

@@ -3,8 +3,11 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::time::Duration;
 
 use tokio::io::AsyncRead;
+
+use super::EPOCH_PAUSE;
 
 /// An open line from a receiver.
 pub type ByteStream = Box<dyn AsyncRead + Send + Unpin>;
@@ -19,6 +22,11 @@ pub trait ByteSource: Send {
 
     /// What people call it: a device path, a file name.
     fn name(&self) -> String;
+
+    /// A pause so long in what is read is one on the line.
+    fn epoch_pause(&self) -> Duration {
+        EPOCH_PAUSE
+    }
 }
 
 impl<S: ByteSource + ?Sized> ByteSource for Box<S> {
@@ -28,5 +36,9 @@ impl<S: ByteSource + ?Sized> ByteSource for Box<S> {
 
     fn name(&self) -> String {
         (**self).name()
+    }
+
+    fn epoch_pause(&self) -> Duration {
+        (**self).epoch_pause()
     }
 }

@@ -103,7 +103,8 @@ async fn listen(source: &mut dyn ByteSource, length: Duration, clock: &dyn Clock
             let Event::Fix(fix) = event else { continue };
             let (judgement, time) = plausibility.judge(fix);
             if let Some(time) = time {
-                clock.learn(time.utc, clock.monotonic());
+                let age = start.elapsed().saturating_sub(time.at);
+                clock.learn(time.utc, clock.monotonic().saturating_sub(age));
             }
             if let Judgement::Plausible(fix) = judgement {
                 heard.fix = Some(fix);

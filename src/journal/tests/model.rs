@@ -176,7 +176,8 @@ impl Life {
         }
         assert_eq!(self.bench.stats().dropped, 0);
         if self.model.ghosts.is_empty() {
-            assert_eq!(self.bench.stats().backlog, self.model.live.len() as u64, "{:?}", self.bench.stats());
+            let there = self.model.live.len() + self.model.pending.len();
+            assert_eq!(self.bench.stats().backlog, there as u64, "{:?}", self.bench.stats());
         }
     }
 

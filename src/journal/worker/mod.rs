@@ -33,9 +33,17 @@ const STEPS: u32 = 16;
 #[derive(Debug)]
 pub(super) enum Command {
     Append(Reading),
-    Lease { limit: usize, now: Stamp, reply: oneshot::Sender<Lease> },
+    Lease {
+        limit: usize,
+        now: Stamp,
+        reply: oneshot::Sender<Lease>,
+    },
     /// As `Lease`, but answered only when there is something.
-    Await { limit: usize, now: Stamp, reply: oneshot::Sender<Lease> },
+    Await {
+        limit: usize,
+        now: Stamp,
+        reply: oneshot::Sender<Lease>,
+    },
     Acknowledge(Vec<u64>),
     Release(oneshot::Sender<()>),
     Commit(oneshot::Sender<()>),
@@ -196,6 +204,7 @@ impl Worker {
         }
         self.pending.push(Row::new(self.next_seq, self.start, reading));
         self.next_seq += 1;
+        self.count_backlog();
         self.shared.something_changed();
     }
 
@@ -365,13 +374,7 @@ impl Worker {
     }
 
     /// Leases the oldest free rows. Whether it could see all that are there.
-    fn oldest(
-        &mut self,
-        limit: usize,
-        with_pending: bool,
-        entries: &mut Vec<Entry>,
-        now: Instant,
-    ) -> bool {
+    fn oldest(&mut self, limit: usize, with_pending: bool, entries: &mut Vec<Entry>, now: Instant) -> bool {
         let readable = self.oldest_on_disk(limit, entries, now).is_some() && !self.unnumbered;
         // What memory keeps is newer than anything on the disk, and what waits for its commit is newer than that.
         let cursor = self.leases.cursor();
@@ -456,7 +459,8 @@ impl Worker {
     fn count_backlog(&self) {
         let on_disk = self.disk.as_ref().map_or(0, Disk::rows);
         let acknowledged = self.leases.acknowledged().len() as u64;
-        self.shared.stats().backlog = (on_disk + self.memory.len()).saturating_sub(acknowledged);
+        let held = self.memory.len() + self.pending.len() as u64;
+        self.shared.stats().backlog = (on_disk + held).saturating_sub(acknowledged);
     }
 
     fn open(&mut self, now: Instant) {
