@@ -34,6 +34,7 @@ pub mod provisioner;
 pub mod reading;
 pub mod recent;
 pub mod recorder;
+pub mod sampler;
 pub mod session;
 pub mod settings;
 pub mod stage;

@@ -9,7 +9,7 @@ use tracker_sensors::gps::GpsState;
 use crate::clock::{Clock, rfc3339};
 use crate::journal::Journal;
 use crate::lifecycle::State;
-use crate::recorder::SensorHealth;
+use crate::sampler::SensorHealth;
 
 /// Where the parts can be seen.
 #[derive(Clone)]

@@ -22,7 +22,8 @@ use crate::desired::Desired;
 use crate::event::{Event, Events};
 use crate::journal::{Journal, JournalOptions, JournalStats};
 use crate::lifecycle::State;
-use crate::recorder::{LONGEST_MEASUREMENT, Recorder, Sampler, SensorHealth};
+use crate::recorder::Recorder;
+use crate::sampler::{LONGEST_MEASUREMENT, Sampler, SensorHealth};
 use crate::session::Kept;
 use crate::settings::Defaults;
 use crate::status::{Connection, Status};
@@ -107,11 +108,14 @@ impl Tracker {
         let vitals = supervision.vitals.clone();
         let mut tasks = JoinSet::new();
         let mut sensors = Vec::new();
-        let sampler = environment.map(Sampler::new);
+        let sampler = environment
+            .map(|sensor| Sampler::new(sensor, clock.clone()))
+            .transpose()
+            .context("the sensor's thread can't be started")?;
         if let Some(sampler) = &sampler {
             sensors.push(("bme280", sampler.health()));
         }
-        let gps_state = gps.as_ref().map(Receiver::state);
+        let (gps_state, look) = (gps.as_ref().map(Receiver::state), gps.as_ref().map(Receiver::look));
         if let Some(receiver) = gps {
             tasks.spawn(follow_gps(receiver.state(), receiver.started(), clock.clone()));
             sensors.push(("gps", SensorHealth::of(receiver.health())));
@@ -126,7 +130,7 @@ impl Tracker {
         }
         let recorder = Recorder {
             sampler,
-            gps: gps_state.clone(),
+            gps: gps_state.clone().zip(look),
             interval: desired.interval(),
             journal: journal.clone(),
             clock: clock.clone(),

@@ -1,10 +1,11 @@
 //! The task that listens to a receiver for as long as the agent lives.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::condition::Line;
@@ -85,6 +86,11 @@ impl Receiver {
     /// The state, to be read or awaited.
     pub fn state(&self) -> watch::Receiver<GpsState> {
         self.state.subscribe()
+    }
+
+    /// Whoever notifies this gets what the line has by now, where it would be read later.
+    pub fn look(&self) -> Arc<Notify> {
+        self.source.look()
     }
 
     /// The zero that all durations are counted from.

@@ -6,13 +6,16 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use serial2::{CharSize, FlowControl, Parity, SerialPort, Settings, StopBits};
 
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
+use tokio::time::{Sleep, sleep};
 
 use super::decoder::EPOCH_PAUSE;
 use super::source::{ByteSource, ByteStream, Opening};
@@ -22,9 +25,10 @@ use super::source::{ByteSource, ByteStream, Opening};
 pub const DEFAULT_BAUD: u32 = 9600;
 
 /// A UART hands on some 16 bytes at a time: 60 wakes a second for a receiver that talks all the time. So the port rests
-/// after every read that emptied it. A little less than the second in which receivers repeat themselves, so that reads
-/// come at another moment of that second each time, and some soon after the sentences that tell the time.
-const LONGEST_REST: Duration = Duration::from_millis(950);
+/// after every read that emptied it, unless somebody wants to know now. A little more than the second in which receivers
+/// repeat themselves, so that reads come at another moment of that second each time, and some soon after the sentences
+/// that tell the time.
+const LONGEST_REST: Duration = Duration::from_millis(1050);
 /// What may gather meanwhile: the terminal layer keeps 4 KiB, and some drivers lose what comes beyond that.
 const BUFFER: u32 = 3072;
 /// A start bit, eight of data, a stop bit.
@@ -35,12 +39,13 @@ const BITS_PER_BYTE: u32 = 10;
 pub struct SerialSource {
     path: PathBuf,
     baud: u32,
+    look: Arc<Notify>,
 }
 
 impl SerialSource {
     /// `/dev/serial0` on a Raspberry Pi's header, `/dev/serial/by-id/...` for USB.
     pub fn new(path: impl Into<PathBuf>, baud: u32) -> Self {
-        Self { path: path.into(), baud }
+        Self { path: path.into(), baud, look: Arc::default() }
     }
 
     fn open_now(&self) -> io::Result<ByteStream> {
@@ -56,7 +61,7 @@ impl SerialSource {
             Ok(settings)
         };
         let port = SerialPort::open(&self.path, configure).map_err(|error| explain(&error))?;
-        Ok(Box::new(Resting::new(File::from(OwnedFd::from(port)), self.baud)))
+        Ok(Box::new(Resting::new(File::from(OwnedFd::from(port)), self.baud, &self.look)))
     }
 }
 
@@ -69,6 +74,10 @@ impl ByteSource for SerialSource {
         format!("{} at {} baud", self.path.display(), self.baud)
     }
 
+    fn look(&self) -> Arc<Notify> {
+        self.look.clone()
+    }
+
     fn epoch_pause(&self) -> Duration {
         LONGEST_REST + EPOCH_PAUSE
     }
@@ -79,12 +88,20 @@ struct Resting {
     port: File,
     rest: Pin<Box<Sleep>>,
     length: Duration,
+    look: Pin<Box<OwnedNotified>>,
+    looks: Arc<Notify>,
 }
 
 impl Resting {
-    fn new(port: File, baud: u32) -> Self {
+    fn new(port: File, baud: u32, looks: &Arc<Notify>) -> Self {
         let filling = Duration::from_secs(u64::from(BUFFER * BITS_PER_BYTE)) / baud.max(1);
-        Self { port, rest: Box::pin(sleep(Duration::ZERO)), length: LONGEST_REST.min(filling) }
+        Self {
+            port,
+            rest: Box::pin(sleep(Duration::ZERO)),
+            length: LONGEST_REST.min(filling),
+            look: Box::pin(looks.clone().notified_owned()),
+            looks: looks.clone(),
+        }
     }
 }
 
@@ -92,11 +109,17 @@ impl AsyncRead for Resting {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         loop {
-            ready!(this.rest.as_mut().poll(cx));
+            let looks = this.look.as_mut().poll(cx).is_ready();
+            if looks {
+                this.look.set(this.looks.clone().notified_owned());
+            } else {
+                ready!(this.rest.as_mut().poll(cx));
+            }
             let read = this.port.read(out.initialize_unfilled());
             let nothing = read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
             if nothing || read.as_ref().is_ok_and(|length| *length < out.remaining()) {
-                this.rest.as_mut().reset(Instant::now() + this.length);
+                // One that was reset would wake at its old time all the same.
+                this.rest.set(sleep(this.length));
             }
             if !nothing {
                 out.advance(read?);
@@ -123,13 +146,14 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use tokio::io::AsyncReadExt;
+    use tokio::time::Instant;
 
     use super::*;
 
     fn line(baud: u32) -> (UnixStream, Resting) {
         let (receiver, port) = UnixStream::pair().unwrap();
         port.set_nonblocking(true).unwrap();
-        (receiver, Resting::new(File::from(OwnedFd::from(port)), baud))
+        (receiver, Resting::new(File::from(OwnedFd::from(port)), baud, &Arc::default()))
     }
 
     #[tokio::test(start_paused = true)]
@@ -153,6 +177,27 @@ mod tests {
         }
         assert_eq!(all, (0..200).collect::<Vec<u8>>());
         assert!((10..=12).contains(&reads), "{reads} reads in {:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_wants_to_know_now_need_not_wait() {
+        let (mut receiver, mut port) = line(DEFAULT_BAUD);
+        let (look, mut buffer) = (port.looks.clone(), [0; 1000]);
+        receiver.write_all(b"early").unwrap();
+        assert_eq!(port.read(&mut buffer).await.unwrap(), 5);
+        let begun = Instant::now();
+        tokio::spawn(async move {
+            for _ in 0..3 {
+                sleep(Duration::from_millis(100)).await;
+                receiver.write_all(b"late").unwrap();
+                look.notify_one();
+            }
+            std::future::pending::<()>().await;
+        });
+        for _ in 0..3 {
+            assert_eq!(port.read(&mut buffer).await.unwrap(), 4);
+        }
+        assert_eq!(begun.elapsed(), Duration::from_millis(300));
     }
 
     #[tokio::test(start_paused = true)]

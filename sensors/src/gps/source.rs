@@ -3,9 +3,11 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncRead;
+use tokio::sync::Notify;
 
 use super::EPOCH_PAUSE;
 
@@ -23,6 +25,11 @@ pub trait ByteSource: Send {
     /// What people call it: a device path, a file name.
     fn name(&self) -> String;
 
+    /// Whoever notifies this gets what the line has by now, where it would be read later.
+    fn look(&self) -> Arc<Notify> {
+        Arc::default()
+    }
+
     /// A pause so long in what is read is one on the line.
     fn epoch_pause(&self) -> Duration {
         EPOCH_PAUSE
@@ -36,6 +43,10 @@ impl<S: ByteSource + ?Sized> ByteSource for Box<S> {
 
     fn name(&self) -> String {
         (**self).name()
+    }
+
+    fn look(&self) -> Arc<Notify> {
+        (**self).look()
     }
 
     fn epoch_pause(&self) -> Duration {
