@@ -64,6 +64,9 @@ const LATEST: TimeDelta = TimeDelta::seconds(4);
 /// A clock without a reference gains no more than this: 100 millionths.
 const DRIFT: i32 = 10_000;
 
+/// How long the kernel's word about its clock is taken to hold; it changes in minutes.
+const SYNCHRONISED_FOR: Duration = Duration::from_secs(5);
+
 /// UTC less monotonic time, as GPS says.
 #[derive(Debug, Clone, Copy)]
 struct Offset {
@@ -91,6 +94,8 @@ pub struct SystemClock {
     gps_offset: Mutex<Option<Offset>>,
     system: fn() -> DateTime<Utc>,
     synchronised: fn() -> bool,
+    /// What `synchronised` said, and when.
+    said: Mutex<Option<(Instant, bool)>>,
 }
 
 impl SystemClock {
@@ -113,7 +118,14 @@ impl SystemClock {
             gps_offset: Mutex::new(None),
             system,
             synchronised,
+            said: Mutex::new(None),
         }
+    }
+
+    fn is_synchronised(&self) -> bool {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = said.filter(|(at, _)| at.elapsed() < SYNCHRONISED_FOR);
+        said.insert(fresh.unwrap_or_else(|| (Instant::now(), (self.synchronised)()))).1
     }
 
     fn gps_utc(&self) -> Option<DateTime<Utc>> {
@@ -127,7 +139,7 @@ impl SystemClock {
         let system = (self.system)();
         // Synchronised with a server that is itself in 1970 is not synchronised.
         let plausible = system >= build_date();
-        if plausible && (self.synchronised)() {
+        if plausible && self.is_synchronised() {
             (TimeSource::Kernel, Some(system))
         } else if plausible && self.trust_system {
             (TimeSource::System, Some(system))

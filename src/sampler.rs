@@ -1,8 +1,7 @@
 //! The thread that measures. A bus may hang for ever, and nothing else must hang with it. It also waits for the moment to
 //! measure, so that the agent sleeps until there is something to be recorded.
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -18,24 +17,41 @@ pub(crate) const LONGEST_MEASUREMENT: Duration = Duration::from_secs(3);
 
 /// A sensor in a thread of its own, which ends when this is dropped and the bus lets it.
 pub struct Sampler {
-    orders: SyncSender<Order>,
+    desk: Arc<Desk>,
     health: watch::Receiver<Health>,
     hung: watch::Sender<bool>,
 }
 
-/// A measurement, and when it is wanted. A later order takes the place of one whose time has not come.
+/// A measurement, and when it is wanted.
 struct Order {
     due: Instant,
     reply: oneshot::Sender<Option<Environment>>,
 }
 
+/// Where orders are left for the thread.
+#[derive(Default)]
+struct Desk {
+    slot: Mutex<Slot>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Slot {
+    /// The latest; it takes the place of one whose time has not come.
+    order: Option<Order>,
+    /// The thread sleeps until then. It knows the interval from the orders before, and need not be woken for each.
+    until: Option<Instant>,
+    /// There is nobody to order, or nobody to measure, any more.
+    closed: bool,
+}
+
 impl Sampler {
     /// Starts the thread of `sensor`, whose health is dated by `clock`.
     pub fn new(sensor: EnvironmentSensor, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
-        let health = sensor.health();
-        let (orders, received) = sync_channel(1);
-        thread::Builder::new().name("sensor".into()).spawn(move || work(sensor, &*clock, &received))?;
-        Ok(Self { orders, health, hung: watch::Sender::new(false) })
+        let (health, desk) = (sensor.health(), Arc::<Desk>::default());
+        let at_desk = Attendance(desk.clone());
+        thread::Builder::new().name("sensor".into()).spawn(move || work(sensor, &*clock, &at_desk.0))?;
+        Ok(Self { desk, health, hung: watch::Sender::new(false) })
     }
 
     /// How the sensor is, to be read by others.
@@ -47,10 +63,10 @@ impl Sampler {
     /// measures nothing.
     pub async fn measure(&self, due: Instant) -> Option<Environment> {
         let (reply, answer) = oneshot::channel();
-        // The thread takes orders at once, or it hangs, or it panicked and is gone.
-        let measured = match self.orders.try_send(Order { due, reply }) {
-            Ok(()) => timeout_at(due + LONGEST_MEASUREMENT, answer).await.ok().and_then(Result::ok),
-            Err(_) => None,
+        let measured = if self.desk.leave(Order { due, reply }) {
+            timeout_at(due + LONGEST_MEASUREMENT, answer).await.ok().and_then(Result::ok)
+        } else {
+            None
         };
         let hangs = measured.is_none();
         self.hung.send_if_modified(|hung| std::mem::replace(hung, hangs) != hangs);
@@ -61,20 +77,74 @@ impl Sampler {
     }
 }
 
-fn work(mut sensor: EnvironmentSensor, clock: &dyn Clock, orders: &Receiver<Order>) {
-    let mut next = orders.recv().ok();
-    while let Some(Order { due, reply }) = next {
-        next = match orders.recv_timeout(due.saturating_duration_since(Instant::now())) {
-            Ok(other) => Some(other),
-            Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => {
-                if !reply.is_closed() {
-                    // Whoever asked may have given up meanwhile: what a hung measurement says at last is old.
-                    let _ = reply.send(sensor.measure(clock.monotonic()).ok());
-                }
-                orders.recv().ok()
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        self.desk.close();
+    }
+}
+
+impl Desk {
+    /// Whether there is a thread to find it.
+    fn leave(&self, order: Order) -> bool {
+        let mut slot = self.slot();
+        if slot.until.is_none_or(|until| until > order.due) {
+            self.changed.notify_one();
+        }
+        slot.order = Some(order);
+        !slot.closed
+    }
+
+    /// Waits for the moment of the latest order, which is expected at `next`.
+    fn take(&self, mut next: Option<Instant>) -> Option<Order> {
+        let mut slot = self.slot();
+        while !slot.closed {
+            let due = slot.order.as_ref().map(|order| order.due);
+            let now = Instant::now();
+            if due.is_some_and(|due| due <= now) {
+                slot.until = None;
+                return slot.order.take();
             }
-        };
+            slot.until = due.or(next.take().filter(|next| *next > now));
+            slot = match slot.until {
+                Some(until) => {
+                    let left = until.saturating_duration_since(now);
+                    self.changed.wait_timeout(slot, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(slot).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        None
+    }
+
+    fn close(&self) {
+        self.slot().closed = true;
+        self.changed.notify_one();
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        // No code panics while it holds the lock; if it did, the slot would still be good.
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nobody waits for a thread that has panicked.
+struct Attendance(Arc<Desk>);
+
+impl Drop for Attendance {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+fn work(mut sensor: EnvironmentSensor, clock: &dyn Clock, desk: &Desk) {
+    let (mut last, mut next) = (None, None);
+    while let Some(Order { due, reply }) = desk.take(next) {
+        // Whoever asked may have given up; what a hung measurement says at last is old, and nobody hears it.
+        if !reply.is_closed() {
+            let _ = reply.send(sensor.measure(clock.monotonic()).ok());
+        }
+        next = last.map(|last: Instant| due + due.saturating_duration_since(last));
+        last = Some(due);
     }
 }
 
@@ -109,5 +179,46 @@ impl SensorHealth {
             Ok(()) = hung.changed() => {}
             else => std::future::pending().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(due: Instant) -> (Order, oneshot::Receiver<Option<Environment>>) {
+        let (reply, answer) = oneshot::channel();
+        (Order { due, reply }, answer)
+    }
+
+    #[test]
+    fn the_latest_order_counts_and_a_thread_that_wakes_in_time_is_left_alone() {
+        let desk = Arc::<Desk>::default();
+        let now = Instant::now();
+        let (soon, far) = (now + Duration::from_millis(100), now + Duration::from_secs(3600));
+        let taking = desk.clone();
+        let thread = thread::spawn(move || taking.take(Some(soon)).map(|order| order.due));
+        while desk.slot().until.is_none() {
+            thread::yield_now();
+        }
+        assert!(desk.leave(order(far).0));
+        assert_eq!(desk.slot().until, Some(soon), "it sleeps on");
+        while desk.slot().until == Some(soon) {
+            thread::yield_now();
+        }
+        assert_eq!(desk.slot().until, Some(far), "until the order is due");
+        let at_once = Instant::now();
+        assert!(desk.leave(order(at_once).0));
+        assert_eq!(thread.join().unwrap(), Some(at_once));
+    }
+
+    #[test]
+    fn a_thread_that_is_gone_or_not_wanted_any_more_is_known_to_be() {
+        let desk = Arc::<Desk>::default();
+        let taking = Attendance(desk.clone());
+        let thread = thread::spawn(move || taking.0.take(None).is_none());
+        desk.close();
+        assert!(thread.join().unwrap());
+        assert!(!desk.leave(order(Instant::now()).0));
     }
 }

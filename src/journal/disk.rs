@@ -214,9 +214,14 @@ impl Disk {
         Ok(())
     }
 
+    /// Whether there is surely no row after `seq` that has its final number.
+    pub(super) fn has_none_after(&self, seq: u64) -> bool {
+        seq >= self.highest
+    }
+
     /// Up to `limit` rows after `seq` that have their final number, oldest first.
     pub(super) fn after(&self, seq: u64, limit: usize) -> rusqlite::Result<Vec<Stored>> {
-        if seq >= self.highest {
+        if self.has_none_after(seq) {
             return Ok(Vec::new());
         }
         let mut query = self.connection.prepare_cached(&format!(

@@ -80,6 +80,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -163,10 +164,10 @@ pub struct JournalOptions {
     pub boot: String,
 }
 
-/// The journal, to be shared. Its work is done in a thread of its own; when all handles are gone it is closed in good
-/// order.
-#[derive(Debug)]
+/// The journal, to be shared. What needs the disk is done in a thread of its own, everything else at once by whoever asks;
+/// when all handles are gone it is closed in good order.
 pub struct Journal {
+    worker: Arc<Mutex<Worker>>,
     inbox: Arc<Inbox>,
     shared: Arc<Shared>,
 }
@@ -199,21 +200,17 @@ impl Journal {
         let inbox = Arc::new(Inbox::default());
         let shared = Arc::new(Shared::default());
         let worker = Worker::new(options, shared.clone(), events, rand::random());
-        let received = Abandon(inbox.clone());
-        thread::Builder::new().name("journal".into()).spawn(move || worker.run(&received.0))?;
-        Ok(Self { inbox, shared })
+        let worker = Arc::new(Mutex::new(worker));
+        let (received, works) = (Abandon(inbox.clone()), worker.clone());
+        thread::Builder::new().name("journal".into()).spawn(move || Worker::run(&works, &received.0))?;
+        Ok(Self { worker, inbox, shared })
     }
 
     /// Takes a reading. It is durable when [`JournalStats::taken`] counts it.
     pub fn append(&self, reading: Reading) {
-        if self.inbox.send(Command::Append(reading)).is_err() {
+        if self.send(Command::Append(reading)).is_err() {
             self.shared.stats().dropped += 1;
         }
-    }
-
-    /// Whether there may be something to lease.
-    pub fn has_more(&self) -> bool {
-        !self.shared.drained.load(Ordering::Acquire)
     }
 
     /// Up to `limit` readings to send that are not being sent yet: the newest, then the others oldest first. Nothing
@@ -226,14 +223,12 @@ impl Journal {
     /// asked now. Whoever gives up waiting must [`Journal::release`].
     pub fn await_lease(&self, limit: usize, now: Stamp) -> Option<oneshot::Receiver<Lease>> {
         let (reply, answer) = oneshot::channel();
-        let command = Command::Await { limit, now, reply };
-        let asked = if self.has_more() { self.inbox.send(command) } else { self.inbox.send_quietly(command) };
-        asked.is_ok().then_some(answer)
+        self.send(Command::Await { limit, now, reply }).is_ok().then_some(answer)
     }
 
     /// The hub has these: they are forgotten. Gives them back when the disk is too slow to be told now.
     pub fn acknowledge(&self, seqs: Vec<u64>) -> Result<(), Vec<u64>> {
-        match self.inbox.send(Command::Acknowledge(seqs)) {
+        match self.send(Command::Acknowledge(seqs)) {
             Err(Refused::Full(Command::Acknowledge(seqs)) | Refused::Closed(Command::Acknowledge(seqs))) => {
                 Err(seqs)
             }
@@ -261,6 +256,23 @@ impl Journal {
         self.ask(Command::Close).await;
     }
 
+    /// Does it where that needs no disk, or else has it done.
+    fn send(&self, command: Command) -> Result<(), Refused> {
+        // Nobody waits for a lock that is held while the disk works.
+        let Some(mut worker) = self.worker.try_lock().ok().filter(|_| self.inbox.is_empty()) else {
+            return self.inbox.send(command);
+        };
+        match worker.try_obey(command, Instant::now()) {
+            Ok(due) => {
+                if let Some(due) = due {
+                    self.inbox.wake_by(due);
+                }
+                Ok(())
+            }
+            Err(command) => self.inbox.send(command),
+        }
+    }
+
     async fn ask<T: Default>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> T {
         let (reply, answer) = oneshot::channel();
         let mut command = command(reply);
@@ -278,13 +290,7 @@ impl Journal {
 
     /// How full it is.
     pub fn stats(&self) -> JournalStats {
-        let unseen = self.inbox.acknowledged();
-        let stats = *self.shared.stats();
-        JournalStats {
-            acknowledged: stats.acknowledged + unseen,
-            backlog: stats.backlog.saturating_sub(unseen),
-            ..stats
-        }
+        *self.shared.stats()
     }
 
     /// How the disk takes it, to be read or awaited.

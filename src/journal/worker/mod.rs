@@ -1,8 +1,8 @@
 mod numbering;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -18,6 +18,8 @@ use crate::reading::{Reading, Stamp};
 
 /// Readings that come closer together than this share a commit, and none waits for it any longer.
 pub(super) const GROUP: Duration = Duration::from_secs(2);
+/// They are committed at once when so many wait.
+const MOST_PENDING: usize = 128;
 /// Numbers are set aside so many at a time for readings that are sent before they are durable.
 const NUMBERS: u64 = 64;
 /// Acknowledged rows are deleted when so many have gathered, if no reading comes before.
@@ -115,25 +117,32 @@ impl Worker {
         }
     }
 
-    /// Works until the last handle is gone.
-    pub(super) fn run(mut self, inbox: &Inbox) {
-        self.begin(Instant::now());
+    /// Works until the last handle is gone. The worker is locked as long as it works, so that others can do what needs no
+    /// disk while it does not.
+    pub(super) fn run(worker: &Mutex<Self>, inbox: &Inbox) {
+        let lock = || worker.lock().unwrap_or_else(PoisonError::into_inner);
+        lock().begin(Instant::now());
         loop {
-            let soon = !self.pending.is_empty();
-            let Some(commands) = inbox.receive(self.wake(), soon, self.waiting.is_some()) else { break };
+            let until = lock().needed_at();
+            inbox.wait(until);
+            let mut worker = lock();
+            let (commands, open) = inbox.take();
             let now = Instant::now();
             for command in commands {
                 match command {
-                    Command::Append(reading) => self.take(reading, now),
-                    other => self.obey(other, now),
+                    Command::Append(reading) => worker.take(reading, now),
+                    other => worker.obey(other, now),
                 }
             }
-            if self.wake().is_some_and(|at| at <= now) {
-                self.commit(now);
+            if worker.wake().is_some_and(|at| at <= now) {
+                worker.commit(now);
             }
-            self.answer(now);
+            worker.answer(now);
+            if !open {
+                worker.close(now);
+                return;
+            }
         }
-        self.close(Instant::now());
     }
 
     pub(super) fn begin(&mut self, now: Instant) {
@@ -188,6 +197,55 @@ impl Worker {
         pending.into_iter().chain(retry).min()
     }
 
+    /// When the thread is needed. While readings come close together it looks by itself whether one must be written, which
+    /// is rarer than to be told of each.
+    fn needed_at(&self) -> Option<Instant> {
+        let now = Instant::now();
+        self.wake().or(self.is_close(now).then(|| now + GROUP))
+    }
+
+    /// Does what a command asks if that needs no disk; says when the thread must wake. Otherwise the command comes back.
+    pub(super) fn try_obey(&mut self, command: Command, now: Instant) -> Result<Option<Instant>, Command> {
+        if self.wake().is_some_and(|at| at <= now) {
+            return Err(command);
+        }
+        let needs_no_disk = match &command {
+            Command::Append(reading) => {
+                self.is_close(now)
+                    && self.pending.len() < MOST_PENDING
+                    && self.knows(reading.stamp)
+                    && (self.waiting.is_none() || self.can_send_next())
+            }
+            Command::Await { now: stamp, .. } => self.knows(*stamp) && self.is_drained(),
+            Command::Acknowledge(seqs) => self.leases.acknowledged().len() + seqs.len() < FORGET_AT,
+            _ => false,
+        };
+        if !needs_no_disk {
+            return Err(command);
+        }
+        self.obey(command, now);
+        Ok(self.wake())
+    }
+
+    /// Whether the next reading could be sent without the disk.
+    fn can_send_next(&self) -> bool {
+        let all_seen = |disk: &Disk| disk.has_none_after(self.leases.cursor());
+        self.time_is_known()
+            && self.next_seq <= self.set_aside
+            && self.memory.len() == 0
+            && !self.unnumbered
+            && self.disk.as_ref().is_some_and(all_seen)
+    }
+
+    fn is_drained(&self) -> bool {
+        self.shared.drained.load(Ordering::Acquire)
+    }
+
+    /// Whether the last reading came so short a time ago that the next one shares a commit.
+    fn is_close(&self, now: Instant) -> bool {
+        self.last_append.is_some_and(|last| now < last + GROUP)
+    }
+
     fn append(&mut self, reading: Reading, now: Instant) {
         self.take(reading, now);
         if self.wake().is_some_and(|at| at <= now) {
@@ -198,10 +256,12 @@ impl Worker {
 
     fn take(&mut self, reading: Reading, now: Instant) {
         self.learn_time(reading.stamp, now);
-        let is_close = self.last_append.replace(now).is_some_and(|last| now < last + GROUP);
         if self.pending.is_empty() {
-            self.commit_due = if is_close { now + GROUP } else { now };
+            self.commit_due = if self.is_close(now) { now + GROUP } else { now };
+        } else if self.pending.len() >= MOST_PENDING {
+            self.commit_due = now;
         }
+        self.last_append = Some(now);
         self.pending.push(Row::new(self.next_seq, self.start, reading));
         self.next_seq += 1;
         self.count_backlog();
@@ -310,7 +370,7 @@ impl Worker {
 
     /// Answers who waits, if there is something.
     fn answer(&mut self, now: Instant) {
-        if self.shared.drained.load(Ordering::Acquire) {
+        if self.is_drained() {
             return;
         }
         let Some((limit, reply)) = self.waiting.take() else { return };

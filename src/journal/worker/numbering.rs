@@ -9,17 +9,31 @@ use crate::reading::Stamp;
 /// A boot's offset that moves by less is jitter.
 const OFFSET_TOLERANCE_MS: u64 = 2000;
 
+/// UTC less monotonic time, in milliseconds.
+fn offset(stamp: Stamp) -> Option<i64> {
+    let monotonic_ms = i64::try_from(stamp.monotonic.as_millis()).unwrap_or(i64::MAX);
+    stamp.utc.map(|utc| utc.timestamp_millis().saturating_sub(monotonic_ms))
+}
+
+fn is_near(known: i64, offset: i64) -> bool {
+    known.abs_diff(offset) <= OFFSET_TOLERANCE_MS
+}
+
 impl Worker {
     pub(super) fn time_is_known(&self) -> bool {
         self.next_seq < PROVISIONAL
     }
 
+    /// Whether [`Worker::learn_time`] has nothing to note.
+    pub(super) fn knows(&self, stamp: Stamp) -> bool {
+        let is_offset = |offset| self.offset_ms.is_some_and(|known| is_near(known, offset));
+        offset(stamp).is_none_or(|offset| self.time_is_known() && self.offset_stored && is_offset(offset))
+    }
+
     /// Takes note of the time, where it is known: this boot's offset, and numbers that can't have been used before.
     pub(super) fn learn_time(&mut self, stamp: Stamp, now: Instant) {
-        let Some(utc) = stamp.utc else { return };
-        let monotonic_ms = i64::try_from(stamp.monotonic.as_millis()).unwrap_or(i64::MAX);
-        let offset = utc.timestamp_millis().saturating_sub(monotonic_ms);
-        if self.offset_ms.is_none_or(|known| known.abs_diff(offset) > OFFSET_TOLERANCE_MS) {
+        let (Some(utc), Some(offset)) = (stamp.utc, offset(stamp)) else { return };
+        if !self.offset_ms.is_some_and(|known| is_near(known, offset)) {
             self.offset_ms = Some(offset);
             self.offset_stored = false;
             if self.may_try(now) {
