@@ -84,7 +84,6 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::{Map, Value};
 use tokio::sync::{oneshot, watch};
 
 use crate::event::Events;
@@ -103,8 +102,8 @@ pub struct Entry {
     pub time: Option<DateTime<Utc>>,
     /// Seconds since the boot in which it was taken.
     pub uptime_s: f64,
-    /// Telemetry fields.
-    pub fields: Map<String, Value>,
+    /// Telemetry fields, a JSON object.
+    pub fields: String,
     /// Names of the bounds it crosses.
     pub alerts: Vec<String>,
 }

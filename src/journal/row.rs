@@ -1,6 +1,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::Entry;
 use crate::reading::Reading;
@@ -20,10 +20,11 @@ pub(super) struct Row {
     pub(super) payload: Vec<u8>,
 }
 
+/// The fields are never taken apart again.
 #[derive(Serialize, Deserialize)]
 struct Payload {
     #[serde(rename = "f")]
-    fields: Map<String, Value>,
+    fields: Box<RawValue>,
     #[serde(rename = "a", default, skip_serializing_if = "Vec::is_empty")]
     alerts: Vec<String>,
 }
@@ -32,7 +33,9 @@ impl Row {
     pub(super) fn new(seq: u64, start: u32, reading: Reading) -> Self {
         let Reading { stamp, fields, alerts } = reading;
         // A map of JSON values always serialises.
-        let payload = serde_json::to_vec(&Payload { fields, alerts }).unwrap_or_default();
+        let payload =
+            to_raw_value(&fields).and_then(|fields| serde_json::to_vec(&Payload { fields, alerts }));
+        let payload = payload.unwrap_or_default();
         Self {
             seq,
             start,
@@ -47,8 +50,10 @@ impl Row {
     /// The reading to be sent. `offset_ms` is that of its boot, where it is known.
     pub(super) fn entry(&self, offset_ms: Option<i64>) -> Entry {
         let utc_ms = self.utc_ms.or_else(|| offset_ms?.checked_add(self.monotonic_ms));
-        let Payload { fields, alerts } = serde_json::from_slice(&self.payload)
-            .unwrap_or_else(|_| Payload { fields: Map::new(), alerts: Vec::new() });
+        let (fields, alerts) = match serde_json::from_slice(&self.payload) {
+            Ok(Payload { fields, alerts }) if fields.get().starts_with('{') => (fields.get().into(), alerts),
+            _ => ("{}".into(), Vec::new()),
+        };
         Entry {
             seq: self.seq,
             message_id: format!("{:08x}-{}", self.start, self.seq),

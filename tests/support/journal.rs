@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use container_tracker::event::{Event, Events};
-use container_tracker::journal::{Journal, JournalHealth, JournalOptions};
+use container_tracker::journal::{Entry, Journal, JournalHealth, JournalOptions};
 use container_tracker::reading::{Reading, Stamp};
 use serde_json::json;
 
@@ -63,7 +63,10 @@ impl Recorded {
             if entries.is_empty() {
                 return all;
             }
-            all.extend(entries.iter().map(|entry| entry.fields["n"].as_u64().unwrap()));
+            let number = |entry: &Entry| {
+                serde_json::from_str::<serde_json::Value>(&entry.fields).unwrap()["n"].as_u64().unwrap()
+            };
+            all.extend(entries.iter().map(number));
             let mut seqs = entries.iter().map(|entry| entry.seq).collect();
             while let Err(again) = self.journal.acknowledge(seqs) {
                 seqs = again;

@@ -14,7 +14,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn live(bench: &mut Bench, tag: u64) -> u64 {
     bench.append(tag);
     let newest = bench.lease(1).newest.expect("it is sent at once");
-    assert_eq!(newest.fields["n"], tag);
+    assert_eq!(super::tag(&newest), tag);
     bench.acknowledge([newest.seq]);
     bench.advance(SECOND);
     newest.seq

@@ -178,7 +178,7 @@ fn reading(tag: u64, stamp: Stamp) -> Reading {
 }
 
 fn tag(entry: &Entry) -> u64 {
-    entry.fields["n"].as_u64().unwrap()
+    serde_json::from_str::<serde_json::Value>(&entry.fields).unwrap()["n"].as_u64().unwrap()
 }
 
 fn tags(entries: &[Entry]) -> Vec<u64> {
