@@ -183,7 +183,7 @@ fn wire() {
                 let Reading { stamp, fields, alerts } = reading(60 * n);
                 let seq = 13_000_000_000 + n;
                 let message_id = format!("89abcdef-{seq}");
-                let fields = serde_json::Value::Object(fields).to_string();
+                let fields = Value::Object(fields).to_string();
                 Entry { seq, message_id, time: stamp.utc, uptime_s: 0.0, fields, alerts }
             })
             .collect()

@@ -17,8 +17,9 @@
 //!
 //! # Invariants
 //!
-//! 1. A reading counts as taken, and may be sent, only once it is durable (or, while the disk fails, in the memory
-//!    that stands in for it).
+//! 1. A reading counts as taken only once it is durable (or, while the disk fails, in the memory that stands in for it),
+//!    or the hub has acknowledged it. It is sent before that only while it waits for a commit that it shares, and only
+//!    under a number that the file has noted as given.
 //! 2. A row goes away only when the hub has acknowledged the reading, or when the history is thinned.
 //! 3. `seq` only grows, and `start` (random, new at every start of the program) together with `seq` is the message ID,
 //!    the same however often the reading is sent. Numbers begin, at every start, no lower than the milliseconds since
@@ -39,8 +40,9 @@
 //! | `NORMAL` | acknowledged commits are lost | no flush but at checkpoints |
 //! | `FULL` | every commit is there | one flush of the WAL |
 //!
-//! `FULL` is used always. Where readings come faster than every two seconds, those of two seconds share a commit, and
-//! so up to two seconds of them can be lost; they do not count as taken. Rows of acknowledged readings are deleted in
+//! `FULL` is used always. Where readings come faster than every two seconds, those of two seconds share a commit. They are
+//! sent at once all the same, and those that the hub has acknowledged when the commit is due are not written at all. Up to
+//! two seconds of those that it has not can be lost; they do not count as taken. Rows of acknowledged readings are deleted in
 //! the transaction that inserts the next reading, which costs no write of its own, or in batches when a backlog drains.
 //! After a power cut some that were acknowledged may therefore be sent again, under the same message ID.
 //!

@@ -1,18 +1,19 @@
 mod numbering;
+mod opening;
+mod sending;
 
-use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::disk::{Disk, OpenError, Stored, is_damage};
+use super::disk::{Disk, is_damage};
 use super::inbox::Inbox;
 use super::leases::Leases;
 use super::memory::{CAPACITY, Memory};
 use super::row::{PROVISIONAL, Row};
-use super::{Entry, JournalHealth, JournalOptions, Lease, Shared};
+use super::{JournalOptions, Lease, Shared};
 use crate::event::{Event, Events};
 use crate::reading::{Reading, Stamp};
 
@@ -20,8 +21,6 @@ use crate::reading::{Reading, Stamp};
 pub(super) const GROUP: Duration = Duration::from_secs(2);
 /// They are committed at once when so many wait.
 const MOST_PENDING: usize = 128;
-/// Numbers are set aside so many at a time for readings that are sent before they are durable.
-const NUMBERS: u64 = 64;
 /// Acknowledged rows are deleted when so many have gathered, if no reading comes before.
 const FORGET_AT: usize = 256;
 /// A disk that failed is tried again so often.
@@ -227,16 +226,6 @@ impl Worker {
         Ok(self.wake())
     }
 
-    /// Whether the next reading could be sent without the disk.
-    fn can_send_next(&self) -> bool {
-        let all_seen = |disk: &Disk| disk.has_none_after(self.leases.cursor());
-        self.time_is_known()
-            && self.next_seq <= self.set_aside
-            && self.memory.len() == 0
-            && !self.unnumbered
-            && self.disk.as_ref().is_some_and(all_seen)
-    }
-
     fn is_drained(&self) -> bool {
         self.shared.drained.load(Ordering::Acquire)
     }
@@ -368,142 +357,6 @@ impl Worker {
         }
     }
 
-    /// Answers who waits, if there is something.
-    fn answer(&mut self, now: Instant) {
-        if self.is_drained() {
-            return;
-        }
-        let Some((limit, reply)) = self.waiting.take() else { return };
-        let lease = self.free(limit, now);
-        if lease.is_empty() {
-            self.waiting = Some((limit, reply));
-        } else {
-            let _ = reply.send(lease);
-        }
-    }
-
-    fn lease(&mut self, limit: usize, stamp: Stamp, now: Instant) -> Lease {
-        self.learn_time(stamp, now);
-        self.free(limit, now)
-    }
-
-    /// Leases up to `limit` free rows.
-    fn free(&mut self, limit: usize, now: Instant) -> Lease {
-        let mut lease = Lease::default();
-        if !self.time_is_known() || limit == 0 {
-            return lease;
-        }
-        let numbered = self.set_numbers_aside(now);
-        if let Some((row, offset)) = self.newest(numbered, now)
-            && self.leases.is_free(row.seq)
-        {
-            self.leases.take(row.seq);
-            lease.newest = Some(self.entry(&row, offset));
-        }
-        let room = limit - lease.newest.iter().len();
-        let readable = self.oldest(room, numbered, &mut lease.backlog, now) && numbered;
-        let drained = readable && lease.backlog.len() < room;
-        self.shared.drained.store(drained, Ordering::Release);
-        self.shared.stats().sent += (lease.newest.iter().len() + lease.backlog.len()) as u64;
-        lease
-    }
-
-    /// Readings that wait for their commit may be sent if their numbers can't come again, even if they never get to the
-    /// disk. Whether it is so.
-    fn set_numbers_aside(&mut self, now: Instant) -> bool {
-        let Some(last) = self.pending.last().map(|row| row.seq) else { return true };
-        if last > self.set_aside && self.may_try(now) {
-            let numbers = last + NUMBERS;
-            let gone = self.leases.acknowledged();
-            let result = self.disk.as_mut().map(|disk| disk.append(&[].iter(), gone, numbers));
-            if result.and_then(|result| self.checked(result, now)).is_some() {
-                self.leases.forgotten();
-                self.set_aside = numbers;
-            }
-        }
-        last <= self.set_aside
-    }
-
-    fn newest(&mut self, with_pending: bool, now: Instant) -> Option<Stored> {
-        let held = self.pending.last().filter(|_| with_pending).or(self.memory.newest());
-        if let Some(row) = held {
-            return Some((row.clone(), self.offset_ms));
-        }
-        let result = self.disk.as_ref()?.newest();
-        self.checked(result, now).flatten()
-    }
-
-    /// Leases the oldest free rows. Whether it could see all that are there.
-    fn oldest(&mut self, limit: usize, with_pending: bool, entries: &mut Vec<Entry>, now: Instant) -> bool {
-        let readable = self.oldest_on_disk(limit, entries, now).is_some() && !self.unnumbered;
-        // What memory keeps is newer than anything on the disk, and what waits for its commit is newer than that.
-        let cursor = self.leases.cursor();
-        let pending = self.pending.iter().filter(|row| with_pending && row.seq > cursor);
-        for row in self.memory.after(cursor).chain(pending) {
-            if entries.len() == limit {
-                break;
-            }
-            if self.leases.is_free(row.seq) {
-                entries.push(row.entry(self.offset_ms));
-                self.leases.take(row.seq);
-            }
-            // The cursor must not pass rows that the disk can't show now.
-            if readable {
-                self.leases.take_up_to(row.seq);
-            }
-        }
-        readable
-    }
-
-    /// The disk may not have been able to note what is known of this boot.
-    fn entry(&self, row: &Row, stored_offset: Option<i64>) -> Entry {
-        let of_this_boot = self.disk.as_ref().is_some_and(|disk| disk.is_of_this_boot(row));
-        row.entry(self.offset_ms.filter(|_| of_this_boot).or(stored_offset))
-    }
-
-    /// `None` when the disk can't be read.
-    fn oldest_on_disk(&mut self, limit: usize, entries: &mut Vec<Entry>, now: Instant) -> Option<()> {
-        while entries.len() < limit {
-            // Some of the rows asked for may be leased or acknowledged already.
-            let batch = limit - entries.len() + 16;
-            let result = self.disk.as_ref()?.after(self.leases.cursor(), batch);
-            let rows = self.checked(result, now)?;
-            if rows.is_empty() {
-                break;
-            }
-            for (row, offset) in rows {
-                if entries.len() == limit {
-                    break;
-                }
-                if self.leases.is_free(row.seq) {
-                    entries.push(self.entry(&row, offset));
-                }
-                self.leases.take_up_to(row.seq);
-            }
-        }
-        Some(())
-    }
-
-    fn acknowledge(&mut self, seqs: &[u64], now: Instant) {
-        if self.deaf {
-            return;
-        }
-        for seq in seqs {
-            if let Ok(at) = self.pending.binary_search_by_key(seq, |row| row.seq) {
-                // What the hub has needs no commit.
-                self.pending.remove(at);
-                self.leases.drop(*seq);
-                self.shared.stats().taken += 1;
-            } else if !self.memory.remove(*seq) {
-                self.leases.acknowledge(*seq);
-            }
-        }
-        self.shared.stats().acknowledged += seqs.len() as u64;
-        if self.leases.acknowledged().len() >= FORGET_AT {
-            self.forget(now);
-        }
-    }
-
     /// Deletes what is acknowledged.
     fn forget(&mut self, now: Instant) {
         if self.leases.acknowledged().is_empty() || !self.may_try(now) {
@@ -521,79 +374,6 @@ impl Worker {
         let acknowledged = self.leases.acknowledged().len() as u64;
         let held = self.memory.len() + self.pending.len() as u64;
         self.shared.stats().backlog = (on_disk + held).saturating_sub(acknowledged);
-    }
-
-    fn open(&mut self, now: Instant) {
-        let JournalOptions { directory, boot, .. } = &self.options;
-        let mut aside = None;
-        let disk = Disk::open(directory, boot).or_else(|error| match error {
-            OpenError::Unusable(why) => {
-                let path = Disk::set_aside(directory)
-                    .map_err(|error| format!("{why}, and can't be set aside: {error}"))?;
-                aside = Some(format!(
-                    "the journal could not be used ({why}); it is set aside as {}",
-                    path.display()
-                ));
-                Disk::open(directory, boot).map_err(|error| match error {
-                    OpenError::Disk(error) => error.to_string(),
-                    OpenError::Unusable(why) => why,
-                })
-            }
-            OpenError::Disk(error) => Err(error.to_string()),
-        });
-        if let Some(what) = aside {
-            self.report_set_aside(what);
-        }
-        match disk {
-            Ok(disk) => self.opened(disk, now),
-            Err(why) => {
-                self.failed = Some(now);
-                self.report(Some(format!(
-                    "the journal can't be opened in {} ({why}); the newest {CAPACITY} readings are kept in memory and would \
-                     be lost with the power",
-                    self.options.directory.display()
-                )));
-            }
-        }
-        self.count_backlog();
-    }
-
-    /// Brings together what is on the disk and what memory holds.
-    fn opened(&mut self, disk: Disk, now: Instant) {
-        let known = (|| {
-            // A commit that failed may have come through all the same.
-            let mut both = BTreeSet::new();
-            for row in self.memory.all() {
-                if disk.holds(row)? {
-                    both.insert(row.seq);
-                }
-            }
-            Ok((both, disk.last_numbers()?, disk.thinned()?))
-        })();
-        self.disk = Some(disk);
-        let Some((both, (last, provisional), thinned)) = self.checked(known, now) else { return };
-        self.memory.forget(&both);
-        self.shared.stats().thinned = thinned;
-        self.lowest_seq = last.map_or(1, |last| last + 1).max(self.lowest_seq);
-        let free = if self.time_is_known() {
-            self.lowest_seq
-        } else {
-            provisional.map_or(PROVISIONAL, |last| last + 1)
-        };
-        self.next_seq = self.next_seq.max(free);
-        if self.first_held().is_some_and(|first| first < free) {
-            self.next_seq = self.number_held(self.next_seq);
-            // Only where numbers have run ahead of time can any of these have been sent already.
-            self.deaf = self.time_is_known();
-            self.leases.release();
-        }
-        if let (Some(last), true) = (provisional, self.time_is_known()) {
-            self.shift = PROVISIONAL - self.next_seq;
-            self.next_seq = last + 1 - self.shift;
-            self.unnumbered = true;
-        }
-        (self.offset_stored, self.set_aside) = (false, 0);
-        self.store_offset(now);
     }
 
     /// The value, or `None` after an error has been dealt with.
@@ -626,11 +406,6 @@ impl Worker {
             self.events
                 .emit(Event::Trouble(trouble.unwrap_or_else(|| "the disk takes the journal again".into())));
         }
-    }
-
-    fn report_set_aside(&self, what: String) {
-        self.events.emit(Event::Trouble(what.clone()));
-        self.shared.health.send_modify(|health: &mut JournalHealth| health.set_aside = Some(what));
     }
 
     fn close(&mut self, now: Instant) {
