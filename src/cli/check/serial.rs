@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout};
 use tracker_sensors::gps::{
     ByteSource, Decoder, Event, Judgement, Plausibility, PlausibilitySettings, SerialSource,
 };
@@ -16,6 +16,8 @@ use crate::clock::{Clock, build_date};
 const LISTEN: Duration = Duration::from_secs(3);
 /// At other speeds one sentence is enough.
 const LISTEN_FOR_SPEED: Duration = Duration::from_millis(1300);
+/// How often what has come is looked at.
+const LOOK: Duration = Duration::from_millis(200);
 /// What receivers are set to.
 const SPEEDS: [u32; 5] = [9600, 38_400, 115_200, 4800, 57_600];
 
@@ -111,7 +113,11 @@ async fn listen(source: &mut dyn ByteSource, length: Duration, clock: &dyn Clock
             }
         }
     };
-    while let Ok(read) = timeout_at(start + length, stream.read(&mut buffer)).await {
+    let look = source.look();
+    while start.elapsed() < length {
+        // A line that rests between reads would tell only part of what it has heard.
+        look.notify_one();
+        let Ok(read) = timeout(LOOK, stream.read(&mut buffer)).await else { continue };
         let length = read?;
         if length == 0 {
             break;
