@@ -44,7 +44,7 @@ impl Leases {
     }
 
     /// One row is gone for good, and was never on the disk.
-    pub(super) fn drop(&mut self, seq: u64) {
+    pub(super) fn remove(&mut self, seq: u64) {
         self.above.remove(&seq);
     }
 

@@ -52,7 +52,7 @@ pub(super) enum Command {
     Close(oneshot::Sender<()>),
 }
 
-/// The thread behind the journal.
+/// What the journal knows, and what it does: in its thread, but for what needs no disk.
 pub(super) struct Worker {
     options: JournalOptions,
     shared: Arc<Shared>,
@@ -71,7 +71,7 @@ pub(super) struct Worker {
     /// Who waits for something to lease, and how much of it.
     waiting: Option<(usize, oneshot::Sender<Lease>)>,
     /// No number up to this one will be given again, whatever happens to the readings.
-    set_aside: u64,
+    given: u64,
     since_size_check: u64,
     leases: Leases,
     next_seq: u64,
@@ -103,7 +103,7 @@ impl Worker {
             commit_due: Instant::now(),
             last_append: None,
             waiting: None,
-            set_aside: 0,
+            given: 0,
             since_size_check: 0,
             leases: Leases::default(),
             next_seq: PROVISIONAL,
@@ -432,7 +432,7 @@ impl Worker {
 
     /// Readings that wait for their commit can't be sent before the disk has noted their numbers.
     pub(super) fn may_send_pending(&self) -> bool {
-        self.pending.last().is_none_or(|last| last.seq <= self.set_aside)
+        self.pending.last().is_none_or(|last| last.seq <= self.given)
     }
 
     /// Some readings can't be sent before the disk takes their numbers.

@@ -80,7 +80,7 @@ impl Worker {
             self.next_seq = last + 1 - self.shift;
             self.unnumbered = true;
         }
-        (self.offset_stored, self.set_aside) = (false, 0);
+        (self.offset_stored, self.given) = (false, 0);
         self.store_offset(now);
     }
 

@@ -9,7 +9,7 @@ use crate::journal::row::Row;
 use crate::journal::{Entry, Lease};
 use crate::reading::Stamp;
 
-/// Numbers are set aside so many at a time for readings that are sent before they are durable.
+/// Numbers are noted as given so many at a time, for readings that are sent before they are durable.
 const NUMBERS: u64 = 64;
 
 impl Worker {
@@ -17,7 +17,7 @@ impl Worker {
     pub(super) fn can_send_next(&self) -> bool {
         let all_seen = |disk: &Disk| disk.has_none_after(self.leases.cursor());
         self.time_is_known()
-            && self.next_seq <= self.set_aside
+            && self.next_seq <= self.given
             && self.memory.len() == 0
             && !self.unnumbered
             && self.disk.as_ref().is_some_and(all_seen)
@@ -48,7 +48,7 @@ impl Worker {
         if !self.time_is_known() || limit == 0 {
             return lease;
         }
-        let numbered = self.set_numbers_aside(now);
+        let numbered = self.note_numbers(now);
         if let Some((row, offset)) = self.newest(numbered, now)
             && self.leases.is_free(row.seq)
         {
@@ -65,18 +65,18 @@ impl Worker {
 
     /// Readings that wait for their commit may be sent if their numbers can't come again, even if they never get to the
     /// disk. Whether it is so.
-    fn set_numbers_aside(&mut self, now: Instant) -> bool {
+    fn note_numbers(&mut self, now: Instant) -> bool {
         let Some(last) = self.pending.last().map(|row| row.seq) else { return true };
-        if last > self.set_aside && self.may_try(now) {
+        if last > self.given && self.may_try(now) {
             let numbers = last + NUMBERS;
             let gone = self.leases.acknowledged();
             let result = self.disk.as_mut().map(|disk| disk.append(&[].iter(), gone, numbers));
             if result.and_then(|result| self.checked(result, now)).is_some() {
                 self.leases.forgotten();
-                self.set_aside = numbers;
+                self.given = numbers;
             }
         }
-        last <= self.set_aside
+        last <= self.given
     }
 
     fn newest(&mut self, with_pending: bool, now: Instant) -> Option<Stored> {
@@ -147,7 +147,7 @@ impl Worker {
             if let Ok(at) = self.pending.binary_search_by_key(seq, |row| row.seq) {
                 // What the hub has needs no commit.
                 self.pending.remove(at);
-                self.leases.drop(*seq);
+                self.leases.remove(*seq);
                 self.shared.stats().taken += 1;
             } else if !self.memory.remove(*seq) {
                 self.leases.acknowledge(*seq);
