@@ -14,15 +14,15 @@ use rumqttc::{
     Outgoing, Packet, QoS, StateError, SubscribeReasonCode, TlsConfiguration, TlsError, Transport, mqttbytes,
 };
 use rustls::{CertificateError, OtherError};
+use tokio::net::lookup_host;
 use tokio::sync::mpsc;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tracker_protocol::Publish;
 
 use crate::config::Endpoint;
 use crate::identity::TokenError;
-use crate::stage::{Stage, Tls};
+use crate::stage::{Tls, stuck};
 use crate::timing::Timing;
 
 /// Time for the last packet to leave.
@@ -143,7 +143,9 @@ impl Link {
         };
         let connack = tokio::select! {
             event = link.receive() => event?,
-            stuck = stuck(stage, timing) => return Err(stuck),
+            why = stuck(stage, resolved(endpoint), timing.stage_within, timing.connect_within) => {
+                return Err(LinkError { kind: LinkErrorKind::Outage, why });
+            }
         };
         match connack {
             Event::Incoming(Packet::ConnAck(_)) => Ok(link),
@@ -248,18 +250,14 @@ async fn poll(mut event_loop: EventLoop, events: mpsc::Sender<Result<Event, Conn
     }
 }
 
-/// Ends when the attempt has been too long in one stage, or altogether, and says in which.
-async fn stuck(mut stage: watch::Receiver<Stage>, timing: &Timing) -> LinkError {
-    let end = Instant::now() + timing.connect_within;
-    loop {
-        let now_at = *stage.borrow_and_update();
-        tokio::select! {
-            Ok(()) = stage.changed() => {}
-            () = sleep(timing.stage_within.min(end.saturating_duration_since(Instant::now()))) => {
-                let why = format!("{now_at} within {:.0} s", timing.stage_within.as_secs_f64().ceil());
-                return LinkError { kind: LinkErrorKind::Outage, why };
-            }
-        }
+/// Ends when `endpoint`'s name has an address.
+async fn resolved(endpoint: &Endpoint) {
+    if !lookup_host((endpoint.host.as_str(), endpoint.port))
+        .await
+        .is_ok_and(|mut addresses| addresses.next().is_some())
+    {
+        // The client asks the same and will say what is wrong.
+        std::future::pending::<()>().await;
     }
 }
 

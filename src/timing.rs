@@ -18,7 +18,7 @@ pub const ABANDON_WITHIN: Duration = Duration::from_millis(100);
 pub struct Timing {
     /// Name resolution, TCP, TLS and CONNACK together: a cellular link with seconds of round trip still gets through.
     pub connect_within: Duration,
-    /// Each stage of that for itself: reaching the server (name resolution and TCP), TLS, CONNECT.
+    /// Each stage of that for itself: name resolution, TCP, TLS, CONNECT.
     pub stage_within: Duration,
     /// A ping unanswered for so long means that the link is dead.
     pub pong_within: Duration,

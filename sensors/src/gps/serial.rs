@@ -27,8 +27,9 @@ pub const DEFAULT_BAUD: u32 = 9600;
 /// A UART hands on some 16 bytes at a time: 60 wakes a second for a receiver that talks all the time. So the port rests
 /// after every read that emptied it, unless somebody wants to know now. A little more than the second in which receivers
 /// repeat themselves, so that reads come at another moment of that second each time, and some soon after the sentences
-/// that tell the time.
-const LONGEST_REST: Duration = Duration::from_millis(1050);
+/// that tell the time. And by more than the 64 ms that the runtime's timer wakes ahead: where a reading comes every
+/// second, the port is read with it, and the rest never ends by itself.
+const LONGEST_REST: Duration = Duration::from_millis(1100);
 /// What may gather meanwhile: the terminal layer keeps 4 KiB, and some drivers lose what comes beyond that.
 const BUFFER: u32 = 3072;
 /// A start bit, eight of data, a stop bit.
