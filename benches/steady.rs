@@ -1,8 +1,9 @@
 //! What a tracker costs that measures once a second and is connected: processor time and memory.
 //!
-//! `cargo bench --bench steady`. The tracker is a process of its own with the runtime that `run` has: the receiver's
-//! bytes come at 9600 baud through a pseudo-terminal, the chip is emulated at its registers and the driver sleeps as on
-//! the bus, readings go to the journal's file and over TLS to the emulator in this process.
+//! `cargo bench --profile firmware --bench steady`: built as it is flashed. The tracker is a process of its own with the
+//! runtime that `run` has: the receiver's bytes come at 9600 baud through a pseudo-terminal, the chip is emulated at its
+//! registers and the driver sleeps as on the bus, readings go to the journal's file and over TLS to the emulator in this
+//! process.
 
 #![cfg_attr(not(target_os = "linux"), allow(unused))]
 #![allow(
