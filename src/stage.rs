@@ -76,7 +76,7 @@ impl Tls {
 
 /// What becomes of an attempt that does not get on: ends when it has been in one stage for `each`, or under way for
 /// `all`, and says in which stage. `resolve` is to end when the name is resolved; it is asked if the attempt has not
-/// come to TLS within [`RESOLVED_BEFORE`].
+/// come to TLS within [`RESOLVED_BEFORE`], or half of `each` if that is shorter.
 pub async fn stuck(
     mut stage: watch::Receiver<Stage>,
     resolve: impl Future<Output = ()>,
@@ -85,7 +85,7 @@ pub async fn stuck(
 ) -> String {
     let end = Instant::now() + all;
     let asked = async {
-        sleep(RESOLVED_BEFORE).await;
+        sleep(RESOLVED_BEFORE.min(each / 2)).await;
         resolve.await;
     };
     tokio::pin!(asked);
@@ -215,6 +215,15 @@ mod tests {
             "TLS stands, but the server does not answer CONNECT within 75 s of the whole attempt"
         );
         assert_eq!(after, 75);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn short_stages_are_told_apart_too() {
+        let stage = watch::Sender::new(Stage::Resolving);
+        let begin = Instant::now();
+        let why = stuck(stage.subscribe(), async {}, RESOLVED_BEFORE, ALL).await;
+        assert_eq!(why, "the name is resolved, but there is no TCP connection within 2 s");
+        assert_eq!(begin.elapsed(), RESOLVED_BEFORE * 3 / 2);
     }
 
     #[tokio::test(start_paused = true)]
