@@ -20,9 +20,12 @@ use container_tracker::config::Config;
 use container_tracker::lab::{Cloud, readings};
 use serde_json::Value;
 use support::agent::PATIENCE;
+use support::journal::prefill;
 use tokio::time::{sleep, timeout};
 
 const DEVICE: &str = "sensor-thl-001";
+/// Readings that wait when the program is killed at delivering them.
+const BACKLOG: u64 = 4000;
 
 /// The program at work, as a process of its own.
 fn spawn(config: &Config, gateway_port: u16, directory: &Path) -> Child {
@@ -48,6 +51,54 @@ fn spawn(config: &Config, gateway_port: u16, directory: &Path) -> Child {
         .unwrap()
 }
 
+/// What the hub has, by number.
+type Received = Mutex<BTreeMap<u64, Value>>;
+
+/// What a life of the program is about to be cut off in.
+#[derive(Clone, Copy, PartialEq)]
+enum Life {
+    /// There is no network, so that readings gather.
+    Offline,
+    /// It lives long enough to deliver, and to delete what is acknowledged.
+    Online,
+    /// A large backlog is on its way to the hub.
+    Draining,
+}
+
+impl Life {
+    fn of(kill: u32) -> Self {
+        match kill % 8 {
+            3 => Self::Online,
+            7 => Self::Draining,
+            _ => Self::Offline,
+        }
+    }
+
+    /// Lets the program live for a while.
+    async fn pass(self, received: &Received, before: usize) {
+        let longest = match self {
+            Self::Offline => 1500,
+            Self::Online => 5000,
+            Self::Draining => {
+                more_than(received, before).await;
+                150
+            }
+        };
+        sleep(Duration::from_millis(rand::random_range(0..longest))).await;
+    }
+}
+
+/// Waits until the hub has more than so many readings.
+async fn more_than(received: &Received, before: usize) {
+    timeout(PATIENCE, async {
+        while received.lock().unwrap().len() <= before {
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("it delivers");
+}
+
 /// The numbers in the journal's file, with what was taken under them; the file itself is not touched.
 fn durable(state: &Path, copy: &Path) -> BTreeMap<u64, Value> {
     let name = |suffix: &str| -> PathBuf { format!("journal.db{suffix}").into() };
@@ -67,8 +118,18 @@ fn durable(state: &Path, copy: &Path) -> BTreeMap<u64, Value> {
     rows.unwrap().map(Result::unwrap).collect()
 }
 
-/// Waits until the hub has `seqs`, and everything else has had the time it takes.
-async fn arrived(received: &Mutex<BTreeMap<u64, Value>>, seqs: &BTreeSet<u64>) {
+/// Adds what is in the file to what was taken, and says how many that are.
+fn note(taken: &mut BTreeMap<u64, Value>, durable: BTreeMap<u64, Value>) -> usize {
+    let count = durable.len();
+    for (seq, fields) in durable {
+        let before = taken.insert(seq, fields.clone());
+        assert!(before.is_none_or(|before| before == fields), "two readings have the number {seq}");
+    }
+    count
+}
+
+/// Waits until the hub has `seqs`.
+async fn arrived(received: &Received, seqs: &BTreeSet<u64>) {
     let all_there = async {
         while !seqs.iter().all(|seq| received.lock().unwrap().contains_key(seq)) {
             sleep(Duration::from_millis(20)).await;
@@ -92,7 +153,7 @@ async fn killed_at_any_moment_it_loses_nothing_and_repeats_no_number() {
     let dead_port = silent.local_addr().unwrap().port();
     drop(silent);
 
-    let received = Arc::new(Mutex::new(BTreeMap::<u64, Value>::new()));
+    let received = Arc::new(Received::default());
     let mut telemetry = cloud.hub.telemetry();
     let heard = received.clone();
     let listener = tokio::spawn(async move {
@@ -108,13 +169,7 @@ async fn killed_at_any_moment_it_loses_nothing_and_repeats_no_number() {
 
     // Assigned once, later lives connect at once.
     let mut process = spawn(&config, cloud.emulator.port(), directory.path());
-    timeout(PATIENCE, async {
-        while received.lock().unwrap().is_empty() {
-            sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await
-    .expect("it delivers");
+    more_than(&received, 0).await;
     process.kill().unwrap();
     process.wait().unwrap();
 
@@ -122,24 +177,28 @@ async fn killed_at_any_moment_it_loses_nothing_and_repeats_no_number() {
     fs::create_dir(&copy).unwrap();
     let state = config.state.directory.clone();
     let mut taken: BTreeMap<u64, Value> = BTreeMap::new();
-    let mut most = 0;
+    let (mut most, mut filled, mut cut) = (0, 0, 0);
     for kill in 0..kills {
-        // Without a network three times of four, so that there is a backlog to be killed in.
-        // With one it lives long enough to deliver, and to delete what is acknowledged.
-        let (port, longest) = if kill % 4 == 3 { (cloud.emulator.port(), 5000) } else { (dead_port, 1500) };
+        let life = Life::of(kill);
+        if life == Life::Draining {
+            prefill(&state, filled..filled + BACKLOG).await;
+            filled += BACKLOG;
+            most = most.max(note(&mut taken, durable(&state, &copy)));
+        }
+        let before = received.lock().unwrap().len();
+        let port = if life == Life::Offline { dead_port } else { cloud.emulator.port() };
         let mut process = spawn(&config, port, directory.path());
-        sleep(Duration::from_millis(rand::random_range(20..longest))).await;
+        life.pass(&received, before).await;
         assert!(process.try_wait().unwrap().is_none(), "it ended by itself: {}", story(directory.path()));
         process.kill().unwrap();
         process.wait().unwrap();
-        let now = durable(&state, &copy);
-        most = most.max(now.len());
-        for (seq, fields) in now {
-            let before = taken.insert(seq, fields.clone());
-            assert!(before.is_none_or(|before| before == fields), "two readings have the number {seq}");
+        let left = note(&mut taken, durable(&state, &copy));
+        most = most.max(left);
+        if life == Life::Draining && (1..BACKLOG).contains(&(left as u64)) {
+            cut += 1;
         }
     }
-    assert!(!taken.is_empty() && most >= 2, "there was a backlog to lose: {} {most}", taken.len());
+    assert!(taken.len() as u64 > filled, "it took readings of its own: {} {filled}", taken.len());
     let before = received.lock().unwrap().len();
     assert!(before > 1, "some were delivered between kills");
     let mut process = spawn(&config, cloud.emulator.port(), directory.path());
@@ -161,7 +220,8 @@ async fn killed_at_any_moment_it_loses_nothing_and_repeats_no_number() {
     assert!(bad.is_empty(), "{bad:?}");
     assert!(!story(directory.path()).contains("journal"), "{}", story(directory.path()));
     println!(
-        "{kills} kills: {} readings durable, {most} in the largest backlog, {before} delivered between kills, none lost",
+        "{kills} kills: {} readings durable, {most} in the largest backlog, {cut} backlogs cut off half way, \
+         {before} readings delivered between kills, none lost",
         taken.len()
     );
 }

@@ -1,12 +1,13 @@
 //! A journal, and everything it says.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use container_tracker::clock::{Clock, SystemClock};
 use container_tracker::event::{Event, Events};
 use container_tracker::journal::{Entry, Journal, JournalHealth, JournalOptions};
 use container_tracker::reading::{Reading, Stamp};
@@ -82,6 +83,28 @@ impl Deref for Recorded {
     fn deref(&self) -> &Journal {
         &self.journal
     }
+}
+
+/// Puts readings with these numbers into the journal as a tracker would that was offline for long, and closes it.
+pub async fn prefill(directory: &Path, numbers: Range<u64>) {
+    std::fs::create_dir_all(directory).unwrap();
+    let clock = SystemClock::new(true);
+    let options =
+        JournalOptions { directory: directory.into(), size_bound: 1 << 26, boot: clock.boot().into() };
+    let journal = Journal::open(options, Events::to("prefill", Arc::new(|_| {}))).unwrap();
+    let count = numbers.end - numbers.start;
+    for number in numbers {
+        let fields = json!({"temperature": 4.0, "humidity": 80.0, "number": number});
+        let serde_json::Value::Object(fields) = fields else { panic!() };
+        journal.append(Reading { stamp: Stamp::now(&clock), fields, alerts: Vec::new() });
+        // Its queue is bounded.
+        if number % 32 == 31 {
+            journal.release().await;
+        }
+    }
+    journal.close().await;
+    let stats = journal.stats();
+    assert_eq!((stats.taken, stats.dropped), (count, 0));
 }
 
 /// When the machines of these tests were booted.

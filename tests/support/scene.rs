@@ -5,12 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use container_tracker::clock::{Clock, SystemClock};
 use container_tracker::config::{Config, TelemetryConfig};
-use container_tracker::event::{Event, Events};
-use container_tracker::journal::{Journal, JournalOptions};
+use container_tracker::event::Event;
 use container_tracker::lab::{Cloud, readings};
-use container_tracker::reading::{Reading, Stamp};
 use container_tracker::timing::Timing;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -22,6 +19,7 @@ use tracker_emulator::{
 use tracker_protocol::BackoffPolicy;
 
 use super::agent::{Agent, PATIENCE, mild_chip};
+use super::journal::prefill;
 use super::proxy::{Proxy, Weather};
 
 /// The device of every scene.
@@ -138,25 +136,7 @@ impl Scene {
 
     /// Puts readings into the journal as a tracker would that was offline for long.
     pub async fn prefill(&mut self, readings: u64) {
-        let directory = self.config.state.directory.clone();
-        std::fs::create_dir_all(&directory).unwrap();
-        let clock = SystemClock::new(true);
-        let options = JournalOptions { directory, size_bound: 1 << 26, boot: clock.boot().into() };
-        let journal = Journal::open(options, Events::to("prefill", Arc::new(|_| {}))).unwrap();
-        for number in 0..readings {
-            let Value::Object(fields) = json!({"temperature": 4.0, "humidity": 80.0, "number": number})
-            else {
-                unreachable!("it is an object")
-            };
-            journal.append(Reading { stamp: Stamp::now(&clock), fields, alerts: Vec::new() });
-            // Its queue is bounded.
-            if number % 32 == 31 {
-                journal.release().await;
-            }
-        }
-        journal.close().await;
-        let stats = journal.stats();
-        assert_eq!((stats.taken, stats.dropped), (readings, 0));
+        prefill(&self.config.state.directory, self.prefilled..self.prefilled + readings).await;
         self.prefilled += readings;
     }
 
