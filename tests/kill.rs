@@ -1,6 +1,8 @@
 //! `kill -9` at random moments, again and again, against the real program with a backlog: nothing that was durable is
 //! lost, no number comes twice, and the journal opens every time.
 //!
+//! The network goes with the power: what is on its way to the hub is lost, too.
+//!
 //! A few kills in the everyday run; `KILLS=200 cargo test --test kill` for a good look.
 
 #![cfg(all(feature = "lab", target_os = "linux"))]
@@ -21,11 +23,15 @@ use container_tracker::lab::{Cloud, readings};
 use serde_json::Value;
 use support::agent::PATIENCE;
 use support::journal::prefill;
+use support::proxy::{Proxy, Weather};
 use tokio::time::{sleep, timeout};
 
 const DEVICE: &str = "sensor-thl-001";
 /// Readings that wait when the program is killed at delivering them.
 const BACKLOG: u64 = 4000;
+/// What is on its way to the hub when the program is killed is lost as well.
+const USUAL: Weather =
+    Weather::Slow { latency: Duration::from_millis(20), stall_every: 0, stall: Duration::ZERO };
 
 /// The program at work, as a process of its own.
 fn spawn(config: &Config, gateway_port: u16, directory: &Path) -> Child {
@@ -81,7 +87,7 @@ impl Life {
             Self::Online => 5000,
             Self::Draining => {
                 more_than(received, before).await;
-                150
+                400
             }
         };
         sleep(Duration::from_millis(rand::random_range(0..longest))).await;
@@ -148,10 +154,7 @@ async fn killed_at_any_moment_it_loses_nothing_and_repeats_no_number() {
     let directory = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(directory.path(), 1).await.unwrap();
     let config = cloud.device(DEVICE).unwrap();
-    // Bound and never listening: no network.
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let dead_port = silent.local_addr().unwrap().port();
-    drop(silent);
+    let proxy = Proxy::start(cloud.emulator.address()).await;
 
     let received = Arc::new(Received::default());
     let mut telemetry = cloud.hub.telemetry();
@@ -168,7 +171,7 @@ async fn killed_at_any_moment_it_loses_nothing_and_repeats_no_number() {
     });
 
     // Assigned once, later lives connect at once.
-    let mut process = spawn(&config, cloud.emulator.port(), directory.path());
+    let mut process = spawn(&config, proxy.port(), directory.path());
     more_than(&received, 0).await;
     process.kill().unwrap();
     process.wait().unwrap();
@@ -186,12 +189,16 @@ async fn killed_at_any_moment_it_loses_nothing_and_repeats_no_number() {
             most = most.max(note(&mut taken, durable(&state, &copy)));
         }
         let before = received.lock().unwrap().len();
-        let port = if life == Life::Offline { dead_port } else { cloud.emulator.port() };
-        let mut process = spawn(&config, port, directory.path());
+        proxy.set(if life == Life::Offline { Weather::Refuse } else { USUAL });
+        let mut process = spawn(&config, proxy.port(), directory.path());
         life.pass(&received, before).await;
         assert!(process.try_wait().unwrap().is_none(), "it ended by itself: {}", story(directory.path()));
+        proxy.set(Weather::BlackHole);
         process.kill().unwrap();
         process.wait().unwrap();
+        // Every connection has noticed.
+        sleep(Duration::from_millis(5)).await;
+        proxy.set(Weather::Fair);
         let left = note(&mut taken, durable(&state, &copy));
         most = most.max(left);
         if life == Life::Draining && (1..BACKLOG).contains(&(left as u64)) {
@@ -201,7 +208,7 @@ async fn killed_at_any_moment_it_loses_nothing_and_repeats_no_number() {
     assert!(taken.len() as u64 > filled, "it took readings of its own: {} {filled}", taken.len());
     let before = received.lock().unwrap().len();
     assert!(before > 1, "some were delivered between kills");
-    let mut process = spawn(&config, cloud.emulator.port(), directory.path());
+    let mut process = spawn(&config, proxy.port(), directory.path());
     arrived(&received, &taken.keys().copied().collect()).await;
     process.kill().unwrap();
     process.wait().unwrap();
