@@ -1,6 +1,7 @@
 //! What a tracker costs that measures once a second and is connected: processor time and memory.
 //!
-//! `cargo bench --profile firmware --bench steady`: built as it is flashed. The tracker is a process of its own with the
+//! `cargo bench --profile firmware --bench steady`: built as it is flashed. With `-- instructions` it counts instructions
+//! instead of time, which are the same on a busy machine (needs valgrind). The tracker is a process of its own with the
 //! runtime that `run` has: the receiver's bytes come at 9600 baud through a pseudo-terminal, the chip is emulated at its
 //! registers and the driver sleeps as on the bus, readings go to the journal's file and over TLS to the emulator in this
 //! process.
@@ -21,6 +22,7 @@ mod support;
 fn main() {
     match std::env::var(linux::TRACKER) {
         Ok(port) => linux::tracker(port.as_ref()),
+        Err(_) if std::env::args().any(|argument| argument == "instructions") => linux::count_instructions(),
         Err(_) => linux::bench(),
     }
 }
@@ -67,31 +69,10 @@ mod linux {
     const CHUNK_TIME: Duration = Duration::from_micros(16_667);
 
     pub(super) fn bench() {
-        let directory = tempfile::tempdir().unwrap();
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let cloud = runtime.block_on(Cloud::start(directory.path(), 1)).unwrap();
-        let config = cloud.device("sensor-thl-001").unwrap();
-        let file = directory.path().join("tracker.toml");
-        fs::write(&file, toml(&config)).unwrap();
-        let (receiver, port) = pseudo_terminal();
-        thread::spawn(move || send(receiver));
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .env(TRACKER, port)
-            .env(CONFIG, &file)
-            .spawn()
-            .unwrap();
-        let acknowledged = || cloud.hub.counters("sensor-thl-001").map_or(0, |counters| counters.received);
-        let wait = |count| {
-            while acknowledged() < count {
-                assert!(child_lives(&child), "the tracker has ended");
-                sleep(Duration::from_millis(50));
-            }
-        };
-        wait(10);
-        let (from, before) = (acknowledged(), processor_time(&child));
-        wait(from + READINGS);
-        let readings = (acknowledged() - from) as f64;
-        let after = processor_time(&child);
+        let running = Running::start(Command::new(std::env::current_exe().unwrap()));
+        let before = running.processor_time();
+        let readings = running.let_read();
+        let after = running.processor_time();
         println!("one reading a second, sensors included, connected:");
         println!(
             "  processor time of a thousand readings: {:.2} s",
@@ -105,9 +86,102 @@ mod linux {
             nothing * 1e6,
             nothing * wakes * 1000.0
         );
-        println!("  resident memory: {} KB", resident(&child));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        println!("  resident memory: {} KB", running.resident());
+    }
+
+    /// Counts what the tracker's own code does; the kernel's part is not seen.
+    pub(super) fn count_instructions() {
+        let directory = tempfile::tempdir().unwrap();
+        let counts = directory.path().join("counts");
+        let mut command = Command::new("valgrind");
+        command
+            .args(["--quiet", "--tool=callgrind"])
+            .arg(format!("--callgrind-out-file={}", counts.display()))
+            .arg(std::env::current_exe().unwrap());
+        let running = Running::start(command);
+        let control = |what: &str| {
+            let mut command = Command::new("callgrind_control");
+            let done = command.args([what, &running.child.id().to_string()]).output().unwrap();
+            assert!(done.status.success(), "{done:?}");
+        };
+        control("--zero");
+        let readings = running.let_read();
+        control("--dump");
+        // The first dump has this name.
+        let dump = fs::read_to_string(counts.with_extension("1")).unwrap();
+        let total = dump.lines().find_map(|line| line.strip_prefix("totals: ")).unwrap();
+        let total: f64 = total.trim().parse().unwrap();
+        println!("one reading a second, sensors included, connected:");
+        println!("  instructions a reading: {:.0}", total / readings);
+    }
+
+    /// A tracker at work, and its cloud.
+    struct Running {
+        cloud: Cloud,
+        child: Child,
+        _runtime: tokio::runtime::Runtime,
+        _directory: tempfile::TempDir,
+    }
+
+    impl Running {
+        /// Starts the tracker by this command, and waits until it has settled.
+        fn start(mut command: Command) -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+            let cloud = runtime.block_on(Cloud::start(directory.path(), 1)).unwrap();
+            let config = cloud.device("sensor-thl-001").unwrap();
+            let file = directory.path().join("tracker.toml");
+            fs::write(&file, toml(&config)).unwrap();
+            let (receiver, port) = pseudo_terminal();
+            thread::spawn(move || send(receiver));
+            let child = command.env(TRACKER, port).env(CONFIG, &file).spawn();
+            let child = child.unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()));
+            let running = Self { cloud, child, _runtime: runtime, _directory: directory };
+            running.wait(10);
+            running
+        }
+
+        fn acknowledged(&self) -> u64 {
+            self.cloud.hub.counters("sensor-thl-001").map_or(0, |counters| counters.received)
+        }
+
+        fn wait(&self, count: u64) {
+            while self.acknowledged() < count {
+                assert!(child_lives(&self.child), "the tracker has ended");
+                sleep(Duration::from_millis(50));
+            }
+        }
+
+        /// Lets it take some readings, and says how many.
+        fn let_read(&self) -> f64 {
+            let from = self.acknowledged();
+            self.wait(from + READINGS);
+            (self.acknowledged() - from) as f64
+        }
+
+        /// Seconds that all threads have run, and how often.
+        fn processor_time(&self) -> (f64, f64) {
+            let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+            tasks.fold((0.0, 0.0), |(seconds, wakes), task| {
+                let stat = fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap_or_default();
+                let mut fields = stat.split_whitespace().map(|field| field.parse::<f64>().unwrap());
+                let ran = fields.next().unwrap_or_default() / 1e9;
+                (seconds + ran, wakes + fields.nth(1).unwrap_or_default())
+            })
+        }
+
+        /// KiB.
+        fn resident(&self) -> u64 {
+            let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+            let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        }
+    }
+
+    impl Drop for Running {
+        fn drop(&mut self) {
+            let _ = (self.child.kill(), self.child.wait());
+        }
     }
 
     /// The tracker.
@@ -191,22 +265,5 @@ mod linux {
         let before = ran();
         (0..TIMES).for_each(|_| sleep(Duration::from_millis(50)));
         (ran() - before) / f64::from(TIMES)
-    }
-
-    /// Seconds that all threads have run, and how often.
-    fn processor_time(child: &Child) -> (f64, f64) {
-        let tasks = fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
-        tasks.fold((0.0, 0.0), |(seconds, wakes), task| {
-            let stat = fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap_or_default();
-            let mut fields = stat.split_whitespace().map(|field| field.parse::<f64>().unwrap());
-            let ran = fields.next().unwrap_or_default() / 1e9;
-            (seconds + ran, wakes + fields.nth(1).unwrap_or_default())
-        })
-    }
-
-    fn resident(child: &Child) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 }
