@@ -278,7 +278,7 @@ fn load(config: &Config) -> Identity {
         use std::os::unix::fs::PermissionsExt as _;
         fs::set_permissions(config.identity.key.file().unwrap(), fs::Permissions::from_mode(0o600)).unwrap();
     }
-    Identity::load(&config.identity, &config.state.directory).unwrap()
+    Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory).unwrap()
 }
 
 /// TLS that resumes nothing.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta};
-use container_tracker::delivery::{DeliveryMode, messages};
+use container_tracker::config::DeliveryMode;
+use container_tracker::delivery::{messages, readings};
 use container_tracker::event::Events;
 use container_tracker::journal::{Entry, Journal, JournalOptions, Lease};
 use container_tracker::reading::{Reading, Stamp};
@@ -118,7 +119,7 @@ async fn append_and_drain() {
     let (mut delivered, mut sent) = (0, 0);
     let (disk, _) = written();
     loop {
-        let lease = journal.lease(DeliveryMode::default().readings(32), stamp(count)).await;
+        let lease = journal.lease(readings(DeliveryMode::default(), 32), stamp(count)).await;
         let batch = messages(lease, "sensor-thl-001", DeliveryMode::default());
         if batch.is_empty() {
             break;

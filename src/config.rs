@@ -4,11 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tracker_protocol::hub::MAX_KEEP_ALIVE;
 use tracker_protocol::{GLOBAL_DPS_HOST, MQTT_TLS_PORT};
 
-use crate::delivery::DeliveryMode;
 use crate::identity::KeyLocation;
 
 /// The whole file.
@@ -131,6 +130,23 @@ pub struct Alerts {
     pub humidity_low: Option<f64>,
     /// %RH; above it `humidityHigh`.
     pub humidity_high: Option<f64>,
+}
+
+/// `[delivery]`: which readings share messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeliveryMode {
+    /// Readings that waited go out as JSON arrays.
+    #[serde(alias = "batchBacklog")]
+    pub batch_backlog: bool,
+    /// Messages with several readings are compressed (`$.ce=gzip`).
+    pub gzip: bool,
+}
+
+impl Default for DeliveryMode {
+    fn default() -> Self {
+        Self { batch_backlog: true, gzip: false }
+    }
 }
 
 /// `[clock]`

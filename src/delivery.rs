@@ -7,11 +7,11 @@ use std::io::Write;
 
 use flate2::write::GzEncoder;
 use flate2::{Compression, Crc};
-use serde::{Deserialize, Serialize};
 use tracker_protocol::hub::DeviceTopic;
 use tracker_protocol::{PropertyBag, Publish};
 
 use crate::clock::rfc3339;
+use crate::config::DeliveryMode;
 use crate::journal::{Entry, Lease};
 
 /// A hub bills messages in blocks of so many bytes, properties included.
@@ -20,32 +20,17 @@ const BLOCK: usize = 4096;
 const PROPERTIES: usize = 160;
 /// Most readings in one message, however well they compress.
 const MOST: usize = 100;
+/// Bytes of a reading without a position, with the comma after it: no more of them than this makes fit in a block.
+const LEAST_READING: usize = 200;
+/// Readings with a position that fit in a block once they are compressed, roughly.
+const USUAL_COMPRESSED: usize = MOST / 2;
 
-/// Which readings share messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DeliveryMode {
-    /// Readings that waited go out as JSON arrays.
-    #[serde(alias = "batchBacklog")]
-    pub batch_backlog: bool,
-    /// Messages with several readings are compressed (`$.ce=gzip`).
-    pub gzip: bool,
-}
-
-impl Default for DeliveryMode {
-    fn default() -> Self {
-        Self { batch_backlog: true, gzip: false }
-    }
-}
-
-impl DeliveryMode {
-    /// How many readings to lease when there is room for `messages`.
-    pub fn readings(self, messages: usize) -> usize {
-        match self {
-            Self { batch_backlog: false, .. } => messages,
-            Self { gzip: false, .. } => messages * (BLOCK / 200),
-            Self { gzip: true, .. } => messages * MOST / 2,
-        }
+/// How many readings to lease when there is room for `messages`.
+pub fn readings(mode: DeliveryMode, messages: usize) -> usize {
+    match mode {
+        DeliveryMode { batch_backlog: false, .. } => messages,
+        DeliveryMode { gzip: false, .. } => messages * (BLOCK / LEAST_READING),
+        DeliveryMode { gzip: true, .. } => messages * USUAL_COMPRESSED,
     }
 }
 

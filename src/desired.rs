@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-use crate::delivery::DeliveryMode;
+use crate::config::DeliveryMode;
 use crate::settings::{Answer, Defaults, Settings};
 use crate::state_file;
 

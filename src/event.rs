@@ -9,7 +9,6 @@ use tracing::{debug, error, info, warn};
 use tracker_protocol::dps::{Refusal, Substatus};
 
 use crate::heartbeat::Hung;
-use crate::lifecycle::Loss;
 use crate::settings::Answer;
 
 /// A change that a person wants to know.
@@ -112,6 +111,15 @@ pub enum Event {
         /// Readings kept for the next start.
         backlog: u64,
     },
+}
+
+/// What a lost connection may mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// The network, or a restart of the hub.
+    Ordinary,
+    /// Dropped right after connecting, again and again.
+    TakenOver,
 }
 
 impl fmt::Display for Event {

@@ -29,7 +29,9 @@ use tracker_protocol::Backoff;
 use tracker_protocol::dps::Outcome;
 
 use crate::assignment::Assignment;
+use crate::event::Loss;
 use crate::link::{LinkError, LinkErrorKind};
+use crate::status::State;
 use crate::timing::Timing;
 
 /// So many short connections in a row, cut by the other side: another client uses the same identity.
@@ -56,29 +58,6 @@ pub enum Action {
     Register,
     /// Connect to the assigned hub.
     Connect(Assignment),
-}
-
-/// The state in one word, for logs and status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// No assignment; DPS is or will be asked.
-    Registering,
-    /// Assigned; the hub is or will be connected to.
-    Connecting,
-    /// Connected to the hub.
-    Online,
-    /// DPS will not have this device; it is asked again after a long wait.
-    Refused,
-}
-
-/// What a lost connection may mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Loss {
-    /// The network, or a restart of the hub.
-    Ordinary,
-    /// Dropped right after connecting, again and again.
-    TakenOver,
 }
 
 /// The state machine.

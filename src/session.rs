@@ -140,7 +140,7 @@ impl<'a> Session<'a> {
         let lease = match waiting {
             Some(lease) => lease,
             None => {
-                let limit = self.kept.desired.delivery().readings(self.room());
+                let limit = delivery::readings(self.kept.desired.delivery(), self.room());
                 self.kept.journal.lease(limit, Stamp::now(&*self.kept.status.clock)).await
             }
         };
@@ -198,7 +198,7 @@ impl<'a> Session<'a> {
         }
         self.tell_journal_now();
         let now = Stamp::now(&*self.kept.status.clock);
-        let limit = self.kept.desired.delivery().readings(self.room());
+        let limit = delivery::readings(self.kept.desired.delivery(), self.room());
         self.asked = self.kept.journal.await_lease(limit, now);
     }
 

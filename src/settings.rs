@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tracker_protocol::hub::{AckCode, Acknowledgement};
 
-use crate::delivery::DeliveryMode;
+use crate::config::DeliveryMode;
 
 /// `telemetryInterval`: seconds between readings.
 pub const TELEMETRY_INTERVAL: &str = "telemetryInterval";

@@ -8,7 +8,6 @@ use tracker_sensors::gps::GpsState;
 
 use crate::clock::{Clock, rfc3339};
 use crate::journal::Journal;
-use crate::lifecycle::State;
 use crate::sampler::SensorHealth;
 
 /// Where the parts can be seen.
@@ -24,6 +23,20 @@ pub struct Status {
     pub gps: Option<watch::Receiver<GpsState>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+}
+
+/// The state in one word, for logs and status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// No assignment; DPS is or will be asked.
+    Registering,
+    /// Assigned; the hub is or will be connected to.
+    Connecting,
+    /// Connected to the hub.
+    Online,
+    /// DPS will not have this device; it is asked again after a long wait.
+    Refused,
 }
 
 /// The state of the connection.

@@ -13,10 +13,9 @@ use crate::certificate::Certificate;
 use crate::clock::rfc3339;
 use crate::event::{Event, Events};
 use crate::heartbeat::{Hung, Vitals};
-use crate::lifecycle::State;
 use crate::notify::Notify;
 use crate::recent::Recent;
-use crate::status::Status;
+use crate::status::{State, Status};
 use crate::status_file::{StatusFile, absolute};
 
 /// How often it looks whether the first reading was taken.

@@ -9,9 +9,9 @@ use tracker_protocol::dps::Outcome;
 
 use crate::assignment::{Assignment, AssignmentFile};
 use crate::config::Config;
-use crate::event::{Event, Events};
+use crate::event::{Event, Events, Loss};
 use crate::identity::Identity;
-use crate::lifecycle::{Action, Lifecycle, Loss};
+use crate::lifecycle::{Action, Lifecycle};
 use crate::link::{Link, LinkError, LinkErrorKind, LinkOptions};
 use crate::session::{Kept, Session};
 use crate::stage::Tls;
@@ -156,8 +156,12 @@ impl Uplink {
         let clock = self.kept.status.clock.clone();
         let modified = modified(&self.config.identity.certificate);
         if self.credentials.as_ref().is_none_or(|credentials| credentials.modified != modified) {
-            let identity = Identity::load(&self.config.identity, &self.config.state.directory)
-                .map_err(|error| error.to_string())?;
+            let identity = Identity::load(
+                &self.config.identity.certificate,
+                &self.config.identity.key,
+                &self.config.state.directory,
+            )
+            .map_err(|error| error.to_string())?;
             let roots =
                 tls::roots(self.config.connection.roots.as_deref()).map_err(|error| error.to_string())?;
             let tls =

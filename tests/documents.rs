@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use container_tracker::config::DeliveryMode;
 use container_tracker::config::{Alerts, Config};
-use container_tracker::delivery::{self, DeliveryMode};
+use container_tracker::delivery;
 use container_tracker::journal::{Entry, Lease};
 use container_tracker::reading::{Reading, Stamp};
 use container_tracker::session::MODEL_ID;

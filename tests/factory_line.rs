@@ -7,7 +7,6 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use container_tracker::config::IdentityConfig;
 use container_tracker::identity::Identity;
 
 /// The shell blocks of a document below a heading.
@@ -39,8 +38,7 @@ fn the_loop_makes_identities_that_the_agent_takes() {
     let thumbprints = fs::read_to_string(directory.path().join("pki/thumbprints.csv")).unwrap();
     for id in ["box-1", "box-2"] {
         let file = |suffix: &str| directory.path().join(format!("pki/devices/{id}{suffix}"));
-        let config = IdentityConfig { certificate: file("-chain.pem"), key: file(".key").into() };
-        let identity = Identity::load(&config, directory.path()).unwrap();
+        let identity = Identity::load(&file("-chain.pem"), &file(".key").into(), directory.path()).unwrap();
         assert_eq!(identity.registration_id.as_str(), id);
         let line = format!("{id},{}", identity.thumbprint.to_uppercase());
         assert!(thumbprints.lines().any(|found| found == line), "{line} is not in\n{thumbprints}");

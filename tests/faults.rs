@@ -8,10 +8,10 @@ mod support;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use container_tracker::delivery::DeliveryMode;
+use container_tracker::config::DeliveryMode;
 use container_tracker::event::Event;
+use container_tracker::event::Loss;
 use container_tracker::lab::Cloud;
-use container_tracker::lifecycle::Loss;
 use container_tracker::timing::Timing;
 use support::agent::Agent;
 use support::proxy::Weather;

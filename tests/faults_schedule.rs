@@ -9,7 +9,7 @@ mod support;
 
 use std::time::Duration;
 
-use container_tracker::delivery::DeliveryMode;
+use container_tracker::config::DeliveryMode;
 use support::proxy::Weather;
 use support::scene::{Scene, Tally, fast};
 use support::schedule::{Chance, play, steps};

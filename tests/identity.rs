@@ -10,15 +10,11 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use container_tracker::clock::system_time;
-use container_tracker::config::IdentityConfig;
 use container_tracker::identity::{Identity, IdentityError};
 use support::openssl::{Device, Factory};
 
 fn load(device: &Device) -> Result<Identity, IdentityError> {
-    Identity::load(
-        &IdentityConfig { certificate: device.chain.clone(), key: device.key.clone().into() },
-        Path::new("/nowhere"),
-    )
+    Identity::load(&device.chain, &device.key.clone().into(), Path::new("/nowhere"))
 }
 
 fn refusal(device: &Device) -> String {

@@ -10,7 +10,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use container_tracker::delivery::{DeliveryMode, messages};
+use container_tracker::config::DeliveryMode;
+use container_tracker::delivery::messages;
 use container_tracker::journal::Journal;
 use container_tracker::reading::{Reading, Stamp};
 use serde_json::Value;

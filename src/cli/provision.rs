@@ -36,7 +36,8 @@ pub(super) struct ProvisionArgs {
 pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.config)?;
     let clock: std::sync::Arc<dyn Clock> = std::sync::Arc::new(SystemClock::new(config.clock.trust_system));
-    let identity = Identity::load(&config.identity, &config.state.directory)?;
+    let identity =
+        Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory)?;
     let now = clock.certificate_time().context(
         "the time is not known, and without it no certificate can be checked; let NTP set the clock (timedatectl), or \
          if it is right, say so with clock.trust_system = true",

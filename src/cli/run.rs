@@ -144,7 +144,8 @@ fn reload(
 /// again: nobody is there.
 fn check_identity(config: &Config, clock: &dyn Clock) -> anyhow::Result<String> {
     let installed = AssignmentFile::new(&config.state.directory).read().ok().flatten();
-    let identity = Identity::load(&config.identity, &config.state.directory);
+    let identity =
+        Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory);
     match (identity, installed) {
         (Ok(identity), installed) => {
             if installed.is_none() {

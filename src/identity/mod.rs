@@ -31,7 +31,6 @@ use tracker_protocol::RegistrationId;
 
 use crate::certificate::thumbprint;
 use crate::clock::build_date;
-use crate::config::IdentityConfig;
 
 pub(crate) use chain::{check_order, parse_chain, read_chain, registration_id};
 pub use error::{IdentityError, ValidityError};
@@ -57,8 +56,12 @@ pub struct Identity {
 impl Identity {
     /// Loads and checks certificate, chain and key. Validity in time is [`Identity::validity`]'s business: it depends
     /// on a clock that may not be right yet. A PIN that a token refuses is remembered in the state directory.
-    pub fn load(config: &IdentityConfig, state_directory: &Path) -> Result<Self, IdentityError> {
-        let IdentityConfig { certificate: path, key } = config;
+    pub fn load(
+        certificate: &Path,
+        key: &KeyLocation,
+        state_directory: &Path,
+    ) -> Result<Self, IdentityError> {
+        let path = certificate;
         let chain = read_chain(path)?;
         let parsed = parse_chain(path, &chain)?;
         let leaf = &parsed[0];
@@ -74,7 +77,7 @@ impl Identity {
         let Some(signer) = signer.filter(belongs) else {
             return Err(IdentityError::WrongKey {
                 key: key.to_string(),
-                certificate: path.clone(),
+                certificate: path.into(),
                 subject: leaf.subject.clone(),
             });
         };

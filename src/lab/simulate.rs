@@ -170,7 +170,9 @@ async fn real_cloud(
         bail!("--config names one identity, so one device can be simulated with it, not {}", args.devices);
     }
     let config = Config::load(path)?;
-    let id = Identity::load(&config.identity, &config.state.directory)?.registration_id.to_string();
+    let id = Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory)?
+        .registration_id
+        .to_string();
     let text =
         format!("Simulated sensors, {} as configured in {}. Ctrl-C ends.", config.dps.host, path.display());
     screen.note("cloud", &text, json!({"dpsHost": config.dps.host, "idScope": config.dps.id_scope}));

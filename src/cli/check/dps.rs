@@ -17,7 +17,9 @@ pub(super) const CHECK: Check = Check {
 
 fn look(context: &Context) -> Result<Finding, Finding> {
     let config = context.config().map_err(|_| Finding::skip("there is no configuration"))?;
-    let identity = Identity::load(&config.identity, &config.state.directory).map_err(Finding::error)?;
+    let identity =
+        Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory)
+            .map_err(Finding::error)?;
     let roots = tls::roots(config.connection.roots.as_deref()).map_err(Finding::error)?;
     let tls = tls::client_config(roots, &identity, context.clock.clone()).map_err(Finding::error)?;
     let id = &identity.registration_id;

@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
     within: Duration::from_secs(20),
     look: |context| {
         let Ok(config) = context.config() else { return Finding::skip("there is no configuration") };
-        match Identity::load(&config.identity, &config.state.directory) {
+        match Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory) {
             Ok(_) => Finding::pass(format!("{} is the key of the certificate", config.identity.key)),
             Err(error) => judge(&error.to_string()),
         }

@@ -27,7 +27,9 @@ fn look(context: &Context) -> Result<Finding, Finding> {
         return Ok(Finding::skip("the time is not known, so the server's certificate can't be judged"));
     };
     let roots = tls::roots(config.connection.roots.as_deref()).map_err(Finding::error)?;
-    let identity = Identity::load(&config.identity, &config.state.directory).map_err(Finding::error)?;
+    let identity =
+        Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory)
+            .map_err(Finding::error)?;
     let client =
         tls::client_config(roots.clone(), &identity, context.clock.clone()).map_err(Finding::error)?;
     let (mut stream, host) = tcp::connect(context)?;
