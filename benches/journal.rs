@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta};
 use container_tracker::config::DeliveryMode;
-use container_tracker::delivery::{messages, readings};
 use container_tracker::event::Events;
 use container_tracker::journal::{Entry, Journal, JournalOptions, Lease};
 use container_tracker::reading::{Reading, Stamp};
+use container_tracker::uplink::delivery::{messages, readings};
 use serde_json::{Value, json};
 
 const YEAR_S: f64 = 365.25 * 86_400.0;

@@ -12,13 +12,13 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use container_tracker::clock::{Clock, SystemClock};
 use container_tracker::config::Config;
 use container_tracker::event::{Event, Events};
 use container_tracker::journal::{Journal, JournalOptions};
 use container_tracker::lab::Cloud;
+use container_tracker::link::timing::Timing;
+use container_tracker::platform::clock::{Clock, SystemClock};
 use container_tracker::reading::{Reading, Stamp};
-use container_tracker::timing::Timing;
 use container_tracker::tracker::Tracker;
 use serde_json::json;
 use support::agent::Agent;

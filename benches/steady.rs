@@ -42,11 +42,11 @@ mod linux {
     use std::thread::{self, sleep};
     use std::time::Duration;
 
-    use container_tracker::clock::SystemClock;
     use container_tracker::config::Config;
     use container_tracker::event::Events;
     use container_tracker::lab::Cloud;
-    use container_tracker::timing::Timing;
+    use container_tracker::link::timing::Timing;
+    use container_tracker::platform::clock::SystemClock;
     use container_tracker::tracker::Tracker;
     use embedded_hal::delay::DelayNs;
     use serde_json::Value;

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use tracker_sensors::bme280::Environment;
 use tracker_sensors::gps::Fix;
 
-use crate::clock::Clock;
 use crate::config::Alerts;
+use crate::platform::clock::Clock;
 
 /// When a reading was taken.
 #[derive(Debug, Clone, Copy, PartialEq)]

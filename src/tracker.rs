@@ -15,20 +15,20 @@ use tracker_protocol::hub::TwinClient;
 use tracker_sensors::bme280::EnvironmentSensor;
 use tracker_sensors::gps::{GpsState, GpsTime, Receiver};
 
-use crate::assignment::AssignmentFile;
-use crate::clock::Clock;
 use crate::config::Config;
-use crate::desired::Desired;
 use crate::event::{Event, Events};
 use crate::journal::{Journal, JournalOptions, JournalStats};
-use crate::recorder::Recorder;
-use crate::sampler::{LONGEST_MEASUREMENT, Sampler, SensorHealth};
-use crate::session::Kept;
+use crate::link::timing::Timing;
+use crate::platform::clock::Clock;
+use crate::sensing::recorder::Recorder;
+use crate::sensing::sampler::{LONGEST_MEASUREMENT, Sampler, SensorHealth};
 use crate::settings::Defaults;
+use crate::settings::in_force::Desired;
 use crate::status::{Connection, State, Status};
-use crate::supervisor::Supervision;
-use crate::timing::Timing;
+use crate::supervision::Supervision;
 use crate::uplink::Uplink;
+use crate::uplink::assignment::AssignmentFile;
+use crate::uplink::session::Kept;
 
 /// Names of the essential tasks, as the log has them.
 pub const RECORDER: &str = "the recorder";

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use container_tracker::config::DeliveryMode;
 use container_tracker::config::{Alerts, Config};
-use container_tracker::delivery;
 use container_tracker::journal::{Entry, Lease};
 use container_tracker::reading::{Reading, Stamp};
-use container_tracker::session::MODEL_ID;
 use container_tracker::settings::{Defaults, Settings};
+use container_tracker::uplink::delivery;
+use container_tracker::uplink::session::MODEL_ID;
 use serde_json::Value;
 use tracker_protocol::PropertyBag;
 use tracker_protocol::hub::DeviceTopic;

@@ -12,7 +12,7 @@ use container_tracker::config::DeliveryMode;
 use container_tracker::event::Event;
 use container_tracker::event::Loss;
 use container_tracker::lab::Cloud;
-use container_tracker::timing::Timing;
+use container_tracker::link::timing::Timing;
 use support::agent::Agent;
 use support::proxy::Weather;
 use support::scene::{DEVICE, SECOND_HUB, Scene, Tally, check_attempts, fast};

@@ -10,7 +10,7 @@ mod support;
 use std::time::Duration;
 
 use container_tracker::event::Event;
-use container_tracker::timing::Timing;
+use container_tracker::link::timing::Timing;
 use support::proxy::Weather;
 use support::scene::{Scene, fast};
 use tokio::time::sleep;

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use container_tracker::assignment::Assignment;
-use container_tracker::lifecycle::{Action, Lifecycle};
+use container_tracker::link::timing::Timing;
 use container_tracker::link::{LinkError, LinkErrorKind};
-use container_tracker::timing::Timing;
+use container_tracker::uplink::assignment::Assignment;
+use container_tracker::uplink::lifecycle::{Action, Lifecycle};
 use tracker_protocol::dps::{self, Outcome, Refusal, RefusalKind};
 
 const HOUR: Duration = Duration::from_secs(3600);

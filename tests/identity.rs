@@ -9,8 +9,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use container_tracker::clock::system_time;
 use container_tracker::identity::{Identity, IdentityError};
+use container_tracker::platform::clock::system_time;
 use support::openssl::{Device, Factory};
 
 fn load(device: &Device) -> Result<Identity, IdentityError> {

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use container_tracker::config::DeliveryMode;
-use container_tracker::delivery::messages;
 use container_tracker::journal::Journal;
 use container_tracker::reading::{Reading, Stamp};
+use container_tracker::uplink::delivery::messages;
 use serde_json::Value;
 use support::journal::{Recorded, fields};
 

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use container_tracker::clock::SystemClock;
 use container_tracker::config::Config;
 use container_tracker::event::{Event, Events};
-use container_tracker::timing::{ABANDON_WITHIN, STOP_WITHIN, Timing};
+use container_tracker::link::timing::{ABANDON_WITHIN, STOP_WITHIN, Timing};
+use container_tracker::platform::clock::SystemClock;
 use container_tracker::tracker::Tracker;
 use support::service::Installation;
 use tokio::sync::oneshot;

@@ -8,13 +8,13 @@ mod support;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use container_tracker::clock::SystemClock;
 use container_tracker::config::Config;
 use container_tracker::event::Events;
-use container_tracker::heartbeat::{Pace, Vitals};
-use container_tracker::notify::Notify;
-use container_tracker::supervisor::Supervision;
-use container_tracker::timing::Timing;
+use container_tracker::link::timing::Timing;
+use container_tracker::platform::clock::SystemClock;
+use container_tracker::platform::heartbeat::{Pace, Vitals};
+use container_tracker::platform::notify::Notify;
+use container_tracker::supervision::Supervision;
 use container_tracker::tracker::{GPS_READER, RECORDER, Tracker, UPLINK};
 use support::service::{Installation, Manager, PATIENCE};
 use tokio::io::DuplexStream;

@@ -12,7 +12,8 @@ use anyhow::{Context, bail};
 use crate::config::Config;
 use crate::event::Events;
 use crate::journal::inspect::inspect;
-use crate::{state_file, tracker};
+use crate::platform::state_file;
+use crate::tracker;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct DeprovisionArgs {

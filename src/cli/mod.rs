@@ -1,19 +1,24 @@
 //! The command line.
 
 mod check;
+#[cfg(feature = "lab")]
+mod cloud;
 mod deprovision;
-mod log;
+#[cfg(feature = "lab")]
+mod emulator;
 mod provision;
 mod run;
-mod signals;
+#[cfg(feature = "lab")]
+mod simulate;
 mod status;
+mod terminal;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use log::start as start_log;
+use terminal::log;
 
 /// Device agent for container trackers: BME280 and GPS to Azure IoT Hub, provisioned by DPS with an X.509 certificate.
 #[derive(Debug, Parser)]
@@ -37,13 +42,13 @@ enum Command {
     Deprovision(deprovision::DeprovisionArgs),
     /// Play a fleet on this computer: simulated containers, and by default a local emulator of Azure.
     #[cfg(feature = "lab")]
-    Simulate(crate::lab::SimulateArgs),
+    Simulate(simulate::SimulateArgs),
     /// Run the local emulator of Azure DPS and IoT Hub alone, for any device or SDK.
     #[cfg(feature = "lab")]
-    Emulator(crate::lab::EmulatorArgs),
+    Emulator(emulator::EmulatorArgs),
     /// Operate a provisioning service and its hubs, of the local emulator or of Azure, with the verbs of `az iot`.
     #[cfg(feature = "lab")]
-    Cloud(Box<crate::lab::CloudArgs>),
+    Cloud(Box<cloud::CloudArgs>),
 }
 
 /// Where the package puts the configuration.
@@ -69,11 +74,11 @@ pub fn main() -> ExitCode {
         Command::Provision(args) => provision::run(&args),
         Command::Deprovision(args) => deprovision::run(&args),
         #[cfg(feature = "lab")]
-        Command::Simulate(args) => crate::lab::simulate(args).map(|()| ExitCode::SUCCESS),
+        Command::Simulate(args) => simulate::run(args).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "lab")]
-        Command::Emulator(args) => crate::lab::emulator(args).map(|()| ExitCode::SUCCESS),
+        Command::Emulator(args) => emulator::run(args).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "lab")]
-        Command::Cloud(args) => crate::lab::cloud(*args).map(|()| ExitCode::SUCCESS),
+        Command::Cloud(args) => cloud::run(*args).map(|()| ExitCode::SUCCESS),
     };
     match result {
         Ok(code) => code,
@@ -91,30 +96,6 @@ fn told(error: &anyhow::Error) -> String {
         (so_far, text) if so_far.contains(text.trim_end()) => sentence,
         (so_far, text) => format!("{so_far}: {text}"),
     })
-}
-
-/// Waits for Ctrl-C or SIGTERM.
-pub async fn asked_to_stop() {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated => {}
-    }
 }
 
 /// Says a line to whoever started the program; a reader who has gone away is no reason to fail.

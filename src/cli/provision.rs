@@ -10,15 +10,17 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use tracker_protocol::dps::Outcome;
 
-use crate::assignment::{Assignment, AssignmentFile};
-use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::event::Events;
-use crate::heartbeat::Heartbeat;
 use crate::identity::Identity;
+use crate::link::timing::Timing;
+use crate::link::tls;
 use crate::link::{LinkError, LinkErrorKind};
-use crate::timing::Timing;
-use crate::{provisioner, tls, tracker};
+use crate::platform::clock::{Clock, SystemClock};
+use crate::platform::heartbeat::Heartbeat;
+use crate::tracker;
+use crate::uplink::assignment::{Assignment, AssignmentFile};
+use crate::uplink::provisioner;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ProvisionArgs {

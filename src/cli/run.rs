@@ -9,26 +9,26 @@ use tokio::time::Instant;
 use tracker_sensors::bme280::{Address, EnvironmentSensor, Settings};
 use tracker_sensors::gps::{PlausibilitySettings, Receiver, ReceiverSettings, SerialSource};
 
-use super::signals::{Signal, Signals};
-use crate::assignment::AssignmentFile;
-use crate::clock::{Clock, SystemClock, build_date};
+use super::terminal::signals::{Signal, Signals};
 use crate::config::{Bme280Config, Config, GpsConfig};
+use crate::event::recent::Recent;
 use crate::event::{Event, Events};
-use crate::heartbeat::Vitals;
 use crate::identity::{Identity, IdentityError, parse_chain, read_chain, registration_id};
-use crate::notify::Notify;
-use crate::recent::Recent;
-use crate::status_file::StatusFile;
-use crate::supervisor::Supervision;
-use crate::timing::{ABANDON_WITHIN, Timing};
-use crate::tls;
+use crate::link::timing::{ABANDON_WITHIN, Timing};
+use crate::link::tls;
+use crate::platform::clock::{Clock, SystemClock, build_date};
+use crate::platform::heartbeat::Vitals;
+use crate::platform::notify::Notify;
+use crate::status::file::StatusFile;
+use crate::supervision::Supervision;
 use crate::tracker::Tracker;
+use crate::uplink::assignment::AssignmentFile;
 
 /// A fleet that is powered at the same moment is spread over this time.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 
 pub(super) fn run(path: &Path, level: tracing::Level) -> anyhow::Result<()> {
-    super::log::start(level);
+    super::terminal::log::start(level);
     let config = Config::load(path)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.clock.trust_system));
     let runtime =

@@ -7,7 +7,7 @@ use tracker_protocol::RegistrationId;
 
 use super::IdentityError;
 use super::file::{hint, read_limited};
-use crate::certificate::Certificate;
+use crate::identity::certificate::Certificate;
 
 pub(crate) fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
     let bytes =

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use tracker_protocol::{RegistrationId, RegistrationIdError};
 
 use super::TokenError;
-use crate::clock::build_date;
+use crate::platform::clock::build_date;
 
 /// Why an identity can't be used.
 #[derive(Debug, thiserror::Error)]

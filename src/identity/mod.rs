@@ -7,6 +7,7 @@
 //! | `token/` | a key that stays in its TPM, secure element or HSM (feature `pkcs11`) |
 //! | `error.rs`, `token_error.rs` | a sentence for everything that can be wrong |
 
+pub mod certificate;
 mod chain;
 mod error;
 mod file;
@@ -29,8 +30,8 @@ use chrono::{DateTime, Utc};
 use rustls::sign::{CertifiedKey, SigningKey};
 use tracker_protocol::RegistrationId;
 
-use crate::certificate::thumbprint;
-use crate::clock::build_date;
+use crate::identity::certificate::thumbprint;
+use crate::platform::clock::build_date;
 
 pub(crate) use chain::{check_order, parse_chain, read_chain, registration_id};
 pub use error::{IdentityError, ValidityError};

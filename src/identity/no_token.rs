@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::sign::SigningKey;
 
 use super::{KeyUri, TokenError};
-use crate::certificate::Certificate;
+use crate::identity::certificate::Certificate;
 
 pub(super) fn load(
     uri: &KeyUri,

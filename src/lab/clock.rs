@@ -3,18 +3,18 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tracker_sensors::simulated::SimulatedClock;
 
-use crate::clock::{Clock, SystemClock};
+use crate::platform::clock::{Clock, SystemClock};
 
 /// Time of a simulated voyage. Certificates live in real time all the same.
 #[derive(Debug)]
-pub(super) struct VoyageClock {
+pub(crate) struct VoyageClock {
     voyage: SimulatedClock,
     system: SystemClock,
     boot: String,
 }
 
 impl VoyageClock {
-    pub(super) fn new(voyage: SimulatedClock) -> Self {
+    pub(crate) fn new(voyage: SimulatedClock) -> Self {
         // Every voyage begins a time of its own.
         let boot = format!("voyage-{:016x}", rand::random::<u64>());
         Self { voyage, system: SystemClock::new(true), boot }

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use tracker_emulator::TelemetryMessage;
 
 use super::received::readings;
-use crate::clock::{rfc3339, system_time};
 use crate::event::{Event, Severity};
+use crate::platform::clock::{rfc3339, system_time};
 
 /// Where lines go.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Screen {
+pub(crate) struct Screen {
     json: bool,
     colour: bool,
 }
@@ -25,12 +25,12 @@ const RED: &str = "\x1b[31m";
 const PLAIN: &str = "\x1b[0m";
 
 impl Screen {
-    pub(super) fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool) -> Self {
         Self { json, colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() }
     }
 
     /// A line about the laboratory itself; `details` is for scripts.
-    pub(super) fn note(&self, event: &str, text: &str, mut details: Value) {
+    pub(crate) fn note(&self, event: &str, text: &str, mut details: Value) {
         if self.json {
             merge(&mut details, json!({"event": event, "time": rfc3339(system_time()), "text": text}));
             line(&details.to_string());
@@ -40,7 +40,7 @@ impl Screen {
     }
 
     /// A tracker's event.
-    pub(super) fn event(&self, device: &str, event: &Event) {
+    pub(crate) fn event(&self, device: &str, event: &Event) {
         if self.json {
             let mut object = event.details();
             let text = event.to_string();
@@ -60,7 +60,7 @@ impl Screen {
     }
 
     /// A message as the hub received it.
-    pub(super) fn telemetry(&self, message: &TelemetryMessage) {
+    pub(crate) fn telemetry(&self, message: &TelemetryMessage) {
         for reading in readings(message) {
             self.reading(message, &reading);
         }

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use container_tracker::clock::{SystemClock, build_date};
 use container_tracker::config::Config;
 use container_tracker::event::{Event, Events};
 use container_tracker::journal::JournalStats;
-use container_tracker::timing::Timing;
+use container_tracker::link::timing::Timing;
+use container_tracker::platform::clock::{SystemClock, build_date};
 use container_tracker::tracker::Tracker;
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};

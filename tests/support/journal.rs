@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use container_tracker::clock::{Clock, SystemClock};
 use container_tracker::event::{Event, Events};
 use container_tracker::journal::{Entry, Journal, JournalHealth, JournalOptions};
+use container_tracker::platform::clock::{Clock, SystemClock};
 use container_tracker::reading::{Reading, Stamp};
 use serde_json::json;
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use container_tracker::config::{Config, TelemetryConfig};
 use container_tracker::event::Event;
 use container_tracker::lab::{Cloud, readings};
-use container_tracker::timing::Timing;
+use container_tracker::link::timing::Timing;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};

@@ -5,10 +5,10 @@ use std::thread;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use container_tracker::clock::{Clock as _, SystemClock};
 use container_tracker::config::Config;
 use container_tracker::lab::Cloud;
-use container_tracker::timing::Timing;
+use container_tracker::link::timing::Timing;
+use container_tracker::platform::clock::{Clock as _, SystemClock};
 use tempfile::TempDir;
 use tracing::Level;
 use tracker_emulator::{

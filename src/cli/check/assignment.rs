@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::{Check, Finding};
-use crate::assignment::AssignmentFile;
-use crate::certificate::thumbprint;
+use crate::identity::certificate::thumbprint;
 use crate::identity::read_chain;
+use crate::uplink::assignment::AssignmentFile;
 
 pub(super) const CHECK: Check = Check {
     id: "assignment",

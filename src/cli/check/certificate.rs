@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 
 use super::context::Context;
 use super::{Check, Finding};
-use crate::clock::{build_date, system_time};
 use crate::identity::{check_order, parse_chain, read_chain, registration_id};
+use crate::platform::clock::{build_date, system_time};
 
 /// A certificate with fewer days left should be renewed.
 const RENEW_AT: TimeDelta = TimeDelta::days(30);

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::{Check, Finding};
-use crate::clock::{TimeSource, build_date, kernel_is_synchronised, system_time};
+use crate::platform::clock::{TimeSource, build_date, kernel_is_synchronised, system_time};
 
 pub(super) const CHECK: Check = Check {
     id: "clock",

@@ -9,9 +9,9 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tracker_sensors::gps::{Counts, Fix};
 
-use crate::clock::{Clock, SystemClock, TimeSource};
 use crate::config::{Config, ConfigError};
-use crate::status_file::StatusFile;
+use crate::platform::clock::{Clock, SystemClock, TimeSource};
+use crate::status::file::StatusFile;
 
 /// What checks share.
 pub(super) struct Context {

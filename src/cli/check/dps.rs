@@ -3,9 +3,10 @@ use std::time::Duration;
 use super::context::Context;
 use super::{Check, Finding};
 use crate::identity::Identity;
+use crate::link::timing::Timing;
+use crate::link::tls;
 use crate::link::{Link, LinkError, LinkErrorKind};
-use crate::timing::Timing;
-use crate::{provisioner, tls};
+use crate::uplink::provisioner;
 
 pub(super) const CHECK: Check = Check {
     id: "dps",

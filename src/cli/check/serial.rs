@@ -10,7 +10,7 @@ use tracker_sensors::gps::{
 use super::context::{Context, Heard};
 use super::i2c::agents_word;
 use super::{Check, Finding};
-use crate::clock::{Clock, build_date};
+use crate::platform::clock::{Clock, build_date};
 
 /// A receiver says something every second.
 const LISTEN: Duration = Duration::from_secs(3);
@@ -135,7 +135,7 @@ mod tests {
 
     use super::super::Verdict;
     use super::*;
-    use crate::clock::SystemClock;
+    use crate::platform::clock::SystemClock;
 
     /// A receiver at 38400 baud: at any other speed it can't be understood.
     struct Receiver {

@@ -5,10 +5,10 @@ use rustls::{ClientConnection, RootCertStore};
 
 use super::context::Context;
 use super::{Check, Finding, tcp};
-use crate::certificate::Certificate;
 use crate::identity::Identity;
+use crate::identity::certificate::Certificate;
 use crate::link::explain_tls;
-use crate::tls;
+use crate::link::tls;
 
 /// For each read and write.
 const ANSWER: Duration = Duration::from_secs(8);

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::status_file::StatusFile;
+use crate::platform::clock::{Clock, SystemClock};
+use crate::status::file::StatusFile;
 use words::{describe, troubles};
 
 /// How often `--watch` looks.

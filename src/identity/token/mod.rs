@@ -26,7 +26,7 @@ use std::sync::Arc;
 use rustls::sign::SigningKey;
 
 use super::{KeyUri, TokenError};
-use crate::certificate::Certificate;
+use crate::identity::certificate::Certificate;
 use key::TokenKey;
 use mechanism::CertificateKey;
 use pin::RefusedPins;

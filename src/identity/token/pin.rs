@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::identity::file::{open_to_others, read_limited};
 use crate::identity::{KeyUri, PinSource, TokenError};
-use crate::state_file;
+use crate::platform::state_file;
 
 /// Refused, and the record could not be written: known to this process alone.
 static UNWRITTEN: Mutex<Vec<Refused>> = Mutex::new(Vec::new());

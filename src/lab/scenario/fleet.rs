@@ -14,10 +14,10 @@ use tracker_emulator::pki::{CertificateAuthority, Validity};
 use tracker_sensors::bme280::{EnvironmentSensor, Settings};
 use tracker_sensors::simulated::{Air, Bme280Chip, published_calibration};
 
-use crate::clock::SystemClock;
 use crate::event::{Event, Events};
 use crate::journal::JournalStats;
-use crate::lab::fleet::{device_config, write};
+use crate::lab::local_cloud::{device_config, write};
+use crate::platform::clock::SystemClock;
 use crate::tracker::Tracker;
 
 /// Far longer than anything takes that works, for hundreds of devices on two cores.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tracker_protocol::BackoffPolicy;
 
 use super::screen::Screen;
-use crate::timing::{STOP_WITHIN, Timing};
+use crate::link::timing::{STOP_WITHIN, Timing};
 
 /// A story that can be played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -19,7 +19,7 @@ pub enum Scenario {
 }
 
 /// Plays `scenario` with so many containers. An error is the verdict "failed".
-pub(super) async fn play(scenario: Scenario, devices: u16, screen: Screen) -> anyhow::Result<()> {
+pub(crate) async fn play(scenario: Scenario, devices: u16, screen: Screen) -> anyhow::Result<()> {
     match scenario {
         Scenario::Lifecycle => lifecycle::play(usize::from(devices), screen).await,
     }

@@ -1,0 +1,157 @@
+//! How devices of an enrollment prove who they are, as options say it and as the service takes it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use serde_json::{Map, Value, json};
+
+use super::certificate_file;
+use super::service::client::{Call, Client};
+
+/// Certificates and keys of an enrollment.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct AttestationOptions {
+    /// The certificate, PEM or DER: of the CA that signs the devices, or of the one device.
+    #[arg(long, visible_alias = "cp", value_name = "FILE")]
+    certificate_path: Option<PathBuf>,
+    /// A second certificate, for the time in which one replaces the other.
+    #[arg(long, visible_alias = "scp", value_name = "FILE")]
+    secondary_certificate_path: Option<PathBuf>,
+    /// Symmetric key, base64; for enrollments with symmetric keys.
+    #[arg(long, visible_alias = "pk", value_name = "KEY", conflicts_with_all = ["certificate_path", "secondary_certificate_path"])]
+    primary_key: Option<String>,
+    /// Second symmetric key, base64.
+    #[arg(long, visible_alias = "sk", value_name = "KEY", requires = "primary_key")]
+    secondary_key: Option<String>,
+}
+
+/// Uploaded CA certificates by name, for groups.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct CaNames {
+    /// The uploaded and verified CA certificate that signs the devices, by its name.
+    #[arg(long, visible_aliases = ["cn", "root-ca-name"], value_name = "NAME", conflicts_with_all = ["certificate_path", "secondary_certificate_path", "primary_key"])]
+    ca_name: Option<String>,
+    /// A second uploaded CA certificate, for the time in which one replaces the other.
+    #[arg(long, visible_aliases = ["scn", "secondary-root-ca-name"], value_name = "NAME", conflicts_with_all = ["certificate_path", "secondary_certificate_path", "primary_key"])]
+    secondary_ca_name: Option<String>,
+}
+
+/// What is taken away.
+#[derive(Debug, clap::Args)]
+pub(super) struct Removals {
+    /// Take the primary certificate away.
+    #[arg(long, visible_alias = "rc", conflicts_with = "certificate_path")]
+    remove_certificate: bool,
+    /// Take the secondary certificate away.
+    #[arg(long, visible_alias = "rsc", conflicts_with = "secondary_certificate_path")]
+    remove_secondary_certificate: bool,
+}
+
+/// The kind of attestation of a new enrollment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "lower")]
+pub(super) enum AttestationType {
+    /// Certificates.
+    X509,
+    /// Keys that both sides know.
+    SymmetricKey,
+}
+
+/// The member that holds the certificates of a group.
+pub(super) const SIGNING: &str = "signingCertificates";
+/// The member that holds the certificates of an individual enrollment.
+pub(super) const CLIENT: &str = "clientCertificates";
+
+impl AttestationOptions {
+    /// The attestation of a new enrollment; `member` is [`SIGNING`] or [`CLIENT`].
+    pub(super) fn create(
+        &self,
+        kind: Option<AttestationType>,
+        names: &CaNames,
+        member: &str,
+    ) -> anyhow::Result<Value> {
+        let kind = kind.unwrap_or(if self.primary_key.is_some() {
+            AttestationType::SymmetricKey
+        } else {
+            AttestationType::X509
+        });
+        let mut attestation = match kind {
+            AttestationType::SymmetricKey => json!({"type": "symmetricKey", "symmetricKey": {}}),
+            AttestationType::X509 => json!({"type": "x509", "x509": {}}),
+        };
+        self.apply(&mut attestation, names, member)?;
+        if kind == AttestationType::X509 && attestation["x509"].as_object().is_none_or(Map::is_empty) {
+            match member {
+                SIGNING => bail!(
+                    "name the CA: --certificate-path FILE, or --ca-name of one that is uploaded and verified"
+                ),
+                _ => bail!("name the certificate of the device: --certificate-path FILE"),
+            }
+        }
+        Ok(attestation)
+    }
+
+    /// Puts what was given into an attestation; certificates in place of CA names, or the other way round.
+    pub(super) fn apply(&self, attestation: &mut Value, names: &CaNames, member: &str) -> anyhow::Result<()> {
+        for (place, path) in
+            [("primary", &self.certificate_path), ("secondary", &self.secondary_certificate_path)]
+        {
+            if let Some(path) = path {
+                let certificate = json!({"certificate": certificate_file::read(path)?});
+                x509(attestation, member)?.insert(place.into(), certificate);
+            }
+        }
+        for (place, name) in [("primary", &names.ca_name), ("secondary", &names.secondary_ca_name)] {
+            if let Some(name) = name {
+                x509(attestation, "caReferences")?.insert(place.into(), name.as_str().into());
+            }
+        }
+        for (place, key) in [("primaryKey", &self.primary_key), ("secondaryKey", &self.secondary_key)] {
+            if let Some(key) = key {
+                if attestation["type"] != "symmetricKey" {
+                    bail!("--primary-key is for enrollments with symmetric keys; this one has certificates");
+                }
+                if !attestation["symmetricKey"].is_object() {
+                    attestation["symmetricKey"] = json!({});
+                }
+                attestation["symmetricKey"][place] = key.as_str().into();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Removals {
+    /// Takes certificates out of an attestation.
+    pub(super) fn apply(&self, attestation: &mut Value, member: &str) {
+        let Some(certificates) = attestation["x509"][member].as_object_mut() else {
+            return;
+        };
+        if self.remove_certificate {
+            certificates.remove("primary");
+        }
+        if self.remove_secondary_certificate {
+            certificates.remove("secondary");
+        }
+    }
+}
+
+/// The certificates of an x509 attestation, which has either certificates or CA names.
+fn x509<'a>(attestation: &'a mut Value, member: &str) -> anyhow::Result<&'a mut Map<String, Value>> {
+    if attestation["type"] != "x509" {
+        bail!("certificates are for enrollments of the type x509; this one is {}", attestation["type"]);
+    }
+    if !attestation["x509"][member].is_object() {
+        attestation["x509"] = json!({ member: {} });
+    }
+    attestation["x509"][member].as_object_mut().context("the attestation is an object")
+}
+
+/// Symmetric keys are left out of what is shown, and an update without them would make new ones: this puts them in.
+pub(super) fn with_keys(dps: &Client, segments: &[&str], enrollment: &mut Value) -> anyhow::Result<()> {
+    if enrollment["attestation"]["type"] == "symmetricKey" {
+        let path = [segments, &["attestationmechanism"]].concat();
+        enrollment["attestation"] = dps.call(Call::post(&path))?;
+    }
+    Ok(())
+}

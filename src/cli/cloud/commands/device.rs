@@ -1,0 +1,213 @@
+//! `cloud device`: device identities of a hub.
+
+use anyhow::bail;
+use serde_json::{Value, json};
+
+use super::certificate::Condition;
+use crate::cli::cloud::output::Column;
+use crate::cli::cloud::service::client::Call;
+use crate::cli::cloud::target::Target;
+
+const PATH: &str = "devices";
+
+const COLUMNS: &[Column<'_>] = &[
+    ("DeviceId", "/deviceId"),
+    ("Status", "/status"),
+    ("Reason", "/statusReason"),
+    ("Connection", "/connectionState"),
+    ("LastActivity", "/lastActivityTime"),
+];
+
+/// Commands for device identities.
+#[derive(Debug, clap::Subcommand)]
+pub(in crate::cli::cloud) enum DeviceCommand {
+    /// Make a device identity by hand; DPS makes those of devices that register.
+    Create {
+        #[command(flatten)]
+        id: DeviceId,
+        #[command(flatten)]
+        new: NewDevice,
+    },
+    /// The devices of the hub.
+    List {
+        /// Only those that meet a condition of IoT Hub's query language, like "tags.environment = 'production'".
+        #[arg(long = "where", value_name = "CONDITION")]
+        condition: Option<String>,
+        /// This many at most.
+        #[arg(long, value_name = "N")]
+        top: Option<usize>,
+    },
+    /// One device identity.
+    Show {
+        #[command(flatten)]
+        id: DeviceId,
+    },
+    /// Cut a device off: its connection is closed, and the hub refuses it until it is enabled again.
+    Disable {
+        #[command(flatten)]
+        id: DeviceId,
+        /// Why, for those who look at it later; at most 128 characters.
+        #[arg(long, visible_alias = "star", value_name = "TEXT")]
+        status_reason: Option<String>,
+        #[command(flatten)]
+        condition: Condition,
+    },
+    /// Let a device connect again.
+    Enable {
+        #[command(flatten)]
+        id: DeviceId,
+        #[command(flatten)]
+        condition: Condition,
+    },
+    /// Delete a device identity and its twin; the registration record at DPS stays.
+    Delete {
+        #[command(flatten)]
+        id: DeviceId,
+        #[command(flatten)]
+        condition: Condition,
+    },
+}
+
+/// Names a device.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli::cloud) struct DeviceId {
+    /// The device ID at the hub.
+    #[arg(long, short = 'd', value_name = "ID")]
+    pub device_id: String,
+}
+
+/// How a new device proves who it is, and whether it may connect.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli::cloud) struct NewDevice {
+    /// How the device proves who it is; by keys unless a thumbprint is given.
+    #[arg(long, visible_alias = "am", value_enum, value_name = "METHOD")]
+    auth_method: Option<AuthMethod>,
+    /// SHA-1 or SHA-256 of the device's certificate, 40 or 64 hexadecimal digits.
+    #[arg(long, visible_alias = "ptp", value_name = "THUMBPRINT", conflicts_with = "primary_key")]
+    primary_thumbprint: Option<String>,
+    /// The same of a second certificate.
+    #[arg(long, visible_alias = "stp", value_name = "THUMBPRINT", requires = "primary_thumbprint")]
+    secondary_thumbprint: Option<String>,
+    /// Symmetric key, base64; made by the hub when it is not given.
+    #[arg(long, visible_alias = "pk", value_name = "KEY", requires = "secondary_key")]
+    primary_key: Option<String>,
+    /// Second symmetric key, base64.
+    #[arg(long, visible_alias = "sk", value_name = "KEY", requires = "primary_key")]
+    secondary_key: Option<String>,
+    /// Whether it may connect.
+    #[arg(long, visible_alias = "sta", value_enum, default_value_t, value_name = "STATUS")]
+    status: DeviceStatus,
+    /// Why it has that status; at most 128 characters.
+    #[arg(long, visible_alias = "star", value_name = "TEXT")]
+    status_reason: Option<String>,
+    /// An `IoT` Edge device.
+    #[arg(long, visible_alias = "ee")]
+    edge_enabled: bool,
+}
+
+/// The ways to prove who one is, in the words of `az`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum AuthMethod {
+    /// Keys that both sides know.
+    SharedPrivateKey,
+    /// The thumbprint of a certificate, whoever signed it.
+    X509Thumbprint,
+    /// A chain up to a CA certificate of the hub.
+    X509Ca,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum DeviceStatus {
+    #[default]
+    Enabled,
+    Disabled,
+}
+
+impl NewDevice {
+    fn body(self, device_id: &str) -> anyhow::Result<Value> {
+        let usual = match self.primary_thumbprint {
+            Some(_) => AuthMethod::X509Thumbprint,
+            None => AuthMethod::SharedPrivateKey,
+        };
+        let method = self.auth_method.unwrap_or(usual);
+        if method != AuthMethod::X509Thumbprint && self.primary_thumbprint.is_some() {
+            bail!("--primary-thumbprint is for --auth-method x509_thumbprint");
+        }
+        if method != AuthMethod::SharedPrivateKey && self.primary_key.is_some() {
+            bail!("--primary-key is for --auth-method shared_private_key");
+        }
+        let authentication = match method {
+            AuthMethod::SharedPrivateKey => json!({
+                "type": "sas",
+                "symmetricKey": {"primaryKey": self.primary_key, "secondaryKey": self.secondary_key},
+            }),
+            AuthMethod::X509Thumbprint => {
+                let Some(primary) = self.primary_thumbprint else {
+                    bail!(
+                        "--auth-method x509_thumbprint needs --primary-thumbprint, of the device's certificate"
+                    );
+                };
+                let secondary = self.secondary_thumbprint;
+                let thumbprints = json!({"primaryThumbprint": primary, "secondaryThumbprint": secondary});
+                json!({"type": "selfSigned", "x509Thumbprint": thumbprints})
+            }
+            AuthMethod::X509Ca => json!({"type": "certificateAuthority"}),
+        };
+        Ok(json!({
+            "deviceId": device_id,
+            "status": match self.status {
+                DeviceStatus::Enabled => "enabled",
+                DeviceStatus::Disabled => "disabled",
+            },
+            "statusReason": self.status_reason,
+            "authentication": authentication,
+            "capabilities": {"iotEdge": self.edge_enabled},
+        }))
+    }
+}
+
+impl DeviceCommand {
+    pub(in crate::cli::cloud) fn run(self, target: &Target) -> anyhow::Result<()> {
+        let hub = target.hub()?;
+        let show = |value: Value| target.output.show(&value, COLUMNS);
+        match self {
+            Self::Create { id, new } => {
+                let body = new.body(&id.device_id)?;
+                show(hub.call(Call::put(&[PATH, &id.device_id], &body))?)
+            }
+            Self::List { condition, top } => {
+                let text = match condition {
+                    Some(condition) => format!("SELECT * FROM devices WHERE {condition}"),
+                    None => "SELECT * FROM devices".to_owned(),
+                };
+                show(hub.list(&Call::post(&[PATH, "query"]).json(&json!({"query": text})), top)?.into())
+            }
+            Self::Show { id } => show(hub.call(Call::get(&[PATH, &id.device_id]))?),
+            Self::Disable { id, status_reason, condition } => {
+                show(set_status(target, &id, "disabled", status_reason, &condition)?)
+            }
+            Self::Enable { id, condition } => show(set_status(target, &id, "enabled", None, &condition)?),
+            Self::Delete { id, condition } => {
+                let call = Call::delete(&[PATH, &id.device_id]);
+                hub.call(condition.apply(&hub, call)).map(drop)
+            }
+        }
+    }
+}
+
+fn set_status(
+    target: &Target,
+    id: &DeviceId,
+    status: &str,
+    reason: Option<String>,
+    condition: &Condition,
+) -> anyhow::Result<Value> {
+    let hub = target.hub()?;
+    let path = [PATH, &id.device_id];
+    let mut device = hub.call(Call::get(&path))?;
+    device["status"] = status.into();
+    device["statusReason"] = reason.into();
+    let etag = condition.or(&device).to_owned();
+    hub.call(hub.if_match(Call::put(&path, &device), &etag))
+}

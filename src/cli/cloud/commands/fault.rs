@@ -1,0 +1,172 @@
+//! `cloud fault`: misbehaviour of the emulator on request.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use serde_json::{Value, json};
+use tracker_emulator::{Fault, FaultKind, FaultyService};
+
+use crate::cli::cloud::output::Column;
+use crate::cli::cloud::service::client::Call;
+use crate::cli::cloud::target::Target;
+
+const PATH: &str = "faults";
+
+const COLUMNS: &[Column<'_>] = &[
+    ("Id", "/id"),
+    ("Fault", "/fault"),
+    ("Service", "/service"),
+    ("Device", "/device"),
+    ("Times", "/times"),
+];
+
+/// Commands for faults. Emulator only.
+#[derive(Debug, clap::Subcommand)]
+pub(in crate::cli::cloud) enum FaultCommand {
+    /// Put a fault in force.
+    Inject {
+        #[command(flatten)]
+        place: Place,
+        #[command(subcommand)]
+        kind: Kind,
+    },
+    /// The faults in force.
+    List,
+    /// End a fault, or all of them.
+    Clear {
+        /// The number that inject and list show.
+        #[arg(long, value_name = "N", required_unless_present = "all")]
+        id: Option<u64>,
+        /// End all.
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+    },
+}
+
+/// Where a fault strikes, and how often.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli::cloud) struct Place {
+    /// dps, hubs, or the host name of one hub; by default the service that the fault is about.
+    #[arg(long, value_name = "SERVICE", global = true)]
+    service: Option<String>,
+    /// Only this device; its registration ID at DPS.
+    #[arg(long, short = 'd', value_name = "ID", global = true)]
+    device_id: Option<String>,
+    /// End after so many times; by default it stays until it is cleared.
+    #[arg(long, value_name = "N", global = true)]
+    times: Option<u32>,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub(in crate::cli::cloud) enum Kind {
+    /// Refuse connections with an MQTT return code.
+    RefuseConnect {
+        /// 1 protocol, 2 identifier, 3 unavailable, 4 credentials, 5 not authorised.
+        #[arg(long, value_name = "CODE", default_value_t = 3)]
+        code: u8,
+    },
+    /// Let DPS answer with an error.
+    DpsError {
+        /// Like 429 or 503.
+        #[arg(long, value_name = "STATUS", default_value_t = 503)]
+        status: u16,
+        /// How long the device is asked to wait.
+        #[arg(long, value_name = "SECONDS")]
+        retry_after: Option<u64>,
+    },
+    /// Let DPS work on registrations for ever.
+    NeverAssign,
+    /// Refuse to read the twin, and to take what devices report.
+    TwinError {
+        /// Like 400, 429 or 500.
+        #[arg(long, value_name = "STATUS", default_value_t = 429)]
+        status: u16,
+    },
+    /// Answer registrations, or twin requests, with something that is not JSON.
+    GarbageBody,
+    /// Take telemetry and acknowledge nothing.
+    #[command(name = "withhold-puback")]
+    WithholdPubAck,
+    /// Acknowledge telemetry late.
+    #[command(name = "delay-puback")]
+    DelayPubAck {
+        /// How late.
+        #[arg(long, value_name = "MILLISECONDS")]
+        milliseconds: u64,
+    },
+    /// Acknowledge telemetry twice.
+    #[command(name = "duplicate-puback")]
+    DuplicatePubAck,
+    /// Deliver messages, desired properties and method calls twice.
+    DuplicateDelivery,
+    /// Let every packet of the device arrive late.
+    Latency {
+        /// How late.
+        #[arg(long, value_name = "MILLISECONDS")]
+        milliseconds: u64,
+    },
+    /// Throttle devices that publish more often.
+    Throttle {
+        /// Publishes allowed in a second.
+        #[arg(long, value_name = "N")]
+        per_second: u32,
+    },
+    /// Close the connection at the device's next packet.
+    DropConnection,
+    /// Read packets and do nothing about them.
+    BlackHole,
+}
+
+impl FaultCommand {
+    pub(in crate::cli::cloud) fn run(self, target: &Target) -> anyhow::Result<()> {
+        let dps = target.dps()?;
+        if dps.is_azure() {
+            bail!("faults can be injected into an emulator only, and {} is Azure", dps.host());
+        }
+        let show = |value: Value| target.output.show(&value, COLUMNS);
+        match self {
+            Self::Inject { place, kind } => {
+                let fault = place.fault(kind);
+                show(dps.call(Call::post(&[PATH]).json(&json!(fault)))?)
+            }
+            Self::List => show(dps.call(Call::get(&[PATH]))?),
+            Self::Clear { id: Some(id), .. } => dps.call(Call::delete(&[PATH, &id.to_string()])).map(drop),
+            Self::Clear { id: None, .. } => dps.call(Call::delete(&[PATH])).map(drop),
+        }
+    }
+}
+
+impl Place {
+    fn fault(self, kind: Kind) -> Fault {
+        let kind = FaultKind::from(kind);
+        let service = match (self.service, &kind) {
+            (Some(service), _) => FaultyService::from(service),
+            (None, FaultKind::DpsError { .. } | FaultKind::NeverAssign) => FaultyService::Dps,
+            (None, _) => FaultyService::AnyHub,
+        };
+        Fault { service, device: self.device_id, kind, times: self.times }
+    }
+}
+
+impl From<Kind> for FaultKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::RefuseConnect { code } => Self::RefuseConnect(code),
+            Kind::DpsError { status, retry_after } => {
+                Self::DpsError { status, retry_after: retry_after.map(Duration::from_secs) }
+            }
+            Kind::NeverAssign => Self::NeverAssign,
+            Kind::TwinError { status } => Self::TwinError { status },
+            Kind::GarbageBody => Self::GarbageBody,
+            Kind::WithholdPubAck => Self::WithholdPubAck,
+            Kind::DelayPubAck { milliseconds } => Self::DelayPubAck(Duration::from_millis(milliseconds)),
+            Kind::DuplicatePubAck => Self::DuplicatePubAck,
+            Kind::DuplicateDelivery => Self::DuplicateDelivery,
+            Kind::Latency { milliseconds } => Self::Latency(Duration::from_millis(milliseconds)),
+            Kind::Throttle { per_second } => Self::Throttle { per_second },
+            Kind::DropConnection => Self::DropConnection,
+            Kind::BlackHole => Self::BlackHole,
+        }
+    }
+}

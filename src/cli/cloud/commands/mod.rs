@@ -1,0 +1,14 @@
+//! One noun a file, with its verbs.
+
+pub(in crate::cli::cloud) mod c2d;
+pub(in crate::cli::cloud) mod certificate;
+pub(in crate::cli::cloud) mod device;
+pub(in crate::cli::cloud) mod enrollment;
+pub(in crate::cli::cloud) mod enrollment_group;
+pub(in crate::cli::cloud) mod enrollments;
+pub(in crate::cli::cloud) mod fault;
+pub(in crate::cli::cloud) mod method;
+pub(in crate::cli::cloud) mod monitor;
+pub(in crate::cli::cloud) mod query;
+pub(in crate::cli::cloud) mod registration;
+pub(in crate::cli::cloud) mod twin;

@@ -1,0 +1,101 @@
+//! `cloud monitor`: telemetry as it reaches the hub.
+
+use std::io::{BufReader, Read};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+use crate::cli::cloud::output::{OutputFormat, line};
+use crate::cli::cloud::service::client::Call;
+use crate::cli::cloud::service::event_stream::{self, ServerEvent};
+use crate::cli::cloud::target::Target;
+
+/// Events read ahead of printing.
+const AHEAD: usize = 64;
+
+/// Show messages of devices as they reach the hub, one JSON object a line, until Ctrl-C. Emulator only.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli::cloud) struct MonitorCommand {
+    /// Only messages of this device.
+    #[arg(long, short = 'd', value_name = "ID")]
+    device_id: Option<String>,
+    /// End after so many messages.
+    #[arg(long, visible_alias = "mc", value_name = "N")]
+    message_count: Option<u64>,
+    /// End after so many seconds without a message; 0 waits for ever.
+    #[arg(long, short, visible_alias = "to", value_name = "SECONDS", default_value_t = 0)]
+    timeout: u64,
+}
+
+impl MonitorCommand {
+    pub(in crate::cli::cloud) fn run(self, target: &Target) -> anyhow::Result<()> {
+        let hub = target.emulated_hub(
+            "the telemetry (it is an Event Hub over AMQP)",
+            "az iot hub monitor-events --device-id … --login …",
+        )?;
+        let mut call = Call::get(&["telemetry"]).header("accept", "text/event-stream");
+        if let Some(device) = &self.device_id {
+            call = call.parameter("deviceId", device);
+        }
+        let stream = hub.stream(call)?;
+        // Standard error, so that standard output is messages alone.
+        eprintln!(
+            "messages of {} from now on; Ctrl-C ends",
+            self.device_id.as_deref().unwrap_or("all devices")
+        );
+        let (sender, events) = mpsc::sync_channel(AHEAD);
+        // It ends with the program.
+        std::thread::spawn(move || read(stream, &sender));
+        let mut shown = 0;
+        while self.message_count.is_none_or(|count| shown < count) {
+            let event = match self.timeout {
+                0 => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                seconds => events.recv_timeout(Duration::from_secs(seconds)),
+            };
+            match event {
+                Ok(Ok(event)) if event.name == "message" => {
+                    let message = serde_json::from_str(&event.data).context("a message that is not JSON")?;
+                    if !line(&print(&message, target.output)) {
+                        return Ok(());
+                    }
+                    shown += 1;
+                }
+                Ok(Ok(event)) => eprintln!("messages came faster than they were taken: {}", event.data),
+                Ok(Err(error)) => return Err(error).context("the stream of messages broke off"),
+                Err(RecvTimeoutError::Timeout) => return Ok(()),
+                Err(RecvTimeoutError::Disconnected) => bail!("the emulator has ended the stream of messages"),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read(stream: impl Read, sender: &mpsc::SyncSender<std::io::Result<ServerEvent>>) {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let next = match event_stream::next(&mut stream) {
+            Ok(None) => return,
+            Ok(Some(event)) => Ok(event),
+            Err(error) => Err(error),
+        };
+        let is_over = next.is_err();
+        if sender.send(next).is_err() || is_over {
+            return;
+        }
+    }
+}
+
+fn print(message: &Value, format: OutputFormat) -> String {
+    if format == OutputFormat::Json {
+        return message.to_string();
+    }
+    let text = |name: &str| message[name].as_str().unwrap_or("-");
+    let body = match (&message["body"], message["bodyText"].as_str()) {
+        (Value::Null, Some(text)) => text.to_owned(),
+        (Value::Null, None) => text("bodyBase64").to_owned(),
+        (body, _) => body.to_string(),
+    };
+    format!("{}  {:<20}  {body}", text("enqueuedTime"), text("deviceId"))
+}

@@ -1,0 +1,128 @@
+//! `emulator.json`: how a running emulator tells the command line where it is.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use tracker_emulator::Emulator;
+
+use crate::lab::local_cloud::write;
+
+/// Its name in the emulator's directory.
+const NAME: &str = "emulator.json";
+
+/// The policies that may do everything.
+const OWNERS: [&str; 2] = ["provisioningserviceowner", "iothubowner"];
+
+/// What a client of a running emulator has to know. The file has keys in it and is for its owner alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EmulatorFile {
+    /// Where devices connect.
+    pub address: String,
+    /// What devices name.
+    pub id_scope: String,
+    /// The provisioning service.
+    pub provisioning_service: ServiceEntry,
+    /// The hubs.
+    pub hubs: Vec<ServiceEntry>,
+    /// What devices and clients trust, in PEM.
+    pub server_ca: String,
+    /// Whose file this is.
+    pub process: u32,
+}
+
+/// A service of the emulator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ServiceEntry {
+    /// The host name that Azure would give it.
+    pub name: String,
+    /// Of the policy that may do everything, with an address that leads here.
+    pub connection_string: String,
+}
+
+impl EmulatorFile {
+    /// Describes an emulator; `None` when it has no service side.
+    pub(crate) fn of(emulator: &Emulator) -> Option<Self> {
+        let service = emulator.service_address()?;
+        // `localhost` is in every server certificate, and leads here whenever a wildcard or loopback is listened on.
+        let is_local = service.ip().is_loopback() || service.ip().is_unspecified();
+        let strings = emulator.connection_strings();
+        let entries = |policy: &str| {
+            let of_policy = strings.iter().filter(|string| string.policy == policy);
+            let entry = |string: &tracker_emulator::ConnectionString| {
+                let mut connection_string = string.local.clone();
+                if !is_local {
+                    let here = format!("HostName={}", service.ip());
+                    connection_string = connection_string.replacen("HostName=localhost", &here, 1);
+                }
+                ServiceEntry { name: string.service.clone(), connection_string }
+            };
+            of_policy.map(entry).collect::<Vec<_>>()
+        };
+        let provisioning_service = entries(OWNERS[0]).pop()?;
+        Some(Self {
+            address: emulator.address().to_string(),
+            id_scope: emulator.id_scope().to_owned(),
+            provisioning_service,
+            hubs: entries(OWNERS[1]),
+            server_ca: emulator.server_ca_pem(),
+            process: std::process::id(),
+        })
+    }
+
+    /// Writes it into the directory, whole or not at all, readable for its owner only.
+    pub(crate) fn save(&self, directory: &Path) -> anyhow::Result<()> {
+        let path = directory.join(NAME);
+        let temporary = path.with_extension("new");
+        let text = serde_json::to_string_pretty(self).context("emulator.json can't be printed")?;
+        // A leftover might have other permissions.
+        let _ = std::fs::remove_file(&temporary);
+        write(&temporary, &(text + "\n"), 0o600)?;
+        std::fs::rename(&temporary, &path).with_context(|| format!("can't write {}", path.display()))
+    }
+
+    /// Removes the file from the directory if it is still this one.
+    pub(crate) fn remove(&self, directory: &Path) {
+        if Self::load(directory).is_ok_and(|found| found.as_ref() == Some(self)) {
+            // One that stays behind is noticed when nobody answers.
+            let _ = std::fs::remove_file(directory.join(NAME));
+        }
+    }
+
+    /// Reads it; `None` when there is none.
+    pub(crate) fn load(directory: &Path) -> anyhow::Result<Option<Self>> {
+        let path = Self::path(directory);
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            read => read.with_context(|| format!("can't read {}", path.display()))?,
+        };
+        let file = serde_json::from_str(&text)
+            .with_context(|| format!("{} is not what an emulator writes", path.display()))?;
+        Ok(Some(file))
+    }
+
+    /// Where it lies.
+    pub(crate) fn path(directory: &Path) -> PathBuf {
+        directory.join(NAME)
+    }
+
+    /// The hub of this name, or of this first label; without a name the only one.
+    pub(crate) fn hub(&self, name: Option<&str>) -> anyhow::Result<&ServiceEntry> {
+        let names = || self.hubs.iter().map(|hub| hub.name.as_str()).collect::<Vec<_>>().join(", ");
+        let is = |hub: &&ServiceEntry, wanted: &str| {
+            let label = hub.name.split('.').next().unwrap_or_default();
+            hub.name.eq_ignore_ascii_case(wanted) || label.eq_ignore_ascii_case(wanted)
+        };
+        match (name, self.hubs.as_slice()) {
+            (Some(name), hubs) => hubs
+                .iter()
+                .find(|hub| is(hub, name))
+                .with_context(|| format!("the emulator has no hub {name:?}; it has {}", names())),
+            (None, [only]) => Ok(only),
+            (None, []) => anyhow::bail!("the emulator has no hub"),
+            (None, _) => anyhow::bail!("the emulator has the hubs {}: choose one with --hub-name", names()),
+        }
+    }
+}

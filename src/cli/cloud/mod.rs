@@ -1,0 +1,84 @@
+//! `container-tracker cloud …`: what an operator does to a provisioning service and its hubs, from the command line.
+//!
+//! ```text
+//!  noun and verb ─▶ Target: emulator.json, or --login ─▶ Client: HTTPS, SAS, etags, pages ─▶ DPS │ hub
+//! ```
+//!
+//! Nouns, verbs and options are those of `az iot` where those are sensible. The same calls go to an emulator and to
+//! Azure; what Azure does not have in its service APIs over HTTPS is refused for Azure, with the command that has it.
+
+mod attestation;
+mod certificate_file;
+mod commands;
+mod emulator_file;
+mod enrollment_settings;
+mod json_argument;
+mod output;
+mod service;
+mod target;
+
+use commands::{
+    c2d, certificate, device, enrollment, enrollment_group, fault, method, monitor, query, registration, twin,
+};
+
+pub(super) use emulator_file::EmulatorFile;
+
+/// Options of `cloud`.
+#[derive(Debug, clap::Args)]
+pub(super) struct CloudArgs {
+    #[command(flatten)]
+    target: target::Target,
+    #[command(subcommand)]
+    noun: Noun,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Noun {
+    /// CA certificates of the provisioning service. Emulator only.
+    #[command(subcommand)]
+    Certificate(certificate::CertificateCommand),
+    /// Enrollments of all devices below a CA.
+    #[command(subcommand)]
+    EnrollmentGroup(enrollment_group::EnrollmentGroupCommand),
+    /// Enrollments of one device each.
+    #[command(subcommand)]
+    Enrollment(enrollment::EnrollmentCommand),
+    /// Records of devices that have registered.
+    #[command(subcommand)]
+    Registration(registration::RegistrationCommand),
+    /// Device identities of a hub.
+    #[command(subcommand)]
+    Device(device::DeviceCommand),
+    Query(query::QueryCommand),
+    /// Device twins.
+    #[command(subcommand)]
+    Twin(twin::TwinCommand),
+    /// Direct methods of devices.
+    #[command(subcommand)]
+    Method(method::MethodCommand),
+    /// Messages to devices. Emulator only.
+    #[command(subcommand)]
+    C2d(c2d::C2dCommand),
+    Monitor(monitor::MonitorCommand),
+    /// Misbehaviour on request. Emulator only.
+    #[command(subcommand)]
+    Fault(fault::FaultCommand),
+}
+
+/// Does what the arguments say.
+pub(super) fn run(args: CloudArgs) -> anyhow::Result<()> {
+    let CloudArgs { target, noun } = args;
+    match noun {
+        Noun::Certificate(command) => command.run(&target),
+        Noun::EnrollmentGroup(command) => command.run(&target),
+        Noun::Enrollment(command) => command.run(&target),
+        Noun::Registration(command) => command.run(&target),
+        Noun::Device(command) => command.run(&target),
+        Noun::Query(command) => command.run(&target),
+        Noun::Twin(command) => command.run(&target),
+        Noun::Method(command) => command.run(&target),
+        Noun::C2d(command) => command.run(&target),
+        Noun::Monitor(command) => command.run(&target),
+        Noun::Fault(command) => command.run(&target),
+    }
+}

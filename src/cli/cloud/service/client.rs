@@ -1,0 +1,326 @@
+//! Calls of one service: HTTPS, a token for each call, entity tags, pages, and errors with their reasons.
+
+use std::io::{ErrorKind, Read};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use percent_encoding::utf8_percent_encode;
+use serde_json::Value;
+use ureq::http::{Method, Request, Response, request::Builder};
+use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
+use ureq::{Agent, Body};
+
+use super::connection_string::ConnectionString;
+use super::sas::{self, RESERVED};
+use super::service_error::ServiceError;
+use crate::platform::clock::system_time;
+
+/// For the TCP connection and TLS.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// For the answer, beyond what the service was asked to wait.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// How long a token is good; as in the Azure CLI.
+const TOKEN_LIFE_S: i64 = 600;
+
+/// A page of a thousand full twins is far smaller.
+const BODY_LIMIT: u64 = 256 * 1024 * 1024;
+
+/// Items asked for at a time.
+const PAGE: &str = "1000";
+
+/// The API version of a service, and its name for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    Dps,
+    Hub,
+}
+
+impl Service {
+    fn api_version(self) -> &'static str {
+        match self {
+            Self::Dps => "2021-10-01",
+            Self::Hub => "2021-04-12",
+        }
+    }
+
+    fn etag_header(self, etag: &str) -> String {
+        let bare = etag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(etag);
+        match (self, bare) {
+            // DPS takes its wildcard bare; a hub wants quotes around everything.
+            (Self::Dps, "*") => "*".into(),
+            _ => format!("\"{bare}\""),
+        }
+    }
+}
+
+/// A call to be made.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    method: Method,
+    path: String,
+    parameters: Vec<(&'static str, String)>,
+    headers: Vec<(String, String)>,
+    body: Option<Vec<u8>>,
+    patience: Duration,
+}
+
+impl Call {
+    /// A call of the path that these segments make, each encoded.
+    pub(crate) fn new(method: Method, segments: &[&str]) -> Self {
+        let path =
+            segments.iter().map(|segment| format!("/{}", utf8_percent_encode(segment, RESERVED))).collect();
+        Self {
+            method,
+            path,
+            parameters: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+            patience: ANSWER_TIMEOUT,
+        }
+    }
+
+    pub(crate) fn get(segments: &[&str]) -> Self {
+        Self::new(Method::GET, segments)
+    }
+
+    pub(crate) fn delete(segments: &[&str]) -> Self {
+        Self::new(Method::DELETE, segments)
+    }
+
+    /// A POST, without a body until it is given one.
+    pub(crate) fn post(segments: &[&str]) -> Self {
+        Self { body: Some(Vec::new()), ..Self::new(Method::POST, segments) }
+    }
+
+    pub(crate) fn put(segments: &[&str], body: &Value) -> Self {
+        Self::new(Method::PUT, segments).json(body)
+    }
+
+    pub(crate) fn patch(segments: &[&str], body: &Value) -> Self {
+        Self::new(Method::PATCH, segments).json(body)
+    }
+
+    pub(crate) fn json(self, body: &Value) -> Self {
+        let body = Some(body.to_string().into_bytes());
+        Self { body, ..self }.header("content-type", "application/json; charset=utf-8")
+    }
+
+    pub(crate) fn bytes(self, body: Vec<u8>) -> Self {
+        Self { body: Some(body), ..self }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn parameter(mut self, name: &'static str, value: &str) -> Self {
+        self.parameters.push((name, value.to_owned()));
+        self
+    }
+
+    /// Waits this much longer for the answer.
+    pub(crate) fn patient(self, more: Duration) -> Self {
+        Self { patience: ANSWER_TIMEOUT + more, ..self }
+    }
+}
+
+/// One service, called with one connection string.
+pub(crate) struct Client {
+    agent: Agent,
+    connection: ConnectionString,
+    is_azure: bool,
+    service: Service,
+    /// What to do when nobody answers.
+    advice: String,
+}
+
+impl Client {
+    pub(crate) fn new(
+        connection: ConnectionString,
+        is_azure: bool,
+        service: Service,
+        roots: &[Certificate<'static>],
+        advice: String,
+    ) -> Self {
+        let tls = TlsConfig::builder()
+            .provider(TlsProvider::Rustls)
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .root_certs(RootCerts::new_with_certs(roots))
+            .build();
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .https_only(true)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .user_agent(crate::user_agent())
+            .accept("application/json")
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .tls_config(tls);
+        if !is_azure {
+            // Proxies lead out of the house, and an emulator is in it.
+            config = config.proxy(None);
+        }
+        Self { agent: config.build().new_agent(), connection, is_azure, service, advice }
+    }
+
+    /// Whether a real Azure is called.
+    pub(crate) fn is_azure(&self) -> bool {
+        self.is_azure
+    }
+
+    /// The host that is called.
+    pub(crate) fn host(&self) -> &str {
+        &self.connection.host
+    }
+
+    /// The call under the condition that the resource still has this entity tag; `*`: that it exists.
+    pub(crate) fn if_match(&self, call: Call, etag: &str) -> Call {
+        call.header("if-match", &self.service.etag_header(etag))
+    }
+
+    /// Calls, and gives the answer's JSON; `Null` if there is none.
+    pub(crate) fn call(&self, call: Call) -> anyhow::Result<Value> {
+        let mut answer = self.send(call)?;
+        self.read(&mut answer)
+    }
+
+    /// The same; a 404 is no error but `None`.
+    pub(crate) fn find(&self, call: Call) -> anyhow::Result<Option<Value>> {
+        match self.call(call) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.downcast_ref::<ServiceError>().is_some_and(|error| error.status == 404) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All items of a list, page by page; `top` at most.
+    pub(crate) fn list(&self, call: &Call, top: Option<usize>) -> anyhow::Result<Vec<Value>> {
+        let mut items = Vec::new();
+        let mut continuation: Option<String> = None;
+        loop {
+            let mut page = call.clone().header("x-ms-max-item-count", PAGE);
+            if let Some(token) = &continuation {
+                page = page.header("x-ms-continuation", token);
+            }
+            let mut answer = self.send(page)?;
+            continuation = header(&answer, "x-ms-continuation").filter(|token| !token.is_empty());
+            let Value::Array(page) = self.read(&mut answer)? else {
+                return Err(anyhow!("{} did not answer a list", self.host()));
+            };
+            items.extend(page);
+            if let Some(top) = top.filter(|top| *top <= items.len()) {
+                items.truncate(top);
+                return Ok(items);
+            }
+            if continuation.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// An answer that goes on for ever.
+    pub(crate) fn stream(&self, call: Call) -> anyhow::Result<impl Read + Send + 'static> {
+        Ok(self.send(call)?.into_body().into_reader())
+    }
+
+    fn send(&self, call: Call) -> anyhow::Result<Response<Body>> {
+        let mut uri =
+            format!("https://{}{}?api-version={}", self.host(), call.path, self.service.api_version());
+        for (name, value) in &call.parameters {
+            uri += &format!("&{name}={}", utf8_percent_encode(value, RESERVED));
+        }
+        let token = sas::token(&self.connection, system_time().timestamp() + TOKEN_LIFE_S);
+        let mut request = Request::builder().method(call.method).uri(uri).header("authorization", token);
+        for (name, value) in &call.headers {
+            request = request.header(name, value);
+        }
+        let answered = match call.body {
+            Some(body) => self.run(request, body, call.patience),
+            None => self.run(request, (), call.patience),
+        };
+        let mut answer = answered.map_err(|error| self.explain(error))?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let code = header(&answer, "iothub-errorcode");
+        // What cannot be read is no better than nothing.
+        let body = answer.body_mut().with_config().limit(BODY_LIMIT).read_to_vec().unwrap_or_default();
+        let refusal = ServiceError::parse(answer.status().as_u16(), code.as_deref(), &body);
+        Err(anyhow::Error::new(refusal).context(format!("{} refuses", self.host())))
+    }
+
+    fn run(
+        &self,
+        request: Builder,
+        body: impl ureq::AsSendBody + 'static,
+        patience: Duration,
+    ) -> Result<Response<Body>, ureq::Error> {
+        let request = self.agent.configure_request(request.body(body)?);
+        self.agent.run(request.timeout_recv_response(Some(patience)).build())
+    }
+
+    fn read(&self, answer: &mut Response<Body>) -> anyhow::Result<Value> {
+        let body = answer.body_mut().with_config().limit(BODY_LIMIT).read_to_vec();
+        let body = body.map_err(|error| self.explain(error))?;
+        if body.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&body).with_context(|| format!("{} did not answer with JSON", self.host()))
+    }
+
+    fn explain(&self, error: ureq::Error) -> anyhow::Error {
+        let host = self.host();
+        // TLS failures come as such or inside an I/O error.
+        let tls = match &error {
+            ureq::Error::Rustls(error) => Some(error),
+            ureq::Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()),
+            _ => None,
+        };
+        if let Some(rustls::Error::InvalidCertificate(reason)) = tls {
+            return anyhow!(
+                "the certificate of {host} is not trusted ({reason:?}); an emulator's authority is made anew unless it \
+                 has a state directory: name the server-ca.pem of the running one with --server-ca"
+            );
+        }
+        match error {
+            ureq::Error::Timeout(stage) => {
+                anyhow!("{host} did not answer in time ({stage}); {}", self.advice)
+            }
+            ureq::Error::HostNotFound => anyhow!("the name {host} can't be resolved; {}", self.advice),
+            ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                anyhow!("can't talk to {host}, nobody listens there: {}", self.advice)
+            }
+            ureq::Error::Io(error) => anyhow!("can't talk to {host}: {error}; {}", self.advice),
+            error => anyhow!("can't talk to {host}: {error}; {}", self.advice),
+        }
+    }
+}
+
+fn header(answer: &Response<Body>, name: &str) -> Option<String> {
+    answer.headers().get(name)?.to_str().ok().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entity_tags_are_quoted_as_each_service_wants_them() {
+        assert_eq!(Service::Dps.etag_header("\"6cdc\""), "\"6cdc\"");
+        assert_eq!(Service::Dps.etag_header("6cdc"), "\"6cdc\"");
+        assert_eq!(Service::Dps.etag_header("*"), "*");
+        assert_eq!(Service::Hub.etag_header("AAAA="), "\"AAAA=\"");
+        assert_eq!(Service::Hub.etag_header("*"), "\"*\"");
+    }
+
+    #[test]
+    fn identifiers_are_encoded_in_paths() {
+        assert_eq!(Call::get(&["devices", "a b/c:1"]).path, "/devices/a%20b%2Fc%3A1");
+    }
+}

@@ -1,0 +1,136 @@
+//! Which service is called: of a local emulator, found by its file, or one that `--login` names.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use ureq::tls::Certificate;
+
+use super::emulator_file::EmulatorFile;
+use super::output::OutputFormat;
+use super::service::client::{Client, Service};
+use super::service::connection_string::ConnectionString;
+
+/// Options of every command.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Target {
+    /// Connection string of a provisioning service or a hub, HostName=…;SharedAccessKeyName=…;SharedAccessKey=…, of Azure or of an emulator; @FILE reads it from a file.
+    #[arg(long, short = 'l', value_name = "CONNECTION STRING", global = true)]
+    login: Option<String>,
+    /// The --directory of the local emulator, which has an emulator.json.
+    #[arg(long, value_name = "DIRECTORY", default_value = ".", global = true)]
+    emulator: PathBuf,
+    /// Which hub of the emulator, where there are several.
+    #[arg(long, short = 'n', value_name = "NAME", global = true, conflicts_with = "login")]
+    hub_name: Option<String>,
+    /// The server-ca.pem of the emulator that --login names, where it is not the one of --emulator.
+    #[arg(long, value_name = "FILE.pem", global = true, requires = "login")]
+    server_ca: Option<PathBuf>,
+    /// How results are printed.
+    #[arg(long, short, value_enum, default_value_t, global = true)]
+    pub output: OutputFormat,
+}
+
+impl Target {
+    /// The provisioning service.
+    pub(crate) fn dps(&self) -> anyhow::Result<Client> {
+        self.client(Service::Dps)
+    }
+
+    /// The hub.
+    pub(crate) fn hub(&self) -> anyhow::Result<Client> {
+        self.client(Service::Hub)
+    }
+
+    /// The provisioning service, if it is an emulator's. `what` can't be had from Azure with a connection string, and
+    /// `instead` says how it is done there.
+    pub(crate) fn emulated_dps(&self, what: &str, instead: &str) -> anyhow::Result<Client> {
+        only_emulated(self.dps()?, what, instead)
+    }
+
+    /// The hub, if it is an emulator's.
+    pub(crate) fn emulated_hub(&self, what: &str, instead: &str) -> anyhow::Result<Client> {
+        only_emulated(self.hub()?, what, instead)
+    }
+
+    fn client(&self, service: Service) -> anyhow::Result<Client> {
+        match &self.login {
+            Some(login) => self.named(login, service),
+            None => self.local(service),
+        }
+    }
+
+    fn named(&self, login: &str, service: Service) -> anyhow::Result<Client> {
+        let from_file = login
+            .strip_prefix('@')
+            .map(|path| std::fs::read_to_string(path).with_context(|| format!("--login: can't read {path}")));
+        let from_file = from_file.transpose()?;
+        let connection = ConnectionString::parse(from_file.as_deref().unwrap_or(login)).context("--login")?;
+        match service {
+            Service::Dps if connection.names_hub() => {
+                bail!("--login names the hub {}; this needs the provisioning service", connection.host)
+            }
+            Service::Hub if connection.names_dps() => {
+                bail!("--login names the provisioning service {}; this needs a hub", connection.host)
+            }
+            _ => {}
+        }
+        let is_azure = connection.is_of_azure() && self.server_ca.is_none();
+        let roots = if let Some(path) = &self.server_ca {
+            let pem = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
+            certificates(&pem).with_context(|| format!("{} has no certificate", path.display()))?
+        } else if let (false, Some(file)) = (is_azure, EmulatorFile::load(&self.emulator)?) {
+            certificates(file.server_ca.as_bytes()).context("emulator.json has no certificate")?
+        } else {
+            system_roots()?
+        };
+        let advice = "check HostName in --login, and the network".to_owned();
+        Ok(Client::new(connection, is_azure, service, &roots, advice))
+    }
+
+    fn local(&self, service: Service) -> anyhow::Result<Client> {
+        let path = EmulatorFile::path(&self.emulator);
+        let Some(file) = EmulatorFile::load(&self.emulator)? else {
+            bail!(
+                "there is no {}: start `container-tracker emulator` there, or name its directory with --emulator, or a \
+                 service with --login",
+                path.display()
+            );
+        };
+        let entry = match service {
+            Service::Dps => &file.provisioning_service,
+            Service::Hub => file.hub(self.hub_name.as_deref())?,
+        };
+        let connection = ConnectionString::parse(&entry.connection_string)
+            .with_context(|| format!("{} is damaged", path.display()))?;
+        let roots = certificates(file.server_ca.as_bytes())
+            .with_context(|| format!("{} has no certificate", path.display()))?;
+        let advice = format!(
+            "does the emulator still run that wrote {}? Start it with `container-tracker emulator`",
+            path.display()
+        );
+        Ok(Client::new(connection, false, service, &roots, advice))
+    }
+}
+
+fn only_emulated(client: Client, what: &str, instead: &str) -> anyhow::Result<Client> {
+    if client.is_azure() {
+        bail!("{what} of Azure can't be had with a connection string over HTTPS; use `{instead}`");
+    }
+    Ok(client)
+}
+
+fn certificates(pem: &[u8]) -> anyhow::Result<Vec<Certificate<'static>>> {
+    let parsed: Vec<_> = rustls_pemfile::certs(&mut &pem[..]).collect::<Result<_, _>>()?;
+    if parsed.is_empty() {
+        bail!("no BEGIN CERTIFICATE");
+    }
+    Ok(parsed.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect())
+}
+
+fn system_roots() -> anyhow::Result<Vec<Certificate<'static>>> {
+    let roots = rustls_native_certs::load_native_certs().certs;
+    if roots.is_empty() {
+        bail!("the system's certificate store is empty: install ca-certificates");
+    }
+    Ok(roots.iter().map(|root| Certificate::from_der(root).to_owned()).collect())
+}

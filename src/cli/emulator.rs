@@ -1,0 +1,224 @@
+//! `container-tracker emulator`: the local Azure alone.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde_json::json;
+use tracker_emulator::{
+    AttestationMechanism, Emulator, EmulatorOptions, EnrollmentGroup, Event, InitialTwin, Subscription,
+    SubscriptionError, TelemetryMessage, TlsVersions,
+};
+
+use super::cloud::EmulatorFile;
+use super::terminal::{log, signals::asked_to_stop};
+use crate::lab::screen::Screen;
+
+/// Options of `emulator`.
+#[derive(Debug, clap::Args)]
+pub(super) struct EmulatorArgs {
+    /// Address to listen on. Only this computer can reach the default.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    listen: IpAddr,
+    /// TCP port of DPS and all hubs; 0 takes a free one. SDKs expect 8883.
+    #[arg(long, value_name = "PORT", default_value_t = tracker_protocol::MQTT_TLS_PORT)]
+    port: u16,
+    /// TCP port of the service side, REST over HTTPS; 0 takes a free one. By default 8443, and with --port 0 a free one.
+    #[arg(long, value_name = "PORT")]
+    service_port: Option<u16>,
+    /// ID scope of the DPS.
+    #[arg(long, value_name = "SCOPE", default_value = "0ne00000001")]
+    id_scope: String,
+    /// Name of a hub; repeat it for more. A name without a dot gets .azure-devices.net.
+    #[arg(long = "hub", value_name = "NAME", default_value = "hub-1")]
+    hubs: Vec<String>,
+    /// Enroll the devices whose certificates this root or intermediate CA has signed; repeat it for more CAs.
+    #[arg(long, value_name = "CA.pem")]
+    enroll: Vec<PathBuf>,
+    /// The initial twin of enrolled devices, as {"tags": {…}, "properties": {"desired": {…}}}.
+    #[arg(long, value_name = "FILE.json")]
+    initial_twin: Option<PathBuf>,
+    /// Where server-ca.pem is written, which devices must trust, and emulator.json, by which `cloud` finds the emulator.
+    #[arg(long, value_name = "DIRECTORY", default_value = ".")]
+    directory: PathBuf,
+    /// Keep certificates, enrollments, devices, twins and keys in this directory over a restart.
+    #[arg(long, value_name = "DIRECTORY")]
+    state_directory: Option<PathBuf>,
+    /// Print what service clients connect with: the connection string of every policy of DPS and hubs.
+    #[arg(long)]
+    print_connection_strings: bool,
+    /// Speak this version of TLS only. Azure's classic host names speak 1.2.
+    #[arg(long, value_name = "VERSION", value_parser = tls_version)]
+    tls: Option<TlsVersions>,
+    /// A further name or address in the server's certificate; repeat it for more.
+    #[arg(long, value_name = "NAME")]
+    server_name: Vec<String>,
+    /// Seconds that DPS asks devices to wait before they poll.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    retry_after: u64,
+    /// How much the log tells: error, warn, info, debug, or trace for every packet.
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    log: tracing::Level,
+    /// Print one JSON object a line, for scripts.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The port of the service side, where it is free to choose.
+const SERVICE_PORT: u16 = 8443;
+
+/// Runs the emulator until Ctrl-C.
+pub(super) fn run(args: EmulatorArgs) -> anyhow::Result<()> {
+    log::start(args.log);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no async runtime")?;
+    runtime.block_on(serve(args))
+}
+
+async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
+    let screen = Screen::new(args.json);
+    let initial_twin = args.initial_twin.as_ref().map(read_twin).transpose()?;
+    let free_or_usual = if args.port == 0 { 0 } else { SERVICE_PORT };
+    let mut server_names = args.server_name;
+    if !args.listen.is_loopback() && !args.listen.is_unspecified() {
+        // Under which service clients will know it.
+        server_names.push(args.listen.to_string());
+    }
+    let emulator = Emulator::start(EmulatorOptions {
+        listen_address: args.listen,
+        port: args.port,
+        service_port: Some(args.service_port.unwrap_or(free_or_usual)),
+        id_scope: args.id_scope,
+        hub_names: args.hubs,
+        retry_after: Duration::from_secs(args.retry_after),
+        tls: args.tls.unwrap_or_default(),
+        extra_server_names: server_names,
+        ca_directory: Some(args.directory.clone()),
+        state_directory: args.state_directory,
+        ..EmulatorOptions::default()
+    })
+    .await?;
+    let hubs = emulator.dps().hubs();
+    let names: Vec<&str> = hubs.iter().map(tracker_emulator::Hub::name).collect();
+    let text = format!(
+        "DPS with ID scope {} and {} listen on {}; devices must trust {}. Ctrl-C ends.",
+        emulator.id_scope(),
+        names.join(", "),
+        emulator.address(),
+        args.directory.join("server-ca.pem").display()
+    );
+    screen.note(
+        "emulator",
+        &text,
+        json!({"address": emulator.address().to_string(), "idScope": emulator.id_scope(), "hubs": names}),
+    );
+    for (index, path) in args.enroll.iter().enumerate() {
+        enroll(&emulator, index, path, initial_twin.clone())?;
+        screen.note(
+            "enrolled",
+            &format!("devices signed by {} are enrolled", path.display()),
+            json!({"ca": path}),
+        );
+    }
+    if args.print_connection_strings {
+        for string in emulator.connection_strings() {
+            screen.note("connectionString", &format!("{}\n{}", string.local, string.named), json!(string));
+        }
+    }
+    // Last, because whoever sees it may count on all of the above.
+    let file = EmulatorFile::of(&emulator);
+    if let Some(file) = &file {
+        file.save(&args.directory)?;
+        let text = format!(
+            "`container-tracker cloud …` works on it, in this directory or with --emulator {}",
+            args.directory.display()
+        );
+        screen.note("service", &text, json!({"file": EmulatorFile::path(&args.directory)}));
+    }
+    let mut events = emulator.events();
+    for hub in &hubs {
+        tokio::spawn(show_telemetry(hub.telemetry(), screen));
+    }
+    tokio::select! {
+        () = show_events(&mut events, screen) => {}
+        () = asked_to_stop() => {}
+    }
+    if let Some(file) = &file {
+        file.remove(&args.directory);
+    }
+    emulator.shutdown().await;
+    Ok(())
+}
+
+fn tls_version(text: &str) -> Result<TlsVersions, String> {
+    match text {
+        "1.2" => Ok(TlsVersions::Tls12),
+        "1.3" => Ok(TlsVersions::Tls13),
+        _ => Err("1.2 or 1.3; without this option, both".into()),
+    }
+}
+
+fn read_twin(path: &PathBuf) -> anyhow::Result<InitialTwin> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is no initial twin", path.display()))
+}
+
+/// The owner of the file has it at hand, which is proof enough of possession on a laptop.
+fn enroll(
+    emulator: &Emulator,
+    index: usize,
+    path: &PathBuf,
+    twin: Option<InitialTwin>,
+) -> anyhow::Result<()> {
+    let pem = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+    let name = format!("ca-{}", index + 1);
+    let group_id = format!("group-{}", index + 1);
+    let certificates = emulator.dps().certificates();
+    if let Ok(kept) = certificates.get(&name) {
+        // What a state directory has kept stays as its owner has made it since.
+        let (_, base64) = pem.split_once("-----BEGIN CERTIFICATE-----").unwrap_or_default();
+        let base64: String = base64.split("-----").next().unwrap_or_default().split_whitespace().collect();
+        if base64 != kept.certificate {
+            bail!(
+                "the state directory has another certificate than {} as {name}: delete {name} with \
+                 `container-tracker cloud certificate delete`, or use another state directory",
+                path.display()
+            );
+        }
+        if emulator.dps().enrollment_group(&group_id).is_ok() {
+            return Ok(());
+        }
+    } else {
+        certificates
+            .upload_verified(&name, &pem)
+            .with_context(|| format!("{} is not a CA certificate", path.display()))?;
+    }
+    let mut group = EnrollmentGroup::new(group_id, AttestationMechanism::ca_reference(name));
+    group.initial_twin = twin;
+    emulator.dps().create_enrollment_group(group)?;
+    Ok(())
+}
+
+async fn show_telemetry(mut telemetry: Subscription<TelemetryMessage>, screen: Screen) {
+    loop {
+        match telemetry.next().await {
+            Ok(message) => screen.telemetry(&message),
+            Err(SubscriptionError::Lagged(_)) => {}
+            Err(SubscriptionError::Closed) => return,
+        }
+    }
+}
+
+async fn show_events(events: &mut Subscription<Event>, screen: Screen) {
+    loop {
+        match events.next().await {
+            Ok(event) => {
+                let details = serde_json::to_value(&event.kind).unwrap_or_default();
+                screen.note("cloud", &event.kind.to_string(), json!({"detail": details}));
+            }
+            Err(SubscriptionError::Lagged(_)) => {}
+            Err(SubscriptionError::Closed) => return,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Signals that the service obeys: SIGTERM and Ctrl-C end it, SIGHUP has it take in its configuration anew.
+
+use std::io;
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Signal {
+    Stop,
+    Reload,
+}
+
+/// The signals of this process. None is missed while the last one is obeyed.
+#[cfg(unix)]
+pub(in crate::cli) struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    pub(in crate::cli) fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    pub(in crate::cli) async fn next(&mut self) -> Signal {
+        tokio::select! {
+            biased;
+            Some(()) = self.terminate.recv() => Signal::Stop,
+            Some(()) = self.interrupt.recv() => Signal::Stop,
+            Some(()) = self.hangup.recv() => Signal::Reload,
+            else => std::future::pending().await,
+        }
+    }
+}
+
+/// The signals of this process.
+#[cfg(not(unix))]
+pub(in crate::cli) struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    pub(in crate::cli) fn listen() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    pub(in crate::cli) async fn next(&mut self) -> Signal {
+        asked_to_stop().await;
+        Signal::Stop
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+#[cfg(any(feature = "lab", not(unix)))]
+pub(in crate::cli) async fn asked_to_stop() {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated => {}
+    }
+}

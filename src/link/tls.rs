@@ -1,0 +1,89 @@
+//! TLS as the agent uses it: the `ring` provider, TLS 1.2 and 1.3, the device's certificate, the agent's own clock.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::RootCertStore;
+use rustls::pki_types::UnixTime;
+use rustls::sign::SingleCertAndKey;
+use rustls::time_provider::TimeProvider;
+
+use crate::identity::Identity;
+use crate::link::stage::Tls;
+use crate::platform::clock::Clock;
+
+/// Why the roots for server certificates can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RootsError {
+    /// The file can't be read.
+    #[error("can't read the root certificates {path}: {source}; check connection.roots")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is no root to be found.
+    #[error("{place} has no root certificate to check servers against; {mend}")]
+    Empty {
+        /// The file or the system's store.
+        place: String,
+        /// What to do.
+        mend: &'static str,
+    },
+}
+
+/// The root certificates that the certificates of DPS, hub or gateway must lead to: those of `file`, or else of the
+/// operating system.
+pub fn roots(file: Option<&Path>) -> Result<RootCertStore, RootsError> {
+    let mut store = RootCertStore::empty();
+    let Some(path) = file else {
+        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if store.is_empty() {
+            let place = "the system's certificate store".into();
+            return Err(RootsError::Empty {
+                place,
+                mend: "install ca-certificates, or name a file as connection.roots",
+            });
+        }
+        return Ok(store);
+    };
+    let read = |source| RootsError::Read { path: path.into(), source };
+    let mut reader = BufReader::new(File::open(path).map_err(read)?);
+    let certificates = rustls_pemfile::certs(&mut reader).collect::<Result<Vec<_>, _>>().map_err(read)?;
+    store.add_parsable_certificates(certificates);
+    if store.is_empty() {
+        let mend = "connection.roots must be a PEM file with DigiCert Global Root G2, or the CA of your emulator or gateway";
+        return Err(RootsError::Empty { place: path.display().to_string(), mend });
+    }
+    Ok(store)
+}
+
+/// A TLS client that shows the device's certificate. One configuration serves DPS and hub, so that reconnects can
+/// resume their sessions.
+pub fn client_config(
+    roots: RootCertStore,
+    identity: &Identity,
+    clock: Arc<dyn Clock>,
+) -> Result<Tls, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_details(provider, Arc::new(TlsTime(clock)))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified_key.clone())));
+    Ok(Tls::new(config))
+}
+
+/// Certificates are judged by the agent's clock, which may know better than the system's.
+#[derive(Debug)]
+struct TlsTime(Arc<dyn Clock>);
+
+impl TimeProvider for TlsTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        let seconds = self.0.certificate_time()?.timestamp();
+        Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(u64::try_from(seconds).ok()?)))
+    }
+}

@@ -1,0 +1,8 @@
+//! What the program stands on: the clock, files that survive a power cut, the network's word, systemd, and whether every
+//! essential task makes progress.
+
+pub mod clock;
+pub mod heartbeat;
+pub mod network;
+pub mod notify;
+pub mod state_file;

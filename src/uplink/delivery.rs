@@ -1,0 +1,315 @@
+//! How readings become messages: one each, or several in one where that saves.
+//!
+//! IoT Hub bills in blocks of 4 KB, and every message has a topic with its properties; a backlog of readings of some
+//! 250 bytes is therefore sent as JSON arrays that stay within one block.
+
+use std::io::Write;
+
+use flate2::write::GzEncoder;
+use flate2::{Compression, Crc};
+use tracker_protocol::hub::DeviceTopic;
+use tracker_protocol::{PropertyBag, Publish};
+
+use crate::config::DeliveryMode;
+use crate::journal::{Entry, Lease};
+use crate::platform::clock::rfc3339;
+
+/// A hub bills messages in blocks of so many bytes, properties included.
+const BLOCK: usize = 4096;
+/// Room for the properties of a batch.
+const PROPERTIES: usize = 160;
+/// Most readings in one message, however well they compress.
+const MOST: usize = 100;
+/// Bytes of a reading without a position, with the comma after it: no more of them than this makes fit in a block.
+const LEAST_READING: usize = 200;
+/// Readings with a position that fit in a block once they are compressed, roughly.
+const USUAL_COMPRESSED: usize = MOST / 2;
+
+/// How many readings to lease when there is room for `messages`.
+pub fn readings(mode: DeliveryMode, messages: usize) -> usize {
+    match mode {
+        DeliveryMode { batch_backlog: false, .. } => messages,
+        DeliveryMode { gzip: false, .. } => messages * (BLOCK / LEAST_READING),
+        DeliveryMode { gzip: true, .. } => messages * USUAL_COMPRESSED,
+    }
+}
+
+/// A message, and the readings that its acknowledgement acknowledges.
+#[derive(Debug)]
+pub struct Message {
+    /// Sequence numbers.
+    pub seqs: Vec<u64>,
+    /// What goes out.
+    pub publish: Publish,
+}
+
+/// The messages for a lease: the newest reading by itself, the backlog as `mode` says.
+pub fn messages(lease: Lease, device_id: &str, mode: DeliveryMode) -> Vec<Message> {
+    let mut messages: Vec<Message> = lease.newest.iter().map(|entry| single(entry, device_id)).collect();
+    if !mode.batch_backlog {
+        messages.extend(lease.backlog.iter().map(|entry| single(entry, device_id)));
+        return messages;
+    }
+    let mut batch = Batch::default();
+    for entry in lease.backlog {
+        // An alert is a property of its message, for routing; it must not be hidden in a batch.
+        if !entry.alerts.is_empty() {
+            messages.push(single(&entry, device_id));
+            continue;
+        }
+        let body = body(&entry);
+        if !batch.takes(&body, mode.gzip) {
+            std::mem::take(&mut batch).finish(device_id, mode.gzip, &mut messages);
+        }
+        batch.push(entry, body);
+    }
+    batch.finish(device_id, mode.gzip, &mut messages);
+    messages
+}
+
+/// One reading, one message.
+fn single(entry: &Entry, device_id: &str) -> Message {
+    let mut properties = properties(&entry.message_id, "utf-8");
+    if let Some(time) = entry.time {
+        properties = properties.with(PropertyBag::CREATION_TIME, rfc3339(time));
+    }
+    if !entry.alerts.is_empty() {
+        properties = properties.with("alert", entry.alerts.join(","));
+    }
+    Message { seqs: vec![entry.seq], publish: publish(device_id, properties, body(entry)) }
+}
+
+fn properties(message_id: &str, encoding: &str) -> PropertyBag {
+    PropertyBag::new()
+        .with(PropertyBag::MESSAGE_ID, message_id)
+        .with(PropertyBag::CONTENT_TYPE, "application/json")
+        .with(PropertyBag::CONTENT_ENCODING, encoding)
+}
+
+fn publish(device_id: &str, properties: PropertyBag, payload: Vec<u8>) -> Publish {
+    let topic = DeviceTopic::Telemetry { device_id: device_id.into(), properties };
+    Publish { topic: topic.to_string(), payload }
+}
+
+/// The JSON object of a reading: its fields, its time or that it has none, its sequence number.
+fn body(entry: &Entry) -> Vec<u8> {
+    let fields = entry.fields.trim_end().strip_suffix('}').unwrap_or("{");
+    let comma = if fields.ends_with('{') { "" } else { "," };
+    let time = match entry.time {
+        Some(time) => format!("\"time\":\"{}\"", rfc3339(time)),
+        None => format!("\"timeUnknown\":true,\"uptime\":{:.3}", entry.uptime_s),
+    };
+    format!("{fields}{comma}{time},\"seq\":{}}}", entry.seq).into_bytes()
+}
+
+/// Readings that will share a message of one billing block.
+#[derive(Default)]
+struct Batch {
+    entries: Vec<(Entry, Vec<u8>)>,
+    /// Of all bodies and the commas between them.
+    length: usize,
+}
+
+impl Batch {
+    fn takes(&self, body: &[u8], gzip: bool) -> bool {
+        let length = self.length + body.len() + 2;
+        // How well it compresses is known only at the end; readings of one voyage shrink to less than a third.
+        let estimate = if gzip { length / 3 } else { length };
+        self.entries.is_empty() || (self.entries.len() < MOST && estimate + PROPERTIES <= BLOCK)
+    }
+
+    fn push(&mut self, entry: Entry, body: Vec<u8>) {
+        self.length += body.len() + 1;
+        self.entries.push((entry, body));
+    }
+
+    /// Makes a message of it; several, where it compresses worse than estimated.
+    fn finish(mut self, device_id: &str, gzip: bool, messages: &mut Vec<Message>) {
+        if let [(entry, _)] = self.entries.as_slice() {
+            messages.push(single(entry, device_id));
+        }
+        if self.entries.len() < 2 {
+            return;
+        }
+        let array = self.array();
+        let compressed = if gzip { compress(&array) } else { None };
+        let encoding = if compressed.is_some() { "gzip" } else { "utf-8" };
+        let payload = compressed.unwrap_or(array);
+        if payload.len() + PROPERTIES > BLOCK {
+            let rest = self.entries.split_off(self.entries.len() / 2);
+            for half in [self.entries, rest] {
+                Self { entries: half, length: 0 }.finish(device_id, gzip, messages);
+            }
+            return;
+        }
+        let properties = properties(&self.message_id(), encoding);
+        let seqs = self.entries.iter().map(|(entry, _)| entry.seq).collect();
+        messages.push(Message { seqs, publish: publish(device_id, properties, payload) });
+    }
+
+    fn array(&self) -> Vec<u8> {
+        let bodies: Vec<&[u8]> = self.entries.iter().map(|(_, body)| body.as_slice()).collect();
+        [b"[".as_slice(), &bodies.join(&b','), b"]"].concat()
+    }
+
+    /// First and last say where to look, the checksum over all tells apart batches that differ only between them: a
+    /// consumer that drops messages by their ID must not drop a reading with them.
+    fn message_id(&self) -> String {
+        let mut checksum = Crc::new();
+        for (entry, _) in &self.entries {
+            checksum.update(entry.message_id.as_bytes());
+        }
+        let first = self.entries.first().map_or("", |(entry, _)| &entry.message_id);
+        let last = self.entries.last().map_or(0, |(entry, _)| entry.seq);
+        format!("{first}-{last}-{:08x}", checksum.sum())
+    }
+}
+
+fn compress(plain: &[u8]) -> Option<Vec<u8>> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(plain).ok()?;
+    gzip.finish().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::io::Read;
+
+    use chrono::DateTime;
+    use flate2::read::GzDecoder;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Noisier than any sensor: what is hard to compress is what the estimate could be wrong about.
+    fn entry() -> impl Strategy<Value = Entry> {
+        let numbers =
+            (-40.0..85.0_f64, 0.0..100.0_f64, 300.0..1100.0_f64, -90.0..90.0_f64, -180.0..180.0_f64);
+        (numbers, any::<u32>(), 0..20_u8, any::<bool>()).prop_map(|((t, h, p, lat, lon), n, alert, timed)| {
+            let round = |value: f64, scale: f64| (value * scale).round() / scale;
+            let fields = json!({
+                "temperature": round(t, 100.0), "humidity": round(h, 100.0), "pressure": round(p, 100.0),
+                "location": {"lat": round(lat, 1e7), "lon": round(lon, 1e7), "alt": f64::from(n % 4000) / 10.0},
+                "speed": f64::from(n % 9000) / 100.0, "course": f64::from(n % 3600) / 10.0, "fix": "gps",
+                "satellites": n % 24, "hdop": f64::from(n % 900) / 100.0,
+            });
+            let fields = fields.to_string();
+            Entry {
+                seq: 0,
+                message_id: String::new(),
+                time: timed.then(|| DateTime::from_timestamp_millis(1_780_000_000_000 + i64::from(n)).unwrap()),
+                uptime_s: f64::from(n) / 1000.0,
+                fields,
+                alerts: if alert == 0 { vec!["temperatureHigh".into()] } else { Vec::new() },
+            }
+        })
+    }
+
+    fn numbered(mut entries: Vec<Entry>) -> Vec<Entry> {
+        for (entry, seq) in entries.iter_mut().zip(28_000_000_000_u64..) {
+            entry.seq = seq;
+            entry.message_id = format!("89abcdef-{seq}");
+        }
+        entries
+    }
+
+    fn bodies(message: &Message) -> Vec<Value> {
+        let mut plain = message.publish.payload.clone();
+        if message.publish.topic.contains("ce=gzip") {
+            plain.clear();
+            GzDecoder::new(message.publish.payload.as_slice()).read_to_end(&mut plain).unwrap();
+        }
+        match serde_json::from_slice(&plain).unwrap() {
+            Value::Array(readings) => readings,
+            reading => vec![reading],
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+        #[test]
+        fn messages_stay_in_a_block_and_carry_every_reading_once(
+            entries in prop::collection::vec(entry(), 0..300), gzip: bool, batch_backlog: bool,
+        ) {
+            let backlog = numbered(entries);
+            let all = messages(
+                Lease { newest: None, backlog: backlog.clone() },
+                "sensor-thl-001",
+                DeliveryMode { batch_backlog, gzip },
+            );
+            let mut seqs = Vec::new();
+            for message in &all {
+                let topic = &message.publish.topic;
+                let properties = topic.split_once("events/").unwrap().1;
+                prop_assert!(properties.len() + message.publish.payload.len() <= BLOCK);
+                let bodies = bodies(message);
+                let carried: Vec<u64> = bodies.iter().map(|body| body["seq"].as_u64().unwrap()).collect();
+                prop_assert_eq!(&carried, &message.seqs);
+                prop_assert!(carried.len() == 1 || !topic.contains("alert="));
+                let most = if batch_backlog { MOST } else { 1 };
+                prop_assert!(carried.len() <= most);
+                seqs.extend(carried);
+            }
+            let alerts = all.iter().filter(|message| message.publish.topic.contains("alert=temperatureHigh")).count();
+            prop_assert_eq!(alerts, backlog.iter().filter(|entry| !entry.alerts.is_empty()).count());
+            seqs.sort_unstable();
+            prop_assert_eq!(seqs, backlog.iter().map(|entry| entry.seq).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn batches_with_other_readings_have_other_ids(
+            entries in prop::collection::vec(entry(), 8), without in 1..7_usize,
+        ) {
+            let mut entries = numbered(entries);
+            for entry in &mut entries {
+                entry.alerts.clear();
+            }
+            let topics = |entries: &[Entry]| -> BTreeSet<String> {
+                let lease = Lease { newest: None, backlog: entries.to_vec() };
+                messages(lease, "d", DeliveryMode { batch_backlog: true, gzip: false })
+                    .into_iter().map(|message| message.publish.topic).collect()
+            };
+            let whole = topics(&entries);
+            prop_assert_eq!(&whole, &topics(&entries), "the same readings, the same IDs");
+            entries.remove(without);
+            prop_assert!(whole.is_disjoint(&topics(&entries)));
+        }
+    }
+
+    #[test]
+    fn realistic_readings_fill_a_block_and_a_lone_one_is_no_array() {
+        let fields = |n: u32| {
+            let value = json!({
+                "temperature": 4.0 + f64::from(n % 50) / 100.0, "humidity": 80.0 + f64::from(n % 90) / 100.0,
+                "pressure": 1013.0 + f64::from(n % 100) / 100.0, "fix": "gps", "satellites": 9, "hdop": 0.9,
+                "location": {"lat": 52.0 + f64::from(n) / 1e4, "lon": 4.0 + f64::from(n) / 1e4, "alt": 3.5},
+                "speed": 12.3, "course": 271.4,
+            });
+            value.to_string()
+        };
+        let time = |n: u32| DateTime::from_timestamp(1_780_000_000 + 60 * i64::from(n), 0);
+        let entries = (0..200).map(|n| Entry {
+            seq: 0,
+            message_id: String::new(),
+            time: time(n),
+            uptime_s: 0.0,
+            fields: fields(n),
+            alerts: Vec::new(),
+        });
+        let entries = numbered(entries.collect());
+        let count = |gzip| {
+            let lease = Lease { newest: None, backlog: entries.clone() };
+            messages(lease, "d", DeliveryMode { batch_backlog: true, gzip }).len()
+        };
+        let (plain, gzip) = (count(false), count(true));
+        assert!(plain <= 200 / 14 + 1 && gzip <= 200 / 45 + 1, "{plain} {gzip}");
+        let lease = Lease { newest: None, backlog: entries[..1].to_vec() };
+        let lone = messages(lease, "d", DeliveryMode::default());
+        assert!(
+            lone[0].publish.payload.starts_with(b"{")
+                && lone[0].publish.topic.contains(&entries[0].message_id)
+        );
+    }
+}

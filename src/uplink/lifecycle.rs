@@ -1,0 +1,455 @@
+//! Where the device stands between power-up and telemetry, and what it does next: a pure function of (time, event).
+//!
+//! | state | leaves when | goes to |
+//! |---|---|---|
+//! | registering | assigned | connecting |
+//! | | disabled, 401, 404, failed | refused |
+//! | | 429, 5xx, network | registering, after the service's retry-after or backoff |
+//! | connecting | CONNACK 0 | online |
+//! | | refused for identity | registering |
+//! | | network, TLS, CONNACK 3 | connecting, with backoff; after long with answers that are none, registering |
+//! | online | link lost | connecting, with backoff unless the spell was stable |
+//! | refused | a long wait, a changed certificate, an operator's word | registering |
+//!
+//! Attempts an hour, the mean once the waits have grown and the busiest hour of a hundred days (`tests/faults_time.rs`):
+//!
+//! | | mean | busiest |
+//! |---|---|---|
+//! | refused: DPS | 2 | 8 |
+//! | DPS fails, throttles, can't be reached: DPS | 12 | 25 |
+//! | the hub can't be reached, refuses, is ill, drops the device within a minute: hub | 12 | 25 |
+//! | the hub refuses a device that DPS has assigned to it: DPS | 12 | 25 |
+//! | the hub answers, but is ill: DPS | 2 | 4 |
+//! | the hub is lost after just over a minute, again and again: hub | 60 | 60 |
+//! | the kernel says every few seconds that a link is up: hub | 16 | 32 |
+
+use std::time::Duration;
+
+use tracker_protocol::Backoff;
+use tracker_protocol::dps::Outcome;
+
+use crate::event::Loss;
+use crate::link::timing::Timing;
+use crate::link::{LinkError, LinkErrorKind};
+use crate::status::State;
+use crate::uplink::assignment::Assignment;
+
+/// So many short connections in a row, cut by the other side: another client uses the same identity.
+const TAKEN_OVER: u32 = 3;
+
+/// A network that comes up wakes a waiting device at most so often at first; half as often with every wake that brought no
+/// good spell, until it is as rarely as [`WAKE_AT_LEAST_EVERY`].
+const WAKE_AT_MOST_EVERY: Duration = Duration::from_secs(30);
+const WAKE_AT_LEAST_EVERY: Duration = Duration::from_secs(600);
+
+/// What to do, and not before when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Next {
+    /// The deed.
+    pub action: Action,
+    /// Not before this time.
+    pub at: Duration,
+}
+
+/// A deed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Ask DPS.
+    Register,
+    /// Connect to the assigned hub.
+    Connect(Assignment),
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub struct Lifecycle {
+    timing: Timing,
+    state: State,
+    assignment: Option<Assignment>,
+    not_before: Duration,
+    dps: Backoff,
+    hub: Backoff,
+    refused: Backoff,
+    /// Attempts answered by something that is no healthy hub, and since when.
+    answered: u32,
+    answered_since: Duration,
+    online_since: Duration,
+    short_spells: u32,
+    /// The last failure was the network's, not the service's.
+    waits_for_network: bool,
+    woken_at: Duration,
+    /// Wakes since the last good spell.
+    wakes: u32,
+    /// The hub refused our identity after DPS had just assigned us to it.
+    just_assigned: bool,
+}
+
+impl Lifecycle {
+    /// A device that begins with the assignment it stored, if any, after a first wait that spreads a fleet.
+    pub fn new(timing: Timing, assignment: Option<Assignment>, first_wait: Duration) -> Self {
+        Self {
+            state: if assignment.is_some() { State::Connecting } else { State::Registering },
+            assignment,
+            not_before: first_wait,
+            dps: Backoff::new(timing.attempts),
+            hub: Backoff::new(timing.attempts),
+            refused: Backoff::new(timing.refused),
+            answered: 0,
+            answered_since: Duration::ZERO,
+            online_since: Duration::ZERO,
+            short_spells: 0,
+            waits_for_network: false,
+            woken_at: Duration::ZERO,
+            wakes: 0,
+            just_assigned: false,
+            timing,
+        }
+    }
+
+    /// Where the device stands.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The hub it belongs to, as far as it knows.
+    pub fn assignment(&self) -> Option<&Assignment> {
+        self.assignment.as_ref()
+    }
+
+    /// What to do next.
+    pub fn next(&self) -> Next {
+        let action = match (&self.state, &self.assignment) {
+            (State::Connecting | State::Online, Some(assignment)) => Action::Connect(assignment.clone()),
+            _ => Action::Register,
+        };
+        Next { action, at: self.not_before }
+    }
+
+    /// DPS was asked and this came of it. Returns the assignment when there is a new one.
+    pub fn registered(
+        &mut self,
+        now: Duration,
+        jitter: f64,
+        outcome: Result<Outcome, LinkError>,
+        assign: impl FnOnce(tracker_protocol::dps::Assignment) -> Assignment,
+    ) -> Option<&Assignment> {
+        self.waits_for_network = outcome.as_ref().is_err_and(|error| error.kind != LinkErrorKind::Identity);
+        match outcome {
+            Ok(Outcome::Assigned(assigned)) => {
+                self.dps.reset();
+                self.refused.reset();
+                self.answered = 0;
+                self.state = State::Connecting;
+                // A hub that refuses what DPS has just assigned is given time to hear of it.
+                self.not_before = if self.just_assigned { now + self.hub.failed(now, jitter) } else { now };
+                self.just_assigned = true;
+                Some(self.assignment.insert(assign(assigned)))
+            }
+            Ok(Outcome::Refused(_)) => {
+                self.state = State::Refused;
+                self.assignment = None;
+                self.just_assigned = false;
+                self.not_before = now + self.refused.failed(now, jitter);
+                None
+            }
+            Ok(Outcome::TryLater { retry_after, .. }) => {
+                self.register_later(now, jitter, retry_after);
+                None
+            }
+            Err(_) => {
+                self.register_later(now, jitter, None);
+                None
+            }
+        }
+    }
+
+    fn register_later(&mut self, now: Duration, jitter: f64, retry_after: Option<Duration>) {
+        let backoff = self.dps.failed(now, jitter);
+        let wait = match retry_after {
+            // Never sooner than asked, and not all devices at once.
+            Some(asked) => backoff.max(asked + (asked / 4).max(Duration::from_secs(1)).mul_f64(jitter)),
+            None => backoff,
+        };
+        self.not_before = now + wait;
+        // The hub is tried again meanwhile if there is one: DPS was asked on suspicion only.
+        self.state = if self.assignment.is_some() { State::Connecting } else { State::Registering };
+    }
+
+    /// The hub has accepted the device.
+    pub fn connected(&mut self, now: Duration) {
+        self.state = State::Online;
+        self.online_since = now;
+        self.answered = 0;
+        self.just_assigned = false;
+        self.hub.connected(now);
+    }
+
+    /// Whether DPS has assigned the device to its hub since it was last there.
+    pub fn is_just_assigned(&self) -> bool {
+        self.just_assigned
+    }
+
+    /// The hub could not be connected to.
+    pub fn connect_failed(&mut self, now: Duration, jitter: f64, error: &LinkError) {
+        self.waits_for_network = error.kind != LinkErrorKind::Identity;
+        match error.kind {
+            LinkErrorKind::Identity => self.identity_refused(now),
+            LinkErrorKind::Answered => {
+                if self.answered == 0 {
+                    self.answered_since = now;
+                }
+                self.answered += 1;
+                self.not_before = now + self.hub.failed(now, jitter);
+                if self.answered >= self.timing.hub_gone_attempts
+                    && now.saturating_sub(self.answered_since) >= self.timing.hub_gone_after
+                {
+                    self.answered = 0;
+                    self.state = State::Registering;
+                }
+            }
+            LinkErrorKind::Outage | LinkErrorKind::Closed => {
+                self.answered = 0;
+                self.not_before = now + self.hub.failed(now, jitter);
+            }
+        }
+    }
+
+    /// The hub does not know this device (any more): DPS must say where it belongs.
+    fn identity_refused(&mut self, now: Duration) {
+        self.state = State::Registering;
+        self.assignment = None;
+        self.not_before = now;
+    }
+
+    /// The connection to the hub is gone.
+    pub fn lost(&mut self, now: Duration, jitter: f64, kind: LinkErrorKind) -> Loss {
+        self.state = State::Connecting;
+        self.waits_for_network = true;
+        let short = now.saturating_sub(self.online_since) < self.timing.short_spell;
+        // A network that fails looks different: nobody says goodbye.
+        match (short, kind) {
+            (true, LinkErrorKind::Closed) => self.short_spells += 1,
+            (true, _) => {}
+            (false, _) => {
+                self.short_spells = 0;
+                self.wakes = 0;
+            }
+        }
+        let wait = self.hub.failed(now, jitter);
+        // The first loss after a good spell is retried at once, with a second of jitter for the fleet's sake.
+        let wait = if self.hub.failures() == 1 { Duration::from_secs(1).mul_f64(jitter) } else { wait };
+        self.not_before = now + wait;
+        if self.short_spells >= TAKEN_OVER { Loss::TakenOver } else { Loss::Ordinary }
+    }
+
+    /// The network is up again: what only it delayed is tried soon, within `jitter` × 2 s for the fleet's sake. The
+    /// backoff goes on where it stands, and a link that flaps wakes the device ever more rarely.
+    pub fn network_up(&mut self, now: Duration, jitter: f64) {
+        let rarely = WAKE_AT_MOST_EVERY * 2_u32.saturating_pow(self.wakes.saturating_sub(1).min(8));
+        if self.waits_for_network
+            && (self.wakes == 0 || now >= self.woken_at + rarely.min(WAKE_AT_LEAST_EVERY))
+        {
+            self.woken_at = now;
+            self.wakes += 1;
+            self.not_before = self.not_before.min(now + Duration::from_secs(2).mul_f64(jitter));
+        }
+    }
+
+    /// There is news that makes an attempt worthwhile now: a certificate was replaced, an operator asks.
+    pub fn nudge(&mut self, now: Duration) {
+        self.not_before = self.not_before.min(now);
+        self.dps.reset();
+        self.hub.reset();
+        self.refused.reset();
+        if self.state == State::Refused {
+            self.state = State::Registering;
+        }
+    }
+
+    /// The assignment no longer holds (another certificate, another ID scope): DPS is asked.
+    pub fn forget_assignment(&mut self, now: Duration) {
+        self.assignment = None;
+        self.state = State::Registering;
+        self.nudge(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracker_protocol::dps::{Refusal, RefusalKind};
+
+    fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn assignment() -> Assignment {
+        Assignment {
+            hub: "h".into(),
+            device_id: "d".into(),
+            thumbprint: "t".into(),
+            id_scope: "s".into(),
+            dps_host: "g".into(),
+        }
+    }
+
+    fn error(kind: LinkErrorKind) -> LinkError {
+        LinkError { kind, why: String::new() }
+    }
+
+    fn assigned() -> Result<Outcome, LinkError> {
+        Ok(Outcome::Assigned(tracker_protocol::dps::Assignment {
+            hub: "h".into(),
+            device_id: "d".into(),
+            substatus: None,
+            payload: None,
+        }))
+    }
+
+    fn refused() -> Result<Outcome, LinkError> {
+        Ok(Outcome::Refused(Refusal { kind: RefusalKind::Disabled, code: 0, message: String::new() }))
+    }
+
+    fn online() -> Lifecycle {
+        let mut life = Lifecycle::new(Timing::default(), Some(assignment()), secs(0));
+        life.connected(secs(0));
+        life
+    }
+
+    #[test]
+    fn a_stored_assignment_costs_no_dps_call() {
+        assert_eq!(
+            Lifecycle::new(Timing::default(), Some(assignment()), secs(3)).next(),
+            Next { action: Action::Connect(assignment()), at: secs(3) }
+        );
+        assert_eq!(Lifecycle::new(Timing::default(), None, secs(0)).next().action, Action::Register);
+    }
+
+    #[test]
+    fn an_identity_refused_by_the_hub_leads_to_dps_at_once() {
+        let mut life = online();
+        life.lost(secs(100), 0.5, LinkErrorKind::Outage);
+        life.connect_failed(secs(101), 0.5, &error(LinkErrorKind::Identity));
+        assert_eq!(life.next(), Next { action: Action::Register, at: secs(101) });
+        life.registered(secs(102), 0.5, assigned(), |_| assignment());
+        assert_eq!(life.next(), Next { action: Action::Connect(assignment()), at: secs(102) });
+        // Refused again by the hub just assigned: no tight circle.
+        life.connect_failed(secs(103), 0.5, &error(LinkErrorKind::Identity));
+        life.registered(secs(104), 0.5, assigned(), |_| assignment());
+        assert!(life.next().at > secs(105), "{:?}", life.next());
+    }
+
+    #[test]
+    fn an_outage_never_leads_to_dps() {
+        let mut life = online();
+        let mut now = secs(1000);
+        life.lost(now, 0.9, LinkErrorKind::Outage);
+        for _ in 0..500 {
+            now = life.next().at;
+            assert_eq!(life.next().action, Action::Connect(assignment()));
+            life.connect_failed(now, 0.9, &error(LinkErrorKind::Outage));
+        }
+        assert!(now > secs(86_400), "half a thousand attempts take more than a day: {now:?}");
+    }
+
+    #[test]
+    fn a_hub_that_answers_nonsense_for_long_leads_to_dps() {
+        let mut life = online();
+        life.lost(secs(1000), 0.5, LinkErrorKind::Outage);
+        let mut attempts = 0;
+        while matches!(life.next().action, Action::Connect(_)) {
+            life.connect_failed(life.next().at, 0.5, &error(LinkErrorKind::Answered));
+            attempts += 1;
+        }
+        assert!(attempts >= 10 && life.next().at >= secs(1000 + 900), "{attempts} {:?}", life.next());
+        // DPS can't be reached either: it is an outage, and the old hub is tried again.
+        life.registered(life.next().at, 0.5, Err(error(LinkErrorKind::Outage)), |_| assignment());
+        assert_eq!(life.next().action, Action::Connect(assignment()));
+    }
+
+    #[test]
+    fn a_refused_device_asks_rarely_and_an_operator_wakes_it() {
+        let mut life = Lifecycle::new(Timing::default(), None, secs(0));
+        let mut requests = 0;
+        let mut now = secs(0);
+        // The shortest waits that chance can give.
+        while now < secs(24 * 3600) {
+            life.registered(now, 0.0, refused(), |_| assignment());
+            assert_eq!(life.state(), State::Refused);
+            requests += 1;
+            now = life.next().at;
+        }
+        assert!(requests <= 24 * 12 + 1, "{requests} requests a day");
+        life.nudge(now);
+        assert_eq!(life.next(), Next { action: Action::Register, at: now });
+    }
+
+    #[test]
+    fn retry_after_is_obeyed() {
+        let mut life = Lifecycle::new(Timing::default(), None, secs(0));
+        let later = Outcome::TryLater { retry_after: Some(secs(120)), why: String::new() };
+        life.registered(secs(10), 0.0, Ok(later.clone()), |_| assignment());
+        assert_eq!(life.next(), Next { action: Action::Register, at: secs(130) });
+        life.registered(secs(130), 1.0, Ok(later), |_| assignment());
+        assert_eq!(life.next().at, secs(130 + 150));
+    }
+
+    #[test]
+    fn a_takeover_is_recognised_and_backed_off() {
+        let mut life = online();
+        let mut now = secs(10_000);
+        life.connected(now);
+        let mut losses = Vec::new();
+        let mut waits = Vec::new();
+        for _ in 0..8 {
+            losses.push(life.lost(now + secs(2), 0.99, LinkErrorKind::Closed));
+            waits.push(life.next().at - now);
+            now = life.next().at;
+            life.connected(now);
+        }
+        assert_eq!(losses[..2], [Loss::Ordinary; 2]);
+        assert_eq!(losses[2..], [Loss::TakenOver; 6]);
+        assert!(waits[7] > secs(300), "{waits:?}");
+        assert_eq!(life.lost(now + secs(3600), 0.5, LinkErrorKind::Outage), Loss::Ordinary);
+    }
+
+    #[test]
+    fn a_network_that_fails_again_and_again_is_no_takeover() {
+        let mut life = online();
+        let mut now = secs(10_000);
+        for _ in 0..8 {
+            assert_eq!(life.lost(now + secs(2), 0.5, LinkErrorKind::Outage), Loss::Ordinary);
+            now = life.next().at;
+            life.connected(now);
+        }
+    }
+
+    #[test]
+    fn a_network_that_returns_wakes_a_waiting_device_but_not_a_throttled_one() {
+        let mut life = online();
+        life.lost(secs(1000), 0.5, LinkErrorKind::Outage);
+        for _ in 0..8 {
+            life.connect_failed(life.next().at, 0.99, &error(LinkErrorKind::Outage));
+        }
+        let later = life.next().at;
+        life.network_up(later - secs(300), 0.5);
+        assert_eq!(life.next().at, later - secs(299));
+        life.connect_failed(later - secs(298), 0.99, &error(LinkErrorKind::Outage));
+        let again = life.next().at;
+        life.network_up(later - secs(290), 0.5);
+        assert_eq!(life.next().at, again, "a link that flaps does not wake it each time");
+
+        let mut throttled = Lifecycle::new(Timing::default(), None, secs(0));
+        let later = Outcome::TryLater { retry_after: Some(secs(500)), why: String::new() };
+        throttled.registered(secs(100), 0.0, Ok(later), |_| assignment());
+        throttled.network_up(secs(200), 0.0);
+        assert_eq!(throttled.next().at, secs(600));
+    }
+
+    #[test]
+    fn a_link_lost_after_a_good_spell_is_tried_again_at_once() {
+        let mut life = online();
+        life.lost(secs(3600), 0.5, LinkErrorKind::Outage);
+        assert!(life.next().at <= secs(3601), "{:?}", life.next());
+    }
+}

@@ -1,0 +1,323 @@
+//! Keeps the device connected: asks DPS, connects to the hub, begins again, for ever.
+
+pub mod assignment;
+pub mod delivery;
+pub mod lifecycle;
+pub mod methods;
+pub mod provisioner;
+pub mod session;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracker_protocol::dps::Outcome;
+
+use crate::config::Config;
+use crate::event::{Event, Events, Loss};
+use crate::identity::Identity;
+use crate::link::stage::Tls;
+use crate::link::timing::Timing;
+use crate::link::tls;
+use crate::link::{Link, LinkError, LinkErrorKind, LinkOptions};
+use crate::platform::network;
+use crate::status::Connection;
+use crate::uplink::assignment::{Assignment, AssignmentFile};
+use crate::uplink::lifecycle::{Action, Lifecycle};
+use crate::uplink::session::{Kept, Session};
+
+/// How often the clock is looked at while it does not know the time.
+const LOOK_FOR_TIME: Duration = Duration::from_secs(1);
+
+/// The uplink of one device.
+pub struct Uplink {
+    config: Config,
+    timing: Timing,
+    life: Lifecycle,
+    stored: AssignmentFile,
+    kept: Kept,
+    connection: watch::Sender<Connection>,
+    events: Events,
+    credentials: Option<Credentials>,
+    last_problem: String,
+}
+
+/// An identity and the TLS client made with it. Kept as long as the certificate file stays the same, so that TLS
+/// sessions can be resumed.
+struct Credentials {
+    identity: Identity,
+    tls: Tls,
+    modified: Option<SystemTime>,
+}
+
+impl Uplink {
+    /// An uplink that begins after `first_wait` with the stored assignment, if it is still good.
+    pub fn new(
+        config: Config,
+        timing: Timing,
+        kept: Kept,
+        connection: watch::Sender<Connection>,
+        stored: AssignmentFile,
+        assignment: Option<Assignment>,
+        first_wait: Duration,
+    ) -> Self {
+        let events = kept.events.clone();
+        let life = Lifecycle::new(timing.clone(), assignment, kept.started.elapsed() + first_wait);
+        Self {
+            config,
+            timing,
+            life,
+            stored,
+            kept,
+            connection,
+            events,
+            credentials: None,
+            last_problem: String::new(),
+        }
+    }
+
+    /// Works until `shutdown` says so.
+    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        while !*shutdown.borrow() {
+            let next = self.life.next();
+            self.publish_state(None);
+            let heart = self.kept.heart.clone();
+            tokio::select! {
+                () = heart.during(sleep_until(self.kept.started + next.at)) => {}
+                () = certificate_changed(self.certificate(), self.timing.look_every) => {
+                    self.life.nudge(self.now());
+                    continue;
+                }
+                () = network::comes_up() => {
+                    self.life.network_up(self.now(), rand::random());
+                    continue;
+                }
+                _ = shutdown.changed() => continue,
+            }
+            let Some((identity, tls)) = self.credentials() else {
+                let patience = if self.kept.status.clock.certificate_time().is_none() {
+                    LOOK_FOR_TIME
+                } else {
+                    self.timing.look_every
+                };
+                tokio::select! {
+                    () = heart.during(sleep(patience)) => {}
+                    _ = shutdown.changed() => {}
+                }
+                continue;
+            };
+            match next.action {
+                Action::Register => tokio::select! {
+                    () = self.register(&identity, tls) => {}
+                    _ = shutdown.changed() => {}
+                },
+                Action::Connect(assignment) if !self.holds(&assignment, &identity) => {
+                    self.life.forget_assignment(self.now());
+                }
+                Action::Connect(assignment) => self.connect(&assignment, tls, &mut shutdown).await,
+            }
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.kept.started.elapsed()
+    }
+
+    fn publish_state(&self, taken_over: Option<bool>) {
+        self.connection.send_if_modified(|current| {
+            let new = Connection {
+                state: self.life.state(),
+                hub: self.life.assignment().map(|assignment| assignment.hub.clone()),
+                taken_over: taken_over.unwrap_or(current.taken_over),
+            };
+            std::mem::replace(current, new.clone()) != new
+        });
+    }
+
+    /// Whether the assignment was made for this identity and this DPS.
+    fn holds(&self, assignment: &Assignment, identity: &Identity) -> bool {
+        assignment.thumbprint == identity.thumbprint
+            && assignment.id_scope == self.config.dps.id_scope
+            && assignment.dps_host == self.config.dps.host
+    }
+
+    /// Identity and TLS client, loaded again when the certificate was replaced. `None` while they can't be used; the
+    /// reason is told once.
+    fn credentials(&mut self) -> Option<(Identity, Tls)> {
+        match self.load_credentials() {
+            Ok(credentials) => {
+                self.last_problem.clear();
+                Some(credentials)
+            }
+            Err(problem) => {
+                if problem != self.last_problem {
+                    self.events.emit(Event::Trouble(problem.clone()));
+                    self.last_problem = problem;
+                }
+                None
+            }
+        }
+    }
+
+    fn load_credentials(&mut self) -> Result<(Identity, Tls), String> {
+        let clock = self.kept.status.clock.clone();
+        let modified = modified(&self.config.identity.certificate);
+        if self.credentials.as_ref().is_none_or(|credentials| credentials.modified != modified) {
+            let identity = Identity::load(
+                &self.config.identity.certificate,
+                &self.config.identity.key,
+                &self.config.state.directory,
+            )
+            .map_err(|error| error.to_string())?;
+            let roots =
+                tls::roots(self.config.connection.roots.as_deref()).map_err(|error| error.to_string())?;
+            let tls =
+                tls::client_config(roots, &identity, clock.clone()).map_err(|error| error.to_string())?;
+            self.credentials = Some(Credentials { identity, tls, modified });
+        }
+        let now = clock.certificate_time().ok_or(
+            "waiting for the time: neither the network (NTP) nor GPS has told it yet, and without it no certificate can be \
+             checked; if this machine's clock is right, say so with clock.trust_system = true",
+        )?;
+        let Some(Credentials { identity, tls, .. }) = &self.credentials else {
+            return Err("there is no identity".into());
+        };
+        identity.validity(now).map_err(|error| error.to_string())?;
+        Ok((identity.clone(), tls.clone()))
+    }
+
+    /// The certificate file in use, and when it was modified.
+    fn certificate(&self) -> Option<(PathBuf, Option<SystemTime>)> {
+        let credentials = self.credentials.as_ref()?;
+        Some((self.config.identity.certificate.clone(), credentials.modified))
+    }
+
+    fn link_options(&self, host: &str, client_id: &str, username: String, tls: Tls) -> LinkOptions {
+        let connection = &self.config.connection;
+        LinkOptions {
+            endpoint: connection.endpoint(host),
+            client_id: client_id.into(),
+            username,
+            keep_alive: connection.keep_alive,
+            timing: self.timing.clone(),
+            tls,
+        }
+    }
+
+    async fn register(&mut self, identity: &Identity, tls: Tls) {
+        let dps = self.config.dps.clone();
+        self.events.emit(Event::Registering { host: dps.host.clone(), id_scope: dps.id_scope.clone() });
+        let id = &identity.registration_id;
+        let options = provisioner::link_options(&self.config, id, tls, self.timing.clone());
+        let answer_within = self.timing.dps_answer_within;
+        let outcome = provisioner::register(&options, id.clone(), answer_within, &self.kept.heart).await;
+        let thumbprint = identity.thumbprint.clone();
+        let told = outcome.clone();
+        let now = self.now();
+        let assignment = self
+            .life
+            .registered(now, rand::random(), outcome, |assigned| Assignment {
+                hub: assigned.hub,
+                device_id: assigned.device_id,
+                thumbprint,
+                id_scope: dps.id_scope,
+                dps_host: dps.host,
+            })
+            .cloned();
+        self.store(assignment.as_ref());
+        let again = self.life.next().at.saturating_sub(now);
+        self.events.emit(match told {
+            Ok(Outcome::Assigned(assigned)) => Event::Assigned {
+                hub: assigned.hub,
+                device_id: assigned.device_id,
+                substatus: assigned.substatus,
+            },
+            Ok(Outcome::Refused(refusal)) => Event::Refused { refusal, again },
+            Ok(Outcome::TryLater { why, .. }) => Event::RegisterLater { why, again },
+            Err(error) => {
+                let why = provisioner::explain(&error, &self.config.dps.id_scope);
+                Event::RegisterLater { why, again }
+            }
+        });
+    }
+
+    /// Keeps what the lifecycle knows: a refused device has no assignment any more.
+    fn store(&self, assignment: Option<&Assignment>) {
+        if assignment.is_none() && self.life.assignment().is_some() {
+            return;
+        }
+        if let Err(error) = self.stored.write(assignment) {
+            let what = format!("the assignment can't be stored, the next start will ask DPS again: {error}");
+            self.events.emit(Event::Trouble(what));
+        }
+    }
+
+    async fn connect(&mut self, assignment: &Assignment, tls: Tls, shutdown: &mut watch::Receiver<bool>) {
+        let Assignment { hub, device_id, .. } = assignment;
+        self.events.emit(Event::Connecting { hub: hub.clone() });
+        let options = self.link_options(hub, device_id, session::username(hub, device_id), tls);
+        let connected = tokio::select! {
+            link = Link::connect(&options) => link,
+            _ = shutdown.changed() => return,
+        };
+        let link = match connected {
+            Ok(link) => link,
+            Err(error) => return self.connect_failed(&error),
+        };
+        self.life.connected(self.now());
+        self.publish_state(None);
+        let backlog = self.kept.journal.stats().backlog;
+        self.events.emit(Event::Online { hub: hub.clone(), backlog });
+        let online_since = Instant::now();
+        let certificate = self.certificate();
+        let goodbye = self.timing.goodbye_within;
+        let error =
+            match Session::begin(link, device_id, &mut self.kept, self.timing.acknowledge_within).await {
+                Ok(mut session) => tokio::select! {
+                    error = session.run() => error,
+                    () = certificate_changed(certificate, self.timing.look_every) => {
+                        self.events.emit(Event::CertificateChanged);
+                        session.finish(goodbye).await;
+                        return self.life.nudge(self.now());
+                    }
+                    _ = shutdown.changed() => return session.finish(goodbye).await,
+                },
+                Err(error) => error,
+            };
+        let loss = self.life.lost(self.now(), rand::random(), error.kind);
+        let stayed = online_since.elapsed() >= self.timing.short_spell;
+        self.publish_state(if stayed { Some(false) } else { (loss == Loss::TakenOver).then_some(true) });
+        let again = self.life.next().at.saturating_sub(self.now());
+        self.events.emit(Event::Lost { why: error.why, loss, again });
+    }
+
+    fn connect_failed(&mut self, error: &LinkError) {
+        let now = self.now();
+        let mut why = error.why.clone();
+        if error.kind == LinkErrorKind::Identity && self.life.is_just_assigned() {
+            why.push_str(
+                ", and DPS has just assigned this device there: is it disabled at the hub, or the hub's quota used up?",
+            );
+        }
+        self.life.connect_failed(now, rand::random(), error);
+        let again = self.life.next().at.saturating_sub(now);
+        self.events.emit(Event::ConnectLater { why, again });
+    }
+}
+
+/// Waits until the certificate file is another one than that in use.
+async fn certificate_changed(in_use: Option<(PathBuf, Option<SystemTime>)>, look_every: Duration) {
+    let Some((path, then)) = in_use else { return std::future::pending().await };
+    loop {
+        sleep(look_every).await;
+        let now = modified(&path);
+        if now.is_some() && now != then {
+            return;
+        }
+    }
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
+}
