@@ -16,6 +16,8 @@ pub mod platform;
 
 pub mod identity;
 
+pub mod instruments;
+
 pub mod config;
 
 pub mod reading;
@@ -28,7 +30,7 @@ pub mod link;
 
 pub mod journal;
 
-pub mod sensing;
+pub mod recorder;
 
 pub mod status;
 

@@ -10,7 +10,7 @@ use tracker_sensors::gps::GpsState;
 
 use crate::journal::Journal;
 use crate::platform::clock::{Clock, rfc3339};
-use crate::sensing::sampler::SensorHealth;
+use crate::instruments::sampler::SensorHealth;
 
 /// Where the parts can be seen.
 #[derive(Clone)]

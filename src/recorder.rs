@@ -14,7 +14,7 @@ use crate::journal::Journal;
 use crate::platform::clock::Clock;
 use crate::platform::heartbeat::Heartbeat;
 use crate::reading::{Reading, Stamp};
-use crate::sensing::sampler::Sampler;
+use crate::instruments::sampler::Sampler;
 
 /// What a recorder works with.
 pub struct Recorder {

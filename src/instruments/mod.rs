@@ -1,0 +1,3 @@
+//! What a tracker measures with.
+
+pub mod sampler;
