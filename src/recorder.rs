@@ -1,27 +1,26 @@
 //! Takes a reading at every interval, whatever the network does.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
-use tracker_sensors::bme280::Environment;
-use tracker_sensors::gps::GpsState;
 
 use crate::config::Alerts;
+use crate::instruments::fields::Fields;
+use crate::instruments::instrument::{Instrument, Measuring};
 use crate::journal::Journal;
 use crate::platform::clock::Clock;
 use crate::platform::heartbeat::Heartbeat;
 use crate::reading::{Reading, Stamp};
-use crate::instruments::sampler::Sampler;
 
 /// What a recorder works with.
 pub struct Recorder {
-    /// The environment sensor, where there is one.
-    pub sampler: Option<Sampler>,
-    /// What the GPS receiver says, where there is one, and how to have its line looked at.
-    pub gps: Option<(watch::Receiver<GpsState>, Arc<Notify>)>,
+    /// What it asks, all of them started.
+    pub instruments: Vec<Box<dyn Instrument>>,
     /// Time between readings; a change acts at once.
     pub interval: watch::Receiver<Duration>,
     /// Where readings go.
@@ -40,41 +39,43 @@ impl Recorder {
         let mut last = None;
         loop {
             let due = next_due(last, *self.interval.borrow_and_update());
-            let environment = tokio::select! {
-                environment = self.heart.during(measure(self.sampler.as_ref(), due)) => environment,
+            tokio::select! {
+                () = self.heart.during(measure(&mut self.instruments, due)) => {}
                 // An interval that changes meanwhile counts from the last reading.
                 Ok(()) = self.interval.changed() => continue,
-            };
+            }
             last = Some(due);
-            self.record(environment).await;
+            self.record().await;
         }
     }
 
-    async fn record(&mut self, environment: Option<Environment>) {
-        let (fix, listening) = match &self.gps {
-            Some((gps, look)) => {
-                look.notify_one();
-                // Its reader has its turn.
-                yield_now().await;
-                let state = gps.borrow();
-                (state.fix.clone(), state.counts.lines.sentences > 0)
-            }
-            None => (None, false),
-        };
+    async fn record(&mut self) {
+        for instrument in &self.instruments {
+            instrument.look();
+        }
+        // Their tasks have their turn.
+        yield_now().await;
         let stamp = Stamp::now(&*self.clock);
-        let reading = Reading::new(stamp, environment.as_ref(), fix.as_ref(), listening, &self.alerts);
-        self.journal.append(reading);
+        let mut fields = Fields::default();
+        for instrument in &mut self.instruments {
+            instrument.read(&mut fields);
+        }
+        self.journal.append(Reading::new(stamp, fields, &self.alerts));
     }
 }
 
-async fn measure(sampler: Option<&Sampler>, due: Instant) -> Option<Environment> {
-    match sampler {
-        Some(sampler) => sampler.measure(due).await,
-        None => {
-            sleep_until(due).await;
-            None
-        }
+/// Waits until all that must be asked have measured what is `due`; without any, until then.
+async fn measure(instruments: &mut [Box<dyn Instrument>], due: Instant) {
+    let mut measuring: Vec<Measuring<'_>> =
+        instruments.iter_mut().filter_map(|instrument| instrument.measure(due)).collect();
+    if measuring.is_empty() {
+        return sleep_until(due).await;
     }
+    poll_fn(|context| {
+        measuring.retain_mut(|measuring| measuring.as_mut().poll(context).is_pending());
+        if measuring.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 /// The next moment on the grid of intervals. Readings that were missed can't be made up for.

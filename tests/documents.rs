@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use container_tracker::config::DeliveryMode;
 use container_tracker::config::{Alerts, Config};
+use container_tracker::instruments::fields::Fields;
+use container_tracker::instruments::{bme280, gps};
 use container_tracker::journal::{Entry, Lease};
 use container_tracker::reading::{Reading, Stamp};
 use container_tracker::settings::{Defaults, Settings};
@@ -111,7 +113,10 @@ fn fullest_reading() -> Reading {
     };
     let bounds = Alerts { temperature_high: Some(8.0), ..Alerts::default() };
     let stamp = Stamp { utc: None, monotonic: Duration::ZERO };
-    Reading::new(stamp, Some(&environment), Some(&fix), true, &bounds)
+    let mut fields = Fields::default();
+    bme280::tell(&environment, &mut fields);
+    gps::tell(&fix, &mut fields);
+    Reading::new(stamp, fields, &bounds)
 }
 
 /// The message with one reading that was taken at `time`: body and properties.

@@ -9,6 +9,7 @@ use tracker_protocol::hub::MAX_KEEP_ALIVE;
 use tracker_protocol::{GLOBAL_DPS_HOST, MQTT_TLS_PORT};
 
 use crate::identity::KeyLocation;
+use crate::instruments::SensorsConfig;
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
@@ -72,40 +73,6 @@ pub struct ConnectionConfig {
     pub keep_alive: u16,
     /// TCP port of DPS and hub.
     pub port: u16,
-}
-
-/// `[sensors]`
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SensorsConfig {
-    /// Temperature, pressure, humidity.
-    pub bme280: Bme280Config,
-    /// Position.
-    pub gps: GpsConfig,
-}
-
-/// `[sensors.bme280]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Bme280Config {
-    /// Off: the container has no such sensor.
-    pub enabled: bool,
-    /// The I2C bus.
-    pub bus: PathBuf,
-    /// 0x76 or 0x77; without it both are tried.
-    pub address: Option<u8>,
-}
-
-/// `[sensors.gps]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct GpsConfig {
-    /// Off: the container has no receiver.
-    pub enabled: bool,
-    /// The serial port.
-    pub port: PathBuf,
-    /// Bits a second.
-    pub baud: u32,
 }
 
 /// `[telemetry]`
@@ -176,18 +143,6 @@ impl Default for ConnectionConfig {
     fn default() -> Self {
         // Carriers forget an idle connection after some five minutes, load balancers after four.
         Self { roots: None, gateway: None, keep_alive: 230, port: MQTT_TLS_PORT }
-    }
-}
-
-impl Default for Bme280Config {
-    fn default() -> Self {
-        Self { enabled: true, bus: "/dev/i2c-1".into(), address: None }
-    }
-}
-
-impl Default for GpsConfig {
-    fn default() -> Self {
-        Self { enabled: true, port: "/dev/serial0".into(), baud: 9600 }
     }
 }
 
