@@ -1,3 +1,5 @@
+//! Properties of a message, as they stand at the end of its topic.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,3 +1,5 @@
+//! The name of a device at DPS, checked before DPS is asked.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,3 +1,12 @@
+//! A registration with DPS: asked, polled, waited for, until it is assigned, refused, or better tried later.
+//!
+//! ```text
+//!  Idle ── subscribed ──▶ Asked ── answer: assigned, refused, or no use to go on ──▶ Ended
+//!                          ▲ │
+//!               time is up │ ▼ answer: assigning, throttled, or the operation is gone
+//!                         Waiting
+//! ```
+
 use std::fmt;
 use std::time::Duration;
 

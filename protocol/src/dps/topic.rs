@@ -1,3 +1,5 @@
+//! Topics on which a device asks DPS, and on which DPS answers.
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;

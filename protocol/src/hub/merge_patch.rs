@@ -1,3 +1,5 @@
+//! JSON merge patches (RFC 7396): how twins change, in both directions.
+
 use serde_json::{Map, Value};
 
 /// Applies a JSON merge patch (RFC 7396): null removes, objects merge, everything else replaces.

@@ -1,3 +1,5 @@
+//! Topics between a device and its hub: telemetry, messages from the cloud, device twin, direct methods.
+
 use std::fmt;
 use std::str::FromStr;
 

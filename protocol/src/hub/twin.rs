@@ -1,3 +1,5 @@
+//! The device's side of its twin: fetch, follow the pushes, report what has changed.
+
 use std::time::Duration;
 
 use serde_json::{Map, Value};

@@ -1,3 +1,5 @@
+//! The MQTT user name at a hub, which says which device connects and by which API version.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,3 +1,5 @@
+//! How a device answers a desired property: IoT Plug and Play's convention for writable properties.
+
 use serde_json::{Value, json};
 
 /// The answer to one desired property, reported under the property's own name as `{value, ac, av, ad}`
