@@ -36,12 +36,6 @@ impl RegistrationId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// The form in which DPS compares: lower case.
-    #[must_use]
-    pub fn canonical(&self) -> String {
-        self.0.to_ascii_lowercase()
-    }
 }
 
 impl FromStr for RegistrationId {

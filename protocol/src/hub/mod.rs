@@ -7,9 +7,7 @@ mod username;
 mod writable;
 
 pub use merge_patch::{merge, replacement};
-pub use topic::{
-    CloudTopic, DeviceTopic, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER, devicebound_filter,
-};
+pub use topic::{CloudTopic, DeviceTopic, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER};
 pub use twin::{TwinClient, TwinEvent, TwinStep};
 pub use username::HubUsername;
 pub use writable::{AckCode, Acknowledgement};

@@ -28,8 +28,6 @@ pub enum AckCode {
     Default = 203,
     /// The desired value is not acceptable.
     Bad = 400,
-    /// The value is acceptable, applying it failed.
-    Failed = 500,
 }
 
 impl Acknowledgement {
