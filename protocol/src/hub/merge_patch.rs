@@ -43,3 +43,49 @@ pub(super) fn replace_value(old: &Value, new: &Value) -> Value {
         _ => new.clone(),
     }
 }
+
+/// A section of a twin without its `$version` and `$metadata`, which are the hub's own: tools send them back as they read
+/// them, and no patch changes them.
+#[must_use]
+pub fn without_dollar(mut section: Map<String, Value>) -> Map<String, Value> {
+    section.retain(|key, _| !key.starts_with('$'));
+    section
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(value: &Value) -> Map<String, Value> {
+        value.as_object().cloned().expect("an object")
+    }
+
+    /// The test cases of RFC 7396, appendix A, whose document and patch are objects.
+    #[test]
+    fn merges_as_the_rfc_says() {
+        for (document, patch, merged) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+            (json!({"a": "b"}), json!({"a": null}), json!({})),
+            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
+            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
+            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
+            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+        ] {
+            let mut target = object(&document);
+            merge(&mut target, &object(&patch));
+            assert_eq!(Value::Object(target), merged, "{document} and {patch}");
+        }
+    }
+
+    #[test]
+    fn what_is_the_hubs_own_is_left_out_of_a_section() {
+        let section = object(&json!({"$version": 4, "$metadata": {"a": {}}, "a": {"$b": 1}, "c$": 2}));
+        assert_eq!(Value::Object(without_dollar(section)), json!({"a": {"$b": 1}, "c$": 2}));
+    }
+}

@@ -6,7 +6,7 @@ mod twin;
 mod username;
 mod writable;
 
-pub use merge_patch::{merge, replacement};
+pub use merge_patch::{merge, replacement, without_dollar};
 pub use topic::{CloudTopic, DeviceTopic, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER};
 pub use twin::{TwinClient, TwinEvent, TwinStep};
 pub use username::HubUsername;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::DeviceTopic;
-use super::merge_patch::{merge, replace_value};
+use super::merge_patch::{merge, replace_value, without_dollar};
 use crate::{ParseError, Publish};
 
 /// How long an answer to a twin request may take.
@@ -365,10 +365,4 @@ fn parse_twin(payload: &[u8]) -> Result<Twin, ParseError> {
             .ok_or_else(|| ParseError::body("twin", payload, "desired.$version is not a whole number"))?,
     };
     Ok(Twin { desired: without_dollar(desired), version, reported: without_dollar(reported) })
-}
-
-/// Drops `$version` and `$metadata`.
-fn without_dollar(mut section: Map<String, Value>) -> Map<String, Value> {
-    section.retain(|key, _| !key.starts_with('$'));
-    section
 }
