@@ -96,9 +96,9 @@ pub enum Step {
 pub enum Outcome {
     /// There is a hub.
     Assigned(Assignment),
-    /// The service will not have this device as things stand; asking again soon is no use.
+    /// The service won't accept this device as things stand; asking again soon is of no use.
     Refused(Refusal),
-    /// Not now: throttled, a fault of the service, no answer, nonsense.
+    /// Not now: throttling, a fault of the service, no answer, or one that makes no sense.
     TryLater {
         /// The service asked for at least this long a wait.
         retry_after: Option<Duration>,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 /// (IoT Plug and Play conventions, "Writable properties").
 #[derive(Debug, Clone, PartialEq)]
 pub struct Acknowledgement {
-    /// The value in force: the desired one when it was applied, the one kept when it was not.
+    /// The value in force: the desired one if it was applied, else the one that was kept.
     pub value: Value,
     /// Whether it was applied.
     pub code: AckCode,
@@ -22,7 +22,7 @@ pub struct Acknowledgement {
 pub enum AckCode {
     /// The desired value is in force.
     Applied = 200,
-    /// The value is acceptable and will be in force later, by other hands.
+    /// The value is acceptable, and somebody else will bring it into force later.
     Pending = 202,
     /// Nothing was desired; the device's own value is in force.
     Default = 203,
