@@ -10,7 +10,8 @@ use crate::tokens::tokens;
 
 const MEND: &str = "\
 To mend an import that runs upwards: move what is imported down, hand it in from above, or list the room higher in lib.rs.
-To mend a circle: move what both need into a file of its own below them, or hand it in from above.";
+To mend a circle: move what both need into a file of its own below them, or hand it in from above. What a file takes from the
+mod.rs that declares it goes into a file beside it; that mod.rs then declares and hands on.";
 
 /// What is wrong with the crate whose `lib.rs` is in `sources`; empty if it stands.
 pub fn faults(sources: &Path) -> String {
