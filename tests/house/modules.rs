@@ -96,11 +96,6 @@ impl Modules {
                     arrows.entry((module.file.clone(), to.clone())).or_default().insert(name);
                 }
             };
-            for (name, children) in &module.children {
-                for child in children {
-                    draw(*child, format!("mod {name}"));
-                }
-            }
             let imported = module.imports.iter().map(|import| (&import.path, import.name == "*"));
             for (path, glob) in imported.chain(module.paths.iter().map(|path| (path, false))) {
                 let name = if glob { path.join("::") + "::*" } else { noun(path) };
