@@ -1,15 +1,27 @@
 //! The configuration file, `tracker.toml`. Every key is described in `config/tracker.toml` and in the README.
 
+mod alerts;
+mod delivery_mode;
+mod endpoint;
+mod error;
+mod sensors;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tracker_protocol::hub::MAX_KEEP_ALIVE;
 use tracker_protocol::{GLOBAL_DPS_HOST, MQTT_TLS_PORT};
 
 use crate::identity::KeyLocation;
 use crate::instruments::SensorsConfig;
+
+pub use alerts::Alerts;
+pub use delivery_mode::DeliveryMode;
+pub use endpoint::Endpoint;
+pub use error::ConfigError;
+pub use sensors::{Bme280Config, GpsConfig, SensorsConfig};
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
@@ -85,37 +97,6 @@ pub struct TelemetryConfig {
     pub alerts: Alerts,
 }
 
-/// `[telemetry.alerts]`: a reading beyond a bound carries the alert's name as a message property.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Alerts {
-    /// °C; below it `temperatureLow`.
-    pub temperature_low: Option<f64>,
-    /// °C; above it `temperatureHigh`.
-    pub temperature_high: Option<f64>,
-    /// %RH; below it `humidityLow`.
-    pub humidity_low: Option<f64>,
-    /// %RH; above it `humidityHigh`.
-    pub humidity_high: Option<f64>,
-}
-
-/// `[delivery]`: which readings share messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DeliveryMode {
-    /// Readings that waited go out as JSON arrays.
-    #[serde(alias = "batchBacklog")]
-    pub batch_backlog: bool,
-    /// Messages with several readings are compressed (`$.ce=gzip`).
-    pub gzip: bool,
-}
-
-impl Default for DeliveryMode {
-    fn default() -> Self {
-        Self { batch_backlog: true, gzip: false }
-    }
-}
-
 /// `[clock]`
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -156,37 +137,6 @@ impl Default for StateConfig {
     fn default() -> Self {
         Self { directory: "/var/lib/container-tracker".into(), journal_size_mib: 64 }
     }
-}
-
-/// Why a configuration can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file can't be read.
-    #[error("can't read the configuration {path}: {source}; name it with --config")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It is not TOML, a key is unknown or of the wrong kind.
-    #[error("the configuration {path} can't be used: {source}")]
-    Parse {
-        /// The file.
-        path: PathBuf,
-        /// Line, column and cause.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A value is outside its range.
-    #[error("the configuration {path} can't be used: {key}: {why}")]
-    Value {
-        /// The file.
-        path: PathBuf,
-        /// `table.key`.
-        key: &'static str,
-        /// What is wrong and what would be right.
-        why: String,
-    },
 }
 
 impl Config {
@@ -286,39 +236,6 @@ impl TelemetryConfig {
     }
 }
 
-/// A host and a port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Name or address; also the name that the server's certificate must carry.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-}
-
-impl Endpoint {
-    /// Reads `host`, `host:port` or `[v6]:port`.
-    pub fn parse(text: &str, default_port: u16) -> Result<Self, String> {
-        let bad = |why: &str| format!("{text:?} is not host or host:port: {why}");
-        let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
-            _ => (text, None),
-        };
-        let port = match port {
-            Some(port) => port
-                .parse()
-                .ok()
-                .filter(|port| *port != 0)
-                .ok_or_else(|| bad("the port is no number from 1 to 65535"))?,
-            None => default_port,
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() || host.contains(['/', ' ']) {
-            return Err(bad("the host is missing or has characters that no name has"));
-        }
-        Ok(Self { host: host.into(), port })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -376,15 +293,5 @@ mod tests {
         );
         assert!(error(&with("pkcs11:token=t")).contains("names no PKCS#11 library; add ?module-path="));
         assert!(!error(&with(&format!("{uri}\"\"\""))).contains("1234"));
-    }
-
-    #[test]
-    fn endpoints() {
-        let parse = |text: &str| Endpoint::parse(text, 8883).map(|e| (e.host, e.port));
-        assert_eq!(parse("edge"), Ok(("edge".into(), 8883)));
-        assert_eq!(parse("edge:1"), Ok(("edge".into(), 1)));
-        assert_eq!(parse("[::1]:99"), Ok(("::1".into(), 99)));
-        assert_eq!(parse("::1"), Ok(("::1".into(), 8883)));
-        assert!(parse(":1").is_err() && parse("edge:x").is_err() && parse("https://edge").is_err());
     }
 }
