@@ -4,7 +4,6 @@ mod alerts;
 mod delivery_mode;
 mod endpoint;
 mod error;
-mod sensors;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +20,6 @@ pub use alerts::Alerts;
 pub use delivery_mode::DeliveryMode;
 pub use endpoint::Endpoint;
 pub use error::ConfigError;
-pub use sensors::{Bme280Config, GpsConfig, SensorsConfig};
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]

@@ -16,6 +16,7 @@ use crate::event::{Event, Events};
 use crate::journal::{Journal, Lease};
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent};
 use crate::platform::heartbeat::Heartbeat;
+use crate::platform::user_agent::user_agent;
 use crate::reading::Stamp;
 use crate::settings::in_force::Desired;
 use crate::status::Status;
@@ -43,7 +44,7 @@ pub fn username(hub: &str, device_id: &str) -> String {
         device_id: device_id.into(),
         module_id: None,
         api_version: Some(hub::API_VERSION.into()),
-        client_type: Some(crate::user_agent()),
+        client_type: Some(user_agent()),
         model_id: Some(MODEL_ID.into()),
     }
     .to_string()

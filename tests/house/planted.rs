@@ -101,7 +101,8 @@ fn a_parent_and_its_child_in_a_circle_are_told() {
             ("room/mod.rs", parent),
             ("room/child.rs", "use super::X; pub struct Y;"),
         ]);
-        let told = "circle of 2 files:\n  room/child.rs -> room/mod.rs: X\n  room/mod.rs -> room/child.rs: Y\n";
+        let told =
+            "circle of 2 files:\n  room/child.rs -> room/mod.rs: X\n  room/mod.rs -> room/child.rs: Y\n";
         assert!(faults.starts_with(told), "{faults}");
     }
 }

@@ -97,7 +97,7 @@ impl Fleet {
             clock: Arc::new(SystemClock::new(true)),
             events: Events::to(id, listener),
             first_wait: Duration::ZERO,
-            timing: super::timing(),
+            timing: super::timing::timing(),
         };
         let mut stopped = self.stop.subscribe();
         self.trackers.spawn(tracker.run(async move {
