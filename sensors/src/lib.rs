@@ -29,5 +29,7 @@
 pub mod bme280;
 pub mod gps;
 pub mod health;
+#[cfg(target_os = "linux")]
+pub mod i2c;
 #[cfg(feature = "simulated")]
 pub mod simulated;
