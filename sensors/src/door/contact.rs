@@ -3,18 +3,15 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{sleep, timeout_at};
 
 use super::{Change, ContactSettings, Debouncer, Door, DoorState, Edge, Line, LineError, LineSource};
 use crate::backoff::Backoff;
 use crate::health::{Health, Monitor, State};
-
-/// Longer than any agent lives: a wait for an edge alone.
-const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// Watches one switch. Asks for its line again when it is lost, sleeps while nothing happens, and blocks for nothing.
 pub struct DoorContact {
@@ -25,6 +22,8 @@ pub struct DoorContact {
     look: Arc<Notify>,
     /// How the door stood when it was last known.
     known: Option<Door>,
+    /// When edges were lost among which an opening was, while it is not counted.
+    owed: Option<Duration>,
 }
 
 /// What ends a wait.
@@ -43,6 +42,7 @@ impl DoorContact {
             monitor: Monitor::new(),
             look: Arc::default(),
             known: None,
+            owed: None,
         }
     }
 
@@ -82,39 +82,40 @@ impl DoorContact {
     /// Takes the line, and the level that it has.
     fn begin(&mut self) -> Result<(Box<dyn Line>, Debouncer), LineError> {
         let mut line = self.source.request()?;
-        let open = line.level()?;
+        let level = line.level()?;
         self.monitor.count(|counters| *counters.starts += 1);
+        // An edge that came since the line was taken may be in the level already: before it, it was the other one.
+        let edge = unread(&mut *line)?;
+        let open = edge.map_or(level, |edge| !edge.open);
         let now = self.now();
         let opened_meanwhile = open && self.known == Some(Door::Closed);
         self.set(open, opened_meanwhile.then_some(now));
         self.monitor.report(now, State::Ok, None);
-        let debouncer = Debouncer::new(line.debounce(), open);
+        let mut debouncer = Debouncer::new(line.debounce(), open);
+        if let Some(edge) = edge {
+            self.take(edge, &mut debouncer);
+        }
         Ok((line, debouncer))
     }
 
     /// Follows the line until it is lost; says why it was.
     async fn watch(&mut self, line: &mut dyn Line, debouncer: &mut Debouncer) -> LineError {
         loop {
-            let settles =
-                debouncer.deadline().map_or(Instant::now() + FOR_EVER, |at| self.settings.started + at);
-            let asked = match timeout_at(settles, self.woken(line)).await {
-                Ok(Woken::Edge(Ok(edge))) => {
-                    self.take(edge, line, debouncer);
-                    edge.lost > 0
-                }
-                Ok(Woken::Edge(Err(error))) => return error,
-                Ok(Woken::Asked) => true,
-                Err(_) => false,
+            let woken = match debouncer.deadline() {
+                Some(at) => timeout_at(self.settings.started + at, self.woken(line)).await.ok(),
+                None => Some(self.woken(line).await),
             };
-            let now = self.now();
-            if asked {
-                match line.level() {
-                    Ok(open) if open != debouncer.level() => self.change(debouncer.edge(open, now)),
-                    Ok(_) => {}
-                    Err(error) => return error,
+            let followed = match woken {
+                Some(Woken::Edge(Err(error))) => return error,
+                Some(Woken::Edge(Ok(edge))) => {
+                    self.take(edge, debouncer);
+                    self.follow(line, debouncer)
                 }
+                Some(Woken::Asked) | None => self.follow(line, debouncer),
+            };
+            if let Err(error) = followed {
+                return error;
             }
-            self.change(debouncer.tick(now));
         }
     }
 
@@ -126,17 +127,27 @@ impl DoorContact {
         })
     }
 
-    fn take(&mut self, edge: Edge, line: &dyn Line, debouncer: &mut Debouncer) {
+    /// Takes in all edges first, for a level has lasted until now only if none of them ended it; then the level itself.
+    fn follow(&mut self, line: &mut dyn Line, debouncer: &mut Debouncer) -> Result<(), LineError> {
+        while let Some(edge) = unread(line)? {
+            self.take(edge, debouncer);
+        }
+        let level = line.level()?;
+        let now = self.now();
+        if level != debouncer.level() {
+            self.change(debouncer.edge(level, now));
+        }
+        self.change(debouncer.tick(now));
+        self.settle_debts(debouncer);
+        Ok(())
+    }
+
+    fn take(&mut self, edge: Edge, debouncer: &mut Debouncer) {
         let at = edge.at.saturating_duration_since(self.settings.started);
-        let before = debouncer.settled();
         self.change(debouncer.edge(edge.open, at));
         if edge.lost > 0 {
             self.monitor.count(|counters| *counters.failures += 1);
-            // Edges that have been debounced take turns, so among those that are lost, or between them and this one,
-            // there was an opening. Others may all have been the bouncing of a change that is still to be counted.
-            if line.debounce().is_zero() || edge.open == before {
-                self.set(debouncer.settled(), Some(at));
-            }
+            self.owed = Some(at);
         }
     }
 
@@ -147,9 +158,22 @@ impl DoorContact {
         }
     }
 
+    /// Where the kernel has dropped edges, more of them than it keeps, there was an opening among them. It is counted as
+    /// soon as the level has settled, unless that was an opening itself.
+    fn settle_debts(&mut self, debouncer: &Debouncer) {
+        if debouncer.deadline().is_none()
+            && let Some(at) = self.owed.take()
+        {
+            self.set(debouncer.settled(), Some(at));
+        }
+    }
+
     fn set(&mut self, open: bool, opened: Option<Duration>) {
         let door = Some(Door::of(open));
         self.known = door;
+        if opened.is_some() {
+            self.owed = None;
+        }
         self.state.send_if_modified(|state| {
             let new = DoorState {
                 door,
@@ -162,5 +186,13 @@ impl DoorContact {
 
     fn now(&self) -> Duration {
         self.settings.started.elapsed()
+    }
+}
+
+/// An edge that is there already.
+fn unread(line: &mut dyn Line) -> Result<Option<Edge>, LineError> {
+    match line.poll_edge(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(edge) => edge.map(Some),
+        Poll::Pending => Ok(None),
     }
 }

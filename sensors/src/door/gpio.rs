@@ -134,13 +134,8 @@ struct GpioLine {
 }
 
 impl GpioLine {
-    /// Reads all the edges there are.
+    /// Reads edges that are there.
     fn read(&mut self) -> Result<(), Error> {
-        while self.read_some()? == AT_A_TIME {}
-        Ok(())
-    }
-
-    fn read_some(&mut self) -> Result<usize, Error> {
         let size = LineEdgeEvent::u64_size();
         let mut buffer = vec![0; AT_A_TIME * size];
         let length = match read_event(self.line.get_ref(), &mut buffer) {
@@ -157,7 +152,7 @@ impl GpioLine {
             let open = event.kind == LineEdgeEventKind::RisingEdge as u32;
             self.unread.push_back(Edge { open, at: now.checked_sub(age).unwrap_or(now), lost });
         }
-        Ok(length / size)
+        Ok(())
     }
 
     fn lost(&self, error: &Error) -> LineError {
@@ -169,29 +164,25 @@ impl Line for GpioLine {
     fn level(&mut self) -> Result<bool, LineError> {
         let mut values = LineValues { mask: 1, ..LineValues::default() };
         get_line_values(self.line.get_ref(), &mut values).map_err(|error| self.lost(&error))?;
-        if self.unread.is_empty() {
-            // An edge may have come since the line was taken, and the level have it already.
-            self.read().map_err(|error| self.lost(&error))?;
-        }
-        Ok(self.unread.front().map_or(values.get(0) == Some(true), |edge| !edge.open))
+        Ok(values.get(0) == Some(true))
     }
 
     fn poll_edge(&mut self, cx: &mut Context<'_>) -> Poll<Result<Edge, LineError>> {
         loop {
+            if self.unread.is_empty() {
+                self.read().map_err(|error| self.lost(&error))?;
+            }
             if let Some(edge) = self.unread.pop_front() {
                 return Poll::Ready(Ok(edge));
             }
-            let ready = ready!(self.line.poll_read_ready(cx));
-            match ready {
-                // Cleared first: an edge that comes after the reading makes it ready again.
+            match ready!(self.line.poll_read_ready(cx)) {
+                // Perhaps for the edges just read. Cleared before they are looked for again: one that comes after that
+                // makes it ready again.
                 Ok(mut ready) => ready.clear_ready(),
                 Err(error) => {
                     let cause = LineCause::Other(error.to_string());
                     return Poll::Ready(Err(LineError { line: self.name.clone(), cause }));
                 }
-            }
-            if let Err(error) = self.read() {
-                return Poll::Ready(Err(self.lost(&error)));
             }
         }
     }

@@ -20,11 +20,10 @@ pub struct Edge {
 
 /// A line that is being watched. Dropping it lets it go.
 pub trait Line: Send {
-    /// Whether the line says that the door is open, as it was before the edges that have not been read yet. Does not
-    /// block.
+    /// Whether the line says now that the door is open, whatever edges have not been read yet. Does not block.
     fn level(&mut self) -> Result<bool, LineError>;
 
-    /// The next edge. After an error the line is of no use any more.
+    /// The next edge; pending only when all that came have been read. After an error the line is of no use any more.
     fn poll_edge(&mut self, cx: &mut Context<'_>) -> Poll<Result<Edge, LineError>>;
 
     /// How long a level must last before it counts; nothing where the edges have been debounced already.
