@@ -50,13 +50,14 @@ impl ErrorType for LinuxI2c {
 impl I2c for LinuxI2c {
     fn transaction(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), LinuxI2cError> {
         I2c::<i2c::SevenBitAddress>::transaction(self.device()?, address, operations).map_err(|error| {
-            LinuxI2cError::transfer(match error.inner() {
+            let error = match error.inner() {
                 LinuxI2CError::Errno(errno) => io::Error::from_raw_os_error(*errno),
                 LinuxI2CError::Io(error) => match error.raw_os_error() {
                     Some(errno) => io::Error::from_raw_os_error(errno),
                     None => io::Error::new(error.kind(), error.to_string()),
                 },
-            })
+            };
+            LinuxI2cError::transfer(address, error)
         })
     }
 }
@@ -75,8 +76,9 @@ impl LinuxI2cError {
         Self { source, hint }
     }
 
-    fn transfer(source: io::Error) -> Self {
+    fn transfer(address: u8, source: io::Error) -> Self {
         let hint = match source.raw_os_error() {
+            Some(EBUSY) if address == 0x10 => "; unload the kernel's veml6030 driver, it has the address",
             Some(EBUSY) => "; unload the kernel's bmp280 driver, it has the address",
             Some(ETIMEDOUT) => "; a line is held low",
             Some(EOPNOTSUPP) => "; the controller cannot do this kind of transfer",
