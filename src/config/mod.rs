@@ -185,16 +185,8 @@ impl Config {
         {
             return Some(("connection.gateway", why));
         }
-        if let Some(address) = sensors.bme280.address
-            && ![0x76, 0x77].contains(&address)
-        {
-            return Some((
-                "sensors.bme280.address",
-                format!("a BME280 answers at 0x76 or 0x77, not at {address:#04x}"),
-            ));
-        }
-        if sensors.gps.baud == 0 {
-            return Some(("sensors.gps.baud", "a speed of 0 transports nothing; 9600 is usual".into()));
+        if let Some(problem) = sensors.problem() {
+            return Some(problem);
         }
         if !(1..=86_400).contains(&telemetry.interval) {
             return Some((

@@ -36,6 +36,12 @@ impl Default for Bme280Config {
 }
 
 impl Bme280Config {
+    /// The key that is wrong, and why.
+    pub fn problem(&self) -> Option<(&'static str, String)> {
+        let address = self.address.filter(|address| ![0x76, 0x77].contains(address))?;
+        Some(("sensors.bme280.address", format!("a BME280 answers at 0x76 or 0x77, not at {address:#04x}")))
+    }
+
     /// The sensor; `None` where it is switched off, or the system has no I2C.
     pub fn sensor(&self) -> Option<EnvironmentSensor> {
         if !self.enabled {

@@ -44,6 +44,14 @@ impl Default for GpsConfig {
     }
 }
 
+impl GpsConfig {
+    /// The key that is wrong, and why.
+    pub fn problem(&self) -> Option<(&'static str, String)> {
+        (self.baud == 0)
+            .then(|| ("sensors.gps.baud", "a speed of 0 transports nothing; 9600 is usual".into()))
+    }
+}
+
 /// A receiver, listened to by a task once it has started.
 pub struct Gps {
     receiver: Option<Receiver>,

@@ -38,6 +38,13 @@ pub struct SensorsConfig {
     pub gps: GpsConfig,
 }
 
+impl SensorsConfig {
+    /// The first key that is wrong, and why.
+    pub fn problem(&self) -> Option<(&'static str, String)> {
+        self.bme280.problem().or_else(|| self.gps.problem())
+    }
+}
+
 /// The instruments that a configuration switches on.
 pub fn configured(config: &SensorsConfig) -> Vec<Box<dyn Instrument>> {
     [Bme280::configured(&config.bme280), Gps::configured(&config.gps)].into_iter().flatten().collect()
