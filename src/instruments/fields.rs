@@ -1,5 +1,7 @@
 //! The telemetry fields of a reading. A field without a true value is absent.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 /// Fields, as instruments set them.
@@ -7,7 +9,7 @@ use serde_json::{Map, Value, json};
 pub struct Fields {
     json: Map<String, Value>,
     /// Numbers at full precision, for bounds.
-    numbers: Vec<(&'static str, f64)>,
+    numbers: BTreeMap<&'static str, f64>,
 }
 
 impl Fields {
@@ -15,14 +17,14 @@ impl Fields {
     pub fn number(&mut self, name: &'static str, value: Option<f64>, decimals: i32) {
         if let Some(value) = value.filter(|value| value.is_finite()) {
             self.json.insert(name.into(), rounded(value, decimals));
-            self.numbers.push((name, value));
+            self.numbers.insert(name, value);
         }
     }
 
     /// Sets `name` to a whole number.
     pub fn count(&mut self, name: &'static str, value: u64) {
         self.json.insert(name.into(), value.into());
-        self.numbers.push((name, value as f64));
+        self.numbers.insert(name, value as f64);
     }
 
     /// Sets `name` to anything else.
@@ -32,7 +34,7 @@ impl Fields {
 
     /// A number as it was measured.
     pub fn get(&self, name: &str) -> Option<f64> {
-        self.numbers.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+        self.numbers.get(name).copied()
     }
 
     /// The JSON object.
