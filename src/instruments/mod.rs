@@ -18,11 +18,13 @@ pub mod sampler;
 pub mod simulation;
 
 pub mod bme280;
+pub mod door;
 pub mod gps;
 
 use serde::Deserialize;
 
 use bme280::{Bme280, Bme280Config};
+use door::{Door, DoorConfig};
 use gps::{Gps, GpsConfig};
 use instrument::Instrument;
 #[cfg(feature = "lab")]
@@ -36,22 +38,27 @@ pub struct SensorsConfig {
     pub bme280: Bme280Config,
     /// Position.
     pub gps: GpsConfig,
+    /// Whether the door is open.
+    pub door: DoorConfig,
 }
 
 impl SensorsConfig {
     /// The first key that is wrong, and why.
     pub fn problem(&self) -> Option<(&'static str, String)> {
-        self.bme280.problem().or_else(|| self.gps.problem())
+        self.bme280.problem().or_else(|| self.gps.problem()).or_else(|| self.door.problem())
     }
 }
 
 /// The instruments that a configuration switches on.
 pub fn configured(config: &SensorsConfig) -> Vec<Box<dyn Instrument>> {
-    [Bme280::configured(&config.bme280), Gps::configured(&config.gps)].into_iter().flatten().collect()
+    [Bme280::configured(&config.bme280), Gps::configured(&config.gps), Door::configured(&config.door)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// All instruments, on the buses of a simulated container.
 #[cfg(feature = "lab")]
 pub fn simulated(simulation: &Simulation) -> anyhow::Result<Vec<Box<dyn Instrument>>> {
-    Ok(vec![Bme280::simulated(simulation), Gps::simulated(simulation)?])
+    Ok(vec![Bme280::simulated(simulation), Gps::simulated(simulation)?, Door::simulated(simulation)])
 }
