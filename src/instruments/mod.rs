@@ -20,6 +20,7 @@ pub mod simulation;
 pub mod bme280;
 pub mod door;
 pub mod gps;
+pub mod light;
 
 use serde::Deserialize;
 
@@ -27,6 +28,7 @@ use bme280::{Bme280, Bme280Config};
 use door::{Door, DoorConfig};
 use gps::{Gps, GpsConfig};
 use instrument::Instrument;
+use light::{Light, LightConfig};
 #[cfg(feature = "lab")]
 use simulation::Simulation;
 
@@ -40,6 +42,8 @@ pub struct SensorsConfig {
     pub gps: GpsConfig,
     /// Whether the door is open.
     pub door: DoorConfig,
+    /// How bright it is.
+    pub light: LightConfig,
 }
 
 impl SensorsConfig {
@@ -51,14 +55,24 @@ impl SensorsConfig {
 
 /// The instruments that a configuration switches on.
 pub fn configured(config: &SensorsConfig) -> Vec<Box<dyn Instrument>> {
-    [Bme280::configured(&config.bme280), Gps::configured(&config.gps), Door::configured(&config.door)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        Bme280::configured(&config.bme280),
+        Gps::configured(&config.gps),
+        Door::configured(&config.door),
+        Light::configured(&config.light),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// All instruments, on the buses of a simulated container.
 #[cfg(feature = "lab")]
 pub fn simulated(simulation: &Simulation) -> anyhow::Result<Vec<Box<dyn Instrument>>> {
-    Ok(vec![Bme280::simulated(simulation), Gps::simulated(simulation)?, Door::simulated(simulation)])
+    Ok(vec![
+        Bme280::simulated(simulation),
+        Gps::simulated(simulation)?,
+        Door::simulated(simulation),
+        Light::simulated(simulation),
+    ])
 }
