@@ -6,14 +6,14 @@ use thiserror::Error;
 
 use crate::{
     access::ConnectionString,
-    clock::Clock,
+    clock::{Clock, SystemClock},
     door::Listening,
     dps::{Dps, DpsError, DpsParts, KeptDps},
     events::{Event, EventBus},
     faults::Faults,
     hub::Hub,
     lock::Changes,
-    options::{EmulatorBuilder, EmulatorOptions},
+    options::EmulatorOptions,
     rest,
     server::accept,
     state::{Keeper, StateDirectory, StateError, write_whole},
@@ -76,16 +76,9 @@ pub enum StartError {
 }
 
 impl Emulator {
-    /// Prepares an emulator for tests and simulation: a free port on loopback, one hub `hub-1`, and a DPS that
-    /// assigns at once and asks for a second between polls.
-    pub fn builder() -> EmulatorBuilder {
-        EmulatorBuilder::new(EmulatorOptions { port: 0, service_port: Some(0), ..EmulatorOptions::default() })
-            .dps_timing(std::time::Duration::from_secs(1), std::time::Duration::ZERO)
-    }
-
     /// Starts an emulator with the options of a program, on the system's clock.
     pub async fn start(options: EmulatorOptions) -> Result<Self, StartError> {
-        EmulatorBuilder::new(options).start().await
+        Self::start_with(options, Arc::new(SystemClock)).await
     }
 
     pub(crate) async fn start_with(

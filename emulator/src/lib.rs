@@ -53,10 +53,12 @@
 //! `tracker_emulator::wire` (trace) every MQTT packet in both directions, without bodies and passwords.
 
 mod access;
+mod builder;
 mod clock;
 mod door;
 mod dps;
 mod emulator;
+mod etag;
 mod events;
 mod faults;
 #[doc(hidden)]
@@ -78,24 +80,26 @@ mod tls;
 mod x509;
 
 pub use access::ConnectionString;
+pub use builder::EmulatorBuilder;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use dps::{
     AllocationPolicy, AttestationMechanism, AttestationType, CaCertificate, CaReferences, Certificates,
-    CustomAllocationDefinition, DeviceCapabilities, Dps, DpsError, EnrollmentGroup, IfMatch,
-    IndividualEnrollment, InitialTwin, InitialTwinProperties, LinkedHub, ProvisioningStatus,
-    RegistrationState, RegistrationStatus, ReprovisionPolicy, Substatus, X509Attestation,
+    CustomAllocationDefinition, Dps, DpsError, EnrollmentGroup, IndividualEnrollment, LinkedHub,
+    ProvisioningStatus, RegistrationState, RegistrationStatus, ReprovisionPolicy, Substatus, X509Attestation,
     X509CertificateWithInfo, X509Certificates,
 };
 pub use emulator::{Emulator, StartError};
+pub use etag::IfMatch;
 pub use events::{DisconnectReason, Event, EventKind};
 pub use faults::{Fault, FaultId, FaultKind, Faults, FaultyService};
 pub use hub::{
-    Authentication, AuthenticationType, CloudToDeviceMessage, ConnectionState, Device, DeviceSettings,
-    DeviceStatus, DirectMethod, Hub, HubError, MethodResult, TelemetryCounters, TelemetryMessage, Twin,
-    TwinError, TwinPatch, TwinProperties, X509Thumbprint,
+    Authentication, AuthenticationType, CloudToDeviceMessage, ConnectionState, Device, DeviceCapabilities,
+    DeviceSettings, DeviceStatus, DirectMethod, Hub, HubError, InitialTwin, InitialTwinProperties,
+    MethodResult, TelemetryCounters, TelemetryMessage, Twin, TwinError, TwinPatch, TwinProperties,
+    X509Thumbprint,
 };
 pub use keys::SymmetricKey;
-pub use options::{EmulatorBuilder, EmulatorOptions};
+pub use options::EmulatorOptions;
 pub use state::StateError;
 pub use subscription::{Subscription, SubscriptionError};
 pub use tls::{ServerIdentityError, TlsVersions};

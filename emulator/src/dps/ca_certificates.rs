@@ -1,6 +1,7 @@
 //! The service side of the CA certificates.
 
-use super::{CaCertificate, Dps, DpsError, IfMatch};
+use super::{CaCertificate, Dps, DpsError};
+use crate::etag::IfMatch;
 
 /// The CA certificates of a provisioning service.
 #[derive(Clone, Copy)]

@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{DpsError, IfMatch};
+use super::DpsError;
 use crate::{
     clock::wire_time,
+    etag::IfMatch,
     id::{dps_etag, guid},
     x509::{Certificate, GoodSignatures, X509CertificateInfo, paths},
 };
@@ -208,9 +209,10 @@ impl CertificateStore {
 
     fn matching(&mut self, name: &str, if_match: &IfMatch) -> Result<&mut Entry, DpsError> {
         let entry = self.0.get_mut(name).ok_or_else(|| DpsError::CaCertificateNotFound(name.to_owned()))?;
-        match if_match {
-            IfMatch::ETag(etag) if *etag != entry.etag => Err(DpsError::PreconditionFailed(name.to_owned())),
-            _ => Ok(entry),
+        if if_match.admits(Some(&entry.etag)) {
+            Ok(entry)
+        } else {
+            Err(DpsError::PreconditionFailed(name.to_owned()))
         }
     }
 }

@@ -8,22 +8,13 @@ use tracker_protocol::RegistrationId;
 
 use super::{
     DpsError,
+    allocation::Allocation,
     model::{
-        AllocationPolicy, AttestationMechanism, AttestationType, CustomAllocationDefinition, EnrollmentGroup,
-        IndividualEnrollment, X509Attestation,
+        AllocationPolicy, AttestationMechanism, AttestationType, EnrollmentGroup, IndividualEnrollment,
+        X509Attestation, check_webhook_url,
     },
-    webhook::check_webhook_url,
 };
-use crate::{id::dps_etag, keys::KeyLength};
-
-/// When a change is made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IfMatch {
-    /// Whatever is stored.
-    Any,
-    /// Only if the stored resource has this entity tag.
-    ETag(String),
-}
+use crate::{etag::IfMatch, id::dps_etag, keys::KeyLength};
 
 /// What groups and individual enrollments have in common.
 pub(super) trait Enrollment: Clone {
@@ -43,15 +34,6 @@ pub(super) struct Stamps<'a> {
     pub etag: &'a mut Option<String>,
     pub created: &'a mut Option<DateTime<Utc>>,
     pub updated: &'a mut Option<DateTime<Utc>>,
-}
-
-/// What an enrollment says about the choice of a hub.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Allocation<'a> {
-    pub policy: AllocationPolicy,
-    pub iot_hubs: &'a [String],
-    pub iot_hub_host_name: Option<&'a str>,
-    pub custom: Option<&'a CustomAllocationDefinition>,
 }
 
 /// Enrollments of one kind, by ID without regard to case.
@@ -118,12 +100,7 @@ fn key(id: &str) -> String {
 }
 
 fn check_etag(id: &str, stored: Option<&str>, if_match: &IfMatch) -> Result<(), DpsError> {
-    match if_match {
-        IfMatch::ETag(etag) if stored != Some(etag.as_str()) => {
-            Err(DpsError::PreconditionFailed(id.to_owned()))
-        }
-        _ => Ok(()),
-    }
+    if if_match.admits(stored) { Ok(()) } else { Err(DpsError::PreconditionFailed(id.to_owned())) }
 }
 
 /// Checks an enrollment and sets what the service sets.

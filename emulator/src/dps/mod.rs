@@ -14,6 +14,7 @@ mod enrollments;
 mod error;
 mod linked_hubs;
 mod model;
+mod pending;
 mod placement;
 mod records;
 mod registration;
@@ -23,19 +24,18 @@ mod webhook;
 
 use std::{sync::Arc, time::Duration};
 
-pub use allocation::LinkedHub;
 pub use ca_certificates::Certificates;
 pub use certificates::CaCertificate;
 pub(crate) use certificates::check_ca_certificate;
 use certificates::{CertificateStore, KeptCertificate};
 use enrollments::Enrollments;
-pub use enrollments::IfMatch;
 pub use error::DpsError;
 pub(crate) use linked_hubs::Hubs;
+pub use linked_hubs::LinkedHub;
 pub use model::{
     AllocationPolicy, AttestationMechanism, AttestationType, CaReferences, CustomAllocationDefinition,
-    DeviceCapabilities, EnrollmentGroup, IndividualEnrollment, InitialTwin, InitialTwinProperties,
-    ProvisioningStatus, ReprovisionPolicy, X509Attestation, X509CertificateWithInfo, X509Certificates,
+    EnrollmentGroup, IndividualEnrollment, ProvisioningStatus, ReprovisionPolicy, X509Attestation,
+    X509CertificateWithInfo, X509Certificates,
 };
 use serde::{Deserialize, Serialize};
 pub(crate) use session::serve;
@@ -44,6 +44,7 @@ pub use tracker_protocol::dps::{RegistrationState, RegistrationStatus, Substatus
 use crate::{
     access::AccessPolicies,
     clock::Clock,
+    etag::IfMatch,
     events::EventBus,
     faults::Faults,
     hub::{Hub, HubParts, KeptHub},

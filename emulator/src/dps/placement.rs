@@ -3,13 +3,9 @@
 use tracker_protocol::dps::{RegistrationState, Substatus};
 
 use super::{
-    Hubs,
-    allocation::choose,
-    enrollments::Enrollment as _,
-    model::{DeviceCapabilities, InitialTwin, ReprovisionPolicy},
-    verdict::Decider,
+    Hubs, allocation::choose, enrollments::Enrollment as _, model::ReprovisionPolicy, verdict::Decider,
 };
-use crate::hub::{Authentication, Hub, ProvisionedData};
+use crate::hub::{Authentication, DeviceCapabilities, Hub, InitialTwin, ProvisionedData};
 
 /// Where a device went and how it came about.
 pub(super) struct Placement {

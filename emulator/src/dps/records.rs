@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracker_protocol::dps::RegistrationState;
 
-use super::{Dps, DpsError, IfMatch};
+use super::{Dps, DpsError};
+use crate::etag::IfMatch;
 
 /// What DPS keeps of a device that has asked to be registered.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -72,14 +73,10 @@ impl Dps {
             .registrations
             .get(&key)
             .ok_or_else(|| DpsError::DeviceRegistrationNotFound(registration_id.to_owned()))?;
-        match if_match {
-            IfMatch::ETag(etag) if record.state.etag.as_ref() != Some(etag) => {
-                Err(DpsError::PreconditionFailed(registration_id.to_owned()))
-            }
-            _ => {
-                store.registrations.remove(&key);
-                Ok(())
-            }
+        if !if_match.admits(record.state.etag.as_deref()) {
+            return Err(DpsError::PreconditionFailed(registration_id.to_owned()));
         }
+        store.registrations.remove(&key);
+        Ok(())
     }
 }

@@ -9,6 +9,7 @@ use tracker_protocol::dps::{RegistrationOperation, RegistrationState, Registrati
 use super::{
     Dps,
     model::{AllocationPolicy, ProvisioningStatus},
+    pending::{Failure, Pending},
     placement::{Decision, place},
     records::{Operation, Record},
     verdict::{Court, Credentials, Decider, Refusal},
@@ -30,12 +31,6 @@ pub(super) enum Registered {
     Disabled(RegistrationOperation),
     /// No enrollment takes it.
     Refused(Refusal),
-}
-
-/// Why a registration that an enrollment took has failed: Azure's number and words.
-pub(super) struct Failure {
-    pub error_code: u32,
-    pub message: String,
 }
 
 impl Dps {
@@ -237,15 +232,6 @@ impl Dps {
             registration_state: Some(state),
         })
     }
-}
-
-/// A registration that an enrollment took, until it is placed.
-pub(super) struct Pending {
-    pub registration_id: String,
-    operation_id: String,
-    decider: Decider,
-    authentication: Authentication,
-    pub previous: Option<RegistrationState>,
 }
 
 /// What the device will be to the hub, and what the record tells of its certificate.

@@ -6,18 +6,16 @@
 
 use std::time::Duration;
 
-use hyper::Uri;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
     Hubs,
-    model::InitialTwin,
+    pending::{Failure, Pending},
     placement::Decision,
-    registration::{Failure, Pending},
     verdict::Decider,
 };
-use crate::{id::guid, outgoing};
+use crate::{hub::InitialTwin, id::guid, outgoing};
 
 /// Repetitions after an answer of 429 or more.
 const RETRIES: u64 = 10;
@@ -46,15 +44,6 @@ pub(super) struct Answer {
     iot_hub_host_name: Option<String>,
     initial_twin: Option<InitialTwin>,
     payload: Option<Value>,
-}
-
-/// Whether a text can be the address of a webhook; `Err` says what it has to be.
-pub(super) fn check_webhook_url(url: &str) -> Result<(), String> {
-    let uri: Option<Uri> = url.parse().ok();
-    match uri.as_ref().map(|uri| (uri.scheme_str(), uri.host())) {
-        Some((Some("http" | "https"), Some(_))) => Ok(()),
-        _ => Err("customAllocationDefinition.webhookUrl has to be an http or https address".into()),
-    }
 }
 
 impl Request {

@@ -1,12 +1,10 @@
 //! Device identities: making, changing, and what DPS writes.
 
-use super::{Authentication, AuthenticationType, Device, DeviceStatus, Hub, HubError, TwinRecord};
-use crate::{
-    dps::{DeviceCapabilities, IfMatch, InitialTwin},
-    events::DisconnectReason,
-    id::device_etag,
-    keys::SymmetricKey,
+use super::{
+    Authentication, AuthenticationType, Device, DeviceCapabilities, DeviceStatus, Hub, HubError, InitialTwin,
+    TwinRecord,
 };
+use crate::{etag::IfMatch, events::DisconnectReason, id::device_etag, keys::SymmetricKey};
 
 /// The part of a device identity that the service side sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,9 +90,7 @@ impl Hub {
         let now = self.0.clock.now();
         let mut registry = self.0.registry.change();
         let entry = registry.entry(device_id)?;
-        if let IfMatch::ETag(etag) = if_match
-            && *etag != entry.identity.etag
-        {
+        if !if_match.admits(Some(&entry.identity.etag)) {
             return Err(HubError::PreconditionFailed(device_id.to_owned()));
         }
         let authentication = settings.authentication.complete(Some(&entry.identity.authentication))?;

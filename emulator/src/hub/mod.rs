@@ -14,6 +14,7 @@ mod c2d;
 mod connection;
 mod error;
 mod identity;
+mod initial_twin;
 mod method;
 mod model;
 mod query;
@@ -32,10 +33,11 @@ pub use c2d::CloudToDeviceMessage;
 pub use error::HubError;
 pub use identity::DeviceSettings;
 pub(crate) use identity::ProvisionedData;
+pub use initial_twin::{InitialTwin, InitialTwinProperties};
 pub use method::{DirectMethod, MethodResult};
 pub use model::{
-    Authentication, AuthenticationType, ConnectionState, Device, DeviceStatus, Twin, TwinProperties,
-    X509Thumbprint,
+    Authentication, AuthenticationType, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Twin,
+    TwinProperties, X509Thumbprint,
 };
 pub(crate) use query::is_query;
 pub(crate) use registry::TwinRecord;
@@ -48,7 +50,7 @@ pub use twin::TwinPatch;
 use crate::{
     access::AccessPolicies,
     clock::Clock,
-    dps::IfMatch,
+    etag::IfMatch,
     events::{DisconnectReason, EventBus},
     faults::Faults,
     lock::{Changes, Tracked},
@@ -154,11 +156,8 @@ impl Hub {
     /// Deletes a device identity if its entity tag is the one given.
     pub fn delete_if(&self, device_id: &str, if_match: &IfMatch) -> Result<(), HubError> {
         let mut registry = self.0.registry.change();
-        match if_match {
-            IfMatch::ETag(etag) if *etag != registry.get(device_id)?.identity.etag => {
-                return Err(HubError::PreconditionFailed(device_id.to_owned()));
-            }
-            _ => {}
+        if !if_match.admits(Some(&registry.get(device_id)?.identity.etag)) {
+            return Err(HubError::PreconditionFailed(device_id.to_owned()));
         }
         let removed = registry.remove(device_id)?;
         drop(registry);

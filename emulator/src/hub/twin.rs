@@ -8,7 +8,7 @@ use super::{
     registry::Entry,
     section::{deletes_nothing, patch_tags, replace_tags},
 };
-use crate::{dps::IfMatch, events::EventKind};
+use crate::{etag::IfMatch, events::EventKind};
 
 /// A change of a twin by the service: what is `None` is left alone.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -134,11 +134,10 @@ fn push(entry: &Entry, patch: Map<String, Value>) {
 }
 
 fn check_etag(device_id: &str, entry: &Entry, if_match: &IfMatch) -> Result<(), HubError> {
-    match if_match {
-        IfMatch::ETag(etag) if *etag != entry.twin.etag() => {
-            Err(HubError::PreconditionFailed(device_id.to_owned()))
-        }
-        _ => Ok(()),
+    if if_match.admits(Some(&entry.twin.etag())) {
+        Ok(())
+    } else {
+        Err(HubError::PreconditionFailed(device_id.to_owned()))
     }
 }
 

@@ -20,6 +20,7 @@ mod answer;
 mod authorize;
 mod call;
 mod dps;
+mod event_stream;
 mod hub;
 mod listen;
 mod paging;

@@ -3,14 +3,14 @@
 use std::{net::SocketAddr, time::Duration};
 
 use rustls::pki_types::CertificateDer;
-use tokio::{net::TcpStream, time::timeout};
-use tokio_rustls::server::TlsStream;
+use tokio::{net::TcpStream, sync::watch, time::timeout};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tracker_protocol::{dps::DpsUsername, hub::HubUsername};
 
-use super::{PeerCertificates, accept::Shared, shown};
+use super::{PeerCertificates, shown};
 use crate::{
-    dps,
-    events::EventKind,
+    dps::{self, Dps},
+    events::{EventBus, EventKind},
     hub,
     mqtt::{Connect, ConnectCode, Link, Packet},
 };
@@ -33,6 +33,14 @@ const MAX_USER_NAME: usize = 4096;
 
 /// Certificates looked at in a presented chain.
 const MAX_CHAIN: usize = 10;
+
+/// What every connection needs.
+pub(super) struct Shared {
+    pub dps: Dps,
+    pub events: EventBus,
+    pub acceptor: TlsAcceptor,
+    pub shutdown: watch::Receiver<bool>,
+}
 
 /// Serves a connection from TLS to its end.
 pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, mut shared: Shared) {

@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use super::{Refusal, if_match};
 use crate::{
     clock::wire_time,
-    dps::{CaCertificate, Dps, IfMatch},
+    dps::{CaCertificate, Dps},
+    etag::IfMatch,
     rest::{
         answer::{self, Answer},
         call::Call,

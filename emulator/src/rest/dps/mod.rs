@@ -22,7 +22,8 @@ use super::{
 };
 use crate::{
     access::Right,
-    dps::{Dps, EnrollmentGroup, IfMatch, IndividualEnrollment},
+    dps::{Dps, EnrollmentGroup, IndividualEnrollment},
+    etag::IfMatch,
 };
 
 pub(super) fn respond(dps: &Dps, caller: &Caller, call: &Call) -> Result<Answer, Refusal> {

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     access::Right,
-    dps::IfMatch,
+    etag::IfMatch,
     hub::{ConnectionState, DeviceStatus, Hub},
 };
 

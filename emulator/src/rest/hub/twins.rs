@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Refusal, if_match};
 use crate::{
-    dps::IfMatch,
+    etag::IfMatch,
     hub::{DirectMethod, Hub, Twin, TwinPatch},
     rest::{
         answer::{self, Answer},
