@@ -5,8 +5,8 @@ use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 use crate::{
     clock::{Clock, SystemClock},
     emulator::{Emulator, StartError},
+    net::tls::TlsVersions,
     options::EmulatorOptions,
-    tls::TlsVersions,
 };
 
 impl Emulator {

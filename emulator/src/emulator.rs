@@ -5,20 +5,22 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 use thiserror::Error;
 
 use crate::{
-    access::ConnectionString,
     clock::{Clock, SystemClock},
-    door::Listening,
     dps::{Dps, DpsError, DpsParts, KeptDps},
     events::{Event, EventBus},
     faults::Faults,
+    front::accept,
     hub::Hub,
     lock::Changes,
+    net::{
+        door::Listening,
+        tls::{ServerIdentity, ServerIdentityError, server_config, service_config},
+    },
     options::EmulatorOptions,
     rest,
-    server::accept,
+    security::access::ConnectionString,
     state::{Keeper, StateDirectory, StateError, write_whole},
     subscription::Subscription,
-    tls::{ServerIdentity, ServerIdentityError, server_config, service_config},
 };
 
 /// The file that a device is to trust, in the directory given by the options.

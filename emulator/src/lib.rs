@@ -52,34 +52,30 @@
 //! Through `tracing`: target `tracker_emulator::events` (info) tells every event in a line,
 //! `tracker_emulator::wire` (trace) every MQTT packet in both directions, without bodies and passwords.
 
-mod access;
-mod builder;
+// From the ground up: a room takes names from those above it in this list, never from those below.
 mod clock;
-mod door;
-mod dps;
-mod emulator;
+mod id;
+mod lock;
 mod etag;
+mod subscription;
+pub mod pki;
 mod events;
 mod faults;
+mod security;
+mod net;
+mod mqtt;
+mod session;
+mod hub;
+mod dps;
+mod front;
+mod rest;
+mod options;
+mod state;
+mod emulator;
+mod builder;
 #[doc(hidden)]
 pub mod fuzzing;
-mod hub;
-mod id;
-mod keys;
-mod lock;
-mod mqtt;
-mod options;
-mod outgoing;
-pub mod pki;
-mod rest;
-mod sas;
-mod server;
-mod state;
-mod subscription;
-mod tls;
-mod x509;
 
-pub use access::ConnectionString;
 pub use builder::EmulatorBuilder;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use dps::{
@@ -98,9 +94,10 @@ pub use hub::{
     MethodResult, TelemetryCounters, TelemetryMessage, Twin, TwinError, TwinPatch, TwinProperties,
     X509Thumbprint,
 };
-pub use keys::SymmetricKey;
+pub use net::tls::{ServerIdentityError, TlsVersions};
 pub use options::EmulatorOptions;
+pub use security::access::ConnectionString;
+pub use security::keys::SymmetricKey;
+pub use security::x509::{CertificateError, X509CertificateInfo};
 pub use state::StateError;
 pub use subscription::{Subscription, SubscriptionError};
-pub use tls::{ServerIdentityError, TlsVersions};
-pub use x509::{CertificateError, X509CertificateInfo};

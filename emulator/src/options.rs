@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
-use crate::tls::TlsVersions;
+use crate::net::tls::TlsVersions;
 
 /// The port of the service side unless another is asked for.
 const DEFAULT_SERVICE_PORT: u16 = 8443;

@@ -14,7 +14,7 @@ use super::{
         X509Attestation, check_webhook_url,
     },
 };
-use crate::{etag::IfMatch, id::dps_etag, keys::KeyLength};
+use crate::{etag::IfMatch, id::dps_etag, security::keys::KeyLength};
 
 /// What groups and individual enrollments have in common.
 pub(super) trait Enrollment: Clone {

@@ -8,8 +8,8 @@
 //! ```
 
 mod allocation;
+mod attest;
 mod ca_certificates;
-mod certificates;
 mod enrollments;
 mod error;
 mod linked_hubs;
@@ -19,15 +19,13 @@ mod placement;
 mod records;
 mod registration;
 mod session;
-mod verdict;
 mod webhook;
 
 use std::{sync::Arc, time::Duration};
 
-pub use ca_certificates::Certificates;
-pub use certificates::CaCertificate;
-pub(crate) use certificates::check_ca_certificate;
-use certificates::{CertificateStore, KeptCertificate};
+pub(crate) use ca_certificates::check_ca_certificate;
+pub use ca_certificates::{CaCertificate, Certificates};
+use ca_certificates::{CertificateStore, KeptCertificate};
 use enrollments::Enrollments;
 pub use error::DpsError;
 pub(crate) use linked_hubs::Hubs;
@@ -42,15 +40,14 @@ pub(crate) use session::serve;
 pub use tracker_protocol::dps::{RegistrationState, RegistrationStatus, Substatus};
 
 use crate::{
-    access::AccessPolicies,
     clock::Clock,
     etag::IfMatch,
     events::EventBus,
     faults::Faults,
     hub::{Hub, HubParts, KeptHub},
     lock::{Changes, Tracked},
-    tls::ServerIdentity,
-    x509::GoodSignatures,
+    net::tls::ServerIdentity,
+    security::{access::AccessPolicies, x509::GoodSignatures},
 };
 
 /// The service side of the provisioning service. Clones are the same service.

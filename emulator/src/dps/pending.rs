@@ -2,7 +2,7 @@
 
 use tracker_protocol::dps::RegistrationState;
 
-use super::verdict::Decider;
+use super::attest::Decider;
 use crate::hub::Authentication;
 
 /// A registration that an enrollment took, until it is placed.

@@ -3,7 +3,7 @@
 use tracker_protocol::dps::{RegistrationState, Substatus};
 
 use super::{
-    Hubs, allocation::choose, enrollments::Enrollment as _, model::ReprovisionPolicy, verdict::Decider,
+    Hubs, allocation::choose, attest::Decider, enrollments::Enrollment as _, model::ReprovisionPolicy,
 };
 use crate::hub::{Authentication, DeviceCapabilities, Hub, InitialTwin, ProvisionedData};
 

@@ -8,11 +8,11 @@ use tracker_protocol::dps::{RegistrationOperation, RegistrationState, Registrati
 
 use super::{
     Dps,
+    attest::{Court, Credentials, Decider, Refusal},
     model::{AllocationPolicy, ProvisioningStatus},
     pending::{Failure, Pending},
     placement::{Decision, place},
     records::{Operation, Record},
-    verdict::{Court, Credentials, Decider, Refusal},
     webhook,
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     events::EventKind,
     hub::Authentication,
     id::{dps_etag, operation_id},
-    x509::{Certificate, paths},
+    security::x509::{Certificate, paths},
 };
 
 /// What a register request leads to.

@@ -14,15 +14,15 @@ use tracker_protocol::{
     dps::{DpsUsername, RESPONSE_FILTER, RegistrationStatus, Request, Response, ServiceError},
 };
 
-use super::{Dps, registration::Registered, verdict::Credentials};
+use super::{Dps, attest::Credentials, registration::Registered};
 use crate::{
     clock::wire_time,
     events::{DisconnectReason, EventKind},
     faults::{FaultKind, Place},
     id::guid,
     mqtt::{Connect, ConnectCode, Link, Packet, PacketId, Publish, QoS, SubscribeCode},
-    sas::{SasError, SasToken},
-    server::{Acknowledger, PeerCertificates, SlowLine, Throttle, how_it_ended, shown, silence_allowed},
+    security::sas::{SasError, SasToken},
+    session::{Acknowledger, PeerCertificates, SlowLine, Throttle, how_it_ended, shown, silence_allowed},
 };
 
 /// A whole DPS message is at most 96 KB; the topic comes on top.

@@ -11,11 +11,11 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Hubs,
+    attest::Decider,
     pending::{Failure, Pending},
     placement::Decision,
-    verdict::Decider,
 };
-use crate::{hub::InitialTwin, id::guid, outgoing};
+use crate::{hub::InitialTwin, id::guid, net::outgoing};
 
 /// Repetitions after an answer of 429 or more.
 const RETRIES: u64 = 10;

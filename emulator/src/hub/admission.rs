@@ -11,8 +11,10 @@ use super::{
 use crate::{
     events::{DisconnectReason, EventKind},
     mqtt::Connect,
-    sas::{SasError, SasToken},
-    x509::{Certificate, Flaw},
+    security::{
+        sas::{SasError, SasToken},
+        x509::{Certificate, Flaw},
+    },
 };
 
 /// Why a CONNECT is refused. Azure answers all of them with return code 5 and no more; the words are for the

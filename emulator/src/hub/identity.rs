@@ -4,7 +4,7 @@ use super::{
     Authentication, AuthenticationType, Device, DeviceCapabilities, DeviceStatus, Hub, HubError, InitialTwin,
     TwinRecord,
 };
-use crate::{etag::IfMatch, events::DisconnectReason, id::device_etag, keys::SymmetricKey};
+use crate::{etag::IfMatch, events::DisconnectReason, id::device_etag, security::keys::SymmetricKey};
 
 /// The part of a device identity that the service side sets.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -48,12 +48,12 @@ pub use telemetry::{TelemetryCounters, TelemetryMessage};
 pub use twin::TwinPatch;
 
 use crate::{
-    access::AccessPolicies,
     clock::Clock,
     etag::IfMatch,
     events::{DisconnectReason, EventBus},
     faults::Faults,
     lock::{Changes, Tracked},
+    security::access::AccessPolicies,
     subscription::Subscription,
 };
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     clock::wire_time,
-    keys::{KeyLength, SymmetricKey},
+    security::keys::{KeyLength, SymmetricKey},
 };
 
 use super::HubError;

@@ -25,8 +25,8 @@ use crate::{
     faults::{FaultKind, Place},
     id::guid,
     mqtt::{Connect, ConnectCode, Link, Packet, PacketId, Publish, QoS, SubscribeCode},
-    server::{Acknowledger, SlowLine, Throttle, how_it_ended, shown, silence_allowed},
-    x509::Certificate,
+    security::x509::Certificate,
+    session::{Acknowledger, SlowLine, Throttle, how_it_ended, shown, silence_allowed},
 };
 
 /// The largest PUBLISH: a message of 256 KB, and a topic whose property bag is percent-encoded.

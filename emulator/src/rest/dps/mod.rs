@@ -21,9 +21,9 @@ use super::{
     stream,
 };
 use crate::{
-    access::Right,
     dps::{Dps, EnrollmentGroup, IndividualEnrollment},
     etag::IfMatch,
+    security::access::Right,
 };
 
 pub(super) fn respond(dps: &Dps, caller: &Caller, call: &Call) -> Result<Answer, Refusal> {

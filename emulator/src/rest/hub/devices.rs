@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use super::{Refusal, if_match};
 use crate::{
     hub::{Authentication, AuthenticationType, Device, DeviceSettings, Hub},
-    keys::SymmetricKey,
     rest::{
         answer::{self, Answer},
         call::Call,
         paging::MAX_PAGE,
     },
+    security::keys::SymmetricKey,
 };
 
 pub(super) fn tagged(device: &Device) -> Answer {

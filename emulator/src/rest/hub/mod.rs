@@ -19,9 +19,9 @@ use super::{
     paging::page,
 };
 use crate::{
-    access::Right,
     etag::IfMatch,
     hub::{ConnectionState, DeviceStatus, Hub},
+    security::access::Right,
 };
 
 pub(super) async fn respond(hub: &Hub, caller: &Caller, call: &Call) -> Result<Answer, Refusal> {

@@ -1,6 +1,12 @@
-//! The service side of the CA certificates.
+//! The CA certificates of the service, from the service side.
 
-use super::{CaCertificate, Dps, DpsError};
+mod store;
+
+pub use store::CaCertificate;
+pub(crate) use store::check_ca_certificate;
+pub(super) use store::{CertificateStore, KeptCertificate};
+
+use super::{Dps, DpsError};
 use crate::etag::IfMatch;
 
 /// The CA certificates of a provisioning service.

@@ -7,12 +7,12 @@ use tokio::{net::TcpStream, sync::watch, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tracker_protocol::{dps::DpsUsername, hub::HubUsername};
 
-use super::{PeerCertificates, shown};
 use crate::{
     dps::{self, Dps},
     events::{EventBus, EventKind},
     hub,
     mqtt::{Connect, ConnectCode, Link, Packet},
+    session::{PeerCertificates, shown},
 };
 
 /// For the TLS handshake, and then for CONNECT to arrive. Microsoft's SDKs wait up to a minute under load; a client

@@ -6,9 +6,9 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connection::{self, Shared};
 use crate::{
-    door::{self, Listening},
     dps::Dps,
     events::EventBus,
+    net::door::{self, Listening},
 };
 
 /// Listens on `address` (port 0 picks a free one) and serves up to `max_connections` devices at a time.

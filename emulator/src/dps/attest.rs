@@ -5,14 +5,14 @@ use std::{fmt, sync::Arc};
 use chrono::{DateTime, Utc};
 
 use super::{
-    certificates::CertificateStore,
+    ca_certificates::CertificateStore,
     enrollments::Enrollments,
     model::{
         AllocationPolicy, CustomAllocationDefinition, EnrollmentGroup, IndividualEnrollment,
         ProvisioningStatus,
     },
 };
-use crate::{
+use crate::security::{
     keys::SymmetricKey,
     sas::{SasError, SasToken},
     x509::{Certificate, Flaw, Path},

@@ -1,20 +1,16 @@
-//! The one port: accepts connections, lets TLS and CONNECT pass within their time, and hands each client to the
-//! service its user name speaks of.
+//! What the sessions of both MQTT services use: acknowledgements, slow lines, and what a client presented.
 
-mod accept;
 mod acknowledge;
 mod congestion;
-mod connection;
 
 use std::{sync::Arc, time::Duration};
 
 use rustls::pki_types::CertificateDer;
 
-pub(crate) use accept::accept;
 pub(crate) use acknowledge::Acknowledger;
 pub(crate) use congestion::{SlowLine, Throttle};
 
-use crate::{events::DisconnectReason, mqtt::LinkError, x509::Certificate};
+use crate::{events::DisconnectReason, mqtt::LinkError, security::x509::Certificate};
 
 /// The longest silence the services allow, whatever keep-alive the client asks for.
 const LONGEST_SILENCE: Duration = Duration::from_secs(1767);
@@ -31,7 +27,7 @@ pub(crate) enum PeerCertificates {
 
 impl PeerCertificates {
     /// The first `limit` certificates of what was presented, leaf first.
-    fn read(presented: &[CertificateDer<'static>], limit: usize) -> Self {
+    pub(crate) fn read(presented: &[CertificateDer<'static>], limit: usize) -> Self {
         if presented.is_empty() {
             return Self::None;
         }

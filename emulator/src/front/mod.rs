@@ -1,0 +1,7 @@
+//! The one port of the devices: accepts connections, lets TLS and CONNECT pass within their time, and hands each client
+//! to the service its user name speaks of.
+
+mod accept;
+mod connection;
+
+pub(crate) use accept::accept;
