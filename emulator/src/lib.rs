@@ -52,27 +52,49 @@
 //! Through `tracing`: target `tracker_emulator::events` (info) tells every event in a line,
 //! `tracker_emulator::wire` (trace) every MQTT packet in both directions, without bodies and passwords.
 
-// From the ground up: a room takes names from those above it in this list, never from those below.
+// The rooms, from the ground up: a room takes names from those above it in this list, never from those below it.
+
+// The time, by which certificates are judged and records are stamped. Stands on nothing.
 mod clock;
+// Opaque names that Azure makes up, and hexadecimal. Stands on nothing.
 mod id;
+// Locks that survive a panic elsewhere, and tell of changes. Stands on nothing.
 mod lock;
+// Entity tags, and the conditions made of them. Stands on nothing.
 mod etag;
+// Bounded streams of what happens. Stands on nothing.
 mod subscription;
+// A certificate authority for the lab. Stands on nothing.
 pub mod pki;
+// What happens, told to whoever listens. May touch the clock.
 mod events;
+// Misbehaviour on request. Says what is to go wrong; every other room plays its own part of it.
 mod faults;
+// By what devices and services prove who they are. Touches no socket and no service.
 mod security;
+// Sockets, TLS, and calls to the outside. Knows no service.
 mod net;
+// MQTT 3.1.1: packets, their bytes, one bounded connection. Knows no service.
 mod mqtt;
+// What the sessions of both MQTT services share. Knows neither of them.
 mod session;
+// An IoT hub. Knows nothing of the provisioning service.
 mod hub;
+// The Device Provisioning Service, which writes identities into hubs.
 mod dps;
+// The port of the devices: hands each to DPS or to its hub.
 mod front;
+// The port of the services: REST over HTTPS.
 mod rest;
+// What an emulator is started with: plain data.
 mod options;
+// What outlives a restart, in files.
 mod state;
+// The assembly: all of it, running.
 mod emulator;
+// The way in for tests: the options of an emulator, set call by call.
 mod builder;
+// Ways in for fuzz targets; no part of the API.
 #[doc(hidden)]
 pub mod fuzzing;
 

@@ -18,6 +18,7 @@ mod pending;
 mod placement;
 mod records;
 mod registration;
+mod registrations;
 mod session;
 mod webhook;
 

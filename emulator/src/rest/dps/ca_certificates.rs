@@ -15,7 +15,7 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{Refusal, if_match};
+use super::Refusal;
 use crate::{
     clock::wire_time,
     dps::{CaCertificate, Dps},
@@ -30,7 +30,7 @@ pub(super) fn respond(dps: &Dps, call: &Call) -> Result<Answer, Refusal> {
     let words = call.words();
     let name = call.segments.get(1).map(String::as_str).unwrap_or_default();
     let certificates = dps.certificates();
-    let condition = if_match(call);
+    let condition = call.quoted_if_match();
     let or_any = || condition.clone().unwrap_or(IfMatch::Any);
     match (&call.method, words.as_slice()) {
         (&Method::GET, [_]) => {

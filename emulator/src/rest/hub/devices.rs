@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Refusal, if_match};
+use super::Refusal;
 use crate::{
     hub::{Authentication, AuthenticationType, Device, DeviceSettings, Hub},
     rest::{
@@ -42,7 +42,7 @@ pub(super) fn put(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Ref
         )));
     }
     let settings = settings(&body)?;
-    let device = match if_match(call) {
+    let device = match call.if_match() {
         None => hub.create_device_with(device_id, settings)?,
         Some(condition) => hub.update_device(device_id, settings, &condition)?,
     };
