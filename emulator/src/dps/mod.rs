@@ -19,6 +19,8 @@ mod placement;
 mod records;
 mod registration;
 mod registrations;
+mod refused;
+mod request;
 mod session;
 mod webhook;
 
@@ -37,7 +39,7 @@ pub use model::{
     X509CertificateWithInfo, X509Certificates,
 };
 use serde::{Deserialize, Serialize};
-pub(crate) use session::serve;
+pub(crate) use session::{RegistrationSession, open};
 pub use tracker_protocol::dps::{RegistrationState, RegistrationStatus, Substatus};
 
 use crate::{

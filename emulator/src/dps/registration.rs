@@ -37,9 +37,10 @@ impl Dps {
     /// Registers a device.
     ///
     /// The decision is made, and the hub identity written, at once; the device learns it when `assigning_time` has
-    /// passed. Only a webhook takes the time it takes.
+    /// passed since `moment`. Only a webhook takes the time it takes.
     pub(super) fn register(
         &self,
+        moment: Instant,
         registration_id: &str,
         credentials: Credentials<'_>,
         payload: Option<&Map<String, Value>>,
@@ -124,7 +125,7 @@ impl Dps {
                     webhook::Request::new(&pending.decider, &pending, identity.x509, payload, &store.hubs);
                 self.ask_webhook(pending, request);
             }
-            _ => self.conclude(store, &pending, Ok(None)),
+            _ => self.conclude(moment, store, &pending, Ok(None)),
         }
         Registered::Operation(assigning(registration_id, operation_id))
     }
@@ -135,13 +136,14 @@ impl Dps {
             let answer = request.ask().await;
             let mut store = dps.0.store.change();
             let decision = answer.and_then(|answer| answer.decide(&store.hubs));
-            dps.conclude(&mut store, &pending, decision.map(Some));
+            dps.conclude(Instant::now(), &mut store, &pending, decision.map(Some));
         });
     }
 
     /// Ends an operation: the device is placed, or has failed.
     fn conclude(
         &self,
+        moment: Instant,
         store: &mut super::Store,
         pending: &Pending,
         decision: Result<Option<(Decision, Option<Value>)>, Failure>,
@@ -187,13 +189,14 @@ impl Dps {
             }
         }
         if let Some(operation) = &mut record.operation {
-            operation.ready = Some(Instant::now() + self.0.assigning_time);
+            operation.ready = Some(moment + self.0.assigning_time);
         }
     }
 
     /// How an operation stands; `None` if the device has none of this ID.
     pub(super) fn operation(
         &self,
+        moment: Instant,
         registration_id: &str,
         operation_id: &str,
         never_assign: bool,
@@ -201,7 +204,7 @@ impl Dps {
         let mut store = self.0.store.lock();
         let record = store.registrations.get_mut(&registration_id.to_ascii_lowercase())?;
         let operation = record.operation.as_mut().filter(|operation| operation.id == operation_id)?;
-        if never_assign || operation.ready.is_none_or(|ready| Instant::now() < ready) {
+        if never_assign || operation.ready.is_none_or(|ready| moment < ready) {
             return Some(assigning(registration_id, operation_id.to_owned()));
         }
         let state = record.state.clone();

@@ -7,7 +7,7 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     Hub, HubError,
-    connection::{MethodAnswer, Order},
+    connection::{MethodAnswer, Push},
 };
 
 /// The largest payload of a call and of an answer.
@@ -84,24 +84,24 @@ impl Hub {
         method: &DirectMethod,
         payload: Vec<u8>,
     ) -> Result<MethodResult, HubError> {
-        let orders = self
+        let pushes = self
             .0
             .registry
             .lock()
             .get(device_id)?
             .connection
             .as_ref()
-            .map(|connection| connection.orders.clone())
+            .map(|connection| connection.pushes.clone())
             .ok_or_else(|| HubError::DeviceNotOnline {
                 device_id: device_id.to_owned(),
                 waited: Duration::ZERO,
             })?;
         let (answer, answered) = oneshot::channel();
-        let order = Order::Method { name: method.method_name.clone(), payload, answer };
+        let push = Push::Method { name: method.method_name.clone(), payload, answer };
         let answered = async {
-            // A session that ends drops its orders, and with them the sender of the answer.
-            let _ = orders.send(order).await;
-            drop(orders);
+            // A session that ends drops its pushes, and with them the sender of the answer.
+            let _ = pushes.send(push).await;
+            drop(pushes);
             answered.await
         };
         match tokio::time::timeout(method.response_timeout, answered).await {

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //!  service side (Hub) ──▶ Registry ◀── device side (session)
-//!                            │ Order: desired change, method, messages
+//!                            │ Push: desired change, method, messages
 //!                            └──────────────▶ session ──▶ device
 //! ```
 //!
-//! Every change is made in the registry under one lock, and what a connected device is to hear of it is put into its
-//! orders under the same lock: pushes reach a device in the order of their versions.
+//! Every change is made in the registry under one lock, and what a connected device is to hear of it is put among its
+//! pushes under the same lock: pushes reach a device in the order of their versions.
 
 mod admission;
 mod c2d;
@@ -20,7 +20,10 @@ mod model;
 mod query;
 mod registry;
 mod section;
+mod receive;
 mod session;
+mod delivery;
+mod twin_requests;
 mod telemetry;
 mod twin;
 
@@ -43,7 +46,7 @@ pub(crate) use query::is_query;
 pub(crate) use registry::TwinRecord;
 use registry::{KeptDevice, Registry};
 pub use section::TwinError;
-pub(crate) use session::serve;
+pub(crate) use session::{DeviceSession, open};
 pub use telemetry::{TelemetryCounters, TelemetryMessage};
 pub use twin::TwinPatch;
 
@@ -211,7 +214,7 @@ impl Hub {
         let entry = registry.entry(device_id)?;
         entry.queue.push(device_id, message, self.0.clock.now())?;
         if let Some(connection) = &entry.connection {
-            connection.give(connection::Order::Messages);
+            connection.give(connection::Push::Messages);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Hub, HubError, Twin, TwinError,
-    connection::Order,
+    connection::Push,
     registry::Entry,
     section::{deletes_nothing, patch_tags, replace_tags},
 };
@@ -129,7 +129,7 @@ impl Hub {
 
 fn push(entry: &Entry, patch: Map<String, Value>) {
     if let Some(connection) = &entry.connection {
-        connection.give(Order::Desired { version: entry.twin.desired.version(), patch });
+        connection.give(Push::Desired { version: entry.twin.desired.version(), patch });
     }
 }
 
