@@ -4,9 +4,10 @@ use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
     clock::{Clock, SystemClock},
-    emulator::{Emulator, StartError},
+    emulator::Emulator,
     net::tls::TlsVersions,
     options::EmulatorOptions,
+    services::StartError,
 };
 
 impl Emulator {

@@ -90,10 +90,15 @@ mod rest;
 mod options;
 // What outlives a restart, in files.
 mod state;
+// The services before a port is opened.
+mod services;
 // The assembly: all of it, running.
 mod emulator;
 // The way in for tests: the options of an emulator, set call by call.
 mod builder;
+// The services driven by hand: time and packets in, packets out, without sockets; no part of the API.
+#[doc(hidden)]
+pub mod pair;
 // Ways in for fuzz targets; no part of the API.
 #[doc(hidden)]
 pub mod fuzzing;
@@ -106,7 +111,7 @@ pub use dps::{
     ProvisioningStatus, RegistrationState, RegistrationStatus, ReprovisionPolicy, Substatus, X509Attestation,
     X509CertificateWithInfo, X509Certificates,
 };
-pub use emulator::{Emulator, StartError};
+pub use emulator::Emulator;
 pub use etag::IfMatch;
 pub use events::{DisconnectReason, Event, EventKind};
 pub use faults::{Fault, FaultId, FaultKind, Faults, FaultyService};
@@ -121,5 +126,6 @@ pub use options::EmulatorOptions;
 pub use security::access::ConnectionString;
 pub use security::keys::SymmetricKey;
 pub use security::x509::{CertificateError, X509CertificateInfo};
+pub use services::StartError;
 pub use state::StateError;
 pub use subscription::{Subscription, SubscriptionError};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::Instant};
 use tracker_protocol::dps::{RegistrationOperation, RegistrationState, RegistrationStatus};
 
 use super::{
@@ -131,8 +131,10 @@ impl Dps {
     }
 
     fn ask_webhook(&self, pending: Pending, request: webhook::Request) {
+        // Driven by hand, without a runtime, nobody can call a webhook: the device is told "assigning" for good.
+        let Ok(runtime) = Handle::try_current() else { return };
         let dps = self.clone();
-        tokio::spawn(async move {
+        runtime.spawn(async move {
             let answer = request.ask().await;
             let mut store = dps.0.store.change();
             let decision = answer.and_then(|answer| answer.decide(&store.hubs));

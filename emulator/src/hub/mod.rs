@@ -37,6 +37,7 @@ pub use error::HubError;
 pub use identity::DeviceSettings;
 pub(crate) use identity::ProvisionedData;
 pub use initial_twin::{InitialTwin, InitialTwinProperties};
+pub(crate) use method::MethodCall;
 pub use method::{DirectMethod, MethodResult};
 pub use model::{
     Authentication, AuthenticationType, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Twin,

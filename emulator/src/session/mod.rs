@@ -15,7 +15,6 @@ mod machine;
 mod run;
 
 pub(crate) use machine::Session;
-pub(crate) use outlet::Outlet;
 pub(crate) use peer::PeerCertificates;
 pub(crate) use run::{refuse, serve};
 pub(crate) use service::{Exchange, Refused, Service, connect_fault, shown, violation};

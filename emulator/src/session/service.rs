@@ -96,7 +96,7 @@ pub(crate) struct Refused {
 
 impl Refused {
     /// The event that tells of it.
-    pub(super) fn event(self) -> EventKind {
+    pub(crate) fn event(self) -> EventKind {
         EventKind::ConnectionRefused {
             service: self.service,
             client_id: self.client_id,
