@@ -4,7 +4,7 @@
 //!             one port, MQTT 3.1.1 over mutual TLS
 //!  device ──▶ TLS: client certificate passed on, not judged
 //!         ──▶ CONNECT: the user name says DPS or which hub
-//!               ├─ DPS session:  register ─▶ verdict on chain or token ─▶ hub, identity, record ◀── Dps ◀─┐
+//!               ├─ DPS session:  register ─▶ attestation by chain or token ─▶ hub, identity, record ◀── Dps ◀─┐
 //!               └─ hub session:  telemetry, twin, methods, messages ◀────── Registry ◀───────────── Hub ◀─┤
 //!             another port, REST over HTTPS                                                               │
 //!  service ─▶ host name or key says which service ─▶ shared access signature ─▶ the same calls ───────────┘

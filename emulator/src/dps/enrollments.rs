@@ -14,11 +14,13 @@ use super::{
         X509Attestation, check_webhook_url,
     },
 };
-use crate::{etag::IfMatch, id::dps_etag, security::keys::KeyLength};
+use crate::{etag::IfMatch, hub::check_device_id, id::dps_etag, security::keys::KeyLength};
 
 /// What groups and individual enrollments have in common.
 pub(super) trait Enrollment: Clone {
     fn id(&self) -> &str;
+    /// The device ID at the hub, where it is not the registration ID.
+    fn device_id(&self) -> Option<&str>;
     fn stamps(&mut self) -> Stamps<'_>;
     fn etag(&self) -> Option<&str>;
     fn attestation(&mut self) -> &mut AttestationMechanism;
@@ -108,6 +110,9 @@ fn prepared<E: Enrollment>(mut enrollment: E, stored: Option<E>, now: DateTime<U
     let invalid = |what: String| DpsError::InvalidArgument(what);
     // The characters and the length are the same for registration IDs and group IDs.
     enrollment.id().parse::<RegistrationId>().map_err(|error| invalid(error.to_string()))?;
+    if let Some(device_id) = enrollment.device_id() {
+        check_device_id(device_id).map_err(|error| invalid(format!("deviceId: {error}")))?;
+    }
     let allocation = enrollment.allocation();
     match allocation.policy {
         AllocationPolicy::Hashed | AllocationPolicy::GeoLatency => {}
@@ -224,6 +229,10 @@ impl Enrollment for EnrollmentGroup {
         &self.enrollment_group_id
     }
 
+    fn device_id(&self) -> Option<&str> {
+        None
+    }
+
     fn check_attestation(x509: &X509Attestation) -> Result<(), &'static str> {
         match x509 {
             X509Attestation {
@@ -254,6 +263,10 @@ impl Enrollment for IndividualEnrollment {
 
     fn id(&self) -> &str {
         &self.registration_id
+    }
+
+    fn device_id(&self) -> Option<&str> {
+        self.device_id.as_deref()
     }
 
     fn check_attestation(x509: &X509Attestation) -> Result<(), &'static str> {

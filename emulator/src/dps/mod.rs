@@ -3,7 +3,7 @@
 //! ```text
 //!  service side (Dps) ──▶ Store: CA certificates, enrollments, registration records, linked hubs
 //!                            ▲
-//!  device side (session) ────┤ register: verdict ─▶ choice of a hub ─▶ hub identity, record
+//!  device side (session) ────┤ register: attest ─▶ choice of a hub ─▶ hub identity, record
 //!                            └ poll: how the operation stands
 //! ```
 
@@ -26,7 +26,6 @@ mod webhook;
 
 use std::{sync::Arc, time::Duration};
 
-pub(crate) use ca_certificates::check_ca_certificate;
 pub use ca_certificates::{CaCertificate, Certificates};
 use ca_certificates::{CertificateStore, KeptCertificate};
 use enrollments::Enrollments;

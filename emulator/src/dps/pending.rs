@@ -2,14 +2,14 @@
 
 use tracker_protocol::dps::RegistrationState;
 
-use super::attest::Decider;
+use super::attest::AcceptedBy;
 use crate::hub::Authentication;
 
 /// A registration that an enrollment took, until it is placed.
 pub(super) struct Pending {
     pub registration_id: String,
     pub operation_id: String,
-    pub decider: Decider,
+    pub accepted_by: AcceptedBy,
     pub authentication: Authentication,
     pub previous: Option<RegistrationState>,
 }

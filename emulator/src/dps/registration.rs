@@ -8,7 +8,7 @@ use tracker_protocol::dps::{RegistrationOperation, RegistrationState, Registrati
 
 use super::{
     Dps,
-    attest::{Court, Credentials, Decider, Refusal},
+    attest::{AcceptedBy, Attestor, Credentials, NotAttested},
     model::{AllocationPolicy, ProvisioningStatus},
     pending::{Failure, Pending},
     placement::{Decision, place},
@@ -30,7 +30,7 @@ pub(super) enum Registered {
     /// The enrollment is disabled.
     Disabled(RegistrationOperation),
     /// No enrollment takes it.
-    Refused(Refusal),
+    Refused(NotAttested),
 }
 
 impl Dps {
@@ -56,15 +56,15 @@ impl Dps {
         };
         let mut store = self.0.store.change();
         let store = &mut *store;
-        let court = Court {
+        let attestor = Attestor {
             individuals: &store.individuals,
             groups: &store.groups,
             certificates: &store.certificates,
             paths: &evidence,
             now,
         };
-        let decider = match court.judge(registration_id, credentials) {
-            Ok(decider) => decider,
+        let accepted_by = match attestor.attest(registration_id, credentials) {
+            Ok(accepted_by) => accepted_by,
             Err(refusal) => return Registered::Refused(refusal),
         };
         let key = registration_id.to_ascii_lowercase();
@@ -79,11 +79,11 @@ impl Dps {
             etag: Some(dps_etag()),
             ..RegistrationState::default()
         };
-        let group_id = match &decider {
-            Decider::Group(group) => Some(group.enrollment_group_id.clone()),
-            Decider::Individual(_) => None,
+        let group_id = match &accepted_by {
+            AcceptedBy::Group(group) => Some(group.enrollment_group_id.clone()),
+            AcceptedBy::Individual(_) => None,
         };
-        if decider.status() == ProvisioningStatus::Disabled {
+        if accepted_by.status() == ProvisioningStatus::Disabled {
             state.status = Some(RegistrationStatus::Disabled);
             // The hub it was assigned to stays known: enabled again, it is no newcomer.
             if let Some(previous) = previous {
@@ -93,11 +93,11 @@ impl Dps {
             store.registrations.insert(key, Record { state, enrollment_group_id: group_id, operation: None });
             self.0.events.tell(EventKind::RegistrationDisabled {
                 registration_id: registration_id.to_owned(),
-                enrollment: decider.to_string(),
+                enrollment: accepted_by.to_string(),
             });
             return Registered::Disabled(disabled(registration_id));
         }
-        let identity = Identity::new(&decider, registration_id, credentials, group_id.as_deref());
+        let identity = Identity::new(&accepted_by, registration_id, credentials, group_id.as_deref());
         state.x509.clone_from(&identity.x509);
         state.status = Some(RegistrationStatus::Assigning);
         // The hub of before is where the twin is, until it has moved.
@@ -110,19 +110,24 @@ impl Dps {
         self.0.events.tell(EventKind::Assigning {
             registration_id: registration_id.to_owned(),
             operation_id: operation_id.clone(),
-            enrollment: decider.to_string(),
+            enrollment: accepted_by.to_string(),
         });
         let pending = Pending {
             registration_id: registration_id.to_owned(),
             operation_id: operation_id.clone(),
-            decider,
+            accepted_by,
             authentication: identity.authentication,
             previous,
         };
-        match pending.decider.allocation_policy() {
+        match pending.accepted_by.allocation_policy() {
             AllocationPolicy::Custom => {
-                let request =
-                    webhook::Request::new(&pending.decider, &pending, identity.x509, payload, &store.hubs);
+                let request = webhook::Request::new(
+                    &pending.accepted_by,
+                    &pending,
+                    identity.x509,
+                    payload,
+                    &store.hubs,
+                );
                 self.ask_webhook(pending, request);
             }
             _ => self.conclude(moment, store, &pending, Ok(None)),
@@ -161,7 +166,7 @@ impl Dps {
             let (decision, payload) =
                 decided.map_or((None, None), |(decision, payload)| (Some(decision), payload));
             let placed = place(
-                &pending.decider,
+                &pending.accepted_by,
                 &pending.registration_id,
                 pending.authentication.clone(),
                 &store.hubs,
@@ -247,7 +252,7 @@ struct Identity {
 
 impl Identity {
     fn new(
-        decider: &Decider,
+        accepted_by: &AcceptedBy,
         registration_id: &str,
         credentials: Credentials<'_>,
         group_id: Option<&str>,
@@ -261,9 +266,10 @@ impl Identity {
                     x509: leaf.map(|leaf| x509(leaf, chain.get(1), group_id)),
                 }
             }
-            Credentials::Token(_) => {
-                Self { authentication: Authentication::sas(decider.device_keys(registration_id)), x509: None }
-            }
+            Credentials::Token(_) => Self {
+                authentication: Authentication::sas(accepted_by.device_keys(registration_id)),
+                x509: None,
+            },
         }
     }
 }

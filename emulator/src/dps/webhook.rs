@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Hubs,
-    attest::Decider,
+    attest::AcceptedBy,
     pending::{Failure, Pending},
     placement::Decision,
 };
@@ -48,7 +48,7 @@ pub(super) struct Answer {
 
 impl Request {
     pub(super) fn new(
-        decider: &Decider,
+        accepted_by: &AcceptedBy,
         pending: &Pending,
         x509: Option<Value>,
         payload: Option<&Map<String, Value>>,
@@ -76,19 +76,19 @@ impl Request {
         }
         let linked: Vec<_> = hubs.linked().iter().map(|hub| hub.name.as_str()).collect();
         let mut body = json!({ "deviceRuntimeContext": context, "linkedHubs": linked });
-        match decider {
-            Decider::Individual(enrollment) => {
+        match accepted_by {
+            AcceptedBy::Individual(enrollment) => {
                 let mut enrollment = (**enrollment).clone();
                 enrollment.attestation = enrollment.attestation.without_keys();
                 body["individualEnrollment"] = json!(enrollment);
             }
-            Decider::Group(group) => {
+            AcceptedBy::Group(group) => {
                 let mut group = (**group).clone();
                 group.attestation = group.attestation.without_keys();
                 body["enrollmentGroup"] = json!(group);
             }
         }
-        let definition = decider.custom_allocation();
+        let definition = accepted_by.custom_allocation();
         Self { url: definition.map(|definition| definition.webhook_url.clone()).unwrap_or_default(), body }
     }
 

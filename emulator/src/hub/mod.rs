@@ -23,6 +23,7 @@ mod section;
 mod receive;
 mod session;
 mod delivery;
+mod device_id;
 mod twin_requests;
 mod telemetry;
 mod twin;
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, watch};
 
 pub use c2d::CloudToDeviceMessage;
+pub(crate) use device_id::check_device_id;
 pub use error::HubError;
 pub use identity::DeviceSettings;
 pub(crate) use identity::ProvisionedData;

@@ -106,18 +106,25 @@ impl CertificateStore {
         if self.0.contains_key(name) {
             return Err(DpsError::CaCertificateConflict(name.to_owned()));
         }
-        let certificate = authority(text)?;
-        let entry = Entry {
-            certificate: Arc::new(certificate),
-            is_verified,
-            etag: dps_etag(),
-            verification_code: None,
-            created: now,
-            updated: now,
-        };
+        let entry = Entry::new(authority(text)?, is_verified, now);
         let shown = entry.show(name);
         self.0.insert(name.to_owned(), entry);
         Ok(shown)
+    }
+
+    /// Puts a certificate in the place of the one of this name.
+    pub(in crate::dps) fn replace(
+        &mut self,
+        name: &str,
+        text: &str,
+        is_verified: bool,
+        if_match: &IfMatch,
+        now: DateTime<Utc>,
+    ) -> Result<CaCertificate, DpsError> {
+        let certificate = authority(text)?;
+        let entry = self.matching(name, if_match)?;
+        *entry = Entry::new(certificate, is_verified, now);
+        Ok(entry.show(name))
     }
 
     /// A code to be the common name of a certificate that the CA signs.
@@ -217,11 +224,6 @@ impl CertificateStore {
     }
 }
 
-/// Whether a text is a certificate that can be uploaded.
-pub(crate) fn check_ca_certificate(text: &str) -> Result<(), DpsError> {
-    authority(text).map(drop)
-}
-
 fn authority(text: &str) -> Result<Certificate, DpsError> {
     let certificate = Certificate::from_text(text)
         .map_err(|source| DpsError::InvalidCertificate { field: "CA certificate".into(), source })?;
@@ -235,6 +237,17 @@ fn authority(text: &str) -> Result<Certificate, DpsError> {
 }
 
 impl Entry {
+    fn new(certificate: Certificate, is_verified: bool, now: DateTime<Utc>) -> Self {
+        Self {
+            certificate: Arc::new(certificate),
+            is_verified,
+            etag: dps_etag(),
+            verification_code: None,
+            created: now,
+            updated: now,
+        }
+    }
+
     fn show(&self, name: &str) -> CaCertificate {
         CaCertificate {
             name: name.to_owned(),

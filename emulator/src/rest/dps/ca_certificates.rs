@@ -43,15 +43,11 @@ pub(super) fn respond(dps: &Dps, call: &Call) -> Result<Answer, Refusal> {
             // ARM's older versions have the members at the top.
             let properties = if body["properties"].is_object() { &body["properties"] } else { &body };
             let text = certificate(properties)?;
-            if let Some(condition) = &condition {
-                // Checked before the old one goes.
-                crate::dps::check_ca_certificate(text).map_err(Refusal::from)?;
-                certificates.delete_if(name, condition)?;
-            }
-            let uploaded = if properties["isVerified"].as_bool().unwrap_or(false) {
-                certificates.upload_verified(name, text)?
-            } else {
-                certificates.upload(name, text)?
+            let is_verified = properties["isVerified"].as_bool().unwrap_or(false);
+            let uploaded = match &condition {
+                Some(condition) => certificates.replace_if(name, text, is_verified, condition)?,
+                None if is_verified => certificates.upload_verified(name, text)?,
+                None => certificates.upload(name, text)?,
             };
             Ok(tagged(&uploaded, None))
         }
