@@ -2,14 +2,12 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::Instant,
-};
+use tokio::time::Instant;
 
+use super::outlet::Outlet;
 use crate::{
     faults::{FaultKind, Faults, Place},
-    mqtt::{Link, Packet, PacketId},
+    mqtt::{Packet, PacketId},
 };
 
 /// Delayed acknowledgements kept for one connection; more are sent at once.
@@ -17,7 +15,7 @@ const MAX_DELAYED: usize = 4096;
 
 /// Acknowledges the publishes of one connection.
 #[derive(Debug, Default)]
-pub(crate) struct Acknowledger {
+pub(super) struct Acknowledger {
     delayed: VecDeque<(Instant, PacketId)>,
 }
 
@@ -29,9 +27,10 @@ enum AckFault {
 
 impl Acknowledger {
     /// Acknowledges a PUBLISH, as far as the faults in force let it.
-    pub(crate) fn acknowledge<S: AsyncRead + AsyncWrite>(
+    pub(super) fn acknowledge(
         &mut self,
-        link: &mut Link<S>,
+        now: Instant,
+        outlet: &mut dyn Outlet,
         id: PacketId,
         faults: &Faults,
         place: Place<'_>,
@@ -45,31 +44,30 @@ impl Acknowledger {
         match fault {
             Some(AckFault::Withhold) => {}
             Some(AckFault::Duplicate) => {
-                link.queue(&Packet::PubAck(id));
-                link.queue(&Packet::PubAck(id));
+                outlet.put(&Packet::PubAck(id));
+                outlet.put(&Packet::PubAck(id));
             }
             Some(AckFault::Delay(delay)) if self.delayed.len() < MAX_DELAYED => {
-                let due = Instant::now() + delay;
+                let due = now + delay;
                 let place = self.delayed.partition_point(|(earlier, _)| *earlier <= due);
                 self.delayed.insert(place, (due, id));
             }
-            Some(AckFault::Delay(_)) | None => link.queue(&Packet::PubAck(id)),
+            Some(AckFault::Delay(_)) | None => outlet.put(&Packet::PubAck(id)),
         }
     }
 
     /// When the next delayed acknowledgement is due.
-    pub(crate) fn due(&self) -> Option<Instant> {
+    pub(super) fn due(&self) -> Option<Instant> {
         self.delayed.front().map(|(due, _)| *due)
     }
 
     /// Sends what is due.
-    pub(crate) fn release<S: AsyncRead + AsyncWrite>(&mut self, link: &mut Link<S>) {
-        let now = Instant::now();
+    pub(super) fn release(&mut self, now: Instant, outlet: &mut dyn Outlet) {
         while let Some((due, id)) = self.delayed.front().copied()
             && due <= now
         {
             self.delayed.pop_front();
-            link.queue(&Packet::PubAck(id));
+            outlet.put(&Packet::PubAck(id));
         }
     }
 }

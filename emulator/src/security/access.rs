@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
+use crate::security::{
     keys::{KeyLength, SymmetricKey},
     sas::{SasError, SasToken},
 };

@@ -1,6 +1,12 @@
-//! The service side of the CA certificates.
+//! The CA certificates of the service, from the service side.
 
-use super::{CaCertificate, Dps, DpsError, IfMatch};
+mod store;
+
+pub use store::CaCertificate;
+pub(super) use store::{CertificateStore, KeptCertificate};
+
+use super::{Dps, DpsError};
+use crate::etag::IfMatch;
 
 /// The CA certificates of a provisioning service.
 #[derive(Clone, Copy)]
@@ -16,6 +22,19 @@ impl Certificates<'_> {
     /// verified on upload" does.
     pub fn upload_verified(&self, name: &str, certificate: &str) -> Result<CaCertificate, DpsError> {
         self.0.0.store.change().certificates.upload(name, certificate, true, self.0.0.clock.now())
+    }
+
+    /// Puts a CA certificate (PEM or base64) in the place of the one of this name, if that has the entity tag given: at
+    /// no moment is there none.
+    pub fn replace_if(
+        &self,
+        name: &str,
+        certificate: &str,
+        is_verified: bool,
+        if_match: &IfMatch,
+    ) -> Result<CaCertificate, DpsError> {
+        let now = self.0.0.clock.now();
+        self.0.0.store.change().certificates.replace(name, certificate, is_verified, if_match, now)
     }
 
     /// A new verification code: a certificate with this common name, signed by the CA, proves possession of its key.

@@ -2,24 +2,14 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use super::connection;
+use super::connection::{self, Shared};
 use crate::{
-    door::{self, Listening},
     dps::Dps,
     events::EventBus,
+    net::door::{self, Listening},
 };
-
-/// What every connection needs.
-#[derive(Clone)]
-pub(crate) struct Shared {
-    pub dps: Dps,
-    pub events: EventBus,
-    pub acceptor: TlsAcceptor,
-    pub shutdown: watch::Receiver<bool>,
-}
 
 /// Listens on `address` (port 0 picks a free one) and serves up to `max_connections` devices at a time.
 pub(crate) async fn accept(

@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{DpsError, IfMatch};
+use super::super::DpsError;
 use crate::{
     clock::wire_time,
+    etag::IfMatch,
     id::{dps_etag, guid},
-    x509::{Certificate, GoodSignatures, X509CertificateInfo, paths},
+    security::x509::{Certificate, GoodSignatures, X509CertificateInfo, paths},
 };
 
 /// An uploaded CA certificate as the service shows it.
@@ -36,7 +37,7 @@ pub struct CaCertificate {
 
 /// What of a CA certificate has to outlive a restart.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct KeptCertificate {
+pub(in crate::dps) struct KeptCertificate {
     name: String,
     certificate: String,
     is_verified: bool,
@@ -58,10 +59,10 @@ struct Entry {
 
 /// The uploaded CA certificates by name.
 #[derive(Debug, Default)]
-pub(super) struct CertificateStore(BTreeMap<String, Entry>);
+pub(in crate::dps) struct CertificateStore(BTreeMap<String, Entry>);
 
 impl CertificateStore {
-    pub(super) fn restore(kept: Vec<KeptCertificate>) -> Result<Self, DpsError> {
+    pub(in crate::dps) fn restore(kept: Vec<KeptCertificate>) -> Result<Self, DpsError> {
         let restore = |kept: KeptCertificate| {
             let certificate = Certificate::from_text(&kept.certificate).map_err(|source| {
                 DpsError::InvalidCertificate { field: format!("CA certificate \"{}\"", kept.name), source }
@@ -79,7 +80,7 @@ impl CertificateStore {
         kept.into_iter().map(restore).collect::<Result<_, _>>().map(Self)
     }
 
-    pub(super) fn keep(&self) -> Vec<KeptCertificate> {
+    pub(in crate::dps) fn keep(&self) -> Vec<KeptCertificate> {
         let keep = |(name, entry): (&String, &Entry)| KeptCertificate {
             name: name.clone(),
             certificate: entry.certificate.base64(),
@@ -92,7 +93,7 @@ impl CertificateStore {
         self.0.iter().map(keep).collect()
     }
 
-    pub(super) fn upload(
+    pub(in crate::dps) fn upload(
         &mut self,
         name: &str,
         text: &str,
@@ -105,22 +106,29 @@ impl CertificateStore {
         if self.0.contains_key(name) {
             return Err(DpsError::CaCertificateConflict(name.to_owned()));
         }
-        let certificate = authority(text)?;
-        let entry = Entry {
-            certificate: Arc::new(certificate),
-            is_verified,
-            etag: dps_etag(),
-            verification_code: None,
-            created: now,
-            updated: now,
-        };
+        let entry = Entry::new(authority(text)?, is_verified, now);
         let shown = entry.show(name);
         self.0.insert(name.to_owned(), entry);
         Ok(shown)
     }
 
+    /// Puts a certificate in the place of the one of this name.
+    pub(in crate::dps) fn replace(
+        &mut self,
+        name: &str,
+        text: &str,
+        is_verified: bool,
+        if_match: &IfMatch,
+        now: DateTime<Utc>,
+    ) -> Result<CaCertificate, DpsError> {
+        let certificate = authority(text)?;
+        let entry = self.matching(name, if_match)?;
+        *entry = Entry::new(certificate, is_verified, now);
+        Ok(entry.show(name))
+    }
+
     /// A code to be the common name of a certificate that the CA signs.
-    pub(super) fn verification_code(
+    pub(in crate::dps) fn verification_code(
         &mut self,
         name: &str,
         if_match: &IfMatch,
@@ -134,7 +142,7 @@ impl CertificateStore {
         Ok((entry.show(name), code))
     }
 
-    pub(super) fn verify(
+    pub(in crate::dps) fn verify(
         &mut self,
         name: &str,
         proof: &str,
@@ -167,22 +175,22 @@ impl CertificateStore {
         Ok(entry.show(name))
     }
 
-    pub(super) fn delete(&mut self, name: &str, if_match: &IfMatch) -> Result<(), DpsError> {
+    pub(in crate::dps) fn delete(&mut self, name: &str, if_match: &IfMatch) -> Result<(), DpsError> {
         self.matching(name, if_match)?;
         self.0.remove(name);
         Ok(())
     }
 
-    pub(super) fn get(&self, name: &str) -> Result<CaCertificate, DpsError> {
+    pub(in crate::dps) fn get(&self, name: &str) -> Result<CaCertificate, DpsError> {
         let entry = self.0.get(name).ok_or_else(|| DpsError::CaCertificateNotFound(name.to_owned()))?;
         Ok(entry.show(name))
     }
 
-    pub(super) fn list(&self) -> Vec<CaCertificate> {
+    pub(in crate::dps) fn list(&self) -> Vec<CaCertificate> {
         self.0.iter().map(|(name, entry)| entry.show(name)).collect()
     }
 
-    pub(super) fn verified(&self) -> Vec<Arc<Certificate>> {
+    pub(in crate::dps) fn verified(&self) -> Vec<Arc<Certificate>> {
         self.0
             .values()
             .filter(|entry| entry.is_verified)
@@ -191,12 +199,12 @@ impl CertificateStore {
     }
 
     /// Whether `name` is this certificate, verified.
-    pub(super) fn is_verified(&self, name: &str, certificate: &Certificate) -> bool {
+    pub(in crate::dps) fn is_verified(&self, name: &str, certificate: &Certificate) -> bool {
         self.0.get(name).is_some_and(|entry| entry.is_verified && entry.certificate.is(certificate))
     }
 
     /// Whether groups may refer to `name`.
-    pub(super) fn check_reference(&self, name: &str) -> Result<(), DpsError> {
+    pub(in crate::dps) fn check_reference(&self, name: &str) -> Result<(), DpsError> {
         match self.0.get(name) {
             Some(entry) if entry.is_verified => Ok(()),
             Some(_) => Err(DpsError::InvalidArgument(format!(
@@ -208,16 +216,12 @@ impl CertificateStore {
 
     fn matching(&mut self, name: &str, if_match: &IfMatch) -> Result<&mut Entry, DpsError> {
         let entry = self.0.get_mut(name).ok_or_else(|| DpsError::CaCertificateNotFound(name.to_owned()))?;
-        match if_match {
-            IfMatch::ETag(etag) if *etag != entry.etag => Err(DpsError::PreconditionFailed(name.to_owned())),
-            _ => Ok(entry),
+        if if_match.admits(Some(&entry.etag)) {
+            Ok(entry)
+        } else {
+            Err(DpsError::PreconditionFailed(name.to_owned()))
         }
     }
-}
-
-/// Whether a text is a certificate that can be uploaded.
-pub(crate) fn check_ca_certificate(text: &str) -> Result<(), DpsError> {
-    authority(text).map(drop)
 }
 
 fn authority(text: &str) -> Result<Certificate, DpsError> {
@@ -233,6 +237,17 @@ fn authority(text: &str) -> Result<Certificate, DpsError> {
 }
 
 impl Entry {
+    fn new(certificate: Certificate, is_verified: bool, now: DateTime<Utc>) -> Self {
+        Self {
+            certificate: Arc::new(certificate),
+            is_verified,
+            etag: dps_etag(),
+            verification_code: None,
+            created: now,
+            updated: now,
+        }
+    }
+
     fn show(&self, name: &str) -> CaCertificate {
         CaCertificate {
             name: name.to_owned(),

@@ -1,31 +1,31 @@
-//! The verdict on a device that asks to be registered: which enrollment it belongs to, or why none takes it.
+//! Attestation: which enrollment accepts a device by what it presents, or why none does.
 
 use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
 use super::{
-    certificates::CertificateStore,
+    ca_certificates::CertificateStore,
     enrollments::Enrollments,
     model::{
         AllocationPolicy, CustomAllocationDefinition, EnrollmentGroup, IndividualEnrollment,
         ProvisioningStatus,
     },
 };
-use crate::{
+use crate::security::{
     keys::SymmetricKey,
     sas::{SasError, SasToken},
     x509::{Certificate, Flaw, Path},
 };
 
-/// The enrollment that decides about a device.
+/// The enrollment that accepts a device.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Decider {
+pub(super) enum AcceptedBy {
     Individual(Box<IndividualEnrollment>),
     Group(Box<EnrollmentGroup>),
 }
 
-impl fmt::Display for Decider {
+impl fmt::Display for AcceptedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Individual(enrollment) => {
@@ -36,7 +36,7 @@ impl fmt::Display for Decider {
     }
 }
 
-impl Decider {
+impl AcceptedBy {
     pub(super) fn status(&self) -> ProvisioningStatus {
         match self {
             Self::Individual(enrollment) => enrollment.provisioning_status,
@@ -72,7 +72,7 @@ impl Decider {
 
 /// Why no enrollment takes a device. All of them are `401002` to the device; the words are for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum NotAttested {
     NoCertificate,
     Token(SasError),
     OtherAttestation { enrollment: String },
@@ -84,7 +84,7 @@ pub(super) enum Refusal {
     Untrusted { group: String, top: String },
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for NotAttested {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoCertificate => f.write_str("no client certificate was presented, and no token"),
@@ -137,8 +137,8 @@ pub(super) enum Credentials<'a> {
     Token(&'a SasToken),
 }
 
-/// What is known when a device is judged.
-pub(super) struct Court<'a> {
+/// What a device is attested by.
+pub(super) struct Attestor<'a> {
     pub individuals: &'a Enrollments<IndividualEnrollment>,
     pub groups: &'a Enrollments<EnrollmentGroup>,
     pub certificates: &'a CertificateStore,
@@ -147,36 +147,36 @@ pub(super) struct Court<'a> {
     pub now: DateTime<Utc>,
 }
 
-impl Court<'_> {
-    /// Judges a device by its registration ID and what it presented.
+impl Attestor<'_> {
+    /// Finds the enrollment of a device by its registration ID and what it presented.
     ///
     /// The enrollment found may be disabled: that is for the caller to say, because it is another answer.
-    pub(super) fn judge(
+    pub(super) fn attest(
         &self,
         registration_id: &str,
         credentials: Credentials<'_>,
-    ) -> Result<Decider, Refusal> {
+    ) -> Result<AcceptedBy, NotAttested> {
         let individual = self.individuals.find(registration_id);
         // A disabled entry bars its device whatever the device shows.
         if let Some(enrollment) = individual
             && enrollment.provisioning_status == ProvisioningStatus::Disabled
         {
-            return Ok(Decider::Individual(Box::new(enrollment.clone())));
+            return Ok(AcceptedBy::Individual(Box::new(enrollment.clone())));
         }
         let chain = match credentials {
             Credentials::Chain(chain) => chain,
             Credentials::Token(token) => return self.by_token(registration_id, token, individual),
         };
         let Some(leaf) = chain.first() else {
-            return Err(Refusal::NoCertificate);
+            return Err(NotAttested::NoCertificate);
         };
         if !leaf.common_name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(registration_id)) {
-            return Err(Refusal::CommonName {
+            return Err(NotAttested::CommonName {
                 common_name: leaf.common_name.clone(),
                 registration_id: registration_id.to_owned(),
             });
         }
-        leaf.check_validity(self.now).map_err(Refusal::Flaw)?;
+        leaf.check_validity(self.now).map_err(NotAttested::Flaw)?;
         match individual {
             Some(enrollment) => by_leaf(enrollment, leaf),
             None => self.by_group(),
@@ -189,40 +189,41 @@ impl Court<'_> {
         registration_id: &str,
         token: &SasToken,
         individual: Option<&IndividualEnrollment>,
-    ) -> Result<Decider, Refusal> {
-        token.check_expiry(self.now).map_err(Refusal::Token)?;
+    ) -> Result<AcceptedBy, NotAttested> {
+        token.check_expiry(self.now).map_err(NotAttested::Token)?;
         if let Some(enrollment) = individual {
             let keys = enrollment.attestation.symmetric_key.as_ref();
-            let keys = keys.ok_or_else(|| Refusal::OtherAttestation {
+            let keys = keys.ok_or_else(|| NotAttested::OtherAttestation {
                 enrollment: enrollment.registration_id.clone(),
             })?;
-            token.check_signature(keys.iter()).map_err(Refusal::Token)?;
-            return Ok(Decider::Individual(Box::new(enrollment.clone())));
+            token.check_signature(keys.iter()).map_err(NotAttested::Token)?;
+            return Ok(AcceptedBy::Individual(Box::new(enrollment.clone())));
         }
         let signs = |group: &&EnrollmentGroup| {
             let keys = group.attestation.symmetric_key.as_ref();
             keys.is_some_and(|keys| token.check_signature(keys.derive(registration_id).iter()).is_ok())
         };
-        let group = self.groups.iter().find(signs).ok_or(Refusal::NoEnrollmentForToken)?;
-        Ok(Decider::Group(Box::new(group.clone())))
+        let group = self.groups.iter().find(signs).ok_or(NotAttested::NoEnrollmentForToken)?;
+        Ok(AcceptedBy::Group(Box::new(group.clone())))
     }
 
-    /// The first group found decides, bottom-up; of several paths the best one counts.
-    fn by_group(&self) -> Result<Decider, Refusal> {
+    /// The first group found decides, bottom-up; of several paths the first that a group takes counts, and if none
+    /// does, the refusal of the first.
+    fn by_group(&self) -> Result<AcceptedBy, NotAttested> {
         let verified = self.certificates.verified();
-        let mut worst = None;
+        let mut first = None;
         for path in self.paths {
             match self.by_path(path, &verified) {
-                Ok(decider) => return Ok(decider),
+                Ok(accepted) => return Ok(accepted),
                 Err(refusal) => {
-                    worst.get_or_insert(refusal);
+                    first.get_or_insert(refusal);
                 }
             }
         }
-        Err(worst.unwrap_or(Refusal::NoCertificate))
+        Err(first.unwrap_or(NotAttested::NoCertificate))
     }
 
-    fn by_path(&self, path: &Path, verified: &[Arc<Certificate>]) -> Result<Decider, Refusal> {
+    fn by_path(&self, path: &Path, verified: &[Arc<Certificate>]) -> Result<AcceptedBy, NotAttested> {
         let above = path.certificates.get(1..).unwrap_or_default();
         let top = path.certificates.last().map(|top| &top.info);
         let top_name = top.map(|info| info.subject_name.clone()).unwrap_or_default();
@@ -231,7 +232,7 @@ impl Court<'_> {
         });
         let Some((height, group)) = found else {
             let missing = top.filter(|info| info.issuer_name != info.subject_name);
-            return Err(Refusal::NoEnrollment {
+            return Err(NotAttested::NoEnrollment {
                 top: top_name,
                 missing: missing.map(|info| info.issuer_name.clone()),
             });
@@ -239,12 +240,12 @@ impl Court<'_> {
         // Trust comes from a verified CA certificate at the group's or above it.
         let is_verified = |certificate: &Arc<Certificate>| verified.iter().any(|known| known.is(certificate));
         let Some(anchor) = (height..above.len()).find(|&index| is_verified(&above[index])) else {
-            return Err(Refusal::Untrusted { group: group.enrollment_group_id.clone(), top: top_name });
+            return Err(NotAttested::Untrusted { group: group.enrollment_group_id.clone(), top: top_name });
         };
         for certificate in &above[..=anchor] {
-            certificate.check_validity(self.now).map_err(Refusal::Flaw)?;
+            certificate.check_validity(self.now).map_err(NotAttested::Flaw)?;
         }
-        Ok(Decider::Group(Box::new(group.clone())))
+        Ok(AcceptedBy::Group(Box::new(group.clone())))
     }
 
     fn is_keyed_on(&self, group: &EnrollmentGroup, certificate: &Certificate) -> bool {
@@ -260,14 +261,14 @@ impl Court<'_> {
     }
 }
 
-fn by_leaf(enrollment: &IndividualEnrollment, leaf: &Certificate) -> Result<Decider, Refusal> {
+fn by_leaf(enrollment: &IndividualEnrollment, leaf: &Certificate) -> Result<AcceptedBy, NotAttested> {
     let x509 = enrollment.attestation.x509.as_ref();
     if x509.is_none() {
-        return Err(Refusal::OtherAttestation { enrollment: enrollment.registration_id.clone() });
+        return Err(NotAttested::OtherAttestation { enrollment: enrollment.registration_id.clone() });
     }
     let certificates = x509.and_then(|x509| x509.client_certificates.as_ref());
     if certificates.is_some_and(|certificates| certificates.contains(leaf)) {
-        return Ok(Decider::Individual(Box::new(enrollment.clone())));
+        return Ok(AcceptedBy::Individual(Box::new(enrollment.clone())));
     }
-    Err(Refusal::OtherLeaf { enrollment: enrollment.registration_id.clone() })
+    Err(NotAttested::OtherLeaf { enrollment: enrollment.registration_id.clone() })
 }

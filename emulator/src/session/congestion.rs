@@ -14,14 +14,20 @@ const MAX_UNDER_WAY: usize = 1024;
 
 /// The packets of one client that take their time.
 #[derive(Debug, Default)]
-pub(crate) struct SlowLine {
+pub(super) struct SlowLine {
     under_way: VecDeque<(Instant, Packet)>,
 }
 
 impl SlowLine {
     /// Gives back a packet that arrives at once; one that is delayed, or behind one that is, comes by
     /// [`Self::arrived`].
-    pub(crate) fn send(&mut self, packet: Packet, faults: &Faults, place: Place<'_>) -> Option<Packet> {
+    pub(super) fn send(
+        &mut self,
+        now: Instant,
+        packet: Packet,
+        faults: &Faults,
+        place: Place<'_>,
+    ) -> Option<Packet> {
         let latency = faults.take(place, |kind| match kind {
             FaultKind::Latency(latency) => Some(*latency),
             _ => None,
@@ -29,35 +35,38 @@ impl SlowLine {
         if latency.is_none() && self.under_way.is_empty() {
             return Some(packet);
         }
-        let due = Instant::now() + latency.unwrap_or_default();
+        let due = now + latency.unwrap_or_default();
         let last = self.under_way.back().map_or(due, |(last, _)| *last);
         self.under_way.push_back((due.max(last), packet));
         None
     }
 
     /// Whether further packets may be read.
-    pub(crate) fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.under_way.len() < MAX_UNDER_WAY
     }
 
     /// When the next packet arrives.
-    pub(crate) fn due(&self) -> Option<Instant> {
+    pub(super) fn due(&self) -> Option<Instant> {
         self.under_way.front().map(|(due, _)| *due)
     }
 
-    /// The next packet, whose time has come.
-    pub(crate) fn arrived(&mut self) -> Option<Packet> {
+    /// The next packet whose time has come.
+    pub(super) fn arrived(&mut self, now: Instant) -> Option<Packet> {
+        if self.due()? > now {
+            return None;
+        }
         self.under_way.pop_front().map(|(_, packet)| packet)
     }
 }
 
 /// Counts the publishes of one client for [`FaultKind::Throttle`].
 #[derive(Debug, Default)]
-pub(crate) struct Throttle(VecDeque<Instant>);
+pub(super) struct Throttle(VecDeque<Instant>);
 
 impl Throttle {
     /// Counts one; tells whether it is too many.
-    pub(crate) fn exceeded(&mut self, faults: &Faults, place: Place<'_>) -> bool {
+    pub(super) fn exceeded(&mut self, now: Instant, faults: &Faults, place: Place<'_>) -> bool {
         let allowed = faults.take(place, |kind| match kind {
             FaultKind::Throttle { per_second } => Some(*per_second as usize),
             _ => None,
@@ -66,7 +75,6 @@ impl Throttle {
             self.0.clear();
             return false;
         };
-        let now = Instant::now();
         let second = Duration::from_secs(1);
         while self.0.front().is_some_and(|first| now.duration_since(*first) >= second) {
             self.0.pop_front();
