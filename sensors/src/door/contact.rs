@@ -56,8 +56,8 @@ impl DoorContact {
         self.monitor.watch()
     }
 
-    /// Whoever notifies this has the level read anew. Kernels before 6.6 do not wake who waits for an edge of a chip
-    /// that is unplugged: it is noticed by this.
+    /// Whoever notifies this has the level read anew: once a reading is enough. Some kernels, Linux 6.1 among them, do
+    /// not wake who waits for an edge when the chip is unplugged; this finds it out.
     pub fn look(&self) -> Arc<Notify> {
         self.look.clone()
     }

@@ -22,7 +22,8 @@ pub enum Bias {
 /// A line of a GPIO chip, and the switch on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineSettings {
-    /// The chip's device, `/dev/gpiochip0` on a Raspberry Pi's header.
+    /// The chip's device, `/dev/gpiochip0` on a Raspberry Pi's header. One that can be unplugged needs a name made by udev:
+    /// it may come back with another number.
     pub chip: PathBuf,
     /// Number of the line on the chip, from 0: on a Raspberry Pi the GPIO number.
     pub line: u32,
