@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::config::DeliveryMode;
 use crate::platform::state_file;
-use crate::settings::{Answer, Defaults, Settings};
+use crate::settings::desired::{Answer, Defaults, Settings};
 
 /// The settings in force.
 #[derive(Debug)]
