@@ -7,8 +7,8 @@ use tracker_protocol::RegistrationId;
 use tracker_protocol::dps::{self, DpsUsername, Event, Outcome, RESPONSE_FILTER, Registration, Step};
 
 use crate::config::Config;
-use crate::link::stage::Tls;
 use crate::link::timing::Timing;
+use crate::link::tls::Tls;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent, LinkOptions};
 use crate::platform::heartbeat::Heartbeat;
 
