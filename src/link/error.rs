@@ -89,7 +89,7 @@ fn refused(code: ConnectReturnCode) -> (LinkErrorKind, String) {
 fn io_error(error: &io::Error) -> (LinkErrorKind, String) {
     use LinkErrorKind::{Answered, Outage};
     if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        // It is no answer of the server that our own token does not sign.
+        // Our own token failed to sign; the server has not answered anything.
         let kind = if token_error(error).is_some() { Outage } else { Answered };
         return (kind, explain_tls(error));
     }
