@@ -23,7 +23,7 @@ use crate::platform::clock::Clock;
 use crate::sensing::recorder::Recorder;
 use crate::sensing::sampler::{LONGEST_MEASUREMENT, Sampler, SensorHealth};
 use crate::settings::Defaults;
-use crate::settings::in_force::Desired;
+use crate::settings::in_force::InForce;
 use crate::status::{Connection, State, Status};
 use crate::supervision::Supervision;
 use crate::uplink::Uplink;
@@ -85,7 +85,7 @@ impl Tracker {
         };
         let journal =
             Arc::new(Journal::open(options, events.clone()).context("the journal can't be started")?);
-        let (desired, loaded) = Desired::load(
+        let (desired, loaded) = InForce::load(
             &directory,
             Defaults { interval: config.telemetry.interval(), delivery: config.delivery },
         );

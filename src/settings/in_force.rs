@@ -13,7 +13,7 @@ use crate::settings::desired::{Answer, Defaults, Settings};
 
 /// The settings in force.
 #[derive(Debug)]
-pub struct Desired {
+pub struct InForce {
     settings: Settings,
     defaults: Defaults,
     interval: watch::Sender<Duration>,
@@ -21,7 +21,7 @@ pub struct Desired {
     answered: Vec<Answer>,
 }
 
-impl Desired {
+impl InForce {
     /// The settings stored in `state_directory`, or those of the configuration. An error says why the stored ones can't
     /// be used; the configuration's are then in force.
     pub fn load(state_directory: &Path, defaults: Defaults) -> (Self, io::Result<()>) {

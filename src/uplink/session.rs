@@ -17,7 +17,7 @@ use crate::journal::{Journal, Lease};
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent};
 use crate::platform::heartbeat::Heartbeat;
 use crate::reading::Stamp;
-use crate::settings::in_force::Desired;
+use crate::settings::in_force::InForce;
 use crate::status::Status;
 use crate::uplink::delivery;
 use crate::uplink::methods;
@@ -56,7 +56,7 @@ pub struct Kept {
     /// The device's side of the twin.
     pub twin: TwinClient,
     /// Settings in force.
-    pub desired: Desired,
+    pub desired: InForce,
     /// For methods and reports.
     pub status: Status,
     /// Where events go.
