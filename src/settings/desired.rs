@@ -1,188 +1,122 @@
-//! Desired properties of the device twin become settings, and every one of them is answered.
-
-use std::time::Duration;
+//! The desired section of the twin becomes settings: the table of the properties that have a meaning, and the rest.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
-use tracker_protocol::hub::{AckCode, Acknowledgement};
+use serde_json::{Map, Value};
+use tracker_protocol::hub::AckCode;
 
-use crate::config::DeliveryMode;
+use crate::settings::answer::Answer;
+use crate::settings::defaults::Defaults;
+use crate::settings::delivery::Delivery;
+use crate::settings::firmware::Firmware;
+use crate::settings::property::{self, Property, Set};
+use crate::settings::telemetry_interval::TelemetryInterval;
 
-/// `telemetryInterval`: seconds between readings.
-pub const TELEMETRY_INTERVAL: &str = "telemetryInterval";
-/// `delivery`: how readings share messages, `{"batchBacklog": bool, "gzip": bool}`.
-pub const DELIVERY: &str = "delivery";
-/// `firmware`: the version that should run.
-pub const FIRMWARE: &str = "firmware";
+/// Every property that this version gives a meaning. A new one is a file with its [`Property`], and a row here.
+const TABLE: &[Row] = &[Row::of::<TelemetryInterval>(), Row::of::<Delivery>(), Row::of::<Firmware>()];
 
-/// Shortest and longest `telemetryInterval`, in seconds: one second to one day.
-const INTERVAL_RANGE: std::ops::RangeInclusive<u64> = 1..=86_400;
-
-/// What is in force where the twin says nothing.
-#[derive(Debug, Clone, Copy)]
-pub struct Defaults {
-    /// Time between readings.
-    pub interval: Duration,
-    /// How readings share messages.
-    pub delivery: DeliveryMode,
+/// A [`Property`] without its type.
+struct Row {
+    name: &'static str,
+    /// Understands what is stored, and gives it as it is stored now.
+    load: fn(&Value) -> Result<Value, String>,
+    answer: fn(&mut Set, Option<&Value>, u64, &Defaults) -> Answer,
 }
 
-/// What the twin has set, kept over a restart.
+impl Row {
+    const fn of<P: Property>() -> Self {
+        Self {
+            name: P::NAME,
+            load: |value| P::read(value).map(|good| P::write(&good)),
+            answer: property::answer::<P>,
+        }
+    }
+}
+
+/// Names of the desired properties that have a meaning.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|row| row.name)
+}
+
+/// What the twin has set, kept over a restart: as JSON an object with the last good value of each property.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Settings {
-    /// Seconds between readings; `None` until the twin has said so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    telemetry_interval: Option<u64>,
-    /// How readings share messages; `None` until the twin has said so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    delivery: Option<DeliveryMode>,
-    /// Desired properties without a meaning to this version.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    others: Map<String, Value>,
-}
-
-/// What became of one desired property.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
-    /// Its name.
-    pub property: String,
-    /// What is reported.
-    pub acknowledgement: Acknowledgement,
-}
+#[serde(try_from = "Map<String, Value>")]
+pub struct Settings(Set);
 
 impl Settings {
-    /// Time between readings.
-    pub fn telemetry_interval(&self, defaults: Defaults) -> Duration {
-        self.telemetry_interval.map_or(defaults.interval, Duration::from_secs)
+    /// The value of a property that is in force.
+    pub fn value<P: Property>(&self, defaults: &Defaults) -> P::Value {
+        property::value::<P>(&self.0, defaults)
     }
 
-    /// How readings share messages.
-    pub fn delivery(&self, defaults: Defaults) -> DeliveryMode {
-        self.delivery.unwrap_or(defaults.delivery)
-    }
-
-    /// Takes the whole desired section and answers every property in it. A bad value changes nothing and is told why.
-    /// A property that was set and is now gone stays in force, and that is told as well.
-    pub fn apply(&mut self, desired: &Map<String, Value>, version: u64, defaults: Defaults) -> Vec<Answer> {
-        let mut answers = vec![self.apply_interval(desired, version, defaults)];
-        for (property, value) in desired {
-            let acknowledgement = match property.as_str() {
-                TELEMETRY_INTERVAL => continue,
-                FIRMWARE => firmware(value, version),
-                DELIVERY => self.apply_delivery(value, version, defaults),
-                _ => Acknowledgement {
-                    value: value.clone(),
-                    code: AckCode::Applied,
-                    version,
-                    description: "kept; this version gives it no meaning".into(),
-                },
-            };
-            answers.push(Answer { property: property.clone(), acknowledgement });
-        }
-        self.others.clone_from(desired);
-        self.others
-            .retain(|property, _| ![TELEMETRY_INTERVAL, FIRMWARE, DELIVERY].contains(&property.as_str()));
-        if !desired.contains_key(DELIVERY) {
-            self.delivery = None;
-        }
-        answers
-    }
-
-    fn apply_interval(&mut self, desired: &Map<String, Value>, version: u64, defaults: Defaults) -> Answer {
-        let (code, version, description) = match desired.get(TELEMETRY_INTERVAL) {
-            Some(value) => match interval(value) {
-                Ok(seconds) => {
-                    self.telemetry_interval = Some(seconds);
-                    (AckCode::Applied, version, "applied".into())
-                }
-                Err(why) => (AckCode::Bad, version, why),
-            },
-            None if self.telemetry_interval.is_some() => {
-                (AckCode::Bad, version, "null or removed is no interval; the last one stays in force".into())
-            }
-            None => {
-                (AckCode::Default, 0, "not set in the twin; the configuration's value is in force".into())
-            }
-        };
-        let value = json!(self.telemetry_interval(defaults).as_secs());
-        let acknowledgement = Acknowledgement { value, code, version, description };
-        Answer { property: TELEMETRY_INTERVAL.into(), acknowledgement }
-    }
-
-    fn apply_delivery(&mut self, value: &Value, version: u64, defaults: Defaults) -> Acknowledgement {
-        match serde_json::from_value(value.clone()) {
-            Ok(mode) => {
-                self.delivery = Some(mode);
-                Acknowledgement {
-                    value: value.clone(),
-                    code: AckCode::Applied,
-                    version,
-                    description: "applied".into(),
-                }
-            }
-            Err(error) => {
-                let mode = self.delivery(defaults);
-                let value = json!({"batchBacklog": mode.batch_backlog, "gzip": mode.gzip});
-                let description = format!(
-                    "it must be {{\"batchBacklog\": true or false, \"gzip\": true or false}}: {error}"
-                );
-                Acknowledgement { value, code: AckCode::Bad, version, description }
-            }
-        }
+    /// Takes the whole desired section. Answers every property that has a meaning, whether it is there or not, and every
+    /// other that is there.
+    pub fn apply(&mut self, desired: &Map<String, Value>, version: u64, defaults: &Defaults) -> Vec<Answer> {
+        let known =
+            TABLE.iter().map(|row| (row.answer)(&mut self.0, desired.get(row.name), version, defaults));
+        let others = desired
+            .iter()
+            .filter(|(name, _)| names().all(|known| known != *name))
+            .map(|(name, value)| without_meaning(name, value, version));
+        known.chain(others).collect()
     }
 }
 
-/// A whole number of seconds in range; `5.0` is one as well.
-fn interval(value: &Value) -> Result<u64, String> {
-    let whole = value.as_u64().or_else(|| {
-        value
-            .as_f64()
-            .filter(|seconds| seconds.fract() == 0.0 && (0.0..1e18).contains(seconds))
-            .map(|s| s as u64)
-    });
-    match whole {
-        Some(seconds) if INTERVAL_RANGE.contains(&seconds) => Ok(seconds),
-        _ => {
-            let (least, most) = (INTERVAL_RANGE.start(), INTERVAL_RANGE.end());
-            Err(format!("{value} is not a whole number of seconds from {least} to {most}"))
-        }
-    }
+/// It is not stored: the twin keeps it, and a later version that knows it will fetch it there.
+fn without_meaning(name: &str, value: &Value, version: u64) -> Answer {
+    let description = "this version gives it no meaning".to_owned();
+    Answer::new(name, value.clone(), AckCode::Applied, version, description)
 }
 
-/// The agent does not replace itself: it reports what runs and whether that is what is wanted.
-fn firmware(wanted: &Value, version: u64) -> Acknowledgement {
-    let running = env!("CARGO_PKG_VERSION");
-    let (code, description) = match wanted.as_str() {
-        Some(wanted) if wanted == running => (AckCode::Applied, format!("{running} runs")),
-        Some(wanted) => (
-            AckCode::Pending,
-            format!("{running} runs, {wanted} is wanted; install it with the package manager"),
-        ),
-        None => (AckCode::Bad, format!("{wanted} is not a version; {running} runs")),
-    };
-    Acknowledgement { value: json!(running), code, version, description }
+/// Other members, as earlier versions have kept them, are passed over.
+impl TryFrom<Map<String, Value>> for Settings {
+    type Error = String;
+
+    fn try_from(mut stored: Map<String, Value>) -> Result<Self, String> {
+        let mut set = Set::new();
+        for row in TABLE {
+            if let Some(value) = stored.remove(row.name) {
+                let value = (row.load)(&value).map_err(|why| format!("{}: {why}", row.name))?;
+                set.insert(row.name.to_owned(), value);
+            }
+        }
+        Ok(Self(set))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
     use super::*;
+    use crate::config::DeliveryMode;
 
     const DEFAULT: Defaults = Defaults {
         interval: Duration::from_secs(60),
         delivery: DeliveryMode { batch_backlog: true, gzip: false },
     };
+    const RUNNING: &str = env!("CARGO_PKG_VERSION");
 
     fn apply(settings: &mut Settings, desired: Value, version: u64) -> Vec<Answer> {
         let Value::Object(desired) = desired else { panic!() };
-        settings.apply(&desired, version, DEFAULT)
+        settings.apply(&desired, version, &DEFAULT)
+    }
+
+    /// What is reported of one property.
+    fn reported(answers: &[Answer], name: &str) -> Value {
+        answers.iter().find(|answer| answer.property == name).unwrap().acknowledgement.to_value()
+    }
+
+    fn interval(settings: &Settings) -> Duration {
+        settings.value::<TelemetryInterval>(&DEFAULT)
     }
 
     #[test]
     fn an_interval_is_applied_and_answered() {
         let mut settings = Settings::default();
         let answers = apply(&mut settings, json!({"telemetryInterval": 5}), 3);
-        assert_eq!(settings.telemetry_interval(DEFAULT), Duration::from_secs(5));
+        assert_eq!(interval(&settings), Duration::from_secs(5));
         assert_eq!(
             answers[0].acknowledgement.to_value(),
             json!({"value": 5, "ac": 200, "av": 3, "ad": "applied"})
@@ -212,7 +146,7 @@ mod tests {
         let mut settings = Settings::default();
         apply(&mut settings, json!({"telemetryInterval": 5}), 3);
         let answers = apply(&mut settings, json!({}), 4);
-        assert_eq!(settings.telemetry_interval(DEFAULT), Duration::from_secs(5));
+        assert_eq!(interval(&settings), Duration::from_secs(5));
         assert_eq!(answers[0].acknowledgement.code, AckCode::Bad);
         assert!(answers[0].acknowledgement.description.contains("null or removed"));
     }
@@ -225,23 +159,143 @@ mod tests {
         assert_eq!(answers[0].acknowledgement.value, json!(60));
     }
 
+    /// A property, two good values and a bad one: what is in force with each, and by default.
+    type Example = (&'static str, [(Value, Value, u16); 2], Value, Value);
+
+    fn examples() -> [Example; 3] {
+        let batched = |batch: bool, gzip: bool| json!({"batchBacklog": batch, "gzip": gzip});
+        [
+            (
+                "telemetryInterval",
+                [(json!(5), json!(5), 200), (json!(7.0), json!(7), 200)],
+                json!("x"),
+                json!(60),
+            ),
+            (
+                "delivery",
+                [
+                    (json!({"gzip": true}), batched(true, true), 200),
+                    (json!({"batchBacklog": false}), batched(false, false), 200),
+                ],
+                json!({"gzip": 1}),
+                batched(true, false),
+            ),
+            (
+                "firmware",
+                [(json!(RUNNING), json!(RUNNING), 200), (json!("99.0.0"), json!(RUNNING), 202)],
+                json!(99),
+                json!(RUNNING),
+            ),
+        ]
+    }
+
     #[test]
-    fn firmware_is_held_against_what_runs_and_the_rest_is_kept() {
+    fn set_bad_gone_and_default_are_answered_alike_for_every_property() {
+        assert_eq!(examples().map(|(name, ..)| name).to_vec(), names().collect::<Vec<_>>());
+        for (name, good, bad, default) in examples() {
+            let mut settings = Settings::default();
+            let mut tell = |desired: Value, version: u64| {
+                let answer = reported(&apply(&mut settings, desired, version), name);
+                (answer["value"].clone(), answer["ac"].as_u64().unwrap(), answer["av"].as_u64().unwrap())
+            };
+            assert_eq!(tell(json!({}), 1), (default.clone(), 203, 0), "{name}");
+            assert_eq!(tell(json!({name: bad}), 2), (default.clone(), 400, 2), "{name}: nothing good before");
+            assert_eq!(tell(json!({}), 3), (default, 203, 0), "{name}: it was never set");
+            for (value, in_force, code) in good {
+                assert_eq!(tell(json!({name: value}), 4), (in_force.clone(), code.into(), 4), "{name}");
+                assert_eq!(tell(json!({name: bad}), 5), (in_force.clone(), 400, 5), "{name}");
+                assert_eq!(tell(json!({}), 6), (in_force.clone(), 400, 6), "{name}");
+                assert_eq!(tell(json!({name: null}), 7), (in_force, 400, 7), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_set_is_known_after_a_restart() {
+        for (name, good, ..) in examples() {
+            for (value, in_force, _) in good {
+                let mut settings = Settings::default();
+                apply(&mut settings, json!({name: value}), 1);
+                let stored = serde_json::to_value(&settings).unwrap();
+                let mut settings: Settings = serde_json::from_value(stored).unwrap();
+                let answer = reported(&apply(&mut settings, json!({}), 2), name);
+                assert_eq!((&answer["value"], &answer["ac"]), (&in_force, &json!(400)), "{name}");
+                assert!(answer["ad"].as_str().unwrap().starts_with("null or removed is no"), "{answer}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_field_of_delivery_that_is_left_out_is_reported_as_it_is_in_force() {
+        let answers = apply(&mut Settings::default(), json!({"delivery": {"gzip": true}}), 2);
+        let value = json!({"batchBacklog": true, "gzip": true});
+        let answer = json!({"value": value, "ac": 200, "av": 2, "ad": "applied"});
+        assert_eq!(reported(&answers, "delivery"), answer);
+    }
+
+    #[test]
+    fn a_bad_delivery_is_told_what_would_be_right() {
+        for bad in [json!("fast"), json!([true, true]), json!({"zip": true}), json!({"gzip": "yes"})] {
+            let answers = apply(&mut Settings::default(), json!({"delivery": bad}), 2);
+            let words = reported(&answers, "delivery")["ad"].as_str().unwrap().to_owned();
+            let right = "it must be {\"batchBacklog\": true or false, \"gzip\": true or false}: ";
+            assert!(words.starts_with(right), "{words}");
+        }
+    }
+
+    #[test]
+    fn firmware_is_held_against_what_runs() {
         let mut settings = Settings::default();
-        let running = env!("CARGO_PKG_VERSION");
-        let answers = apply(&mut settings, json!({"firmware": "99.0.0", "cargo": {"kind": "gouda"}}), 1);
-        let of = |name: &str| &answers.iter().find(|a| a.property == name).unwrap().acknowledgement;
-        assert_eq!((of("firmware").code, of("firmware").value.clone()), (AckCode::Pending, json!(running)));
+        let answers = apply(&mut settings, json!({"firmware": "99.0.0"}), 1);
+        let words = format!("{RUNNING} runs, 99.0.0 is wanted; install it with the package manager");
         assert_eq!(
-            (of("cargo").code, of("cargo").value.clone()),
-            (AckCode::Applied, json!({"kind": "gouda"}))
+            reported(&answers, "firmware"),
+            json!({"value": RUNNING, "ac": 202, "av": 1, "ad": words})
         );
-        let answers = apply(&mut settings, json!({"firmware": running}), 2);
+        let answers = apply(&mut settings, json!({"firmware": RUNNING}), 2);
+        let words = format!("{RUNNING} runs");
         assert_eq!(
-            answers.iter().find(|a| a.property == "firmware").unwrap().acknowledgement.code,
-            AckCode::Applied
+            reported(&answers, "firmware"),
+            json!({"value": RUNNING, "ac": 200, "av": 2, "ad": words})
         );
-        let stored: Settings = serde_json::from_value(serde_json::to_value(&settings).unwrap()).unwrap();
-        assert_eq!(stored, settings);
+    }
+
+    #[test]
+    fn others_are_answered_and_not_stored() {
+        let mut settings = Settings::default();
+        let answers = apply(&mut settings, json!({"cargo": {"kind": "gouda"}}), 1);
+        let words = "this version gives it no meaning";
+        assert_eq!(
+            reported(&answers, "cargo"),
+            json!({"value": {"kind": "gouda"}, "ac": 200, "av": 1, "ad": words})
+        );
+        assert_eq!(serde_json::to_value(&settings).unwrap(), json!({}), "an unknown property costs no flash");
+        let answers = apply(&mut settings, json!({"cargo": vec!["gouda"; 500]}), 2);
+        assert_eq!(reported(&answers, "cargo")["value"]["members"], 500);
+    }
+
+    #[test]
+    fn settings_of_earlier_versions_are_understood() {
+        let stored = json!({
+            "telemetryInterval": 5,
+            "delivery": {"batch_backlog": false, "gzip": true},
+            "others": {"cargo": {"kind": "gouda"}},
+        });
+        let settings: Settings = serde_json::from_value(stored).unwrap();
+        assert_eq!(interval(&settings), Duration::from_secs(5));
+        let delivery = DeliveryMode { batch_backlog: false, gzip: true };
+        assert_eq!(settings.value::<Delivery>(&DEFAULT), delivery);
+        let stored = serde_json::to_value(&settings).unwrap();
+        assert_eq!(
+            stored,
+            json!({"telemetryInterval": 5, "delivery": {"batchBacklog": false, "gzip": true}})
+        );
+    }
+
+    #[test]
+    fn stored_settings_that_can_not_be_meant_are_an_error() {
+        let error = serde_json::from_value::<Settings>(json!({"telemetryInterval": 0})).unwrap_err();
+        let words = "telemetryInterval: 0 is not a whole number of seconds from 1 to 86400";
+        assert_eq!(error.to_string(), words);
     }
 }

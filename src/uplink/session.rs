@@ -17,7 +17,7 @@ use crate::journal::{Journal, Lease};
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent};
 use crate::platform::heartbeat::Heartbeat;
 use crate::reading::Stamp;
-use crate::settings::in_force::InForce;
+use crate::settings::InForce;
 use crate::status::Status;
 use crate::uplink::delivery;
 use crate::uplink::methods;
