@@ -57,15 +57,15 @@ pub struct LinkOptions {
     pub tls: Tls,
 }
 
-/// A connection that stands. Dropping it cuts it.
-pub struct Link {
+/// A connection that stands; `T` is what the acknowledgement of a publish stands for. Dropping it cuts it.
+pub struct Link<T> {
     client: AsyncClient,
     events: mpsc::Receiver<Result<Event, ConnectionError>>,
     task: JoinHandle<()>,
     /// Publishes handed to the client, in the order in which it will number them.
-    unnumbered: VecDeque<Option<u64>>,
-    /// What each packet ID in flight stands for.
-    in_flight: HashMap<u16, u64>,
+    unnumbered: VecDeque<Option<T>>,
+    /// What the acknowledgement of each packet ID in flight stands for.
+    in_flight: HashMap<u16, T>,
     pong_within: Duration,
     /// When the ping that is not answered yet must be.
     pong_due: Option<Instant>,
@@ -73,7 +73,7 @@ pub struct Link {
 
 /// What a link reports.
 #[derive(Debug)]
-pub enum LinkEvent {
+pub enum LinkEvent<T> {
     /// A message arrived.
     Message {
         /// Its topic.
@@ -81,13 +81,13 @@ pub enum LinkEvent {
         /// Its body.
         payload: Vec<u8>,
     },
-    /// The other side has taken the publish of this token.
-    Acknowledged(u64),
+    /// The other side has taken the publish that was made with this.
+    Acknowledged(T),
     /// A subscription is in force.
     Subscribed,
 }
 
-impl Link {
+impl<T> Link<T> {
     /// Connects and waits for CONNACK.
     pub async fn connect(options: &LinkOptions) -> Result<Self, LinkError> {
         let LinkOptions { endpoint, client_id, username, keep_alive, timing, tls } = options;
@@ -138,17 +138,22 @@ impl Link {
         self.client.try_subscribe_many(filters).map_err(|_| queue_full())
     }
 
-    /// Publishes at `QoS` 1. With a token, [`LinkEvent::Acknowledged`] will carry it.
-    pub fn publish(&mut self, message: Publish, token: Option<u64>) -> Result<(), LinkError> {
+    /// Publishes at `QoS` 1. What is given as `acknowledges` comes back as [`LinkEvent::Acknowledged`].
+    pub fn publish(&mut self, message: Publish, acknowledges: Option<T>) -> Result<(), LinkError> {
         self.client
             .try_publish(message.topic, QoS::AtLeastOnce, false, message.payload)
             .map_err(|_| queue_full())?;
-        self.unnumbered.push_back(token);
+        self.unnumbered.push_back(acknowledges);
         Ok(())
     }
 
+    /// What the publishes stand for that are not acknowledged yet, in no particular order.
+    pub fn unacknowledged(&self) -> impl Iterator<Item = &T> {
+        self.unnumbered.iter().flatten().chain(self.in_flight.values())
+    }
+
     /// The next event. Cancel-safe.
-    pub async fn next(&mut self) -> Result<LinkEvent, LinkError> {
+    pub async fn next(&mut self) -> Result<LinkEvent<T>, LinkError> {
         loop {
             let event = match self.pong_due {
                 Some(due) => timeout_at(due, self.receive()).await.unwrap_or_else(|_| Err(no_pong()))?,
@@ -156,13 +161,13 @@ impl Link {
             };
             match event {
                 Event::Outgoing(Outgoing::Publish(id)) => {
-                    if let Some(Some(token)) = self.unnumbered.pop_front() {
-                        self.in_flight.insert(id, token);
+                    if let Some(Some(acknowledges)) = self.unnumbered.pop_front() {
+                        self.in_flight.insert(id, acknowledges);
                     }
                 }
                 Event::Incoming(Incoming::PubAck(ack)) => {
-                    if let Some(token) = self.in_flight.remove(&ack.pkid) {
-                        return Ok(LinkEvent::Acknowledged(token));
+                    if let Some(acknowledged) = self.in_flight.remove(&ack.pkid) {
+                        return Ok(LinkEvent::Acknowledged(acknowledged));
                     }
                 }
                 Event::Outgoing(Outgoing::PingReq) => self.pong_due = Some(Instant::now() + self.pong_within),
@@ -209,7 +214,7 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl<T> Drop for Link<T> {
     fn drop(&mut self) {
         self.task.abort();
     }

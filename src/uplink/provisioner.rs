@@ -50,7 +50,7 @@ pub async fn register(
     answer_within: Duration,
     heart: &Heartbeat,
 ) -> Result<Outcome, LinkError> {
-    let mut link = Link::connect(options).await?;
+    let mut link = Link::<()>::connect(options).await?;
     link.subscribe([RESPONSE_FILTER.to_owned()])?;
     let mut registration = Registration::new(registration_id, None).answer_within(answer_within);
     let start = Instant::now();

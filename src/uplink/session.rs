@@ -1,6 +1,6 @@
 //! One connection to the assigned hub: readings out, twin and methods in.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::pending;
 use std::time::Duration;
 
@@ -67,26 +67,24 @@ pub struct Kept {
     pub heart: Heartbeat,
 }
 
-/// A message on its way.
-struct InFlight {
+/// A message with readings, on its way to the hub.
+#[derive(Debug)]
+pub struct Sent {
     seqs: Vec<u64>,
-    sent: Instant,
+    at: Instant,
 }
 
 /// A session in progress.
 pub struct Session<'a> {
-    link: Link,
+    link: Link<Sent>,
     device_id: String,
     kept: &'a mut Kept,
     /// A reading unacknowledged for so long means that the link is dead.
     acknowledge_within: Duration,
-    /// By the token of the message.
-    in_flight: HashMap<u64, InFlight>,
     /// Messages for which there was no room: readings that do not share messages after all, as alerts don't.
     waiting: VecDeque<delivery::Message>,
     /// The journal will answer with what is to be sent next.
     asked: Option<oneshot::Receiver<Lease>>,
-    tokens: u64,
     /// Acknowledged readings that the journal has not been told of yet.
     acknowledged: Vec<u64>,
     report_due: Instant,
@@ -97,7 +95,7 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     /// Begins on a link that has just been made: subscribes, and sends readings without waiting for that.
     pub async fn begin(
-        link: Link,
+        link: Link<Sent>,
         device_id: &str,
         kept: &'a mut Kept,
         acknowledge_within: Duration,
@@ -110,10 +108,8 @@ impl<'a> Session<'a> {
             device_id: device_id.into(),
             kept,
             acknowledge_within,
-            in_flight: HashMap::new(),
             waiting: VecDeque::new(),
             asked: None,
-            tokens: 0,
             acknowledged: Vec::new(),
             report_due: Instant::now(),
             subscribed_by: Some(Instant::now() + acknowledge_within),
@@ -145,21 +141,25 @@ impl<'a> Session<'a> {
             }
         };
         self.enqueue(lease);
-        if self.send().is_err() {
-            self.in_flight.clear();
+        if self.send().is_ok() {
+            self.drain(patience).await;
         }
-        while !self.in_flight.is_empty() {
+        self.end().await;
+        self.link.close().await;
+    }
+
+    /// Waits until everything sent is acknowledged, the link is lost, or `patience` is over.
+    async fn drain(&mut self, patience: Instant) {
+        while self.in_flight() > 0 {
             tokio::select! {
                 event = self.link.next() => match event {
-                    Ok(LinkEvent::Acknowledged(token)) => self.acknowledged(token),
+                    Ok(LinkEvent::Acknowledged(sent)) => self.acknowledged(sent),
                     Ok(_) => {}
                     Err(_) => break,
                 },
                 () = sleep_until(patience) => break,
             }
         }
-        self.end().await;
-        self.link.close().await;
     }
 
     async fn turn(&mut self) -> Result<(), LinkError> {
@@ -182,8 +182,12 @@ impl<'a> Session<'a> {
         self.kept.started.elapsed()
     }
 
+    fn in_flight(&self) -> usize {
+        self.link.unacknowledged().count()
+    }
+
     fn room(&self) -> usize {
-        WINDOW.saturating_sub(self.in_flight.len())
+        WINDOW.saturating_sub(self.in_flight())
     }
 
     /// Whether to ask the journal for more: once half of the window is free, as several readings at a time spare it
@@ -209,15 +213,12 @@ impl<'a> Session<'a> {
     /// Fills the window.
     fn send(&mut self) -> Result<(), LinkError> {
         for delivery::Message { seqs, publish } in self.waiting.drain(..self.room().min(self.waiting.len())) {
-            self.tokens += 1;
-            self.in_flight.insert(self.tokens, InFlight { seqs, sent: Instant::now() });
-            self.link.publish(publish, Some(self.tokens))?;
+            self.link.publish(publish, Some(Sent { seqs, at: Instant::now() }))?;
         }
         Ok(())
     }
 
-    fn acknowledged(&mut self, token: u64) {
-        let Some(InFlight { seqs, .. }) = self.in_flight.remove(&token) else { return };
+    fn acknowledged(&mut self, Sent { seqs, .. }: Sent) {
         for seq in &seqs {
             self.kept.events.emit(Event::Delivered { seq: *seq });
         }
@@ -227,7 +228,7 @@ impl<'a> Session<'a> {
     /// Tells the journal what is acknowledged, once nothing is in flight or much has gathered; else it is told when it is
     /// asked for more. A journal that is busy is told later.
     fn tell_journal(&mut self) {
-        if self.in_flight.is_empty() || self.acknowledged.len() >= WINDOW / 2 {
+        if self.in_flight() == 0 || self.acknowledged.len() >= WINDOW / 2 {
             self.tell_journal_now();
         }
     }
@@ -254,8 +255,7 @@ impl<'a> Session<'a> {
 
     /// The next moment at which something is due although nothing happens.
     fn deadline(&self) -> Instant {
-        let unacknowledged =
-            self.in_flight.values().map(|message| message.sent + self.acknowledge_within).min();
+        let unacknowledged = self.link.unacknowledged().map(|sent| sent.at + self.acknowledge_within).min();
         let twin = self.kept.twin.deadline().map(|at| self.kept.started + at);
         // A report that is not due yet becomes possible then.
         let report = Some(self.report_due).filter(|due| *due > Instant::now());
@@ -266,7 +266,7 @@ impl<'a> Session<'a> {
     }
 
     fn tick(&mut self) -> Result<(), LinkError> {
-        if self.in_flight.values().any(|message| message.sent.elapsed() >= self.acknowledge_within) {
+        if self.link.unacknowledged().any(|sent| sent.at.elapsed() >= self.acknowledge_within) {
             let why = format!("the hub has acknowledged nothing for {} s", self.acknowledge_within.as_secs());
             return Err(LinkError { kind: LinkErrorKind::Outage, why });
         }
@@ -278,10 +278,10 @@ impl<'a> Session<'a> {
         self.follow(steps)
     }
 
-    fn handle(&mut self, event: LinkEvent) -> Result<(), LinkError> {
+    fn handle(&mut self, event: LinkEvent<Sent>) -> Result<(), LinkError> {
         match event {
-            LinkEvent::Acknowledged(token) => {
-                self.acknowledged(token);
+            LinkEvent::Acknowledged(sent) => {
+                self.acknowledged(sent);
                 Ok(())
             }
             LinkEvent::Subscribed => {
