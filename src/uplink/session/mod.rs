@@ -1,5 +1,7 @@
 //! One connection to the assigned hub: readings out, twin and methods in.
 
+mod kept;
+
 use std::collections::VecDeque;
 use std::future::pending;
 use std::time::Duration;
@@ -9,18 +11,18 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracker_protocol::Publish;
 use tracker_protocol::hub::{
     self, CloudTopic, DeviceTopic, HubUsername, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER,
-    TwinClient, TwinEvent, TwinStep,
+    TwinEvent, TwinStep,
 };
 
-use crate::event::{Event, Events};
-use crate::journal::{Journal, Lease};
+use crate::event::Event;
+use crate::journal::Lease;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent};
-use crate::platform::heartbeat::Heartbeat;
 use crate::reading::Stamp;
-use crate::settings::InForce;
 use crate::status::Status;
 use crate::uplink::delivery;
 use crate::uplink::methods;
+
+pub use kept::Kept;
 
 /// Messages sent and not yet acknowledged, at the most.
 const WINDOW: usize = 32;
@@ -47,24 +49,6 @@ pub fn username(hub: &str, device_id: &str) -> String {
         model_id: Some(MODEL_ID.into()),
     }
     .to_string()
-}
-
-/// What outlives a connection.
-pub struct Kept {
-    /// Readings to deliver.
-    pub journal: std::sync::Arc<Journal>,
-    /// The device's side of the twin.
-    pub twin: TwinClient,
-    /// Settings in force.
-    pub desired: InForce,
-    /// For methods and reports.
-    pub status: Status,
-    /// Where events go.
-    pub events: Events,
-    /// The moment that the twin's times count from.
-    pub started: Instant,
-    /// Beats with every step, and while the uplink waits.
-    pub heart: Heartbeat,
 }
 
 /// A message with readings, on its way to the hub.
