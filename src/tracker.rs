@@ -27,7 +27,7 @@ use crate::status::{Connection, State, Status};
 use crate::supervision::Supervision;
 use crate::uplink::Uplink;
 use crate::uplink::assignment::AssignmentFile;
-use crate::uplink::session::Kept;
+use crate::uplink::session::Device;
 
 /// Names of the essential tasks, as the log has them.
 pub const RECORDER: &str = "the recorder";
@@ -84,7 +84,7 @@ impl Tracker {
         };
         let journal =
             Arc::new(Journal::open(options, events.clone()).context("the journal can't be started")?);
-        let (desired, loaded) = InForce::load(
+        let (settings, loaded) = InForce::load(
             &directory,
             Defaults { interval: config.telemetry.interval(), delivery: config.delivery },
         );
@@ -129,7 +129,7 @@ impl Tracker {
         let recorder = Recorder {
             sampler,
             gps: gps_state.clone().zip(look),
-            interval: desired.interval(),
+            interval: settings.interval(),
             journal: journal.clone(),
             clock: clock.clone(),
             alerts: config.telemetry.alerts.clone(),
@@ -149,8 +149,15 @@ impl Tracker {
         let twin = TwinClient::new();
         tasks.spawn(supervision.run(status.clone(), events.clone(), config.identity.certificate.clone()));
         let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
-        let kept =
-            Kept { journal: journal.clone(), twin, desired, status, events: events.clone(), started, heart };
+        let kept = Device {
+            journal: journal.clone(),
+            twin,
+            settings,
+            status,
+            events: events.clone(),
+            started,
+            heart,
+        };
         let first_wait = first_wait.mul_f64(rand::random());
         let stop_within = timing.stop_within;
         let uplink = Uplink::new(config, timing, kept, connection, stored, assignment, first_wait);

@@ -24,7 +24,7 @@ use crate::platform::network;
 use crate::status::Connection;
 use crate::uplink::assignment::{Assignment, AssignmentFile};
 use crate::uplink::lifecycle::{Action, Lifecycle};
-use crate::uplink::session::{Kept, Session};
+use crate::uplink::session::{Device, Session};
 
 /// How often the clock is looked at while it does not know the time.
 const LOOK_FOR_TIME: Duration = Duration::from_secs(1);
@@ -35,7 +35,7 @@ pub struct Uplink {
     timing: Timing,
     life: Lifecycle,
     stored: AssignmentFile,
-    kept: Kept,
+    kept: Device,
     connection: watch::Sender<Connection>,
     events: Events,
     credentials: Option<Credentials>,
@@ -55,7 +55,7 @@ impl Uplink {
     pub fn new(
         config: Config,
         timing: Timing,
-        kept: Kept,
+        kept: Device,
         connection: watch::Sender<Connection>,
         stored: AssignmentFile,
         assignment: Option<Assignment>,

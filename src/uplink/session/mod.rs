@@ -1,6 +1,6 @@
 //! One connection to the assigned hub: readings out, twin and methods in.
 
-mod kept;
+mod device;
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -22,7 +22,7 @@ use crate::status::Status;
 use crate::uplink::delivery;
 use crate::uplink::methods;
 
-pub use kept::Kept;
+pub use device::Device;
 
 /// Messages sent and not yet acknowledged, at the most.
 const WINDOW: usize = 32;
@@ -62,7 +62,7 @@ pub struct Sent {
 pub struct Session<'a> {
     link: Link<Sent>,
     device_id: String,
-    kept: &'a mut Kept,
+    device: &'a mut Device,
     /// A reading unacknowledged for so long means that the link is dead.
     acknowledge_within: Duration,
     /// Messages for which there was no room: readings that do not share messages after all, as alerts don't.
@@ -81,16 +81,16 @@ impl<'a> Session<'a> {
     pub async fn begin(
         link: Link<Sent>,
         device_id: &str,
-        kept: &'a mut Kept,
+        device: &'a mut Device,
         acknowledge_within: Duration,
     ) -> Result<Self, LinkError> {
         let filters = [TWIN_RESPONSE_FILTER, TWIN_DESIRED_FILTER, METHOD_FILTER];
         link.subscribe(filters.map(str::to_owned))?;
-        kept.journal.release().await;
+        device.journal.release().await;
         Ok(Self {
             link,
             device_id: device_id.into(),
-            kept,
+            device,
             acknowledge_within,
             waiting: VecDeque::new(),
             asked: None,
@@ -120,8 +120,8 @@ impl<'a> Session<'a> {
         let lease = match waiting {
             Some(lease) => lease,
             None => {
-                let limit = delivery::readings(self.kept.desired.delivery(), self.room());
-                self.kept.journal.lease(limit, Stamp::now(&*self.kept.status.clock)).await
+                let limit = delivery::readings(self.device.settings.delivery(), self.room());
+                self.device.journal.lease(limit, Stamp::now(&*self.device.status.clock)).await
             }
         };
         self.enqueue(lease);
@@ -147,12 +147,12 @@ impl<'a> Session<'a> {
     }
 
     async fn turn(&mut self) -> Result<(), LinkError> {
-        self.kept.heart.beat().await;
+        self.device.heart.beat().await;
         self.tell_journal();
         self.send()?;
         self.ask();
         let deadline = self.deadline();
-        let status = &mut self.kept.status;
+        let status = &mut self.device.status;
         tokio::select! {
             event = self.link.next() => self.handle(event?)?,
             lease = answer(&mut self.asked) => self.enqueue(lease),
@@ -163,7 +163,7 @@ impl<'a> Session<'a> {
     }
 
     fn now(&self) -> Duration {
-        self.kept.started.elapsed()
+        self.device.started.elapsed()
     }
 
     fn in_flight(&self) -> usize {
@@ -185,13 +185,13 @@ impl<'a> Session<'a> {
             return;
         }
         self.tell_journal_now();
-        let now = Stamp::now(&*self.kept.status.clock);
-        let limit = delivery::readings(self.kept.desired.delivery(), self.room());
-        self.asked = self.kept.journal.await_lease(limit, now);
+        let now = Stamp::now(&*self.device.status.clock);
+        let limit = delivery::readings(self.device.settings.delivery(), self.room());
+        self.asked = self.device.journal.await_lease(limit, now);
     }
 
     fn enqueue(&mut self, lease: Lease) {
-        self.waiting.extend(delivery::messages(lease, &self.device_id, self.kept.desired.delivery()));
+        self.waiting.extend(delivery::messages(lease, &self.device_id, self.device.settings.delivery()));
     }
 
     /// Fills the window.
@@ -204,7 +204,7 @@ impl<'a> Session<'a> {
 
     fn acknowledged(&mut self, Sent { seqs, .. }: Sent) {
         for seq in &seqs {
-            self.kept.events.emit(Event::Delivered { seq: *seq });
+            self.device.events.emit(Event::Delivered { seq: *seq });
         }
         self.acknowledged.extend(seqs);
     }
@@ -220,7 +220,7 @@ impl<'a> Session<'a> {
     fn tell_journal_now(&mut self) {
         if !self.acknowledged.is_empty() {
             let seqs = std::mem::take(&mut self.acknowledged);
-            self.acknowledged = self.kept.journal.acknowledge(seqs).err().unwrap_or_default();
+            self.acknowledged = self.device.journal.acknowledge(seqs).err().unwrap_or_default();
         }
     }
 
@@ -234,16 +234,16 @@ impl<'a> Session<'a> {
             sleep(JOURNAL_PAUSE).await;
             self.tell_journal_now();
         }
-        self.kept.journal.release().await;
+        self.device.journal.release().await;
     }
 
     /// The next moment at which something is due although nothing happens.
     fn deadline(&self) -> Instant {
         let unacknowledged = self.link.unacknowledged().map(|sent| sent.at + self.acknowledge_within).min();
-        let twin = self.kept.twin.deadline().map(|at| self.kept.started + at);
+        let twin = self.device.twin.deadline().map(|at| self.device.started + at);
         // A report that is not due yet becomes possible then.
         let report = Some(self.report_due).filter(|due| *due > Instant::now());
-        let beat = Instant::now() + self.kept.heart.every();
+        let beat = Instant::now() + self.device.heart.every();
         // A journal that was too busy to be asked is asked again.
         let ask = self.wants_more().then(|| Instant::now() + ASK_AGAIN);
         [unacknowledged, self.subscribed_by, twin, report, ask].into_iter().flatten().fold(beat, Instant::min)
@@ -258,7 +258,7 @@ impl<'a> Session<'a> {
             let why = "the hub did not acknowledge the subscriptions".into();
             return Err(LinkError { kind: LinkErrorKind::Outage, why });
         }
-        let steps = self.kept.twin.handle(self.now(), TwinEvent::Tick);
+        let steps = self.device.twin.handle(self.now(), TwinEvent::Tick);
         self.follow(steps)
     }
 
@@ -270,7 +270,7 @@ impl<'a> Session<'a> {
             }
             LinkEvent::Subscribed => {
                 self.subscribed_by = None;
-                let steps = self.kept.twin.handle(self.now(), TwinEvent::Subscribed);
+                let steps = self.device.twin.handle(self.now(), TwinEvent::Subscribed);
                 self.follow(steps)
             }
             LinkEvent::Message { topic, payload } => self.receive(&topic, &payload),
@@ -282,7 +282,7 @@ impl<'a> Session<'a> {
         let twin_event = match topic.parse::<CloudTopic>() {
             Ok(CloudTopic::TwinResponse { status, request_id, .. }) => {
                 let event = TwinEvent::Response { status, request_id: &request_id, payload };
-                let steps = self.kept.twin.handle(now, event);
+                let steps = self.device.twin.handle(now, event);
                 return self.follow(steps);
             }
             Ok(CloudTopic::DesiredPatch { version }) => TwinEvent::Desired { version, payload },
@@ -291,17 +291,17 @@ impl<'a> Session<'a> {
             }
             Ok(CloudTopic::DeviceBound { .. }) => return Ok(()),
             Err(error) => {
-                self.kept.events.emit(Event::Trouble(format!("the hub sent what can't be read: {error}")));
+                self.device.events.emit(Event::Trouble(format!("the hub sent what can't be read: {error}")));
                 return Ok(());
             }
         };
-        let steps = self.kept.twin.handle(now, twin_event);
+        let steps = self.device.twin.handle(now, twin_event);
         self.follow(steps)
     }
 
     fn answer_method(&mut self, name: String, request_id: String, payload: &[u8]) -> Result<(), LinkError> {
-        let (status, body) = methods::call(&name, payload, &self.kept.status);
-        self.kept.events.emit(Event::Method { name, status });
+        let (status, body) = methods::call(&name, payload, &self.device.status);
+        self.device.events.emit(Event::Method { name, status });
         let topic = DeviceTopic::MethodResponse { status, request_id }.to_string();
         self.link.publish(Publish { topic, payload: body.to_string().into_bytes() }, None)
     }
@@ -311,7 +311,7 @@ impl<'a> Session<'a> {
             match step {
                 TwinStep::Publish(message) => self.link.publish(message, None)?,
                 TwinStep::Desired { properties, version } => self.apply(&properties, version)?,
-                TwinStep::Fault(fault) => self.kept.events.emit(Event::Trouble(fault)),
+                TwinStep::Fault(fault) => self.device.events.emit(Event::Trouble(fault)),
             }
         }
         Ok(())
@@ -322,23 +322,23 @@ impl<'a> Session<'a> {
         properties: &serde_json::Map<String, serde_json::Value>,
         version: u64,
     ) -> Result<(), LinkError> {
-        let applied = self.kept.desired.apply(properties, version);
+        let applied = self.device.settings.apply(properties, version);
         for answer in applied.news {
-            self.kept.events.emit(Event::Setting(answer));
+            self.device.events.emit(Event::Setting(answer));
         }
         if let Err(error) = applied.stored {
             let what = format!("the settings can't be stored and will be forgotten at a restart: {error}");
-            self.kept.events.emit(Event::Trouble(what));
+            self.device.events.emit(Event::Trouble(what));
         }
         let mut reported = applied.reported;
-        reported.extend(self.kept.status.reported());
-        let steps = self.kept.twin.report(self.now(), reported);
+        reported.extend(self.device.status.reported());
+        let steps = self.device.twin.report(self.now(), reported);
         self.follow(steps)
     }
 
     fn report(&mut self) -> Result<(), LinkError> {
         self.report_due = Instant::now() + REPORT_EVERY;
-        let steps = self.kept.twin.report(self.now(), self.kept.status.reported());
+        let steps = self.device.twin.report(self.now(), self.device.status.reported());
         self.follow(steps)
     }
 }

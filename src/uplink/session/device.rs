@@ -1,4 +1,4 @@
-//! What outlives a connection.
+//! The device as its sessions with the hub see it: what outlives a connection.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use crate::platform::heartbeat::Heartbeat;
 use crate::settings::InForce;
 use crate::status::Status;
 
-/// What outlives a connection.
-pub struct Kept {
+/// What outlives a connection: readings, twin and settings, and who is told what.
+pub struct Device {
     /// Readings to deliver.
     pub journal: Arc<Journal>,
     /// The device's side of the twin.
     pub twin: TwinClient,
     /// Settings in force.
-    pub desired: InForce,
+    pub settings: InForce,
     /// For methods and reports.
     pub status: Status,
     /// Where events go.
