@@ -22,13 +22,12 @@ use crate::journal::{Journal, JournalOptions, JournalStats};
 use crate::link::timing::Timing;
 use crate::platform::clock::Clock;
 use crate::recorder::Recorder;
-use crate::settings::Defaults;
-use crate::settings::in_force::Desired;
+use crate::settings::{Defaults, InForce};
 use crate::status::{Connection, State, Status};
 use crate::supervision::Supervision;
 use crate::uplink::Uplink;
 use crate::uplink::assignment::AssignmentFile;
-use crate::uplink::session::Kept;
+use crate::uplink::session::Device;
 
 /// Names of the essential tasks, as the log has them.
 pub const RECORDER: &str = "the recorder";
@@ -78,7 +77,7 @@ impl Tracker {
         };
         let journal =
             Arc::new(Journal::open(options, events.clone()).context("the journal can't be started")?);
-        let (desired, loaded) = Desired::load(
+        let (settings, loaded) = InForce::load(
             &directory,
             Defaults { interval: config.telemetry.interval(), delivery: config.delivery },
         );
@@ -113,7 +112,7 @@ impl Tracker {
         }
         let recorder = Recorder {
             instruments,
-            interval: desired.interval(),
+            interval: settings.interval(),
             journal: journal.clone(),
             clock: clock.clone(),
             alerts: config.telemetry.alerts.clone(),
@@ -128,8 +127,15 @@ impl Tracker {
         let twin = TwinClient::new();
         tasks.spawn(supervision.run(status.clone(), events.clone(), config.identity.certificate.clone()));
         let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
-        let kept =
-            Kept { journal: journal.clone(), twin, desired, status, events: events.clone(), started, heart };
+        let kept = Device {
+            journal: journal.clone(),
+            twin,
+            settings,
+            status,
+            events: events.clone(),
+            started,
+            heart,
+        };
         let first_wait = first_wait.mul_f64(rand::random());
         let stop_within = timing.stop_within;
         let uplink = Uplink::new(config, timing, kept, connection, stored, assignment, first_wait);

@@ -16,7 +16,7 @@ use container_tracker::journal::{Entry, Lease};
 use container_tracker::platform::clock::{Clock, SystemClock, system_time};
 use container_tracker::platform::heartbeat::Vitals;
 use container_tracker::reading::{Reading, Stamp};
-use container_tracker::settings::{Defaults, Settings};
+use container_tracker::settings::{self, Defaults, Settings};
 use container_tracker::uplink::delivery;
 use container_tracker::uplink::session::MODEL_ID;
 use serde_json::Value;
@@ -290,10 +290,9 @@ fn the_model_is_the_one_that_the_agent_announces() {
     let model = json("config/tracker-model.json");
     assert_eq!((&model["@id"], &model["@type"]), (&MODEL_ID.into(), &"Interface".into()));
     assert_eq!(model["@context"], "dtmi:dtdl:context;2");
-    assert_eq!(
-        names(&model, "Property", "writable", Some(true)),
-        table("README.md", "### Desired properties")
-    );
+    let desired: BTreeSet<String> = settings::names().map(str::to_owned).collect();
+    assert_eq!(names(&model, "Property", "writable", Some(true)), desired);
+    assert_eq!(table("README.md", "### Desired properties"), desired);
     assert_eq!(
         names(&model, "Property", "writable", Some(false)),
         table("README.md", "### Reported properties")
@@ -307,7 +306,7 @@ fn the_initial_twin_is_one_that_the_agent_applies() {
     assert_eq!(members(&twin["tags"]), set(&["environment", "location"]));
     let desired = twin["properties"]["desired"].as_object().expect("desired properties");
     let defaults = Defaults { interval: Duration::from_secs(1), delivery: DeliveryMode::default() };
-    let answers = Settings::default().apply(desired, 1, defaults);
+    let answers = Settings::default().apply(desired, 1, &defaults);
     for answer in answers {
         assert!((answer.acknowledgement.code as u16) < 300, "{answer:?}");
     }

@@ -17,15 +17,14 @@ use tracker_protocol::dps::Outcome;
 use crate::config::Config;
 use crate::event::{Event, Events, Loss};
 use crate::identity::Identity;
-use crate::link::stage::Tls;
 use crate::link::timing::Timing;
-use crate::link::tls;
+use crate::link::tls::{self, Tls};
 use crate::link::{Link, LinkError, LinkErrorKind, LinkOptions};
 use crate::platform::network;
 use crate::status::Connection;
 use crate::uplink::assignment::{Assignment, AssignmentFile};
 use crate::uplink::lifecycle::{Action, Lifecycle};
-use crate::uplink::session::{Kept, Session};
+use crate::uplink::session::{Device, Session};
 
 /// How often the clock is looked at while it does not know the time.
 const LOOK_FOR_TIME: Duration = Duration::from_secs(1);
@@ -36,7 +35,7 @@ pub struct Uplink {
     timing: Timing,
     life: Lifecycle,
     stored: AssignmentFile,
-    kept: Kept,
+    kept: Device,
     connection: watch::Sender<Connection>,
     events: Events,
     credentials: Option<Credentials>,
@@ -56,7 +55,7 @@ impl Uplink {
     pub fn new(
         config: Config,
         timing: Timing,
-        kept: Kept,
+        kept: Device,
         connection: watch::Sender<Connection>,
         stored: AssignmentFile,
         assignment: Option<Assignment>,

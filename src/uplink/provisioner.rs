@@ -7,8 +7,8 @@ use tracker_protocol::RegistrationId;
 use tracker_protocol::dps::{self, DpsUsername, Event, Outcome, RESPONSE_FILTER, Registration, Step};
 
 use crate::config::Config;
-use crate::link::stage::Tls;
 use crate::link::timing::Timing;
+use crate::link::tls::Tls;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent, LinkOptions};
 use crate::platform::heartbeat::Heartbeat;
 use crate::platform::user_agent::user_agent;
@@ -51,7 +51,7 @@ pub async fn register(
     answer_within: Duration,
     heart: &Heartbeat,
 ) -> Result<Outcome, LinkError> {
-    let mut link = Link::connect(options).await?;
+    let mut link = Link::<()>::connect(options).await?;
     link.subscribe([RESPONSE_FILTER.to_owned()])?;
     let mut registration = Registration::new(registration_id, None).answer_within(answer_within);
     let start = Instant::now();
