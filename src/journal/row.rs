@@ -2,7 +2,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::Entry;
+use super::entry::Entry;
 use crate::reading::Reading;
 
 /// A reading as it is stored.

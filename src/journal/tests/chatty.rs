@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::super::worker::{Command, GROUP};
+use super::super::command::Command;
+use super::super::worker::GROUP;
 use super::{BOUND, Bench, ManualClock, copy_files, tags};
 
 const SECOND: Duration = Duration::from_secs(1);

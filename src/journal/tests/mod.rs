@@ -14,7 +14,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::worker::{Command, Worker};
+use super::command::Command;
+use super::worker::Worker;
 use super::{Entry, JournalHealth, JournalOptions, JournalStats, Lease, Shared};
 use crate::event::{Event, Events};
 use crate::reading::{Reading, Stamp};

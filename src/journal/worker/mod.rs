@@ -8,14 +8,17 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::command::Command;
 use super::disk::{Disk, is_damage};
+use super::entry::Lease;
 use super::inbox::Inbox;
 use super::leases::Leases;
 use super::memory::{CAPACITY, Memory};
+use super::options::JournalOptions;
 use super::row::{PROVISIONAL, Row};
-use super::{JournalOptions, Lease, Shared};
+use super::shared::Shared;
 use crate::event::{Event, Events};
-use crate::reading::{Reading, Stamp};
+use crate::reading::Reading;
 
 /// Readings that come closer together than this share a commit, and none waits for it any longer.
 pub(super) const GROUP: Duration = Duration::from_secs(2);
@@ -29,28 +32,6 @@ pub(super) const RETRY_DISK: Duration = Duration::from_secs(60);
 pub(super) const LOOK_AT_SIZE: u64 = 64;
 /// Steps of thinning at every look, at the most.
 const STEPS: u32 = 16;
-
-/// What handles ask of the thread.
-#[derive(Debug)]
-pub(super) enum Command {
-    Append(Reading),
-    Lease {
-        limit: usize,
-        now: Stamp,
-        reply: oneshot::Sender<Lease>,
-    },
-    /// As `Lease`, but answered only when there is something.
-    Await {
-        limit: usize,
-        now: Stamp,
-        reply: oneshot::Sender<Lease>,
-    },
-    Acknowledge(Vec<u64>),
-    Release(oneshot::Sender<()>),
-    Commit(oneshot::Sender<()>),
-    Flush(oneshot::Sender<()>),
-    Close(oneshot::Sender<()>),
-}
 
 /// What the journal knows, and what it does: in its thread, but for what needs no disk.
 pub(super) struct Worker {

@@ -8,8 +8,9 @@ use crate::event::Event;
 use crate::journal::disk::{Disk, OpenError};
 use crate::journal::files::set_aside;
 use crate::journal::memory::CAPACITY;
+use crate::journal::options::JournalOptions;
 use crate::journal::row::PROVISIONAL;
-use crate::journal::{JournalHealth, JournalOptions};
+use crate::journal::shared::JournalHealth;
 
 impl Worker {
     pub(super) fn open(&mut self, now: Instant) {

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::{FORGET_AT, Worker};
 use crate::journal::disk::{Disk, Stored};
+use crate::journal::entry::{Entry, Lease};
 use crate::journal::row::Row;
-use crate::journal::{Entry, Lease};
 use crate::reading::Stamp;
 
 /// Numbers are noted as given so many at a time, for readings that are sent before they are durable.
