@@ -67,23 +67,31 @@
 //! went is counted and reported. The file then stays below its bound and 64 readings more; the WAL beside it may take
 //! 2 MiB and the spare file 256 KiB.
 
+mod boot_offset;
 mod command;
 mod disk;
 mod entry;
 mod file_system;
 mod files;
+mod group;
 mod inbox;
 pub mod inspect;
 mod leases;
 mod memory;
+mod needs_disk;
+mod numbers;
 mod options;
 mod row;
+mod schema;
+mod sender;
 mod shared;
 mod spare;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod thinning;
 mod worker;
+mod writer;
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -98,9 +106,11 @@ pub use entry::{Entry, Lease};
 pub use file_system::{FileSystem, OsFileSystem};
 pub use files::{FILES, SET_ASIDE_FILES, set_aside, set_aside_on};
 use inbox::{Inbox, Refused};
+use needs_disk::NeedsDisk;
 pub use options::JournalOptions;
 use shared::Shared;
 pub use shared::{JournalHealth, JournalStats};
+use storage::Storage;
 use worker::Worker;
 
 /// The journal, to be shared. What needs the disk is done in a thread of its own, everything else at once by whoever asks;
@@ -115,10 +125,19 @@ impl Journal {
     /// Opens the journal. This does not wait for the disk: what is appended before the file is open waits in memory.
     /// What becomes of the disk is told to `events`.
     pub fn open(options: JournalOptions, events: Events) -> std::io::Result<Self> {
+        Self::open_on(Arc::new(OsFileSystem), options, events)
+    }
+
+    /// As [`Journal::open`], on another file system than the operating system's.
+    pub fn open_on(
+        files: Arc<dyn FileSystem>,
+        options: JournalOptions,
+        events: Events,
+    ) -> std::io::Result<Self> {
         let inbox = Arc::new(Inbox::default());
         let shared = Arc::new(Shared::default());
-        let worker = Worker::new(options, shared.clone(), events, rand::random());
-        let worker = Arc::new(Mutex::new(worker));
+        let storage = Storage::new(options, files, shared.clone(), events);
+        let worker = Arc::new(Mutex::new(Worker::new(storage, &shared, rand::random())));
         let (received, works) = (Abandon(inbox.clone()), worker.clone());
         thread::Builder::new().name("journal".into()).spawn(move || Worker::run(&works, &received.0))?;
         Ok(Self { worker, inbox, shared })
@@ -181,13 +200,13 @@ impl Journal {
             return self.inbox.send(command);
         };
         match worker.try_obey(command, Instant::now()) {
-            Ok(due) => {
-                if let Some(due) = due {
+            Ok(()) => {
+                if let Some(due) = worker.due() {
                     self.inbox.wake_by(due);
                 }
                 Ok(())
             }
-            Err(command) => self.inbox.send(command),
+            Err(NeedsDisk(command)) => self.inbox.send(command),
         }
     }
 

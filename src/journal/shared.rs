@@ -1,6 +1,5 @@
 //! What everybody may know of the journal: how full it is, and how the disk takes it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -38,8 +37,6 @@ pub struct JournalStats {
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     stats: Mutex<JournalStats>,
-    /// A lease has found all that there is: until something changes there is no need to ask again.
-    pub(super) drained: AtomicBool,
     pub(super) health: watch::Sender<JournalHealth>,
 }
 
@@ -47,10 +44,5 @@ impl Shared {
     pub(super) fn stats(&self) -> MutexGuard<'_, JournalStats> {
         // No code panics while it holds the lock; if it did, the counts would still be good.
         self.stats.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// There may be something to lease that was not there before.
-    pub(super) fn something_changed(&self) {
-        self.drained.store(false, Ordering::Release);
     }
 }
