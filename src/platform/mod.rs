@@ -5,4 +5,7 @@ pub mod clock;
 pub mod heartbeat;
 pub mod network;
 pub mod notify;
+pub mod state_directory;
 pub mod state_file;
+pub mod timestamp;
+pub mod watched_file;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::platform::state_directory::StateDirectory;
 use crate::platform::state_file;
 
 /// The assignment, and what it was made with: it holds only for the same leaf, ID scope and DPS host.
@@ -30,7 +31,7 @@ pub struct AssignmentFile(PathBuf);
 impl AssignmentFile {
     /// The file in the state directory.
     pub fn new(state_directory: &Path) -> Self {
-        Self(state_directory.join("assignment.json"))
+        Self(StateDirectory::new(state_directory).assignment())
     }
 
     /// The stored assignment, if there is one.
