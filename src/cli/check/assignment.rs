@@ -2,8 +2,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::{Check, Finding};
-use crate::identity::certificate::thumbprint;
-use crate::identity::read_chain;
+use crate::identity::Chain;
 use crate::uplink::assignment::AssignmentFile;
 
 pub(super) const CHECK: Check = Check {
@@ -35,8 +34,8 @@ fn look(context: &Context) -> Finding {
             asks,
         );
     }
-    match read_chain(&config.identity.certificate) {
-        Ok(chain) if thumbprint(&chain[0]) != assignment.thumbprint => {
+    match Chain::read(&config.identity.certificate) {
+        Ok(chain) if chain.thumbprint() != assignment.thumbprint => {
             Finding::warn(format!("{text}, but with another certificate than the present one"), asks)
         }
         _ => Finding::pass(text),
