@@ -1,21 +1,22 @@
 //! Watches over the running agent: tells systemd and the status file how it goes, and feeds the watchdog as long as
 //! every essential task makes progress.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::event::recent::Recent;
 use crate::event::{Event, Events};
+use crate::identity::Chain;
 use crate::identity::certificate::Certificate;
-use crate::platform::clock::rfc3339;
 use crate::platform::heartbeat::{Hung, Vitals};
 use crate::platform::notify::Notify;
-use crate::status::file::{StatusFile, absolute};
+use crate::platform::timestamp::Timestamp;
+use crate::platform::watched_file::WatchedFile;
+use crate::status::file::StatusFile;
+use crate::status::report::{CertificateReport, StatusReport};
 use crate::status::{State, Status};
 
 /// How often it looks whether the first reading was taken.
@@ -30,8 +31,52 @@ pub struct Supervision {
     pub notify: Notify,
     /// The hearts of the essential tasks.
     pub vitals: Vitals,
-    /// The status file, and what it tells of the past; it also names the state directory.
-    pub file: Option<(StatusFile, Recent, PathBuf)>,
+    /// Readers of the status file, where one is written.
+    pub readers: Option<Readers>,
+}
+
+/// Readers of the status file.
+#[derive(Debug, Clone)]
+pub struct Readers {
+    /// Where they look.
+    pub file: StatusFile,
+    /// What they are told of the past.
+    pub recent: Recent,
+}
+
+impl Supervision {
+    /// Supervises for ever.
+    pub(crate) async fn run(self, status: Status, events: Events, certificate: PathBuf) {
+        let state = status.connection.borrow().state;
+        Supervisor {
+            state,
+            since: status.clock.monotonic(),
+            leaf: Leaf::new(certificate),
+            told: Told::default(),
+            supervision: self,
+            status,
+            events,
+        }
+        .run()
+        .await;
+    }
+
+    /// The watchdog is fed at least three times within its time.
+    fn look(&self) -> Duration {
+        self.notify.watchdog().map_or(LOOK, |within| (within / 3).min(LOOK))
+    }
+}
+
+/// Supervision at work.
+struct Supervisor {
+    supervision: Supervision,
+    status: Status,
+    events: Events,
+    leaf: Leaf,
+    /// Where the device stands, and since when on the monotonic clock.
+    state: State,
+    since: Duration,
+    told: Told,
 }
 
 /// What was told, so that only news is.
@@ -44,96 +89,82 @@ struct Told {
     file_trouble: bool,
 }
 
-impl Supervision {
-    /// Supervises for ever.
-    pub(crate) async fn run(self, mut status: Status, events: Events, certificate: PathBuf) {
-        let mut told = Told::default();
-        let mut since = (status.connection.borrow().state, status.clock.monotonic());
-        let mut leaf = Leaf::new(certificate);
+impl Supervisor {
+    async fn run(mut self) {
         loop {
-            let hung_before = told.hung.len();
-            self.tell_systemd(&status, &events, &mut told);
-            let state = status.connection.borrow_and_update().state;
-            let news = since.0 != state || told.hung.len() != hung_before;
-            if since.0 != state {
-                since = (state, status.clock.monotonic());
+            let hung_before = self.told.hung.len();
+            self.tell_systemd();
+            let state = self.status.connection.borrow_and_update().state;
+            let is_news = self.state != state || self.told.hung.len() != hung_before;
+            if self.state != state {
+                (self.state, self.since) = (state, self.status.clock.monotonic());
             }
-            self.write_file(&status, &events, &mut told, news, since.1, &mut leaf);
-            let look = if told.ready { self.look() } else { LOOK_FOR_READY };
+            self.tell_readers(is_news);
+            let look = if self.told.ready { self.supervision.look() } else { LOOK_FOR_READY };
             tokio::select! {
                 () = sleep(look) => {}
-                Ok(()) = status.connection.changed() => {}
+                Ok(()) = self.status.connection.changed() => {}
             }
         }
     }
 
-    /// The watchdog is fed at least three times within its time.
-    fn look(&self) -> Duration {
-        self.notify.watchdog().map_or(LOOK, |within| (within / 3).min(LOOK))
-    }
-
-    fn tell_systemd(&self, status: &Status, events: &Events, told: &mut Told) {
-        let hung = self.vitals.hung();
+    fn tell_systemd(&mut self) {
+        let Self { supervision: Supervision { notify, vitals, .. }, status, events, told, .. } = self;
+        let hung = vitals.hung();
         for news in hung.iter().filter(|hung| !told.hung.contains(&hung.task)) {
             events.emit(Event::Hung(*news));
         }
         if hung.is_empty() {
-            self.notify.alive();
+            notify.alive();
         }
         let words = words(status, &hung);
-        if words != told.words && self.notify.status(&words) {
+        if words != told.words && notify.status(&words) {
             told.words = words;
         }
         told.hung = hung.iter().map(|hung| hung.task).collect();
         // The first reading is in the journal, or in the memory that stands in for a disk that fails.
         if !told.ready && status.journal.stats().taken > 0 {
-            told.ready = self.notify.ready();
+            told.ready = notify.ready();
         }
     }
 
-    fn write_file(
-        &self,
-        status: &Status,
-        events: &Events,
-        told: &mut Told,
-        news: bool,
-        since: Duration,
-        leaf: &mut Leaf,
-    ) {
-        let Some((file, recent, state_directory)) = &self.file else { return };
-        if !news && told.written.is_some_and(|written| written.elapsed() < file.every()) {
+    /// Writes the status file when there is news, or when it is time.
+    fn tell_readers(&mut self, is_news: bool) {
+        let Some(readers) = self.supervision.readers.clone() else { return };
+        let is_fresh = self.told.written.is_some_and(|written| written.elapsed() < readers.file.every());
+        if is_fresh && !is_news {
             return;
         }
-        told.written = Some(Instant::now());
-        let mut value = status.to_value();
-        let uptime = status.clock.monotonic();
-        let health = status.journal.health().borrow().clone();
-        let more = json!({
-            "pid": std::process::id(),
-            "boot": status.clock.boot(),
-            "writtenAtUptime": uptime.as_secs_f64(),
-            // A reader that finds it older than this knows that nobody keeps it current.
-            "staleAfterSeconds": (file.every() * 3).as_secs(),
-            "stateDirectory": absolute(state_directory),
-            "ready": told.ready,
-            "inStateSeconds": uptime.saturating_sub(since).as_secs(),
-            "hung": told.hung,
-            "lastDelivered": recent.delivered(),
-            "certificate": leaf.value(status.clock.certificate_time()),
-            "journalTrouble": health.trouble,
-            "journalSetAside": health.set_aside,
-            "troubles": recent.troubles(),
-        });
-        if let (Value::Object(value), Value::Object(more)) = (&mut value, more) {
-            value.extend(more);
-        }
-        let written = file.write(&value);
+        self.told.written = Some(Instant::now());
+        let written = readers.file.write(&self.report(&readers));
         if let Err(error) = &written
-            && !told.file_trouble
+            && !self.told.file_trouble
         {
-            events.emit(Event::Trouble(format!("the status file can't be written: {error}")));
+            self.events.emit(Event::Trouble(format!("the status file can't be written: {error}")));
         }
-        told.file_trouble = written.is_err();
+        self.told.file_trouble = written.is_err();
+    }
+
+    fn report(&mut self, readers: &Readers) -> StatusReport {
+        let Status { clock, journal, .. } = &self.status;
+        let uptime = clock.monotonic();
+        let health = journal.health().borrow().clone();
+        StatusReport {
+            device: self.status.device(),
+            pid: std::process::id(),
+            boot: clock.boot().into(),
+            written_at_uptime: uptime.as_secs_f64(),
+            stale_after_seconds: (readers.file.every() * 3).as_secs(),
+            state_directory: readers.file.state_directory().into(),
+            ready: self.told.ready,
+            in_state_seconds: uptime.saturating_sub(self.since).as_secs(),
+            hung: self.told.hung.iter().map(|task| (*task).to_owned()).collect(),
+            last_delivered: readers.recent.delivered(),
+            certificate: self.leaf.report(clock.certificate_time()),
+            journal_trouble: health.trouble,
+            journal_set_aside: health.set_aside,
+            troubles: readers.recent.troubles(),
+        }
     }
 }
 
@@ -160,32 +191,24 @@ fn words(status: &Status, hung: &[Hung]) -> String {
 /// The leaf certificate, read again when its file is another one.
 struct Leaf {
     path: PathBuf,
-    modified: Option<SystemTime>,
-    certificate: Option<Certificate>,
+    read: Option<(WatchedFile, Certificate)>,
 }
 
 impl Leaf {
     fn new(path: PathBuf) -> Self {
-        Self { path, modified: None, certificate: None }
+        Self { path, read: None }
     }
 
-    fn value(&mut self, now: Option<DateTime<Utc>>) -> Value {
-        let modified = fs::metadata(&self.path).and_then(|metadata| metadata.modified()).ok();
-        if self.certificate.is_none() || modified != self.modified {
-            self.modified = modified;
-            self.certificate = read_leaf(&self.path);
+    fn report(&mut self, now: Option<DateTime<Utc>>) -> Option<CertificateReport> {
+        if self.read.as_ref().is_none_or(|(file, _)| file.has_changed()) {
+            let file = WatchedFile::new(&self.path);
+            self.read = Chain::read(&self.path).ok().map(|chain| (file, chain.leaf().clone()));
         }
-        let Some(certificate) = &self.certificate else { return Value::Null };
-        json!({
-            "commonName": certificate.common_name,
-            "notAfter": rfc3339(certificate.not_after),
-            "daysLeft": now.map(|now| (certificate.not_after - now).num_days()),
+        let (_, certificate) = self.read.as_ref()?;
+        Some(CertificateReport {
+            common_name: certificate.common_name.clone(),
+            not_after: Some(Timestamp(certificate.not_after)),
+            days_left: now.map(|now| (certificate.not_after - now).num_days()),
         })
     }
-}
-
-fn read_leaf(path: &Path) -> Option<Certificate> {
-    let bytes = fs::read(path).ok()?;
-    let der = rustls_pemfile::certs(&mut bytes.as_slice()).next()?.ok()?;
-    Certificate::parse(&der).ok()
 }

@@ -1,13 +1,11 @@
 //! A whole tracker: sensors, recorder, journal, uplink, wired together.
 
-use std::fs::{File, TryLockError};
 use std::future::Future;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
@@ -21,6 +19,7 @@ use crate::instruments::sampler::LONGEST_MEASUREMENT;
 use crate::journal::{Journal, JournalOptions, JournalStats};
 use crate::link::timing::Timing;
 use crate::platform::clock::Clock;
+use crate::platform::state_directory::{Lock, LockError, StateDirectory};
 use crate::recorder::Recorder;
 use crate::settings::{Defaults, InForce};
 use crate::status::{Connection, State, Status};
@@ -170,35 +169,13 @@ impl Tracker {
     }
 }
 
-/// One agent a state directory: two would send each reading twice, and each number two readings alike. A disk that
-/// takes no lock is told of, and no reason to stop measuring.
-pub(crate) fn lock(directory: &Path, events: &Events) -> anyhow::Result<Option<File>> {
-    let path = directory.join("lock");
-    // One that is there needs no room and no permission to write.
-    let file = match File::open(&path).or_else(|_| File::create(&path)) {
-        Ok(file) => file,
-        Err(error) if matches!(error.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::StorageFull) => {
-            let what = format!(
-                "can't make {} ({error}): nothing keeps a second container-tracker from working here too",
-                path.display()
-            );
-            events.emit(Event::Trouble(what));
-            return Ok(None);
-        }
-        Err(error) => return Err(error).with_context(|| format!("can't make {}", path.display())),
-    };
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => {
-            bail!(
-                "another container-tracker works in {} (state.directory); stop it first",
-                directory.display()
-            )
-        }
-        Err(TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("can't lock {}", path.display()))
-        }
+/// Takes the state directory for this agent alone. A disk that takes no lock is told of, and no reason to stop measuring.
+pub(crate) fn lock(directory: &Path, events: &Events) -> Result<Lock, LockError> {
+    let lock = StateDirectory::new(directory).lock()?;
+    if let Lock::Unknown(why) = &lock {
+        events.emit(Event::Trouble(why.clone()));
     }
+    Ok(lock)
 }
 
 fn task_ended(result: Result<(), JoinError>) -> anyhow::Error {

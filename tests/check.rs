@@ -235,3 +235,33 @@ fn deprovision_forgets_what_it_says() {
     assert!(installation.path("state/journal.db.old-1").exists());
     assert!(installation.path("device.key").exists(), "the key is not the agent's to delete");
 }
+
+#[test]
+fn deprovision_leaves_nothing_that_tells_where_the_device_belonged() {
+    let installation = Installation::new();
+    let state = installation.path("state");
+    fs::create_dir(&state).unwrap();
+    let stay = ["journal.db.bad-1", "journal.db.bad-1-wal", "notes-of-somebody.txt", "refused-pin.json"];
+    let go = [
+        "assignment.json",
+        "assignment.new",
+        "journal.aside",
+        "journal.db",
+        "journal.db-shm",
+        "journal.db-wal",
+        "journal.spare",
+        "settings.json",
+        "settings.new",
+        "status.json",
+        "status.new",
+    ];
+    for name in stay.iter().chain(&go) {
+        fs::write(state.join(name), "{}").unwrap();
+    }
+    let done = installation.ask("deprovision", &["--yes", "--journal", "delete"]);
+    assert!(done.status.success(), "{}", text(&done));
+    let names = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut left: Vec<String> = names.filter(|name| name != "lock").collect();
+    left.sort();
+    assert_eq!(left, stay);
+}

@@ -17,6 +17,7 @@ use container_tracker::platform::clock::{Clock, SystemClock, system_time};
 use container_tracker::platform::heartbeat::Vitals;
 use container_tracker::reading::{Reading, Stamp};
 use container_tracker::settings::{self, Defaults, Settings};
+use container_tracker::status::report::{SensorState, StatusReport};
 use container_tracker::uplink::delivery;
 use container_tracker::uplink::session::MODEL_ID;
 use serde_json::Value;
@@ -310,6 +311,28 @@ fn the_initial_twin_is_one_that_the_agent_applies() {
     for answer in answers {
         assert!((answer.acknowledgement.code as u16) < 300, "{answer:?}");
     }
+}
+
+/// Scripts read `status.json`, and so do agents and programs of another version: every field stays what it was.
+#[test]
+fn a_status_file_of_the_version_before_is_read_and_written_as_it_was() {
+    let name = "tests/fixtures/status-0.1.0.json";
+    let report: StatusReport = serde_json::from_str(&text(name)).expect("it can be read");
+    assert_eq!(serde_json::to_value(&report).expect("it can be written"), json(name));
+    assert_eq!((report.pid, report.device.journal.acknowledged), (25_514, 7));
+    assert_eq!(report.device.sensors["bme280"].state, SensorState::Failed);
+}
+
+#[test]
+fn a_status_file_of_another_version_may_have_more_or_less() {
+    let more = r#"{
+        "pid": 7, "crew": ["a", "b"], "state": null,
+        "sensors": {"door": {"state": "ok", "cause": "", "since": 3}, "light": {"state": "dazzled"}}
+    }"#;
+    let report: StatusReport = serde_json::from_str(more).expect("it can be read");
+    assert_eq!((report.pid, report.stale_after_seconds, report.device.state), (7, 30, None));
+    assert_eq!(report.device.sensors["door"].state, SensorState::Ok);
+    assert_eq!(report.device.sensors["light"].state, SensorState::Unknown);
 }
 
 /// Every file that a document points to is there.

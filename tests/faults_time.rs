@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use container_tracker::link::timing::Timing;
 use container_tracker::link::{LinkError, LinkErrorKind};
-use container_tracker::uplink::assignment::Assignment;
+use container_tracker::uplink::assignment::{Assignment, Terms};
 use container_tracker::uplink::lifecycle::{Action, Lifecycle};
 use tracker_protocol::dps::{self, Outcome, Refusal, RefusalKind};
 
@@ -29,13 +29,11 @@ impl Chance {
 }
 
 fn assignment() -> Assignment {
-    Assignment {
-        hub: "hub".into(),
-        device_id: "device".into(),
-        thumbprint: "thumbprint".into(),
-        id_scope: "scope".into(),
-        dps_host: "dps".into(),
-    }
+    Assignment { hub: "hub".into(), device_id: "device".into(), terms: terms() }
+}
+
+fn terms() -> Terms {
+    Terms { thumbprint: "thumbprint".into(), id_scope: "scope".into(), dps_host: "dps".into() }
 }
 
 fn error(kind: LinkErrorKind) -> LinkError {
@@ -110,7 +108,7 @@ fn live(world: &World, known: Option<Assignment>, length: Duration, seed: u64) -
             Action::Register => {
                 knocks.dps.push(now);
                 now += ROUND_TRIP;
-                life.registered(now, chance.jitter(), (world.dps)(), |_| assignment());
+                life.registered(now, chance.jitter(), &(world.dps)(), &terms());
             }
             Action::Connect(_) => {
                 knocks.hub.push(now);

@@ -2,9 +2,8 @@
 //!
 //! Certificate and key stay: they are not the agent's. Refuses while an agent runs.
 
-use std::fs;
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
@@ -12,6 +11,8 @@ use anyhow::{Context, bail};
 use crate::config::Config;
 use crate::event::Events;
 use crate::journal::inspect::inspect;
+use crate::journal::set_aside;
+use crate::platform::state_directory::{Fate, StateDirectory};
 use crate::platform::state_file;
 use crate::tracker;
 
@@ -56,18 +57,15 @@ pub(super) fn run(args: &DeprovisionArgs) -> anyhow::Result<ExitCode> {
     if !args.yes && !confirmed(&what)? {
         bail!("nothing was changed");
     }
-    for name in ["assignment.json", "settings.json"] {
-        let path = directory.join(name);
-        state_file::remove(&path).with_context(|| format!("can't remove {}", path.display()))?;
-    }
+    let state = StateDirectory::new(directory);
+    remove(state.files(Fate::Forgotten))?;
     match args.journal {
         JournalFate::Keep => {}
-        JournalFate::SetAside => set_aside(directory)?,
-        JournalFate::Delete => {
-            for path in journal_files(directory) {
-                state_file::remove(&path).with_context(|| format!("can't remove {}", path.display()))?;
-            }
+        JournalFate::SetAside => {
+            set_aside(directory, "old")
+                .with_context(|| format!("can't set {} aside", state.journal().display()))?;
         }
+        JournalFate::Delete => remove(state.files(Fate::Journal))?,
     }
     super::say(&format!("done: {what}"));
     Ok(ExitCode::SUCCESS)
@@ -85,24 +83,23 @@ fn confirmed(what: &str) -> anyhow::Result<bool> {
     Ok(answer.trim() == "yes")
 }
 
-/// The journal and what belongs to it.
-fn journal_files(directory: &Path) -> Vec<PathBuf> {
-    ["journal.db", "journal.db-wal", "journal.db-shm", "journal.spare"]
-        .map(|name| directory.join(name))
-        .to_vec()
+fn remove(files: impl Iterator<Item = PathBuf>) -> anyhow::Result<()> {
+    for path in files {
+        state_file::remove(&path).with_context(|| format!("can't remove {}", path.display()))?;
+    }
+    Ok(())
 }
 
-fn set_aside(directory: &Path) -> anyhow::Result<()> {
-    let free = |number: &u32| !directory.join(format!("journal.db.old-{number}")).exists();
-    let number = (1..10_000).find(free).context("too many journals were set aside already")?;
-    // The log before the file: a log without its file is nothing, a file without its log is whole but older.
-    for suffix in ["", "-wal"] {
-        let from = directory.join(format!("journal.db{suffix}"));
-        if from.exists() {
-            let to = directory.join(format!("journal.db.old-{number}{suffix}"));
-            fs::rename(&from, &to).with_context(|| format!("can't move {}", from.display()))?;
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::FILES;
+
+    #[test]
+    fn every_file_of_the_journal_is_known() {
+        let state = StateDirectory::new(std::path::Path::new("/s"));
+        let known: Vec<PathBuf> = state.files(Fate::Journal).collect();
+        let used: Vec<PathBuf> = FILES.iter().map(|name| state.path().join(name)).collect();
+        assert_eq!(known, used);
     }
-    let shared = directory.join("journal.db-shm");
-    state_file::remove(&shared).with_context(|| format!("can't remove {}", shared.display()))
 }

@@ -14,12 +14,12 @@ use crate::config::Config;
 use crate::event::Events;
 use crate::identity::Identity;
 use crate::link::timing::Timing;
-use crate::link::tls;
 use crate::link::{LinkError, LinkErrorKind};
 use crate::platform::clock::{Clock, SystemClock};
 use crate::platform::heartbeat::Heartbeat;
 use crate::tracker;
-use crate::uplink::assignment::{Assignment, AssignmentFile};
+use crate::uplink::assignment::{Assignment, AssignmentFile, Terms};
+use crate::uplink::credentials::Credentials;
 use crate::uplink::provisioner;
 
 #[derive(Debug, clap::Args)]
@@ -38,15 +38,13 @@ pub(super) struct ProvisionArgs {
 pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.config)?;
     let clock: std::sync::Arc<dyn Clock> = std::sync::Arc::new(SystemClock::new(config.clock.trust_system));
-    let identity =
-        Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory)?;
+    let credentials = Credentials::load(&config, clock.clone())?;
     let now = clock.certificate_time().context(
         "the time is not known, and without it no certificate can be checked; let NTP set the clock (timedatectl), or \
          if it is right, say so with clock.trust_system = true",
     )?;
-    identity.validity(now)?;
-    let roots = tls::roots(config.connection.roots.as_deref())?;
-    let tls = tls::client_config(roots, &identity, clock)?;
+    credentials.check_validity(Some(now))?;
+    let Credentials { identity, tls, .. } = credentials;
     let stored = AssignmentFile::new(&config.state.directory);
     let _lock = if args.dry_run {
         None
@@ -65,13 +63,8 @@ pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
     let outcome = runtime.block_on(provisioner::register(&options, id, timing.dps_answer_within, &heart));
     runtime.shutdown_background();
     if let (Ok(Outcome::Assigned(assigned)), false) = (&outcome, args.dry_run) {
-        let assignment = Assignment {
-            hub: assigned.hub.clone(),
-            device_id: assigned.device_id.clone(),
-            thumbprint: identity.thumbprint.clone(),
-            id_scope: config.dps.id_scope.clone(),
-            dps_host: config.dps.host.clone(),
-        };
+        let terms = Terms::new(&config.dps, &identity.thumbprint);
+        let assignment = Assignment::new(assigned, terms);
         stored.write(Some(&assignment)).with_context(|| {
             format!("the assignment can't be stored in {}", config.state.directory.display())
         })?;

@@ -10,7 +10,7 @@ use super::terminal::signals::{Signal, Signals};
 use crate::config::Config;
 use crate::event::recent::Recent;
 use crate::event::{Event, Events};
-use crate::identity::{Identity, IdentityError, parse_chain, read_chain, registration_id};
+use crate::identity::{Chain, Identity, IdentityError};
 use crate::instruments;
 use crate::link::timing::{ABANDON_WITHIN, Timing};
 use crate::link::tls;
@@ -18,7 +18,7 @@ use crate::platform::clock::{Clock, SystemClock};
 use crate::platform::heartbeat::Vitals;
 use crate::platform::notify::Notify;
 use crate::status::file::StatusFile;
-use crate::supervision::Supervision;
+use crate::supervision::{Readers, Supervision};
 use crate::tracker::Tracker;
 use crate::uplink::assignment::AssignmentFile;
 
@@ -50,7 +50,7 @@ async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> anyhow
         let supervision = Supervision {
             notify: notify.clone(),
             vitals: Vitals::default(),
-            file: Some((file.clone(), recent.clone(), config.state.directory.clone())),
+            readers: Some(Readers { file: file.clone(), recent: recent.clone() }),
         };
         let tracker = Tracker {
             instruments: instruments::configured(&config.sensors),
@@ -156,9 +156,7 @@ fn check_identity(config: &Config, clock: &dyn Clock) -> anyhow::Result<String> 
         (Err(_), Some(assignment)) => Ok(assignment.device_id),
         // Ending means to be started again, and each start may cost the token one of the PINs that it forgives.
         (Err(IdentityError::Token(error)), None) if error.is_about_pin() => {
-            let path = &config.identity.certificate;
-            let chain = parse_chain(path, &read_chain(path)?)?;
-            Ok(registration_id(path, &chain[0])?.to_string())
+            Ok(Chain::read(&config.identity.certificate)?.registration_id()?.to_string())
         }
         (Err(error), None) => Err(error.into()),
     }

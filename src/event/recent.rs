@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, Events, Severity};
-use crate::platform::clock::{Clock, rfc3339};
+use crate::platform::clock::Clock;
+use crate::platform::timestamp::Timestamp;
 
 /// So many troubles are remembered.
 const KEPT: usize = 10;
@@ -21,8 +22,38 @@ pub struct Recent {
 
 #[derive(Default)]
 struct Memory {
-    troubles: VecDeque<Value>,
-    delivered: Value,
+    troubles: VecDeque<Trouble>,
+    delivered: Option<LastDelivered>,
+}
+
+/// A warning or an error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// When, if the time was known.
+    pub time: Option<Timestamp>,
+    /// How bad.
+    pub level: Level,
+    /// What.
+    pub text: String,
+}
+
+/// How bad a trouble is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// The agent goes on, and somebody should know.
+    Warning,
+    /// It can't do its work.
+    Error,
+}
+
+/// The last reading that the hub has acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastDelivered {
+    /// Its number.
+    pub seq: u64,
+    /// When it was acknowledged, if the time was known.
+    pub time: Option<Timestamp>,
 }
 
 impl Recent {
@@ -38,18 +69,18 @@ impl Recent {
     }
 
     fn remember(&self, event: &Event) {
+        let now = || self.clock.utc().map(Timestamp);
         let level = match event.severity() {
-            Severity::Warning => "warning",
-            Severity::Error => "error",
+            Severity::Warning => Level::Warning,
+            Severity::Error => Level::Error,
             Severity::Debug | Severity::Info => {
                 if let Event::Delivered { seq } = event {
-                    self.memory().delivered = json!({"seq": seq, "time": self.clock.utc().map(rfc3339)});
+                    self.memory().delivered = Some(LastDelivered { seq: *seq, time: now() });
                 }
                 return;
             }
         };
-        let trouble =
-            json!({"time": self.clock.utc().map(rfc3339), "level": level, "text": event.to_string()});
+        let trouble = Trouble { time: now(), level, text: event.to_string() };
         let mut memory = self.memory();
         if memory.troubles.len() == KEPT {
             memory.troubles.pop_front();
@@ -57,14 +88,14 @@ impl Recent {
         memory.troubles.push_back(trouble);
     }
 
-    /// The last warnings and errors, oldest first: `{time, level, text}`.
-    pub fn troubles(&self) -> Value {
+    /// The last warnings and errors, oldest first.
+    pub fn troubles(&self) -> Vec<Trouble> {
         self.memory().troubles.iter().cloned().collect()
     }
 
-    /// The last reading that was acknowledged, `{seq, time}`, or null.
-    pub fn delivered(&self) -> Value {
-        self.memory().delivered.clone()
+    /// The last reading that was acknowledged.
+    pub fn delivered(&self) -> Option<LastDelivered> {
+        self.memory().delivered
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -92,10 +123,10 @@ mod tests {
             events.emit(Event::Delivered { seq: number });
         }
         let troubles = recent.troubles();
-        assert_eq!(troubles.as_array().unwrap().len(), 10);
-        assert_eq!((&troubles[0]["text"], &troubles[9]["text"]), (&"trouble 2".into(), &"trouble 11".into()));
-        assert_eq!(troubles[0]["level"], "warning");
-        assert!(troubles[0]["time"].is_string());
-        assert_eq!(recent.delivered()["seq"], 11);
+        assert_eq!(troubles.len(), 10);
+        assert_eq!((&*troubles[0].text, &*troubles[9].text), ("trouble 2", "trouble 11"));
+        assert_eq!(troubles[0].level, Level::Warning);
+        assert!(troubles[0].time.is_some());
+        assert_eq!(recent.delivered().unwrap().seq, 11);
     }
 }

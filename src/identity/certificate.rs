@@ -1,9 +1,12 @@
 //! What the agent needs to know of one X.509 certificate.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rustls::pki_types::CertificateDer;
 use x509_cert::Certificate as Parsed;
 use x509_cert::der::{Decode, Encode};
+
+/// A certificate with less time left should be renewed.
+pub const RENEW_AT: TimeDelta = TimeDelta::days(30);
 
 /// The parts of a certificate that decide whether it can be used.
 #[derive(Debug, Clone)]

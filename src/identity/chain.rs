@@ -1,67 +1,88 @@
 //! The certificate file: leaf first, then each certificate's issuer.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustls::pki_types::CertificateDer;
 use tracker_protocol::RegistrationId;
 
-use super::IdentityError;
+use super::certificate::{Certificate, thumbprint};
+use super::error::IdentityError;
 use super::file::{hint, read_limited};
-use crate::identity::certificate::Certificate;
 
-pub(crate) fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
-    let bytes =
-        read_limited(path).map_err(|source| IdentityError::ReadCertificate { path: path.into(), source })?;
-    let mut chain = Vec::new();
-    for certificate in rustls_pemfile::certs(&mut bytes.as_slice()) {
-        match certificate {
-            Ok(certificate) => chain.push(certificate),
-            Err(error) => {
-                let position = chain.len() + 1;
-                return Err(IdentityError::Damaged { path: path.into(), position, why: error.to_string() });
+/// The certificates of one file, of which there is at least one.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    path: PathBuf,
+    der: Vec<CertificateDer<'static>>,
+    /// As many.
+    parsed: Vec<Certificate>,
+}
+
+impl Chain {
+    /// Reads and parses every certificate in a PEM file of at most 256 KiB. Their order is [`Chain::check_order`]'s
+    /// business.
+    pub fn read(path: &Path) -> Result<Self, IdentityError> {
+        let bytes = read_limited(path)
+            .map_err(|source| IdentityError::ReadCertificate { path: path.into(), source })?;
+        let damaged = |position, why| IdentityError::Damaged { path: path.into(), position, why };
+        let mut der = Vec::new();
+        for certificate in rustls_pemfile::certs(&mut bytes.as_slice()) {
+            der.push(certificate.map_err(|error| damaged(der.len() + 1, error.to_string()))?);
+        }
+        if der.is_empty() {
+            return Err(IdentityError::NoCertificate { path: path.into(), hint: hint(&bytes) });
+        }
+        let parse =
+            |(index, der)| Certificate::parse(der).map_err(|error| damaged(index + 1, error.to_string()));
+        let parsed = der.iter().enumerate().map(parse).collect::<Result<_, _>>()?;
+        Ok(Self { path: path.into(), der, parsed })
+    }
+
+    /// Whether each certificate is followed by that of its issuer, by name.
+    pub fn check_order(&self) -> Result<(), IdentityError> {
+        for (index, pair) in self.parsed.windows(2).enumerate() {
+            if !pair[0].names_issuer(&pair[1]) {
+                return Err(IdentityError::ChainOrder {
+                    path: self.path.clone(),
+                    position: index + 1,
+                    next: index + 2,
+                    subject: pair[0].subject.clone(),
+                    issuer: pair[0].issuer.clone(),
+                    found: pair[1].subject.clone(),
+                });
             }
         }
+        Ok(())
     }
-    if chain.is_empty() {
-        return Err(IdentityError::NoCertificate { path: path.into(), hint: hint(&bytes) });
+
+    /// The device's own certificate.
+    pub fn leaf(&self) -> &Certificate {
+        // Without one there is no chain.
+        &self.parsed[0]
     }
-    Ok(chain)
-}
 
-pub(crate) fn parse_chain(
-    path: &Path,
-    chain: &[CertificateDer<'_>],
-) -> Result<Vec<Certificate>, IdentityError> {
-    let parse = |(index, der)| {
-        Certificate::parse(der).map_err(|error| IdentityError::Damaged {
-            path: path.into(),
-            position: index + 1,
-            why: error.to_string(),
-        })
-    };
-    chain.iter().enumerate().map(parse).collect()
-}
-
-pub(crate) fn check_order(path: &Path, chain: &[Certificate]) -> Result<(), IdentityError> {
-    for (index, pair) in chain.windows(2).enumerate() {
-        if !pair[0].names_issuer(&pair[1]) {
-            return Err(IdentityError::ChainOrder {
-                path: path.into(),
-                position: index + 1,
-                next: index + 2,
-                subject: pair[0].subject.clone(),
-                issuer: pair[0].issuer.clone(),
-                found: pair[1].subject.clone(),
-            });
-        }
+    /// SHA-256 of the leaf, in hexadecimal.
+    pub fn thumbprint(&self) -> String {
+        thumbprint(&self.der[0])
     }
-    Ok(())
-}
 
-pub(crate) fn registration_id(path: &Path, leaf: &Certificate) -> Result<RegistrationId, IdentityError> {
-    let name = leaf
-        .common_name
-        .as_deref()
-        .ok_or_else(|| IdentityError::NoCommonName { path: path.into(), subject: leaf.subject.clone() })?;
-    name.parse().map_err(|source| IdentityError::CommonName { path: path.into(), source })
+    /// The common name of the leaf.
+    pub fn registration_id(&self) -> Result<RegistrationId, IdentityError> {
+        let leaf = self.leaf();
+        let name = leaf.common_name.as_deref().ok_or_else(|| IdentityError::NoCommonName {
+            path: self.path.clone(),
+            subject: leaf.subject.clone(),
+        })?;
+        name.parse().map_err(|source| IdentityError::CommonName { path: self.path.clone(), source })
+    }
+
+    /// All of them, the leaf first.
+    pub fn certificates(&self) -> &[Certificate] {
+        &self.parsed
+    }
+
+    /// All of them as TLS sends them.
+    pub fn into_der(self) -> Vec<CertificateDer<'static>> {
+        self.der
+    }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use tracker_protocol::{RegistrationId, RegistrationIdError};
 
-use super::TokenError;
+use super::token_error::TokenError;
 use crate::platform::clock::build_date;
 
 /// Why an identity can't be used.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::sign::SigningKey;
 
-use super::IdentityError;
+use super::error::IdentityError;
 use super::file::{hint, open_to_others, read_limited};
 
 /// Reads a key that is closed to others and not encrypted.

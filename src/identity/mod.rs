@@ -30,10 +30,9 @@ use chrono::{DateTime, Utc};
 use rustls::sign::{CertifiedKey, SigningKey};
 use tracker_protocol::RegistrationId;
 
-use crate::identity::certificate::thumbprint;
 use crate::platform::clock::build_date;
 
-pub(crate) use chain::{check_order, parse_chain, read_chain, registration_id};
+pub use chain::Chain;
 pub use error::{IdentityError, ValidityError};
 pub use key_location::KeyLocation;
 pub use key_uri::{KeyUri, KeyUriError, PinSource};
@@ -62,12 +61,10 @@ impl Identity {
         key: &KeyLocation,
         state_directory: &Path,
     ) -> Result<Self, IdentityError> {
-        let path = certificate;
-        let chain = read_chain(path)?;
-        let parsed = parse_chain(path, &chain)?;
-        let leaf = &parsed[0];
-        check_order(path, &parsed)?;
-        let registration_id = registration_id(path, leaf)?;
+        let chain = Chain::read(certificate)?;
+        chain.check_order()?;
+        let registration_id = chain.registration_id()?;
+        let leaf = chain.leaf();
         let signer = match key {
             KeyLocation::File(path) => Some(key_file::load(path)?),
             KeyLocation::Token(uri) => token::load(uri, leaf, state_directory)?,
@@ -78,16 +75,16 @@ impl Identity {
         let Some(signer) = signer.filter(belongs) else {
             return Err(IdentityError::WrongKey {
                 key: key.to_string(),
-                certificate: path.into(),
+                certificate: certificate.into(),
                 subject: leaf.subject.clone(),
             });
         };
         Ok(Self {
             registration_id,
-            thumbprint: thumbprint(&chain[0]),
+            thumbprint: chain.thumbprint(),
             not_before: leaf.not_before,
             not_after: leaf.not_after,
-            certified_key: Arc::new(CertifiedKey::new(chain, signer)),
+            certified_key: Arc::new(CertifiedKey::new(chain.into_der(), signer)),
         })
     }
 

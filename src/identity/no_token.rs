@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use rustls::sign::SigningKey;
 
-use super::{KeyUri, TokenError};
+use super::key_uri::KeyUri;
+use super::token_error::TokenError;
 use crate::identity::certificate::Certificate;
 
 pub(super) fn load(

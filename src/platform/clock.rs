@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 /// When this program was built: no true time is earlier.
@@ -17,7 +17,7 @@ pub fn build_date() -> DateTime<Utc> {
 }
 
 /// Who tells the time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TimeSource {
     /// The system's clock, which the kernel says is synchronised.
@@ -27,6 +27,7 @@ pub enum TimeSource {
     /// The system's clock, because the configuration says that it is right.
     System,
     /// Nobody yet.
+    #[default]
     None,
 }
 
@@ -190,7 +191,7 @@ pub fn system_time() -> DateTime<Utc> {
 /// Whether the kernel's clock is disciplined by NTP. A sandbox may forbid the question; then systemd's own word, where
 /// it keeps the time, is taken.
 #[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "the kernel's answer is to be had by adjtimex alone, and no crate wraps it")]
+#[expect(unsafe_code, reason = "only adjtimex gives the kernel's answer, and no crate wraps it")]
 pub fn kernel_is_synchronised() -> bool {
     // SAFETY: all-zero is a valid timex, and with modes = 0 the call only writes to it.
     let (state, status) = unsafe {

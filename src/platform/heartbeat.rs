@@ -1,6 +1,6 @@
 //! Whether every essential task makes progress. A task that hangs is worse than one that ends: nobody notices. So each
-//! one beats, again and again, also while it waits for something that may take a day; who has been silent for longer
-//! than it ever should be is hung.
+//! task beats again and again, even while it waits for something that may take a day; one that has been silent for longer
+//! than its longest step can take is hung.
 
 use std::fmt;
 use std::future::Future;

@@ -5,5 +5,8 @@ pub mod clock;
 pub mod heartbeat;
 pub mod network;
 pub mod notify;
+pub mod state_directory;
 pub mod state_file;
+pub mod timestamp;
+pub mod watched_file;
 pub mod user_agent;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 /// Replaces `path` by `content` as JSON. After a power cut there is either the old file or the new one, whole.
 pub fn replace(path: &Path, content: &impl Serialize) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    let temporary = path.with_extension("new");
+    let temporary = replacement(path);
     let mut file = File::create(&temporary)?;
     serde_json::to_writer_pretty(&mut file, content)?;
     file.write_all(b"\n")?;
@@ -19,6 +19,11 @@ pub fn replace(path: &Path, content: &impl Serialize) -> io::Result<()> {
     fs::rename(&temporary, path)?;
     // The rename itself is durable once the directory is.
     File::open(directory)?.sync_all()
+}
+
+/// Where what replaces `path` is written; a power cut may leave it behind.
+pub fn replacement(path: &Path) -> PathBuf {
+    path.with_extension("new")
 }
 
 /// Reads what [`replace`] wrote; `None` when there is no file.

@@ -9,9 +9,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::Value;
-
+use crate::platform::state_directory::StateDirectory;
 use crate::platform::state_file;
+use crate::status::report::StatusReport;
 
 const NAME: &str = "status.json";
 /// Where the unit's `RuntimeDirectory=` is, for readers outside of the service.
@@ -26,15 +26,22 @@ const EVERY_ON_DISK: Duration = Duration::from_secs(60);
 pub struct StatusFile {
     path: PathBuf,
     every: Duration,
+    state_directory: PathBuf,
 }
 
 impl StatusFile {
     /// In `$RUNTIME_DIRECTORY`, or else in the state directory.
     pub fn new(state_directory: &Path) -> Self {
-        match runtime_directory() {
-            Some(directory) => Self { path: directory.join(NAME), every: EVERY },
-            None => Self { path: state_directory.join(NAME), every: EVERY_ON_DISK },
-        }
+        let (path, every) = match runtime_directory() {
+            Some(directory) => (directory.join(NAME), EVERY),
+            None => (StateDirectory::new(state_directory).status(), EVERY_ON_DISK),
+        };
+        Self { path, every, state_directory: absolute(state_directory) }
+    }
+
+    /// The state directory of the agent that writes it, as an absolute path.
+    pub fn state_directory(&self) -> &Path {
+        &self.state_directory
     }
 
     /// How often it is written although nothing special happens.
@@ -43,9 +50,11 @@ impl StatusFile {
     }
 
     /// Replaces it.
-    pub fn write(&self, status: &Value) -> io::Result<()> {
-        let temporary = self.path.with_extension("new");
-        File::create(&temporary)?.write_all(&serde_json::to_vec_pretty(status)?)?;
+    pub fn write(&self, status: &StatusReport) -> io::Result<()> {
+        let temporary = state_file::replacement(&self.path);
+        // By way of a value, which sorts the fields.
+        let text = serde_json::to_vec_pretty(&serde_json::to_value(status)?)?;
+        File::create(&temporary)?.write_all(&text)?;
         fs::rename(&temporary, &self.path)
     }
 
@@ -56,21 +65,22 @@ impl StatusFile {
     }
 
     /// What the agent that works in `state_directory` last wrote, wherever that is; `None` when there is nothing.
-    pub fn read(state_directory: &Path) -> io::Result<Option<Value>> {
-        let mut directories = vec![state_directory.to_owned(), RUNTIME_DIRECTORY.into()];
-        directories.extend(runtime_directory());
-        let (mut newest, mut problem) = (None::<Value>, None);
-        for directory in directories {
-            match state_file::read::<Value>(&directory.join(NAME)) {
-                Ok(Some(status)) if is_of(&status, state_directory) => {
-                    let written = |status: &Value| status["writtenAtUptime"].as_f64().unwrap_or_default();
-                    if newest.as_ref().is_none_or(|other| written(other) < written(&status)) {
+    pub fn read(state_directory: &Path) -> io::Result<Option<StatusReport>> {
+        let wanted = absolute(state_directory);
+        let mut paths = vec![StateDirectory::new(state_directory).status()];
+        paths.push(Path::new(RUNTIME_DIRECTORY).join(NAME));
+        paths.extend(runtime_directory().map(|directory| directory.join(NAME)));
+        let (mut newest, mut problem) = (None::<StatusReport>, None);
+        for path in paths {
+            match state_file::read::<StatusReport>(&path) {
+                Ok(Some(status)) if status.state_directory == wanted => {
+                    if newest.as_ref().is_none_or(|other| other.written_at() < status.written_at()) {
                         newest = Some(status);
                     }
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    let why = format!("{}: {error}", directory.join(NAME).display());
+                    let why = format!("{}: {error}", path.display());
                     problem = Some(io::Error::new(error.kind(), why));
                 }
             }
@@ -83,13 +93,8 @@ impl StatusFile {
 }
 
 /// The same directory may be named relative to another place.
-pub fn absolute(directory: &Path) -> PathBuf {
+fn absolute(directory: &Path) -> PathBuf {
     std::path::absolute(directory).unwrap_or_else(|_| directory.into())
-}
-
-fn is_of(status: &Value, state_directory: &Path) -> bool {
-    let same = |directory: &str| Path::new(directory) == absolute(state_directory);
-    status["stateDirectory"].as_str().is_some_and(same)
 }
 
 /// systemd names several, separated by colons, when the unit has several.

@@ -4,10 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tracker_protocol::dps;
 
+use crate::config::DpsConfig;
+use crate::platform::state_directory::StateDirectory;
 use crate::platform::state_file;
 
-/// The assignment, and what it was made with: it holds only for the same leaf, ID scope and DPS host.
+/// A device's place at a hub, and what it was given for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Assignment {
@@ -15,12 +18,35 @@ pub struct Assignment {
     pub hub: String,
     /// Device ID at that hub.
     pub device_id: String,
+    /// It holds only for these.
+    #[serde(flatten)]
+    pub terms: Terms,
+}
+
+/// What an assignment was given for: with any of it changed, DPS must be asked anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Terms {
     /// SHA-256 of the leaf: the hub knows the device by it, so a new leaf must register anew.
     pub thumbprint: String,
     /// ID scope of the DPS instance.
     pub id_scope: String,
     /// DPS host.
     pub dps_host: String,
+}
+
+impl Assignment {
+    /// What DPS has assigned to a device that asked with these terms.
+    pub fn new(assigned: &dps::Assignment, terms: Terms) -> Self {
+        Self { hub: assigned.hub.clone(), device_id: assigned.device_id.clone(), terms }
+    }
+}
+
+impl Terms {
+    /// Those of a device with this leaf at this DPS.
+    pub fn new(dps: &DpsConfig, thumbprint: &str) -> Self {
+        Self { thumbprint: thumbprint.into(), id_scope: dps.id_scope.clone(), dps_host: dps.host.clone() }
+    }
 }
 
 /// The file that holds it.
@@ -30,7 +56,7 @@ pub struct AssignmentFile(PathBuf);
 impl AssignmentFile {
     /// The file in the state directory.
     pub fn new(state_directory: &Path) -> Self {
-        Self(state_directory.join("assignment.json"))
+        Self(StateDirectory::new(state_directory).assignment())
     }
 
     /// The stored assignment, if there is one.
@@ -44,5 +70,21 @@ impl AssignmentFile {
             Some(assignment) => state_file::replace(&self.0, assignment),
             None => state_file::remove(&self.0),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_file_is_as_flat_as_it_always_was() {
+        let written = json!({"hub": "h", "deviceId": "d", "thumbprint": "t", "idScope": "s", "dpsHost": "g"});
+        let assignment: Assignment = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(assignment.terms.id_scope, "s");
+        assert_eq!(serde_json::to_value(assignment).unwrap(), written);
+        assert!(serde_json::from_value::<Assignment>(json!({"hub": "h", "deviceId": "d"})).is_err());
     }
 }

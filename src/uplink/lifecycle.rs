@@ -32,7 +32,7 @@ use crate::event::Loss;
 use crate::link::timing::Timing;
 use crate::link::{LinkError, LinkErrorKind};
 use crate::status::State;
-use crate::uplink::assignment::Assignment;
+use crate::uplink::assignment::{Assignment, Terms};
 
 /// So many short connections in a row, cut by the other side: another client uses the same identity.
 const TAKEN_OVER: u32 = 3;
@@ -58,6 +58,17 @@ pub enum Action {
     Register,
     /// Connect to the assigned hub.
     Connect(Assignment),
+}
+
+/// Where a device belongs once DPS was asked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Registered<'a> {
+    /// To the hub that DPS has assigned.
+    Assigned(&'a Assignment),
+    /// To the hub to which it was assigned before: DPS gave no answer.
+    AsBefore,
+    /// Nowhere, as far as anybody knows.
+    Nowhere,
 }
 
 /// The state machine.
@@ -125,14 +136,14 @@ impl Lifecycle {
         Next { action, at: self.not_before }
     }
 
-    /// DPS was asked and this came of it. Returns the assignment when there is a new one.
+    /// DPS was asked on these terms, and this came of it.
     pub fn registered(
         &mut self,
         now: Duration,
         jitter: f64,
-        outcome: Result<Outcome, LinkError>,
-        assign: impl FnOnce(tracker_protocol::dps::Assignment) -> Assignment,
-    ) -> Option<&Assignment> {
+        outcome: &Result<Outcome, LinkError>,
+        terms: &Terms,
+    ) -> Registered<'_> {
         self.waits_for_network = outcome.as_ref().is_err_and(|error| error.kind != LinkErrorKind::Identity);
         match outcome {
             Ok(Outcome::Assigned(assigned)) => {
@@ -143,27 +154,26 @@ impl Lifecycle {
                 // A hub that refuses what DPS has just assigned is given time to hear of it.
                 self.not_before = if self.just_assigned { now + self.hub.failed(now, jitter) } else { now };
                 self.just_assigned = true;
-                Some(self.assignment.insert(assign(assigned)))
+                Registered::Assigned(self.assignment.insert(Assignment::new(assigned, terms.clone())))
             }
             Ok(Outcome::Refused(_)) => {
                 self.state = State::Refused;
                 self.assignment = None;
                 self.just_assigned = false;
                 self.not_before = now + self.refused.failed(now, jitter);
-                None
+                Registered::Nowhere
             }
-            Ok(Outcome::TryLater { retry_after, .. }) => {
-                self.register_later(now, jitter, retry_after);
-                None
-            }
-            Err(_) => {
-                self.register_later(now, jitter, None);
-                None
-            }
+            Ok(Outcome::TryLater { retry_after, .. }) => self.register_later(now, jitter, *retry_after),
+            Err(_) => self.register_later(now, jitter, None),
         }
     }
 
-    fn register_later(&mut self, now: Duration, jitter: f64, retry_after: Option<Duration>) {
+    fn register_later(
+        &mut self,
+        now: Duration,
+        jitter: f64,
+        retry_after: Option<Duration>,
+    ) -> Registered<'_> {
         let backoff = self.dps.failed(now, jitter);
         let wait = match retry_after {
             // Never sooner than asked, and not all devices at once.
@@ -172,7 +182,13 @@ impl Lifecycle {
         };
         self.not_before = now + wait;
         // The hub is tried again meanwhile if there is one: DPS was asked on suspicion only.
-        self.state = if self.assignment.is_some() { State::Connecting } else { State::Registering };
+        if self.assignment.is_some() {
+            self.state = State::Connecting;
+            Registered::AsBefore
+        } else {
+            self.state = State::Registering;
+            Registered::Nowhere
+        }
     }
 
     /// The hub has accepted the device.
@@ -284,13 +300,11 @@ mod tests {
     }
 
     fn assignment() -> Assignment {
-        Assignment {
-            hub: "h".into(),
-            device_id: "d".into(),
-            thumbprint: "t".into(),
-            id_scope: "s".into(),
-            dps_host: "g".into(),
-        }
+        Assignment { hub: "h".into(), device_id: "d".into(), terms: terms() }
+    }
+
+    fn terms() -> Terms {
+        Terms { thumbprint: "t".into(), id_scope: "s".into(), dps_host: "g".into() }
     }
 
     fn error(kind: LinkErrorKind) -> LinkError {
@@ -331,11 +345,11 @@ mod tests {
         life.lost(secs(100), 0.5, LinkErrorKind::Outage);
         life.connect_failed(secs(101), 0.5, &error(LinkErrorKind::Identity));
         assert_eq!(life.next(), Next { action: Action::Register, at: secs(101) });
-        life.registered(secs(102), 0.5, assigned(), |_| assignment());
+        life.registered(secs(102), 0.5, &assigned(), &terms());
         assert_eq!(life.next(), Next { action: Action::Connect(assignment()), at: secs(102) });
         // Refused again by the hub just assigned: no tight circle.
         life.connect_failed(secs(103), 0.5, &error(LinkErrorKind::Identity));
-        life.registered(secs(104), 0.5, assigned(), |_| assignment());
+        life.registered(secs(104), 0.5, &assigned(), &terms());
         assert!(life.next().at > secs(105), "{:?}", life.next());
     }
 
@@ -363,7 +377,7 @@ mod tests {
         }
         assert!(attempts >= 10 && life.next().at >= secs(1000 + 900), "{attempts} {:?}", life.next());
         // DPS can't be reached either: it is an outage, and the old hub is tried again.
-        life.registered(life.next().at, 0.5, Err(error(LinkErrorKind::Outage)), |_| assignment());
+        life.registered(life.next().at, 0.5, &Err(error(LinkErrorKind::Outage)), &terms());
         assert_eq!(life.next().action, Action::Connect(assignment()));
     }
 
@@ -374,7 +388,7 @@ mod tests {
         let mut now = secs(0);
         // The shortest waits that chance can give.
         while now < secs(24 * 3600) {
-            life.registered(now, 0.0, refused(), |_| assignment());
+            life.registered(now, 0.0, &refused(), &terms());
             assert_eq!(life.state(), State::Refused);
             requests += 1;
             now = life.next().at;
@@ -388,9 +402,9 @@ mod tests {
     fn retry_after_is_obeyed() {
         let mut life = Lifecycle::new(Timing::default(), None, secs(0));
         let later = Outcome::TryLater { retry_after: Some(secs(120)), why: String::new() };
-        life.registered(secs(10), 0.0, Ok(later.clone()), |_| assignment());
+        life.registered(secs(10), 0.0, &Ok(later.clone()), &terms());
         assert_eq!(life.next(), Next { action: Action::Register, at: secs(130) });
-        life.registered(secs(130), 1.0, Ok(later), |_| assignment());
+        life.registered(secs(130), 1.0, &Ok(later), &terms());
         assert_eq!(life.next().at, secs(130 + 150));
     }
 
@@ -441,7 +455,7 @@ mod tests {
 
         let mut throttled = Lifecycle::new(Timing::default(), None, secs(0));
         let later = Outcome::TryLater { retry_after: Some(secs(500)), why: String::new() };
-        throttled.registered(secs(100), 0.0, Ok(later), |_| assignment());
+        throttled.registered(secs(100), 0.0, &Ok(later), &terms());
         throttled.network_up(secs(200), 0.0);
         assert_eq!(throttled.next().at, secs(600));
     }

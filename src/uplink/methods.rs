@@ -12,7 +12,7 @@ pub fn call(name: &str, payload: &[u8], status: &Status) -> (i32, Value) {
             let echo: Value = serde_json::from_slice(payload).unwrap_or(Value::Null);
             (200, json!({"pong": true, "time": status.clock.utc().map(rfc3339), "payload": echo}))
         }
-        "getStatus" => (200, status.to_value()),
+        "getStatus" => (200, json!(status.device())),
         _ => (
             404,
             json!({"message": format!("there is no method {name:?}; ping and getStatus can be called")}),

@@ -1,14 +1,14 @@
 //! Keeps the device connected: asks DPS, connects to the hub, begins again, for ever.
 
 pub mod assignment;
+pub mod credentials;
 pub mod delivery;
 pub mod lifecycle;
 pub mod methods;
 pub mod provisioner;
 pub mod session;
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -18,12 +18,14 @@ use crate::config::Config;
 use crate::event::{Event, Events, Loss};
 use crate::identity::Identity;
 use crate::link::timing::Timing;
-use crate::link::tls::{self, Tls};
+use crate::link::tls::Tls;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkOptions};
 use crate::platform::network;
+use crate::platform::watched_file::{self, WatchedFile};
 use crate::status::Connection;
-use crate::uplink::assignment::{Assignment, AssignmentFile};
-use crate::uplink::lifecycle::{Action, Lifecycle};
+use crate::uplink::assignment::{Assignment, AssignmentFile, Terms};
+use crate::uplink::credentials::{Credentials, CredentialsError};
+use crate::uplink::lifecycle::{Action, Lifecycle, Registered};
 use crate::uplink::session::{Device, Session};
 
 /// How often the clock is looked at while it does not know the time.
@@ -40,14 +42,6 @@ pub struct Uplink {
     events: Events,
     credentials: Option<Credentials>,
     last_problem: String,
-}
-
-/// An identity and the TLS client made with it. Kept as long as the certificate file stays the same, so that TLS
-/// sessions can be resumed.
-struct Credentials {
-    identity: Identity,
-    tls: Tls,
-    modified: Option<SystemTime>,
 }
 
 impl Uplink {
@@ -84,7 +78,7 @@ impl Uplink {
             let heart = self.kept.heart.clone();
             tokio::select! {
                 () = heart.during(sleep_until(self.kept.started + next.at)) => {}
-                () = certificate_changed(self.certificate(), self.timing.look_every) => {
+                () = watched_file::replaced(self.certificate(), self.timing.look_every) => {
                     self.life.nudge(self.now());
                     continue;
                 }
@@ -111,7 +105,7 @@ impl Uplink {
                     () = self.register(&identity, tls) => {}
                     _ = shutdown.changed() => {}
                 },
-                Action::Connect(assignment) if !self.holds(&assignment, &identity) => {
+                Action::Connect(assignment) if assignment.terms != self.terms(&identity) => {
                     self.life.forget_assignment(self.now());
                 }
                 Action::Connect(assignment) => self.connect(&assignment, tls, &mut shutdown).await,
@@ -134,11 +128,9 @@ impl Uplink {
         });
     }
 
-    /// Whether the assignment was made for this identity and this DPS.
-    fn holds(&self, assignment: &Assignment, identity: &Identity) -> bool {
-        assignment.thumbprint == identity.thumbprint
-            && assignment.id_scope == self.config.dps.id_scope
-            && assignment.dps_host == self.config.dps.host
+    /// What an assignment must have been given for to hold.
+    fn terms(&self, identity: &Identity) -> Terms {
+        Terms::new(&self.config.dps, &identity.thumbprint)
     }
 
     /// Identity and TLS client, loaded again when the certificate was replaced. `None` while they can't be used; the
@@ -150,6 +142,7 @@ impl Uplink {
                 Some(credentials)
             }
             Err(problem) => {
+                let problem = problem.to_string();
                 if problem != self.last_problem {
                     self.events.emit(Event::Trouble(problem.clone()));
                     self.last_problem = problem;
@@ -159,37 +152,22 @@ impl Uplink {
         }
     }
 
-    fn load_credentials(&mut self) -> Result<(Identity, Tls), String> {
+    fn load_credentials(&mut self) -> Result<(Identity, Tls), CredentialsError> {
         let clock = self.kept.status.clock.clone();
-        let modified = modified(&self.config.identity.certificate);
-        if self.credentials.as_ref().is_none_or(|credentials| credentials.modified != modified) {
-            let identity = Identity::load(
-                &self.config.identity.certificate,
-                &self.config.identity.key,
-                &self.config.state.directory,
-            )
-            .map_err(|error| error.to_string())?;
-            let roots =
-                tls::roots(self.config.connection.roots.as_deref()).map_err(|error| error.to_string())?;
-            let tls =
-                tls::client_config(roots, &identity, clock.clone()).map_err(|error| error.to_string())?;
-            self.credentials = Some(Credentials { identity, tls, modified });
-        }
-        let now = clock.certificate_time().ok_or(
-            "waiting for the time: neither the network (NTP) nor GPS has told it yet, and without it no certificate can be \
-             checked; if this machine's clock is right, say so with clock.trust_system = true",
-        )?;
-        let Some(Credentials { identity, tls, .. }) = &self.credentials else {
-            return Err("there is no identity".into());
+        let credentials = match self.credentials.take() {
+            Some(credentials) if !credentials.file.has_changed() => credentials,
+            before => {
+                Credentials::load(&self.config, clock.clone()).inspect_err(|_| self.credentials = before)?
+            }
         };
-        identity.validity(now).map_err(|error| error.to_string())?;
-        Ok((identity.clone(), tls.clone()))
+        let credentials = self.credentials.insert(credentials);
+        credentials.check_validity(clock.certificate_time())?;
+        Ok((credentials.identity.clone(), credentials.tls.clone()))
     }
 
-    /// The certificate file in use, and when it was modified.
-    fn certificate(&self) -> Option<(PathBuf, Option<SystemTime>)> {
-        let credentials = self.credentials.as_ref()?;
-        Some((self.config.identity.certificate.clone(), credentials.modified))
+    /// The certificate file in use.
+    fn certificate(&self) -> Option<WatchedFile> {
+        self.credentials.as_ref().map(|credentials| credentials.file.clone())
     }
 
     fn link_options(&self, host: &str, client_id: &str, username: String, tls: Tls) -> LinkOptions {
@@ -205,28 +183,20 @@ impl Uplink {
     }
 
     async fn register(&mut self, identity: &Identity, tls: Tls) {
-        let dps = self.config.dps.clone();
+        let Config { dps, .. } = &self.config;
         self.events.emit(Event::Registering { host: dps.host.clone(), id_scope: dps.id_scope.clone() });
         let id = &identity.registration_id;
         let options = provisioner::link_options(&self.config, id, tls, self.timing.clone());
         let answer_within = self.timing.dps_answer_within;
         let outcome = provisioner::register(&options, id.clone(), answer_within, &self.kept.heart).await;
-        let thumbprint = identity.thumbprint.clone();
-        let told = outcome.clone();
-        let now = self.now();
-        let assignment = self
-            .life
-            .registered(now, rand::random(), outcome, |assigned| Assignment {
-                hub: assigned.hub,
-                device_id: assigned.device_id,
-                thumbprint,
-                id_scope: dps.id_scope,
-                dps_host: dps.host,
-            })
-            .cloned();
-        self.store(assignment.as_ref());
+        let (now, terms) = (self.now(), self.terms(identity));
+        match self.life.registered(now, rand::random(), &outcome, &terms) {
+            Registered::Assigned(assignment) => store(&self.stored, Some(assignment), &self.events),
+            Registered::Nowhere => store(&self.stored, None, &self.events),
+            Registered::AsBefore => {}
+        }
         let again = self.life.next().at.saturating_sub(now);
-        self.events.emit(match told {
+        self.events.emit(match outcome {
             Ok(Outcome::Assigned(assigned)) => Event::Assigned {
                 hub: assigned.hub,
                 device_id: assigned.device_id,
@@ -239,17 +209,6 @@ impl Uplink {
                 Event::RegisterLater { why, again }
             }
         });
-    }
-
-    /// Keeps what the lifecycle knows: a refused device has no assignment any more.
-    fn store(&self, assignment: Option<&Assignment>) {
-        if assignment.is_none() && self.life.assignment().is_some() {
-            return;
-        }
-        if let Err(error) = self.stored.write(assignment) {
-            let what = format!("the assignment can't be stored, the next start will ask DPS again: {error}");
-            self.events.emit(Event::Trouble(what));
-        }
     }
 
     async fn connect(&mut self, assignment: &Assignment, tls: Tls, shutdown: &mut watch::Receiver<bool>) {
@@ -275,7 +234,7 @@ impl Uplink {
             match Session::begin(link, device_id, &mut self.kept, self.timing.acknowledge_within).await {
                 Ok(mut session) => tokio::select! {
                     error = session.run() => error,
-                    () = certificate_changed(certificate, self.timing.look_every) => {
+                    () = watched_file::replaced(certificate, self.timing.look_every) => {
                         self.events.emit(Event::CertificateChanged);
                         session.finish(goodbye).await;
                         return self.life.nudge(self.now());
@@ -305,18 +264,10 @@ impl Uplink {
     }
 }
 
-/// Waits until the certificate file is another one than that in use.
-async fn certificate_changed(in_use: Option<(PathBuf, Option<SystemTime>)>, look_every: Duration) {
-    let Some((path, then)) = in_use else { return std::future::pending().await };
-    loop {
-        sleep(look_every).await;
-        let now = modified(&path);
-        if now.is_some() && now != then {
-            return;
-        }
+/// Keeps what is known for the next start: a refused device has no assignment any more.
+fn store(file: &AssignmentFile, assignment: Option<&Assignment>, events: &Events) {
+    if let Err(error) = file.write(assignment) {
+        let what = format!("the assignment can't be stored, the next start will ask DPS again: {error}");
+        events.emit(Event::Trouble(what));
     }
-}
-
-fn modified(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }

@@ -2,9 +2,8 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::{Check, Finding};
-use crate::identity::certificate::thumbprint;
-use crate::identity::read_chain;
-use crate::uplink::assignment::AssignmentFile;
+use crate::identity::Chain;
+use crate::uplink::assignment::{AssignmentFile, Terms};
 
 pub(super) const CHECK: Check = Check {
     id: "assignment",
@@ -29,14 +28,12 @@ fn look(context: &Context) -> Finding {
     };
     let text = format!("{} at {}", assignment.device_id, assignment.hub);
     let asks = "none needed: the agent asks DPS anew at its next start";
-    if assignment.id_scope != config.dps.id_scope || assignment.dps_host != config.dps.host {
-        return Finding::warn(
-            format!("{text}, but by DPS {} ({})", assignment.dps_host, assignment.id_scope),
-            asks,
-        );
+    let Terms { thumbprint, id_scope, dps_host } = &assignment.terms;
+    if *id_scope != config.dps.id_scope || *dps_host != config.dps.host {
+        return Finding::warn(format!("{text}, but by DPS {dps_host} ({id_scope})"), asks);
     }
-    match read_chain(&config.identity.certificate) {
-        Ok(chain) if thumbprint(&chain[0]) != assignment.thumbprint => {
+    match Chain::read(&config.identity.certificate) {
+        Ok(chain) if chain.thumbprint() != *thumbprint => {
             Finding::warn(format!("{text}, but with another certificate than the present one"), asks)
         }
         _ => Finding::pass(text),

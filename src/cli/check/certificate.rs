@@ -1,14 +1,10 @@
 use std::time::Duration;
 
-use chrono::TimeDelta;
-
 use super::context::Context;
 use super::{Check, Finding};
-use crate::identity::{check_order, parse_chain, read_chain, registration_id};
+use crate::identity::Chain;
+use crate::identity::certificate::RENEW_AT;
 use crate::platform::clock::{build_date, system_time};
-
-/// A certificate with fewer days left should be renewed.
-const RENEW_AT: TimeDelta = TimeDelta::days(30);
 
 pub(super) const CHECK: Check = Check {
     id: "certificate",
@@ -21,14 +17,15 @@ pub(super) const CHECK: Check = Check {
 fn look(context: &Context) -> Finding {
     let Ok(config) = context.config() else { return Finding::skip("there is no configuration") };
     let path = &config.identity.certificate;
-    let parsed = read_chain(path).and_then(|chain| parse_chain(path, &chain)).and_then(|chain| {
-        check_order(path, &chain)?;
-        Ok((registration_id(path, &chain[0])?, chain))
+    let parsed = Chain::read(path).and_then(|chain| {
+        chain.check_order()?;
+        Ok((chain.registration_id()?, chain))
     });
     let (id, chain) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return Finding::error(error),
     };
+    let chain = chain.certificates();
     // The machine's clock will do when nobody vouches for it, unless it can't be right.
     let now = context.clock.certificate_time().unwrap_or_else(system_time);
     if now < build_date() {

@@ -1,17 +1,17 @@
 //! What checks share: the configuration, the clock, the running agent's own word, and what earlier checks heard.
 
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 use tracker_sensors::gps::{Counts, Fix};
 
 use crate::config::{Config, ConfigError};
 use crate::platform::clock::{Clock, SystemClock, TimeSource};
+use crate::platform::state_directory::StateDirectory;
 use crate::status::file::StatusFile;
+use crate::status::report::{LastFix, SensorReport, StatusReport};
 
 /// What checks share.
 pub(super) struct Context {
@@ -21,7 +21,7 @@ pub(super) struct Context {
     /// Knows the time when NTP does, or when the receiver has told it.
     pub(super) clock: Arc<dyn Clock>,
     /// What the agent that runs here says of itself.
-    running: Option<Value>,
+    running: Option<StatusReport>,
     heard: Mutex<Option<Heard>>,
 }
 
@@ -54,15 +54,15 @@ impl Context {
         self.running.is_some()
     }
 
-    /// The running agent's word on a sensor, `{state, cause}`: it holds the bus, and two at once would disturb it.
-    pub(super) fn agents_word(&self, sensor: &str) -> Option<&Value> {
+    /// The running agent's word on a sensor: it holds the bus, and two at once would disturb it.
+    pub(super) fn agents_word(&self, sensor: &str) -> Option<SensorReport> {
         let running = self.running.as_ref()?;
-        Some(running.pointer(&format!("/sensors/{sensor}")).unwrap_or(&Value::Null))
+        Some(running.device.sensors.get(sensor).cloned().unwrap_or_default())
     }
 
     /// The running agent's last fix.
-    pub(super) fn agents_fix(&self) -> Option<&Value> {
-        self.running.as_ref()?.get("lastFix").filter(|fix| !fix.is_null())
+    pub(super) fn agents_fix(&self) -> Option<LastFix> {
+        self.running.as_ref()?.device.last_fix
     }
 
     /// Whether the running agent has the time from its receiver, and so has [`Context::clock`].
@@ -77,25 +77,15 @@ impl Context {
 }
 
 /// What GPS has told the running agent: the time, and the monotonic time of this boot to which it belongs.
-fn time_of(status: &Value, boot: &str) -> Option<(DateTime<Utc>, Duration)> {
-    if status["boot"] != boot || status["timeSource"] != "gps" {
-        return None;
-    }
-    let utc = DateTime::parse_from_rfc3339(status["time"].as_str()?).ok()?;
-    let uptime = Duration::try_from_secs_f64(status["writtenAtUptime"].as_f64()?).ok()?;
-    Some((utc.to_utc(), uptime))
+fn time_of(status: &StatusReport, boot: &str) -> Option<(DateTime<Utc>, Duration)> {
+    let is_from_gps = status.boot == boot && status.device.time_source == TimeSource::Gps;
+    is_from_gps.then_some((status.device.time?.0, status.written_at()))
 }
 
-/// The status of the agent that holds the lock of this directory, null when it can't be read; `None` when nobody
-/// holds it.
-fn running(state_directory: &Path) -> Option<Value> {
-    let lock = File::open(state_directory.join("lock")).ok()?;
-    match lock.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => {
-            Some(StatusFile::read(state_directory).ok().flatten().unwrap_or_default())
-        }
-        _ => None,
-    }
+/// The status of the agent that works in this directory, empty when it can't be read; `None` when none does.
+fn running(state_directory: &Path) -> Option<StatusReport> {
+    let works = StateDirectory::new(state_directory).is_locked();
+    works.then(|| StatusFile::read(state_directory).ok().flatten().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -106,16 +96,17 @@ mod tests {
 
     #[test]
     fn takes_the_agents_word_on_the_time_when_it_has_it_from_gps_in_this_boot() {
-        let status = |source: &str| {
-            json!({
+        let status = |source: &str| -> StatusReport {
+            serde_json::from_value(json!({
                 "boot": "b", "timeSource": source, "time": "2026-11-21T09:47:01.250Z", "writtenAtUptime": 61.25,
-            })
+            }))
+            .unwrap()
         };
         let (utc, uptime) = time_of(&status("gps"), "b").unwrap();
         assert_eq!(utc.to_rfc3339(), "2026-11-21T09:47:01.250+00:00");
         assert_eq!(uptime, Duration::from_millis(61_250));
         assert_eq!(time_of(&status("gps"), "another boot"), None);
         assert_eq!(time_of(&status("kernel"), "b"), None, "the kernel is asked itself");
-        assert_eq!(time_of(&Value::Null, "b"), None);
+        assert_eq!(time_of(&StatusReport::default(), "b"), None);
     }
 }

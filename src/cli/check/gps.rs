@@ -15,7 +15,7 @@ fn look(context: &Context) -> Finding {
     let wait = "wait some minutes; place the antenna where it sees the sky";
     if context.agent_runs() {
         return match context.agents_fix() {
-            Some(fix) => Finding::pass(format!("the running agent has one: {}, {}", fix["lat"], fix["lon"])),
+            Some(fix) => Finding::pass(format!("the running agent has one: {:?}, {:?}", fix.lat, fix.lon)),
             None => Finding::warn("the running agent has none", wait),
         };
     }

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::{Check, Finding};
+use crate::status::report::{SensorReport, SensorState};
 
 pub(super) const CHECK: Check = Check {
     id: "i2c",
@@ -18,7 +19,7 @@ fn look(context: &Context) -> Finding {
         return Finding::skip("switched off (sensors.bme280.enabled)");
     }
     if let Some(word) = context.agents_word("bme280") {
-        return agents_word(word);
+        return second_hand(&word);
     }
     let Some(mut sensor) = config.sensor() else {
         return Finding::skip("there is no I2C on this system");
@@ -45,14 +46,16 @@ fn look(context: &Context) -> Finding {
 }
 
 /// The running agent has the sensor; it says how that is.
-pub(super) fn agents_word(word: &serde_json::Value) -> Finding {
-    let cause = word["cause"].as_str().unwrap_or_default();
-    match word["state"].as_str() {
-        Some("ok") => Finding::pass("the running agent says that it is well"),
-        Some("failed") => Finding::error(format!("the running agent says: {cause}")),
-        Some("degraded") => {
+pub(super) fn second_hand(word: &SensorReport) -> Finding {
+    let cause = &word.cause;
+    match word.state {
+        SensorState::Ok => Finding::pass("the running agent says that it is well"),
+        SensorState::Failed => Finding::error(format!("the running agent says: {cause}")),
+        SensorState::Degraded => {
             Finding::warn(format!("the running agent says: {cause}"), "see container-tracker status")
         }
-        _ => Finding::skip("an agent runs and has it; its status says nothing yet (try sudo)"),
+        SensorState::Starting | SensorState::Unknown => {
+            Finding::skip("an agent runs and has it; its status says nothing yet (try sudo)")
+        }
     }
 }

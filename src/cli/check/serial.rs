@@ -8,9 +8,10 @@ use tracker_sensors::gps::{
 };
 
 use super::context::{Context, Heard};
-use super::i2c::agents_word;
+use super::i2c::second_hand;
 use super::{Check, Finding};
 use crate::platform::clock::{Clock, build_date};
+use crate::status::report::SensorState;
 
 /// A receiver says something every second.
 const LISTEN: Duration = Duration::from_secs(3);
@@ -36,9 +37,9 @@ fn look(context: &Context) -> Finding {
         return Finding::skip("switched off (sensors.gps.enabled)");
     }
     if let Some(word) = context.agents_word("gps") {
-        let finding = agents_word(word);
-        let speaks = word["cause"].as_str().is_some_and(|cause| cause.contains("has no fix"));
-        return if speaks { Finding::pass("the running agent hears it") } else { finding };
+        // A receiver that is degraded speaks; why it has no fix is the next check's business.
+        let lacks_fix = word.state == SensorState::Degraded && context.agents_fix().is_none();
+        return if lacks_fix { Finding::pass("the running agent hears it") } else { second_hand(&word) };
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

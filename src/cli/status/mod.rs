@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::config::Config;
 use crate::platform::clock::{Clock, SystemClock};
 use crate::status::file::StatusFile;
+use crate::status::report::StatusReport;
 use words::{describe, troubles};
 
 /// How often `--watch` looks.
@@ -79,8 +80,8 @@ impl Health {
 
 /// What can be seen of the agent.
 struct Seen {
-    /// What it wrote last; null: nothing.
-    status: Value,
+    /// What it wrote last.
+    status: Option<StatusReport>,
     /// Why that is not the present.
     absent: Option<String>,
     /// What is wrong, one sentence each.
@@ -100,28 +101,25 @@ impl Seen {
     }
 
     fn nobody(why: String) -> Self {
-        Self { status: Value::Null, absent: Some(why), troubles: Vec::new(), age: None }
+        Self { status: None, absent: Some(why), troubles: Vec::new(), age: None }
     }
 
-    fn judge(status: Value, clock: &dyn Clock, alive: impl Fn(u64) -> bool) -> Self {
-        let pid = status["pid"].as_u64().unwrap_or_default();
-        if status["boot"] != clock.boot() || !alive(pid) {
-            return Self {
-                absent: Some("the agent does not run; this is what it wrote last".into()),
-                ..Self { status, absent: None, troubles: Vec::new(), age: None }
-            };
+    fn judge(status: StatusReport, clock: &dyn Clock, alive: impl Fn(u32) -> bool) -> Self {
+        let pid = status.pid;
+        if status.boot != clock.boot() || !alive(pid) {
+            let absent = Some("the agent does not run; this is what it wrote last".into());
+            return Self { status: Some(status), absent, troubles: Vec::new(), age: None };
         }
-        let written = Duration::try_from_secs_f64(status["writtenAtUptime"].as_f64().unwrap_or_default());
-        let age = clock.monotonic().saturating_sub(written.unwrap_or_default());
+        let age = clock.monotonic().saturating_sub(status.written_at());
         let mut troubles = troubles(&status);
-        if age > Duration::from_secs(status["staleAfterSeconds"].as_u64().unwrap_or(30)) {
+        if age > Duration::from_secs(status.stale_after_seconds) {
             let why = format!(
                 "the agent (process {pid}) runs but has written nothing for {} s: does it hang?",
                 age.as_secs()
             );
             troubles.insert(0, why);
         }
-        Self { status, absent: None, troubles, age: Some(age) }
+        Self { status: Some(status), absent: None, troubles, age: Some(age) }
     }
 
     fn health(&self) -> Health {
@@ -153,15 +151,15 @@ impl Seen {
         if self.health() == Health::Well {
             text += "✓ all is well\n";
         }
-        if !self.status.is_null() {
-            describe(&mut text, &self.status);
+        if let Some(status) = &self.status {
+            describe(&mut text, status);
         }
         text
     }
 }
 
 /// Whether there is such a process.
-fn alive(pid: u64) -> bool {
+fn alive(pid: u32) -> bool {
     // Where processes can't be seen like this, the age of the file must do.
     !Path::new("/proc/self").exists() || Path::new(&format!("/proc/{pid}")).exists()
 }
@@ -186,7 +184,7 @@ mod tests {
         let clock = SystemClock::new(true);
         let mut status = status(&clock);
         change(&mut status);
-        Seen::judge(status, &clock, |_| alive)
+        Seen::judge(serde_json::from_value(status).unwrap(), &clock, |_| alive)
     }
 
     #[test]

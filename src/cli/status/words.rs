@@ -2,118 +2,110 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
 use serde_json::Value;
 
-/// A certificate with fewer days left is trouble.
-const RENEW_AT_DAYS: i64 = 30;
+use crate::identity::certificate::RENEW_AT;
+use crate::status::State;
+use crate::status::report::{CertificateReport, LastFix, SensorReport, SensorState, StatusReport};
+
+/// In any state but online, and for longer, something is wrong.
+const LONG_OFFLINE_SECONDS: u64 = 600;
 
 /// What is wrong by the agent's own word.
-pub(super) fn troubles(status: &Value) -> Vec<String> {
-    let mut troubles = Vec::new();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    for task in status["hung"].as_array().into_iter().flatten() {
-        troubles.push(format!("{} hangs", text(task)));
-    }
-    match status["state"].as_str() {
-        Some("refused") => troubles.push("DPS refuses this device, see the troubles below".into()),
-        Some("online") | None => {}
-        Some(state) if status["inStateSeconds"].as_u64() > Some(600) => {
-            troubles.push(format!("{state} for {}", span(&status["inStateSeconds"])));
+pub(super) fn troubles(status: &StatusReport) -> Vec<String> {
+    let mut troubles: Vec<String> = status.hung.iter().map(|task| format!("{task} hangs")).collect();
+    match status.device.state {
+        Some(State::Refused) => troubles.push("DPS refuses this device, see the troubles below".into()),
+        Some(State::Online) | None => {}
+        Some(state) if status.in_state_seconds > LONG_OFFLINE_SECONDS => {
+            troubles.push(format!("{} for {}", word(&state), span(status.in_state_seconds)));
         }
         Some(_) => {}
     }
-    if status["takenOver"] == true {
+    if status.device.taken_over {
         troubles.push("another client uses this device's identity".into());
     }
-    for (name, sensor) in status["sensors"].as_object().into_iter().flatten() {
-        if sensor["state"] == "failed" {
-            troubles.push(format!("{name}: {}", text(&sensor["cause"])));
+    for (name, SensorReport { state, cause }) in &status.device.sensors {
+        if *state == SensorState::Failed {
+            troubles.push(format!("{name}: {cause}"));
         }
     }
-    if let Some(trouble) = status["journalTrouble"].as_str() {
-        troubles.push(trouble.into());
+    troubles.extend(status.journal_trouble.clone());
+    let dropped = status.device.journal.dropped;
+    if dropped > 0 {
+        troubles.push(format!("{dropped} readings were lost"));
     }
-    if status["journal"]["dropped"].as_u64() > Some(0) {
-        troubles.push(format!("{} readings were lost", status["journal"]["dropped"]));
-    }
-    match status["certificate"]["daysLeft"].as_i64() {
+    match status.certificate.as_ref().and_then(|certificate| certificate.days_left) {
         Some(days) if days < 0 => troubles.push("the certificate is expired".into()),
-        Some(days) if days < RENEW_AT_DAYS => troubles.push(format!("the certificate has {days} days left")),
+        Some(days) if days < RENEW_AT.num_days() => {
+            troubles.push(format!("the certificate has {days} days left"));
+        }
         _ => {}
     }
     troubles
 }
 
 /// The whole status, a line for each thing.
-pub(super) fn describe(text: &mut String, status: &Value) {
-    let word = |value: &Value| match value {
-        Value::Null => "none".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
+pub(super) fn describe(text: &mut String, status: &StatusReport) {
+    let device = &status.device;
     let mut line = |name: &str, value: String| {
         // Writing to a string can't fail.
         let _ = writeln!(text, "{name:<14}{value}");
     };
-    line("state", format!("{}, for {}", word(&status["state"]), span(&status["inStateSeconds"])));
-    line("hub", word(&status["hub"]));
-    let delivered = &status["lastDelivered"];
+    line("state", format!("{}, for {}", word(&device.state), span(status.in_state_seconds)));
+    line("hub", word(&device.hub));
     line(
         "last delivered",
-        if delivered.is_null() {
-            " nothing since the start".into()
-        } else {
-            format!(" reading {} at {}", delivered["seq"], word(&delivered["time"]))
-        },
+        status.last_delivered.map_or(" nothing since the start".into(), |delivered| {
+            format!(" reading {} at {}", delivered.seq, word(&delivered.time))
+        }),
     );
-    let journal = &status["journal"];
+    let journal = &device.journal;
     line(
         "journal",
-        format!("{} wait, {} thinned, {} lost", journal["backlog"], journal["thinned"], journal["dropped"]),
+        format!("{} wait, {} thinned, {} lost", journal.backlog, journal.thinned, journal.dropped),
     );
-    for (name, sensor) in status["sensors"].as_object().into_iter().flatten() {
-        let cause = sensor["cause"].as_str().filter(|cause| !cause.is_empty());
-        line(name, word(&sensor["state"]) + &cause.map(|cause| format!(": {cause}")).unwrap_or_default());
+    for (name, SensorReport { state, cause }) in &device.sensors {
+        let cause = if cause.is_empty() { String::new() } else { format!(": {cause}") };
+        line(name, word(state) + &cause);
     }
-    let fix = &status["lastFix"];
     line(
         "last fix",
-        if fix.is_null() {
-            "none".into()
-        } else {
-            format!("{}, {} at {}", fix["lat"], fix["lon"], word(&fix["time"]))
-        },
+        device.last_fix.map_or("none".into(), |LastFix { lat, lon, time }| {
+            format!("{lat:?}, {lon:?} at {}", word(&time))
+        }),
     );
-    line("clock", format!("{} ({})", word(&status["time"]), word(&status["timeSource"])));
-    let certificate = &status["certificate"];
+    line("clock", format!("{} ({})", word(&device.time), word(&device.time_source)));
     line(
         "certificate",
-        if certificate.is_null() {
-            "can't be read".into()
-        } else {
-            format!("{}, {} days left", word(&certificate["commonName"]), word(&certificate["daysLeft"]))
-        },
+        status.certificate.as_ref().map_or("can't be read".into(), |certificate| {
+            let CertificateReport { common_name, days_left, .. } = certificate;
+            format!("{}, {} days left", word(common_name), word(days_left))
+        }),
     );
-    line("version", word(&status["version"]));
-    let troubles = status["troubles"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if !troubles.is_empty() {
+    line("version", word(&device.version));
+    if !status.troubles.is_empty() {
         text.push_str("lately\n");
     }
-    for trouble in troubles {
-        let _ = writeln!(
-            text,
-            "  {} {} {}",
-            word(&trouble["time"]),
-            word(&trouble["level"]),
-            word(&trouble["text"])
-        );
+    for trouble in &status.troubles {
+        let _ = writeln!(text, "  {} {} {}", word(&trouble.time), word(&trouble.level), trouble.text);
     }
 }
 
-fn span(seconds: &Value) -> String {
-    match seconds.as_u64().unwrap_or_default() {
-        seconds @ 0..=119 => format!("{seconds} s"),
-        seconds @ 120..=7199 => format!("{} min", seconds / 60),
-        seconds => format!("{} h", seconds / 3600),
+/// A value as it stands in the file, without quotes; one that is not there is "none".
+fn word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value).unwrap_or_default() {
+        Value::Null => "none".into(),
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3600),
     }
 }

@@ -8,11 +8,11 @@ use rustls::sign::{Signer, SigningKey};
 use rustls::{OtherError, SignatureAlgorithm, SignatureScheme};
 use tracing::debug;
 
-use super::failed;
 use super::mechanism::CertificateKey;
 use super::pin::RefusedPins;
-use super::session::Session;
-use crate::identity::{KeyUri, TokenError};
+use super::session::{Session, failed};
+use crate::identity::key_uri::KeyUri;
+use crate::identity::token_error::TokenError;
 
 /// What is signed to prove the key begins so; nothing in TLS does.
 const PROOF: &[u8] = b"container-tracker proves that this key belongs to its certificate: ";

@@ -25,8 +25,9 @@ use std::sync::Arc;
 
 use rustls::sign::SigningKey;
 
-use super::{KeyUri, TokenError};
 use crate::identity::certificate::Certificate;
+use crate::identity::key_uri::KeyUri;
+use crate::identity::token_error::TokenError;
 use key::TokenKey;
 use mechanism::CertificateKey;
 use pin::RefusedPins;
@@ -44,9 +45,4 @@ pub(super) fn load(
     let public = CertificateKey::parse(&leaf.public_key).ok_or_else(unsupported)?;
     let key = TokenKey::open(uri.clone(), public, RefusedPins::new(state_directory))?;
     Ok(if key.proves_itself()? { Some(Arc::new(key)) } else { None })
-}
-
-/// In the words of an error.
-fn failed(uri: &KeyUri, error: &cryptoki::error::Error) -> TokenError {
-    TokenError::Failed { key: uri.to_string(), why: error.to_string() }
 }

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Function, Pkcs11};
 use cryptoki::error::{Error, RvError};
 
-use crate::identity::TokenError;
+use crate::identity::token_error::TokenError;
 
 /// Every library that was ever loaded, and how many use it.
 static LOADED: Mutex<Vec<Loaded>> = Mutex::new(Vec::new());

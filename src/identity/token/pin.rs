@@ -14,7 +14,9 @@ use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
 use crate::identity::file::{open_to_others, read_limited};
-use crate::identity::{KeyUri, PinSource, TokenError};
+use crate::identity::key_uri::{KeyUri, PinSource};
+use crate::identity::token_error::TokenError;
+use crate::platform::state_directory::StateDirectory;
 use crate::platform::state_file;
 
 /// Refused, and the record could not be written: known to this process alone.
@@ -82,7 +84,7 @@ pub(super) struct RefusedPins(PathBuf);
 
 impl RefusedPins {
     pub(super) fn new(state_directory: &Path) -> Self {
-        Self(state_directory.join("refused-pin.json"))
+        Self(StateDirectory::new(state_directory).refused_pin())
     }
 
     /// The file that remembers.

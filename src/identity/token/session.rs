@@ -7,11 +7,11 @@ use cryptoki::session::UserType;
 use cryptoki::slot::{Slot, TokenInfo};
 use secrecy::ExposeSecret;
 
+use super::mechanism;
 use super::module::Module;
 use super::pin::{self, RefusedPins};
-use super::{failed, mechanism};
-use crate::identity::key_uri::EncodedBytes;
-use crate::identity::{KeyUri, TokenError};
+use crate::identity::key_uri::{EncodedBytes, KeyUri};
+use crate::identity::token_error::TokenError;
 
 /// So many tokens or keys are named in a sentence at the most.
 const NAMED: usize = 6;
@@ -170,4 +170,9 @@ fn keys(session: &cryptoki::session::Session, keys: &[ObjectHandle]) -> String {
         attributes.unwrap_or_default().iter().filter_map(part).collect::<Vec<_>>().join(";")
     };
     keys.iter().take(NAMED).map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// In the words of an error.
+pub(super) fn failed(uri: &KeyUri, error: &cryptoki::error::Error) -> TokenError {
+    TokenError::Failed { key: uri.to_string(), why: error.to_string() }
 }
