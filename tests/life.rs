@@ -97,6 +97,7 @@ async fn a_disabled_individual_enrollment_refuses_just_that_device() {
     let directory = tempfile::tempdir().unwrap();
     let cloud = cloud(&directory, 60).await;
     let config = cloud.device(DEVICE).unwrap();
+    let state_directory = config.state.directory.clone();
     let leaf = std::fs::read_to_string(&config.identity.certificate).unwrap();
     let enrollment =
         IndividualEnrollment::new(DEVICE, AttestationMechanism::client_certificate(first_certificate(&leaf)));
@@ -109,6 +110,7 @@ async fn a_disabled_individual_enrollment_refuses_just_that_device() {
     assert!(text.contains("the enrollment of this device, or its group, is disabled"), "{text}");
     assert!(text.contains("it goes on measuring and asks again in"), "{text}");
     other.wait_for_words("online at").await;
+    refused.wait_for_reading(&state_directory).await;
     let stats = refused.stop().await;
     assert!(stats.taken >= 1 && stats.backlog == stats.taken, "it keeps its readings: {stats:?}");
     other.stop().await;

@@ -176,6 +176,7 @@ fn what_dps_refuses_is_told_to_a_person() {
         assert!(stage.log.has_passed(&format!("<- CONNECT client id \"{DEVICE}\"")));
         let refused = |event: &Event| matches!(event, Event::Refused { again, .. } if *again >= MINUTE);
         assert!(agent.events().iter().any(refused), "{}", agent.story());
+        agent.wait_for_reading(&stage.config.state.directory).await;
         let stats = agent.stop().await;
         assert!(stats.taken >= 1 && stats.backlog == stats.taken, "it keeps its readings: {stats:?}");
         assert!(!stage.directory.path().join(DEVICE).join("state/assignment.json").exists());
