@@ -5,18 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::time::Instant;
-use tracker_sensors::bme280::{Address, EnvironmentSensor, Settings};
-use tracker_sensors::gps::{PlausibilitySettings, Receiver, ReceiverSettings, SerialSource};
 
 use super::terminal::signals::{Signal, Signals};
-use crate::config::{Bme280Config, Config, GpsConfig};
+use crate::config::Config;
 use crate::event::recent::Recent;
 use crate::event::{Event, Events};
 use crate::identity::{Identity, IdentityError, parse_chain, read_chain, registration_id};
+use crate::instruments;
 use crate::link::timing::{ABANDON_WITHIN, Timing};
 use crate::link::tls;
-use crate::platform::clock::{Clock, SystemClock, build_date};
+use crate::platform::clock::{Clock, SystemClock};
 use crate::platform::heartbeat::Vitals;
 use crate::platform::notify::Notify;
 use crate::status::file::StatusFile;
@@ -55,8 +53,7 @@ async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> anyhow
             file: Some((file.clone(), recent.clone(), config.state.directory.clone())),
         };
         let tracker = Tracker {
-            environment: environment_sensor(&config.sensors.bme280),
-            gps: gps_receiver(&config.sensors.gps),
+            instruments: instruments::configured(&config.sensors),
             config: config.clone(),
             clock: clock.clone(),
             events: events.clone(),
@@ -165,37 +162,4 @@ fn check_identity(config: &Config, clock: &dyn Clock) -> anyhow::Result<String> 
         }
         (Err(error), None) => Err(error.into()),
     }
-}
-
-pub(super) fn environment_sensor(config: &Bme280Config) -> Option<EnvironmentSensor> {
-    if !config.enabled {
-        return None;
-    }
-    let address = match config.address {
-        Some(0x77) => Address::Secondary,
-        Some(_) => Address::Primary,
-        None => Address::Auto,
-    };
-    let settings = Settings { address, ..Settings::default() };
-    #[cfg(target_os = "linux")]
-    {
-        use tracker_sensors::bme280::{LinuxDelay, LinuxI2c};
-        Some(EnvironmentSensor::new(LinuxI2c::new(&config.bus), LinuxDelay, settings))
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        tracing::warn!(
-            "no I2C on this system, {settings:?} is of no use: temperature, pressure and humidity are absent"
-        );
-        None
-    }
-}
-
-fn gps_receiver(config: &GpsConfig) -> Option<Receiver> {
-    if !config.enabled {
-        return None;
-    }
-    let plausibility = PlausibilitySettings { build_date: Some(build_date().date_naive()), time_scale: 1.0 };
-    let settings = ReceiverSettings::new(plausibility, Instant::now());
-    Some(Receiver::new(SerialSource::new(&config.port, config.baud), settings))
 }

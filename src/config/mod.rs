@@ -1,14 +1,25 @@
 //! The configuration file, `tracker.toml`. Every key is described in `config/tracker.toml` and in the README.
 
+mod alerts;
+mod delivery_mode;
+mod endpoint;
+mod error;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tracker_protocol::hub::MAX_KEEP_ALIVE;
 use tracker_protocol::{GLOBAL_DPS_HOST, MQTT_TLS_PORT};
 
 use crate::identity::KeyLocation;
+use crate::instruments::SensorsConfig;
+
+pub use alerts::Alerts;
+pub use delivery_mode::DeliveryMode;
+pub use endpoint::Endpoint;
+pub use error::ConfigError;
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
@@ -74,40 +85,6 @@ pub struct ConnectionConfig {
     pub port: u16,
 }
 
-/// `[sensors]`
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SensorsConfig {
-    /// Temperature, pressure, humidity.
-    pub bme280: Bme280Config,
-    /// Position.
-    pub gps: GpsConfig,
-}
-
-/// `[sensors.bme280]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Bme280Config {
-    /// Off: the container has no such sensor.
-    pub enabled: bool,
-    /// The I2C bus.
-    pub bus: PathBuf,
-    /// 0x76 or 0x77; without it both are tried.
-    pub address: Option<u8>,
-}
-
-/// `[sensors.gps]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct GpsConfig {
-    /// Off: the container has no receiver.
-    pub enabled: bool,
-    /// The serial port.
-    pub port: PathBuf,
-    /// Bits a second.
-    pub baud: u32,
-}
-
 /// `[telemetry]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -116,37 +93,6 @@ pub struct TelemetryConfig {
     pub interval: u32,
     /// Bounds that name an alert.
     pub alerts: Alerts,
-}
-
-/// `[telemetry.alerts]`: a reading beyond a bound carries the alert's name as a message property.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Alerts {
-    /// °C; below it `temperatureLow`.
-    pub temperature_low: Option<f64>,
-    /// °C; above it `temperatureHigh`.
-    pub temperature_high: Option<f64>,
-    /// %RH; below it `humidityLow`.
-    pub humidity_low: Option<f64>,
-    /// %RH; above it `humidityHigh`.
-    pub humidity_high: Option<f64>,
-}
-
-/// `[delivery]`: which readings share messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DeliveryMode {
-    /// Readings that waited go out as JSON arrays.
-    #[serde(alias = "batchBacklog")]
-    pub batch_backlog: bool,
-    /// Messages with several readings are compressed (`$.ce=gzip`).
-    pub gzip: bool,
-}
-
-impl Default for DeliveryMode {
-    fn default() -> Self {
-        Self { batch_backlog: true, gzip: false }
-    }
 }
 
 /// `[clock]`
@@ -179,18 +125,6 @@ impl Default for ConnectionConfig {
     }
 }
 
-impl Default for Bme280Config {
-    fn default() -> Self {
-        Self { enabled: true, bus: "/dev/i2c-1".into(), address: None }
-    }
-}
-
-impl Default for GpsConfig {
-    fn default() -> Self {
-        Self { enabled: true, port: "/dev/serial0".into(), baud: 9600 }
-    }
-}
-
 impl Default for TelemetryConfig {
     fn default() -> Self {
         Self { interval: 60, alerts: Alerts::default() }
@@ -201,37 +135,6 @@ impl Default for StateConfig {
     fn default() -> Self {
         Self { directory: "/var/lib/container-tracker".into(), journal_size_mib: 64 }
     }
-}
-
-/// Why a configuration can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file can't be read.
-    #[error("can't read the configuration {path}: {source}; name it with --config")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It is not TOML, a key is unknown or of the wrong kind.
-    #[error("the configuration {path} can't be used: {source}")]
-    Parse {
-        /// The file.
-        path: PathBuf,
-        /// Line, column and cause.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A value is outside its range.
-    #[error("the configuration {path} can't be used: {key}: {why}")]
-    Value {
-        /// The file.
-        path: PathBuf,
-        /// `table.key`.
-        key: &'static str,
-        /// What is wrong and what would be right.
-        why: String,
-    },
 }
 
 impl Config {
@@ -282,16 +185,8 @@ impl Config {
         {
             return Some(("connection.gateway", why));
         }
-        if let Some(address) = sensors.bme280.address
-            && ![0x76, 0x77].contains(&address)
-        {
-            return Some((
-                "sensors.bme280.address",
-                format!("a BME280 answers at 0x76 or 0x77, not at {address:#04x}"),
-            ));
-        }
-        if sensors.gps.baud == 0 {
-            return Some(("sensors.gps.baud", "a speed of 0 transports nothing; 9600 is usual".into()));
+        if let Some(problem) = sensors.problem() {
+            return Some(problem);
         }
         if !(1..=86_400).contains(&telemetry.interval) {
             return Some((
@@ -328,39 +223,6 @@ impl TelemetryConfig {
     /// The interval as a duration.
     pub fn interval(&self) -> Duration {
         Duration::from_secs(self.interval.into())
-    }
-}
-
-/// A host and a port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Name or address; also the name that the server's certificate must carry.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-}
-
-impl Endpoint {
-    /// Reads `host`, `host:port` or `[v6]:port`.
-    pub fn parse(text: &str, default_port: u16) -> Result<Self, String> {
-        let bad = |why: &str| format!("{text:?} is not host or host:port: {why}");
-        let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
-            _ => (text, None),
-        };
-        let port = match port {
-            Some(port) => port
-                .parse()
-                .ok()
-                .filter(|port| *port != 0)
-                .ok_or_else(|| bad("the port is no number from 1 to 65535"))?,
-            None => default_port,
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() || host.contains(['/', ' ']) {
-            return Err(bad("the host is missing or has characters that no name has"));
-        }
-        Ok(Self { host: host.into(), port })
     }
 }
 
@@ -421,15 +283,5 @@ mod tests {
         );
         assert!(error(&with("pkcs11:token=t")).contains("names no PKCS#11 library; add ?module-path="));
         assert!(!error(&with(&format!("{uri}\"\"\""))).contains("1234"));
-    }
-
-    #[test]
-    fn endpoints() {
-        let parse = |text: &str| Endpoint::parse(text, 8883).map(|e| (e.host, e.port));
-        assert_eq!(parse("edge"), Ok(("edge".into(), 8883)));
-        assert_eq!(parse("edge:1"), Ok(("edge".into(), 1)));
-        assert_eq!(parse("[::1]:99"), Ok(("::1".into(), 99)));
-        assert_eq!(parse("::1"), Ok(("::1".into(), 8883)));
-        assert!(parse(":1").is_err() && parse("edge:x").is_err() && parse("https://edge").is_err());
     }
 }

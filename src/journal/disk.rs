@@ -1,16 +1,14 @@
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
+use super::file_system::OsFileSystem;
+use super::files::{FILE, finish_set_aside, has_log_alone};
 use super::row::{PROVISIONAL, Row};
 use super::spare::Spare;
 use super::thinning::{coarsen, coarseness};
 
-const FILE: &str = "journal.db";
-/// What SQLite keeps beside the file; the file itself comes last.
-const COMPANIONS: [&str; 3] = ["-wal", "-shm", ""];
 /// "CTR1".
 const APPLICATION_ID: i64 = 0x4354_5231;
 const VERSION: i64 = 1;
@@ -61,14 +59,14 @@ struct Sweep {
 #[derive(Debug)]
 pub(super) enum OpenError {
     /// The disk does not take one now.
-    Disk(rusqlite::Error),
+    Disk(String),
     /// The file is not a journal, damaged, or of a newer version.
     Unusable(String),
 }
 
 impl From<rusqlite::Error> for OpenError {
     fn from(error: rusqlite::Error) -> Self {
-        if is_damage(&error) { Self::Unusable(error.to_string()) } else { Self::Disk(error) }
+        if is_damage(&error) { Self::Unusable(error.to_string()) } else { Self::Disk(error.to_string()) }
     }
 }
 
@@ -101,6 +99,10 @@ impl Disk {
 
     /// The connection, the row of this boot, and how many readings there are.
     fn prepare(directory: &Path, boot: &str) -> Result<(Connection, i64, u64), OpenError> {
+        finish_set_aside(&OsFileSystem, directory).map_err(|error| OpenError::Disk(error.to_string()))?;
+        if has_log_alone(&OsFileSystem, directory) {
+            return Err(OpenError::Unusable("there is its log, but not the file".into()));
+        }
         let connection = Connection::open(directory.join(FILE))?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
@@ -139,29 +141,6 @@ impl Disk {
         let boot = connection.query_row("SELECT id FROM boot WHERE name = ?1", [boot], |row| row.get(0))?;
         let rows = connection.query_row("SELECT count(*) FROM reading", [], |row| row.get(0))?;
         Ok((connection, boot, rows))
-    }
-
-    /// Moves the file, and what belongs to it, to a name that no file has; gives that name.
-    pub(super) fn set_aside(directory: &Path) -> std::io::Result<PathBuf> {
-        let with = |path: &Path, suffix: &str| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            PathBuf::from(name)
-        };
-        let file = directory.join(FILE);
-        let aside = (1..10_000)
-            .map(|n| directory.join(format!("{FILE}.bad-{n}")))
-            .find(|path| COMPANIONS.iter().all(|suffix| !with(path, suffix).exists()))
-            .ok_or_else(|| std::io::Error::other("too many journals were set aside already"))?;
-        // The file goes last: SQLite deletes a WAL that it finds without its file.
-        for suffix in COMPANIONS {
-            match fs::rename(with(&file, suffix), with(&aside, suffix)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        fs::File::open(directory)?.sync_all()?;
-        Ok(aside)
     }
 
     /// Inserts `rows`, deletes `gone`, and notes that numbers up to `given` are not free any more, in one transaction;

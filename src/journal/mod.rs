@@ -68,6 +68,8 @@
 //! 2 MiB and the spare file 256 KiB.
 
 mod disk;
+mod file_system;
+mod files;
 mod inbox;
 pub mod inspect;
 mod leases;
@@ -91,6 +93,8 @@ use tokio::sync::{oneshot, watch};
 
 use crate::event::Events;
 use crate::reading::{Reading, Stamp};
+pub use file_system::{FileSystem, OsFileSystem};
+pub use files::{FILES, SET_ASIDE_FILES, set_aside, set_aside_on};
 use inbox::{Inbox, Refused};
 use worker::{Command, Worker};
 

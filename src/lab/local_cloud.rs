@@ -11,9 +11,10 @@ use tracker_emulator::pki::{CertificateAuthority, Validity};
 use tracker_emulator::{AttestationMechanism, Emulator, EmulatorBuilder, EnrollmentGroup, Hub, InitialTwin};
 
 use crate::config::{
-    ClockConfig, Config, ConnectionConfig, DeliveryMode, DpsConfig, IdentityConfig, SensorsConfig,
-    StateConfig, TelemetryConfig,
+    ClockConfig, Config, ConnectionConfig, DeliveryMode, DpsConfig, IdentityConfig, StateConfig,
+    TelemetryConfig,
 };
+use crate::instruments::SensorsConfig;
 
 /// Tags of every twin in the laboratory.
 pub const INITIAL_TWIN_TAGS: &str = r#"{"environment": "simulation", "location": "in transit"}"#;

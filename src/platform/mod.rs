@@ -6,3 +6,4 @@ pub mod heartbeat;
 pub mod network;
 pub mod notify;
 pub mod state_file;
+pub mod user_agent;

@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tracker_sensors::gps::GpsState;
 
+use crate::instruments::health::SensorHealth;
 use crate::journal::Journal;
 use crate::platform::clock::{Clock, rfc3339};
-use crate::sensing::sampler::SensorHealth;
 
 /// Where the parts can be seen.
 #[derive(Clone)]
@@ -21,8 +21,8 @@ pub struct Status {
     pub connection: watch::Receiver<Connection>,
     /// Name and health of every sensor.
     pub sensors: Vec<(&'static str, SensorHealth)>,
-    /// The receiver's view, where there is one.
-    pub gps: Option<watch::Receiver<GpsState>>,
+    /// Where the container is, as far as an instrument knows.
+    pub position: Option<watch::Receiver<GpsState>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -56,7 +56,7 @@ impl Status {
     /// The answer to the direct method `getStatus`.
     pub fn to_value(&self) -> Value {
         let connection = self.connection.borrow().clone();
-        let fix = self.gps.as_ref().and_then(|gps| gps.borrow().fix.clone());
+        let fix = self.position.as_ref().and_then(|position| position.borrow().fix.clone());
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "time": self.clock.utc().map(rfc3339),

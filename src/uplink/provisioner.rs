@@ -11,6 +11,7 @@ use crate::link::timing::Timing;
 use crate::link::tls::Tls;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent, LinkOptions};
 use crate::platform::heartbeat::Heartbeat;
+use crate::platform::user_agent::user_agent;
 
 /// The MQTT user name at DPS.
 pub fn username(id_scope: &str, registration_id: &RegistrationId) -> String {
@@ -18,7 +19,7 @@ pub fn username(id_scope: &str, registration_id: &RegistrationId) -> String {
         id_scope: id_scope.into(),
         registration_id: registration_id.to_string(),
         api_version: dps::API_VERSION.into(),
-        client_version: Some(crate::user_agent()),
+        client_version: Some(user_agent()),
     }
     .to_string()
 }

@@ -20,7 +20,7 @@ fn look(context: &Context) -> Finding {
     if let Some(word) = context.agents_word("bme280") {
         return agents_word(word);
     }
-    let Some(mut sensor) = crate::cli::run::environment_sensor(config) else {
+    let Some(mut sensor) = config.sensor() else {
         return Finding::skip("there is no I2C on this system");
     };
     let environment = match sensor.measure(Duration::ZERO) {

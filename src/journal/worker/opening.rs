@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::Worker;
 use crate::event::Event;
 use crate::journal::disk::{Disk, OpenError};
+use crate::journal::files::set_aside;
 use crate::journal::memory::CAPACITY;
 use crate::journal::row::PROVISIONAL;
 use crate::journal::{JournalHealth, JournalOptions};
@@ -16,18 +17,16 @@ impl Worker {
         let mut aside = None;
         let disk = Disk::open(directory, boot).or_else(|error| match error {
             OpenError::Unusable(why) => {
-                let path = Disk::set_aside(directory)
+                let path = set_aside(directory, "bad")
                     .map_err(|error| format!("{why}, and can't be set aside: {error}"))?;
-                aside = Some(format!(
-                    "the journal could not be used ({why}); it is set aside as {}",
-                    path.display()
-                ));
+                aside = path.map(|path| {
+                    format!("the journal could not be used ({why}); it is set aside as {}", path.display())
+                });
                 Disk::open(directory, boot).map_err(|error| match error {
-                    OpenError::Disk(error) => error.to_string(),
-                    OpenError::Unusable(why) => why,
+                    OpenError::Disk(why) | OpenError::Unusable(why) => why,
                 })
             }
-            OpenError::Disk(error) => Err(error.to_string()),
+            OpenError::Disk(why) => Err(why),
         });
         if let Some(what) = aside {
             self.report_set_aside(what);

@@ -17,6 +17,7 @@ use tracker_protocol::hub::{
 
 use crate::event::Event;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent};
+use crate::platform::user_agent::user_agent;
 use crate::status::Status;
 use crate::uplink::methods;
 use outbox::Outbox;
@@ -39,7 +40,7 @@ pub fn username(hub: &str, device_id: &str) -> String {
         device_id: device_id.into(),
         module_id: None,
         api_version: Some(hub::API_VERSION.into()),
-        client_type: Some(crate::user_agent()),
+        client_type: Some(user_agent()),
         model_id: Some(MODEL_ID.into()),
     }
     .to_string()

@@ -1,0 +1,49 @@
+//! Where a connection goes: `host`, `host:port` or `[v6]:port`.
+
+/// A host and a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Name or address; also the name that the server's certificate must carry.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl Endpoint {
+    /// Reads `host`, `host:port` or `[v6]:port`.
+    pub fn parse(text: &str, default_port: u16) -> Result<Self, String> {
+        let bad = |why: &str| format!("{text:?} is not host or host:port: {why}");
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
+            _ => (text, None),
+        };
+        let port = match port {
+            Some(port) => port
+                .parse()
+                .ok()
+                .filter(|port| *port != 0)
+                .ok_or_else(|| bad("the port is no number from 1 to 65535"))?,
+            None => default_port,
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        if host.is_empty() || host.contains(['/', ' ']) {
+            return Err(bad("the host is missing or has characters that no name has"));
+        }
+        Ok(Self { host: host.into(), port })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints() {
+        let parse = |text: &str| Endpoint::parse(text, 8883).map(|e| (e.host, e.port));
+        assert_eq!(parse("edge"), Ok(("edge".into(), 8883)));
+        assert_eq!(parse("edge:1"), Ok(("edge".into(), 1)));
+        assert_eq!(parse("[::1]:99"), Ok(("::1".into(), 99)));
+        assert_eq!(parse("::1"), Ok(("::1".into(), 8883)));
+        assert!(parse(":1").is_err() && parse("edge:x").is_err() && parse("https://edge").is_err());
+    }
+}

@@ -1,0 +1,34 @@
+//! Why a configuration can't be used.
+
+use std::path::PathBuf;
+
+/// Why a configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("can't read the configuration {path}: {source}; name it with --config")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not TOML, a key is unknown or of the wrong kind.
+    #[error("the configuration {path} can't be used: {source}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A value is outside its range.
+    #[error("the configuration {path} can't be used: {key}: {why}")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// `table.key`.
+        key: &'static str,
+        /// What is wrong and what would be right.
+        why: String,
+    },
+}

@@ -1,0 +1,72 @@
+//! What the journal asks of the file system, behind a trait, so that tests can let it fail.
+//!
+//! SQLite reads and writes its files by itself: through the VFS that [`FileSystem::vfs`] names.
+
+use std::fmt::Debug;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Files of one directory. All paths are those of the operating system.
+pub trait FileSystem: Debug + Send + Sync {
+    /// Bytes of a file; an error of the kind `NotFound` when there is none.
+    fn length(&self, path: &Path) -> io::Result<u64>;
+
+    /// The content of a small file.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Makes a file that does not exist yet. Its content is durable when this returns, its name is not.
+    fn create(&self, path: &Path, content: &[u8]) -> io::Result<()>;
+
+    /// Gives a file another name, in the place of what has that name.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file; an error of the kind `NotFound` when there is none.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the names in a directory durable.
+    fn sync_directory(&self, path: &Path) -> io::Result<()>;
+
+    /// The name of the VFS by which SQLite works in the same directory; `None` for SQLite's own.
+    fn vfs(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// Whether there is such a file. One that can't be looked at may be there.
+pub(super) fn exists(files: &dyn FileSystem, path: &Path) -> bool {
+    !matches!(files.length(path), Err(error) if error.kind() == io::ErrorKind::NotFound)
+}
+
+/// The operating system's own.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsFileSystem;
+
+impl FileSystem for OsFileSystem {
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        fs::metadata(path).map(|metadata| metadata.len())
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(path)
+    }
+
+    fn create(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        file.write_all(content)?;
+        // Only what has been written out is sure to have its room.
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+}
