@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use super::file_system::FileSystem;
@@ -286,6 +287,11 @@ impl Disk {
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
 
+    /// Closes the file and leaves its log as it is: of a damaged file both are kept to be looked at.
+    pub(super) fn abandon(self) {
+        keep_log(&self.connection, true);
+    }
+
     /// Takes the room of the spare file back, where there is room.
     pub(super) fn reserve_spare(&self) {
         self.spare.reserve();
@@ -312,8 +318,16 @@ fn connect(directory: &Path, vfs: Option<&str>, boot: &str) -> Result<(Connectio
         Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs),
         None => Connection::open_with_flags(path, flags),
     }?;
+    keep_log(&connection, true);
     let (boot, rows) = prepare(&connection, boot)?;
+    keep_log(&connection, false);
     Ok((connection, boot, rows))
+}
+
+/// Whether the log outlives the connection. SQLite would otherwise delete it, also when it could make nothing of the file.
+fn keep_log(connection: &Connection, keep: bool) {
+    // It is known to every SQLite of the last years, and there is nothing else that could be done.
+    let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep);
 }
 
 fn prepare_insert(connection: &Connection) -> rusqlite::Result<rusqlite::CachedStatement<'_>> {

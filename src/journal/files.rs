@@ -50,7 +50,13 @@ pub fn set_aside_on(files: &dyn FileSystem, directory: &Path, label: &str) -> io
         .find(|path| ["", LOG, ROLLBACK, INDEX].iter().all(|suffix| !exists(files, &with(path, suffix))))
         .ok_or_else(|| io::Error::other("too many journals were set aside already"))?;
     take_note(files, directory, &aside)?;
-    move_all(files, directory, &aside)?;
+    if let Err(error) = move_all(files, directory, &aside) {
+        // Where nothing could be moved, nothing is left to be done: the journal is still what it was.
+        if !exists(files, &with(&aside, LOG)) && !exists(files, &aside) {
+            let _ = files.remove(&directory.join(NOTE));
+        }
+        return Err(error);
+    }
     Ok(Some(aside))
 }
 
@@ -107,7 +113,10 @@ fn move_all(files: &dyn FileSystem, directory: &Path, aside: &Path) -> io::Resul
     let file = directory.join(FILE);
     for suffix in [LOG, ROLLBACK, "", INDEX] {
         let (from, to) = (with(&file, suffix), with(aside, suffix));
-        if exists(files, &from) && !exists(files, &to) {
+        if suffix == LOG && files.length(&from).is_ok_and(|bytes| bytes == 0) {
+            // Whoever has looked at the file leaves such a log, which is none.
+            files.remove(&from)?;
+        } else if exists(files, &from) && !exists(files, &to) {
             files.rename(&from, &to)?;
             files.sync_directory(directory)?;
         }

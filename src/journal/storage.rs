@@ -103,7 +103,9 @@ impl Storage {
 
     fn open_or_begin_anew(&self) -> Result<Disk, String> {
         let directory = &self.options.directory;
-        if let Some(path) = finish_set_aside(&*self.files, directory).map_err(|error| error.to_string())? {
+        let finished = finish_set_aside(&*self.files, directory)
+            .map_err(|error| format!("setting it aside can't be finished: {error}"))?;
+        if let Some(path) = finished {
             let path = path.display();
             self.events.emit(Event::Trouble(format!(
                 "setting the journal aside as {path} had been interrupted; it is done now"
@@ -138,7 +140,9 @@ impl Storage {
     fn fail(&mut self, error: &rusqlite::Error, now: Instant) {
         if is_damage(error) {
             // Opened again at the next commit, it is found damaged and set aside.
-            self.disk = None;
+            if let Some(disk) = self.disk.take() {
+                disk.abandon();
+            }
             self.failed = None;
         } else {
             self.failed = Some(now);
