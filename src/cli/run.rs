@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::time::Instant;
-use tracker_sensors::bme280::{Address, EnvironmentSensor, Settings};
-use tracker_sensors::gps::{PlausibilitySettings, Receiver, ReceiverSettings, SerialSource};
 
+use super::config_argument::ConfigArgument;
+use super::instruments::{environment_sensor, gps_receiver};
+use super::terminal::log;
 use super::terminal::signals::{Signal, Signals};
-use crate::config::{Bme280Config, Config, GpsConfig};
+use crate::config::Config;
 use crate::event::recent::Recent;
 use crate::event::{Event, Events};
 use crate::identity::{Chain, Identity, IdentityError};
 use crate::link::timing::{ABANDON_WITHIN, Timing};
 use crate::link::tls;
-use crate::platform::clock::{Clock, SystemClock, build_date};
+use crate::platform::clock::{Clock, SystemClock};
 use crate::platform::heartbeat::Vitals;
 use crate::platform::notify::Notify;
 use crate::status::file::StatusFile;
@@ -27,13 +27,22 @@ use crate::uplink::assignment::AssignmentFile;
 /// A fleet that is powered at the same moment is spread over this time.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 
-pub(super) fn run(path: &Path, level: tracing::Level) -> anyhow::Result<()> {
-    super::terminal::log::start(level);
-    let config = Config::load(path)?;
+#[derive(Debug, clap::Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// How much the log tells: error, warn, info, debug or trace.
+    #[arg(long = "log", value_name = "LEVEL", default_value = "info")]
+    level: tracing::Level,
+}
+
+pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
+    log::start(args.level);
+    let config = args.config.load()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.clock.trust_system));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("no async runtime")?;
-    let result = runtime.block_on(serve(path, config, clock));
+    let result = runtime.block_on(serve(&args.config.path, config, clock));
     // A name that is being looked up, or a bus that hangs, must not hold up the end.
     runtime.shutdown_timeout(ABANDON_WITHIN);
     result
@@ -102,7 +111,7 @@ async fn next_order(
             Err(error) => {
                 let what = format!(
                     "the configuration in force stays, the new one can't be used: {}",
-                    super::told(&error)
+                    log::told(&error)
                 );
                 events.emit(Event::Trouble(what));
                 notify.ready();
@@ -163,37 +172,4 @@ fn check_identity(config: &Config, clock: &dyn Clock) -> anyhow::Result<String> 
         }
         (Err(error), None) => Err(error.into()),
     }
-}
-
-pub(super) fn environment_sensor(config: &Bme280Config) -> Option<EnvironmentSensor> {
-    if !config.enabled {
-        return None;
-    }
-    let address = match config.address {
-        Some(0x77) => Address::Secondary,
-        Some(_) => Address::Primary,
-        None => Address::Auto,
-    };
-    let settings = Settings { address, ..Settings::default() };
-    #[cfg(target_os = "linux")]
-    {
-        use tracker_sensors::bme280::{LinuxDelay, LinuxI2c};
-        Some(EnvironmentSensor::new(LinuxI2c::new(&config.bus), LinuxDelay, settings))
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        tracing::warn!(
-            "no I2C on this system, {settings:?} is of no use: temperature, pressure and humidity are absent"
-        );
-        None
-    }
-}
-
-fn gps_receiver(config: &GpsConfig) -> Option<Receiver> {
-    if !config.enabled {
-        return None;
-    }
-    let plausibility = PlausibilitySettings { build_date: Some(build_date().date_naive()), time_scale: 1.0 };
-    let settings = ReceiverSettings::new(plausibility, Instant::now());
-    Some(Receiver::new(SerialSource::new(&config.port, config.baud), settings))
 }

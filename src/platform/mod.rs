@@ -7,5 +7,6 @@ pub mod network;
 pub mod notify;
 pub mod state_directory;
 pub mod state_file;
+pub mod stdout;
 pub mod timestamp;
 pub mod watched_file;
