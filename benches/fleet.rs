@@ -20,9 +20,8 @@ use std::time::{Duration, Instant};
 use container_tracker::config::{Config, Endpoint};
 use container_tracker::identity::Identity;
 use container_tracker::lab::{Cloud, device_config};
-use container_tracker::link::stage::Tls;
 use container_tracker::link::timing::Timing;
-use container_tracker::link::tls;
+use container_tracker::link::tls::{self, Tls};
 use container_tracker::link::{Link, LinkEvent, LinkOptions};
 use container_tracker::platform::clock::SystemClock;
 use container_tracker::uplink::provisioner;
@@ -318,7 +317,7 @@ impl Device {
     }
 
     /// From the first byte to the acknowledgement of the first reading.
-    async fn provision(&self) -> Link {
+    async fn provision(&self) -> Link<()> {
         let id = &self.identity.registration_id;
         let username = provisioner::username(&self.config.dps.id_scope, id);
         let mut link = Link::connect(&self.link_options(&id.to_string(), username)).await.unwrap();
@@ -329,7 +328,7 @@ impl Device {
         let mut link = Link::connect(&hub).await.unwrap();
         let filters = [TWIN_RESPONSE_FILTER, TWIN_DESIRED_FILTER, METHOD_FILTER];
         link.subscribe(filters.map(str::to_owned)).unwrap();
-        link.publish(reading(&assigned.device_id), Some(0)).unwrap();
+        link.publish(reading(&assigned.device_id), Some(())).unwrap();
         let (mut twin, mut acknowledged) = (false, false);
         while !(twin && acknowledged) {
             match link.next().await.unwrap() {
@@ -350,7 +349,7 @@ impl Device {
 }
 
 /// Registers as the agent does; without `patience` it does not wait before polls, where nobody works.
-async fn register(link: &mut Link, id: RegistrationId, patience: bool) -> Assignment {
+async fn register(link: &mut Link<()>, id: RegistrationId, patience: bool) -> Assignment {
     link.subscribe([RESPONSE_FILTER.to_owned()]).unwrap();
     let mut registration = Registration::new(id, None);
     let mut now = Duration::ZERO;
@@ -437,12 +436,12 @@ async fn telemetry_rate() {
         let acknowledged = acknowledged.clone();
         publishers.spawn(async move {
             for _ in 0..WINDOW {
-                link.publish(reading(&id), Some(1)).unwrap();
+                link.publish(reading(&id), Some(())).unwrap();
             }
             loop {
                 if let LinkEvent::Acknowledged(_) = link.next().await.unwrap() {
                     acknowledged.fetch_add(1, Ordering::Relaxed);
-                    link.publish(reading(&id), Some(1)).unwrap();
+                    link.publish(reading(&id), Some(())).unwrap();
                 }
             }
         });
@@ -489,7 +488,7 @@ async fn memory() {
     emulator.wait().unwrap();
 }
 
-async fn futures(devices: Vec<Device>) -> Vec<(Device, Link)> {
+async fn futures(devices: Vec<Device>) -> Vec<(Device, Link<()>)> {
     let mut tasks = JoinSet::new();
     for device in devices {
         tasks.spawn(async move {

@@ -172,8 +172,7 @@ async fn drain() {
         let (stop, stopped) = oneshot::channel();
         let tracker = Tracker {
             config,
-            environment: None,
-            gps: None,
+            instruments: Vec::new(),
             clock: Arc::new(SystemClock::new(true)),
             events: Events::to("bench", listener),
             first_wait: Duration::ZERO,

@@ -44,6 +44,8 @@ mod linux {
 
     use container_tracker::config::Config;
     use container_tracker::event::Events;
+    use container_tracker::instruments::bme280::Bme280;
+    use container_tracker::instruments::gps::Gps;
     use container_tracker::lab::Cloud;
     use container_tracker::link::timing::Timing;
     use container_tracker::platform::clock::SystemClock;
@@ -195,8 +197,10 @@ mod linux {
             let settings = ReceiverSettings::new(plausibility, Instant::now());
             let tracker = Tracker {
                 config,
-                environment: Some(EnvironmentSensor::new(chip, delay, Settings::default())),
-                gps: Some(Receiver::new(SerialSource::new(port, 9600), settings)),
+                instruments: vec![
+                    Box::new(Bme280::new(EnvironmentSensor::new(chip, delay, Settings::default()))),
+                    Box::new(Gps::new(Receiver::new(SerialSource::new(port, 9600), settings))),
+                ],
                 clock: Arc::new(SystemClock::new(true)),
                 events: Events::log("steady"),
                 first_wait: Duration::ZERO,

@@ -10,43 +10,35 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 use tracker_protocol::hub::TwinClient;
-use tracker_sensors::bme280::EnvironmentSensor;
-use tracker_sensors::gps::{GpsState, GpsTime, Receiver};
 
 use crate::config::Config;
 use crate::event::{Event, Events};
+use crate::instruments::health::SensorHealth;
+use crate::instruments::instrument::{Instrument, Start};
+use crate::instruments::sampler::LONGEST_MEASUREMENT;
 use crate::journal::{Journal, JournalOptions, JournalStats};
 use crate::link::timing::Timing;
 use crate::platform::clock::Clock;
 use crate::platform::state_directory::{Lock, LockError, StateDirectory};
-use crate::sensing::recorder::Recorder;
-use crate::sensing::sampler::{LONGEST_MEASUREMENT, Sampler, SensorHealth};
-use crate::settings::Defaults;
-use crate::settings::in_force::Desired;
+use crate::recorder::Recorder;
+use crate::settings::{Defaults, InForce};
 use crate::status::{Connection, State, Status};
 use crate::supervision::Supervision;
 use crate::uplink::Uplink;
 use crate::uplink::assignment::AssignmentFile;
-use crate::uplink::session::Kept;
+use crate::uplink::session::Device;
 
 /// Names of the essential tasks, as the log has them.
 pub const RECORDER: &str = "the recorder";
 /// See [`RECORDER`].
-pub const GPS_READER: &str = "the GPS reader";
-/// See [`RECORDER`].
 pub const UPLINK: &str = "the uplink";
-
-/// The reader of a lost port rests so long between attempts to open it.
-const GPS_STEP: Duration = Duration::from_secs(30);
 
 /// A tracker that has not started yet.
 pub struct Tracker {
     /// Its configuration.
     pub config: Config,
-    /// Temperature, pressure, humidity, where there is such a sensor.
-    pub environment: Option<EnvironmentSensor>,
-    /// Position, where there is a receiver.
-    pub gps: Option<Receiver>,
+    /// What it measures with.
+    pub instruments: Vec<Box<dyn Instrument>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Where events go.
@@ -70,7 +62,7 @@ impl Tracker {
         shutdown: impl Future<Output = ()>,
         supervision: Supervision,
     ) -> anyhow::Result<JournalStats> {
-        let Self { config, environment, gps, clock, events, first_wait, timing } = self;
+        let Self { config, mut instruments, clock, events, first_wait, timing } = self;
         let directory = config.state.directory.clone();
         std::fs::create_dir_all(&directory).with_context(|| {
             format!("can't make the state directory {} (state.directory)", directory.display())
@@ -84,7 +76,7 @@ impl Tracker {
         };
         let journal =
             Arc::new(Journal::open(options, events.clone()).context("the journal can't be started")?);
-        let (desired, loaded) = Desired::load(
+        let (settings, loaded) = InForce::load(
             &directory,
             Defaults { interval: config.telemetry.interval(), delivery: config.delivery },
         );
@@ -105,31 +97,21 @@ impl Tracker {
 
         let vitals = supervision.vitals.clone();
         let mut tasks = JoinSet::new();
-        let mut sensors = Vec::new();
-        let sampler = environment
-            .map(|sensor| Sampler::new(sensor, clock.clone()))
-            .transpose()
-            .context("the sensor's thread can't be started")?;
-        if let Some(sampler) = &sampler {
-            sensors.push(("bme280", sampler.health()));
+        let mut start = Start { clock: clock.clone(), vitals: &vitals, tasks: &mut tasks };
+        for instrument in &mut instruments {
+            instrument
+                .start(&mut start)
+                .with_context(|| format!("the instrument {} can't be started", instrument.name()))?;
         }
-        let (gps_state, look) = (gps.as_ref().map(Receiver::state), gps.as_ref().map(Receiver::look));
-        if let Some(receiver) = gps {
-            tasks.spawn(follow_gps(receiver.state(), receiver.started(), clock.clone()));
-            sensors.push(("gps", SensorHealth::of(receiver.health())));
-            let heart = vitals.watch(GPS_READER, GPS_STEP);
-            tasks.spawn(async move {
-                let never = heart.follow(receiver.run()).await;
-                match never {}
-            });
-        }
+        let sensors: Vec<_> =
+            instruments.iter().map(|instrument| (instrument.name(), instrument.health())).collect();
+        let position = instruments.iter().find_map(|instrument| instrument.position());
         for (name, health) in &sensors {
             tasks.spawn(tell_health(name, health.clone(), events.clone()));
         }
         let recorder = Recorder {
-            sampler,
-            gps: gps_state.clone().zip(look),
-            interval: desired.interval(),
+            instruments,
+            interval: settings.interval(),
             journal: journal.clone(),
             clock: clock.clone(),
             alerts: config.telemetry.alerts.clone(),
@@ -139,18 +121,20 @@ impl Tracker {
 
         let state = if assignment.is_some() { State::Connecting } else { State::Registering };
         let connection = watch::Sender::new(Connection { state, hub: None, taken_over: false });
-        let status = Status {
-            journal: journal.clone(),
-            connection: connection.subscribe(),
-            sensors,
-            gps: gps_state,
-            clock,
-        };
+        let status =
+            Status { journal: journal.clone(), connection: connection.subscribe(), sensors, position, clock };
         let twin = TwinClient::new();
         tasks.spawn(supervision.run(status.clone(), events.clone(), config.identity.certificate.clone()));
         let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
-        let kept =
-            Kept { journal: journal.clone(), twin, desired, status, events: events.clone(), started, heart };
+        let kept = Device {
+            journal: journal.clone(),
+            twin,
+            settings,
+            status,
+            events: events.clone(),
+            started,
+            heart,
+        };
         let first_wait = first_wait.mul_f64(rand::random());
         let stop_within = timing.stop_within;
         let uplink = Uplink::new(config, timing, kept, connection, stored, assignment, first_wait);
@@ -198,25 +182,6 @@ fn task_ended(result: Result<(), JoinError>) -> anyhow::Error {
     match result {
         Ok(()) => anyhow::anyhow!("a task that should never end has ended"),
         Err(error) => anyhow::Error::new(error).context("a task ended unexpectedly"),
-    }
-}
-
-/// Lets the clock learn the time from the receiver.
-async fn follow_gps(mut gps: watch::Receiver<GpsState>, zero: Instant, clock: Arc<dyn Clock>) {
-    let mut last = None;
-    loop {
-        if gps.changed().await.is_err() {
-            // The receiver's task has ended, and says so itself.
-            return std::future::pending().await;
-        }
-        let time = gps.borrow_and_update().time;
-        if let Some(GpsTime { utc, at }) = time
-            && time != last
-        {
-            let age = zero.elapsed().saturating_sub(at);
-            clock.learn(utc, clock.monotonic().saturating_sub(age));
-            last = time;
-        }
     }
 }
 

@@ -4,21 +4,31 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use container_tracker::config::DeliveryMode;
-use container_tracker::config::{Alerts, Config};
+use container_tracker::config::{Alerts, Config, DeliveryMode};
+use container_tracker::instruments::fields::Fields;
+use container_tracker::instruments::instrument::Start;
+use container_tracker::instruments::simulation::Simulation;
+use container_tracker::instruments::{self, bme280, gps};
 use container_tracker::journal::{Entry, Lease};
+use container_tracker::platform::clock::{Clock, SystemClock, system_time};
+use container_tracker::platform::heartbeat::Vitals;
 use container_tracker::reading::{Reading, Stamp};
-use container_tracker::settings::{Defaults, Settings};
+use container_tracker::settings::{self, Defaults, Settings};
 use container_tracker::status::report::{SensorState, StatusReport};
 use container_tracker::uplink::delivery;
 use container_tracker::uplink::session::MODEL_ID;
 use serde_json::Value;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracker_protocol::PropertyBag;
 use tracker_protocol::hub::DeviceTopic;
 use tracker_sensors::bme280::Environment;
 use tracker_sensors::gps::{Fix, Position};
+use tracker_sensors::health::State;
+use tracker_sensors::simulated::{SimulatedClock, SimulatedContainer, Voyage};
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -87,6 +97,37 @@ fn names(contents: &Value, kind: &str, property: &str, wanted: Option<bool>) -> 
         .collect()
 }
 
+/// What all instruments of a simulated container say once each of them is well.
+#[tokio::main(flavor = "current_thread")]
+async fn read_once() -> Fields {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(true));
+    let voyage_clock = SimulatedClock::new(system_time(), 1.0);
+    let voyage = Voyage::named("woerden-tokyo-gouda-cape", system_time(), 1).expect("there is such a voyage");
+    let container = SimulatedContainer::new(voyage, voyage_clock, 1);
+    let simulation = Simulation { container, clock: voyage_clock, replay: None };
+    let mut instruments = instruments::simulated(&simulation).expect("they can be simulated");
+    let (vitals, mut tasks) = (Vitals::default(), JoinSet::new());
+    for instrument in &mut instruments {
+        let mut start = Start { clock: clock.clone(), vitals: &vitals, tasks: &mut tasks };
+        instrument.start(&mut start).expect("it starts");
+    }
+    for _ in 0..600 {
+        for instrument in &mut instruments {
+            if let Some(measuring) = instrument.measure(Instant::now()) {
+                measuring.await;
+            }
+            instrument.look();
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if instruments.iter().all(|instrument| instrument.health().current().state == State::Ok) {
+            let mut fields = Fields::default();
+            instruments.iter_mut().for_each(|instrument| instrument.read(&mut fields));
+            return fields;
+        }
+    }
+    panic!("an instrument is not well after a minute");
+}
+
 /// Everything that the sensors can say at once.
 fn fullest_reading() -> Reading {
     let environment = Environment {
@@ -112,7 +153,10 @@ fn fullest_reading() -> Reading {
     };
     let bounds = Alerts { temperature_high: Some(8.0), ..Alerts::default() };
     let stamp = Stamp { utc: None, monotonic: Duration::ZERO };
-    Reading::new(stamp, Some(&environment), Some(&fix), true, &bounds)
+    let mut fields = read_once();
+    bme280::tell(&environment, &mut fields);
+    gps::tell(&fix, &mut fields);
+    Reading::new(stamp, fields, &bounds)
 }
 
 /// The message with one reading that was taken at `time`: body and properties.
@@ -247,10 +291,9 @@ fn the_model_is_the_one_that_the_agent_announces() {
     let model = json("config/tracker-model.json");
     assert_eq!((&model["@id"], &model["@type"]), (&MODEL_ID.into(), &"Interface".into()));
     assert_eq!(model["@context"], "dtmi:dtdl:context;2");
-    assert_eq!(
-        names(&model, "Property", "writable", Some(true)),
-        table("README.md", "### Desired properties")
-    );
+    let desired: BTreeSet<String> = settings::names().map(str::to_owned).collect();
+    assert_eq!(names(&model, "Property", "writable", Some(true)), desired);
+    assert_eq!(table("README.md", "### Desired properties"), desired);
     assert_eq!(
         names(&model, "Property", "writable", Some(false)),
         table("README.md", "### Reported properties")
@@ -264,7 +307,7 @@ fn the_initial_twin_is_one_that_the_agent_applies() {
     assert_eq!(members(&twin["tags"]), set(&["environment", "location"]));
     let desired = twin["properties"]["desired"].as_object().expect("desired properties");
     let defaults = Defaults { interval: Duration::from_secs(1), delivery: DeliveryMode::default() };
-    let answers = Settings::default().apply(desired, 1, defaults);
+    let answers = Settings::default().apply(desired, 1, &defaults);
     for answer in answers {
         assert!((answer.acknowledgement.code as u16) < 300, "{answer:?}");
     }

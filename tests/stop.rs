@@ -42,8 +42,7 @@ async fn neither_a_stuck_disk_nor_a_black_hole_in_the_network_holds_up_the_end()
     let (stop, stopped) = oneshot::channel();
     let tracker = Tracker {
         config,
-        environment: None,
-        gps: None,
+        instruments: Vec::new(),
         clock: Arc::new(SystemClock::new(true)),
         events: Events::to("test", Arc::new(stuck_disk)),
         first_wait: Duration::ZERO,

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use container_tracker::config::Config;
 use container_tracker::event::Events;
+use container_tracker::instruments::gps::{GPS_READER, Gps};
 use container_tracker::link::timing::Timing;
 use container_tracker::platform::clock::SystemClock;
 use container_tracker::platform::heartbeat::{Pace, Vitals};
 use container_tracker::platform::notify::Notify;
 use container_tracker::supervision::Supervision;
-use container_tracker::tracker::{GPS_READER, RECORDER, Tracker, UPLINK};
+use container_tracker::tracker::{RECORDER, Tracker, UPLINK};
 use support::service::{Installation, Manager, PATIENCE};
 use tokio::io::DuplexStream;
 use tracker_sensors::gps::{ByteSource, Opening, PlausibilitySettings, Receiver, ReceiverSettings};
@@ -53,8 +54,7 @@ fn hang(task: &'static str) {
         let short = Duration::from_millis(500);
         let tracker = Tracker {
             config,
-            environment: None,
-            gps: Some(Receiver::new(Silent(None), settings)),
+            instruments: vec![Box::new(Gps::new(Receiver::new(Silent(None), settings)))],
             clock: Arc::new(SystemClock::new(true)),
             events: Events::to("test", Arc::new(move |event| heard.lock().unwrap().push(event.to_string()))),
             first_wait: Duration::ZERO,

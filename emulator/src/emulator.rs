@@ -1,24 +1,24 @@
 //! The running emulator.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
-
-use thiserror::Error;
+use std::{net::SocketAddr, sync::Arc};
 
 use crate::{
-    access::ConnectionString,
-    clock::Clock,
-    door::Listening,
-    dps::{Dps, DpsError, DpsParts, KeptDps},
+    clock::{Clock, SystemClock},
+    dps::Dps,
     events::{Event, EventBus},
     faults::Faults,
+    front::accept,
     hub::Hub,
-    lock::Changes,
-    options::{EmulatorBuilder, EmulatorOptions},
+    net::{
+        door::Listening,
+        tls::{ServerIdentity, server_config, service_config},
+    },
+    options::EmulatorOptions,
     rest,
-    server::accept,
-    state::{Keeper, StateDirectory, StateError, write_whole},
+    security::access::ConnectionString,
+    services::{Services, StartError},
+    state::{Keeper, StateDirectory, write_whole},
     subscription::Subscription,
-    tls::{ServerIdentity, ServerIdentityError, server_config, service_config},
 };
 
 /// The file that a device is to trust, in the directory given by the options.
@@ -37,100 +37,23 @@ pub struct Emulator {
     faults: Faults,
 }
 
-/// The emulator did not start.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// The port is taken, or not allowed.
-    #[error(
-        "cannot listen on {address}: {source}; is another emulator running? choose another port (0: any)"
-    )]
-    Listen {
-        /// Address and port wanted.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The ID scope would not fit into a user name.
-    #[error("\"{0}\" cannot be an ID scope: letters and digits, for example 0ne00000001")]
-    IdScope(String),
-    /// The server certificate could not be made.
-    #[error(transparent)]
-    Identity(#[from] ServerIdentityError),
-    /// TLS could not be set up.
-    #[error("TLS could not be set up: {0}")]
-    Tls(#[from] rustls::Error),
-    /// A hub's name is no name.
-    #[error(transparent)]
-    Hub(#[from] DpsError),
-    /// The state directory could not be used.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// The CA certificate could not be written.
-    #[error("cannot write the server CA certificate to {path}: {source}")]
-    WriteCa {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
 impl Emulator {
-    /// Prepares an emulator for tests and simulation: a free port on loopback, one hub `hub-1`, and a DPS that
-    /// assigns at once and asks for a second between polls.
-    pub fn builder() -> EmulatorBuilder {
-        EmulatorBuilder::new(EmulatorOptions { port: 0, service_port: Some(0), ..EmulatorOptions::default() })
-            .dps_timing(std::time::Duration::from_secs(1), std::time::Duration::ZERO)
-    }
-
     /// Starts an emulator with the options of a program, on the system's clock.
     pub async fn start(options: EmulatorOptions) -> Result<Self, StartError> {
-        EmulatorBuilder::new(options).start().await
+        Self::start_with(options, Arc::new(SystemClock)).await
     }
 
     pub(crate) async fn start_with(
         options: EmulatorOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
-        let id_scope = options.id_scope;
-        if id_scope.is_empty() || !id_scope.chars().all(|c| c.is_ascii_alphanumeric()) {
-            return Err(StartError::IdScope(id_scope));
-        }
-        let state = options.state_directory.map(StateDirectory::open).transpose()?;
+        let state = options.state_directory.clone().map(StateDirectory::open).transpose()?;
         let kept = state.as_ref().map(StateDirectory::load).transpose()?.unwrap_or_default();
-        let host_name = format!("{}.azure-devices-provisioning.net", options.dps_name).to_ascii_lowercase();
-        let mut names = options.extra_server_names;
-        names.push(host_name.clone());
-        let identity = Arc::new(ServerIdentity::new(kept.authority.as_ref(), names)?);
+        let Services { identity, dps, events, faults, changes } = Services::new(&options, clock, kept)?;
         if let Some(directory) = &options.ca_directory {
             let path = directory.join(CA_FILE);
             write_whole(&path, identity.ca_pem().as_bytes(), false)
                 .map_err(|source| StartError::WriteCa { path, source })?;
-        }
-        let events = EventBus::new(options.event_capacity.max(1), Arc::clone(&clock));
-        let faults = Faults::default();
-        let changes = Changes::default();
-        let dps = Dps::new(DpsParts {
-            id_scope,
-            retry_after: options.retry_after,
-            assigning_time: options.assigning_time,
-            clock,
-            events: events.clone(),
-            faults: faults.clone(),
-            identity: Arc::clone(&identity),
-            telemetry_capacity: options.telemetry_capacity.max(1),
-            changes: changes.clone(),
-            host_name,
-            kept: kept.dps.unwrap_or_else(KeptDps::new),
-        })?;
-        for (name, hub) in kept.hubs {
-            dps.restore_hub(&name, hub)?;
-        }
-        for hub in &options.hub_names {
-            // One that was kept is linked, or not any more, as it was.
-            if dps.hub(hub).is_none() {
-                dps.add_hub(hub)?;
-            }
         }
         let config = Arc::new(server_config(Arc::clone(&identity), options.tls)?);
         let address = SocketAddr::new(options.listen_address, options.port);

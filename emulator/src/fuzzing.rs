@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 
-use crate::{mqtt::decode, sas::SasToken};
+use crate::{mqtt::decode, security::sas::SasToken};
 
 /// As a connection before CONNECT has it.
 const PACKET_LIMIT: usize = 64 * 1024;

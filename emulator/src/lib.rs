@@ -4,7 +4,7 @@
 //!             one port, MQTT 3.1.1 over mutual TLS
 //!  device ──▶ TLS: client certificate passed on, not judged
 //!         ──▶ CONNECT: the user name says DPS or which hub
-//!               ├─ DPS session:  register ─▶ verdict on chain or token ─▶ hub, identity, record ◀── Dps ◀─┐
+//!               ├─ DPS session:  register ─▶ attestation by chain or token ─▶ hub, identity, record ◀── Dps ◀─┐
 //!               └─ hub session:  telemetry, twin, methods, messages ◀────── Registry ◀───────────── Hub ◀─┤
 //!             another port, REST over HTTPS                                                               │
 //!  service ─▶ host name or key says which service ─▶ shared access signature ─▶ the same calls ───────────┘
@@ -52,51 +52,80 @@
 //! Through `tracing`: target `tracker_emulator::events` (info) tells every event in a line,
 //! `tracker_emulator::wire` (trace) every MQTT packet in both directions, without bodies and passwords.
 
-mod access;
+// The rooms, from the ground up: a room takes names from those above it in this list, never from those below it.
+
+// The time, by which certificates are judged and records are stamped. Stands on nothing.
 mod clock;
-mod door;
-mod dps;
-mod emulator;
+// Opaque names that Azure makes up, and hexadecimal. Stands on nothing.
+mod id;
+// Locks that survive a panic elsewhere, and tell of changes. Stands on nothing.
+mod lock;
+// Entity tags, and the conditions made of them. Stands on nothing.
+mod etag;
+// Bounded streams of what happens. Stands on nothing.
+mod subscription;
+// A certificate authority for the lab. Stands on nothing.
+pub mod pki;
+// What happens, told to whoever listens. May touch the clock.
 mod events;
+// Misbehaviour on request. Says what is to go wrong; every other room plays its own part of it.
 mod faults;
+// By what devices and services prove who they are. Touches no socket and no service.
+mod security;
+// Sockets, TLS, and calls to the outside. Knows no service.
+mod net;
+// MQTT 3.1.1: packets, their bytes, one bounded connection. Knows no service.
+mod mqtt;
+// What the sessions of both MQTT services share. Knows neither of them.
+mod session;
+// An IoT hub. Knows nothing of the provisioning service.
+mod hub;
+// The Device Provisioning Service, which writes identities into hubs.
+mod dps;
+// The port of the devices: hands each to DPS or to its hub.
+mod front;
+// The port of the services: REST over HTTPS.
+mod rest;
+// What an emulator is started with: plain data.
+mod options;
+// What outlives a restart, in files.
+mod state;
+// The services before a port is opened.
+mod services;
+// The assembly: all of it, running.
+mod emulator;
+// The way in for tests: the options of an emulator, set call by call.
+mod builder;
+// The services driven by hand: time and packets in, packets out, without sockets; no part of the API.
+#[doc(hidden)]
+pub mod pair;
+// Ways in for fuzz targets; no part of the API.
 #[doc(hidden)]
 pub mod fuzzing;
-mod hub;
-mod id;
-mod keys;
-mod lock;
-mod mqtt;
-mod options;
-mod outgoing;
-pub mod pki;
-mod rest;
-mod sas;
-mod server;
-mod state;
-mod subscription;
-mod tls;
-mod x509;
 
-pub use access::ConnectionString;
+pub use builder::EmulatorBuilder;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use dps::{
     AllocationPolicy, AttestationMechanism, AttestationType, CaCertificate, CaReferences, Certificates,
-    CustomAllocationDefinition, DeviceCapabilities, Dps, DpsError, EnrollmentGroup, IfMatch,
-    IndividualEnrollment, InitialTwin, InitialTwinProperties, LinkedHub, ProvisioningStatus,
-    RegistrationState, RegistrationStatus, ReprovisionPolicy, Substatus, X509Attestation,
+    CustomAllocationDefinition, Dps, DpsError, EnrollmentGroup, IndividualEnrollment, LinkedHub,
+    ProvisioningStatus, RegistrationState, RegistrationStatus, ReprovisionPolicy, Substatus, X509Attestation,
     X509CertificateWithInfo, X509Certificates,
 };
-pub use emulator::{Emulator, StartError};
+pub use emulator::Emulator;
+pub use etag::IfMatch;
 pub use events::{DisconnectReason, Event, EventKind};
 pub use faults::{Fault, FaultId, FaultKind, Faults, FaultyService};
 pub use hub::{
-    Authentication, AuthenticationType, CloudToDeviceMessage, ConnectionState, Device, DeviceSettings,
-    DeviceStatus, DirectMethod, Hub, HubError, MethodResult, TelemetryCounters, TelemetryMessage, Twin,
-    TwinError, TwinPatch, TwinProperties, X509Thumbprint,
+    Authentication, AuthenticationType, CloudToDeviceMessage, ConnectionState, Device, DeviceCapabilities,
+    DeviceSettings, DeviceStatus, DirectMethod, Hub, HubError, InitialTwin, InitialTwinProperties,
+    MethodResult, TelemetryCounters, TelemetryMessage, Twin, TwinError, TwinPatch, TwinProperties,
+    X509Thumbprint,
 };
-pub use keys::SymmetricKey;
-pub use options::{EmulatorBuilder, EmulatorOptions};
+pub use net::tls::{ServerIdentityError, TlsVersions};
+pub use options::EmulatorOptions;
+pub use security::access::ConnectionString;
+pub use security::keys::SymmetricKey;
+pub use security::x509::{CertificateError, X509CertificateInfo};
+pub use services::StartError;
 pub use state::StateError;
 pub use subscription::{Subscription, SubscriptionError};
-pub use tls::{ServerIdentityError, TlsVersions};
-pub use x509::{CertificateError, X509CertificateInfo};

@@ -30,7 +30,7 @@ use crate::{
     dps::{Dps, KeptDps},
     hub::KeptHub,
     lock::Changes,
-    tls::{KeptAuthority, ServerIdentity},
+    net::tls::{KeptAuthority, ServerIdentity},
 };
 
 /// How long changes are gathered before they are written.

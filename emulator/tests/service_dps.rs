@@ -333,3 +333,65 @@ async fn faults_are_injected_listed_and_cleared() {
     assert_eq!(dps.call("DELETE", "/faults", &[], "").await.status, 204);
     assert_eq!(dps.get("/faults").await.body, json!([]));
 }
+
+/// The old certificate stands until the new one does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ca_certificate_that_is_replaced_is_never_missing() {
+    let lab = Lab::start().await;
+    let dps = Service::dps(&lab.emulator);
+    let certificates = || lab.emulator.dps().certificates();
+    let (done, missed) = (std::sync::atomic::AtomicBool::new(false), std::sync::atomic::AtomicU32::new(0));
+    let order = std::sync::atomic::Ordering::SeqCst;
+    let other =
+        tracker_emulator::pki::CertificateAuthority::root("other", tracker_emulator::pki::Validity::always());
+    let text = other.expect("a root").certificate_pem();
+    let body = json!({"properties": {"certificate": text, "isVerified": true}}).to_string();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !done.load(order) {
+                    missed.fetch_add(u32::from(certificates().get("lab-root").is_err()), order);
+                }
+            });
+        }
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(async {
+                for _ in 0..60 {
+                    let replaced =
+                        dps.call("PUT", "/certificates/lab-root", &[("If-Match", "*")], &body).await;
+                    assert_eq!(replaced.status, 200);
+                }
+            });
+        });
+        done.store(true, order);
+    });
+    assert_eq!(missed.load(order), 0, "times that the certificate was not there");
+    // What is no CA certificate replaces nothing, and a stale tag neither.
+    let leaf = lab.credentials("d1").chain_pem;
+    let end = leaf.find("-----END CERTIFICATE-----").expect("a leaf") + 25;
+    let bad = json!({"properties": {"certificate": leaf[..end]}}).to_string();
+    let refused = dps.call("PUT", "/certificates/lab-root", &[("If-Match", "*")], &bad).await;
+    assert_eq!((refused.status, &refused.body["errorCode"]), (400, &json!(400_004)));
+    let stale = dps.call("PUT", "/certificates/lab-root", &[("If-Match", "\"stale\"")], &body).await;
+    assert_eq!(stale.status, 412);
+    let unknown = dps.call("PUT", "/certificates/unknown", &[("If-Match", "*")], &body).await;
+    assert_eq!(unknown.status, 404);
+    assert!(certificates().get("lab-root").expect("it stands").is_verified);
+    lab.emulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_device_id_that_no_hub_takes_is_refused_with_its_enrollment() {
+    let lab = Lab::start().await;
+    let dps = Service::dps(&lab.emulator);
+    let path = "/enrollments/d1?api-version=2021-10-01";
+    let body = json!({"attestation": {"type": "symmetricKey"}, "deviceId": "not allowed"}).to_string();
+    let refused = dps.call("PUT", path, &[], &body).await;
+    assert_eq!((refused.status, &refused.body["errorCode"]), (400, &json!(400_004)));
+    let said = refused.body["message"].as_str().expect("a message");
+    assert!(said.contains("deviceId") && said.contains("not allowed"), "{said}");
+    assert_eq!(dps.get(path).await.status, 404);
+    let body = json!({"attestation": {"type": "symmetricKey"}, "deviceId": "berth-7"}).to_string();
+    assert_eq!(dps.call("PUT", path, &[], &body).await.status, 200);
+    lab.emulator.shutdown().await;
+}

@@ -91,3 +91,82 @@ async fn a_state_directory_has_one_user_and_a_damaged_file_is_named() {
     let error = start(directory.path()).await.err().expect("refused").to_string();
     assert!(error.contains("dps.json") && error.contains("move it away"), "{error}");
 }
+
+/// A state directory as the emulator wrote it before enrollments shared their terms: the format stays.
+#[tokio::test]
+async fn a_state_directory_of_an_earlier_emulator_opens_and_is_written_in_the_same_form() {
+    let kept = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/state"));
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(directory.path().join("hubs")).expect("made");
+    let files = ["dps.json", "hubs/hub-1.azure-devices.net.json", "hubs/hub-2.azure-devices.net.json"];
+    for file in files {
+        std::fs::copy(kept.join(file), directory.path().join(file)).expect("copied");
+    }
+    let emulator = start(directory.path()).await.expect("it starts");
+    let dps = emulator.dps();
+    let groups: Vec<_> = dps.enrollment_groups().into_iter().map(|group| group.enrollment_group_id).collect();
+    assert_eq!(groups, ["custom", "keyed", "trackers"]);
+    let single = json!(dps.individual_enrollment("single-1").expect("the enrollment"));
+    assert_eq!(single["deviceId"], "berth-7");
+    assert_eq!(single["optionalDeviceInformation"], json!({"note": "kept"}));
+    assert_eq!(single["capabilities"], json!({"iotEdge": true}));
+    assert_eq!(single["reprovisionPolicy"], json!({"updateHubAssignment": true, "migrateDeviceData": false}));
+    assert_eq!(
+        (&single["allocationPolicy"], &single["iotHubs"][0]),
+        (&json!("static"), &json!("hub-2.azure-devices.net"))
+    );
+    assert_eq!(single["initialTwin"]["properties"]["desired"]["telemetryInterval"], 30);
+    assert_eq!(single["registrationState"]["status"], "assigned");
+    assert_eq!(json!(dps.individual_enrollment("keyed-1").expect("it"))["provisioningStatus"], "disabled");
+    let custom = json!(dps.enrollment_group("custom").expect("the group"));
+    assert_eq!(custom["customAllocationDefinition"]["webhookUrl"], "https://localhost/choose");
+    assert_eq!(custom["iotHubHostName"], "hub-1.azure-devices.net");
+    let hub = emulator.hub("hub-2").expect("the hub");
+    assert!(hub.device("berth-7").expect("the device").capabilities.iot_edge);
+    emulator.shutdown().await;
+    for file in files {
+        let json = |directory: &std::path::Path| -> serde_json::Value {
+            let text = std::fs::read(directory.join(file)).expect("it is there");
+            serde_json::from_slice(&text).expect("JSON")
+        };
+        assert_eq!(json(directory.path()), json(kept), "{file}");
+    }
+}
+
+/// The identity of a device is not taken out of its hub before it is sure that the next one takes it.
+#[tokio::test]
+async fn a_device_that_its_next_hub_refuses_stays_where_it_is() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let lab = Lab::with(start(directory.path()).await.expect("it starts"));
+    let credentials = lab.credentials("d1");
+    let end = credentials.chain_pem.find("-----END CERTIFICATE-----").expect("a leaf") + 25;
+    let leaf = tracker_emulator::AttestationMechanism::client_certificate(&credentials.chain_pem[..end]);
+    let enrollment = tracker_emulator::IndividualEnrollment::new("d1", leaf);
+    let hub_1 = vec!["hub-1.azure-devices.net".into()];
+    lab.emulator
+        .dps()
+        .create_individual_enrollment(tracker_emulator::IndividualEnrollment {
+            iot_hubs: hub_1,
+            ..enrollment
+        })
+        .expect("created");
+    assert_eq!(lab.register("d1", &credentials).await.0, 200);
+    let twin = lab.emulator.hub("hub-1").expect("the hub").twin("d1").expect("the twin");
+    let Lab { emulator, root, factory } = lab;
+    emulator.shutdown().await;
+
+    // By hand: such an enrollment is refused when a service writes it.
+    let file = directory.path().join("dps.json");
+    let text = std::fs::read_to_string(&file).expect("it is there");
+    let mut kept: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    kept["individual_enrollments"][0]["deviceId"] = "not allowed".into();
+    kept["individual_enrollments"][0]["iotHubs"] = json!(["hub-2.azure-devices.net"]);
+    #[allow(clippy::disallowed_methods, reason = "the file is to be changed")]
+    std::fs::write(&file, kept.to_string()).expect("written");
+    let lab = Lab { emulator: start(directory.path()).await.expect("it starts"), root, factory };
+    let (_, answer) = lab.register("d1", &credentials).await;
+    assert_eq!(answer["status"], "failed", "{answer}");
+    let stayed = lab.emulator.hub("hub-1").expect("the hub").twin("d1").expect("the twin is still there");
+    assert_eq!(stayed, twin);
+    lab.emulator.shutdown().await;
+}

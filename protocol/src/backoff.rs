@@ -1,3 +1,5 @@
+//! How long to wait before the next attempt, as a pure function of (time, failures, chance).
+
 use std::time::Duration;
 
 /// The bounds of a [`Backoff`].

@@ -1,3 +1,5 @@
+//! The error of the parsers of foreign text: what it should have been, and where it went wrong.
+
 use std::fmt;
 
 /// Text from the other side that does not follow the convention: what it should have been, the text (shortened),

@@ -1,3 +1,5 @@
+//! Properties of a message, as they stand at the end of its topic.
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -20,8 +22,6 @@ impl PropertyBag {
     pub const CONTENT_TYPE: &str = "$.ct";
     /// Content encoding: `utf-8`, or what the body was compressed with.
     pub const CONTENT_ENCODING: &str = "$.ce";
-    /// Component of a Plug and Play model.
-    pub const COMPONENT: &str = "$.sub";
     /// When the event happened, RFC 3339 in UTC: the supported way to stamp data that was stored on the way.
     pub const CREATION_TIME: &str = "iothub-creation-time-utc";
 

@@ -1,3 +1,5 @@
+//! The name of a device at DPS, checked before DPS is asked.
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -33,12 +35,6 @@ impl RegistrationId {
     /// The ID as it was written.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// The form in which DPS compares: lower case.
-    #[must_use]
-    pub fn canonical(&self) -> String {
-        self.0.to_ascii_lowercase()
     }
 }
 

@@ -26,8 +26,15 @@
 //! * `simulated` (a Cargo feature, not for firmware) emulates both at the bus, so that the very same drivers
 //!   run on top.
 
-pub mod bme280;
-pub mod gps;
+mod backoff;
 pub mod health;
+#[cfg(target_os = "linux")]
+pub mod i2c;
+
+pub mod bme280;
+pub mod door;
+pub mod gps;
+pub mod light;
+
 #[cfg(feature = "simulated")]
 pub mod simulated;

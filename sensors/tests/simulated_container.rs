@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, Utc};
 use tokio::time::{Instant, sleep, timeout};
 use tracker_sensors::bme280::Settings;
+use tracker_sensors::door::{ContactSettings, Door, DoorContact};
 use tracker_sensors::gps::{EPOCH_PAUSE, PlausibilitySettings, Receiver, ReceiverSettings};
 use tracker_sensors::health::State;
 use tracker_sensors::simulated::{ChipFault, SimulatedClock, SimulatedContainer, Stowage, Voyage};
@@ -94,4 +95,52 @@ async fn the_chip_at_rest_is_not_called_stuck() {
         sensor.measure(Duration::from_secs(second)).unwrap();
     }
     assert_eq!(sensor.health().borrow().state, State::Ok);
+}
+
+#[tokio::test(start_paused = true)]
+async fn door_and_light_follow_the_voyage_at_every_speed() {
+    for (name, hours_per_second) in [
+        ("woerden-tokyo-gouda-cape", 1.0),
+        ("laoroya-ningbo-zinc", 6.0),
+        ("teawamutu-shanghai-cheddar", 60.0),
+        ("curico-guangzhou-cherries", SimulatedClock::REAL_TIME),
+    ] {
+        for seed in 0..4 {
+            let container = container(name, hours_per_second, seed);
+            let contact = DoorContact::new(container.door(), ContactSettings::new(Instant::now()));
+            let (mut door, health) = (contact.state(), contact.health());
+            let mut light = container.light_sensor();
+            let task = tokio::spawn(contact.run());
+            door.wait_for(|state| state.door.is_some()).await.unwrap();
+            let voyage = container.voyage();
+            // Loading has begun before the story does, so the first opening is seen as a door that is open.
+            let expected = voyage.openings().iter().filter(|(begin, _)| *begin > 0.0).count() as u64;
+            let length_s = (voyage.length_h() + 1.0) / hours_per_second + 1.0;
+            let step_s = (length_s / 700.0).max(0.2);
+            let mut seen_s = 0.0;
+            while seen_s < length_s {
+                sleep(Duration::from_secs_f64(step_s)).await;
+                seen_s += step_s;
+                let truth = container.conditions();
+                let lux = light.measure(Duration::ZERO).unwrap();
+                assert!((lux - truth.light_lx).abs() <= 0.04 + 0.012 * truth.light_lx, "{lux} for {truth:?}");
+                assert_eq!(lux == 0.0, !truth.doors_open, "{lux} lx: {truth:?}");
+                // The driver takes 50 ms to be sure, and the door moves but every 110 ms.
+                let now = container.clock().hours();
+                let recently = now - 0.5 * hours_per_second..=now;
+                let moved = voyage
+                    .openings()
+                    .iter()
+                    .any(|(begin, end)| recently.contains(begin) || recently.contains(end));
+                if !moved {
+                    let stands = if truth.doors_open { Door::Open } else { Door::Closed };
+                    assert_eq!(door.borrow().door, Some(stands), "{name} {seed} after {seen_s} s: {truth:?}");
+                }
+            }
+            assert_eq!(door.borrow().openings, expected, "{name}, seed {seed}: {:?}", voyage.openings());
+            assert_eq!(door.borrow().door, Some(Door::Closed));
+            assert_eq!(health.borrow().state, State::Ok);
+            task.abort();
+        }
+    }
 }

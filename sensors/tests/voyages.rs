@@ -241,3 +241,29 @@ fn hours_may_be_asked_for_in_any_order() {
     let after = voyage.at(1e9);
     assert!(after.finished && !after.doors_open && after.speed_kn == 0.0, "{after:?}");
 }
+
+#[test]
+fn the_doors_open_at_both_ends_and_let_the_light_of_the_hour_in() {
+    let (mut inspected, mut brightest, mut darkest) = (0, 0.0_f64, f64::MAX);
+    for name in Voyage::names() {
+        for seed in 0..5 {
+            let voyage = voyage(name, seed);
+            let openings = voyage.openings();
+            assert!(openings.windows(2).all(|pair| pair[0].1 < pair[1].0), "{openings:?}");
+            inspected += usize::from(openings.len() > 2);
+            for (hours, now) in course(&voyage) {
+                let open = openings.iter().any(|(begin, end)| (*begin..*end).contains(&hours));
+                assert_eq!(now.doors_open, open, "{name} after {hours} h");
+                if open {
+                    brightest = brightest.max(now.light_lx);
+                    darkest = darkest.min(now.light_lx);
+                } else {
+                    assert_eq!(now.light_lx, 0.0, "{name} after {hours} h");
+                }
+            }
+        }
+    }
+    assert!((8..40).contains(&inspected), "{inspected} of 60 are inspected");
+    assert!((5_000.0..25_000.0).contains(&brightest), "{brightest} lx by day");
+    assert!((1.0..50.0).contains(&darkest), "{darkest} lx by night");
+}

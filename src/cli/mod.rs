@@ -7,7 +7,6 @@ mod config_argument;
 mod deprovision;
 #[cfg(feature = "lab")]
 mod emulator;
-mod instruments;
 mod provision;
 mod run;
 #[cfg(feature = "lab")]

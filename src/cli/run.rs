@@ -7,13 +7,13 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::config_argument::ConfigArgument;
-use super::instruments::{environment_sensor, gps_receiver};
 use super::terminal::log;
 use super::terminal::signals::{Signal, Signals};
 use crate::config::Config;
 use crate::event::recent::Recent;
 use crate::event::{Event, Events};
 use crate::identity::{Chain, Identity, IdentityError};
+use crate::instruments;
 use crate::link::timing::{ABANDON_WITHIN, Timing};
 use crate::link::tls;
 use crate::platform::clock::{Clock, SystemClock};
@@ -64,8 +64,7 @@ async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> anyhow
             readers: Some(Readers { file: file.clone(), recent: recent.clone() }),
         };
         let tracker = Tracker {
-            environment: environment_sensor(&config.sensors.bme280),
-            gps: gps_receiver(&config.sensors.gps),
+            instruments: instruments::configured(&config.sensors),
             config: config.clone(),
             clock: clock.clone(),
             events: events.clone(),

@@ -8,23 +8,22 @@ use anyhow::{Context, bail};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tracker_emulator::{Subscription, SubscriptionError, TelemetryMessage};
-use tracker_sensors::bme280::Settings;
-use tracker_sensors::gps::{PlausibilitySettings, Receiver, ReceiverSettings};
-use tracker_sensors::simulated::{AtEnd, Replay, SimulatedClock, SimulatedContainer, Voyage};
+use tracker_sensors::simulated::{SimulatedClock, SimulatedContainer, Voyage};
 
 use super::terminal::signals::asked_to_stop;
 use crate::config::Config;
 use crate::event::Events;
 use crate::identity::Identity;
+use crate::instruments;
+use crate::instruments::simulation::Simulation;
 use crate::journal::JournalStats;
 use crate::lab::clock::VoyageClock;
 use crate::lab::scenario::{self, Scenario};
 use crate::lab::screen::Screen;
 use crate::lab::{Cloud, Received};
 use crate::link::timing::{STOP_WITHIN, Timing};
-use crate::platform::clock::{build_date, system_time};
+use crate::platform::clock::system_time;
 use crate::tracker::Tracker;
 
 /// The voyages of the first devices; the others follow.
@@ -199,25 +198,12 @@ fn tracker(
     screen.note("voyage", &title, json!({"device": id, "voyage": voyage.name(), "cargo": voyage.cargo()}));
     let clock = SimulatedClock::new(start, args.speed);
     let container = SimulatedContainer::new(voyage, clock, seed);
-    let gps = match &args.replay {
-        Some(path) => {
-            // The dates of a recording are those of its time.
-            let plausibility = PlausibilitySettings { build_date: None, time_scale: 1.0 };
-            let replay = Replay::open(path, AtEnd::Loop)?;
-            Receiver::new(replay, ReceiverSettings::new(plausibility, Instant::now()))
-        }
-        None => {
-            let build_date = Some(build_date().date_naive());
-            let plausibility = PlausibilitySettings { build_date, time_scale: clock.time_scale() };
-            Receiver::new(container.gps_receiver(), ReceiverSettings::new(plausibility, Instant::now()))
-        }
-    };
+    let simulation = Simulation { container, clock, replay: args.replay.clone() };
     let device = id.to_owned();
     let events = Events::to(id, Arc::new(move |event| screen.event(&device, event)));
     Ok(Tracker {
         config,
-        environment: Some(container.environment_sensor(Settings::default())),
-        gps: Some(gps),
+        instruments: instruments::simulated(&simulation)?,
         clock: Arc::new(VoyageClock::new(clock)),
         events,
         first_wait: Duration::ZERO,

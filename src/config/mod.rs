@@ -4,7 +4,6 @@ mod alerts;
 mod delivery_mode;
 mod endpoint;
 mod error;
-mod sensors;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,12 +14,12 @@ use tracker_protocol::hub::MAX_KEEP_ALIVE;
 use tracker_protocol::{GLOBAL_DPS_HOST, MQTT_TLS_PORT};
 
 use crate::identity::KeyLocation;
+use crate::instruments::SensorsConfig;
 
 pub use alerts::Alerts;
 pub use delivery_mode::DeliveryMode;
 pub use endpoint::Endpoint;
 pub use error::ConfigError;
-pub use sensors::{Bme280Config, GpsConfig, SensorsConfig};
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
@@ -186,16 +185,8 @@ impl Config {
         {
             return Some(("connection.gateway", why));
         }
-        if let Some(address) = sensors.bme280.address
-            && ![0x76, 0x77].contains(&address)
-        {
-            return Some((
-                "sensors.bme280.address",
-                format!("a BME280 answers at 0x76 or 0x77, not at {address:#04x}"),
-            ));
-        }
-        if sensors.gps.baud == 0 {
-            return Some(("sensors.gps.baud", "a speed of 0 transports nothing; 9600 is usual".into()));
+        if let Some(problem) = sensors.problem() {
+            return Some(problem);
         }
         if !(1..=86_400).contains(&telemetry.interval) {
             return Some((

@@ -1,36 +1,23 @@
+//! The journal's file: what is read from it, and what is written to it.
+
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
-use super::file_system::OsFileSystem;
-use super::files::{FILE, finish_set_aside, has_log_alone};
-use super::row::{PROVISIONAL, Row};
+use super::file_system::FileSystem;
+use super::files::FILE;
+use super::numbers::PROVISIONAL;
+use super::row::Row;
+use super::schema::{COLUMNS, OpenError, prepare};
 use super::spare::Spare;
 use super::thinning::{coarsen, coarseness};
 
-/// "CTR1".
-const APPLICATION_ID: i64 = 0x4354_5231;
-const VERSION: i64 = 1;
 /// Rows looked at in one step of thinning.
 const WINDOW: u64 = 512;
 /// Rows numbered in one transaction: it must be small enough for a nearly full disk.
 const NUMBERED_AT_ONCE: u64 = 128;
-
-const SCHEMA: &str = "
-    CREATE TABLE boot (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, offset_ms INTEGER);
-    CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE TABLE reading (
-        seq INTEGER PRIMARY KEY,
-        start INTEGER NOT NULL,
-        boot INTEGER NOT NULL REFERENCES boot (id),
-        monotonic_ms INTEGER NOT NULL,
-        utc_ms INTEGER,
-        stands_for INTEGER NOT NULL,
-        payload BLOB NOT NULL
-    );
-";
-const COLUMNS: &str = "seq, start, boot, monotonic_ms, utc_ms, stands_for, payload";
 
 /// A row, and the offset of its boot.
 pub(super) type Stored = (Row, Option<i64>);
@@ -55,26 +42,6 @@ struct Sweep {
     coarseness: u32,
 }
 
-/// Why there is no file to work with.
-#[derive(Debug)]
-pub(super) enum OpenError {
-    /// The disk does not take one now.
-    Disk(String),
-    /// The file is not a journal, damaged, or of a newer version.
-    Unusable(String),
-}
-
-impl From<rusqlite::Error> for OpenError {
-    fn from(error: rusqlite::Error) -> Self {
-        if is_damage(&error) { Self::Unusable(error.to_string()) } else { Self::Disk(error.to_string()) }
-    }
-}
-
-/// Whether an error means that the file itself is damaged.
-pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
-}
-
 fn is_full(error: &rusqlite::Error) -> bool {
     // A WAL that can't grow is an I/O error, a file that can't is "full".
     matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure))
@@ -82,65 +49,20 @@ fn is_full(error: &rusqlite::Error) -> bool {
 
 impl Disk {
     /// Opens or makes the file; `boot` names this boot.
-    pub(super) fn open(directory: &Path, boot: &str) -> Result<Self, OpenError> {
-        let spare = Spare::new(directory);
-        let mut opened = Self::prepare(directory, boot);
+    pub(super) fn open(files: &Arc<dyn FileSystem>, directory: &Path, boot: &str) -> Result<Self, OpenError> {
+        let spare = Spare::new(files.clone(), directory);
+        let vfs = files.vfs();
+        let mut opened = connect(directory, vfs, boot);
         if let Err(OpenError::Disk(_)) = &opened
             && spare.release()
         {
-            opened = Self::prepare(directory, boot);
+            opened = connect(directory, vfs, boot);
         }
         let (connection, boot, rows) = opened?;
         let mut disk = Self { connection, boot, rows, highest: 0, spare, sweep: None };
         disk.highest = disk.last_stored()?.unwrap_or(0);
         disk.spare.reserve();
         Ok(disk)
-    }
-
-    /// The connection, the row of this boot, and how many readings there are.
-    fn prepare(directory: &Path, boot: &str) -> Result<(Connection, i64, u64), OpenError> {
-        finish_set_aside(&OsFileSystem, directory).map_err(|error| OpenError::Disk(error.to_string()))?;
-        if has_log_alone(&OsFileSystem, directory) {
-            return Err(OpenError::Unusable("there is its log, but not the file".into()));
-        }
-        let connection = Connection::open(directory.join(FILE))?;
-        connection.busy_timeout(std::time::Duration::from_secs(5))?;
-        let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        let (application, version) = (pragma("application_id")?, pragma("user_version")?);
-        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        if tables > 0 && application != APPLICATION_ID {
-            return Err(OpenError::Unusable("it is another program's database".into()));
-        }
-        if version > VERSION {
-            return Err(OpenError::Unusable(format!(
-                "it is of version {version}, and this program knows {VERSION}"
-            )));
-        }
-        // Looked at before anything is written: a file that is set aside stays as it was.
-        if tables > 0 {
-            check(&connection)?;
-        }
-        // A reading changes one or two pages, and small ones wear the card less; the module docs have the figures.
-        connection.pragma_update(None, "page_size", 1024)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "wal_autocheckpoint", 512)?;
-        connection.pragma_update(None, "journal_size_limit", 1024 * 1024)?;
-        connection.pragma_update(None, "cache_size", -256)?;
-        if tables == 0 {
-            connection.execute_batch(&format!(
-                "BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
-            ))?;
-        }
-        connection.execute("INSERT OR IGNORE INTO boot (name) VALUES (?1)", [boot])?;
-        // Boots without readings tell nothing any more.
-        connection.execute(
-            "DELETE FROM boot WHERE name <> ?1 AND id NOT IN (SELECT DISTINCT boot FROM reading)",
-            [boot],
-        )?;
-        let boot = connection.query_row("SELECT id FROM boot WHERE name = ?1", [boot], |row| row.get(0))?;
-        let rows = connection.query_row("SELECT count(*) FROM reading", [], |row| row.get(0))?;
-        Ok((connection, boot, rows))
     }
 
     /// Inserts `rows`, deletes `gone`, and notes that numbers up to `given` are not free any more, in one transaction;
@@ -383,27 +305,15 @@ impl Disk {
     }
 }
 
-/// Whether the file is whole and has the tables it should have.
-fn check(connection: &Connection) -> Result<(), OpenError> {
-    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if verdict != "ok" {
-        return Err(OpenError::Unusable(verdict));
-    }
-    let queries = [
-        format!("SELECT {COLUMNS} FROM reading LIMIT 0"),
-        "SELECT id, name, offset_ms FROM boot LIMIT 0".into(),
-        "SELECT name, value FROM counter LIMIT 0".into(),
-    ];
-    for query in queries {
-        // What is missing is SQL's word for it; a disk that fails has words of its own.
-        match connection.prepare(&query) {
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::Unknown) => {
-                return Err(OpenError::Unusable(error.to_string()));
-            }
-            result => result.map(|_| ())?,
-        }
-    }
-    Ok(())
+/// The connection, the row of this boot, and how many readings there are.
+fn connect(directory: &Path, vfs: Option<&str>, boot: &str) -> Result<(Connection, i64, u64), OpenError> {
+    let (path, flags) = (directory.join(FILE), OpenFlags::default());
+    let connection = match vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs),
+        None => Connection::open_with_flags(path, flags),
+    }?;
+    let (boot, rows) = prepare(&connection, boot)?;
+    Ok((connection, boot, rows))
 }
 
 fn prepare_insert(connection: &Connection) -> rusqlite::Result<rusqlite::CachedStatement<'_>> {

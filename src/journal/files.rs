@@ -1,7 +1,7 @@
 //! The journal's files by name, and how a whole journal is set aside so that a power cut loses no reading.
 //!
 //! A journal is a file and a log, which can't be renamed in one step. The log goes first: SQLite deletes a log that it finds
-//! without its file. In between the file stands there without the log, and whoever worked with it then would make the log
+//! without its file. In between the file is there without the log, and whoever worked with it then would make the log
 //! worthless. A note is therefore written before the first step, and removed after the last; where a note is found, at the
 //! next start or when a journal is to be set aside again, the rest of the steps is done before anything else.
 
@@ -15,6 +15,8 @@ pub(super) const FILE: &str = "journal.db";
 /// What SQLite appends to the names of the log and of the index that goes with it.
 const LOG: &str = "-wal";
 const INDEX: &str = "-shm";
+/// And of the log that goes with a file in the making, or with one that is not a journal.
+const ROLLBACK: &str = "-journal";
 /// A file that keeps room.
 pub(super) const SPARE: &str = "journal.spare";
 /// Holds the name under which a journal is being set aside.
@@ -45,7 +47,7 @@ pub fn set_aside_on(files: &dyn FileSystem, directory: &Path, label: &str) -> io
     }
     let aside = (1..10_000)
         .map(|n| directory.join(format!("{FILE}.{label}-{n}")))
-        .find(|path| ["", LOG, INDEX].iter().all(|suffix| !exists(files, &with(path, suffix))))
+        .find(|path| ["", LOG, ROLLBACK, INDEX].iter().all(|suffix| !exists(files, &with(path, suffix))))
         .ok_or_else(|| io::Error::other("too many journals were set aside already"))?;
     take_note(files, directory, &aside)?;
     move_all(files, directory, &aside)?;
@@ -103,7 +105,7 @@ fn take_note(files: &dyn FileSystem, directory: &Path, aside: &Path) -> io::Resu
 /// Moves what is left to move, the log first, and forgets the note.
 fn move_all(files: &dyn FileSystem, directory: &Path, aside: &Path) -> io::Result<()> {
     let file = directory.join(FILE);
-    for suffix in [LOG, "", INDEX] {
+    for suffix in [LOG, ROLLBACK, "", INDEX] {
         let (from, to) = (with(&file, suffix), with(aside, suffix));
         if exists(files, &from) && !exists(files, &to) {
             files.rename(&from, &to)?;
@@ -145,14 +147,22 @@ mod tests {
         assert_eq!(set_aside(path, "old").unwrap(), None);
         // Somebody has deleted the first, but not its log.
         put(path, "journal.db.old-1-wal", b"of another file");
-        for (name, content) in
-            [("journal.db", "file"), ("journal.db-wal", "log"), ("journal.db-shm", "index")]
-        {
+        for (name, content) in [
+            ("journal.db", "file"),
+            ("journal.db-wal", "log"),
+            ("journal.db-journal", "undo"),
+            ("journal.db-shm", "index"),
+        ] {
             put(path, name, content.as_bytes());
         }
         assert_eq!(set_aside(path, "old").unwrap(), Some(path.join("journal.db.old-2")));
-        let expected =
-            ["journal.db.old-1-wal", "journal.db.old-2", "journal.db.old-2-shm", "journal.db.old-2-wal"];
+        let expected = [
+            "journal.db.old-1-wal",
+            "journal.db.old-2",
+            "journal.db.old-2-journal",
+            "journal.db.old-2-shm",
+            "journal.db.old-2-wal",
+        ];
         assert_eq!(names(path), expected);
         put(path, "journal.db", b"file");
         assert_eq!(set_aside(path, "bad").unwrap(), Some(path.join("journal.db.bad-1")));

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::worker::Command;
+use super::command::Command;
 
 /// Commands that may wait while the disk is slow: four minutes of readings at one a second.
 const COMMANDS: usize = 256;

@@ -38,7 +38,8 @@ pub fn inspect(directory: &Path) -> rusqlite::Result<Option<Inspection>> {
     })?;
     let aside = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        name.starts_with("journal.db.") && !name.ends_with("-wal") && !name.ends_with("-shm")
+        name.starts_with("journal.db.")
+            && !["-wal", "-shm", "-journal"].iter().any(|suffix| name.ends_with(suffix))
     };
     let files = std::fs::read_dir(directory).into_iter().flatten().flatten();
     Ok(Some(Inspection {

@@ -1,3 +1,5 @@
+//! The memory that stands in for the disk while that fails.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::row::Row;

@@ -67,108 +67,51 @@
 //! went is counted and reported. The file then stays below its bound and 64 readings more; the WAL beside it may take
 //! 2 MiB and the spare file 256 KiB.
 
+mod boot_offset;
+mod command;
 mod disk;
+mod entry;
 mod file_system;
 mod files;
+mod group;
 mod inbox;
 pub mod inspect;
 mod leases;
 mod memory;
+mod needs_disk;
+mod numbers;
+mod options;
 mod row;
+mod schema;
+mod sender;
+mod shared;
 mod spare;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod thinning;
 mod worker;
+mod writer;
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use chrono::{DateTime, Utc};
-use serde::Serialize;
 use tokio::sync::{oneshot, watch};
 
 use crate::event::Events;
 use crate::reading::{Reading, Stamp};
+use command::Command;
+pub use entry::{Entry, Lease};
 pub use file_system::{FileSystem, OsFileSystem};
 pub use files::{FILES, SET_ASIDE_FILES, set_aside, set_aside_on};
 use inbox::{Inbox, Refused};
-use worker::{Command, Worker};
-
-/// A reading to be sent.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
-    /// Counts up; see the invariants of this module.
-    pub seq: u64,
-    /// Unique, and the same however often the reading is sent.
-    pub message_id: String,
-    /// When it was taken; `None` when that can never be known.
-    pub time: Option<DateTime<Utc>>,
-    /// Seconds since the boot in which it was taken.
-    pub uptime_s: f64,
-    /// Telemetry fields, a JSON object.
-    pub fields: String,
-    /// Names of the bounds it crosses.
-    pub alerts: Vec<String>,
-}
-
-/// Readings handed out to be sent.
-#[derive(Debug, Default)]
-pub struct Lease {
-    /// The newest reading, if it is not being sent yet.
-    pub newest: Option<Entry>,
-    /// Others, oldest first.
-    pub backlog: Vec<Entry>,
-}
-
-impl Lease {
-    /// Nothing to send.
-    pub fn is_empty(&self) -> bool {
-        self.newest.is_none() && self.backlog.is_empty()
-    }
-}
-
-/// How the disk takes it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct JournalHealth {
-    /// Why readings are kept in memory; `None` while the disk works.
-    pub trouble: Option<String>,
-    /// The file that could not be used and was set aside since the start.
-    pub set_aside: Option<String>,
-}
-
-/// How full it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct JournalStats {
-    /// Readings taken since the start.
-    pub taken: u64,
-    /// Readings handed to the network since the start, repetitions included.
-    pub sent: u64,
-    /// Readings acknowledged since the start.
-    pub acknowledged: u64,
-    /// Readings that wait to be acknowledged.
-    pub backlog: u64,
-    /// Readings that a coarser history gave up, ever.
-    pub thinned: u64,
-    /// Readings lost since the start because neither disk nor memory could take them.
-    pub dropped: u64,
-}
-
-/// What a journal is opened with.
-#[derive(Debug, Clone)]
-pub struct JournalOptions {
-    /// Where `journal.db` lies.
-    pub directory: PathBuf,
-    /// The file is kept below this size, in bytes.
-    pub size_bound: u64,
-    /// Names this boot of the machine; monotonic times of one boot are comparable.
-    pub boot: String,
-}
+use needs_disk::NeedsDisk;
+pub use options::JournalOptions;
+use shared::Shared;
+pub use shared::{JournalHealth, JournalStats};
+use storage::Storage;
+use worker::Worker;
 
 /// The journal, to be shared. What needs the disk is done in a thread of its own, everything else at once by whoever asks;
 /// when all handles are gone it is closed in good order.
@@ -178,35 +121,23 @@ pub struct Journal {
     shared: Arc<Shared>,
 }
 
-/// What the thread and the handles have in common.
-#[derive(Debug, Default)]
-struct Shared {
-    stats: Mutex<JournalStats>,
-    /// A lease has found all that there is: until something changes there is no need to ask again.
-    drained: AtomicBool,
-    health: watch::Sender<JournalHealth>,
-}
-
-impl Shared {
-    fn stats(&self) -> MutexGuard<'_, JournalStats> {
-        // No code panics while it holds the lock; if it did, the counts would still be good.
-        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// There may be something to lease that was not there before.
-    fn something_changed(&self) {
-        self.drained.store(false, Ordering::Release);
-    }
-}
-
 impl Journal {
     /// Opens the journal. This does not wait for the disk: what is appended before the file is open waits in memory.
     /// What becomes of the disk is told to `events`.
     pub fn open(options: JournalOptions, events: Events) -> std::io::Result<Self> {
+        Self::open_on(Arc::new(OsFileSystem), options, events)
+    }
+
+    /// As [`Journal::open`], on another file system than the operating system's.
+    pub fn open_on(
+        files: Arc<dyn FileSystem>,
+        options: JournalOptions,
+        events: Events,
+    ) -> std::io::Result<Self> {
         let inbox = Arc::new(Inbox::default());
         let shared = Arc::new(Shared::default());
-        let worker = Worker::new(options, shared.clone(), events, rand::random());
-        let worker = Arc::new(Mutex::new(worker));
+        let storage = Storage::new(options, files, shared.clone(), events);
+        let worker = Arc::new(Mutex::new(Worker::new(storage, &shared, rand::random())));
         let (received, works) = (Abandon(inbox.clone()), worker.clone());
         thread::Builder::new().name("journal".into()).spawn(move || Worker::run(&works, &received.0))?;
         Ok(Self { worker, inbox, shared })
@@ -269,13 +200,13 @@ impl Journal {
             return self.inbox.send(command);
         };
         match worker.try_obey(command, Instant::now()) {
-            Ok(due) => {
-                if let Some(due) = due {
+            Ok(()) => {
+                if let Some(due) = worker.due() {
                     self.inbox.wake_by(due);
                 }
                 Ok(())
             }
-            Err(command) => self.inbox.send(command),
+            Err(NeedsDisk(command)) => self.inbox.send(command),
         }
     }
 

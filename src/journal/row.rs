@@ -1,8 +1,10 @@
-use chrono::{DateTime, TimeDelta, Utc};
+//! A reading as the journal stores it.
+
+use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::Entry;
+use super::entry::Entry;
 use crate::reading::Reading;
 
 /// A reading as it is stored.
@@ -63,13 +65,4 @@ impl Row {
             alerts,
         }
     }
-}
-
-/// Numbers from here on are provisional: they were given before the time was known.
-pub(super) const PROVISIONAL: u64 = 1 << 62;
-
-/// The lowest number that may be given at this time: the milliseconds since 2026-01-01.
-pub(super) fn number_at(time: DateTime<Utc>) -> u64 {
-    let zero = DateTime::from_timestamp(1_767_225_600, 0).unwrap_or_default();
-    u64::try_from(TimeDelta::num_milliseconds(&(time - zero))).unwrap_or(0).clamp(1, PROVISIONAL / 2)
 }

@@ -1,37 +1,36 @@
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+//! A file that keeps room on the disk, so that SQLite can at least forget what is acknowledged when all else is full.
+
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::file_system::{FileSystem, exists};
+use super::files::SPARE;
 
 const BYTES: usize = 256 * 1024;
 
-/// A file that keeps room: released when the disk is full, so that SQLite can at least forget what is acknowledged.
+/// The file, whether it is there or not.
 pub(super) struct Spare {
+    files: Arc<dyn FileSystem>,
     path: PathBuf,
 }
 
 impl Spare {
-    pub(super) fn new(directory: &Path) -> Self {
-        Self { path: directory.join("journal.spare") }
+    pub(super) fn new(files: Arc<dyn FileSystem>, directory: &Path) -> Self {
+        Self { files, path: directory.join(SPARE) }
     }
 
     /// Gives the room to others. Whether there was any.
     pub(super) fn release(&self) -> bool {
-        fs::remove_file(&self.path).is_ok()
+        self.files.remove(&self.path).is_ok()
     }
 
     /// Takes the room back for the next time; without room there is none to keep.
     pub(super) fn reserve(&self) {
-        if self.path.exists() {
+        if exists(&*self.files, &self.path) {
             return;
         }
-        let fill = |mut file: File| {
-            file.write_all(&vec![0; BYTES])?;
-            // Only what has been written out is sure to have its room.
-            file.sync_all()
-        };
-        let result = OpenOptions::new().write(true).create_new(true).open(&self.path).and_then(fill);
-        if result.is_err() {
-            let _ = fs::remove_file(&self.path);
+        if self.files.create(&self.path, &vec![0; BYTES]).is_err() {
+            let _ = self.files.remove(&self.path);
         }
     }
 }

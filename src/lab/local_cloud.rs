@@ -11,9 +11,10 @@ use tracker_emulator::pki::{CertificateAuthority, Validity};
 use tracker_emulator::{AttestationMechanism, Emulator, EmulatorBuilder, EnrollmentGroup, Hub, InitialTwin};
 
 use crate::config::{
-    ClockConfig, Config, ConnectionConfig, DeliveryMode, DpsConfig, IdentityConfig, SensorsConfig,
-    StateConfig, TelemetryConfig,
+    ClockConfig, Config, ConnectionConfig, DeliveryMode, DpsConfig, IdentityConfig, StateConfig,
+    TelemetryConfig,
 };
+use crate::instruments::SensorsConfig;
 
 /// The certificate that devices must trust, as a file.
 pub const SERVER_CA_FILE: &str = "server-ca.pem";

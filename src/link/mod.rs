@@ -4,20 +4,18 @@
 //! (packet IDs, pending publishes) survives badly, and the journal does it better. The event loop runs in its own
 //! task, so that no `select!` ever cancels it half way through a handshake.
 
+pub mod error;
 pub mod stage;
 pub mod timing;
 pub mod tls;
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt;
-use std::io;
 use std::time::Duration;
 
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, MqttOptions, NetworkOptions,
-    Outgoing, Packet, QoS, StateError, SubscribeReasonCode, TlsConfiguration, TlsError, Transport, mqttbytes,
+    AsyncClient, ConnectionError, Event, EventLoop, Incoming, MqttOptions, NetworkOptions, Outgoing, Packet,
+    QoS, SubscribeReasonCode, TlsConfiguration, Transport,
 };
-use rustls::{CertificateError, OtherError};
 use tokio::net::lookup_host;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -25,9 +23,12 @@ use tokio::time::{Instant, timeout_at};
 use tracker_protocol::Publish;
 
 use crate::config::Endpoint;
-use crate::identity::TokenError;
-use crate::link::stage::{Tls, stuck};
+use crate::link::error::{classify, no_pong, queue_full};
+use crate::link::stage::stuck;
 use crate::link::timing::Timing;
+use crate::link::tls::Tls;
+
+pub use error::{LinkError, LinkErrorKind, explain_tls};
 
 /// Time for the last packet to leave.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -56,15 +57,15 @@ pub struct LinkOptions {
     pub tls: Tls,
 }
 
-/// A connection that stands. Dropping it cuts it.
-pub struct Link {
+/// A connection that stands; `T` is what the acknowledgement of a publish stands for. Dropping it cuts it.
+pub struct Link<T> {
     client: AsyncClient,
     events: mpsc::Receiver<Result<Event, ConnectionError>>,
     task: JoinHandle<()>,
     /// Publishes handed to the client, in the order in which it will number them.
-    unnumbered: VecDeque<Option<u64>>,
-    /// What each packet ID in flight stands for.
-    in_flight: HashMap<u16, u64>,
+    unnumbered: VecDeque<Option<T>>,
+    /// What the acknowledgement of each packet ID in flight stands for.
+    in_flight: HashMap<u16, T>,
     pong_within: Duration,
     /// When the ping that is not answered yet must be.
     pong_due: Option<Instant>,
@@ -72,7 +73,7 @@ pub struct Link {
 
 /// What a link reports.
 #[derive(Debug)]
-pub enum LinkEvent {
+pub enum LinkEvent<T> {
     /// A message arrived.
     Message {
         /// Its topic.
@@ -80,43 +81,13 @@ pub enum LinkEvent {
         /// Its body.
         payload: Vec<u8>,
     },
-    /// The other side has taken the publish of this token.
-    Acknowledged(u64),
+    /// The other side has taken the publish that was made with this.
+    Acknowledged(T),
     /// A subscription is in force.
     Subscribed,
 }
 
-/// Why there is no connection, or none any more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkError {
-    /// What can be done about it.
-    pub kind: LinkErrorKind,
-    /// For people.
-    pub why: String,
-}
-
-/// Link errors by what the caller can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinkErrorKind {
-    /// The server does not accept who we say we are (CONNACK 1, 2, 4, 5): ask DPS.
-    Identity,
-    /// Somebody answered, but not as a healthy server: try again later, and after long also ask DPS.
-    Answered,
-    /// The server closed the connection: a restart, or another client took over.
-    Closed,
-    /// Nobody answered, or not any more: an outage, try again.
-    Outage,
-}
-
-impl fmt::Display for LinkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.why)
-    }
-}
-
-impl std::error::Error for LinkError {}
-
-impl Link {
+impl<T> Link<T> {
     /// Connects and waits for CONNACK.
     pub async fn connect(options: &LinkOptions) -> Result<Self, LinkError> {
         let LinkOptions { endpoint, client_id, username, keep_alive, timing, tls } = options;
@@ -167,17 +138,22 @@ impl Link {
         self.client.try_subscribe_many(filters).map_err(|_| queue_full())
     }
 
-    /// Publishes at `QoS` 1. With a token, [`LinkEvent::Acknowledged`] will carry it.
-    pub fn publish(&mut self, message: Publish, token: Option<u64>) -> Result<(), LinkError> {
+    /// Publishes at `QoS` 1. What is given as `acknowledges` comes back as [`LinkEvent::Acknowledged`].
+    pub fn publish(&mut self, message: Publish, acknowledges: Option<T>) -> Result<(), LinkError> {
         self.client
             .try_publish(message.topic, QoS::AtLeastOnce, false, message.payload)
             .map_err(|_| queue_full())?;
-        self.unnumbered.push_back(token);
+        self.unnumbered.push_back(acknowledges);
         Ok(())
     }
 
+    /// What the publishes stand for that are not acknowledged yet, in no particular order.
+    pub fn unacknowledged(&self) -> impl Iterator<Item = &T> {
+        self.unnumbered.iter().flatten().chain(self.in_flight.values())
+    }
+
     /// The next event. Cancel-safe.
-    pub async fn next(&mut self) -> Result<LinkEvent, LinkError> {
+    pub async fn next(&mut self) -> Result<LinkEvent<T>, LinkError> {
         loop {
             let event = match self.pong_due {
                 Some(due) => timeout_at(due, self.receive()).await.unwrap_or_else(|_| Err(no_pong()))?,
@@ -185,13 +161,13 @@ impl Link {
             };
             match event {
                 Event::Outgoing(Outgoing::Publish(id)) => {
-                    if let Some(Some(token)) = self.unnumbered.pop_front() {
-                        self.in_flight.insert(id, token);
+                    if let Some(Some(acknowledges)) = self.unnumbered.pop_front() {
+                        self.in_flight.insert(id, acknowledges);
                     }
                 }
                 Event::Incoming(Incoming::PubAck(ack)) => {
-                    if let Some(token) = self.in_flight.remove(&ack.pkid) {
-                        return Ok(LinkEvent::Acknowledged(token));
+                    if let Some(acknowledged) = self.in_flight.remove(&ack.pkid) {
+                        return Ok(LinkEvent::Acknowledged(acknowledged));
                     }
                 }
                 Event::Outgoing(Outgoing::PingReq) => self.pong_due = Some(Instant::now() + self.pong_within),
@@ -238,7 +214,7 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl<T> Drop for Link<T> {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -262,108 +238,5 @@ async fn resolved(endpoint: &Endpoint) {
     {
         // The client asks the same and will say what is wrong.
         std::future::pending::<()>().await;
-    }
-}
-
-fn no_pong() -> LinkError {
-    LinkError { kind: LinkErrorKind::Outage, why: "the server does not answer pings any more".into() }
-}
-
-fn queue_full() -> LinkError {
-    LinkError { kind: LinkErrorKind::Outage, why: "the connection takes nothing any more".into() }
-}
-
-fn classify(error: &ConnectionError) -> LinkError {
-    use LinkErrorKind::{Answered, Outage};
-    let (kind, why) = match error {
-        ConnectionError::ConnectionRefused(code) => refused(*code),
-        ConnectionError::NetworkTimeout => (Outage, "no connection in time".into()),
-        ConnectionError::FlushTimeout => (Outage, "the connection takes no data".into()),
-        ConnectionError::Io(error)
-        | ConnectionError::Tls(TlsError::Io(error))
-        | ConnectionError::MqttState(
-            StateError::Io(error) | StateError::Deserialization(mqttbytes::Error::Io(error)),
-        ) => io_error(error),
-        ConnectionError::Tls(error) => (Answered, format!("TLS: {error}")),
-        ConnectionError::MqttState(StateError::AwaitPingResp) => {
-            (Outage, "the server does not answer pings any more".into())
-        }
-        ConnectionError::MqttState(StateError::ConnectionAborted) => {
-            (LinkErrorKind::Closed, "the server closed the connection".into())
-        }
-        other => (Answered, format!("MQTT: {other}")),
-    };
-    LinkError { kind, why }
-}
-
-fn refused(code: ConnectReturnCode) -> (LinkErrorKind, String) {
-    use LinkErrorKind::{Answered, Identity};
-    match code {
-        ConnectReturnCode::ServiceUnavailable => (Answered, "the server is unavailable (CONNACK 3)".into()),
-        ConnectReturnCode::NotAuthorized => {
-            (Identity, "the server does not accept this device (CONNACK 5, not authorized)".into())
-        }
-        ConnectReturnCode::BadUserNamePassword => {
-            (Identity, "the server does not accept this device (CONNACK 4, bad user name)".into())
-        }
-        ConnectReturnCode::BadClientId => {
-            (Identity, "the server does not accept the client ID (CONNACK 2)".into())
-        }
-        other => (Identity, format!("the server refuses the connection ({other:?})")),
-    }
-}
-
-fn io_error(error: &io::Error) -> (LinkErrorKind, String) {
-    use LinkErrorKind::{Answered, Outage};
-    if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        // It is no answer of the server that our own token does not sign.
-        let kind = if token_error(error).is_some() { Outage } else { Answered };
-        return (kind, explain_tls(error));
-    }
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => (Answered, "nobody listens there (connection refused)".into()),
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionAborted => {
-            (LinkErrorKind::Closed, "the server closed the connection".into())
-        }
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-            (Outage, "the connection was reset".into())
-        }
-        _ => (Outage, error.to_string()),
-    }
-}
-
-/// Why the device's own key could not be used, if that is what broke off TLS.
-fn token_error(error: &rustls::Error) -> Option<&TokenError> {
-    match error {
-        rustls::Error::Other(OtherError(cause)) => cause.downcast_ref(),
-        _ => None,
-    }
-}
-
-/// A TLS error in words that say where to look.
-pub fn explain_tls(error: &rustls::Error) -> String {
-    if let Some(error) = token_error(error) {
-        return error.to_string();
-    }
-    match error {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "the server's certificate leads to no root that this device trusts; check connection.roots".into()
-        }
-        rustls::Error::InvalidCertificate(
-            cause @ (CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }),
-        ) => format!("the server's certificate is for another name: {cause}"),
-        rustls::Error::InvalidCertificate(
-            cause @ (CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. }),
-        ) => format!("the server's certificate is not valid at this time: {cause}"),
-        rustls::Error::FailedToGetCurrentTime => {
-            "the time is not known, so the server's certificate can't be checked".into()
-        }
-        rustls::Error::AlertReceived(alert) => {
-            format!("the server broke off TLS ({alert:?}); it may not accept this device's certificate")
-        }
-        other => format!("TLS: {other}"),
     }
 }

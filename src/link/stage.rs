@@ -7,19 +7,10 @@
 //! and what is waited for is TCP. Attempts that go well, the usual ones, ask their name servers once.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::client::{
-    ClientSessionMemoryCache, ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue,
-};
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, NamedGroup};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
-
-/// Sessions kept: DPS and hub, and room for a move.
-const SESSIONS: usize = 4;
 
 /// Within this time a name is resolved and TCP stands, mostly; if not, it is worth a second question to know which of
 /// the two it is.
@@ -46,31 +37,6 @@ impl fmt::Display for Stage {
             Self::Securing => "TCP stands, but the server does not answer TLS",
             Self::Greeting => "TLS stands, but the server does not answer CONNECT",
         })
-    }
-}
-
-/// TLS with the device's certificate, for one connection at a time.
-#[derive(Debug, Clone)]
-pub struct Tls {
-    /// For the MQTT client.
-    pub config: Arc<ClientConfig>,
-    stage: watch::Sender<Stage>,
-}
-
-impl Tls {
-    /// Makes the configuration watch its stages, and resume its sessions.
-    pub fn new(mut config: ClientConfig) -> Self {
-        let stage = watch::Sender::new(Stage::Resolving);
-        let cache = ClientSessionMemoryCache::new(SESSIONS);
-        config.resumption =
-            rustls::client::Resumption::store(Arc::new(WatchedStore { cache, stage: stage.clone() }));
-        Self { config: Arc::new(config), stage }
-    }
-
-    /// A new attempt begins; its stages can be awaited.
-    pub fn begin(&self) -> watch::Receiver<Stage> {
-        self.stage.send_replace(Stage::Resolving);
-        self.stage.subscribe()
     }
 }
 
@@ -105,58 +71,6 @@ pub async fn stuck(
                 return format!("{now_at} within {:.0} s{of}", time.as_secs_f64().ceil());
             }
         }
-    }
-}
-
-#[derive(Debug)]
-struct WatchedStore {
-    cache: ClientSessionMemoryCache,
-    stage: watch::Sender<Stage>,
-}
-
-impl WatchedStore {
-    fn reached(&self, stage: Stage) {
-        self.stage.send_if_modified(|current| {
-            let further = stage > *current;
-            *current = stage.max(*current);
-            further
-        });
-    }
-}
-
-impl ClientSessionStore for WatchedStore {
-    fn set_kx_hint(&self, server_name: ServerName<'static>, group: NamedGroup) {
-        self.reached(Stage::Greeting);
-        self.cache.set_kx_hint(server_name, group);
-    }
-
-    fn kx_hint(&self, server_name: &ServerName<'_>) -> Option<NamedGroup> {
-        self.reached(Stage::Securing);
-        self.cache.kx_hint(server_name)
-    }
-
-    fn set_tls12_session(&self, server_name: ServerName<'static>, value: Tls12ClientSessionValue) {
-        self.reached(Stage::Greeting);
-        self.cache.set_tls12_session(server_name, value);
-    }
-
-    fn tls12_session(&self, server_name: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
-        self.reached(Stage::Securing);
-        self.cache.tls12_session(server_name)
-    }
-
-    fn remove_tls12_session(&self, server_name: &ServerName<'static>) {
-        self.cache.remove_tls12_session(server_name);
-    }
-
-    fn insert_tls13_ticket(&self, server_name: ServerName<'static>, value: Tls13ClientSessionValue) {
-        self.reached(Stage::Greeting);
-        self.cache.insert_tls13_ticket(server_name, value);
-    }
-
-    fn take_tls13_ticket(&self, server_name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
-        self.reached(Stage::Securing);
-        self.cache.take_tls13_ticket(server_name)
     }
 }
 

@@ -10,3 +10,4 @@ pub mod state_file;
 pub mod stdout;
 pub mod timestamp;
 pub mod watched_file;
+pub mod user_agent;

@@ -9,11 +9,15 @@ use tokio::sync::watch;
 
 use crate::config::DeliveryMode;
 use crate::platform::state_file;
-use crate::settings::{Answer, Defaults, Settings};
+use crate::settings::answer::Answer;
+use crate::settings::defaults::Defaults;
+use crate::settings::delivery::Delivery;
+use crate::settings::desired::Settings;
+use crate::settings::telemetry_interval::TelemetryInterval;
 
 /// The settings in force.
 #[derive(Debug)]
-pub struct Desired {
+pub struct InForce {
     settings: Settings,
     defaults: Defaults,
     interval: watch::Sender<Duration>,
@@ -21,7 +25,7 @@ pub struct Desired {
     answered: Vec<Answer>,
 }
 
-impl Desired {
+impl InForce {
     /// The settings stored in `state_directory`, or those of the configuration. An error says why the stored ones can't
     /// be used; the configuration's are then in force.
     pub fn load(state_directory: &Path, defaults: Defaults) -> (Self, io::Result<()>) {
@@ -30,7 +34,7 @@ impl Desired {
             Ok(settings) => (settings.unwrap_or_default(), Ok(())),
             Err(error) => (Settings::default(), Err(error)),
         };
-        let interval = watch::Sender::new(settings.telemetry_interval(defaults));
+        let interval = watch::Sender::new(settings.value::<TelemetryInterval>(&defaults));
         (Self { settings, defaults, interval, file, answered: Vec::new() }, result)
     }
 
@@ -41,15 +45,15 @@ impl Desired {
 
     /// How readings share messages.
     pub fn delivery(&self) -> DeliveryMode {
-        self.settings.delivery(self.defaults)
+        self.settings.value::<Delivery>(&self.defaults)
     }
 
     /// Applies the desired section of the twin at once. Gives all answers, for reporting, and those that are new, for
     /// telling; and whether what changed could be stored.
     pub fn apply(&mut self, desired: &Map<String, Value>, version: u64) -> Applied {
         let before = self.settings.clone();
-        let answers = self.settings.apply(desired, version, self.defaults);
-        let interval = self.settings.telemetry_interval(self.defaults);
+        let answers = self.settings.apply(desired, version, &self.defaults);
+        let interval = self.settings.value::<TelemetryInterval>(&self.defaults);
         self.interval.send_if_modified(|current| std::mem::replace(current, interval) != interval);
         let stored =
             if self.settings == before { Ok(()) } else { state_file::replace(&self.file, &self.settings) };
@@ -77,4 +81,62 @@ pub struct Applied {
     pub news: Vec<Answer>,
     /// Whether the settings could be stored.
     pub stored: io::Result<()>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const DEFAULTS: Defaults = Defaults {
+        interval: Duration::from_secs(60),
+        delivery: DeliveryMode { batch_backlog: true, gzip: false },
+    };
+
+    fn apply(settings: &mut InForce, desired: Value, version: u64) -> Applied {
+        let Value::Object(desired) = desired else { panic!() };
+        settings.apply(&desired, version)
+    }
+
+    #[test]
+    fn what_was_applied_is_in_force_after_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut settings, loaded) = InForce::load(directory.path(), DEFAULTS);
+        loaded.unwrap();
+        let mut interval = settings.interval();
+        assert_eq!(*interval.borrow_and_update(), Duration::from_secs(60));
+        let desired = json!({"telemetryInterval": 5, "delivery": {"gzip": true}, "cargo": "gouda"});
+        apply(&mut settings, desired, 1).stored.unwrap();
+        assert!(interval.has_changed().unwrap());
+        let (settings, loaded) = InForce::load(directory.path(), DEFAULTS);
+        loaded.unwrap();
+        assert_eq!(*settings.interval().borrow(), Duration::from_secs(5));
+        assert_eq!(settings.delivery(), DeliveryMode { batch_backlog: true, gzip: true });
+        let stored = std::fs::read_to_string(directory.path().join("settings.json")).unwrap();
+        assert!(!stored.contains("gouda"), "a property without a meaning costs no flash: {stored}");
+    }
+
+    #[test]
+    fn a_change_of_other_properties_writes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut settings, _) = InForce::load(directory.path(), DEFAULTS);
+        apply(&mut settings, json!({"cargo": "gouda", "telemetryInterval": "x"}), 1).stored.unwrap();
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn news_are_told_once_and_the_answer_to_what_is_gone_is_withdrawn() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut settings, _) = InForce::load(directory.path(), DEFAULTS);
+        let first = apply(&mut settings, json!({"cargo": "gouda"}), 1);
+        assert_eq!(first.news.len(), first.reported.len());
+        assert_eq!(first.reported["cargo"]["ac"], 200);
+        let same = apply(&mut settings, json!({"cargo": "gouda"}), 1);
+        assert!(same.news.is_empty() && same.reported == first.reported);
+        let gone = apply(&mut settings, json!({}), 2);
+        assert!(gone.news.is_empty());
+        assert_eq!(gone.reported["cargo"], Value::Null);
+        assert_eq!(gone.reported["telemetryInterval"]["ac"], 203);
+    }
 }

@@ -11,10 +11,10 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tracker_sensors::gps::GpsState;
 
+use crate::instruments::health::SensorHealth;
 use crate::journal::Journal;
 use crate::platform::clock::Clock;
 use crate::platform::timestamp::Timestamp;
-use crate::sensing::sampler::SensorHealth;
 
 pub use connection::{Connection, State};
 use report::{DeviceStatus, LastFix, SensorReport};
@@ -28,8 +28,8 @@ pub struct Status {
     pub connection: watch::Receiver<Connection>,
     /// Name and health of every sensor.
     pub sensors: Vec<(&'static str, SensorHealth)>,
-    /// The receiver's view, where there is one.
-    pub gps: Option<watch::Receiver<GpsState>>,
+    /// Where the container is, as far as an instrument knows.
+    pub position: Option<watch::Receiver<GpsState>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -38,7 +38,7 @@ impl Status {
     /// What the device is doing now.
     pub fn device(&self) -> DeviceStatus {
         let Connection { state, hub, taken_over } = self.connection.borrow().clone();
-        let fix = self.gps.as_ref().and_then(|gps| gps.borrow().fix.clone());
+        let fix = self.position.as_ref().and_then(|position| position.borrow().fix.clone());
         DeviceStatus {
             version: env!("CARGO_PKG_VERSION").into(),
             time: self.clock.utc().map(Timestamp),

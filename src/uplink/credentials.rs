@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::config::Config;
 use crate::identity::{Identity, IdentityError, ValidityError};
-use crate::link::stage::Tls;
+use crate::link::tls::Tls;
 use crate::link::tls::{self, RootsError};
 use crate::platform::clock::Clock;
 use crate::platform::watched_file::WatchedFile;

@@ -92,6 +92,9 @@ fn publish(device_id: &str, properties: PropertyBag, payload: Vec<u8>) -> Publis
 }
 
 /// The JSON object of a reading: its fields, its time or that it has none, its sequence number.
+///
+/// The fields are text that the journal vouches for (`journal/row.rs`): one JSON object, serialised when the reading was
+/// taken. It is opened at its last brace, not parsed: nothing in it is looked at, and two members are added.
 fn body(entry: &Entry) -> Vec<u8> {
     let fields = entry.fields.trim_end().strip_suffix('}').unwrap_or("{");
     let comma = if fields.ends_with('{') { "" } else { "," };

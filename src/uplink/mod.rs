@@ -17,8 +17,8 @@ use tracker_protocol::dps::Outcome;
 use crate::config::Config;
 use crate::event::{Event, Events, Loss};
 use crate::identity::Identity;
-use crate::link::stage::Tls;
 use crate::link::timing::Timing;
+use crate::link::tls::Tls;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkOptions};
 use crate::platform::network;
 use crate::platform::watched_file::{self, WatchedFile};
@@ -26,7 +26,7 @@ use crate::status::Connection;
 use crate::uplink::assignment::{Assignment, AssignmentFile, Terms};
 use crate::uplink::credentials::{Credentials, CredentialsError};
 use crate::uplink::lifecycle::{Action, Lifecycle, Registered};
-use crate::uplink::session::{Kept, Session};
+use crate::uplink::session::{Device, Session};
 
 /// How often the clock is looked at while it does not know the time.
 const LOOK_FOR_TIME: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ pub struct Uplink {
     timing: Timing,
     life: Lifecycle,
     stored: AssignmentFile,
-    kept: Kept,
+    kept: Device,
     connection: watch::Sender<Connection>,
     events: Events,
     credentials: Option<Credentials>,
@@ -49,7 +49,7 @@ impl Uplink {
     pub fn new(
         config: Config,
         timing: Timing,
-        kept: Kept,
+        kept: Device,
         connection: watch::Sender<Connection>,
         stored: AssignmentFile,
         assignment: Option<Assignment>,

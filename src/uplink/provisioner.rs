@@ -7,10 +7,11 @@ use tracker_protocol::RegistrationId;
 use tracker_protocol::dps::{self, DpsUsername, Event, Outcome, RESPONSE_FILTER, Registration, Step};
 
 use crate::config::Config;
-use crate::link::stage::Tls;
 use crate::link::timing::Timing;
+use crate::link::tls::Tls;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent, LinkOptions};
 use crate::platform::heartbeat::Heartbeat;
+use crate::platform::user_agent::user_agent;
 
 /// The MQTT user name at DPS.
 pub fn username(id_scope: &str, registration_id: &RegistrationId) -> String {
@@ -18,7 +19,7 @@ pub fn username(id_scope: &str, registration_id: &RegistrationId) -> String {
         id_scope: id_scope.into(),
         registration_id: registration_id.to_string(),
         api_version: dps::API_VERSION.into(),
-        client_version: Some(crate::user_agent()),
+        client_version: Some(user_agent()),
     }
     .to_string()
 }
@@ -50,7 +51,7 @@ pub async fn register(
     answer_within: Duration,
     heart: &Heartbeat,
 ) -> Result<Outcome, LinkError> {
-    let mut link = Link::connect(options).await?;
+    let mut link = Link::<()>::connect(options).await?;
     link.subscribe([RESPONSE_FILTER.to_owned()])?;
     let mut registration = Registration::new(registration_id, None).answer_within(answer_within);
     let start = Instant::now();

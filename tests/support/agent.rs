@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use container_tracker::config::Config;
 use container_tracker::event::{Event, Events};
+use container_tracker::instruments::bme280::Bme280;
+use container_tracker::instruments::gps::Gps;
+use container_tracker::instruments::instrument::Instrument;
 use container_tracker::journal::JournalStats;
 use container_tracker::link::timing::Timing;
 use container_tracker::platform::clock::{SystemClock, build_date};
@@ -55,11 +58,16 @@ impl Agent {
         let plausibility =
             PlausibilitySettings { build_date: Some(build_date().date_naive()), time_scale: 1.0 };
         let settings = ReceiverSettings::new(plausibility, Instant::now());
+        let chip = chip.map(|chip| EnvironmentSensor::new(chip.clone(), chip.delay(), Settings::default()));
+        let receiver = gps.map(|source| Receiver::new(source, settings));
+        let instruments: [Option<Box<dyn Instrument>>; 2] = [
+            chip.map(|sensor| Box::new(Bme280::new(sensor)) as _),
+            receiver.map(|receiver| Box::new(Gps::new(receiver)) as _),
+        ];
+        let instruments = instruments.into_iter().flatten().collect();
         let tracker = Tracker {
             config,
-            environment: chip
-                .map(|chip| EnvironmentSensor::new(chip.clone(), chip.delay(), Settings::default())),
-            gps: gps.map(|source| Receiver::new(source, settings)),
+            instruments,
             clock: Arc::new(SystemClock::new(true)),
             events: Events::log("test").and_to(listener),
             first_wait: Duration::ZERO,

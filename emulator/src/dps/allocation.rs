@@ -1,18 +1,19 @@
 //! The choice of a hub among those linked.
 
 use ring::digest;
-use serde::{Deserialize, Serialize};
 
-use super::{enrollments::Allocation, model::AllocationPolicy};
+use super::{
+    linked_hubs::LinkedHub,
+    model::{AllocationPolicy, CustomAllocationDefinition},
+};
 
-/// A hub that DPS may assign devices to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LinkedHub {
-    /// Host name.
-    pub name: String,
-    /// Share of devices under the hashed policy, 1 to 1000.
-    pub allocation_weight: u16,
+/// What an enrollment says about the choice of a hub.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allocation<'a> {
+    pub policy: AllocationPolicy,
+    pub iot_hubs: &'a [String],
+    pub iot_hub_host_name: Option<&'a str>,
+    pub custom: Option<&'a CustomAllocationDefinition>,
 }
 
 /// The hub for a registration ID (in its canonical, lower-case form); `None` when no candidate is linked.

@@ -8,26 +8,19 @@ use tracker_protocol::RegistrationId;
 
 use super::{
     DpsError,
+    allocation::Allocation,
     model::{
-        AllocationPolicy, AttestationMechanism, AttestationType, CustomAllocationDefinition, EnrollmentGroup,
-        IndividualEnrollment, X509Attestation,
+        AllocationPolicy, AttestationMechanism, AttestationType, EnrollmentGroup, IndividualEnrollment,
+        X509Attestation, check_webhook_url,
     },
-    webhook::check_webhook_url,
 };
-use crate::{id::dps_etag, keys::KeyLength};
-
-/// When a change is made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IfMatch {
-    /// Whatever is stored.
-    Any,
-    /// Only if the stored resource has this entity tag.
-    ETag(String),
-}
+use crate::{etag::IfMatch, hub::check_device_id, id::dps_etag, security::keys::KeyLength};
 
 /// What groups and individual enrollments have in common.
 pub(super) trait Enrollment: Clone {
     fn id(&self) -> &str;
+    /// The device ID at the hub, where it is not the registration ID.
+    fn device_id(&self) -> Option<&str>;
     fn stamps(&mut self) -> Stamps<'_>;
     fn etag(&self) -> Option<&str>;
     fn attestation(&mut self) -> &mut AttestationMechanism;
@@ -43,15 +36,6 @@ pub(super) struct Stamps<'a> {
     pub etag: &'a mut Option<String>,
     pub created: &'a mut Option<DateTime<Utc>>,
     pub updated: &'a mut Option<DateTime<Utc>>,
-}
-
-/// What an enrollment says about the choice of a hub.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Allocation<'a> {
-    pub policy: AllocationPolicy,
-    pub iot_hubs: &'a [String],
-    pub iot_hub_host_name: Option<&'a str>,
-    pub custom: Option<&'a CustomAllocationDefinition>,
 }
 
 /// Enrollments of one kind, by ID without regard to case.
@@ -118,12 +102,7 @@ fn key(id: &str) -> String {
 }
 
 fn check_etag(id: &str, stored: Option<&str>, if_match: &IfMatch) -> Result<(), DpsError> {
-    match if_match {
-        IfMatch::ETag(etag) if stored != Some(etag.as_str()) => {
-            Err(DpsError::PreconditionFailed(id.to_owned()))
-        }
-        _ => Ok(()),
-    }
+    if if_match.admits(stored) { Ok(()) } else { Err(DpsError::PreconditionFailed(id.to_owned())) }
 }
 
 /// Checks an enrollment and sets what the service sets.
@@ -131,6 +110,9 @@ fn prepared<E: Enrollment>(mut enrollment: E, stored: Option<E>, now: DateTime<U
     let invalid = |what: String| DpsError::InvalidArgument(what);
     // The characters and the length are the same for registration IDs and group IDs.
     enrollment.id().parse::<RegistrationId>().map_err(|error| invalid(error.to_string()))?;
+    if let Some(device_id) = enrollment.device_id() {
+        check_device_id(device_id).map_err(|error| invalid(format!("deviceId: {error}")))?;
+    }
     let allocation = enrollment.allocation();
     match allocation.policy {
         AllocationPolicy::Hashed | AllocationPolicy::GeoLatency => {}
@@ -247,6 +229,10 @@ impl Enrollment for EnrollmentGroup {
         &self.enrollment_group_id
     }
 
+    fn device_id(&self) -> Option<&str> {
+        None
+    }
+
     fn check_attestation(x509: &X509Attestation) -> Result<(), &'static str> {
         match x509 {
             X509Attestation {
@@ -277,6 +263,10 @@ impl Enrollment for IndividualEnrollment {
 
     fn id(&self) -> &str {
         &self.registration_id
+    }
+
+    fn device_id(&self) -> Option<&str> {
+        self.device_id.as_deref()
     }
 
     fn check_attestation(x509: &X509Attestation) -> Result<(), &'static str> {

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{tls::ServerIdentityError, x509::CertificateError};
+use crate::{net::tls::ServerIdentityError, security::x509::CertificateError};
 
 /// A call of the service side that was refused.
 #[derive(Debug, Error)]

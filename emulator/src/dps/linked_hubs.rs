@@ -1,11 +1,24 @@
 //! The hubs that exist, and which of them are linked to the provisioning service.
 
-use super::{DpsError, LinkedHub};
+use serde::{Deserialize, Serialize};
+
+use super::DpsError;
 use crate::hub::Hub;
 
 /// What a hub's name ends with unless it is given in full.
 const HUB_DOMAIN: &str = ".azure-devices.net";
 
+/// A hub that DPS may assign devices to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LinkedHub {
+    /// Host name.
+    pub name: String,
+    /// Share of devices under the hashed policy, 1 to 1000.
+    pub allocation_weight: u16,
+}
+
+/// All hubs, and those that DPS may assign devices to.
 #[derive(Default)]
 pub(crate) struct Hubs {
     all: Vec<Hub>,

@@ -3,53 +3,53 @@
 //! ```text
 //!  service side (Dps) ──▶ Store: CA certificates, enrollments, registration records, linked hubs
 //!                            ▲
-//!  device side (session) ────┤ register: verdict ─▶ choice of a hub ─▶ hub identity, record
+//!  device side (session) ────┤ register: attest ─▶ choice of a hub ─▶ hub identity, record
 //!                            └ poll: how the operation stands
 //! ```
 
 mod allocation;
+mod attest;
 mod ca_certificates;
-mod certificates;
 mod enrollments;
 mod error;
 mod linked_hubs;
 mod model;
+mod pending;
 mod placement;
 mod records;
 mod registration;
+mod registrations;
+mod refused;
+mod request;
 mod session;
-mod verdict;
 mod webhook;
 
 use std::{sync::Arc, time::Duration};
 
-pub use allocation::LinkedHub;
-pub use ca_certificates::Certificates;
-pub use certificates::CaCertificate;
-pub(crate) use certificates::check_ca_certificate;
-use certificates::{CertificateStore, KeptCertificate};
+pub use ca_certificates::{CaCertificate, Certificates};
+use ca_certificates::{CertificateStore, KeptCertificate};
 use enrollments::Enrollments;
-pub use enrollments::IfMatch;
 pub use error::DpsError;
 pub(crate) use linked_hubs::Hubs;
+pub use linked_hubs::LinkedHub;
 pub use model::{
     AllocationPolicy, AttestationMechanism, AttestationType, CaReferences, CustomAllocationDefinition,
-    DeviceCapabilities, EnrollmentGroup, IndividualEnrollment, InitialTwin, InitialTwinProperties,
-    ProvisioningStatus, ReprovisionPolicy, X509Attestation, X509CertificateWithInfo, X509Certificates,
+    EnrollmentGroup, IndividualEnrollment, ProvisioningStatus, ReprovisionPolicy, X509Attestation,
+    X509CertificateWithInfo, X509Certificates,
 };
 use serde::{Deserialize, Serialize};
-pub(crate) use session::serve;
+pub(crate) use session::{RegistrationSession, open};
 pub use tracker_protocol::dps::{RegistrationState, RegistrationStatus, Substatus};
 
 use crate::{
-    access::AccessPolicies,
     clock::Clock,
+    etag::IfMatch,
     events::EventBus,
     faults::Faults,
     hub::{Hub, HubParts, KeptHub},
     lock::{Changes, Tracked},
-    tls::ServerIdentity,
-    x509::GoodSignatures,
+    net::tls::ServerIdentity,
+    security::{access::AccessPolicies, x509::GoodSignatures},
 };
 
 /// The service side of the provisioning service. Clones are the same service.

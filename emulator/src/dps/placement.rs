@@ -3,13 +3,9 @@
 use tracker_protocol::dps::{RegistrationState, Substatus};
 
 use super::{
-    Hubs,
-    allocation::choose,
-    enrollments::Enrollment as _,
-    model::{DeviceCapabilities, InitialTwin, ReprovisionPolicy},
-    verdict::Decider,
+    Hubs, allocation::choose, attest::AcceptedBy, enrollments::Enrollment as _, model::ReprovisionPolicy,
 };
-use crate::hub::{Authentication, Hub, ProvisionedData};
+use crate::hub::{Authentication, DeviceCapabilities, Hub, InitialTwin, ProvisionedData};
 
 /// Where a device went and how it came about.
 pub(super) struct Placement {
@@ -35,15 +31,15 @@ struct Terms<'a> {
 
 /// Chooses the hub and writes the identity there; `Err` says what to tell the device.
 pub(super) fn place(
-    decider: &Decider,
+    accepted_by: &AcceptedBy,
     registration_id: &str,
     authentication: Authentication,
     hubs: &Hubs,
     previous: Option<&RegistrationState>,
     decision: Option<&Decision>,
 ) -> Result<Placement, String> {
-    let (allocation, terms) = match decider {
-        Decider::Individual(enrollment) => (
+    let (allocation, terms) = match accepted_by {
+        AcceptedBy::Individual(enrollment) => (
             enrollment.allocation(),
             Terms {
                 device_id: enrollment.device_id.as_deref().unwrap_or(registration_id),
@@ -52,7 +48,7 @@ pub(super) fn place(
                 policy: enrollment.reprovision_policy,
             },
         ),
-        Decider::Group(group) => (
+        AcceptedBy::Group(group) => (
             group.allocation(),
             Terms {
                 device_id: registration_id,
@@ -77,6 +73,8 @@ pub(super) fn place(
                 .ok_or("IotHubNotFound: none of the hubs of this enrollment is linked to the service")?
         }
     };
+    // Before a twin leaves its hub it has to be sure that the next one takes it.
+    hub.check_device_id(device_id).map_err(|error| error.to_string())?;
     let decided_twin = decision.and_then(|decision| decision.initial_twin.as_ref());
     let TwinFate { data, substatus } = match assigned {
         Some(assigned) if decided_twin.is_some() => {

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::Instant};
 use tracker_protocol::dps::{RegistrationOperation, RegistrationState, RegistrationStatus};
 
 use super::{
     Dps,
+    attest::{AcceptedBy, Attestor, Credentials, NotAttested},
     model::{AllocationPolicy, ProvisioningStatus},
+    pending::{Failure, Pending},
     placement::{Decision, place},
     records::{Operation, Record},
-    verdict::{Court, Credentials, Decider, Refusal},
     webhook,
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     events::EventKind,
     hub::Authentication,
     id::{dps_etag, operation_id},
-    x509::{Certificate, paths},
+    security::x509::{Certificate, paths},
 };
 
 /// What a register request leads to.
@@ -29,22 +30,17 @@ pub(super) enum Registered {
     /// The enrollment is disabled.
     Disabled(RegistrationOperation),
     /// No enrollment takes it.
-    Refused(Refusal),
-}
-
-/// Why a registration that an enrollment took has failed: Azure's number and words.
-pub(super) struct Failure {
-    pub error_code: u32,
-    pub message: String,
+    Refused(NotAttested),
 }
 
 impl Dps {
     /// Registers a device.
     ///
     /// The decision is made, and the hub identity written, at once; the device learns it when `assigning_time` has
-    /// passed. Only a webhook takes the time it takes.
+    /// passed since `moment`. Only a webhook takes the time it takes.
     pub(super) fn register(
         &self,
+        moment: Instant,
         registration_id: &str,
         credentials: Credentials<'_>,
         payload: Option<&Map<String, Value>>,
@@ -60,15 +56,15 @@ impl Dps {
         };
         let mut store = self.0.store.change();
         let store = &mut *store;
-        let court = Court {
+        let attestor = Attestor {
             individuals: &store.individuals,
             groups: &store.groups,
             certificates: &store.certificates,
             paths: &evidence,
             now,
         };
-        let decider = match court.judge(registration_id, credentials) {
-            Ok(decider) => decider,
+        let accepted_by = match attestor.attest(registration_id, credentials) {
+            Ok(accepted_by) => accepted_by,
             Err(refusal) => return Registered::Refused(refusal),
         };
         let key = registration_id.to_ascii_lowercase();
@@ -83,11 +79,11 @@ impl Dps {
             etag: Some(dps_etag()),
             ..RegistrationState::default()
         };
-        let group_id = match &decider {
-            Decider::Group(group) => Some(group.enrollment_group_id.clone()),
-            Decider::Individual(_) => None,
+        let group_id = match &accepted_by {
+            AcceptedBy::Group(group) => Some(group.enrollment_group_id.clone()),
+            AcceptedBy::Individual(_) => None,
         };
-        if decider.status() == ProvisioningStatus::Disabled {
+        if accepted_by.status() == ProvisioningStatus::Disabled {
             state.status = Some(RegistrationStatus::Disabled);
             // The hub it was assigned to stays known: enabled again, it is no newcomer.
             if let Some(previous) = previous {
@@ -97,11 +93,11 @@ impl Dps {
             store.registrations.insert(key, Record { state, enrollment_group_id: group_id, operation: None });
             self.0.events.tell(EventKind::RegistrationDisabled {
                 registration_id: registration_id.to_owned(),
-                enrollment: decider.to_string(),
+                enrollment: accepted_by.to_string(),
             });
             return Registered::Disabled(disabled(registration_id));
         }
-        let identity = Identity::new(&decider, registration_id, credentials, group_id.as_deref());
+        let identity = Identity::new(&accepted_by, registration_id, credentials, group_id.as_deref());
         state.x509.clone_from(&identity.x509);
         state.status = Some(RegistrationStatus::Assigning);
         // The hub of before is where the twin is, until it has moved.
@@ -114,39 +110,47 @@ impl Dps {
         self.0.events.tell(EventKind::Assigning {
             registration_id: registration_id.to_owned(),
             operation_id: operation_id.clone(),
-            enrollment: decider.to_string(),
+            enrollment: accepted_by.to_string(),
         });
         let pending = Pending {
             registration_id: registration_id.to_owned(),
             operation_id: operation_id.clone(),
-            decider,
+            accepted_by,
             authentication: identity.authentication,
             previous,
         };
-        match pending.decider.allocation_policy() {
+        match pending.accepted_by.allocation_policy() {
             AllocationPolicy::Custom => {
-                let request =
-                    webhook::Request::new(&pending.decider, &pending, identity.x509, payload, &store.hubs);
+                let request = webhook::Request::new(
+                    &pending.accepted_by,
+                    &pending,
+                    identity.x509,
+                    payload,
+                    &store.hubs,
+                );
                 self.ask_webhook(pending, request);
             }
-            _ => self.conclude(store, &pending, Ok(None)),
+            _ => self.conclude(moment, store, &pending, Ok(None)),
         }
         Registered::Operation(assigning(registration_id, operation_id))
     }
 
     fn ask_webhook(&self, pending: Pending, request: webhook::Request) {
+        // Driven by hand, without a runtime, nobody can call a webhook: the device is told "assigning" for good.
+        let Ok(runtime) = Handle::try_current() else { return };
         let dps = self.clone();
-        tokio::spawn(async move {
+        runtime.spawn(async move {
             let answer = request.ask().await;
             let mut store = dps.0.store.change();
             let decision = answer.and_then(|answer| answer.decide(&store.hubs));
-            dps.conclude(&mut store, &pending, decision.map(Some));
+            dps.conclude(Instant::now(), &mut store, &pending, decision.map(Some));
         });
     }
 
     /// Ends an operation: the device is placed, or has failed.
     fn conclude(
         &self,
+        moment: Instant,
         store: &mut super::Store,
         pending: &Pending,
         decision: Result<Option<(Decision, Option<Value>)>, Failure>,
@@ -162,7 +166,7 @@ impl Dps {
             let (decision, payload) =
                 decided.map_or((None, None), |(decision, payload)| (Some(decision), payload));
             let placed = place(
-                &pending.decider,
+                &pending.accepted_by,
                 &pending.registration_id,
                 pending.authentication.clone(),
                 &store.hubs,
@@ -192,13 +196,14 @@ impl Dps {
             }
         }
         if let Some(operation) = &mut record.operation {
-            operation.ready = Some(Instant::now() + self.0.assigning_time);
+            operation.ready = Some(moment + self.0.assigning_time);
         }
     }
 
     /// How an operation stands; `None` if the device has none of this ID.
     pub(super) fn operation(
         &self,
+        moment: Instant,
         registration_id: &str,
         operation_id: &str,
         never_assign: bool,
@@ -206,7 +211,7 @@ impl Dps {
         let mut store = self.0.store.lock();
         let record = store.registrations.get_mut(&registration_id.to_ascii_lowercase())?;
         let operation = record.operation.as_mut().filter(|operation| operation.id == operation_id)?;
-        if never_assign || operation.ready.is_none_or(|ready| Instant::now() < ready) {
+        if never_assign || operation.ready.is_none_or(|ready| moment < ready) {
             return Some(assigning(registration_id, operation_id.to_owned()));
         }
         let state = record.state.clone();
@@ -239,15 +244,6 @@ impl Dps {
     }
 }
 
-/// A registration that an enrollment took, until it is placed.
-pub(super) struct Pending {
-    pub registration_id: String,
-    operation_id: String,
-    decider: Decider,
-    authentication: Authentication,
-    pub previous: Option<RegistrationState>,
-}
-
 /// What the device will be to the hub, and what the record tells of its certificate.
 struct Identity {
     authentication: Authentication,
@@ -256,7 +252,7 @@ struct Identity {
 
 impl Identity {
     fn new(
-        decider: &Decider,
+        accepted_by: &AcceptedBy,
         registration_id: &str,
         credentials: Credentials<'_>,
         group_id: Option<&str>,
@@ -270,9 +266,10 @@ impl Identity {
                     x509: leaf.map(|leaf| x509(leaf, chain.get(1), group_id)),
                 }
             }
-            Credentials::Token(_) => {
-                Self { authentication: Authentication::sas(decider.device_keys(registration_id)), x509: None }
-            }
+            Credentials::Token(_) => Self {
+                authentication: Authentication::sas(accepted_by.device_keys(registration_id)),
+                x509: None,
+            },
         }
     }
 }

@@ -6,18 +6,16 @@
 
 use std::time::Duration;
 
-use hyper::Uri;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
     Hubs,
-    model::InitialTwin,
+    attest::AcceptedBy,
+    pending::{Failure, Pending},
     placement::Decision,
-    registration::{Failure, Pending},
-    verdict::Decider,
 };
-use crate::{id::guid, outgoing};
+use crate::{hub::InitialTwin, id::guid, net::outgoing};
 
 /// Repetitions after an answer of 429 or more.
 const RETRIES: u64 = 10;
@@ -48,18 +46,9 @@ pub(super) struct Answer {
     payload: Option<Value>,
 }
 
-/// Whether a text can be the address of a webhook; `Err` says what it has to be.
-pub(super) fn check_webhook_url(url: &str) -> Result<(), String> {
-    let uri: Option<Uri> = url.parse().ok();
-    match uri.as_ref().map(|uri| (uri.scheme_str(), uri.host())) {
-        Some((Some("http" | "https"), Some(_))) => Ok(()),
-        _ => Err("customAllocationDefinition.webhookUrl has to be an http or https address".into()),
-    }
-}
-
 impl Request {
     pub(super) fn new(
-        decider: &Decider,
+        accepted_by: &AcceptedBy,
         pending: &Pending,
         x509: Option<Value>,
         payload: Option<&Map<String, Value>>,
@@ -87,19 +76,19 @@ impl Request {
         }
         let linked: Vec<_> = hubs.linked().iter().map(|hub| hub.name.as_str()).collect();
         let mut body = json!({ "deviceRuntimeContext": context, "linkedHubs": linked });
-        match decider {
-            Decider::Individual(enrollment) => {
+        match accepted_by {
+            AcceptedBy::Individual(enrollment) => {
                 let mut enrollment = (**enrollment).clone();
                 enrollment.attestation = enrollment.attestation.without_keys();
                 body["individualEnrollment"] = json!(enrollment);
             }
-            Decider::Group(group) => {
+            AcceptedBy::Group(group) => {
                 let mut group = (**group).clone();
                 group.attestation = group.attestation.without_keys();
                 body["enrollmentGroup"] = json!(group);
             }
         }
-        let definition = decider.custom_allocation();
+        let definition = accepted_by.custom_allocation();
         Self { url: definition.map(|definition| definition.webhook_url.clone()).unwrap_or_default(), body }
     }
 

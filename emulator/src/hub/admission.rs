@@ -6,13 +6,15 @@ use tracker_protocol::hub::HubUsername;
 
 use super::{
     Authentication, AuthenticationType, DeviceStatus, Hub, HubError,
-    connection::{Orders, Subscriptions, pair},
+    connection::{Attachment, Subscriptions, pair},
 };
 use crate::{
     events::{DisconnectReason, EventKind},
     mqtt::Connect,
-    sas::{SasError, SasToken},
-    x509::{Certificate, Flaw},
+    security::{
+        sas::{SasError, SasToken},
+        x509::{Certificate, Flaw},
+    },
 };
 
 /// Why a CONNECT is refused. Azure answers all of them with return code 5 and no more; the words are for the
@@ -55,7 +57,7 @@ impl Hub {
         connect: &Connect,
         user_name: &HubUsername,
         leaf: Option<&Certificate>,
-    ) -> Result<Orders, Refusal> {
+    ) -> Result<Attachment, Refusal> {
         let device_id = &user_name.device_id;
         if user_name.module_id.is_some() {
             return Err(Refusal::Module);
@@ -90,7 +92,7 @@ impl Hub {
         if !connect.clean_session {
             entry.kept_session = Some(kept.clone().unwrap_or_default());
         }
-        let (handle, orders) = pair(connection_id, kept);
+        let (handle, attachment) = pair(connection_id, kept);
         entry.connection = Some(handle);
         entry.connection_updated = now;
         entry.last_activity = now;
@@ -102,7 +104,7 @@ impl Hub {
         self.0
             .events
             .tell(EventKind::DeviceConnected { hub: self.0.name.clone(), device_id: device_id.clone() });
-        Ok(orders)
+        Ok(attachment)
     }
 
     /// Wakes those who wait for a device to be there.

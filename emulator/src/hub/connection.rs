@@ -9,12 +9,12 @@ use tracker_protocol::hub::{METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FI
 use super::HubError;
 use crate::{events::DisconnectReason, mqtt::QoS};
 
-/// Orders waiting for a session; a device with more does not read.
-const MAX_ORDERS: usize = 64;
+/// Pushes waiting for a session; a device with more does not read.
+const MAX_PUSHES: usize = 64;
 
-/// Something the service side wants of a connected device.
+/// Something the service side sends to a connected device.
 #[derive(Debug)]
-pub(super) enum Order {
+pub(crate) enum Push {
     /// Desired properties have changed.
     Desired { version: u64, patch: Map<String, Value> },
     /// Call a direct method.
@@ -25,7 +25,7 @@ pub(super) enum Order {
 
 /// What a device answered to a direct method, its body as sent.
 #[derive(Debug)]
-pub(super) struct MethodAnswer {
+pub(crate) struct MethodAnswer {
     pub status: i32,
     pub body: Vec<u8>,
 }
@@ -34,7 +34,7 @@ pub(super) struct MethodAnswer {
 #[derive(Debug)]
 pub(super) struct Handle {
     pub id: u64,
-    pub orders: mpsc::Sender<Order>,
+    pub pushes: mpsc::Sender<Push>,
     close: watch::Sender<Option<DisconnectReason>>,
 }
 
@@ -50,9 +50,9 @@ impl Handle {
         });
     }
 
-    /// Hands over an order; a device that lets them pile up is disconnected.
-    pub(super) fn give(&self, order: Order) {
-        if self.orders.try_send(order).is_err() {
+    /// Hands over a push; a device that lets them pile up is disconnected.
+    pub(super) fn give(&self, push: Push) {
+        if self.pushes.try_send(push).is_err() {
             self.close(DisconnectReason::Backlog);
         }
     }
@@ -60,27 +60,27 @@ impl Handle {
 
 /// The session's end.
 #[derive(Debug)]
-pub(super) struct Orders {
+pub(super) struct Attachment {
     pub connection_id: u64,
-    pub orders: mpsc::Receiver<Order>,
+    pub pushes: mpsc::Receiver<Push>,
     pub close: watch::Receiver<Option<DisconnectReason>>,
     /// Kept from the session before, when the client asked for that.
     pub subscriptions: Subscriptions,
     pub session_present: bool,
 }
 
-pub(super) fn pair(id: u64, subscriptions: Option<Subscriptions>) -> (Handle, Orders) {
-    let (orders_in, orders_out) = mpsc::channel(MAX_ORDERS);
+pub(super) fn pair(id: u64, subscriptions: Option<Subscriptions>) -> (Handle, Attachment) {
+    let (pushes_in, pushes_out) = mpsc::channel(MAX_PUSHES);
     let (close_in, close_out) = watch::channel(None);
     let session_present = subscriptions.is_some();
-    let orders = Orders {
+    let attachment = Attachment {
         connection_id: id,
-        orders: orders_out,
+        pushes: pushes_out,
         close: close_out,
         subscriptions: subscriptions.unwrap_or_default(),
         session_present,
     };
-    (Handle { id, orders: orders_in, close: close_in }, orders)
+    (Handle { id, pushes: pushes_in, close: close_in }, attachment)
 }
 
 /// The topic filters a device may subscribe to.

@@ -1,12 +1,10 @@
 //! Device identities: making, changing, and what DPS writes.
 
-use super::{Authentication, AuthenticationType, Device, DeviceStatus, Hub, HubError, TwinRecord};
-use crate::{
-    dps::{DeviceCapabilities, IfMatch, InitialTwin},
-    events::DisconnectReason,
-    id::device_etag,
-    keys::SymmetricKey,
+use super::{
+    Authentication, AuthenticationType, Device, DeviceCapabilities, DeviceStatus, Hub, HubError, InitialTwin,
+    TwinRecord, device_id::check_device_id,
 };
+use crate::{etag::IfMatch, events::DisconnectReason, id::device_etag, security::keys::SymmetricKey};
 
 /// The part of a device identity that the service side sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +60,7 @@ impl Hub {
 
     /// Creates a device identity with an empty twin. Keys that are absent or empty are made.
     pub fn create_device_with(&self, device_id: &str, settings: DeviceSettings) -> Result<Device, HubError> {
-        check_device_id(device_id)?;
+        self.check_device_id(device_id)?;
         settings.check()?;
         let now = self.0.clock.now();
         let mut registry = self.0.registry.change();
@@ -92,9 +90,7 @@ impl Hub {
         let now = self.0.clock.now();
         let mut registry = self.0.registry.change();
         let entry = registry.entry(device_id)?;
-        if let IfMatch::ETag(etag) = if_match
-            && *etag != entry.identity.etag
-        {
+        if !if_match.admits(Some(&entry.identity.etag)) {
             return Err(HubError::PreconditionFailed(device_id.to_owned()));
         }
         let authentication = settings.authentication.complete(Some(&entry.identity.authentication))?;
@@ -154,6 +150,11 @@ impl Hub {
         Ok(entry.device(device_id))
     }
 
+    /// Refuses what no hub takes as a device ID.
+    pub(crate) fn check_device_id(&self, device_id: &str) -> Result<(), HubError> {
+        check_device_id(device_id).map_err(HubError::ArgumentInvalid)
+    }
+
     /// Writes what DPS has decided: the identity is made, or its credentials renewed; `data` says what becomes of the
     /// twin.
     pub(crate) fn provision(
@@ -163,7 +164,7 @@ impl Hub {
         capabilities: DeviceCapabilities,
         data: ProvisionedData<'_>,
     ) -> Result<(), HubError> {
-        check_device_id(device_id)?;
+        self.check_device_id(device_id)?;
         let now = self.0.clock.now();
         let mut registry = self.0.registry.change();
         if let ProvisionedData::Keep(_) = data
@@ -206,14 +207,4 @@ pub(crate) enum ProvisionedData<'a> {
     Reset(Option<&'a InitialTwin>),
     /// Brought along from another hub.
     Migrate(Box<TwinRecord>),
-}
-
-fn check_device_id(device_id: &str) -> Result<(), HubError> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-.+%_#*?!(),:=@$';".contains(c);
-    if device_id.is_empty() || device_id.len() > 128 || !device_id.chars().all(allowed) {
-        return Err(HubError::ArgumentInvalid(format!(
-            "\"{device_id}\" cannot be a device ID: 1 to 128 of letters, digits and -.+%_#*?!(),:=@$';"
-        )));
-    }
-    Ok(())
 }

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::{sync::oneshot, time::Instant};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use super::{
     Hub, HubError,
-    connection::{MethodAnswer, Order},
+    connection::{MethodAnswer, Push},
 };
 
 /// The largest payload of a call and of an answer.
@@ -55,14 +58,7 @@ impl Hub {
 
     /// Calls a method.
     pub async fn invoke(&self, device_id: &str, method: &DirectMethod) -> Result<MethodResult, HubError> {
-        let name = &method.method_name;
-        if name.is_empty() || name.len() > 1024 || name.contains(['/', '+', '#', '\0']) {
-            return Err(HubError::ArgumentInvalid(format!("\"{name}\" cannot be the name of a method")));
-        }
-        let payload = method.payload.as_ref().map(ToString::to_string).unwrap_or_default();
-        if payload.len() > PAYLOAD_LIMIT {
-            return Err(HubError::MessageTooLarge { size: payload.len(), limit: PAYLOAD_LIMIT });
-        }
+        let payload = check(method)?;
         let deadline = Instant::now() + method.connect_timeout;
         let mut arrivals = self.0.arrivals.subscribe();
         loop {
@@ -84,24 +80,13 @@ impl Hub {
         method: &DirectMethod,
         payload: Vec<u8>,
     ) -> Result<MethodResult, HubError> {
-        let orders = self
-            .0
-            .registry
-            .lock()
-            .get(device_id)?
-            .connection
-            .as_ref()
-            .map(|connection| connection.orders.clone())
-            .ok_or_else(|| HubError::DeviceNotOnline {
-                device_id: device_id.to_owned(),
-                waited: Duration::ZERO,
-            })?;
+        let pushes = self.pushes(device_id)?;
         let (answer, answered) = oneshot::channel();
-        let order = Order::Method { name: method.method_name.clone(), payload, answer };
+        let push = Push::Method { name: method.method_name.clone(), payload, answer };
         let answered = async {
-            // A session that ends drops its orders, and with them the sender of the answer.
-            let _ = orders.send(order).await;
-            drop(orders);
+            // A session that ends drops its pushes, and with them the sender of the answer.
+            let _ = pushes.send(push).await;
+            drop(pushes);
             answered.await
         };
         match tokio::time::timeout(method.response_timeout, answered).await {
@@ -110,15 +95,72 @@ impl Hub {
                 waited: method.response_timeout,
             }),
             Ok(Err(_closed)) => Err(HubError::DeviceConnectionClosed(device_id.to_owned())),
-            Ok(Ok(Err(refused))) => Err(refused),
-            Ok(Ok(Ok(MethodAnswer { status, body }))) => {
-                if body.is_empty() {
-                    return Ok(MethodResult { status, payload: None });
-                }
-                let payload = serde_json::from_slice(&body)
-                    .map_err(|_| HubError::InvalidMethodAnswer(device_id.to_owned()))?;
-                Ok(MethodResult { status, payload: Some(payload) })
+            Ok(Ok(answer)) => read(device_id, answer?),
+        }
+    }
+
+    /// Calls a method of a device that is connected now, without waiting for the answer.
+    pub(crate) fn begin_call(&self, device_id: &str, method: &DirectMethod) -> Result<MethodCall, HubError> {
+        let payload = check(method)?.into_bytes();
+        let (answer, answered) = oneshot::channel();
+        let push = Push::Method { name: method.method_name.clone(), payload, answer };
+        let device_id = device_id.to_owned();
+        match self.pushes(&device_id)?.try_send(push) {
+            Ok(()) => Ok(MethodCall { device_id, answered }),
+            Err(_full_or_closed) => Err(not_online(&device_id)),
+        }
+    }
+
+    fn pushes(&self, device_id: &str) -> Result<mpsc::Sender<Push>, HubError> {
+        let registry = self.0.registry.lock();
+        let connection = registry.get(device_id)?.connection.as_ref();
+        connection.map(|connection| connection.pushes.clone()).ok_or_else(|| not_online(device_id))
+    }
+}
+
+/// A call that was handed to the session of its device.
+#[derive(Debug)]
+pub(crate) struct MethodCall {
+    device_id: String,
+    answered: oneshot::Receiver<Result<MethodAnswer, HubError>>,
+}
+
+impl MethodCall {
+    /// What came of it, once; `None` while the device has not answered.
+    pub(crate) fn outcome(&mut self) -> Option<Result<MethodResult, HubError>> {
+        match self.answered.try_recv() {
+            Ok(answer) => Some(answer.and_then(|answer| read(&self.device_id, answer))),
+            Err(oneshot::error::TryRecvError::Empty) => None,
+            Err(oneshot::error::TryRecvError::Closed) => {
+                Some(Err(HubError::DeviceConnectionClosed(self.device_id.clone())))
             }
         }
     }
+}
+
+/// Checks a call; gives its payload as sent.
+fn check(method: &DirectMethod) -> Result<String, HubError> {
+    let name = &method.method_name;
+    if name.is_empty() || name.len() > 1024 || name.contains(['/', '+', '#', '\0']) {
+        return Err(HubError::ArgumentInvalid(format!("\"{name}\" cannot be the name of a method")));
+    }
+    let payload = method.payload.as_ref().map(ToString::to_string).unwrap_or_default();
+    if payload.len() > PAYLOAD_LIMIT {
+        return Err(HubError::MessageTooLarge { size: payload.len(), limit: PAYLOAD_LIMIT });
+    }
+    Ok(payload)
+}
+
+fn read(device_id: &str, answer: MethodAnswer) -> Result<MethodResult, HubError> {
+    let MethodAnswer { status, body } = answer;
+    if body.is_empty() {
+        return Ok(MethodResult { status, payload: None });
+    }
+    let payload =
+        serde_json::from_slice(&body).map_err(|_| HubError::InvalidMethodAnswer(device_id.to_owned()))?;
+    Ok(MethodResult { status, payload: Some(payload) })
+}
+
+fn not_online(device_id: &str) -> HubError {
+    HubError::DeviceNotOnline { device_id: device_id.to_owned(), waited: Duration::ZERO }
 }

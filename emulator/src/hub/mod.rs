@@ -2,24 +2,29 @@
 //!
 //! ```text
 //!  service side (Hub) ──▶ Registry ◀── device side (session)
-//!                            │ Order: desired change, method, messages
+//!                            │ Push: desired change, method, messages
 //!                            └──────────────▶ session ──▶ device
 //! ```
 //!
-//! Every change is made in the registry under one lock, and what a connected device is to hear of it is put into its
-//! orders under the same lock: pushes reach a device in the order of their versions.
+//! Every change is made in the registry under one lock, and what a connected device is to hear of it is put among its
+//! pushes under the same lock: pushes reach a device in the order of their versions.
 
 mod admission;
 mod c2d;
 mod connection;
 mod error;
 mod identity;
+mod initial_twin;
 mod method;
 mod model;
 mod query;
 mod registry;
 mod section;
+mod receive;
 mod session;
+mod delivery;
+mod device_id;
+mod twin_requests;
 mod telemetry;
 mod twin;
 
@@ -29,29 +34,32 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, watch};
 
 pub use c2d::CloudToDeviceMessage;
+pub(crate) use device_id::check_device_id;
 pub use error::HubError;
 pub use identity::DeviceSettings;
 pub(crate) use identity::ProvisionedData;
+pub use initial_twin::{InitialTwin, InitialTwinProperties};
+pub(crate) use method::MethodCall;
 pub use method::{DirectMethod, MethodResult};
 pub use model::{
-    Authentication, AuthenticationType, ConnectionState, Device, DeviceStatus, Twin, TwinProperties,
-    X509Thumbprint,
+    Authentication, AuthenticationType, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Twin,
+    TwinProperties, X509Thumbprint,
 };
 pub(crate) use query::is_query;
 pub(crate) use registry::TwinRecord;
 use registry::{KeptDevice, Registry};
 pub use section::TwinError;
-pub(crate) use session::serve;
+pub(crate) use session::{DeviceSession, open};
 pub use telemetry::{TelemetryCounters, TelemetryMessage};
 pub use twin::TwinPatch;
 
 use crate::{
-    access::AccessPolicies,
     clock::Clock,
-    dps::IfMatch,
+    etag::IfMatch,
     events::{DisconnectReason, EventBus},
     faults::Faults,
     lock::{Changes, Tracked},
+    security::access::AccessPolicies,
     subscription::Subscription,
 };
 
@@ -154,11 +162,8 @@ impl Hub {
     /// Deletes a device identity if its entity tag is the one given.
     pub fn delete_if(&self, device_id: &str, if_match: &IfMatch) -> Result<(), HubError> {
         let mut registry = self.0.registry.change();
-        match if_match {
-            IfMatch::ETag(etag) if *etag != registry.get(device_id)?.identity.etag => {
-                return Err(HubError::PreconditionFailed(device_id.to_owned()));
-            }
-            _ => {}
+        if !if_match.admits(Some(&registry.get(device_id)?.identity.etag)) {
+            return Err(HubError::PreconditionFailed(device_id.to_owned()));
         }
         let removed = registry.remove(device_id)?;
         drop(registry);
@@ -212,7 +217,7 @@ impl Hub {
         let entry = registry.entry(device_id)?;
         entry.queue.push(device_id, message, self.0.clock.now())?;
         if let Some(connection) = &entry.connection {
-            connection.give(connection::Order::Messages);
+            connection.give(connection::Push::Messages);
         }
         Ok(())
     }

@@ -6,8 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     clock::wire_time,
-    dps::DeviceCapabilities,
-    keys::{KeyLength, SymmetricKey},
+    security::keys::{KeyLength, SymmetricKey},
 };
 
 use super::HubError;
@@ -43,6 +42,15 @@ pub struct Device {
     pub authentication: Authentication,
     /// Edge or not.
     pub capabilities: DeviceCapabilities,
+}
+
+/// What a device can do beyond being a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceCapabilities {
+    /// It is an IoT Edge device.
+    #[serde(default)]
+    pub iot_edge: bool,
 }
 
 /// Whether a device may connect to its hub.

@@ -13,14 +13,14 @@ use super::{
     HubError,
     c2d::{KeptMessage, MessageQueue},
     connection::{Handle, Subscriptions},
-    model::{Authentication, ConnectionState, Device, DeviceStatus, Twin, TwinProperties},
+    initial_twin::InitialTwin,
+    model::{
+        Authentication, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Twin, TwinProperties,
+    },
     section::Section,
     telemetry::{History, Tally},
 };
-use crate::{
-    dps::{DeviceCapabilities, InitialTwin},
-    id::{device_etag, guid, twin_etag},
-};
+use crate::id::{device_etag, guid, twin_etag};
 
 /// "Never", in Azure's way.
 const NEVER: DateTime<Utc> = match DateTime::from_timestamp(-62_135_596_800, 0) {

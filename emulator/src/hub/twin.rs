@@ -4,11 +4,11 @@ use serde_json::{Map, Value};
 
 use super::{
     Hub, HubError, Twin, TwinError,
-    connection::Order,
+    connection::Push,
     registry::Entry,
     section::{deletes_nothing, patch_tags, replace_tags},
 };
-use crate::{dps::IfMatch, events::EventKind};
+use crate::{etag::IfMatch, events::EventKind};
 
 /// A change of a twin by the service: what is `None` is left alone.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -129,16 +129,15 @@ impl Hub {
 
 fn push(entry: &Entry, patch: Map<String, Value>) {
     if let Some(connection) = &entry.connection {
-        connection.give(Order::Desired { version: entry.twin.desired.version(), patch });
+        connection.give(Push::Desired { version: entry.twin.desired.version(), patch });
     }
 }
 
 fn check_etag(device_id: &str, entry: &Entry, if_match: &IfMatch) -> Result<(), HubError> {
-    match if_match {
-        IfMatch::ETag(etag) if *etag != entry.twin.etag() => {
-            Err(HubError::PreconditionFailed(device_id.to_owned()))
-        }
-        _ => Ok(()),
+    if if_match.admits(Some(&entry.twin.etag())) {
+        Ok(())
+    } else {
+        Err(HubError::PreconditionFailed(device_id.to_owned()))
     }
 }
 

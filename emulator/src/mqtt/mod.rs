@@ -26,7 +26,7 @@ mod packet;
 
 pub(crate) use decode::decode;
 pub(crate) use link::{Link, LinkError};
-pub(crate) use packet::{Connect, ConnectCode, Packet, PacketId, Publish, QoS, SubscribeCode};
+pub(crate) use packet::{Connect, ConnectCode, Packet, PacketId, Publish, QoS, SubscribeCode, Will};
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use hyper::{
 };
 use serde::Serialize;
 
-use super::stream::EventStream;
+use super::event_stream::EventStream;
 
 /// A whole body, or a stream of events.
 pub(super) type Body = Either<Full<Bytes>, EventStream>;

@@ -2,10 +2,12 @@
 
 use super::call::Call;
 use crate::{
-    access::{AccessPolicies, Right},
     dps::Dps,
     hub::Hub,
-    sas::{SasError, SasToken},
+    security::{
+        access::{AccessPolicies, Right},
+        sas::{SasError, SasToken},
+    },
 };
 
 /// The name that all provisioning services share.

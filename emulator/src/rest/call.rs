@@ -4,6 +4,8 @@ use hyper::{HeaderMap, Method, body::Bytes, header, http::request::Parts};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use crate::etag::IfMatch;
+
 /// One request.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -61,8 +63,24 @@ impl Call {
         self.query.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// `If-Match` without the one pair of quotes that some clients add and some do not; empty counts as absent.
-    pub(super) fn if_match(&self) -> Option<&str> {
+    /// The condition in `If-Match`, for a service whose entity tags have no quotes in them.
+    pub(super) fn if_match(&self) -> Option<IfMatch> {
+        self.bare_if_match().map(|bare| match bare {
+            "*" => IfMatch::Any,
+            etag => IfMatch::ETag(etag.to_owned()),
+        })
+    }
+
+    /// The condition in `If-Match`, for DPS, whose entity tags have their quotes in them.
+    pub(super) fn quoted_if_match(&self) -> Option<IfMatch> {
+        self.bare_if_match().map(|bare| match bare {
+            "*" => IfMatch::Any,
+            etag => IfMatch::ETag(format!("\"{etag}\"")),
+        })
+    }
+
+    /// Without the one pair of quotes that some clients add and some do not; empty counts as absent.
+    fn bare_if_match(&self) -> Option<&str> {
         let value = self.header("if-match")?.trim();
         let bare = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
         Some(bare).filter(|bare| !bare.is_empty())

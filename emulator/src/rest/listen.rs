@@ -10,8 +10,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{answer, answer::Answer, call::Call, respond};
 use crate::{
-    door::{self, Listening},
     dps::Dps,
+    net::door::{self, Listening},
 };
 
 /// For the TLS handshake, for the head of each request, and for its body.

@@ -20,14 +20,16 @@ mod answer;
 mod authorize;
 mod call;
 mod dps;
+mod event_stream;
 mod hub;
 mod listen;
 mod paging;
 mod stream;
+mod tracking;
 
 pub(crate) use listen::listen;
 
-use crate::{clock::wire_time, dps::Dps, id::guid};
+use crate::dps::Dps;
 use answer::Answer;
 use authorize::Service;
 use call::Call;
@@ -56,9 +58,4 @@ async fn respond(services: &Dps, call: &Call) -> Answer {
             }
         }
     }
-}
-
-/// Azure's own date, and a number for its support.
-fn tracking(now: chrono::DateTime<chrono::Utc>) -> (String, String) {
-    (guid(), wire_time::print(now))
 }

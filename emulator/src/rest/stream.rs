@@ -1,23 +1,17 @@
 //! Server-sent events (WHATWG HTML, "server-sent events"): an addition of ours, where Azure has AMQP.
 
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use http_body_util::Either;
 use hyper::{
     Response,
-    body::{Body, Bytes, Frame},
+    body::Bytes,
     header::{self, HeaderValue},
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::answer::Answer;
+use super::{answer::Answer, event_stream::EventStream};
 use crate::subscription::{Subscription, SubscriptionError};
 
 /// Events under way to a client; one that reads slower is told how many it lost.
@@ -25,21 +19,6 @@ const UNDER_WAY: usize = 64;
 
 /// A comment is sent after this silence, so that a client that is gone is noticed.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-
-/// A body that grows.
-pub(super) struct EventStream(mpsc::Receiver<Bytes>);
-
-impl Body for EventStream {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(context).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
-    }
-}
 
 /// Sends `earlier` and then what the subscription brings. `print` gives an event's ID and data, or nothing for one
 /// that is not wanted.

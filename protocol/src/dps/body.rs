@@ -1,3 +1,7 @@
+//! JSON bodies of DPS over MQTT, requests and answers.
+//!
+//! Words and fields that this version does not know are kept or passed over, so that a newer service is no error.
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

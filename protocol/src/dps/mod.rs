@@ -1,4 +1,4 @@
-//! The Device Provisioning Service: who the device says it is, what it asks, what it is told.
+//! The Device Provisioning Service (DPS): who the device says it is, what it asks, and what it is told.
 //!
 //! Over MQTT a device subscribes to [`RESPONSE_FILTER`], publishes a [`Request::Register`], and polls with
 //! [`Request::Poll`] until the body of a [`Response`] is final. The status in the topic says only how the *request*

@@ -1,3 +1,12 @@
+//! A registration with DPS: asked, polled, waited for, until it is assigned, refused, or better tried later.
+//!
+//! ```text
+//!  Idle ── subscribed ──▶ Asked ── answer: assigned, refused, or no use to go on ──▶ Ended
+//!                          ▲ │
+//!               time is up │ ▼ answer: assigning, throttled, or the operation is gone
+//!                         Waiting
+//! ```
+
 use std::fmt;
 use std::time::Duration;
 
@@ -87,9 +96,9 @@ pub enum Step {
 pub enum Outcome {
     /// There is a hub.
     Assigned(Assignment),
-    /// The service will not have this device as things stand; asking again soon is no use.
+    /// The service won't accept this device as things stand; asking again soon is of no use.
     Refused(Refusal),
-    /// Not now: throttled, a fault of the service, no answer, nonsense.
+    /// Not now: throttling, a fault of the service, no answer, or one that makes no sense.
     TryLater {
         /// The service asked for at least this long a wait.
         retry_after: Option<Duration>,

@@ -1,3 +1,5 @@
+//! Topics on which a device asks DPS, and on which DPS answers.
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -19,7 +21,7 @@ pub enum Request {
         /// Chosen by the device, echoed in the response; unique within the connection.
         request_id: String,
     },
-    /// How does my registration go? The body is not looked at.
+    /// How is my registration going? The body is not looked at.
     Poll {
         /// As for `Register`.
         request_id: String,

@@ -1,3 +1,5 @@
+//! The MQTT user name at DPS, which says who asks and at which instance.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,14 +1,14 @@
 //! An IoT hub as a device sees it over MQTT: user name, topics, device twin, direct methods.
 
+mod merge_patch;
 mod topic;
 mod twin;
 mod username;
 mod writable;
 
-pub use topic::{
-    CloudTopic, DeviceTopic, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER, devicebound_filter,
-};
-pub use twin::{TwinClient, TwinEvent, TwinStep, merge, replacement};
+pub use merge_patch::{merge, replacement, without_dollar};
+pub use topic::{CloudTopic, DeviceTopic, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER};
+pub use twin::{TwinClient, TwinEvent, TwinStep};
 pub use username::HubUsername;
 pub use writable::{AckCode, Acknowledgement};
 

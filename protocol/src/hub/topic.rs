@@ -1,3 +1,5 @@
+//! Topics between a device and its hub: telemetry, messages from the cloud, device twin, direct methods.
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -9,11 +11,6 @@ pub const TWIN_RESPONSE_FILTER: &str = "$iothub/twin/res/#";
 pub const TWIN_DESIRED_FILTER: &str = "$iothub/twin/PATCH/properties/desired/#";
 /// Calls of direct methods.
 pub const METHOD_FILTER: &str = "$iothub/methods/POST/#";
-
-/// Messages from the cloud to this device.
-pub fn devicebound_filter(device_id: &str) -> String {
-    format!("devices/{device_id}/messages/devicebound/#")
-}
 
 const TWIN_GET: &str = "$iothub/twin/GET/?";
 const TWIN_REPORTED: &str = "$iothub/twin/PATCH/properties/reported/?";

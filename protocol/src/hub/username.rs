@@ -1,3 +1,5 @@
+//! The MQTT user name at a hub, which says which device connects and by which API version.
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -54,7 +56,7 @@ impl FromStr for HubUsername {
         let bad = |why: &str| ParseError::new("hub user name", text, why);
         let (path, query) = match text.split_once("/?") {
             Some(parts) => parts,
-            // The form of before 2018.
+            // The form that was used before 2018.
             None => match text.split_once("/api-version=") {
                 Some((path, _)) => (path, &text[path.len() + 1..]),
                 None => (text.trim_end_matches('/'), ""),

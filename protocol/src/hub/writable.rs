@@ -1,10 +1,12 @@
+//! How a device answers a desired property: IoT Plug and Play's convention for writable properties.
+
 use serde_json::{Value, json};
 
 /// The answer to one desired property, reported under the property's own name as `{value, ac, av, ad}`
 /// (IoT Plug and Play conventions, "Writable properties").
 #[derive(Debug, Clone, PartialEq)]
 pub struct Acknowledgement {
-    /// The value in force: the desired one when it was applied, the one kept when it was not.
+    /// The value in force: the desired one if it was applied, else the one that was kept.
     pub value: Value,
     /// Whether it was applied.
     pub code: AckCode,
@@ -20,14 +22,12 @@ pub struct Acknowledgement {
 pub enum AckCode {
     /// The desired value is in force.
     Applied = 200,
-    /// The value is acceptable and will be in force later, by other hands.
+    /// The value is acceptable, and somebody else will bring it into force later.
     Pending = 202,
     /// Nothing was desired; the device's own value is in force.
     Default = 203,
     /// The desired value is not acceptable.
     Bad = 400,
-    /// The value is acceptable, applying it failed.
-    Failed = 500,
 }
 
 impl Acknowledgement {

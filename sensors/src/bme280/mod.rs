@@ -8,21 +8,19 @@ mod compensation;
 mod driver;
 mod environment;
 mod error;
-#[cfg(target_os = "linux")]
-mod linux;
 mod registers;
 mod sensor;
 mod settings;
 mod tap;
 
+#[cfg(target_os = "linux")]
+pub use crate::i2c::{LinuxDelay, LinuxI2c, LinuxI2cError};
 pub use calibration::Calibration;
 pub use chip::Chip;
 pub use compensation::{Compensated, RawReading, compensate};
 pub use driver::Bme280;
 pub use environment::Environment;
 pub use error::{Cause, Error, Quantity, Remedy};
-#[cfg(target_os = "linux")]
-pub use linux::{LinuxDelay, LinuxI2c, LinuxI2cError};
 pub use registers::{DATA_AT_RESET, RESET_WORD, Register, STATUS_IM_UPDATE, STATUS_MEASURING};
 pub use sensor::EnvironmentSensor;
 pub use settings::{Address, Filter, Oversampling, Settings};

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use super::condition::Line;
 use super::source::{ByteSource, ByteStream};
 use super::{Counts, Decoder, Event, Fix, GpsTime, Judgement, Plausibility, PlausibilitySettings};
+use crate::backoff::Backoff;
 use crate::health::{Health, Monitor, State};
 
 /// Opening a device takes no time; a driver that hangs must not hang the agent.
@@ -105,7 +106,7 @@ impl Receiver {
 
     /// Listens for ever. Dropping the future stops it at once and closes the line.
     pub async fn run(mut self) -> Infallible {
-        let mut backoff = self.settings.first_backoff;
+        let mut backoff = Backoff::new(self.settings.first_backoff, self.settings.longest_backoff);
         loop {
             let before = self.decoder.counts().lines.sentences;
             let reason = match timeout(OPEN_LIMIT, self.source.open()).await {
@@ -121,10 +122,9 @@ impl Receiver {
             self.take(events);
             self.monitor.report(now, State::Failed, Some(reason));
             if self.decoder.counts().lines.sentences > before {
-                backoff = self.settings.first_backoff;
+                backoff.reset();
             }
-            self.rest(backoff).await;
-            backoff = (backoff * 2).min(self.settings.longest_backoff);
+            self.rest(backoff.wait()).await;
         }
     }
 

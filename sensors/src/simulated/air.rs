@@ -36,7 +36,7 @@ impl Air {
 
 /// The count from 0 to `most` whose value is nearest to `target`, of a function that rises or falls all the
 /// way.
-fn search(most: u32, target: f64, value: impl Fn(u32) -> f64) -> u32 {
+pub(super) fn search(most: u32, target: f64, value: impl Fn(u32) -> f64) -> u32 {
     let rises = value(most) > value(0);
     let (mut low, mut high) = (0, most);
     while high - low > 1 {

@@ -43,6 +43,8 @@ pub fn published_calibration() -> Calibration {
 pub enum ChipFault {
     /// Not fitted, or its supply is off: no address is acknowledged.
     NoAcknowledge,
+    /// Every transfer is broken off.
+    BusError,
     /// The data line is open: every bit reads 1.
     AllOnes,
     /// The data line is held low: every bit reads 0.
@@ -164,6 +166,9 @@ impl Inner {
         if address != self.address || self.fault == Some(ChipFault::NoAcknowledge) {
             return Err(ChipError(ErrorKind::NoAcknowledge(NoAcknowledgeSource::Address)));
         }
+        if self.fault == Some(ChipFault::BusError) {
+            return Err(ChipError(ErrorKind::Bus));
+        }
         for operation in operations {
             match operation {
                 Operation::Write(bytes) => {
@@ -190,7 +195,7 @@ impl Inner {
 /// What the emulated bus reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("emulated bus: {0}")]
-pub struct ChipError(ErrorKind);
+pub struct ChipError(pub(super) ErrorKind);
 
 impl i2c::Error for ChipError {
     fn kind(&self) -> ErrorKind {

@@ -1,7 +1,12 @@
 //! Simulated time: the real clock, sped up.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
+
+/// Longer than any simulation runs.
+const LONGEST_S: f64 = 100.0 * 365.0 * 86_400.0;
 
 /// The time that chip, receiver and voyage of one container share.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +28,12 @@ impl SimulatedClock {
     /// Simulated hours since the start.
     pub fn hours(&self) -> f64 {
         self.begun.elapsed().as_secs_f64() * self.hours_per_second
+    }
+
+    /// The real moment when so many simulated hours will have passed, or did.
+    pub fn instant(&self, hours: f64) -> Instant {
+        let seconds = (hours / self.hours_per_second).clamp(0.0, LONGEST_S);
+        self.begun + Duration::from_secs_f64(seconds)
     }
 
     /// Simulated date and time.

@@ -1,25 +1,33 @@
-//! A whole container: voyage, chip and receiver on one clock, ready for the drivers.
+//! A whole container: voyage, chips, receiver and door switch on one clock, ready for the drivers.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::{
-    Air, Bme280Chip, ChipDelay, Conditions, GpsReceiver, GpsReceiverSettings, SimulatedClock, Situation,
-    Voyage, published_calibration,
+    Air, Bme280Chip, ChipDelay, Conditions, GpsReceiver, GpsReceiverSettings, ReedSwitch, SimulatedClock,
+    Situation, Veml7700Chip, Voyage, published_calibration,
 };
 use crate::bme280::{EnvironmentSensor, Settings};
+use crate::light::LightSensor;
 
 /// Root-mean-square noise of one measurement without filter (datasheet tables 11 to 13).
 const NOISE: Air = Air { temperature_c: 0.005, pressure_hpa: 0.033, humidity_rh: 0.07 };
 
-/// A simulated container with both its sensors. Clones share the container.
+/// A door is not moved again for so long in real time, however fast the simulated hours pass: twice what the driver
+/// takes to be sure of it.
+const REST: Duration = Duration::from_millis(110);
+
+/// A simulated container with all its sensors. Clones share the container.
 #[derive(Clone)]
 pub struct SimulatedContainer {
     voyage: Arc<Voyage>,
     clock: SimulatedClock,
     chip: Bme280Chip,
+    light_chip: Veml7700Chip,
+    door: ReedSwitch,
     seed: u64,
 }
 
@@ -40,7 +48,11 @@ impl SimulatedContainer {
                 humidity_rh: noisy(conditions.humidity_rh, NOISE.humidity_rh),
             }
         });
-        Self { voyage, clock, chip, seed }
+        let light_chip = Veml7700Chip::new();
+        let seen = Arc::clone(&voyage);
+        light_chip.set_source(move || seen.at(clock.hours()).light_lx);
+        let door = door_switch(&voyage, &clock);
+        Self { voyage, clock, chip, light_chip, door, seed }
     }
 
     /// The emulated chip: a bus for a driver, and a handle to break things with.
@@ -56,6 +68,21 @@ impl SimulatedContainer {
     /// The BME280 driver on the emulated chip.
     pub fn environment_sensor(&self, settings: Settings) -> EnvironmentSensor {
         EnvironmentSensor::new(self.chip(), self.delay(), settings)
+    }
+
+    /// The emulated light chip: a bus for a driver, and a handle to break things with.
+    pub fn light_chip(&self) -> Veml7700Chip {
+        self.light_chip.clone()
+    }
+
+    /// The VEML7700 driver on the emulated light chip.
+    pub fn light_sensor(&self) -> LightSensor {
+        LightSensor::new(self.light_chip(), self.light_chip.delay())
+    }
+
+    /// The switch at the doors: a line for a driver, and a handle to break things with.
+    pub fn door(&self) -> ReedSwitch {
+        self.door.clone()
     }
 
     /// The emulated receiver with ordinary settings.
@@ -96,6 +123,23 @@ impl SimulatedContainer {
     pub fn conditions(&self) -> Conditions {
         self.voyage.at(self.clock.hours())
     }
+}
+
+/// A switch that turns when the voyage opens its doors and shuts them.
+fn door_switch(voyage: &Voyage, clock: &SimulatedClock) -> ReedSwitch {
+    let begins_open = voyage.at(0.0).doors_open;
+    let door = ReedSwitch::new(begins_open);
+    let mut rests_until = clock.instant(0.0);
+    for &(begin, end) in voyage.openings() {
+        for (hours, open) in [(begin, true), (end, false)] {
+            if hours > 0.0 {
+                let at = clock.instant(hours).max(rests_until);
+                door.move_at(at, open);
+                rests_until = at + REST;
+            }
+        }
+    }
+    door
 }
 
 /// The sum of twelve even numbers is near enough to a normal distribution for sensor noise.

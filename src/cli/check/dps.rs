@@ -26,7 +26,7 @@ fn look(context: &Context) -> Result<Finding, Finding> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Finding::error)?;
     let connected: Result<(), LinkError> = runtime.block_on(async {
-        let link = Link::connect(&options).await?;
+        let link = Link::<()>::connect(&options).await?;
         link.close().await;
         Ok(())
     });

@@ -6,7 +6,6 @@ use super::context::Context;
 use super::finding::Finding;
 use super::item::Check;
 use super::second_hand::second_hand;
-use crate::cli::instruments::environment_sensor;
 
 pub(super) const CHECK: Check = Check {
     id: "i2c",
@@ -25,7 +24,7 @@ fn look(context: &Context) -> Result<Finding, Finding> {
     if let Some(word) = context.agents_word("bme280") {
         return Ok(second_hand(&word));
     }
-    let Some(mut sensor) = environment_sensor(config) else {
+    let Some(mut sensor) = config.sensor() else {
         return Ok(Finding::skip("there is no I2C on this system"));
     };
     let environment = match sensor.measure(Duration::ZERO) {

@@ -10,7 +10,7 @@ use tracker_sensors::gps::{
 };
 
 use super::finding::Finding;
-use crate::config::GpsConfig;
+use crate::instruments::gps::GpsConfig;
 use crate::platform::clock::{Clock, build_date};
 
 /// A receiver says something every second.

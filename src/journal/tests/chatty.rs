@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::super::worker::{Command, GROUP};
-use super::{BOUND, Bench, ManualClock, copy_files, tags};
+use super::bench::{self, BOUND, Bench, ManualClock, copy_files, tags};
+use crate::journal::command::Command;
+use crate::journal::group::GROUP;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -14,7 +15,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn live(bench: &mut Bench, tag: u64) -> u64 {
     bench.append(tag);
     let newest = bench.lease(1).newest.expect("it is sent at once");
-    assert_eq!(super::tag(&newest), tag);
+    assert_eq!(bench::tag(&newest), tag);
     bench.acknowledge([newest.seq]);
     bench.advance(SECOND);
     newest.seq

@@ -5,9 +5,10 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::memory::CAPACITY;
-use super::super::worker::LOOK_AT_SIZE;
-use super::{BOUND, Bench, ManualClock, copy_files, tags};
+use super::bench::{BOUND, Bench, ManualClock, copy_files, tag, tags};
+use crate::journal::memory::CAPACITY;
+use crate::journal::shared::JournalHealth;
+use crate::journal::writer::LOOK_AT_SIZE;
 
 /// Replaces a file's content; half a file is what such a test may want.
 fn put(path: &Path, content: &[u8]) {
@@ -37,7 +38,7 @@ fn a_wal_cut_anywhere_opens_with_what_was_committed_before() {
         copy_files(directory.path(), cut.path());
         put(&cut.path().join("journal.db-wal"), &whole[..length]);
         let mut opened = Bench::open(cut.path(), ManualClock::new(), BOUND, 2);
-        assert_eq!(opened.health(), super::JournalHealth::default(), "cut at {length}: {}", opened.story());
+        assert_eq!(opened.health(), JournalHealth::default(), "cut at {length}: {}", opened.story());
         let mut there = tags(&opened.drain());
         there.sort_unstable();
         let durable =
@@ -140,7 +141,7 @@ fn flipped_bytes_are_set_aside_or_harmless() {
         bench.append(1000);
         bench.flush();
         let newest = bench.lease(1).newest.expect("sensing and sending go on");
-        assert_eq!(super::tag(&newest), 1000, "flipped at {at}");
+        assert_eq!(tag(&newest), 1000, "flipped at {at}");
         assert!(bench.stats().backlog == 101 || bench.health().set_aside.is_some(), "flipped at {at}");
     }
 }
@@ -153,12 +154,12 @@ fn damage_found_while_working_costs_no_reading_that_is_taken_later() {
         bench.append(tag);
     }
     bench.flush();
-    bench.worker.disk().unwrap().checkpoint().unwrap();
+    bench.worker.writer().disk().unwrap().checkpoint().unwrap();
     let file = directory.path().join("journal.db");
     let length = fs::metadata(&file).unwrap().len();
     let mut open = fs::OpenOptions::new().write(true).open(&file).unwrap();
     open.write_all(&vec![0xa5; length as usize]).unwrap();
-    let connection = bench.worker.disk().unwrap().connection();
+    let connection = bench.worker.writer().disk().unwrap().connection();
     connection.pragma_update(None, "cache_size", 0).unwrap();
     connection.release_memory().unwrap();
     for tag in 100..110 {

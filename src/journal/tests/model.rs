@@ -7,7 +7,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{BOUND, Bench, Entry, ManualClock, copy_files, tag};
+use super::bench::{BOUND, Bench, ManualClock, copy_files, tag};
+use crate::journal::entry::Entry;
+use crate::journal::shared::JournalHealth;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -166,12 +168,12 @@ impl Life {
 
     /// What the worker has taken meanwhile is no longer pending; and where the file is well, all is in it.
     fn settle(&mut self) {
-        if self.bench.worker.nothing_pending() {
+        if self.bench.worker.writer().nothing_pending() {
             self.model
                 .live
                 .extend(std::mem::take(&mut self.model.pending).into_iter().map(|tag| (tag, false)));
         }
-        if self.bench.worker.nothing_in_memory() {
+        if self.bench.worker.writer().nothing_in_memory() {
             self.model.live.values_mut().for_each(|durable| *durable = true);
         }
         assert_eq!(self.bench.stats().dropped, 0);
@@ -201,7 +203,7 @@ impl Life {
         // Opened before the old one is dropped, which would tidy up files that are not its any more.
         let bench = Bench::open(self.directory.path(), clock, BOUND, self.starts);
         self.bench = bench;
-        assert_eq!(self.bench.health(), super::JournalHealth::default(), "{}", self.bench.story());
+        assert_eq!(self.bench.health(), JournalHealth::default(), "{}", self.bench.story());
     }
 
     fn acknowledged(&mut self, tag: u64) {
@@ -223,14 +225,14 @@ impl Life {
         let backlog: Vec<u64> = lease.backlog.iter().map(tag).collect();
         let ghosts = &self.model.ghosts;
         let mut there: BTreeSet<u64> = self.model.live.keys().copied().collect();
-        if self.bench.worker.may_send_pending() {
+        if self.bench.worker.writer().may_send_pending() {
             there.extend(&self.model.pending);
         }
         let free: Vec<u64> =
             there.into_iter().filter(|tag| !self.model.in_flight.contains_key(tag)).collect();
         assert!(usize::from(newest.is_some()) + backlog.len() <= limit);
         assert!(backlog.is_sorted(), "{backlog:?}");
-        if self.bench.worker.is_unnumbered() {
+        if self.bench.worker.writer().is_unnumbered() {
             return lease.newest.iter().chain(&lease.backlog).for_each(|entry| self.note_sent(entry));
         }
         let real: Vec<u64> = backlog.iter().copied().filter(|tag| !ghosts.contains(tag)).collect();

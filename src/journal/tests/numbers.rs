@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{BOUND, Bench, ManualClock, copy_files, tag, tags};
+use super::bench::{BOUND, Bench, ManualClock, copy_files, tag, tags};
 
 fn unknown_time() -> ManualClock {
     let mut clock = ManualClock::new();

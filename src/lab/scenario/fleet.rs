@@ -15,6 +15,7 @@ use tracker_sensors::bme280::{EnvironmentSensor, Settings};
 use tracker_sensors::simulated::{Air, Bme280Chip, published_calibration};
 
 use crate::event::{Event, Events};
+use crate::instruments::bme280::Bme280;
 use crate::journal::JournalStats;
 use crate::lab::local_cloud::{SERVER_CA_FILE, device_config, write};
 use crate::platform::clock::SystemClock;
@@ -88,12 +89,15 @@ impl Fleet {
         });
         let tracker = Tracker {
             config,
-            environment: Some(EnvironmentSensor::new(chip.clone(), chip.delay(), Settings::default())),
-            gps: None,
+            instruments: vec![Box::new(Bme280::new(EnvironmentSensor::new(
+                chip.clone(),
+                chip.delay(),
+                Settings::default(),
+            )))],
             clock: Arc::new(SystemClock::new(true)),
             events: Events::to(id, listener),
             first_wait: Duration::ZERO,
-            timing: super::timing(),
+            timing: super::timing::timing(),
         };
         let mut stopped = self.stop.subscribe();
         self.trackers.spawn(tracker.run(async move {

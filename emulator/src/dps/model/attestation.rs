@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{
+use crate::security::{
     keys::SymmetricKey,
     x509::{Certificate, CertificateError, X509CertificateInfo},
 };

@@ -1,12 +1,16 @@
 //! Enrollments: who may register, and what becomes of them.
 
 use chrono::{DateTime, Utc};
+use hyper::Uri;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tracker_protocol::dps::RegistrationState;
 
 use super::AttestationMechanism;
-use crate::clock::wire_time;
+use crate::{
+    clock::wire_time,
+    hub::{DeviceCapabilities, InitialTwin},
+};
 
 /// An enrollment of many devices that share a certificate above their leafs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -148,15 +152,6 @@ impl IndividualEnrollment {
     }
 }
 
-/// What a device can do beyond being a device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DeviceCapabilities {
-    /// It is an IoT Edge device.
-    #[serde(default)]
-    pub iot_edge: bool,
-}
-
 /// Whether an enrollment lets its devices register.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -215,31 +210,11 @@ pub struct CustomAllocationDefinition {
     pub api_version: String,
 }
 
-/// Tags and desired properties that a device identity is created with.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct InitialTwin {
-    /// Tags, seen by the service alone.
-    #[serde(default)]
-    pub tags: Map<String, Value>,
-    /// The part the device sees.
-    #[serde(default)]
-    pub properties: InitialTwinProperties,
-}
-
-/// The properties of an [`InitialTwin`].
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct InitialTwinProperties {
-    /// Desired properties.
-    #[serde(default)]
-    pub desired: Map<String, Value>,
-}
-
-impl InitialTwin {
-    /// From two JSON objects; anything but an object counts as empty.
-    pub fn new(tags: Value, desired: Value) -> Self {
-        let object = |value| {
-            if let Value::Object(object) = value { object } else { Map::new() }
-        };
-        Self { tags: object(tags), properties: InitialTwinProperties { desired: object(desired) } }
+/// Whether a text can be the address of a webhook; `Err` says what it has to be.
+pub(crate) fn check_webhook_url(url: &str) -> Result<(), String> {
+    let uri: Option<Uri> = url.parse().ok();
+    match uri.as_ref().map(|uri| (uri.scheme_str(), uri.host())) {
+        Some((Some("http" | "https"), Some(_))) => Ok(()),
+        _ => Err("customAllocationDefinition.webhookUrl has to be an http or https address".into()),
     }
 }

@@ -7,7 +7,8 @@ pub use attestation::{
     AttestationMechanism, AttestationType, CaReferences, X509Attestation, X509CertificateWithInfo,
     X509Certificates,
 };
+pub(super) use enrollment::check_webhook_url;
 pub use enrollment::{
-    AllocationPolicy, CustomAllocationDefinition, DeviceCapabilities, EnrollmentGroup, IndividualEnrollment,
-    InitialTwin, InitialTwinProperties, ProvisioningStatus, ReprovisionPolicy,
+    AllocationPolicy, CustomAllocationDefinition, EnrollmentGroup, IndividualEnrollment, ProvisioningStatus,
+    ReprovisionPolicy,
 };

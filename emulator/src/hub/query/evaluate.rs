@@ -4,10 +4,14 @@ use std::cmp::Ordering;
 
 use serde_json::{Map, Number, Value};
 
-use super::{
-    Rows,
-    parser::{Aggregate, Column, Expression, Item, Operator, Path, Query},
-};
+use super::parser::{Aggregate, Column, Expression, Item, Operator, Path, Query};
+
+/// What a query found, each row with the key it is ordered by.
+pub(crate) struct Rows {
+    pub rows: Vec<(String, Value)>,
+    /// `SELECT *`; otherwise the rows are what was selected.
+    pub are_twins: bool,
+}
 
 pub(super) fn run(query: &Query, twins: Vec<(String, Value)>) -> Rows {
     let holds = |twin: &Value| {

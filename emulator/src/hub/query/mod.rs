@@ -10,19 +10,12 @@ mod evaluate;
 mod lexer;
 mod parser;
 
-use serde_json::Value;
+use evaluate::Rows;
 
 use super::{Hub, HubError};
 
 /// The longest query, in characters.
 const MAX_LENGTH: usize = 8192;
-
-/// What a query found, each row with the key it is ordered by.
-pub(crate) struct Rows {
-    pub rows: Vec<(String, Value)>,
-    /// `SELECT *`; otherwise the rows are what was selected.
-    pub are_twins: bool,
-}
 
 /// Whether a text is a query of the language.
 pub(crate) fn is_query(text: &str) -> bool {

@@ -9,7 +9,8 @@ use super::{
     resource::{Resource, parse},
 };
 use crate::{
-    dps::{Dps, IfMatch},
+    dps::Dps,
+    etag::IfMatch,
     rest::{
         answer::{self, Answer},
         call::Call,

@@ -15,10 +15,11 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{Refusal, if_match};
+use super::Refusal;
 use crate::{
     clock::wire_time,
-    dps::{CaCertificate, Dps, IfMatch},
+    dps::{CaCertificate, Dps},
+    etag::IfMatch,
     rest::{
         answer::{self, Answer},
         call::Call,
@@ -29,7 +30,7 @@ pub(super) fn respond(dps: &Dps, call: &Call) -> Result<Answer, Refusal> {
     let words = call.words();
     let name = call.segments.get(1).map(String::as_str).unwrap_or_default();
     let certificates = dps.certificates();
-    let condition = if_match(call);
+    let condition = call.quoted_if_match();
     let or_any = || condition.clone().unwrap_or(IfMatch::Any);
     match (&call.method, words.as_slice()) {
         (&Method::GET, [_]) => {
@@ -42,15 +43,11 @@ pub(super) fn respond(dps: &Dps, call: &Call) -> Result<Answer, Refusal> {
             // ARM's older versions have the members at the top.
             let properties = if body["properties"].is_object() { &body["properties"] } else { &body };
             let text = certificate(properties)?;
-            if let Some(condition) = &condition {
-                // Checked before the old one goes.
-                crate::dps::check_ca_certificate(text).map_err(Refusal::from)?;
-                certificates.delete_if(name, condition)?;
-            }
-            let uploaded = if properties["isVerified"].as_bool().unwrap_or(false) {
-                certificates.upload_verified(name, text)?
-            } else {
-                certificates.upload(name, text)?
+            let is_verified = properties["isVerified"].as_bool().unwrap_or(false);
+            let uploaded = match &condition {
+                Some(condition) => certificates.replace_if(name, text, is_verified, condition)?,
+                None if is_verified => certificates.upload_verified(name, text)?,
+                None => certificates.upload(name, text)?,
             };
             Ok(tagged(&uploaded, None))
         }

@@ -21,8 +21,9 @@ use super::{
     stream,
 };
 use crate::{
-    access::Right,
-    dps::{Dps, EnrollmentGroup, IfMatch, IndividualEnrollment},
+    dps::{Dps, EnrollmentGroup, IndividualEnrollment},
+    etag::IfMatch,
+    security::access::Right,
 };
 
 pub(super) fn respond(dps: &Dps, caller: &Caller, call: &Call) -> Result<Answer, Refusal> {
@@ -68,14 +69,14 @@ fn enrollments<R: Resource>(dps: &Dps, call: &Call, rest: &[&str]) -> Result<Ans
         }
         (&Method::PUT, [_]) => {
             let given = resource::parse::<R>(call.json().map_err(Refusal::bad_request)?, id)?;
-            let stored = match if_match(call) {
+            let stored = match call.quoted_if_match() {
                 None => given.create(dps)?,
                 Some(condition) => given.update(dps, &condition)?,
             };
             Ok(tagged(&stored))
         }
         (&Method::DELETE, [_]) => {
-            R::delete(dps, id, &if_match(call).unwrap_or(IfMatch::Any))?;
+            R::delete(dps, id, &call.quoted_if_match().unwrap_or(IfMatch::Any))?;
             Ok(answer::no_content())
         }
         _ => Err(Refusal::no_route(call)),
@@ -98,7 +99,7 @@ fn registrations(dps: &Dps, call: &Call, rest: &[&str]) -> Result<Answer, Refusa
             Ok(answer::with_etag(answer::json(200, &record), &etag))
         }
         (&Method::DELETE, [_]) => {
-            dps.delete_registration(id, &if_match(call).unwrap_or(IfMatch::Any))?;
+            dps.delete_registration(id, &call.quoted_if_match().unwrap_or(IfMatch::Any))?;
             Ok(answer::no_content())
         }
         _ => Err(Refusal::no_route(call)),
@@ -107,12 +108,4 @@ fn registrations(dps: &Dps, call: &Call, rest: &[&str]) -> Result<Answer, Refusa
 
 fn tagged<R: Resource>(resource: &R) -> Answer {
     answer::with_etag(answer::json(200, resource), resource.etag().unwrap_or_default())
-}
-
-/// The entity tags of DPS have their quotes in them.
-fn if_match(call: &Call) -> Option<IfMatch> {
-    call.if_match().map(|bare| match bare {
-        "*" => IfMatch::Any,
-        etag => IfMatch::ETag(format!("\"{etag}\"")),
-    })
 }

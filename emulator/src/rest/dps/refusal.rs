@@ -8,7 +8,7 @@ use crate::{
     rest::{
         answer::{self, Answer},
         call::Call,
-        tracking,
+        tracking::tracking,
     },
 };
 

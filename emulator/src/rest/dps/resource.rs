@@ -4,7 +4,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::Refusal;
-use crate::dps::{AttestationMechanism, Dps, DpsError, EnrollmentGroup, IfMatch, IndividualEnrollment};
+use crate::{
+    dps::{AttestationMechanism, Dps, DpsError, EnrollmentGroup, IndividualEnrollment},
+    etag::IfMatch,
+};
 
 /// A kind of enrollment.
 pub(super) trait Resource: Serialize + DeserializeOwned {

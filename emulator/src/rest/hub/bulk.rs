@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Refusal, devices::settings, twins::patch};
 use crate::{
-    dps::IfMatch,
+    etag::IfMatch,
     hub::Hub,
     rest::{
         answer::{self, Answer},

@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::{Refusal, if_match};
+use super::Refusal;
 use crate::{
     hub::{Authentication, AuthenticationType, Device, DeviceSettings, Hub},
-    keys::SymmetricKey,
     rest::{
         answer::{self, Answer},
         call::Call,
         paging::MAX_PAGE,
     },
+    security::keys::SymmetricKey,
 };
 
 pub(super) fn tagged(device: &Device) -> Answer {
@@ -42,7 +42,7 @@ pub(super) fn put(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Ref
         )));
     }
     let settings = settings(&body)?;
-    let device = match if_match(call) {
+    let device = match call.if_match() {
         None => hub.create_device_with(device_id, settings)?,
         Some(condition) => hub.update_device(device_id, settings, &condition)?,
     };

@@ -19,9 +19,9 @@ use super::{
     paging::page,
 };
 use crate::{
-    access::Right,
-    dps::IfMatch,
+    etag::IfMatch,
     hub::{ConnectionState, DeviceStatus, Hub},
+    security::access::Right,
 };
 
 pub(super) async fn respond(hub: &Hub, caller: &Caller, call: &Call) -> Result<Answer, Refusal> {
@@ -82,7 +82,7 @@ pub(super) async fn respond(hub: &Hub, caller: &Caller, call: &Call) -> Result<A
         }
         (&Method::DELETE, ["devices", _]) => {
             need(Right::RegistryWrite)?;
-            hub.delete_if(id, &if_match(call).unwrap_or(IfMatch::Any))?;
+            hub.delete_if(id, &call.if_match().unwrap_or(IfMatch::Any))?;
             Ok(answer::no_content())
         }
         (&Method::GET, ["twins", _]) => {
@@ -137,12 +137,5 @@ fn device_statistics(hub: &Hub) -> Value {
         "totalDeviceCount": devices.len(),
         "enabledDeviceCount": enabled,
         "disabledDeviceCount": devices.len() - enabled,
-    })
-}
-
-fn if_match(call: &Call) -> Option<IfMatch> {
-    call.if_match().map(|bare| match bare {
-        "*" => IfMatch::Any,
-        etag => IfMatch::ETag(etag.to_owned()),
     })
 }

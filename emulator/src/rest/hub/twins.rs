@@ -5,9 +5,9 @@ use std::time::Duration;
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
-use super::{Refusal, if_match};
+use super::Refusal;
 use crate::{
-    dps::IfMatch,
+    etag::IfMatch,
     hub::{DirectMethod, Hub, Twin, TwinPatch},
     rest::{
         answer::{self, Answer},
@@ -25,7 +25,7 @@ pub(super) fn tagged(twin: &Twin) -> Answer {
 /// PATCH merges, PUT replaces. Of what is sent tags and desired properties count; tools send the whole twin.
 pub(super) fn change(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Refusal> {
     let body = call.json().map_err(Refusal::bad_request)?;
-    let condition = if_match(call).unwrap_or(IfMatch::Any);
+    let condition = call.if_match().unwrap_or(IfMatch::Any);
     let mut patch = patch(&body)?;
     let twin = if call.method == Method::PUT {
         patch.tags.get_or_insert_default();

@@ -1,5 +1,6 @@
 //! A container on its way: where it is and how its inside feels, at any hour of the journey.
 
+mod doors;
 mod interior;
 mod itinerary;
 mod route;
@@ -10,6 +11,7 @@ use chrono::{DateTime, Utc};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
+use self::doors::Doors;
 use self::interior::{Inside, Interior, Surroundings};
 use self::itinerary::{Activity, Itinerary, Segment};
 pub use self::route::Mode;
@@ -22,6 +24,9 @@ use crate::gps::Position;
 const STEP_H: f64 = 2.0 / 60.0;
 /// Knots in a km/h.
 const KNOTS_PER_KMH: f64 = 1.0 / 1.852;
+
+/// Share of the light outside that comes through open doors to a sensor beside them, which sees a part of the sky.
+const LIGHT_AT_DOORS: f64 = 0.2;
 
 /// Where the container is stowed aboard ship.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +53,7 @@ pub struct Voyage {
     deck_height_m: f64,
     /// Whether trucks have a generator for the reefer.
     genset: bool,
-    /// Begin and end of a customs inspection with open doors, in hours.
-    inspection_h: Option<(f64, f64)>,
+    doors: Doors,
     inside: Vec<Inside>,
 }
 
@@ -76,6 +80,8 @@ pub struct Conditions {
     pub gnss_visible: bool,
     /// Whether the doors are open.
     pub doors_open: bool,
+    /// Light inside in lx: none while the doors are shut.
+    pub light_lx: f64,
     /// What is going on, in a few words.
     pub stage: String,
     /// The journey is over. The container stays at its last stop, with its doors closed, for ever after.
@@ -112,7 +118,7 @@ impl Voyage {
         let mut voyage = Self {
             deck_height_m: random.random_range(10.0..40.0),
             genset: random.random_bool(0.7),
-            inspection_h: None,
+            doors: Doors::default(),
             inside: Vec::new(),
             route,
             itinerary,
@@ -121,7 +127,7 @@ impl Voyage {
             seed,
             stowage,
         };
-        voyage.inspection_h = voyage.plan_inspection(&mut random);
+        voyage.doors = voyage.plan_doors(&mut random);
         voyage.compute_inside();
         Ok(voyage)
     }
@@ -164,6 +170,11 @@ impl Voyage {
         self.itinerary.length_h()
     }
 
+    /// Begin and end of each opening of the doors, in hours from the start.
+    pub fn openings(&self) -> &[(f64, f64)] {
+        self.doors.openings()
+    }
+
     /// The conditions so many hours after the start. Any hour may be asked for, in any order, at the same
     /// small cost; before the start counts as the start.
     pub fn at(&self, hours: f64) -> Conditions {
@@ -183,6 +194,7 @@ impl Voyage {
             outside_temperature_c: around.outside.temperature_c,
             gnss_visible: self.gnss_visible(hours, here.segment),
             doors_open: around.doors_open,
+            light_lx: if around.doors_open { around.outside.light_lx() * LIGHT_AT_DOORS } else { 0.0 },
             stage: if finished { "delivered".to_owned() } else { self.describe(here.segment) },
             finished,
         }
@@ -195,7 +207,7 @@ impl Voyage {
         point.altitude_m = self.altitude_m(hours);
         Surroundings {
             outside: self.weather.at(hours, after(self.start, hours), &point, afloat),
-            doors_open: self.doors_open(hours, here.segment),
+            doors_open: self.doors.are_open(hours),
             powered: self.powered(hours, here.segment),
             in_the_open: !afloat || self.stowage != Stowage::BelowDeck,
         }
@@ -268,13 +280,15 @@ impl Voyage {
     }
 
     /// Loading before the first leg, unloading after the last, and customs in between.
-    fn doors_open(&self, hours: f64, segment: &Segment) -> bool {
-        let is_first = segment.stage == 0;
-        let is_last = segment.stage + 1 == self.route.stages.len();
+    fn plan_doors(&self, random: &mut ChaCha8Rng) -> Doors {
         // The doors are closed and sealed a while before the truck leaves, and after the last piece is out.
-        let closing_h = segment.ends_h - 0.25;
-        let handling = (is_first || is_last) && hours < closing_h;
-        handling || self.inspection_h.is_some_and(|(begin, end)| (begin..end).contains(&hours))
+        let sealing_h = 0.25;
+        let handling = |stage: usize| {
+            (self.itinerary.stage_begins_h(stage), self.itinerary.stage_ends_h(stage) - sealing_h)
+        };
+        let mut stretches = vec![handling(0), handling(self.route.stages.len() - 1)];
+        stretches.extend(self.plan_inspection(random));
+        Doors::new(stretches)
     }
 
     fn plan_inspection(&self, random: &mut ChaCha8Rng) -> Option<(f64, f64)> {

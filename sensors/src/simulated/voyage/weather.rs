@@ -33,6 +33,15 @@ pub(super) struct Outside {
     pub(super) clouds: f64,
 }
 
+impl Outside {
+    /// Illuminance on the ground in lx: 110 000 under a clear sky with the sun overhead, by night that of the lamps where
+    /// containers are handled.
+    pub(super) fn light_lx(&self) -> f64 {
+        let (noon, lamps) = (110_000.0, 100.0);
+        lamps + noon * self.sun
+    }
+}
+
 impl Weather {
     pub(super) fn new(seed: u64, length_h: f64) -> Self {
         let noise = |stream: u64, period_h: f64| {

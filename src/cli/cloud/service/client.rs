@@ -15,6 +15,7 @@ use super::connection_string::ConnectionString;
 use super::sas::{self, RESERVED};
 use super::service_error::ServiceError;
 use crate::platform::clock::system_time;
+use crate::platform::user_agent::user_agent;
 
 /// For the TCP connection and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -156,7 +157,7 @@ impl Client {
             .https_only(true)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .user_agent(crate::user_agent())
+            .user_agent(user_agent())
             .accept("application/json")
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .tls_config(tls);

@@ -1,0 +1,111 @@
+//! The way in for tests and simulation: an emulator on free ports, set up call by call.
+
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use crate::{
+    clock::{Clock, SystemClock},
+    emulator::Emulator,
+    net::tls::TlsVersions,
+    options::EmulatorOptions,
+    services::StartError,
+};
+
+impl Emulator {
+    /// Prepares an emulator for tests and simulation: a free port on loopback, one hub `hub-1`, and a DPS that
+    /// assigns at once and asks for a second between polls.
+    pub fn builder() -> EmulatorBuilder {
+        let options = EmulatorOptions {
+            port: 0,
+            service_port: Some(0),
+            retry_after: Duration::from_secs(1),
+            assigning_time: Duration::ZERO,
+            ..EmulatorOptions::default()
+        };
+        EmulatorBuilder { options, clock: Arc::new(SystemClock) }
+    }
+}
+
+/// Prepares an emulator; made by [`Emulator::builder`].
+#[derive(Clone)]
+pub struct EmulatorBuilder {
+    options: EmulatorOptions,
+    clock: Arc<dyn Clock>,
+}
+
+impl EmulatorBuilder {
+    /// Listens on this address.
+    #[must_use]
+    pub fn listen_address(mut self, address: IpAddr) -> Self {
+        self.options.listen_address = address;
+        self
+    }
+
+    /// Listens on this port; 0 picks a free one.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.options.port = port;
+        self
+    }
+
+    /// Serves the service side on this port; 0 picks a free one.
+    #[must_use]
+    pub fn service_port(mut self, port: u16) -> Self {
+        self.options.service_port = Some(port);
+        self
+    }
+
+    /// Keeps everything that has to outlive a restart in this directory.
+    #[must_use]
+    pub fn state_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.options.state_directory = Some(directory.into());
+        self
+    }
+
+    /// The ID scope of the provisioning service.
+    #[must_use]
+    pub fn id_scope(mut self, id_scope: impl Into<String>) -> Self {
+        self.options.id_scope = id_scope.into();
+        self
+    }
+
+    /// The hubs to make and link, instead of the one of the options; names without a dot get `.azure-devices.net`.
+    #[must_use]
+    pub fn hubs<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.options.hub_names = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// What DPS asks devices to wait before they poll, in whole seconds, and how long it takes to assign.
+    #[must_use]
+    pub fn dps_timing(mut self, retry_after: Duration, assigning_time: Duration) -> Self {
+        self.options.retry_after = retry_after;
+        self.options.assigning_time = assigning_time;
+        self
+    }
+
+    /// Speaks these versions of TLS only.
+    #[must_use]
+    pub fn tls(mut self, versions: TlsVersions) -> Self {
+        self.options.tls = versions;
+        self
+    }
+
+    /// A further DNS name or IP address for the server certificate.
+    #[must_use]
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.options.extra_server_names.push(name.into());
+        self
+    }
+
+    /// Judges certificates and stamps records by this clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Starts the emulator on the current tokio runtime.
+    pub async fn start(self) -> Result<Emulator, StartError> {
+        Emulator::start_with(self.options, self.clock).await
+    }
+}

@@ -1,0 +1,21 @@
+//! A registration under way, between the enrollment that took the device and the hub it is placed at.
+
+use tracker_protocol::dps::RegistrationState;
+
+use super::attest::AcceptedBy;
+use crate::hub::Authentication;
+
+/// A registration that an enrollment took, until it is placed.
+pub(super) struct Pending {
+    pub registration_id: String,
+    pub operation_id: String,
+    pub accepted_by: AcceptedBy,
+    pub authentication: Authentication,
+    pub previous: Option<RegistrationState>,
+}
+
+/// Why a registration that an enrollment took has failed: Azure's number and words.
+pub(super) struct Failure {
+    pub error_code: u32,
+    pub message: String,
+}

@@ -1,0 +1,77 @@
+//! What a device is told, and what the operator is told, when a request to DPS is refused.
+
+use std::time::Duration;
+
+use crate::session::shown;
+
+/// An answer that is an error: status, Azure's code, Azure's words, the operator's words.
+pub(super) struct Refused {
+    pub status: u16,
+    pub error_code: u32,
+    pub message: String,
+    pub reason: String,
+    pub retry_after: Option<Duration>,
+}
+
+impl Refused {
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { status: 400, error_code: 400_004, reason: message.clone(), message, retry_after: None }
+    }
+
+    /// `member` of the request asks for `what`, which this emulator does not have.
+    pub(super) fn not_implemented(member: &str, what: &str) -> Self {
+        Self {
+            // Not 501: SDKs repeat a request for ever that is answered with 429 or more.
+            status: 400,
+            error_code: 400_004,
+            message: format!("this emulator does not implement {what}"),
+            reason: format!("\"{member}\" in the request: {what} is not implemented"),
+            retry_after: None,
+        }
+    }
+
+    pub(super) fn unauthorized(reason: String) -> Self {
+        Self {
+            status: 401,
+            error_code: 401_002,
+            message: "Invalid certificate.".into(),
+            reason,
+            retry_after: None,
+        }
+    }
+
+    pub(super) fn bad_token(reason: String) -> Self {
+        Self { message: "Unauthorized".into(), ..Self::unauthorized(reason) }
+    }
+
+    pub(super) fn no_operation(operation_id: &str) -> Self {
+        Self {
+            status: 404,
+            error_code: 404_203,
+            message: "Async operation not found.".into(),
+            reason: format!("it has no operation \"{}\"", shown(operation_id)),
+            retry_after: None,
+        }
+    }
+
+    pub(super) fn throttled(retry_after: Duration) -> Self {
+        Self {
+            status: 429,
+            error_code: 429_001,
+            message: "Too many requests.".into(),
+            reason: "throttling was asked for".into(),
+            retry_after: Some(retry_after),
+        }
+    }
+
+    pub(super) fn by_fault(status: u16, retry_after: Option<Duration>) -> Self {
+        Self {
+            status,
+            error_code: u32::from(status) * 1000 + 1,
+            message: "The service is not available at the moment.".into(),
+            reason: "a fault was asked for".into(),
+            retry_after,
+        }
+    }
+}

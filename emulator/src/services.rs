@@ -1,0 +1,107 @@
+//! The services as they are before a port is opened: DPS with its hubs, and what they share.
+
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use thiserror::Error;
+
+use crate::{
+    clock::Clock,
+    dps::{Dps, DpsError, DpsParts, KeptDps},
+    events::EventBus,
+    faults::Faults,
+    lock::Changes,
+    net::tls::{ServerIdentity, ServerIdentityError},
+    options::EmulatorOptions,
+    state::{Kept, StateError},
+};
+
+/// DPS with its hubs, and what they share.
+pub(crate) struct Services {
+    pub identity: Arc<ServerIdentity>,
+    pub dps: Dps,
+    pub events: EventBus,
+    pub faults: Faults,
+    pub changes: Changes,
+}
+
+/// The emulator did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The port is taken, or not allowed.
+    #[error(
+        "cannot listen on {address}: {source}; is another emulator running? choose another port (0: any)"
+    )]
+    Listen {
+        /// Address and port wanted.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The ID scope would not fit into a user name.
+    #[error("\"{0}\" cannot be an ID scope: letters and digits, for example 0ne00000001")]
+    IdScope(String),
+    /// The server certificate could not be made.
+    #[error(transparent)]
+    Identity(#[from] ServerIdentityError),
+    /// TLS could not be set up.
+    #[error("TLS could not be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    /// A hub's name is no name.
+    #[error(transparent)]
+    Hub(#[from] DpsError),
+    /// The state directory could not be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The CA certificate could not be written.
+    #[error("cannot write the server CA certificate to {path}: {source}")]
+    WriteCa {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Services {
+    /// Makes the services of these options, as they were `kept`.
+    pub(crate) fn new(
+        options: &EmulatorOptions,
+        clock: Arc<dyn Clock>,
+        kept: Kept,
+    ) -> Result<Self, StartError> {
+        let id_scope = options.id_scope.clone();
+        if id_scope.is_empty() || !id_scope.chars().all(|c| c.is_ascii_alphanumeric()) {
+            return Err(StartError::IdScope(id_scope));
+        }
+        let host_name = format!("{}.azure-devices-provisioning.net", options.dps_name).to_ascii_lowercase();
+        let mut names = options.extra_server_names.clone();
+        names.push(host_name.clone());
+        let identity = Arc::new(ServerIdentity::new(kept.authority.as_ref(), names)?);
+        let events = EventBus::new(options.event_capacity.max(1), Arc::clone(&clock));
+        let faults = Faults::default();
+        let changes = Changes::default();
+        let dps = Dps::new(DpsParts {
+            id_scope,
+            retry_after: options.retry_after,
+            assigning_time: options.assigning_time,
+            clock,
+            events: events.clone(),
+            faults: faults.clone(),
+            identity: Arc::clone(&identity),
+            telemetry_capacity: options.telemetry_capacity.max(1),
+            changes: changes.clone(),
+            host_name,
+            kept: kept.dps.unwrap_or_else(KeptDps::new),
+        })?;
+        for (name, hub) in kept.hubs {
+            dps.restore_hub(&name, hub)?;
+        }
+        for hub in &options.hub_names {
+            // One that was kept is linked, or not any more, as it was.
+            if dps.hub(hub).is_none() {
+                dps.add_hub(hub)?;
+            }
+        }
+        Ok(Self { identity, dps, events, faults, changes })
+    }
+}

@@ -1,0 +1,88 @@
+//! Slow and narrow lines, as faults ask for them.
+
+use std::{collections::VecDeque, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::{
+    faults::{FaultKind, Faults, Place},
+    mqtt::Packet,
+};
+
+/// Packets on a slow line; more are not read until some have arrived.
+const MAX_UNDER_WAY: usize = 1024;
+
+/// The packets of one client that take their time.
+#[derive(Debug, Default)]
+pub(super) struct SlowLine {
+    under_way: VecDeque<(Instant, Packet)>,
+}
+
+impl SlowLine {
+    /// Gives back a packet that arrives at once; one that is delayed, or behind one that is, comes by
+    /// [`Self::arrived`].
+    pub(super) fn send(
+        &mut self,
+        now: Instant,
+        packet: Packet,
+        faults: &Faults,
+        place: Place<'_>,
+    ) -> Option<Packet> {
+        let latency = faults.take(place, |kind| match kind {
+            FaultKind::Latency(latency) => Some(*latency),
+            _ => None,
+        });
+        if latency.is_none() && self.under_way.is_empty() {
+            return Some(packet);
+        }
+        let due = now + latency.unwrap_or_default();
+        let last = self.under_way.back().map_or(due, |(last, _)| *last);
+        self.under_way.push_back((due.max(last), packet));
+        None
+    }
+
+    /// Whether further packets may be read.
+    pub(super) fn has_room(&self) -> bool {
+        self.under_way.len() < MAX_UNDER_WAY
+    }
+
+    /// When the next packet arrives.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.under_way.front().map(|(due, _)| *due)
+    }
+
+    /// The next packet whose time has come.
+    pub(super) fn arrived(&mut self, now: Instant) -> Option<Packet> {
+        if self.due()? > now {
+            return None;
+        }
+        self.under_way.pop_front().map(|(_, packet)| packet)
+    }
+}
+
+/// Counts the publishes of one client for [`FaultKind::Throttle`].
+#[derive(Debug, Default)]
+pub(super) struct Throttle(VecDeque<Instant>);
+
+impl Throttle {
+    /// Counts one; tells whether it is too many.
+    pub(super) fn exceeded(&mut self, now: Instant, faults: &Faults, place: Place<'_>) -> bool {
+        let allowed = faults.take(place, |kind| match kind {
+            FaultKind::Throttle { per_second } => Some(*per_second as usize),
+            _ => None,
+        });
+        let Some(allowed) = allowed else {
+            self.0.clear();
+            return false;
+        };
+        let second = Duration::from_secs(1);
+        while self.0.front().is_some_and(|first| now.duration_since(*first) >= second) {
+            self.0.pop_front();
+        }
+        if self.0.len() >= allowed {
+            return true;
+        }
+        self.0.push_back(now);
+        false
+    }
+}

@@ -1,0 +1,146 @@
+//! The BME280 or BMP280: temperature, humidity, pressure.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracker_sensors::bme280::{Address, Environment, EnvironmentSensor, Settings};
+use tracker_sensors::health::Health;
+
+use super::fields::Fields;
+use super::health::SensorHealth;
+use super::instrument::{Instrument, Measuring, Start};
+use super::sampler::{Sampler, Sensor};
+#[cfg(feature = "lab")]
+use super::simulation::Simulation;
+
+/// `[sensors.bme280]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bme280Config {
+    /// Off: the container has no such sensor.
+    pub enabled: bool,
+    /// The I2C bus.
+    pub bus: PathBuf,
+    /// 0x76 or 0x77; without it both are tried.
+    pub address: Option<u8>,
+}
+
+impl Default for Bme280Config {
+    fn default() -> Self {
+        Self { enabled: true, bus: "/dev/i2c-1".into(), address: None }
+    }
+}
+
+impl Bme280Config {
+    /// The key that is wrong, and why.
+    pub fn problem(&self) -> Option<(&'static str, String)> {
+        let address = self.address.filter(|address| ![0x76, 0x77].contains(address))?;
+        Some(("sensors.bme280.address", format!("a BME280 answers at 0x76 or 0x77, not at {address:#04x}")))
+    }
+
+    /// The sensor; `None` where it is switched off, or the system has no I2C.
+    pub fn sensor(&self) -> Option<EnvironmentSensor> {
+        if !self.enabled {
+            return None;
+        }
+        let address = match self.address {
+            Some(0x77) => Address::Secondary,
+            Some(_) => Address::Primary,
+            None => Address::Auto,
+        };
+        let settings = Settings { address, ..Settings::default() };
+        #[cfg(target_os = "linux")]
+        {
+            use tracker_sensors::bme280::{LinuxDelay, LinuxI2c};
+            Some(EnvironmentSensor::new(LinuxI2c::new(&self.bus), LinuxDelay, settings))
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            tracing::warn!(
+                "no I2C on this system, {settings:?} is of no use: temperature, pressure and humidity are absent"
+            );
+            None
+        }
+    }
+}
+
+/// The chip, in a thread of its own once it has started.
+pub struct Bme280 {
+    health: watch::Receiver<Health>,
+    sensor: Option<EnvironmentSensor>,
+    sampler: Option<Sampler<EnvironmentSensor>>,
+    measured: Option<Environment>,
+}
+
+impl Bme280 {
+    /// This sensor.
+    pub fn new(sensor: EnvironmentSensor) -> Self {
+        Self { health: sensor.health(), sensor: Some(sensor), sampler: None, measured: None }
+    }
+
+    /// The one of the configuration.
+    pub fn configured(config: &Bme280Config) -> Option<Box<dyn Instrument>> {
+        Some(Box::new(Self::new(config.sensor()?)))
+    }
+
+    /// The one of a simulated container.
+    #[cfg(feature = "lab")]
+    pub fn simulated(simulation: &Simulation) -> Box<dyn Instrument> {
+        Box::new(Self::new(simulation.container.environment_sensor(Settings::default())))
+    }
+}
+
+impl Instrument for Bme280 {
+    fn name(&self) -> &'static str {
+        "bme280"
+    }
+
+    fn start(&mut self, start: &mut Start<'_>) -> io::Result<()> {
+        if let Some(sensor) = self.sensor.take() {
+            self.sampler = Some(Sampler::new(sensor, start.clock.clone())?);
+        }
+        Ok(())
+    }
+
+    fn health(&self) -> SensorHealth {
+        match &self.sampler {
+            Some(sampler) => sampler.health(),
+            None => SensorHealth::of(self.health.clone()),
+        }
+    }
+
+    fn measure(&mut self, due: Instant) -> Option<Measuring<'_>> {
+        let Self { sampler, measured, .. } = self;
+        let sampler = sampler.as_ref()?;
+        Some(Box::pin(async move { *measured = sampler.measure(due).await }))
+    }
+
+    fn read(&mut self, fields: &mut Fields) {
+        if let Some(environment) = self.measured.take() {
+            tell(&environment, fields);
+        }
+    }
+}
+
+/// Sets the fields of a measurement.
+pub fn tell(environment: &Environment, fields: &mut Fields) {
+    fields.number("temperature", environment.temperature_c, 2);
+    fields.number("humidity", environment.humidity_rh, 2);
+    fields.number("pressure", environment.pressure_hpa, 2);
+}
+
+impl Sensor for EnvironmentSensor {
+    type Measurement = Environment;
+
+    fn measure(&mut self, now: Duration) -> Option<Environment> {
+        Self::measure(self, now).ok()
+    }
+
+    fn health(&self) -> watch::Receiver<Health> {
+        Self::health(self)
+    }
+}

@@ -1,0 +1,78 @@
+//! What a tracker measures with: one file an instrument, one trait for all, and the list that everybody walks.
+//!
+//! ```text
+//!  config [sensors.*] ─▶ configured ─▶ Instrument ── start: its thread or tasks
+//!                                          │
+//!     recorder ── measure, look ───────────┤──▶ read: fields of a reading
+//!     status, log, reported, check ────────┴──▶ health
+//! ```
+//!
+//! An instrument knows its sensor, its table in the configuration and its fields in telemetry. It knows no journal and no
+//! network, and what it can't measure truly it leaves out.
+
+pub mod fields;
+pub mod health;
+pub mod instrument;
+pub mod sampler;
+#[cfg(feature = "lab")]
+pub mod simulation;
+
+pub mod bme280;
+pub mod door;
+pub mod gps;
+pub mod light;
+
+use serde::Deserialize;
+
+use bme280::{Bme280, Bme280Config};
+use door::{Door, DoorConfig};
+use gps::{Gps, GpsConfig};
+use instrument::Instrument;
+use light::{Light, LightConfig};
+#[cfg(feature = "lab")]
+use simulation::Simulation;
+
+/// `[sensors]`: a table for each instrument.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SensorsConfig {
+    /// Temperature, pressure, humidity.
+    pub bme280: Bme280Config,
+    /// Position.
+    pub gps: GpsConfig,
+    /// Whether the door is open.
+    pub door: DoorConfig,
+    /// How bright it is.
+    pub light: LightConfig,
+}
+
+impl SensorsConfig {
+    /// The first key that is wrong, and why.
+    pub fn problem(&self) -> Option<(&'static str, String)> {
+        self.bme280.problem().or_else(|| self.gps.problem()).or_else(|| self.door.problem())
+    }
+}
+
+/// The instruments that a configuration switches on.
+pub fn configured(config: &SensorsConfig) -> Vec<Box<dyn Instrument>> {
+    [
+        Bme280::configured(&config.bme280),
+        Gps::configured(&config.gps),
+        Door::configured(&config.door),
+        Light::configured(&config.light),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// All instruments, on the buses of a simulated container.
+#[cfg(feature = "lab")]
+pub fn simulated(simulation: &Simulation) -> anyhow::Result<Vec<Box<dyn Instrument>>> {
+    Ok(vec![
+        Bme280::simulated(simulation),
+        Gps::simulated(simulation)?,
+        Door::simulated(simulation),
+        Light::simulated(simulation),
+    ])
+}

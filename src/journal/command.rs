@@ -1,0 +1,28 @@
+//! What the handles of a journal ask of it.
+
+use tokio::sync::oneshot;
+
+use super::entry::Lease;
+use crate::reading::{Reading, Stamp};
+
+/// What handles ask of the thread.
+#[derive(Debug)]
+pub(super) enum Command {
+    Append(Reading),
+    Lease {
+        limit: usize,
+        now: Stamp,
+        reply: oneshot::Sender<Lease>,
+    },
+    /// As `Lease`, but answered only when there is something.
+    Await {
+        limit: usize,
+        now: Stamp,
+        reply: oneshot::Sender<Lease>,
+    },
+    Acknowledge(Vec<u64>),
+    Release(oneshot::Sender<()>),
+    Commit(oneshot::Sender<()>),
+    Flush(oneshot::Sender<()>),
+    Close(oneshot::Sender<()>),
+}

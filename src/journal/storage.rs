@@ -1,0 +1,169 @@
+//! The disk as it is for who works with it: there, or failing, and then tried again after a while.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::disk::Disk;
+use super::file_system::FileSystem;
+use super::files::{finish_set_aside, has_log_alone, set_aside_on};
+use super::memory::CAPACITY;
+use super::options::JournalOptions;
+use super::schema::{OpenError, is_damage};
+use super::shared::Shared;
+use crate::event::{Event, Events};
+
+/// A disk that failed is tried again so often.
+pub(super) const RETRY: Duration = Duration::from_secs(60);
+
+/// The journal's file, while there is one, and what is known of the disk.
+pub(super) struct Storage {
+    options: JournalOptions,
+    files: Arc<dyn FileSystem>,
+    shared: Arc<Shared>,
+    events: Events,
+    disk: Option<Disk>,
+    /// When it last failed, while it does.
+    failed: Option<Instant>,
+}
+
+impl Storage {
+    pub(super) fn new(
+        options: JournalOptions,
+        files: Arc<dyn FileSystem>,
+        shared: Arc<Shared>,
+        events: Events,
+    ) -> Self {
+        Self { options, files, shared, events, disk: None, failed: None }
+    }
+
+    /// The file is kept below this size, in bytes.
+    pub(super) fn size_bound(&self) -> u64 {
+        self.options.size_bound
+    }
+
+    /// The file, to ask what needs no disk.
+    pub(super) fn disk(&self) -> Option<&Disk> {
+        self.disk.as_ref()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.disk.is_some()
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// A disk that failed is not tried with every reading.
+    pub(super) fn may_try(&self, now: Instant) -> bool {
+        self.retry_at().is_none_or(|at| now >= at)
+    }
+
+    /// When a disk that failed is to be tried again.
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        self.failed.map(|failed| failed + RETRY)
+    }
+
+    /// It may be tried at once.
+    pub(super) fn forgive(&mut self) {
+        self.failed = None;
+    }
+
+    /// All that there was to be written has been.
+    pub(super) fn works(&mut self) {
+        self.failed = None;
+        self.report(None);
+    }
+
+    /// Does something with the file. `None` where there is none, or after an error has been dealt with.
+    pub(super) fn attempt<T>(
+        &mut self,
+        now: Instant,
+        deed: impl FnOnce(&mut Disk) -> rusqlite::Result<T>,
+    ) -> Option<T> {
+        let result = deed(self.disk.as_mut()?);
+        result.map_err(|error| self.fail(&error, now)).ok()
+    }
+
+    /// Opens the file, and sets one aside that can't be used. Whether there is one now.
+    pub(super) fn open(&mut self, now: Instant) -> bool {
+        match self.open_or_begin_anew() {
+            Ok(disk) => self.disk = Some(disk),
+            Err(why) => {
+                self.failed = Some(now);
+                self.report(Some(format!(
+                    "the journal can't be opened in {} ({why}); the newest {CAPACITY} readings are kept in memory and would \
+                     be lost with the power",
+                    self.options.directory.display()
+                )));
+            }
+        }
+        self.is_open()
+    }
+
+    fn open_or_begin_anew(&self) -> Result<Disk, String> {
+        let directory = &self.options.directory;
+        if let Some(path) = finish_set_aside(&*self.files, directory).map_err(|error| error.to_string())? {
+            let path = path.display();
+            self.events.emit(Event::Trouble(format!(
+                "setting the journal aside as {path} had been interrupted; it is done now"
+            )));
+        }
+        let why = match self.open_as_it_is() {
+            Err(OpenError::Unusable(why)) => why,
+            Err(OpenError::Disk(why)) => return Err(why),
+            Ok(disk) => return Ok(disk),
+        };
+        let path = set_aside_on(&*self.files, directory, "bad")
+            .map_err(|error| format!("{why}, and can't be set aside: {error}"))?;
+        if let Some(path) = path {
+            self.report_set_aside(format!(
+                "the journal could not be used ({why}); it is set aside as {}",
+                path.display()
+            ));
+        }
+        self.open_as_it_is().map_err(|error| match error {
+            OpenError::Disk(why) | OpenError::Unusable(why) => why,
+        })
+    }
+
+    fn open_as_it_is(&self) -> Result<Disk, OpenError> {
+        let JournalOptions { directory, boot, .. } = &self.options;
+        if has_log_alone(&*self.files, directory) {
+            return Err(OpenError::Unusable("its log is there, but the file is gone".into()));
+        }
+        Disk::open(&self.files, directory, boot)
+    }
+
+    fn fail(&mut self, error: &rusqlite::Error, now: Instant) {
+        if is_damage(error) {
+            // Opened again at the next commit, it is found damaged and set aside.
+            self.disk = None;
+            self.failed = None;
+        } else {
+            self.failed = Some(now);
+        }
+        self.report(Some(format!(
+            "the disk does not take the journal ({error}); the newest {CAPACITY} readings are kept in memory and would be lost \
+             with the power"
+        )));
+    }
+
+    /// Tells what is wrong with the disk, or that nothing is any more; each thing once.
+    fn report(&self, trouble: Option<String>) {
+        let news = self.shared.health.send_if_modified(|health| {
+            let news = health.trouble != trouble;
+            health.trouble.clone_from(&trouble);
+            news
+        });
+        if news {
+            self.events
+                .emit(Event::Trouble(trouble.unwrap_or_else(|| "the disk takes the journal again".into())));
+        }
+    }
+
+    fn report_set_aside(&self, what: String) {
+        self.events.emit(Event::Trouble(what.clone()));
+        self.shared.health.send_modify(|health| health.set_aside = Some(what));
+    }
+}

@@ -1,0 +1,430 @@
+//! The writer: takes readings, numbers them, makes them durable, and keeps them in memory while the disk fails.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::boot_offset::BootOffset;
+use super::disk::{Disk, Stored};
+use super::entry::Entry;
+use super::group::Group;
+use super::leases::Leases;
+use super::memory::Memory;
+use super::needs_disk::NeedsDisk;
+use super::numbers::Numbers;
+use super::row::Row;
+use super::shared::Shared;
+use super::storage::Storage;
+use crate::reading::{Reading, Stamp};
+
+/// The size is looked at after so many readings.
+pub(super) const LOOK_AT_SIZE: u64 = 64;
+/// Steps of thinning at every look, at the most.
+const STEPS: u32 = 16;
+/// Acknowledged rows are deleted when so many have gathered, if no reading comes before.
+const FORGET_AT: usize = 256;
+/// Numbers are noted as given so many at a time, for readings that are sent before they are durable.
+const NUMBERS: u64 = 64;
+
+/// All readings that are there: those on the disk, those in memory, and those that wait for their commit.
+pub(super) struct Writer {
+    storage: Storage,
+    shared: Arc<Shared>,
+    /// Random, new at every start of the program.
+    start: u32,
+    numbers: Numbers,
+    offset: BootOffset,
+    memory: Memory,
+    group: Group,
+    /// Acknowledged, and not yet deleted from the disk.
+    gone: BTreeSet<u64>,
+    since_size_check: u64,
+    /// The disk has provisional numbers although the time is known.
+    unnumbered: bool,
+    /// What was not on the disk has got other numbers.
+    renumbered: bool,
+}
+
+/// What is found in a file that has just been opened.
+struct Found {
+    /// Numbers of readings that memory holds too: a commit that failed may have come through all the same.
+    both: BTreeSet<u64>,
+    last: Option<u64>,
+    provisional: Option<u64>,
+    thinned: u64,
+}
+
+impl Writer {
+    pub(super) fn new(storage: Storage, shared: Arc<Shared>, start: u32) -> Self {
+        Self {
+            storage,
+            shared,
+            start,
+            numbers: Numbers::default(),
+            offset: BootOffset::default(),
+            memory: Memory::default(),
+            group: Group::default(),
+            gone: BTreeSet::new(),
+            since_size_check: 0,
+            unnumbered: false,
+            renumbered: false,
+        }
+    }
+
+    /// Opens the file, and brings together what it has and what memory holds.
+    pub(super) fn open(&mut self, now: Instant) {
+        if self.storage.open(now) {
+            let memory = &self.memory;
+            let found = self.storage.attempt(now, |disk| look_into(disk, memory));
+            if let Some(found) = found {
+                self.bring_together(&found, now);
+            }
+        }
+        self.count_backlog();
+    }
+
+    fn bring_together(&mut self, found: &Found, now: Instant) {
+        self.memory.forget(&found.both);
+        self.shared.stats().thinned = found.thinned;
+        let free = self.numbers.learn_of(found.last, found.provisional);
+        if self.first_held().is_some_and(|first| first < free) {
+            let (memory, group) = (&mut self.memory, &mut self.group);
+            self.numbers.give_anew(|next| renumber(memory, group, next));
+            self.renumbered = true;
+        }
+        if let (Some(provisional), true) = (found.provisional, self.time_is_known()) {
+            self.numbers.leave_room_for(provisional);
+            self.unnumbered = true;
+        }
+        self.offset.set_stored(false);
+        self.store_offset(now);
+    }
+
+    /// Whether what was not on the disk has got other numbers since this was last asked.
+    pub(super) fn was_renumbered(&mut self) -> bool {
+        std::mem::take(&mut self.renumbered)
+    }
+
+    /// When [`Writer::commit`] is due: for those that wait for it, or because a disk that failed is to be tried again.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.group.due().into_iter().chain(self.storage.retry_at()).min()
+    }
+
+    /// Whether the last reading came so short a time ago that the next one shares a commit.
+    pub(super) fn is_close(&self, now: Instant) -> bool {
+        self.group.is_close(now)
+    }
+
+    /// Takes a reading; it is durable after the next [`Writer::commit`].
+    pub(super) fn take(&mut self, reading: Reading, now: Instant) {
+        self.learn_time(reading.stamp, now);
+        let row = Row::new(self.numbers.take(), self.start, reading);
+        self.group.push(row, now);
+        self.count_backlog();
+    }
+
+    /// Takes a reading that shares a commit with others, which is not due yet.
+    pub(super) fn take_into_group(
+        &mut self,
+        reading: Reading,
+        now: Instant,
+    ) -> Result<(), NeedsDisk<Reading>> {
+        if !self.group.is_close(now) || self.group.is_full() || !self.knows(reading.stamp) {
+            return Err(NeedsDisk(reading));
+        }
+        self.take(reading, now);
+        Ok(())
+    }
+
+    /// Makes durable what waits for it, and deletes what is acknowledged on the way. If the disk failed and it is time to,
+    /// tries it again, and moves to it what memory has kept. What is leased is not thinned.
+    pub(super) fn commit(&mut self, leases: &Leases, now: Instant) {
+        let stored = self.storage.may_try(now) && self.store(now);
+        let rows = self.group.take();
+        let taken = rows.len() as u64;
+        let mut dropped = 0;
+        if !stored {
+            dropped = rows.into_iter().map(|row| self.memory.insert(row, |seq| leases.is_leased(seq))).sum();
+        }
+        {
+            let mut stats = self.shared.stats();
+            stats.taken += taken;
+            stats.dropped += dropped;
+        }
+        self.bound_size(taken, leases, now);
+        self.count_backlog();
+    }
+
+    /// Writes what waits and what memory has kept. Whether the disk has it all.
+    fn store(&mut self, now: Instant) -> bool {
+        if !self.storage.is_open() {
+            self.open(now);
+        }
+        if !self.write(now) {
+            if self.storage.is_open() {
+                return false;
+            }
+            // The file was damaged: there may be a new one.
+            self.open(now);
+            if !self.write(now) {
+                return false;
+            }
+        }
+        self.storage.works();
+        true
+    }
+
+    fn write(&mut self, now: Instant) -> bool {
+        // First things first: rows with higher numbers must not be there before.
+        if !self.store_offset(now) || (self.unnumbered && !self.number_disk(now)) {
+            return false;
+        }
+        let written = {
+            let rows = self.memory.all().chain(self.group.rows());
+            if rows.clone().next().is_none() && !self.storage.has_failed() {
+                return self.storage.is_open();
+            }
+            let gone = &self.gone;
+            self.storage.attempt(now, |disk| disk.append(&rows, gone, 0)).is_some()
+        };
+        if written {
+            self.gone.clear();
+            self.memory.clear();
+        }
+        written
+    }
+
+    /// Thins the history while the file is too large.
+    fn bound_size(&mut self, taken: u64, leases: &Leases, now: Instant) {
+        self.since_size_check += taken;
+        if self.since_size_check < LOOK_AT_SIZE || self.storage.has_failed() {
+            return;
+        }
+        self.since_size_check = 0;
+        let bound = self.storage.size_bound();
+        let full = self.storage.attempt(now, |disk| {
+            disk.reserve_spare();
+            Ok(disk.used_bytes()? >= bound)
+        });
+        if full != Some(true) {
+            return;
+        }
+        self.forget(now);
+        let thinned = self.storage.attempt(now, |disk| {
+            for _ in 0..STEPS {
+                if disk.used_bytes()? < bound {
+                    break;
+                }
+                disk.thin(|seq| leases.is_leased(seq))?;
+            }
+            disk.thinned()
+        });
+        if let Some(thinned) = thinned {
+            self.shared.stats().thinned = thinned;
+        }
+    }
+
+    /// The hub has this reading. Whether it was waiting for its commit, which it does not need any more.
+    pub(super) fn acknowledge(&mut self, seq: u64) -> bool {
+        if self.group.remove(seq) {
+            self.shared.stats().taken += 1;
+            return true;
+        }
+        if !self.memory.remove(seq) {
+            self.gone.insert(seq);
+        }
+        false
+    }
+
+    /// Whether so many readings can be acknowledged before some must be deleted.
+    pub(super) fn has_room_for_acknowledged(&self, count: usize) -> bool {
+        self.gone.len() + count < FORGET_AT
+    }
+
+    pub(super) fn is_acknowledged(&self, seq: u64) -> bool {
+        self.gone.contains(&seq)
+    }
+
+    /// Deletes what is acknowledged.
+    pub(super) fn forget(&mut self, now: Instant) {
+        if !self.gone.is_empty() && self.storage.may_try(now) {
+            self.append_nothing(0, now);
+        }
+    }
+
+    /// Deletes what is acknowledged, and notes numbers up to `given`. Whether it could.
+    fn append_nothing(&mut self, given: u64, now: Instant) -> bool {
+        let gone = &self.gone;
+        let done = self.storage.attempt(now, |disk| disk.append(&[].iter(), gone, given)).is_some();
+        if done {
+            self.gone.clear();
+        }
+        done
+    }
+
+    /// Has a disk that failed tried at once.
+    pub(super) fn forgive_disk(&mut self) {
+        self.storage.forgive();
+    }
+
+    /// Leaves the file in good order.
+    pub(super) fn close(&mut self, now: Instant) {
+        self.forget(now);
+        self.storage.attempt(now, |disk| disk.checkpoint());
+    }
+
+    pub(super) fn count_backlog(&self) {
+        let on_disk = self.storage.disk().map_or(0, Disk::rows);
+        let held = self.memory.len() + self.group.rows().len() as u64;
+        self.shared.stats().backlog = (on_disk + held).saturating_sub(self.gone.len() as u64);
+    }
+}
+
+/// Numbers and times.
+impl Writer {
+    pub(super) fn time_is_known(&self) -> bool {
+        self.numbers.are_final()
+    }
+
+    /// Whether [`Writer::learn_time`] has nothing to note.
+    pub(super) fn knows(&self, stamp: Stamp) -> bool {
+        stamp.utc.is_none() || (self.time_is_known() && self.offset.is_settled(stamp))
+    }
+
+    /// Takes note of the time, where it is known: this boot's offset, and numbers that can't have been used before.
+    pub(super) fn learn_time(&mut self, stamp: Stamp, now: Instant) {
+        let Some(utc) = stamp.utc else { return };
+        if self.offset.learn(stamp) && self.storage.may_try(now) {
+            self.store_offset(now);
+        }
+        if self.time_is_known() {
+            return;
+        }
+        let shift = self.numbers.become_final(utc);
+        if let Some(first) = self.first_held() {
+            renumber(&mut self.memory, &mut self.group, first - shift);
+        }
+        self.number_disk(now);
+    }
+
+    /// Whether the disk has this boot's offset, as far as it is known.
+    fn store_offset(&mut self, now: Instant) -> bool {
+        let Some(offset) = self.offset.to_store() else { return true };
+        let stored = self.storage.attempt(now, |disk| disk.set_offset(offset)).is_some();
+        self.offset.set_stored(stored);
+        stored
+    }
+
+    /// Gives the disk's provisional rows their final numbers. Those that it can't give now are not sent until it can.
+    fn number_disk(&mut self, now: Instant) -> bool {
+        self.unnumbered = true;
+        let shift = self.numbers.shift();
+        while self.unnumbered {
+            let Some(count) = self.storage.attempt(now, |disk| disk.number_some(shift)) else { return false };
+            self.unnumbered = count > 0;
+        }
+        true
+    }
+
+    /// The lowest number that is not on the disk.
+    fn first_held(&self) -> Option<u64> {
+        self.memory.first().or(self.group.rows().first().map(|row| row.seq))
+    }
+
+    /// Readings that wait for their commit may be sent if their numbers can't come again, even if they never get to the
+    /// disk. Whether it is so.
+    pub(super) fn note_numbers(&mut self, now: Instant) -> bool {
+        let Some(last) = self.group.rows().last().map(|row| row.seq) else { return true };
+        if !self.numbers.is_noted(last)
+            && self.storage.may_try(now)
+            && self.append_nothing(last + NUMBERS, now)
+        {
+            self.numbers.note(last + NUMBERS);
+        }
+        self.numbers.is_noted(last)
+    }
+}
+
+/// What there is to be sent.
+impl Writer {
+    /// Whether the next reading could be sent without the disk, by who has seen all up to `cursor`.
+    pub(super) fn can_send_next(&self, cursor: u64) -> bool {
+        self.time_is_known()
+            && self.numbers.next_is_noted()
+            && self.memory.len() == 0
+            && !self.unnumbered
+            && self.storage.disk().is_some_and(|disk| disk.has_none_after(cursor))
+    }
+
+    /// Some readings can't be sent before the disk takes their numbers.
+    pub(super) fn is_unnumbered(&self) -> bool {
+        self.unnumbered
+    }
+
+    /// The newest reading, of those that wait for their commit only `with_group`.
+    pub(super) fn newest(&mut self, with_group: bool, now: Instant) -> Option<Stored> {
+        let held = self.group.rows().last().filter(|_| with_group).or(self.memory.newest());
+        if let Some(row) = held {
+            return Some((row.clone(), self.offset.ms()));
+        }
+        self.storage.attempt(now, |disk| disk.newest()).flatten()
+    }
+
+    /// Up to `limit` rows on the disk after `seq`, oldest first; `None` when it can't be read.
+    pub(super) fn on_disk_after(&mut self, seq: u64, limit: usize, now: Instant) -> Option<Vec<Stored>> {
+        self.storage.attempt(now, |disk| disk.after(seq, limit))
+    }
+
+    /// What is not on the disk after `seq`, oldest first: what memory keeps is newer than anything on the disk, and what
+    /// waits for its commit, which is given `with_group`, is newer than that.
+    pub(super) fn held_after(&self, seq: u64, with_group: bool) -> impl Iterator<Item = &Row> {
+        let group = self.group.rows().iter().filter(move |row| with_group && row.seq > seq);
+        self.memory.after(seq).chain(group)
+    }
+
+    /// What is sent of a row. The disk may not have been able to note what is known of this boot.
+    pub(super) fn entry(&self, row: &Row, stored_offset: Option<i64>) -> Entry {
+        let of_this_boot =
+            row.boot.is_none() || self.storage.disk().is_some_and(|disk| disk.is_of_this_boot(row));
+        row.entry(self.offset.ms().filter(|_| of_this_boot).or(stored_offset))
+    }
+}
+
+#[cfg(test)]
+impl Writer {
+    /// The file, to be meddled with.
+    pub(super) fn disk(&self) -> Option<&Disk> {
+        self.storage.disk()
+    }
+
+    pub(super) fn nothing_pending(&self) -> bool {
+        self.group.rows().is_empty()
+    }
+
+    /// Readings that wait for their commit can't be sent before the disk has noted their numbers.
+    pub(super) fn may_send_pending(&self) -> bool {
+        self.group.rows().last().is_none_or(|last| self.numbers.is_noted(last.seq))
+    }
+
+    pub(super) fn nothing_in_memory(&self) -> bool {
+        self.memory.len() == 0
+    }
+}
+
+fn look_into(disk: &Disk, memory: &Memory) -> rusqlite::Result<Found> {
+    let mut both = BTreeSet::new();
+    for row in memory.all() {
+        if disk.holds(row)? {
+            both.insert(row.seq);
+        }
+    }
+    let (last, provisional) = disk.last_numbers()?;
+    Ok(Found { both, last, provisional, thinned: disk.thinned()? })
+}
+
+/// Numbers what is not on the disk anew, and gives the number after the last.
+fn renumber(memory: &mut Memory, group: &mut Group, mut next: u64) -> u64 {
+    memory.renumber(&mut next);
+    group.renumber(&mut next);
+    next
+}

@@ -1,0 +1,85 @@
+//! Takes a reading at every interval, whatever the network does.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep_until};
+
+use crate::config::Alerts;
+use crate::instruments::fields::Fields;
+use crate::instruments::instrument::{Instrument, Measuring};
+use crate::journal::Journal;
+use crate::platform::clock::Clock;
+use crate::platform::heartbeat::Heartbeat;
+use crate::reading::{Reading, Stamp};
+
+/// What a recorder works with.
+pub struct Recorder {
+    /// What it asks, all of them started.
+    pub instruments: Vec<Box<dyn Instrument>>,
+    /// Time between readings; a change acts at once.
+    pub interval: watch::Receiver<Duration>,
+    /// Where readings go.
+    pub journal: Arc<Journal>,
+    /// Stamps them.
+    pub clock: Arc<dyn Clock>,
+    /// Bounds of the alerts.
+    pub alerts: Alerts,
+    /// Beats with every reading, and while it waits for the next.
+    pub heart: Heartbeat,
+}
+
+impl Recorder {
+    /// Records for ever; the first reading is taken at once.
+    pub async fn run(mut self) {
+        let mut last = None;
+        loop {
+            let due = next_due(last, *self.interval.borrow_and_update());
+            tokio::select! {
+                () = self.heart.during(measure(&mut self.instruments, due)) => {}
+                // An interval that changes meanwhile counts from the last reading.
+                Ok(()) = self.interval.changed() => continue,
+            }
+            last = Some(due);
+            self.record().await;
+        }
+    }
+
+    async fn record(&mut self) {
+        for instrument in &self.instruments {
+            instrument.look();
+        }
+        // Their tasks have their turn.
+        yield_now().await;
+        let stamp = Stamp::now(&*self.clock);
+        let mut fields = Fields::default();
+        for instrument in &mut self.instruments {
+            instrument.read(&mut fields);
+        }
+        self.journal.append(Reading::new(stamp, fields, &self.alerts));
+    }
+}
+
+/// Waits until all that must be asked have measured what is `due`; without any, until then.
+async fn measure(instruments: &mut [Box<dyn Instrument>], due: Instant) {
+    let mut measuring: Vec<Measuring<'_>> =
+        instruments.iter_mut().filter_map(|instrument| instrument.measure(due)).collect();
+    if measuring.is_empty() {
+        return sleep_until(due).await;
+    }
+    poll_fn(|context| {
+        measuring.retain_mut(|measuring| measuring.as_mut().poll(context).is_pending());
+        if measuring.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// The next moment on the grid of intervals. Readings that were missed can't be made up for.
+fn next_due(last: Option<Instant>, interval: Duration) -> Instant {
+    let now = Instant::now();
+    last.map_or(now, |last| now.max(last + interval))
+}

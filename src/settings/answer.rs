@@ -1,0 +1,103 @@
+//! What the hub is told about one desired property.
+//!
+//! A reported section has 32 KB for all properties together, and a hub refuses a report that is larger as a whole. So
+//! a value that takes more than 1 KB is not repeated: its SHA-256 tells whether it is the one that was meant.
+
+use std::fmt::Write;
+
+use ring::digest::{SHA256, digest};
+use serde_json::{Value, json};
+use tracker_protocol::hub::{AckCode, Acknowledgement};
+
+/// Bytes of compact JSON up to which a value is reported as it is.
+const WHOLE: usize = 1024;
+/// Characters up to which a sentence is reported as it is; a bad value may be quoted in it.
+const SENTENCE: usize = 300;
+
+/// What became of one desired property.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Its name.
+    pub property: String,
+    /// What is reported.
+    pub acknowledgement: Acknowledgement,
+}
+
+impl Answer {
+    /// An answer that shows the value in force, or what tells it from others, and a sentence of bounded length.
+    pub(super) fn new(
+        property: &str,
+        in_force: Value,
+        code: AckCode,
+        version: u64,
+        mut description: String,
+    ) -> Self {
+        if let Some((end, _)) = description.char_indices().nth(SENTENCE) {
+            description.truncate(end);
+            description.push('…');
+        }
+        let acknowledgement = Acknowledgement { value: shown(in_force), code, version, description };
+        Self { property: property.to_owned(), acknowledgement }
+    }
+}
+
+/// The value itself, or `{"sha256": "…", "members": n}` where it is larger than [`WHOLE`].
+///
+/// The digest is that of its compact JSON: UTF-8, no space between tokens, the members of objects in the order of their
+/// names. An array or object has so many members as stand at its top, anything else is one.
+fn shown(value: Value) -> Value {
+    let json = value.to_string();
+    if json.len() <= WHOLE {
+        return value;
+    }
+    let members = match &value {
+        Value::Object(members) => members.len(),
+        Value::Array(members) => members.len(),
+        _ => 1,
+    };
+    let mut sha256 = String::with_capacity(64);
+    for byte in digest(&SHA256, json.as_bytes()).as_ref() {
+        // Writing to a string does not fail.
+        let _ = write!(sha256, "{byte:02x}");
+    }
+    json!({"sha256": sha256, "members": members})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A value of exactly so many bytes as JSON.
+    fn of_size(bytes: usize) -> Value {
+        Value::String("x".repeat(bytes - 2))
+    }
+
+    #[test]
+    fn a_value_of_a_kilobyte_is_shown_and_a_larger_one_is_told_by_its_digest() {
+        assert_eq!(of_size(WHOLE).to_string().len(), 1024);
+        assert_eq!(shown(of_size(WHOLE)), of_size(WHOLE));
+        let larger = shown(of_size(WHOLE + 1));
+        // printf '"%s"' $(printf 'x%.0s' $(seq 1023)) | sha256sum
+        let sha256 = "bd752ecad52fb02540c855864234ec6479fba3cb8278ebe0e97b612c6b326600";
+        assert_eq!(larger, json!({"sha256": sha256, "members": 1}));
+    }
+
+    #[test]
+    fn the_digest_is_that_of_compact_json_in_the_order_of_names() {
+        let value = json!({"zones": vec![[4.5, 51.9]; 200], "name": "Rotterdam"});
+        let sorted = format!("{{\"name\":\"Rotterdam\",\"zones\":[{}]}}", vec!["[4.5,51.9]"; 200].join(","));
+        assert_eq!(value.to_string(), sorted);
+        // sha256sum of the text in `sorted`.
+        let sha256 = "6d365af5c1acadb0bcbed96dfa04b5559cbb454e70133b25e1c57298620cbcde";
+        assert_eq!(shown(value), json!({"sha256": sha256, "members": 2}));
+        assert_eq!(shown(json!(vec![[4.5, 51.9]; 200]))["members"], 200);
+    }
+
+    #[test]
+    fn a_long_sentence_is_cut_between_characters() {
+        let answer = Answer::new("p", json!(1), AckCode::Bad, 1, "é".repeat(4000));
+        assert_eq!(answer.acknowledgement.description, "é".repeat(300) + "…");
+        let answer = Answer::new("p", json!(1), AckCode::Bad, 1, "é".repeat(300));
+        assert_eq!(answer.acknowledgement.description, "é".repeat(300));
+    }
+}

@@ -1,0 +1,14 @@
+//! What is in force where the twin says nothing.
+
+use std::time::Duration;
+
+use crate::config::DeliveryMode;
+
+/// What is in force where the twin says nothing: the configuration's values.
+#[derive(Debug, Clone, Copy)]
+pub struct Defaults {
+    /// Time between readings.
+    pub interval: Duration,
+    /// How readings share messages.
+    pub delivery: DeliveryMode,
+}

@@ -1,0 +1,301 @@
+//! The desired section of the twin becomes settings: the table of the properties that have a meaning, and the rest.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tracker_protocol::hub::AckCode;
+
+use crate::settings::answer::Answer;
+use crate::settings::defaults::Defaults;
+use crate::settings::delivery::Delivery;
+use crate::settings::firmware::Firmware;
+use crate::settings::property::{self, Property, Set};
+use crate::settings::telemetry_interval::TelemetryInterval;
+
+/// Every property that this version gives a meaning. A new one is a file with its [`Property`], and a row here.
+const TABLE: &[Row] = &[Row::of::<TelemetryInterval>(), Row::of::<Delivery>(), Row::of::<Firmware>()];
+
+/// A [`Property`] without its type.
+struct Row {
+    name: &'static str,
+    /// Understands what is stored, and gives it as it is stored now.
+    load: fn(&Value) -> Result<Value, String>,
+    answer: fn(&mut Set, Option<&Value>, u64, &Defaults) -> Answer,
+}
+
+impl Row {
+    const fn of<P: Property>() -> Self {
+        Self {
+            name: P::NAME,
+            load: |value| P::read(value).map(|good| P::write(&good)),
+            answer: property::answer::<P>,
+        }
+    }
+}
+
+/// Names of the desired properties that have a meaning.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|row| row.name)
+}
+
+/// What the twin has set, kept over a restart: as JSON an object with the last good value of each property.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Map<String, Value>")]
+pub struct Settings(Set);
+
+impl Settings {
+    /// The value of a property that is in force.
+    pub fn value<P: Property>(&self, defaults: &Defaults) -> P::Value {
+        property::value::<P>(&self.0, defaults)
+    }
+
+    /// Takes the whole desired section. Answers every property that has a meaning, whether it is there or not, and every
+    /// other that is there.
+    pub fn apply(&mut self, desired: &Map<String, Value>, version: u64, defaults: &Defaults) -> Vec<Answer> {
+        let known =
+            TABLE.iter().map(|row| (row.answer)(&mut self.0, desired.get(row.name), version, defaults));
+        let others = desired
+            .iter()
+            .filter(|(name, _)| names().all(|known| known != *name))
+            .map(|(name, value)| without_meaning(name, value, version));
+        known.chain(others).collect()
+    }
+}
+
+/// It is not stored: the twin keeps it, and a later version that knows it will fetch it there.
+fn without_meaning(name: &str, value: &Value, version: u64) -> Answer {
+    let description = "this version gives it no meaning".to_owned();
+    Answer::new(name, value.clone(), AckCode::Applied, version, description)
+}
+
+/// Other members, as earlier versions have kept them, are passed over.
+impl TryFrom<Map<String, Value>> for Settings {
+    type Error = String;
+
+    fn try_from(mut stored: Map<String, Value>) -> Result<Self, String> {
+        let mut set = Set::new();
+        for row in TABLE {
+            if let Some(value) = stored.remove(row.name) {
+                let value = (row.load)(&value).map_err(|why| format!("{}: {why}", row.name))?;
+                set.insert(row.name.to_owned(), value);
+            }
+        }
+        Ok(Self(set))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::DeliveryMode;
+
+    const DEFAULT: Defaults = Defaults {
+        interval: Duration::from_secs(60),
+        delivery: DeliveryMode { batch_backlog: true, gzip: false },
+    };
+    const RUNNING: &str = env!("CARGO_PKG_VERSION");
+
+    fn apply(settings: &mut Settings, desired: Value, version: u64) -> Vec<Answer> {
+        let Value::Object(desired) = desired else { panic!() };
+        settings.apply(&desired, version, &DEFAULT)
+    }
+
+    /// What is reported of one property.
+    fn reported(answers: &[Answer], name: &str) -> Value {
+        answers.iter().find(|answer| answer.property == name).unwrap().acknowledgement.to_value()
+    }
+
+    fn interval(settings: &Settings) -> Duration {
+        settings.value::<TelemetryInterval>(&DEFAULT)
+    }
+
+    #[test]
+    fn an_interval_is_applied_and_answered() {
+        let mut settings = Settings::default();
+        let answers = apply(&mut settings, json!({"telemetryInterval": 5}), 3);
+        assert_eq!(interval(&settings), Duration::from_secs(5));
+        assert_eq!(
+            answers[0].acknowledgement.to_value(),
+            json!({"value": 5, "ac": 200, "av": 3, "ad": "applied"})
+        );
+    }
+
+    #[test]
+    fn a_bad_interval_changes_nothing_and_says_why() {
+        for bad in [json!("abc"), json!(-1), json!(0), json!(1e9), json!(1.5), json!([5]), json!(true)] {
+            let mut settings = Settings::default();
+            apply(&mut settings, json!({"telemetryInterval": 5}), 3);
+            let before = settings.clone();
+            let answers = apply(&mut settings, json!({"telemetryInterval": bad}), 4);
+            assert_eq!(settings, before, "{bad}");
+            let Answer { acknowledgement, .. } = &answers[0];
+            assert_eq!((acknowledgement.code, acknowledgement.version), (AckCode::Bad, 4), "{bad}");
+            assert_eq!(acknowledgement.value, json!(5), "the value in force");
+            assert!(
+                acknowledgement.description.contains("not a whole number of seconds from 1 to 86400"),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_removed_interval_stays_in_force() {
+        let mut settings = Settings::default();
+        apply(&mut settings, json!({"telemetryInterval": 5}), 3);
+        let answers = apply(&mut settings, json!({}), 4);
+        assert_eq!(interval(&settings), Duration::from_secs(5));
+        assert_eq!(answers[0].acknowledgement.code, AckCode::Bad);
+        assert!(answers[0].acknowledgement.description.contains("null or removed"));
+    }
+
+    #[test]
+    fn without_a_desired_value_the_default_is_reported() {
+        let answers = apply(&mut Settings::default(), json!({}), 9);
+        assert_eq!(answers[0].acknowledgement.to_value()["ac"], 203);
+        assert_eq!(answers[0].acknowledgement.to_value()["av"], 0);
+        assert_eq!(answers[0].acknowledgement.value, json!(60));
+    }
+
+    /// A property, two good values and a bad one: what is in force with each, and by default.
+    type Example = (&'static str, [(Value, Value, u16); 2], Value, Value);
+
+    fn examples() -> [Example; 3] {
+        let batched = |batch: bool, gzip: bool| json!({"batchBacklog": batch, "gzip": gzip});
+        [
+            (
+                "telemetryInterval",
+                [(json!(5), json!(5), 200), (json!(7.0), json!(7), 200)],
+                json!("x"),
+                json!(60),
+            ),
+            (
+                "delivery",
+                [
+                    (json!({"gzip": true}), batched(true, true), 200),
+                    (json!({"batchBacklog": false}), batched(false, false), 200),
+                ],
+                json!({"gzip": 1}),
+                batched(true, false),
+            ),
+            (
+                "firmware",
+                [(json!(RUNNING), json!(RUNNING), 200), (json!("99.0.0"), json!(RUNNING), 202)],
+                json!(99),
+                json!(RUNNING),
+            ),
+        ]
+    }
+
+    #[test]
+    fn set_bad_gone_and_default_are_answered_alike_for_every_property() {
+        assert_eq!(examples().map(|(name, ..)| name).to_vec(), names().collect::<Vec<_>>());
+        for (name, good, bad, default) in examples() {
+            let mut settings = Settings::default();
+            let mut tell = |desired: Value, version: u64| {
+                let answer = reported(&apply(&mut settings, desired, version), name);
+                (answer["value"].clone(), answer["ac"].as_u64().unwrap(), answer["av"].as_u64().unwrap())
+            };
+            assert_eq!(tell(json!({}), 1), (default.clone(), 203, 0), "{name}");
+            assert_eq!(tell(json!({name: bad}), 2), (default.clone(), 400, 2), "{name}: nothing good before");
+            assert_eq!(tell(json!({}), 3), (default, 203, 0), "{name}: it was never set");
+            for (value, in_force, code) in good {
+                assert_eq!(tell(json!({name: value}), 4), (in_force.clone(), code.into(), 4), "{name}");
+                assert_eq!(tell(json!({name: bad}), 5), (in_force.clone(), 400, 5), "{name}");
+                assert_eq!(tell(json!({}), 6), (in_force.clone(), 400, 6), "{name}");
+                assert_eq!(tell(json!({name: null}), 7), (in_force, 400, 7), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_set_is_known_after_a_restart() {
+        for (name, good, ..) in examples() {
+            for (value, in_force, _) in good {
+                let mut settings = Settings::default();
+                apply(&mut settings, json!({name: value}), 1);
+                let stored = serde_json::to_value(&settings).unwrap();
+                let mut settings: Settings = serde_json::from_value(stored).unwrap();
+                let answer = reported(&apply(&mut settings, json!({}), 2), name);
+                assert_eq!((&answer["value"], &answer["ac"]), (&in_force, &json!(400)), "{name}");
+                assert!(answer["ad"].as_str().unwrap().starts_with("null or removed is no"), "{answer}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_field_of_delivery_that_is_left_out_is_reported_as_it_is_in_force() {
+        let answers = apply(&mut Settings::default(), json!({"delivery": {"gzip": true}}), 2);
+        let value = json!({"batchBacklog": true, "gzip": true});
+        let answer = json!({"value": value, "ac": 200, "av": 2, "ad": "applied"});
+        assert_eq!(reported(&answers, "delivery"), answer);
+    }
+
+    #[test]
+    fn a_bad_delivery_is_told_what_would_be_right() {
+        for bad in [json!("fast"), json!([true, true]), json!({"zip": true}), json!({"gzip": "yes"})] {
+            let answers = apply(&mut Settings::default(), json!({"delivery": bad}), 2);
+            let words = reported(&answers, "delivery")["ad"].as_str().unwrap().to_owned();
+            let right = "it must be {\"batchBacklog\": true or false, \"gzip\": true or false}: ";
+            assert!(words.starts_with(right), "{words}");
+        }
+    }
+
+    #[test]
+    fn firmware_is_held_against_what_runs() {
+        let mut settings = Settings::default();
+        let answers = apply(&mut settings, json!({"firmware": "99.0.0"}), 1);
+        let words = format!("{RUNNING} runs, 99.0.0 is wanted; install it with the package manager");
+        assert_eq!(
+            reported(&answers, "firmware"),
+            json!({"value": RUNNING, "ac": 202, "av": 1, "ad": words})
+        );
+        let answers = apply(&mut settings, json!({"firmware": RUNNING}), 2);
+        let words = format!("{RUNNING} runs");
+        assert_eq!(
+            reported(&answers, "firmware"),
+            json!({"value": RUNNING, "ac": 200, "av": 2, "ad": words})
+        );
+    }
+
+    #[test]
+    fn others_are_answered_and_not_stored() {
+        let mut settings = Settings::default();
+        let answers = apply(&mut settings, json!({"cargo": {"kind": "gouda"}}), 1);
+        let words = "this version gives it no meaning";
+        assert_eq!(
+            reported(&answers, "cargo"),
+            json!({"value": {"kind": "gouda"}, "ac": 200, "av": 1, "ad": words})
+        );
+        assert_eq!(serde_json::to_value(&settings).unwrap(), json!({}), "an unknown property costs no flash");
+        let answers = apply(&mut settings, json!({"cargo": vec!["gouda"; 500]}), 2);
+        assert_eq!(reported(&answers, "cargo")["value"]["members"], 500);
+    }
+
+    #[test]
+    fn settings_of_earlier_versions_are_understood() {
+        let stored = json!({
+            "telemetryInterval": 5,
+            "delivery": {"batch_backlog": false, "gzip": true},
+            "others": {"cargo": {"kind": "gouda"}},
+        });
+        let settings: Settings = serde_json::from_value(stored).unwrap();
+        assert_eq!(interval(&settings), Duration::from_secs(5));
+        let delivery = DeliveryMode { batch_backlog: false, gzip: true };
+        assert_eq!(settings.value::<Delivery>(&DEFAULT), delivery);
+        let stored = serde_json::to_value(&settings).unwrap();
+        assert_eq!(
+            stored,
+            json!({"telemetryInterval": 5, "delivery": {"batchBacklog": false, "gzip": true}})
+        );
+    }
+
+    #[test]
+    fn stored_settings_that_can_not_be_meant_are_an_error() {
+        let error = serde_json::from_value::<Settings>(json!({"telemetryInterval": 0})).unwrap_err();
+        let words = "telemetryInterval: 0 is not a whole number of seconds from 1 to 86400";
+        assert_eq!(error.to_string(), words);
+    }
+}

@@ -1,0 +1,30 @@
+//! The device as its sessions with the hub see it: what outlives a connection.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tracker_protocol::hub::TwinClient;
+
+use crate::event::Events;
+use crate::journal::Journal;
+use crate::platform::heartbeat::Heartbeat;
+use crate::settings::InForce;
+use crate::status::Status;
+
+/// What outlives a connection: readings, twin and settings, and who is told what.
+pub struct Device {
+    /// Readings to deliver.
+    pub journal: Arc<Journal>,
+    /// The device's side of the twin.
+    pub twin: TwinClient,
+    /// Settings in force.
+    pub settings: InForce,
+    /// For methods and reports.
+    pub status: Status,
+    /// Where events go.
+    pub events: Events,
+    /// The moment that the twin's times count from.
+    pub started: Instant,
+    /// Beats with every step, and while the uplink waits.
+    pub heart: Heartbeat,
+}

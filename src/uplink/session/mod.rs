@@ -1,0 +1,252 @@
+//! One connection to the assigned hub: readings out, twin and methods in.
+
+mod device;
+mod outbox;
+
+use std::collections::VecDeque;
+use std::task::Poll;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use tokio::time::{Instant, sleep_until};
+use tracker_protocol::Publish;
+use tracker_protocol::hub::{
+    self, CloudTopic, DeviceTopic, HubUsername, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER,
+    TwinEvent, TwinStep,
+};
+
+use crate::event::Event;
+use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent};
+use crate::platform::user_agent::user_agent;
+use crate::status::Status;
+use crate::uplink::methods;
+use outbox::Outbox;
+
+pub use device::Device;
+pub use outbox::Sent;
+
+/// A journal that is too busy to be asked for more is asked so much later.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// Health and counts are reported at most so often.
+const REPORT_EVERY: Duration = Duration::from_secs(30);
+
+/// IoT Plug and Play model of the messages and properties, described in `config/tracker-model.json`.
+pub const MODEL_ID: &str = "dtmi:containertracker:Tracker;1";
+
+/// The MQTT user name at a hub.
+pub fn username(hub: &str, device_id: &str) -> String {
+    HubUsername {
+        hub: hub.into(),
+        device_id: device_id.into(),
+        module_id: None,
+        api_version: Some(hub::API_VERSION.into()),
+        client_type: Some(user_agent()),
+        model_id: Some(MODEL_ID.into()),
+    }
+    .to_string()
+}
+
+/// A session in progress.
+pub struct Session<'a> {
+    link: Link<Sent>,
+    device: &'a mut Device,
+    outbox: Outbox,
+    /// A reading unacknowledged for so long means that the link is dead.
+    acknowledge_within: Duration,
+    report_due: Instant,
+    /// When the subscriptions must be in force; `None` once they are. Without them no setting would arrive.
+    subscribed_by: Option<Instant>,
+}
+
+impl<'a> Session<'a> {
+    /// Begins on a link that has just been made: subscribes, and sends readings without waiting for that.
+    pub async fn begin(
+        link: Link<Sent>,
+        device_id: &str,
+        device: &'a mut Device,
+        acknowledge_within: Duration,
+    ) -> Result<Self, LinkError> {
+        let filters = [TWIN_RESPONSE_FILTER, TWIN_DESIRED_FILTER, METHOD_FILTER];
+        link.subscribe(filters.map(str::to_owned))?;
+        let outbox = Outbox::begin(device, device_id).await;
+        Ok(Self {
+            link,
+            device,
+            outbox,
+            acknowledge_within,
+            report_due: Instant::now(),
+            subscribed_by: Some(Instant::now() + acknowledge_within),
+        })
+    }
+
+    /// Works until the link is lost, and says why it was.
+    pub async fn run(&mut self) -> LinkError {
+        loop {
+            if let Err(error) = self.turn().await {
+                self.outbox.end().await;
+                return error;
+            }
+        }
+    }
+
+    /// Gives what is in flight a moment to be acknowledged, and says goodbye.
+    pub async fn finish(mut self, patience: Duration) {
+        let patience = Instant::now() + patience;
+        self.outbox.last(&self.link, self.device.settings.delivery()).await;
+        if self.outbox.send(&mut self.link).is_ok() {
+            self.drain(patience).await;
+        }
+        self.outbox.end().await;
+        self.link.close().await;
+    }
+
+    /// Waits until everything sent is acknowledged, the link is lost, or `patience` is over.
+    async fn drain(&mut self, patience: Instant) {
+        while self.link.unacknowledged().next().is_some() {
+            tokio::select! {
+                event = self.link.next() => match event {
+                    Ok(LinkEvent::Acknowledged(sent)) => self.outbox.acknowledged(sent),
+                    Ok(_) => {}
+                    Err(_) => break,
+                },
+                () = sleep_until(patience) => break,
+            }
+        }
+    }
+
+    async fn turn(&mut self) -> Result<(), LinkError> {
+        self.device.heart.beat().await;
+        self.outbox.tell_journal(&self.link);
+        self.outbox.send(&mut self.link)?;
+        self.outbox.ask(&self.link, self.device.settings.delivery());
+        let deadline = self.deadline();
+        let status = &mut self.device.status;
+        tokio::select! {
+            event = self.link.next() => self.handle(event?)?,
+            () = self.outbox.answered() => {}
+            () = any_change(status), if self.report_due <= Instant::now() => self.report()?,
+            () = sleep_until(deadline) => self.tick()?,
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Duration {
+        self.device.started.elapsed()
+    }
+
+    /// The next moment at which something is due although nothing happens.
+    fn deadline(&self) -> Instant {
+        let unacknowledged = self.link.unacknowledged().map(|sent| sent.at + self.acknowledge_within).min();
+        let twin = self.device.twin.deadline().map(|at| self.device.started + at);
+        // A report that is not due yet becomes possible then.
+        let report = Some(self.report_due).filter(|due| *due > Instant::now());
+        let beat = Instant::now() + self.device.heart.every();
+        // A journal that was too busy to be asked is asked again.
+        let ask = self.outbox.wants_more(&self.link).then(|| Instant::now() + ASK_AGAIN);
+        [unacknowledged, self.subscribed_by, twin, report, ask].into_iter().flatten().fold(beat, Instant::min)
+    }
+
+    fn tick(&mut self) -> Result<(), LinkError> {
+        if self.link.unacknowledged().any(|sent| sent.at.elapsed() >= self.acknowledge_within) {
+            let why = format!("the hub has acknowledged nothing for {} s", self.acknowledge_within.as_secs());
+            return Err(LinkError { kind: LinkErrorKind::Outage, why });
+        }
+        if self.subscribed_by.is_some_and(|by| by <= Instant::now()) {
+            let why = "the hub did not acknowledge the subscriptions".into();
+            return Err(LinkError { kind: LinkErrorKind::Outage, why });
+        }
+        self.twin(TwinEvent::Tick)
+    }
+
+    fn handle(&mut self, event: LinkEvent<Sent>) -> Result<(), LinkError> {
+        match event {
+            LinkEvent::Acknowledged(sent) => {
+                self.outbox.acknowledged(sent);
+                Ok(())
+            }
+            LinkEvent::Subscribed => {
+                self.subscribed_by = None;
+                self.twin(TwinEvent::Subscribed)
+            }
+            LinkEvent::Message { topic, payload } => self.receive(&topic, &payload),
+        }
+    }
+
+    fn receive(&mut self, topic: &str, payload: &[u8]) -> Result<(), LinkError> {
+        match topic.parse::<CloudTopic>() {
+            Ok(CloudTopic::TwinResponse { status, request_id, .. }) => {
+                self.twin(TwinEvent::Response { status, request_id: &request_id, payload })
+            }
+            Ok(CloudTopic::DesiredPatch { version }) => self.twin(TwinEvent::Desired { version, payload }),
+            Ok(CloudTopic::MethodRequest { name, request_id }) => {
+                self.answer_method(name, request_id, payload)
+            }
+            Ok(CloudTopic::DeviceBound { .. }) => Ok(()),
+            Err(error) => {
+                self.device.events.emit(Event::Trouble(format!("the hub sent what can't be read: {error}")));
+                Ok(())
+            }
+        }
+    }
+
+    fn answer_method(&mut self, name: String, request_id: String, payload: &[u8]) -> Result<(), LinkError> {
+        let (status, body) = methods::call(&name, payload, &self.device.status);
+        self.device.events.emit(Event::Method { name, status });
+        let topic = DeviceTopic::MethodResponse { status, request_id }.to_string();
+        self.link.publish(Publish { topic, payload: body.to_string().into_bytes() }, None)
+    }
+
+    fn twin(&mut self, event: TwinEvent<'_>) -> Result<(), LinkError> {
+        let steps = self.device.twin.handle(self.now(), event);
+        self.follow(steps)
+    }
+
+    /// Does what the twin client says, in its order, and what comes of that.
+    fn follow(&mut self, steps: Vec<TwinStep>) -> Result<(), LinkError> {
+        let mut steps = VecDeque::from(steps);
+        while let Some(step) = steps.pop_front() {
+            match step {
+                TwinStep::Publish(message) => self.link.publish(message, None)?,
+                TwinStep::Desired { properties, version } => steps.extend(self.apply(&properties, version)),
+                TwinStep::Fault(fault) => self.device.events.emit(Event::Trouble(fault)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts desired properties in force, and gives the steps to report the answers.
+    fn apply(&mut self, properties: &Map<String, Value>, version: u64) -> Vec<TwinStep> {
+        let applied = self.device.settings.apply(properties, version);
+        for answer in applied.news {
+            self.device.events.emit(Event::Setting(answer));
+        }
+        if let Err(error) = applied.stored {
+            let what = format!("the settings can't be stored and will be forgotten at a restart: {error}");
+            self.device.events.emit(Event::Trouble(what));
+        }
+        let mut reported = applied.reported;
+        reported.extend(self.device.status.reported());
+        self.device.twin.report(self.now(), reported)
+    }
+
+    fn report(&mut self) -> Result<(), LinkError> {
+        self.report_due = Instant::now() + REPORT_EVERY;
+        let steps = self.device.twin.report(self.now(), self.device.status.reported());
+        self.follow(steps)
+    }
+}
+
+/// Waits until the health of any sensor changes. How many there are is known only at run time, so that `select!` can't
+/// wait for them.
+async fn any_change(status: &mut Status) {
+    let mut changes: Vec<_> =
+        status.sensors.iter_mut().map(|(_, health)| Box::pin(health.changed())).collect();
+    std::future::poll_fn(|context| {
+        if changes.iter_mut().any(|change| change.as_mut().poll(context).is_ready()) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}

@@ -1,0 +1,165 @@
+//! Readings on their way from the journal to the hub: asked for, sent within a window, acknowledged, forgotten.
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
+
+use crate::config::DeliveryMode;
+use crate::event::{Event, Events};
+use crate::journal::{Journal, Lease};
+use crate::link::{Link, LinkError};
+use crate::platform::clock::Clock;
+use crate::reading::Stamp;
+use crate::uplink::delivery;
+use crate::uplink::session::device::Device;
+
+/// Messages sent and not yet acknowledged, at the most.
+const WINDOW: usize = 32;
+/// A journal that is too busy to be told of acknowledgements is told so often, so far apart; what it does not hear is
+/// sent again.
+const JOURNAL_TRIES: u32 = 10;
+const JOURNAL_PAUSE: Duration = Duration::from_millis(20);
+
+/// A message with readings that the hub has not acknowledged yet.
+#[derive(Debug)]
+pub struct Sent {
+    seqs: Vec<u64>,
+    pub(super) at: Instant,
+}
+
+/// A question to the journal. The mode that it was asked in is kept, so that number and shape of a lease's messages
+/// agree.
+struct Asked {
+    lease: oneshot::Receiver<Lease>,
+    mode: DeliveryMode,
+}
+
+/// Readings of one connection.
+pub(super) struct Outbox {
+    journal: Arc<Journal>,
+    clock: Arc<dyn Clock>,
+    events: Events,
+    device_id: String,
+    /// The journal will answer with what is to be sent next.
+    asked: Option<Asked>,
+    /// Messages for which there was no room: readings that do not share messages after all, as alerts don't.
+    waiting: VecDeque<delivery::Message>,
+    /// Acknowledged readings that the journal has not been told of yet.
+    acknowledged: Vec<u64>,
+}
+
+impl Outbox {
+    /// Begins anew: what was being sent over another connection will be sent again.
+    pub(super) async fn begin(device: &Device, device_id: &str) -> Self {
+        device.journal.release().await;
+        Self {
+            journal: device.journal.clone(),
+            clock: device.status.clock.clone(),
+            events: device.events.clone(),
+            device_id: device_id.into(),
+            asked: None,
+            waiting: VecDeque::new(),
+            acknowledged: Vec::new(),
+        }
+    }
+
+    /// Whether to ask the journal for more: once half of the window is free, as several readings at a time spare it
+    /// questions.
+    pub(super) fn wants_more(&self, link: &Link<Sent>) -> bool {
+        self.asked.is_none() && self.waiting.is_empty() && room(link) >= WINDOW / 2
+    }
+
+    /// Asks the journal for more, if it is time to.
+    pub(super) fn ask(&mut self, link: &Link<Sent>, mode: DeliveryMode) {
+        if !self.wants_more(link) {
+            return;
+        }
+        self.tell_journal_now();
+        let limit = delivery::readings(mode, room(link));
+        let lease = self.journal.await_lease(limit, Stamp::now(&*self.clock));
+        self.asked = lease.map(|lease| Asked { lease, mode });
+    }
+
+    /// Takes the journal's answer once it is there; waits for ever where it is not asked. Cancel-safe.
+    pub(super) async fn answered(&mut self) {
+        let Some(asked) = &mut self.asked else { return pending().await };
+        // A journal that is gone answers nothing.
+        let lease = (&mut asked.lease).await.unwrap_or_default();
+        let mode = asked.mode;
+        self.asked = None;
+        self.enqueue(lease, mode);
+    }
+
+    /// Takes what there is to send now, for the last time.
+    pub(super) async fn last(&mut self, link: &Link<Sent>, mode: DeliveryMode) {
+        let answered = self.asked.take().and_then(|mut asked| {
+            asked.lease.close();
+            Some((asked.lease.try_recv().ok()?, asked.mode))
+        });
+        let (lease, mode) = match answered {
+            Some(answered) => answered,
+            None => {
+                let limit = delivery::readings(mode, room(link));
+                (self.journal.lease(limit, Stamp::now(&*self.clock)).await, mode)
+            }
+        };
+        self.enqueue(lease, mode);
+    }
+
+    fn enqueue(&mut self, lease: Lease, mode: DeliveryMode) {
+        self.waiting.extend(delivery::messages(lease, &self.device_id, mode));
+    }
+
+    /// Fills the window.
+    pub(super) fn send(&mut self, link: &mut Link<Sent>) -> Result<(), LinkError> {
+        for delivery::Message { seqs, publish } in self.waiting.drain(..room(link).min(self.waiting.len())) {
+            link.publish(publish, Some(Sent { seqs, at: Instant::now() }))?;
+        }
+        Ok(())
+    }
+
+    /// The hub has these readings.
+    pub(super) fn acknowledged(&mut self, Sent { seqs, .. }: Sent) {
+        for seq in &seqs {
+            self.events.emit(Event::Delivered { seq: *seq });
+        }
+        self.acknowledged.extend(seqs);
+    }
+
+    /// Tells the journal what is acknowledged, once nothing is in flight or much has gathered; else it is told when it is
+    /// asked for more. A journal that is busy is told later.
+    pub(super) fn tell_journal(&mut self, link: &Link<Sent>) {
+        if link.unacknowledged().next().is_none() || self.acknowledged.len() >= WINDOW / 2 {
+            self.tell_journal_now();
+        }
+    }
+
+    fn tell_journal_now(&mut self) {
+        if !self.acknowledged.is_empty() {
+            let seqs = std::mem::take(&mut self.acknowledged);
+            self.acknowledged = self.journal.acknowledge(seqs).err().unwrap_or_default();
+        }
+    }
+
+    /// Tells the journal everything that is acknowledged, and that the rest must be sent again.
+    pub(super) async fn end(&mut self) {
+        self.tell_journal_now();
+        for _ in 0..JOURNAL_TRIES {
+            if self.acknowledged.is_empty() {
+                break;
+            }
+            sleep(JOURNAL_PAUSE).await;
+            self.tell_journal_now();
+        }
+        self.journal.release().await;
+    }
+}
+
+/// Messages that may be sent before another one is acknowledged.
+fn room(link: &Link<Sent>) -> usize {
+    WINDOW.saturating_sub(link.unacknowledged().count())
+}
