@@ -200,7 +200,7 @@ fn members(object: &Value) -> BTreeSet<String> {
 fn the_example_configuration_can_be_used_as_it_is() {
     let config = Config::load(&path("config/tracker.toml")).expect("the example parses");
     assert_eq!(config.identity.certificate, path("config/device-chain.pem"));
-    assert_eq!(config.telemetry.interval, 60);
+    assert_eq!(config.telemetry.interval.seconds(), 60);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use tracker_emulator::pki::{CertificateAuthority, Validity};
 use tracker_emulator::{AttestationMechanism, Emulator, EmulatorBuilder, EnrollmentGroup, Hub, InitialTwin};
 
 use crate::config::{
-    ClockConfig, Config, ConnectionConfig, DeliveryMode, DpsConfig, IdentityConfig, StateConfig,
+    ClockConfig, Config, ConnectionConfig, DeliveryMode, DpsConfig, Endpoint, IdentityConfig, StateConfig,
     TelemetryConfig,
 };
 use crate::instruments::SensorsConfig;
@@ -105,7 +105,7 @@ pub fn device_config(directory: &Path, id_scope: &str, roots: PathBuf, port: u16
         },
         connection: ConnectionConfig {
             roots: Some(roots),
-            gateway: Some(format!("localhost:{port}")),
+            gateway: Some(Endpoint::local(port)),
             ..ConnectionConfig::default()
         },
         sensors: SensorsConfig::default(),

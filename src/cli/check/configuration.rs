@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
             "{}: ID scope {}, a reading every {} s",
             context.path.display(),
             config.dps.id_scope,
-            config.telemetry.interval
+            config.telemetry.interval.seconds()
         )))
     },
 };
