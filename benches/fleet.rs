@@ -341,7 +341,7 @@ impl Device {
                     assert!(body["desired"]["telemetryInterval"].is_u64(), "{body}");
                     twin = true;
                 }
-                LinkEvent::Acknowledged(_) => acknowledged = true,
+                LinkEvent::Acknowledged(()) => acknowledged = true,
             }
         }
         link
@@ -359,7 +359,7 @@ async fn register(link: &mut Link<()>, id: RegistrationId, patience: bool) -> As
             LinkEvent::Message { topic, payload } => {
                 registration.handle(now, 0.0, Event::Message { topic: &topic, payload: &payload })
             }
-            LinkEvent::Acknowledged(_) => continue,
+            LinkEvent::Acknowledged(()) => continue,
         };
         if let Step::Wait(until) = step {
             if patience {
@@ -439,7 +439,7 @@ async fn telemetry_rate() {
                 link.publish(reading(&id), Some(())).unwrap();
             }
             loop {
-                if let LinkEvent::Acknowledged(_) = link.next().await.unwrap() {
+                if let LinkEvent::Acknowledged(()) = link.next().await.unwrap() {
                     acknowledged.fetch_add(1, Ordering::Relaxed);
                     link.publish(reading(&id), Some(())).unwrap();
                 }

@@ -121,7 +121,9 @@ async fn read_once() -> Fields {
         tokio::time::sleep(Duration::from_millis(100)).await;
         if instruments.iter().all(|instrument| instrument.health().current().state == State::Ok) {
             let mut fields = Fields::default();
-            instruments.iter_mut().for_each(|instrument| instrument.read(&mut fields));
+            for instrument in &mut instruments {
+                instrument.read(&mut fields);
+            }
             return fields;
         }
     }

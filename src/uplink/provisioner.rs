@@ -79,7 +79,7 @@ pub async fn register(
             Some(LinkEvent::Message { topic, payload }) => {
                 registration.handle(now, rand::random(), Event::Message { topic: &topic, payload: &payload })
             }
-            Some(LinkEvent::Acknowledged(_)) | None => registration.handle(now, rand::random(), Event::Tick),
+            Some(LinkEvent::Acknowledged(())) | None => registration.handle(now, rand::random(), Event::Tick),
         };
     }
 }
