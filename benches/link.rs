@@ -12,7 +12,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use container_tracker::config::Config;
+use container_tracker::config::{Config, Endpoint};
 use container_tracker::event::{Event, Events};
 use container_tracker::journal::{Journal, JournalOptions};
 use container_tracker::lab::Cloud;
@@ -108,7 +108,7 @@ fn trips(what: &str, time: Duration, connections: u32) {
 }
 
 fn through(mut config: Config, proxy: &Proxy) -> Config {
-    config.connection.gateway = Some(format!("localhost:{}", proxy.port()));
+    config.connection.gateway = Some(Endpoint::local(proxy.port()));
     config
 }
 

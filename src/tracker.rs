@@ -25,7 +25,7 @@ use crate::settings::{Defaults, InForce};
 use crate::status::{Connection, State, Status};
 use crate::supervision::Supervision;
 use crate::uplink::Uplink;
-use crate::uplink::assignment::AssignmentFile;
+use crate::uplink::assignment::{Assignment, AssignmentFile};
 use crate::uplink::session::Device;
 
 /// Names of the essential tasks, as the log has them.
@@ -63,36 +63,9 @@ impl Tracker {
         supervision: Supervision,
     ) -> anyhow::Result<JournalStats> {
         let Self { config, mut instruments, clock, events, first_wait, timing } = self;
-        let directory = config.state.directory.clone();
-        std::fs::create_dir_all(&directory).with_context(|| {
-            format!("can't make the state directory {} (state.directory)", directory.display())
-        })?;
         let started = Instant::now();
-        let _lock = lock(&directory, &events)?;
-        let options = JournalOptions {
-            directory: directory.clone(),
-            size_bound: u64::from(config.state.journal_size_mib) * 1024 * 1024,
-            boot: clock.boot().into(),
-        };
-        let journal =
-            Arc::new(Journal::open(options, events.clone()).context("the journal can't be started")?);
-        let (settings, loaded) = InForce::load(
-            &directory,
-            Defaults { interval: config.telemetry.interval(), delivery: config.delivery },
-        );
-        if let Err(error) = loaded {
-            let what = format!(
-                "the stored settings can't be read ({error}); those of the configuration are in force"
-            );
-            events.emit(Event::Trouble(what));
-        }
-        let stored = AssignmentFile::new(&directory);
-        let assignment = stored.read().unwrap_or_else(|error| {
-            events.emit(Event::Trouble(format!(
-                "the stored assignment can't be read ({error}); DPS will be asked"
-            )));
-            None
-        });
+        let Opened { _lock, journal, settings, stored, assignment } =
+            Opened::open(&config, &*clock, &events)?;
         events.emit(Event::Started { version: env!("CARGO_PKG_VERSION") });
 
         let vitals = supervision.vitals.clone();
@@ -136,7 +109,7 @@ impl Tracker {
             heart,
         };
         let first_wait = first_wait.mul_f64(rand::random());
-        let stop_within = timing.stop_within;
+        let (stop_within, state_directory) = (timing.stop_within, config.state.directory.clone());
         let uplink = Uplink::new(config, timing, kept, connection, stored, assignment, first_wait);
         let (stop, stopped) = watch::channel(false);
         let uplink = tokio::spawn(uplink.run(stopped));
@@ -155,17 +128,58 @@ impl Tracker {
             uplinked
         };
         // Whatever hangs now, the end does not wait for it.
-        let stopped = timeout(stop_within, stopping).await.unwrap_or_else(|_| {
-            Err(anyhow::anyhow!(
-                "the journal in {} was not flushed within {stop_within:?}: its disk hangs or is very slow (dmesg may tell \
-                 why); readings of the last two seconds may be lost",
-                directory.display()
-            ))
-        });
+        let stopped = timeout(stop_within, stopping).await;
+        let stopped = stopped.unwrap_or_else(|_| Err(not_flushed(&state_directory, stop_within)));
         let stats = journal.stats();
         events.emit(Event::Stopped { backlog: stats.backlog });
         ended.and(stopped)?;
         Ok(stats)
+    }
+}
+
+/// What lies in the state directory, opened.
+struct Opened {
+    _lock: Lock,
+    journal: Arc<Journal>,
+    settings: InForce,
+    stored: AssignmentFile,
+    assignment: Option<Assignment>,
+}
+
+impl Opened {
+    /// Takes the directory, which is made if need be. A journal is a must; settings and assignment that can't be read are
+    /// told of and done without.
+    fn open(config: &Config, clock: &dyn Clock, events: &Events) -> anyhow::Result<Self> {
+        let directory = config.state.directory.clone();
+        std::fs::create_dir_all(&directory).with_context(|| {
+            format!("can't make the state directory {} (state.directory)", directory.display())
+        })?;
+        let lock = lock(&directory, events)?;
+        let options = JournalOptions {
+            directory: directory.clone(),
+            size_bound: u64::from(config.state.journal_size_mib) * 1024 * 1024,
+            boot: clock.boot().into(),
+        };
+        let journal =
+            Arc::new(Journal::open(options, events.clone()).context("the journal can't be started")?);
+        let (settings, loaded) = InForce::load(
+            &directory,
+            Defaults { interval: config.telemetry.interval(), delivery: config.delivery },
+        );
+        if let Err(error) = loaded {
+            let what = format!(
+                "the stored settings can't be read ({error}); those of the configuration are in force"
+            );
+            events.emit(Event::Trouble(what));
+        }
+        let stored = AssignmentFile::new(&directory);
+        let assignment = stored.read().unwrap_or_else(|error| {
+            events.emit(Event::Trouble(format!(
+                "the stored assignment can't be read ({error}); DPS will be asked"
+            )));
+            None
+        });
+        Ok(Self { _lock: lock, journal, settings, stored, assignment })
     }
 }
 
@@ -176,6 +190,14 @@ pub(crate) fn lock(directory: &Path, events: &Events) -> Result<Lock, LockError>
         events.emit(Event::Trouble(why.clone()));
     }
     Ok(lock)
+}
+
+fn not_flushed(directory: &Path, within: Duration) -> anyhow::Error {
+    anyhow::anyhow!(
+        "the journal in {} was not flushed within {within:?}: its disk hangs or is very slow (dmesg may tell why); \
+         readings of the last two seconds may be lost",
+        directory.display()
+    )
 }
 
 fn task_ended(result: Result<(), JoinError>) -> anyhow::Error {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use container_tracker::config::Interval;
 use container_tracker::lab::device_config;
 use serde_json::{Value, json};
 use support::agent::{Agent, PATIENCE};
@@ -136,7 +137,7 @@ impl Emulator {
         std::fs::copy(self.path(&format!("{DEVICE}.key")), directory.join("device.key")).unwrap();
         let mut config =
             device_config(&directory, file["idScope"].as_str().unwrap(), self.path("server-ca.pem"), port);
-        config.telemetry.interval = 1;
+        config.telemetry.interval = Interval::from_seconds(1).unwrap();
         Agent::simple(config)
     }
 }

@@ -121,7 +121,9 @@ async fn read_once() -> Fields {
         tokio::time::sleep(Duration::from_millis(100)).await;
         if instruments.iter().all(|instrument| instrument.health().current().state == State::Ok) {
             let mut fields = Fields::default();
-            instruments.iter_mut().for_each(|instrument| instrument.read(&mut fields));
+            for instrument in &mut instruments {
+                instrument.read(&mut fields);
+            }
             return fields;
         }
     }
@@ -200,7 +202,7 @@ fn members(object: &Value) -> BTreeSet<String> {
 fn the_example_configuration_can_be_used_as_it_is() {
     let config = Config::load(&path("config/tracker.toml")).expect("the example parses");
     assert_eq!(config.identity.certificate, path("config/device-chain.pem"));
-    assert_eq!(config.telemetry.interval, 60);
+    assert_eq!(config.telemetry.interval.seconds(), 60);
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod support;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use container_tracker::config::DeliveryMode;
+use container_tracker::config::{DeliveryMode, Endpoint};
 use container_tracker::event::Event;
 use container_tracker::event::Loss;
 use container_tracker::lab::Cloud;
@@ -403,7 +403,7 @@ async fn two_clients_with_one_identity_back_off() {
     let scene = Scene::new(NEVER, fast()).await;
     let mut other = scene.config.clone();
     other.state.directory.set_file_name("other-state");
-    other.connection.gateway = Some(format!("localhost:{}", scene.cloud.emulator.port()));
+    other.connection.gateway = Some(Endpoint::local(scene.cloud.emulator.port()));
     let mut first = online(&scene).await;
     let mut second = Agent::start_with(other, None, None, fast());
     let taken_over = |events: &[Event]| {

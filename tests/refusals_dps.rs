@@ -12,6 +12,7 @@ mod support;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use container_tracker::config::Endpoint;
 use container_tracker::event::Event;
 use container_tracker::lab::Cloud;
 use support::stage::{DEVICE, GROUP, Stage, first_certificate, play};
@@ -428,7 +429,7 @@ fn what_keeps_dps_from_answering_is_a_warning() {
 async fn a_refusal_within_tls_names_the_certificate() {
     let mut stage = Stage::set().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    stage.config.connection.gateway = Some(format!("localhost:{}", listener.local_addr().unwrap().port()));
+    stage.config.connection.gateway = Some(Endpoint::local(listener.local_addr().unwrap().port()));
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use container_tracker::config::Config;
+use container_tracker::config::{Config, Endpoint};
 use container_tracker::event::{Event, Events};
 use container_tracker::link::timing::{ABANDON_WITHIN, STOP_WITHIN, Timing};
 use container_tracker::platform::clock::SystemClock;
@@ -35,7 +35,7 @@ async fn neither_a_stuck_disk_nor_a_black_hole_in_the_network_holds_up_the_end()
     let black_hole = TcpListener::bind("localhost:0").unwrap();
     let port = black_hole.local_addr().unwrap().port();
     let mut config = Config::load(&installation.config).unwrap();
-    config.connection.gateway = Some(format!("localhost:{port}"));
+    config.connection.gateway = Some(Endpoint::local(port));
     fs::create_dir_all(&config.state.directory).unwrap();
     fs::write(config.state.directory.join("journal.db"), "no database, ".repeat(100)).unwrap();
 

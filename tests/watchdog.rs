@@ -8,7 +8,7 @@ mod support;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use container_tracker::config::Config;
+use container_tracker::config::{Config, Interval};
 use container_tracker::event::Events;
 use container_tracker::instruments::gps::{GPS_READER, Gps};
 use container_tracker::link::timing::Timing;
@@ -41,7 +41,7 @@ fn hang(task: &'static str) {
     let installation = Installation::new();
     let manager = Manager::listen(installation.directory.path());
     let mut config = Config::load(&installation.config).unwrap();
-    config.telemetry.interval = 86_400;
+    config.telemetry.interval = Interval::from_seconds(86_400).unwrap();
     let sentences = Arc::new(Mutex::new(Vec::new()));
     let heard = sentences.clone();
     let plausibility = PlausibilitySettings { build_date: None, time_scale: 1.0 };

@@ -8,19 +8,19 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
-use crate::config::Config;
+use super::config_argument::ConfigArgument;
 use crate::event::Events;
 use crate::journal::inspect::inspect;
 use crate::journal::set_aside;
 use crate::platform::state_directory::{Fate, StateDirectory};
 use crate::platform::state_file;
+use crate::platform::stdout::line;
 use crate::tracker;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct DeprovisionArgs {
-    /// The configuration file, which names the state directory.
-    #[arg(long, value_name = "FILE", default_value = super::DEFAULT_CONFIG)]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigArgument,
     /// Do not ask.
     #[arg(long)]
     yes: bool,
@@ -40,10 +40,10 @@ enum JournalFate {
 }
 
 pub(super) fn run(args: &DeprovisionArgs) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&args.config)?;
+    let config = args.config.load()?;
     let directory = &config.state.directory;
     if !directory.is_dir() {
-        super::say(&format!("there is nothing to forget in {}", directory.display()));
+        line(&format!("there is nothing to forget in {}", directory.display()));
         return Ok(ExitCode::SUCCESS);
     }
     let _lock = tracker::lock(directory, &Events::log(""))?;
@@ -67,7 +67,7 @@ pub(super) fn run(args: &DeprovisionArgs) -> anyhow::Result<ExitCode> {
         }
         JournalFate::Delete => remove(state.files(Fate::Journal))?,
     }
-    super::say(&format!("done: {what}"));
+    line(&format!("done: {what}"));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -13,6 +13,7 @@ use tracker_emulator::{
 
 use super::cloud::EmulatorFile;
 use super::terminal::{log, signals::asked_to_stop};
+use crate::lab::local_cloud::SERVER_CA_FILE;
 use crate::lab::screen::Screen;
 
 /// Options of `emulator`.
@@ -65,9 +66,6 @@ pub(super) struct EmulatorArgs {
     json: bool,
 }
 
-/// The port of the service side, where it is free to choose.
-const SERVICE_PORT: u16 = 8443;
-
 /// Runs the emulator until Ctrl-C.
 pub(super) fn run(args: EmulatorArgs) -> anyhow::Result<()> {
     log::start(args.log);
@@ -79,7 +77,8 @@ pub(super) fn run(args: EmulatorArgs) -> anyhow::Result<()> {
 async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
     let screen = Screen::new(args.json);
     let initial_twin = args.initial_twin.as_ref().map(read_twin).transpose()?;
-    let free_or_usual = if args.port == 0 { 0 } else { SERVICE_PORT };
+    let usual = EmulatorOptions::default();
+    let service_port = if args.port == 0 { Some(0) } else { usual.service_port };
     let mut server_names = args.server_name;
     if !args.listen.is_loopback() && !args.listen.is_unspecified() {
         // Under which service clients will know it.
@@ -88,7 +87,7 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
     let emulator = Emulator::start(EmulatorOptions {
         listen_address: args.listen,
         port: args.port,
-        service_port: Some(args.service_port.unwrap_or(free_or_usual)),
+        service_port: args.service_port.or(service_port),
         id_scope: args.id_scope,
         hub_names: args.hubs,
         retry_after: Duration::from_secs(args.retry_after),
@@ -96,7 +95,7 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
         extra_server_names: server_names,
         ca_directory: Some(args.directory.clone()),
         state_directory: args.state_directory,
-        ..EmulatorOptions::default()
+        ..usual
     })
     .await?;
     let hubs = emulator.dps().hubs();
@@ -106,7 +105,7 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
         emulator.id_scope(),
         names.join(", "),
         emulator.address(),
-        args.directory.join("server-ca.pem").display()
+        args.directory.join(SERVER_CA_FILE).display()
     );
     screen.note(
         "emulator",

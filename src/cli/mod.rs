@@ -3,6 +3,7 @@
 mod check;
 #[cfg(feature = "lab")]
 mod cloud;
+mod config_argument;
 mod deprovision;
 #[cfg(feature = "lab")]
 mod emulator;
@@ -13,7 +14,6 @@ mod simulate;
 mod status;
 mod terminal;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -31,7 +31,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the device service: measure, provision, deliver, for ever.
-    Run(RunArgs),
+    Run(run::RunArgs),
     /// Look at everything that a tracker needs, and say what is wrong and how to mend it.
     Check(check::CheckArgs),
     /// Show what the running agent is doing.
@@ -51,24 +51,11 @@ enum Command {
     Cloud(Box<cloud::CloudArgs>),
 }
 
-/// Where the package puts the configuration.
-const DEFAULT_CONFIG: &str = "/etc/container-tracker/tracker.toml";
-
-#[derive(Debug, clap::Args)]
-struct RunArgs {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
-    config: PathBuf,
-    /// How much the log tells: error, warn, info, debug or trace.
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    log: tracing::Level,
-}
-
 /// Parses the arguments and does what they say.
 pub fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let result = match command {
-        Command::Run(RunArgs { config, log }) => run::run(&config, log).map(|()| ExitCode::SUCCESS),
+        Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Check(args) => Ok(check::run(&args)),
         Command::Status(args) => status::run(&args),
         Command::Provision(args) => provision::run(&args),
@@ -83,23 +70,8 @@ pub fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            log::complain(&told(&error));
+            log::complain(&log::told(&error));
             ExitCode::FAILURE
         }
     }
-}
-
-/// An error and its causes in one sentence. Many errors name their cause themselves; it is not told twice.
-fn told(error: &anyhow::Error) -> String {
-    error.chain().fold(String::new(), |sentence, link| match (sentence.as_str(), link.to_string()) {
-        ("", text) => text,
-        (so_far, text) if so_far.contains(text.trim_end()) => sentence,
-        (so_far, text) => format!("{so_far}: {text}"),
-    })
-}
-
-/// Says a line to whoever started the program; a reader who has gone away is no reason to fail.
-fn say(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }

@@ -3,13 +3,13 @@
 //! Exit code 0: assigned. 1: something here is not as it should be. 3: DPS refuses this device. 4: DPS says "later".
 //! 5: DPS could not be reached.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use serde_json::{Value, json};
 use tracker_protocol::dps::Outcome;
 
+use super::config_argument::ConfigArgument;
 use crate::config::Config;
 use crate::event::Events;
 use crate::identity::Identity;
@@ -17,6 +17,7 @@ use crate::link::timing::Timing;
 use crate::link::{LinkError, LinkErrorKind};
 use crate::platform::clock::{Clock, SystemClock};
 use crate::platform::heartbeat::Heartbeat;
+use crate::platform::stdout::line;
 use crate::tracker;
 use crate::uplink::assignment::{Assignment, AssignmentFile, Terms};
 use crate::uplink::credentials::Credentials;
@@ -24,9 +25,8 @@ use crate::uplink::provisioner;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ProvisionArgs {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE", default_value = super::DEFAULT_CONFIG)]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigArgument,
     /// Print one JSON object, for scripts.
     #[arg(long)]
     json: bool,
@@ -36,7 +36,7 @@ pub(super) struct ProvisionArgs {
 }
 
 pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&args.config)?;
+    let config = args.config.load()?;
     let clock: std::sync::Arc<dyn Clock> = std::sync::Arc::new(SystemClock::new(config.clock.trust_system));
     let credentials = Credentials::load(&config, clock.clone())?;
     let now = clock.certificate_time().context(
@@ -70,7 +70,7 @@ pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
         })?;
     }
     let answer = answer(&outcome, &identity, &config, args.dry_run);
-    super::say(&if args.json { answer.details.to_string() } else { answer.text });
+    line(&if args.json { answer.details.to_string() } else { answer.text });
     Ok(ExitCode::from(answer.code))
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use super::config_argument::ConfigArgument;
+use super::terminal::log;
 use super::terminal::signals::{Signal, Signals};
 use crate::config::Config;
 use crate::event::recent::Recent;
@@ -25,13 +27,22 @@ use crate::uplink::assignment::AssignmentFile;
 /// A fleet that is powered at the same moment is spread over this time.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 
-pub(super) fn run(path: &Path, level: tracing::Level) -> anyhow::Result<()> {
-    super::terminal::log::start(level);
-    let config = Config::load(path)?;
+#[derive(Debug, clap::Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// How much the log tells: error, warn, info, debug or trace.
+    #[arg(long = "log", value_name = "LEVEL", default_value = "info")]
+    level: tracing::Level,
+}
+
+pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
+    log::start(args.level);
+    let config = args.config.load()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.clock.trust_system));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("no async runtime")?;
-    let result = runtime.block_on(serve(path, config, clock));
+    let result = runtime.block_on(serve(&args.config.path, config, clock));
     // A name that is being looked up, or a bus that hangs, must not hold up the end.
     runtime.shutdown_timeout(ABANDON_WITHIN);
     result
@@ -99,7 +110,7 @@ async fn next_order(
             Err(error) => {
                 let what = format!(
                     "the configuration in force stays, the new one can't be used: {}",
-                    super::told(&error)
+                    log::told(&error)
                 );
                 events.emit(Event::Trouble(what));
                 notify.ready();

@@ -12,7 +12,7 @@ use tracker_emulator::{Subscription, SubscriptionError, TelemetryMessage};
 use tracker_sensors::simulated::{SimulatedClock, SimulatedContainer, Voyage};
 
 use super::terminal::signals::asked_to_stop;
-use crate::config::Config;
+use crate::config::{Config, Interval};
 use crate::event::Events;
 use crate::identity::Identity;
 use crate::instruments;
@@ -45,7 +45,7 @@ pub(super) struct SimulateArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Seconds between readings, as the initial twin's telemetryInterval.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(i64::from(Interval::SHORTEST)..=i64::from(Interval::LONGEST)))]
     interval: u32,
     /// A recorded NMEA log that becomes the bytes of the GPS receivers, one epoch a second, over and over.
     #[arg(long, value_name = "FILE.nmea")]

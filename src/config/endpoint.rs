@@ -10,6 +10,11 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// This computer.
+    pub fn local(port: u16) -> Self {
+        Self { host: "localhost".into(), port }
+    }
+
     /// Reads `host`, `host:port` or `[v6]:port`.
     pub fn parse(text: &str, default_port: u16) -> Result<Self, String> {
         let bad = |why: &str| format!("{text:?} is not host or host:port: {why}");

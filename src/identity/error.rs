@@ -1,7 +1,7 @@
 //! Why an identity can't be used, and why a certificate is not valid now.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use tracker_protocol::{RegistrationId, RegistrationIdError};
@@ -127,6 +127,16 @@ pub enum IdentityError {
         /// Which rule it breaks.
         source: RegistrationIdError,
     },
+}
+
+impl IdentityError {
+    /// The file of a key or a PIN that can't be read, if that is what is wrong.
+    pub fn unreadable_secret(&self) -> Option<&Path> {
+        match self {
+            Self::ReadKey { path, .. } | Self::Token(TokenError::ReadPin { path, .. }) => Some(path),
+            _ => None,
+        }
+    }
 }
 
 /// Why a certificate is not valid now.

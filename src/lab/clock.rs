@@ -1,3 +1,5 @@
+//! The time of a simulated voyage, which runs faster than life.
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};

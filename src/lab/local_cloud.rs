@@ -11,10 +11,13 @@ use tracker_emulator::pki::{CertificateAuthority, Validity};
 use tracker_emulator::{AttestationMechanism, Emulator, EmulatorBuilder, EnrollmentGroup, Hub, InitialTwin};
 
 use crate::config::{
-    ClockConfig, Config, ConnectionConfig, DeliveryMode, DpsConfig, IdentityConfig, StateConfig,
+    ClockConfig, Config, ConnectionConfig, DeliveryMode, DpsConfig, Endpoint, IdentityConfig, StateConfig,
     TelemetryConfig,
 };
 use crate::instruments::SensorsConfig;
+
+/// The certificate that devices must trust, as a file.
+pub const SERVER_CA_FILE: &str = "server-ca.pem";
 
 /// Tags of every twin in the laboratory.
 pub const INITIAL_TWIN_TAGS: &str = r#"{"environment": "simulation", "location": "in transit"}"#;
@@ -65,7 +68,7 @@ impl Cloud {
             Some(InitialTwin::new(tags, json!({"telemetryInterval": interval, "firmware": "1.0.0"})));
         dps.create_enrollment_group(group)?;
         let hub = emulator.hub(Self::HUB).context("the emulator has no hub")?;
-        write(&directory.join("server-ca.pem"), &emulator.server_ca_pem(), 0o644)?;
+        write(&directory.join(SERVER_CA_FILE), &emulator.server_ca_pem(), 0o644)?;
         Ok(Self { emulator, hub, factory, directory: directory.into() })
     }
 
@@ -82,7 +85,7 @@ impl Cloud {
             .with_context(|| format!("can't make the directory {}", directory.display()))?;
         write(&directory.join("device.pem"), &credentials.chain_pem, 0o644)?;
         write(&directory.join("device.key"), &credentials.key_pem, 0o600)?;
-        let roots = self.directory.join("server-ca.pem");
+        let roots = self.directory.join(SERVER_CA_FILE);
         Ok(device_config(&directory, self.emulator.id_scope(), roots, self.emulator.port()))
     }
 
@@ -102,7 +105,7 @@ pub fn device_config(directory: &Path, id_scope: &str, roots: PathBuf, port: u16
         },
         connection: ConnectionConfig {
             roots: Some(roots),
-            gateway: Some(format!("localhost:{port}")),
+            gateway: Some(Endpoint::local(port)),
             ..ConnectionConfig::default()
         },
         sensors: SensorsConfig::default(),

@@ -1,3 +1,5 @@
+//! What the hub has received: readings, out of messages of every shape, and whether one came twice.
+
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
 

@@ -1,6 +1,6 @@
 //! What the laboratory shows: lines for people, or one JSON object a line for scripts.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use tracker_emulator::TelemetryMessage;
 use super::received::readings;
 use crate::event::{Event, Severity};
 use crate::platform::clock::{rfc3339, system_time};
+use crate::platform::stdout::line;
 
 /// Where lines go.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +49,8 @@ impl Screen {
                 &mut object,
                 json!({"event": event.name(), "device": device, "time": rfc3339(system_time()), "text": text}),
             );
-            return line(&object.to_string());
+            line(&object.to_string());
+            return;
         }
         let colour = match event.severity() {
             Severity::Debug => return,
@@ -134,9 +136,4 @@ fn merge(target: &mut Value, more: Value) {
     if let (Value::Object(target), Value::Object(more)) = (target, more) {
         target.extend(more);
     }
-}
-
-/// A reader who has gone away is no reason to fail.
-fn line(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }

@@ -1,4 +1,4 @@
-//! How long the agent waits for what, in one place.
+//! How long the agent waits for what, as far as tests shorten it. Other waits stand beside the code that waits.
 //!
 //! The defaults are those of a tracker on a cellular link. Tests hand in shorter ones, so that hours of outages pass
 //! in seconds; nothing else about the agent changes with them.

@@ -7,6 +7,7 @@ pub mod network;
 pub mod notify;
 pub mod state_directory;
 pub mod state_file;
+pub mod stdout;
 pub mod timestamp;
 pub mod watched_file;
 pub mod user_agent;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use crate::config::DeliveryMode;
+use crate::platform::state_directory::StateDirectory;
 use crate::platform::state_file;
 use crate::settings::answer::Answer;
 use crate::settings::defaults::Defaults;
@@ -28,7 +29,7 @@ impl InForce {
     /// The settings stored in `state_directory`, or those of the configuration. An error says why the stored ones can't
     /// be used; the configuration's are then in force.
     pub fn load(state_directory: &Path, defaults: Defaults) -> (Self, io::Result<()>) {
-        let file = state_directory.join("settings.json");
+        let file = StateDirectory::new(state_directory).settings();
         let (settings, result) = match state_file::read::<Settings>(&file) {
             Ok(settings) => (settings.unwrap_or_default(), Ok(())),
             Err(error) => (Settings::default(), Err(error)),

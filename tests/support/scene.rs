@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use container_tracker::config::{Config, TelemetryConfig};
+use container_tracker::config::{Config, Endpoint, Interval, TelemetryConfig};
 use container_tracker::event::Event;
 use container_tracker::lab::{Cloud, readings};
 use container_tracker::link::timing::Timing;
@@ -112,8 +112,11 @@ impl Scene {
         let second_hub = cloud.emulator.dps().add_hub(SECOND_HUB).unwrap();
         let proxy = Proxy::start(cloud.emulator.address()).await;
         let mut config = cloud.device(DEVICE).unwrap();
-        config.connection.gateway = Some(format!("localhost:{}", proxy.port()));
-        config.telemetry = TelemetryConfig { interval, ..config.telemetry };
+        config.connection.gateway = Some(Endpoint::local(proxy.port()));
+        config.telemetry = TelemetryConfig {
+            interval: Interval::from_seconds(interval.into()).unwrap(),
+            ..config.telemetry
+        };
         let record = Arc::new(Mutex::new(Record::default()));
         let mut recorders = JoinSet::new();
         recorders.spawn(record_telemetry(cloud.hub.telemetry(), record.clone()));

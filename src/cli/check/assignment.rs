@@ -1,8 +1,10 @@
+//! Whether a hub is assigned, and still by what the configuration says.
+
 use std::time::Duration;
 
 use super::context::Context;
-use super::{Check, Finding};
-use crate::identity::Chain;
+use super::finding::Finding;
+use super::item::Check;
 use crate::uplink::assignment::{AssignmentFile, Terms};
 
 pub(super) const CHECK: Check = Check {
@@ -13,29 +15,29 @@ pub(super) const CHECK: Check = Check {
     look,
 };
 
-fn look(context: &Context) -> Finding {
-    let Ok(config) = context.config() else { return Finding::skip("there is no configuration") };
+fn look(context: &Context) -> Result<Finding, Finding> {
+    let config = context.config()?;
     let assignment = match AssignmentFile::new(&config.state.directory).read() {
         Ok(Some(assignment)) => assignment,
-        Ok(None) => return Finding::pass("none yet: the agent asks DPS when it starts"),
+        Ok(None) => return Ok(Finding::pass("none yet: the agent asks DPS when it starts")),
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            return Finding::skip(format!("{}: {error}; try sudo", config.state.directory.display()));
+            return Ok(Finding::skip(format!("{}: {error}; try sudo", config.state.directory.display())));
         }
         Err(error) => {
             let text = format!("the stored assignment can't be read ({error})");
-            return Finding::warn(text, "none needed: DPS is asked anew");
+            return Ok(Finding::warn(text, "none needed: DPS is asked anew"));
         }
     };
     let text = format!("{} at {}", assignment.device_id, assignment.hub);
     let asks = "none needed: the agent asks DPS anew at its next start";
     let Terms { thumbprint, id_scope, dps_host } = &assignment.terms;
     if *id_scope != config.dps.id_scope || *dps_host != config.dps.host {
-        return Finding::warn(format!("{text}, but by DPS {dps_host} ({id_scope})"), asks);
+        return Ok(Finding::warn(format!("{text}, but by DPS {dps_host} ({id_scope})"), asks));
     }
-    match Chain::read(&config.identity.certificate) {
+    match context.chain()? {
         Ok(chain) if chain.thumbprint() != *thumbprint => {
-            Finding::warn(format!("{text}, but with another certificate than the present one"), asks)
+            Ok(Finding::warn(format!("{text}, but with another certificate than the present one"), asks))
         }
-        _ => Finding::pass(text),
+        _ => Ok(Finding::pass(text)),
     }
 }

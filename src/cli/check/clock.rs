@@ -1,7 +1,10 @@
+//! Whether the time is known, and from whom.
+
 use std::time::Duration;
 
 use super::context::Context;
-use super::{Check, Finding};
+use super::finding::Finding;
+use super::item::Check;
 use crate::platform::clock::{TimeSource, build_date, kernel_is_synchronised, system_time};
 
 pub(super) const CHECK: Check = Check {
@@ -12,16 +15,16 @@ pub(super) const CHECK: Check = Check {
     look,
 };
 
-fn look(context: &Context) -> Finding {
+fn look(context: &Context) -> Result<Finding, Finding> {
     let now = system_time();
     let shown = now.format("%Y-%m-%d %H:%M:%S UTC");
     if context.agent_told_time()
         && let Some(utc) = context.clock.utc()
     {
         let told = utc.format("%Y-%m-%d %H:%M:%S UTC");
-        return Finding::pass(format!(
+        return Ok(Finding::pass(format!(
             "{told}, as GPS has told the running agent; the system's clock says {shown}"
-        ));
+        )));
     }
     let from_gps = "until then GPS tells the time, where there is a receiver with a fix";
     if now < build_date() {
@@ -29,17 +32,17 @@ fn look(context: &Context) -> Finding {
             "the clock says {shown}, and this program was built on {}",
             build_date().format("%Y-%m-%d")
         );
-        return Finding::warn(text, format!("let NTP set it (timedatectl set-ntp true); {from_gps}"));
+        return Ok(Finding::warn(text, format!("let NTP set it (timedatectl set-ntp true); {from_gps}")));
     }
     match context.clock.source() {
-        TimeSource::Kernel => Finding::pass(format!("{shown}, synchronised")),
-        TimeSource::System if kernel_is_synchronised() => Finding::pass(format!("{shown}, synchronised")),
+        TimeSource::Kernel => Ok(Finding::pass(format!("{shown}, synchronised"))),
+        TimeSource::System if kernel_is_synchronised() => Ok(Finding::pass(format!("{shown}, synchronised"))),
         TimeSource::System => {
-            Finding::pass(format!("{shown}, trusted by the configuration (clock.trust_system)"))
+            Ok(Finding::pass(format!("{shown}, trusted by the configuration (clock.trust_system)")))
         }
-        TimeSource::Gps | TimeSource::None => Finding::warn(
+        TimeSource::Gps | TimeSource::None => Ok(Finding::warn(
             format!("the clock says {shown}, but nothing synchronises it"),
             format!("let NTP set it (timedatectl set-ntp true); {from_gps}"),
-        ),
+        )),
     }
 }

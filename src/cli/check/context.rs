@@ -1,17 +1,23 @@
-//! What checks share: the configuration, the clock, the running agent's own word, and what earlier checks heard.
+//! What checks share: the configuration, the clock, the running agent's own word, and what takes time to find out, which
+//! the first check that wants it finds out for all.
 
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tracker_sensors::gps::{Counts, Fix};
 
+use super::finding::Finding;
+use super::receiver::Hearing;
+use super::server::Server;
 use crate::config::{Config, ConfigError};
+use crate::identity::{Chain, IdentityError};
 use crate::platform::clock::{Clock, SystemClock, TimeSource};
 use crate::platform::state_directory::StateDirectory;
 use crate::status::file::StatusFile;
 use crate::status::report::{LastFix, SensorReport, StatusReport};
+use crate::uplink::credentials::{Credentials, CredentialsError};
 
 /// What checks share.
 pub(super) struct Context {
@@ -22,14 +28,11 @@ pub(super) struct Context {
     pub(super) clock: Arc<dyn Clock>,
     /// What the agent that runs here says of itself.
     running: Option<StatusReport>,
-    heard: Mutex<Option<Heard>>,
-}
-
-/// What came from the GPS receiver.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Heard {
-    pub(super) counts: Counts,
-    pub(super) fix: Option<Fix>,
+    chain: OnceLock<Result<Chain, IdentityError>>,
+    credentials: OnceLock<Result<Credentials, CredentialsError>>,
+    server: OnceLock<Result<Server, Finding>>,
+    connection: OnceLock<Result<TcpStream, Finding>>,
+    receiver: OnceLock<Hearing>,
 }
 
 impl Context {
@@ -41,12 +44,57 @@ impl Context {
         if let Some((utc, monotonic)) = running.as_ref().and_then(|status| time_of(status, clock.boot())) {
             clock.learn(utc, monotonic);
         }
-        Self { path: path.into(), config, clock, running, heard: Mutex::new(None) }
+        Self {
+            path: path.into(),
+            config,
+            clock,
+            running,
+            chain: OnceLock::new(),
+            credentials: OnceLock::new(),
+            server: OnceLock::new(),
+            connection: OnceLock::new(),
+            receiver: OnceLock::new(),
+        }
     }
 
     /// The configuration, or why there is none.
-    pub(super) fn config(&self) -> Result<&Config, &ConfigError> {
+    pub(super) fn loaded(&self) -> Result<&Config, &ConfigError> {
         self.config.as_ref()
+    }
+
+    /// The configuration; without one nothing else can be looked at.
+    pub(super) fn config(&self) -> Result<&Config, Finding> {
+        self.loaded().map_err(|_| Finding::skip("there is no configuration"))
+    }
+
+    /// The certificate file.
+    pub(super) fn chain(&self) -> Result<&Result<Chain, IdentityError>, Finding> {
+        let path = &self.config()?.identity.certificate;
+        Ok(self.chain.get_or_init(|| Chain::read(path)))
+    }
+
+    /// Identity and TLS client. They are loaded once, as a token forgives only so many wrong logins.
+    pub(super) fn credentials(&self) -> Result<&Result<Credentials, CredentialsError>, Finding> {
+        let config = self.config()?;
+        Ok(self.credentials.get_or_init(|| Credentials::load(config, self.clock.clone())))
+    }
+
+    /// Whom the agent talks to first.
+    pub(super) fn server(&self) -> Result<&Server, Finding> {
+        let config = self.config()?;
+        self.server.get_or_init(|| Server::resolve(config)).as_ref().map_err(Clone::clone)
+    }
+
+    /// A TCP connection to [`Context::server`], for one TLS handshake.
+    pub(super) fn connection(&self) -> Result<&TcpStream, Finding> {
+        let server = self.server()?;
+        self.connection.get_or_init(|| server.connect()).as_ref().map_err(Clone::clone)
+    }
+
+    /// What comes from the GPS receiver, to whom nobody else must be listening.
+    pub(super) fn receiver(&self) -> Result<&Hearing, Finding> {
+        let config = &self.config()?.sensors.gps;
+        Ok(self.receiver.get_or_init(|| Hearing::listen(config, self.clock.clone())))
     }
 
     /// Whether an agent works in the state directory now.
@@ -68,11 +116,6 @@ impl Context {
     /// Whether the running agent has the time from its receiver, and so has [`Context::clock`].
     pub(super) fn agent_told_time(&self) -> bool {
         self.agent_runs() && self.clock.source() == TimeSource::Gps
-    }
-
-    /// What came from the GPS receiver while the port was checked.
-    pub(super) fn heard(&self) -> MutexGuard<'_, Option<Heard>> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

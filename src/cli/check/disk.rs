@@ -1,10 +1,13 @@
+//! Whether the state directory can be written, and how fast.
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::context::Context;
-use super::{Check, Finding};
+use super::finding::Finding;
+use super::item::Check;
 
 /// A flush that takes longer tells of a worn card.
 const SLOW: Duration = Duration::from_secs(2);
@@ -17,44 +20,47 @@ pub(super) const CHECK: Check = Check {
     look,
 };
 
-fn look(context: &Context) -> Finding {
-    let Ok(config) = context.config() else { return Finding::skip("there is no configuration") };
+fn look(context: &Context) -> Result<Finding, Finding> {
+    let config = context.config()?;
     let directory = &config.state.directory;
     let Some(existing) = directory.ancestors().find(|path| path.is_dir()) else {
-        return Finding::error(format!("there is no place for {}", directory.display()));
+        return Ok(Finding::error(format!("there is no place for {}", directory.display())));
     };
     let room = room_mib(existing);
     if existing != directory {
         let text = format!("{} does not exist yet: the agent makes it", directory.display());
-        return Finding::pass(text);
+        return Ok(Finding::pass(text));
     }
     let took = match write_test(directory) {
         Ok(took) => took,
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             let text = format!("this user may not write to {}", directory.display());
-            return Finding::warn(
+            return Ok(Finding::warn(
                 text,
                 "run the check as the service does: sudo -u container-tracker container-tracker check",
-            );
+            ));
         }
         Err(error) => {
             let text = format!("{} can't be written: {error}", directory.display());
-            return Finding::fail(text, "free space, or replace the card if it has turned read-only (dmesg)");
+            return Ok(Finding::fail(
+                text,
+                "free space, or replace the card if it has turned read-only (dmesg)",
+            ));
         }
     };
-    let Some(room) = room else { return Finding::pass(format!("written in {} ms", took.as_millis())) };
+    let Some(room) = room else { return Ok(Finding::pass(format!("written in {} ms", took.as_millis()))) };
     let text = format!("{room} MiB free, written in {} ms", took.as_millis());
     if room < u64::from(config.state.journal_size_mib) {
         let mend = format!(
             "the journal may take {} MiB: free space, or lower state.journal_size_mib",
             config.state.journal_size_mib
         );
-        return Finding::warn(text, mend);
+        return Ok(Finding::warn(text, mend));
     }
     if took > SLOW {
-        return Finding::warn(text, "the card is slow, perhaps worn: replace it soon");
+        return Ok(Finding::warn(text, "the card is slow, perhaps worn: replace it soon"));
     }
-    Finding::pass(text)
+    Ok(Finding::pass(text))
 }
 
 /// Writes and flushes a small file, and takes it away.

@@ -1,10 +1,11 @@
+//! Whether DPS takes a connection from this device.
+
 use std::time::Duration;
 
 use super::context::Context;
-use super::{Check, Finding};
-use crate::identity::Identity;
+use super::finding::Finding;
+use super::item::Check;
 use crate::link::timing::Timing;
-use crate::link::tls;
 use crate::link::{Link, LinkError, LinkErrorKind};
 use crate::uplink::provisioner;
 
@@ -13,19 +14,15 @@ pub(super) const CHECK: Check = Check {
     sentence: "DPS takes an MQTT connection from this device; nothing is registered",
     needs: &["tls"],
     within: Duration::from_secs(80),
-    look: |context| look(context).unwrap_or_else(|finding| finding),
+    look,
 };
 
 fn look(context: &Context) -> Result<Finding, Finding> {
-    let config = context.config().map_err(|_| Finding::skip("there is no configuration"))?;
-    let identity =
-        Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory)
-            .map_err(Finding::error)?;
-    let roots = tls::roots(config.connection.roots.as_deref()).map_err(Finding::error)?;
-    let tls = tls::client_config(roots, &identity, context.clock.clone()).map_err(Finding::error)?;
-    let id = &identity.registration_id;
+    let config = context.config()?;
+    let credentials = context.credentials()?.as_ref().map_err(Finding::error)?;
+    let id = &credentials.identity.registration_id;
     let scope = &config.dps.id_scope;
-    let options = provisioner::link_options(config, id, tls, Timing::default());
+    let options = provisioner::link_options(config, id, credentials.tls.clone(), Timing::default());
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Finding::error)?;
     let connected: Result<(), LinkError> = runtime.block_on(async {

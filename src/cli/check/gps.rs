@@ -1,7 +1,10 @@
+//! Whether the receiver has a fix.
+
 use std::time::Duration;
 
 use super::context::Context;
-use super::{Check, Finding};
+use super::finding::Finding;
+use super::item::Check;
 
 pub(super) const CHECK: Check = Check {
     id: "gps",
@@ -11,18 +14,19 @@ pub(super) const CHECK: Check = Check {
     look,
 };
 
-fn look(context: &Context) -> Finding {
+fn look(context: &Context) -> Result<Finding, Finding> {
     let wait = "wait some minutes; place the antenna where it sees the sky";
     if context.agent_runs() {
         return match context.agents_fix() {
-            Some(fix) => Finding::pass(format!("the running agent has one: {:?}, {:?}", fix.lat, fix.lon)),
-            None => Finding::warn("the running agent has none", wait),
+            Some(fix) => {
+                Ok(Finding::pass(format!("the running agent has one: {:?}, {:?}", fix.lat, fix.lon)))
+            }
+            None => Ok(Finding::warn("the running agent has none", wait)),
         };
     }
-    let heard = context.heard().clone().unwrap_or_default();
-    let Some(fix) = heard.fix else {
-        return Finding::warn("the receiver answers but has no fix", wait);
+    let Some(fix) = context.receiver()?.heard.as_ref().and_then(|heard| heard.fix.as_ref()) else {
+        return Ok(Finding::warn("the receiver answers but has no fix", wait));
     };
     let satellites = fix.satellites.map(|number| format!(", {number} satellites")).unwrap_or_default();
-    Finding::pass(format!("{:.5}, {:.5}{satellites}", fix.position.latitude, fix.position.longitude))
+    Ok(Finding::pass(format!("{:.5}, {:.5}{satellites}", fix.position.latitude, fix.position.longitude)))
 }

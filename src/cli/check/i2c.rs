@@ -1,8 +1,11 @@
+//! Whether the environment sensor measures.
+
 use std::time::Duration;
 
 use super::context::Context;
-use super::{Check, Finding};
-use crate::status::report::{SensorReport, SensorState};
+use super::finding::Finding;
+use super::item::Check;
+use super::second_hand::second_hand;
 
 pub(super) const CHECK: Check = Check {
     id: "i2c",
@@ -12,21 +15,21 @@ pub(super) const CHECK: Check = Check {
     look,
 };
 
-fn look(context: &Context) -> Finding {
-    let Ok(config) = context.config() else { return Finding::skip("there is no configuration") };
+fn look(context: &Context) -> Result<Finding, Finding> {
+    let config = context.config()?;
     let config = &config.sensors.bme280;
     if !config.enabled {
-        return Finding::skip("switched off (sensors.bme280.enabled)");
+        return Ok(Finding::skip("switched off (sensors.bme280.enabled)"));
     }
     if let Some(word) = context.agents_word("bme280") {
-        return second_hand(&word);
+        return Ok(second_hand(&word));
     }
     let Some(mut sensor) = config.sensor() else {
-        return Finding::skip("there is no I2C on this system");
+        return Ok(Finding::skip("there is no I2C on this system"));
     };
     let environment = match sensor.measure(Duration::ZERO) {
         Ok(environment) => environment,
-        Err(error) => return Finding::error(error),
+        Err(error) => return Ok(Finding::error(error)),
     };
     let value = |value: Option<f64>, unit: &str| value.map(|value| format!("{value:.1} {unit}"));
     let values = [
@@ -37,25 +40,10 @@ fn look(context: &Context) -> Finding {
     let measured = values.into_iter().flatten().collect::<Vec<_>>().join(", ");
     let text = format!("{}: {measured}", config.bus.display());
     match environment.faults.first() {
-        Some(fault) => Finding::warn(text, fault.to_string()),
+        Some(fault) => Ok(Finding::warn(text, fault.to_string())),
         None if environment.humidity_rh.is_none() => {
-            Finding::pass(format!("{text}; a BMP280 measures no humidity"))
+            Ok(Finding::pass(format!("{text}; a BMP280 measures no humidity")))
         }
-        None => Finding::pass(text),
-    }
-}
-
-/// The running agent has the sensor; it says how that is.
-pub(super) fn second_hand(word: &SensorReport) -> Finding {
-    let cause = &word.cause;
-    match word.state {
-        SensorState::Ok => Finding::pass("the running agent says that it is well"),
-        SensorState::Failed => Finding::error(format!("the running agent says: {cause}")),
-        SensorState::Degraded => {
-            Finding::warn(format!("the running agent says: {cause}"), "see container-tracker status")
-        }
-        SensorState::Starting | SensorState::Unknown => {
-            Finding::skip("an agent runs and has it; its status says nothing yet (try sudo)")
-        }
+        None => Ok(Finding::pass(text)),
     }
 }

@@ -1,7 +1,10 @@
+//! Whether the journal is sound and has room.
+
 use std::time::Duration;
 
 use super::context::Context;
-use super::{Check, Finding};
+use super::finding::Finding;
+use super::item::Check;
 use crate::journal::inspect::inspect;
 
 pub(super) const CHECK: Check = Check {
@@ -12,24 +15,24 @@ pub(super) const CHECK: Check = Check {
     look,
 };
 
-fn look(context: &Context) -> Finding {
-    let Ok(config) = context.config() else { return Finding::skip("there is no configuration") };
+fn look(context: &Context) -> Result<Finding, Finding> {
+    let config = context.config()?;
     let found = match inspect(&config.state.directory) {
         Ok(Some(found)) => found,
-        Ok(None) => return Finding::pass("none yet: the agent makes it when it starts"),
+        Ok(None) => return Ok(Finding::pass("none yet: the agent makes it when it starts")),
         Err(error) => {
             let text = format!("the journal in {} can't be read: {error}", config.state.directory.display());
-            return Finding::fail(
+            return Ok(Finding::fail(
                 text,
                 "if that is a matter of rights, try sudo; else the agent sets it aside and begins a new one",
-            );
+            ));
         }
     };
     if let Some(damage) = found.damage {
-        return Finding::fail(
+        return Ok(Finding::fail(
             format!("the journal is damaged: {}", damage.trim()),
             "the agent sets it aside at its next start and begins a new one; replace the SD card if it happens again",
-        );
+        ));
     }
     let since = found.oldest.map(|oldest| format!(", the oldest of {}", oldest.format("%Y-%m-%d %H:%M UTC")));
     let mib = found.bytes as f64 / 1024.0 / 1024.0;
@@ -37,14 +40,14 @@ fn look(context: &Context) -> Finding {
     let text =
         format!("{} readings wait{}; {mib:.1} of {bound} MiB", found.backlog, since.unwrap_or_default());
     if mib > f64::from(bound) * 0.9 {
-        return Finding::warn(
+        return Ok(Finding::warn(
             text,
             "the history becomes coarser now; bring the device online, or raise state.journal_size_mib",
-        );
+        ));
     }
     if let Some(aside) = found.set_aside.first() {
         let text = format!("{text}; {} was set aside", aside.display());
-        return Finding::warn(text, "look at it with sqlite3, then delete it");
+        return Ok(Finding::warn(text, "look at it with sqlite3, then delete it"));
     }
-    Finding::pass(text)
+    Ok(Finding::pass(text))
 }

@@ -1,7 +1,11 @@
+//! Whether the private key can be used.
+
 use std::time::Duration;
 
-use super::{Check, Finding};
-use crate::identity::Identity;
+use super::finding::Finding;
+use super::item::Check;
+use crate::identity::IdentityError;
+use crate::uplink::credentials::CredentialsError;
 
 pub(super) const CHECK: Check = Check {
     id: "key",
@@ -10,19 +14,20 @@ pub(super) const CHECK: Check = Check {
     // A token may have to wake up.
     within: Duration::from_secs(20),
     look: |context| {
-        let Ok(config) = context.config() else { return Finding::skip("there is no configuration") };
-        match Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory) {
-            Ok(_) => Finding::pass(format!("{} is the key of the certificate", config.identity.key)),
-            Err(error) => judge(&error.to_string()),
+        let key = &context.config()?.identity.key;
+        match context.credentials()? {
+            Err(CredentialsError::Identity(error)) => Err(judge(error)),
+            // What else may be missing for TLS is not the key's fault.
+            _ => Ok(Finding::pass(format!("{key} is the key of the certificate"))),
         }
     },
 };
 
 /// Where systemd puts credentials, in a directory for each service that has some.
-const CREDENTIALS: &str = " /run/credentials/";
+const CREDENTIALS: &str = "/run/credentials/";
 
-fn judge(error: &str) -> Finding {
-    if error.contains(CREDENTIALS) {
+fn judge(error: &IdentityError) -> Finding {
+    if error.unreadable_secret().is_some_and(|path| path.starts_with(CREDENTIALS)) {
         return Finding::skip(
             "the key is a credential that the service alone has, while it runs: look again after systemctl start \
              container-tracker",
@@ -33,12 +38,15 @@ fn judge(error: &str) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
+    use super::super::finding::Verdict;
     use super::*;
 
     #[test]
     fn a_credential_is_not_there_without_the_service() {
-        let read = |path: &str| judge(&format!("can't read the private key {path}: No such file")).verdict;
+        let read = |path: &str| {
+            let source = std::io::ErrorKind::NotFound.into();
+            judge(&IdentityError::ReadKey { path: path.into(), source }).verdict
+        };
         assert_eq!(read("/run/credentials/container-tracker.service/device.key"), Verdict::Skip);
         assert_eq!(read("/etc/container-tracker/device.key"), Verdict::Fail);
     }

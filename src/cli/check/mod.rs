@@ -11,23 +11,29 @@ mod context;
 mod disk;
 mod dns;
 mod dps;
+mod finding;
 mod gps;
 mod i2c;
+mod item;
 mod journal;
 mod key;
+mod receiver;
 mod report;
+mod second_hand;
 mod serial;
+mod server;
 mod systemd;
 mod tcp;
 mod tls;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
-use std::time::Duration;
 
+use super::config_argument::ConfigArgument;
 use context::Context;
+use finding::Finding;
+use item::Check;
 use report::{Report, print};
 
 /// All checks, in the order in which they run.
@@ -51,76 +57,16 @@ const CHECKS: [&Check; 15] = [
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckArgs {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE", default_value = super::DEFAULT_CONFIG)]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigArgument,
     /// Print one JSON object, for scripts.
     #[arg(long)]
     json: bool,
 }
 
-/// One thing that is looked at.
-struct Check {
-    /// Names it for scripts, and for [`Check::needs`].
-    id: &'static str,
-    /// What holds when it passes.
-    sentence: &'static str,
-    /// Checks that must not have failed before.
-    needs: &'static [&'static str],
-    /// It takes no longer than this.
-    within: Duration,
-    look: fn(&Context) -> Finding,
-}
-
-/// How it stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Verdict {
-    Pass,
-    /// It works, and somebody should look at it.
-    Warn,
-    /// The tracker can't do its work.
-    Fail,
-    /// It was not looked at.
-    Skip,
-}
-
-/// What came of looking.
-#[derive(Debug, Clone)]
-struct Finding {
-    verdict: Verdict,
-    /// What was found.
-    text: String,
-    /// What to do about it.
-    mend: Option<String>,
-}
-
-impl Finding {
-    fn pass(text: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Pass, text: text.into(), mend: None }
-    }
-
-    fn warn(text: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Warn, text: text.into(), mend: Some(mend.into()) }
-    }
-
-    fn fail(text: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Fail, text: text.into(), mend: Some(mend.into()) }
-    }
-
-    fn skip(why: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Skip, text: why.into(), mend: None }
-    }
-
-    /// A failure whose sentence says how to mend it.
-    fn error(error: impl std::fmt::Display) -> Self {
-        Self { verdict: Verdict::Fail, text: error.to_string(), mend: None }
-    }
-}
-
 /// Runs all checks: 0 when none failed, else 1.
 pub(super) fn run(args: &CheckArgs) -> ExitCode {
-    let context = Arc::new(Context::new(&args.config));
+    let context = Arc::new(Context::new(&args.config.path));
     let mut reports: Vec<Report> = Vec::new();
     for check in CHECKS {
         let missing = check.needs.iter().find(|id| reports.iter().any(|report| report.stops(id)));
@@ -144,7 +90,7 @@ fn within_time(check: &'static Check, context: &Arc<Context>) -> Finding {
     let context = context.clone();
     let look = move || {
         // Whoever waited may have given up.
-        let _ = sender.send((check.look)(&context));
+        let _ = sender.send((check.look)(&context).unwrap_or_else(|early| early));
     };
     let spawned = std::thread::Builder::new().name(check.id.into()).spawn(look);
     if let Err(error) = spawned {
@@ -156,4 +102,18 @@ fn within_time(check: &'static Check, context: &Arc<Context>) -> Finding {
             "something hangs: a bus, a disk, or the network",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_check_needs_is_looked_at_before() {
+        for (index, check) in CHECKS.iter().enumerate() {
+            for need in check.needs {
+                assert!(CHECKS[..index].iter().any(|before| before.id == *need), "{} needs {need}", check.id);
+            }
+        }
+    }
 }

@@ -1,10 +1,11 @@
 //! How findings are shown: a line each for people, with the mend below; one JSON object for scripts.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 use serde_json::{Value, json};
 
-use super::{Finding, Verdict};
+use super::finding::{Finding, Verdict};
+use crate::platform::stdout::line;
 
 /// A check that was made.
 pub(super) struct Report {
@@ -54,9 +55,4 @@ pub(super) fn summarise(reports: &[Report], json: bool) -> bool {
         line(&format!("{failed} failed, {warned} to look at."));
     }
     failed > 0
-}
-
-/// A reader who has gone away is no reason to fail.
-fn line(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }

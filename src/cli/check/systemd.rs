@@ -1,9 +1,12 @@
+//! Whether the service is installed, enabled and runs.
+
 use std::collections::HashMap;
 use std::process::Command;
 use std::time::Duration;
 
 use super::context::Context;
-use super::{Check, Finding};
+use super::finding::Finding;
+use super::item::Check;
 
 const UNIT: &str = "container-tracker.service";
 
@@ -15,15 +18,15 @@ pub(super) const CHECK: Check = Check {
     look,
 };
 
-fn look(_: &Context) -> Finding {
+fn look(_: &Context) -> Result<Finding, Finding> {
     let asked = "--property=LoadState,ActiveState,SubState,Result,NRestarts,UnitFileState";
     let Ok(output) = Command::new("systemctl").args(["show", asked, UNIT]).output() else {
-        return Finding::skip("there is no systemd here");
+        return Ok(Finding::skip("there is no systemd here"));
     };
     if !output.status.success() {
-        return Finding::skip("systemd does not run here");
+        return Ok(Finding::skip("systemd does not run here"));
     }
-    judge(&String::from_utf8_lossy(&output.stdout))
+    Ok(judge(&String::from_utf8_lossy(&output.stdout)))
 }
 
 /// Judges what `systemctl show` says.
@@ -54,7 +57,7 @@ fn judge(text: &str) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
+    use super::super::finding::Verdict;
     use super::*;
 
     #[test]

@@ -1,11 +1,13 @@
+//! Whether TLS is made with the first server.
+
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, RootCertStore};
 
 use super::context::Context;
-use super::{Check, Finding, tcp};
-use crate::identity::Identity;
+use super::finding::Finding;
+use super::item::Check;
 use crate::identity::certificate::Certificate;
 use crate::link::explain_tls;
 use crate::link::tls;
@@ -18,27 +20,25 @@ pub(super) const CHECK: Check = Check {
     sentence: "TLS to the DPS host, or the gateway, is made, and its certificate leads to a trusted root",
     needs: &["tcp", "key"],
     within: Duration::from_secs(30),
-    look: |context| look(context).unwrap_or_else(|finding| finding),
+    look,
 };
 
 fn look(context: &Context) -> Result<Finding, Finding> {
-    let config = context.config().map_err(|_| Finding::skip("there is no configuration"))?;
+    let config = context.config()?;
     let Some(now) = context.clock.certificate_time() else {
         return Ok(Finding::skip("the time is not known, so the server's certificate can't be judged"));
     };
     let roots = tls::roots(config.connection.roots.as_deref()).map_err(Finding::error)?;
-    let identity =
-        Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory)
-            .map_err(Finding::error)?;
-    let client =
-        tls::client_config(roots.clone(), &identity, context.clock.clone()).map_err(Finding::error)?;
-    let (mut stream, host) = tcp::connect(context)?;
+    let credentials = context.credentials()?.as_ref().map_err(Finding::error)?;
+    let host = &context.server()?.name;
+    let mut stream = context.connection()?;
     let name = ServerName::try_from(host.clone()).map_err(Finding::error)?;
-    let mut connection = ClientConnection::new(client.config, name).map_err(Finding::error)?;
+    let mut connection =
+        ClientConnection::new(credentials.tls.config.clone(), name).map_err(Finding::error)?;
     let timeouts = stream.set_read_timeout(Some(ANSWER)).and(stream.set_write_timeout(Some(ANSWER)));
     timeouts.map_err(Finding::error)?;
     while connection.is_handshaking() {
-        connection.complete_io(&mut stream).map_err(|error| refused(&host, &error))?;
+        connection.complete_io(&mut stream).map_err(|error| refused(host, &error))?;
     }
     let chain = connection.peer_certificates().unwrap_or_default();
     let parsed: Vec<Certificate> = chain.iter().filter_map(|der| Certificate::parse(der).ok()).collect();

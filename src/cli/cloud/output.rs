@@ -1,8 +1,8 @@
 //! Results on standard output: JSON, or a table for people.
 
-use std::io::Write;
-
 use serde_json::Value;
+
+use crate::platform::stdout::line;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -27,12 +27,6 @@ impl OutputFormat {
         line(&text);
         Ok(())
     }
-}
-
-/// Prints a line; a reader who has gone away is told apart by `false`.
-pub(super) fn line(text: &str) -> bool {
-    let mut output = std::io::stdout().lock();
-    writeln!(output, "{text}").and_then(|()| output.flush()).is_ok()
 }
 
 fn table(value: &Value, columns: &[Column<'_>]) -> String {

@@ -5,13 +5,13 @@
 mod words;
 
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::config::Config;
+use super::config_argument::ConfigArgument;
 use crate::platform::clock::{Clock, SystemClock};
 use crate::status::file::StatusFile;
 use crate::status::report::StatusReport;
@@ -22,9 +22,8 @@ const LOOK: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct StatusArgs {
-    /// The configuration file, which names the state directory.
-    #[arg(long, value_name = "FILE", default_value = crate::cli::DEFAULT_CONFIG)]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigArgument,
     /// Print one JSON object, for scripts.
     #[arg(long)]
     json: bool,
@@ -34,7 +33,7 @@ pub(in crate::cli) struct StatusArgs {
 }
 
 pub(in crate::cli) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&args.config)?;
+    let config = args.config.load()?;
     loop {
         let seen = Seen::look(&config.state.directory);
         let text = if args.json { seen.to_json().to_string() } else { seen.to_text() };

@@ -24,6 +24,15 @@ pub(in crate::cli) fn start(level: Level) {
     }
 }
 
+/// An error and its causes in one sentence. Many errors name their cause themselves; it is not told twice.
+pub(in crate::cli) fn told(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |sentence, link| match (sentence.as_str(), link.to_string()) {
+        ("", text) => text,
+        (so_far, text) if so_far.contains(text.trim_end()) => sentence,
+        (so_far, text) => format!("{so_far}: {text}"),
+    })
+}
+
 /// Says why the program ends. For journald that is an error, in each of its lines.
 pub(in crate::cli) fn complain(why: &str) {
     let level = if goes_to_journald() { "<3>" } else { "" };

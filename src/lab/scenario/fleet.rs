@@ -14,10 +14,11 @@ use tracker_emulator::pki::{CertificateAuthority, Validity};
 use tracker_sensors::bme280::{EnvironmentSensor, Settings};
 use tracker_sensors::simulated::{Air, Bme280Chip, published_calibration};
 
+use crate::config::Interval;
 use crate::event::{Event, Events};
 use crate::instruments::bme280::Bme280;
 use crate::journal::JournalStats;
-use crate::lab::local_cloud::{device_config, write};
+use crate::lab::local_cloud::{SERVER_CA_FILE, device_config, write};
 use crate::platform::clock::SystemClock;
 use crate::tracker::Tracker;
 
@@ -50,7 +51,7 @@ pub(super) struct Fleet {
 
 impl Fleet {
     pub(super) fn new(directory: &Path, emulator: &Emulator) -> anyhow::Result<Self> {
-        write(&directory.join("server-ca.pem"), &emulator.server_ca_pem(), 0o644)?;
+        write(&directory.join(SERVER_CA_FILE), &emulator.server_ca_pem(), 0o644)?;
         Ok(Self {
             directory: directory.into(),
             id_scope: emulator.id_scope().into(),
@@ -74,9 +75,9 @@ impl Fleet {
 
     /// Switches a tracker on.
     pub(super) fn start(&mut self, id: &str) {
-        let roots = self.directory.join("server-ca.pem");
+        let roots = self.directory.join(SERVER_CA_FILE);
         let mut config = device_config(&self.directory.join(id), &self.id_scope, roots, self.port);
-        config.telemetry.interval = 3600;
+        config.telemetry.interval = Interval::HOUR;
         let chip = Bme280Chip::new(0x76, published_calibration());
         chip.set_air(Air { temperature_c: 4.0, pressure_hpa: 1013.0, humidity_rh: 80.0 });
         let (views, news, device) = (self.views.clone(), self.news.clone(), id.to_owned());

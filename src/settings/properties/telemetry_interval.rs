@@ -1,15 +1,12 @@
 //! `telemetryInterval`: seconds between readings.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::config::Interval;
 use crate::settings::defaults::Defaults;
 use crate::settings::property::Property;
-
-/// Shortest and longest, in seconds: one second to one day.
-const RANGE: RangeInclusive<u64> = 1..=86_400;
 
 /// A whole number of seconds; `5.0` is one as well.
 #[derive(Debug)]
@@ -28,13 +25,10 @@ impl Property for TelemetryInterval {
                 .filter(|seconds| seconds.fract() == 0.0 && (0.0..1e18).contains(seconds))
                 .map(|seconds| seconds as u64)
         });
-        match whole {
-            Some(seconds) if RANGE.contains(&seconds) => Ok(Duration::from_secs(seconds)),
-            _ => {
-                let (least, most) = (RANGE.start(), RANGE.end());
-                Err(format!("{value} is not a whole number of seconds from {least} to {most}"))
-            }
-        }
+        whole.and_then(Interval::from_seconds).map(Interval::duration).ok_or_else(|| {
+            let (least, most) = (Interval::SHORTEST, Interval::LONGEST);
+            format!("{value} is not a whole number of seconds from {least} to {most}")
+        })
     }
 
     fn default(defaults: &Defaults) -> Duration {

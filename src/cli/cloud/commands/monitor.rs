@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use crate::cli::cloud::output::{OutputFormat, line};
+use crate::cli::cloud::output::OutputFormat;
 use crate::cli::cloud::service::client::Call;
 use crate::cli::cloud::service::event_stream::{self, ServerEvent};
 use crate::cli::cloud::target::Target;
+use crate::platform::stdout::line;
 
 /// Events read ahead of printing.
 const AHEAD: usize = 64;

@@ -1,0 +1,51 @@
+//! The time between readings.
+
+use std::time::Duration;
+
+/// A whole number of seconds from one second to one day; a minute, unless somebody says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Interval(u32);
+
+impl Interval {
+    /// The shortest, in seconds.
+    pub const SHORTEST: u32 = 1;
+    /// The longest, in seconds: one day.
+    pub const LONGEST: u32 = 86_400;
+    /// An hour.
+    pub const HOUR: Self = Self(3600);
+
+    /// So many seconds, if that is neither too short nor too long.
+    pub fn from_seconds(seconds: u64) -> Option<Self> {
+        let seconds = u32::try_from(seconds).ok()?;
+        (Self::SHORTEST..=Self::LONGEST).contains(&seconds).then_some(Self(seconds))
+    }
+
+    /// In seconds.
+    pub fn seconds(self) -> u32 {
+        self.0
+    }
+
+    /// As a duration.
+    pub fn duration(self) -> Duration {
+        Duration::from_secs(self.0.into())
+    }
+}
+
+impl Default for Interval {
+    fn default() -> Self {
+        Self(60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn from_one_second_to_one_day() {
+        let seconds = |seconds| Interval::from_seconds(seconds).map(Interval::seconds);
+        assert_eq!((seconds(0), seconds(1)), (None, Some(1)));
+        assert_eq!((seconds(86_400), seconds(86_401)), (Some(86_400), None));
+        assert_eq!(seconds((1 << 32) + 60), None);
+    }
+}

@@ -1,0 +1,106 @@
+//! The smaller tables of the configuration file, with every value known to be good.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tracker_protocol::{GLOBAL_DPS_HOST, MQTT_TLS_PORT};
+
+use super::alerts::Alerts;
+use super::endpoint::Endpoint;
+use super::interval::Interval;
+use crate::identity::KeyLocation;
+
+/// `[dps]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DpsConfig {
+    /// Names the DPS instance, for example `0ne00A1B2C3`; on its overview page in the portal.
+    pub id_scope: String,
+    /// Host name of the device endpoint.
+    #[serde(default = "default_dps_host")]
+    pub host: String,
+}
+
+/// `[identity]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityConfig {
+    /// PEM file: the leaf first, then every intermediate CA up to one that DPS knows.
+    pub certificate: PathBuf,
+    /// The private key of the leaf: a PEM file, or a `pkcs11:` URI.
+    pub key: KeyLocation,
+}
+
+/// `[connection]`
+#[derive(Debug, Clone)]
+pub struct ConnectionConfig {
+    /// PEM file with the root certificates that the servers' certificates are checked against; without it the
+    /// operating system's store is used.
+    pub roots: Option<PathBuf>,
+    /// Through which all traffic goes.
+    pub gateway: Option<Endpoint>,
+    /// Seconds without traffic after which the device pings.
+    pub keep_alive: u16,
+    /// TCP port of DPS and hub.
+    pub port: u16,
+}
+
+/// `[telemetry]`
+#[derive(Debug, Clone, Default)]
+pub struct TelemetryConfig {
+    /// Between readings, until the twin's `telemetryInterval` says otherwise.
+    pub interval: Interval,
+    /// Bounds that name an alert.
+    pub alerts: Alerts,
+}
+
+/// `[clock]`
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClockConfig {
+    /// The machine has a battery-backed clock, or one that somebody sets: believe it although the kernel does not say
+    /// that it is synchronised.
+    pub trust_system: bool,
+}
+
+/// `[state]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StateConfig {
+    /// Assignment, settings and unsent readings.
+    pub directory: PathBuf,
+    /// Megabytes (MiB) that unsent readings may take; beyond that the history becomes coarser.
+    pub journal_size_mib: u32,
+}
+
+fn default_dps_host() -> String {
+    GLOBAL_DPS_HOST.into()
+}
+
+impl Default for ConnectionConfig {
+    fn default() -> Self {
+        // Carriers forget an idle connection after some five minutes, load balancers after four.
+        Self { roots: None, gateway: None, keep_alive: 230, port: MQTT_TLS_PORT }
+    }
+}
+
+impl Default for StateConfig {
+    fn default() -> Self {
+        Self { directory: "/var/lib/container-tracker".into(), journal_size_mib: 64 }
+    }
+}
+
+impl ConnectionConfig {
+    /// Where connections to `host` really go: there, or to the gateway.
+    pub fn endpoint(&self, host: &str) -> Endpoint {
+        self.gateway.clone().unwrap_or_else(|| Endpoint { host: host.into(), port: self.port })
+    }
+}
+
+impl TelemetryConfig {
+    /// The interval as a duration.
+    pub fn interval(&self) -> Duration {
+        self.interval.duration()
+    }
+}

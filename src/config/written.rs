@@ -1,0 +1,120 @@
+//! The file as it is written, before its values are known to be good: what TOML can say, table by table, and how it becomes
+//! what the program works with. The first value that is not good is told by its key.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use tracker_protocol::hub::MAX_KEEP_ALIVE;
+
+use super::alerts::Alerts;
+use super::delivery_mode::DeliveryMode;
+use super::endpoint::Endpoint;
+use super::interval::Interval;
+use super::tables::{ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, StateConfig, TelemetryConfig};
+use crate::instruments::SensorsConfig;
+
+/// A value that is not good: `table.key`, and what is wrong and what would be right.
+pub(super) type Problem = (&'static str, String);
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Written {
+    pub(super) dps: DpsConfig,
+    pub(super) identity: IdentityConfig,
+    #[serde(default)]
+    pub(super) connection: WrittenConnection,
+    #[serde(default)]
+    pub(super) sensors: SensorsConfig,
+    #[serde(default)]
+    pub(super) telemetry: WrittenTelemetry,
+    #[serde(default)]
+    pub(super) clock: ClockConfig,
+    #[serde(default)]
+    pub(super) delivery: DeliveryMode,
+    #[serde(default)]
+    pub(super) state: StateConfig,
+}
+
+/// See [`ConnectionConfig`].
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct WrittenConnection {
+    roots: Option<PathBuf>,
+    /// `host` or `host:port`.
+    gateway: Option<String>,
+    keep_alive: u16,
+    port: u16,
+}
+
+/// See [`TelemetryConfig`].
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct WrittenTelemetry {
+    /// Seconds.
+    interval: u32,
+    alerts: Alerts,
+}
+
+impl Default for WrittenConnection {
+    fn default() -> Self {
+        let ConnectionConfig { roots, gateway: _, keep_alive, port } = ConnectionConfig::default();
+        Self { roots, gateway: None, keep_alive, port }
+    }
+}
+
+impl Default for WrittenTelemetry {
+    fn default() -> Self {
+        let TelemetryConfig { interval, alerts } = TelemetryConfig::default();
+        Self { interval: interval.seconds(), alerts }
+    }
+}
+
+pub(super) fn dps(written: DpsConfig) -> Result<DpsConfig, Problem> {
+    let DpsConfig { id_scope, host } = &written;
+    if id_scope.is_empty() || !id_scope.chars().all(|c| c.is_ascii_alphanumeric()) {
+        let why = format!(
+            "{id_scope:?} is not an ID scope; it looks like 0ne00A1B2C3, see the overview of your DPS"
+        );
+        return Err(("dps.id_scope", why));
+    }
+    if host.is_empty() || host.contains(['/', ':']) {
+        return Err(("dps.host", format!("{host:?} is not a host name; it goes without scheme and port")));
+    }
+    Ok(written)
+}
+
+pub(super) fn connection(written: WrittenConnection) -> Result<ConnectionConfig, Problem> {
+    let WrittenConnection { roots, gateway, keep_alive, port } = written;
+    if !(10..=MAX_KEEP_ALIVE).contains(&keep_alive) {
+        let why = format!("{keep_alive} s is not between 10 and {MAX_KEEP_ALIVE}");
+        return Err(("connection.keep_alive", why));
+    }
+    let gateway = gateway.map(|gateway| Endpoint::parse(&gateway, port)).transpose();
+    let gateway = gateway.map_err(|why| ("connection.gateway", why))?;
+    Ok(ConnectionConfig { roots, gateway, keep_alive, port })
+}
+
+pub(super) fn sensors(written: SensorsConfig) -> Result<SensorsConfig, Problem> {
+    match written.problem() {
+        Some(problem) => Err(problem),
+        None => Ok(written),
+    }
+}
+
+pub(super) fn telemetry(written: WrittenTelemetry) -> Result<TelemetryConfig, Problem> {
+    let WrittenTelemetry { interval: seconds, alerts } = written;
+    let interval = Interval::from_seconds(seconds.into()).ok_or_else(|| {
+        let (shortest, longest) = (Interval::SHORTEST, Interval::LONGEST);
+        ("telemetry.interval", format!("{seconds} s is not between {shortest} and {longest}"))
+    })?;
+    Ok(TelemetryConfig { interval, alerts })
+}
+
+pub(super) fn state(written: StateConfig) -> Result<StateConfig, Problem> {
+    if !(1..=16_384).contains(&written.journal_size_mib) {
+        let why = format!("{} MiB is not between 1 and 16384", written.journal_size_mib);
+        return Err(("state.journal_size_mib", why));
+    }
+    Ok(written)
+}
