@@ -201,6 +201,24 @@ async fn while_nothing_happens_nothing_is_done() {
     assert!(polled.load(Ordering::Relaxed) > before);
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_is_no_chip_is_named() {
+    use tracker_sensors::door::{GpioSource, LineSettings};
+    for (path, words) in [
+        (
+            "/dev/gpiochip-that-is-not-there",
+            "there is no such chip: gpiodetect lists those there are; is it plugged in?",
+        ),
+        ("/dev/null", "this is no GPIO chip: gpiodetect lists those there are"),
+    ] {
+        let mut door = watch(GpioSource::new(LineSettings::new(path, 17)));
+        let failed = door.until(State::Failed).await;
+        assert_eq!(failed.cause.unwrap(), format!("GPIO line 17 of {path}: {words}"));
+        assert_eq!((door.now(), failed.starts), ((None, 0), 0));
+    }
+}
+
 /// A switch that counts what is asked of it.
 struct Counted {
     switch: ReedSwitch,
