@@ -21,7 +21,7 @@ fn cloud(options: &EmulatorOptions) -> (Cloud, String) {
     let root = CertificateAuthority::root("lab root", Validity::always()).expect("a root");
     cloud.dps().certificates().upload_verified("root", &root.certificate_pem()).expect("a CA certificate");
     let group = EnrollmentGroup::new("trackers", AttestationMechanism::ca_reference("root"));
-    cloud.dps().create_enrollment_group(group).expect("a group");
+    cloud.dps().groups().create(group).expect("a group");
     let validity = Validity { not_before: now - TimeDelta::days(1), not_after: now + TimeDelta::days(90) };
     (cloud, root.device(DEVICE, validity).expect("a leaf").chain_pem)
 }
