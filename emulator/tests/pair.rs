@@ -145,7 +145,7 @@ fn faults_strike_and_time_alone_brings_what_they_delay() {
     let inject = |kind, times| {
         cloud.faults().inject(Fault { service: FaultyService::AnyHub, device: None, kind, times })
     };
-    inject(FaultKind::DelayPubAck(Duration::from_secs(90)), Some(1));
+    inject(FaultKind::DelayPubAck { delay: Duration::from_secs(90) }, Some(1));
     let topic = format!("devices/{DEVICE}/messages/events/");
     let id = device.publish(&topic, b"{}").expect("connected");
     assert_eq!(device.receive(), Ok(Vec::new()));

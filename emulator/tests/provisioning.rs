@@ -455,7 +455,7 @@ async fn faults_of_dps_come_as_asked_for() {
             times,
         })
     };
-    fault(FaultKind::RefuseConnect(3), Some(1));
+    fault(FaultKind::RefuseConnect { code: 3 }, Some(1));
     assert_eq!(lab.to_dps("d1", &credentials).refused().await, ConnectReturnCode::ServiceUnavailable);
     fault(FaultKind::DpsError { status: 429, retry_after: Some(Duration::from_secs(7)) }, Some(1));
     let mut client = lab.to_dps("d1", &credentials).connect().await.expect("DPS lets in");
