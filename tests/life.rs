@@ -101,8 +101,8 @@ async fn a_disabled_individual_enrollment_refuses_just_that_device() {
     let leaf = std::fs::read_to_string(&config.identity.certificate).unwrap();
     let enrollment =
         IndividualEnrollment::new(DEVICE, AttestationMechanism::client_certificate(first_certificate(&leaf)));
-    cloud.emulator.dps().create_individual_enrollment(enrollment).unwrap();
-    cloud.emulator.dps().disable_individual_enrollment(DEVICE).unwrap();
+    cloud.emulator.dps().individuals().create(enrollment).unwrap();
+    cloud.emulator.dps().individuals().disable(DEVICE).unwrap();
 
     let mut refused = Agent::simple(config);
     let mut other = Agent::simple(cloud.device("sensor-thl-002").unwrap());
@@ -126,11 +126,7 @@ async fn a_device_that_is_not_enrolled_is_told_so() {
     let directory = tempfile::tempdir().unwrap();
     let cloud = cloud(&directory, 60).await;
     let config = cloud.device(DEVICE).unwrap();
-    cloud
-        .emulator
-        .dps()
-        .delete_enrollment_group("container-trackers", &tracker_emulator::IfMatch::Any)
-        .unwrap();
+    cloud.emulator.dps().groups().delete("container-trackers", &tracker_emulator::IfMatch::Any).unwrap();
     let mut agent = Agent::simple(config);
     let text = agent.wait_for_words("DPS refuses this device").await;
     assert!(
