@@ -21,7 +21,7 @@ use container_tracker::config::DeliveryMode;
 use container_tracker::journal::Entry;
 use container_tracker::reading::{Reading, Stamp};
 use container_tracker::settings::Defaults;
-use container_tracker::settings::in_force::Desired;
+use container_tracker::settings::InForce;
 use container_tracker::uplink::assignment::AssignmentFile;
 use support::journal::Recorded;
 use tempfile::TempDir;
@@ -104,7 +104,7 @@ async fn all_readings_are_delivered_in_order_with_their_times_and_numbers() {
 fn settings_and_assignment_are_in_force() {
     let directory = state();
     let defaults = Defaults { interval: Duration::from_secs(60), delivery: DeliveryMode::default() };
-    let (settings, result) = Desired::load(directory.path(), defaults);
+    let (settings, result) = InForce::load(directory.path(), defaults);
     result.unwrap();
     assert_eq!(*settings.interval().borrow(), Duration::from_secs(300));
     assert_eq!(settings.delivery(), DeliveryMode { batch_backlog: true, gzip: true });
@@ -112,9 +112,12 @@ fn settings_and_assignment_are_in_force() {
     let assignment = AssignmentFile::new(directory.path()).read().unwrap().unwrap();
     assert_eq!(assignment.hub, "contoso-hub.azure-devices.net");
     assert_eq!(
-        (assignment.device_id.as_str(), assignment.id_scope.as_str()),
+        (assignment.device_id.as_str(), assignment.terms.id_scope.as_str()),
         ("sensor-thl-001", "0ne00123ABC")
     );
-    assert_eq!(assignment.dps_host, "global.azure-devices-provisioning.net");
-    assert_eq!(assignment.thumbprint, "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08");
+    assert_eq!(assignment.terms.dps_host, "global.azure-devices-provisioning.net");
+    assert_eq!(
+        assignment.terms.thumbprint,
+        "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    );
 }
