@@ -126,7 +126,9 @@ fn buses_that_are_not_there_are_named() {
     let more = fs::read_to_string(&installation.config)
         .unwrap()
         .replace("[sensors.bme280]\nenabled = false", "[sensors.bme280]\nbus = \"/dev/i2c-99\"")
-        .replace("[sensors.gps]\nenabled = false", "[sensors.gps]\nport = \"/dev/ttyNONE\"");
+        .replace("[sensors.gps]\nenabled = false", "[sensors.gps]\nport = \"/dev/ttyNONE\"")
+        + "[sensors.door]\nenabled = true\nchip = \"/dev/gpiochip99\"\n\
+           [sensors.light]\nenabled = true\nbus = \"/dev/i2c-99\"\n";
     fs::write(&installation.config, more).unwrap();
     let report = json(&installation.ask("check", &["--json"]));
     let (verdict, why, _) = finding(&report, "i2c");
@@ -139,6 +141,11 @@ fn buses_that_are_not_there_are_named() {
     assert!(verdict == "fail" && why.starts_with("cannot open /dev/ttyNONE"), "{verdict}: {why}");
     assert!(why.contains("is the receiver plugged in, and the UART enabled"), "{why}");
     assert_eq!(finding(&report, "gps").1, "not looked at, because serial did not pass");
+    #[cfg(target_os = "linux")]
+    for (id, device) in [("door", "/dev/gpiochip99"), ("light", "/dev/i2c-99")] {
+        let (verdict, why, _) = finding(&report, id);
+        assert!(verdict == "fail" && why.contains(device), "{id}: {verdict}: {why}");
+    }
 }
 
 #[test]

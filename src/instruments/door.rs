@@ -13,12 +13,15 @@ use tracker_sensors::health::Health;
 
 use super::fields::Fields;
 use super::health::SensorHealth;
-use super::instrument::{Instrument, Start};
+use super::instrument::{Examined, Instrument, Start};
 #[cfg(feature = "lab")]
 use super::simulation::Simulation;
 
 /// The longest bouncing that can be waited for; longer, and a hand that opens the door would be missed.
 const LONGEST_DEBOUNCE_MS: u32 = 1000;
+
+/// What `check` says of it.
+pub const EXAMINED: Examined = Examined { name: "door", holds: "the line of the door contact can be read" };
 
 /// `[sensors.door]`
 #[derive(Debug, Clone, Deserialize)]
@@ -138,7 +141,7 @@ impl Door {
 
 impl Instrument for Door {
     fn name(&self) -> &'static str {
-        "door"
+        EXAMINED.name
     }
 
     fn start(&mut self, start: &mut Start<'_>) -> io::Result<()> {

@@ -56,3 +56,12 @@ pub trait Instrument: Send {
         None
     }
 }
+
+/// An instrument at which `check` looks as at any other, through [`Instrument`] alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Examined {
+    /// Its name.
+    pub name: &'static str,
+    /// What holds when it is well.
+    pub holds: &'static str,
+}

@@ -12,10 +12,14 @@ use tracker_sensors::light::LightSensor;
 
 use super::fields::Fields;
 use super::health::SensorHealth;
-use super::instrument::{Instrument, Measuring, Start};
+use super::instrument::{Examined, Instrument, Measuring, Start};
 use super::sampler::{Sampler, Sensor};
 #[cfg(feature = "lab")]
 use super::simulation::Simulation;
+
+/// What `check` says of it.
+pub const EXAMINED: Examined =
+    Examined { name: "light", holds: "a VEML7700 answers on the I2C bus and measures" };
 
 /// `[sensors.light]`
 #[derive(Debug, Clone, Deserialize)]
@@ -74,7 +78,7 @@ impl Light {
 
 impl Instrument for Light {
     fn name(&self) -> &'static str {
-        "light"
+        EXAMINED.name
     }
 
     fn start(&mut self, start: &mut Start<'_>) -> io::Result<()> {

@@ -27,7 +27,7 @@ use serde::Deserialize;
 use bme280::{Bme280, Bme280Config};
 use door::{Door, DoorConfig};
 use gps::{Gps, GpsConfig};
-use instrument::Instrument;
+use instrument::{Examined, Instrument};
 use light::{Light, LightConfig};
 #[cfg(feature = "lab")]
 use simulation::Simulation;
@@ -52,6 +52,9 @@ impl SensorsConfig {
         self.bme280.problem().or_else(|| self.gps.problem()).or_else(|| self.door.problem())
     }
 }
+
+/// Instruments without a check of their own.
+pub const EXAMINED: [&Examined; 2] = [&door::EXAMINED, &light::EXAMINED];
 
 /// The instruments that a configuration switches on.
 pub fn configured(config: &SensorsConfig) -> Vec<Box<dyn Instrument>> {

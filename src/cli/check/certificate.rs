@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::finding::Finding;
-use super::item::Check;
+use super::item::{Check, Look};
 use crate::identity::certificate::RENEW_AT;
 use crate::platform::clock::{build_date, system_time};
 
@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
     sentence: "the chain is in order, the leaf's CN is a registration ID, and every certificate is valid now",
     needs: &["configuration"],
     within: Duration::from_secs(5),
-    look,
+    look: Look::By(look),
 };
 
 fn look(context: &Context) -> Result<Finding, Finding> {

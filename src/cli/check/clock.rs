@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::finding::Finding;
-use super::item::Check;
+use super::item::{Check, Look};
 use crate::platform::clock::{TimeSource, build_date, kernel_is_synchronised, system_time};
 
 pub(super) const CHECK: Check = Check {
@@ -12,7 +12,7 @@ pub(super) const CHECK: Check = Check {
     sentence: "the time is known, from NTP, from GPS, or because the configuration trusts the system",
     needs: &[],
     within: Duration::from_secs(5),
-    look,
+    look: Look::By(look),
 };
 
 fn look(context: &Context) -> Result<Finding, Finding> {

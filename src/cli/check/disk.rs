@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::finding::Finding;
-use super::item::Check;
+use super::item::{Check, Look};
 
 /// A flush that takes longer tells of a worn card.
 const SLOW: Duration = Duration::from_secs(2);
@@ -17,7 +17,7 @@ pub(super) const CHECK: Check = Check {
     sentence: "the state directory can be written, and the disk has room for the journal",
     needs: &["configuration"],
     within: Duration::from_secs(30),
-    look,
+    look: Look::By(look),
 };
 
 fn look(context: &Context) -> Result<Finding, Finding> {

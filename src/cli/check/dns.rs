@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use super::finding::Finding;
-use super::item::Check;
+use super::item::{Check, Look};
 
 pub(super) const CHECK: Check = Check {
     id: "dns",
     sentence: "the name of the DPS host, or of the gateway, is resolved",
     needs: &["configuration"],
     within: Duration::from_secs(10),
-    look: |context| {
+    look: Look::By(|context| {
         let server = context.server()?;
         let addresses: Vec<String> =
             server.addresses.iter().map(|address| address.ip().to_string()).collect();
         Ok(Finding::pass(format!("{} is {}", server.name, addresses.join(", "))))
-    },
+    }),
 };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::finding::Finding;
-use super::item::Check;
+use super::item::{Check, Look};
 use crate::link::timing::Timing;
 use crate::link::{Link, LinkError, LinkErrorKind};
 use crate::uplink::provisioner;
@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
     sentence: "DPS takes an MQTT connection from this device; nothing is registered",
     needs: &["tls"],
     within: Duration::from_secs(80),
-    look,
+    look: Look::By(look),
 };
 
 fn look(context: &Context) -> Result<Finding, Finding> {

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::finding::Finding;
-use super::item::Check;
+use super::item::{Check, Look};
 
 pub(super) const CHECK: Check = Check {
     id: "gps",
     sentence: "the receiver has a fix",
     needs: &["serial"],
     within: Duration::from_secs(5),
-    look,
+    look: Look::By(look),
 };
 
 fn look(context: &Context) -> Result<Finding, Finding> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::finding::Finding;
-use super::item::Check;
+use super::item::{Check, Look};
 use super::second_hand::second_hand;
 
 pub(super) const CHECK: Check = Check {
@@ -12,7 +12,7 @@ pub(super) const CHECK: Check = Check {
     sentence: "a BME280 or BMP280 answers on the I2C bus and measures",
     needs: &["configuration"],
     within: Duration::from_secs(10),
-    look,
+    look: Look::By(look),
 };
 
 fn look(context: &Context) -> Result<Finding, Finding> {

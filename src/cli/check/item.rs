@@ -6,6 +6,7 @@ use super::context::Context;
 use super::finding::Finding;
 
 /// One thing that is looked at.
+#[derive(Clone, Copy)]
 pub(super) struct Check {
     /// Names it for scripts, and for [`Check::needs`].
     pub(super) id: &'static str,
@@ -15,6 +16,15 @@ pub(super) struct Check {
     pub(super) needs: &'static [&'static str],
     /// It takes no longer than this.
     pub(super) within: Duration,
-    /// What is found; an error is a finding too, that ends the look early.
-    pub(super) look: fn(&Context) -> Result<Finding, Finding>,
+    /// How it is looked at.
+    pub(super) look: Look,
+}
+
+/// A way to look. An error is a finding too, that ends the look early.
+#[derive(Clone, Copy)]
+pub(super) enum Look {
+    /// This one.
+    By(fn(&Context) -> Result<Finding, Finding>),
+    /// As at any instrument: the one that the check is named after.
+    Instrument,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::finding::Finding;
-use super::item::Check;
+use super::item::{Check, Look};
 use crate::journal::inspect::inspect;
 
 pub(super) const CHECK: Check = Check {
@@ -12,7 +12,7 @@ pub(super) const CHECK: Check = Check {
     sentence: "the journal is sound, and what waits in it has room",
     needs: &["configuration"],
     within: Duration::from_secs(30),
-    look,
+    look: Look::By(look),
 };
 
 fn look(context: &Context) -> Result<Finding, Finding> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::finding::Finding;
-use super::item::Check;
+use super::item::{Check, Look};
 use crate::identity::IdentityError;
 use crate::uplink::credentials::CredentialsError;
 
@@ -13,14 +13,14 @@ pub(super) const CHECK: Check = Check {
     needs: &["certificate"],
     // A token may have to wake up.
     within: Duration::from_secs(20),
-    look: |context| {
+    look: Look::By(|context| {
         let key = &context.config()?.identity.key;
         match context.credentials()? {
             Err(CredentialsError::Identity(error)) => Err(judge(error)),
             // What else may be missing for TLS is not the key's fault.
             _ => Ok(Finding::pass(format!("{key} is the key of the certificate"))),
         }
-    },
+    }),
 };
 
 /// Where systemd puts credentials, in a directory for each service that has some.

@@ -1,6 +1,6 @@
 //! `container-tracker check`: looks at everything that a tracker needs, and says what is wrong and how to mend it.
 //!
-//! One check a file, each with an id and a sentence. They run in the order of [`CHECKS`], each within its time; one
+//! One check a file, each with an id and a sentence. They run in the order of [`checks`], each within its time; one
 //! that needs what an earlier one found missing is skipped and says so.
 
 mod assignment;
@@ -14,6 +14,7 @@ mod dps;
 mod finding;
 mod gps;
 mod i2c;
+mod instrument;
 mod item;
 mod journal;
 mod key;
@@ -33,27 +34,39 @@ use std::sync::mpsc::sync_channel;
 use super::config_argument::ConfigArgument;
 use context::Context;
 use finding::Finding;
-use item::Check;
+use item::{Check, Look};
 use report::{Report, print};
 
-/// All checks, in the order in which they run.
-const CHECKS: [&Check; 15] = [
-    &configuration::CHECK,
-    &certificate::CHECK,
-    &key::CHECK,
-    &clock::CHECK,
-    &i2c::CHECK,
-    &serial::CHECK,
-    &gps::CHECK,
-    &dns::CHECK,
-    &tcp::CHECK,
-    &tls::CHECK,
-    &dps::CHECK,
-    &assignment::CHECK,
-    &journal::CHECK,
-    &disk::CHECK,
-    &systemd::CHECK,
+use crate::instruments::EXAMINED;
+
+/// What the device is and measures.
+const DEVICE: [Check; 7] = [
+    configuration::CHECK,
+    certificate::CHECK,
+    key::CHECK,
+    clock::CHECK,
+    i2c::CHECK,
+    serial::CHECK,
+    gps::CHECK,
 ];
+
+/// The cloud, and what is kept for it.
+const CLOUD: [Check; 8] = [
+    dns::CHECK,
+    tcp::CHECK,
+    tls::CHECK,
+    dps::CHECK,
+    assignment::CHECK,
+    journal::CHECK,
+    disk::CHECK,
+    systemd::CHECK,
+];
+
+/// All checks, in the order in which they run.
+fn checks() -> Vec<Check> {
+    let instruments = EXAMINED.map(instrument::check);
+    DEVICE.into_iter().chain(instruments).chain(CLOUD).collect()
+}
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckArgs {
@@ -68,7 +81,7 @@ pub(super) struct CheckArgs {
 pub(super) fn run(args: &CheckArgs) -> ExitCode {
     let context = Arc::new(Context::new(&args.config.path));
     let mut reports: Vec<Report> = Vec::new();
-    for check in CHECKS {
+    for check in checks() {
         let missing = check.needs.iter().find(|id| reports.iter().any(|report| report.stops(id)));
         let finding = match missing {
             Some(id) => Finding::skip(format!("not looked at, because {id} did not pass")),
@@ -85,12 +98,16 @@ pub(super) fn run(args: &CheckArgs) -> ExitCode {
 }
 
 /// Looks in a thread of its own, which is left behind when it hangs.
-fn within_time(check: &'static Check, context: &Arc<Context>) -> Finding {
+fn within_time(check: Check, context: &Arc<Context>) -> Finding {
     let (sender, found) = sync_channel(1);
     let context = context.clone();
     let look = move || {
+        let found = match check.look {
+            Look::By(look) => look(&context),
+            Look::Instrument => instrument::look(&context, check.id),
+        };
         // Whoever waited may have given up.
-        let _ = sender.send((check.look)(&context).unwrap_or_else(|early| early));
+        let _ = sender.send(found.unwrap_or_else(|early| early));
     };
     let spawned = std::thread::Builder::new().name(check.id.into()).spawn(look);
     if let Err(error) = spawned {
@@ -110,9 +127,10 @@ mod tests {
 
     #[test]
     fn what_a_check_needs_is_looked_at_before() {
-        for (index, check) in CHECKS.iter().enumerate() {
+        let checks = checks();
+        for (index, check) in checks.iter().enumerate() {
             for need in check.needs {
-                assert!(CHECKS[..index].iter().any(|before| before.id == *need), "{} needs {need}", check.id);
+                assert!(checks[..index].iter().any(|before| before.id == *need), "{} needs {need}", check.id);
             }
         }
     }

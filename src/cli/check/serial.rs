@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::finding::Finding;
-use super::item::Check;
+use super::item::{Check, Look};
 use super::second_hand::second_hand;
 use crate::status::report::SensorState;
 
@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
     sentence: "the serial port can be opened and NMEA sentences come from it",
     needs: &["configuration"],
     within: Duration::from_secs(15),
-    look,
+    look: Look::By(look),
 };
 
 fn look(context: &Context) -> Result<Finding, Finding> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::finding::Finding;
-use super::item::Check;
+use super::item::{Check, Look};
 
 const UNIT: &str = "container-tracker.service";
 
@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
     sentence: "the service is installed, enabled and runs",
     needs: &[],
     within: Duration::from_secs(10),
-    look,
+    look: Look::By(look),
 };
 
 fn look(_: &Context) -> Result<Finding, Finding> {

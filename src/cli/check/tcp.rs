@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use super::finding::Finding;
-use super::item::Check;
+use super::item::{Check, Look};
 
 pub(super) const CHECK: Check = Check {
     id: "tcp",
     sentence: "the DPS host, or the gateway, takes TCP connections",
     needs: &["dns"],
     within: Duration::from_secs(20),
-    look: |context| {
+    look: Look::By(|context| {
         let peer = context.connection()?.peer_addr();
         Ok(Finding::pass(peer.map_or_else(|_| "connected".into(), |peer| format!("connected to {peer}"))))
-    },
+    }),
 };

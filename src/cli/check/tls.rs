@@ -7,7 +7,7 @@ use rustls::{ClientConnection, RootCertStore};
 
 use super::context::Context;
 use super::finding::Finding;
-use super::item::Check;
+use super::item::{Check, Look};
 use crate::identity::certificate::Certificate;
 use crate::link::explain_tls;
 use crate::link::tls;
@@ -20,7 +20,7 @@ pub(super) const CHECK: Check = Check {
     sentence: "TLS to the DPS host, or the gateway, is made, and its certificate leads to a trusted root",
     needs: &["tcp", "key"],
     within: Duration::from_secs(30),
-    look,
+    look: Look::By(look),
 };
 
 fn look(context: &Context) -> Result<Finding, Finding> {
