@@ -42,7 +42,7 @@ impl fmt::Display for Stage {
 
 /// What becomes of an attempt that does not get on: ends when it has been in one stage for `each`, or under way for
 /// `all`, and says in which stage. `resolve` is to end when the name is resolved; it is asked if the attempt has not
-/// come to TLS within [`RESOLVED_BEFORE`], or half of `each` if that is shorter.
+/// come to TLS within two seconds, or half of `each` if that is shorter.
 pub async fn stuck(
     mut stage: watch::Receiver<Stage>,
     resolve: impl Future<Output = ()>,

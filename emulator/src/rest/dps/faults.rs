@@ -8,7 +8,7 @@
 //! | `DELETE /faults/{id}` | | 204 |
 //!
 //! A fault: `{"service":"dps" | "hubs" | "{host name of a hub}", "device":"…", "times":3, "fault":"…", …}`; without
-//! `device` it strikes all, without `times` until it is cleared. See [`FaultKind`] for the kinds and their members.
+//! `device` it strikes all, without `times` until it is cleared. See `FaultKind` for the kinds and their members.
 
 use serde_json::json;
 
