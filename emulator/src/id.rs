@@ -35,7 +35,7 @@ pub(crate) fn twin_etag(counter: u64) -> String {
 /// Hexadecimal digits in upper case, as Azure writes thumbprints.
 pub(crate) fn upper_hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
+        // Writing to a string can't fail.
         let _ = write!(text, "{byte:02X}");
         text
     })

@@ -41,7 +41,7 @@ const HUBS: &str = "hubs";
 const CA_FILE: &str = "server-ca.pem";
 const CA_KEY_FILE: &str = "server-ca-key.pem";
 
-/// The state directory cannot be used.
+/// The state directory can't be used.
 #[derive(Debug, Error)]
 pub enum StateError {
     /// Reading or writing failed.
@@ -152,7 +152,7 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Writes everything once, so that a directory that cannot be written is noticed now.
+    /// Writes everything once, so that a directory that can't be written is noticed now.
     pub(crate) fn start(
         directory: StateDirectory,
         dps: Dps,

@@ -56,7 +56,7 @@ pub enum DpsError {
     /// Azure has it and this emulator does not.
     #[error("this emulator does not implement {0}")]
     NotImplemented(&'static str),
-    /// A hub's name cannot stand in the server certificate.
+    /// A hub's name can't stand in the server certificate.
     #[error(transparent)]
     ServerIdentity(#[from] ServerIdentityError),
 }

@@ -8,7 +8,7 @@ use super::{
     linked_hubs::Hubs,
     model::{EnrollmentTerms, ReprovisionPolicy},
 };
-use crate::hub::{Authentication, Hub, InitialTwin, ProvisionedData};
+use crate::hub::{Authentication, Hub, HubError, InitialTwin, ProvisionedData, check_device_id};
 
 /// Where a device went and how it came about.
 pub(super) struct Placement {
@@ -50,7 +50,7 @@ pub(super) fn place(
         }
     };
     // Before a twin leaves its hub it has to be sure that the next one takes it.
-    hub.check_device_id(device_id).map_err(|error| error.to_string())?;
+    check_device_id(device_id).map_err(|what| HubError::ArgumentInvalid(what).to_string())?;
     let decided_twin = decision.and_then(|decision| decision.initial_twin.as_ref());
     let TwinFate { data, substatus } = match assigned {
         Some(assigned) if decided_twin.is_some() => {

@@ -188,21 +188,21 @@ impl RegistrationSession {
     }
 
     fn refuse(&self, refused: Refused, request_id: &str, exchange: &mut Exchange<'_>) {
+        let Refused { status, error_code, message, reason, retry_after } = refused;
         self.dps.0.events.tell(EventKind::RegistrationRefused {
             registration_id: self.registration_id.clone(),
-            error_code: refused.error_code,
-            reason: refused.reason.clone(),
+            error_code,
+            reason,
         });
         let body = ServiceError {
-            error_code: refused.error_code,
+            error_code,
             tracking_id: guid(),
-            message: refused.message.clone(),
+            message,
             info: None,
             timestamp_utc: wire_time::print(self.dps.0.clock.now()),
         };
         // This type has no form that JSON lacks.
         let body = serde_json::to_string(&body).unwrap_or_default();
-        let Refused { status, retry_after, .. } = refused;
         self.answer(Answer { status, retry_after, body }, request_id, exchange);
     }
 

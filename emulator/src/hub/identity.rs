@@ -60,7 +60,7 @@ impl Hub {
 
     /// Creates a device identity with an empty twin. Keys that are absent or empty are made.
     pub fn create_device_with(&self, device_id: &str, settings: DeviceSettings) -> Result<Device, HubError> {
-        self.check_device_id(device_id)?;
+        check_device_id(device_id).map_err(HubError::ArgumentInvalid)?;
         settings.check()?;
         let now = self.0.clock.now();
         let mut registry = self.0.registry.change();
@@ -150,11 +150,6 @@ impl Hub {
         Ok(entry.device(device_id))
     }
 
-    /// Refuses what no hub takes as a device ID.
-    pub(crate) fn check_device_id(&self, device_id: &str) -> Result<(), HubError> {
-        check_device_id(device_id).map_err(HubError::ArgumentInvalid)
-    }
-
     /// Writes what DPS has decided: the identity is made, or its credentials renewed; `data` says what becomes of the
     /// twin.
     pub(crate) fn provision(
@@ -164,7 +159,7 @@ impl Hub {
         capabilities: DeviceCapabilities,
         data: ProvisionedData<'_>,
     ) -> Result<(), HubError> {
-        self.check_device_id(device_id)?;
+        check_device_id(device_id).map_err(HubError::ArgumentInvalid)?;
         let now = self.0.clock.now();
         let mut registry = self.0.registry.change();
         if let ProvisionedData::Keep(_) = data

@@ -98,7 +98,7 @@ pub enum AuthenticationType {
     /// By a chain up to a CA certificate uploaded to the hub. An identity may have it; this emulator refuses the
     /// connection of such a device by name.
     CertificateAuthority,
-    /// None: the device cannot connect.
+    /// None: the device can't connect.
     None,
     /// By the thumbprint of the leaf, whoever signed it. This is what DPS creates for every X.509 attestation.
     SelfSigned,

@@ -28,7 +28,7 @@ pub enum TwinError {
     /// A string value longer than 4 KB.
     #[error("the value of {0} is longer than 4 KB")]
     LongString(String),
-    /// An integer that a double cannot carry.
+    /// An integer that a double can't carry.
     #[error("the integer {value} of {path} is out of range: -4503599627370496 to 4503599627370495")]
     IntegerRange {
         /// Where it stands.

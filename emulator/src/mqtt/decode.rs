@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::packet::{Connect, ConnectCode, Packet, PacketId, Publish, QoS, SubscribeCode, Will};
 
-/// A filter list longer than this cannot belong to a device: Azure allows five subscriptions.
+/// A filter list longer than this can't belong to a device: Azure allows five subscriptions.
 const MAX_FILTERS: usize = 64;
 
 /// Why bytes are not a packet of MQTT 3.1.1. Each one ends the connection (section 4.8).

@@ -17,7 +17,7 @@ use super::{
     packet::Packet,
 };
 
-/// Answers waiting to be read by the client beyond which its packets are no longer read: it cannot make the
+/// Answers waiting to be read by the client beyond which its packets are no longer read: it can't make the
 /// emulator hold more than this and one packet.
 const OUTBOX_HIGH_WATER: usize = 512 * 1024;
 

@@ -9,7 +9,7 @@
 //! # Why an own codec
 //!
 //! The emulator exists to find faults in clients, so it must not share the codec of the client under test
-//! (`rumqttc`, whose codec was once published as `mqttbytes`): a fault that both sides share cannot be seen.
+//! (`rumqttc`, whose codec was once published as `mqttbytes`): a fault that both sides share can't be seen.
 //! `mqtt-protocol-core` is the well-made alternative, but it is a whole protocol engine for 3.1.1 and 5.0 (some
 //! 40 000 lines, a dozen dependencies, its own view of sessions and acknowledgements), whereas Azure's rules about
 //! sessions, acknowledgements and refusals are not those of a general broker. What is left to use of it would be

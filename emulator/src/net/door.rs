@@ -45,7 +45,7 @@ where
     let address = listener.local_addr()?;
     let (sender, shutdown) = watch::channel(false);
     let begin = move |connections: &mut JoinSet<()>, stream: TcpStream, peer, shutdown| {
-        // Answers are small and waited for. A stream that cannot be set so works all the same.
+        // Answers are small and waited for. A stream that can't be set so works all the same.
         let _ = stream.set_nodelay(true);
         connections.spawn(serve(stream, peer, shutdown));
     };

@@ -36,7 +36,7 @@ pub(super) fn no_content() -> Answer {
     answer
 }
 
-/// Adds a header; a value that cannot stand in one is left out.
+/// Adds a header; a value that can't stand in one is left out.
 pub(super) fn with_header(mut answer: Answer, name: &'static str, value: &str) -> Answer {
     if let Ok(value) = HeaderValue::from_str(value) {
         answer.headers_mut().insert(HeaderName::from_static(name), value);

@@ -103,7 +103,9 @@ impl<V: Service> Session<V> {
             Packet::PubAck(id) => self.service.acknowledged(id),
             Packet::Subscribe { packet_id, filters } => self.subscribe(packet_id, &filters, outlet)?,
             Packet::Unsubscribe { packet_id, filters } => {
-                filters.iter().for_each(|filter| self.service.unsubscribe(filter));
+                for filter in &filters {
+                    self.service.unsubscribe(filter);
+                }
                 self.service.subscriptions_changed();
                 outlet.put(&Packet::UnsubAck(packet_id));
             }

@@ -56,7 +56,7 @@ pub(crate) struct Path {
     pub certificates: Vec<Arc<Certificate>>,
 }
 
-/// Why a path cannot be relied on.
+/// Why a path can't be relied on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
     Expired { subject: String, not_after: DateTime<Utc> },
