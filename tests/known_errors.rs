@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | the power goes while a journal is set aside | all readings are in the journal or beside the file that was set aside; what was begun is finished | [`setting_aside_that_is_cut_short_loses_nothing`] |
 //! | the same, and a program looks at the file before the rest is done | it does not delete the log | [`who_looks_at_a_journal_that_is_half_set_aside_does_no_harm`] |
-//! | the power goes at any moment of a life | what was committed is there, nothing else is, no start finds damage | [`a_life_cut_short_anywhere_keeps_what_was_committed`] |
+//! | the program is killed or the power goes at any moment of a life | what was committed is there, nothing else is, no start finds damage | [`a_life_cut_short_anywhere_keeps_what_was_committed`] |
 //! | the file vanishes, its log does not | the log is set aside | [`a_log_without_its_file_is_kept`] |
 //! | the disk is full while the journal works | readings go to memory, what is acknowledged is forgotten all the same, they come back | [`a_full_disk_takes_no_reading_away`] |
 //! | the disk is full at the start | the backlog is delivered, and forgotten | [`a_disk_that_is_full_at_the_start_gives_up_its_backlog`] |
@@ -67,19 +67,6 @@ fn set(range: Range<u64>) -> BTreeSet<u64> {
     range.collect()
 }
 
-/// What a machine finds that starts again: the files as they are now.
-fn copy(from: &Path) -> TempDir {
-    let to = scratch();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        // The index is memory, which the power takes along.
-        if !entry.file_name().to_string_lossy().ends_with("-shm") {
-            fs::copy(entry.path(), to.path().join(entry.file_name())).unwrap();
-        }
-    }
-    to
-}
-
 /// A journal as an agent leaves it that was killed: readings 0 to 9 are in the file, 10 to 19 in the log.
 async fn killed_agent() -> TempDir {
     let directory = scratch();
@@ -87,7 +74,7 @@ async fn killed_agent() -> TempDir {
     append(&journal, 0..10).await;
     journal.close().await;
     append(&journal, 10..20).await;
-    let killed = copy(directory.path());
+    let killed = FaultyDisk::after_kill(directory.path());
     assert!(killed.path().join("journal.db-wal").exists());
     killed
 }
@@ -116,7 +103,7 @@ async fn stopped_setting_aside(changes: u64) -> Option<TempDir> {
 async fn setting_aside_that_is_cut_short_loses_nothing() {
     let mut changes = 0;
     while let Some(directory) = stopped_setting_aside(changes).await {
-        let again = copy(directory.path());
+        let again = FaultyDisk::after_kill(directory.path());
         // The next start finishes what was begun, and goes on.
         let journal = Recorded::open(directory.path());
         append(&journal, 20..21).await;
@@ -180,18 +167,25 @@ async fn a_life_cut_short_anywhere_keeps_what_was_committed() {
         journal.close().await;
         let finished = !disk.is_dead();
         disk.set(Fault::Dead);
-        let after = copy(directory.path());
-        let opened = Recorded::open(after.path());
-        opened.flush().await;
-        let story = opened.story();
-        assert!(opened.health().set_aside.is_none() && story.is_empty(), "after {changes} changes: {story}");
-        let there = drained(&opened).await;
-        let missing: Vec<u64> =
-            (0..durable).filter(|n| !there.contains(n) && !acknowledged.contains(n)).collect();
-        assert!(missing.is_empty(), "lost after {changes} changes: {missing:?}");
-        assert!(there.iter().all(|n| *n < appended), "invented after {changes} changes: {there:?}");
+        for (how, after) in [
+            ("killed", FaultyDisk::after_kill(directory.path())),
+            ("without power", disk.after_power_cut(directory.path())),
+        ] {
+            let what = format!("{how} after {changes} changes");
+            let opened = Recorded::open(after.path());
+            opened.flush().await;
+            assert!(
+                opened.health().set_aside.is_none() && opened.story().is_empty(),
+                "{what}: {}",
+                opened.story()
+            );
+            let there = drained(&opened).await;
+            let is_missing = |n: &u64| !there.contains(n) && !acknowledged.contains(n);
+            assert_eq!((0..durable).filter(is_missing).collect::<Vec<_>>(), [0; 0], "{what}: lost");
+            assert!(there.iter().all(|n| *n < appended), "{what}: invented: {there:?}");
+            assert!(!finished || there == set(6..9), "{what}: {there:?}");
+        }
         if finished {
-            assert_eq!(there, set(6..9));
             break;
         }
         changes += 1;
@@ -224,7 +218,7 @@ async fn fails_for_a_while(fault: Fault, says: &str) {
     assert!(trouble.contains(says) && trouble.contains("kept in memory"), "{trouble}");
     assert_eq!((journal.stats().taken, journal.stats().backlog, journal.stats().dropped), (20, 20, 0));
     // Were the power to go now, what was durable before would be there.
-    let killed = copy(directory.path());
+    let killed = FaultyDisk::after_kill(directory.path());
     let there = drained(&Recorded::open(killed.path())).await;
     assert!(there.is_superset(&set(0..10)) && there.is_subset(&set(0..20)), "{there:?}");
 
@@ -233,7 +227,7 @@ async fn fails_for_a_while(fault: Fault, says: &str) {
     assert_eq!(journal.health().trouble, None);
     assert!(journal.story().ends_with("the disk takes the journal again"), "{}", journal.story());
     journal.close().await;
-    let killed = copy(directory.path());
+    let killed = FaultyDisk::after_kill(directory.path());
     assert_eq!(drained(&Recorded::open(killed.path())).await, set(0..21));
     assert_eq!(drained(&journal).await, set(0..21));
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags};
 
+use super::storage::files::FILE;
+
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {
@@ -22,9 +24,9 @@ pub struct Inspection {
 
 /// Looks at the journal in `directory`; `None` when there is none.
 pub fn inspect(directory: &Path) -> rusqlite::Result<Option<Inspection>> {
-    let path = directory.join("journal.db");
+    let path = directory.join(FILE);
     let size = |suffix: &str| {
-        let path = directory.join(format!("journal.db{suffix}"));
+        let path = directory.join(format!("{FILE}{suffix}"));
         std::fs::metadata(path).map_or(0, |metadata| metadata.len())
     };
     if !path.exists() {

@@ -5,6 +5,19 @@
 //! Power goes at any moment; the network is away for weeks; the SD card wears with every write and may fill up, turn
 //! read-only or return garbage; nobody is there to repair it. Sensing must never wait for any of this.
 //!
+//! # Where to read what
+//!
+//! | what | where |
+//! |---|---|
+//! | `Journal`, the handle; it asks by `Command` | here, `command.rs`, `inbox.rs` |
+//! | `Worker`, the thread; what needs no disk is done by who asks | `worker.rs` |
+//! | `Sender`: what is handed out, what has arrived | `sender.rs`, `leases.rs` |
+//! | `Writer`: what is taken, numbered, made durable | `writer/` |
+//! | `Storage`: the file, the memory that stands in for it, setting aside | `storage/` |
+//! | every fault that is survived, with its test | `tests/known_errors.rs` |
+//!
+//! None of these files imports one that imports it.
+//!
 //! # Format
 //!
 //! An SQLite file, `journal.db`, in WAL mode with `application_id` 0x43545231 ("CTR1") and `user_version` 1.
@@ -29,8 +42,8 @@
 //!    nothing is sent under them, and readings get their final numbers, oldest first, when the time becomes known.
 //! 4. A reading whose time was not known gets it from the boot's offset as soon as that is known, even after a reboot
 //!    where the boot it was taken in learned the time before it ended.
-//! 5. A file that can't be used (foreign, damaged, of a newer version) is set aside as `journal.db.bad-N` and never
-//!    deleted.
+//! 5. A file that can't be used (foreign, damaged, of a newer version) is set aside as `journal.db.bad-N`, with its log,
+//!    and never deleted. A power cut on the way loses neither, see `storage/files.rs`.
 //!
 //! # What `synchronous` costs
 //!

@@ -143,7 +143,7 @@ impl Worker {
                 let _ = reply.send(());
             }
             Command::Flush(reply) => {
-                self.writer.forgive_disk();
+                self.writer.retry_at_once();
                 self.commit(now);
                 self.writer.forget(now);
                 let _ = reply.send(());
@@ -190,7 +190,7 @@ impl Worker {
     }
 
     fn close(&mut self, now: Instant) {
-        self.writer.forgive_disk();
+        self.writer.retry_at_once();
         self.commit(now);
         self.writer.close(now);
     }

@@ -1,5 +1,7 @@
 //! A disk that fails when a test wants it to, and needs no rights for that: the journal's file system, and SQLite's.
 //!
+//! Names are durable at once on it, content when it is synced: [`FaultyDisk::after_power_cut`] has nothing else.
+//!
 //! SQLite works by a VFS of its own here, which hands everything on to the usual one, but for what the fault of the moment
 //! forbids. So the codes that the journal meets are those that SQLite makes of it.
 
@@ -7,9 +9,11 @@
 #![allow(unsafe_code, reason = "a VFS is a table of C functions")]
 
 use std::collections::BTreeMap;
-use std::ffi::{CString, c_char, c_int, c_void};
-use std::io::{self, Error, ErrorKind};
-use std::path::Path;
+use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
+use std::fs::{self, File};
+use std::io::{self, Error, ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -19,6 +23,7 @@ use rusqlite::ffi::{
     SQLITE_IOERR_WRITE, SQLITE_OK, SQLITE_OPEN_CREATE, SQLITE_OPEN_READONLY, SQLITE_OPEN_READWRITE,
     sqlite3_file, sqlite3_filename, sqlite3_io_methods, sqlite3_vfs, sqlite3_vfs_find, sqlite3_vfs_register,
 };
+use tempfile::TempDir;
 
 /// What is wrong with the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +53,8 @@ struct State {
     changes: u64,
     /// The power goes in the middle of this change.
     dies_at: Option<u64>,
+    /// What SQLite has synced, by file; files that it has opened and never synced are empty.
+    synced: BTreeMap<PathBuf, Vec<u8>>,
 }
 
 /// A disk, and what is wrong with it.
@@ -113,6 +120,31 @@ impl FaultyDisk {
     /// Whether its power has gone.
     pub fn is_dead(&self) -> bool {
         lock(&self.state).fault == Some(Fault::Dead)
+    }
+
+    /// The files in a directory as a machine finds them that was killed now: all that was written is there.
+    pub fn after_kill(directory: &Path) -> TempDir {
+        let to = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        for entry in fs::read_dir(directory).unwrap() {
+            let entry = entry.unwrap();
+            // The index is memory, which the power takes along.
+            if !entry.file_name().to_string_lossy().ends_with("-shm") {
+                fs::copy(entry.path(), to.path().join(entry.file_name())).unwrap();
+            }
+        }
+        to
+    }
+
+    /// The files in a directory as a machine finds them whose power was cut now: what was not synced is not there.
+    pub fn after_power_cut(&self, directory: &Path) -> TempDir {
+        let to = Self::after_kill(directory);
+        for (path, content) in &lock(&self.state).synced {
+            let path = to.path().join(path.file_name().unwrap());
+            if path.exists() {
+                File::create(path).unwrap().write_all(content).unwrap();
+            }
+        }
+        to
     }
 
     fn change(&self, forbidden: &[Fault]) -> io::Result<()> {
@@ -193,6 +225,7 @@ struct Vfs {
 /// An open file of SQLite, which SQLite's own functions go on to work with.
 struct Open {
     usual: &'static sqlite3_io_methods,
+    path: PathBuf,
     state: Arc<Mutex<State>>,
 }
 
@@ -241,7 +274,10 @@ unsafe extern "C" fn open(
             methods.xTruncate = Some(truncate);
             methods.xSync = Some(sync);
             (*file).pMethods = Box::leak(Box::new(methods));
-            lock(&FILES).insert(file as usize, Open { usual, state: state.clone() });
+            let path = PathBuf::from(OsStr::from_bytes(CStr::from_ptr(name).to_bytes()));
+            let before = fs::read(&path).unwrap_or_default();
+            lock(state).synced.entry(path.clone()).or_insert(before);
+            lock(&FILES).insert(file as usize, Open { usual, path, state: state.clone() });
         }
         result
     }
@@ -251,8 +287,12 @@ unsafe extern "C" fn delete(vfs: *mut sqlite3_vfs, name: *const c_char, sync: c_
     // SAFETY: as in `open`.
     unsafe {
         let Vfs { usual, state, .. } = &*vfs.cast::<Vfs>();
-        match ((**usual).xDelete, lock(state).change(&[Fault::ReadOnly])) {
-            (Some(usual_delete), Change::Whole) => usual_delete(*usual, name, sync),
+        let change = lock(state).change(&[Fault::ReadOnly]);
+        match ((**usual).xDelete, change) {
+            (Some(usual_delete), Change::Whole) => {
+                lock(state).synced.remove(Path::new(OsStr::from_bytes(CStr::from_ptr(name).to_bytes())));
+                usual_delete(*usual, name, sync)
+            }
             _ => SQLITE_IOERR_DELETE,
         }
     }
@@ -311,7 +351,8 @@ unsafe extern "C" fn write(file: *mut sqlite3_file, from: *const c_void, amount:
 
 unsafe extern "C" fn truncate(file: *mut sqlite3_file, size: i64) -> c_int {
     let (usual, state) = opened(file);
-    match (usual.xTruncate, lock(&state).change(&[Fault::ReadOnly])) {
+    let change = lock(&state).change(&[Fault::ReadOnly]);
+    match (usual.xTruncate, change) {
         // SAFETY: see `close`.
         (Some(usual), Change::Whole) => unsafe { usual(file, size) },
         _ => SQLITE_IOERR_TRUNCATE,
@@ -320,10 +361,14 @@ unsafe extern "C" fn truncate(file: *mut sqlite3_file, size: i64) -> c_int {
 
 unsafe extern "C" fn sync(file: *mut sqlite3_file, flags: c_int) -> c_int {
     let (usual, state) = opened(file);
-    let fails = matches!(lock(&state).fault, Some(Fault::NoSync | Fault::Dead));
-    match usual.xSync {
-        // SAFETY: see `close`.
-        Some(usual) if !fails => unsafe { usual(file, flags) },
-        _ => SQLITE_IOERR_FSYNC,
+    let mut state = lock(&state);
+    if matches!(state.fault, Some(Fault::NoSync | Fault::Dead)) {
+        return SQLITE_IOERR_FSYNC;
     }
+    let path = lock(&FILES)[&(file as usize)].path.clone();
+    if let Ok(content) = fs::read(&path) {
+        state.synced.insert(path, content);
+    }
+    // SAFETY: see `close`.
+    usual.xSync.map_or(SQLITE_IOERR_FSYNC, |usual| unsafe { usual(file, flags) })
 }

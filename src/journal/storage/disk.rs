@@ -61,6 +61,7 @@ impl Disk {
         let (connection, boot, rows) = opened?;
         let mut disk = Self { connection, boot, rows, highest: 0, spare, sweep: None };
         disk.highest = disk.last_stored()?.unwrap_or(0);
+        keep_log(&disk.connection, false);
         disk.spare.reserve();
         Ok(disk)
     }
@@ -317,9 +318,9 @@ fn connect(directory: &Path, vfs: Option<&str>, boot: &str) -> Result<(Connectio
         Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs),
         None => Connection::open_with_flags(path, flags),
     }?;
+    // Until it is known that the file can be used.
     keep_log(&connection, true);
     let (boot, rows) = prepare(&connection, boot)?;
-    keep_log(&connection, false);
     Ok((connection, boot, rows))
 }
 

@@ -17,9 +17,11 @@ const LOG: &str = "-wal";
 const INDEX: &str = "-shm";
 /// And of the log that goes with a file in the making, or with one that is not a journal.
 const ROLLBACK: &str = "-journal";
+/// The names of a journal's files end so, in the order in which they are moved.
+const SUFFIXES: [&str; 4] = [LOG, ROLLBACK, "", INDEX];
 /// A file that keeps room.
 pub(crate) const SPARE: &str = "journal.spare";
-/// Holds the name under which a journal is being set aside.
+/// Holds the name under which a journal is being set aside, and a line feed, without which it was not written whole.
 const NOTE: &str = "journal.aside";
 
 /// Every name that a file of the journal in use may have in the state directory.
@@ -47,12 +49,12 @@ pub fn set_aside_on(files: &dyn FileSystem, directory: &Path, label: &str) -> io
     }
     let aside = (1..10_000)
         .map(|n| directory.join(format!("{FILE}.{label}-{n}")))
-        .find(|path| ["", LOG, ROLLBACK, INDEX].iter().all(|suffix| !exists(files, &with(path, suffix))))
+        .find(|path| is_free(files, path))
         .ok_or_else(|| io::Error::other("too many journals were set aside already"))?;
     take_note(files, directory, &aside)?;
     if let Err(error) = move_all(files, directory, &aside) {
         // Where nothing could be moved, nothing is left to be done: the journal is still what it was.
-        if !exists(files, &with(&aside, LOG)) && !exists(files, &aside) {
+        if is_free(files, &aside) {
             let _ = files.remove(&directory.join(NOTE));
         }
         return Err(error);
@@ -67,11 +69,12 @@ pub(crate) fn finish_set_aside(files: &dyn FileSystem, directory: &Path) -> io::
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         name => String::from_utf8(name?).unwrap_or_default(),
     };
-    if !name.starts_with(FILE) || name.contains('/') {
+    let Some(name) = name.strip_suffix('\n').filter(|name| name.starts_with(FILE) && !name.contains('/'))
+    else {
         // It was never written whole, and so nothing has been moved.
         files.remove(&note)?;
         return Ok(None);
-    }
+    };
     let (file, aside) = (directory.join(FILE), directory.join(name));
     // A program that does not know of notes may have gone on with the file, and its log is none of the old file's.
     let log = with(&file, LOG);
@@ -98,12 +101,12 @@ pub(crate) fn has_log_alone(files: &dyn FileSystem, directory: &Path) -> bool {
 /// Notes where the journal goes, durably.
 fn take_note(files: &dyn FileSystem, directory: &Path, aside: &Path) -> io::Result<()> {
     let note = directory.join(NOTE);
-    let name = aside.file_name().unwrap_or_default().as_encoded_bytes();
-    if let Err(error) = files.create(&note, name) {
+    let name = [aside.file_name().unwrap_or_default().as_encoded_bytes(), b"\n"].concat();
+    if let Err(error) = files.create(&note, &name) {
         let _ = files.remove(&note);
         // On a full disk the spare file's room is there for such things.
         files.remove(&directory.join(SPARE)).map_err(|_| error)?;
-        files.create(&note, name)?;
+        files.create(&note, &name)?;
     }
     files.sync_directory(directory)
 }
@@ -111,7 +114,7 @@ fn take_note(files: &dyn FileSystem, directory: &Path, aside: &Path) -> io::Resu
 /// Moves what is left to move, the log first, and forgets the note.
 fn move_all(files: &dyn FileSystem, directory: &Path, aside: &Path) -> io::Result<()> {
     let file = directory.join(FILE);
-    for suffix in [LOG, ROLLBACK, "", INDEX] {
+    for suffix in SUFFIXES {
         let (from, to) = (with(&file, suffix), with(aside, suffix));
         if suffix == LOG && files.length(&from).is_ok_and(|bytes| bytes == 0) {
             // Whoever has looked at the file leaves such a log, which is none.
@@ -123,6 +126,11 @@ fn move_all(files: &dyn FileSystem, directory: &Path, aside: &Path) -> io::Resul
     }
     files.remove(&directory.join(NOTE))?;
     files.sync_directory(directory)
+}
+
+/// Whether no journal has this name, nor a part of one.
+fn is_free(files: &dyn FileSystem, path: &Path) -> bool {
+    SUFFIXES.iter().all(|suffix| !exists(files, &with(path, suffix)))
 }
 
 fn with(path: &Path, suffix: &str) -> PathBuf {
@@ -182,11 +190,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         put(path, "journal.db", b"file");
-        put(path, NOTE, b"jour");
+        put(path, NOTE, b"journal.db.old");
         assert_eq!(finish_set_aside(&OsFileSystem, path).unwrap(), None);
         assert_eq!(names(path), ["journal.db"]);
         // The log was moved; then an agent of an earlier version went on with the file.
-        put(path, NOTE, b"journal.db.old-1");
+        put(path, NOTE, b"journal.db.old-1\n");
         put(path, "journal.db.old-1-wal", b"log");
         put(path, "journal.db-wal", b"newer log");
         assert_eq!(finish_set_aside(&OsFileSystem, path).unwrap(), None);

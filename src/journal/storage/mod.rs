@@ -72,7 +72,7 @@ impl Storage {
     }
 
     /// It may be tried at once.
-    pub(crate) fn forgive(&mut self) {
+    pub(crate) fn retry_at_once(&mut self) {
         self.failed = None;
     }
 

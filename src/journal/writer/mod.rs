@@ -267,8 +267,8 @@ impl Writer {
     }
 
     /// Has a disk that failed tried at once.
-    pub(crate) fn forgive_disk(&mut self) {
-        self.storage.forgive();
+    pub(crate) fn retry_at_once(&mut self) {
+        self.storage.retry_at_once();
     }
 
     /// Leaves the file in good order.
