@@ -38,11 +38,11 @@ async fn cloud(factory: &Factory) -> (Emulator, Config) {
     emulator.dps().certificates().upload_verified("root", &factory.pem("root")).unwrap();
     let attestation = AttestationMechanism::signing_certificate(factory.pem("intermediate"));
     let mut group = EnrollmentGroup::new("trackers", attestation);
-    group.initial_twin = Some(InitialTwin::new(
+    group.terms.initial_twin = Some(InitialTwin::new(
         serde_json::json!({"environment": "test", "location": "desk"}),
         serde_json::json!({"telemetryInterval": 1}),
     ));
-    emulator.dps().create_enrollment_group(group).unwrap();
+    emulator.dps().groups().create(group).unwrap();
 
     let device = factory.device("sensor-thl-001");
     fs::copy(device.chain, factory.path("device.pem")).unwrap();

@@ -174,7 +174,7 @@ async fn a_hub_that_restarts_is_waited_for_without_asking_dps() {
     scene.proxy.set(Weather::Refuse);
     agent.wait_for_words("nobody listens there").await;
     // It comes up, and is not ready yet.
-    scene.inject(FaultyService::AnyHub, FaultKind::RefuseConnect(3), Some(2));
+    scene.inject(FaultyService::AnyHub, FaultKind::RefuseConnect { code: 3 }, Some(2));
     scene.proxy.set(Weather::Fair);
     agent.wait_for_words("the server is unavailable (CONNACK 3)").await;
     online_times(&mut agent, 2).await;
@@ -187,7 +187,7 @@ async fn a_hub_that_is_never_well_again_leads_to_dps() {
     let scene = Scene::new(1, fast()).await;
     let mut agent = online(&scene).await;
     scene.wait_for_readings(&agent, 1).await;
-    scene.inject(at_hub(Cloud::HUB), FaultKind::RefuseConnect(3), None);
+    scene.inject(at_hub(Cloud::HUB), FaultKind::RefuseConnect { code: 3 }, None);
     scene.assign_to(SECOND_HUB);
     scene.drop_connection();
     agent.wait_for_words(&format!("online at {SECOND_HUB}")).await;
@@ -216,7 +216,7 @@ async fn acknowledgements_that_do_not_come_or_come_twice() {
 async fn late_acknowledgements_are_waited_for() {
     let mut scene = Scene::new(1, Timing::default()).await;
     scene.prefill(100).await;
-    scene.inject(FaultyService::AnyHub, FaultKind::DelayPubAck(Duration::from_millis(700)), None);
+    scene.inject(FaultyService::AnyHub, FaultKind::DelayPubAck { delay: Duration::from_millis(700) }, None);
     let agent = online(&scene).await;
     scene.wait_for_readings(&agent, 104).await;
     let tally = scene.finish(agent).await;
@@ -238,7 +238,7 @@ async fn a_subscription_that_is_not_acknowledged_is_noticed() {
 async fn a_refused_identity_leads_to_dps() {
     for code in [2, 4, 5] {
         let scene = Scene::new(NEVER, fast()).await;
-        scene.inject(FaultyService::AnyHub, FaultKind::RefuseConnect(code), Some(1));
+        scene.inject(FaultyService::AnyHub, FaultKind::RefuseConnect { code }, Some(1));
         let agent = online(&scene).await;
         assert_eq!(registrations(&agent), 2, "CONNACK {code}: {}", agent.story());
         scene.finish(agent).await;

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep};
 /// Troubles in a schedule.
 const STEPS: usize = 8;
 /// Schedules played side by side.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 12;
 /// Seeds in a usual run.
 const USUAL: u64 = 12;
 

@@ -222,7 +222,7 @@ async fn cloud(installation: &Installation) -> Emulator {
     let factory = &installation.factory;
     emulator.dps().certificates().upload_verified("root", &factory.pem("root")).unwrap();
     let attestation = AttestationMechanism::signing_certificate(factory.pem("intermediate"));
-    emulator.dps().create_enrollment_group(EnrollmentGroup::new("trackers", attestation)).unwrap();
+    emulator.dps().groups().create(EnrollmentGroup::new("trackers", attestation)).unwrap();
     fs::write(installation.path("server-ca.pem"), emulator.server_ca_pem()).unwrap();
     let config = fs::read_to_string(&installation.config).unwrap();
     let config = config

@@ -97,11 +97,12 @@ async fn a_disabled_individual_enrollment_refuses_just_that_device() {
     let directory = tempfile::tempdir().unwrap();
     let cloud = cloud(&directory, 60).await;
     let config = cloud.device(DEVICE).unwrap();
+    let state_directory = config.state.directory.clone();
     let leaf = std::fs::read_to_string(&config.identity.certificate).unwrap();
     let enrollment =
         IndividualEnrollment::new(DEVICE, AttestationMechanism::client_certificate(first_certificate(&leaf)));
-    cloud.emulator.dps().create_individual_enrollment(enrollment).unwrap();
-    cloud.emulator.dps().disable_individual_enrollment(DEVICE).unwrap();
+    cloud.emulator.dps().individuals().create(enrollment).unwrap();
+    cloud.emulator.dps().individuals().disable(DEVICE).unwrap();
 
     let mut refused = Agent::simple(config);
     let mut other = Agent::simple(cloud.device("sensor-thl-002").unwrap());
@@ -109,6 +110,7 @@ async fn a_disabled_individual_enrollment_refuses_just_that_device() {
     assert!(text.contains("the enrollment of this device, or its group, is disabled"), "{text}");
     assert!(text.contains("it goes on measuring and asks again in"), "{text}");
     other.wait_for_words("online at").await;
+    refused.wait_for_reading(&state_directory).await;
     let stats = refused.stop().await;
     assert!(stats.taken >= 1 && stats.backlog == stats.taken, "it keeps its readings: {stats:?}");
     other.stop().await;
@@ -124,11 +126,7 @@ async fn a_device_that_is_not_enrolled_is_told_so() {
     let directory = tempfile::tempdir().unwrap();
     let cloud = cloud(&directory, 60).await;
     let config = cloud.device(DEVICE).unwrap();
-    cloud
-        .emulator
-        .dps()
-        .delete_enrollment_group("container-trackers", &tracker_emulator::IfMatch::Any)
-        .unwrap();
+    cloud.emulator.dps().groups().delete("container-trackers", &tracker_emulator::IfMatch::Any).unwrap();
     let mut agent = Agent::simple(config);
     let text = agent.wait_for_words("DPS refuses this device").await;
     assert!(

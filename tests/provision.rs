@@ -22,7 +22,7 @@ async fn cloud(installation: &Installation) -> Emulator {
     let factory: &Factory = &installation.factory;
     emulator.dps().certificates().upload_verified("root", &factory.pem("root")).unwrap();
     let attestation = AttestationMechanism::signing_certificate(factory.pem("intermediate"));
-    emulator.dps().create_enrollment_group(EnrollmentGroup::new(GROUP, attestation)).unwrap();
+    emulator.dps().groups().create(EnrollmentGroup::new(GROUP, attestation)).unwrap();
     fs::write(installation.path("server-ca.pem"), emulator.server_ca_pem()).unwrap();
     let config = fs::read_to_string(&installation.config).unwrap();
     let config = config
@@ -95,7 +95,7 @@ async fn the_exit_code_tells_the_class_of_the_outcome() {
     assert_eq!(ask(&installation, "provision", &[]).await.status.code(), Some(3));
     fs::write(&installation.config, config).unwrap();
 
-    emulator.dps().disable_enrollment_group(GROUP).unwrap();
+    emulator.dps().groups().disable(GROUP).unwrap();
     let refused = ask(&installation, "provision", &["--json"]).await;
     assert_eq!((refused.status.code(), &json(&refused)["outcome"]), (Some(3), &"refused".into()));
     let why = json(&refused)["text"].as_str().unwrap().to_owned();

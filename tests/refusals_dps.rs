@@ -76,19 +76,19 @@ fn what_dps_refuses_is_told_to_a_person() {
             (
                 |stage| {
                     stage.enroll(AttestationMechanism::client_certificate(stage.leaf()));
-                    stage.cloud.emulator.dps().disable_individual_enrollment(DEVICE).unwrap();
+                    stage.cloud.emulator.dps().individuals().disable(DEVICE).unwrap();
                 },
                 &DISABLED,
             ),
         ),
         (
             "group disabled",
-            (|stage| drop(stage.cloud.emulator.dps().disable_enrollment_group(GROUP).unwrap()), &DISABLED),
+            (|stage| drop(stage.cloud.emulator.dps().groups().disable(GROUP).unwrap()), &DISABLED),
         ),
         (
             "enrollment deleted",
             (
-                |stage| stage.cloud.emulator.dps().delete_enrollment_group(GROUP, &IfMatch::Any).unwrap(),
+                |stage| stage.cloud.emulator.dps().groups().delete(GROUP, &IfMatch::Any).unwrap(),
                 &UNAUTHORIZED,
             ),
         ),
@@ -177,6 +177,7 @@ fn what_dps_refuses_is_told_to_a_person() {
         assert!(stage.log.has_passed(&format!("<- CONNECT client id \"{DEVICE}\"")));
         let refused = |event: &Event| matches!(event, Event::Refused { again, .. } if *again >= MINUTE);
         assert!(agent.events().iter().any(refused), "{}", agent.story());
+        agent.wait_for_reading(&stage.config.state.directory).await;
         let stats = agent.stop().await;
         assert!(stats.taken >= 1 && stats.backlog == stats.taken, "it keeps its readings: {stats:?}");
         assert!(!stage.directory.path().join(DEVICE).join("state/assignment.json").exists());
@@ -244,9 +245,9 @@ fn a_registration_that_fails_is_told_to_a_person() {
             Cause::Webhook(status, body) => {
                 let webhook_url = webhook(status, body).await;
                 stage.group(|group| {
-                    group.allocation_policy = AllocationPolicy::Custom;
+                    group.terms.allocation_policy = AllocationPolicy::Custom;
                     let api_version = "2019-03-31".into();
-                    group.custom_allocation_definition =
+                    group.terms.custom_allocation_definition =
                         Some(CustomAllocationDefinition { webhook_url, api_version });
                 });
             }
@@ -396,7 +397,7 @@ fn what_keeps_dps_from_answering_is_a_warning() {
                 let retry_after = Some(Duration::from_secs(asked));
                 stage.fault(dps, FaultKind::DpsError { status, retry_after }, None);
             }
-            Cause::Connack(code) => stage.fault(dps, FaultKind::RefuseConnect(code), None),
+            Cause::Connack(code) => stage.fault(dps, FaultKind::RefuseConnect { code }, None),
             Cause::Scope => stage.config.dps.id_scope = "0ne0000dead".into(),
             Cause::Fault(kind) => stage.fault(dps, kind(), None),
         }

@@ -82,7 +82,7 @@ fn a_hub_that_refuses_a_connection_sends_the_device_to_dps() {
         (
             "client ID rejected",
             (
-                |stage| stage.fault(FaultyService::AnyHub, FaultKind::RefuseConnect(2), Some(1)),
+                |stage| stage.fault(FaultyService::AnyHub, FaultKind::RefuseConnect { code: 2 }, Some(1)),
                 "-> CONNACK 2",
                 "no connection to the hub: the server does not accept the client ID (CONNACK 2); asking DPS",
                 After::Online,
@@ -91,7 +91,7 @@ fn a_hub_that_refuses_a_connection_sends_the_device_to_dps() {
         (
             "unavailable",
             (
-                |stage| stage.fault(FaultyService::AnyHub, FaultKind::RefuseConnect(3), Some(1)),
+                |stage| stage.fault(FaultyService::AnyHub, FaultKind::RefuseConnect { code: 3 }, Some(1)),
                 "-> CONNACK 3",
                 "no connection to the hub: the server is unavailable (CONNACK 3); trying again in",
                 After::TriedAgain,
@@ -100,7 +100,7 @@ fn a_hub_that_refuses_a_connection_sends_the_device_to_dps() {
         (
             "bad user name",
             (
-                |stage| stage.fault(FaultyService::AnyHub, FaultKind::RefuseConnect(4), Some(1)),
+                |stage| stage.fault(FaultyService::AnyHub, FaultKind::RefuseConnect { code: 4 }, Some(1)),
                 "-> CONNACK 4",
                 "no connection to the hub: the server does not accept this device (CONNACK 4, bad user name); asking DPS",
                 After::Online,
@@ -109,7 +109,7 @@ fn a_hub_that_refuses_a_connection_sends_the_device_to_dps() {
         (
             "quota used up",
             (
-                |stage| stage.fault(FaultyService::AnyHub, FaultKind::RefuseConnect(5), None),
+                |stage| stage.fault(FaultyService::AnyHub, FaultKind::RefuseConnect { code: 5 }, None),
                 "-> CONNACK 5",
                 identity,
                 After::StillRefused,
@@ -200,7 +200,7 @@ fn a_hub_that_drops_the_device_is_connected_to_again() {
             "quota used up",
             (
                 |stage| {
-                    stage.fault(FaultyService::AnyHub, FaultKind::RefuseConnect(5), Some(1));
+                    stage.fault(FaultyService::AnyHub, FaultKind::RefuseConnect { code: 5 }, Some(1));
                     assert!(stage.cloud.hub.drop_connection(DEVICE).unwrap());
                 },
                 "a fault was asked for",

@@ -30,7 +30,7 @@ impl Fault {
     /// Whether its numbers make sense; `Err` says which do not.
     pub(crate) fn check(&self) -> Result<(), String> {
         match self.kind {
-            FaultKind::RefuseConnect(code) if !(1..=5).contains(&code) => {
+            FaultKind::RefuseConnect { code } if !(1..=5).contains(&code) => {
                 Err(format!("the return code {code} of a CONNACK is not in 1 to 5"))
             }
             FaultKind::DpsError { status, .. } if !(300..=599).contains(&status) => {
@@ -79,15 +79,19 @@ impl From<FaultyService> for String {
 
 /// What goes wrong. As JSON: `{"fault":"latency","milliseconds":250}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Written", into = "Written")]
+#[serde(tag = "fault", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum FaultKind {
-    /// CONNECT is answered with this return code, 1 to 5.
-    RefuseConnect(u8),
+    /// CONNECT is answered with a refusal.
+    RefuseConnect {
+        /// The return code, 1 to 5.
+        code: u8,
+    },
     /// DPS answers a register or status request with this status (429, 503, …) and an error body.
     DpsError {
         /// Of the response topic, 300 and above.
         status: u16,
         /// Whole seconds for `retry-after`, if it is to be sent.
+        #[serde(rename = "retryAfterSeconds", default, with = "seconds")]
         retry_after: Option<Duration>,
     },
     /// DPS goes on answering `assigning` to status requests.
@@ -101,14 +105,22 @@ pub enum FaultKind {
     GarbageBody,
     /// A PUBLISH of `QoS` 1 is taken, and not acknowledged.
     WithholdPubAck,
-    /// A PUBLISH of `QoS` 1 is acknowledged this much later.
-    DelayPubAck(Duration),
+    /// A PUBLISH of `QoS` 1 is acknowledged late.
+    DelayPubAck {
+        /// How late, in whole milliseconds.
+        #[serde(rename = "milliseconds", with = "milliseconds")]
+        delay: Duration,
+    },
     /// A PUBLISH of `QoS` 1 is acknowledged twice.
     DuplicatePubAck,
     /// A message from the cloud, a change of desired properties, or a method call is delivered twice.
     DuplicateDelivery,
-    /// Every packet of the client takes this much longer to arrive; their order stays.
-    Latency(Duration),
+    /// Every packet of the client arrives late; their order stays.
+    Latency {
+        /// How late, in whole milliseconds.
+        #[serde(rename = "milliseconds", with = "milliseconds")]
+        delay: Duration,
+    },
     /// A client that publishes more often than this in a second is throttled as Azure does it: a hub drops the
     /// connection, DPS answers 429.
     Throttle {
@@ -121,81 +133,34 @@ pub enum FaultKind {
     BlackHole,
 }
 
-/// The JSON form of [`FaultKind`].
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(tag = "fault", rename_all = "camelCase", rename_all_fields = "camelCase")]
-enum Written {
-    RefuseConnect {
-        code: u8,
-    },
-    DpsError {
-        status: u16,
-        #[serde(default)]
-        retry_after_seconds: Option<u64>,
-    },
-    NeverAssign,
-    TwinError {
-        status: u16,
-    },
-    GarbageBody,
-    WithholdPubAck,
-    DelayPubAck {
-        milliseconds: u64,
-    },
-    DuplicatePubAck,
-    DuplicateDelivery,
-    Latency {
-        milliseconds: u64,
-    },
-    Throttle {
-        per_second: u32,
-    },
-    DropConnection,
-    BlackHole,
-}
+/// A time in whole milliseconds.
+mod milliseconds {
+    use std::time::Duration;
 
-impl From<Written> for FaultKind {
-    fn from(written: Written) -> Self {
-        match written {
-            Written::RefuseConnect { code } => Self::RefuseConnect(code),
-            Written::DpsError { status, retry_after_seconds } => {
-                Self::DpsError { status, retry_after: retry_after_seconds.map(Duration::from_secs) }
-            }
-            Written::NeverAssign => Self::NeverAssign,
-            Written::TwinError { status } => Self::TwinError { status },
-            Written::GarbageBody => Self::GarbageBody,
-            Written::WithholdPubAck => Self::WithholdPubAck,
-            Written::DelayPubAck { milliseconds } => Self::DelayPubAck(Duration::from_millis(milliseconds)),
-            Written::DuplicatePubAck => Self::DuplicatePubAck,
-            Written::DuplicateDelivery => Self::DuplicateDelivery,
-            Written::Latency { milliseconds } => Self::Latency(Duration::from_millis(milliseconds)),
-            Written::Throttle { per_second } => Self::Throttle { per_second },
-            Written::DropConnection => Self::DropConnection,
-            Written::BlackHole => Self::BlackHole,
-        }
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
+        u64::deserialize(input).map(Duration::from_millis)
     }
 }
 
-impl From<FaultKind> for Written {
-    fn from(kind: FaultKind) -> Self {
-        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        match kind {
-            FaultKind::RefuseConnect(code) => Self::RefuseConnect { code },
-            FaultKind::DpsError { status, retry_after } => {
-                Self::DpsError { status, retry_after_seconds: retry_after.map(|time| time.as_secs()) }
-            }
-            FaultKind::NeverAssign => Self::NeverAssign,
-            FaultKind::TwinError { status } => Self::TwinError { status },
-            FaultKind::GarbageBody => Self::GarbageBody,
-            FaultKind::WithholdPubAck => Self::WithholdPubAck,
-            FaultKind::DelayPubAck(time) => Self::DelayPubAck { milliseconds: milliseconds(time) },
-            FaultKind::DuplicatePubAck => Self::DuplicatePubAck,
-            FaultKind::DuplicateDelivery => Self::DuplicateDelivery,
-            FaultKind::Latency(time) => Self::Latency { milliseconds: milliseconds(time) },
-            FaultKind::Throttle { per_second } => Self::Throttle { per_second },
-            FaultKind::DropConnection => Self::DropConnection,
-            FaultKind::BlackHole => Self::BlackHole,
-        }
+/// A time in whole seconds, or none.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
+    pub(super) fn serialize<S: Serializer>(time: &Option<Duration>, out: S) -> Result<S::Ok, S::Error> {
+        time.map(|time| time.as_secs()).serialize(out)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Duration>, D::Error> {
+        Option::<u64>::deserialize(input).map(|seconds| seconds.map(Duration::from_secs))
     }
 }
 
@@ -318,5 +283,46 @@ mod tests {
         assert!(strikes(None, "a"));
         assert!(!strikes(None, "a"));
         assert!(faults.list().is_empty());
+    }
+
+    #[test]
+    fn every_fault_has_the_form_that_the_documentation_gives() {
+        let forms = [
+            (FaultKind::RefuseConnect { code: 3 }, r#"{"fault":"refuseConnect","code":3}"#),
+            (
+                FaultKind::DpsError { status: 503, retry_after: Some(Duration::from_secs(7)) },
+                r#"{"fault":"dpsError","status":503,"retryAfterSeconds":7}"#,
+            ),
+            (
+                FaultKind::DpsError { status: 503, retry_after: None },
+                r#"{"fault":"dpsError","status":503,"retryAfterSeconds":null}"#,
+            ),
+            (FaultKind::NeverAssign, r#"{"fault":"neverAssign"}"#),
+            (FaultKind::TwinError { status: 429 }, r#"{"fault":"twinError","status":429}"#),
+            (FaultKind::GarbageBody, r#"{"fault":"garbageBody"}"#),
+            (FaultKind::WithholdPubAck, r#"{"fault":"withholdPubAck"}"#),
+            (
+                FaultKind::DelayPubAck { delay: Duration::from_millis(250) },
+                r#"{"fault":"delayPubAck","milliseconds":250}"#,
+            ),
+            (FaultKind::DuplicatePubAck, r#"{"fault":"duplicatePubAck"}"#),
+            (FaultKind::DuplicateDelivery, r#"{"fault":"duplicateDelivery"}"#),
+            (
+                FaultKind::Latency { delay: Duration::from_millis(250) },
+                r#"{"fault":"latency","milliseconds":250}"#,
+            ),
+            (FaultKind::Throttle { per_second: 5 }, r#"{"fault":"throttle","perSecond":5}"#),
+            (FaultKind::DropConnection, r#"{"fault":"dropConnection"}"#),
+            (FaultKind::BlackHole, r#"{"fault":"blackHole"}"#),
+        ];
+        for (kind, text) in forms {
+            assert_eq!(serde_json::to_string(&kind).expect("it is written"), text);
+            let fault: Fault =
+                serde_json::from_str(&text.replacen('{', r#"{"service":"hubs","#, 1)).expect("it is read");
+            assert_eq!((fault.kind, fault.times), (kind, None));
+        }
+        let absent: FaultKind =
+            serde_json::from_str(r#"{"fault":"dpsError","status":500}"#).expect("it is read");
+        assert_eq!(absent, FaultKind::DpsError { status: 500, retry_after: None });
     }
 }

@@ -39,7 +39,7 @@
 //! let emulator = Emulator::builder().start().await?;
 //! emulator.dps().certificates().upload_verified("lab-root", &root.certificate_pem())?;
 //! let attestation = AttestationMechanism::signing_certificate(factory.certificate_pem());
-//! emulator.dps().create_enrollment_group(EnrollmentGroup::new("trackers", attestation))?;
+//! emulator.dps().groups().create(EnrollmentGroup::new("trackers", attestation))?;
 //! // Now let a device with `device.chain_pem` and `device.key_pem` connect to `emulator.address()`,
 //! // trusting `emulator.server_ca_pem()`, with the ID scope `emulator.id_scope()`.
 //! # emulator.shutdown().await;
@@ -107,9 +107,9 @@ pub use builder::EmulatorBuilder;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use dps::{
     AllocationPolicy, AttestationMechanism, AttestationType, CaCertificate, CaReferences, Certificates,
-    CustomAllocationDefinition, Dps, DpsError, EnrollmentGroup, IndividualEnrollment, LinkedHub,
-    ProvisioningStatus, RegistrationState, RegistrationStatus, ReprovisionPolicy, Substatus, X509Attestation,
-    X509CertificateWithInfo, X509Certificates,
+    CustomAllocationDefinition, Dps, DpsError, EnrollmentGroup, EnrollmentTerms, Enrollments,
+    IndividualEnrollment, LinkedHub, ProvisioningStatus, RegistrationState, RegistrationStatus,
+    ReprovisionPolicy, Substatus, X509Attestation, X509CertificateWithInfo, X509Certificates,
 };
 pub use emulator::Emulator;
 pub use etag::IfMatch;

@@ -9,7 +9,7 @@
 //! let cloud = Cloud::new(chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::days(20_000))?;
 //! # cloud.dps().certificates().upload_verified("root", &root.certificate_pem())?;
 //! # let attestation = AttestationMechanism::ca_reference("root");
-//! cloud.dps().create_enrollment_group(EnrollmentGroup::new("trackers", attestation))?;
+//! cloud.dps().groups().create(EnrollmentGroup::new("trackers", attestation))?;
 //! let mut client = cloud.connect(&Dial::to_dps(&cloud, "d1", &device.chain_pem))?;
 //! client.subscribe("$dps/registrations/res/#")?;
 //! client.publish("$dps/registrations/PUT/iotdps-register/?$rid=1", br#"{"registrationId":"d1"}"#)?;

@@ -443,7 +443,7 @@ async fn faults_of_a_hub_come_as_asked_for() {
     assert_eq!(received(&mut telemetry).await.body, "taken");
     assert_eq!(received(&mut telemetry).await.body, "acknowledged");
 
-    fault(FaultKind::DelayPubAck(Duration::from_millis(300)), Some(1));
+    fault(FaultKind::DelayPubAck { delay: Duration::from_millis(300) }, Some(1));
     let started = tokio::time::Instant::now();
     client.publish(topic, "late").await;
     assert!(started.elapsed() >= Duration::from_millis(300));
@@ -490,7 +490,7 @@ async fn slow_narrow_and_repeating_lines_come_as_asked_for() {
         let service = FaultyService::Hub(HUB.into());
         lab.emulator.faults().inject(Fault { service, device: Some("d1".into()), kind, times })
     };
-    let slow = fault(FaultKind::Latency(Duration::from_millis(300)), None);
+    let slow = fault(FaultKind::Latency { delay: Duration::from_millis(300) }, None);
     let before = std::time::Instant::now();
     client.publish("devices/d1/messages/events/", "slow").await;
     assert!(before.elapsed() >= Duration::from_millis(300));

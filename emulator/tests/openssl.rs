@@ -78,7 +78,7 @@ async fn provision(directory: &Path, credentials: &DeviceCredentials) {
         .upload_verified("openssl-root", &read(directory, "root.pem"))
         .expect("a CA certificate");
     let attestation = AttestationMechanism::signing_certificate(read(directory, "factory.pem"));
-    dps.create_enrollment_group(EnrollmentGroup::new("openssl", attestation)).expect("a group");
+    dps.groups().create(EnrollmentGroup::new("openssl", attestation)).expect("a group");
     let (status, body) = lab.register("sensor-thl-001", credentials).await;
     assert_eq!((status, &body["status"]), (200, &json!("assigned")), "{body}");
     let mut client = lab.to_hub("sensor-thl-001", credentials).connect().await.expect("the hub lets in");

@@ -21,7 +21,7 @@ fn cloud(options: &EmulatorOptions) -> (Cloud, String) {
     let root = CertificateAuthority::root("lab root", Validity::always()).expect("a root");
     cloud.dps().certificates().upload_verified("root", &root.certificate_pem()).expect("a CA certificate");
     let group = EnrollmentGroup::new("trackers", AttestationMechanism::ca_reference("root"));
-    cloud.dps().create_enrollment_group(group).expect("a group");
+    cloud.dps().groups().create(group).expect("a group");
     let validity = Validity { not_before: now - TimeDelta::days(1), not_after: now + TimeDelta::days(90) };
     (cloud, root.device(DEVICE, validity).expect("a leaf").chain_pem)
 }
@@ -145,7 +145,7 @@ fn faults_strike_and_time_alone_brings_what_they_delay() {
     let inject = |kind, times| {
         cloud.faults().inject(Fault { service: FaultyService::AnyHub, device: None, kind, times })
     };
-    inject(FaultKind::DelayPubAck(Duration::from_secs(90)), Some(1));
+    inject(FaultKind::DelayPubAck { delay: Duration::from_secs(90) }, Some(1));
     let topic = format!("devices/{DEVICE}/messages/events/");
     let id = device.publish(&topic, b"{}").expect("connected");
     assert_eq!(device.receive(), Ok(Vec::new()));

@@ -153,10 +153,10 @@ async fn a_chain_below_an_unverified_ca_is_refused_until_possession_is_proven() 
     let root = CertificateAuthority::root("new root", Validity::always()).expect("a root");
     dps.certificates().upload("new-root", &root.certificate_pem()).expect("a CA certificate");
     let by_name = EnrollmentGroup::new("by-name", AttestationMechanism::ca_reference("new-root"));
-    let error = dps.create_enrollment_group(by_name).expect_err("refused");
+    let error = dps.groups().create(by_name).expect_err("refused");
     assert!(error.to_string().contains("not verified"), "{error}");
     let embedded = AttestationMechanism::signing_certificate(root.certificate_pem());
-    dps.create_enrollment_group(EnrollmentGroup::new("embedded", embedded)).expect("a group");
+    dps.groups().create(EnrollmentGroup::new("embedded", embedded)).expect("a group");
     let device = root.device("d1", Validity::always()).expect("a leaf");
     assert_refused(&lab.register("d1", &device).await);
 
@@ -179,16 +179,17 @@ async fn a_chain_below_an_unverified_ca_is_refused_until_possession_is_proven() 
 async fn the_first_group_up_the_chain_decides() {
     let lab = Lab::start().await;
     let dps = lab.emulator.dps();
-    dps.create_enrollment_group(EnrollmentGroup::new("all", AttestationMechanism::ca_reference("lab-root")))
+    dps.groups()
+        .create(EnrollmentGroup::new("all", AttestationMechanism::ca_reference("lab-root")))
         .expect("a group");
     let credentials = lab.credentials("d1");
     let group = |body: &Value| body["registrationState"]["x509"]["enrollmentGroupId"].clone();
     assert_eq!(group(&lab.register("d1", &credentials).await.1), "trackers");
-    dps.disable_enrollment_group("trackers").expect("disabled");
+    dps.groups().disable("trackers").expect("disabled");
     assert_disabled(&lab.register("d1", &credentials).await, "d1");
     let record = dps.registration("d1").expect("a record");
     assert_eq!(record.status, Some(RegistrationStatus::Disabled));
-    dps.delete_enrollment_group("trackers", &IfMatch::Any).expect("deleted");
+    dps.groups().delete("trackers", &IfMatch::Any).expect("deleted");
     assert_eq!(group(&lab.register("d1", &credentials).await.1), "all");
 }
 
@@ -198,13 +199,11 @@ async fn an_individual_enrollment_goes_before_the_group() {
     let dps = lab.emulator.dps();
     let credentials = lab.credentials("d1");
     let attestation = AttestationMechanism::client_certificate(&credentials.certificate_pem);
-    let enrollment = IndividualEnrollment {
-        device_id: Some("container-7".into()),
-        initial_twin: Some(InitialTwin::new(json!({}), json!({"own": true}))),
-        ..IndividualEnrollment::new("d1", attestation)
-    };
-    let created = dps.create_individual_enrollment(enrollment).expect("an enrollment");
-    let info = created.attestation.x509.and_then(|x509| x509.client_certificates?.primary?.info);
+    let mut enrollment = IndividualEnrollment::new("d1", attestation);
+    enrollment.device_id = Some("container-7".into());
+    enrollment.terms.initial_twin = Some(InitialTwin::new(json!({}), json!({"own": true})));
+    let created = dps.individuals().create(enrollment).expect("an enrollment");
+    let info = created.terms.attestation.x509.and_then(|x509| x509.client_certificates?.primary?.info);
     assert_eq!(info.expect("certificate details").subject_name, "CN=d1");
     let (_, body) = lab.register("d1", &credentials).await;
     assert_eq!(body["registrationState"]["deviceId"], "container-7");
@@ -214,15 +213,15 @@ async fn an_individual_enrollment_goes_before_the_group() {
     let another_leaf = lab.credentials("d1");
     assert_refused(&lab.register("d1", &another_leaf).await);
 
-    dps.disable_individual_enrollment("D1").expect("disabled");
+    dps.individuals().disable("D1").expect("disabled");
     assert_disabled(&lab.register("d1", &credentials).await, "d1");
     assert_disabled(&lab.register("d1", &another_leaf).await, "d1");
     let neighbour = lab.credentials("d2");
     assert_eq!(lab.register("d2", &neighbour).await.1["status"], "assigned");
 
-    dps.enable_individual_enrollment("d1").expect("enabled");
+    dps.individuals().enable("d1").expect("enabled");
     assert_eq!(lab.register("d1", &credentials).await.1["status"], "assigned");
-    dps.delete_individual_enrollment("d1", &IfMatch::Any).expect("deleted");
+    dps.individuals().delete("d1", &IfMatch::Any).expect("deleted");
     assert_eq!(lab.register("d1", &another_leaf).await.1["registrationState"]["deviceId"], "d1");
 }
 
@@ -240,7 +239,8 @@ async fn a_self_signed_leaf_is_enough_for_an_individual_enrollment_and_either_sl
     });
     lab.emulator
         .dps()
-        .create_individual_enrollment(IndividualEnrollment::new("solo", attestation))
+        .individuals()
+        .create(IndividualEnrollment::new("solo", attestation))
         .expect("an enrollment");
     for credentials in [&old, &new] {
         assert_eq!(lab.register("solo", credentials).await.1["status"], "assigned");
@@ -276,7 +276,7 @@ async fn an_expired_intermediate_breaks_the_chain() {
     };
     let old_factory = lab.root.intermediate("old factory", expired).expect("an intermediate");
     let attestation = AttestationMechanism::signing_certificate(old_factory.certificate_pem());
-    lab.emulator.dps().create_enrollment_group(EnrollmentGroup::new("old", attestation)).expect("a group");
+    lab.emulator.dps().groups().create(EnrollmentGroup::new("old", attestation)).expect("a group");
     let credentials = old_factory.device("d1", Validity::always()).expect("a leaf");
     assert_refused(&lab.register("d1", &credentials).await);
 }
@@ -362,14 +362,11 @@ async fn reprovisioning_moves_resets_or_stays_as_the_policy_says() {
     let (west, east) = ("west.azure-devices.net", "east.azure-devices.net");
     let credentials = lab.credentials("d1");
     let settle = |hub: &str, policy| {
-        let group = dps.enrollment_group("trackers").expect("the group");
-        let group = EnrollmentGroup {
-            allocation_policy: AllocationPolicy::Static,
-            iot_hubs: vec![hub.into()],
-            reprovision_policy: policy,
-            ..group
-        };
-        dps.update_enrollment_group(group, &IfMatch::Any).expect("updated");
+        let mut group = dps.groups().get("trackers").expect("the group");
+        group.terms.allocation_policy = AllocationPolicy::Static;
+        group.terms.iot_hubs = vec![hub.into()];
+        group.terms.reprovision_policy = policy;
+        dps.groups().update(group, &IfMatch::Any).expect("updated");
     };
     let policy = |update_hub_assignment, migrate_device_data| ReprovisionPolicy {
         update_hub_assignment,
@@ -417,11 +414,11 @@ async fn what_is_not_implemented_is_refused_by_name() {
     let dps = lab.emulator.dps();
     let tpm: AttestationMechanism =
         serde_json::from_value(json!({"type": "tpm", "tpm": {"endorsementKey": "AAA="}})).expect("its shape");
-    let error = dps.create_individual_enrollment(IndividualEnrollment::new("d1", tpm)).expect_err("refused");
+    let error = dps.individuals().create(IndividualEnrollment::new("d1", tpm)).expect_err("refused");
     assert_eq!(error.to_string(), "this emulator does not implement TPM attestation");
-    let group = dps.enrollment_group("trackers").expect("the group");
-    let group = EnrollmentGroup { allocation_policy: AllocationPolicy::Custom, ..group };
-    let error = dps.update_enrollment_group(group, &IfMatch::Any).expect_err("refused");
+    let mut group = dps.groups().get("trackers").expect("the group");
+    group.terms.allocation_policy = AllocationPolicy::Custom;
+    let error = dps.groups().update(group, &IfMatch::Any).expect_err("refused");
     assert!(error.to_string().contains("customAllocationDefinition"), "{error}");
 }
 
@@ -429,20 +426,21 @@ async fn what_is_not_implemented_is_refused_by_name() {
 async fn enrollments_have_etags_and_keep_certificates_that_are_only_referred_to() {
     let lab = Lab::start().await;
     let dps = lab.emulator.dps();
-    let group = dps.enrollment_group("TRACKERS").expect("the group");
+    let group = dps.groups().get("TRACKERS").expect("the group");
     let mut without_text = group.clone();
-    let signing = without_text.attestation.x509.as_mut().and_then(|x509| x509.signing_certificates.as_mut());
+    let signing =
+        without_text.terms.attestation.x509.as_mut().and_then(|x509| x509.signing_certificates.as_mut());
     signing.and_then(|signing| signing.primary.as_mut()).expect("a certificate").certificate = None;
-    let etag = IfMatch::ETag(group.etag.clone().expect("an etag"));
-    let updated = dps.update_enrollment_group(without_text.clone(), &etag).expect("updated");
-    assert_ne!(updated.etag, group.etag);
-    assert_eq!(updated.created_date_time_utc, group.created_date_time_utc);
-    assert_eq!(updated.attestation, group.attestation);
-    let stale = dps.update_enrollment_group(without_text, &etag).expect_err("a stale etag");
+    let etag = IfMatch::ETag(group.terms.etag.clone().expect("an etag"));
+    let updated = dps.groups().update(without_text.clone(), &etag).expect("updated");
+    assert_ne!(updated.terms.etag, group.terms.etag);
+    assert_eq!(updated.terms.created_date_time_utc, group.terms.created_date_time_utc);
+    assert_eq!(updated.terms.attestation, group.terms.attestation);
+    let stale = dps.groups().update(without_text, &etag).expect_err("a stale etag");
     assert_eq!(stale.error_code(), 412_001);
-    let twice = dps.create_enrollment_group(group).expect_err("it exists");
+    let twice = dps.groups().create(group).expect_err("it exists");
     assert_eq!(twice.error_code(), 409_202);
-    assert_eq!(dps.enrollment_group("nobody").expect_err("none").error_code(), 404_204);
+    assert_eq!(dps.groups().get("nobody").expect_err("none").error_code(), 404_204);
 }
 
 #[tokio::test]
@@ -457,7 +455,7 @@ async fn faults_of_dps_come_as_asked_for() {
             times,
         })
     };
-    fault(FaultKind::RefuseConnect(3), Some(1));
+    fault(FaultKind::RefuseConnect { code: 3 }, Some(1));
     assert_eq!(lab.to_dps("d1", &credentials).refused().await, ConnectReturnCode::ServiceUnavailable);
     fault(FaultKind::DpsError { status: 429, retry_after: Some(Duration::from_secs(7)) }, Some(1));
     let mut client = lab.to_dps("d1", &credentials).connect().await.expect("DPS lets in");

@@ -342,8 +342,7 @@ async fn a_ca_certificate_that_is_replaced_is_never_missing() {
     let certificates = || lab.emulator.dps().certificates();
     let (done, missed) = (std::sync::atomic::AtomicBool::new(false), std::sync::atomic::AtomicU32::new(0));
     let order = std::sync::atomic::Ordering::SeqCst;
-    let other =
-        tracker_emulator::pki::CertificateAuthority::root("other", tracker_emulator::pki::Validity::always());
+    let other = CertificateAuthority::root("other", Validity::always());
     let text = other.expect("a root").certificate_pem();
     let body = json!({"properties": {"certificate": text, "isVerified": true}}).to_string();
     std::thread::scope(|scope| {

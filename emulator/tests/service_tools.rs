@@ -136,13 +136,13 @@ async fn refused_and_failed_registrations_leave_a_record() {
     let lab = Lab::start().await;
     let dps = Service::dps(&lab.emulator);
     let service = lab.emulator.dps();
-    service.disable_enrollment_group("trackers").expect("disabled");
+    service.groups().disable("trackers").expect("disabled");
     lab.register("d1", &lab.credentials("d1")).await;
     let record = dps.get(&format!("/registrations/d1?{DPS}")).await;
     assert_eq!((record.status, &record.body["status"]), (200, &json!("disabled")), "{}", record.body);
     assert!(record.body["etag"].is_string() && record.body["lastUpdatedDateTimeUtc"].is_string());
     assert!(record.body["assignedHub"].is_null(), "{}", record.body);
-    service.enable_enrollment_group("trackers").expect("enabled");
+    service.groups().enable("trackers").expect("enabled");
     service.unlink_hub("hub-1").expect("unlinked");
     lab.register("d1", &lab.credentials("d1")).await;
     let record = dps.get(&format!("/registrations/d1?{DPS}")).await.body;
@@ -281,5 +281,5 @@ async fn tokens_come_in_the_forms_of_all_clients() {
     // az sends a length and a type with a request that has no body.
     let headers = [("Content-Type", "application/json; charset=utf-8"), ("x-ms-client-request-id", "1")];
     assert_eq!(hub.call("DELETE", &format!("/devices/nobody?{HUB}"), &headers, "").await.status, 404);
-    lab.emulator.dps().delete_enrollment_group("trackers", &IfMatch::Any).expect("deleted");
+    lab.emulator.dps().groups().delete("trackers", &IfMatch::Any).expect("deleted");
 }

@@ -10,7 +10,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
 };
-use tracker_emulator::{AllocationPolicy, CustomAllocationDefinition, Emulator, EnrollmentGroup, IfMatch};
+use tracker_emulator::{AllocationPolicy, CustomAllocationDefinition, Emulator, IfMatch};
 
 /// Answers requests with these statuses and bodies, one after the other, and keeps what it was asked.
 async fn webhook(answers: Vec<(u16, Value)>) -> (String, Arc<Mutex<Vec<Value>>>) {
@@ -48,15 +48,11 @@ async fn lab(webhook_url: String) -> Lab {
     let emulator = Emulator::builder().hubs(["hub-1", "hub-2"]).dps_timing(timing, timing).start().await;
     let lab = Lab::with(emulator.expect("it starts"));
     let dps = lab.emulator.dps();
-    let group = EnrollmentGroup {
-        allocation_policy: AllocationPolicy::Custom,
-        custom_allocation_definition: Some(CustomAllocationDefinition {
-            webhook_url,
-            api_version: "2019-03-31".into(),
-        }),
-        ..dps.enrollment_group("trackers").expect("the group")
-    };
-    dps.update_enrollment_group(group, &IfMatch::Any).expect("updated");
+    let mut group = dps.groups().get("trackers").expect("the group");
+    group.terms.allocation_policy = AllocationPolicy::Custom;
+    group.terms.custom_allocation_definition =
+        Some(CustomAllocationDefinition { webhook_url, api_version: "2019-03-31".into() });
+    dps.groups().update(group, &IfMatch::Any).expect("updated");
     lab
 }
 

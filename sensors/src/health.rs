@@ -32,11 +32,11 @@ pub struct Health {
     /// seconds.
     #[serde(rename = "since_s", serialize_with = "as_seconds")]
     pub since: Duration,
-    /// Good readings: measurements of the BME280, fixes of the GPS.
+    /// Good readings: measurements of a chip, fixes of the GPS, changes of the door.
     pub readings: u64,
-    /// Readings that failed: measurements with a fault, epochs without a fix.
+    /// Readings that failed: measurements with a fault, epochs without a fix, times that edges of the door were lost.
     pub failures: u64,
-    /// How often the chip was started or the port opened.
+    /// How often the chip was started, the port opened or the line taken.
     pub starts: u64,
 }
 

@@ -1,29 +1,41 @@
-//! The two sensors of a container tracker: a BME280 for the air and a GNSS receiver for place and time.
+//! The sensors of a container tracker: a BME280 for the air, a GNSS receiver for place and time, a contact at the door
+//! and a VEML7700 for the light.
 //!
 //! ```text
 //!  I2C bus ─▶ tap ─▶ bme280 crate ─▶ raw registers ─▶ compensate ─▶ in range? ─▶ Environment
-//!              │                          │
-//!              └─ busy, dead, reset ──────┴──▶ Error (address, register, cause) ─▶ Health
+//!     │        │                          │
+//!     │        └─ busy, dead, reset ──────┴──▶ Error (address, register, cause) ─▶ Health
+//!     │
+//!     └─────▶ tap ─▶ veml6030 crate ─▶ counts ─▶ range suits? ─▶ lx ─▶ in range? ─▶ f64
 //!
 //!  serial port ─▶ Framer ─▶ sentences ─▶ epochs ─▶ Fix ─▶ Plausibility ─▶ GpsState (fix, time)
 //!       │        (bytes)   (nmea crate)  (one a second)        │
 //!       └─ silence, wrong speed, unplugged ────────────────────┴──▶ Health
 //!
-//!  simulated:  Voyage ─▶ Bme280Chip   (registers)  in place of the I2C bus
-//!                   └──▶ GpsReceiver  (NMEA bytes) in place of the serial port
+//!  GPIO line ─▶ Edge (by interrupt, with its time) ─▶ Debouncer ─▶ DoorState (open or closed, openings)
+//!       │                                                 │
+//!       └─ in use, unplugged ─▶ LineError ─▶ Health       └─ edges lost: the level read anew, one opening counted
+//!
+//!  simulated:  Voyage ─▶ Bme280Chip, Veml7700Chip (registers)  in place of the I2C bus
+//!                   ├──▶ GpsReceiver              (NMEA bytes) in place of the serial port
+//!                   └──▶ ReedSwitch               (edges)      in place of the GPIO line
 //! ```
 //!
 //! What cannot be measured truly is absent, and the sensor's [`health`] says why. The drivers never give up:
-//! after a fault the chip is started afresh, the port opened again.
+//! after a fault the chip is started afresh, port and line are opened again.
 //!
 //! The crate does not decide when to measure, keeps no readings, sets no clock, and knows nothing of
-//! networks. It reads no clock either, apart from tokio's for waiting: times are durations on a monotonic
-//! clock that the caller chooses.
+//! networks. It reads no clock either, apart from tokio's for waiting, and the one that the kernel dates edges
+//! by: times are durations on a monotonic clock that the caller chooses.
 //!
-//! * [`bme280::EnvironmentSensor`] measures; [`bme280::LinuxI2c`] is a bus of Linux for it.
+//! From the ground up:
+//!
+//! * [`health`] is how a sensor is doing; `i2c::LinuxI2c` is a bus of Linux.
+//! * [`bme280::EnvironmentSensor`] and [`light::LightSensor`] measure when they are asked.
 //! * [`gps::Receiver`] listens to a [`gps::ByteSource`], such as [`gps::SerialSource`]; [`gps::Decoder`] is
 //!   the same without a task.
-//! * `simulated` (a Cargo feature, not for firmware) emulates both at the bus, so that the very same drivers
+//! * [`door::DoorContact`] watches a [`door::LineSource`], such as `door::GpioSource`.
+//! * `simulated` (a Cargo feature, not for firmware) emulates all at their wires, so that the very same drivers
 //!   run on top.
 
 mod backoff;

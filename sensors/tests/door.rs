@@ -201,6 +201,62 @@ async fn while_nothing_happens_nothing_is_done() {
     assert!(polled.load(Ordering::Relaxed) > before);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_line_that_never_rests_leaves_the_agent_its_time() {
+    let edges = Arc::<AtomicU32>::default();
+    let mut door = watch(Restless(edges.clone(), Instant::now()));
+    door.until(State::Ok).await;
+    pass(10_000).await;
+    let edges = edges.load(Ordering::Relaxed);
+    assert!((20_000..30_000).contains(&edges), "{edges} edges in ten seconds");
+    assert_eq!(door.now().1, 0, "nothing lasted");
+}
+
+/// A line that has another edge whenever it is asked, and too many to be kept in between.
+struct Restless(Arc<AtomicU32>, Instant);
+
+impl LineSource for Restless {
+    fn request(&mut self) -> Result<Box<dyn Line>, LineError> {
+        Ok(Box::new(Restless(self.0.clone(), Instant::now())))
+    }
+}
+
+impl Line for Restless {
+    fn level(&mut self) -> Result<bool, LineError> {
+        Ok(self.0.load(Ordering::Relaxed) % 2 == 1)
+    }
+
+    fn poll_edge(&mut self, _cx: &mut Context<'_>) -> Poll<Result<Edge, LineError>> {
+        let number = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+        assert!(number < 1_000_000, "nobody else gets any time");
+        let lost = u32::from(self.1.elapsed() > Duration::from_millis(1)) * 1000;
+        self.1 = Instant::now();
+        Poll::Ready(Ok(Edge { open: number % 2 == 1, at: self.1, lost }))
+    }
+
+    fn debounce(&self) -> Duration {
+        Duration::from_millis(50)
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_is_no_chip_is_named() {
+    use tracker_sensors::door::{GpioSource, LineSettings};
+    for (path, words) in [
+        (
+            "/dev/gpiochip-that-is-not-there",
+            "there is no such chip: gpiodetect lists those there are; is it plugged in?",
+        ),
+        ("/dev/null", "this is no GPIO chip: gpiodetect lists those there are"),
+    ] {
+        let mut door = watch(GpioSource::new(LineSettings::new(path, 17)));
+        let failed = door.until(State::Failed).await;
+        assert_eq!(failed.cause.unwrap(), format!("GPIO line 17 of {path}: {words}"));
+        assert_eq!((door.now(), failed.starts), ((None, 0), 0));
+    }
+}
+
 /// A switch that counts what is asked of it.
 struct Counted {
     switch: ReedSwitch,

@@ -77,6 +77,17 @@ proptest! {
     }
 
     #[test]
+    fn a_level_of_which_edges_are_lost_has_not_lasted(before_ms in 1..PERIOD_MS, gap_ms in 0..10_000_u64, ends_open: bool) {
+        let millis = Duration::from_millis;
+        let mut debouncer = Debouncer::new(millis(PERIOD_MS), false);
+        prop_assert_eq!(debouncer.edge(true, millis(1000)), None);
+        let at = millis(1000 + before_ms + gap_ms);
+        prop_assert_eq!(debouncer.edge_after_gap(ends_open, at), None);
+        let settled = ends_open.then_some(Change { open: true, at });
+        prop_assert_eq!(debouncer.tick(at + millis(PERIOD_MS)), settled);
+    }
+
+    #[test]
     fn without_a_period_every_edge_counts(lengths in levels()) {
         let mut debouncer = Debouncer::new(Duration::ZERO, false);
         let mut at = Duration::ZERO;

@@ -185,7 +185,7 @@ fn enroll(
                 path.display()
             );
         }
-        if emulator.dps().enrollment_group(&group_id).is_ok() {
+        if emulator.dps().groups().get(&group_id).is_ok() {
             return Ok(());
         }
     } else {
@@ -194,8 +194,8 @@ fn enroll(
             .with_context(|| format!("{} is not a CA certificate", path.display()))?;
     }
     let mut group = EnrollmentGroup::new(group_id, AttestationMechanism::ca_reference(name));
-    group.initial_twin = twin;
-    emulator.dps().create_enrollment_group(group)?;
+    group.terms.initial_twin = twin;
+    emulator.dps().groups().create(group)?;
     Ok(())
 }
 

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Event, Events, Severity};
+use crate::event::model::Event;
+use crate::event::severity::Severity;
+use crate::event::sink::Events;
 use crate::platform::clock::Clock;
 use crate::platform::timestamp::Timestamp;
 

@@ -67,25 +67,16 @@
 //! went is counted and reported. The file then stays below its bound and 64 readings more; the WAL beside it may take
 //! 2 MiB and the spare file 256 KiB.
 
-mod boot_offset;
 mod command;
-mod disk;
 mod entry;
-mod file_system;
-mod files;
-mod group;
 mod inbox;
 pub mod inspect;
 mod leases;
-mod memory;
 mod needs_disk;
-mod numbers;
 mod options;
 mod row;
-mod schema;
 mod sender;
 mod shared;
-mod spare;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -103,14 +94,14 @@ use crate::event::Events;
 use crate::reading::{Reading, Stamp};
 use command::Command;
 pub use entry::{Entry, Lease};
-pub use file_system::{FileSystem, OsFileSystem};
-pub use files::{FILES, SET_ASIDE_FILES, set_aside, set_aside_on};
 use inbox::{Inbox, Refused};
 use needs_disk::NeedsDisk;
 pub use options::JournalOptions;
 use shared::Shared;
 pub use shared::{JournalHealth, JournalStats};
 use storage::Storage;
+pub use storage::file_system::{FileSystem, OsFileSystem};
+pub use storage::files::{FILES, SET_ASIDE_FILES, set_aside, set_aside_on};
 use worker::Worker;
 
 /// The journal, to be shared. What needs the disk is done in a thread of its own, everything else at once by whoever asks;

@@ -7,6 +7,9 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::entry::Entry;
 use crate::reading::Reading;
 
+/// Numbers from here on are provisional: they were given before the time was known.
+pub(super) const PROVISIONAL: u64 = 1 << 62;
+
 /// A reading as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Row {

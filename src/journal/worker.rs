@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::command::Command;
-use super::group::GROUP;
 use super::inbox::Inbox;
 use super::needs_disk::NeedsDisk;
 use super::sender::Sender;
 use super::shared::Shared;
 use super::storage::Storage;
 use super::writer::Writer;
+use super::writer::group::GROUP;
 use crate::reading::Reading;
 
 /// What the journal knows, and what it does.

@@ -64,9 +64,9 @@ impl Cloud {
         let attestation = AttestationMechanism::signing_certificate(factory.certificate_pem());
         let mut group = EnrollmentGroup::new("container-trackers", attestation);
         let tags = serde_json::from_str(INITIAL_TWIN_TAGS)?;
-        group.initial_twin =
+        group.terms.initial_twin =
             Some(InitialTwin::new(tags, json!({"telemetryInterval": interval, "firmware": "1.0.0"})));
-        dps.create_enrollment_group(group)?;
+        dps.groups().create(group)?;
         let hub = emulator.hub(Self::HUB).context("the emulator has no hub")?;
         write(&directory.join(SERVER_CA_FILE), &emulator.server_ca_pem(), 0o644)?;
         Ok(Self { emulator, hub, factory, directory: directory.into() })

@@ -1,4 +1,4 @@
-//! The desired section of the twin becomes settings: the table of the properties that have a meaning, and the rest.
+//! The desired section of the twin becomes settings: the properties that have a meaning, and the rest.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -6,36 +6,8 @@ use tracker_protocol::hub::AckCode;
 
 use crate::settings::answer::Answer;
 use crate::settings::defaults::Defaults;
-use crate::settings::delivery::Delivery;
-use crate::settings::firmware::Firmware;
+use crate::settings::properties::{TABLE, names};
 use crate::settings::property::{self, Property, Set};
-use crate::settings::telemetry_interval::TelemetryInterval;
-
-/// Every property that this version gives a meaning. A new one is a file with its [`Property`], and a row here.
-const TABLE: &[Row] = &[Row::of::<TelemetryInterval>(), Row::of::<Delivery>(), Row::of::<Firmware>()];
-
-/// A [`Property`] without its type.
-struct Row {
-    name: &'static str,
-    /// Understands what is stored, and gives it as it is stored now.
-    load: fn(&Value) -> Result<Value, String>,
-    answer: fn(&mut Set, Option<&Value>, u64, &Defaults) -> Answer,
-}
-
-impl Row {
-    const fn of<P: Property>() -> Self {
-        Self {
-            name: P::NAME,
-            load: |value| P::read(value).map(|good| P::write(&good)),
-            answer: property::answer::<P>,
-        }
-    }
-}
-
-/// Names of the desired properties that have a meaning.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    TABLE.iter().map(|row| row.name)
-}
 
 /// What the twin has set, kept over a restart: as JSON an object with the last good value of each property.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -91,6 +63,7 @@ mod tests {
 
     use super::*;
     use crate::config::DeliveryMode;
+    use crate::settings::properties::{Delivery, TelemetryInterval};
 
     const DEFAULT: Defaults = Defaults {
         interval: Duration::from_secs(60),

@@ -12,9 +12,8 @@ use crate::platform::state_directory::StateDirectory;
 use crate::platform::state_file;
 use crate::settings::answer::Answer;
 use crate::settings::defaults::Defaults;
-use crate::settings::delivery::Delivery;
 use crate::settings::desired::Settings;
-use crate::settings::telemetry_interval::TelemetryInterval;
+use crate::settings::properties::{Delivery, TelemetryInterval};
 
 /// The settings in force.
 #[derive(Debug)]

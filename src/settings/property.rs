@@ -41,6 +41,20 @@ pub trait Property {
 /// The last good value of every property that the twin has set, as [`Property::write`] gives it.
 pub(super) type Set = Map<String, Value>;
 
+/// A [`Property`] without its type.
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    /// Understands what is stored, and gives it as it is stored now.
+    pub(super) load: fn(&Value) -> Result<Value, String>,
+    pub(super) answer: fn(&mut Set, Option<&Value>, u64, &Defaults) -> Answer,
+}
+
+impl Row {
+    pub(super) const fn of<P: Property>() -> Self {
+        Self { name: P::NAME, load: |value| P::read(value).map(|good| P::write(&good)), answer: answer::<P> }
+    }
+}
+
 /// What holds: what the twin has set, or the default.
 pub(super) fn value<P: Property>(set: &Set, defaults: &Defaults) -> P::Value {
     set.get(P::NAME).and_then(|value| P::read(value).ok()).unwrap_or_else(|| P::default(defaults))

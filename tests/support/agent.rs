@@ -1,5 +1,6 @@
 //! A whole agent in the test's own process, and everything it says.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,13 +10,14 @@ use container_tracker::instruments::bme280::Bme280;
 use container_tracker::instruments::gps::Gps;
 use container_tracker::instruments::instrument::Instrument;
 use container_tracker::journal::JournalStats;
+use container_tracker::journal::inspect::inspect;
 use container_tracker::link::timing::Timing;
 use container_tracker::platform::clock::{SystemClock, build_date};
 use container_tracker::tracker::Tracker;
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracker_emulator::{Subscription, TelemetryMessage};
 use tracker_sensors::bme280::{EnvironmentSensor, Settings};
 use tracker_sensors::gps::{ByteSource, PlausibilitySettings, Receiver, ReceiverSettings};
@@ -103,6 +105,15 @@ impl Agent {
             |events: &[Event]| events.iter().map(ToString::to_string).find(|text| text.contains(words));
         self.wait_until(words, |events| found(events).is_some()).await;
         found(&self.events()).unwrap_or_default()
+    }
+
+    /// Waits until a reading waits in the journal: on a busy computer a cloud beside the agent may be faster than its bus.
+    pub async fn wait_for_reading(&self, state_directory: &Path) {
+        let begun = Instant::now();
+        while inspect(state_directory).ok().flatten().is_none_or(|found| found.backlog == 0) {
+            assert!(begun.elapsed() < PATIENCE, "no reading was taken; there was:\n{}", self.story());
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// All sentences so far.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use container_tracker::event::{Event, Events};
-use container_tracker::journal::{Entry, Journal, JournalHealth, JournalOptions};
+use container_tracker::journal::{Entry, FileSystem, Journal, JournalHealth, JournalOptions, OsFileSystem};
 use container_tracker::platform::clock::{Clock, SystemClock};
 use container_tracker::reading::{Reading, Stamp};
 use serde_json::json;
@@ -28,12 +28,17 @@ impl Recorded {
 
     /// Opens the journal in a directory, in this boot of the machine.
     pub fn open_in_boot(directory: &Path, boot: &str) -> Self {
+        Self::open_on(Arc::new(OsFileSystem), directory, boot)
+    }
+
+    /// Opens the journal in a directory of this file system.
+    pub fn open_on(files: Arc<dyn FileSystem>, directory: &Path, boot: &str) -> Self {
         let said = Arc::new(Mutex::new(Vec::new()));
         let heard = said.clone();
         let listener = Arc::new(move |event: &Event| heard.lock().unwrap().push(event.to_string()));
         let options =
             JournalOptions { directory: directory.into(), size_bound: 64 * 1024 * 1024, boot: boot.into() };
-        let journal = Journal::open(options, Events::to("test", listener)).unwrap();
+        let journal = Journal::open_on(files, options, Events::to("test", listener)).unwrap();
         Self { journal, appended: AtomicU64::new(0), said }
     }
 

@@ -183,18 +183,18 @@ impl Scene {
     /// New registrations lead to this hub.
     pub fn assign_to(&self, hub: &str) {
         let dps = self.cloud.emulator.dps();
-        let mut group: EnrollmentGroup = dps.enrollment_group(GROUP).unwrap();
-        group.iot_hubs = vec![hub.into()];
-        dps.update_enrollment_group(group, &IfMatch::Any).unwrap();
+        let mut group: EnrollmentGroup = dps.groups().get(GROUP).unwrap();
+        group.terms.iot_hubs = vec![hub.into()];
+        dps.groups().update(group, &IfMatch::Any).unwrap();
     }
 
     /// Twins made from now on begin with this interval.
     fn begin_with_interval(&self, interval: u32) {
         let dps = self.cloud.emulator.dps();
-        let mut group: EnrollmentGroup = dps.enrollment_group(GROUP).unwrap();
+        let mut group: EnrollmentGroup = dps.groups().get(GROUP).unwrap();
         let twin = InitialTwin::new(json!({}), json!({"telemetryInterval": interval}));
-        group.initial_twin = Some(twin);
-        dps.update_enrollment_group(group, &IfMatch::Any).unwrap();
+        group.terms.initial_twin = Some(twin);
+        dps.groups().update(group, &IfMatch::Any).unwrap();
     }
 
     /// Deletes the device wherever it is.
@@ -213,11 +213,11 @@ impl Scene {
     }
 
     pub fn disable(&self) {
-        self.cloud.emulator.dps().disable_enrollment_group(GROUP).unwrap();
+        self.cloud.emulator.dps().groups().disable(GROUP).unwrap();
     }
 
     pub fn enable(&self) {
-        self.cloud.emulator.dps().enable_enrollment_group(GROUP).unwrap();
+        self.cloud.emulator.dps().groups().enable(GROUP).unwrap();
     }
 
     /// Ends everything that is wrong.

@@ -73,9 +73,9 @@ impl Trouble {
                 Self::Network(Weather::Slow { latency, stall_every: 2 + chance.below(6), stall })
             }
             10 | 11 => Self::Hub(FaultKind::WithholdPubAck, times),
-            12 => Self::Hub(FaultKind::DelayPubAck(chance.between_ms(100, 1500)), None),
+            12 => Self::Hub(FaultKind::DelayPubAck { delay: chance.between_ms(100, 1500) }, None),
             13 => Self::Hub(FaultKind::DuplicatePubAck, None),
-            14 => Self::Hub(FaultKind::RefuseConnect(chance.one_of(&[2, 3, 3, 5])), times),
+            14 => Self::Hub(FaultKind::RefuseConnect { code: chance.one_of(&[2, 3, 3, 5]) }, times),
             15 => Self::Hub(FaultKind::BlackHole, None),
             16 => Self::Hub(chance.one_of(&[FaultKind::DropConnection, FaultKind::GarbageBody]), times),
             17 => {
@@ -84,7 +84,10 @@ impl Trouble {
                 Self::Dps(FaultKind::DpsError { status, retry_after }, chance.one_of(&[Some(1), None]))
             }
             18 => Self::Dps(FaultKind::NeverAssign, None),
-            19 => Self::Dps(chance.one_of(&[FaultKind::GarbageBody, FaultKind::RefuseConnect(3)]), times),
+            19 => Self::Dps(
+                chance.one_of(&[FaultKind::GarbageBody, FaultKind::RefuseConnect { code: 3 }]),
+                times,
+            ),
             20 => Self::Dps(chance.one_of(&[FaultKind::DropConnection, FaultKind::BlackHole]), times),
             21 => chance.one_of(&[Self::HubDeletesDevice, Self::HubDropsDevice]),
             22 => Self::MovesTo(chance.one_of(&[Cloud::HUB, SECOND_HUB])),

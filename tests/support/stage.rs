@@ -52,14 +52,14 @@ impl Stage {
 
     pub fn group(&self, change: impl FnOnce(&mut EnrollmentGroup)) {
         let dps = self.cloud.emulator.dps();
-        let mut group = dps.enrollment_group(GROUP).unwrap();
+        let mut group = dps.groups().get(GROUP).unwrap();
         change(&mut group);
-        dps.update_enrollment_group(group, &IfMatch::Any).unwrap();
+        dps.groups().update(group, &IfMatch::Any).unwrap();
     }
 
     pub fn enroll(&self, attestation: AttestationMechanism) {
         let enrollment = IndividualEnrollment::new(DEVICE, attestation);
-        self.cloud.emulator.dps().create_individual_enrollment(enrollment).unwrap();
+        self.cloud.emulator.dps().individuals().create(enrollment).unwrap();
     }
 
     pub fn leaf(&self) -> String {

@@ -4,33 +4,23 @@ use ring::digest;
 
 use super::{
     linked_hubs::LinkedHub,
-    model::{AllocationPolicy, CustomAllocationDefinition},
+    model::{AllocationPolicy, EnrollmentTerms},
 };
-
-/// What an enrollment says about the choice of a hub.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Allocation<'a> {
-    pub policy: AllocationPolicy,
-    pub iot_hubs: &'a [String],
-    pub iot_hub_host_name: Option<&'a str>,
-    pub custom: Option<&'a CustomAllocationDefinition>,
-}
 
 /// The hub for a registration ID (in its canonical, lower-case form); `None` when no candidate is linked.
 ///
 /// *Hashed* gives every hub a score from the hash of hub and device, weighted, and takes the highest: a hub that
 /// comes or goes moves only the devices it wins or loses. *Nearest* (`geoLatency`) takes the hub with the lowest simulated latency.
 pub(super) fn choose<'a>(
-    allocation: Allocation<'_>,
+    terms: &EnrollmentTerms,
     linked: &'a [LinkedHub],
     registration_id: &str,
 ) -> Option<&'a LinkedHub> {
-    let named: Vec<&str> =
-        allocation.iot_hubs.iter().map(String::as_str).chain(allocation.iot_hub_host_name).collect();
+    let named: Vec<&str> = terms.named_hubs().collect();
     let mut candidates = linked
         .iter()
         .filter(|hub| named.is_empty() || named.iter().any(|name| name.eq_ignore_ascii_case(&hub.name)));
-    match allocation.policy {
+    match terms.allocation_policy {
         AllocationPolicy::Static => candidates.next(),
         AllocationPolicy::GeoLatency => {
             candidates.min_by(|a, b| latency(a, registration_id).total_cmp(&latency(b, registration_id)))
@@ -63,21 +53,23 @@ fn uniform(hub: &LinkedHub, registration_id: &str) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dps::AttestationMechanism;
 
     fn hubs(weights: &[u16]) -> Vec<LinkedHub> {
         let hub = |(index, &allocation_weight)| LinkedHub { name: format!("hub-{index}"), allocation_weight };
         weights.iter().enumerate().map(hub).collect()
     }
 
-    const HASHED: Allocation<'_> =
-        Allocation { policy: AllocationPolicy::Hashed, iot_hubs: &[], iot_hub_host_name: None, custom: None };
+    fn hashed() -> EnrollmentTerms {
+        EnrollmentTerms::new(AttestationMechanism::ca_reference("root"))
+    }
 
     #[test]
     fn hashed_follows_the_weights() {
         let linked = hubs(&[1, 3]);
         let heavy = (0..4000)
             .filter(|device| {
-                choose(HASHED, &linked, &format!("d{device}")).is_some_and(|hub| hub.name == "hub-1")
+                choose(&hashed(), &linked, &format!("d{device}")).is_some_and(|hub| hub.name == "hub-1")
             })
             .count();
         assert!((2850..3150).contains(&heavy), "{heavy} of 4000 at three quarters of the weight");
@@ -88,7 +80,7 @@ mod tests {
         let (before, after) = (hubs(&[1, 1]), hubs(&[1, 1, 1]));
         for device in 0..500 {
             let id = format!("d{device}");
-            let (old, new) = (choose(HASHED, &before, &id), choose(HASHED, &after, &id));
+            let (old, new) = (choose(&hashed(), &before, &id), choose(&hashed(), &after, &id));
             assert!(old == new || new.is_some_and(|hub| hub.name == "hub-2"));
         }
     }
@@ -96,10 +88,14 @@ mod tests {
     #[test]
     fn named_hubs_are_the_only_candidates() {
         let linked = hubs(&[1, 1, 1]);
-        let named = ["HUB-2".to_owned()];
-        let allocation = Allocation { policy: AllocationPolicy::Static, iot_hubs: &named, ..HASHED };
-        assert_eq!(choose(allocation, &linked, "d").map(|hub| hub.name.as_str()), Some("hub-2"));
-        let unlinked = ["elsewhere".to_owned()];
-        assert_eq!(choose(Allocation { iot_hubs: &unlinked, ..HASHED }, &linked, "d"), None);
+        let named = |name: &str, allocation_policy| EnrollmentTerms {
+            allocation_policy,
+            iot_hubs: vec![name.to_owned()],
+            ..hashed()
+        };
+        let terms = named("HUB-2", AllocationPolicy::Static);
+        assert_eq!(choose(&terms, &linked, "d").map(|hub| hub.name.as_str()), Some("hub-2"));
+        let terms = named("elsewhere", AllocationPolicy::Hashed);
+        assert_eq!(choose(&terms, &linked, "d"), None);
     }
 }

@@ -6,11 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::{
     ca_certificates::CertificateStore,
-    enrollments::Enrollments,
-    model::{
-        AllocationPolicy, CustomAllocationDefinition, EnrollmentGroup, IndividualEnrollment,
-        ProvisioningStatus,
-    },
+    enrollment_store::EnrollmentStore,
+    model::{EnrollmentGroup, EnrollmentTerms, IndividualEnrollment, ProvisioningStatus},
 };
 use crate::security::{
     keys::SymmetricKey,
@@ -37,36 +34,37 @@ impl fmt::Display for AcceptedBy {
 }
 
 impl AcceptedBy {
-    pub(super) fn status(&self) -> ProvisioningStatus {
+    pub(super) fn terms(&self) -> &EnrollmentTerms {
         match self {
-            Self::Individual(enrollment) => enrollment.provisioning_status,
-            Self::Group(group) => group.provisioning_status,
+            Self::Individual(enrollment) => &enrollment.terms,
+            Self::Group(group) => &group.terms,
         }
     }
 
-    pub(super) fn allocation_policy(&self) -> AllocationPolicy {
+    /// The group, if it is one.
+    pub(super) fn group_id(&self) -> Option<&str> {
         match self {
-            Self::Individual(enrollment) => enrollment.allocation_policy,
-            Self::Group(group) => group.allocation_policy,
+            Self::Individual(_) => None,
+            Self::Group(group) => Some(&group.enrollment_group_id),
         }
     }
 
-    pub(super) fn custom_allocation(&self) -> Option<&CustomAllocationDefinition> {
+    /// The device ID at the hub, where the enrollment gives one.
+    pub(super) fn device_id(&self) -> Option<&str> {
         match self {
-            Self::Individual(enrollment) => enrollment.custom_allocation_definition.as_ref(),
-            Self::Group(group) => group.custom_allocation_definition.as_ref(),
+            Self::Individual(enrollment) => enrollment.device_id.as_deref(),
+            Self::Group(_) => None,
         }
     }
 
     /// The keys of a device: its enrollment's own, or derived from those of its group.
     pub(super) fn device_keys(&self, registration_id: &str) -> SymmetricKey {
+        let keys = self.terms().attestation.symmetric_key.as_ref();
         match self {
-            Self::Individual(enrollment) => enrollment.attestation.symmetric_key.clone().unwrap_or_default(),
-            Self::Group(group) => {
-                let keys = group.attestation.symmetric_key.as_ref();
-                keys.map(|keys| keys.derive(registration_id)).unwrap_or_default()
-            }
+            Self::Individual(_) => keys.cloned(),
+            Self::Group(_) => keys.map(|keys| keys.derive(registration_id)),
         }
+        .unwrap_or_default()
     }
 }
 
@@ -139,8 +137,8 @@ pub(super) enum Credentials<'a> {
 
 /// What a device is attested by.
 pub(super) struct Attestor<'a> {
-    pub individuals: &'a Enrollments<IndividualEnrollment>,
-    pub groups: &'a Enrollments<EnrollmentGroup>,
+    pub individuals: &'a EnrollmentStore<IndividualEnrollment>,
+    pub groups: &'a EnrollmentStore<EnrollmentGroup>,
     pub certificates: &'a CertificateStore,
     /// Upwards from the leaf of the device.
     pub paths: &'a [Path],
@@ -159,7 +157,7 @@ impl Attestor<'_> {
         let individual = self.individuals.find(registration_id);
         // A disabled entry bars its device whatever the device shows.
         if let Some(enrollment) = individual
-            && enrollment.provisioning_status == ProvisioningStatus::Disabled
+            && enrollment.terms.provisioning_status == ProvisioningStatus::Disabled
         {
             return Ok(AcceptedBy::Individual(Box::new(enrollment.clone())));
         }
@@ -192,7 +190,7 @@ impl Attestor<'_> {
     ) -> Result<AcceptedBy, NotAttested> {
         token.check_expiry(self.now).map_err(NotAttested::Token)?;
         if let Some(enrollment) = individual {
-            let keys = enrollment.attestation.symmetric_key.as_ref();
+            let keys = enrollment.terms.attestation.symmetric_key.as_ref();
             let keys = keys.ok_or_else(|| NotAttested::OtherAttestation {
                 enrollment: enrollment.registration_id.clone(),
             })?;
@@ -200,7 +198,7 @@ impl Attestor<'_> {
             return Ok(AcceptedBy::Individual(Box::new(enrollment.clone())));
         }
         let signs = |group: &&EnrollmentGroup| {
-            let keys = group.attestation.symmetric_key.as_ref();
+            let keys = group.terms.attestation.symmetric_key.as_ref();
             keys.is_some_and(|keys| token.check_signature(keys.derive(registration_id).iter()).is_ok())
         };
         let group = self.groups.iter().find(signs).ok_or(NotAttested::NoEnrollmentForToken)?;
@@ -249,7 +247,7 @@ impl Attestor<'_> {
     }
 
     fn is_keyed_on(&self, group: &EnrollmentGroup, certificate: &Certificate) -> bool {
-        let Some(x509) = &group.attestation.x509 else {
+        let Some(x509) = &group.terms.attestation.x509 else {
             return false;
         };
         let embedded =
@@ -262,7 +260,7 @@ impl Attestor<'_> {
 }
 
 fn by_leaf(enrollment: &IndividualEnrollment, leaf: &Certificate) -> Result<AcceptedBy, NotAttested> {
-    let x509 = enrollment.attestation.x509.as_ref();
+    let x509 = enrollment.terms.attestation.x509.as_ref();
     if x509.is_none() {
         return Err(NotAttested::OtherAttestation { enrollment: enrollment.registration_id.clone() });
     }

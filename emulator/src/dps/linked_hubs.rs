@@ -73,8 +73,8 @@ impl Hubs {
     }
 
     /// Checks that the hubs an enrollment names are linked.
-    pub(super) fn check_linked(&self, names: &[String], name: Option<&str>) -> Result<(), DpsError> {
-        for name in names.iter().map(String::as_str).chain(name) {
+    pub(super) fn check_linked<'n>(&self, names: impl Iterator<Item = &'n str>) -> Result<(), DpsError> {
+        for name in names {
             if !self.linked.iter().any(|hub| hub.name.eq_ignore_ascii_case(name)) {
                 return Err(DpsError::HubNotLinked(name.to_owned()));
             }

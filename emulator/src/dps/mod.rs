@@ -7,43 +7,49 @@
 //!                            └ poll: how the operation stands
 //! ```
 
-mod allocation;
-mod attest;
-mod ca_certificates;
-mod enrollments;
 mod error;
-mod linked_hubs;
 mod model;
+mod linked_hubs;
+mod allocation;
+mod records;
+mod enrollment_store;
+mod ca_certificates;
+mod store;
+mod attest;
 mod pending;
 mod placement;
-mod records;
-mod registration;
+mod webhook;
+mod enrollments;
 mod registrations;
+mod registration;
 mod refused;
 mod request;
 mod session;
-mod webhook;
 
 use std::{sync::Arc, time::Duration};
 
 pub use ca_certificates::{CaCertificate, Certificates};
 use ca_certificates::{CertificateStore, KeptCertificate};
-use enrollments::Enrollments;
+use enrollment_store::EnrollmentStore;
+pub use enrollments::Enrollments;
 pub use error::DpsError;
-pub(crate) use linked_hubs::Hubs;
 pub use linked_hubs::LinkedHub;
+use linked_hubs::{Hubs, full_name};
+pub(crate) use model::Enrollment;
 pub use model::{
     AllocationPolicy, AttestationMechanism, AttestationType, CaReferences, CustomAllocationDefinition,
-    EnrollmentGroup, IndividualEnrollment, ProvisioningStatus, ReprovisionPolicy, X509Attestation,
-    X509CertificateWithInfo, X509Certificates,
+    EnrollmentGroup, EnrollmentTerms, IndividualEnrollment, ProvisioningStatus, ReprovisionPolicy,
+    X509Attestation, X509CertificateWithInfo, X509Certificates,
 };
+use records::Records;
 use serde::{Deserialize, Serialize};
 pub(crate) use session::{RegistrationSession, open};
+use store::Store;
+pub(crate) use store::Stored;
 pub use tracker_protocol::dps::{RegistrationState, RegistrationStatus, Substatus};
 
 use crate::{
     clock::Clock,
-    etag::IfMatch,
     events::EventBus,
     faults::Faults,
     hub::{Hub, HubParts, KeptHub},
@@ -73,16 +79,6 @@ struct Core {
     store: Tracked<Store>,
 }
 
-/// All that the service knows, changed under one lock.
-#[derive(Default)]
-struct Store {
-    certificates: CertificateStore,
-    individuals: Enrollments<IndividualEnrollment>,
-    groups: Enrollments<EnrollmentGroup>,
-    registrations: records::Records,
-    hubs: Hubs,
-}
-
 /// What the service is made with.
 pub(crate) struct DpsParts {
     pub id_scope: String,
@@ -106,7 +102,7 @@ pub(crate) struct KeptDps {
     certificates: Vec<KeptCertificate>,
     individual_enrollments: Vec<IndividualEnrollment>,
     enrollment_groups: Vec<EnrollmentGroup>,
-    registrations: records::Records,
+    registrations: Records,
     linked_hubs: Vec<LinkedHub>,
 }
 
@@ -118,7 +114,7 @@ impl KeptDps {
             certificates: Vec::new(),
             individual_enrollments: Vec::new(),
             enrollment_groups: Vec::new(),
-            registrations: records::Records::new(),
+            registrations: Records::new(),
             linked_hubs: Vec::new(),
         }
     }
@@ -141,8 +137,8 @@ impl Dps {
         } = parts;
         let store = Store {
             certificates: CertificateStore::restore(kept.certificates)?,
-            individuals: Enrollments::restore(kept.individual_enrollments),
-            groups: Enrollments::restore(kept.enrollment_groups),
+            individuals: EnrollmentStore::restore(kept.individual_enrollments),
+            groups: EnrollmentStore::restore(kept.enrollment_groups),
             registrations: kept.registrations,
             hubs: Hubs::restore(kept.linked_hubs),
         };
@@ -178,7 +174,7 @@ impl Dps {
 
     /// A hub as it was kept over a restart; whether it is linked, the service itself knows.
     pub(crate) fn restore_hub(&self, name: &str, kept: KeptHub) -> Result<(), DpsError> {
-        let name = linked_hubs::full_name(name, 1)?;
+        let name = full_name(name, 1)?;
         self.0.identity.add_name(&name)?;
         let hub = self.make_hub(name, kept);
         self.0.store.lock().hubs.insert(hub);
@@ -223,135 +219,6 @@ impl Dps {
         &self.0.id_scope
     }
 
-    /// The CA certificates uploaded to the service.
-    pub fn certificates(&self) -> Certificates<'_> {
-        Certificates(self)
-    }
-
-    /// Creates an enrollment group; the answer carries entity tag, times and certificate details.
-    pub fn create_enrollment_group(&self, group: EnrollmentGroup) -> Result<EnrollmentGroup, DpsError> {
-        let mut store = self.0.store.change();
-        store.check_group(&group)?;
-        store.groups.create(group, self.0.clock.now())
-    }
-
-    /// Replaces an enrollment group. A certificate given by its `info` alone is kept as stored.
-    pub fn update_enrollment_group(
-        &self,
-        group: EnrollmentGroup,
-        if_match: &IfMatch,
-    ) -> Result<EnrollmentGroup, DpsError> {
-        let mut store = self.0.store.change();
-        store.check_group(&group)?;
-        store.groups.update(group, if_match, self.0.clock.now())
-    }
-
-    /// An enrollment group.
-    pub fn enrollment_group(&self, group_id: &str) -> Result<EnrollmentGroup, DpsError> {
-        self.0.store.lock().groups.get(group_id)
-    }
-
-    /// All enrollment groups in the order of their IDs.
-    pub fn enrollment_groups(&self) -> Vec<EnrollmentGroup> {
-        self.0.store.lock().groups.iter().cloned().collect()
-    }
-
-    /// Deletes an enrollment group. Devices that are provisioned stay so, and their records too.
-    pub fn delete_enrollment_group(&self, group_id: &str, if_match: &IfMatch) -> Result<(), DpsError> {
-        self.0.store.change().groups.delete(group_id, if_match)
-    }
-
-    /// Lets the devices of a group register.
-    pub fn enable_enrollment_group(&self, group_id: &str) -> Result<EnrollmentGroup, DpsError> {
-        self.set_group_status(group_id, ProvisioningStatus::Enabled)
-    }
-
-    /// Refuses the devices of a group with the status `disabled`. Those provisioned already stay so.
-    pub fn disable_enrollment_group(&self, group_id: &str) -> Result<EnrollmentGroup, DpsError> {
-        self.set_group_status(group_id, ProvisioningStatus::Disabled)
-    }
-
-    fn set_group_status(
-        &self,
-        group_id: &str,
-        provisioning_status: ProvisioningStatus,
-    ) -> Result<EnrollmentGroup, DpsError> {
-        let mut store = self.0.store.change();
-        let group = EnrollmentGroup { provisioning_status, ..store.groups.get(group_id)? };
-        store.groups.update(group, &IfMatch::Any, self.0.clock.now())
-    }
-
-    /// Creates an individual enrollment; the answer carries entity tag, times and certificate details.
-    pub fn create_individual_enrollment(
-        &self,
-        enrollment: IndividualEnrollment,
-    ) -> Result<IndividualEnrollment, DpsError> {
-        let mut store = self.0.store.change();
-        store.hubs.check_linked(&enrollment.iot_hubs, enrollment.iot_hub_host_name.as_deref())?;
-        let enrollment = IndividualEnrollment { registration_state: None, ..enrollment };
-        store.individuals.create(enrollment, self.0.clock.now())
-    }
-
-    /// Replaces an individual enrollment. A certificate given by its `info` alone is kept as stored.
-    pub fn update_individual_enrollment(
-        &self,
-        enrollment: IndividualEnrollment,
-        if_match: &IfMatch,
-    ) -> Result<IndividualEnrollment, DpsError> {
-        let mut store = self.0.store.change();
-        store.hubs.check_linked(&enrollment.iot_hubs, enrollment.iot_hub_host_name.as_deref())?;
-        let enrollment = IndividualEnrollment { registration_state: None, ..enrollment };
-        store.individuals.update(enrollment, if_match, self.0.clock.now())
-    }
-
-    /// An individual enrollment, with its registration record if there is one.
-    pub fn individual_enrollment(&self, registration_id: &str) -> Result<IndividualEnrollment, DpsError> {
-        let enrollment = self.0.store.lock().individuals.get(registration_id)?;
-        let registration_state = self.registration(registration_id).ok();
-        Ok(IndividualEnrollment { registration_state, ..enrollment })
-    }
-
-    /// All individual enrollments in the order of their IDs.
-    pub fn individual_enrollments(&self) -> Vec<IndividualEnrollment> {
-        self.0.store.lock().individuals.iter().cloned().collect()
-    }
-
-    /// Deletes an individual enrollment. A group may take its device from now on.
-    pub fn delete_individual_enrollment(
-        &self,
-        registration_id: &str,
-        if_match: &IfMatch,
-    ) -> Result<(), DpsError> {
-        self.0.store.change().individuals.delete(registration_id, if_match)
-    }
-
-    /// Lets a device register.
-    pub fn enable_individual_enrollment(
-        &self,
-        registration_id: &str,
-    ) -> Result<IndividualEnrollment, DpsError> {
-        self.set_individual_status(registration_id, ProvisioningStatus::Enabled)
-    }
-
-    /// Refuses a device with the status `disabled`, even where a group would take it.
-    pub fn disable_individual_enrollment(
-        &self,
-        registration_id: &str,
-    ) -> Result<IndividualEnrollment, DpsError> {
-        self.set_individual_status(registration_id, ProvisioningStatus::Disabled)
-    }
-
-    fn set_individual_status(
-        &self,
-        registration_id: &str,
-        provisioning_status: ProvisioningStatus,
-    ) -> Result<IndividualEnrollment, DpsError> {
-        let mut store = self.0.store.change();
-        let stored = store.individuals.get(registration_id)?;
-        let enrollment = IndividualEnrollment { provisioning_status, ..stored };
-        store.individuals.update(enrollment, &IfMatch::Any, self.0.clock.now())
-    }
-
     /// Makes a hub and links it, with allocation weight 1. `name` without a dot gets `.azure-devices.net`. A hub that
     /// exists already is returned.
     pub fn add_hub(&self, name: &str) -> Result<Hub, DpsError> {
@@ -360,7 +227,7 @@ impl Dps {
 
     /// Makes a hub and links it with an allocation weight, 1 to 1000; one that exists already gets the weight.
     pub fn add_weighted_hub(&self, name: &str, allocation_weight: u16) -> Result<Hub, DpsError> {
-        let name = linked_hubs::full_name(name, allocation_weight)?;
+        let name = full_name(name, allocation_weight)?;
         self.0.identity.add_name(&name)?;
         let make = |name: String| self.make_hub(name, KeptHub::new());
         Ok(self.0.store.change().hubs.add(name, allocation_weight, make))
@@ -384,16 +251,5 @@ impl Dps {
     /// All hubs, linked or not.
     pub fn hubs(&self) -> Vec<Hub> {
         self.0.store.lock().hubs.all().to_vec()
-    }
-}
-
-impl Store {
-    fn check_group(&self, group: &EnrollmentGroup) -> Result<(), DpsError> {
-        self.hubs.check_linked(&group.iot_hubs, group.iot_hub_host_name.as_deref())?;
-        let x509 = group.attestation.x509.as_ref();
-        let references = x509.and_then(|x509| x509.ca_references.as_ref());
-        references.map_or(Ok(()), |references| {
-            references.names().try_for_each(|name| self.certificates.check_reference(name))
-        })
     }
 }

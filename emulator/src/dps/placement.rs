@@ -3,9 +3,12 @@
 use tracker_protocol::dps::{RegistrationState, Substatus};
 
 use super::{
-    Hubs, allocation::choose, attest::AcceptedBy, enrollments::Enrollment as _, model::ReprovisionPolicy,
+    allocation::choose,
+    attest::AcceptedBy,
+    linked_hubs::Hubs,
+    model::{EnrollmentTerms, ReprovisionPolicy},
 };
-use crate::hub::{Authentication, DeviceCapabilities, Hub, InitialTwin, ProvisionedData};
+use crate::hub::{Authentication, Hub, InitialTwin, ProvisionedData};
 
 /// Where a device went and how it came about.
 pub(super) struct Placement {
@@ -21,14 +24,6 @@ pub(super) struct Decision {
     pub initial_twin: Option<InitialTwin>,
 }
 
-/// What is common to both kinds of enrollment when it comes to a hub identity.
-struct Terms<'a> {
-    device_id: &'a str,
-    capabilities: DeviceCapabilities,
-    initial_twin: Option<&'a InitialTwin>,
-    policy: ReprovisionPolicy,
-}
-
 /// Chooses the hub and writes the identity there; `Err` says what to tell the device.
 pub(super) fn place(
     accepted_by: &AcceptedBy,
@@ -38,36 +33,17 @@ pub(super) fn place(
     previous: Option<&RegistrationState>,
     decision: Option<&Decision>,
 ) -> Result<Placement, String> {
-    let (allocation, terms) = match accepted_by {
-        AcceptedBy::Individual(enrollment) => (
-            enrollment.allocation(),
-            Terms {
-                device_id: enrollment.device_id.as_deref().unwrap_or(registration_id),
-                capabilities: enrollment.capabilities,
-                initial_twin: enrollment.initial_twin.as_ref(),
-                policy: enrollment.reprovision_policy,
-            },
-        ),
-        AcceptedBy::Group(group) => (
-            group.allocation(),
-            Terms {
-                device_id: registration_id,
-                capabilities: group.capabilities,
-                initial_twin: group.initial_twin.as_ref(),
-                policy: group.reprovision_policy,
-            },
-        ),
-    };
+    let terms = accepted_by.terms();
+    let device_id = accepted_by.device_id().unwrap_or(registration_id);
     let assigned = previous.and_then(|state| hubs.find(state.assigned_hub.as_deref()?));
-    let device_id = terms.device_id;
     let keeps = |hub: &Hub| assigned.is_some_and(|assigned| assigned.name() == hub.name());
     let hub = match assigned {
         _ if decision.is_some() => decision
             .and_then(|decision| hubs.find(&decision.hub))
             .ok_or("IotHubNotFound: the hub that the webhook named is not there any more")?,
-        Some(assigned) if !terms.policy.update_hub_assignment => assigned,
+        Some(assigned) if !terms.reprovision_policy.update_hub_assignment => assigned,
         _ => {
-            let chosen = choose(allocation, hubs.linked(), &registration_id.to_ascii_lowercase());
+            let chosen = choose(terms, hubs.linked(), &registration_id.to_ascii_lowercase());
             chosen
                 .and_then(|chosen| hubs.find(&chosen.name))
                 .ok_or("IotHubNotFound: none of the hubs of this enrollment is linked to the service")?
@@ -86,10 +62,10 @@ pub(super) fn place(
             TwinFate::new(ProvisionedData::Reset(decided_twin), Substatus::DeviceDataReset)
         }
         None => TwinFate::new(
-            ProvisionedData::Keep(decided_twin.or(terms.initial_twin)),
+            ProvisionedData::Keep(decided_twin.or(terms.initial_twin.as_ref())),
             Substatus::InitialAssignment,
         ),
-        Some(assigned) => twin_fate(assigned, keeps(hub), device_id, previous, &terms),
+        Some(assigned) => twin_fate(assigned, keeps(hub), device_id, previous, terms),
     };
     hub.provision(device_id, authentication, terms.capabilities, data).map_err(|error| error.to_string())?;
     Ok(Placement { hub: hub.name().to_owned(), device_id: device_id.to_owned(), substatus })
@@ -112,16 +88,16 @@ fn twin_fate<'a>(
     stays: bool,
     device_id: &str,
     previous: Option<&RegistrationState>,
-    terms: &Terms<'a>,
+    terms: &'a EnrollmentTerms,
 ) -> TwinFate<'a> {
-    let ReprovisionPolicy { update_hub_assignment, migrate_device_data } = terms.policy;
+    let ReprovisionPolicy { update_hub_assignment, migrate_device_data } = terms.reprovision_policy;
     let reset = update_hub_assignment && !migrate_device_data;
     if stays {
         return if reset {
-            TwinFate::new(ProvisionedData::Reset(terms.initial_twin), Substatus::DeviceDataReset)
+            TwinFate::new(ProvisionedData::Reset(terms.initial_twin.as_ref()), Substatus::DeviceDataReset)
         } else {
             TwinFate::new(
-                ProvisionedData::Keep(terms.initial_twin),
+                ProvisionedData::Keep(terms.initial_twin.as_ref()),
                 Substatus::ReprovisionedToInitialAssignment,
             )
         };
@@ -131,6 +107,6 @@ fn twin_fate<'a>(
         Some(twin) if !reset => {
             TwinFate::new(ProvisionedData::Migrate(Box::new(twin)), Substatus::DeviceDataMigrated)
         }
-        _ => TwinFate::new(ProvisionedData::Reset(terms.initial_twin), Substatus::DeviceDataReset),
+        _ => TwinFate::new(ProvisionedData::Reset(terms.initial_twin.as_ref()), Substatus::DeviceDataReset),
     }
 }

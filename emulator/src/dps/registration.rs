@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use tokio::{runtime::Handle, time::Instant};
 use tracker_protocol::dps::{RegistrationOperation, RegistrationState, RegistrationStatus};
@@ -13,6 +14,7 @@ use super::{
     pending::{Failure, Pending},
     placement::{Decision, place},
     records::{Operation, Record},
+    store::Store,
     webhook,
 };
 use crate::{
@@ -20,7 +22,7 @@ use crate::{
     events::EventKind,
     hub::Authentication,
     id::{dps_etag, operation_id},
-    security::x509::{Certificate, paths},
+    security::x509::{Certificate, Path, paths},
 };
 
 /// What a register request leads to.
@@ -46,67 +48,37 @@ impl Dps {
         payload: Option<&Map<String, Value>>,
     ) -> Registered {
         let now = self.0.clock.now();
-        // Signatures take their time; other devices are served meanwhile.
-        let evidence = match credentials {
-            Credentials::Chain([leaf, presented @ ..]) => {
-                let verified = self.0.store.lock().certificates.verified();
-                paths(leaf, presented, &verified, &self.0.good_signatures)
-            }
-            Credentials::Chain([]) | Credentials::Token(_) => Vec::new(),
-        };
+        let paths = self.paths(credentials);
         let mut store = self.0.store.change();
-        let store = &mut *store;
         let attestor = Attestor {
             individuals: &store.individuals,
             groups: &store.groups,
             certificates: &store.certificates,
-            paths: &evidence,
+            paths: &paths,
             now,
         };
         let accepted_by = match attestor.attest(registration_id, credentials) {
             Ok(accepted_by) => accepted_by,
             Err(refusal) => return Registered::Refused(refusal),
         };
-        let key = registration_id.to_ascii_lowercase();
-        let previous = store.registrations.get(&key).map(|record| record.state.clone());
-        let mut state = RegistrationState {
-            registration_id: Some(registration_id.to_owned()),
-            created_date_time_utc: previous
-                .as_ref()
-                .and_then(|previous| previous.created_date_time_utc.clone())
-                .or_else(|| Some(wire_time::print(now))),
-            last_updated_date_time_utc: Some(wire_time::print(now)),
-            etag: Some(dps_etag()),
-            ..RegistrationState::default()
-        };
-        let group_id = match &accepted_by {
-            AcceptedBy::Group(group) => Some(group.enrollment_group_id.clone()),
-            AcceptedBy::Individual(_) => None,
-        };
-        if accepted_by.status() == ProvisioningStatus::Disabled {
-            state.status = Some(RegistrationStatus::Disabled);
-            // The hub it was assigned to stays known: enabled again, it is no newcomer.
-            if let Some(previous) = previous {
-                state.assigned_hub = previous.assigned_hub;
-                state.device_id = previous.device_id;
-            }
-            store.registrations.insert(key, Record { state, enrollment_group_id: group_id, operation: None });
-            self.0.events.tell(EventKind::RegistrationDisabled {
-                registration_id: registration_id.to_owned(),
-                enrollment: accepted_by.to_string(),
-            });
-            return Registered::Disabled(disabled(registration_id));
+        let previous = store.registrations.get(&key(registration_id)).map(|record| record.state.clone());
+        let state = begun(registration_id, previous.as_ref(), now);
+        if accepted_by.terms().provisioning_status == ProvisioningStatus::Disabled {
+            return Registered::Disabled(self.bar(&mut store, registration_id, &accepted_by, state));
         }
-        let identity = Identity::new(&accepted_by, registration_id, credentials, group_id.as_deref());
-        state.x509.clone_from(&identity.x509);
-        state.status = Some(RegistrationStatus::Assigning);
-        // The hub of before is where the twin is, until it has moved.
-        state.assigned_hub = previous.as_ref().and_then(|previous| previous.assigned_hub.clone());
-        state.device_id = previous.as_ref().and_then(|previous| previous.device_id.clone());
+        let identity = Identity::new(&accepted_by, registration_id, credentials);
         let operation_id = operation_id();
         let operation = Operation { id: operation_id.clone(), ready: None, announced: false };
-        let record = Record { state, enrollment_group_id: group_id, operation: Some(operation) };
-        store.registrations.insert(key, record);
+        let record = Record {
+            state: RegistrationState {
+                status: Some(RegistrationStatus::Assigning),
+                x509: identity.x509.clone(),
+                ..state
+            },
+            enrollment_group_id: accepted_by.group_id().map(str::to_owned),
+            operation: Some(operation),
+        };
+        store.registrations.insert(key(registration_id), record);
         self.0.events.tell(EventKind::Assigning {
             registration_id: registration_id.to_owned(),
             operation_id: operation_id.clone(),
@@ -119,20 +91,45 @@ impl Dps {
             authentication: identity.authentication,
             previous,
         };
-        match pending.accepted_by.allocation_policy() {
-            AllocationPolicy::Custom => {
-                let request = webhook::Request::new(
-                    &pending.accepted_by,
-                    &pending,
-                    identity.x509,
-                    payload,
-                    &store.hubs,
-                );
-                self.ask_webhook(pending, request);
-            }
-            _ => self.conclude(moment, store, &pending, Ok(None)),
+        if pending.accepted_by.terms().allocation_policy == AllocationPolicy::Custom {
+            let request = webhook::Request::new(&pending, identity.x509, payload, &store.hubs);
+            self.ask_webhook(pending, request);
+        } else {
+            self.conclude(moment, &mut store, &pending, Ok(None));
         }
         Registered::Operation(assigning(registration_id, operation_id))
+    }
+
+    /// The paths upwards from the leaf of a chain. Signatures take their time; other devices are served meanwhile.
+    fn paths(&self, credentials: Credentials<'_>) -> Vec<Path> {
+        match credentials {
+            Credentials::Chain([leaf, presented @ ..]) => {
+                let verified = self.0.store.lock().certificates.verified();
+                paths(leaf, presented, &verified, &self.0.good_signatures)
+            }
+            Credentials::Chain([]) | Credentials::Token(_) => Vec::new(),
+        }
+    }
+
+    /// Records that a disabled enrollment has barred its device.
+    fn bar(
+        &self,
+        store: &mut Store,
+        registration_id: &str,
+        accepted_by: &AcceptedBy,
+        state: RegistrationState,
+    ) -> RegistrationOperation {
+        let record = Record {
+            state: RegistrationState { status: Some(RegistrationStatus::Disabled), ..state },
+            enrollment_group_id: accepted_by.group_id().map(str::to_owned),
+            operation: None,
+        };
+        store.registrations.insert(key(registration_id), record);
+        self.0.events.tell(EventKind::RegistrationDisabled {
+            registration_id: registration_id.to_owned(),
+            enrollment: accepted_by.to_string(),
+        });
+        disabled(registration_id)
     }
 
     fn ask_webhook(&self, pending: Pending, request: webhook::Request) {
@@ -151,12 +148,11 @@ impl Dps {
     fn conclude(
         &self,
         moment: Instant,
-        store: &mut super::Store,
+        store: &mut Store,
         pending: &Pending,
         decision: Result<Option<(Decision, Option<Value>)>, Failure>,
     ) {
-        let key = pending.registration_id.to_ascii_lowercase();
-        let current = store.registrations.get_mut(&key).filter(|record| {
+        let current = store.registrations.get_mut(&key(&pending.registration_id)).filter(|record| {
             let operation = record.operation.as_ref();
             operation.is_some_and(|operation| operation.id == pending.operation_id)
         });
@@ -209,7 +205,7 @@ impl Dps {
         never_assign: bool,
     ) -> Option<RegistrationOperation> {
         let mut store = self.0.store.lock();
-        let record = store.registrations.get_mut(&registration_id.to_ascii_lowercase())?;
+        let record = store.registrations.get_mut(&key(registration_id))?;
         let operation = record.operation.as_mut().filter(|operation| operation.id == operation_id)?;
         if never_assign || operation.ready.is_none_or(|ready| moment < ready) {
             return Some(assigning(registration_id, operation_id.to_owned()));
@@ -244,6 +240,30 @@ impl Dps {
     }
 }
 
+/// Registration IDs are compared without regard to case.
+fn key(registration_id: &str) -> String {
+    registration_id.to_ascii_lowercase()
+}
+
+/// A record as a request begins it. The hub of before is where the twin is until it has moved, and stays known when the
+/// device is barred: enabled again, it is no newcomer.
+fn begun(
+    registration_id: &str,
+    previous: Option<&RegistrationState>,
+    now: DateTime<Utc>,
+) -> RegistrationState {
+    let created = previous.and_then(|previous| previous.created_date_time_utc.clone());
+    RegistrationState {
+        registration_id: Some(registration_id.to_owned()),
+        created_date_time_utc: created.or_else(|| Some(wire_time::print(now))),
+        last_updated_date_time_utc: Some(wire_time::print(now)),
+        assigned_hub: previous.and_then(|previous| previous.assigned_hub.clone()),
+        device_id: previous.and_then(|previous| previous.device_id.clone()),
+        etag: Some(dps_etag()),
+        ..RegistrationState::default()
+    }
+}
+
 /// What the device will be to the hub, and what the record tells of its certificate.
 struct Identity {
     authentication: Authentication,
@@ -251,19 +271,14 @@ struct Identity {
 }
 
 impl Identity {
-    fn new(
-        accepted_by: &AcceptedBy,
-        registration_id: &str,
-        credentials: Credentials<'_>,
-        group_id: Option<&str>,
-    ) -> Self {
+    fn new(accepted_by: &AcceptedBy, registration_id: &str, credentials: Credentials<'_>) -> Self {
         match credentials {
             Credentials::Chain(chain) => {
                 let leaf = chain.first();
                 let thumbprint = leaf.map(|leaf| leaf.info.sha256_thumbprint.clone());
                 Self {
                     authentication: Authentication::self_signed(thumbprint.unwrap_or_default()),
-                    x509: leaf.map(|leaf| x509(leaf, chain.get(1), group_id)),
+                    x509: leaf.map(|leaf| x509(leaf, chain.get(1), accepted_by.group_id())),
                 }
             }
             Credentials::Token(_) => Self {

@@ -10,8 +10,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Hubs,
     attest::AcceptedBy,
+    linked_hubs::Hubs,
+    model::Enrollment as _,
     pending::{Failure, Pending},
     placement::Decision,
 };
@@ -48,7 +49,6 @@ pub(super) struct Answer {
 
 impl Request {
     pub(super) fn new(
-        accepted_by: &AcceptedBy,
         pending: &Pending,
         x509: Option<Value>,
         payload: Option<&Map<String, Value>>,
@@ -76,19 +76,15 @@ impl Request {
         }
         let linked: Vec<_> = hubs.linked().iter().map(|hub| hub.name.as_str()).collect();
         let mut body = json!({ "deviceRuntimeContext": context, "linkedHubs": linked });
-        match accepted_by {
+        match &pending.accepted_by {
             AcceptedBy::Individual(enrollment) => {
-                let mut enrollment = (**enrollment).clone();
-                enrollment.attestation = enrollment.attestation.without_keys();
-                body["individualEnrollment"] = json!(enrollment);
+                body["individualEnrollment"] = json!(enrollment.as_ref().clone().without_keys());
             }
             AcceptedBy::Group(group) => {
-                let mut group = (**group).clone();
-                group.attestation = group.attestation.without_keys();
-                body["enrollmentGroup"] = json!(group);
+                body["enrollmentGroup"] = json!(group.as_ref().clone().without_keys());
             }
         }
-        let definition = accepted_by.custom_allocation();
+        let definition = pending.accepted_by.terms().custom_allocation_definition.as_ref();
         Self { url: definition.map(|definition| definition.webhook_url.clone()).unwrap_or_default(), body }
     }
 

@@ -37,12 +37,13 @@ impl Caller {
     }
 }
 
-/// Finds the service by the host name, or else by the key, and checks the token.
-pub(super) fn identify(services: &Dps, call: &Call) -> Result<Caller, Unauthorized> {
+/// Finds the service by the host name, or else by the key, and checks the token. `is_dps_path`: whether the path is one
+/// of DPS, which decides the shape of a refusal where nothing else does.
+pub(super) fn identify(services: &Dps, call: &Call, is_dps_path: bool) -> Result<Caller, Unauthorized> {
     let host = without_port(call.host());
     let named_dps = [services.host_name(), GLOBAL_DPS].iter().any(|name| name.eq_ignore_ascii_case(host));
     let named_hub = services.hub(host).filter(|hub| hub.name().eq_ignore_ascii_case(host));
-    let asks_dps = named_dps || (named_hub.is_none() && is_dps_path(call));
+    let asks_dps = named_dps || (named_hub.is_none() && is_dps_path);
     let refused = |reason: String| Unauthorized { asks_dps, reason };
     let token = token(call).map_err(refused)?;
     token.check_expiry(services.clock().now()).map_err(|error| refused(error.to_string()))?;
@@ -82,23 +83,6 @@ fn token(call: &Call) -> Result<SasToken, String> {
         return Err("tokens of Microsoft Entra ID are not implemented by this emulator".into());
     }
     SasToken::parse(authorization).map_err(|error| error.to_string())
-}
-
-/// Only for the shape of a refusal.
-fn is_dps_path(call: &Call) -> bool {
-    let first = call.segments.first().map(|first| first.to_ascii_lowercase());
-    matches!(
-        first.as_deref(),
-        Some(
-            "enrollments"
-                | "enrollmentgroups"
-                | "registrations"
-                | "certificates"
-                | "faults"
-                | "linkedhubs"
-                | "events"
-        )
-    )
 }
 
 fn without_port(host: &str) -> &str {

@@ -14,7 +14,6 @@ pub(super) struct Call {
     pub body: Bytes,
     /// The path, decoded, without empty ends.
     pub segments: Vec<String>,
-    words: Vec<String>,
     query: Vec<(String, String)>,
     host: String,
 }
@@ -34,7 +33,6 @@ impl Call {
         let host = authority.or_else(|| text(&parts.headers, header::HOST.as_str()).map(str::to_owned));
         Self {
             method: parts.method,
-            words: segments.iter().map(|segment| segment.to_ascii_lowercase()).collect(),
             segments,
             query,
             host: host.unwrap_or_default(),
@@ -43,9 +41,9 @@ impl Call {
         }
     }
 
-    /// The path in lower case, to be matched.
-    pub(super) fn words(&self) -> Vec<&str> {
-        self.words.iter().map(String::as_str).collect()
+    /// The first word of the path.
+    pub(super) fn first_word(&self) -> &str {
+        self.segments.first().map(String::as_str).unwrap_or_default()
     }
 
     /// The host as the client named it, with port.

@@ -14,18 +14,20 @@
 //! # Paths
 //!
 //! Azure does not care about case, and takes a trailing slash; identifiers in paths are percent-encoded. So paths are
-//! split and decoded here, and matched as lists of words; a router that matches text would not do.
+//! split and decoded here, and matched word by word against the table of each service; a router that matches text
+//! would not do.
 
-mod answer;
-mod authorize;
-mod call;
-mod dps;
 mod event_stream;
-mod hub;
-mod listen;
+mod answer;
+mod call;
+mod tracking;
 mod paging;
 mod stream;
-mod tracking;
+mod authorize;
+mod route;
+mod dps;
+mod hub;
+mod listen;
 
 pub(crate) use listen::listen;
 
@@ -36,11 +38,11 @@ use call::Call;
 
 /// Answers one request.
 async fn respond(services: &Dps, call: &Call) -> Answer {
-    if call.words().first().is_some_and(|first| first.starts_with("$iothub")) {
+    if call.first_word().to_ascii_lowercase().starts_with("$iothub") {
         return hub::Refusal::not_implemented("MQTT over WebSockets").answer(services.clock().now());
     }
     let now = services.clock().now();
-    match authorize::identify(services, call) {
+    match authorize::identify(services, call, dps::knows(call)) {
         Ok(caller) => match &caller.service {
             Service::Dps => {
                 dps::respond(services, &caller, call).unwrap_or_else(|refusal| refusal.answer(now))

@@ -38,7 +38,7 @@ impl Acknowledger {
         let fault = faults.take(place, |kind| match kind {
             FaultKind::WithholdPubAck => Some(AckFault::Withhold),
             FaultKind::DuplicatePubAck => Some(AckFault::Duplicate),
-            FaultKind::DelayPubAck(delay) => Some(AckFault::Delay(*delay)),
+            FaultKind::DelayPubAck { delay } => Some(AckFault::Delay(*delay)),
             _ => None,
         });
         match fault {

@@ -29,7 +29,7 @@ impl SlowLine {
         place: Place<'_>,
     ) -> Option<Packet> {
         let latency = faults.take(place, |kind| match kind {
-            FaultKind::Latency(latency) => Some(*latency),
+            FaultKind::Latency { delay: latency } => Some(*latency),
             _ => None,
         });
         if latency.is_none() && self.under_way.is_empty() {

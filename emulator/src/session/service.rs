@@ -109,7 +109,7 @@ impl Refused {
 /// Code and reason when a fault in force asks for CONNECT to be refused here.
 pub(crate) fn connect_fault(faults: &Faults, place: Place<'_>) -> Option<(ConnectCode, String)> {
     let code = faults.take(place, |kind| match kind {
-        FaultKind::RefuseConnect(code) => ConnectCode::refusal(*code),
+        FaultKind::RefuseConnect { code } => ConnectCode::refusal(*code),
         _ => None,
     })?;
     Some((code, "a fault was asked for".into()))

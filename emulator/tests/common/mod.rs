@@ -47,14 +47,12 @@ impl Lab {
         let dps = emulator.dps();
         dps.certificates().upload_verified("lab-root", &root.certificate_pem()).expect("a CA certificate");
         let attestation = AttestationMechanism::signing_certificate(factory.certificate_pem());
-        dps.create_enrollment_group(EnrollmentGroup {
-            initial_twin: Some(InitialTwin::new(
-                json!({"environment": "lab"}),
-                json!({"telemetryInterval": 5, "firmware": "1.0.0"}),
-            )),
-            ..EnrollmentGroup::new("trackers", attestation)
-        })
-        .expect("a group");
+        let mut group = EnrollmentGroup::new("trackers", attestation);
+        group.terms.initial_twin = Some(InitialTwin::new(
+            json!({"environment": "lab"}),
+            json!({"telemetryInterval": 5, "firmware": "1.0.0"}),
+        ));
+        dps.groups().create(group).expect("a group");
         Self { emulator, root, factory }
     }
 

@@ -19,33 +19,6 @@ pub struct Error {
     pub cause: Cause,
 }
 
-impl Error {
-    /// What the person in charge can do; the driver itself always tries again.
-    pub fn remedy(&self) -> Remedy {
-        match &self.cause {
-            Cause::Bus { .. } | Cause::AllOnes | Cause::AllZeros => Remedy::CheckWiring,
-            Cause::ForeignChip { .. } | Cause::DeadCalibration => Remedy::ReplacePart,
-            Cause::NothingMeasured
-            | Cause::StillMeasuring
-            | Cause::CalibrationNotLoaded
-            | Cause::ConfigurationLost { .. }
-            | Cause::OutOfRange { .. } => Remedy::WatchSupply,
-        }
-    }
-}
-
-/// Errors grouped by what a person can do about them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remedy {
-    /// Nothing sensible comes over the bus: cable, address, power, pull-ups, or another driver that holds it.
-    CheckWiring,
-    /// Another part is fitted, or this one is dead.
-    ReplacePart,
-    /// The chip talks but does not keep its state: usually a supply that dips. Passes by itself if it was a
-    /// dip.
-    WatchSupply,
-}
-
 /// What happened at the register.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

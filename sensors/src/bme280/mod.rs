@@ -20,7 +20,7 @@ pub use chip::Chip;
 pub use compensation::{Compensated, RawReading, compensate};
 pub use driver::Bme280;
 pub use environment::Environment;
-pub use error::{Cause, Error, Quantity, Remedy};
+pub use error::{Cause, Error, Quantity};
 pub use registers::{DATA_AT_RESET, RESET_WORD, Register, STATUS_IM_UPDATE, STATUS_MEASURING};
 pub use sensor::EnvironmentSensor;
 pub use settings::{Address, Filter, Oversampling, Settings};

@@ -3,26 +3,19 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 /// How many conversions are averaged into one value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Oversampling {
     /// One conversion: enough for slowly changing air, and the least self-heating.
     #[default]
-    #[serde(rename = "x1")]
     X1,
     /// 2 conversions.
-    #[serde(rename = "x2")]
     X2,
     /// 4 conversions.
-    #[serde(rename = "x4")]
     X4,
     /// 8 conversions.
-    #[serde(rename = "x8")]
     X8,
     /// 16 conversions.
-    #[serde(rename = "x16")]
     X16,
 }
 
@@ -50,8 +43,7 @@ impl Oversampling {
 
 /// Smoothing of temperature and pressure inside the chip. It advances once a measurement, so with one
 /// measurement a minute a coefficient of 16 answers a change only after a quarter of an hour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Filter {
     /// Each measurement stands alone.
     #[default]
@@ -89,8 +81,7 @@ impl Filter {
 }
 
 /// Where the chip is looked for. The address depends on the SDO pin: 0x76 to ground, 0x77 to supply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Address {
     /// First 0x76, then 0x77.
     #[default]
@@ -123,8 +114,7 @@ impl fmt::Display for Address {
 
 /// Settings of one chip. The default is Bosch's suggestion for weather and slow surroundings: one conversion
 /// each, no filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Settings {
     /// Where the chip is looked for.
     pub address: Address,

@@ -13,6 +13,11 @@ use super::{Change, ContactSettings, Debouncer, Door, DoorState, Edge, Line, Lin
 use crate::backoff::Backoff;
 use crate::health::{Health, Monitor, State};
 
+/// A line that never rests, which a loose wire may do, must not keep the agent from everything else: after so many edges
+/// it has to wait. What the kernel drops meanwhile is noticed.
+const MOST_AT_ONCE: usize = 256;
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Watches one switch. Asks for its line again when it is lost, sleeps while nothing happens, and blocks for nothing.
 pub struct DoorContact {
     source: Box<dyn LineSource>,
@@ -105,16 +110,15 @@ impl DoorContact {
                 Some(at) => timeout_at(self.settings.started + at, self.woken(line)).await.ok(),
                 None => Some(self.woken(line).await),
             };
-            let followed = match woken {
+            match woken {
                 Some(Woken::Edge(Err(error))) => return error,
-                Some(Woken::Edge(Ok(edge))) => {
-                    self.take(edge, debouncer);
-                    self.follow(line, debouncer)
-                }
-                Some(Woken::Asked) | None => self.follow(line, debouncer),
-            };
-            if let Err(error) = followed {
-                return error;
+                Some(Woken::Edge(Ok(edge))) => self.take(edge, debouncer),
+                Some(Woken::Asked) | None => {}
+            }
+            match self.follow(line, debouncer) {
+                Ok(true) => {}
+                Ok(false) => sleep(PAUSE).await,
+                Err(error) => return error,
             }
         }
     }
@@ -128,9 +132,15 @@ impl DoorContact {
     }
 
     /// Takes in all edges first, for a level has lasted until now only if none of them ended it; then the level itself.
-    fn follow(&mut self, line: &mut dyn Line, debouncer: &mut Debouncer) -> Result<(), LineError> {
+    /// Says whether it came to an end.
+    fn follow(&mut self, line: &mut dyn Line, debouncer: &mut Debouncer) -> Result<bool, LineError> {
+        let mut edges = 0;
         while let Some(edge) = unread(line)? {
             self.take(edge, debouncer);
+            edges += 1;
+            if edges == MOST_AT_ONCE {
+                return Ok(false);
+            }
         }
         let level = line.level()?;
         let now = self.now();
@@ -139,14 +149,16 @@ impl DoorContact {
         }
         self.change(debouncer.tick(now));
         self.settle_debts(debouncer);
-        Ok(())
+        Ok(true)
     }
 
     fn take(&mut self, edge: Edge, debouncer: &mut Debouncer) {
         let at = edge.at.saturating_duration_since(self.settings.started);
-        self.change(debouncer.edge(edge.open, at));
-        if edge.lost > 0 {
+        if edge.lost == 0 {
+            self.change(debouncer.edge(edge.open, at));
+        } else {
             self.monitor.count(|counters| *counters.failures += 1);
+            self.change(debouncer.edge_after_gap(edge.open, at));
             self.owed = Some(at);
         }
     }

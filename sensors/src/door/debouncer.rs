@@ -38,6 +38,13 @@ impl Debouncer {
         before.or_else(|| if self.period.is_zero() { self.tick(at) } else { None })
     }
 
+    /// Takes an edge before which others were lost: how long the level before it lasted nobody knows, so that counts as
+    /// bouncing.
+    pub fn edge_after_gap(&mut self, open: bool, at: Duration) -> Option<Change> {
+        self.since = at;
+        self.edge(open, at)
+    }
+
     /// Says what has settled by `now`.
     pub fn tick(&mut self, now: Duration) -> Option<Change> {
         if self.deadline()? > now {

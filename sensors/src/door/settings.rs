@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The resistor that gives the line a level while the switch is open.
+/// The resistor that gives the line a level while the switch is open. The kernel passes over one that the chip does not
+/// have, and nothing tells: then there must be one on the board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Bias {
-    /// As the chip has it: one that knows no resistors refuses every other setting.
+    /// As it was left by the firmware of the board.
     AsIs,
     /// The chip's own resistor to supply; the switch goes to ground.
     #[default]

@@ -25,5 +25,5 @@ pub use plausibility::{Judgement, Plausibility, PlausibilitySettings};
 pub use receiver::{GpsState, Receiver, ReceiverSettings};
 pub use rollover::repair_date;
 pub use sentence::Kind;
-pub use serial::{DEFAULT_BAUD, SerialSource};
+pub use serial::SerialSource;
 pub use source::{ByteSource, ByteStream, Opening};

@@ -20,9 +20,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them, in order of preference for the position.
-    pub const ALL: [Self; 4] = [Self::Gga, Self::Gns, Self::Rmc, Self::Gll];
-
     /// The formatter as it stands in the sentence.
     pub fn name(self) -> &'static str {
         match self {

@@ -20,10 +20,6 @@ use tokio::time::{Sleep, sleep};
 use super::decoder::EPOCH_PAUSE;
 use super::source::{ByteSource, ByteStream, Opening};
 
-/// What most receivers are set to: u-blox up to the 8th generation, modules by Quectel. `SiRF` has 4800,
-/// u-blox 38400 from the 9th generation on.
-pub const DEFAULT_BAUD: u32 = 9600;
-
 /// A UART hands on some 16 bytes at a time: 60 wakes a second for a receiver that talks all the time. So the port rests
 /// after every read that emptied it, unless somebody wants to know now. A little more than the second in which receivers
 /// repeat themselves, so that reads come at another moment of that second each time, and some soon after the sentences
@@ -45,6 +41,9 @@ pub struct SerialSource {
 
 impl SerialSource {
     /// `/dev/serial0` on a Raspberry Pi's header, `/dev/serial/by-id/...` for USB.
+    ///
+    /// Most receivers are set to 9600 baud: u-blox up to the 8th generation, modules by Quectel. `SiRF` has 4800, u-blox
+    /// 38400 from the 9th generation on.
     pub fn new(path: impl Into<PathBuf>, baud: u32) -> Self {
         Self { path: path.into(), baud, look: Arc::default() }
     }
@@ -159,7 +158,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn bytes_that_drip_are_read_once_a_second_and_none_is_lost() {
-        let (mut receiver, mut port) = line(DEFAULT_BAUD);
+        let (mut receiver, mut port) = line(9600);
         let begun = Instant::now();
         tokio::spawn(async move {
             for byte in 0..200_u8 {
@@ -182,7 +181,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_wants_to_know_now_need_not_wait() {
-        let (mut receiver, mut port) = line(DEFAULT_BAUD);
+        let (mut receiver, mut port) = line(9600);
         let (look, mut buffer) = (port.looks.clone(), [0; 1000]);
         receiver.write_all(b"early").unwrap();
         assert_eq!(port.read(&mut buffer).await.unwrap(), 5);
@@ -212,7 +211,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_port_that_has_more_is_read_on_at_once() {
-        let (mut receiver, mut port) = line(DEFAULT_BAUD);
+        let (mut receiver, mut port) = line(9600);
         receiver.write_all(&[7; 4000]).unwrap();
         let (begun, mut buffer) = (Instant::now(), [0; 1000]);
         for _ in 0..4 {

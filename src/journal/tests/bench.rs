@@ -11,10 +11,10 @@ use tokio::sync::oneshot;
 use crate::event::{Event, Events};
 use crate::journal::command::Command;
 use crate::journal::entry::{Entry, Lease};
-use crate::journal::file_system::OsFileSystem;
 use crate::journal::options::JournalOptions;
 use crate::journal::shared::{JournalHealth, JournalStats, Shared};
 use crate::journal::storage::Storage;
+use crate::journal::storage::file_system::OsFileSystem;
 use crate::journal::worker::Worker;
 use crate::reading::{Reading, Stamp};
 

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::bench::{self, BOUND, Bench, ManualClock, copy_files, tags};
 use crate::journal::command::Command;
-use crate::journal::group::GROUP;
+use crate::journal::writer::group::GROUP;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::bench::{BOUND, Bench, ManualClock, copy_files, tag, tags};
-use crate::journal::memory::CAPACITY;
 use crate::journal::shared::JournalHealth;
+use crate::journal::storage::memory::CAPACITY;
 use crate::journal::writer::LOOK_AT_SIZE;
 
 /// Replaces a file's content; half a file is what such a test may want.

@@ -82,13 +82,13 @@ fn enroll(story: &mut Story, stage: &Stage) -> anyhow::Result<()> {
         "Enroll all devices that the intermediate CA signs, spread over two hubs, with an initial twin",
         "the enrollment group is there, enabled",
     );
-    let group = stage.emulator.dps().create_enrollment_group(stage.group())?;
+    let group = stage.emulator.dps().groups().create(stage.group())?;
     let names = format!(
         "{}, allocation {}, initial telemetryInterval {INITIAL_INTERVAL} s",
         group.enrollment_group_id,
-        serde_json::to_value(group.allocation_policy)?
+        serde_json::to_value(group.terms.allocation_policy)?
     );
-    step.saw(group.etag.is_some(), &names);
+    step.saw(group.terms.etag.is_some(), &names);
     Ok(())
 }
 
@@ -166,7 +166,7 @@ async fn disable_group(story: &mut Story, stage: &mut Stage) -> anyhow::Result<(
         "Disable the enrollment group, and switch a new container on",
         "running containers stay online and deliver; the new one is refused because the group is disabled",
     );
-    stage.emulator.dps().disable_enrollment_group(GROUP)?;
+    stage.emulator.dps().groups().disable(GROUP)?;
     stage.fleet.certificate(&newcomer, &stage.factory)?;
     stage.fleet.start(&newcomer);
     let refused = stage.fleet.wait_until(|views| views[&newcomer].refused.is_some()).await;
@@ -175,7 +175,7 @@ async fn disable_group(story: &mut Story, stage: &mut Stage) -> anyhow::Result<(
     step.saw(refused && reason.contains("disabled") && others, &format!("{newcomer}: {reason}"));
 
     let step = story.step("Enable the group", "the refused container comes online by itself");
-    stage.emulator.dps().enable_enrollment_group(GROUP)?;
+    stage.emulator.dps().groups().enable(GROUP)?;
     let online = stage.fleet.wait_until(|views| views[&newcomer].online_at.is_some()).await;
     let hub = stage.fleet.view(&newcomer).online_at.unwrap_or_default();
     stage.ids.push(newcomer.clone());
@@ -192,8 +192,8 @@ async fn deprovision_one(story: &mut Story, stage: &Stage) -> anyhow::Result<()>
     );
     let leaf = stage.fleet.certificate(id, &stage.factory)?;
     let enrollment = IndividualEnrollment::new(id, AttestationMechanism::client_certificate(leaf));
-    dps.create_individual_enrollment(enrollment)?;
-    dps.disable_individual_enrollment(id)?;
+    dps.individuals().create(enrollment)?;
+    dps.individuals().disable(id)?;
     stage.delete_identity(id);
     let refused = stage.fleet.wait_until(|views| views[id].refused.is_some()).await;
     let reason = stage.fleet.view(id).refused.unwrap_or_default();
@@ -206,13 +206,13 @@ async fn deprovision_one(story: &mut Story, stage: &Stage) -> anyhow::Result<()>
 
     let step = story
         .step("Enable its individual enrollment", "it comes back by itself, with a new identity at the hub");
-    dps.enable_individual_enrollment(id)?;
+    dps.individuals().enable(id)?;
     let back = stage.fleet.wait_until(|views| views[id].online_at.is_some()).await;
     let delivered = stage.fleet.view(id).delivered;
     let delivers = stage.fleet.wait_until(|views| views[id].delivered > delivered).await;
     let view = stage.fleet.view(id);
     step.saw(back && delivers, &format!("{id} is online at {}", view.online_at.unwrap_or_default()));
-    dps.delete_individual_enrollment(id, &IfMatch::Any)?;
+    dps.individuals().delete(id, &IfMatch::Any)?;
     Ok(())
 }
 
@@ -223,7 +223,7 @@ async fn disenroll_and_return(story: &mut Story, stage: &Stage) -> anyhow::Resul
         "Disenroll everybody: delete the group and all hub identities",
         "all containers are refused because no enrollment accepts their certificate; they go on measuring",
     );
-    dps.delete_enrollment_group(GROUP, &IfMatch::Any)?;
+    dps.groups().delete(GROUP, &IfMatch::Any)?;
     for id in &stage.ids {
         stage.delete_identity(id);
     }
@@ -236,7 +236,7 @@ async fn disenroll_and_return(story: &mut Story, stage: &Stage) -> anyhow::Resul
     );
 
     let step = story.step("Enroll the group again", "all come back by themselves and deliver what they kept");
-    dps.create_enrollment_group(stage.group())?;
+    dps.groups().create(stage.group())?;
     let back = stage.all_deliver(stage.most_delivered()).await;
     step.saw(back, &format!("{} of {count} online", stage.fleet.count(|view| view.online_at.is_some())));
     Ok(())
@@ -248,9 +248,9 @@ async fn move_to_south(story: &mut Story, stage: &Stage) -> anyhow::Result<()> {
         &format!("Reprovision: the group may use {SOUTH} only, and {NORTH} lets its devices go"),
         &format!("all containers end up at {SOUTH}, their twins migrated"),
     );
-    let mut group = dps.enrollment_group(GROUP)?;
-    group.iot_hubs = vec![SOUTH.into()];
-    dps.update_enrollment_group(group, &IfMatch::Any)?;
+    let mut group = dps.groups().get(GROUP)?;
+    group.terms.iot_hubs = vec![SOUTH.into()];
+    dps.groups().update(group, &IfMatch::Any)?;
     let north = stage.hub(NORTH)?;
     let moving: Vec<String> = north.devices().into_iter().map(|device| device.device_id).collect();
     let mut marked = 0;
@@ -314,8 +314,8 @@ impl Stage {
     fn group(&self) -> EnrollmentGroup {
         let attestation = AttestationMechanism::signing_certificate(self.factory.certificate_pem());
         let mut group = EnrollmentGroup::new(GROUP, attestation);
-        group.iot_hubs = vec![NORTH.into(), SOUTH.into()];
-        group.initial_twin = Some(InitialTwin::new(
+        group.terms.iot_hubs = vec![NORTH.into(), SOUTH.into()];
+        group.terms.initial_twin = Some(InitialTwin::new(
             json!({"environment": "scenario", "location": "warehouse"}),
             json!({"telemetryInterval": INITIAL_INTERVAL, "firmware": env!("CARGO_PKG_VERSION")}),
         ));

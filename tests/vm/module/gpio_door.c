@@ -13,6 +13,10 @@
 static DEFINE_MUTEX(lock);
 static unsigned int levels;
 static bool plugged = true;
+static bool picky;
+module_param(picky, bool, 0644);
+MODULE_PARM_DESC(picky, "the chip debounces by itself, but not for as long as anybody wants");
+
 /*
  * The interrupts live as long as the module, not as long as the chip: who watches a line of a chip that is unplugged
  * still has its interrupt, and gives it back later.
@@ -36,6 +40,14 @@ static int get(struct gpio_chip *chip, unsigned int line)
 	return (READ_ONCE(levels) >> line) & 1;
 }
 
+/* What the chip cannot do, the kernel does by itself; what it does but for the value given, it refuses. */
+static int set_config(struct gpio_chip *chip, unsigned int line, unsigned long config)
+{
+	if (picky && pinconf_to_config_param(config) == PIN_CONFIG_INPUT_DEBOUNCE)
+		return -EINVAL;
+	return -ENOTSUPP;
+}
+
 static int to_irq(struct gpio_chip *chip, unsigned int line)
 {
 	return first_irq + line;
@@ -48,6 +60,7 @@ static struct gpio_chip chip = {
 	.get_direction = get_direction,
 	.direction_input = direction_input,
 	.get = get,
+	.set_config = set_config,
 	.to_irq = to_irq,
 };
 

@@ -10,7 +10,14 @@ use crate::etag::IfMatch;
 
 /// The CA certificates of a provisioning service.
 #[derive(Clone, Copy)]
-pub struct Certificates<'a>(pub(super) &'a Dps);
+pub struct Certificates<'a>(&'a Dps);
+
+impl Dps {
+    /// The CA certificates uploaded to the service.
+    pub fn certificates(&self) -> Certificates<'_> {
+        Certificates(self)
+    }
+}
 
 impl Certificates<'_> {
     /// Uploads a CA certificate (PEM or base64), not verified yet: devices below it are refused until it is.

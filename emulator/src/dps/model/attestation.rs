@@ -120,12 +120,6 @@ impl AttestationMechanism {
         Self { kind: AttestationType::SymmetricKey, x509: None, tpm: None, symmetric_key: Some(keys) }
     }
 
-    /// Without the keys, as the service answers a GET or a query.
-    #[must_use]
-    pub(crate) fn without_keys(self) -> Self {
-        Self { symmetric_key: None, ..self }
-    }
-
     /// X.509 attestation of any form.
     pub fn x509(x509: X509Attestation) -> Self {
         Self { kind: AttestationType::X509, x509: Some(x509), tpm: None, symmetric_key: None }

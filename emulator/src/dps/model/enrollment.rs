@@ -1,16 +1,11 @@
 //! Enrollments: who may register, and what becomes of them.
 
-use chrono::{DateTime, Utc};
-use hyper::Uri;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tracker_protocol::dps::RegistrationState;
 
-use super::AttestationMechanism;
-use crate::{
-    clock::wire_time,
-    hub::{DeviceCapabilities, InitialTwin},
-};
+use super::{AttestationMechanism, EnrollmentTerms, X509Attestation};
+use crate::dps::DpsError;
 
 /// An enrollment of many devices that share a certificate above their leafs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,41 +13,9 @@ use crate::{
 pub struct EnrollmentGroup {
     /// At most 128 of letters, digits, `-` `.` `_` `:`; compared without regard to case.
     pub enrollment_group_id: String,
-    /// Signing certificates or CA references.
-    pub attestation: AttestationMechanism,
-    /// Marks edge devices.
-    #[serde(default)]
-    pub capabilities: DeviceCapabilities,
-    /// The one hub to use, as an older way to say `iotHubs`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub iot_hub_host_name: Option<String>,
-    /// The twin a new device identity begins with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub initial_twin: Option<InitialTwin>,
-    /// Set by the service.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub etag: Option<String>,
-    /// Whether devices may register.
-    #[serde(default)]
-    pub provisioning_status: ProvisioningStatus,
-    /// What a later registration does to the hub assignment and the twin.
-    #[serde(default)]
-    pub reprovision_policy: ReprovisionPolicy,
-    /// Set by the service.
-    #[serde(default, with = "wire_time::option", skip_serializing_if = "Option::is_none")]
-    pub created_date_time_utc: Option<DateTime<Utc>>,
-    /// Set by the service.
-    #[serde(default, with = "wire_time::option", skip_serializing_if = "Option::is_none")]
-    pub last_updated_date_time_utc: Option<DateTime<Utc>>,
-    /// How a hub is chosen.
-    #[serde(default)]
-    pub allocation_policy: AllocationPolicy,
-    /// Candidate hubs by host name; all linked hubs when empty.
-    #[serde(default)]
-    pub iot_hubs: Vec<String>,
-    /// For [`AllocationPolicy::Custom`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub custom_allocation_definition: Option<CustomAllocationDefinition>,
+    /// What becomes of its devices.
+    #[serde(flatten)]
+    pub terms: EnrollmentTerms,
 }
 
 /// An enrollment of one device; it goes before every group.
@@ -70,61 +33,15 @@ pub struct IndividualEnrollment {
     /// Free for the owner's notes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optional_device_information: Option<Value>,
-    /// Client certificates.
-    pub attestation: AttestationMechanism,
-    /// Marks an edge device.
-    #[serde(default)]
-    pub capabilities: DeviceCapabilities,
-    /// The one hub to use, as an older way to say `iotHubs`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub iot_hub_host_name: Option<String>,
-    /// The twin a new device identity begins with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub initial_twin: Option<InitialTwin>,
-    /// Set by the service.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub etag: Option<String>,
-    /// Whether the device may register. A disabled enrollment refuses its device even where a group would take it.
-    #[serde(default)]
-    pub provisioning_status: ProvisioningStatus,
-    /// What a later registration does to the hub assignment and the twin.
-    #[serde(default)]
-    pub reprovision_policy: ReprovisionPolicy,
-    /// Set by the service.
-    #[serde(default, with = "wire_time::option", skip_serializing_if = "Option::is_none")]
-    pub created_date_time_utc: Option<DateTime<Utc>>,
-    /// Set by the service.
-    #[serde(default, with = "wire_time::option", skip_serializing_if = "Option::is_none")]
-    pub last_updated_date_time_utc: Option<DateTime<Utc>>,
-    /// How a hub is chosen.
-    #[serde(default)]
-    pub allocation_policy: AllocationPolicy,
-    /// Candidate hubs by host name; all linked hubs when empty.
-    #[serde(default)]
-    pub iot_hubs: Vec<String>,
-    /// For [`AllocationPolicy::Custom`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub custom_allocation_definition: Option<CustomAllocationDefinition>,
+    /// What becomes of the device.
+    #[serde(flatten)]
+    pub terms: EnrollmentTerms,
 }
 
 impl EnrollmentGroup {
     /// An enabled group with everything at the service's defaults.
     pub fn new(enrollment_group_id: impl Into<String>, attestation: AttestationMechanism) -> Self {
-        Self {
-            enrollment_group_id: enrollment_group_id.into(),
-            attestation,
-            capabilities: DeviceCapabilities::default(),
-            iot_hub_host_name: None,
-            initial_twin: None,
-            etag: None,
-            provisioning_status: ProvisioningStatus::default(),
-            reprovision_policy: ReprovisionPolicy::default(),
-            created_date_time_utc: None,
-            last_updated_date_time_utc: None,
-            allocation_policy: AllocationPolicy::default(),
-            iot_hubs: Vec::new(),
-            custom_allocation_definition: None,
-        }
+        Self { enrollment_group_id: enrollment_group_id.into(), terms: EnrollmentTerms::new(attestation) }
     }
 }
 
@@ -136,85 +53,112 @@ impl IndividualEnrollment {
             device_id: None,
             registration_state: None,
             optional_device_information: None,
-            attestation,
-            capabilities: DeviceCapabilities::default(),
-            iot_hub_host_name: None,
-            initial_twin: None,
-            etag: None,
-            provisioning_status: ProvisioningStatus::default(),
-            reprovision_policy: ReprovisionPolicy::default(),
-            created_date_time_utc: None,
-            last_updated_date_time_utc: None,
-            allocation_policy: AllocationPolicy::default(),
-            iot_hubs: Vec::new(),
-            custom_allocation_definition: None,
+            terms: EnrollmentTerms::new(attestation),
         }
     }
 }
 
-/// Whether an enrollment lets its devices register.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ProvisioningStatus {
-    /// They may.
-    #[default]
-    Enabled,
-    /// They are refused with the status `disabled`.
-    Disabled,
+/// What tells the two kinds of enrollment apart where they are otherwise alike.
+pub(crate) trait Enrollment: Clone + Serialize + DeserializeOwned {
+    /// The member that names it.
+    const ID: &'static str;
+    /// The member of a bulk request that lists several.
+    const LIST: &'static str;
+    /// `x-ms-item-type` of a page.
+    const ITEM_TYPE: &'static str;
+    /// What the service says of one that is not there.
+    const NOT_FOUND: fn(String) -> DpsError;
+    /// What the service says of one that is there already.
+    const CONFLICT: fn(String) -> DpsError;
+
+    fn id(&self) -> &str;
+
+    fn terms(&self) -> &EnrollmentTerms;
+
+    fn terms_mut(&mut self) -> &mut EnrollmentTerms;
+
+    /// The device ID at the hub, where it is not the registration ID.
+    fn device_id(&self) -> Option<&str> {
+        None
+    }
+
+    /// With the registration record of its device, where it has one device.
+    #[must_use]
+    fn with_record(self, _record: Option<RegistrationState>) -> Self {
+        self
+    }
+
+    /// Without the keys, as the service answers a GET or a query.
+    #[must_use]
+    fn without_keys(mut self) -> Self {
+        self.terms_mut().attestation.symmetric_key = None;
+        self
+    }
+
+    /// Whether an X.509 attestation has the form that this kind of enrollment takes; `Err` says which that is.
+    fn check_attestation(x509: &X509Attestation) -> Result<(), &'static str>;
 }
 
-/// What a later registration of the same device does. Both true by default: "migrate".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ReprovisionPolicy {
-    /// The hub is chosen anew; false keeps the first one ("never").
-    #[serde(default = "yes")]
-    pub update_hub_assignment: bool,
-    /// The twin moves along; false makes it anew from the initial twin ("reset").
-    #[serde(default = "yes")]
-    pub migrate_device_data: bool,
-}
+impl Enrollment for EnrollmentGroup {
+    const ID: &'static str = "enrollmentGroupId";
+    const LIST: &'static str = "enrollmentGroups";
+    const ITEM_TYPE: &'static str = "enrollmentGroup";
+    const NOT_FOUND: fn(String) -> DpsError = DpsError::EnrollmentGroupNotFound;
+    const CONFLICT: fn(String) -> DpsError = DpsError::EnrollmentGroupConflict;
 
-impl Default for ReprovisionPolicy {
-    fn default() -> Self {
-        Self { update_hub_assignment: true, migrate_device_data: true }
+    fn id(&self) -> &str {
+        &self.enrollment_group_id
+    }
+
+    fn terms(&self) -> &EnrollmentTerms {
+        &self.terms
+    }
+
+    fn terms_mut(&mut self) -> &mut EnrollmentTerms {
+        &mut self.terms
+    }
+
+    fn check_attestation(x509: &X509Attestation) -> Result<(), &'static str> {
+        let X509Attestation { client_certificates, signing_certificates, ca_references } = x509;
+        if client_certificates.is_none() && signing_certificates.is_some() != ca_references.is_some() {
+            return Ok(());
+        }
+        Err("of a group holds either signingCertificates or caReferences")
     }
 }
 
-fn yes() -> bool {
-    true
-}
+impl Enrollment for IndividualEnrollment {
+    const ID: &'static str = "registrationId";
+    const LIST: &'static str = "enrollments";
+    const ITEM_TYPE: &'static str = "enrollment";
+    const NOT_FOUND: fn(String) -> DpsError = DpsError::EnrollmentNotFound;
+    const CONFLICT: fn(String) -> DpsError = DpsError::EnrollmentConflict;
 
-/// How the hub of a device is chosen among the candidates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum AllocationPolicy {
-    /// By a stable hash of the registration ID over the weights of the hubs.
-    #[default]
-    Hashed,
-    /// The nearest hub.
-    GeoLatency,
-    /// The hub that the enrollment names.
-    Static,
-    /// A webhook decides.
-    Custom,
-}
+    fn id(&self) -> &str {
+        &self.registration_id
+    }
 
-/// The webhook of [`AllocationPolicy::Custom`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CustomAllocationDefinition {
-    /// Where the request goes.
-    pub webhook_url: String,
-    /// The API version of the request.
-    pub api_version: String,
-}
+    fn terms(&self) -> &EnrollmentTerms {
+        &self.terms
+    }
 
-/// Whether a text can be the address of a webhook; `Err` says what it has to be.
-pub(crate) fn check_webhook_url(url: &str) -> Result<(), String> {
-    let uri: Option<Uri> = url.parse().ok();
-    match uri.as_ref().map(|uri| (uri.scheme_str(), uri.host())) {
-        Some((Some("http" | "https"), Some(_))) => Ok(()),
-        _ => Err("customAllocationDefinition.webhookUrl has to be an http or https address".into()),
+    fn terms_mut(&mut self) -> &mut EnrollmentTerms {
+        &mut self.terms
+    }
+
+    fn device_id(&self) -> Option<&str> {
+        self.device_id.as_deref()
+    }
+
+    fn with_record(self, record: Option<RegistrationState>) -> Self {
+        Self { registration_state: record, ..self }
+    }
+
+    fn check_attestation(x509: &X509Attestation) -> Result<(), &'static str> {
+        let X509Attestation { client_certificates, signing_certificates, ca_references } = x509;
+        if client_certificates.is_some() && signing_certificates.is_none() && ca_references.is_none() {
+            return Ok(());
+        }
+        Err("of an individual enrollment holds clientCertificates, the leaf itself")
     }
 }

@@ -12,7 +12,6 @@
 //!
 //! ARM demands `If-Match` for all but the first upload; here it is heeded when it is there.
 
-use hyper::Method;
 use serde_json::{Value, json};
 
 use super::Refusal;
@@ -26,45 +25,48 @@ use crate::{
     },
 };
 
-pub(super) fn respond(dps: &Dps, call: &Call) -> Result<Answer, Refusal> {
-    let words = call.words();
-    let name = call.segments.get(1).map(String::as_str).unwrap_or_default();
+pub(super) fn list(dps: &Dps, _: &str, _: &Call) -> Result<Answer, Refusal> {
+    let value: Vec<_> = dps.certificates().list().iter().map(|known| show(known, None)).collect();
+    Ok(answer::json(200, &json!({ "value": value })))
+}
+
+pub(super) fn get(dps: &Dps, name: &str, _: &Call) -> Result<Answer, Refusal> {
+    Ok(tagged(&dps.certificates().get(name)?, None))
+}
+
+/// Uploads without `If-Match`, replaces with it.
+pub(super) fn put(dps: &Dps, name: &str, call: &Call) -> Result<Answer, Refusal> {
+    let body = call.json().map_err(Refusal::bad_request)?;
+    // ARM's older versions have the members at the top.
+    let properties = if body["properties"].is_object() { &body["properties"] } else { &body };
+    let text = certificate(properties)?;
+    let is_verified = properties["isVerified"].as_bool().unwrap_or(false);
     let certificates = dps.certificates();
-    let condition = call.quoted_if_match();
-    let or_any = || condition.clone().unwrap_or(IfMatch::Any);
-    match (&call.method, words.as_slice()) {
-        (&Method::GET, [_]) => {
-            let value: Vec<_> = certificates.list().iter().map(|known| show(known, None)).collect();
-            Ok(answer::json(200, &json!({ "value": value })))
-        }
-        (&Method::GET, [_, _]) => Ok(tagged(&certificates.get(name)?, None)),
-        (&Method::PUT, [_, _]) => {
-            let body = call.json().map_err(Refusal::bad_request)?;
-            // ARM's older versions have the members at the top.
-            let properties = if body["properties"].is_object() { &body["properties"] } else { &body };
-            let text = certificate(properties)?;
-            let is_verified = properties["isVerified"].as_bool().unwrap_or(false);
-            let uploaded = match &condition {
-                Some(condition) => certificates.replace_if(name, text, is_verified, condition)?,
-                None if is_verified => certificates.upload_verified(name, text)?,
-                None => certificates.upload(name, text)?,
-            };
-            Ok(tagged(&uploaded, None))
-        }
-        (&Method::DELETE, [_, _]) => {
-            certificates.delete_if(name, &or_any())?;
-            Ok(answer::no_content())
-        }
-        (&Method::POST, [_, _, "generateverificationcode"]) => {
-            let (known, code) = certificates.generate_verification_code_if(name, &or_any())?;
-            Ok(tagged(&known, Some(&code)))
-        }
-        (&Method::POST, [_, _, "verify"]) => {
-            let body = call.json().map_err(Refusal::bad_request)?;
-            Ok(tagged(&certificates.verify_if(name, certificate(&body)?, &or_any())?, None))
-        }
-        _ => Err(Refusal::no_route(call)),
-    }
+    let uploaded = match call.quoted_if_match() {
+        Some(condition) => certificates.replace_if(name, text, is_verified, &condition)?,
+        None if is_verified => certificates.upload_verified(name, text)?,
+        None => certificates.upload(name, text)?,
+    };
+    Ok(tagged(&uploaded, None))
+}
+
+pub(super) fn delete(dps: &Dps, name: &str, call: &Call) -> Result<Answer, Refusal> {
+    dps.certificates().delete_if(name, &condition(call))?;
+    Ok(answer::no_content())
+}
+
+pub(super) fn generate_code(dps: &Dps, name: &str, call: &Call) -> Result<Answer, Refusal> {
+    let (known, code) = dps.certificates().generate_verification_code_if(name, &condition(call))?;
+    Ok(tagged(&known, Some(&code)))
+}
+
+pub(super) fn verify(dps: &Dps, name: &str, call: &Call) -> Result<Answer, Refusal> {
+    let body = call.json().map_err(Refusal::bad_request)?;
+    Ok(tagged(&dps.certificates().verify_if(name, certificate(&body)?, &condition(call))?, None))
+}
+
+fn condition(call: &Call) -> IfMatch {
+    call.quoted_if_match().unwrap_or(IfMatch::Any)
 }
 
 fn certificate(body: &Value) -> Result<&str, Refusal> {

@@ -1,111 +1,97 @@
 //! The provisioning service by REST (`api-version=2021-10-01` in shape), and our additions under the same host:
 //! CA certificates, linked hubs, faults, events.
 
+mod refusal;
+mod enrollment_body;
+mod enrollments;
 mod bulk;
+mod registrations;
 mod ca_certificates;
 mod faults;
-mod refusal;
-mod resource;
 
 use hyper::Method;
 use serde_json::json;
 
 pub(super) use refusal::Refusal;
-use resource::Resource;
 
 use super::{
     answer::{self, Answer},
     authorize::Caller,
     call::Call,
-    paging::page,
+    route::{self, Route},
     stream,
 };
-use crate::{
-    dps::{Dps, EnrollmentGroup, IndividualEnrollment},
-    etag::IfMatch,
-    security::access::Right,
-};
+use crate::{dps::Dps, events::Event, security::access::Right};
+
+/// Answers a call; the text is the second word of its path, the ID where there is one.
+type Handler = fn(&Dps, &str, &Call) -> Result<Answer, Refusal>;
+
+/// Every call that the service knows.
+static ROUTES: [Route<Handler>; 27] = [
+    azure(Method::POST, "enrollments", |dps, _, call| bulk::respond(&dps.individuals(), call)),
+    azure(Method::POST, "enrollments/query", |dps, _, call| enrollments::query(&dps.individuals(), call)),
+    azure(Method::POST, "enrollments/{id}/attestationMechanism", |dps, id, _| {
+        enrollments::attestation(&dps.individuals(), id)
+    }),
+    azure(Method::GET, "enrollments/{id}", |dps, id, _| enrollments::get(&dps.individuals(), id)),
+    azure(Method::PUT, "enrollments/{id}", |dps, id, call| enrollments::put(&dps.individuals(), id, call)),
+    azure(Method::DELETE, "enrollments/{id}", |dps, id, call| {
+        enrollments::delete(&dps.individuals(), id, call)
+    }),
+    azure(Method::POST, "enrollmentGroups", |dps, _, call| bulk::respond(&dps.groups(), call)),
+    azure(Method::POST, "enrollmentGroups/query", |dps, _, call| enrollments::query(&dps.groups(), call)),
+    azure(Method::POST, "enrollmentGroups/{id}/attestationMechanism", |dps, id, _| {
+        enrollments::attestation(&dps.groups(), id)
+    }),
+    azure(Method::GET, "enrollmentGroups/{id}", |dps, id, _| enrollments::get(&dps.groups(), id)),
+    azure(Method::PUT, "enrollmentGroups/{id}", |dps, id, call| enrollments::put(&dps.groups(), id, call)),
+    azure(Method::DELETE, "enrollmentGroups/{id}", |dps, id, call| {
+        enrollments::delete(&dps.groups(), id, call)
+    }),
+    azure(Method::POST, "registrations/{id}/query", registrations::of_group),
+    azure(Method::GET, "registrations/{id}", registrations::get),
+    azure(Method::DELETE, "registrations/{id}", registrations::delete),
+    ours(Method::GET, "certificates", ca_certificates::list),
+    ours(Method::GET, "certificates/{name}", ca_certificates::get),
+    ours(Method::PUT, "certificates/{name}", ca_certificates::put),
+    ours(Method::DELETE, "certificates/{name}", ca_certificates::delete),
+    ours(Method::POST, "certificates/{name}/generateVerificationCode", ca_certificates::generate_code),
+    ours(Method::POST, "certificates/{name}/verify", ca_certificates::verify),
+    ours(Method::GET, "faults", |dps, _, _| Ok(faults::list(dps.faults()))),
+    ours(Method::POST, "faults", |dps, _, call| faults::inject(dps.faults(), call)),
+    ours(Method::DELETE, "faults", |dps, _, _| Ok(faults::clear_all(dps.faults()))),
+    ours(Method::DELETE, "faults/{id}", |dps, id, _| faults::clear(dps.faults(), id)),
+    ours(Method::GET, "linkedHubs", |dps, _, _| Ok(answer::json(200, &dps.linked_hubs()))),
+    ours(Method::GET, "events", |dps, _, _| Ok(events(dps))),
+];
+
+const fn azure(method: Method, pattern: &'static str, handler: Handler) -> Route<Handler> {
+    Route::azure(method, pattern, Right::Provisioning, handler)
+}
+
+const fn ours(method: Method, pattern: &'static str, handler: Handler) -> Route<Handler> {
+    Route::ours(method, pattern, Right::Provisioning, handler)
+}
+
+/// Whether the path is one of this service rather than of a hub.
+pub(super) fn knows(call: &Call) -> bool {
+    route::knows(&ROUTES, call)
+}
 
 pub(super) fn respond(dps: &Dps, caller: &Caller, call: &Call) -> Result<Answer, Refusal> {
-    if !caller.may(Right::Provisioning) {
+    let found = route::find(&ROUTES, call);
+    // The service has one right, so who may not make this call may make none.
+    if !caller.may(found.map_or(Right::Provisioning, |route| route.right)) {
         return Err(Refusal::unauthorized("the policy does not allow this"));
     }
-    let words = call.words();
-    match words.as_slice() {
-        ["certificates", ..] => return ca_certificates::respond(dps, call),
-        ["faults", ..] => return faults::respond(dps.faults(), call),
-        ["linkedhubs"] if call.method == Method::GET => return Ok(answer::json(200, &dps.linked_hubs())),
-        ["events"] if call.method == Method::GET => {
-            let print = |event: &crate::Event| Some((None, json!(event)));
-            return Ok(stream::events(Vec::new(), dps.events().subscribe(), print));
-        }
-        _ => {}
+    if found.map_or(!route::is_ours(&ROUTES, call), |route| route.is_versioned) {
+        call.check_api_version().map_err(Refusal::bad_request)?;
     }
-    call.check_api_version().map_err(Refusal::bad_request)?;
-    match words.as_slice() {
-        ["enrollments", rest @ ..] => enrollments::<IndividualEnrollment>(dps, call, rest),
-        ["enrollmentgroups", rest @ ..] => enrollments::<EnrollmentGroup>(dps, call, rest),
-        ["registrations", rest @ ..] => registrations(dps, call, rest),
-        _ => Err(Refusal::no_route(call)),
-    }
+    let route = found.ok_or_else(|| Refusal::no_route(call))?;
+    (route.handler)(dps, call.segments.get(1).map(String::as_str).unwrap_or_default(), call)
 }
 
-fn enrollments<R: Resource>(dps: &Dps, call: &Call, rest: &[&str]) -> Result<Answer, Refusal> {
-    let id = call.segments.get(1).map(String::as_str).unwrap_or_default();
-    match (&call.method, rest) {
-        (&Method::POST, []) => bulk::respond::<R>(dps, call),
-        // The text of the query is passed over: clients send many, one of them by mistake, and the path says it all.
-        (&Method::POST, ["query"]) => {
-            let items =
-                R::list(dps).into_iter().map(|item| (item.id().to_ascii_lowercase(), item.without_keys()));
-            page(call, items, R::ITEM_TYPE).map_err(Refusal::bad_request)
-        }
-        (&Method::POST, [_, "attestationmechanism"]) => {
-            Ok(answer::json(200, &R::get(dps, id)?.attestation()))
-        }
-        (&Method::GET, [_]) => {
-            let found = R::get(dps, id)?.without_keys();
-            Ok(tagged(&found))
-        }
-        (&Method::PUT, [_]) => {
-            let given = resource::parse::<R>(call.json().map_err(Refusal::bad_request)?, id)?;
-            let stored = match call.quoted_if_match() {
-                None => given.create(dps)?,
-                Some(condition) => given.update(dps, &condition)?,
-            };
-            Ok(tagged(&stored))
-        }
-        (&Method::DELETE, [_]) => {
-            R::delete(dps, id, &call.quoted_if_match().unwrap_or(IfMatch::Any))?;
-            Ok(answer::no_content())
-        }
-        _ => Err(Refusal::no_route(call)),
-    }
-}
-
-fn registrations(dps: &Dps, call: &Call, rest: &[&str]) -> Result<Answer, Refusal> {
-    let id = call.segments.get(1).map(String::as_str).unwrap_or_default();
-    match (&call.method, rest) {
-        (&Method::POST, [_, "query"]) => {
-            let records = dps.group_registrations(id)?.into_iter().map(|record| {
-                let key = record.registration_id.clone().unwrap_or_default();
-                (key.to_ascii_lowercase(), record)
-            });
-            page(call, records, "deviceRegistration").map_err(Refusal::bad_request)
-        }
-        (&Method::GET, [_]) => {
-            let record = dps.registration(id)?;
-            let etag = record.etag.clone().unwrap_or_default();
-            Ok(answer::with_etag(answer::json(200, &record), &etag))
-        }
-        (&Method::DELETE, [_]) => {
-            dps.delete_registration(id, &call.quoted_if_match().unwrap_or(IfMatch::Any))?;
-            Ok(answer::no_content())
-        }
-        _ => Err(Refusal::no_route(call)),
-    }
-}
-
-fn tagged<R: Resource>(resource: &R) -> Answer {
-    answer::with_etag(answer::json(200, resource), resource.etag().unwrap_or_default())
+fn events(dps: &Dps) -> Answer {
+    let print = |event: &Event| Some((None, json!(event)));
+    stream::events(Vec::new(), dps.events().subscribe(), print)
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::Refusal;
 use crate::{
+    etag::IfMatch,
     hub::{Authentication, AuthenticationType, Device, DeviceSettings, Hub},
     rest::{
         answer::{self, Answer},
@@ -13,7 +14,22 @@ use crate::{
     security::keys::SymmetricKey,
 };
 
-pub(super) fn tagged(device: &Device) -> Answer {
+pub(super) fn get(hub: &Hub, device_id: &str) -> Result<Answer, Refusal> {
+    Ok(tagged(&hub.device(device_id)?))
+}
+
+pub(super) fn delete(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Refusal> {
+    hub.delete_if(device_id, &call.if_match().unwrap_or(IfMatch::Any))?;
+    Ok(answer::no_content())
+}
+
+/// There are none, as their making is refused.
+pub(super) fn modules(hub: &Hub, device_id: &str) -> Result<Answer, Refusal> {
+    hub.device(device_id)?;
+    Ok(answer::json(200, &json!([])))
+}
+
+fn tagged(device: &Device) -> Answer {
     answer::with_etag(answer::json(200, device), &device.etag)
 }
 

@@ -60,6 +60,13 @@ fn show(message: &TelemetryMessage) -> Value {
     shown
 }
 
+/// Forgets the messages that wait for a device.
+pub(super) fn purge(hub: &Hub, device_id: &str) -> Result<Answer, Refusal> {
+    let purged = hub.purge_messages(device_id)?;
+    let purged = json!({"deviceId": device_id, "moduleId": null, "totalMessagesPurged": purged});
+    Ok(answer::json(200, &purged))
+}
+
 pub(super) fn send(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Refusal> {
     let header = |name: &str| call.header(name).map(str::to_owned);
     let expiry_time = call.header("iothub-expiry").map(|text| {

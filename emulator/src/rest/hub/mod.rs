@@ -1,14 +1,17 @@
 //! A hub by REST (`api-version=2021-04-12` in shape), and our additions under the same host: the telemetry stream, and
 //! messages to devices, for which Azure has AMQP alone.
 
-mod bulk;
-mod devices;
-mod messages;
 mod refusal;
+mod devices;
 mod twins;
+mod bulk;
+mod messages;
+mod statistics;
+
+use std::pin::Pin;
 
 use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub(super) use refusal::Refusal;
 
@@ -16,126 +19,88 @@ use super::{
     answer::{self, Answer},
     authorize::Caller,
     call::Call,
-    paging::page,
+    route::{self, Route},
 };
 use crate::{
-    etag::IfMatch,
-    hub::{ConnectionState, DeviceStatus, Hub},
-    security::access::Right,
+    hub::Hub,
+    security::access::Right::{self, RegistryRead, RegistryWrite, ServiceConnect},
 };
 
+/// Answers a call; the text is the second word of its path, the device ID where there is one.
+enum Handler {
+    Now(Immediate),
+    Later(for<'a> fn(&'a Hub, &'a str, &'a Call) -> Pending<'a>),
+}
+
+type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, Refusal>;
+
+type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, Refusal>> + Send + 'a>>;
+
+/// Every call that a hub knows.
+static ROUTES: [Route<Handler>; 18] = [
+    azure(Method::GET, "devices", RegistryRead, |hub, _, call| devices::list(hub, call)),
+    azure(Method::POST, "devices", RegistryWrite, |hub, _, call| bulk::respond(hub, call)),
+    azure(Method::POST, "devices/query", ServiceConnect, |hub, _, call| twins::query(hub, call)),
+    azure(Method::POST, "devices/keys/regenerate", RegistryWrite, |hub, _, call| {
+        devices::regenerate_keys(hub, call)
+    }),
+    azure(Method::GET, "devices/{id}/modules", RegistryRead, |hub, id, _| devices::modules(hub, id)),
+    azure(Method::DELETE, "devices/{id}/commands", ServiceConnect, |hub, id, _| messages::purge(hub, id)),
+    azure(Method::GET, "devices/{id}", RegistryRead, |hub, id, _| devices::get(hub, id)),
+    azure(Method::PUT, "devices/{id}", RegistryWrite, devices::put),
+    azure(Method::DELETE, "devices/{id}", RegistryWrite, devices::delete),
+    azure(Method::GET, "twins/{id}", ServiceConnect, |hub, id, _| twins::get(hub, id)),
+    azure(Method::PATCH, "twins/{id}", ServiceConnect, twins::merge),
+    azure(Method::PUT, "twins/{id}", ServiceConnect, twins::replace),
+    Route::azure(
+        Method::POST,
+        "twins/{id}/methods",
+        ServiceConnect,
+        Handler::Later(|hub, id, call| Box::pin(twins::invoke(hub, id, call))),
+    ),
+    azure(Method::GET, "statistics/devices", RegistryRead, |hub, _, _| Ok(statistics::devices(hub))),
+    azure(Method::GET, "statistics/service", RegistryRead, |hub, _, _| Ok(statistics::service(hub))),
+    // There are none, as their making is refused.
+    azure(Method::GET, "configurations", RegistryRead, |_, _, _| Ok(answer::json(200, &json!([])))),
+    ours(Method::GET, "telemetry", ServiceConnect, |hub, _, call| Ok(messages::telemetry(hub, call))),
+    ours(Method::POST, "devices/{id}/messages/deviceBound", ServiceConnect, messages::send),
+];
+
+/// What Azure has below these paths, and this emulator does not.
+const NOT_IMPLEMENTED: [(&str, &str); 7] = [
+    ("devices/{id}/modules", "module identities"),
+    ("twins/{id}/modules", "module identities"),
+    ("configurations", "configurations"),
+    ("devices/{id}/files", "file upload"),
+    ("jobs", "jobs"),
+    ("digitalTwins", "digital twins"),
+    ("messages", "feedback and file notifications"),
+];
+
+const fn azure(method: Method, pattern: &'static str, right: Right, handler: Immediate) -> Route<Handler> {
+    Route::azure(method, pattern, right, Handler::Now(handler))
+}
+
+const fn ours(method: Method, pattern: &'static str, right: Right, handler: Immediate) -> Route<Handler> {
+    Route::ours(method, pattern, right, Handler::Now(handler))
+}
+
 pub(super) async fn respond(hub: &Hub, caller: &Caller, call: &Call) -> Result<Answer, Refusal> {
-    let words = call.words();
-    let need = |right: Right| {
-        if caller.may(right) { Ok(()) } else { Err(Refusal::unauthorized("the policy does not allow this")) }
+    let found = route::find(&ROUTES, call);
+    if found.map_or(!route::is_ours(&ROUTES, call), |route| route.is_versioned) {
+        call.check_api_version()
+            .map_err(|message| Refusal::new(400_000, "InvalidProtocolVersion", message))?;
+    }
+    let Some(route) = found else {
+        let known = NOT_IMPLEMENTED.iter().find(|(pattern, _)| route::begins(pattern, call));
+        return Err(known.map_or_else(|| Refusal::no_route(call), |(_, what)| Refusal::not_implemented(what)));
     };
+    if !caller.may(route.right) {
+        return Err(Refusal::unauthorized("the policy does not allow this"));
+    }
     let id = call.segments.get(1).map(String::as_str).unwrap_or_default();
-    match (&call.method, words.as_slice()) {
-        (&Method::GET, ["telemetry"]) => {
-            need(Right::ServiceConnect)?;
-            return Ok(messages::telemetry(hub, call));
-        }
-        (&Method::POST, ["devices", _, "messages", "devicebound"]) => {
-            need(Right::ServiceConnect)?;
-            return messages::send(hub, id, call);
-        }
-        _ => {}
+    match &route.handler {
+        Handler::Now(answer) => answer(hub, id, call),
+        Handler::Later(answer) => answer(hub, id, call).await,
     }
-    call.check_api_version().map_err(|message| Refusal::new(400_000, "InvalidProtocolVersion", message))?;
-    match (&call.method, words.as_slice()) {
-        (&Method::GET, ["devices"]) => {
-            need(Right::RegistryRead)?;
-            devices::list(hub, call)
-        }
-        (&Method::POST, ["devices"]) => {
-            need(Right::RegistryWrite)?;
-            bulk::respond(hub, call)
-        }
-        (&Method::POST, ["devices", "query"]) => {
-            need(Right::ServiceConnect)?;
-            query(hub, call)
-        }
-        (&Method::POST, ["devices", "keys", "regenerate"]) => {
-            need(Right::RegistryWrite)?;
-            devices::regenerate_keys(hub, call)
-        }
-        (&Method::GET, ["devices", _, "modules"]) => {
-            need(Right::RegistryRead)?;
-            // There are none, as their making is refused.
-            hub.device(id)?;
-            Ok(answer::json(200, &json!([])))
-        }
-        (_, ["devices" | "twins", _, "modules", ..]) => Err(Refusal::not_implemented("module identities")),
-        (&Method::DELETE, ["devices", _, "commands"]) => {
-            need(Right::ServiceConnect)?;
-            let purged = hub.purge_messages(id)?;
-            let purged = json!({"deviceId": id, "moduleId": null, "totalMessagesPurged": purged});
-            Ok(answer::json(200, &purged))
-        }
-        (&Method::GET, ["devices", _]) => {
-            need(Right::RegistryRead)?;
-            Ok(devices::tagged(&hub.device(id)?))
-        }
-        (&Method::PUT, ["devices", _]) => {
-            need(Right::RegistryWrite)?;
-            devices::put(hub, id, call)
-        }
-        (&Method::DELETE, ["devices", _]) => {
-            need(Right::RegistryWrite)?;
-            hub.delete_if(id, &call.if_match().unwrap_or(IfMatch::Any))?;
-            Ok(answer::no_content())
-        }
-        (&Method::GET, ["twins", _]) => {
-            need(Right::ServiceConnect)?;
-            Ok(twins::tagged(&hub.twin(id)?))
-        }
-        (&(Method::PATCH | Method::PUT), ["twins", _]) => {
-            need(Right::ServiceConnect)?;
-            twins::change(hub, id, call)
-        }
-        (&Method::POST, ["twins", _, "methods"]) => {
-            need(Right::ServiceConnect)?;
-            twins::invoke(hub, id, call).await
-        }
-        (&Method::GET, ["statistics", "devices"]) => {
-            need(Right::RegistryRead)?;
-            Ok(answer::json(200, &device_statistics(hub)))
-        }
-        (&Method::GET, ["statistics", "service"]) => {
-            need(Right::RegistryRead)?;
-            let is_connected = |state| state == ConnectionState::Connected;
-            let connected =
-                hub.devices().iter().filter(|device| is_connected(device.connection_state)).count();
-            Ok(answer::json(200, &json!({ "connectedDeviceCount": connected })))
-        }
-        (&Method::GET, ["configurations"]) => {
-            need(Right::RegistryRead)?;
-            // There are none, as their making is refused.
-            Ok(answer::json(200, &json!([])))
-        }
-        (_, ["configurations", ..]) => Err(Refusal::not_implemented("configurations")),
-        (_, ["devices", _, "files", ..]) => Err(Refusal::not_implemented("file upload")),
-        (_, ["jobs", ..]) => Err(Refusal::not_implemented("jobs")),
-        (_, ["digitaltwins", ..]) => Err(Refusal::not_implemented("digital twins")),
-        (_, ["messages", ..]) => Err(Refusal::not_implemented("feedback and file notifications")),
-        _ => Err(Refusal::no_route(call)),
-    }
-}
-
-fn query(hub: &Hub, call: &Call) -> Result<Answer, Refusal> {
-    let body = call.json().map_err(Refusal::bad_request)?;
-    let text = body["query"].as_str().ok_or_else(|| Refusal::bad_request("query has to be a text"))?;
-    let rows = hub.query(text)?;
-    let item_type = if rows.are_twins { "Twin" } else { "Raw" };
-    page(call, rows.rows, item_type).map_err(Refusal::bad_request)
-}
-
-fn device_statistics(hub: &Hub) -> Value {
-    let devices = hub.devices();
-    let enabled = devices.iter().filter(|device| device.status == DeviceStatus::Enabled).count();
-    json!({
-        "totalDeviceCount": devices.len(),
-        "enabledDeviceCount": enabled,
-        "disabledDeviceCount": devices.len() - enabled,
-    })
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use hyper::Method;
 use serde_json::{Map, Value, json};
 
 use super::Refusal;
@@ -12,29 +11,46 @@ use crate::{
     rest::{
         answer::{self, Answer},
         call::Call,
+        paging::page,
     },
 };
 
 /// Unless the caller says otherwise; in seconds.
 const DEFAULT_RESPONSE_TIMEOUT: u64 = 30;
 
-pub(super) fn tagged(twin: &Twin) -> Answer {
-    answer::with_etag(answer::json(200, twin), &twin.etag)
+pub(super) fn get(hub: &Hub, device_id: &str) -> Result<Answer, Refusal> {
+    Ok(tagged(&hub.twin(device_id)?))
 }
 
-/// PATCH merges, PUT replaces. Of what is sent tags and desired properties count; tools send the whole twin.
-pub(super) fn change(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Refusal> {
+/// Of what is sent tags and desired properties count; tools send the whole twin.
+pub(super) fn merge(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Refusal> {
+    let patch = patch(&call.json().map_err(Refusal::bad_request)?)?;
+    Ok(tagged(&hub.update_twin(device_id, patch, &condition(call))?))
+}
+
+/// Of what is sent tags and desired properties count; what is left out becomes empty.
+pub(super) fn replace(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Refusal> {
+    let mut patch = patch(&call.json().map_err(Refusal::bad_request)?)?;
+    patch.tags.get_or_insert_default();
+    patch.desired.get_or_insert_default();
+    Ok(tagged(&hub.replace_twin(device_id, patch, &condition(call))?))
+}
+
+/// A query over the twins.
+pub(super) fn query(hub: &Hub, call: &Call) -> Result<Answer, Refusal> {
     let body = call.json().map_err(Refusal::bad_request)?;
-    let condition = call.if_match().unwrap_or(IfMatch::Any);
-    let mut patch = patch(&body)?;
-    let twin = if call.method == Method::PUT {
-        patch.tags.get_or_insert_default();
-        patch.desired.get_or_insert_default();
-        hub.replace_twin(device_id, patch, &condition)?
-    } else {
-        hub.update_twin(device_id, patch, &condition)?
-    };
-    Ok(tagged(&twin))
+    let text = body["query"].as_str().ok_or_else(|| Refusal::bad_request("query has to be a text"))?;
+    let rows = hub.query(text)?;
+    let item_type = if rows.are_twins { "Twin" } else { "Raw" };
+    page(call, rows.rows, item_type).map_err(Refusal::bad_request)
+}
+
+fn condition(call: &Call) -> IfMatch {
+    call.if_match().unwrap_or(IfMatch::Any)
+}
+
+fn tagged(twin: &Twin) -> Answer {
+    answer::with_etag(answer::json(200, twin), &twin.etag)
 }
 
 pub(super) fn patch(body: &Value) -> Result<TwinPatch, Refusal> {

@@ -1,8 +1,7 @@
 //! `cloud fault`: misbehaviour of the emulator on request.
 
-use std::time::Duration;
-
 use anyhow::bail;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tracker_emulator::{Fault, FaultKind, FaultyService};
 
@@ -57,8 +56,9 @@ pub(in crate::cli::cloud) struct Place {
     times: Option<u32>,
 }
 
-/// What goes wrong.
-#[derive(Debug, Clone, clap::Subcommand)]
+/// What goes wrong: the options of each fault. Its JSON is that of [`FaultKind`], which it is read as.
+#[derive(Debug, Clone, clap::Subcommand, Serialize)]
+#[serde(tag = "fault", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(in crate::cli::cloud) enum Kind {
     /// Refuse connections with an MQTT return code.
     RefuseConnect {
@@ -73,6 +73,7 @@ pub(in crate::cli::cloud) enum Kind {
         status: u16,
         /// How long the device is asked to wait.
         #[arg(long, value_name = "SECONDS")]
+        #[serde(rename = "retryAfterSeconds")]
         retry_after: Option<u64>,
     },
     /// Let DPS work on registrations for ever.
@@ -127,7 +128,7 @@ impl FaultCommand {
         let show = |value: Value| target.output.show(&value, COLUMNS);
         match self {
             Self::Inject { place, kind } => {
-                let fault = place.fault(kind);
+                let fault = place.fault(&kind)?;
                 show(dps.call(Call::post(&[PATH]).json(&json!(fault)))?)
             }
             Self::List => show(dps.call(Call::get(&[PATH]))?),
@@ -138,35 +139,73 @@ impl FaultCommand {
 }
 
 impl Place {
-    fn fault(self, kind: Kind) -> Fault {
-        let kind = FaultKind::from(kind);
+    fn fault(self, kind: &Kind) -> serde_json::Result<Fault> {
+        let kind: FaultKind = serde_json::from_value(json!(kind))?;
         let service = match (self.service, &kind) {
             (Some(service), _) => FaultyService::from(service),
             (None, FaultKind::DpsError { .. } | FaultKind::NeverAssign) => FaultyService::Dps,
             (None, _) => FaultyService::AnyHub,
         };
-        Fault { service, device: self.device_id, kind, times: self.times }
+        Ok(Fault { service, device: self.device_id, kind, times: self.times })
     }
 }
 
-impl From<Kind> for FaultKind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::RefuseConnect { code } => Self::RefuseConnect(code),
-            Kind::DpsError { status, retry_after } => {
-                Self::DpsError { status, retry_after: retry_after.map(Duration::from_secs) }
-            }
-            Kind::NeverAssign => Self::NeverAssign,
-            Kind::TwinError { status } => Self::TwinError { status },
-            Kind::GarbageBody => Self::GarbageBody,
-            Kind::WithholdPubAck => Self::WithholdPubAck,
-            Kind::DelayPubAck { milliseconds } => Self::DelayPubAck(Duration::from_millis(milliseconds)),
-            Kind::DuplicatePubAck => Self::DuplicatePubAck,
-            Kind::DuplicateDelivery => Self::DuplicateDelivery,
-            Kind::Latency { milliseconds } => Self::Latency(Duration::from_millis(milliseconds)),
-            Kind::Throttle { per_second } => Self::Throttle { per_second },
-            Kind::DropConnection => Self::DropConnection,
-            Kind::BlackHole => Self::BlackHole,
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(subcommand)]
+        command: FaultCommand,
+    }
+
+    fn injected(line: &str) -> Fault {
+        let words = ["fault", "inject"].into_iter().chain(line.split(' '));
+        match Line::try_parse_from(words).unwrap().command {
+            FaultCommand::Inject { place, kind } => place.fault(&kind).unwrap(),
+            _ => unreachable!("inject was asked for"),
         }
+    }
+
+    #[test]
+    fn every_fault_of_the_command_line_is_one_of_the_emulator() {
+        let kinds = [
+            ("refuse-connect", FaultKind::RefuseConnect { code: 3 }),
+            ("dps-error", FaultKind::DpsError { status: 503, retry_after: None }),
+            (
+                "dps-error --status 429 --retry-after 7",
+                FaultKind::DpsError { status: 429, retry_after: Some(Duration::from_secs(7)) },
+            ),
+            ("never-assign", FaultKind::NeverAssign),
+            ("twin-error", FaultKind::TwinError { status: 429 }),
+            ("garbage-body", FaultKind::GarbageBody),
+            ("withhold-puback", FaultKind::WithholdPubAck),
+            ("delay-puback --milliseconds 250", FaultKind::DelayPubAck { delay: Duration::from_millis(250) }),
+            ("duplicate-puback", FaultKind::DuplicatePubAck),
+            ("duplicate-delivery", FaultKind::DuplicateDelivery),
+            ("latency --milliseconds 250", FaultKind::Latency { delay: Duration::from_millis(250) }),
+            ("throttle --per-second 5", FaultKind::Throttle { per_second: 5 }),
+            ("drop-connection", FaultKind::DropConnection),
+            ("black-hole", FaultKind::BlackHole),
+        ];
+        for (line, kind) in kinds {
+            assert_eq!(injected(line).kind, kind, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_fault_strikes_the_service_that_it_is_about_unless_told_otherwise() {
+        assert_eq!(injected("never-assign").service, FaultyService::Dps);
+        assert_eq!(injected("black-hole").service, FaultyService::AnyHub);
+        let fault = injected("black-hole --service dps -d d1 --times 2");
+        assert_eq!(
+            (fault.service, fault.device.as_deref(), fault.times),
+            (FaultyService::Dps, Some("d1"), Some(2))
+        );
     }
 }

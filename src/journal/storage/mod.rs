@@ -1,22 +1,29 @@
 //! The disk as it is for who works with it: there, or failing, and then tried again after a while.
 
+pub(crate) mod disk;
+pub(crate) mod file_system;
+pub(crate) mod files;
+pub(crate) mod memory;
+pub(crate) mod schema;
+pub(crate) mod spare;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::disk::Disk;
-use super::file_system::FileSystem;
-use super::files::{finish_set_aside, has_log_alone, set_aside_on};
-use super::memory::CAPACITY;
-use super::options::JournalOptions;
-use super::schema::{OpenError, is_damage};
-use super::shared::Shared;
 use crate::event::{Event, Events};
+use crate::journal::options::JournalOptions;
+use crate::journal::shared::Shared;
+use disk::Disk;
+use file_system::FileSystem;
+use files::{finish_set_aside, has_log_alone, set_aside_on};
+use memory::CAPACITY;
+use schema::{OpenError, is_damage};
 
 /// A disk that failed is tried again so often.
-pub(super) const RETRY: Duration = Duration::from_secs(60);
+pub(crate) const RETRY: Duration = Duration::from_secs(60);
 
 /// The journal's file, while there is one, and what is known of the disk.
-pub(super) struct Storage {
+pub(crate) struct Storage {
     options: JournalOptions,
     files: Arc<dyn FileSystem>,
     shared: Arc<Shared>,
@@ -27,7 +34,7 @@ pub(super) struct Storage {
 }
 
 impl Storage {
-    pub(super) fn new(
+    pub(crate) fn new(
         options: JournalOptions,
         files: Arc<dyn FileSystem>,
         shared: Arc<Shared>,
@@ -37,46 +44,46 @@ impl Storage {
     }
 
     /// The file is kept below this size, in bytes.
-    pub(super) fn size_bound(&self) -> u64 {
+    pub(crate) fn size_bound(&self) -> u64 {
         self.options.size_bound
     }
 
     /// The file, to ask what needs no disk.
-    pub(super) fn disk(&self) -> Option<&Disk> {
+    pub(crate) fn disk(&self) -> Option<&Disk> {
         self.disk.as_ref()
     }
 
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.disk.is_some()
     }
 
-    pub(super) fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         self.failed.is_some()
     }
 
     /// A disk that failed is not tried with every reading.
-    pub(super) fn may_try(&self, now: Instant) -> bool {
+    pub(crate) fn may_try(&self, now: Instant) -> bool {
         self.retry_at().is_none_or(|at| now >= at)
     }
 
     /// When a disk that failed is to be tried again.
-    pub(super) fn retry_at(&self) -> Option<Instant> {
+    pub(crate) fn retry_at(&self) -> Option<Instant> {
         self.failed.map(|failed| failed + RETRY)
     }
 
     /// It may be tried at once.
-    pub(super) fn forgive(&mut self) {
+    pub(crate) fn forgive(&mut self) {
         self.failed = None;
     }
 
     /// All that there was to be written has been.
-    pub(super) fn works(&mut self) {
+    pub(crate) fn works(&mut self) {
         self.failed = None;
         self.report(None);
     }
 
     /// Does something with the file. `None` where there is none, or after an error has been dealt with.
-    pub(super) fn attempt<T>(
+    pub(crate) fn attempt<T>(
         &mut self,
         now: Instant,
         deed: impl FnOnce(&mut Disk) -> rusqlite::Result<T>,
@@ -86,7 +93,7 @@ impl Storage {
     }
 
     /// Opens the file, and sets one aside that can't be used. Whether there is one now.
-    pub(super) fn open(&mut self, now: Instant) -> bool {
+    pub(crate) fn open(&mut self, now: Instant) -> bool {
         match self.open_or_begin_anew() {
             Ok(disk) => self.disk = Some(disk),
             Err(why) => {
@@ -103,7 +110,9 @@ impl Storage {
 
     fn open_or_begin_anew(&self) -> Result<Disk, String> {
         let directory = &self.options.directory;
-        if let Some(path) = finish_set_aside(&*self.files, directory).map_err(|error| error.to_string())? {
+        let finished = finish_set_aside(&*self.files, directory)
+            .map_err(|error| format!("setting it aside can't be finished: {error}"))?;
+        if let Some(path) = finished {
             let path = path.display();
             self.events.emit(Event::Trouble(format!(
                 "setting the journal aside as {path} had been interrupted; it is done now"
@@ -138,7 +147,9 @@ impl Storage {
     fn fail(&mut self, error: &rusqlite::Error, now: Instant) {
         if is_damage(error) {
             // Opened again at the next commit, it is found damaged and set aside.
-            self.disk = None;
+            if let Some(disk) = self.disk.take() {
+                disk.abandon();
+            }
             self.failed = None;
         } else {
             self.failed = Some(now);

@@ -2,8 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Numbers from here on are provisional: they were given before the time was known.
-pub(super) const PROVISIONAL: u64 = 1 << 62;
+use crate::journal::row::PROVISIONAL;
 
 /// The lowest number that may be given at this time: the milliseconds since 2026-01-01.
 fn number_at(time: DateTime<Utc>) -> u64 {
@@ -13,7 +12,7 @@ fn number_at(time: DateTime<Utc>) -> u64 {
 
 /// Which numbers come next.
 #[derive(Debug)]
-pub(super) struct Numbers {
+pub(crate) struct Numbers {
     next: u64,
     /// Final numbers begin here at the lowest.
     lowest: u64,
@@ -31,30 +30,30 @@ impl Default for Numbers {
 
 impl Numbers {
     /// Gives out a number.
-    pub(super) fn take(&mut self) -> u64 {
+    pub(crate) fn take(&mut self) -> u64 {
         self.next += 1;
         self.next - 1
     }
 
     /// Numbers that are given now are final.
-    pub(super) fn are_final(&self) -> bool {
+    pub(crate) fn are_final(&self) -> bool {
         self.next < PROVISIONAL
     }
 
     /// Numbers are final from now on; gives what final numbers are lower by.
-    pub(super) fn become_final(&mut self, time: DateTime<Utc>) -> u64 {
+    pub(crate) fn become_final(&mut self, time: DateTime<Utc>) -> u64 {
         self.shift = PROVISIONAL - number_at(time).max(self.lowest);
         self.next -= self.shift;
         self.shift
     }
 
-    pub(super) fn shift(&self) -> u64 {
+    pub(crate) fn shift(&self) -> u64 {
         self.shift
     }
 
     /// The file knows of final numbers up to `last`, and of provisional ones up to `provisional`. Gives the lowest number
     /// that is free.
-    pub(super) fn learn_of(&mut self, last: Option<u64>, provisional: Option<u64>) -> u64 {
+    pub(crate) fn learn_of(&mut self, last: Option<u64>, provisional: Option<u64>) -> u64 {
         self.lowest = last.map_or(1, |last| last + 1).max(self.lowest);
         let free = if self.are_final() {
             self.lowest
@@ -67,27 +66,27 @@ impl Numbers {
     }
 
     /// Final numbers from the next one on are for the file's provisional rows, of which the last is `provisional`.
-    pub(super) fn leave_room_for(&mut self, provisional: u64) {
+    pub(crate) fn leave_room_for(&mut self, provisional: u64) {
         self.shift = PROVISIONAL - self.next;
         self.next = provisional + 1 - self.shift;
     }
 
     /// Has `renumber` number anew, from the next number on, what is not in the file; it gives the number after the last.
-    pub(super) fn give_anew(&mut self, renumber: impl FnOnce(u64) -> u64) {
+    pub(crate) fn give_anew(&mut self, renumber: impl FnOnce(u64) -> u64) {
         self.next = renumber(self.next);
     }
 
     /// Numbers up to this one will not be given again, whatever happens to the readings.
-    pub(super) fn note(&mut self, number: u64) {
+    pub(crate) fn note(&mut self, number: u64) {
         self.noted = number;
     }
 
-    pub(super) fn is_noted(&self, number: u64) -> bool {
+    pub(crate) fn is_noted(&self, number: u64) -> bool {
         number <= self.noted
     }
 
     /// Whether the next reading's number will be one of those noted.
-    pub(super) fn next_is_noted(&self) -> bool {
+    pub(crate) fn next_is_noted(&self) -> bool {
         self.is_noted(self.next)
     }
 }

@@ -7,7 +7,7 @@ const TOLERANCE_MS: u64 = 2000;
 
 /// This boot's offset.
 #[derive(Debug, Default)]
-pub(super) struct BootOffset {
+pub(crate) struct BootOffset {
     /// In milliseconds; `None` while it is not known.
     ms: Option<i64>,
     /// The file has it.
@@ -21,17 +21,17 @@ fn offset_ms(stamp: Stamp) -> Option<i64> {
 }
 
 impl BootOffset {
-    pub(super) fn ms(&self) -> Option<i64> {
+    pub(crate) fn ms(&self) -> Option<i64> {
         self.ms
     }
 
     /// Whether [`BootOffset::learn`] would learn nothing, and the file has it.
-    pub(super) fn is_settled(&self, stamp: Stamp) -> bool {
+    pub(crate) fn is_settled(&self, stamp: Stamp) -> bool {
         offset_ms(stamp).is_none_or(|offset| self.stored && self.is_near(offset))
     }
 
     /// Takes note of the time; whether the offset is another than before.
-    pub(super) fn learn(&mut self, stamp: Stamp) -> bool {
+    pub(crate) fn learn(&mut self, stamp: Stamp) -> bool {
         match offset_ms(stamp) {
             Some(offset) if !self.is_near(offset) => {
                 *self = Self { ms: Some(offset), stored: false };
@@ -42,11 +42,11 @@ impl BootOffset {
     }
 
     /// The offset, where the file has not got it yet.
-    pub(super) fn to_store(&self) -> Option<i64> {
+    pub(crate) fn to_store(&self) -> Option<i64> {
         self.ms.filter(|_| !self.stored)
     }
 
-    pub(super) fn set_stored(&mut self, stored: bool) {
+    pub(crate) fn set_stored(&mut self, stored: bool) {
         self.stored = stored;
     }
 

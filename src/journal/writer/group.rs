@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use super::row::Row;
+use crate::journal::row::Row;
 
 /// Readings that come closer together than this share a commit, and none waits for it any longer.
-pub(super) const GROUP: Duration = Duration::from_secs(2);
+pub(crate) const GROUP: Duration = Duration::from_secs(2);
 /// They are committed at once when so many wait.
 const MOST: usize = 128;
 
 /// Rows by number, some of which may not need the commit any more when it is due.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(crate) struct Group {
     rows: Vec<Row>,
     /// When the commit is due; means nothing while no row waits.
     due: Instant,
@@ -27,7 +27,7 @@ impl Default for Group {
 
 impl Group {
     /// Adds a row. One that comes long after the last one waits for no other.
-    pub(super) fn push(&mut self, row: Row, now: Instant) {
+    pub(crate) fn push(&mut self, row: Row, now: Instant) {
         if self.rows.is_empty() {
             self.due = if self.is_close(now) { now + GROUP } else { now };
         } else if self.is_full() {
@@ -38,30 +38,30 @@ impl Group {
     }
 
     /// Whether the last reading came so short a time ago that the next one shares a commit.
-    pub(super) fn is_close(&self, now: Instant) -> bool {
+    pub(crate) fn is_close(&self, now: Instant) -> bool {
         self.last_append.is_some_and(|last| now < last + GROUP)
     }
 
     /// The next row has the commit due at once.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.rows.len() >= MOST
     }
 
     /// When the commit is due.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Option<Instant> {
         (!self.rows.is_empty()).then_some(self.due)
     }
 
-    pub(super) fn rows(&self) -> &[Row] {
+    pub(crate) fn rows(&self) -> &[Row] {
         &self.rows
     }
 
-    pub(super) fn take(&mut self) -> Vec<Row> {
+    pub(crate) fn take(&mut self) -> Vec<Row> {
         std::mem::take(&mut self.rows)
     }
 
     /// Removes a row that needs no commit; whether it was there.
-    pub(super) fn remove(&mut self, seq: u64) -> bool {
+    pub(crate) fn remove(&mut self, seq: u64) -> bool {
         let found = self.rows.binary_search_by_key(&seq, |row| row.seq);
         found.is_ok_and(|at| {
             self.rows.remove(at);
@@ -70,7 +70,7 @@ impl Group {
     }
 
     /// Numbers all rows anew, oldest first, from `next` on.
-    pub(super) fn renumber(&mut self, next: &mut u64) {
+    pub(crate) fn renumber(&mut self, next: &mut u64) {
         for row in &mut self.rows {
             row.seq = *next;
             *next += 1;

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use super::file_system::FileSystem;
 use super::files::FILE;
-use super::numbers::PROVISIONAL;
-use super::row::Row;
 use super::schema::{COLUMNS, OpenError, prepare};
 use super::spare::Spare;
-use super::thinning::{coarsen, coarseness};
+use crate::journal::row::{PROVISIONAL, Row};
+use crate::journal::thinning::{coarsen, coarseness};
 
 /// Rows looked at in one step of thinning.
 const WINDOW: u64 = 512;
@@ -20,10 +20,10 @@ const WINDOW: u64 = 512;
 const NUMBERED_AT_ONCE: u64 = 128;
 
 /// A row, and the offset of its boot.
-pub(super) type Stored = (Row, Option<i64>);
+pub(crate) type Stored = (Row, Option<i64>);
 
 /// The journal's file.
-pub(super) struct Disk {
+pub(crate) struct Disk {
     connection: Connection,
     boot: i64,
     rows: u64,
@@ -49,7 +49,7 @@ fn is_full(error: &rusqlite::Error) -> bool {
 
 impl Disk {
     /// Opens or makes the file; `boot` names this boot.
-    pub(super) fn open(files: &Arc<dyn FileSystem>, directory: &Path, boot: &str) -> Result<Self, OpenError> {
+    pub(crate) fn open(files: &Arc<dyn FileSystem>, directory: &Path, boot: &str) -> Result<Self, OpenError> {
         let spare = Spare::new(files.clone(), directory);
         let vfs = files.vfs();
         let mut opened = connect(directory, vfs, boot);
@@ -67,7 +67,7 @@ impl Disk {
 
     /// Inserts `rows`, deletes `gone`, and notes that numbers up to `given` are not free any more, in one transaction;
     /// durable when it returns.
-    pub(super) fn append<'a>(
+    pub(crate) fn append<'a>(
         &mut self,
         rows: &(impl Iterator<Item = &'a Row> + Clone),
         gone: &BTreeSet<u64>,
@@ -116,12 +116,12 @@ impl Disk {
     }
 
     /// Whether there is surely no row after `seq` that has its final number.
-    pub(super) fn has_none_after(&self, seq: u64) -> bool {
+    pub(crate) fn has_none_after(&self, seq: u64) -> bool {
         seq >= self.highest
     }
 
     /// Up to `limit` rows after `seq` that have their final number, oldest first.
-    pub(super) fn after(&self, seq: u64, limit: usize) -> rusqlite::Result<Vec<Stored>> {
+    pub(crate) fn after(&self, seq: u64, limit: usize) -> rusqlite::Result<Vec<Stored>> {
         if self.has_none_after(seq) {
             return Ok(Vec::new());
         }
@@ -133,7 +133,7 @@ impl Disk {
     }
 
     /// The row with the highest final number.
-    pub(super) fn newest(&self) -> rusqlite::Result<Option<Stored>> {
+    pub(crate) fn newest(&self) -> rusqlite::Result<Option<Stored>> {
         let mut query = self.connection.prepare_cached(&format!(
             "SELECT {COLUMNS}, offset_ms FROM reading JOIN boot ON boot.id = reading.boot
              WHERE seq < {PROVISIONAL} ORDER BY seq DESC LIMIT 1"
@@ -148,7 +148,7 @@ impl Disk {
     }
 
     /// The highest final number that the file knows of, and the highest provisional one.
-    pub(super) fn last_numbers(&self) -> rusqlite::Result<(Option<u64>, Option<u64>)> {
+    pub(crate) fn last_numbers(&self) -> rusqlite::Result<(Option<u64>, Option<u64>)> {
         let last = |sql: &str| self.connection.query_row(sql, [PROVISIONAL], |row| row.get(0));
         let stored = self.last_stored()?;
         let forgotten: Option<u64> =
@@ -157,24 +157,24 @@ impl Disk {
     }
 
     /// Whether a row was taken in this boot.
-    pub(super) fn is_of_this_boot(&self, row: &Row) -> bool {
+    pub(crate) fn is_of_this_boot(&self, row: &Row) -> bool {
         row.boot == Some(self.boot)
     }
 
     /// How many readings there are.
-    pub(super) fn rows(&self) -> u64 {
+    pub(crate) fn rows(&self) -> u64 {
         self.rows
     }
 
     /// Whether it has this very reading.
-    pub(super) fn holds(&self, row: &Row) -> rusqlite::Result<bool> {
+    pub(crate) fn holds(&self, row: &Row) -> rusqlite::Result<bool> {
         let mut query =
             self.connection.prepare_cached("SELECT 1 FROM reading WHERE seq = ?1 AND start = ?2")?;
         query.exists(params![row.seq, row.start])
     }
 
     /// Notes what UTC less monotonic time is in this boot.
-    pub(super) fn set_offset(&mut self, offset_ms: i64) -> rusqlite::Result<()> {
+    pub(crate) fn set_offset(&mut self, offset_ms: i64) -> rusqlite::Result<()> {
         self.with_spare(|disk| {
             let mut update =
                 disk.connection.prepare_cached("UPDATE boot SET offset_ms = ?1 WHERE id = ?2")?;
@@ -183,7 +183,7 @@ impl Disk {
     }
 
     /// Gives some provisional rows, oldest first, their final numbers, which are lower by `shift`; says how many.
-    pub(super) fn number_some(&mut self, shift: u64) -> rusqlite::Result<usize> {
+    pub(crate) fn number_some(&mut self, shift: u64) -> rusqlite::Result<usize> {
         self.with_spare(|disk| {
             let transaction = disk.connection.transaction()?;
             let seqs: Vec<u64> = transaction
@@ -203,13 +203,13 @@ impl Disk {
     }
 
     /// Size of the file's used part, in bytes.
-    pub(super) fn used_bytes(&self) -> rusqlite::Result<u64> {
+    pub(crate) fn used_bytes(&self) -> rusqlite::Result<u64> {
         let pragma = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
         Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
     }
 
     /// Takes thinning one step further, sparing rows that are `kept`, and says how many went.
-    pub(super) fn thin(&mut self, kept: impl Fn(u64) -> bool) -> rusqlite::Result<u64> {
+    pub(crate) fn thin(&mut self, kept: impl Fn(u64) -> bool) -> rusqlite::Result<u64> {
         let mut sweep = match self.sweep.take() {
             Some(sweep) => sweep,
             None => self.begin_sweep()?,
@@ -276,18 +276,23 @@ impl Disk {
     }
 
     /// Readings thinned, ever.
-    pub(super) fn thinned(&self) -> rusqlite::Result<u64> {
+    pub(crate) fn thinned(&self) -> rusqlite::Result<u64> {
         let query = "SELECT value FROM counter WHERE name = 'thinned'";
         Ok(self.connection.query_row(query, [], |row| row.get(0)).optional()?.unwrap_or(0))
     }
 
     /// Leaves the file without a WAL.
-    pub(super) fn checkpoint(&self) -> rusqlite::Result<()> {
+    pub(crate) fn checkpoint(&self) -> rusqlite::Result<()> {
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
 
+    /// Closes the file and leaves its log as it is: of a damaged file both are kept to be looked at.
+    pub(crate) fn abandon(self) {
+        keep_log(&self.connection, true);
+    }
+
     /// Takes the room of the spare file back, where there is room.
-    pub(super) fn reserve_spare(&self) {
+    pub(crate) fn reserve_spare(&self) {
         self.spare.reserve();
     }
 
@@ -300,7 +305,7 @@ impl Disk {
     }
 
     #[cfg(test)]
-    pub(super) fn connection(&self) -> &Connection {
+    pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
 }
@@ -312,8 +317,16 @@ fn connect(directory: &Path, vfs: Option<&str>, boot: &str) -> Result<(Connectio
         Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs),
         None => Connection::open_with_flags(path, flags),
     }?;
+    keep_log(&connection, true);
     let (boot, rows) = prepare(&connection, boot)?;
+    keep_log(&connection, false);
     Ok((connection, boot, rows))
+}
+
+/// Whether the log outlives the connection. SQLite would otherwise delete it, also when it could make nothing of the file.
+fn keep_log(connection: &Connection, keep: bool) {
+    // It is known to every SQLite of the last years, and there is nothing else that could be done.
+    let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep);
 }
 
 fn prepare_insert(connection: &Connection) -> rusqlite::Result<rusqlite::CachedStatement<'_>> {

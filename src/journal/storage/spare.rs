@@ -9,23 +9,23 @@ use super::files::SPARE;
 const BYTES: usize = 256 * 1024;
 
 /// The file, whether it is there or not.
-pub(super) struct Spare {
+pub(crate) struct Spare {
     files: Arc<dyn FileSystem>,
     path: PathBuf,
 }
 
 impl Spare {
-    pub(super) fn new(files: Arc<dyn FileSystem>, directory: &Path) -> Self {
+    pub(crate) fn new(files: Arc<dyn FileSystem>, directory: &Path) -> Self {
         Self { files, path: directory.join(SPARE) }
     }
 
     /// Gives the room to others. Whether there was any.
-    pub(super) fn release(&self) -> bool {
+    pub(crate) fn release(&self) -> bool {
         self.files.remove(&self.path).is_ok()
     }
 
     /// Takes the room back for the next time; without room there is none to keep.
-    pub(super) fn reserve(&self) {
+    pub(crate) fn reserve(&self) {
         if exists(&*self.files, &self.path) {
             return;
         }

@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 use super::file_system::{FileSystem, OsFileSystem, exists};
 
 /// The file itself.
-pub(super) const FILE: &str = "journal.db";
+pub(crate) const FILE: &str = "journal.db";
 /// What SQLite appends to the names of the log and of the index that goes with it.
 const LOG: &str = "-wal";
 const INDEX: &str = "-shm";
 /// And of the log that goes with a file in the making, or with one that is not a journal.
 const ROLLBACK: &str = "-journal";
 /// A file that keeps room.
-pub(super) const SPARE: &str = "journal.spare";
+pub(crate) const SPARE: &str = "journal.spare";
 /// Holds the name under which a journal is being set aside.
 const NOTE: &str = "journal.aside";
 
@@ -50,12 +50,18 @@ pub fn set_aside_on(files: &dyn FileSystem, directory: &Path, label: &str) -> io
         .find(|path| ["", LOG, ROLLBACK, INDEX].iter().all(|suffix| !exists(files, &with(path, suffix))))
         .ok_or_else(|| io::Error::other("too many journals were set aside already"))?;
     take_note(files, directory, &aside)?;
-    move_all(files, directory, &aside)?;
+    if let Err(error) = move_all(files, directory, &aside) {
+        // Where nothing could be moved, nothing is left to be done: the journal is still what it was.
+        if !exists(files, &with(&aside, LOG)) && !exists(files, &aside) {
+            let _ = files.remove(&directory.join(NOTE));
+        }
+        return Err(error);
+    }
     Ok(Some(aside))
 }
 
 /// Does the rest of what [`set_aside`] was kept from doing, and gives the path of the journal that it had begun to move.
-pub(super) fn finish_set_aside(files: &dyn FileSystem, directory: &Path) -> io::Result<Option<PathBuf>> {
+pub(crate) fn finish_set_aside(files: &dyn FileSystem, directory: &Path) -> io::Result<Option<PathBuf>> {
     let note = directory.join(NOTE);
     let name = match files.read(&note) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -79,7 +85,7 @@ pub(super) fn finish_set_aside(files: &dyn FileSystem, directory: &Path) -> io::
 }
 
 /// Whether there is a log, and no file that it belongs to: SQLite would delete it.
-pub(super) fn has_log_alone(files: &dyn FileSystem, directory: &Path) -> bool {
+pub(crate) fn has_log_alone(files: &dyn FileSystem, directory: &Path) -> bool {
     let file = directory.join(FILE);
     let log = files.length(&with(&file, LOG)).unwrap_or(0);
     let alone = match files.length(&file) {
@@ -107,7 +113,10 @@ fn move_all(files: &dyn FileSystem, directory: &Path, aside: &Path) -> io::Resul
     let file = directory.join(FILE);
     for suffix in [LOG, ROLLBACK, "", INDEX] {
         let (from, to) = (with(&file, suffix), with(aside, suffix));
-        if exists(files, &from) && !exists(files, &to) {
+        if suffix == LOG && files.length(&from).is_ok_and(|bytes| bytes == 0) {
+            // Whoever has looked at the file leaves such a log, which is none.
+            files.remove(&from)?;
+        } else if exists(files, &from) && !exists(files, &to) {
             files.rename(&from, &to)?;
             files.sync_directory(directory)?;
         }

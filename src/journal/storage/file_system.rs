@@ -34,7 +34,7 @@ pub trait FileSystem: Debug + Send + Sync {
 }
 
 /// Whether there is such a file. One that can't be looked at may be there.
-pub(super) fn exists(files: &dyn FileSystem, path: &Path) -> bool {
+pub(crate) fn exists(files: &dyn FileSystem, path: &Path) -> bool {
     !matches!(files.length(path), Err(error) if error.kind() == io::ErrorKind::NotFound)
 }
 

@@ -21,11 +21,11 @@ const SCHEMA: &str = "
     );
 ";
 /// The columns of a reading, in the order in which rows are read and written.
-pub(super) const COLUMNS: &str = "seq, start, boot, monotonic_ms, utc_ms, stands_for, payload";
+pub(crate) const COLUMNS: &str = "seq, start, boot, monotonic_ms, utc_ms, stands_for, payload";
 
 /// Why there is no file to work with.
 #[derive(Debug)]
-pub(super) enum OpenError {
+pub(crate) enum OpenError {
     /// The disk does not take one now.
     Disk(String),
     /// The file is not a journal, damaged, or of a newer version.
@@ -39,12 +39,12 @@ impl From<rusqlite::Error> for OpenError {
 }
 
 /// Whether an error means that the file itself is damaged.
-pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
 }
 
 /// Makes the file ready to work with. Gives the row of this boot, and how many readings there are.
-pub(super) fn prepare(connection: &Connection, boot: &str) -> Result<(i64, u64), OpenError> {
+pub(crate) fn prepare(connection: &Connection, boot: &str) -> Result<(i64, u64), OpenError> {
     connection.busy_timeout(Duration::from_secs(5))?;
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);

@@ -1,24 +1,28 @@
 //! The writer: takes readings, numbers them, makes them durable, and keeps them in memory while the disk fails.
 
+mod boot_offset;
+pub(crate) mod group;
+pub(crate) mod numbers;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::boot_offset::BootOffset;
-use super::disk::{Disk, Stored};
-use super::entry::Entry;
-use super::group::Group;
-use super::leases::Leases;
-use super::memory::Memory;
-use super::needs_disk::NeedsDisk;
-use super::numbers::Numbers;
-use super::row::Row;
-use super::shared::Shared;
-use super::storage::Storage;
+use crate::journal::entry::Entry;
+use crate::journal::leases::Leases;
+use crate::journal::needs_disk::NeedsDisk;
+use crate::journal::row::Row;
+use crate::journal::shared::Shared;
+use crate::journal::storage::Storage;
+use crate::journal::storage::disk::{Disk, Stored};
+use crate::journal::storage::memory::Memory;
 use crate::reading::{Reading, Stamp};
+use boot_offset::BootOffset;
+use group::Group;
+use numbers::Numbers;
 
 /// The size is looked at after so many readings.
-pub(super) const LOOK_AT_SIZE: u64 = 64;
+pub(crate) const LOOK_AT_SIZE: u64 = 64;
 /// Steps of thinning at every look, at the most.
 const STEPS: u32 = 16;
 /// Acknowledged rows are deleted when so many have gathered, if no reading comes before.
@@ -27,7 +31,7 @@ const FORGET_AT: usize = 256;
 const NUMBERS: u64 = 64;
 
 /// All readings that are there: those on the disk, those in memory, and those that wait for their commit.
-pub(super) struct Writer {
+pub(crate) struct Writer {
     storage: Storage,
     shared: Arc<Shared>,
     /// Random, new at every start of the program.
@@ -55,7 +59,7 @@ struct Found {
 }
 
 impl Writer {
-    pub(super) fn new(storage: Storage, shared: Arc<Shared>, start: u32) -> Self {
+    pub(crate) fn new(storage: Storage, shared: Arc<Shared>, start: u32) -> Self {
         Self {
             storage,
             shared,
@@ -72,7 +76,7 @@ impl Writer {
     }
 
     /// Opens the file, and brings together what it has and what memory holds.
-    pub(super) fn open(&mut self, now: Instant) {
+    pub(crate) fn open(&mut self, now: Instant) {
         if self.storage.open(now) {
             let memory = &self.memory;
             let found = self.storage.attempt(now, |disk| look_into(disk, memory));
@@ -101,22 +105,22 @@ impl Writer {
     }
 
     /// Whether what was not on the disk has got other numbers since this was last asked.
-    pub(super) fn was_renumbered(&mut self) -> bool {
+    pub(crate) fn was_renumbered(&mut self) -> bool {
         std::mem::take(&mut self.renumbered)
     }
 
     /// When [`Writer::commit`] is due: for those that wait for it, or because a disk that failed is to be tried again.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Option<Instant> {
         self.group.due().into_iter().chain(self.storage.retry_at()).min()
     }
 
     /// Whether the last reading came so short a time ago that the next one shares a commit.
-    pub(super) fn is_close(&self, now: Instant) -> bool {
+    pub(crate) fn is_close(&self, now: Instant) -> bool {
         self.group.is_close(now)
     }
 
     /// Takes a reading; it is durable after the next [`Writer::commit`].
-    pub(super) fn take(&mut self, reading: Reading, now: Instant) {
+    pub(crate) fn take(&mut self, reading: Reading, now: Instant) {
         self.learn_time(reading.stamp, now);
         let row = Row::new(self.numbers.take(), self.start, reading);
         self.group.push(row, now);
@@ -124,7 +128,7 @@ impl Writer {
     }
 
     /// Takes a reading that shares a commit with others, which is not due yet.
-    pub(super) fn take_into_group(
+    pub(crate) fn take_into_group(
         &mut self,
         reading: Reading,
         now: Instant,
@@ -138,7 +142,7 @@ impl Writer {
 
     /// Makes durable what waits for it, and deletes what is acknowledged on the way. If the disk failed and it is time to,
     /// tries it again, and moves to it what memory has kept. What is leased is not thinned.
-    pub(super) fn commit(&mut self, leases: &Leases, now: Instant) {
+    pub(crate) fn commit(&mut self, leases: &Leases, now: Instant) {
         let stored = self.storage.may_try(now) && self.store(now);
         let rows = self.group.take();
         let taken = rows.len() as u64;
@@ -225,7 +229,7 @@ impl Writer {
     }
 
     /// The hub has this reading. Whether it was waiting for its commit, which it does not need any more.
-    pub(super) fn acknowledge(&mut self, seq: u64) -> bool {
+    pub(crate) fn acknowledge(&mut self, seq: u64) -> bool {
         if self.group.remove(seq) {
             self.shared.stats().taken += 1;
             return true;
@@ -237,16 +241,16 @@ impl Writer {
     }
 
     /// Whether so many readings can be acknowledged before some must be deleted.
-    pub(super) fn has_room_for_acknowledged(&self, count: usize) -> bool {
+    pub(crate) fn has_room_for_acknowledged(&self, count: usize) -> bool {
         self.gone.len() + count < FORGET_AT
     }
 
-    pub(super) fn is_acknowledged(&self, seq: u64) -> bool {
+    pub(crate) fn is_acknowledged(&self, seq: u64) -> bool {
         self.gone.contains(&seq)
     }
 
     /// Deletes what is acknowledged.
-    pub(super) fn forget(&mut self, now: Instant) {
+    pub(crate) fn forget(&mut self, now: Instant) {
         if !self.gone.is_empty() && self.storage.may_try(now) {
             self.append_nothing(0, now);
         }
@@ -263,17 +267,17 @@ impl Writer {
     }
 
     /// Has a disk that failed tried at once.
-    pub(super) fn forgive_disk(&mut self) {
+    pub(crate) fn forgive_disk(&mut self) {
         self.storage.forgive();
     }
 
     /// Leaves the file in good order.
-    pub(super) fn close(&mut self, now: Instant) {
+    pub(crate) fn close(&mut self, now: Instant) {
         self.forget(now);
         self.storage.attempt(now, |disk| disk.checkpoint());
     }
 
-    pub(super) fn count_backlog(&self) {
+    pub(crate) fn count_backlog(&self) {
         let on_disk = self.storage.disk().map_or(0, Disk::rows);
         let held = self.memory.len() + self.group.rows().len() as u64;
         self.shared.stats().backlog = (on_disk + held).saturating_sub(self.gone.len() as u64);
@@ -282,17 +286,17 @@ impl Writer {
 
 /// Numbers and times.
 impl Writer {
-    pub(super) fn time_is_known(&self) -> bool {
+    pub(crate) fn time_is_known(&self) -> bool {
         self.numbers.are_final()
     }
 
     /// Whether [`Writer::learn_time`] has nothing to note.
-    pub(super) fn knows(&self, stamp: Stamp) -> bool {
+    pub(crate) fn knows(&self, stamp: Stamp) -> bool {
         stamp.utc.is_none() || (self.time_is_known() && self.offset.is_settled(stamp))
     }
 
     /// Takes note of the time, where it is known: this boot's offset, and numbers that can't have been used before.
-    pub(super) fn learn_time(&mut self, stamp: Stamp, now: Instant) {
+    pub(crate) fn learn_time(&mut self, stamp: Stamp, now: Instant) {
         let Some(utc) = stamp.utc else { return };
         if self.offset.learn(stamp) && self.storage.may_try(now) {
             self.store_offset(now);
@@ -333,7 +337,7 @@ impl Writer {
 
     /// Readings that wait for their commit may be sent if their numbers can't come again, even if they never get to the
     /// disk. Whether it is so.
-    pub(super) fn note_numbers(&mut self, now: Instant) -> bool {
+    pub(crate) fn note_numbers(&mut self, now: Instant) -> bool {
         let Some(last) = self.group.rows().last().map(|row| row.seq) else { return true };
         if !self.numbers.is_noted(last)
             && self.storage.may_try(now)
@@ -348,7 +352,7 @@ impl Writer {
 /// What there is to be sent.
 impl Writer {
     /// Whether the next reading could be sent without the disk, by who has seen all up to `cursor`.
-    pub(super) fn can_send_next(&self, cursor: u64) -> bool {
+    pub(crate) fn can_send_next(&self, cursor: u64) -> bool {
         self.time_is_known()
             && self.numbers.next_is_noted()
             && self.memory.len() == 0
@@ -357,12 +361,12 @@ impl Writer {
     }
 
     /// Some readings can't be sent before the disk takes their numbers.
-    pub(super) fn is_unnumbered(&self) -> bool {
+    pub(crate) fn is_unnumbered(&self) -> bool {
         self.unnumbered
     }
 
     /// The newest reading, of those that wait for their commit only `with_group`.
-    pub(super) fn newest(&mut self, with_group: bool, now: Instant) -> Option<Stored> {
+    pub(crate) fn newest(&mut self, with_group: bool, now: Instant) -> Option<Stored> {
         let held = self.group.rows().last().filter(|_| with_group).or(self.memory.newest());
         if let Some(row) = held {
             return Some((row.clone(), self.offset.ms()));
@@ -371,19 +375,19 @@ impl Writer {
     }
 
     /// Up to `limit` rows on the disk after `seq`, oldest first; `None` when it can't be read.
-    pub(super) fn on_disk_after(&mut self, seq: u64, limit: usize, now: Instant) -> Option<Vec<Stored>> {
+    pub(crate) fn on_disk_after(&mut self, seq: u64, limit: usize, now: Instant) -> Option<Vec<Stored>> {
         self.storage.attempt(now, |disk| disk.after(seq, limit))
     }
 
     /// What is not on the disk after `seq`, oldest first: what memory keeps is newer than anything on the disk, and what
     /// waits for its commit, which is given `with_group`, is newer than that.
-    pub(super) fn held_after(&self, seq: u64, with_group: bool) -> impl Iterator<Item = &Row> {
+    pub(crate) fn held_after(&self, seq: u64, with_group: bool) -> impl Iterator<Item = &Row> {
         let group = self.group.rows().iter().filter(move |row| with_group && row.seq > seq);
         self.memory.after(seq).chain(group)
     }
 
     /// What is sent of a row. The disk may not have been able to note what is known of this boot.
-    pub(super) fn entry(&self, row: &Row, stored_offset: Option<i64>) -> Entry {
+    pub(crate) fn entry(&self, row: &Row, stored_offset: Option<i64>) -> Entry {
         let of_this_boot =
             row.boot.is_none() || self.storage.disk().is_some_and(|disk| disk.is_of_this_boot(row));
         row.entry(self.offset.ms().filter(|_| of_this_boot).or(stored_offset))
@@ -393,20 +397,20 @@ impl Writer {
 #[cfg(test)]
 impl Writer {
     /// The file, to be meddled with.
-    pub(super) fn disk(&self) -> Option<&Disk> {
+    pub(crate) fn disk(&self) -> Option<&Disk> {
         self.storage.disk()
     }
 
-    pub(super) fn nothing_pending(&self) -> bool {
+    pub(crate) fn nothing_pending(&self) -> bool {
         self.group.rows().is_empty()
     }
 
     /// Readings that wait for their commit can't be sent before the disk has noted their numbers.
-    pub(super) fn may_send_pending(&self) -> bool {
+    pub(crate) fn may_send_pending(&self) -> bool {
         self.group.rows().last().is_none_or(|last| self.numbers.is_noted(last.seq))
     }
 
-    pub(super) fn nothing_in_memory(&self) -> bool {
+    pub(crate) fn nothing_in_memory(&self) -> bool {
         self.memory.len() == 0
     }
 }

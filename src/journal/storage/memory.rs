@@ -2,21 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::row::Row;
-use super::thinning::{coarsen, coarseness};
+use crate::journal::row::Row;
+use crate::journal::thinning::{coarsen, coarseness};
 
 /// Stands in for the disk: a week of readings at one a minute.
-pub(super) const CAPACITY: usize = 10_080;
+pub(crate) const CAPACITY: usize = 10_080;
 
 /// Readings in memory, while the disk does not take them.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     rows: BTreeMap<u64, Row>,
 }
 
 impl Memory {
     /// Keeps a row. Full, it makes its history coarser, except rows that are `kept`, and tells how many went.
-    pub(super) fn insert(&mut self, row: Row, kept: impl Fn(u64) -> bool) -> u64 {
+    pub(crate) fn insert(&mut self, row: Row, kept: impl Fn(u64) -> bool) -> u64 {
         self.rows.insert(row.seq, row);
         if self.rows.len() <= CAPACITY {
             return 0;
@@ -36,41 +36,41 @@ impl Memory {
         gone
     }
 
-    pub(super) fn remove(&mut self, seq: u64) -> bool {
+    pub(crate) fn remove(&mut self, seq: u64) -> bool {
         self.rows.remove(&seq).is_some()
     }
 
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.rows.len() as u64
     }
 
-    pub(super) fn first(&self) -> Option<u64> {
+    pub(crate) fn first(&self) -> Option<u64> {
         self.rows.first_key_value().map(|(seq, _)| *seq)
     }
 
-    pub(super) fn newest(&self) -> Option<&Row> {
+    pub(crate) fn newest(&self) -> Option<&Row> {
         self.rows.last_key_value().map(|(_, row)| row)
     }
 
-    pub(super) fn after(&self, seq: u64) -> impl Iterator<Item = &Row> {
+    pub(crate) fn after(&self, seq: u64) -> impl Iterator<Item = &Row> {
         self.rows.range(seq + 1..).map(|(_, row)| row)
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Row> + Clone {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Row> + Clone {
         self.rows.values()
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.rows.clear();
     }
 
     /// Forgets rows that the disk has.
-    pub(super) fn forget(&mut self, seqs: &BTreeSet<u64>) {
+    pub(crate) fn forget(&mut self, seqs: &BTreeSet<u64>) {
         self.rows.retain(|seq, _| !seqs.contains(seq));
     }
 
     /// Numbers all rows anew, oldest first, from `next` on.
-    pub(super) fn renumber(&mut self, next: &mut u64) {
+    pub(crate) fn renumber(&mut self, next: &mut u64) {
         for (_, mut row) in std::mem::take(&mut self.rows) {
             row.seq = *next;
             *next += 1;

@@ -1,0 +1,39 @@
+//! Enrollments as clients send them.
+
+use serde_json::Value;
+
+use super::Refusal;
+use crate::dps::Enrollment;
+
+/// Reads an enrollment as clients send it: nulls count as absent, and what the service sets is passed over.
+///
+/// `path_id` is the ID in the path; that of the body may be left out, and may not differ.
+pub(super) fn parse<E: Enrollment>(mut body: Value, path_id: &str) -> Result<E, Refusal> {
+    drop_nulls(&mut body);
+    let Value::Object(members) = &mut body else {
+        return Err(Refusal::bad_request("the body is not a JSON object"));
+    };
+    for set_by_service in ["createdDateTimeUtc", "lastUpdatedDateTimeUtc", "registrationState", "etag"] {
+        members.remove(set_by_service);
+    }
+    let id = members.entry(E::ID).or_insert_with(|| path_id.into());
+    if !id.as_str().is_some_and(|id| id.eq_ignore_ascii_case(path_id)) {
+        return Err(Refusal::bad_request(format!(
+            "{} in the body is not the one in the path, \"{path_id}\"",
+            E::ID
+        )));
+    }
+    serde_json::from_value(body)
+        .map_err(|error| Refusal::bad_request(format!("the body is not an enrollment: {error}")))
+}
+
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}

@@ -1,0 +1,37 @@
+//! How much an event matters.
+
+use crate::event::model::{Event, Loss};
+
+/// How much an event matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Only for those who look closely.
+    Debug,
+    /// All as it should be.
+    Info,
+    /// Not as it should be, and the agent deals with it.
+    Warning,
+    /// A person must do something.
+    Error,
+}
+
+impl Event {
+    /// How much it matters.
+    pub fn severity(&self) -> Severity {
+        use tracker_sensors::health::State;
+        match self {
+            Self::Refused { .. } | Self::Lost { loss: Loss::TakenOver, .. } | Self::Hung(_) => {
+                Severity::Error
+            }
+            Self::RegisterLater { .. } | Self::ConnectLater { .. } | Self::Lost { .. } | Self::Trouble(_) => {
+                Severity::Warning
+            }
+            Self::Setting(answer) if answer.acknowledgement.code as u16 >= 400 => Severity::Warning,
+            Self::Sensor { health, .. } if matches!(health.state, State::Failed | State::Degraded) => {
+                Severity::Warning
+            }
+            Self::Delivered { .. } => Severity::Debug,
+            _ => Severity::Info,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The state directory of an earlier version goes on being used: readings, settings and assignment.
+//!
+//! `tests/data/state-b1c2554` was written by the code of commit b1c2554, in the lives of three boots of one machine:
+//!
+//! | boot | readings | the time was known | ended |
+//! |---|---|---|---|
+//! | a | 0 to 19, of which the hub has 0 to 9 and 19 | from reading 5 on | in good order |
+//! | b | 20 to 23 | never | in good order |
+//! | c | 24 to 39, which are in the log | always | killed |
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use container_tracker::config::DeliveryMode;
+use container_tracker::journal::Entry;
+use container_tracker::reading::{Reading, Stamp};
+use container_tracker::settings::Defaults;
+use container_tracker::settings::InForce;
+use container_tracker::uplink::assignment::AssignmentFile;
+use support::journal::Recorded;
+use tempfile::TempDir;
+
+/// A copy to be worked with.
+fn state() -> TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/state-b1c2554")).unwrap()
+    {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    copy
+}
+
+fn time(seconds: u64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_790_000_000, 0).unwrap() + TimeDelta::seconds(seconds as i64)
+}
+
+/// When it was taken.
+fn taken(n: u64) -> Option<DateTime<Utc>> {
+    match n {
+        0..20 => Some(time(300 * n)),
+        20..24 => None,
+        _ => Some(time(60_000 + 40 + 300 * (n - 24))),
+    }
+}
+
+fn field(entry: &Entry, name: &str) -> f64 {
+    serde_json::from_str::<serde_json::Value>(&entry.fields).unwrap()[name].as_f64().unwrap()
+}
+
+#[tokio::test]
+async fn all_readings_are_delivered_in_order_with_their_times_and_numbers() {
+    let directory = state();
+    let journal = Recorded::open_in_boot(directory.path(), "boot-d");
+    let now = Stamp { utc: Some(time(80_000)), monotonic: Duration::from_secs(60) };
+    let new = Reading { stamp: now, fields: serde_json::Map::new(), alerts: Vec::new() };
+    journal.append(new).await;
+    journal.flush().await;
+    assert_eq!((journal.stats().backlog, journal.story().as_str()), (30, ""));
+
+    let mut entries = Vec::new();
+    let mut newest = None;
+    loop {
+        let lease = journal.lease(7, now).await;
+        if lease.is_empty() {
+            break;
+        }
+        let seqs = lease.newest.iter().chain(&lease.backlog).map(|entry| entry.seq).collect();
+        journal.acknowledge(seqs).unwrap();
+        newest = newest.or(lease.newest);
+        entries.extend(lease.backlog);
+    }
+    let newest = newest.unwrap();
+    assert_eq!((newest.fields.as_str(), newest.time), ("{}", now.utc));
+
+    let numbers: Vec<u64> = entries.iter().map(|entry| field(entry, "n") as u64).collect();
+    assert_eq!(numbers, (10..19).chain(20..40).collect::<Vec<_>>());
+    assert!(entries.iter().chain([&newest]).is_sorted_by(|a, b| a.seq < b.seq), "{entries:?}");
+    for (entry, n) in entries.iter().zip(numbers) {
+        assert_eq!(entry.time, taken(n), "{n}");
+        assert_eq!(field(entry, "temperature"), 4.0 + (n % 7) as f64 / 10.0);
+        assert_eq!(entry.alerts, if n % 10 == 3 { vec!["humidityHigh"] } else { Vec::new() });
+    }
+    // The hub knows a reading that it has by this, should it come again.
+    let ids: Vec<&str> = entries.iter().map(|entry| entry.message_id.as_str()).collect();
+    assert_eq!(
+        [ids[0], ids[9], ids[28]],
+        ["d9a72ced-22775900010", "5b332cf9-22834440000", "7b6607ba-22834440019"]
+    );
+    assert_eq!(entries[9].uptime_s, 30.0);
+
+    journal.close().await;
+    drop(journal);
+    assert_eq!(Recorded::open_in_boot(directory.path(), "boot-d").drain().await, [0; 0]);
+}
+
+#[test]
+fn settings_and_assignment_are_in_force() {
+    let directory = state();
+    let defaults = Defaults { interval: Duration::from_secs(60), delivery: DeliveryMode::default() };
+    let (settings, result) = InForce::load(directory.path(), defaults);
+    result.unwrap();
+    assert_eq!(*settings.interval().borrow(), Duration::from_secs(300));
+    assert_eq!(settings.delivery(), DeliveryMode { batch_backlog: true, gzip: true });
+
+    let assignment = AssignmentFile::new(directory.path()).read().unwrap().unwrap();
+    assert_eq!(assignment.hub, "contoso-hub.azure-devices.net");
+    assert_eq!(
+        (assignment.device_id.as_str(), assignment.terms.id_scope.as_str()),
+        ("sensor-thl-001", "0ne00123ABC")
+    );
+    assert_eq!(assignment.terms.dps_host, "global.azure-devices-provisioning.net");
+    assert_eq!(
+        assignment.terms.thumbprint,
+        "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    );
+}
