@@ -99,7 +99,7 @@ impl Tracker {
         let twin = TwinClient::new();
         tasks.spawn(supervision.run(status.clone(), events.clone(), config.identity.certificate.clone()));
         let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
-        let kept = Device {
+        let device = Device {
             journal: journal.clone(),
             twin,
             settings,
@@ -110,7 +110,7 @@ impl Tracker {
         };
         let first_wait = first_wait.mul_f64(rand::random());
         let (stop_within, state_directory) = (timing.stop_within, config.state.directory.clone());
-        let uplink = Uplink::new(config, timing, kept, connection, stored, assignment, first_wait);
+        let uplink = Uplink::new(config, timing, device, connection, stored, assignment, first_wait);
         let (stop, stopped) = watch::channel(false);
         let uplink = tokio::spawn(uplink.run(stopped));
 

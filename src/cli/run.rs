@@ -54,7 +54,8 @@ async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> anyhow
     let recent = Recent::new(clock.clone());
     let file = StatusFile::new(&config.state.directory);
     let notify = Notify::from_environment();
-    let mut signals = Signals::listen().context("no signals can be received")?;
+    let signals = Signals::listen().context("no signals can be received")?;
+    let mut orders = Orders { signals, path, clock: &*clock, notify: &notify };
     let mut first_wait = FIRST_WAIT;
     loop {
         let events = recent.listen(Events::log(device.clone()));
@@ -72,9 +73,7 @@ async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> anyhow
             timing: Timing::default(),
         };
         let mut reloaded = None;
-        let order = async {
-            reloaded = next_order(&mut signals, path, &config, &*clock, &events, &notify).await;
-        };
+        let order = async { reloaded = orders.next(&config, &events).await };
         let ended = tracker.run_supervised(order, supervision).await;
         match (ended, reloaded) {
             (Ok(_), Some((new, id))) => (config, device) = (new, id),
@@ -88,63 +87,61 @@ async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> anyhow
     }
 }
 
-/// Waits until the agent shall end (`None`), or go on with this configuration.
-async fn next_order(
-    signals: &mut Signals,
-    path: &Path,
-    current: &Config,
-    clock: &dyn Clock,
-    events: &Events,
-    notify: &Notify,
-) -> Option<(Config, String)> {
-    loop {
-        if signals.next().await == Signal::Stop {
-            notify.stopping();
-            notify.status("stopping");
-            return None;
-        }
-        notify.reloading();
-        events.emit(Event::Reloading);
-        match reload(path, current, clock, events) {
-            Ok(new) => return Some(new),
-            Err(error) => {
-                let what = format!(
-                    "the configuration in force stays, the new one can't be used: {}",
-                    log::told(&error)
-                );
-                events.emit(Event::Trouble(what));
-                notify.ready();
+/// What the service manager wants, by signals.
+struct Orders<'a> {
+    signals: Signals,
+    path: &'a Path,
+    clock: &'a dyn Clock,
+    notify: &'a Notify,
+}
+
+impl Orders<'_> {
+    /// Waits until the agent shall end (`None`), or go on with this configuration and device name.
+    async fn next(&mut self, current: &Config, events: &Events) -> Option<(Config, String)> {
+        loop {
+            if self.signals.next().await == Signal::Stop {
+                self.notify.stopping();
+                self.notify.status("stopping");
+                return None;
+            }
+            self.notify.reloading();
+            events.emit(Event::Reloading);
+            match self.reload(current, events) {
+                Ok(new) => return Some(new),
+                Err(error) => {
+                    let what = format!(
+                        "the configuration in force stays, the new one can't be used: {}",
+                        log::told(&error)
+                    );
+                    events.emit(Event::Trouble(what));
+                    self.notify.ready();
+                }
             }
         }
     }
-}
 
-/// The configuration as it is now in the file, but for what can't be changed while the agent runs.
-fn reload(
-    path: &Path,
-    current: &Config,
-    clock: &dyn Clock,
-    events: &Events,
-) -> anyhow::Result<(Config, String)> {
-    let mut new = Config::load(path)?;
-    let id = check_identity(&new, clock)?;
-    let mut fixed = Vec::new();
-    if new.state.directory != current.state.directory {
-        new.state.directory.clone_from(&current.state.directory);
-        fixed.push("state.directory");
+    /// The configuration as it is now in the file, but for what can't be changed while the agent runs.
+    fn reload(&self, current: &Config, events: &Events) -> anyhow::Result<(Config, String)> {
+        let mut new = Config::load(self.path)?;
+        let id = check_identity(&new, self.clock)?;
+        let mut fixed = Vec::new();
+        if new.state.directory != current.state.directory {
+            new.state.directory.clone_from(&current.state.directory);
+            fixed.push("state.directory");
+        }
+        if new.clock.trust_system != current.clock.trust_system {
+            new.clock = current.clock;
+            fixed.push("clock.trust_system");
+        }
+        if !fixed.is_empty() {
+            let what = format!(
+                "{} can't be changed while the agent runs; to change it, restart the service",
+                fixed.join(" and ")
+            );
+            events.emit(Event::Trouble(what));
+        }
+        Ok((new, id))
     }
-    if new.clock.trust_system != current.clock.trust_system {
-        new.clock = current.clock;
-        fixed.push("clock.trust_system");
-    }
-    if !fixed.is_empty() {
-        let what = format!(
-            "{} can't be changed while the agent runs; to change it, restart the service",
-            fixed.join(" and ")
-        );
-        events.emit(Event::Trouble(what));
-    }
-    Ok((new, id))
 }
 
 /// A tracker that has never been online is told about a bad identity at once, by ending: somebody is installing it.

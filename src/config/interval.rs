@@ -14,7 +14,7 @@ impl Interval {
     /// An hour.
     pub const HOUR: Self = Self(3600);
 
-    /// So many seconds, if that is neither too short nor too long.
+    /// This many seconds; `None` if that is too short or too long.
     pub fn from_seconds(seconds: u64) -> Option<Self> {
         let seconds = u32::try_from(seconds).ok()?;
         (Self::SHORTEST..=Self::LONGEST).contains(&seconds).then_some(Self(seconds))

@@ -1,4 +1,4 @@
-//! Lines on standard output, for whoever started the program.
+//! Lines on standard output, for the person or the script that started the program.
 
 use std::io::Write;
 

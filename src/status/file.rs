@@ -1,4 +1,4 @@
-//! `status.json`: what the running agent is doing, for `container-tracker status` and whoever else wants to know.
+//! `status.json`: what the running agent is doing, for `container-tracker status` and for scripts.
 //!
 //! It lies in the runtime directory that systemd gives the service (in memory), or else in the state directory, where
 //! it is written less often to spare the SD card. It is replaced atomically and never flushed: after a power cut

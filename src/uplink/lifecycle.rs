@@ -34,7 +34,7 @@ use crate::link::{LinkError, LinkErrorKind};
 use crate::status::State;
 use crate::uplink::assignment::{Assignment, Terms};
 
-/// So many short connections in a row, cut by the other side: another client uses the same identity.
+/// After this many short connections in a row, each cut by the other side, another client must be using the same identity.
 const TAKEN_OVER: u32 = 3;
 
 /// A network that comes up wakes a waiting device at most so often at first; half as often with every wake that brought no

@@ -37,7 +37,7 @@ pub struct Uplink {
     timing: Timing,
     life: Lifecycle,
     stored: AssignmentFile,
-    kept: Device,
+    device: Device,
     connection: watch::Sender<Connection>,
     events: Events,
     credentials: Option<Credentials>,
@@ -49,20 +49,20 @@ impl Uplink {
     pub fn new(
         config: Config,
         timing: Timing,
-        kept: Device,
+        device: Device,
         connection: watch::Sender<Connection>,
         stored: AssignmentFile,
         assignment: Option<Assignment>,
         first_wait: Duration,
     ) -> Self {
-        let events = kept.events.clone();
-        let life = Lifecycle::new(timing.clone(), assignment, kept.started.elapsed() + first_wait);
+        let events = device.events.clone();
+        let life = Lifecycle::new(timing.clone(), assignment, device.started.elapsed() + first_wait);
         Self {
             config,
             timing,
             life,
             stored,
-            kept,
+            device,
             connection,
             events,
             credentials: None,
@@ -75,9 +75,9 @@ impl Uplink {
         while !*shutdown.borrow() {
             let next = self.life.next();
             self.publish_state(None);
-            let heart = self.kept.heart.clone();
+            let heart = self.device.heart.clone();
             tokio::select! {
-                () = heart.during(sleep_until(self.kept.started + next.at)) => {}
+                () = heart.during(sleep_until(self.device.started + next.at)) => {}
                 () = watched_file::replaced(self.certificate(), self.timing.look_every) => {
                     self.life.nudge(self.now());
                     continue;
@@ -89,7 +89,7 @@ impl Uplink {
                 _ = shutdown.changed() => continue,
             }
             let Some((identity, tls)) = self.credentials() else {
-                let patience = if self.kept.status.clock.certificate_time().is_none() {
+                let patience = if self.device.status.clock.certificate_time().is_none() {
                     LOOK_FOR_TIME
                 } else {
                     self.timing.look_every
@@ -114,7 +114,7 @@ impl Uplink {
     }
 
     fn now(&self) -> Duration {
-        self.kept.started.elapsed()
+        self.device.started.elapsed()
     }
 
     fn publish_state(&self, taken_over: Option<bool>) {
@@ -153,7 +153,7 @@ impl Uplink {
     }
 
     fn load_credentials(&mut self) -> Result<(Identity, Tls), CredentialsError> {
-        let clock = self.kept.status.clock.clone();
+        let clock = self.device.status.clock.clone();
         let credentials = match self.credentials.take() {
             Some(credentials) if !credentials.file.has_changed() => credentials,
             before => {
@@ -188,7 +188,7 @@ impl Uplink {
         let id = &identity.registration_id;
         let options = provisioner::link_options(&self.config, id, tls, self.timing.clone());
         let answer_within = self.timing.dps_answer_within;
-        let outcome = provisioner::register(&options, id.clone(), answer_within, &self.kept.heart).await;
+        let outcome = provisioner::register(&options, id.clone(), answer_within, &self.device.heart).await;
         let (now, terms) = (self.now(), self.terms(identity));
         match self.life.registered(now, rand::random(), &outcome, &terms) {
             Registered::Assigned(assignment) => store(&self.stored, Some(assignment), &self.events),
@@ -225,13 +225,13 @@ impl Uplink {
         };
         self.life.connected(self.now());
         self.publish_state(None);
-        let backlog = self.kept.journal.stats().backlog;
+        let backlog = self.device.journal.stats().backlog;
         self.events.emit(Event::Online { hub: hub.clone(), backlog });
         let online_since = Instant::now();
         let certificate = self.certificate();
         let goodbye = self.timing.goodbye_within;
         let error =
-            match Session::begin(link, device_id, &mut self.kept, self.timing.acknowledge_within).await {
+            match Session::begin(link, device_id, &mut self.device, self.timing.acknowledge_within).await {
                 Ok(mut session) => tokio::select! {
                     error = session.run() => error,
                     () = watched_file::replaced(certificate, self.timing.look_every) => {

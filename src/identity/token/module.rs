@@ -1,8 +1,8 @@
 //! PKCS#11 libraries in use.
 //!
 //! A library knows one state for the whole process: it is loaded once and stays, is started (`C_Initialize`) for its
-//! first user and ended (`C_Finalize`) after its last. Many of them look for tokens only when they are started, so that
-//! whoever misses a token lets go of the library and takes it anew.
+//! first user and ended (`C_Finalize`) after its last. Many of them look for tokens only when they are started, so code that
+//! misses a token releases the library and takes it again.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};

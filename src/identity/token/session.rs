@@ -13,7 +13,7 @@ use super::pin::{self, RefusedPins};
 use crate::identity::key_uri::{EncodedBytes, KeyUri};
 use crate::identity::token_error::TokenError;
 
-/// So many tokens or keys are named in a sentence at the most.
+/// No sentence names more tokens or keys than this.
 const NAMED: usize = 6;
 
 /// A session in which the key can be used.
