@@ -106,6 +106,26 @@ fn a_push_that_overtakes_the_first_get_is_not_lost() {
 }
 
 #[test]
+fn a_twin_that_pushes_have_overtaken_does_not_lead_back() {
+    let mut client = fetched();
+    let (get, _) = published(&push(&mut client, 6, &json!({"a": 6})));
+    // What was missing comes after all, before the answer.
+    for version in 5..=7 {
+        assert!(matches!(push(&mut client, version, &json!({"a": version}))[..], [TwinStep::Desired { .. }]));
+    }
+    let twin = json!({"desired": {"a": 6, "$version": 6}, "reported": {}});
+    assert_eq!(respond(&mut client, secs(2), &get, 200, &twin), []);
+    assert_eq!(client.desired_version(), 7);
+    assert_eq!(
+        push(&mut client, 8, &json!({"b": 8})),
+        [TwinStep::Desired {
+            properties: object(json!({"telemetryInterval": 60, "a": 7, "b": 8})),
+            version: 8
+        }]
+    );
+}
+
+#[test]
 fn only_differences_are_reported_and_repeated_until_taken() {
     let mut client = fetched();
     let (patch, body) =

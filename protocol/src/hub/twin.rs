@@ -236,10 +236,14 @@ impl TwinClient {
         };
         self.get.succeeded();
         self.reported = reported;
-        self.desired = Some(desired.clone());
-        self.desired_version = version;
-        let mut steps = vec![TwinStep::Desired { properties: desired, version }];
-        if self.pushed_version > version {
+        let mut steps = Vec::new();
+        // Pushes may have overtaken this answer, and led further than it.
+        if self.desired.is_none() || version >= self.desired_version {
+            self.desired = Some(desired.clone());
+            self.desired_version = version;
+            steps.push(TwinStep::Desired { properties: desired, version });
+        }
+        if self.pushed_version > self.desired_version {
             // A push overtook this answer; what it brought is missing here.
             steps.push(self.ask(now));
         }
