@@ -145,6 +145,47 @@ fn only_differences_are_reported_and_repeated_until_taken() {
     assert_eq!(body, json!({"state": {"up": null, "down": 1}}), "what is gone is said so");
 }
 
+/// A report of `first`, then of `second`, which is not answered, then again of `first`: what is sent last.
+fn reported_after_silence(first: &Value, second: &Value) -> Value {
+    let mut client = fetched();
+    let wish = |value: &Value| object(json!({ "state": value }));
+    let (patch, _) = published(&client.report(secs(1), wish(first)));
+    respond(&mut client, secs(1), &patch, 204, &json!(null));
+    published(&client.report(secs(2), wish(second)));
+    assert_eq!(client.report(secs(3), wish(first)), [], "one at a time");
+    assert!(!client.is_reported(), "the hub may hold the second");
+    assert!(matches!(client.handle(secs(32), TwinEvent::Tick)[..], [TwinStep::Fault(_)]));
+    assert!(!client.is_reported(), "the hub may hold the second");
+    let (patch, body) = published(&client.handle(secs(37), TwinEvent::Tick));
+    assert_eq!(respond(&mut client, secs(38), &patch, 204, &json!(null)), []);
+    assert!(client.is_reported());
+    body["state"].clone()
+}
+
+#[test]
+fn a_wish_that_returns_is_reported_again_if_the_hub_may_hold_another() {
+    for (first, second, sent) in [
+        (json!(1), json!(2), json!(1)),
+        (json!({"a": 1}), json!({"b": {"c": 1}}), json!({"a": 1, "b": null})),
+        (json!({"a": 1, "b": 1}), json!({"a": {"c": 1}, "b": 1}), json!({"a": 1, "b": 1})),
+        (json!({"a": {"c": 1}}), json!({"a": {"d": 1}}), json!({"a": {"c": 1, "d": null}})),
+        (json!({"a": 1}), json!("gone"), json!({"a": 1})),
+        (json!([1]), json!(null), json!([1])),
+        (json!(1), json!({"a": 1}), json!(1)),
+    ] {
+        assert_eq!(reported_after_silence(&first, &second), sent, "{first} after {second}");
+    }
+}
+
+#[test]
+fn a_property_that_the_hub_may_hold_is_removed() {
+    let mut client = fetched();
+    published(&client.report(secs(1), object(json!({"state": 1}))));
+    assert_eq!(client.report(secs(2), object(json!({"state": null}))), []);
+    assert!(matches!(client.handle(secs(31), TwinEvent::Tick)[..], [TwinStep::Fault(_)]));
+    assert_eq!(published(&client.handle(secs(36), TwinEvent::Tick)).1, json!({"state": null}));
+}
+
 #[test]
 fn wanted_reports_survive_the_connection() {
     let mut client = TwinClient::new();
