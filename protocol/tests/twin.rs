@@ -106,6 +106,26 @@ fn a_push_that_overtakes_the_first_get_is_not_lost() {
 }
 
 #[test]
+fn a_twin_that_pushes_have_overtaken_does_not_lead_back() {
+    let mut client = fetched();
+    let (get, _) = published(&push(&mut client, 6, &json!({"a": 6})));
+    // What was missing comes after all, before the answer.
+    for version in 5..=7 {
+        assert!(matches!(push(&mut client, version, &json!({"a": version}))[..], [TwinStep::Desired { .. }]));
+    }
+    let twin = json!({"desired": {"a": 6, "$version": 6}, "reported": {}});
+    assert_eq!(respond(&mut client, secs(2), &get, 200, &twin), []);
+    assert_eq!(client.desired_version(), 7);
+    assert_eq!(
+        push(&mut client, 8, &json!({"b": 8})),
+        [TwinStep::Desired {
+            properties: object(json!({"telemetryInterval": 60, "a": 7, "b": 8})),
+            version: 8
+        }]
+    );
+}
+
+#[test]
 fn only_differences_are_reported_and_repeated_until_taken() {
     let mut client = fetched();
     let (patch, body) =
@@ -123,6 +143,47 @@ fn only_differences_are_reported_and_repeated_until_taken() {
 
     let (_, body) = published(&client.report(secs(9), object(json!({"state": {"down": 1}}))));
     assert_eq!(body, json!({"state": {"up": null, "down": 1}}), "what is gone is said so");
+}
+
+/// A report of `first`, then of `second`, which is not answered, then again of `first`: what is sent last.
+fn reported_after_silence(first: &Value, second: &Value) -> Value {
+    let mut client = fetched();
+    let wish = |value: &Value| object(json!({ "state": value }));
+    let (patch, _) = published(&client.report(secs(1), wish(first)));
+    respond(&mut client, secs(1), &patch, 204, &json!(null));
+    published(&client.report(secs(2), wish(second)));
+    assert_eq!(client.report(secs(3), wish(first)), [], "one at a time");
+    assert!(!client.is_reported(), "the hub may hold the second");
+    assert!(matches!(client.handle(secs(32), TwinEvent::Tick)[..], [TwinStep::Fault(_)]));
+    assert!(!client.is_reported(), "the hub may hold the second");
+    let (patch, body) = published(&client.handle(secs(37), TwinEvent::Tick));
+    assert_eq!(respond(&mut client, secs(38), &patch, 204, &json!(null)), []);
+    assert!(client.is_reported());
+    body["state"].clone()
+}
+
+#[test]
+fn a_wish_that_returns_is_reported_again_if_the_hub_may_hold_another() {
+    for (first, second, sent) in [
+        (json!(1), json!(2), json!(1)),
+        (json!({"a": 1}), json!({"b": {"c": 1}}), json!({"a": 1, "b": null})),
+        (json!({"a": 1, "b": 1}), json!({"a": {"c": 1}, "b": 1}), json!({"a": 1, "b": 1})),
+        (json!({"a": {"c": 1}}), json!({"a": {"d": 1}}), json!({"a": {"c": 1, "d": null}})),
+        (json!({"a": 1}), json!("gone"), json!({"a": 1})),
+        (json!([1]), json!(null), json!([1])),
+        (json!(1), json!({"a": 1}), json!(1)),
+    ] {
+        assert_eq!(reported_after_silence(&first, &second), sent, "{first} after {second}");
+    }
+}
+
+#[test]
+fn a_property_that_the_hub_may_hold_is_removed() {
+    let mut client = fetched();
+    published(&client.report(secs(1), object(json!({"state": 1}))));
+    assert_eq!(client.report(secs(2), object(json!({"state": null}))), []);
+    assert!(matches!(client.handle(secs(31), TwinEvent::Tick)[..], [TwinStep::Fault(_)]));
+    assert_eq!(published(&client.handle(secs(36), TwinEvent::Tick)).1, json!({"state": null}));
 }
 
 #[test]

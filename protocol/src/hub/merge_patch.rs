@@ -44,6 +44,26 @@ pub(super) fn replace_value(old: &Value, new: &Value) -> Value {
     }
 }
 
+/// Merges `patch`, which may have been applied to what `known` stands for, or not: afterwards `known` holds every key that
+/// may be there, so that a [`replacement`] of it removes them all. Where there may be an object or another value, it holds
+/// the object.
+pub(super) fn merge_perhaps(known: &mut Map<String, Value>, patch: &Map<String, Value>) {
+    for (key, change) in patch {
+        match (known.get_mut(key), change) {
+            (Some(Value::Object(known)), Value::Object(change)) => merge_perhaps(known, change),
+            (Some(Value::Object(_)), _) | (_, Value::Null) => {}
+            (_, Value::Object(change)) => {
+                let mut added = Map::new();
+                merge_perhaps(&mut added, change);
+                known.insert(key.clone(), Value::Object(added));
+            }
+            (_, change) => {
+                known.insert(key.clone(), change.clone());
+            }
+        }
+    }
+}
+
 /// A section of a twin without its `$version` and `$metadata`, which are the hub's own: tools send them back as they read
 /// them, and no patch changes them.
 #[must_use]

@@ -1,11 +1,12 @@
 //! The device's side of its twin: fetch, follow the pushes, report what has changed.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::DeviceTopic;
-use super::merge_patch::{merge, replace_value, without_dollar};
+use super::merge_patch::{merge, merge_perhaps, replace_value, without_dollar};
 use crate::{ParseError, Publish};
 
 /// How long an answer to a twin request may take.
@@ -32,6 +33,9 @@ pub struct TwinClient {
     pushed_version: u64,
     /// The reported section as the hub is known to hold it.
     reported: Map<String, Value>,
+    /// Keys of reports that were not answered: the hub may hold them as before, or as reported. They count as outstanding,
+    /// and in `reported` stands all that may be there.
+    doubtful: BTreeSet<String>,
     /// What it should hold. A null stands for "not there".
     wanted: Map<String, Value>,
     /// Keys and values that the hub refused; they are not sent again unless they change.
@@ -153,7 +157,8 @@ impl TwinClient {
 
     /// Whether everything wanted is known to be at the hub.
     pub fn is_reported(&self) -> bool {
-        self.desired.is_some() && self.outstanding().is_empty()
+        let is_idle = matches!(self.patch.state, RequestState::Idle);
+        self.desired.is_some() && is_idle && self.outstanding().is_empty()
     }
 
     /// Wants `properties` reported, on top of what was wanted before; a null removes a property.
@@ -196,12 +201,14 @@ impl TwinClient {
             RequestState::RetryAt(at) if at <= now => steps.push(self.ask(now)),
             _ => {}
         }
-        match self.patch.state {
-            RequestState::Asked { deadline, .. } if deadline <= now => {
+        match &mut self.patch.state {
+            RequestState::Asked { deadline, content, .. } if *deadline <= now => {
+                merge_perhaps(&mut self.reported, content);
+                self.doubtful.extend(std::mem::take(content).into_iter().map(|(key, _)| key));
                 self.patch.failed(now);
                 steps.push(TwinStep::Fault("the hub did not answer the report of properties".into()));
             }
-            RequestState::RetryAt(at) if at <= now => {
+            RequestState::RetryAt(at) if *at <= now => {
                 self.patch.state = RequestState::Idle;
                 steps.extend(self.next_patch(now));
             }
@@ -236,10 +243,15 @@ impl TwinClient {
         };
         self.get.succeeded();
         self.reported = reported;
-        self.desired = Some(desired.clone());
-        self.desired_version = version;
-        let mut steps = vec![TwinStep::Desired { properties: desired, version }];
-        if self.pushed_version > version {
+        self.doubtful.clear();
+        let mut steps = Vec::new();
+        // Pushes may have overtaken this answer, and led further than it.
+        if self.desired.is_none() || version >= self.desired_version {
+            self.desired = Some(desired.clone());
+            self.desired_version = version;
+            steps.push(TwinStep::Desired { properties: desired, version });
+        }
+        if self.pushed_version > self.desired_version {
             // A push overtook this answer; what it brought is missing here.
             steps.push(self.ask(now));
         }
@@ -288,6 +300,7 @@ impl TwinClient {
             200..300 => {
                 self.patch.succeeded();
                 merge(&mut self.reported, &patch);
+                self.doubtful.retain(|key| !patch.contains_key(key));
                 self.next_patch(now).into_iter().collect()
             }
             429 | 500.. => {
@@ -310,12 +323,12 @@ impl TwinClient {
         }
     }
 
-    /// The wanted properties that the hub does not hold.
+    /// The wanted properties that the hub does not hold, or perhaps not.
     fn outstanding(&self) -> Map<String, Value> {
         let mut patch = Map::new();
         for (key, wanted) in &self.wanted {
             let known = self.reported.get(key).unwrap_or(&Value::Null);
-            if known != wanted && self.refused.get(key) != Some(wanted) {
+            if (known != wanted || self.doubtful.contains(key)) && self.refused.get(key) != Some(wanted) {
                 patch.insert(key.clone(), replace_value(known, wanted));
             }
         }
