@@ -9,24 +9,24 @@
 //! Every change is made in the registry under one lock, and what a connected device is to hear of it is put among its
 //! pushes under the same lock: pushes reach a device in the order of their versions.
 
-mod admission;
-mod c2d;
-mod connection;
 mod error;
-mod identity;
+mod device_id;
 mod initial_twin;
-mod method;
 mod model;
-mod query;
-mod registry;
 mod section;
+mod c2d;
+mod telemetry;
+mod connection;
+mod registry;
+mod identity;
+mod twin;
+mod method;
+mod query;
 mod receive;
+mod admission;
 mod session;
 mod delivery;
-mod device_id;
 mod twin_requests;
-mod telemetry;
-mod twin;
 
 use std::sync::Arc;
 
