@@ -82,12 +82,14 @@ pub(crate) mod wire_time {
         use chrono::{DateTime, Utc};
         use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
+        use crate::clock::wire_time;
+
         pub(crate) fn serialize<S: Serializer>(
             time: &Option<DateTime<Utc>>,
             out: S,
         ) -> Result<S::Ok, S::Error> {
             match time {
-                Some(time) => super::serialize(time, out),
+                Some(time) => wire_time::serialize(time, out),
                 None => out.serialize_none(),
             }
         }

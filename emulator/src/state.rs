@@ -245,5 +245,12 @@ pub(crate) fn write_whole(path: &Path, content: &[u8], secret: bool) -> io::Resu
     let mut file = options.open(&beside)?;
     file.write_all(content)?;
     file.sync_all()?;
-    fs::rename(&beside, path)
+    fs::rename(&beside, path)?;
+    // The new name is on the disk only with its directory.
+    #[cfg(unix)]
+    if let Some(directory) = path.parent() {
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        File::open(directory)?.sync_all()?;
+    }
+    Ok(())
 }

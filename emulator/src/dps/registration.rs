@@ -10,6 +10,7 @@ use tracker_protocol::dps::{RegistrationOperation, RegistrationState, Registrati
 use super::{
     Dps,
     attest::{AcceptedBy, Attestor, Credentials, NotAttested},
+    linked_hubs::Hubs,
     model::{AllocationPolicy, ProvisioningStatus},
     pending::{Failure, Pending},
     placement::{Decision, place},
@@ -69,7 +70,7 @@ impl Dps {
         let identity = Identity::new(&accepted_by, registration_id, credentials);
         let operation_id = operation_id();
         let operation = Operation { id: operation_id.clone(), ready: None, announced: false };
-        let record = Record {
+        let mut record = Record {
             state: RegistrationState {
                 status: Some(RegistrationStatus::Assigning),
                 x509: identity.x509.clone(),
@@ -78,7 +79,6 @@ impl Dps {
             enrollment_group_id: accepted_by.group_id().map(str::to_owned),
             operation: Some(operation),
         };
-        store.registrations.insert(key(registration_id), record);
         self.0.events.tell(EventKind::Assigning {
             registration_id: registration_id.to_owned(),
             operation_id: operation_id.clone(),
@@ -95,8 +95,9 @@ impl Dps {
             let request = webhook::Request::new(&pending, identity.x509, payload, &store.hubs);
             self.ask_webhook(pending, request);
         } else {
-            self.conclude(moment, &mut store, &pending, Ok(None));
+            self.conclude(moment, &mut record, &store.hubs, &pending, Ok(None));
         }
+        store.registrations.insert(key(registration_id), record);
         Registered::Operation(assigning(registration_id, operation_id))
     }
 
@@ -139,8 +140,16 @@ impl Dps {
         runtime.spawn(async move {
             let answer = request.ask().await;
             let mut store = dps.0.store.change();
-            let decision = answer.and_then(|answer| answer.decide(&store.hubs));
-            dps.conclude(Instant::now(), &mut store, &pending, decision.map(Some));
+            let Store { registrations, hubs, .. } = &mut *store;
+            let decision = answer.and_then(|answer| answer.decide(hubs));
+            let current = registrations.get_mut(&key(&pending.registration_id)).filter(|record| {
+                let operation = record.operation.as_ref();
+                operation.is_some_and(|operation| operation.id == pending.operation_id)
+            });
+            // The device has asked anew meanwhile, or its record is deleted: nobody waits for this.
+            if let Some(record) = current {
+                dps.conclude(Instant::now(), record, hubs, &pending, decision.map(Some));
+            }
         });
     }
 
@@ -148,16 +157,11 @@ impl Dps {
     fn conclude(
         &self,
         moment: Instant,
-        store: &mut Store,
+        record: &mut Record,
+        hubs: &Hubs,
         pending: &Pending,
         decision: Result<Option<(Decision, Option<Value>)>, Failure>,
     ) {
-        let current = store.registrations.get_mut(&key(&pending.registration_id)).filter(|record| {
-            let operation = record.operation.as_ref();
-            operation.is_some_and(|operation| operation.id == pending.operation_id)
-        });
-        // The device has asked anew meanwhile, or its record is deleted: nobody waits for this.
-        let Some(record) = current else { return };
         let placed = decision.and_then(|decided| {
             let (decision, payload) =
                 decided.map_or((None, None), |(decision, payload)| (Some(decision), payload));
@@ -165,7 +169,7 @@ impl Dps {
                 &pending.accepted_by,
                 &pending.registration_id,
                 pending.authentication.clone(),
-                &store.hubs,
+                hubs,
                 pending.previous.as_ref(),
                 decision.as_ref(),
             );

@@ -1,4 +1,4 @@
-//! Who may connect: the verdict at CONNECT.
+//! Who may connect: what CONNECT is judged by.
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -20,7 +20,7 @@ use crate::{
 /// Why a CONNECT is refused. Azure answers all of them with return code 5 and no more; the words are for the
 /// operator.
 #[derive(Debug, Error)]
-pub(super) enum Refusal {
+pub(super) enum NotAdmitted {
     #[error("the client identifier is \"{client_id}\", the user name says \"{device_id}\"")]
     ClientId { client_id: String, device_id: String },
     #[error("module identities are not implemented by this emulator")]
@@ -57,32 +57,32 @@ impl Hub {
         connect: &Connect,
         user_name: &HubUsername,
         leaf: Option<&Certificate>,
-    ) -> Result<Attachment, Refusal> {
+    ) -> Result<Attachment, NotAdmitted> {
         let device_id = &user_name.device_id;
         if user_name.module_id.is_some() {
-            return Err(Refusal::Module);
+            return Err(NotAdmitted::Module);
         }
         if connect.client_id != *device_id {
             let client_id = connect.client_id.clone();
-            return Err(Refusal::ClientId { client_id, device_id: device_id.clone() });
+            return Err(NotAdmitted::ClientId { client_id, device_id: device_id.clone() });
         }
         let now = self.0.clock.now();
         let mut registry = self.0.registry.lock();
         let connection_id = registry.next_connection_id();
         let entry = registry.entry(device_id)?;
         if entry.identity.status == DeviceStatus::Disabled {
-            return Err(Refusal::Disabled);
+            return Err(NotAdmitted::Disabled);
         }
         let authentication = &entry.identity.authentication;
         match authentication.kind {
             AuthenticationType::Sas => check_token(connect, &self.0.name, device_id, authentication, now)?,
             AuthenticationType::SelfSigned => {
-                let leaf = leaf.ok_or(Refusal::NoCertificate)?;
+                let leaf = leaf.ok_or(NotAdmitted::NoCertificate)?;
                 check_thumbprint(leaf, authentication)?;
-                leaf.check_validity(now).map_err(Refusal::Validity)?;
+                leaf.check_validity(now).map_err(NotAdmitted::Validity)?;
             }
-            AuthenticationType::CertificateAuthority => return Err(Refusal::CertificateAuthority),
-            AuthenticationType::None => return Err(Refusal::NoAuthentication),
+            AuthenticationType::CertificateAuthority => return Err(NotAdmitted::CertificateAuthority),
+            AuthenticationType::None => return Err(NotAdmitted::NoAuthentication),
         }
         if let Some(old) = entry.connection.take() {
             old.close(DisconnectReason::TakenOver);
@@ -146,10 +146,10 @@ fn check_token(
     device_id: &str,
     authentication: &Authentication,
     now: DateTime<Utc>,
-) -> Result<(), Refusal> {
+) -> Result<(), NotAdmitted> {
     let password = connect.password.as_deref().unwrap_or_default();
     if password.is_empty() {
-        return Err(Refusal::NoToken);
+        return Err(NotAdmitted::NoToken);
     }
     let text = std::str::from_utf8(password).map_err(|_| SasError::Scheme)?;
     let token = SasToken::parse(text)?;
@@ -159,7 +159,7 @@ fn check_token(
     Ok(())
 }
 
-fn check_thumbprint(leaf: &Certificate, authentication: &Authentication) -> Result<(), Refusal> {
+fn check_thumbprint(leaf: &Certificate, authentication: &Authentication) -> Result<(), NotAdmitted> {
     let thumbprints = &authentication.x509_thumbprint;
     let matches = [&thumbprints.primary_thumbprint, &thumbprints.secondary_thumbprint]
         .into_iter()
@@ -171,5 +171,5 @@ fn check_thumbprint(leaf: &Certificate, authentication: &Authentication) -> Resu
     if matches {
         return Ok(());
     }
-    Err(Refusal::Thumbprint { presented: leaf.info.sha256_thumbprint.clone() })
+    Err(NotAdmitted::Thumbprint { presented: leaf.info.sha256_thumbprint.clone() })
 }

@@ -7,7 +7,7 @@ use tracker_protocol::hub::{DeviceTopic, HubUsername, MAX_TELEMETRY};
 
 use super::{
     Hub, HubError,
-    admission::Refusal,
+    admission::NotAdmitted,
     connection::{Attachment, Filter, MethodAnswer, Push, Subscriptions},
     method::PAYLOAD_LIMIT,
 };
@@ -78,11 +78,11 @@ fn admit(
     if let Some(faulty) = connect_fault(&hub.0.faults, place) {
         return Err(faulty);
     }
-    let refused = |refusal: Refusal| (ConnectCode::NotAuthorized, refusal.to_string());
+    let refused = |refusal: NotAdmitted| (ConnectCode::NotAuthorized, refusal.to_string());
     if let Some(will) = &connect.will
         && !matches!(will.topic.parse(), Ok(DeviceTopic::Telemetry { device_id: of, .. }) if of == *device_id)
     {
-        return Err(refused(Refusal::Will(will.topic.clone())));
+        return Err(refused(NotAdmitted::Will(will.topic.clone())));
     }
     hub.admit(connect, user_name, leaf.map(AsRef::as_ref)).map_err(refused)
 }

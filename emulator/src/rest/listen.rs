@@ -8,7 +8,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpStream, sync::watch};
 use tokio_rustls::TlsAcceptor;
 
-use super::{answer, answer::Answer, call::Call, respond};
+use super::{
+    answer::{self, Answer},
+    call::Call,
+    respond::respond,
+};
 use crate::{
     dps::Dps,
     net::door::{self, Listening},

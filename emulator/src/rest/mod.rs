@@ -27,37 +27,7 @@ mod authorize;
 mod route;
 mod dps;
 mod hub;
+mod respond;
 mod listen;
 
 pub(crate) use listen::listen;
-
-use crate::dps::Dps;
-use answer::Answer;
-use authorize::Service;
-use call::Call;
-
-/// Answers one request.
-async fn respond(services: &Dps, call: &Call) -> Answer {
-    if call.first_word().to_ascii_lowercase().starts_with("$iothub") {
-        return hub::Refusal::not_implemented("MQTT over WebSockets").answer(services.clock().now());
-    }
-    let now = services.clock().now();
-    match authorize::identify(services, call, dps::knows(call)) {
-        Ok(caller) => match &caller.service {
-            Service::Dps => {
-                dps::respond(services, &caller, call).unwrap_or_else(|refusal| refusal.answer(now))
-            }
-            Service::Hub(hub) => {
-                hub::respond(hub, &caller, call).await.unwrap_or_else(|refusal| refusal.answer(now))
-            }
-        },
-        Err(unknown) => {
-            tracing::debug!(host = call.host(), reason = %unknown.reason, "a service client was refused");
-            if unknown.asks_dps {
-                dps::Refusal::unauthorized(&unknown.reason).answer(now)
-            } else {
-                hub::Refusal::unauthorized(&unknown.reason).answer(now)
-            }
-        }
-    }
-}

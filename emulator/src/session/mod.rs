@@ -6,10 +6,10 @@
 //!    └───── packets ◀──┴◀─────── Outlet
 //! ```
 
+mod peer;
 mod outlet;
 mod acknowledge;
 mod congestion;
-mod peer;
 mod service;
 mod machine;
 mod run;

@@ -1,0 +1,219 @@
+//! The service side of DPS: what it is made of, and its hubs.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    DpsError, EnrollmentGroup, IndividualEnrollment, LinkedHub,
+    ca_certificates::{CertificateStore, KeptCertificate},
+    enrollment_store::EnrollmentStore,
+    linked_hubs::{Hubs, full_name},
+    records::Records,
+    store::Store,
+};
+use crate::{
+    clock::Clock,
+    events::EventBus,
+    faults::Faults,
+    hub::{Hub, HubParts, KeptHub},
+    lock::{Changes, Tracked},
+    net::tls::ServerIdentity,
+    security::{access::AccessPolicies, x509::GoodSignatures},
+};
+
+/// The service side of the provisioning service. Clones are the same service.
+#[derive(Clone)]
+pub struct Dps(pub(super) Arc<Core>);
+
+pub(super) struct Core {
+    pub(super) id_scope: String,
+    pub(super) retry_after: Duration,
+    pub(super) assigning_time: Duration,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) events: EventBus,
+    pub(super) faults: Faults,
+    pub(super) identity: Arc<ServerIdentity>,
+    /// How a hub is made, once its name is known.
+    pub(super) telemetry_capacity: usize,
+    pub(super) changes: Changes,
+    pub(super) access: AccessPolicies,
+    pub(super) host_name: String,
+    pub(super) good_signatures: GoodSignatures,
+    pub(super) store: Tracked<Store>,
+}
+
+/// What the service is made with.
+pub(crate) struct DpsParts {
+    pub id_scope: String,
+    pub retry_after: Duration,
+    pub assigning_time: Duration,
+    pub clock: Arc<dyn Clock>,
+    pub events: EventBus,
+    pub faults: Faults,
+    pub identity: Arc<ServerIdentity>,
+    pub telemetry_capacity: usize,
+    pub changes: Changes,
+    /// `{name}.azure-devices-provisioning.net`
+    pub host_name: String,
+    pub kept: KeptDps,
+}
+
+/// What of the service has to outlive a restart. The hubs are kept beside it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct KeptDps {
+    access: AccessPolicies,
+    certificates: Vec<KeptCertificate>,
+    individual_enrollments: Vec<IndividualEnrollment>,
+    enrollment_groups: Vec<EnrollmentGroup>,
+    registrations: Records,
+    linked_hubs: Vec<LinkedHub>,
+}
+
+impl KeptDps {
+    /// A new service: random keys, and nothing else.
+    pub(crate) fn new() -> Self {
+        Self {
+            access: AccessPolicies::of_dps(),
+            certificates: Vec::new(),
+            individual_enrollments: Vec::new(),
+            enrollment_groups: Vec::new(),
+            registrations: Records::new(),
+            linked_hubs: Vec::new(),
+        }
+    }
+}
+
+impl Dps {
+    pub(crate) fn new(parts: DpsParts) -> Result<Self, DpsError> {
+        let DpsParts {
+            id_scope,
+            retry_after,
+            assigning_time,
+            clock,
+            events,
+            faults,
+            identity,
+            telemetry_capacity,
+            changes,
+            host_name,
+            kept,
+        } = parts;
+        let store = Store {
+            certificates: CertificateStore::restore(kept.certificates)?,
+            individuals: EnrollmentStore::restore(kept.individual_enrollments),
+            groups: EnrollmentStore::restore(kept.enrollment_groups),
+            registrations: kept.registrations,
+            hubs: Hubs::restore(kept.linked_hubs),
+        };
+        Ok(Self(Arc::new(Core {
+            id_scope,
+            retry_after,
+            assigning_time,
+            clock,
+            events,
+            faults,
+            identity,
+            telemetry_capacity,
+            changes: changes.clone(),
+            access: kept.access,
+            host_name,
+            good_signatures: GoodSignatures::default(),
+            store: Tracked::new(store, changes),
+        })))
+    }
+
+    /// What has to outlive a restart.
+    pub(crate) fn keep(&self) -> KeptDps {
+        let store = self.0.store.lock();
+        KeptDps {
+            access: self.0.access.clone(),
+            certificates: store.certificates.keep(),
+            individual_enrollments: store.individuals.iter().cloned().collect(),
+            enrollment_groups: store.groups.iter().cloned().collect(),
+            registrations: store.registrations.clone(),
+            linked_hubs: store.hubs.linked().to_vec(),
+        }
+    }
+
+    /// A hub as it was kept over a restart; whether it is linked, the service itself knows.
+    pub(crate) fn restore_hub(&self, name: &str, kept: KeptHub) -> Result<(), DpsError> {
+        let name = full_name(name, 1)?;
+        self.0.identity.add_name(&name)?;
+        let hub = self.make_hub(name, kept);
+        self.0.store.lock().hubs.insert(hub);
+        Ok(())
+    }
+
+    fn make_hub(&self, name: String, kept: KeptHub) -> Hub {
+        Hub::new(HubParts {
+            name,
+            clock: Arc::clone(&self.0.clock),
+            events: self.0.events.clone(),
+            faults: self.0.faults.clone(),
+            telemetry_capacity: self.0.telemetry_capacity,
+            changes: self.0.changes.clone(),
+            kept,
+        })
+    }
+
+    pub(crate) fn access(&self) -> &AccessPolicies {
+        &self.0.access
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    pub(crate) fn events(&self) -> &EventBus {
+        &self.0.events
+    }
+
+    pub(crate) fn faults(&self) -> &Faults {
+        &self.0.faults
+    }
+
+    /// The host name of the service side, `emulator-dps.azure-devices-provisioning.net`.
+    pub fn host_name(&self) -> &str {
+        &self.0.host_name
+    }
+
+    /// The ID scope that devices name in their user name.
+    pub fn id_scope(&self) -> &str {
+        &self.0.id_scope
+    }
+
+    /// Makes a hub and links it, with allocation weight 1. `name` without a dot gets `.azure-devices.net`. A hub that
+    /// exists already is returned.
+    pub fn add_hub(&self, name: &str) -> Result<Hub, DpsError> {
+        self.add_weighted_hub(name, 1)
+    }
+
+    /// Makes a hub and links it with an allocation weight, 1 to 1000; one that exists already gets the weight.
+    pub fn add_weighted_hub(&self, name: &str, allocation_weight: u16) -> Result<Hub, DpsError> {
+        let name = full_name(name, allocation_weight)?;
+        self.0.identity.add_name(&name)?;
+        let make = |name: String| self.make_hub(name, KeptHub::new());
+        Ok(self.0.store.change().hubs.add(name, allocation_weight, make))
+    }
+
+    /// Takes a hub out of the choice for new assignments. It goes on serving the devices it has.
+    pub fn unlink_hub(&self, name: &str) -> Result<(), DpsError> {
+        self.0.store.change().hubs.unlink(name)
+    }
+
+    /// The hubs linked, in the order they were.
+    pub fn linked_hubs(&self) -> Vec<LinkedHub> {
+        self.0.store.lock().hubs.linked().to_vec()
+    }
+
+    /// A hub by host name, or by its first label; linked or not.
+    pub fn hub(&self, name: &str) -> Option<Hub> {
+        self.0.store.lock().hubs.find(name).cloned()
+    }
+
+    /// All hubs, linked or not.
+    pub fn hubs(&self) -> Vec<Hub> {
+        self.0.store.lock().hubs.all().to_vec()
+    }
+}

@@ -1,0 +1,180 @@
+//! The service side of a hub: what it is made of, and the calls that need no file of their own.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{broadcast, watch};
+
+use super::{
+    CloudToDeviceMessage, Device, DeviceStatus, HubError, TelemetryCounters, TelemetryMessage, connection,
+    registry::{KeptDevice, Registry},
+};
+use crate::{
+    clock::Clock,
+    etag::IfMatch,
+    events::{DisconnectReason, EventBus},
+    faults::Faults,
+    lock::{Changes, Tracked},
+    security::access::AccessPolicies,
+    subscription::Subscription,
+};
+
+/// What a hub is made with.
+pub(crate) struct HubParts {
+    pub name: String,
+    pub clock: Arc<dyn Clock>,
+    pub events: EventBus,
+    pub faults: Faults,
+    pub telemetry_capacity: usize,
+    pub changes: Changes,
+    pub kept: KeptHub,
+}
+
+/// What of a hub has to outlive a restart.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct KeptHub {
+    access: AccessPolicies,
+    devices: Vec<KeptDevice>,
+}
+
+impl KeptHub {
+    /// A new hub: random keys, no devices.
+    pub(crate) fn new() -> Self {
+        Self { access: AccessPolicies::of_hub(), devices: Vec::new() }
+    }
+}
+
+/// The service side of one hub. Clones are the same hub.
+#[derive(Clone)]
+pub struct Hub(pub(super) Arc<Core>);
+
+pub(super) struct Core {
+    pub(super) name: String,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) events: EventBus,
+    pub(super) faults: Faults,
+    pub(super) access: AccessPolicies,
+    pub(super) registry: Tracked<Registry>,
+    pub(super) telemetry: broadcast::Sender<Arc<TelemetryMessage>>,
+    /// Counts connections and subscriptions, for those who wait for a device.
+    pub(super) arrivals: watch::Sender<u64>,
+}
+
+impl Hub {
+    pub(crate) fn new(parts: HubParts) -> Self {
+        let HubParts { name, clock, events, faults, telemetry_capacity, changes, kept } = parts;
+        let KeptHub { access, devices } = kept;
+        Self(Arc::new(Core {
+            name,
+            clock,
+            events,
+            faults,
+            access,
+            registry: Tracked::new(Registry::restore(devices), changes),
+            telemetry: broadcast::Sender::new(telemetry_capacity),
+            arrivals: watch::Sender::new(0),
+        }))
+    }
+
+    /// What has to outlive a restart.
+    pub(crate) fn keep(&self) -> KeptHub {
+        KeptHub { access: self.0.access.clone(), devices: self.0.registry.lock().keep() }
+    }
+
+    pub(crate) fn access(&self) -> &AccessPolicies {
+        &self.0.access
+    }
+
+    /// The host name, `hub-1.azure-devices.net`.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// All device identities in the order of their IDs.
+    pub fn devices(&self) -> Vec<Device> {
+        self.0.registry.lock().iter().map(|(id, entry)| entry.device(id)).collect()
+    }
+
+    /// One device identity.
+    pub fn device(&self, device_id: &str) -> Result<Device, HubError> {
+        self.0.registry.lock().get(device_id).map(|entry| entry.device(device_id))
+    }
+
+    /// Disables a device: it is disconnected, and refused with CONNACK 5 from now on.
+    pub fn disable(&self, device_id: &str) -> Result<Device, HubError> {
+        self.set_status(device_id, DeviceStatus::Disabled, None)
+    }
+
+    /// Enables a device.
+    pub fn enable(&self, device_id: &str) -> Result<Device, HubError> {
+        self.set_status(device_id, DeviceStatus::Enabled, None)
+    }
+
+    /// Deletes a device identity with its twin; if connected, it is disconnected.
+    pub fn delete(&self, device_id: &str) -> Result<(), HubError> {
+        self.delete_if(device_id, &IfMatch::Any)
+    }
+
+    /// Deletes a device identity if its entity tag is the one given.
+    pub fn delete_if(&self, device_id: &str, if_match: &IfMatch) -> Result<(), HubError> {
+        let mut registry = self.0.registry.change();
+        if !if_match.admits(Some(&registry.get(device_id)?.identity.etag)) {
+            return Err(HubError::PreconditionFailed(device_id.to_owned()));
+        }
+        let removed = registry.remove(device_id)?;
+        drop(registry);
+        if let Some(connection) = removed.connection {
+            connection.close(DisconnectReason::DeviceDeleted);
+        }
+        Ok(())
+    }
+
+    /// Cuts the connection of a device without a reason; tells whether there was one.
+    pub fn drop_connection(&self, device_id: &str) -> Result<bool, HubError> {
+        let registry = self.0.registry.lock();
+        let connection = registry.get(device_id)?.connection.as_ref();
+        if let Some(connection) = connection {
+            connection.close(DisconnectReason::Fault);
+        }
+        Ok(connection.is_some())
+    }
+
+    /// Every message from now on, as the hub receives it.
+    pub fn telemetry(&self) -> Subscription<TelemetryMessage> {
+        Subscription(self.0.telemetry.subscribe())
+    }
+
+    /// The messages remembered that came after one of this sequence number (none without one), and every message from
+    /// now on; nothing is missed between the two.
+    ///
+    /// A number that the hub has not reached yet is of an earlier life of it: all that is remembered came after.
+    pub fn telemetry_after(
+        &self,
+        sequence_number: Option<u64>,
+    ) -> (Vec<Arc<TelemetryMessage>>, Subscription<TelemetryMessage>) {
+        let registry = self.0.registry.lock();
+        let remembered = sequence_number.map(|last| registry.history.after(last)).unwrap_or_default();
+        (remembered, self.telemetry())
+    }
+
+    /// How much was received from a device.
+    pub fn counters(&self, device_id: &str) -> Result<TelemetryCounters, HubError> {
+        self.0.registry.lock().get(device_id).map(|entry| entry.tally.counters)
+    }
+
+    /// Forgets the messages that wait for a device; tells how many there were.
+    pub fn purge_messages(&self, device_id: &str) -> Result<usize, HubError> {
+        self.0.registry.change().entry(device_id).map(|entry| entry.queue.purge())
+    }
+
+    /// Queues a message for a device; it is delivered as soon as the device is connected and subscribed.
+    pub fn send(&self, device_id: &str, message: CloudToDeviceMessage) -> Result<(), HubError> {
+        let mut registry = self.0.registry.change();
+        let entry = registry.entry(device_id)?;
+        entry.queue.push(device_id, message, self.0.clock.now())?;
+        if let Some(connection) = &entry.connection {
+            connection.give(connection::Push::Messages);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,35 @@
+//! A request to its answer: which service is meant, who asks, and what that service says.
+
+use super::{
+    answer::Answer,
+    authorize::{self, Service},
+    call::Call,
+    dps, hub,
+};
+use crate::dps::Dps;
+
+/// Answers one request.
+pub(super) async fn respond(services: &Dps, call: &Call) -> Answer {
+    if call.first_word().to_ascii_lowercase().starts_with("$iothub") {
+        return hub::Refusal::not_implemented("MQTT over WebSockets").answer(services.clock().now());
+    }
+    let now = services.clock().now();
+    match authorize::identify(services, call, dps::knows(call)) {
+        Ok(caller) => match &caller.service {
+            Service::Dps => {
+                dps::respond(services, &caller, call).unwrap_or_else(|refusal| refusal.answer(now))
+            }
+            Service::Hub(hub) => {
+                hub::respond(hub, &caller, call).await.unwrap_or_else(|refusal| refusal.answer(now))
+            }
+        },
+        Err(unknown) => {
+            tracing::debug!(host = call.host(), reason = %unknown.reason, "a service client was refused");
+            if unknown.asks_dps {
+                dps::Refusal::unauthorized(&unknown.reason).answer(now)
+            } else {
+                hub::Refusal::unauthorized(&unknown.reason).answer(now)
+            }
+        }
+    }
+}
