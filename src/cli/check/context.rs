@@ -152,4 +152,21 @@ mod tests {
         assert_eq!(time_of(&status("kernel"), "b"), None, "the kernel is asked itself");
         assert_eq!(time_of(&StatusReport::default(), "b"), None);
     }
+
+    #[test]
+    fn what_one_check_has_found_out_is_not_found_out_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+        write(
+            "tracker.toml",
+            "[dps]\nid_scope = \"0ne00000001\"\n[identity]\ncertificate = \"chain.pem\"\nkey = \"device.key\"\n",
+        );
+        let context = Context::new(&directory.path().join("tracker.toml"));
+        let why =
+            || context.credentials().ok().and_then(|found| found.as_ref().err().map(ToString::to_string));
+        let missing = why().unwrap();
+        assert!(missing.starts_with("can't read the certificate "), "{missing}");
+        write("chain.pem", "no certificate at all");
+        assert_eq!(why(), Some(missing), "a token would have been logged in to again");
+    }
 }
