@@ -123,7 +123,9 @@ impl CloudEnd {
                 }
             }
         }
-        ended.into_iter().for_each(|connection| self.close(connection));
+        for connection in ended {
+            self.close(connection);
+        }
     }
 
     /// The connections that the cloud believes in.

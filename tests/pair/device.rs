@@ -12,16 +12,12 @@ use serde_json::{Map, Value};
 use tracker_protocol::Publish;
 use tracker_protocol::dps::{Event, Outcome, RESPONSE_FILTER, Registration, Step};
 use tracker_protocol::hub::{
-    AckCode, Acknowledgement, CloudTopic, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER,
-    TwinClient, TwinEvent, TwinStep,
+    METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER, TwinClient, TwinEvent,
 };
 
 use super::cloud::DEVICE;
 use super::log::Log;
 use super::wire::{ConnectionId, Packet, Peer};
-
-/// The desired properties that the device knows.
-pub const SETTINGS: [&str; 3] = ["telemetryInterval", "firmware", "delivery"];
 
 /// The device's end of its connection.
 pub struct Device {
@@ -34,14 +30,14 @@ pub struct Device {
     /// What the device wants the hub to hold, without what is not to be there.
     pub wish: Map<String, Value>,
     timing: Timing,
-    stage: Stage,
+    pub(super) stage: Stage,
     /// The newest connection.
     pub connection: ConnectionId,
     random: ChaCha8Rng,
 }
 
 /// What the device is at.
-enum Stage {
+pub(super) enum Stage {
     /// Waits until the lifecycle wants something.
     Resting,
     /// Connects; given up at this time.
@@ -178,7 +174,7 @@ impl Device {
         }
     }
 
-    fn send(&mut self, packet: Packet) {
+    pub(super) fn send(&mut self, packet: Packet) {
         self.outbox.push((self.connection, packet));
     }
 
@@ -222,72 +218,6 @@ impl Device {
         self.life.registered(now, self.random.random(), &outcome, &terms());
         self.log.outcomes.extend(outcome);
     }
-
-    fn hub_said(&mut self, now: Duration, topic: &str, payload: &[u8]) {
-        match topic.parse::<CloudTopic>().unwrap() {
-            CloudTopic::TwinResponse { status, request_id, .. } => {
-                self.follow(now, TwinEvent::Response { status, request_id: &request_id, payload });
-            }
-            CloudTopic::DesiredPatch { version } => {
-                self.follow(now, TwinEvent::Desired { version, payload });
-            }
-            other => panic!("nobody asked for {other}"),
-        }
-    }
-
-    fn follow(&mut self, now: Duration, event: TwinEvent<'_>) {
-        let steps = self.twin.handle(now, event);
-        self.take(now, steps);
-    }
-
-    /// Wants properties reported, in its next session if there is none; a null is not to be there.
-    pub fn report(&mut self, now: Duration, properties: Map<String, Value>) {
-        self.wish.extend(properties.clone());
-        self.wish.retain(|_, value| !value.is_null());
-        if !matches!(self.stage, Stage::Session(_)) {
-            return;
-        }
-        let steps = self.twin.report(now, properties);
-        self.take(now, steps);
-    }
-
-    fn take(&mut self, now: Duration, steps: Vec<TwinStep>) {
-        for step in steps {
-            match step {
-                TwinStep::Publish(publish) => {
-                    self.log.hub_asked(now, &publish);
-                    self.send(Packet::Publish(publish));
-                }
-                TwinStep::Fault(fault) => self.log.twin_faults.push(fault),
-                TwinStep::Desired { properties, version } => {
-                    self.log.applied.push((now, version));
-                    let mut answers = answers(&properties, version);
-                    // With every answer the device says all else that it wants known, as after a restart.
-                    answers.extend(self.wish.iter().filter(|(key, _)| *key == "status").map(own));
-                    self.report(now, answers);
-                }
-            }
-        }
-    }
-}
-
-fn own((key, value): (&String, &Value)) -> (String, Value) {
-    (key.clone(), value.clone())
-}
-
-/// The answers to the settings desired; those that are not desired are not answered.
-fn answers(desired: &Map<String, Value>, version: u64) -> Map<String, Value> {
-    let answer = |key: &str| match desired.get(key) {
-        Some(value) => Acknowledgement {
-            value: value.clone(),
-            code: AckCode::Applied,
-            version,
-            description: "applied".into(),
-        }
-        .to_value(),
-        None => Value::Null,
-    };
-    SETTINGS.iter().map(|key| ((*key).to_owned(), answer(key))).collect()
 }
 
 fn terms() -> Terms {

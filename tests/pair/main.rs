@@ -20,6 +20,7 @@ mod log;
 mod month;
 mod network;
 mod operator;
+mod session;
 mod simulation;
 mod twin;
 mod wire;

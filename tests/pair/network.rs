@@ -76,9 +76,14 @@ impl Network {
         self.fates.is_empty()
     }
 
+    /// The outage that lasts, or the next one.
+    pub fn outage_from(&self, now: Duration) -> Option<&Range<Duration>> {
+        self.outages.get(self.outages.partition_point(|outage| outage.end <= now))
+    }
+
     /// Whether nothing gets through.
     pub fn is_out(&self, now: Duration) -> bool {
-        self.outages.iter().any(|outage| outage.contains(&now))
+        self.outage_from(now).is_some_and(|outage| outage.contains(&now))
     }
 
     /// When a packet that is sent now arrives: never, once, or more often.

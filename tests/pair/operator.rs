@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tracker_emulator::{FaultKind, FaultyService, Hub};
 
 use super::cloud::{DEVICE, GROUP};
-use super::device::SETTINGS;
+use super::session::SETTINGS;
 use super::simulation::Pair;
 
 /// Does something now and then.

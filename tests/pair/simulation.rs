@@ -153,8 +153,8 @@ impl Pair {
 
     /// When an outage begins or ends next.
     fn next_turn(&self) -> Option<Duration> {
-        let turns = self.network.outages.iter().flat_map(|outage| [outage.start, outage.end]);
-        turns.filter(|turn| *turn > self.now).min()
+        let outage = self.network.outage_from(self.now)?;
+        Some(if outage.start > self.now { outage.start } else { outage.end })
     }
 
     fn turn(&mut self) {
