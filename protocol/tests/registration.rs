@@ -152,6 +152,18 @@ fn throttling_is_obeyed_to_the_second_for_register_and_for_poll() {
 }
 
 #[test]
+fn the_wait_that_is_left_can_be_told_when_the_connection_is_lost() {
+    let mut device = Device::registering();
+    assert_eq!(device.registration.wait_left(secs(1)), None, "DPS has asked for nothing");
+    device.now = secs(2);
+    let Step::Wait(until) = device.answer(429, Some(20), "") else { panic!("no wait") };
+    assert_eq!(device.registration.wait_left(secs(5)), Some(until - secs(5)));
+    assert_eq!(device.registration.wait_left(until), None);
+    device.expect_request_at(until);
+    assert_eq!(device.registration.wait_left(until), None, "it was asked again");
+}
+
+#[test]
 fn a_long_wait_is_spent_without_a_connection() {
     let Step::Done(Outcome::TryLater { retry_after, why }) =
         Device::registering().answer(429, Some(900), r#"{"errorCode":429001,"message":"Slow down"}"#)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracker_protocol::RegistrationId;
 use tracker_protocol::dps::{self, DpsUsername, Event, Outcome, RESPONSE_FILTER, Registration, Step};
 
@@ -70,8 +70,17 @@ pub async fn register(
             Step::Wait(deadline) => deadline,
         };
         let event = tokio::select! {
-            event = link.next() => Some(event?),
+            event = link.next() => Some(event),
             () = sleep_until(start + deadline) => None,
+        };
+        let event = match event.transpose() {
+            Ok(event) => event,
+            Err(error) => {
+                // A connection that breaks does not shorten the wait that DPS has asked for.
+                let wait = registration.wait_left(start.elapsed()).unwrap_or_default();
+                heart.during(sleep(wait)).await;
+                return Err(error);
+            }
         };
         let now = start.elapsed();
         step = match event {

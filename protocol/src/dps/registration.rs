@@ -197,6 +197,15 @@ impl Registration {
         self.requests
     }
 
+    /// How much longer DPS wants to be left alone; `None` once it may be asked. Counts when the connection is lost, too:
+    /// the next registration must not begin before.
+    pub fn wait_left(&self, now: Duration) -> Option<Duration> {
+        match self.state {
+            State::Waiting { until, .. } if now < until => Some(until - now),
+            _ => None,
+        }
+    }
+
     /// Takes an event at `now` and says what to do. `jitter` is a random number in `0.0..1.0`.
     pub fn handle(&mut self, now: Duration, jitter: f64, event: Event<'_>) -> Step {
         match event {
