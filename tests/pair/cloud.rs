@@ -50,7 +50,7 @@ impl CloudEnd {
         let (root, chain) = certificates().clone();
         services.dps().certificates().upload_verified("root", &root).unwrap();
         let group = EnrollmentGroup::new(GROUP, AttestationMechanism::ca_reference("root"));
-        services.dps().create_enrollment_group(group).unwrap();
+        services.dps().groups().create(group).unwrap();
         Self { services, outbox: Vec::new(), began, chain, clients: BTreeMap::new(), injected: 0 }
     }
 

@@ -99,8 +99,8 @@ impl Operator {
 
     fn break_hub(&mut self, pair: &mut Pair) {
         let (kind, most) = match self.chance.random_range(0..4) {
-            0 => (FaultKind::RefuseConnect(3), 15),
-            1 => (FaultKind::RefuseConnect(5), 3),
+            0 => (FaultKind::RefuseConnect { code: 3 }, 15),
+            1 => (FaultKind::RefuseConnect { code: 5 }, 3),
             2 => (FaultKind::DropConnection, 3),
             _ => (FaultKind::GarbageBody, 3),
         };
@@ -146,7 +146,7 @@ impl Operator {
         }
         self.blocking_until =
             Some(pair.now + Duration::from_secs(3600).mul_f64(self.chance.random_range(1.0..24.0)));
-        pair.cloud.services.dps().disable_enrollment_group(GROUP).unwrap();
+        pair.cloud.services.dps().groups().disable(GROUP).unwrap();
         if let Some(hub) = pair.cloud.home() {
             hub.disable(DEVICE).unwrap();
         }
@@ -156,7 +156,7 @@ impl Operator {
         if self.blocking_until.take().is_none() {
             return;
         }
-        pair.cloud.services.dps().enable_enrollment_group(GROUP).unwrap();
+        pair.cloud.services.dps().groups().enable(GROUP).unwrap();
         // A device that was to move when it was blocked moves still.
         if let Some(hub) = pair.cloud.home().filter(|hub| is_linked(pair, hub)) {
             hub.enable(DEVICE).unwrap();
