@@ -100,7 +100,7 @@ mod tests {
         let config = Config::parse(Path::new("tracker.toml"), MINIMAL).unwrap();
         assert_eq!(config.dps.host, "global.azure-devices-provisioning.net");
         assert_eq!((config.connection.port, config.connection.keep_alive), (8883, 230));
-        assert_eq!(config.telemetry.interval(), Duration::from_secs(60));
+        assert_eq!(config.telemetry.interval(), Duration::from_mins(1));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { every: Duration::from_secs(20), patience: Duration::from_secs(60) }
+        Self { every: Duration::from_secs(20), patience: Duration::from_mins(1) }
     }
 }
 
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     fn vitals() -> Vitals {
-        Vitals::new(Pace { every: Duration::from_secs(20), patience: Duration::from_secs(60) })
+        Vitals::new(Pace { every: Duration::from_secs(20), patience: Duration::from_mins(1) })
     }
 
     #[tokio::test(start_paused = true)]
@@ -169,7 +169,7 @@ mod tests {
         let (waiting, still) =
             (vitals.watch("waiting", Duration::ZERO), vitals.watch("still", Duration::ZERO));
         still.beat().await;
-        waiting.during(sleep(Duration::from_secs(86_400))).await;
+        waiting.during(sleep(Duration::from_hours(24))).await;
         let hung = vitals.hung();
         assert_eq!(hung.len(), 1, "{hung:?}");
         assert_eq!(hung[0].to_string(), "still has made no progress for 86400 s");
@@ -203,7 +203,7 @@ mod tests {
                 sleep(Duration::from_secs(1)).await;
             }
         }));
-        sleep(Duration::from_secs(300)).await;
+        sleep(Duration::from_mins(5)).await;
         assert_eq!(vitals.hung(), []);
         vitals.hang("beats");
         vitals.hang("polls");

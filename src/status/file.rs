@@ -19,7 +19,7 @@ const RUNTIME_DIRECTORY: &str = "/run/container-tracker";
 /// In memory it is written so often, although nothing special happens.
 const EVERY: Duration = Duration::from_secs(10);
 /// On the SD card.
-const EVERY_ON_DISK: Duration = Duration::from_secs(60);
+const EVERY_ON_DISK: Duration = Duration::from_mins(1);
 
 /// Where the running agent writes its status.
 #[derive(Debug, Clone)]

@@ -40,7 +40,7 @@ const TAKEN_OVER: u32 = 3;
 /// A network that comes up wakes a waiting device at most so often at first; half as often with every wake that brought no
 /// good spell, until it is as rarely as [`WAKE_AT_LEAST_EVERY`].
 const WAKE_AT_MOST_EVERY: Duration = Duration::from_secs(30);
-const WAKE_AT_LEAST_EVERY: Duration = Duration::from_secs(600);
+const WAKE_AT_LEAST_EVERY: Duration = Duration::from_mins(10);
 
 /// What to do, and not before when.
 #[derive(Debug, Clone, PartialEq)]

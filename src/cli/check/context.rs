@@ -156,7 +156,10 @@ mod tests {
     #[test]
     fn what_one_check_has_found_out_is_not_found_out_again() {
         let directory = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+        let write = |name: &str, text: &str| {
+            let mut file = std::fs::File::create(directory.path().join(name)).unwrap();
+            std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        };
         write(
             "tracker.toml",
             "[dps]\nid_scope = \"0ne00000001\"\n[identity]\ncertificate = \"chain.pem\"\nkey = \"device.key\"\n",
