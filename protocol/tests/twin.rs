@@ -178,6 +178,27 @@ fn a_wish_that_returns_is_reported_again_if_the_hub_may_hold_another() {
 }
 
 #[test]
+fn a_twin_from_before_a_report_does_not_hide_it() {
+    let mut client = fetched();
+    let (patch, _) = published(&client.report(secs(1), object(json!({"state": {"a": 1}}))));
+    respond(&mut client, secs(1), &patch, 204, &json!(null));
+    let (get, _) = published(&push(&mut client, 6, &json!({"a": 6})));
+    let (patch, _) = published(&client.report(secs(2), object(json!({"state": {"a": 1, "b": 1}}))));
+    assert_eq!(respond(&mut client, secs(3), &patch, 204, &json!(null)), []);
+    // Read before that report, it arrives after the answer to it; and what was wanted then is wanted again.
+    let (patch, _) = published(&client.report(secs(3), object(json!({"state": {"a": 1}}))));
+    assert!(matches!(respond(&mut client, secs(3), &patch, 500, &json!(null))[..], [TwinStep::Fault(_)]));
+    let twin = json!({"desired": {"$version": 6}, "reported": {"state": {"a": 1}}});
+    let steps = respond(&mut client, secs(4), &get, 200, &twin);
+    assert!(matches!(steps[..], [TwinStep::Desired { .. }]), "{steps:?}");
+    assert!(!client.is_reported());
+    let (patch, body) = published(&client.handle(secs(8), TwinEvent::Tick));
+    assert_eq!(body, json!({"state": {"a": 1, "b": null}}));
+    assert_eq!(respond(&mut client, secs(9), &patch, 204, &json!(null)), []);
+    assert!(client.is_reported());
+}
+
+#[test]
 fn a_property_that_the_hub_may_hold_is_removed() {
     let mut client = fetched();
     published(&client.report(secs(1), object(json!({"state": 1}))));

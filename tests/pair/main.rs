@@ -18,6 +18,7 @@ mod device;
 mod dps;
 mod log;
 mod month;
+mod moves;
 mod network;
 mod operator;
 mod session;

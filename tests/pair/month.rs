@@ -179,3 +179,12 @@ fn a_month_of_troubles() {
         assert!(month.calm > 1000, "hardly anything was checked: {}", month.calm);
     }
 }
+
+#[test]
+fn a_seed_always_gives_the_same_month() {
+    let [one, other] = [(); 2].map(|()| Month::new(number("PAIR_FIRST_SEED", 1)).live());
+    let [one_log, other_log] = [&one, &other].map(|month| &month.pair.device.log);
+    assert_eq!(one_log.applied, other_log.applied);
+    assert_eq!(one_log.twin_requests, other_log.twin_requests);
+    assert_eq!(one_log.hub_attempts, other_log.hub_attempts);
+}

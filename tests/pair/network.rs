@@ -28,7 +28,7 @@ pub struct Network {
     pub loss: f64,
     /// The share of messages that are overtaken by later ones.
     pub reordering: f64,
-    /// The share of messages that arrive twice.
+    /// The share of messages from the cloud that arrive twice. A device with clean sessions sends nothing twice.
     pub duplicates: f64,
     /// When nothing gets through; in order, apart from each other.
     pub outages: Vec<Range<Duration>>,
@@ -133,10 +133,10 @@ impl Network {
             Some(Fate::Lost)
         } else if reordering < self.reordering {
             Some(Fate::Late(OVERTAKEN_BY.mul_f64(delay)))
+        } else if duplicates < self.duplicates && way == Way::Down {
+            Some(Fate::Twice(OVERTAKEN_BY.mul_f64(delay)))
         } else {
-            // What comes late from the device would be a report of long ago: its client sends nothing again.
-            let again = if way == Way::Down { OVERTAKEN_BY.mul_f64(delay) } else { Duration::ZERO };
-            (duplicates < self.duplicates).then_some(Fate::Twice(again))
+            None
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The device at its hub: what it does with its twin.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -31,17 +32,21 @@ impl Device {
 
     /// Wants properties reported, in its next session if there is none; a null is not to be there.
     pub fn report(&mut self, now: Duration, properties: Map<String, Value>) {
-        self.wish.extend(properties.clone());
-        self.wish.retain(|_, value| !value.is_null());
-        if !matches!(self.stage, Stage::Session(_)) {
-            return;
-        }
-        let steps = self.twin.report(now, properties);
+        let steps = self.want(now, properties);
         self.take(now, steps);
     }
 
+    fn want(&mut self, now: Duration, properties: Map<String, Value>) -> Vec<TwinStep> {
+        self.wish.extend(properties.clone());
+        self.wish.retain(|_, value| !value.is_null());
+        let is_connected = matches!(self.stage, Stage::Session(_));
+        if is_connected { self.twin.report(now, properties) } else { Vec::new() }
+    }
+
+    /// Does what the twin client says, in its order, and what comes of that.
     fn take(&mut self, now: Duration, steps: Vec<TwinStep>) {
-        for step in steps {
+        let mut steps = VecDeque::from(steps);
+        while let Some(step) = steps.pop_front() {
             match step {
                 TwinStep::Publish(publish) => {
                     self.log.hub_asked(now, &publish);
@@ -53,7 +58,7 @@ impl Device {
                     let mut answers = answers(&properties, version);
                     // With every answer the device says all else that it wants known, as after a restart.
                     answers.extend(self.wish.iter().filter(|(key, _)| *key == "status").map(own));
-                    self.report(now, answers);
+                    steps.extend(self.want(now, answers));
                 }
             }
         }

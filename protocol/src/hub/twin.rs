@@ -24,7 +24,8 @@ const LONGEST_RETRY: Duration = Duration::from_secs(600);
 #[derive(Debug, Default)]
 pub struct TwinClient {
     requests: u32,
-    get: Request<()>,
+    /// With the reports that have ended since: the answer may be from before them.
+    get: Request<Vec<Map<String, Value>>>,
     patch: Request<Map<String, Value>>,
     /// The desired section as last known, without `$version`; `None` until the first GET of this connection.
     desired: Option<Map<String, Value>>,
@@ -33,8 +34,8 @@ pub struct TwinClient {
     pushed_version: u64,
     /// The reported section as the hub is known to hold it.
     reported: Map<String, Value>,
-    /// Keys of reports that were not answered: the hub may hold them as before, or as reported. They count as outstanding,
-    /// and in `reported` stands all that may be there.
+    /// Keys of reports that the hub may have taken or not, as far as is known. They count as outstanding, and in `reported`
+    /// stands all that may be there.
     doubtful: BTreeSet<String>,
     /// What it should hold. A null stands for "not there".
     wanted: Map<String, Value>,
@@ -178,8 +179,8 @@ impl TwinClient {
                 vec![self.ask(now)]
             }
             TwinEvent::Response { status, request_id, payload } => {
-                if self.get.answered(request_id).is_some() {
-                    self.fetched(now, status, payload)
+                if let Some(since) = self.get.answered(request_id) {
+                    self.fetched(now, status, since, payload)
                 } else if let Some(patch) = self.patch.answered(request_id) {
                     self.patched(now, status, patch, payload)
                 } else {
@@ -203,9 +204,10 @@ impl TwinClient {
         }
         match &mut self.patch.state {
             RequestState::Asked { deadline, content, .. } if *deadline <= now => {
-                merge_perhaps(&mut self.reported, content);
-                self.doubtful.extend(std::mem::take(content).into_iter().map(|(key, _)| key));
+                let patch = std::mem::take(content);
                 self.patch.failed(now);
+                self.note_for_get(&patch);
+                self.doubt(patch);
                 steps.push(TwinStep::Fault("the hub did not answer the report of properties".into()));
             }
             RequestState::RetryAt(at) if *at <= now => {
@@ -225,11 +227,31 @@ impl TwinClient {
     fn ask(&mut self, now: Duration) -> TwinStep {
         let request_id = self.request_id();
         let topic = DeviceTopic::TwinGet { request_id: request_id.clone() }.to_string();
-        self.get.state = RequestState::Asked { request_id, deadline: now + ANSWER_TIMEOUT, content: () };
+        let deadline = now + ANSWER_TIMEOUT;
+        self.get.state = RequestState::Asked { request_id, deadline, content: Vec::new() };
         TwinStep::Publish(Publish { topic, payload: Vec::new() })
     }
 
-    fn fetched(&mut self, now: Duration, status: u16, payload: &[u8]) -> Vec<TwinStep> {
+    /// Whether the hub has taken this report is not known, or not whether `reported` is from before or after it.
+    fn doubt(&mut self, patch: Map<String, Value>) {
+        merge_perhaps(&mut self.reported, &patch);
+        self.doubtful.extend(patch.into_iter().map(|(key, _)| key));
+    }
+
+    /// The hub may have read the twin that is under way before it took this report.
+    fn note_for_get(&mut self, patch: &Map<String, Value>) {
+        if let RequestState::Asked { content, .. } = &mut self.get.state {
+            content.push(patch.clone());
+        }
+    }
+
+    fn fetched(
+        &mut self,
+        now: Duration,
+        status: u16,
+        since: Vec<Map<String, Value>>,
+        payload: &[u8],
+    ) -> Vec<TwinStep> {
         let twin = match status {
             200 => parse_twin(payload),
             _ => Err(ParseError::body("twin", payload, format!("the hub answered {status}"))),
@@ -244,6 +266,9 @@ impl TwinClient {
         self.get.succeeded();
         self.reported = reported;
         self.doubtful.clear();
+        for patch in since {
+            self.doubt(patch);
+        }
         let mut steps = Vec::new();
         // Pushes may have overtaken this answer, and led further than it.
         if self.desired.is_none() || version >= self.desired_version {
@@ -299,6 +324,7 @@ impl TwinClient {
         match status {
             200..300 => {
                 self.patch.succeeded();
+                self.note_for_get(&patch);
                 merge(&mut self.reported, &patch);
                 self.doubtful.retain(|key| !patch.contains_key(key));
                 self.next_patch(now).into_iter().collect()
