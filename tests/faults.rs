@@ -168,7 +168,7 @@ async fn two_seconds_of_round_trip_and_losses_are_lived_with() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_restarts_is_waited_for_without_asking_dps() {
-    let scene = Scene::new(1, Timing { hub_gone_after: Duration::from_secs(900), ..fast() }).await;
+    let scene = Scene::new(1, Timing { hub_gone_after: Duration::from_mins(15), ..fast() }).await;
     let mut agent = online(&scene).await;
     scene.wait_for_readings(&agent, 1).await;
     scene.proxy.set(Weather::Refuse);

@@ -43,7 +43,7 @@ async fn memory_stays_flat_while_the_link_flaps() {
         floor: Duration::from_millis(1),
         first: Duration::from_millis(2),
         cap: Duration::from_millis(2),
-        stable: Duration::from_secs(3600),
+        stable: Duration::from_hours(1),
     };
     let scene = Scene::new(1, Timing { attempts, ..fast() }).await;
     let mut agent = scene.agent();

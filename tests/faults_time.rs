@@ -10,8 +10,8 @@ use container_tracker::uplink::assignment::{Assignment, Terms};
 use container_tracker::uplink::lifecycle::{Action, Lifecycle};
 use tracker_protocol::dps::{self, Outcome, Refusal, RefusalKind};
 
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 const ROUND_TRIP: Duration = Duration::from_millis(100);
 
 /// `SplitMix64`.
@@ -185,8 +185,8 @@ fn a_dps_that_fails_is_asked_a_dozen_times_an_hour() {
 
 #[test]
 fn a_throttling_dps_is_never_asked_sooner_than_it_wants() {
-    let asked = Duration::from_secs(120);
-    let dps = || Ok(Outcome::TryLater { retry_after: Some(Duration::from_secs(120)), why: String::new() });
+    let asked = Duration::from_mins(2);
+    let dps = || Ok(Outcome::TryLater { retry_after: Some(Duration::from_mins(2)), why: String::new() });
     for seed in 0..50 {
         let knocks = live(&World::new(dps, SILENT), None, DAY, seed);
         assert!(knocks.dps.windows(2).all(|pair| pair[1] - pair[0] >= asked), "seed {seed}");
@@ -266,7 +266,7 @@ fn online_share(world: &World, seed: u64) -> f64 {
 fn a_day_of_flapping() {
     let mut world = World::new(ASSIGNS, flapping::<300>);
     let unaware = (0..50).map(|seed| online_share(&world, seed)).fold(1.0, f64::min);
-    world.link_up = Some(Duration::from_secs(600));
+    world.link_up = Some(Duration::from_mins(10));
     let aware = (0..50).map(|seed| online_share(&world, seed)).fold(1.0, f64::min);
     let (busiest, mean) = worst(&world, Some(&assignment()), at_hub);
     println!("up and down for 5 min: hub {mean:.1} an hour, {busiest} in the busiest");

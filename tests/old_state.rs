@@ -58,7 +58,7 @@ fn field(entry: &Entry, name: &str) -> f64 {
 async fn all_readings_are_delivered_in_order_with_their_times_and_numbers() {
     let directory = state();
     let journal = Recorded::open_in_boot(directory.path(), "boot-d");
-    let now = Stamp { utc: Some(time(80_000)), monotonic: Duration::from_secs(60) };
+    let now = Stamp { utc: Some(time(80_000)), monotonic: Duration::from_mins(1) };
     let new = Reading { stamp: now, fields: serde_json::Map::new(), alerts: Vec::new() };
     journal.append(new).await;
     journal.flush().await;
@@ -103,10 +103,10 @@ async fn all_readings_are_delivered_in_order_with_their_times_and_numbers() {
 #[test]
 fn settings_and_assignment_are_in_force() {
     let directory = state();
-    let defaults = Defaults { interval: Duration::from_secs(60), delivery: DeliveryMode::default() };
+    let defaults = Defaults { interval: Duration::from_mins(1), delivery: DeliveryMode::default() };
     let (settings, result) = InForce::load(directory.path(), defaults);
     result.unwrap();
-    assert_eq!(*settings.interval().borrow(), Duration::from_secs(300));
+    assert_eq!(*settings.interval().borrow(), Duration::from_mins(5));
     assert_eq!(settings.delivery(), DeliveryMode { batch_backlog: true, gzip: true });
 
     let assignment = AssignmentFile::new(directory.path()).read().unwrap().unwrap();

@@ -25,7 +25,7 @@ use tracker_emulator::{
     SymmetricKey,
 };
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 const WARN: Level = Level::WARN;
 const ERROR: Level = Level::ERROR;
 

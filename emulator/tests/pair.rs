@@ -71,7 +71,7 @@ fn online(cloud: &Cloud, chain: &str) -> Client {
 
 #[test]
 fn a_registration_takes_the_time_of_the_clock() {
-    let options = EmulatorOptions { assigning_time: Duration::from_secs(3600), ..EmulatorOptions::default() };
+    let options = EmulatorOptions { assigning_time: Duration::from_hours(1), ..EmulatorOptions::default() };
     let (cloud, chain) = cloud(&options);
     let mut client = to_dps(&cloud, &chain);
     let (topic, operation) = register(&mut client);

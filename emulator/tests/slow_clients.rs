@@ -15,7 +15,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use tracker_emulator::EventKind;
 
 /// Longer than the emulator waits for a handshake, a CONNECT, or the head of a request.
-const WAITED_OUT: Duration = Duration::from_secs(60);
+const WAITED_OUT: Duration = Duration::from_mins(1);
 
 /// Sends a byte now and then, until the other side has enough.
 async fn drip(mut stream: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8]) {

@@ -71,8 +71,8 @@ mod tests {
     const POLICY: BackoffPolicy = BackoffPolicy {
         floor: Duration::from_secs(1),
         first: Duration::from_secs(5),
-        cap: Duration::from_secs(300),
-        stable: Duration::from_secs(60),
+        cap: Duration::from_mins(5),
+        stable: Duration::from_mins(1),
     };
 
     fn longest(backoff: &mut Backoff, now: u64) -> u64 {

@@ -35,7 +35,7 @@ impl Watched {
 
     async fn until(&mut self, state: State) -> Health {
         let reached = self.health.wait_for(|health| health.state == state);
-        timeout(Duration::from_secs(3600), reached).await.expect("it comes to that").unwrap().clone()
+        timeout(Duration::from_hours(1), reached).await.expect("it comes to that").unwrap().clone()
     }
 }
 

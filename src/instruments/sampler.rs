@@ -178,7 +178,7 @@ mod tests {
     fn the_latest_order_counts_and_a_thread_that_wakes_in_time_is_left_alone() {
         let desk = Arc::<Desk<()>>::default();
         let now = Instant::now();
-        let (soon, far) = (now + Duration::from_millis(100), now + Duration::from_secs(3600));
+        let (soon, far) = (now + Duration::from_millis(100), now + Duration::from_hours(1));
         let taking = desk.clone();
         let thread = thread::spawn(move || taking.take(Some(soon)).map(|order| order.due));
         while desk.slot().until.is_none() {

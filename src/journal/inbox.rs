@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    const HOUR: Duration = Duration::from_secs(3600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     fn command() -> Command {
         Command::Commit(oneshot::channel().0)

@@ -66,7 +66,7 @@ mod tests {
     use crate::settings::properties::{Delivery, TelemetryInterval};
 
     const DEFAULT: Defaults = Defaults {
-        interval: Duration::from_secs(60),
+        interval: Duration::from_mins(1),
         delivery: DeliveryMode { batch_backlog: true, gzip: false },
     };
     const RUNNING: &str = env!("CARGO_PKG_VERSION");

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     const DEFAULTS: Defaults = Defaults {
-        interval: Duration::from_secs(60),
+        interval: Duration::from_mins(1),
         delivery: DeliveryMode { batch_backlog: true, gzip: false },
     };
 
@@ -105,7 +105,7 @@ mod tests {
         let (mut settings, loaded) = InForce::load(directory.path(), DEFAULTS);
         loaded.unwrap();
         let mut interval = settings.interval();
-        assert_eq!(*interval.borrow_and_update(), Duration::from_secs(60));
+        assert_eq!(*interval.borrow_and_update(), Duration::from_mins(1));
         let desired = json!({"telemetryInterval": 5, "delivery": {"gzip": true}, "cargo": "gouda"});
         apply(&mut settings, desired, 1).stored.unwrap();
         assert!(interval.has_changed().unwrap());

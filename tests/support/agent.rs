@@ -24,7 +24,7 @@ use tracker_sensors::gps::{ByteSource, PlausibilitySettings, Receiver, ReceiverS
 use tracker_sensors::simulated::{Air, Bme280Chip, published_calibration};
 
 /// Far longer than anything takes that works.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running agent.
 pub struct Agent {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::openssl::Factory;
 
 /// Far longer than anything takes that works.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Hears what a service says to its manager.
 pub struct Manager {

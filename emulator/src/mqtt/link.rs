@@ -22,7 +22,7 @@ use super::{
 const OUTBOX_HIGH_WATER: usize = 512 * 1024;
 
 /// How long a client may leave bytes unread before it counts as gone.
-const WRITE_STALL: Duration = Duration::from_secs(60);
+const WRITE_STALL: Duration = Duration::from_mins(1);
 
 /// Room asked for at each read; the inbox itself grows only with bytes that arrived.
 const READ_CHUNK: usize = 4 * 1024;

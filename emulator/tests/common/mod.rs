@@ -133,7 +133,7 @@ impl Dial {
             user_name: None,
             password: String::new(),
             tls: tls(emulator, credentials, rustls::DEFAULT_VERSIONS),
-            keep_alive: Duration::from_secs(60),
+            keep_alive: Duration::from_mins(1),
             clean_session: true,
             will: None,
         }

@@ -26,7 +26,7 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(2);
 /// Shortest wait before a poll, whatever the service says.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// A longer wait than this is better spent without a connection.
-const LONGEST_WAIT_CONNECTED: Duration = Duration::from_secs(60);
+const LONGEST_WAIT_CONNECTED: Duration = Duration::from_mins(1);
 /// Polls after which a registration that never ends is begun anew.
 const MOST_POLLS: u32 = 60;
 /// Throttled or failing answers in a row after which the connection is given up.

@@ -13,7 +13,7 @@ use crate::{ParseError, Publish};
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Wait before a failed request is repeated; doubles up to [`LONGEST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_secs(5);
-const LONGEST_RETRY: Duration = Duration::from_secs(600);
+const LONGEST_RETRY: Duration = Duration::from_mins(10);
 
 /// A device's view of its twin, as a pure function of (time, event).
 ///

@@ -20,7 +20,7 @@ use memory::CAPACITY;
 use schema::{OpenError, is_damage};
 
 /// A disk that failed is tried again so often.
-pub(crate) const RETRY: Duration = Duration::from_secs(60);
+pub(crate) const RETRY: Duration = Duration::from_mins(1);
 
 /// The journal's file, while there is one, and what is known of the disk.
 pub(crate) struct Storage {

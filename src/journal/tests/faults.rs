@@ -29,7 +29,7 @@ fn a_wal_cut_anywhere_opens_with_what_was_committed_before() {
     let mut lengths = vec![(fs::metadata(&wal).unwrap().len(), 0_u64)];
     for tag in 1..=3 {
         bench.append(tag);
-        bench.advance(Duration::from_secs(60));
+        bench.advance(Duration::from_mins(1));
         lengths.push((fs::metadata(&wal).unwrap().len(), tag));
     }
     assert!(lengths.is_sorted_by(|a, b| a.0 < b.0), "each has a transaction of its own: {lengths:?}");
@@ -163,7 +163,7 @@ fn damage_found_while_working_costs_no_reading_that_is_taken_later() {
     connection.pragma_update(None, "cache_size", 0).unwrap();
     connection.release_memory().unwrap();
     for tag in 100..110 {
-        bench.advance(Duration::from_secs(60));
+        bench.advance(Duration::from_mins(1));
         bench.append(tag);
     }
     bench.flush();

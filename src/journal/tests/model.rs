@@ -158,7 +158,7 @@ impl Life {
                     self.model = model;
                     self.killed();
                     self.restored = true;
-                    self.bench.advance(Duration::from_secs(60));
+                    self.bench.advance(Duration::from_mins(1));
                     self.restart(true);
                 }
             }

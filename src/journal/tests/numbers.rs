@@ -54,7 +54,7 @@ fn a_lost_journal_and_an_old_image_bring_no_number_twice() {
 fn numbers_go_on_after_all_is_sent_even_if_the_clock_was_ahead() {
     let directory = tempfile::tempdir().unwrap();
     let mut ahead = ManualClock::new();
-    ahead.advance(Duration::from_secs(86_400 * 300));
+    ahead.advance(Duration::from_hours(7200));
     let mut bench = Bench::open(directory.path(), ahead, BOUND, 1);
     bench.append(1);
     let first = bench.drain()[0].seq;
@@ -80,10 +80,10 @@ fn readings_that_cross_processes_and_boots_get_their_time_or_say_that_they_have_
     let booted = clock.utc - clock.monotonic;
     let mut bench = Bench::open(directory.path(), clock, BOUND, 2);
     bench.append(2);
-    bench.advance(Duration::from_secs(60));
+    bench.advance(Duration::from_mins(1));
     let mut bench = Bench::open(directory.path(), bench.close(), BOUND, 3);
     bench.append(3);
-    bench.advance(Duration::from_secs(60));
+    bench.advance(Duration::from_mins(1));
     bench.clock.known = true;
     bench.append(4);
     let clock = bench.close();
@@ -113,11 +113,11 @@ fn a_time_that_the_disk_could_not_note_is_noted_later() {
     let taken = bench.clock.utc;
     bench.set_read_only(true);
     bench.clock.known = true;
-    bench.advance(Duration::from_secs(60));
+    bench.advance(Duration::from_mins(1));
     bench.append(2);
     assert_eq!(tags(&bench.drain()), [2], "the other has no number yet");
     bench.set_read_only(false);
-    bench.advance(Duration::from_secs(120));
+    bench.advance(Duration::from_mins(2));
     let mut clock = bench.close();
     clock.reboot();
     clock.known = true;

@@ -23,7 +23,7 @@ use crate::platform::clock::SystemClock;
 use crate::tracker::Tracker;
 
 /// Far longer than anything takes that works, for hundreds of devices on two cores.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Where a device stands, as it says itself.
 #[derive(Debug, Clone, Default)]

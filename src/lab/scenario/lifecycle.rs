@@ -21,7 +21,7 @@ const INITIAL_INTERVAL: u32 = 2;
 
 /// How often the cloud is looked at, and for how long, until it is as expected.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The stage.
 struct Stage {
