@@ -173,6 +173,6 @@ fn keys(session: &cryptoki::session::Session, keys: &[ObjectHandle]) -> String {
 }
 
 /// In the words of an error.
-pub(super) fn failed(uri: &KeyUri, error: &cryptoki::error::Error) -> TokenError {
+pub(super) fn failed(uri: &KeyUri, error: &Error) -> TokenError {
     TokenError::Failed { key: uri.to_string(), why: error.to_string() }
 }
