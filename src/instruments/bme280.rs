@@ -38,8 +38,18 @@ impl Default for Bme280Config {
 impl Bme280Config {
     /// The key that is wrong, and why.
     pub fn problem(&self) -> Option<(&'static str, String)> {
-        let address = self.address.filter(|address| ![0x76, 0x77].contains(address))?;
-        Some(("sensors.bme280.address", format!("a BME280 answers at 0x76 or 0x77, not at {address:#04x}")))
+        let wrong = self.address.filter(|_| self.chosen().is_none())?;
+        Some(("sensors.bme280.address", format!("a BME280 answers at 0x76 or 0x77, not at {wrong:#04x}")))
+    }
+
+    /// The address to ask at; `None` where no BME280 answers there.
+    fn chosen(&self) -> Option<Address> {
+        match self.address {
+            None => Some(Address::Auto),
+            Some(0x76) => Some(Address::Primary),
+            Some(0x77) => Some(Address::Secondary),
+            Some(_) => None,
+        }
     }
 
     /// The sensor; `None` where it is switched off, or the system has no I2C.
@@ -47,12 +57,7 @@ impl Bme280Config {
         if !self.enabled {
             return None;
         }
-        let address = match self.address {
-            Some(0x77) => Address::Secondary,
-            Some(_) => Address::Primary,
-            None => Address::Auto,
-        };
-        let settings = Settings { address, ..Settings::default() };
+        let settings = Settings { address: self.chosen()?, ..Settings::default() };
         #[cfg(target_os = "linux")]
         {
             use tracker_sensors::bme280::{LinuxDelay, LinuxI2c};
