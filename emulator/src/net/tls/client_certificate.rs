@@ -12,7 +12,8 @@ use rustls::{
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
 use webpki::RawPublicKeyEntity;
-use x509_parser::{certificate::X509Certificate, prelude::FromDer as _};
+
+use crate::security::x509::Fields;
 
 /// Accepts every certificate whose key the client proves to hold.
 ///
@@ -86,6 +87,6 @@ impl ClientCertVerifier for ProofOfPossession {
 }
 
 fn public_key(certificate: &CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'static>, Error> {
-    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
-    Ok(SubjectPublicKeyInfoDer::from(parsed.public_key().raw.to_vec()))
+    let (fields, _) = Fields::read(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    Ok(SubjectPublicKeyInfoDer::from(fields.public_key_info.to_vec()))
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
 use rustls::{
@@ -16,6 +16,8 @@ use rustls::{
     sign::CertifiedKey,
 };
 use thiserror::Error;
+
+use crate::security::x509::{Certificate, Fields};
 
 /// Names that are always in the server certificate.
 const STANDING_NAMES: [&str; 6] = [
@@ -73,18 +75,14 @@ impl Authority {
         let certificate = CertificateDer::from_pem_slice(kept.certificate.as_bytes())
             .map_err(|_| rcgen::Error::CouldNotParseCertificate)?;
         Ok(Self {
-            issuer: Issuer::from_ca_cert_der(&certificate, key)?,
+            issuer: Issuer::new(params_of(&certificate)?, key),
             certificate,
             pem: kept.certificate.clone(),
         })
     }
 
     fn generate() -> Result<Self, ServerIdentityError> {
-        let mut params = CertificateParams::default();
-        name(&mut params, "container-tracker emulator server CA");
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        always_valid(&mut params);
+        let params = authority_params("container-tracker emulator server CA");
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let certificate = params.self_signed(&key)?;
         Ok(Self {
@@ -93,6 +91,37 @@ impl Authority {
             issuer: Issuer::new(params, key),
         })
     }
+}
+
+fn authority_params(common_name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    name(&mut params, common_name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    always_valid(&mut params);
+    params
+}
+
+/// The parameters of an authority that was made before. What it signs must name it as it is named itself, so one that
+/// another program made, with a longer name, is refused.
+fn params_of(authority: &CertificateDer<'static>) -> Result<CertificateParams, rcgen::Error> {
+    let unreadable = rcgen::Error::CouldNotParseCertificate;
+    let Ok(parsed) = Certificate::from_der(authority.clone()) else {
+        return Err(unreadable);
+    };
+    let common_name = parsed.common_name.unwrap_or_default();
+    if parsed.info.subject_name != format!("CN={common_name}") {
+        return Err(unreadable);
+    }
+    let mut params = authority_params(&common_name);
+    let Ok(identifier) = Fields::read(authority).and_then(|(fields, _)| fields.subject_key_identifier())
+    else {
+        return Err(unreadable);
+    };
+    if let Some(identifier) = identifier {
+        params.key_identifier_method = KeyIdMethod::PreSpecified(identifier.to_vec());
+    }
+    Ok(params)
 }
 
 impl ServerIdentity {
@@ -184,4 +213,48 @@ fn name(params: &mut CertificateParams, common_name: &str) {
 fn always_valid(params: &mut CertificateParams) {
     params.not_before = rcgen::date_time_ymd(2000, 1, 1);
     params.not_after = rcgen::date_time_ymd(2099, 12, 31);
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::CertifiedIssuer;
+    use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+
+    use super::*;
+
+    #[test]
+    fn a_kept_authority_signs_as_before() {
+        let before = ServerIdentity::new(None, []).expect("made");
+        let kept = before.keep();
+        let after = ServerIdentity::new(Some(&kept), ["emulator.test".to_owned()]).expect("restored");
+        assert_eq!(after.ca_pem(), before.ca_pem());
+
+        let served = Arc::clone(&after.current.read().expect("not poisoned"));
+        let [leaf, authority] = served.cert.as_slice() else { panic!("leaf and authority") };
+        assert_eq!(*authority, before.authority.certificate);
+        let anchors = [anchor_from_trusted_cert(authority).expect("an authority")];
+        let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms.all;
+        let now = rustls::pki_types::UnixTime::now();
+        EndEntityCert::try_from(leaf)
+            .expect("a certificate")
+            .verify_for_usage(algorithms, &anchors, &[], now, KeyUsage::server_auth(), None, None)
+            .expect("signed by the authority that was kept");
+
+        // The leaf names the key of its issuer as the issuer does.
+        let (authority, _) = Fields::read(authority).expect("a certificate");
+        let identifier = authority.subject_key_identifier().expect("readable").expect("there is one");
+        assert!(leaf.windows(identifier.len()).any(|part| part == identifier));
+    }
+
+    #[test]
+    fn an_authority_with_a_longer_name_is_refused() {
+        let mut params = authority_params("made elsewhere");
+        params.distinguished_name.push(DnType::OrganizationName, "Elsewhere");
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
+        let pem = key.serialize_pem();
+        let other = CertifiedIssuer::self_signed(params, key).expect("signed");
+        let kept = KeptAuthority { certificate: other.pem(), key: pem };
+        let error = ServerIdentity::new(Some(&kept), []).expect_err("not one of its own");
+        assert!(matches!(error, ServerIdentityError::Certificate(rcgen::Error::CouldNotParseCertificate)));
+    }
 }

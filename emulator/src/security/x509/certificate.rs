@@ -1,19 +1,17 @@
 //! One certificate.
 
+use super::{fields::Fields, name::Name};
+use crate::{clock::wire_time, id::upper_hex};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use ring::digest;
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use rustls::{
+    crypto::ring::default_provider,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use x509_parser::{
-    certificate::X509Certificate,
-    oid_registry::{OID_PKCS1_SHA1WITHRSA, OID_SHA1_WITH_RSA},
-    prelude::FromDer as _,
-    time::ASN1Time,
-};
-
-use crate::{clock::wire_time, id::upper_hex};
+use x509_cert::der;
 
 /// Why a text is not a certificate.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -77,38 +75,31 @@ struct Authority {
 
 impl Certificate {
     pub(crate) fn from_der(der: CertificateDer<'static>) -> Result<Self, CertificateError> {
-        let (rest, parsed) = X509Certificate::from_der(&der)
-            .map_err(|error| CertificateError::Unreadable(error.to_string()))?;
-        if !rest.is_empty() {
-            return Err(CertificateError::Unreadable(format!("{} bytes after its end", rest.len())));
+        let unreadable = |error: der::Error| CertificateError::Unreadable(error.to_string());
+        let (fields, rest) = Fields::read(&der).map_err(unreadable)?;
+        if rest != 0 {
+            return Err(CertificateError::Unreadable(format!("{rest} bytes after its end")));
         }
-        let unreadable =
-            |error: x509_parser::error::X509Error| CertificateError::Unreadable(error.to_string());
-        let may_sign =
-            parsed.key_usage().map_err(unreadable)?.is_none_or(|usage| usage.value.key_cert_sign());
-        let authority = parsed
+        let subject = Name::read(fields.subject).map_err(unreadable)?;
+        let issuer = Name::read(fields.issuer).map_err(unreadable)?;
+        let may_sign = fields.may_sign_certificates().map_err(unreadable)?;
+        let authority = fields
             .basic_constraints()
             .map_err(unreadable)?
-            .filter(|constraints| constraints.value.ca && may_sign)
-            .map(|constraints| Authority { path_len: constraints.value.path_len_constraint });
+            .filter(|constraints| constraints.ca && may_sign)
+            .map(|constraints| Authority { path_len: constraints.path_len });
         let info = X509CertificateInfo {
-            subject_name: parsed.subject().to_string(),
+            subject_name: subject.text(),
             sha1_thumbprint: upper_hex(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &der).as_ref()),
             sha256_thumbprint: upper_hex(digest::digest(&digest::SHA256, &der).as_ref()),
-            issuer_name: parsed.issuer().to_string(),
-            not_before_utc: to_utc(parsed.validity().not_before)?,
-            not_after_utc: to_utc(parsed.validity().not_after)?,
-            serial_number: upper_hex(parsed.raw_serial()),
-            version: parsed.version().0.saturating_add(1),
+            issuer_name: issuer.text(),
+            not_before_utc: fields.not_before,
+            not_after_utc: fields.not_after,
+            serial_number: upper_hex(fields.serial),
+            version: fields.version.saturating_add(1),
         };
-        let common_name = parsed
-            .subject()
-            .iter_common_name()
-            .filter_map(|attribute| attribute.as_str().ok())
-            .find(|name| !name.is_empty())
-            .map(str::to_owned);
-        let subject = parsed.subject().as_raw().to_vec();
-        let issuer = parsed.issuer().as_raw().to_vec();
+        let common_name = subject.common_name().map(str::to_owned);
+        let (subject, issuer) = (fields.subject.to_vec(), fields.issuer.to_vec());
         Ok(Self { der, info, common_name, subject, issuer, authority })
     }
 
@@ -164,21 +155,20 @@ impl Certificate {
         allowed && self.subject == child.issuer
     }
 
-    /// Whether `self` carries a signature made with the key of `issuer`. SHA-1 signatures do not count.
+    /// Whether `self` carries a signature made with the key of `issuer`. SHA-1 signatures do not count: they are not
+    /// among the algorithms of TLS.
     pub(super) fn is_signed_by(&self, issuer: &Self) -> bool {
-        let (Ok((_, child)), Ok((_, parent))) =
-            (X509Certificate::from_der(&self.der), X509Certificate::from_der(&issuer.der))
-        else {
+        let (Ok((child, _)), Ok((parent, _))) = (Fields::read(&self.der), Fields::read(&issuer.der)) else {
             return false;
         };
-        let algorithm = &child.signature_algorithm.algorithm;
-        *algorithm != OID_PKCS1_SHA1WITHRSA
-            && *algorithm != OID_SHA1_WITH_RSA
-            && child.verify_signature(Some(parent.public_key())).is_ok()
+        // An ECDSA algorithm names the hash alone, so there are several; a key fits the one of its curve.
+        default_provider()
+            .signature_verification_algorithms
+            .all
+            .iter()
+            .filter(|algorithm| algorithm.signature_alg_id().as_ref() == child.signature_algorithm)
+            .any(|algorithm| {
+                algorithm.verify_signature(parent.public_key, child.signed, child.signature).is_ok()
+            })
     }
-}
-
-fn to_utc(time: ASN1Time) -> Result<DateTime<Utc>, CertificateError> {
-    DateTime::from_timestamp(time.timestamp(), 0)
-        .ok_or_else(|| CertificateError::Unreadable("its validity is out of range".into()))
 }

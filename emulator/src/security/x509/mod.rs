@@ -2,7 +2,12 @@
 
 mod certificate;
 mod chain;
+mod fields;
+mod name;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use certificate::Certificate;
 pub use certificate::{CertificateError, X509CertificateInfo};
 pub(crate) use chain::{Flaw, GoodSignatures, Path, paths};
+pub(crate) use fields::Fields;
