@@ -72,7 +72,7 @@ fn a_move_while_dps_is_throttled_waits_as_long_as_it_says() {
 #[test]
 fn a_disabled_device_asks_rarely_and_comes_back_by_itself() {
     let mut pair = settled();
-    pair.cloud.services.dps().disable_enrollment_group(GROUP).unwrap();
+    pair.cloud.services.dps().groups().disable(GROUP).unwrap();
     home(&pair).disable(DEVICE).unwrap();
     pair.run_for(24 * HOUR);
     let log = &pair.device.log;
@@ -82,7 +82,7 @@ fn a_disabled_device_asks_rarely_and_comes_back_by_itself() {
     assert!((24..=24 * 8).contains(&asked), "{asked} questions in a day");
     assert_eq!(log.hub_attempts.len(), 2, "it has no hub to try");
 
-    pair.cloud.services.dps().enable_enrollment_group(GROUP).unwrap();
+    pair.cloud.services.dps().groups().enable(GROUP).unwrap();
     home(&pair).enable(DEVICE).unwrap();
     pair.cloud.desire(json!({"telemetryInterval": 30}));
     pair.run_while(HOUR + MINUTE, |pair| pair.difference().is_some());
