@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use tracker_sensors::health::{self, Health};
 
 use crate::event::recent::{LastDelivered, Trouble};
@@ -20,10 +22,10 @@ use crate::status::connection::State;
 
 /// The content of `status.json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, remote = "Self")]
 pub struct StatusReport {
-    /// What the device is doing.
-    #[serde(flatten)]
+    /// What the device is doing. Its fields stand among the others.
+    #[serde(flatten, skip_deserializing)]
     pub device: DeviceStatus,
     /// Process ID of the agent.
     pub pid: u32,
@@ -52,6 +54,22 @@ pub struct StatusReport {
     pub journal_set_aside: Option<String>,
     /// The last warnings and errors, oldest first.
     pub troubles: Vec<Trouble>,
+}
+
+impl Serialize for StatusReport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for StatusReport {
+    /// Reads the object twice, once for each of the two: what serde makes to read both at once is 20 KB of firmware.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let object = Value::deserialize(deserializer)?;
+        let report = Self::deserialize(&object).map_err(D::Error::custom)?;
+        let device = DeviceStatus::deserialize(&object).map_err(D::Error::custom)?;
+        Ok(Self { device, ..report })
+    }
 }
 
 /// The answer to `getStatus`.

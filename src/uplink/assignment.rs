@@ -12,20 +12,18 @@ use crate::platform::state_file;
 
 /// A device's place at a hub, and what it was given for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(from = "Stored", into = "Stored")]
 pub struct Assignment {
     /// Host name of the hub.
     pub hub: String,
     /// Device ID at that hub.
     pub device_id: String,
     /// It holds only for these.
-    #[serde(flatten)]
     pub terms: Terms,
 }
 
 /// What an assignment was given for: with any of it changed, DPS must be asked anew.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
     /// SHA-256 of the leaf: the hub knows the device by it, so a new leaf must register anew.
     pub thumbprint: String,
@@ -33,6 +31,31 @@ pub struct Terms {
     pub id_scope: String,
     /// DPS host.
     pub dps_host: String,
+}
+
+/// As it is in the file: one object.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored {
+    hub: String,
+    device_id: String,
+    thumbprint: String,
+    id_scope: String,
+    dps_host: String,
+}
+
+impl From<Stored> for Assignment {
+    fn from(stored: Stored) -> Self {
+        let Stored { hub, device_id, thumbprint, id_scope, dps_host } = stored;
+        Self { hub, device_id, terms: Terms { thumbprint, id_scope, dps_host } }
+    }
+}
+
+impl From<Assignment> for Stored {
+    fn from(assignment: Assignment) -> Self {
+        let Assignment { hub, device_id, terms: Terms { thumbprint, id_scope, dps_host } } = assignment;
+        Self { hub, device_id, thumbprint, id_scope, dps_host }
+    }
 }
 
 impl Assignment {
