@@ -3,15 +3,14 @@
 #![cfg(all(feature = "lab", unix))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
-mod support;
-
 use std::fs;
 use std::process::Output;
 
 use serde_json::Value;
-use support::openssl::Factory;
-use support::service::{Installation, Manager};
 use tracker_emulator::{AttestationMechanism, Emulator, EnrollmentGroup};
+
+use crate::support::openssl::Factory;
+use crate::support::service::{Installation, Manager};
 
 const HUB: &str = "cheese-hub.azure-devices.net";
 const GROUP: &str = "container-trackers";

@@ -3,8 +3,6 @@
 #![cfg(feature = "lab")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
-mod support;
-
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -13,8 +11,9 @@ use std::time::{Duration, Instant};
 use container_tracker::config::Interval;
 use container_tracker::lab::device_config;
 use serde_json::{Value, json};
-use support::agent::{Agent, PATIENCE};
-use support::openssl::Factory;
+
+use crate::support::agent::{Agent, PATIENCE};
+use crate::support::openssl::Factory;
 
 const DEVICE: &str = "sensor-thl-001";
 const HUB: &str = "hub-1.azure-devices.net";

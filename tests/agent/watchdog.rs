@@ -3,8 +3,6 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
-mod support;
-
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -17,9 +15,10 @@ use container_tracker::platform::heartbeat::{Pace, Vitals};
 use container_tracker::platform::notify::Notify;
 use container_tracker::supervision::Supervision;
 use container_tracker::tracker::{RECORDER, Tracker, UPLINK};
-use support::service::{Installation, Manager, PATIENCE};
 use tokio::io::DuplexStream;
 use tracker_sensors::gps::{ByteSource, Opening, PlausibilitySettings, Receiver, ReceiverSettings};
+
+use crate::support::service::{Installation, Manager, PATIENCE};
 
 /// A receiver that is plugged in and says nothing.
 struct Silent(Option<DuplexStream>);

@@ -4,8 +4,6 @@
 #![cfg(all(feature = "lab", target_os = "linux"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
-mod support;
-
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -14,17 +12,18 @@ use std::time::Duration;
 use container_tracker::config::Config;
 use container_tracker::lab::{Received, device_config};
 use serde_json::Value;
-use support::agent::{Agent, body, next_message};
-use support::openssl::Factory;
-use support::pseudo_terminal;
 use tracker_emulator::{AttestationMechanism, Emulator, EnrollmentGroup, InitialTwin};
 use tracker_sensors::bme280::RawReading;
 use tracker_sensors::gps::SerialSource;
 use tracker_sensors::simulated::Bme280Chip;
 
-const LOG: &[u8] = include_bytes!("../sensors/tests/data/nmea/logs/nl2008u.nmea");
-const EXPECTED: &str = include_str!("../sensors/tests/data/nmea/expected/nl2008u.json");
-const VECTORS: &str = include_str!("../sensors/tests/data/bme280/vectors.json");
+use crate::support::agent::{Agent, body, next_message};
+use crate::support::openssl::Factory;
+use crate::support::pseudo_terminal;
+
+const LOG: &[u8] = include_bytes!("../../sensors/tests/data/nmea/logs/nl2008u.nmea");
+const EXPECTED: &str = include_str!("../../sensors/tests/data/nmea/expected/nl2008u.json");
+const VECTORS: &str = include_str!("../../sensors/tests/data/bme280/vectors.json");
 const KM_PER_NAUTICAL_MILE: f64 = 1.852;
 
 /// An emulator that has enrolled the factory's intermediate CA, and a device made by the factory.

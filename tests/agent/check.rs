@@ -3,14 +3,13 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
 use serde_json::Value;
-use support::service::{Installation, Manager};
+
+use crate::support::service::{Installation, Manager};
 
 fn json(output: &Output) -> Value {
     let text = String::from_utf8_lossy(&output.stdout);
@@ -208,7 +207,7 @@ fn status_tells_whether_an_agent_runs_and_how_it_is() {
     service.signal("-KILL");
     let start = std::time::Instant::now();
     while installation.ask("status", &[]).status.code() != Some(2) {
-        assert!(start.elapsed() < support::service::PATIENCE);
+        assert!(start.elapsed() < crate::support::service::PATIENCE);
         // The zombie is buried when the service is dropped; until then it has a process ID.
         if start.elapsed().as_secs() > 1 {
             break;

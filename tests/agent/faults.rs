@@ -3,8 +3,6 @@
 #![cfg(feature = "lab")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod support;
-
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -13,11 +11,12 @@ use container_tracker::event::Event;
 use container_tracker::event::Loss;
 use container_tracker::lab::Cloud;
 use container_tracker::link::timing::Timing;
-use support::agent::Agent;
-use support::proxy::Weather;
-use support::scene::{DEVICE, SECOND_HUB, Scene, Tally, check_attempts, fast};
 use tokio::time::sleep;
 use tracker_emulator::{EventKind, FaultKind, FaultyService};
+
+use crate::support::agent::Agent;
+use crate::support::proxy::Weather;
+use crate::support::scene::{DEVICE, SECOND_HUB, Scene, Tally, check_attempts, fast};
 
 const NEVER: u32 = 86_400;
 

@@ -3,16 +3,15 @@
 #![cfg(feature = "lab")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod support;
-
 use std::time::Duration;
 
 use container_tracker::event::Event;
 use container_tracker::lab::Cloud;
 use serde_json::{Value, json};
-use support::agent::{Agent, PATIENCE, body, next_message};
 use tokio::time::{Instant, timeout};
 use tracker_emulator::{AttestationMechanism, IndividualEnrollment};
+
+use crate::support::agent::{Agent, PATIENCE, body, next_message};
 
 const DEVICE: &str = "sensor-thl-001";
 

@@ -1,0 +1,15 @@
+//! The agent and its commands as a whole. In one program, since most of these tests wait, and so wait side by side.
+
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod check;
+mod cloud;
+mod command_line;
+mod end_to_end;
+mod faults;
+mod life;
+mod provision;
+mod watchdog;
