@@ -13,7 +13,8 @@ use tracker_sensors::health::Health;
 use super::fields::Fields;
 use super::health::SensorHealth;
 use super::instrument::{Instrument, Measuring, Start};
-use super::sampler::{Sampler, Sensor};
+use super::sampled::Sampled;
+use super::sampler::Sensor;
 #[cfg(feature = "lab")]
 use super::simulation::Simulation;
 
@@ -74,17 +75,12 @@ impl Bme280Config {
 }
 
 /// The chip, in a thread of its own once it has started.
-pub struct Bme280 {
-    health: watch::Receiver<Health>,
-    sensor: Option<EnvironmentSensor>,
-    sampler: Option<Sampler<EnvironmentSensor>>,
-    measured: Option<Environment>,
-}
+pub struct Bme280(Sampled<EnvironmentSensor>);
 
 impl Bme280 {
     /// This sensor.
     pub fn new(sensor: EnvironmentSensor) -> Self {
-        Self { health: sensor.health(), sensor: Some(sensor), sampler: None, measured: None }
+        Self(Sampled::new(sensor))
     }
 
     /// The one of the configuration.
@@ -105,27 +101,19 @@ impl Instrument for Bme280 {
     }
 
     fn start(&mut self, start: &mut Start<'_>) -> io::Result<()> {
-        if let Some(sensor) = self.sensor.take() {
-            self.sampler = Some(Sampler::new(sensor, start.clock.clone())?);
-        }
-        Ok(())
+        self.0.start(start)
     }
 
     fn health(&self) -> SensorHealth {
-        match &self.sampler {
-            Some(sampler) => sampler.health(),
-            None => SensorHealth::of(self.health.clone()),
-        }
+        self.0.health()
     }
 
     fn measure(&mut self, due: Instant) -> Option<Measuring<'_>> {
-        let Self { sampler, measured, .. } = self;
-        let sampler = sampler.as_ref()?;
-        Some(Box::pin(async move { *measured = sampler.measure(due).await }))
+        self.0.measure(due)
     }
 
     fn read(&mut self, fields: &mut Fields) {
-        if let Some(environment) = self.measured.take() {
+        if let Some(environment) = self.0.take() {
             tell(&environment, fields);
         }
     }

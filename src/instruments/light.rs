@@ -13,7 +13,8 @@ use tracker_sensors::light::LightSensor;
 use super::fields::Fields;
 use super::health::SensorHealth;
 use super::instrument::{Examined, Instrument, Measuring, Start};
-use super::sampler::{Sampler, Sensor};
+use super::sampled::Sampled;
+use super::sampler::Sensor;
 #[cfg(feature = "lab")]
 use super::simulation::Simulation;
 
@@ -38,18 +39,12 @@ impl Default for LightConfig {
 }
 
 /// The chip, in a thread of its own once it has started.
-pub struct Light {
-    health: watch::Receiver<Health>,
-    sensor: Option<LightSensor>,
-    sampler: Option<Sampler<LightSensor>>,
-    /// In lx.
-    measured: Option<f64>,
-}
+pub struct Light(Sampled<LightSensor>);
 
 impl Light {
     /// This sensor.
     pub fn new(sensor: LightSensor) -> Self {
-        Self { health: sensor.health(), sensor: Some(sensor), sampler: None, measured: None }
+        Self(Sampled::new(sensor))
     }
 
     /// The one of the configuration; `None` where it is switched off, or the system has no I2C.
@@ -82,27 +77,19 @@ impl Instrument for Light {
     }
 
     fn start(&mut self, start: &mut Start<'_>) -> io::Result<()> {
-        if let Some(sensor) = self.sensor.take() {
-            self.sampler = Some(Sampler::new(sensor, start.clock.clone())?);
-        }
-        Ok(())
+        self.0.start(start)
     }
 
     fn health(&self) -> SensorHealth {
-        match &self.sampler {
-            Some(sampler) => sampler.health(),
-            None => SensorHealth::of(self.health.clone()),
-        }
+        self.0.health()
     }
 
     fn measure(&mut self, due: Instant) -> Option<Measuring<'_>> {
-        let Self { sampler, measured, .. } = self;
-        let sampler = sampler.as_ref()?;
-        Some(Box::pin(async move { *measured = sampler.measure(due).await }))
+        self.0.measure(due)
     }
 
     fn read(&mut self, fields: &mut Fields) {
-        fields.number("light", self.measured.take(), 2);
+        fields.number("light", self.0.take(), 2);
     }
 }
 

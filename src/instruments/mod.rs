@@ -14,6 +14,7 @@ pub mod fields;
 pub mod health;
 pub mod instrument;
 pub mod sampler;
+mod sampled;
 #[cfg(feature = "lab")]
 pub mod simulation;
 
