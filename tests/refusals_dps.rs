@@ -51,6 +51,7 @@ async fn sees(stage: &Stage, seen: &Seen) {
 
 /// DPS says no: it is an error for a person, the device goes on measuring and does not ask again soon.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of all cases, to be read at a glance")]
 fn what_dps_refuses_is_told_to_a_person() {
     type Arrange = fn(&mut Stage);
     static UNAUTHORIZED: Seen = Seen {
@@ -288,6 +289,7 @@ async fn webhook(status: u16, body: &'static str) -> String {
 
 /// DPS can't, or not now: a warning, and another try no sooner than asked.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of all cases, to be read at a glance")]
 fn what_keeps_dps_from_answering_is_a_warning() {
     #[derive(Clone, Copy)]
     enum Cause {

@@ -24,6 +24,7 @@ const ERROR: Level = Level::ERROR;
 
 /// A hub that does not let the device in: DPS is asked, and decides.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of all cases, to be read at a glance")]
 fn a_hub_that_refuses_a_connection_sends_the_device_to_dps() {
     #[derive(Clone, Copy, PartialEq)]
     enum After {

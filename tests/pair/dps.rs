@@ -11,7 +11,7 @@ use super::simulation::Pair;
 use super::wire::Way;
 
 const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 fn pair(latency: Duration) -> Pair {
     Pair::new(1, Network::with_latency(latency))

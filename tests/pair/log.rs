@@ -7,7 +7,7 @@ use tracker_protocol::dps::{Outcome, Request, Response};
 
 use super::wire::Peer;
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// The log of one device.
 #[derive(Debug, Default)]

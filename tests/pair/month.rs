@@ -14,16 +14,16 @@ use super::network::Network;
 use super::operator::Operator;
 use super::simulation::Pair;
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
-const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+const MONTH: Duration = Duration::from_hours(720);
 /// How often the operator looks, and perhaps does something.
-const ROUND: Duration = Duration::from_secs(600);
+const ROUND: Duration = Duration::from_mins(10);
 /// So long after the last trouble all is well at the latest: an outage is noticed, a wait at the hub and one at DPS end.
-const BACK_WITHIN: Duration = Duration::from_secs(25 * 60);
+const BACK_WITHIN: Duration = Duration::from_mins(25);
 /// A device that was refused looks again within an hour.
-const UNREFUSED_WITHIN: Duration = Duration::from_secs(60 * 60);
+const UNREFUSED_WITHIN: Duration = Duration::from_hours(1);
 /// Seeds in a usual run.
 const USUAL: u64 = 20;
 

@@ -12,8 +12,8 @@ use super::network::Network;
 use super::simulation::Pair;
 
 const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// A device that has been at its hub for an hour.
 fn settled() -> Pair {

@@ -145,7 +145,7 @@ impl Operator {
             return;
         }
         self.blocking_until =
-            Some(pair.now + Duration::from_secs(3600).mul_f64(self.chance.random_range(1.0..24.0)));
+            Some(pair.now + Duration::from_hours(1).mul_f64(self.chance.random_range(1.0..24.0)));
         pair.cloud.services.dps().groups().disable(GROUP).unwrap();
         if let Some(hub) = pair.cloud.home() {
             hub.disable(DEVICE).unwrap();

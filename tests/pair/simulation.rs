@@ -129,7 +129,7 @@ impl Pair {
     /// The power of the device is cut and comes back.
     pub fn reboot(&mut self) {
         self.cut(self.device.connection);
-        self.device.reboot(self.now, Duration::from_secs(60).mul_f64(self.random.random()));
+        self.device.reboot(self.now, Duration::from_mins(1).mul_f64(self.random.random()));
     }
 
     /// What differs between what the device holds and what its hub holds.

@@ -12,7 +12,7 @@ use super::wire::Way;
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 const GET: &str = "$iothub/twin/GET/";
 const REPORT: &str = "$iothub/twin/PATCH/properties/reported/";
 const FETCHED: &str = "$iothub/twin/res/200/";
