@@ -13,6 +13,8 @@ mod run;
 mod simulate;
 mod status;
 mod terminal;
+#[cfg(feature = "lab")]
+mod text_file;
 
 use std::process::ExitCode;
 

@@ -77,9 +77,13 @@ impl Config {
     }
 }
 
-/// An error of TOML shows its line, which may have a PIN in it.
+/// An error of TOML shows its line, which may have a PIN in it, or a key that was named in place of the configuration.
 fn without_pin(text: &str, error: toml::de::Error) -> Box<dyn std::error::Error + Send + Sync> {
-    if text.contains("pin-value") { error.message().into() } else { Box::new(error) }
+    if text.contains("pin-value") || text.contains("PRIVATE KEY") {
+        error.message().into()
+    } else {
+        Box::new(error)
+    }
 }
 
 #[cfg(test)]

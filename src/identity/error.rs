@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
+use tracker_certificates::{CertificateError, KeyError, PemError};
 use tracker_protocol::{RegistrationId, RegistrationIdError};
 
 use super::token_error::TokenError;
@@ -57,16 +58,36 @@ pub enum IdentityError {
         path: PathBuf,
         /// 1 is the leaf.
         position: usize,
-        /// The parser's words.
-        why: String,
+        /// Why.
+        why: CertificateError,
+    },
+    /// It can't be taken apart into its PEM blocks.
+    #[error("can't read {path} as PEM: {source}")]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: PemError,
+    },
+    /// A serial number that servers refuse.
+    #[error(
+        "certificate {position} in {path} has a serial number of {length} bytes, and servers need not take more than 20 (RFC 5280); have it issued anew with a shorter one"
+    )]
+    LongSerial {
+        /// The file.
+        path: PathBuf,
+        /// 1 is the leaf.
+        position: usize,
+        /// In bytes.
+        length: usize,
     },
     /// The key is of a kind that TLS can't use here.
     #[error("the private key {path} can't be used: {why}; EC P-256, EC P-384 and RSA can")]
     UnusableKey {
         /// The file.
         path: PathBuf,
-        /// The library's words.
-        why: String,
+        /// Why.
+        why: KeyError,
     },
     /// The key belongs to another certificate.
     #[error(

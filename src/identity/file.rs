@@ -17,26 +17,6 @@ pub(super) fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What a file without the PEM blocks looked for may be.
-pub(super) fn hint(bytes: &[u8]) -> &'static str {
-    let text = String::from_utf8_lossy(bytes);
-    if bytes.is_empty() {
-        "; the file is empty"
-    } else if bytes.first() == Some(&0x30) {
-        "; it looks like DER, convert it: openssl x509 -inform DER, openssl pkey -inform DER, or openssl pkcs12 -nodes for a .pfx"
-    } else if text.contains("ENCRYPTED") {
-        "; it is encrypted, decrypt it: openssl pkey -in FILE -out NEWFILE"
-    } else if text.contains("PRIVATE KEY-----") {
-        "; it holds a private key"
-    } else if text.contains("CERTIFICATE REQUEST-----") {
-        "; it holds a certificate request, which a CA must sign first"
-    } else if text.contains("BEGIN CERTIFICATE-----") {
-        "; it holds a certificate"
-    } else {
-        ""
-    }
-}
-
 /// The permission bits of a file that others than owner and group can read or change, or that the group can change. A
 /// group may read a secret, as Debian's `ssl-cert` does.
 #[cfg(unix)]

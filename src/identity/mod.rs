@@ -27,7 +27,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use rustls::sign::{CertifiedKey, SigningKey};
+use rustls::sign::CertifiedKey;
 use tracker_protocol::RegistrationId;
 
 use crate::platform::clock::build_date;
@@ -66,13 +66,10 @@ impl Identity {
         let registration_id = chain.registration_id()?;
         let leaf = chain.leaf();
         let signer = match key {
-            KeyLocation::File(path) => Some(key_file::load(path)?),
+            KeyLocation::File(path) => key_file::load(path, leaf)?,
             KeyLocation::Token(uri) => token::load(uri, leaf, state_directory)?,
         };
-        let belongs = |signer: &Arc<dyn SigningKey>| {
-            signer.public_key().is_none_or(|public| public.as_ref() == leaf.public_key)
-        };
-        let Some(signer) = signer.filter(belongs) else {
+        let Some(signer) = signer else {
             return Err(IdentityError::WrongKey {
                 key: key.to_string(),
                 certificate: certificate.into(),

@@ -1,7 +1,6 @@
 //! TLS as the agent uses it: the `ring` provider, TLS 1.2 and 1.3, the device's certificate, the agent's own clock.
 
-use std::fs::File;
-use std::io::BufReader;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use rustls::sign::SingleCertAndKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, NamedGroup, RootCertStore};
 use tokio::sync::watch;
+use tracker_certificates::{Document, PemError};
 
 use crate::identity::Identity;
 use crate::link::stage::Stage;
@@ -32,11 +32,21 @@ pub enum RootsError {
         /// Why.
         source: std::io::Error,
     },
+    /// The file can't be taken apart into its PEM blocks.
+    #[error("can't read the root certificates {path} as PEM: {source}")]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: PemError,
+    },
     /// There is no root to be found.
-    #[error("{place} has no root certificate to check servers against; {mend}")]
+    #[error("{place} has no root certificate to check servers against{hint}; {mend}")]
     Empty {
         /// The file or the system's store.
         place: String,
+        /// What it may have instead.
+        hint: &'static str,
         /// What to do.
         mend: &'static str,
     },
@@ -52,18 +62,22 @@ pub fn roots(file: Option<&Path>) -> Result<RootCertStore, RootsError> {
             let place = "the system's certificate store".into();
             return Err(RootsError::Empty {
                 place,
+                hint: "",
                 mend: "install ca-certificates, or name a file as connection.roots",
             });
         }
         return Ok(store);
     };
     let read = |source| RootsError::Read { path: path.into(), source };
-    let mut reader = BufReader::new(File::open(path).map_err(read)?);
-    let certificates = rustls_pemfile::certs(&mut reader).collect::<Result<Vec<_>, _>>().map_err(read)?;
+    let bytes = fs::read(path).map_err(read)?;
+    let pem = |source| RootsError::Pem { path: path.into(), source };
+    let document = Document::read(&bytes).map_err(pem)?;
+    let certificates = document.certificates().map_err(pem)?;
     store.add_parsable_certificates(certificates);
     if store.is_empty() {
         let mend = "connection.roots must be a PEM file with DigiCert Global Root G2, or the CA of your emulator or gateway";
-        return Err(RootsError::Empty { place: path.display().to_string(), mend });
+        let place = path.display().to_string();
+        return Err(RootsError::Empty { place, hint: document.instead(), mend });
     }
     Ok(store)
 }
