@@ -59,14 +59,14 @@ impl Config {
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let written: Written = toml::from_str(text)
-            .map_err(|error| ConfigError::Parse { path: path.into(), source: without_pin(text, error) })?;
+            .map_err(|error| ConfigError::Parse { path: path.into(), source: without_secret(text, &error) })?;
         Self::check(written).map_err(|(key, why)| ConfigError::Value { path: path.into(), key, why })
     }
 
     fn check(written: Written) -> Result<Self, Problem> {
         Ok(Self {
             dps: written::dps(written.dps)?,
-            identity: written.identity,
+            identity: written::identity(written.identity)?,
             connection: written::connection(written.connection)?,
             sensors: written::sensors(written.sensors)?,
             telemetry: written::telemetry(written.telemetry)?,
@@ -77,12 +77,30 @@ impl Config {
     }
 }
 
-/// An error of TOML shows its line, which may have a PIN in it, or a key that was named in place of the configuration.
-fn without_pin(text: &str, error: toml::de::Error) -> Box<dyn std::error::Error + Send + Sync> {
-    if text.contains("pin-value") || text.contains("PRIVATE KEY") {
-        error.message().into()
+/// An error of TOML shows its line, which may have a PIN in it, or a key that was named in place of the configuration; it
+/// keeps the whole file besides, and says a value of the wrong type again.
+fn without_secret(text: &str, error: &toml::de::Error) -> Box<dyn std::error::Error + Send + Sync> {
+    let start = error.span().map_or(0, |span| span.start);
+    let before = text.get(..start).unwrap_or(text).split('\n').count();
+    let line = text.split('\n').nth(before - 1).unwrap_or_default().to_ascii_lowercase();
+    let holds_key = text.contains("PRIVATE KEY");
+    let message = match error.message() {
+        value if value.starts_with("invalid ") && !value.starts_with("invalid key") => {
+            "another kind of value is expected"
+        }
+        message => message,
+    };
+    if message.contains("pkcs11:") && !holds_key {
+        message.into()
+    } else if holds_key || line.contains("pkcs11") || line.contains("pin") {
+        let secret = if holds_key {
+            "is not shown because the file has a private key in it"
+        } else {
+            "is not shown because it may have a PIN in it"
+        };
+        format!("line {before}, which {secret}: {message}").into()
     } else {
-        Box::new(error)
+        error.to_string().into()
     }
 }
 
@@ -157,6 +175,26 @@ mod tests {
              them is enough, and pin-source is the better one"
         );
         assert!(error(&with("pkcs11:token=t")).contains("names no PKCS#11 library; add ?module-path="));
-        assert!(!error(&with(&format!("{uri}\"\"\""))).contains("1234"));
+        for broken in [
+            with(&format!("{uri}\"\"\"")),
+            with("a.key").replace("\"a.key\"", uri),
+            with("pkcs11:token=t?pinvalue=1234"),
+            with("pkcs11:token=t;pin:1234"),
+            with("pkcs12:token=t?pin-value=1234"),
+            with("a.key") + "pin-value = \"1234\"",
+            with("a.key") + "PIN = 1234",
+            with(uri) + "interval = 5",
+            with("a.key").replace("a.pem", uri),
+        ] {
+            let error = Config::parse(Path::new("tracker.toml"), &broken).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("1234"), "{broken}: {error:?}");
+        }
+        let other = error(&(with("a.key") + "pin-value = \"1\""));
+        assert!(
+            other.contains(
+                "line 6, which is not shown because it may have a PIN in it: unknown field `pin-value`"
+            ),
+            "{other}"
+        );
     }
 }

@@ -14,6 +14,7 @@ mod file;
 mod key_file;
 mod key_location;
 mod key_uri;
+mod key_uri_error;
 mod token_error;
 
 #[cfg(feature = "pkcs11")]
@@ -35,7 +36,8 @@ use crate::platform::clock::build_date;
 pub use chain::Chain;
 pub use error::{IdentityError, ValidityError};
 pub use key_location::KeyLocation;
-pub use key_uri::{KeyUri, KeyUriError, PinSource};
+pub use key_uri::{KeyUri, PinSource};
+pub use key_uri_error::KeyUriError;
 pub use token_error::TokenError;
 
 /// A checked identity. The key never leaves it but into TLS, and one in a token never leaves that.

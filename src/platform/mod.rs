@@ -5,6 +5,8 @@ pub mod clock;
 pub mod heartbeat;
 pub mod network;
 pub mod notify;
+#[cfg(target_os = "linux")]
+mod route_changes;
 pub mod state_directory;
 pub mod state_file;
 pub mod stdout;
