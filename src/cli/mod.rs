@@ -4,6 +4,7 @@ mod check;
 #[cfg(feature = "lab")]
 mod cloud;
 mod config_argument;
+mod known_dates;
 mod deprovision;
 #[cfg(feature = "lab")]
 mod emulator;

@@ -8,7 +8,7 @@ use tracker_certificates::{CertificateError, KeyError, PemError};
 use tracker_protocol::{RegistrationId, RegistrationIdError};
 
 use super::token_error::TokenError;
-use crate::platform::clock::build_date;
+use crate::platform::clock::{TimeSource, build_date};
 
 /// Why an identity can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -164,15 +164,19 @@ impl IdentityError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValidityError {
     /// It has ended.
-    #[error("the certificate of {id} expired on {}; install a new one", date(.not_after))]
+    #[error("the certificate of {id} expired on {}, and it is {} {by}; install a new one", date(.not_after), date(.now))]
     Expired {
         /// The registration ID.
         id: RegistrationId,
         /// The last moment of validity.
         not_after: DateTime<Utc>,
+        /// The clock.
+        now: DateTime<Utc>,
+        /// Who tells the time.
+        by: TimeSource,
     },
     /// It has not begun, by a clock that can be right.
-    #[error("the certificate of {id} is valid from {} on, and the clock says {}; one of the two is wrong", date(.not_before), date(.now))]
+    #[error("the certificate of {id} is valid from {} on, and it is {} {by}; one of the two is wrong", date(.not_before), date(.now))]
     NotYet {
         /// The registration ID.
         id: RegistrationId,
@@ -180,6 +184,8 @@ pub enum ValidityError {
         not_before: DateTime<Utc>,
         /// The clock.
         now: DateTime<Utc>,
+        /// Who tells the time.
+        by: TimeSource,
     },
     /// The clock can't be right.
     #[error("the clock is wrong: it says {}, and this program was built on {}; waiting for the time from the network or from GPS", date(.now), date(&build_date()))]

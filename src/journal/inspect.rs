@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags};
 
+use super::row::{NUMBERS_FROM_MS, PROVISIONAL};
 use super::storage::files::FILE;
 
 /// What was found.
@@ -20,6 +21,17 @@ pub struct Inspection {
     pub bytes: u64,
     /// Journals that could not be used and were set aside.
     pub set_aside: Vec<PathBuf>,
+}
+
+/// A time that has passed for certain, by the newest number that the journal in `directory` has given: numbers begin at
+/// the milliseconds since 2026-01-01 and fall behind the time. `None` when there is none, or it can't be read.
+pub fn newest_time(directory: &Path) -> Option<DateTime<Utc>> {
+    let path = directory.join(FILE);
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+    let query = "SELECT max(n) FROM (SELECT max(seq) AS n FROM reading WHERE seq < ?1 UNION ALL \
+                 SELECT max(value) FROM counter WHERE name = 'last_seq' AND value < ?1)";
+    let newest: Option<u64> = connection.query_row(query, [PROVISIONAL], |row| row.get(0)).ok()?;
+    DateTime::from_timestamp_millis(NUMBERS_FROM_MS.checked_add_unsigned(newest?)?)
 }
 
 /// Looks at the journal in `directory`; `None` when there is none.

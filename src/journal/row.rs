@@ -10,6 +10,9 @@ use crate::reading::Reading;
 /// Numbers from here on are provisional: they were given before the time was known.
 pub(super) const PROVISIONAL: u64 = 1 << 62;
 
+/// Final numbers begin at the milliseconds since this, 2026-01-01.
+pub(super) const NUMBERS_FROM_MS: i64 = 1_767_225_600_000;
+
 /// A reading as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Row {

@@ -165,7 +165,7 @@ impl Uplink {
             }
         };
         let credentials = self.credentials.insert(credentials);
-        credentials.check_validity(clock.certificate_time())?;
+        credentials.check_validity(&*clock)?;
         Ok((credentials.identity.clone(), credentials.tls.clone()))
     }
 

@@ -9,7 +9,7 @@ use super::context::Context;
 use super::finding::Finding;
 use super::item::{Check, Look};
 use crate::identity::certificate::{Certificate, RENEW_AT};
-use crate::platform::clock::{build_date, system_time};
+use crate::platform::clock::{TimeSource, build_date, system_time};
 
 pub(super) const CHECK: Check = Check {
     id: "certificate",
@@ -37,7 +37,10 @@ fn look(context: &Context) -> Result<Finding, Finding> {
         ));
     }
     // The machine's clock will do when nobody vouches for it, unless it can't be right.
-    let now = context.clock.certificate_time().unwrap_or_else(system_time);
+    let (now, by) = match context.clock.certificate_time() {
+        Some(now) => (now, context.clock.source()),
+        None => (system_time(), TimeSource::System),
+    };
     if now < build_date() {
         let text = format!(
             "CN {id}, {} certificates in order; whether they are valid now is not known",
@@ -48,14 +51,13 @@ fn look(context: &Context) -> Result<Finding, Finding> {
     for (index, certificate) in chain.iter().enumerate() {
         let which = format!("certificate {} in {} ({})", index + 1, path.display(), certificate.subject);
         if now > certificate.not_after {
-            let text = format!("{which} expired on {}", certificate.not_after.format("%Y-%m-%d"));
+            let [end, today] = [certificate.not_after, now].map(|time| time.format("%Y-%m-%d"));
+            let text = format!("{which} expired on {end}, and it is {today} {by}");
             return Ok(Finding::fail(text, "install a new chain; it is taken without a restart"));
         }
         if now < certificate.not_before {
-            let text = format!(
-                "{which} is valid only from {} on",
-                certificate.not_before.format("%Y-%m-%d %H:%M UTC")
-            );
+            let [start, now] = [certificate.not_before, now].map(|time| time.format("%Y-%m-%d %H:%M UTC"));
+            let text = format!("{which} is valid only from {start} on, and it is {now} {by}");
             return Ok(Finding::fail(
                 text,
                 "correct the clock (timedatectl), or make a certificate that is valid now",
