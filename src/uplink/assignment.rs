@@ -121,7 +121,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = AssignmentFile::new(directory.path());
         let terms = Terms { thumbprint: "t".into(), id_scope: "s".into(), dps_host: "g".into() };
-        let mut read = |hub: &str, device_id: &str| {
+        let read = |hub: &str, device_id: &str| {
             let assignment =
                 Assignment { hub: hub.into(), device_id: device_id.into(), terms: terms.clone() };
             file.write(Some(&assignment)).unwrap();

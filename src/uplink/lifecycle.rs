@@ -230,7 +230,7 @@ impl Lifecycle {
                     self.state = State::Registering;
                 }
             }
-            LinkErrorKind::Outage | LinkErrorKind::Closed => {
+            LinkErrorKind::Outage | LinkErrorKind::Closed | LinkErrorKind::Unsendable => {
                 self.not_before = after(now, self.hub.failed(now, jitter));
             }
         }

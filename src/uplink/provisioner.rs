@@ -40,7 +40,7 @@ pub fn link_options(config: &Config, id: &RegistrationId, tls: Tls, timing: Timi
 pub fn explain(error: &LinkError, id_scope: &str) -> String {
     match error.kind {
         LinkErrorKind::Identity => format!("{error}; is the ID scope {id_scope} right (dps.id_scope)?"),
-        LinkErrorKind::Answered | LinkErrorKind::Closed | LinkErrorKind::Outage => error.to_string(),
+        _ => error.to_string(),
     }
 }
 

@@ -33,8 +33,7 @@ fn look(context: &Context) -> Result<Finding, Finding> {
     let host = &context.server()?.name;
     let mut stream = context.connection()?;
     let name = ServerName::try_from(host.clone()).map_err(Finding::error)?;
-    let mut connection =
-        ClientConnection::new(credentials.tls.config.clone(), name).map_err(Finding::error)?;
+    let mut connection = ClientConnection::new(credentials.tls.clone(), name).map_err(Finding::error)?;
     let timeouts = stream.set_read_timeout(Some(ANSWER)).and(stream.set_write_timeout(Some(ANSWER)));
     timeouts.map_err(Finding::error)?;
     while connection.is_handshaking() {
