@@ -259,6 +259,10 @@ fn a_registration_that_fails_is_told_to_a_person() {
         }
         let agent = stage.agent();
         let line = stage.log.wait_for(ERROR, "DPS refuses this device").await;
+        if matches!(cause, Cause::Connack(_) | Cause::Scope) {
+            let place = format!("no hub from DPS: localhost:{}: ", stage.cloud.emulator.port());
+            assert!(line.contains(&place), "no \"{place}\" in {line}");
+        }
         for words in words {
             assert!(line.contains(words), "no \"{words}\" in {line}");
         }
@@ -334,11 +338,7 @@ fn what_keeps_dps_from_answering_is_a_warning() {
         ),
         (
             "client ID rejected",
-            (
-                Cause::Connack(2),
-                &["-> CONNACK 2"],
-                &["the server does not accept the client ID (CONNACK 2)"],
-            ),
+            (Cause::Connack(2), &["-> CONNACK 2"], &["the server does not accept the client ID (CONNACK 2)"]),
         ),
         (
             "unavailable at CONNECT",
@@ -405,6 +405,10 @@ fn what_keeps_dps_from_answering_is_a_warning() {
         }
         let agent = stage.agent();
         let line = stage.log.wait_for(WARN, words[0]).await;
+        if matches!(cause, Cause::Connack(_) | Cause::Scope) {
+            let place = format!("no hub from DPS: localhost:{}: ", stage.cloud.emulator.port());
+            assert!(line.contains(&place), "no \"{place}\" in {line}");
+        }
         for words in words {
             assert!(line.contains(words), "no \"{words}\" in {line}");
         }

@@ -50,9 +50,7 @@ impl From<(LinkErrorKind, String)> for LinkError {
 impl LinkError {
     /// The same, with the place that was to be reached.
     pub(super) fn at(self, endpoint: &Endpoint) -> Self {
-        let Endpoint { host, port } = endpoint;
-        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-        Self { why: format!("{host}:{port}: {}", self.why), ..self }
+        Self { why: format!("{endpoint}: {}", self.why), ..self }
     }
 }
 
