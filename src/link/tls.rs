@@ -4,18 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::{
-    ClientSessionMemoryCache, ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue,
-};
-use rustls::pki_types::{ServerName, UnixTime};
+use rustls::client::Resumption;
+use rustls::pki_types::UnixTime;
 use rustls::sign::SingleCertAndKey;
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, NamedGroup, RootCertStore};
-use tokio::sync::watch;
+use rustls::{ClientConfig, RootCertStore};
 use tracker_certificates::{Document, PemError};
 
 use crate::identity::Identity;
-use crate::link::stage::Stage;
 use crate::platform::clock::Clock;
 
 /// Sessions kept: DPS and hub, and room for a move.
@@ -82,6 +78,9 @@ pub fn roots(file: Option<&Path>) -> Result<RootCertStore, RootsError> {
     Ok(store)
 }
 
+/// TLS with the device's certificate.
+pub type Tls = Arc<ClientConfig>;
+
 /// A TLS client that shows the device's certificate. One configuration serves DPS and hub, so that reconnects can
 /// resume their sessions.
 pub fn client_config(
@@ -90,88 +89,12 @@ pub fn client_config(
     clock: Arc<dyn Clock>,
 ) -> Result<Tls, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_details(provider, Arc::new(TlsTime(clock)))
+    let mut config = ClientConfig::builder_with_details(provider, Arc::new(TlsTime(clock)))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified_key.clone())));
-    Ok(Tls::new(config))
-}
-
-/// TLS with the device's certificate, for one connection at a time.
-#[derive(Debug, Clone)]
-pub struct Tls {
-    /// For the MQTT client.
-    pub config: Arc<ClientConfig>,
-    stage: watch::Sender<Stage>,
-}
-
-impl Tls {
-    /// Makes the configuration watch its stages, and resume its sessions.
-    pub fn new(mut config: ClientConfig) -> Self {
-        let stage = watch::Sender::new(Stage::Resolving);
-        let cache = ClientSessionMemoryCache::new(SESSIONS);
-        config.resumption =
-            rustls::client::Resumption::store(Arc::new(WatchedStore { cache, stage: stage.clone() }));
-        Self { config: Arc::new(config), stage }
-    }
-
-    /// A new attempt begins; its stages can be awaited.
-    pub fn begin(&self) -> watch::Receiver<Stage> {
-        self.stage.send_replace(Stage::Resolving);
-        self.stage.subscribe()
-    }
-}
-
-#[derive(Debug)]
-struct WatchedStore {
-    cache: ClientSessionMemoryCache,
-    stage: watch::Sender<Stage>,
-}
-
-impl WatchedStore {
-    fn reached(&self, stage: Stage) {
-        self.stage.send_if_modified(|current| {
-            let further = stage > *current;
-            *current = stage.max(*current);
-            further
-        });
-    }
-}
-
-impl ClientSessionStore for WatchedStore {
-    fn set_kx_hint(&self, server_name: ServerName<'static>, group: NamedGroup) {
-        self.reached(Stage::Greeting);
-        self.cache.set_kx_hint(server_name, group);
-    }
-
-    fn kx_hint(&self, server_name: &ServerName<'_>) -> Option<NamedGroup> {
-        self.reached(Stage::Securing);
-        self.cache.kx_hint(server_name)
-    }
-
-    fn set_tls12_session(&self, server_name: ServerName<'static>, value: Tls12ClientSessionValue) {
-        self.reached(Stage::Greeting);
-        self.cache.set_tls12_session(server_name, value);
-    }
-
-    fn tls12_session(&self, server_name: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
-        self.reached(Stage::Securing);
-        self.cache.tls12_session(server_name)
-    }
-
-    fn remove_tls12_session(&self, server_name: &ServerName<'static>) {
-        self.cache.remove_tls12_session(server_name);
-    }
-
-    fn insert_tls13_ticket(&self, server_name: ServerName<'static>, value: Tls13ClientSessionValue) {
-        self.reached(Stage::Greeting);
-        self.cache.insert_tls13_ticket(server_name, value);
-    }
-
-    fn take_tls13_ticket(&self, server_name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
-        self.reached(Stage::Securing);
-        self.cache.take_tls13_ticket(server_name)
-    }
+    config.resumption = Resumption::in_memory_sessions(SESSIONS);
+    Ok(Arc::new(config))
 }
 
 /// Certificates are judged by the agent's clock, which may know better than the system's.
