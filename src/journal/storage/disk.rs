@@ -11,6 +11,7 @@ use super::file_system::FileSystem;
 use super::files::FILE;
 use super::schema::{COLUMNS, OpenError, prepare};
 use super::spare::Spare;
+use super::unreadable::{self, Unreadable, stored};
 use crate::journal::row::{PROVISIONAL, Row};
 use crate::journal::thinning::{coarsen, coarseness};
 
@@ -31,6 +32,8 @@ pub(crate) struct Disk {
     highest: u64,
     spare: Spare,
     sweep: Option<Sweep>,
+    /// Rows put aside that nobody has been told of.
+    unreadable: Option<Unreadable>,
 }
 
 /// A sweep of thinning that is under way.
@@ -59,7 +62,8 @@ impl Disk {
             opened = connect(directory, vfs, boot);
         }
         let (connection, boot, rows) = opened?;
-        let mut disk = Self { connection, boot, rows, highest: 0, spare, sweep: None };
+        let mut disk = Self { connection, boot, rows, highest: 0, spare, sweep: None, unreadable: None };
+        disk.put_unreadable_aside()?;
         disk.highest = disk.last_stored()?.unwrap_or(0);
         keep_log(&disk.connection, false);
         disk.spare.reserve();
@@ -122,24 +126,54 @@ impl Disk {
     }
 
     /// Up to `limit` rows after `seq` that have their final number, oldest first.
-    pub(crate) fn after(&self, seq: u64, limit: usize) -> rusqlite::Result<Vec<Stored>> {
+    pub(crate) fn after(&mut self, seq: u64, limit: usize) -> rusqlite::Result<Vec<Stored>> {
         if self.has_none_after(seq) {
             return Ok(Vec::new());
         }
-        let mut query = self.connection.prepare_cached(&format!(
-            "SELECT {COLUMNS}, offset_ms FROM reading JOIN boot ON boot.id = reading.boot
-             WHERE seq > ?1 AND seq < {PROVISIONAL} ORDER BY seq LIMIT ?2"
-        ))?;
-        query.query_map(params![seq, limit], with_offset)?.collect()
+        self.read(|disk| {
+            let mut query = disk.connection.prepare_cached(&format!(
+                "SELECT {COLUMNS}, offset_ms FROM reading LEFT JOIN boot ON boot.id = reading.boot
+                 WHERE seq > ?1 AND seq < {PROVISIONAL} ORDER BY seq LIMIT ?2"
+            ))?;
+            query.query_map(params![seq, limit], with_offset)?.collect()
+        })
     }
 
     /// The row with the highest final number.
-    pub(crate) fn newest(&self) -> rusqlite::Result<Option<Stored>> {
-        let mut query = self.connection.prepare_cached(&format!(
-            "SELECT {COLUMNS}, offset_ms FROM reading JOIN boot ON boot.id = reading.boot
-             WHERE seq < {PROVISIONAL} ORDER BY seq DESC LIMIT 1"
-        ))?;
-        query.query_row([], with_offset).optional()
+    pub(crate) fn newest(&mut self) -> rusqlite::Result<Option<Stored>> {
+        self.read(|disk| {
+            let mut query = disk.connection.prepare_cached(&format!(
+                "SELECT {COLUMNS}, offset_ms FROM reading LEFT JOIN boot ON boot.id = reading.boot
+                 WHERE seq < {PROVISIONAL} ORDER BY seq DESC LIMIT 1"
+            ))?;
+            query.query_row([], with_offset).optional()
+        })
+    }
+
+    /// Reads rows. Where one can't be read it is put aside, and then the others are read.
+    fn read<T>(&mut self, deed: impl Fn(&Self) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        match deed(self) {
+            Err(error) if unreadable::is_of_row(&error) => {
+                self.put_unreadable_aside()?;
+                deed(self)
+            }
+            result => result,
+        }
+    }
+
+    /// Looks at every row, and puts aside those that can't be read.
+    pub(crate) fn put_unreadable_aside(&mut self) -> rusqlite::Result<()> {
+        let found = self.with_spare(|disk| unreadable::put_aside(&mut disk.connection))?;
+        if let Some(found) = found {
+            self.rows = self.rows.saturating_sub(found.seqs.len() as u64);
+            self.unreadable = Some(found);
+        }
+        Ok(())
+    }
+
+    /// Rows that were put aside since this was last asked.
+    pub(crate) fn take_unreadable(&mut self) -> Option<Unreadable> {
+        self.unreadable.take()
     }
 
     /// The highest final number of a reading.
@@ -215,13 +249,12 @@ impl Disk {
             Some(sweep) => sweep,
             None => self.begin_sweep()?,
         };
-        let rows: Vec<Row> = self
-            .connection
-            .prepare_cached(&format!(
+        let rows: Vec<Row> = self.read(|disk| {
+            let mut query = disk.connection.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM reading WHERE seq > ?1 AND seq < ?2 ORDER BY seq LIMIT ?3"
-            ))?
-            .query_map([sweep.at, sweep.end, WINDOW], stored)?
-            .collect::<Result<_, _>>()?;
+            ))?;
+            query.query_map([sweep.at, sweep.end, WINDOW], stored)?.collect()
+        })?;
         let (Some(first), Some(last)) = (rows.first().map(|row| row.seq), rows.last().map(|row| row.seq))
         else {
             return Ok(0);
@@ -338,18 +371,6 @@ fn insert_row(insert: &mut rusqlite::Statement<'_>, row: &Row, boot: i64) -> rus
     let boot = row.boot.unwrap_or(boot);
     let Row { seq, start, monotonic_ms, utc_ms, stands_for, payload, .. } = row;
     insert.execute(params![seq, start, boot, monotonic_ms, utc_ms, stands_for, payload]).map(|_| ())
-}
-
-fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
-    Ok(Row {
-        seq: row.get(0)?,
-        start: row.get(1)?,
-        boot: Some(row.get(2)?),
-        monotonic_ms: row.get(3)?,
-        utc_ms: row.get(4)?,
-        stands_for: row.get(5)?,
-        payload: row.get(6)?,
-    })
 }
 
 fn with_offset(row: &rusqlite::Row<'_>) -> rusqlite::Result<Stored> {

@@ -6,6 +6,7 @@ pub(crate) mod files;
 pub(crate) mod memory;
 pub(crate) mod schema;
 pub(crate) mod spare;
+pub(crate) mod unreadable;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,9 +16,10 @@ use crate::journal::options::JournalOptions;
 use crate::journal::shared::Shared;
 use disk::Disk;
 use file_system::FileSystem;
-use files::{finish_set_aside, has_log_alone, set_aside_on};
+use files::{FILE, finish_set_aside, has_log_alone, set_aside_on};
 use memory::CAPACITY;
 use schema::{OpenError, is_damage};
+use unreadable::Unreadable;
 
 /// A disk that failed is tried again so often.
 pub(crate) const RETRY: Duration = Duration::from_mins(1);
@@ -88,7 +90,11 @@ impl Storage {
         now: Instant,
         deed: impl FnOnce(&mut Disk) -> rusqlite::Result<T>,
     ) -> Option<T> {
-        let result = deed(self.disk.as_mut()?);
+        let disk = self.disk.as_mut()?;
+        let result = deed(disk);
+        if let Some(unreadable) = disk.take_unreadable() {
+            self.report_unreadable(&unreadable);
+        }
         result.map_err(|error| self.fail(&error, now)).ok()
     }
 
@@ -171,6 +177,17 @@ impl Storage {
             self.events
                 .emit(Event::Trouble(trouble.unwrap_or_else(|| "the disk takes the journal again".into())));
         }
+    }
+
+    /// Tells of rows that were put aside. They are lost, and the disk is no worse for it.
+    fn report_unreadable(&self, unreadable: &Unreadable) {
+        self.shared.stats().dropped += unreadable.seqs.len() as u64;
+        let file = self.options.directory.join(FILE);
+        self.events.emit(Event::Trouble(format!(
+            "in the journal {unreadable}: lost, and kept in the table \"unreadable\" of {} to be looked at; the others are \
+             delivered. Replace the card if it happens again",
+            file.display()
+        )));
     }
 
     fn report_set_aside(&self, what: String) {

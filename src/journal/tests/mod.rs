@@ -5,3 +5,4 @@ mod chatty;
 mod faults;
 mod model;
 mod numbers;
+mod rows;

@@ -386,11 +386,21 @@ impl Writer {
         self.memory.after(seq).chain(group)
     }
 
-    /// What is sent of a row. The disk may not have been able to note what is known of this boot.
-    pub(crate) fn entry(&self, row: &Row, stored_offset: Option<i64>) -> Entry {
+    /// What is sent of a row; `None`, and the row is put aside, where it can't be read.
+    pub(crate) fn entry(&mut self, row: &Row, stored_offset: Option<i64>, now: Instant) -> Option<Entry> {
+        // The disk may not have been able to note what is known of this boot.
         let of_this_boot =
             row.boot.is_none() || self.storage.disk().is_some_and(|disk| disk.is_of_this_boot(row));
-        row.entry(self.offset.ms().filter(|_| of_this_boot).or(stored_offset))
+        let entry = row.entry(self.offset.ms().filter(|_| of_this_boot).or(stored_offset));
+        if entry.is_none() {
+            self.storage.attempt(now, Disk::put_unreadable_aside);
+        }
+        entry
+    }
+
+    /// What is sent of a row that is not on the disk.
+    pub(crate) fn entry_of_held(&self, row: &Row) -> Option<Entry> {
+        row.entry(self.offset.ms())
     }
 }
 
