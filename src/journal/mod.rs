@@ -46,6 +46,7 @@
 //! 5. A row that can't be read is put aside, counted as lost and told of; it holds up no other, and the disk is not accused.
 //! 6. A file that can't be used (foreign, damaged, of a newer version) is set aside as `journal.db.bad-N`, with its log,
 //!    and never deleted. A power cut on the way loses neither, see `storage/files.rs`.
+//! 7. A file that is gone from its name while it is open is noticed at the next commit, and saved into a new one.
 //!
 //! # What `synchronous` costs
 //!

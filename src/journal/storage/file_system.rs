@@ -7,10 +7,18 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
+/// What a file is, whatever its name: its device, and its inode there.
+pub type FileId = (u64, u64);
+
 /// Files of one directory. All paths are those of the operating system.
 pub trait FileSystem: Debug + Send + Sync {
     /// Bytes of a file; an error of the kind `NotFound` when there is none.
     fn length(&self, path: &Path) -> io::Result<u64>;
+
+    /// What is under this name; an error of the kind `NotFound` when there is nothing.
+    fn id(&self, path: &Path) -> io::Result<FileId> {
+        fs::metadata(path).map(|metadata| id(&metadata))
+    }
 
     /// The content of a small file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
@@ -36,6 +44,18 @@ pub trait FileSystem: Debug + Send + Sync {
 /// Whether there is such a file. One that can't be looked at may be there.
 pub(crate) fn exists(files: &dyn FileSystem, path: &Path) -> bool {
     !matches!(files.length(path), Err(error) if error.kind() == io::ErrorKind::NotFound)
+}
+
+#[cfg(unix)]
+fn id(metadata: &fs::Metadata) -> FileId {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+/// Elsewhere an open file can't be removed.
+#[cfg(not(unix))]
+fn id(_: &fs::Metadata) -> FileId {
+    (0, 0)
 }
 
 /// The operating system's own.

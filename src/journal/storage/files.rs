@@ -13,8 +13,8 @@ use super::file_system::{FileSystem, OsFileSystem, exists};
 /// The file itself.
 pub(crate) const FILE: &str = "journal.db";
 /// What SQLite appends to the names of the log and of the index that goes with it.
-const LOG: &str = "-wal";
-const INDEX: &str = "-shm";
+pub(crate) const LOG: &str = "-wal";
+pub(crate) const INDEX: &str = "-shm";
 /// And of the log that goes with a file in the making, or with one that is not a journal.
 const ROLLBACK: &str = "-journal";
 /// The names of a journal's files end so, in the order in which they are moved.
@@ -133,7 +133,7 @@ fn is_free(files: &dyn FileSystem, path: &Path) -> bool {
     SUFFIXES.iter().all(|suffix| !exists(files, &with(path, suffix)))
 }
 
-fn with(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn with(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

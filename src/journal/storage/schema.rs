@@ -130,3 +130,19 @@ fn forget_nonsense(connection: &Connection) -> rusqlite::Result<()> {
         "UPDATE boot SET offset_ms = NULL WHERE typeof(offset_ms) <> 'integer' AND offset_ms IS NOT NULL";
     connection.execute(offsets, []).map(|_| ())
 }
+
+/// Gives readings whose boot is not known one that has no time; they have their own, or none.
+pub(crate) fn give_boots(connection: &Connection) -> rusqlite::Result<()> {
+    let homeless = "SELECT count(*) FROM reading WHERE boot NOT IN (SELECT id FROM boot)";
+    if connection.query_row(homeless, [], |row| row.get::<_, u64>(0))? > 0 {
+        let give = "UPDATE reading SET boot = ?1 WHERE boot NOT IN (SELECT id FROM boot)";
+        connection.execute(give, [unknown_boot(connection)?])?;
+    }
+    Ok(())
+}
+
+/// The row of a boot that nothing is known of.
+pub(crate) fn unknown_boot(connection: &Connection) -> rusqlite::Result<i64> {
+    let make = "INSERT INTO boot (name) VALUES ('unknown') ON CONFLICT (name) DO UPDATE SET offset_ms = NULL RETURNING id";
+    connection.query_row(make, [], |row| row.get(0))
+}

@@ -2,6 +2,7 @@
 
 mod bench;
 mod chatty;
+mod displaced;
 mod faults;
 mod model;
 mod numbers;

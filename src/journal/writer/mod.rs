@@ -143,7 +143,10 @@ impl Writer {
     /// Makes durable what waits for it, and deletes what is acknowledged on the way. If the disk failed and it is time to,
     /// tries it again, and moves to it what memory has kept. What is leased is not thinned.
     pub(crate) fn commit(&mut self, leases: &Leases, now: Instant) {
-        let stored = self.storage.may_try(now) && self.store(now);
+        let stored = self.storage.may_try(now) && {
+            self.storage.leave_displaced(now);
+            self.store(now)
+        };
         let rows = self.group.take();
         let taken = rows.len() as u64;
         let mut dropped = 0;
@@ -274,12 +277,12 @@ impl Writer {
     /// Leaves the file in good order.
     pub(crate) fn close(&mut self, now: Instant) {
         self.forget(now);
-        self.storage.attempt(now, |disk| disk.checkpoint());
+        self.storage.attempt(now, |disk| disk.checkpoint().map(|_| ()));
     }
 
     pub(crate) fn count_backlog(&self) {
         let on_disk = self.storage.disk().map_or(0, Disk::rows);
-        let held = self.memory.len() + self.group.rows().len() as u64;
+        let held = self.memory.len() + self.group.rows().len() as u64 + self.storage.rows_displaced();
         self.shared.stats().backlog = (on_disk + held).saturating_sub(self.gone.len() as u64);
     }
 }
