@@ -137,7 +137,7 @@ impl Disk {
         }
         self.read(|disk| {
             let mut query = disk.connection.prepare_cached(&format!(
-                "SELECT {COLUMNS}, offset_ms FROM reading JOIN boot ON boot.id = reading.boot
+                "SELECT {COLUMNS}, offset_ms FROM reading LEFT JOIN boot ON boot.id = reading.boot
                  WHERE seq > ?1 AND seq < {PROVISIONAL} ORDER BY seq LIMIT ?2"
             ))?;
             query.query_map(params![seq, limit], with_offset)?.collect()
@@ -148,7 +148,7 @@ impl Disk {
     pub(crate) fn newest(&mut self) -> rusqlite::Result<Option<Stored>> {
         self.read(|disk| {
             let mut query = disk.connection.prepare_cached(&format!(
-                "SELECT {COLUMNS}, offset_ms FROM reading JOIN boot ON boot.id = reading.boot
+                "SELECT {COLUMNS}, offset_ms FROM reading LEFT JOIN boot ON boot.id = reading.boot
                  WHERE seq < {PROVISIONAL} ORDER BY seq DESC LIMIT 1"
             ))?;
             query.query_row([], with_offset).optional()
