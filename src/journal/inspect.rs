@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags};
 
-use super::storage::files::FILE;
+use super::storage::file_system::OsFileSystem;
+use super::storage::files::{FILE, what_is_no_file};
 use super::storage::schema::damage;
 use super::storage::unreadable;
 
 /// What was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inspection {
     /// SQLite's own verdict on the file; `None` when all is well.
     pub damage: Option<String>,
@@ -37,6 +38,9 @@ pub fn inspect(directory: &Path) -> rusqlite::Result<Option<Inspection>> {
     };
     if !path.exists() {
         return Ok(None);
+    }
+    if let Some(what) = what_is_no_file(&OsFileSystem, directory) {
+        return Ok(Some(Inspection { damage: Some(what), ..Inspection::default() }));
     }
     let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(std::time::Duration::from_secs(2))?;

@@ -1,7 +1,5 @@
 //! TLS as the agent uses it: the `ring` provider, TLS 1.2 and 1.3, the device's certificate, the agent's own clock.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,9 +15,13 @@ use tokio::sync::watch;
 use crate::identity::Identity;
 use crate::link::stage::Stage;
 use crate::platform::clock::Clock;
+use crate::platform::plain_file;
 
 /// Sessions kept: DPS and hub, and room for a move.
 const SESSIONS: usize = 4;
+
+/// A file of roots is not larger: those of a whole system have 220 KiB.
+const LARGEST_ROOTS: u64 = 4 * 1024 * 1024;
 
 /// Why the roots for server certificates can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -58,8 +60,9 @@ pub fn roots(file: Option<&Path>) -> Result<RootCertStore, RootsError> {
         return Ok(store);
     };
     let read = |source| RootsError::Read { path: path.into(), source };
-    let mut reader = BufReader::new(File::open(path).map_err(read)?);
-    let certificates = rustls_pemfile::certs(&mut reader).collect::<Result<Vec<_>, _>>().map_err(read)?;
+    let pem = plain_file::read(path, LARGEST_ROOTS).map_err(read)?;
+    let certificates =
+        rustls_pemfile::certs(&mut pem.as_slice()).collect::<Result<Vec<_>, _>>().map_err(read)?;
     store.add_parsable_certificates(certificates);
     if store.is_empty() {
         let mend = "connection.roots must be a PEM file with DigiCert Global Root G2, or the CA of your emulator or gateway";

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod heartbeat;
 pub mod network;
 pub mod notify;
+pub mod plain_file;
 pub mod state_directory;
 pub mod state_file;
 pub mod stdout;

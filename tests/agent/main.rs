@@ -11,5 +11,6 @@ mod command_line;
 mod end_to_end;
 mod faults;
 mod life;
+mod odd_files;
 mod provision;
 mod watchdog;

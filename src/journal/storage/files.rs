@@ -67,6 +67,8 @@ pub(crate) fn finish_set_aside(files: &dyn FileSystem, directory: &Path) -> io::
     let note = directory.join(NOTE);
     let name = match files.read(&note) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // It is no note of ours.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => String::new(),
         name => String::from_utf8(name?).unwrap_or_default(),
     };
     let Some(name) = name.strip_suffix('\n').filter(|name| name.starts_with(FILE) && !name.contains('/'))
@@ -85,6 +87,14 @@ pub(crate) fn finish_set_aside(files: &dyn FileSystem, directory: &Path) -> io::
         move_all(files, directory, &aside)?;
     }
     Ok(exists(files, &aside).then_some(aside))
+}
+
+/// What of a journal is something else than a file, in words: SQLite would wait for ever in a FIFO.
+pub(crate) fn what_is_no_file(files: &dyn FileSystem, directory: &Path) -> Option<String> {
+    SUFFIXES.iter().map(|suffix| with(&directory.join(FILE), suffix)).find_map(|path| {
+        let error = files.is_plain_or_missing(&path).err()?;
+        Some(format!("{}: {error}", path.file_name().unwrap_or_default().display()))
+    })
 }
 
 /// Whether there is a log, and no file that it belongs to: SQLite would delete it.

@@ -19,7 +19,7 @@ use crate::journal::shared::Shared;
 use adopt::{Adopted, adopt};
 use disk::Disk;
 use file_system::FileSystem;
-use files::{FILE, finish_set_aside, has_log_alone, set_aside_on};
+use files::{FILE, finish_set_aside, has_log_alone, set_aside_on, what_is_no_file};
 use memory::CAPACITY;
 use place::Displaced;
 use schema::{OpenError, is_damage};
@@ -192,6 +192,9 @@ impl Storage {
 
     fn open_as_it_is(&self) -> Result<Disk, OpenError> {
         let JournalOptions { directory, boot, .. } = &self.options;
+        if let Some(what) = what_is_no_file(&*self.files, directory) {
+            return Err(OpenError::Unusable(what));
+        }
         if has_log_alone(&*self.files, directory) {
             return Err(OpenError::Unusable("its log is there, but the file is gone".into()));
         }
