@@ -8,10 +8,10 @@ mod interval;
 mod tables;
 mod written;
 
-use std::fs;
 use std::path::Path;
 
 use crate::instruments::SensorsConfig;
+use crate::platform::plain_file;
 
 pub use alerts::Alerts;
 pub use delivery_mode::DeliveryMode;
@@ -20,6 +20,9 @@ pub use error::ConfigError;
 pub use interval::Interval;
 pub use tables::{ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, StateConfig, TelemetryConfig};
 use written::{Problem, Written};
+
+/// A larger file is no configuration.
+const LARGEST: u64 = 1024 * 1024;
 
 /// The whole file.
 #[derive(Debug, Clone)]
@@ -45,8 +48,8 @@ pub struct Config {
 impl Config {
     /// Reads and checks a file. Relative paths in it are relative to the file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text =
-            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        let text = plain_file::read_text(path, LARGEST)
+            .map_err(|source| ConfigError::Read { path: path.into(), source })?;
         let mut config = Self::parse(path, &text)?;
         let directory = path.parent().unwrap_or(Path::new(""));
         config.identity.key.make_relative_to(directory);

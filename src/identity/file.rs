@@ -1,15 +1,17 @@
 //! Files of an operator: not larger than they can be, and secret ones closed to others.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
+
+use crate::platform::plain_file;
 
 /// Larger files are no certificates and no keys.
 const LARGEST_FILE: u64 = 256 * 1024;
 
 pub(super) fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+    plain_file::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST_FILE {
         let why = format!("it is larger than {} KiB and so no PEM file of this kind", LARGEST_FILE / 1024);
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));

@@ -1,6 +1,5 @@
 //! TLS as the agent uses it: the `ring` provider, TLS 1.2 and 1.3, the device's certificate, the agent's own clock.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,9 +12,13 @@ use tracker_certificates::{Document, PemError};
 
 use crate::identity::Identity;
 use crate::platform::clock::Clock;
+use crate::platform::plain_file;
 
 /// Sessions kept: DPS and hub, and room for a move.
 const SESSIONS: usize = 4;
+
+/// A file of roots is not larger: those of a whole system have 220 KiB.
+const LARGEST_ROOTS: u64 = 4 * 1024 * 1024;
 
 /// Why the roots for server certificates can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +68,7 @@ pub fn roots(file: Option<&Path>) -> Result<RootCertStore, RootsError> {
         return Ok(store);
     };
     let read = |source| RootsError::Read { path: path.into(), source };
-    let bytes = fs::read(path).map_err(read)?;
+    let bytes = plain_file::read(path, LARGEST_ROOTS).map_err(read)?;
     let pem = |source| RootsError::Pem { path: path.into(), source };
     let document = Document::read(&bytes).map_err(pem)?;
     let certificates = document.certificates().map_err(pem)?;

@@ -12,5 +12,6 @@ mod end_to_end;
 mod faults;
 mod life;
 mod link;
+mod odd_files;
 mod provision;
 mod watchdog;
