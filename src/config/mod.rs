@@ -61,8 +61,10 @@ impl Config {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let written: Written = toml::from_str(text)
-            .map_err(|error| ConfigError::Parse { path: path.into(), source: without_secret(text, &error) })?;
+        let written: Written = toml::from_str(text).map_err(|error| ConfigError::Parse {
+            path: path.into(),
+            source: without_secret(text, &error),
+        })?;
         Self::check(written).map_err(|(key, why)| ConfigError::Value { path: path.into(), key, why })
     }
 

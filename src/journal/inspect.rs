@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags};
 
 use super::row::{NUMBERS_FROM_MS, PROVISIONAL};
-use super::storage::files::FILE;
 use super::storage::file_system::OsFileSystem;
 use super::storage::files::{FILE, what_is_no_file};
 use super::storage::schema::damage;
