@@ -12,4 +12,5 @@ mod end_to_end;
 mod faults;
 mod life;
 mod provision;
+mod secrets;
 mod watchdog;

@@ -38,6 +38,10 @@ pub(super) fn read(path: &Path) -> anyhow::Result<CertificateFile> {
     if der.is_empty() {
         bail!("{}{}", not("PEM (-----BEGIN CERTIFICATE-----) or DER is wanted"), document.instead());
     }
+    for der in &der {
+        // A block may be called a certificate and be something else, a key too.
+        Fields::read(der).with_context(|| not("a block in it is called one, and is none"))?;
+    }
     Ok(CertificateFile { der: der.iter().map(|der| der.to_vec()).collect(), is_pem: true })
 }
 
