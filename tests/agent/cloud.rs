@@ -438,6 +438,15 @@ fn a_login_of_the_emulator_works_and_a_wrong_key_is_refused() {
     assert!(error.contains("HTTP 401") && error.contains("check policy and key"), "{error}");
     assert!(!error.contains(key), "keys are not printed");
 
+    // A file that somebody has edited is named, and what stands in it is not.
+    let mut edited = emulator.file();
+    let written = edited.to_string();
+    edited["provisioningService"] = of_hub.as_str().into();
+    std::fs::write(emulator.path("emulator.json"), edited.to_string()).unwrap();
+    let error = emulator.error(&["device", "list", "-n", "west"]);
+    assert!(error.contains("is not what an emulator writes, see line 1") && !error.contains(key), "{error}");
+    std::fs::write(emulator.path("emulator.json"), written).unwrap();
+
     // Without the emulator's directory nothing says whom to trust.
     let elsewhere = tempfile::tempdir().unwrap();
     let outside = |arguments: &[&str]| {
@@ -517,7 +526,7 @@ fn mistakes_are_named_with_their_remedy() {
 /// Of a file that holds more than a certificate, nothing leaves the machine.
 #[test]
 fn a_file_with_a_key_in_it_stays_where_it_is() {
-    let emulator = Emulator::start(&["--state-directory", "state"]);
+    let emulator = Emulator::start(&[]);
     let factory = &emulator.factory;
     let both = factory.pem("root") + &std::fs::read_to_string(emulator.path("root.key")).unwrap();
     std::fs::write(emulator.path("both.pem"), both).unwrap();
