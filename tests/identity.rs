@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use container_tracker::identity::{Chain, Identity, IdentityError};
+use container_tracker::link::tls::roots;
 use container_tracker::platform::clock::system_time;
 use support::openssl::{Device, Factory};
 use tracker_certificates::{NotIssued, SignatureError};
@@ -135,12 +136,14 @@ fn utf16(text: &str) -> Vec<u8> {
     [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
 }
 
+type Form = fn(&str) -> String;
+
 #[test]
 fn every_form_of_pem_that_is_clear_is_read_whole() {
     let factory = Factory::new();
     let good = factory.device("sensor-thl-001");
     let [chain, key] = [&good.chain, &good.key].map(|path| fs::read_to_string(path).unwrap());
-    let forms: [(&str, fn(&str) -> String); 7] = [
+    let forms: [(&str, Form); 7] = [
         ("a byte order mark", |text| format!("\u{feff}{text}")),
         ("glued", |text| text.replace("-----\n-----BEGIN", "----------BEGIN")),
         ("DOS", |text| text.replace('\n', "\r\n")),
@@ -219,6 +222,34 @@ fn every_form_of_pem_that_is_not_clear_is_named() {
     }
 }
 
+#[test]
+fn root_certificates_are_read_by_the_same_rules() {
+    let factory = Factory::new();
+    let [root, intermediate] = ["root", "intermediate"].map(|name| factory.pem(name));
+    let found = |content: &[u8]| {
+        let roots = roots(Some(&write(&factory, "roots.pem", content)));
+        roots.map(|roots| roots.len()).map_err(|error| error.to_string())
+    };
+    let glued = format!("\u{feff}{}{intermediate}", root.trim_end());
+    assert_eq!(found(glued.as_bytes()), Ok(2));
+    let key = fs::read_to_string(factory.path("root.key")).unwrap();
+    for (content, sentence) in [
+        (root.replace('\n', "\\n"), "as PEM: its line feeds are written as \\n"),
+        (
+            key.clone(),
+            "has no root certificate to check servers against; it holds a private key; connection.roots",
+        ),
+        (
+            String::new(),
+            "has no root certificate to check servers against; the file is empty; connection.roots",
+        ),
+        (root.clone() + &root[..200], "has no end"),
+    ] {
+        let error = found(content.as_bytes()).unwrap_err();
+        assert!(error.contains(sentence) && error.contains("roots.pem"), "{error}");
+    }
+}
+
 /// Keys as other tools write them, with OpenSSL standing in for those.
 #[test]
 fn keys_that_the_library_does_not_read_are_brought_into_its_form() {
@@ -285,7 +316,7 @@ fn keys_that_can_not_be_used_are_named_with_what_to_do() {
     load(&factory.device_with_key("box", "box", 365)).unwrap();
 }
 
-/// As a CA does that writes its own name as PrintableString into certificates, and has it as UTF8String itself.
+/// As a CA does that writes its own name as `PrintableString` into certificates, and has it as `UTF8String`.
 #[test]
 fn names_are_compared_by_what_they_mean() {
     let factory = Factory::new();

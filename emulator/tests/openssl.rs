@@ -223,7 +223,7 @@ async fn the_reason_why_a_chain_leads_nowhere_is_the_true_one() {
     assert!(why.ends_with("but it is no CA: its basic constraints do not say CA:TRUE"), "{why}");
 }
 
-/// A CA may write its own name otherwise into what it signs, and OpenSSL writes underscores as T61String.
+/// A CA may write its own name otherwise into what it signs, and OpenSSL writes underscores as `T61String`.
 #[tokio::test]
 async fn names_mean_the_same_in_whatever_type_of_string() {
     let directory = tempfile::tempdir().expect("a temporary directory");

@@ -7,6 +7,7 @@ mod support;
 
 mod check;
 mod cloud;
+mod cloud_files;
 mod command_line;
 mod end_to_end;
 mod faults;

@@ -6,7 +6,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+#[cfg(feature = "lab")]
+use std::process::Command;
+use std::process::Output;
 
 use crate::support::service::{Installation, Manager};
 
@@ -63,6 +65,7 @@ fn mangled(key: &str) -> [(&'static str, Vec<u8>); 8] {
     ]
 }
 
+#[cfg(feature = "lab")]
 fn cloud(arguments: &[&str], certificate: &Path, root: &Path) -> Output {
     let login = "HostName=localhost:1;SharedAccessKeyName=x;SharedAccessKey=a2V5MQ==";
     let mut program = Command::new(env!("CARGO_BIN_EXE_container-tracker"));
