@@ -7,6 +7,7 @@ mod support;
 
 mod check;
 mod cloud;
+mod cloud_files;
 mod command_line;
 mod end_to_end;
 mod faults;
@@ -14,4 +15,5 @@ mod life;
 mod link;
 mod odd_files;
 mod provision;
+mod secrets;
 mod watchdog;
