@@ -282,7 +282,7 @@ mod tests {
         // systemd-timesyncd is stopped, and its word goes with it; then somebody sets the clock.
         SYNCHRONISED.store(false, Ordering::Relaxed);
         SET_BY_HAND.store(true, Ordering::Relaxed);
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         let passed = clock.utc().expect("it is known") - before;
         assert!((passed - TimeDelta::seconds(60)).abs() < TimeDelta::seconds(5), "{passed}");
         assert_eq!(clock.source(), TimeSource::Kernel);

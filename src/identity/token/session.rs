@@ -111,9 +111,9 @@ fn log_in(
         return Err(refusal());
     }
     let is_in_tpm = is_in_tpm(module.path(), token);
-    let locked = || match is_in_tpm {
-        true => TokenError::TpmLocked { token: label.clone() },
-        false => TokenError::PinLocked { token: label.clone() },
+    let locked = || {
+        let token = label.clone();
+        if is_in_tpm { TokenError::TpmLocked { token } } else { TokenError::PinLocked { token } }
     };
     if token.user_pin_locked() {
         return Err(locked());
