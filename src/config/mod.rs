@@ -8,10 +8,10 @@ mod interval;
 mod tables;
 mod written;
 
-use std::fs;
 use std::path::Path;
 
 use crate::instruments::SensorsConfig;
+use crate::platform::plain_file;
 
 pub use alerts::Alerts;
 pub use delivery_mode::DeliveryMode;
@@ -20,6 +20,9 @@ pub use error::ConfigError;
 pub use interval::Interval;
 pub use tables::{ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, StateConfig, TelemetryConfig};
 use written::{Problem, Written};
+
+/// A larger file is no configuration.
+const LARGEST: u64 = 1024 * 1024;
 
 /// The whole file.
 #[derive(Debug, Clone)]
@@ -45,8 +48,8 @@ pub struct Config {
 impl Config {
     /// Reads and checks a file. Relative paths in it are relative to the file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text =
-            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        let text = plain_file::read_text(path, LARGEST)
+            .map_err(|source| ConfigError::Read { path: path.into(), source })?;
         let mut config = Self::parse(path, &text)?;
         let directory = path.parent().unwrap_or(Path::new(""));
         config.identity.key.make_relative_to(directory);
@@ -58,8 +61,10 @@ impl Config {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let written: Written = toml::from_str(text)
-            .map_err(|error| ConfigError::Parse { path: path.into(), source: without_pin(text, &error) })?;
+        let written: Written = toml::from_str(text).map_err(|error| ConfigError::Parse {
+            path: path.into(),
+            source: without_secret(text, &error),
+        })?;
         Self::check(written).map_err(|(key, why)| ConfigError::Value { path: path.into(), key, why })
     }
 
@@ -77,17 +82,30 @@ impl Config {
     }
 }
 
-/// An error of TOML shows its line, which may have a PIN in it, and keeps the whole file besides.
-fn without_pin(text: &str, error: &toml::de::Error) -> Box<dyn std::error::Error + Send + Sync> {
+/// An error of TOML shows its line, which may have a PIN in it, or a key that was named in place of the configuration; it
+/// keeps the whole file besides, and says a value of the wrong type again.
+fn without_secret(text: &str, error: &toml::de::Error) -> Box<dyn std::error::Error + Send + Sync> {
     let start = error.span().map_or(0, |span| span.start);
     let before = text.get(..start).unwrap_or(text).split('\n').count();
     let line = text.split('\n').nth(before - 1).unwrap_or_default().to_ascii_lowercase();
-    match error.message() {
-        of_uri if of_uri.contains("pkcs11:") => of_uri.into(),
-        message if line.contains("pkcs11") || line.contains("pin") => {
-            format!("line {before}, which is not shown because it may have a PIN in it: {message}").into()
+    let holds_key = text.contains("PRIVATE KEY");
+    let message = match error.message() {
+        value if value.starts_with("invalid ") && !value.starts_with("invalid key") => {
+            "another kind of value is expected"
         }
-        _ => error.to_string().into(),
+        message => message,
+    };
+    if message.contains("pkcs11:") && !holds_key {
+        message.into()
+    } else if holds_key || line.contains("pkcs11") || line.contains("pin") {
+        let secret = if holds_key {
+            "is not shown because the file has a private key in it"
+        } else {
+            "is not shown because it may have a PIN in it"
+        };
+        format!("line {before}, which {secret}: {message}").into()
+    } else {
+        error.to_string().into()
     }
 }
 

@@ -40,6 +40,11 @@ impl Received {
         }
     }
 
+    /// Whether this reading of a device has come.
+    pub fn has(&self, device: &str, seq: u64) -> bool {
+        self.by_device.get(device).is_some_and(|seqs| seqs.contains(&seq))
+    }
+
     /// How many different readings have come.
     pub fn distinct(&self) -> u64 {
         self.by_device.values().map(|seqs| seqs.len() as u64).sum()

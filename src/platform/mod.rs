@@ -8,6 +8,7 @@ pub mod network;
 pub mod notify;
 #[cfg(target_os = "linux")]
 mod route_changes;
+pub mod plain_file;
 pub mod state_directory;
 pub mod state_file;
 pub mod stdout;

@@ -11,7 +11,7 @@ pub mod session;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use tracker_protocol::dps::Outcome;
 
 use crate::config::Config;
@@ -79,8 +79,9 @@ impl Uplink {
             let next = self.life.next();
             self.publish_state(None);
             let heart = self.device.heart.clone();
+            let wait = next.at.saturating_sub(self.now());
             tokio::select! {
-                () = heart.during(sleep_until(self.device.started + next.at)) => {}
+                () = heart.during(sleep(wait)) => {}
                 () = watched_file::replaced(self.certificate(), self.timing.look_every) => {
                     self.life.nudge(self.now());
                     continue;
@@ -165,7 +166,7 @@ impl Uplink {
             }
         };
         let credentials = self.credentials.insert(credentials);
-        credentials.check_validity(clock.certificate_time())?;
+        credentials.check_validity(&*clock)?;
         Ok((credentials.identity.clone(), credentials.tls.clone()))
     }
 

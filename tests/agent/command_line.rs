@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -48,6 +48,69 @@ fn simulate_shows_acknowledged_telemetry_from_both_trackers_and_ends_on_ctrl_c()
     assert_eq!(summary["event"], "summary", "{summary}");
     assert_eq!((&summary["devices"], &summary["lost"]), (&2.into(), &0.into()), "{summary}");
     assert_eq!(summary["acknowledged"], summary["received"], "{summary}");
+}
+
+/// Starts the program, and gives its lines.
+fn start(arguments: &[&str]) -> (Child, impl Iterator<Item = String>) {
+    let mut child = program().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    (child, lines)
+}
+
+fn interrupt(child: &Child) {
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn a_simulation_counts_at_the_hub_and_loses_nothing_of_a_fleet_that_it_is_still_setting_up() {
+    let (mut child, mut lines) = start(&["simulate", "--json", "--devices", "20", "--interval", "1"]);
+    let mut delivered = HashSet::new();
+    while delivered.len() < 20 {
+        let line: Value = serde_json::from_str(&lines.next().expect("it goes on")).unwrap();
+        if line["event"] == "delivered" {
+            delivered.insert(line["device"].to_string());
+        }
+    }
+    interrupt(&child);
+    let summary: Value = serde_json::from_str(&lines.last().unwrap()).unwrap();
+    assert!(child.wait().unwrap().success(), "{summary}");
+    assert_eq!((&summary["event"], &summary["lost"]), (&"summary".into(), &0.into()), "{summary}");
+    assert!(summary["received"].as_u64() >= summary["acknowledged"].as_u64(), "{summary}");
+    assert!(summary["received"].as_u64() >= Some(20), "{summary}");
+}
+
+#[test]
+fn ctrl_c_does_not_wait_for_a_set_up() {
+    let (mut child, mut lines) = start(&["simulate", "--json", "--devices", "5000"]);
+    assert!(lines.any(|line| line.contains("\"voyage\"")));
+    interrupt(&child);
+    let summary: Value = serde_json::from_str(&lines.last().unwrap()).unwrap();
+    assert!(child.wait().unwrap().success(), "{summary}");
+    assert!(summary["notStarted"].as_u64() > Some(4000), "{summary}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_reader_that_goes_ends_it_without_a_word() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path().to_str().unwrap();
+    // The second says nothing of its own accord once it is up.
+    for arguments in [&["simulate"][..], &["emulator", "--port", "0", "--directory", directory]] {
+        let (child, mut lines) = start(arguments);
+        assert!(lines.next().is_some(), "{arguments:?}");
+        drop(lines);
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn options_are_looked_at_before_anything_is_started() {
+    for arguments in [["--voyage", "nope"], ["--replay", "nofile"]] {
+        let output = program().arg("simulate").args(arguments).output().unwrap();
+        assert_eq!((output.status.code(), &*output.stdout), (Some(1), &b""[..]), "{arguments:?}");
+    }
 }
 
 #[test]

@@ -11,5 +11,7 @@ mod command_line;
 mod end_to_end;
 mod faults;
 mod life;
+mod link;
+mod odd_files;
 mod provision;
 mod watchdog;

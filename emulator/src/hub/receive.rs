@@ -1,6 +1,6 @@
 //! Telemetry from the moment the hub has it.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use tracker_protocol::PropertyBag;
@@ -37,6 +37,9 @@ impl Hub {
         };
         // Sent under the lock, so that subscribers see the sequence in order. Nobody listening is no fault.
         let message = Arc::new(message);
+        for observer in &*self.0.observers.read().unwrap_or_else(PoisonError::into_inner) {
+            observer(&message);
+        }
         registry.history.remember(Arc::clone(&message));
         let _ = self.0.telemetry.send(message);
     }

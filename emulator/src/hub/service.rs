@@ -1,6 +1,6 @@
 //! The service side of a hub: what it is made of, and the calls that need no file of their own.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, watch};
@@ -44,6 +44,9 @@ impl KeptHub {
     }
 }
 
+/// Somebody who sees every message in the call that takes it in.
+pub(super) type Observer = Box<dyn Fn(&TelemetryMessage) + Send + Sync>;
+
 /// The service side of one hub. Clones are the same hub.
 #[derive(Clone)]
 pub struct Hub(pub(super) Arc<Core>);
@@ -56,6 +59,7 @@ pub(super) struct Core {
     pub(super) access: AccessPolicies,
     pub(super) registry: Tracked<Registry>,
     pub(super) telemetry: broadcast::Sender<Arc<TelemetryMessage>>,
+    pub(super) observers: RwLock<Vec<Observer>>,
     /// Counts connections and subscriptions, for those who wait for a device.
     pub(super) arrivals: watch::Sender<u64>,
 }
@@ -72,6 +76,7 @@ impl Hub {
             access,
             registry: Tracked::new(Registry::restore(devices), changes),
             telemetry: broadcast::Sender::new(telemetry_capacity),
+            observers: RwLock::default(),
             arrivals: watch::Sender::new(0),
         }))
     }
@@ -142,6 +147,12 @@ impl Hub {
     /// Every message from now on, as the hub receives it.
     pub fn telemetry(&self) -> Subscription<TelemetryMessage> {
         Subscription(self.0.telemetry.subscribe())
+    }
+
+    /// Shows `observer` every message from now on before it is acknowledged, one after the other. Unlike a subscriber it
+    /// misses none however fast they come, and what it does holds up the hub: it should count, and no more.
+    pub fn observe(&self, observer: impl Fn(&TelemetryMessage) + Send + Sync + 'static) {
+        self.0.observers.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(observer));
     }
 
     /// The messages remembered that came after one of this sequence number (none without one), and every message from

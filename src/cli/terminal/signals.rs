@@ -55,7 +55,7 @@ impl Signals {
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM.
+/// Waits for Ctrl-C or SIGTERM, or until nobody reads standard output any more, as after `| head`.
 #[cfg(any(feature = "lab", not(unix)))]
 pub(in crate::cli) async fn asked_to_stop() {
     let interrupted = async {
@@ -77,5 +77,43 @@ pub(in crate::cli) async fn asked_to_stop() {
     tokio::select! {
         () = interrupted => {}
         () = terminated => {}
+        () = nobody_reads() => {}
     }
+}
+
+#[cfg(feature = "lab")]
+async fn nobody_reads() {
+    let (gone, is_gone) = tokio::sync::oneshot::channel();
+    when_nobody_reads(move || {
+        let _ = gone.send(());
+    });
+    if is_gone.await.is_err() {
+        std::future::pending().await
+    }
+}
+
+#[cfg(not(feature = "lab"))]
+async fn nobody_reads() {
+    std::future::pending().await
+}
+
+/// Does `then` when the reader of standard output, a pipe or a terminal, is gone. A file has none that could go, and only
+/// Linux tells of it without being written to.
+#[cfg(feature = "lab")]
+pub(in crate::cli) fn when_nobody_reads(then: impl FnOnce() + Send + 'static) {
+    #[cfg(target_os = "linux")]
+    // A thread, which ends with the program: the runtime's own waiting wants the pipe to be changed for it.
+    std::thread::spawn(move || {
+        use rustix::event::{PollFd, PollFlags, poll};
+        let output = io::stdout();
+        // Asked for nothing, the kernel tells of errors and hang-ups alone.
+        let mut polled = [PollFd::new(&output, PollFlags::empty())];
+        let mut results = std::iter::repeat_with(|| poll(&mut polled, None));
+        if results.find(|result| *result != Err(rustix::io::Errno::INTR)).is_some_and(|result| result.is_ok())
+        {
+            then();
+        }
+    });
+    #[cfg(not(target_os = "linux"))]
+    let _ = then;
 }

@@ -11,6 +11,7 @@ use crate::cli::cloud::output::OutputFormat;
 use crate::cli::cloud::service::client::Call;
 use crate::cli::cloud::service::event_stream::{self, ServerEvent};
 use crate::cli::cloud::target::Target;
+use crate::cli::terminal::signals::when_nobody_reads;
 use crate::platform::stdout::line;
 
 /// Events read ahead of printing.
@@ -46,6 +47,8 @@ impl MonitorCommand {
             "messages of {} from now on; Ctrl-C ends",
             self.device_id.as_deref().unwrap_or("all devices")
         );
+        // Also while no message comes.
+        when_nobody_reads(|| std::process::exit(0));
         let (sender, events) = mpsc::sync_channel(AHEAD);
         // It ends with the program.
         std::thread::spawn(move || read(stream, &sender));

@@ -1,0 +1,147 @@
+//! A fleet at a local cloud: set up side by side, shown, and ended whenever somebody asks.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
+use tokio::time::timeout;
+use tracker_emulator::{Subscription, SubscriptionError, TelemetryMessage};
+
+use super::SimulateArgs;
+use super::container::{Container, asked};
+use super::ledger::Ledger;
+use crate::journal::JournalStats;
+use crate::lab::Cloud;
+use crate::lab::screen::Screen;
+
+/// What the trackers of a fleet have to end in, which hundreds do in half a second. Whoever asks for the end waits no longer.
+const END_WITHIN: Duration = Duration::from_secs(3);
+/// What the emulator has after that.
+const SHUT_WITHIN: Duration = Duration::from_millis(100);
+
+/// Plays the fleet until `stopped`. The error of a tracker that can't start is the fleet's, and so is a lost reading.
+pub(super) async fn play(
+    args: Arc<SimulateArgs>,
+    cloud: Cloud,
+    screen: Screen,
+    stopped: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let ledger = Arc::new(Ledger::at_a_local_hub());
+    let counts = ledger.clone();
+    cloud.hub.observe(move |message| counts.received(message));
+    let mut telemetry = cloud.hub.telemetry();
+    let cloud = Arc::new(cloud);
+    let mut set_up = SetUp::new(args.clone(), cloud.clone(), screen, ledger.clone());
+    let mut trackers = JoinSet::new();
+    let mut end_asked = pin!(asked(stopped.clone()));
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut end_asked => break,
+            // A tracker that ends by itself could not start.
+            Some(ended) = trackers.join_next() => ledger.ended(ended??),
+            container = set_up.next() => {
+                let Container { title, tracker, details } = container?;
+                screen.note("voyage", &title, details);
+                ledger.started();
+                trackers.spawn(tracker.run(asked(stopped.clone())));
+            }
+            () = show_next(&mut telemetry, screen, &ledger) => {}
+        }
+    }
+    set_up.cancel();
+    end(&mut trackers, &mut telemetry, screen, &ledger).await?;
+    let settled = ledger.settle(screen, args.devices);
+    drop(set_up);
+    if let Some(cloud) = Arc::into_inner(cloud) {
+        // What is not closed by then ends with the program.
+        let _ = timeout(SHUT_WITHIN, cloud.emulator.shutdown()).await;
+    }
+    settled
+}
+
+/// Waits for the trackers, which have been asked to end, and shows what they still deliver.
+async fn end(
+    trackers: &mut JoinSet<anyhow::Result<JournalStats>>,
+    telemetry: &mut Subscription<TelemetryMessage>,
+    screen: Screen,
+    ledger: &Ledger,
+) -> anyhow::Result<()> {
+    let all = async {
+        while let Some(ended) = trackers.join_next().await {
+            ledger.ended(ended??);
+        }
+        anyhow::Ok(())
+    };
+    // Those that take longer are cut off, which the sums tell.
+    timeout(END_WITHIN, all).await.unwrap_or(Ok(()))?;
+    loop {
+        match telemetry.try_next() {
+            Ok(Some(message)) => screen.telemetry(&message),
+            Err(SubscriptionError::Lagged(missed)) => ledger.not_shown(missed),
+            Ok(None) | Err(SubscriptionError::Closed) => return Ok(()),
+        }
+    }
+}
+
+async fn show_next(telemetry: &mut Subscription<TelemetryMessage>, screen: Screen, ledger: &Ledger) {
+    match telemetry.next().await {
+        Ok(message) => screen.telemetry(&message),
+        Err(SubscriptionError::Lagged(missed)) => {
+            ledger.not_shown(missed);
+            screen.note(
+                "lagged",
+                &format!("{missed} messages came faster than they can be shown; the hub has them"),
+                json!({"missed": missed}),
+            );
+        }
+        Err(SubscriptionError::Closed) => std::future::pending().await,
+    }
+}
+
+/// Certificates, directories and voyages, made on as many threads as there are processors and handed out in order.
+struct SetUp {
+    args: Arc<SimulateArgs>,
+    cloud: Arc<Cloud>,
+    screen: Screen,
+    ledger: Arc<Ledger>,
+    at_a_time: usize,
+    begun: u16,
+    making: VecDeque<JoinHandle<anyhow::Result<Container>>>,
+}
+
+impl SetUp {
+    fn new(args: Arc<SimulateArgs>, cloud: Arc<Cloud>, screen: Screen, ledger: Arc<Ledger>) -> Self {
+        let at_a_time = std::thread::available_parallelism().map_or(2, |count| 2 * count.get());
+        Self { args, cloud, screen, ledger, at_a_time, begun: 0, making: VecDeque::new() }
+    }
+
+    /// The next container; for ever nothing when there is none any more. Cancel-safe.
+    async fn next(&mut self) -> anyhow::Result<Container> {
+        while self.making.len() < self.at_a_time && self.begun < self.args.devices {
+            let (args, cloud, screen) = (self.args.clone(), self.cloud.clone(), self.screen);
+            let (ledger, index) = (self.ledger.clone(), self.begun);
+            self.begun += 1;
+            self.making.push_back(spawn_blocking(move || {
+                let id = format!("sensor-thl-{:03}", index + 1);
+                let config = cloud.device(&id)?;
+                Container::new(&args, screen, &ledger, &id, index, config)
+            }));
+        }
+        let Some(first) = self.making.front_mut() else { return std::future::pending().await };
+        let made = first.await.context("a container can't be made")?;
+        self.making.pop_front();
+        made
+    }
+
+    /// Begins nothing any more.
+    fn cancel(&mut self) {
+        self.begun = self.args.devices;
+        self.making.drain(..).for_each(|making| making.abort());
+    }
+}

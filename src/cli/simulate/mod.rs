@@ -1,0 +1,170 @@
+//! `container-tracker simulate`: the whole road, from emulated chip to hub, on one computer.
+
+mod container;
+mod fleet;
+mod ledger;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::terminal::signals::asked_to_stop;
+use crate::config::{Config, Interval};
+use crate::identity::Identity;
+use crate::lab::Cloud;
+use crate::lab::scenario::{self, Scenario};
+use crate::lab::screen::Screen;
+use container::{Container, asked};
+use ledger::Ledger;
+
+/// Files here are in memory.
+#[cfg(target_os = "linux")]
+const IN_MEMORY: &str = "/dev/shm";
+/// Several times the bytes that the files of a device take while it delivers.
+#[cfg(target_os = "linux")]
+const ROOM_OF_A_DEVICE: u64 = 2 * 1024 * 1024;
+
+/// Options of `simulate`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct SimulateArgs {
+    /// How many containers travel.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=5000))]
+    devices: u16,
+    /// The voyage of all containers, for example teawamutu-shanghai-cheddar; by default each has one of its own.
+    #[arg(long, value_name = "NAME")]
+    voyage: Option<String>,
+    /// Simulated hours that pass in a second.
+    #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
+    speed: f64,
+    /// Makes weather, sensor noise and start of every voyage the same again.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Seconds between readings, as the initial twin's telemetryInterval.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(i64::from(Interval::SHORTEST)..=i64::from(Interval::LONGEST)))]
+    interval: u32,
+    /// A recorded NMEA log that becomes the bytes of the GPS receivers, one epoch a second, over and over.
+    #[arg(long, value_name = "FILE.nmea")]
+    replay: Option<PathBuf>,
+    /// Simulated sensors against a real Azure: the identity and DPS of this configuration file, one device.
+    #[arg(long, value_name = "FILE", conflicts_with = "interval")]
+    config: Option<PathBuf>,
+    /// Tell a story instead: each step says what is done, expected and seen; the exit code is the verdict.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["config", "voyage", "replay", "interval"])]
+    scenario: Option<Scenario>,
+    /// End by itself after so many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    duration: Option<u64>,
+    /// Print one JSON object a line, for scripts.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the simulation until Ctrl-C.
+pub(in crate::cli) fn run(args: SimulateArgs) -> anyhow::Result<()> {
+    if !(args.speed.is_finite() && args.speed > 0.0 && args.speed <= 1000.0) {
+        bail!("--speed {} is not above 0 and at most 1000 hours a second", args.speed);
+    }
+    container::check(&args)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no async runtime")?;
+    let result = runtime.block_on(play(args));
+    // A name that is being looked up must not hold up the end.
+    runtime.shutdown_background();
+    result
+}
+
+async fn play(args: SimulateArgs) -> anyhow::Result<()> {
+    let screen = Screen::new(args.json);
+    let (stop, stopped) = watch::channel(false);
+    let duration = args.duration.map(Duration::from_secs);
+    tokio::spawn(async move {
+        tokio::select! {
+            () = asked_to_stop() => {}
+            () = after(duration) => {}
+        }
+        stop.send_replace(true);
+    });
+    if let Some(scenario) = args.scenario {
+        return tokio::select! {
+            verdict = scenario::play(scenario, args.devices, screen) => verdict,
+            () = asked(stopped) => bail!("stopped before the end of the story"),
+        };
+    }
+    match &args.config {
+        Some(path) => real_cloud(path, &args, screen, stopped).await,
+        None => local_cloud(args, screen, stopped).await,
+    }
+}
+
+async fn after(duration: Option<Duration>) {
+    match duration {
+        Some(duration) => tokio::time::sleep(duration).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn local_cloud(
+    args: SimulateArgs,
+    screen: Screen,
+    stopped: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let directory = temporary_directory(args.devices)?;
+    let cloud = Cloud::start(directory.path(), args.interval).await?;
+    screen.note(
+        "emulator",
+        &format!(
+            "A local Azure listens on {}: DPS with ID scope {}, hub {}. Ctrl-C ends.",
+            cloud.emulator.address(),
+            cloud.emulator.id_scope(),
+            Cloud::HUB
+        ),
+        json!({"address": cloud.emulator.address().to_string(), "idScope": cloud.emulator.id_scope(), "hub": Cloud::HUB}),
+    );
+    fleet::play(Arc::new(args), cloud, screen, stopped).await
+}
+
+async fn real_cloud(
+    path: &Path,
+    args: &SimulateArgs,
+    screen: Screen,
+    stopped: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    if args.devices != 2 && args.devices != 1 {
+        bail!("--config names one identity, so one device can be simulated with it, not {}", args.devices);
+    }
+    let config = Config::load(path)?;
+    let id = Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory)?
+        .registration_id
+        .to_string();
+    let text =
+        format!("Simulated sensors, {} as configured in {}. Ctrl-C ends.", config.dps.host, path.display());
+    screen.note("cloud", &text, json!({"dpsHost": config.dps.host, "idScope": config.dps.id_scope}));
+    let ledger = Arc::new(Ledger::default());
+    let Container { title, details, tracker } = Container::new(args, screen, &ledger, &id, 0, config)?;
+    screen.note("voyage", &title, details);
+    ledger.started();
+    ledger.ended(tracker.run(asked(stopped)).await?);
+    ledger.settle(screen, 1)
+}
+
+/// A place for what goes with the program. In memory where there is room: a fleet is hard on a disk, which would also take
+/// seconds to forget its files. Where `TMPDIR` says is where somebody wants them.
+fn temporary_directory(devices: u16) -> anyhow::Result<tempfile::TempDir> {
+    let mut named = tempfile::Builder::new();
+    named.prefix("container-tracker-");
+    #[cfg(target_os = "linux")]
+    if std::env::var_os("TMPDIR").is_none() {
+        let room =
+            rustix::fs::statvfs(IN_MEMORY).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        if room / u64::from(devices) >= ROOM_OF_A_DEVICE
+            && let Ok(directory) = named.tempdir_in(IN_MEMORY)
+        {
+            return Ok(directory);
+        }
+    }
+    named.tempdir().context("no temporary directory")
+}
