@@ -7,6 +7,7 @@ use crate::identity::{Identity, IdentityError, ValidityError};
 use crate::link::tls::Tls;
 use crate::link::tls::{self, RootsError};
 use crate::platform::clock::Clock;
+use crate::platform::kernel_clock;
 use crate::platform::watched_file::WatchedFile;
 
 /// An identity and the TLS client made with it. Worth keeping as long as the certificate file stays the same: TLS
@@ -36,12 +37,23 @@ pub enum CredentialsError {
     /// Nobody has told the time.
     #[error(
         "waiting for the time: neither the network (NTP) nor GPS has told it yet, and without it no certificate can be \
-         checked; if this machine's clock is right, say so with clock.trust_system = true"
+         checked; {}if this machine's clock is right, say so with clock.trust_system = true",
+        another_ntp()
     )]
     NoTime,
     /// It is not the time of the certificate.
     #[error(transparent)]
     Validity(#[from] ValidityError),
+}
+
+/// What to do where chrony or ntpd keeps the time and the sandbox hides it.
+fn another_ntp() -> &'static str {
+    if kernel_clock::may_be_asked() {
+        ""
+    } else {
+        "this service may not ask the kernel for it: where another program than systemd-timesyncd keeps the time, install \
+         the drop-in other-ntp.conf; "
+    }
 }
 
 impl Credentials {
