@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracker_emulator::{Subscription, SubscriptionError, TelemetryMessage};
-use tracker_sensors::simulated::{SimulatedClock, SimulatedContainer, Voyage};
+use tracker_sensors::simulated::{AtEnd, Replay, SimulatedClock, SimulatedContainer, Voyage};
 
 use super::terminal::signals::asked_to_stop;
 use crate::config::{Config, Interval};
@@ -79,6 +79,12 @@ pub(super) fn run(args: SimulateArgs) -> anyhow::Result<()> {
 
 async fn play(args: SimulateArgs) -> anyhow::Result<()> {
     let screen = Screen::new(args.json);
+    if let Some(path) = &args.replay
+        && let Some(lack) = Replay::open(path, AtEnd::Loop)?.lack()
+    {
+        let text = format!("the recording {} {lack}: the devices will have no position", path.display());
+        screen.note("replay", &text, json!({"file": path, "lack": lack}));
+    }
     let (stop, stopped) = watch::channel(false);
     let duration = args.duration.map(Duration::from_secs);
     tokio::spawn(async move {
