@@ -76,6 +76,7 @@ impl Plausibility {
     }
 
     /// The same, with knowledge of the time from elsewhere.
+    #[must_use]
     pub fn knowing(self, known: Known) -> Self {
         Self { known, ..self }
     }
