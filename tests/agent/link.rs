@@ -1,7 +1,7 @@
 //! One connection against servers that the emulator is not: rough, odd, or not servers of MQTT at all.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -318,9 +318,8 @@ async fn a_hub_that_closes_after_connack_again_and_again_means_another_client() 
 async fn a_hub_whose_name_is_gone_leads_to_dps() {
     let directory = tempfile::tempdir().unwrap();
     let gone = "gone-hub.invalid";
-    let endpoint = Endpoint { host: gone.into(), port: 8883 };
-    let resolved = container_tracker::link::dial::resolve(&endpoint).await;
-    if !resolved.is_err_and(|error| error.kind == LinkErrorKind::Answered) {
+    let resolved = (gone, 8883).to_socket_addrs();
+    if !resolved.is_err_and(|error| error.to_string().contains(" not ")) {
         eprintln!("not tested: no name server says that {gone} does not exist");
         return;
     }
