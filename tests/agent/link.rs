@@ -11,11 +11,12 @@ use container_tracker::event::{Event, Loss};
 use container_tracker::lab::Cloud;
 use container_tracker::link::timing::Timing;
 use container_tracker::link::{Link, LinkErrorKind, LinkEvent, LinkOptions, explain_tls};
+use container_tracker::platform::clock::SystemClock;
 use container_tracker::uplink::assignment::{Assignment, AssignmentFile, Terms};
 use container_tracker::uplink::credentials::Credentials;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use rustls::{ClientConfig, HandshakeKind, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use tokio::time::{advance, pause, timeout};
 use tracker_protocol::Publish;
 
@@ -274,6 +275,26 @@ async fn another_ca_of_the_same_name_is_named() {
     assert_eq!(why, explain_tls(&bad));
 }
 
+/// A handshake with a key in a token takes up to 100 ms of its time, a resumed one none.
+#[tokio::test]
+async fn the_second_connection_resumes_the_session_of_the_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(directory.path(), 3600).await.unwrap();
+    let (sender, seen) = mpsc::channel();
+    let server = Server::start(move |mut peer| {
+        peer.welcome();
+        while peer.packet().is_some() {}
+        sender.send(peer.0.conn.handshake_kind()).unwrap();
+    });
+    let config = at_home(&cloud, &server, directory.path());
+    let tls = Credentials::load(&config, Arc::new(SystemClock::new(true))).unwrap().tls;
+    let options = LinkOptions { tls, ..server.options(100) };
+    for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+        Link::<()>::connect(&options).await.unwrap().close().await;
+        assert_eq!(seen.recv_timeout(PATIENCE).unwrap(), Some(kind));
+    }
+}
+
 /// A configuration whose hub is assigned already, and is this server.
 fn at_home(cloud: &Cloud, server: &Server, directory: &Path) -> Config {
     let mut config = cloud.device(DEVICE).unwrap();
@@ -287,8 +308,7 @@ fn at_home(cloud: &Cloud, server: &Server, directory: &Path) -> Config {
 
 /// Stores this hub as the one that was assigned at the last start.
 fn assign(config: &Config, hub: &str) {
-    let clock = Arc::new(container_tracker::platform::clock::SystemClock::new(true));
-    let thumbprint = Credentials::load(config, clock).unwrap().identity.thumbprint;
+    let thumbprint = Credentials::load(config, Arc::new(SystemClock::new(true))).unwrap().identity.thumbprint;
     let terms = Terms::new(&config.dps, &thumbprint);
     std::fs::create_dir_all(&config.state.directory).unwrap();
     let assignment = Assignment { hub: hub.into(), device_id: DEVICE.into(), terms };
