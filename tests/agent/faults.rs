@@ -1,7 +1,7 @@
 //! One trouble at a time between agent and cloud, and what the agent makes of it.
 
 #![cfg(feature = "lab")]
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 use std::time::Duration;
 

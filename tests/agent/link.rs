@@ -1,5 +1,7 @@
 //! One connection against servers that the emulator is not: rough, odd, or not servers of MQTT at all.
 
+#![allow(clippy::disallowed_methods)]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::path::Path;
@@ -140,7 +142,7 @@ fn message(topic: &str, length: usize) -> Publish {
 
 #[tokio::test]
 async fn pings_only_where_nothing_else_was_said() {
-    let (sender, seen) = mpsc::channel();
+    let (sender, seen) = mpsc::sync_channel(1024);
     let server = Server::start(move |mut peer| {
         peer.welcome();
         while let Some((kind, _)) = peer.packet() {
@@ -181,7 +183,7 @@ async fn a_server_that_does_not_answer_a_ping_is_gone() {
 #[tokio::test]
 async fn a_burst_of_calls_does_not_cost_the_connection() {
     const CALLS: usize = 500;
-    let (sender, seen) = mpsc::channel();
+    let (sender, seen) = mpsc::sync_channel(1024);
     let server = Server::start(move |mut peer| {
         peer.welcome();
         let call = [&[0x30, 2 + 20][..], &[0, 20], b"$iothub/methods/POST"].concat();
@@ -280,7 +282,7 @@ async fn another_ca_of_the_same_name_is_named() {
 async fn the_second_connection_resumes_the_session_of_the_first() {
     let directory = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(directory.path(), 3600).await.unwrap();
-    let (sender, seen) = mpsc::channel();
+    let (sender, seen) = mpsc::sync_channel(1024);
     let server = Server::start(move |mut peer| {
         peer.welcome();
         while peer.packet().is_some() {}
