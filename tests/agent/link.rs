@@ -19,6 +19,7 @@ use container_tracker::uplink::credentials::Credentials;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ClientConfig, HandshakeKind, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use serde_json::json;
 use tokio::time::{advance, pause, timeout};
 use tracker_protocol::Publish;
 
@@ -331,6 +332,54 @@ async fn a_hub_that_closes_after_connack_again_and_again_means_another_client() 
         .await;
     let story = agent.story();
     assert!(story.contains("connection lost: the server closed the connection"), "{story}");
+    agent.stop().await;
+}
+
+/// DPS assigns this hub and device to whoever asks over this connection.
+fn assign_over(peer: &mut Peer, hub: &str, device_id: &str) {
+    peer.welcome();
+    let (_, subscribe) = peer.packet().unwrap();
+    peer.say(&[0x90, 3, subscribe[0], subscribe[1], 1]);
+    let (kind, request) = peer.packet().unwrap();
+    assert_eq!(kind, PUBLISH);
+    let id = 2 + usize::from(u16::from_be_bytes([request[0], request[1]]));
+    peer.say(&[PUBACK << 4, 2, request[id], request[id + 1]]);
+    let state = json!({"assignedHub": hub, "deviceId": device_id});
+    let body = json!({"operationId": "x", "status": "assigned", "registrationState": state}).to_string();
+    let topic = b"$dps/registrations/res/200/?$rid=1";
+    let length = 2 + topic.len() + body.len();
+    let head = [0x30, 0x80 | (length % 128) as u8, (length / 128) as u8, 0, topic.len() as u8];
+    peer.say(&[&head[..], topic, body.as_bytes()].concat());
+    while peer.packet().is_some() {}
+}
+
+#[tokio::test]
+async fn what_dps_can_not_have_meant_is_asked_for_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(directory.path(), 3600).await.unwrap();
+    let mut assignments =
+        vec![("hub.example.net", DEVICE), ("hub.example.net", "a+b"), ("hub\n<3>well", DEVICE)];
+    let server = Server::start(move |mut peer| match assignments.pop() {
+        Some((hub, device_id)) => assign_over(&mut peer, hub, device_id),
+        None => {
+            peer.welcome();
+            while peer.packet().is_some() {}
+        }
+    });
+    let config = at_home(&cloud, &server, directory.path());
+    let stored = AssignmentFile::new(&config.state.directory);
+    // What was stored by a version that believed everything.
+    assign(&config, "localhost:8883");
+    let mut agent = Agent::start_with(config, Some(&mild_chip()), None, fast());
+    agent.wait_for_words("online at hub.example.net").await;
+    for words in [
+        "the stored assignment can't be read (\"localhost:8883\" is no host name); DPS will be asked",
+        "DPS assigned a hub that can't be one: \"hub\\n<3>well\" is no host name; trying again",
+        "DPS assigned a device ID that can't be one: \"a+b\" is no device ID; trying again",
+    ] {
+        agent.wait_for_words(words).await;
+    }
+    assert_eq!(stored.read().unwrap().unwrap().hub, "hub.example.net");
     agent.stop().await;
 }
 
