@@ -1,6 +1,9 @@
 //! What the device shows to DPS and hub, and what it checks them against.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use crate::config::Config;
 use crate::identity::{Identity, IdentityError, ValidityError};
@@ -56,6 +59,11 @@ fn another_ntp() -> &'static str {
     }
 }
 
+/// What is said of a renewal that can't be used.
+pub fn kept(problem: &CredentialsError) -> String {
+    format!("the new certificate can't be used, and the one in use stays: {problem}")
+}
+
 impl Credentials {
     /// Loads what the configuration names; a token is logged in to. Servers' certificates will be judged by `clock`.
     /// Whether the time is right for the device's own is [`Credentials::check_validity`]'s business.
@@ -65,6 +73,32 @@ impl Credentials {
         let identity = Identity::load(&identity.certificate, &identity.key, &state.directory)?;
         let tls = tls::client_config(tls::roots(connection.roots.as_deref())?, &identity, clock)?;
         Ok(Self { identity, tls, file })
+    }
+
+    /// As [`Credentials::load`], and they can be used now.
+    pub fn load_valid(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, CredentialsError> {
+        let loaded = Self::load(config, clock.clone())?;
+        loaded.check_validity(&**clock)?;
+        Ok(loaded)
+    }
+
+    /// Waits for a certificate in place of the one from `file`, until it and its key can be used: between the two files
+    /// of a renewal, or after a mistake, they can't yet. Looks every `look_every`, and tells what is wrong meanwhile.
+    pub async fn renewed(
+        config: &Config,
+        clock: &Arc<dyn Clock>,
+        file: &WatchedFile,
+        look_every: Duration,
+        mut tell: impl FnMut(CredentialsError),
+    ) -> Self {
+        file.replaced(look_every).await;
+        loop {
+            match Self::load_valid(config, clock) {
+                Ok(credentials) => return credentials,
+                Err(problem) => tell(problem),
+            }
+            sleep(look_every).await;
+        }
     }
 
     /// Whether they can be used now, if the time is known.

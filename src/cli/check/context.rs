@@ -21,12 +21,12 @@ use crate::status::report::{LastFix, SensorReport, StatusReport};
 use crate::uplink::credentials::{Credentials, CredentialsError};
 
 /// What checks share.
-pub(super) struct Context {
+pub(in crate::cli) struct Context {
     /// The configuration file.
     pub(super) path: PathBuf,
     config: Result<Config, ConfigError>,
     /// Knows the time when NTP does, or when the receiver has told it.
-    pub(super) clock: Arc<dyn Clock>,
+    pub(in crate::cli) clock: Arc<dyn Clock>,
     /// What the agent that runs here says of itself.
     running: Option<StatusReport>,
     chain: OnceLock<Result<Chain, IdentityError>>,
@@ -37,7 +37,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(path: &Path) -> Self {
+    pub(in crate::cli) fn new(path: &Path) -> Self {
         let config = Config::load(path);
         let trust_system = config.as_ref().is_ok_and(|config| config.clock.trust_system);
         let running = config.as_ref().ok().and_then(|config| running(&config.state.directory));
@@ -100,7 +100,7 @@ impl Context {
     }
 
     /// Whether an agent works in the state directory now.
-    pub(super) fn agent_runs(&self) -> bool {
+    pub(in crate::cli) fn agent_runs(&self) -> bool {
         self.running.is_some()
     }
 
