@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::time::timeout;
 
 use super::config_argument::ConfigArgument;
 use super::terminal::log;
@@ -78,7 +79,8 @@ async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> anyhow
         match (ended, reloaded) {
             (Ok(_), Some((new, id))) => (config, device) = (new, id),
             (ended, _) => {
-                file.remove();
+                // A disk that hangs does not hold up the end.
+                let _ = timeout(ABANDON_WITHIN, file.remove()).await;
                 return ended.map(|_| ());
             }
         }

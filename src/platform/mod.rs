@@ -1,6 +1,7 @@
 //! What the program stands on: the clock, files that survive a power cut, the network's word, systemd, and whether every
 //! essential task makes progress.
 
+pub mod background;
 pub mod clock;
 pub mod heartbeat;
 pub mod network;

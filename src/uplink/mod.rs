@@ -191,8 +191,11 @@ impl Uplink {
         let outcome = provisioner::register(&options, id.clone(), answer_within, &self.device.heart).await;
         let (now, terms) = (self.now(), self.terms(identity));
         match self.life.registered(now, rand::random(), &outcome, &terms) {
-            Registered::Assigned(assignment) => store(&self.stored, Some(assignment), &self.events),
-            Registered::Nowhere => store(&self.stored, None, &self.events),
+            Registered::Assigned(assignment) => {
+                let assignment = assignment.clone();
+                self.store(Some(assignment));
+            }
+            Registered::Nowhere => self.store(None),
             Registered::AsBefore => {}
         }
         let again = self.life.next().at.saturating_sub(now);
@@ -230,19 +233,18 @@ impl Uplink {
         let online_since = Instant::now();
         let certificate = self.certificate();
         let goodbye = self.timing.goodbye_within;
-        let error =
-            match Session::begin(link, device_id, &mut self.device, self.timing.acknowledge_within).await {
-                Ok(mut session) => tokio::select! {
-                    error = session.run() => error,
-                    () = watched_file::replaced(certificate, self.timing.look_every) => {
-                        self.events.emit(Event::CertificateChanged);
-                        session.finish(goodbye).await;
-                        return self.life.nudge(self.now());
-                    }
-                    _ = shutdown.changed() => return session.finish(goodbye).await,
-                },
-                Err(error) => error,
-            };
+        let error = match Session::begin(link, device_id, &mut self.device, self.timing.acknowledge_within) {
+            Ok(mut session) => tokio::select! {
+                error = session.run() => error,
+                () = watched_file::replaced(certificate, self.timing.look_every) => {
+                    self.events.emit(Event::CertificateChanged);
+                    session.finish(goodbye).await;
+                    return self.life.nudge(self.now());
+                }
+                _ = shutdown.changed() => return session.finish(goodbye).await,
+            },
+            Err(error) => error,
+        };
         let loss = self.life.lost(self.now(), rand::random(), error.kind);
         let stayed = online_since.elapsed() >= self.timing.short_spell;
         self.publish_state(if stayed { Some(false) } else { (loss == Loss::TakenOver).then_some(true) });
@@ -262,12 +264,16 @@ impl Uplink {
         let again = self.life.next().at.saturating_sub(now);
         self.events.emit(Event::ConnectLater { why, again });
     }
-}
 
-/// Keeps what is known for the next start: a refused device has no assignment any more.
-fn store(file: &AssignmentFile, assignment: Option<&Assignment>, events: &Events) {
-    if let Err(error) = file.write(assignment) {
-        let what = format!("the assignment can't be stored, the next start will ask DPS again: {error}");
-        events.emit(Event::Trouble(what));
+    /// Keeps what is known for the next start: a refused device has no assignment any more.
+    fn store(&self, assignment: Option<Assignment>) {
+        let (file, events) = (self.stored.clone(), self.events.clone());
+        self.device.background.run(self.stored.path(), move || {
+            if let Err(error) = file.write(assignment.as_ref()) {
+                let what =
+                    format!("the assignment can't be stored, the next start will ask DPS again: {error}");
+                events.emit(Event::Trouble(what));
+            }
+        });
     }
 }

@@ -13,4 +13,5 @@ mod faults;
 mod life;
 mod odd_files;
 mod provision;
+mod slow_disk;
 mod watchdog;
