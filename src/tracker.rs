@@ -134,7 +134,8 @@ impl Tracker {
         let stopped = timeout(stop_within, stopping).await;
         let stopped = stopped.unwrap_or_else(|_| Err(not_flushed(&state_directory, stop_within)));
         let stats = journal.stats();
-        events.emit(Event::Stopped { backlog: stats.backlog });
+        let JournalStats { backlog, in_memory: lost, .. } = stats;
+        events.emit(Event::Stopped { backlog: backlog.saturating_sub(lost), lost });
         ended.and(stopped)?;
         Ok(stats)
     }

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod heartbeat;
 pub mod network;
 pub mod notify;
+pub mod owner;
 pub mod plain_file;
 pub mod state_directory;
 pub mod state_file;
