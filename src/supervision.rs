@@ -2,6 +2,8 @@
 //! every essential task makes progress.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -86,7 +88,7 @@ struct Told {
     words: String,
     hung: Vec<&'static str>,
     written: Option<Instant>,
-    file_trouble: bool,
+    file_trouble: Arc<AtomicBool>,
 }
 
 impl Supervisor {
@@ -136,13 +138,13 @@ impl Supervisor {
             return;
         }
         self.told.written = Some(Instant::now());
-        let written = readers.file.write(&self.report(&readers));
-        if let Err(error) = &written
-            && !self.told.file_trouble
-        {
-            self.events.emit(Event::Trouble(format!("the status file can't be written: {error}")));
-        }
-        self.told.file_trouble = written.is_err();
+        let (events, trouble) = (self.events.clone(), self.told.file_trouble.clone());
+        readers.file.write(self.report(&readers), move |written| {
+            let had_trouble = trouble.swap(written.is_err(), Ordering::Relaxed);
+            if let (Err(error), false) = (written, had_trouble) {
+                events.emit(Event::Trouble(format!("the status file can't be written: {error}")));
+            }
+        });
     }
 
     fn report(&mut self, readers: &Readers) -> StatusReport {

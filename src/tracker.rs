@@ -18,6 +18,7 @@ use crate::instruments::instrument::{Instrument, Start};
 use crate::instruments::sampler::LONGEST_MEASUREMENT;
 use crate::journal::{Journal, JournalOptions, JournalStats};
 use crate::link::timing::Timing;
+use crate::platform::background::Background;
 use crate::platform::clock::Clock;
 use crate::platform::state_directory::{Lock, LockError, StateDirectory};
 use crate::recorder::Recorder;
@@ -96,7 +97,7 @@ impl Tracker {
         let connection = watch::Sender::new(Connection { state, hub: None, taken_over: false });
         let status =
             Status { journal: journal.clone(), connection: connection.subscribe(), sensors, position, clock };
-        let twin = TwinClient::new();
+        let (twin, background) = (TwinClient::new(), Background::default());
         tasks.spawn(supervision.run(status.clone(), events.clone(), config.identity.certificate.clone()));
         let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
         let device = Device {
@@ -107,6 +108,7 @@ impl Tracker {
             events: events.clone(),
             started,
             heart,
+            background: background.clone(),
         };
         let first_wait = first_wait.mul_f64(rand::random());
         let (stop_within, state_directory) = (timing.stop_within, config.state.directory.clone());
@@ -125,13 +127,15 @@ impl Tracker {
             stop.send_replace(true);
             let uplinked = uplink.await.context("the uplink ended unexpectedly");
             journal.close().await;
+            background.done().await;
             uplinked
         };
         // Whatever hangs now, the end does not wait for it.
         let stopped = timeout(stop_within, stopping).await;
         let stopped = stopped.unwrap_or_else(|_| Err(not_flushed(&state_directory, stop_within)));
         let stats = journal.stats();
-        events.emit(Event::Stopped { backlog: stats.backlog });
+        let JournalStats { backlog, in_memory: lost, .. } = stats;
+        events.emit(Event::Stopped { backlog: backlog.saturating_sub(lost), lost });
         ended.and(stopped)?;
         Ok(stats)
     }

@@ -13,6 +13,8 @@
 //! | nothing can be made durable | no reading counts as durable before it can | [`without_sync_nothing_is_lost_or_doubled`] |
 //! | half of what is written gets there | what was there before stays | [`torn_writes_lose_nothing`] |
 //! | nothing can be read | nothing is skipped: the backlog comes in order when it can be | [`a_backlog_that_can_not_be_read_comes_later`] |
+//! | programs can't share memory on it, as on 9p and some network shares | it is used all the same, by the agent alone | [`without_shared_memory_the_journal_is_durable_too`] |
+//! | nothing of what it failed with is tried again at the stop but a write | only a write that came through says that it works again | [`a_disk_that_takes_nothing_is_not_said_to_work_again`] |
 //! | the disk reads as other bytes | the file is set aside as it is | [`other_bytes_are_set_aside_as_they_are`] |
 //! | a damaged file can't be moved | readings go to memory; it is set aside when it can be | [`damage_that_can_not_be_set_aside_waits`] |
 //! | a log cut anywhere, noise, zeros or flipped bytes in the file, a file of another program or of a newer version | set aside and named, or harmless | `src/journal/tests/faults.rs` |
@@ -338,4 +340,38 @@ async fn damage_that_can_not_be_set_aside_waits() {
     assert_eq!(journal.health().trouble, None);
     assert!(fs::read(directory.path().join("journal.db.bad-1")).unwrap().starts_with(b"no database"));
     assert_eq!(drained(&journal).await, set(0..6));
+}
+
+#[tokio::test]
+async fn without_shared_memory_the_journal_is_durable_too() {
+    let (directory, disk) = (killed_agent().await, FaultyDisk::new());
+    disk.set(Fault::NoSharedMemory);
+    let journal = open(&disk, directory.path());
+    append(&journal, 20..30).await;
+    assert_eq!((journal.health().trouble, journal.story()), (None, String::new()));
+    assert!(!directory.path().join("journal.db-shm").exists());
+    let killed = disk.after_power_cut(directory.path());
+    assert_eq!(drained(&Recorded::open(killed.path())).await, set(0..30));
+    assert_eq!(drained(&journal).await, set(0..30));
+}
+
+#[tokio::test]
+async fn a_disk_that_takes_nothing_is_not_said_to_work_again() {
+    let (directory, disk) = (scratch(), FaultyDisk::new());
+    let journal = open(&disk, directory.path());
+    append(&journal, 0..1).await;
+    disk.set(Fault::ReadOnly);
+    append(&journal, 1..2).await;
+    let trouble = journal.health().trouble;
+    assert!(trouble.is_some());
+    // The hub takes all that memory has: nothing is left to be written.
+    assert_eq!(drained(&journal).await, set(0..2));
+    for _ in 0..3 {
+        journal.flush().await;
+        assert_eq!((journal.health().trouble, Some(journal.story())), (trouble.clone(), trouble.clone()));
+    }
+    disk.set(None);
+    journal.flush().await;
+    assert_eq!(journal.health().trouble, None);
+    assert!(journal.story().ends_with("the disk takes the journal again"), "{}", journal.story());
 }

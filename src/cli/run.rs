@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::time::timeout;
 
 use super::config_argument::ConfigArgument;
 use super::known_dates::known_dates;
@@ -20,6 +21,7 @@ use crate::link::tls;
 use crate::platform::clock::{Clock, SystemClock};
 use crate::platform::heartbeat::Vitals;
 use crate::platform::notify::Notify;
+use crate::platform::owner;
 use crate::status::file::StatusFile;
 use crate::supervision::{Readers, Supervision};
 use crate::tracker::Tracker;
@@ -51,6 +53,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
 
 /// Runs trackers, one after the other, each with the configuration of its time.
 async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
+    refuse_another_users_directory(&config.state.directory, path)?;
     let mut device = check_identity(&config, &*clock)?;
     let recent = Recent::new(clock.clone());
     let file = StatusFile::new(&config.state.directory);
@@ -79,13 +82,26 @@ async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> anyhow
         match (ended, reloaded) {
             (Ok(_), Some((new, id))) => (config, device) = (new, id),
             (ended, _) => {
-                file.remove();
+                // A disk that hangs does not hold up the end.
+                let _ = timeout(ABANDON_WITHIN, file.remove()).await;
                 return ended.map(|_| ());
             }
         }
         // It was connected: nothing to spread.
         first_wait = Duration::ZERO;
     }
+}
+
+/// What root writes there the user whose directory it is could not change any more.
+fn refuse_another_users_directory(directory: &Path, config: &Path) -> anyhow::Result<()> {
+    let owner = owner::of(directory).filter(|owner| owner::me() == Some(0) && *owner != 0);
+    let Some(owner) = owner.map(owner::name) else { return Ok(()) };
+    anyhow::bail!(
+        "the state directory {0} (state.directory) belongs to {owner}, who could not use what root writes there; start the \
+         service, or run: sudo -u {owner} container-tracker run --config {1}; or, for root alone: sudo chown -R root {0}",
+        directory.display(),
+        config.display()
+    )
 }
 
 /// What the service manager wants, by signals.

@@ -51,7 +51,8 @@ impl Config {
         let text = plain_file::read_text(path, LARGEST)
             .map_err(|source| ConfigError::Read { path: path.into(), source })?;
         let mut config = Self::parse(path, &text)?;
-        let directory = path.parent().unwrap_or(Path::new(""));
+        // The parent of a mere name is empty, which is no directory to the system.
+        let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         config.identity.key.make_relative_to(directory);
         let paths = [&mut config.identity.certificate, &mut config.state.directory];
         for relative in paths.into_iter().chain(config.connection.roots.as_mut()) {

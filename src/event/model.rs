@@ -107,6 +107,8 @@ pub enum Event {
     Stopped {
         /// Readings kept for the next start.
         backlog: u64,
+        /// Readings that the disk did not take, and that are gone.
+        lost: u64,
     },
 }
 

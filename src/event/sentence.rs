@@ -76,8 +76,14 @@ impl fmt::Display for Event {
                 write!(f, "{hung}: the watchdog is not fed any more, so that systemd restarts the agent")
             }
             Self::Reloading => f.write_str("taking in the configuration and the certificates anew"),
-            Self::Stopped { backlog: 0 } => f.write_str("stopped, everything is sent"),
-            Self::Stopped { backlog } => write!(f, "stopped, {backlog} readings wait for the next start"),
+            Self::Stopped { backlog: 0, lost: 0 } => f.write_str("stopped, everything is sent"),
+            Self::Stopped { backlog, lost: 0 } => {
+                write!(f, "stopped, {backlog} readings wait for the next start")
+            }
+            Self::Stopped { backlog, lost } => write!(
+                f,
+                "stopped, {backlog} readings wait for the next start, and {lost} are lost: the disk did not take them"
+            ),
         }
     }
 }

@@ -30,6 +30,7 @@ impl Event {
             Self::Sensor { health, .. } if matches!(health.state, State::Failed | State::Degraded) => {
                 Severity::Warning
             }
+            Self::Stopped { lost: 1.., .. } => Severity::Error,
             Self::Delivered { .. } => Severity::Debug,
             _ => Severity::Info,
         }

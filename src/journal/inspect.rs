@@ -1,15 +1,20 @@
 //! A look at a journal from outside, which changes nothing, also while an agent works with it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags};
 
 use super::row::{NUMBERS_FROM_MS, PROVISIONAL};
+use super::storage::disk::keep_log;
 use super::storage::file_system::OsFileSystem;
 use super::storage::files::{FILE, what_is_no_file};
-use super::storage::schema::damage;
+use super::storage::schema::{damage, keep_for_oneself, lacks_shared_memory};
 use super::storage::unreadable;
+
+/// So long another program's turn is waited for.
+const BUSY: Duration = Duration::from_secs(2);
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,8 +59,17 @@ pub fn inspect(directory: &Path) -> rusqlite::Result<Option<Inspection>> {
     if let Some(what) = what_is_no_file(&OsFileSystem, directory) {
         return Ok(Some(Inspection { damage: Some(what), ..Inspection::default() }));
     }
-    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    connection.busy_timeout(std::time::Duration::from_secs(2))?;
+    let mut connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.busy_timeout(BUSY)?;
+    if let Err(error) = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+        && lacks_shared_memory(&error)
+    {
+        // Whoever is alone must be able to write, and writes nothing.
+        connection = Connection::open(&path)?;
+        connection.busy_timeout(BUSY)?;
+        keep_log(&connection, true);
+        keep_for_oneself(&connection)?;
+    }
     let damage = damage(&connection)?;
     let times = "SELECT count(*), min(CASE WHEN typeof(utc_ms) = 'integer' THEN utc_ms END) FROM reading";
     let (backlog, oldest) =

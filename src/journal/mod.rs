@@ -186,6 +186,13 @@ impl Journal {
         self.ask(Command::Release).await;
     }
 
+    /// As [`Journal::release`], without waiting for it: what is asked of the journal later comes after it. False while the
+    /// disk is too slow to be asked now.
+    pub fn release_soon(&self) -> bool {
+        // Nobody waits for the answer.
+        self.send(Command::Release(oneshot::channel().0)).is_ok()
+    }
+
     /// Makes what was taken durable now, instead of within two seconds.
     pub async fn commit(&self) {
         self.ask(Command::Commit).await;

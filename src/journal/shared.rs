@@ -27,6 +27,9 @@ pub struct JournalStats {
     pub acknowledged: u64,
     /// Readings that wait to be acknowledged.
     pub backlog: u64,
+    /// Those of them that only memory has: while the disk fails, or until their commit.
+    #[serde(skip)]
+    pub in_memory: u64,
     /// Readings that a coarser history gave up, ever.
     pub thinned: u64,
     /// Readings lost since the start because neither disk nor memory could take them, or because the disk has not kept

@@ -1,11 +1,13 @@
 //! What the program stands on: the clock, files that survive a power cut, the network's word, systemd, and whether every
 //! essential task makes progress.
 
+pub mod background;
 pub mod clock;
 pub mod heartbeat;
 pub mod kernel_clock;
 pub mod network;
 pub mod notify;
+pub mod owner;
 #[cfg(target_os = "linux")]
 mod route_changes;
 pub mod plain_file;

@@ -49,14 +49,14 @@ impl InForce {
     }
 
     /// Applies the desired section of the twin at once. Gives all answers, for reporting, and those that are new, for
-    /// telling; and whether what changed could be stored.
+    /// telling; and what is to be stored, where something has changed.
     pub fn apply(&mut self, desired: &Map<String, Value>, version: u64) -> Applied {
         let before = self.settings.clone();
         let answers = self.settings.apply(desired, version, &self.defaults);
         let interval = self.settings.value::<TelemetryInterval>(&self.defaults);
         self.interval.send_if_modified(|current| std::mem::replace(current, interval) != interval);
-        let stored =
-            if self.settings == before { Ok(()) } else { state_file::replace(&self.file, &self.settings) };
+        let changed = (self.settings != before)
+            .then(|| ToStore { file: self.file.clone(), settings: self.settings.clone() });
         let news = answers.iter().filter(|answer| !self.answered.contains(answer)).cloned().collect();
         let mut reported: Map<String, Value> = answers
             .iter()
@@ -68,7 +68,7 @@ impl InForce {
             reported.insert(gone.property.clone(), Value::Null);
         }
         self.answered = answers;
-        Applied { reported, news, stored }
+        Applied { reported, news, changed }
     }
 }
 
@@ -79,8 +79,27 @@ pub struct Applied {
     pub reported: Map<String, Value>,
     /// Answers that were not given before.
     pub news: Vec<Answer>,
-    /// Whether the settings could be stored.
-    pub stored: io::Result<()>,
+    /// What is to be stored; `None` where nothing has changed.
+    pub changed: Option<ToStore>,
+}
+
+/// Settings that a restart must find. To store them takes as long as the disk does.
+#[derive(Debug)]
+pub struct ToStore {
+    file: PathBuf,
+    settings: Settings,
+}
+
+impl ToStore {
+    /// Where they go.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Stores them.
+    pub fn store(&self) -> io::Result<()> {
+        state_file::replace(&self.file, &self.settings)
+    }
 }
 
 #[cfg(test)]
@@ -107,7 +126,7 @@ mod tests {
         let mut interval = settings.interval();
         assert_eq!(*interval.borrow_and_update(), Duration::from_mins(1));
         let desired = json!({"telemetryInterval": 5, "delivery": {"gzip": true}, "cargo": "gouda"});
-        apply(&mut settings, desired, 1).stored.unwrap();
+        apply(&mut settings, desired, 1).changed.unwrap().store().unwrap();
         assert!(interval.has_changed().unwrap());
         let (settings, loaded) = InForce::load(directory.path(), DEFAULTS);
         loaded.unwrap();
@@ -121,7 +140,8 @@ mod tests {
     fn a_change_of_other_properties_writes_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let (mut settings, _) = InForce::load(directory.path(), DEFAULTS);
-        apply(&mut settings, json!({"cargo": "gouda", "telemetryInterval": "x"}), 1).stored.unwrap();
+        let applied = apply(&mut settings, json!({"cargo": "gouda", "telemetryInterval": "x"}), 1);
+        assert!(applied.changed.is_none());
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 

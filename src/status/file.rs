@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::platform::background::Background;
 use crate::platform::plain_file;
 use crate::platform::state_directory::StateDirectory;
 use crate::platform::state_file;
@@ -28,6 +29,7 @@ pub struct StatusFile {
     path: PathBuf,
     every: Duration,
     state_directory: PathBuf,
+    background: Background,
 }
 
 impl StatusFile {
@@ -37,7 +39,7 @@ impl StatusFile {
             Some(directory) => (directory.join(NAME), EVERY),
             None => (StateDirectory::new(state_directory).status(), EVERY_ON_DISK),
         };
-        Self { path, every, state_directory: absolute(state_directory) }
+        Self { path, every, state_directory: absolute(state_directory), background: Background::default() }
     }
 
     /// The state directory of the agent that writes it, as an absolute path.
@@ -50,8 +52,13 @@ impl StatusFile {
         self.every
     }
 
-    /// Replaces it.
-    pub fn write(&self, status: &StatusReport) -> io::Result<()> {
+    /// Replaces it, soon, and tells then whether it could: the disk may be slow.
+    pub fn write(&self, status: StatusReport, told: impl FnOnce(io::Result<()>) + Send + 'static) {
+        let file = self.clone();
+        self.background.run(&self.path, move || told(file.replace(&status)));
+    }
+
+    fn replace(&self, status: &StatusReport) -> io::Result<()> {
         let temporary = state_file::replacement(&self.path);
         // By way of a value, which sorts the fields.
         let text = serde_json::to_vec_pretty(&serde_json::to_value(status)?)?;
@@ -60,9 +67,11 @@ impl StatusFile {
     }
 
     /// Takes it away: the agent ends in good order.
-    pub fn remove(&self) {
+    pub async fn remove(&self) {
+        let path = self.path.clone();
         // What stays behind is seen to be old.
-        let _ = state_file::remove(&self.path);
+        self.background.run(&self.path, move || drop(state_file::remove(&path)));
+        self.background.done().await;
     }
 
     /// What the agent that works in `state_directory` last wrote, wherever that is; `None` when there is nothing.

@@ -182,7 +182,7 @@ impl StatusReport {
 
 impl From<JournalStats> for JournalReport {
     fn from(stats: JournalStats) -> Self {
-        let JournalStats { taken, sent, acknowledged, backlog, thinned, dropped } = stats;
+        let JournalStats { taken, sent, acknowledged, backlog, thinned, dropped, .. } = stats;
         Self { taken, sent, acknowledged, backlog, thinned, dropped }
     }
 }

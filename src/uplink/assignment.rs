@@ -82,6 +82,11 @@ impl AssignmentFile {
         Self(StateDirectory::new(state_directory).assignment())
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// The stored assignment, if there is one. What DPS would not be believed is not believed of the disk either.
     pub fn read(&self) -> io::Result<Option<Assignment>> {
         let stored: Option<Assignment> = state_file::read(&self.0)?;

@@ -202,8 +202,11 @@ impl Uplink {
         let outcome = provisioner::register(&options, id.clone(), answer_within, &self.device.heart).await;
         let (now, terms) = (self.now(), self.terms(identity));
         match self.life.registered(now, rand::random(), &outcome, &terms) {
-            Registered::Assigned(assignment) => store(&self.stored, Some(assignment), &self.events),
-            Registered::Nowhere => store(&self.stored, None, &self.events),
+            Registered::Assigned(assignment) => {
+                let assignment = assignment.clone();
+                self.store(Some(assignment));
+            }
+            Registered::Nowhere => self.store(None),
             Registered::AsBefore => {}
         }
         let again = self.life.next().at.saturating_sub(now);
@@ -265,7 +268,7 @@ impl Uplink {
             let tell = |problem| tell(events, last_problem, credentials::kept(&problem));
             Credentials::renewed(config, &clock, &in_use.file, look_every, tell).await
         };
-        let mut session = match Session::begin(link, device_id, &mut self.device, acknowledge_within).await {
+        let mut session = match Session::begin(link, device_id, &mut self.device, acknowledge_within) {
             Ok(session) => session,
             Err(error) => return Some(error),
         };
@@ -296,6 +299,18 @@ impl Uplink {
         let again = self.life.next().at.saturating_sub(now);
         self.events.emit(Event::ConnectLater { why, again });
     }
+
+    /// Keeps what is known for the next start: a refused device has no assignment any more.
+    fn store(&self, assignment: Option<Assignment>) {
+        let (file, events) = (self.stored.clone(), self.events.clone());
+        self.device.background.run(self.stored.path(), move || {
+            if let Err(error) = file.write(assignment.as_ref()) {
+                let what =
+                    format!("the assignment can't be stored, the next start will ask DPS again: {error}");
+                events.emit(Event::Trouble(what));
+            }
+        });
+    }
 }
 
 /// Tells what is wrong with the certificate, unless it was told last.
@@ -303,13 +318,5 @@ fn tell(events: &Events, last_problem: &mut String, problem: String) {
     if problem != *last_problem {
         events.emit(Event::Trouble(problem.clone()));
         *last_problem = problem;
-    }
-}
-
-/// Keeps what is known for the next start: a refused device has no assignment any more.
-fn store(file: &AssignmentFile, assignment: Option<&Assignment>, events: &Events) {
-    if let Err(error) = file.write(assignment) {
-        let what = format!("the assignment can't be stored, the next start will ask DPS again: {error}");
-        events.emit(Event::Trouble(what));
     }
 }

@@ -285,3 +285,46 @@ fn deprovision_leaves_nothing_that_tells_where_the_device_belonged() {
     left.sort();
     assert_eq!(left, stay);
 }
+
+#[test]
+fn a_configuration_may_be_named_by_its_mere_name() {
+    let installation = Installation::new();
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_container-tracker"));
+    program.args(["check", "--json", "--config", "tracker.toml"]).current_dir(&installation.directory);
+    let report = json(&program.output().unwrap());
+    let (verdict, why, _) = finding(&report, "disk");
+    assert!(verdict == "pass" && why.ends_with("state does not exist yet: the agent makes it"), "{why}");
+}
+
+#[test]
+fn a_state_directory_of_another_user_is_not_spoilt_by_root() {
+    // Only root can give files away, and only root is refused.
+    if std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").unwrap()) != 0 {
+        return;
+    }
+    let installation = Installation::new();
+    let state = installation.path("state");
+    fs::create_dir(&state).unwrap();
+    let manager = Manager::listen(installation.directory.path());
+    let service = installation.start(&manager);
+    manager.hear("READY=1");
+    service.stop();
+    std::os::unix::fs::chown(&state, Some(65_534), None).unwrap();
+
+    let refused = installation.ask("run", &[]);
+    let said = text(&refused);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains(&format!("the state directory {} (state.directory) belongs to ", state.display())),
+        "{said}"
+    );
+    assert!(said.contains("or run: sudo -u "), "{said}");
+
+    let (verdict, why, _) = finding(&json(&installation.ask("check", &["--json"])), "journal");
+    assert_eq!(verdict, "fail", "{why}");
+    assert!(
+        why.contains("the agent can't write it: ") && why.contains("journal.db belongs to root and not to "),
+        "{why}"
+    );
+    assert!(why.contains("to mend it: sudo chown -R "), "{why}");
+}

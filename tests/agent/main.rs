@@ -16,4 +16,5 @@ mod link;
 mod odd_files;
 mod provision;
 mod secrets;
+mod slow_disk;
 mod watchdog;

@@ -69,7 +69,16 @@ fn in_the_state_directory_it_is_named_and_done_without() {
             service.wait_for_words("journal.db.bad-1");
         }
         assert!(service.log().contains(kind), "{kind}: {}", service.log());
+        // At least the first reading is there before it stops.
+        if kind == "a directory" {
+            manager.hear("READY=1");
+        }
         service.stop();
+        let log = fs::read_to_string(installation.path("log")).unwrap();
+        let lost = log.contains(
+            "stopped, 0 readings wait for the next start, and 1 are lost: the disk did not take them",
+        );
+        assert_eq!(lost, kind == "a directory", "{kind}: {log}");
     }
 }
 

@@ -19,9 +19,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use container_tracker::journal::{FileSystem, OsFileSystem};
 use rusqlite::ffi::{
-    SQLITE_FULL, SQLITE_IOERR_DELETE, SQLITE_IOERR_FSYNC, SQLITE_IOERR_READ, SQLITE_IOERR_TRUNCATE,
-    SQLITE_IOERR_WRITE, SQLITE_OK, SQLITE_OPEN_CREATE, SQLITE_OPEN_READONLY, SQLITE_OPEN_READWRITE,
-    sqlite3_file, sqlite3_filename, sqlite3_io_methods, sqlite3_vfs, sqlite3_vfs_find, sqlite3_vfs_register,
+    SQLITE_FULL, SQLITE_IOERR_DELETE, SQLITE_IOERR_FSYNC, SQLITE_IOERR_READ, SQLITE_IOERR_SHMMAP,
+    SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_WRITE, SQLITE_OK, SQLITE_OPEN_CREATE, SQLITE_OPEN_READONLY,
+    SQLITE_OPEN_READWRITE, sqlite3_file, sqlite3_filename, sqlite3_io_methods, sqlite3_vfs, sqlite3_vfs_find,
+    sqlite3_vfs_register,
 };
 use tempfile::TempDir;
 
@@ -40,6 +41,8 @@ pub enum Fault {
     NoReads,
     /// What is read is not what was written.
     OtherBytes,
+    /// Programs can't share memory.
+    NoSharedMemory,
     /// No file can get another name.
     NoRenames,
     /// The power is gone.
@@ -273,6 +276,9 @@ unsafe extern "C" fn open(
             methods.xWrite = Some(write);
             methods.xTruncate = Some(truncate);
             methods.xSync = Some(sync);
+            if lock(state).fault == Some(Fault::NoSharedMemory) {
+                methods.xShmMap = Some(no_shared_memory);
+            }
             (*file).pMethods = Box::leak(Box::new(methods));
             let path = PathBuf::from(OsStr::from_bytes(CStr::from_ptr(name).to_bytes()));
             let before = fs::read(&path).unwrap_or_default();
@@ -296,6 +302,16 @@ unsafe extern "C" fn delete(vfs: *mut sqlite3_vfs, name: *const c_char, sync: c_
             _ => SQLITE_IOERR_DELETE,
         }
     }
+}
+
+unsafe extern "C" fn no_shared_memory(
+    _: *mut sqlite3_file,
+    _: c_int,
+    _: c_int,
+    _: c_int,
+    _: *mut *mut c_void,
+) -> c_int {
+    SQLITE_IOERR_SHMMAP
 }
 
 fn opened(file: *mut sqlite3_file) -> (&'static sqlite3_io_methods, Arc<Mutex<State>>) {

@@ -1,11 +1,17 @@
 //! Whether the journal is sound and has room.
 
+use std::fs::OpenOptions;
+use std::path::Path;
 use std::time::Duration;
+
+use rusqlite::ErrorCode;
 
 use super::context::Context;
 use super::finding::Finding;
 use super::item::{Check, Look};
+use crate::journal::FILES;
 use crate::journal::inspect::inspect;
+use crate::platform::owner;
 use crate::platform::state_directory::StateDirectory;
 
 pub(super) const CHECK: Check = Check {
@@ -21,6 +27,10 @@ fn look(context: &Context) -> Result<Finding, Finding> {
     let found = match inspect(&config.state.directory) {
         Ok(Some(found)) => found,
         Ok(None) => return Ok(Finding::pass("none yet: the agent makes it when it starts")),
+        // On a file system without shared memory the agent keeps others out.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && context.agent_runs() => {
+            return Ok(Finding::skip("the running agent has it for itself; status tells how it is"));
+        }
         Err(error) => {
             let text = format!("the journal in {} can't be read: {error}", config.state.directory.display());
             return Ok(Finding::fail(
@@ -40,6 +50,12 @@ fn look(context: &Context) -> Result<Finding, Finding> {
     let bound = config.state.journal_size_mib;
     let text =
         format!("{} readings wait{}; {mib:.1} of {bound} MiB", found.backlog, since.unwrap_or_default());
+    if let Some(why) = not_writable(&config.state.directory) {
+        return Ok(Finding::fail(
+            format!("{text}; the agent can't write it: {why}"),
+            "give it back to the user of the service",
+        ));
+    }
     if let Some(unreadable) = found.unreadable {
         return Ok(Finding::warn(
             format!("{text}; {unreadable}"),
@@ -67,4 +83,23 @@ fn look(context: &Context) -> Result<Finding, Finding> {
         return Ok(Finding::warn(text, "look at it with sqlite3, then delete it"));
     }
     Ok(Finding::pass(text))
+}
+
+/// Why the agent, as the user of its state directory, could not write the journal; `None` where it can.
+fn not_writable(directory: &Path) -> Option<String> {
+    let user = owner::of(directory)?;
+    let files = || FILES.iter().map(|name| directory.join(name)).filter(|path| path.is_file());
+    let foreign = || owner::foreign(files(), user, directory);
+    if owner::me() == Some(0) {
+        // Root may write everything, and root's agent too.
+        return foreign().filter(|_| user != 0);
+    }
+    // Another one's rights can't be tried.
+    if owner::me() != Some(user) {
+        return None;
+    }
+    files().find_map(|path| {
+        let error = OpenOptions::new().write(true).open(&path).err()?;
+        Some(foreign().unwrap_or_else(|| format!("{}: {error}", path.display())))
+    })
 }

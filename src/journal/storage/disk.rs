@@ -10,7 +10,7 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, OptionalExtens
 use super::file_system::FileSystem;
 use super::files::FILE;
 use super::place::{Displaced, Place};
-use super::schema::{COLUMNS, OpenError, give_boots, prepare};
+use super::schema::{COLUMNS, OpenError, give_boots, keep_for_oneself, prepare};
 use super::spare::Spare;
 use super::unreadable::{self, Unreadable, stored};
 use crate::journal::row::{PROVISIONAL, Row};
@@ -57,11 +57,15 @@ impl Disk {
     pub(crate) fn open(files: &Arc<dyn FileSystem>, directory: &Path, boot: &str) -> Result<Self, OpenError> {
         let spare = Spare::new(files.clone(), directory);
         let vfs = files.vfs();
-        let mut opened = connect(directory, vfs, boot);
+        let mut opened = connect(directory, vfs, boot, false);
+        let alone = matches!(opened, Err(OpenError::NoSharedMemory(_)));
+        if alone {
+            opened = connect(directory, vfs, boot, true);
+        }
         if let Err(OpenError::Disk(_)) = &opened
             && spare.release()
         {
-            opened = connect(directory, vfs, boot);
+            opened = connect(directory, vfs, boot, alone);
         }
         let (connection, boot, rows) = opened?;
         let place = Place::new(files.clone(), directory);
@@ -388,8 +392,13 @@ impl Disk {
     }
 }
 
-/// The connection, the row of this boot, and how many readings there are.
-fn connect(directory: &Path, vfs: Option<&str>, boot: &str) -> Result<(Connection, i64, u64), OpenError> {
+/// The connection, the row of this boot, and how many readings there are. `alone` keeps others out.
+fn connect(
+    directory: &Path,
+    vfs: Option<&str>,
+    boot: &str,
+    alone: bool,
+) -> Result<(Connection, i64, u64), OpenError> {
     let (path, flags) = (directory.join(FILE), OpenFlags::default());
     let connection = match vfs {
         Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs),
@@ -397,12 +406,15 @@ fn connect(directory: &Path, vfs: Option<&str>, boot: &str) -> Result<(Connectio
     }?;
     // Until it is known that the file can be used.
     keep_log(&connection, true);
+    if alone {
+        keep_for_oneself(&connection)?;
+    }
     let (boot, rows) = prepare(&connection, boot)?;
     Ok((connection, boot, rows))
 }
 
 /// Whether the log outlives the connection. SQLite would otherwise delete it, also when it could make nothing of the file.
-fn keep_log(connection: &Connection, keep: bool) {
+pub(crate) fn keep_log(connection: &Connection, keep: bool) {
     // It is known to every SQLite of the last years, and there is nothing else that could be done.
     let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep);
 }

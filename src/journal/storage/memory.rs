@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::journal::row::Row;
 use crate::journal::thinning::{coarsen, coarseness};
 
-/// Stands in for the disk: a week of readings at one a minute.
-pub(crate) const CAPACITY: usize = 10_080;
+/// Stands in for the disk: a week of readings at one a minute, nearly.
+pub(crate) const CAPACITY: usize = 10_000;
+/// The same for people.
+pub(crate) const CAPACITY_IN_WORDS: &str = "10,000";
 
 /// Readings in memory, while the disk does not take them.
 #[derive(Debug, Default)]

@@ -16,11 +16,12 @@ use std::time::{Duration, Instant};
 use crate::event::{Event, Events};
 use crate::journal::options::JournalOptions;
 use crate::journal::shared::Shared;
+use crate::platform::owner;
 use adopt::{Adopted, adopt};
 use disk::Disk;
 use file_system::FileSystem;
-use files::{FILE, finish_set_aside, has_log_alone, set_aside_on, what_is_no_file};
-use memory::CAPACITY;
+use files::{FILE, FILES, finish_set_aside, has_log_alone, set_aside_on, what_is_no_file};
+use memory::CAPACITY_IN_WORDS;
 use place::Displaced;
 use schema::{OpenError, is_damage};
 use unreadable::Unreadable;
@@ -84,6 +85,11 @@ impl Storage {
         self.failed = None;
     }
 
+    /// Whether people have been told that it fails.
+    pub(crate) fn is_in_trouble(&self) -> bool {
+        self.shared.health.borrow().trouble.is_some()
+    }
+
     /// All that there was to be written has been.
     pub(crate) fn works(&mut self) {
         self.failed = None;
@@ -110,10 +116,14 @@ impl Storage {
             Ok(disk) => self.disk = Some(disk),
             Err(why) => {
                 self.failed = Some(now);
+                let directory = &self.options.directory;
+                let files = FILES.iter().map(|name| directory.join(name)).chain([directory.clone()]);
+                let owner = owner::me().and_then(|me| owner::foreign(files, me, directory));
+                let why = [why].into_iter().chain(owner).collect::<Vec<_>>().join(": ");
                 self.report(Some(format!(
-                    "the journal can't be opened in {} ({why}); the newest {CAPACITY} readings are kept in memory and would \
+                    "the journal can't be opened in {} ({why}); the newest {CAPACITY_IN_WORDS} readings are kept in memory and would \
                      be lost with the power",
-                    self.options.directory.display()
+                    directory.display()
                 )));
             }
         }
@@ -174,7 +184,7 @@ impl Storage {
         }
         let why = match self.open_as_it_is() {
             Err(OpenError::Unusable(why)) => why,
-            Err(OpenError::Disk(why)) => return Err(why),
+            Err(OpenError::Disk(why) | OpenError::NoSharedMemory(why)) => return Err(why),
             Ok(disk) => return Ok(disk),
         };
         let path = set_aside_on(&*self.files, directory, "bad")
@@ -186,7 +196,7 @@ impl Storage {
             ));
         }
         self.open_as_it_is().map_err(|error| match error {
-            OpenError::Disk(why) | OpenError::Unusable(why) => why,
+            OpenError::Disk(why) | OpenError::NoSharedMemory(why) | OpenError::Unusable(why) => why,
         })
     }
 
@@ -212,7 +222,7 @@ impl Storage {
             self.failed = Some(now);
         }
         self.report(Some(format!(
-            "the disk does not take the journal ({error}); the newest {CAPACITY} readings are kept in memory and would be lost \
+            "the disk does not take the journal ({error}); the newest {CAPACITY_IN_WORDS} readings are kept in memory and would be lost \
              with the power"
         )));
     }

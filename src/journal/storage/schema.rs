@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rusqlite::ffi::{SQLITE_IOERR_SHMLOCK, SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE};
 use rusqlite::{Connection, ErrorCode};
 
 use crate::journal::row::PROVISIONAL;
@@ -30,19 +31,41 @@ pub(crate) const COLUMNS: &str = "seq, start, boot, monotonic_ms, utc_ms, stands
 pub(crate) enum OpenError {
     /// The disk does not take one now.
     Disk(String),
+    /// The file system has no memory that programs could share; whoever is alone needs none.
+    NoSharedMemory(String),
     /// The file is not a journal, damaged, or of a newer version.
     Unusable(String),
 }
 
 impl From<rusqlite::Error> for OpenError {
     fn from(error: rusqlite::Error) -> Self {
-        if is_damage(&error) { Self::Unusable(error.to_string()) } else { Self::Disk(error.to_string()) }
+        if is_damage(&error) {
+            Self::Unusable(error.to_string())
+        } else if lacks_shared_memory(&error) {
+            Self::NoSharedMemory(error.to_string())
+        } else {
+            Self::Disk(error.to_string())
+        }
     }
 }
 
 /// Whether an error means that the file itself is damaged.
 pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+}
+
+/// Whether an error means that there is no shared memory, as on some network shares, on 9p and on FUSE.
+pub(crate) fn lacks_shared_memory(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    matches!(
+        code,
+        Some(SQLITE_IOERR_SHMOPEN | SQLITE_IOERR_SHMSIZE | SQLITE_IOERR_SHMLOCK | SQLITE_IOERR_SHMMAP)
+    )
+}
+
+/// Has the file for oneself alone: nobody else can look into it meanwhile.
+pub(crate) fn keep_for_oneself(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")
 }
 
 /// Makes the file ready to work with. Gives the row of this boot, and how many readings there are.

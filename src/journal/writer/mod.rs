@@ -188,11 +188,13 @@ impl Writer {
         }
         let written = {
             let rows = self.memory.all().chain(self.group.rows());
-            if rows.clone().next().is_none() && !self.storage.has_failed() {
+            let in_trouble = self.storage.is_in_trouble();
+            if rows.clone().next().is_none() && !in_trouble {
                 return self.storage.is_open();
             }
-            let gone = &self.gone;
-            self.storage.attempt(now, |disk| disk.append(&rows, gone, 0)).is_some()
+            // Whether the disk works again is seen by what it takes: where there is nothing else, a number long given.
+            let (gone, given) = (&self.gone, u64::from(in_trouble));
+            self.storage.attempt(now, |disk| disk.append(&rows, gone, given)).is_some()
         };
         if written {
             self.gone.clear();
@@ -283,7 +285,9 @@ impl Writer {
     pub(crate) fn count_backlog(&self) {
         let on_disk = self.storage.disk().map_or(0, Disk::rows);
         let held = self.memory.len() + self.group.rows().len() as u64 + self.storage.rows_displaced();
-        self.shared.stats().backlog = (on_disk + held).saturating_sub(self.gone.len() as u64);
+        let mut stats = self.shared.stats();
+        stats.backlog = (on_disk + held).saturating_sub(self.gone.len() as u64);
+        stats.in_memory = held;
     }
 }
 

@@ -7,6 +7,7 @@ use tracker_protocol::hub::TwinClient;
 
 use crate::event::Events;
 use crate::journal::Journal;
+use crate::platform::background::Background;
 use crate::platform::heartbeat::Heartbeat;
 use crate::settings::InForce;
 use crate::status::Status;
@@ -27,4 +28,6 @@ pub struct Device {
     pub started: Instant,
     /// Beats with every step, and while the uplink waits.
     pub heart: Heartbeat,
+    /// Writes small files, whose disk may be slow.
+    pub background: Background,
 }

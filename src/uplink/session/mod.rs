@@ -59,8 +59,9 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Begins on a link that has just been made: subscribes, and sends readings without waiting for that.
-    pub async fn begin(
+    /// Begins on a link that has just been made: subscribes, and sends readings without waiting for that. The
+    /// journal is not waited for either, whose disk may be slow.
+    pub fn begin(
         mut link: Link<Sent>,
         device_id: &str,
         device: &'a mut Device,
@@ -68,7 +69,7 @@ impl<'a> Session<'a> {
     ) -> Result<Self, LinkError> {
         let filters = [TWIN_RESPONSE_FILTER, TWIN_DESIRED_FILTER, METHOD_FILTER];
         link.subscribe(filters.map(str::to_owned))?;
-        let outbox = Outbox::begin(device, device_id).await;
+        let outbox = Outbox::begin(device, device_id);
         Ok(Self {
             link,
             device,
@@ -220,9 +221,15 @@ impl<'a> Session<'a> {
         for answer in applied.news {
             self.device.events.emit(Event::Setting(answer));
         }
-        if let Err(error) = applied.stored {
-            let what = format!("the settings can't be stored and will be forgotten at a restart: {error}");
-            self.device.events.emit(Event::Trouble(what));
+        if let Some(changed) = applied.changed {
+            let events = self.device.events.clone();
+            self.device.background.run(&changed.file().to_owned(), move || {
+                if let Err(error) = changed.store() {
+                    let what =
+                        format!("the settings can't be stored and will be forgotten at a restart: {error}");
+                    events.emit(Event::Trouble(what));
+                }
+            });
         }
         let mut reported = applied.reported;
         reported.extend(self.device.status.reported());

@@ -48,15 +48,17 @@ pub(super) struct Outbox {
     asked: Option<Asked>,
     /// Messages for which there was no room: readings that do not share messages after all, as alerts don't.
     waiting: VecDeque<delivery::Message>,
+    /// The journal knows that nothing is on its way.
+    released: bool,
     /// Acknowledged readings that the journal has not been told of yet.
     acknowledged: Vec<u64>,
 }
 
 impl Outbox {
     /// Begins anew: what was being sent over another connection will be sent again.
-    pub(super) async fn begin(device: &Device, device_id: &str) -> Self {
-        device.journal.release().await;
+    pub(super) fn begin(device: &Device, device_id: &str) -> Self {
         Self {
+            released: device.journal.release_soon(),
             journal: device.journal.clone(),
             clock: device.status.clock.clone(),
             events: device.events.clone(),
@@ -76,6 +78,10 @@ impl Outbox {
     /// Asks the journal for more, if it is time to.
     pub(super) fn ask(&mut self, link: &Link<Sent>, mode: DeliveryMode) {
         if !self.wants_more(link) {
+            return;
+        }
+        self.released = self.released || self.journal.release_soon();
+        if !self.released {
             return;
         }
         self.tell_journal_now();
@@ -155,7 +161,8 @@ impl Outbox {
             sleep(JOURNAL_PAUSE).await;
             self.tell_journal_now();
         }
-        self.journal.release().await;
+        // A journal that can't be told now is told by the next connection.
+        self.journal.release_soon();
     }
 }
 
