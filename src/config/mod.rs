@@ -4,6 +4,7 @@ mod alerts;
 mod delivery_mode;
 mod endpoint;
 mod error;
+mod explain;
 mod interval;
 mod tables;
 mod written;
@@ -17,6 +18,7 @@ pub use alerts::Alerts;
 pub use delivery_mode::DeliveryMode;
 pub use endpoint::Endpoint;
 pub use error::ConfigError;
+use explain::{decode, explain};
 pub use interval::Interval;
 pub use tables::{ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, StateConfig, TelemetryConfig};
 use written::{Problem, Written};
@@ -45,9 +47,9 @@ pub struct Config {
 impl Config {
     /// Reads and checks a file. Relative paths in it are relative to the file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text =
-            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
-        let mut config = Self::parse(path, &text)?;
+        let bytes = fs::read(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        let text = decode(&bytes).map_err(|why| ConfigError::Parse { path: path.into(), why })?;
+        let mut config = Self::parse(path, text)?;
         let directory = path.parent().unwrap_or(Path::new(""));
         config.identity.key.make_relative_to(directory);
         let paths = [&mut config.identity.certificate, &mut config.state.directory];
@@ -59,7 +61,7 @@ impl Config {
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let written: Written = toml::from_str(text)
-            .map_err(|error| ConfigError::Parse { path: path.into(), source: without_pin(text, error) })?;
+            .map_err(|error| ConfigError::Parse { path: path.into(), why: explain(text, &error) })?;
         Self::check(written).map_err(|(key, why)| ConfigError::Value { path: path.into(), key, why })
     }
 
@@ -75,11 +77,6 @@ impl Config {
             state: written::state(written.state)?,
         })
     }
-}
-
-/// An error of TOML shows its line, which may have a PIN in it.
-fn without_pin(text: &str, error: toml::de::Error) -> Box<dyn std::error::Error + Send + Sync> {
-    if text.contains("pin-value") { error.message().into() } else { Box::new(error) }
 }
 
 #[cfg(test)]
@@ -138,6 +135,70 @@ mod tests {
         assert!(error("[dps]\n").contains("missing field `id_scope`"));
         let missing = Config::load(Path::new("/nowhere/tracker.toml")).unwrap_err().to_string();
         assert!(missing.starts_with("can't read the configuration /nowhere/tracker.toml"), "{missing}");
+    }
+
+    #[test]
+    fn what_is_not_toml_or_of_another_kind_is_told_in_one_line_and_in_words_for_people() {
+        let cases = [
+            (
+                "[telemetry]\ninterval = '60'",
+                "line 7: invalid type: string \"60\", expected a whole number from 0 to 4294967295",
+            ),
+            (
+                "[connection]\nport = 70000",
+                "line 7: invalid value: integer `70000`, expected a whole number from 0 to 65535",
+            ),
+            (
+                "[telemetry.alerts]\ntemperature_low = 'x'",
+                "line 7: invalid type: string \"x\", expected a number",
+            ),
+            ("[clock]\ntrust_system = 'yes'", "line 7: invalid type: string \"yes\", expected true or false"),
+            ("[sensors]\ngps = true", "line 7: invalid type: boolean `true`, expected a table"),
+            (
+                "[state]\ndirectory = /var",
+                "line 7: `/var` is neither a number nor true or false; text stands in quotes",
+            ),
+            (
+                "[clock]\ntrust_system = True",
+                "line 7: `True` is neither a number nor true or false; text stands in quotes",
+            ),
+            ("[dps]", "line 6: duplicate key"),
+            (
+                "[sensor]\n",
+                "line 6: unknown field `sensor`, expected one of `dps`, `identity`, `connection`, `sensors`, \
+                            `telemetry`, `clock`, `delivery`, `state`",
+            ),
+        ];
+        for (more, why) in cases {
+            let told = error(&format!("{MINIMAL}{more}"));
+            assert_eq!(told, format!("the configuration tracker.toml can't be used: {why}"), "{more}");
+        }
+        let scope = error("[dps]\nid_scope = 0ne1\n");
+        assert!(
+            scope.ends_with(": line 2: `0ne1` is neither a number nor true or false; text stands in quotes"),
+            "{scope}"
+        );
+    }
+
+    #[test]
+    fn a_file_in_another_encoding_is_named_as_that() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tracker.toml");
+        let why = |bytes: &[u8]| {
+            std::io::Write::write_all(&mut fs::File::create(&path).unwrap(), bytes).unwrap();
+            Config::load(&path)
+                .map_err(|error| error.to_string().split_once(" can't be used: ").unwrap().1.to_owned())
+        };
+        let utf16 = |mark: &str| -> Vec<u8> {
+            format!("{mark}{MINIMAL}").encode_utf16().flat_map(u16::to_le_bytes).collect()
+        };
+        for mark in ["\u{feff}", ""] {
+            let told = why(&utf16(mark)).unwrap_err();
+            assert_eq!(told, "it is in UTF-16, as some editors on Windows save it; save it in UTF-8");
+        }
+        let latin = why(b"[dps]\nid_scope = \"\xe4\"\n").unwrap_err();
+        assert_eq!(latin, "line 2: byte 0xE4 is not UTF-8; save the file in UTF-8");
+        assert!(why(format!("\u{feff}{MINIMAL}").as_bytes()).is_ok(), "a mark of UTF-8 is nothing wrong");
     }
 
     #[test]
