@@ -144,7 +144,7 @@ impl Uplink {
             Err(problem) => {
                 let problem = problem.to_string();
                 if problem != self.last_problem {
-                    self.events.emit(Event::Trouble(problem.clone()));
+                    self.events.emit(Event::Offline(problem.clone()));
                     self.last_problem = problem;
                 }
                 None

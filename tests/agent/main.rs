@@ -11,5 +11,7 @@ mod command_line;
 mod end_to_end;
 mod faults;
 mod life;
+mod pasted;
 mod provision;
+mod status_file;
 mod watchdog;
