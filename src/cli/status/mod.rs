@@ -264,7 +264,7 @@ mod tests {
                     (connection refused by localhost:8999)\nas of         0 s ago\n";
         assert!(text.starts_with(head), "{text}");
         assert_eq!(text.matches("nobody listens there").count(), 1, "{text}");
-        let lately = "lately\n  4 s before warning no connection to the hub: as above; trying again in 10 min (2 times)\n";
+        let lately = "lately\n  4 s ago warning no connection to the hub: as above; trying again in 10 min (2 times)\n";
         assert!(text.ends_with(lately), "{text}");
         assert_eq!(seen.health().code(), 1);
     }
@@ -276,7 +276,12 @@ mod tests {
             status["lastDelivered"] = json!({"seq": 7, "time": "2026-11-21T00:00:00Z", "uptime": now - ago});
             status["inStateSeconds"] = 8.into();
         };
-        assert_eq!(offline(|status| last(status, 9.0)).health(), Health::Well);
+        let short = offline(|status| {
+            last(status, 9.0);
+            status["lastDelivered"]["time"] = Value::Null;
+        });
+        assert_eq!(short.health(), Health::Well);
+        assert!(short.to_text().contains("last delivered reading 7, 9 s ago\n"), "{}", short.to_text());
         let overdue = offline(|status| last(status, 14.0));
         let head = "connecting for 8 s, nothing delivered for 14 s, 100 readings wait: nobody listens there";
         assert!(overdue.troubles[0].starts_with(head), "{:?}", overdue.troubles);

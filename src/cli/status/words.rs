@@ -94,7 +94,7 @@ pub(super) fn describe(text: &mut String, status: &StatusReport, told: &[String]
     line(
         "last delivered",
         status.last_delivered.map_or(" nothing since the start".into(), |delivered| {
-            format!(" reading {} at {}", delivered.seq, when(delivered.time, delivered.uptime, status))
+            format!(" reading {}{}", delivered.seq, at(delivered.time, delivered.uptime, status))
         }),
     );
     let journal = &device.journal;
@@ -109,7 +109,7 @@ pub(super) fn describe(text: &mut String, status: &StatusReport, told: &[String]
     line(
         "last fix",
         device.last_fix.map_or("none".into(), |LastFix { lat, lon, time }| {
-            format!("{lat:?}, {lon:?} at {}", when(time, None, status))
+            format!("{lat:?}, {lon:?}{}", at(time, None, status))
         }),
     );
     line(
@@ -173,12 +173,18 @@ fn without_next(text: &str) -> &str {
         .fold(text, |text, next| text.rsplit_once(next).map_or(text, |(before, _)| before))
 }
 
+/// A moment, after the thing that happened then.
+fn at(time: Option<Timestamp>, uptime: Option<f64>, status: &StatusReport) -> String {
+    let at = if time.is_some() { " at " } else { ", " };
+    format!("{at}{}", when(time, uptime, status))
+}
+
 /// A moment: its time; as long as that was not known, how long it was before the status was written.
 fn when(time: Option<Timestamp>, uptime: Option<f64>, status: &StatusReport) -> String {
     match (time, uptime) {
         (Some(time), _) => word(&time),
         (None, Some(uptime)) => {
-            format!("{} before", span((status.written_at_uptime - uptime).max(0.0) as u64))
+            format!("{} ago", span((status.written_at_uptime - uptime).max(0.0) as u64))
         }
         (None, None) => "time unknown".into(),
     }
