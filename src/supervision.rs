@@ -249,7 +249,7 @@ async fn somebody_looks(looks: Option<&mut Looks>) {
     }
     #[cfg(not(unix))]
     let _ = looks;
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// The state in words, as `systemctl status` shows it.

@@ -1,6 +1,7 @@
 //! What the documents have a newcomer paste, run as it is written, in an empty directory.
 
 #![cfg(all(feature = "lab", unix))]
+#![allow(clippy::disallowed_methods)]
 
 use std::fs;
 use std::io::{BufRead, BufReader};

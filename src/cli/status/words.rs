@@ -62,7 +62,7 @@ fn not_delivering(status: &StatusReport, now: Duration) -> Option<String> {
     match (status.last_delivered, silent) {
         (None, _) => text += ", nothing delivered since the start",
         (_, Some(silent)) if is_overdue => {
-            text += &format!(", nothing delivered for {}", span(silent as u64))
+            text += &format!(", nothing delivered for {}", span(silent as u64));
         }
         _ => {}
     }
