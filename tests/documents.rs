@@ -400,3 +400,26 @@ fn messages_in_the_troubleshooting_tables_are_in_the_code() {
     }
     assert!(checked > 60, "only {checked} parts of sentences were found");
 }
+
+/// The values of a setting of the service.
+fn unit_setting(name: &str) -> Vec<String> {
+    let unit = text("systemd/container-tracker.service");
+    let values = unit.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    values.map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn the_service_opens_no_device_but_its_buses_and_hears_of_routes() {
+    // ProtectClock=yes closes no devices by itself, whatever its manual says.
+    assert_eq!(unit_setting("DevicePolicy"), ["closed"]);
+    let buses = [
+        "char-i2c rw",
+        "char-gpiochip r",
+        "char-ttyAMA rw",
+        "char-ttyS rw",
+        "char-ttyUSB rw",
+        "char-ttyACM rw",
+    ];
+    assert_eq!(unit_setting("DeviceAllow"), buses);
+    assert_eq!(unit_setting("RestrictAddressFamilies"), ["AF_INET AF_INET6 AF_UNIX AF_NETLINK"]);
+}

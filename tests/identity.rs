@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use container_tracker::identity::{Identity, IdentityError};
-use container_tracker::platform::clock::system_time;
+use container_tracker::platform::clock::{TimeSource, system_time};
 use support::openssl::{Device, Factory};
 
 fn load(device: &Device) -> Result<Identity, IdentityError> {
@@ -137,12 +137,15 @@ fn validity_tells_a_wrong_clock_from_a_wrong_certificate() {
     let factory = Factory::new();
     let identity = load(&factory.device("sensor-thl-001")).unwrap();
     let now = system_time();
-    assert_eq!(identity.validity(now + TimeDelta::hours(1)), Ok(()));
-    let text = |time: DateTime<Utc>| identity.validity(time).unwrap_err().to_string();
-    assert!(text(now + TimeDelta::days(400)).contains("the certificate of sensor-thl-001 expired on "));
+    assert_eq!(identity.validity(now + TimeDelta::hours(1), TimeSource::Gps), Ok(()));
+    let text = |time: DateTime<Utc>| identity.validity(time, TimeSource::Gps).unwrap_err().to_string();
+    let late = now + TimeDelta::days(400);
+    assert!(text(late).contains("the certificate of sensor-thl-001 expired on "));
+    let whose = format!(", and it is {} by GPS; install a new one", late.format("%Y-%m-%d %H:%M UTC"));
+    assert!(text(late).ends_with(&whose), "{}", text(late));
     assert!(text(DateTime::UNIX_EPOCH).starts_with("the clock is wrong: it says 1970-01-01 00:00 UTC"));
 
     let future = Identity { not_before: now + TimeDelta::days(3), ..identity };
-    let text = future.validity(now + TimeDelta::hours(1)).unwrap_err().to_string();
+    let text = future.validity(now + TimeDelta::hours(1), TimeSource::Kernel).unwrap_err().to_string();
     assert!(text.contains("is valid from ") && text.contains("one of the two is wrong"), "{text}");
 }

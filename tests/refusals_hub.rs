@@ -38,7 +38,7 @@ fn a_hub_that_refuses_a_connection_sends_the_device_to_dps() {
         TriedAgain,
     }
     type Arrange = fn(&mut Stage);
-    let identity = "no connection to the hub: the server does not accept this device (CONNACK 5, not authorized); asking DPS";
+    let identity = "the server does not accept this device (CONNACK 5, not authorized); asking DPS";
     let cases: &[(&str, (Arrange, &str, &str, After))] = &[
         (
             "deleted",
@@ -85,7 +85,7 @@ fn a_hub_that_refuses_a_connection_sends_the_device_to_dps() {
             (
                 |stage| stage.fault(FaultyService::AnyHub, FaultKind::RefuseConnect { code: 2 }, Some(1)),
                 "-> CONNACK 2",
-                "no connection to the hub: the server does not accept the client ID (CONNACK 2); asking DPS",
+                "the server does not accept the client ID (CONNACK 2); asking DPS",
                 After::Online,
             ),
         ),
@@ -94,7 +94,7 @@ fn a_hub_that_refuses_a_connection_sends_the_device_to_dps() {
             (
                 |stage| stage.fault(FaultyService::AnyHub, FaultKind::RefuseConnect { code: 3 }, Some(1)),
                 "-> CONNACK 3",
-                "no connection to the hub: the server is unavailable (CONNACK 3); trying again in",
+                "the server is unavailable (CONNACK 3); trying again in",
                 After::TriedAgain,
             ),
         ),
@@ -103,7 +103,7 @@ fn a_hub_that_refuses_a_connection_sends_the_device_to_dps() {
             (
                 |stage| stage.fault(FaultyService::AnyHub, FaultKind::RefuseConnect { code: 4 }, Some(1)),
                 "-> CONNACK 4",
-                "no connection to the hub: the server does not accept this device (CONNACK 4, bad user name); asking DPS",
+                "the server does not accept this device (CONNACK 4, bad user name); asking DPS",
                 After::Online,
             ),
         ),

@@ -234,7 +234,9 @@ pub(crate) fn write_whole(path: &Path, content: &[u8], secret: bool) -> io::Resu
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    // What a killed emulator has left there goes, and never a file that somebody's link leads to.
+    let _ = fs::remove_file(&beside);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     if secret {
         use std::os::unix::fs::OpenOptionsExt as _;

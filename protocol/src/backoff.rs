@@ -48,7 +48,7 @@ impl Backoff {
         let bound = self.policy.first.saturating_mul(1 << self.failures.min(20)).min(self.policy.cap);
         self.failures = self.failures.saturating_add(1);
         let floor = self.policy.floor.min(bound);
-        floor + (bound - floor).mul_f64(jitter.clamp(0.0, 1.0))
+        floor.saturating_add(fraction(bound - floor, jitter))
     }
 
     /// Failures since the last stable spell.
@@ -62,6 +62,12 @@ impl Backoff {
         self.failures = 0;
         self.online_since = None;
     }
+}
+
+/// So much of `wait`: `part` is a number in `0.0..1.0`; anything else is no fraction, and the whole wait is given.
+pub fn fraction(wait: Duration, part: f64) -> Duration {
+    // By hand, as `mul_f64` panics where a rounded product does not fit.
+    Duration::try_from_secs_f64(wait.as_secs_f64() * part).map_or(wait, |fraction| fraction.min(wait))
 }
 
 #[cfg(test)]
@@ -91,6 +97,16 @@ mod tests {
         let mut backoff = Backoff::new(POLICY);
         assert_eq!(backoff.failed(Duration::ZERO, 0.0), POLICY.floor);
         assert_eq!(backoff.clone().failed(Duration::ZERO, 0.5), Duration::from_millis(5500));
+    }
+
+    #[test]
+    fn no_fraction_is_longer_than_the_whole() {
+        assert_eq!(fraction(Duration::from_secs(8), 0.25), Duration::from_secs(2));
+        for part in [0.0, 0.3, 1.0 - f64::EPSILON, 1.0, 7.0, f64::NAN, f64::INFINITY, -1.0] {
+            for whole in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+                assert!(fraction(whole, part) <= whole, "{part} of {whole:?}");
+            }
+        }
     }
 
     #[test]

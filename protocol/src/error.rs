@@ -16,16 +16,22 @@ const SHOWN: usize = 160;
 
 impl ParseError {
     pub(crate) fn new(what: &'static str, text: &str, why: impl Into<String>) -> Self {
-        let mut shown: String = text.chars().take(SHOWN).collect();
-        if shown.len() < text.len() {
-            shown.push('…');
-        }
-        Self { what, text: shown, why: why.into() }
+        // The reason may quote the text, too.
+        Self { what, text: shortened(text.into()), why: shortened(why.into()) }
     }
 
     pub(crate) fn body(what: &'static str, body: &[u8], why: impl Into<String>) -> Self {
         Self::new(what, &String::from_utf8_lossy(body), why)
     }
+}
+
+/// No more of it than is shown.
+fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 impl fmt::Display for ParseError {

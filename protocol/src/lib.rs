@@ -18,6 +18,7 @@
 
 mod backoff;
 mod error;
+mod names;
 mod percent;
 mod properties;
 mod query;
@@ -26,8 +27,9 @@ mod registration_id;
 pub mod dps;
 pub mod hub;
 
-pub use backoff::{Backoff, BackoffPolicy};
+pub use backoff::{Backoff, BackoffPolicy, fraction};
 pub use error::ParseError;
+pub use names::{check_device_id, check_host_name};
 pub use properties::PropertyBag;
 pub use registration_id::{RegistrationId, RegistrationIdError};
 

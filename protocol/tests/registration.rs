@@ -241,3 +241,93 @@ fn an_answer_to_another_request_is_passed_over() {
     device.request_id = "99".into();
     assert_eq!(device.answer(401, None, "{}"), Step::Wait(secs(30)));
 }
+
+#[test]
+fn no_wait_is_longer_than_a_day_whatever_dps_asks_for() {
+    let day = secs(86_400);
+    for seconds in
+        ["0", "1", "86400", "86401", "1000000000000", "9223372036854775808", "18446744073709551615"]
+    {
+        for status in [202, 429, 500] {
+            let mut device = Device::registering();
+            let topic =
+                format!("$dps/registrations/res/{status}/?$rid={}&retry-after={seconds}", device.request_id);
+            let wait = match device.step(Event::Message { topic: &topic, payload: ASSIGNING.as_bytes() }) {
+                Step::Wait(until) => until,
+                Step::Done(Outcome::TryLater { retry_after: Some(wait), why }) => {
+                    let cut = seconds.len() > 5 || seconds == "86401";
+                    assert_eq!(why.contains("a longer wait than a day"), cut, "{seconds}: {why}");
+                    wait
+                }
+                other => panic!("{status}, {seconds}: {other:?}"),
+            };
+            assert!(wait <= day && wait >= secs(seconds.parse().unwrap_or(u64::MAX)).min(day), "{wait:?}");
+        }
+    }
+    // More digits than any number has are a long wait as well; a wait at the end of time overflows nothing.
+    let mut device = Device::registering();
+    let topic = format!("$dps/registrations/res/429/?$rid=1&retry-after={}", "9".repeat(40));
+    let step = device.step(Event::Message { topic: &topic, payload: b"" });
+    assert!(
+        matches!(step, Step::Done(Outcome::TryLater { retry_after: Some(wait), .. }) if wait == day),
+        "{step:?}"
+    );
+    let mut device = Device::registering();
+    device.now = Duration::MAX;
+    assert_eq!(device.answer(429, Some(30), ""), Step::Wait(Duration::MAX));
+}
+
+#[test]
+fn what_dps_assigns_is_looked_at() {
+    let assigned = |hub: &str, device_id: &str| {
+        let state = serde_json::json!({"assignedHub": hub, "deviceId": device_id});
+        let body = serde_json::json!({"operationId": "x", "status": "assigned", "registrationState": state});
+        Device::registering().outcome(200, &body.to_string())
+    };
+    assert!(matches!(assigned("hub.azure-devices.net", "box:1"), Outcome::Assigned(_)));
+    let hubs = [
+        "hub\n<3>all is well",
+        "hub\u{1b}[2J",
+        "hub\u{202e}",
+        "../../x",
+        "localhost:8883",
+        &"x".repeat(64_000),
+        &"x.".repeat(100_000),
+    ];
+    let names = hubs.map(|hub| (hub, "box-1")).into_iter();
+    for (hub, device_id) in names.chain([("h.net", "a+b"), ("h.net", "a\nb"), ("h.net", &"x".repeat(129))]) {
+        let Outcome::TryLater { retry_after: None, why } = assigned(hub, device_id) else { panic!("{hub}") };
+        assert!(why.starts_with("DPS assigned a ") && why.contains("that can't be one"), "{why}");
+        assert!(why.chars().count() < 500, "{} characters", why.len());
+        assert!(!why.contains(|c: char| c.is_control() || c == '\u{202e}'), "{why:?}");
+    }
+}
+
+#[test]
+fn what_dps_says_is_bounded() {
+    let long = "word ".repeat(40_000);
+    let told = |status, body: &serde_json::Value| {
+        let Step::Done(outcome) = Device::registering().answer(status, Some(900), &body.to_string()) else {
+            panic!("not over")
+        };
+        match outcome {
+            Outcome::TryLater { why, .. } => why,
+            Outcome::Refused(refusal) => refusal.to_string(),
+            Outcome::Assigned(assigned) => format!("{:?}", assigned.substatus),
+        }
+    };
+    let state = serde_json::json!({
+        "assignedHub": "h", "deviceId": "d", "substatus": long, "errorCode": 1, "errorMessage": long
+    });
+    for status in [401, 429, 500] {
+        let why = told(status, &serde_json::json!({"errorCode": 429_001, "message": long}));
+        assert!(why.len() < 1000, "{} bytes for {status}", why.len());
+    }
+    for word in ["assigned", "failed", "disabled", "assigning"] {
+        let operation = serde_json::json!({"operationId": long, "status": word, "registrationState": state});
+        assert!(told(200, &operation).len() < 1000, "{word}");
+    }
+    assert!(told(200, &serde_json::json!({"operationId": {"x": long}, "status": long})).len() < 1000);
+    let wild = serde_json::json!({"operationId": "a/#", "status": "assigning"});
+    assert!(told(200, &wild).contains("an operation ID that no topic carries"));
+}

@@ -77,11 +77,12 @@ fn years_from_80_on_are_of_the_last_century() {
 fn a_position_that_cannot_be_is_no_fix() {
     for place in [
         "36000.0000,N,72000.0000,E",
-        "8960.000000,N,00000.000000,E",
+        "8961.000000,N,00000.000000,E",
+        "8960.000001,N,00000.000000,E",
+        "9060.0,N,00100.0,E",
         "9000.0001,N,00100.0,E",
         "0100.0,N,18000.0001,E",
         "4807.038,X,01131.324,E",
-        "4807.038,N,1131.324,E",
         "nan,N,inf,E",
         "48-7.03,N,01131.324,E",
         "0000.0000,N,00000.0000,E",
@@ -91,6 +92,53 @@ fn a_position_that_cannot_be_is_no_fix() {
         assert_eq!(refusal_of(&[&rmc]), NoFix::NoPosition, "{place}");
     }
     assert_eq!(fix_of(&["GPRMC,120000,A,9000.0,S,18000.0,W,,,010126,,,A"]).position.latitude, -90.0);
+}
+
+#[test]
+fn minutes_that_were_rounded_up_to_sixty_are_the_next_degree() {
+    let place = |text: &str| fix_of(&[&format!("GPRMC,120000,A,{text},,,010126,,,A")]).position;
+    assert_eq!(place("5159.9999,N,00460.0000,E").longitude, 5.0);
+    assert_eq!(place("5160.00,S,00500.0,W").latitude, -52.0);
+    assert_eq!(place("8960.0,N,17960.0,W").longitude, -180.0);
+}
+
+#[test]
+fn leading_zeros_may_be_missing() {
+    let place = |text: &str| fix_of(&[&format!("GPRMC,120000,A,{text},,,010126,,,A")]).position;
+    let near = |value: f64, expected: f64| assert!((value - expected).abs() < 1e-9, "{value}");
+    near(place("407.038,N,1131.324,E").latitude, 4.0 + 7.038 / 60.0);
+    near(place("407.038,N,131.324,E").longitude, 1.0 + 31.324 / 60.0);
+    near(place("31.324,N,0.5100,W").latitude, 31.324 / 60.0);
+    near(place("31.324,N,0.5100,W").longitude, -0.51 / 60.0);
+    near(place("31.324,N,.5,E").longitude, 0.5 / 60.0);
+    near(place("31,N,5,E").longitude, 5.0 / 60.0);
+}
+
+#[test]
+fn a_date_counts_only_with_a_fix() {
+    let place = "4807.038,N,01131.324,E";
+    let dates = |bodies: &[&str]| -> Vec<Option<String>> {
+        decode([&stream(bodies)[..]]).iter().map(|fix| fix.date.map(|date| date.to_string())).collect()
+    };
+    let gga = |second: &str| format!("GPGGA,{second},{place},1,08,0.9,545.4,M,46.9,M,,");
+    let void = "GPRMC,235958,V,,,,,0.00,0.00,060180,,,N";
+    assert_eq!(dates(&[void, &gga("235959"), &gga("000000")]), [None, None]);
+    // By itself it claims no fix: one that came while there was none is gone with it.
+    let no_fix = "GPGGA,120000,,,,,0,00,,,M,,M,,";
+    let zda = |second: &str, year: &str| format!("GPZDA,{second},06,01,{year},00,00");
+    let came = dates(&[
+        no_fix,
+        &zda("120000", "1980"),
+        &gga("120001"),
+        &zda("120001", "2027"),
+        &gga("120002"),
+        &zda("120002", "2027"),
+    ]);
+    assert_eq!(came, [None, Some("2027-01-06".to_owned())]);
+    // A date that came with a fix outlasts a tunnel.
+    let rmc = format!("GPRMC,120000,A,{place},,,010126,,,A");
+    let known = Some("2026-01-01".to_owned());
+    assert_eq!(dates(&[&rmc, void, &gga("120010")])[0], known);
 }
 
 #[test]

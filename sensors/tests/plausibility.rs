@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use common::{Log, decode};
-use tracker_sensors::gps::{Fix, Judgement, Kind, Plausibility, PlausibilitySettings, Position, repair_date};
+use tracker_sensors::gps::{
+    Fix, Judgement, Kind, KnownDates, Plausibility, PlausibilitySettings, Position, repair_date,
+};
 
 const BUILD_DATE: NaiveDate = NaiveDate::from_ymd_opt(2026, 8, 1).unwrap();
 
@@ -37,16 +39,111 @@ fn fix(second: u32, latitude: f64) -> Fix {
     }
 }
 
+fn repaired(sent: &str, known: &KnownDates) -> Option<NaiveDate> {
+    repair_date(date(sent), BUILD_DATE, known).ok()
+}
+
 #[test]
 fn dates_are_brought_into_the_era_of_the_software() {
-    let repaired = |text: &str| repair_date(date(text), BUILD_DATE);
+    let repaired = |text: &str| repaired(text, &KnownDates::default());
     assert_eq!(repaired("2026-08-01"), Some(date("2026-08-01")));
     assert_eq!(repaired("2007-01-15"), Some(date("2026-08-31")), "one era back");
-    assert_eq!(repaired("1987-06-01"), Some(date("2026-08-31")), "two eras back");
     assert_eq!(repaired("2046-07-31"), Some(date("2046-07-31")));
     assert_eq!(repaired("2046-08-02"), None, "20 years later");
-    // The day before the build date would come back as a date almost 20 years ahead, which is allowed.
-    assert_eq!(repaired("2026-07-31"), Some(date("2046-03-16")));
+}
+
+#[test]
+fn a_date_that_is_not_one_era_back_is_refused() {
+    for sent in [
+        // What receivers show that do not know the date.
+        "1980-01-05",
+        "1980-01-06",
+        "1980-01-12",
+        "1999-08-22",
+        "2000-01-01",
+        "2006-01-01",
+        "2019-04-07",
+        // Two eras back, and recordings: the nearest era is their own.
+        "1987-06-01",
+        "2018-03-01",
+        "2026-07-31",
+    ] {
+        let refused = repair_date(date(sent), BUILD_DATE, &KnownDates::default()).unwrap_err();
+        assert_eq!(refused.sent, date(sent));
+    }
+}
+
+#[test]
+fn a_date_is_repaired_only_where_nothing_speaks_against_it() {
+    let newest = |text: &str| KnownDates { newest: Some(date(text)), validity: None };
+    let valid = |from: &str, to: &str| KnownDates { newest: None, validity: Some(date(from)..=date(to)) };
+    let sent = "2009-01-15"; // 2028-08-31
+    assert_eq!(repaired(sent, &newest("2028-08-31")), Some(date("2028-08-31")));
+    assert_eq!(repaired(sent, &newest("2028-09-01")), None);
+    assert_eq!(
+        repaired(sent, &newest("2038-11-21")),
+        Some(date("2028-08-31")),
+        "left by a version that believed it"
+    );
+    assert_eq!(repaired(sent, &valid("2026-01-01", "2028-08-31")), Some(date("2028-08-31")));
+    assert_eq!(repaired(sent, &valid("2026-01-01", "2028-08-30")), None);
+    assert_eq!(repaired(sent, &valid("2028-09-01", "2030-01-01")), None);
+    let refused = repair_date(date(sent), BUILD_DATE, &valid("2026-01-01", "2028-01-01")).unwrap_err();
+    let words = "the receiver says that it is 2009-01-15 (or 2028-08-31, where its week number has rolled over), when the \
+                 certificate is not valid: its time is not used";
+    assert!(refused.to_string().starts_with(words), "{refused}");
+    // What was not repaired is the receiver's own word.
+    let sent = "2028-08-31";
+    assert_eq!(repaired(sent, &valid("2026-01-01", "2028-01-01")), Some(date(sent)));
+}
+
+#[test]
+fn an_era_that_was_right_stays_right() {
+    let knows_until = |end: &str| -> tracker_sensors::gps::Known {
+        let known = KnownDates { newest: None, validity: Some(BUILD_DATE..=date(end)) };
+        std::sync::Arc::new(move || known.clone())
+    };
+    let rolled = |day: u64, second: u32| {
+        let mut fix = fix(second, 52.0);
+        fix.date = Some(date("2007-01-15") + chrono::Days::new(day));
+        fix.received_at += Duration::from_hours(24 * day);
+        fix
+    };
+    let mut plausibility = Plausibility::new(settings()).knowing(knows_until("2026-09-01"));
+    plausibility.judge(rolled(0, 0));
+    assert!(plausibility.judge(rolled(0, 1)).1.is_some());
+    for day in 1..9 {
+        plausibility.judge(rolled(day, 2));
+        let time = plausibility.judge(rolled(day, 3)).1.expect("the certificate may have ended");
+        assert_eq!(time.utc.date_naive(), date("2026-08-31") + chrono::Days::new(day));
+    }
+    let mut fresh = Plausibility::new(settings()).knowing(knows_until("2026-09-01"));
+    fresh.judge(rolled(9, 0));
+    assert_eq!(fresh.judge(rolled(9, 1)).1, None);
+    assert!(fresh.refused_date().is_some());
+}
+
+#[test]
+fn no_value_is_beyond_what_can_be() {
+    let bytes = std::fs::read(common::data("nmea/cases/absurd-motion.nmea")).unwrap();
+    let mut plausibility = Plausibility::new(PlausibilitySettings { build_date: None, time_scale: 1.0 });
+    let judged: Vec<Fix> = decode([&bytes[..]])
+        .into_iter()
+        .map(|fix| match plausibility.judge(fix).0 {
+            Judgement::Plausible(fix) => fix,
+            Judgement::Suspect { .. } => panic!("it did not move"),
+        })
+        .collect();
+    let told: Vec<_> = judged
+        .iter()
+        .map(|fix| (fix.speed_kn, fix.course_deg, fix.altitude_m, fix.satellites, fix.hdop))
+        .collect();
+    let expected = [
+        (Some(0.1), Some(360.0), Some(4.0), Some(0), None),
+        (None, None, None, Some(0), None),
+        (None, None, None, None, None),
+    ];
+    assert_eq!(told, expected);
 }
 
 #[test]

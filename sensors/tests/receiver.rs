@@ -255,6 +255,128 @@ async fn garbage_is_called_a_wrong_baud_rate() {
     );
 }
 
+/// What a line says, in pieces with pauses before them, and nothing after.
+struct Says(Vec<(Duration, Vec<u8>)>);
+
+impl ByteSource for Says {
+    fn open(&mut self) -> Opening<'_> {
+        let pieces = std::mem::take(&mut self.0);
+        let (mut says, hears) = tokio::io::duplex(1 << 16);
+        tokio::spawn(async move {
+            for (pause, bytes) in pieces {
+                sleep(pause).await;
+                tokio::io::AsyncWriteExt::write_all(&mut says, &bytes).await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        });
+        Box::pin(async { Ok(Box::new(hears) as ByteStream) })
+    }
+
+    fn name(&self) -> String {
+        "/dev/ttyTEST".to_owned()
+    }
+
+    fn other_reader(&self) -> Option<String> {
+        Some("gpsd (process 7) reads ttyTEST too; stop it".to_owned())
+    }
+}
+
+fn case(name: &str) -> Vec<u8> {
+    std::fs::read(common::data("nmea/cases").join(format!("{name}.nmea"))).unwrap()
+}
+
+async fn cause_of(says: Says) -> (State, String) {
+    let (_state, mut health) = listen(says, settings());
+    until(&mut health, "a cause", |health| health.cause.is_some()).await;
+    let health = health.borrow().clone();
+    (health.state, health.cause.unwrap())
+}
+
+fn each_second(bytes: &[u8], times: usize) -> Says {
+    Says(vec![(Duration::from_secs(1), bytes.to_vec()); times])
+}
+
+#[tokio::test(start_paused = true)]
+async fn why_there_is_no_fix_is_told() {
+    for (name, words) in [
+        (
+            "gga-quality-0-rmc-a",
+            "the receiver contradicts itself, one sentence claims a fix and another denies it",
+        ),
+        ("cold-start-void-1980", "has no fix: does the antenna see the sky?"),
+        ("dead-reckoning", "tells a position that it has not measured"),
+    ] {
+        let (state, cause) = cause_of(each_second(&case(name), 1)).await;
+        assert!(state == State::Degraded && cause.contains(words), "{name}: {cause}");
+    }
+    let satellites = b"$GPGSV,1,1,00*79\r\n";
+    let (state, cause) = cause_of(each_second(satellites, 100)).await;
+    assert!(state == State::Degraded && cause.contains("switch on one of RMC, GGA, GNS, GLL"), "{cause}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sentences_without_a_checksum_are_no_wrong_baud_rate() {
+    let (state, cause) = cause_of(each_second(&case("no-checksum"), 10)).await;
+    let words = "sentences without a checksum from /dev/ttyTEST: ";
+    assert!(state == State::Failed && cause.starts_with(words), "{cause}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_reader_is_named_where_it_may_be_the_cause() {
+    let (state, cause) = cause_of(Says(Vec::new())).await;
+    assert_eq!(state, State::Failed);
+    assert_eq!(cause, "no byte from /dev/ttyTEST for 15 s: gpsd (process 7) reads ttyTEST too; stop it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_speaks_seldom_is_as_well_as_any() {
+    let fix = |n: usize| {
+        let body = format!("GPGLL,4527.458,S,16709.165,E,22{:02}{:02},A", n * 12 / 60, n * 12 % 60);
+        let checksum = body.bytes().fold(0, |sum, byte| sum ^ byte);
+        format!("${body}*{checksum:02X}\r\n").into_bytes()
+    };
+    let seconds = (0..50).map(|n| (Duration::from_secs(12), fix(n))).collect();
+    let started = Instant::now();
+    let (mut state, mut health) = listen(Says(seconds), settings());
+    until(&mut state, "a fix", |state| state.fix.is_some()).await;
+    assert_eq!(health.borrow().cause, None);
+    until(&mut health, "well", |health| health.state == State::Ok).await;
+    while started.elapsed() < Duration::from_secs(600) {
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(health.borrow().state, State::Ok, "after {:?}", started.elapsed());
+        assert!(state.borrow().fix.is_some(), "after {:?}", started.elapsed());
+    }
+    until(&mut health, "silence is noticed all the same", |health| health.state == State::Failed).await;
+    assert!(started.elapsed() < Duration::from_secs(650));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_said_before_the_first_epoch_can_have_ended() {
+    let started = Instant::now();
+    let (_state, mut health) = listen(each_second(SENTENCE, 1), settings());
+    let first = timeout(Duration::from_secs(3), health.changed()).await;
+    assert!(first.is_ok() && started.elapsed() > Duration::from_secs(1));
+    assert_eq!((health.borrow().state, &health.borrow().cause), (State::Ok, &None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_date_that_cannot_be_is_told_while_the_position_goes_on() {
+    let fix = |second: usize| {
+        let body = format!("GPRMC,1200{second:02},A,4807.038,N,01131.324,E,,,060180,,,A");
+        let checksum = body.bytes().fold(0, |sum, byte| sum ^ byte);
+        (Duration::from_secs(1), format!("${body}*{checksum:02X}\r\n").into_bytes())
+    };
+    let (mut state, mut health) = listen(Says((0..9).map(fix).collect()), settings());
+    until(&mut health, "degraded", |health| health.state == State::Degraded).await;
+    let cause = health.borrow().cause.clone().unwrap();
+    assert!(
+        cause.starts_with("the receiver says that it is 1980-01-06, before this program was built"),
+        "{cause}"
+    );
+    until(&mut state, "fixes", |state| state.counts.fixes > 5).await;
+    assert!(state.borrow().time.is_none() && state.borrow().fix.is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn dropping_the_task_closes_the_line() {
     struct Watched(watch::Sender<bool>);

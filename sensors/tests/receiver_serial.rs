@@ -66,6 +66,16 @@ async fn until<T>(end: &mut watch::Receiver<T>, what: &str, is_so: impl FnMut(&T
     timeout(Duration::from_secs(30), end.wait_for(is_so)).await.expect(what).expect("the task lives");
 }
 
+/// Counters wake nobody.
+async fn opened(health: &watch::Receiver<Health>, times: u64) {
+    let opened = async {
+        while health.borrow().starts < times {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(30), opened).await.expect("the port is opened");
+}
+
 #[tokio::test]
 async fn a_port_that_vanishes_and_comes_back_gives_fixes_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -81,7 +91,7 @@ async fn a_port_that_vanishes_and_comes_back_gives_fixes_again() {
     assert!(cause.contains("is the receiver plugged in"), "{cause}");
 
     let mut cable = Cable::plug_in(&path);
-    until(&mut health, "opened", |health| health.starts == 1).await;
+    opened(&health, 1).await;
     // In small pieces, and beginning in the middle of a sentence.
     for piece in log.bytes[20..end_of(2)].chunks(50) {
         cable.send(piece);
@@ -100,7 +110,7 @@ async fn a_port_that_vanishes_and_comes_back_gives_fixes_again() {
     until(&mut health, "vanished", |health| health.state == State::Failed).await;
 
     let mut cable = Cable::plug_in(&path);
-    until(&mut health, "opened again", |health| health.starts == 2).await;
+    opened(&health, 2).await;
     cable.send(&log.bytes[end_of(5)..end_of(8)]);
     until(&mut state, "fix after the return", |state| {
         state.fix.as_ref().is_some_and(|fix| row(fix)[0] == expected[8][0])
@@ -124,6 +134,22 @@ async fn the_port_is_opened_raw() {
         assert!(!terminal.control_modes.intersects(ControlModes::CSTOPB | ControlModes::CRTSCTS));
         assert_eq!(terminal.input_speed(), baud);
     }
+}
+
+#[tokio::test]
+async fn another_reader_of_the_port_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ttyGPS");
+    let _cable = Cable::plug_in(&path);
+    let source = SerialSource::new(&path, 9600);
+    let before = source.other_reader().unwrap_or_default();
+    assert!(!before.contains("reads"), "{before}");
+    let port = File::open(&path).unwrap();
+    let mut other = std::process::Command::new("sleep").arg("60").stdin(port).spawn().unwrap();
+    let found = source.other_reader().unwrap_or_default();
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert!(found.starts_with(&format!("sleep (process {}) reads ", other.id())), "{found}");
 }
 
 #[tokio::test]

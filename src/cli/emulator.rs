@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
+use tracker_certificates::Document;
 use tracker_emulator::{
     AttestationMechanism, Emulator, EmulatorOptions, EnrollmentGroup, Event, InitialTwin, Subscription,
     SubscriptionError, TelemetryMessage, TlsVersions,
@@ -13,6 +15,7 @@ use tracker_emulator::{
 
 use super::cloud::EmulatorFile;
 use super::terminal::{log, signals::asked_to_stop};
+use super::text_file;
 use crate::lab::local_cloud::SERVER_CA_FILE;
 use crate::lab::screen::Screen;
 
@@ -159,7 +162,7 @@ fn tls_version(text: &str) -> Result<TlsVersions, String> {
 }
 
 fn read_twin(path: &PathBuf) -> anyhow::Result<InitialTwin> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+    let text = text_file::read(path).with_context(|| format!("can't read {}", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} is no initial twin", path.display()))
 }
 
@@ -170,15 +173,24 @@ fn enroll(
     path: &PathBuf,
     twin: Option<InitialTwin>,
 ) -> anyhow::Result<()> {
-    let pem = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+    let bytes = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
+    let document = Document::read(&bytes).with_context(|| format!("can't read {}", path.display()))?;
+    let found = document.certificates().with_context(|| format!("can't read {}", path.display()))?;
+    let [certificate] = found.as_slice() else {
+        bail!(
+            "{} has {} certificates where one CA's is meant{}",
+            path.display(),
+            found.len(),
+            document.instead()
+        );
+    };
+    let certificate = STANDARD.encode(certificate);
     let name = format!("ca-{}", index + 1);
     let group_id = format!("group-{}", index + 1);
     let certificates = emulator.dps().certificates();
     if let Ok(kept) = certificates.get(&name) {
         // What a state directory has kept stays as its owner has made it since.
-        let (_, base64) = pem.split_once("-----BEGIN CERTIFICATE-----").unwrap_or_default();
-        let base64: String = base64.split("-----").next().unwrap_or_default().split_whitespace().collect();
-        if base64 != kept.certificate {
+        if certificate != kept.certificate {
             bail!(
                 "the state directory has another certificate than {} as {name}: delete {name} with \
                  `container-tracker cloud certificate delete`, or use another state directory",
@@ -190,7 +202,7 @@ fn enroll(
         }
     } else {
         certificates
-            .upload_verified(&name, &pem)
+            .upload_verified(&name, &certificate)
             .with_context(|| format!("{} is not a CA certificate", path.display()))?;
     }
     let mut group = EnrollmentGroup::new(group_id, AttestationMechanism::ca_reference(name));

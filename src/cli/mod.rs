@@ -4,6 +4,7 @@ mod check;
 #[cfg(feature = "lab")]
 mod cloud;
 mod config_argument;
+mod known_dates;
 mod deprovision;
 #[cfg(feature = "lab")]
 mod emulator;
@@ -13,6 +14,8 @@ mod run;
 mod simulate;
 mod status;
 mod terminal;
+#[cfg(feature = "lab")]
+mod text_file;
 
 use std::process::ExitCode;
 

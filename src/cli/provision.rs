@@ -39,11 +39,11 @@ pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
     let clock: std::sync::Arc<dyn Clock> = std::sync::Arc::new(SystemClock::new(config.clock.trust_system));
     let credentials = Credentials::load(&config, clock.clone())?;
-    let now = clock.certificate_time().context(
+    clock.certificate_time().context(
         "the time is not known, and without it no certificate can be checked; let NTP set the clock (timedatectl), or \
          if it is right, say so with clock.trust_system = true",
     )?;
-    credentials.check_validity(Some(now))?;
+    credentials.check_validity(&*clock)?;
     let Credentials { identity, tls, .. } = credentials;
     let stored = AssignmentFile::new(&config.state.directory);
     let _lock = if args.dry_run {

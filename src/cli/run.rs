@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::config_argument::ConfigArgument;
+use super::known_dates::known_dates;
 use super::terminal::log;
 use super::terminal::signals::{Signal, Signals};
 use crate::config::Config;
@@ -65,7 +66,7 @@ async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> anyhow
             readers: Some(Readers { file: file.clone(), recent: recent.clone() }),
         };
         let tracker = Tracker {
-            instruments: instruments::configured(&config.sensors),
+            instruments: instruments::configured(&config.sensors, &known_dates(&config)),
             config: config.clone(),
             clock: clock.clone(),
             events: events.clone(),
@@ -156,7 +157,7 @@ fn check_identity(config: &Config, clock: &dyn Clock) -> anyhow::Result<String> 
             if installed.is_none() {
                 tls::roots(config.connection.roots.as_deref())?;
                 if let Some(now) = clock.utc() {
-                    identity.validity(now)?;
+                    identity.validity(now, clock.source())?;
                 }
             }
             Ok(identity.registration_id.to_string())

@@ -1,5 +1,7 @@
 //! Where a connection goes: `host`, `host:port` or `[v6]:port`.
 
+use std::fmt;
+
 /// A host and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
@@ -38,6 +40,13 @@ impl Endpoint {
     }
 }
 
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +58,8 @@ mod tests {
         assert_eq!(parse("edge:1"), Ok(("edge".into(), 1)));
         assert_eq!(parse("[::1]:99"), Ok(("::1".into(), 99)));
         assert_eq!(parse("::1"), Ok(("::1".into(), 8883)));
+        assert_eq!(Endpoint { host: "::1".into(), port: 99 }.to_string(), "[::1]:99");
+        assert_eq!(Endpoint::local(99).to_string(), "localhost:99");
         assert!(parse(":1").is_err() && parse("edge:x").is_err() && parse("https://edge").is_err());
     }
 }

@@ -12,29 +12,41 @@ const EXPECTED: [(&str, &str); 7] = [
     ("path string", "a path in quotes"),
 ];
 
-/// Line and cause. Where a PIN stands in the text, or a key was named in place of the configuration, nothing of it is shown.
+/// Line and cause. Of a line that may have a PIN in it nothing is shown, nor of a file that has a private key in it, which was
+/// named in place of the configuration.
 pub(super) fn explain(text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start);
+    let number = line(text.as_bytes(), start);
+    let line = text.split('\n').nth(number - 1).unwrap_or_default().to_ascii_lowercase();
+    let holds_key = text.contains("PRIVATE KEY");
     let message = error.message();
-    if text.contains("pin-value") || text.contains("PRIVATE KEY") {
+    if message.contains("pkcs11:") && !holds_key {
         return message.into();
     }
-    let span = error.span().unwrap_or_default();
-    let why = match message.split_once(", expected ") {
-        Some((problem, _))
-            if problem.starts_with("string values must be") || problem.starts_with("invalid boolean") =>
-        {
-            bare(text, span.start)
+    if !holds_key && !line.contains("pkcs11") && !line.contains("pin") {
+        return format!("line {number}: {}", in_words(text, start, message));
+    }
+    let why = if holds_key { "the file has a private key in it" } else { "it may have a PIN in it" };
+    let message = match message {
+        value if value.starts_with("invalid ") && !value.starts_with("invalid key") => {
+            "another kind of value is expected"
         }
-        // What begins like a number, and goes on like a word.
-        Some(("invalid float" | "invalid integer" | "invalid datetime", _)) => bare(text, span.start),
-        Some((problem, expected)) => {
-            let known = EXPECTED.iter().find(|(theirs, _)| *theirs == expected).map(|(_, ours)| *ours);
-            let ours = known.unwrap_or(if expected.starts_with("struct ") { "a table" } else { expected });
-            format!("{problem}, expected {ours}")
-        }
-        None => message.to_owned(),
+        message => message,
     };
-    format!("line {}: {why}", line(text.as_bytes(), span.start))
+    format!("line {number}, which is not shown because {why}: {message}")
+}
+
+fn in_words(text: &str, start: usize, message: &str) -> String {
+    let Some((problem, expected)) = message.split_once(", expected ") else { return message.into() };
+    // What begins like a number, and goes on like a word, or is a word throughout.
+    let is_bare =
+        ["invalid float", "invalid integer", "invalid datetime", "invalid boolean", "string values must be"];
+    if is_bare.iter().any(|bare| problem.starts_with(bare)) {
+        return bare(text, start);
+    }
+    let known = EXPECTED.iter().find(|(theirs, _)| *theirs == expected).map(|(_, ours)| *ours);
+    let ours = known.unwrap_or(if expected.starts_with("struct ") { "a table" } else { expected });
+    format!("{problem}, expected {ours}")
 }
 
 /// A word without quotes.

@@ -9,10 +9,10 @@ mod interval;
 mod tables;
 mod written;
 
-use std::fs;
 use std::path::Path;
 
 use crate::instruments::SensorsConfig;
+use crate::platform::plain_file;
 
 pub use alerts::Alerts;
 pub use delivery_mode::DeliveryMode;
@@ -22,6 +22,9 @@ use explain::{decode, explain};
 pub use interval::Interval;
 pub use tables::{ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, StateConfig, TelemetryConfig};
 use written::{Problem, Written};
+
+/// A larger file is no configuration.
+const LARGEST: u64 = 1024 * 1024;
 
 /// The whole file.
 #[derive(Debug, Clone)]
@@ -47,7 +50,8 @@ pub struct Config {
 impl Config {
     /// Reads and checks a file. Relative paths in it are relative to the file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let bytes = fs::read(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        let bytes = plain_file::read(path, LARGEST)
+            .map_err(|source| ConfigError::Read { path: path.into(), source })?;
         let text = decode(&bytes).map_err(|why| ConfigError::Parse { path: path.into(), why })?;
         let mut config = Self::parse(path, text)?;
         let directory = path.parent().unwrap_or(Path::new(""));
@@ -68,7 +72,7 @@ impl Config {
     fn check(written: Written) -> Result<Self, Problem> {
         Ok(Self {
             dps: written::dps(written.dps)?,
-            identity: written.identity,
+            identity: written::identity(written.identity)?,
             connection: written::connection(written.connection)?,
             sensors: written::sensors(written.sensors)?,
             telemetry: written::telemetry(written.telemetry)?,
@@ -185,7 +189,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("tracker.toml");
         let why = |bytes: &[u8]| {
-            std::io::Write::write_all(&mut fs::File::create(&path).unwrap(), bytes).unwrap();
+            std::io::Write::write_all(&mut std::fs::File::create(&path).unwrap(), bytes).unwrap();
             Config::load(&path)
                 .map_err(|error| error.to_string().split_once(" can't be used: ").unwrap().1.to_owned())
         };
@@ -214,6 +218,26 @@ mod tests {
              them is enough, and pin-source is the better one"
         );
         assert!(error(&with("pkcs11:token=t")).contains("names no PKCS#11 library; add ?module-path="));
-        assert!(!error(&with(&format!("{uri}\"\"\""))).contains("1234"));
+        for broken in [
+            with(&format!("{uri}\"\"\"")),
+            with("a.key").replace("\"a.key\"", uri),
+            with("pkcs11:token=t?pinvalue=1234"),
+            with("pkcs11:token=t;pin:1234"),
+            with("pkcs12:token=t?pin-value=1234"),
+            with("a.key") + "pin-value = \"1234\"",
+            with("a.key") + "PIN = 1234",
+            with(uri) + "interval = 5",
+            with("a.key").replace("a.pem", uri),
+        ] {
+            let error = Config::parse(Path::new("tracker.toml"), &broken).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("1234"), "{broken}: {error:?}");
+        }
+        let other = error(&(with("a.key") + "pin-value = \"1\""));
+        assert!(
+            other.contains(
+                "line 6, which is not shown because it may have a PIN in it: unknown field `pin-value`"
+            ),
+            "{other}"
+        );
     }
 }

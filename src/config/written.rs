@@ -84,6 +84,15 @@ pub(super) fn dps(written: DpsConfig) -> Result<DpsConfig, Problem> {
     Ok(written)
 }
 
+pub(super) fn identity(written: IdentityConfig) -> Result<IdentityConfig, Problem> {
+    // The name of a file is shown, and such a URI may have a PIN in it.
+    let certificate = written.certificate.to_string_lossy();
+    if certificate.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("pkcs11:")) {
+        return Err(("identity.certificate", "it is a file; identity.key alone can be a pkcs11: URI".into()));
+    }
+    Ok(written)
+}
+
 pub(super) fn connection(written: WrittenConnection) -> Result<ConnectionConfig, Problem> {
     let WrittenConnection { roots, gateway, keep_alive, port } = written;
     if !(10..=MAX_KEEP_ALIVE).contains(&keep_alive) {

@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rustls::pki_types::CertificateDer;
-use x509_cert::Certificate as Parsed;
-use x509_cert::der::{Decode, Encode};
+use tracker_certificates::{CertificateError, Fields, Name, same_name};
 
 /// A certificate with less time left should be renewed.
 pub const RENEW_AT: TimeDelta = TimeDelta::days(30);
+
+/// What stands for a name that is no text.
+const NO_TEXT: &str = "a name that is no text";
 
 /// The parts of a certificate that decide whether it can be used.
 #[derive(Debug, Clone)]
@@ -23,27 +25,29 @@ pub struct Certificate {
     pub not_after: DateTime<Utc>,
     /// DER of the subject's public key.
     pub public_key: Vec<u8>,
+    /// Octets of the serial number.
+    pub serial_length: usize,
     subject_der: Vec<u8>,
     issuer_der: Vec<u8>,
 }
 
 impl Certificate {
     /// Parses DER.
-    pub fn parse(der: &CertificateDer<'_>) -> Result<Self, x509_cert::der::Error> {
-        let parsed = Parsed::from_der(der)?;
-        let body = parsed.tbs_certificate();
-        let time = |time: x509_cert::time::Time| {
-            DateTime::from_timestamp(time.to_unix_duration().as_secs() as i64, 0).unwrap_or_default()
-        };
+    pub fn parse(der: &CertificateDer<'_>) -> Result<Self, CertificateError> {
+        let fields = Fields::read(der)?;
+        let time = |seconds| DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+        let text = |name: &Name<'_>| name.text(&[]).unwrap_or_else(|| NO_TEXT.into());
+        let subject = Name::read(fields.subject)?;
         Ok(Self {
-            subject: body.subject().to_string(),
-            common_name: body.subject().common_name()?.map(|name| name.value().into_owned()),
-            issuer: body.issuer().to_string(),
-            not_before: time(body.validity().not_before),
-            not_after: time(body.validity().not_after),
-            public_key: body.subject_public_key_info().to_der()?,
-            subject_der: body.subject().to_der()?,
-            issuer_der: body.issuer().to_der()?,
+            subject: text(&subject),
+            common_name: subject.common_name().map(Into::into),
+            issuer: text(&Name::read(fields.issuer)?),
+            not_before: time(fields.not_before),
+            not_after: time(fields.not_after),
+            public_key: fields.public_key_info.to_vec(),
+            serial_length: fields.serial.len(),
+            subject_der: fields.subject.to_vec(),
+            issuer_der: fields.issuer.to_vec(),
         })
     }
 
@@ -52,9 +56,9 @@ impl Certificate {
         &self.subject_der
     }
 
-    /// Whether `other` can have issued this certificate, by name.
+    /// Whether `other` can have issued this certificate, by what the names mean.
     pub fn names_issuer(&self, other: &Self) -> bool {
-        self.issuer_der == other.subject_der
+        same_name(&self.issuer_der, &other.subject_der)
     }
 }
 

@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use rustls::pki_types::CertificateDer;
+use tracker_certificates::{Document, Fields, NotIssued, issued_by};
 use tracker_protocol::RegistrationId;
 
 use super::certificate::{Certificate, thumbprint};
 use super::error::IdentityError;
-use super::file::{hint, read_limited};
+use super::file::read_limited;
+
+/// Octets of the longest serial number that every server takes: RFC 5280 has 20, and one may keep the sign.
+const LONGEST_SERIAL: usize = 21;
 
 /// The certificates of one file, of which there is at least one.
 #[derive(Debug, Clone)]
@@ -24,16 +28,22 @@ impl Chain {
     pub fn read(path: &Path) -> Result<Self, IdentityError> {
         let bytes = read_limited(path)
             .map_err(|source| IdentityError::ReadCertificate { path: path.into(), source })?;
-        let damaged = |position, why| IdentityError::Damaged { path: path.into(), position, why };
-        let mut der = Vec::new();
-        for certificate in rustls_pemfile::certs(&mut bytes.as_slice()) {
-            der.push(certificate.map_err(|error| damaged(der.len() + 1, error.to_string()))?);
-        }
+        let pem = |source| IdentityError::Pem { path: path.into(), source };
+        let document = Document::read(&bytes).map_err(pem)?;
+        let der = document.certificates().map_err(pem)?;
         if der.is_empty() {
-            return Err(IdentityError::NoCertificate { path: path.into(), hint: hint(&bytes) });
+            return Err(IdentityError::NoCertificate { path: path.into(), hint: document.instead() });
         }
-        let parse =
-            |(index, der)| Certificate::parse(der).map_err(|error| damaged(index + 1, error.to_string()));
+        let parse = |(index, der)| {
+            let position = index + 1;
+            match Certificate::parse(der) {
+                Err(why) => Err(IdentityError::Damaged { path: path.into(), position, why }),
+                Ok(Certificate { serial_length, .. }) if serial_length > LONGEST_SERIAL => {
+                    Err(IdentityError::LongSerial { path: path.into(), position, length: serial_length })
+                }
+                Ok(certificate) => Ok(certificate),
+            }
+        };
         let parsed = der.iter().enumerate().map(parse).collect::<Result<_, _>>()?;
         Ok(Self { path: path.into(), der, parsed })
     }
@@ -50,6 +60,18 @@ impl Chain {
                     issuer: pair[0].issuer.clone(),
                     found: pair[1].subject.clone(),
                 });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether each certificate has issued the one before it, signature and all. The position of the one that has not
+    /// been, with the reason; 1 is the leaf.
+    pub fn check_signatures(&self) -> Result<(), (usize, NotIssued)> {
+        for (index, pair) in self.der.windows(2).enumerate() {
+            // They were read when the file was.
+            if let (Ok(child), Ok(issuer)) = (Fields::read(&pair[0]), Fields::read(&pair[1])) {
+                issued_by(&child, &issuer, index).map_err(|why| (index + 1, why))?;
             }
         }
         Ok(())

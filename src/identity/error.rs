@@ -4,10 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
+use tracker_certificates::{CertificateError, KeyError, PemError};
 use tracker_protocol::{RegistrationId, RegistrationIdError};
 
 use super::token_error::TokenError;
-use crate::platform::clock::build_date;
+use crate::platform::clock::{TimeSource, build_date};
 
 /// Why an identity can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -57,16 +58,36 @@ pub enum IdentityError {
         path: PathBuf,
         /// 1 is the leaf.
         position: usize,
-        /// The parser's words.
-        why: String,
+        /// Why.
+        why: CertificateError,
+    },
+    /// It can't be taken apart into its PEM blocks.
+    #[error("can't read {path} as PEM: {source}")]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: PemError,
+    },
+    /// A serial number that servers refuse.
+    #[error(
+        "certificate {position} in {path} has a serial number of {length} bytes, and servers need not take more than 20 (RFC 5280); have it issued anew with a shorter one"
+    )]
+    LongSerial {
+        /// The file.
+        path: PathBuf,
+        /// 1 is the leaf.
+        position: usize,
+        /// In bytes.
+        length: usize,
     },
     /// The key is of a kind that TLS can't use here.
     #[error("the private key {path} can't be used: {why}; EC P-256, EC P-384 and RSA can")]
     UnusableKey {
         /// The file.
         path: PathBuf,
-        /// The library's words.
-        why: String,
+        /// Why.
+        why: KeyError,
     },
     /// The key belongs to another certificate.
     #[error(
@@ -143,15 +164,19 @@ impl IdentityError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValidityError {
     /// It has ended.
-    #[error("the certificate of {id} expired on {}; install a new one", date(.not_after))]
+    #[error("the certificate of {id} expired on {}, and it is {} {by}; install a new one", date(.not_after), date(.now))]
     Expired {
         /// The registration ID.
         id: RegistrationId,
         /// The last moment of validity.
         not_after: DateTime<Utc>,
+        /// The clock.
+        now: DateTime<Utc>,
+        /// Who tells the time.
+        by: TimeSource,
     },
     /// It has not begun, by a clock that can be right.
-    #[error("the certificate of {id} is valid from {} on, and the clock says {}; one of the two is wrong", date(.not_before), date(.now))]
+    #[error("the certificate of {id} is valid from {} on, and it is {} {by}; one of the two is wrong", date(.not_before), date(.now))]
     NotYet {
         /// The registration ID.
         id: RegistrationId,
@@ -159,6 +184,8 @@ pub enum ValidityError {
         not_before: DateTime<Utc>,
         /// The clock.
         now: DateTime<Utc>,
+        /// Who tells the time.
+        by: TimeSource,
     },
     /// The clock can't be right.
     #[error("the clock is wrong: it says {}, and this program was built on {}; waiting for the time from the network or from GPS", date(.now), date(&build_date()))]

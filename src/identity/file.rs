@@ -1,40 +1,22 @@
 //! Files of an operator: not larger than they can be, and secret ones closed to others.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
+
+use crate::platform::plain_file;
 
 /// Larger files are no certificates and no keys.
 const LARGEST_FILE: u64 = 256 * 1024;
 
 pub(super) fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+    plain_file::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST_FILE {
         let why = format!("it is larger than {} KiB and so no PEM file of this kind", LARGEST_FILE / 1024);
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
     Ok(bytes)
-}
-
-/// What a file without the PEM blocks looked for may be.
-pub(super) fn hint(bytes: &[u8]) -> &'static str {
-    let text = String::from_utf8_lossy(bytes);
-    if bytes.is_empty() {
-        "; the file is empty"
-    } else if bytes.first() == Some(&0x30) {
-        "; it looks like DER, convert it: openssl x509 -inform DER, openssl pkey -inform DER, or openssl pkcs12 -nodes for a .pfx"
-    } else if text.contains("ENCRYPTED") {
-        "; it is encrypted, decrypt it: openssl pkey -in FILE -out NEWFILE"
-    } else if text.contains("PRIVATE KEY-----") {
-        "; it holds a private key"
-    } else if text.contains("CERTIFICATE REQUEST-----") {
-        "; it holds a certificate request, which a CA must sign first"
-    } else if text.contains("BEGIN CERTIFICATE-----") {
-        "; it holds a certificate"
-    } else {
-        ""
-    }
 }
 
 /// The permission bits of a file that others than owner and group can read or change, or that the group can change. A

@@ -6,11 +6,14 @@
 //! ```
 //!
 //! What is not understood is refused, never passed over: a URI that means more than it is taken for may lead to another
-//! key. A PIN in the URI is never shown.
+//! key. A PIN in the URI is never shown, wherever in it a mistake has put it: messages name attributes that are known, and
+//! count the others; they show no value.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use super::key_uri_error::KeyUriError;
 
 /// What every such URI begins with, in any case.
 pub(super) const SCHEME: &str = "pkcs11:";
@@ -56,62 +59,65 @@ impl fmt::Debug for PinSource {
     }
 }
 
-/// Why a URI can't be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KeyUriError {
-    /// Not `name=value`.
-    #[error(
-        "{0} in the pkcs11: URI is not name=value; attributes are separated by ; before the ? and by & after it"
-    )]
-    NoValue(String),
-    /// `%` without two hexadecimal digits, or no UTF-8 where text is wanted.
-    #[error(
-        "the value of {0} in the pkcs11: URI is badly percent-encoded; % is written %25, and bytes as %01%A2"
-    )]
-    Encoding(String),
-    /// Nothing after `=`.
-    #[error("{0} in the pkcs11: URI has no value; leave it out if any will do")]
-    Empty(String),
-    /// Twice the same.
-    #[error("{0} stands twice in the pkcs11: URI")]
-    Twice(String),
-    /// An attribute before the `?` that is not understood.
-    #[error(
-        "the pkcs11: URI has {0}, which is not known here; token, manufacturer, model, serial, slot-id, object, id and type are known before the ?"
-    )]
-    UnknownPath(String),
-    /// An attribute after the `?` that is not understood.
-    #[error(
-        "the pkcs11: URI has {0}, which is not known here; module-path, pin-source and pin-value are known after the ?"
-    )]
-    UnknownQuery(String),
-    /// `module-name` is looked up in a way that every system has its own.
-    #[error(
-        "the pkcs11: URI has module-name; name the library's file instead: module-path=/usr/lib/…/lib….so"
-    )]
-    ModuleName,
-    /// Another class of object.
-    #[error("type={0} in the pkcs11: URI names no private key; type=private does, or none at all")]
-    NotPrivate(String),
-    /// Not a number.
-    #[error("slot-id={0} in the pkcs11: URI is no number")]
-    SlotId(String),
-    /// No library.
-    #[error(
-        "the pkcs11: URI names no PKCS#11 library; add ?module-path=/usr/lib/…/lib….so, the file that belongs to the token"
-    )]
-    NoModule,
-    /// A library that would be searched for.
-    #[error("module-path={0} in the pkcs11: URI is not absolute; write the whole path of the library")]
-    RelativeModule(String),
-    /// Two PINs.
-    #[error(
-        "the pkcs11: URI has pin-source and pin-value; one of them is enough, and pin-source is the better one"
-    )]
-    TwoPins,
-    /// A program, a web page: the PIN is in a file.
-    #[error("pin-source={0} in the pkcs11: URI is no file; file:/path is, or /path")]
-    NoPinFile(String),
+/// Names of attributes that may be shown although they are not known here: those of the standard, and what is easily
+/// taken for them.
+const OTHER_NAMES: [&str; 12] = [
+    "library-description",
+    "library-manufacturer",
+    "library-version",
+    "slot-description",
+    "slot-manufacturer",
+    "module-path",
+    "module-name",
+    "pin-source",
+    "pin-value",
+    "pin",
+    "label",
+    "key",
+];
+const PATH_NAMES: [&str; 8] = ["token", "manufacturer", "model", "serial", "slot-id", "object", "id", "type"];
+/// What `type` may say.
+const CLASSES: [&str; 5] = ["private", "public", "cert", "secret-key", "data"];
+
+/// Where an attribute stands: what is shown of one whose text may be a PIN, or a part of it.
+#[derive(Clone, Copy)]
+enum Place {
+    /// One of so many before the `?`.
+    Path(usize),
+    /// One of so many after it.
+    Query(usize),
+}
+
+impl Place {
+    fn name(self, name: &str) -> String {
+        // Vendors' names are short words; after the ? one may as well be the rest of a PIN with a & in it.
+        let is_vendors = || matches!(self, Self::Path(_)) && name.starts_with("x-") && name.len() <= 11;
+        if PATH_NAMES.iter().chain(&OTHER_NAMES).any(|known| *known == name) || is_vendors() {
+            return name.into();
+        }
+        match self {
+            Self::Path(number) => format!("attribute {number} before the ?"),
+            Self::Query(number) => format!("attribute {number} after the ?"),
+        }
+    }
+
+    /// What stands there, if it may be shown, as it is written.
+    fn text(self, attribute: &str) -> String {
+        let shown = self.name(attribute);
+        if shown == attribute { format!("{shown:?}") } else { shown }
+    }
+}
+
+/// Whether an attribute with a PIN, however it is spelt, begins somewhere in this.
+pub(super) fn has_pin(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let goes_on = |rest: &str| {
+        let rest = rest.trim_start_matches(|c: char| c.is_ascii_lowercase() || "-_ ".contains(c));
+        rest.starts_with(['=', ':'])
+    };
+    let begins = |before: &str| !before.ends_with(char::is_alphanumeric);
+    ["pin-value", "pin_value", "pinvalue"].iter().any(|name| text.contains(name))
+        || text.match_indices("pin").any(|(at, pin)| begins(&text[..at]) && goes_on(&text[at + pin.len()..]))
 }
 
 impl FromStr for KeyUri {
@@ -121,11 +127,12 @@ impl FromStr for KeyUri {
         let (path, query) = text.get(SCHEME.len()..).unwrap_or_default().split_once('?').unzip();
         let path = path.unwrap_or_else(|| text.get(SCHEME.len()..).unwrap_or_default());
         let mut parts = Parts::default();
-        for attribute in path.split(';').filter(|attribute| !attribute.is_empty()) {
-            parts.take_path(attribute)?;
+        for (attribute, number) in path.split(';').zip(1..).filter(|(attribute, _)| !attribute.is_empty()) {
+            parts.take_path(attribute, Place::Path(number))?;
         }
-        for attribute in query.unwrap_or_default().split('&').filter(|attribute| !attribute.is_empty()) {
-            parts.take_query(attribute)?;
+        let query = query.unwrap_or_default().split('&').zip(1..);
+        for (attribute, number) in query.filter(|(attribute, _)| !attribute.is_empty()) {
+            parts.take_query(attribute, Place::Query(number))?;
         }
         parts.whole()
     }
@@ -148,8 +155,8 @@ struct Parts {
 }
 
 impl Parts {
-    fn take_path(&mut self, attribute: &str) -> Result<(), KeyUriError> {
-        let (name, value) = name_and_value(attribute, || format!("{attribute:?}"))?;
+    fn take_path(&mut self, attribute: &str, place: Place) -> Result<(), KeyUriError> {
+        let (name, value) = name_and_value(attribute, place)?;
         match name {
             "token" => put(&mut self.token, name, text(name, value)?),
             "manufacturer" => put(&mut self.manufacturer, name, text(name, value)?),
@@ -159,37 +166,37 @@ impl Parts {
             "object" => put(&mut self.object, name, text(name, value)?),
             "id" => put(&mut self.id, name, bytes(name, value)?),
             "type" => put(&mut self.class, name, text(name, value)?),
-            _ => Err(KeyUriError::UnknownPath(name.into())),
+            _ => Err(KeyUriError::UnknownPath(place.name(name))),
         }
     }
 
-    fn take_query(&mut self, attribute: &str) -> Result<(), KeyUriError> {
-        // It may be a piece of a PIN.
-        let (name, value) = name_and_value(attribute, || "something after the ?".into())?;
+    fn take_query(&mut self, attribute: &str, place: Place) -> Result<(), KeyUriError> {
+        let (name, value) = name_and_value(attribute, place)?;
         match name {
-            "module-path" => put(&mut self.module_path, name, text(name, value)?),
-            "pin-source" => put(&mut self.pin_source, name, text(name, value)?),
-            "pin-value" => put(&mut self.pin_value, name, text(name, value)?),
+            "module-path" => put(&mut self.module_path, name, path(name, value)?),
+            "pin-source" => put(&mut self.pin_source, name, path(name, value)?),
+            "pin-value" => put(&mut self.pin_value, name, pin(name, value)?),
             "module-name" => Err(KeyUriError::ModuleName),
-            _ => Err(KeyUriError::UnknownQuery(name.into())),
+            _ => Err(KeyUriError::UnknownQuery(place.name(name))),
         }
     }
 
     fn whole(self) -> Result<KeyUri, KeyUriError> {
         if let Some(class) = self.class.filter(|class| class != "private") {
-            return Err(KeyUriError::NotPrivate(class));
+            let shown = if CLASSES.contains(&&*class) { format!("type={class}") } else { "type".into() };
+            return Err(KeyUriError::NotPrivate(shown));
         }
         let slot_id = match self.slot_id {
-            Some(number) => Some(number.parse().map_err(|_| KeyUriError::SlotId(number))?),
+            Some(number) => Some(number.parse().map_err(|_| KeyUriError::SlotId)?),
             None => None,
         };
         let module_path = self.module_path.ok_or(KeyUriError::NoModule)?;
         if !Path::new(&module_path).is_absolute() {
-            return Err(KeyUriError::RelativeModule(module_path));
+            return Err(KeyUriError::RelativeModule);
         }
         let pin = match (self.pin_source, self.pin_value) {
             (Some(_), Some(_)) => return Err(KeyUriError::TwoPins),
-            (Some(source), None) => Some(PinSource::File(pin_file(source)?)),
+            (Some(source), None) => Some(PinSource::File(pin_file(&source)?)),
             (None, value) => value.map(PinSource::Value),
         };
         Ok(KeyUri {
@@ -206,9 +213,10 @@ impl Parts {
     }
 }
 
-fn name_and_value(attribute: &str, shown: impl Fn() -> String) -> Result<(&str, &str), KeyUriError> {
-    let (name, value) = attribute.split_once('=').ok_or_else(|| KeyUriError::NoValue(shown()))?;
-    if value.is_empty() { Err(KeyUriError::Empty(name.into())) } else { Ok((name, value)) }
+fn name_and_value(attribute: &str, place: Place) -> Result<(&str, &str), KeyUriError> {
+    let (name, value) =
+        attribute.split_once('=').ok_or_else(|| KeyUriError::NoValue(place.text(attribute)))?;
+    if value.is_empty() { Err(KeyUriError::Empty(place.name(name))) } else { Ok((name, value)) }
 }
 
 fn put<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), KeyUriError> {
@@ -222,7 +230,30 @@ fn text(name: &str, value: &str) -> Result<String, KeyUriError> {
     String::from_utf8(bytes(name, value)?).map_err(|_| KeyUriError::Encoding(name.into()))
 }
 
+/// The name of a file. One with a separator in it is more likely two attributes, the second of which may be the PIN.
+fn path(name: &str, value: &str) -> Result<String, KeyUriError> {
+    if value.contains([';', '?']) { Err(KeyUriError::Separator(name.into())) } else { text(name, value) }
+}
+
+/// The PIN. What is taken for one by mistake would cost a try.
+fn pin(name: &str, value: &str) -> Result<String, KeyUriError> {
+    let other = |rest: &str| ["module-", "pin-"].iter().any(|name| rest.starts_with(name));
+    if value.split([';', '?']).skip(1).any(other) {
+        return Err(KeyUriError::Separator(name.into()));
+    }
+    String::from_utf8(decoded(name, value)?).map_err(|_| KeyUriError::Encoding(name.into()))
+}
+
+/// A value that is shown, in this or another message.
 fn bytes(name: &str, value: &str) -> Result<Vec<u8>, KeyUriError> {
+    let bytes = decoded(name, value)?;
+    if has_pin(&String::from_utf8_lossy(&bytes)) {
+        return Err(KeyUriError::Separator(name.into()));
+    }
+    Ok(bytes)
+}
+
+fn decoded(name: &str, value: &str) -> Result<Vec<u8>, KeyUriError> {
     let bad = || KeyUriError::Encoding(name.into());
     let mut decoded = Vec::with_capacity(value.len());
     let mut rest = value.bytes();
@@ -239,16 +270,16 @@ fn bytes(name: &str, value: &str) -> Result<Vec<u8>, KeyUriError> {
     Ok(decoded)
 }
 
-fn pin_file(source: String) -> Result<PathBuf, KeyUriError> {
+fn pin_file(source: &str) -> Result<PathBuf, KeyUriError> {
     let path = match source.split_once(':') {
         Some((scheme, path)) if scheme.eq_ignore_ascii_case("file") => {
             path.strip_prefix("//localhost").or(path.strip_prefix("//")).unwrap_or(path)
         }
-        Some(_) => return Err(KeyUriError::NoPinFile(source)),
-        None => &source,
+        Some(_) => return Err(KeyUriError::NoPinFile),
+        None => source,
     };
     if path.is_empty() || path.starts_with(['|', ' ']) {
-        return Err(KeyUriError::NoPinFile(source));
+        return Err(KeyUriError::NoPinFile);
     }
     Ok(path.into())
 }
@@ -363,7 +394,7 @@ mod tests {
         relative.make_relative_to(Path::new("/etc/container-tracker"));
         assert_eq!(relative.pin, Some(PinSource::File("/etc/container-tracker/token.pin".into())));
         for source in ["%7C/bin/pin", "https://pins.example/1", "file:"] {
-            assert!(matches!(file(source), Err(KeyUriError::NoPinFile(_))), "{source}");
+            assert_eq!(file(source), Err(KeyUriError::NoPinFile), "{source}");
         }
     }
 
@@ -379,7 +410,7 @@ mod tests {
         assert!(refusal("token=%4", "").contains("the value of token"));
         assert!(refusal("token=%ff", "").contains("the value of token"));
         assert!(refusal("type=public", "").contains("type=public in the pkcs11: URI names no private key"));
-        assert!(refusal("slot-id=first", "").contains("slot-id=first"));
+        assert!(refusal("slot-id=first", "").contains("slot-id in the pkcs11: URI is no number"));
         assert!(refusal("token=t", "&pin-value=1&pin-source=/x").contains("one of them is enough"));
         let error = |uri: &str| uri.parse::<KeyUri>().unwrap_err();
         assert_eq!(error("pkcs11:token=t"), KeyUriError::NoModule);
@@ -398,6 +429,41 @@ mod tests {
         for query in wrong.map(|more| format!("&pin-value=1234{more}")) {
             assert!(!refusal("token=t", &query).contains("1234"), "{query}");
         }
+    }
+
+    #[test]
+    fn an_attribute_after_the_wrong_separator_is_refused() {
+        let separated = |text: &str| text.contains(" in the pkcs11: URI goes on with something else; ");
+        // MODULE is before these: each is the end of its value.
+        for query in
+            [";pin-value=1234", "?pin-value=1234", "%3Bpin-value=1234", " PIN=1234", ";1234", ",pin%3D1"]
+        {
+            let text = refusal("token=t", query);
+            assert!(text.starts_with("the value of module-path in") && separated(&text), "{query}: {text}");
+        }
+        for path in ["token=t&pin-value=1234", "token=t,pin_value:1234", "object=a;id=%01&pinvalue=1234"] {
+            assert!(separated(&refusal(path, "")), "{path}");
+        }
+        assert!(separated(&refusal("token=t", "&pin-source=/x;pin-value=1234")));
+        let misled = format!("pkcs11:token=t?pin-value=1234;{MODULE}").parse::<KeyUri>();
+        assert_eq!(misled, Err(KeyUriError::Separator("pin-value".into())));
+        // What only looks like it is let through.
+        for fine in ["token=shipping:7", "token=spin=x", "object=pins%20and%20needles", "token=pin"] {
+            assert!(parse(fine, "").is_ok(), "{fine}");
+        }
+        assert_eq!(parse("", "&pin-value=12;3?4").unwrap().pin, Some(PinSource::Value("12;3?4".into())));
+    }
+
+    #[test]
+    fn what_has_no_known_name_is_told_by_its_place() {
+        assert!(
+            refusal("token=t;1234=5", "").contains("URI has attribute 2 before the ?, which is not known")
+        );
+        assert!(refusal("token=t", "&pin-value=12&34=5").contains("URI has attribute 3 after the ?, which"));
+        assert!(
+            refusal("token=t;1234", "").starts_with("attribute 2 before the ? in the pkcs11: URI is not")
+        );
+        assert!(refusal("1234=", "").starts_with("attribute 1 before the ? in the pkcs11: URI has no value"));
     }
 
     proptest::proptest! {

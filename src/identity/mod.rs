@@ -14,6 +14,7 @@ mod file;
 mod key_file;
 mod key_location;
 mod key_uri;
+mod key_uri_error;
 mod token_error;
 
 #[cfg(feature = "pkcs11")]
@@ -27,15 +28,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use rustls::sign::{CertifiedKey, SigningKey};
+use rustls::sign::CertifiedKey;
 use tracker_protocol::RegistrationId;
 
-use crate::platform::clock::build_date;
+use crate::platform::clock::{TimeSource, build_date};
 
 pub use chain::Chain;
 pub use error::{IdentityError, ValidityError};
 pub use key_location::KeyLocation;
-pub use key_uri::{KeyUri, KeyUriError, PinSource};
+pub use key_uri::{KeyUri, PinSource};
+pub use key_uri_error::KeyUriError;
 pub use token_error::TokenError;
 
 /// A checked identity. The key never leaves it but into TLS, and one in a token never leaves that.
@@ -66,13 +68,10 @@ impl Identity {
         let registration_id = chain.registration_id()?;
         let leaf = chain.leaf();
         let signer = match key {
-            KeyLocation::File(path) => Some(key_file::load(path)?),
+            KeyLocation::File(path) => key_file::load(path, leaf)?,
             KeyLocation::Token(uri) => token::load(uri, leaf, state_directory)?,
         };
-        let belongs = |signer: &Arc<dyn SigningKey>| {
-            signer.public_key().is_none_or(|public| public.as_ref() == leaf.public_key)
-        };
-        let Some(signer) = signer.filter(belongs) else {
+        let Some(signer) = signer else {
             return Err(IdentityError::WrongKey {
                 key: key.to_string(),
                 certificate: certificate.into(),
@@ -88,15 +87,15 @@ impl Identity {
         })
     }
 
-    /// Whether the leaf is valid at `now`, and if not, whether the clock may be to blame.
-    pub fn validity(&self, now: DateTime<Utc>) -> Result<(), ValidityError> {
+    /// Whether the leaf is valid at `now`, which `by` tells, and if not, whether the clock may be to blame.
+    pub fn validity(&self, now: DateTime<Utc>, by: TimeSource) -> Result<(), ValidityError> {
         let id = self.registration_id.clone();
         if now < build_date() && now < self.not_before {
             Err(ValidityError::WrongClock { now })
         } else if now < self.not_before {
-            Err(ValidityError::NotYet { id, not_before: self.not_before, now })
+            Err(ValidityError::NotYet { id, not_before: self.not_before, now, by })
         } else if now > self.not_after {
-            Err(ValidityError::Expired { id, not_after: self.not_after })
+            Err(ValidityError::Expired { id, not_after: self.not_after, now, by })
         } else {
             Ok(())
         }

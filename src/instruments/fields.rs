@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Fields, as instruments set them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -16,7 +16,7 @@ impl Fields {
     /// Sets `name` to a number, rounded to what the sensor can tell; leaves it out without a finite value.
     pub fn number(&mut self, name: &'static str, value: Option<f64>, decimals: i32) {
         if let Some(value) = value.filter(|value| value.is_finite()) {
-            self.json.insert(name.into(), rounded(value, decimals));
+            self.json.insert(name.into(), rounded(value, decimals).into());
             self.numbers.insert(name, value);
         }
     }
@@ -48,14 +48,19 @@ impl Fields {
     }
 }
 
+/// Of latitude and longitude: 1 cm.
+pub const POSITION_DECIMALS: i32 = 7;
+
 /// A number with so many decimals at the most.
-pub(super) fn rounded(value: f64, decimals: i32) -> Value {
+pub fn rounded(value: f64, decimals: i32) -> f64 {
     let scale = 10_f64.powi(decimals);
-    json!((value * scale).round() / scale)
+    (value * scale).round() / scale
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -10,11 +10,11 @@ use serde_json::Map;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracker_sensors::gps::{
-    Fix, GpsState, GpsTime, PlausibilitySettings, Receiver, ReceiverSettings, SerialSource,
+    Fix, GpsState, GpsTime, Known, PlausibilitySettings, Receiver, ReceiverSettings, SerialSource,
 };
 use tracker_sensors::health::Health;
 
-use super::fields::{Fields, rounded};
+use super::fields::{Fields, POSITION_DECIMALS, rounded};
 use super::health::SensorHealth;
 use super::instrument::{Instrument, Start};
 #[cfg(feature = "lab")]
@@ -71,13 +71,13 @@ impl Gps {
         }
     }
 
-    /// The one of the configuration.
-    pub fn configured(config: &GpsConfig) -> Option<Box<dyn Instrument>> {
+    /// The one of the configuration; its date is judged by what is known of it.
+    pub fn configured(config: &GpsConfig, known: &Known) -> Option<Box<dyn Instrument>> {
         if !config.enabled {
             return None;
         }
         let source = SerialSource::new(&config.port, config.baud);
-        Some(Box::new(Self::new(Receiver::new(source, settings(1.0)))))
+        Some(Box::new(Self::new(Receiver::new(source, settings(1.0)).knowing(known.clone()))))
     }
 
     /// The one of a simulated container, or a recorded log in its place.
@@ -148,11 +148,11 @@ pub fn tell(fix: &Fix, fields: &mut Fields) {
     let mut location = Map::new();
     let mut set = |name: &str, value: Option<f64>, decimals| {
         if let Some(value) = value.filter(|value| value.is_finite()) {
-            location.insert(name.into(), rounded(value, decimals));
+            location.insert(name.into(), rounded(value, decimals).into());
         }
     };
-    set("lat", Some(fix.position.latitude), 7);
-    set("lon", Some(fix.position.longitude), 7);
+    set("lat", Some(fix.position.latitude), POSITION_DECIMALS);
+    set("lon", Some(fix.position.longitude), POSITION_DECIMALS);
     set("alt", fix.altitude_m, 1);
     fields.set("location", location);
     fields.number("speed", fix.speed_kmh(), 2);
@@ -164,16 +164,14 @@ pub fn tell(fix: &Fix, fields: &mut Fields) {
     fields.number("hdop", fix.hdop, 2);
 }
 
-/// The quality digit of GGA as a word.
+/// The quality digit of GGA as a word. What a receiver has estimated (6), what was typed in (7) and what it simulates (8)
+/// is no fix: it was not measured.
 fn quality(digit: Option<u8>) -> &'static str {
     match digit {
         Some(2) => "dgps",
         Some(3) => "pps",
         Some(4) => "rtk",
         Some(5) => "rtkFloat",
-        Some(6) => "estimated",
-        Some(7) => "manual",
-        Some(8) => "simulator",
         _ => "gps",
     }
 }

@@ -24,6 +24,7 @@ pub mod gps;
 pub mod light;
 
 use serde::Deserialize;
+use tracker_sensors::gps::Known;
 
 use bme280::{Bme280, Bme280Config};
 use door::{Door, DoorConfig};
@@ -57,11 +58,11 @@ impl SensorsConfig {
 /// Instruments without a check of their own.
 pub const EXAMINED: [&Examined; 2] = [&door::EXAMINED, &light::EXAMINED];
 
-/// The instruments that a configuration switches on.
-pub fn configured(config: &SensorsConfig) -> Vec<Box<dyn Instrument>> {
+/// The instruments that a configuration switches on; a receiver's date is judged by what is `known` of it.
+pub fn configured(config: &SensorsConfig, known: &Known) -> Vec<Box<dyn Instrument>> {
     [
         Bme280::configured(&config.bme280),
-        Gps::configured(&config.gps),
+        Gps::configured(&config.gps, known),
         Door::configured(&config.door),
         Light::configured(&config.light),
     ]

@@ -27,6 +27,7 @@
 //! | `reading` | a reading not known to be acknowledged | `seq`, `start`, `boot`, `monotonic_ms`, `utc_ms` (null: not known), `stands_for` (itself and the thinned ones beside it), `payload` (JSON) |
 //! | `boot` | a boot of the machine | `id`, `name` (the kernel's boot ID), `offset_ms` (UTC less monotonic time; null: not known) |
 //! | `counter` | kept over restarts | `name`, `value`: `thinned`, the readings thinned ever; `last_seq`, the highest number of a reading that is gone |
+//! | `unreadable` | a row of `reading` that could not be read, as it was; there only once one was put aside | as `reading` |
 //!
 //! # Invariants
 //!
@@ -42,8 +43,10 @@
 //!    nothing is sent under them, and readings get their final numbers, oldest first, when the time becomes known.
 //! 4. A reading whose time was not known gets it from the boot's offset as soon as that is known, even after a reboot
 //!    where the boot it was taken in learned the time before it ended.
-//! 5. A file that can't be used (foreign, damaged, of a newer version) is set aside as `journal.db.bad-N`, with its log,
+//! 5. A row that can't be read is put aside, counted as lost and told of; it holds up no other, and the disk is not accused.
+//! 6. A file that can't be used (foreign, damaged, of a newer version) is set aside as `journal.db.bad-N`, with its log,
 //!    and never deleted. A power cut on the way loses neither, see `storage/files.rs`.
+//! 7. A file that is gone from its name while it is open is noticed at the next commit, and saved into a new one.
 //!
 //! # What `synchronous` costs
 //!

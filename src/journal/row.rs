@@ -10,6 +10,9 @@ use crate::reading::Reading;
 /// Numbers from here on are provisional: they were given before the time was known.
 pub(super) const PROVISIONAL: u64 = 1 << 62;
 
+/// Final numbers begin at the milliseconds since this, 2026-01-01.
+pub(super) const NUMBERS_FROM_MS: i64 = 1_767_225_600_000;
+
 /// A reading as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Row {
@@ -52,20 +55,27 @@ impl Row {
         }
     }
 
-    /// The reading to be sent. `offset_ms` is that of its boot, where it is known.
-    pub(super) fn entry(&self, offset_ms: Option<i64>) -> Entry {
+    /// The reading to be sent; `None` where its payload is none. `offset_ms` is that of its boot, where it is known.
+    pub(super) fn entry(&self, offset_ms: Option<i64>) -> Option<Entry> {
         let utc_ms = self.utc_ms.or_else(|| offset_ms?.checked_add(self.monotonic_ms));
-        let (fields, alerts) = match serde_json::from_slice(&self.payload) {
-            Ok(Payload { fields, alerts }) if fields.get().starts_with('{') => (fields.get().into(), alerts),
-            _ => ("{}".into(), Vec::new()),
-        };
-        Entry {
+        let Payload { fields, alerts } = payload(&self.payload)?;
+        Some(Entry {
             seq: self.seq,
             message_id: format!("{:08x}-{}", self.start, self.seq),
             time: utc_ms.and_then(DateTime::from_timestamp_millis),
             uptime_s: self.monotonic_ms as f64 / 1000.0,
-            fields,
+            fields: fields.get().into(),
             alerts,
-        }
+        })
     }
+}
+
+/// Whether these bytes are the payload of a reading.
+pub(super) fn is_payload(bytes: &[u8]) -> bool {
+    payload(bytes).is_some()
+}
+
+fn payload(bytes: &[u8]) -> Option<Payload> {
+    let payload: Payload = serde_json::from_slice(bytes).ok()?;
+    payload.fields.get().starts_with('{').then_some(payload)
 }

@@ -114,7 +114,7 @@ impl Sender {
             && self.is_free(row.seq, writer)
         {
             self.leases.take(row.seq);
-            lease.newest = Some(writer.entry(&row, offset));
+            lease.newest = writer.entry(&row, offset, now);
         }
         let room = limit - lease.newest.iter().len();
         let readable = self.oldest(room, numbered, &mut lease.backlog, writer, now) && numbered;
@@ -142,7 +142,7 @@ impl Sender {
                 break;
             }
             if self.is_free(row.seq, writer) {
-                entries.push(writer.entry(row, None));
+                entries.extend(writer.entry_of_held(row));
                 self.leases.take(row.seq);
             }
             // The cursor must not pass rows that the disk can't show now.
@@ -173,7 +173,7 @@ impl Sender {
                     break;
                 }
                 if self.is_free(row.seq, writer) {
-                    entries.push(writer.entry(&row, offset));
+                    entries.extend(writer.entry(&row, offset, now));
                 }
                 self.leases.take_up_to(row.seq);
             }

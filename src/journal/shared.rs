@@ -29,7 +29,8 @@ pub struct JournalStats {
     pub backlog: u64,
     /// Readings that a coarser history gave up, ever.
     pub thinned: u64,
-    /// Readings lost since the start because neither disk nor memory could take them.
+    /// Readings lost since the start because neither disk nor memory could take them, or because the disk has not kept
+    /// them so that they can be read.
     pub dropped: u64,
 }
 

@@ -1,6 +1,5 @@
 //! A local cloud with a factory's certificates, and trackers that belong to it.
 
-use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use crate::config::{
     TelemetryConfig,
 };
 use crate::instruments::SensorsConfig;
+use crate::platform::plain_file;
 
 /// The certificate that devices must trust, as a file.
 pub const SERVER_CA_FILE: &str = "server-ca.pem";
@@ -118,10 +118,7 @@ pub fn device_config(directory: &Path, id_scope: &str, roots: PathBuf, port: u16
 
 /// Writes a file with these permissions from its first byte on.
 pub(crate) fn write(path: &Path, content: &str, mode: u32) -> anyhow::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    let mut file = options.open(path).with_context(|| format!("can't write {}", path.display()))?;
+    let mut file =
+        plain_file::create(path, mode).with_context(|| format!("can't write {}", path.display()))?;
     file.write_all(content.as_bytes()).with_context(|| format!("can't write {}", path.display()))
 }

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::io;
 
-use rumqttc::{ConnectReturnCode, ConnectionError, StateError, TlsError, mqttbytes};
+use rumqttc::{ConnectReturnCode, mqttbytes};
 use rustls::{CertificateError, OtherError};
 
+use crate::config::Endpoint;
 use crate::identity::TokenError;
 
 /// Why there is no connection, or none any more.
@@ -28,6 +29,8 @@ pub enum LinkErrorKind {
     Closed,
     /// Nobody answered, or not any more: an outage, try again.
     Outage,
+    /// This message can't be sent as it is; the connection stands.
+    Unsendable,
 }
 
 impl fmt::Display for LinkError {
@@ -38,56 +41,78 @@ impl fmt::Display for LinkError {
 
 impl std::error::Error for LinkError {}
 
+impl From<(LinkErrorKind, String)> for LinkError {
+    fn from((kind, why): (LinkErrorKind, String)) -> Self {
+        Self { kind, why }
+    }
+}
+
+impl LinkError {
+    /// The same, with the place that was to be reached.
+    pub(super) fn at(self, endpoint: &Endpoint) -> Self {
+        Self { why: format!("{endpoint}: {}", self.why), ..self }
+    }
+}
+
 pub(super) fn no_pong() -> LinkError {
     LinkError { kind: LinkErrorKind::Outage, why: "the server does not answer pings any more".into() }
 }
 
-pub(super) fn queue_full() -> LinkError {
-    LinkError { kind: LinkErrorKind::Outage, why: "the connection takes nothing any more".into() }
+/// The server does not take what waits for it.
+pub(super) fn queue_full(bytes: usize) -> LinkError {
+    let why = format!("the server takes nothing any more, {} KB wait for it", bytes / 1024);
+    LinkError { kind: LinkErrorKind::Outage, why }
 }
 
-pub(super) fn classify(error: &ConnectionError) -> LinkError {
-    use LinkErrorKind::{Answered, Outage};
-    let (kind, why) = match error {
-        ConnectionError::ConnectionRefused(code) => refused(*code),
-        ConnectionError::NetworkTimeout => (Outage, "no connection in time".into()),
-        ConnectionError::FlushTimeout => (Outage, "the connection takes no data".into()),
-        ConnectionError::Io(error)
-        | ConnectionError::Tls(TlsError::Io(error))
-        | ConnectionError::MqttState(
-            StateError::Io(error) | StateError::Deserialization(mqttbytes::Error::Io(error)),
-        ) => io_error(error),
-        ConnectionError::Tls(error) => (Answered, format!("TLS: {error}")),
-        ConnectionError::MqttState(StateError::AwaitPingResp) => {
-            (Outage, "the server does not answer pings any more".into())
-        }
-        ConnectionError::MqttState(StateError::ConnectionAborted) => {
-            (LinkErrorKind::Closed, "the server closed the connection".into())
-        }
-        other => (Answered, format!("MQTT: {other}")),
+/// The server takes messages, and acknowledges none.
+pub(super) fn unacknowledged(messages: usize) -> LinkError {
+    let why = format!("the server has left {messages} messages without acknowledgement");
+    LinkError { kind: LinkErrorKind::Outage, why }
+}
+
+pub(super) fn bad_topic() -> LinkError {
+    let why = "a message was not sent: no message can have its topic".into();
+    LinkError { kind: LinkErrorKind::Unsendable, why }
+}
+
+pub(super) fn unsendable(error: &mqttbytes::Error) -> LinkError {
+    let why = match error {
+        mqttbytes::Error::OutgoingPacketTooLarge { pkt_size, max } => format!(
+            "a message was not sent: it has {} KB, and a hub takes {} KB",
+            pkt_size.div_ceil(1024),
+            max / 1024
+        ),
+        other => format!("a message was not sent: {other}"),
     };
-    LinkError { kind, why }
+    LinkError { kind: LinkErrorKind::Unsendable, why }
 }
 
-fn refused(code: ConnectReturnCode) -> (LinkErrorKind, String) {
+/// What came is no packet, or not one that belongs here.
+pub(super) fn not_mqtt(error: &mqttbytes::Error) -> LinkError {
+    LinkError { kind: LinkErrorKind::Answered, why: format!("MQTT: {error}") }
+}
+
+pub(super) fn refused(code: ConnectReturnCode) -> LinkError {
     use LinkErrorKind::{Answered, Identity};
-    match code {
-        ConnectReturnCode::ServiceUnavailable => (Answered, "the server is unavailable (CONNACK 3)".into()),
+    let (kind, why) = match code {
+        ConnectReturnCode::ServiceUnavailable => (Answered, "the server is unavailable (CONNACK 3)"),
         ConnectReturnCode::NotAuthorized => {
-            (Identity, "the server does not accept this device (CONNACK 5, not authorized)".into())
+            (Identity, "the server does not accept this device (CONNACK 5, not authorized)")
         }
         ConnectReturnCode::BadUserNamePassword => {
-            (Identity, "the server does not accept this device (CONNACK 4, bad user name)".into())
+            (Identity, "the server does not accept this device (CONNACK 4, bad user name)")
         }
-        ConnectReturnCode::BadClientId => {
-            (Identity, "the server does not accept the client ID (CONNACK 2)".into())
+        ConnectReturnCode::BadClientId => (Identity, "the server does not accept the client ID (CONNACK 2)"),
+        other => {
+            return (Identity, format!("the server refuses the connection ({other:?})")).into();
         }
-        other => (Identity, format!("the server refuses the connection ({other:?})")),
-    }
+    };
+    LinkError { kind, why: why.into() }
 }
 
-fn io_error(error: &io::Error) -> (LinkErrorKind, String) {
-    use LinkErrorKind::{Answered, Outage};
+/// What became of a read, a write, a TCP or a TLS handshake.
+pub(super) fn io_error(error: &io::Error) -> (LinkErrorKind, String) {
+    use LinkErrorKind::{Answered, Closed, Outage};
     if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         // Our own token failed to sign; the server has not answered anything.
         let kind = if token_error(error).is_some() { Outage } else { Answered };
@@ -95,12 +120,11 @@ fn io_error(error: &io::Error) -> (LinkErrorKind, String) {
     }
     match error.kind() {
         io::ErrorKind::ConnectionRefused => (Answered, "nobody listens there (connection refused)".into()),
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionAborted => {
-            (LinkErrorKind::Closed, "the server closed the connection".into())
+        // A pipe is broken once the other side has closed it, and said so.
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+            (Closed, "the server closed the connection".into())
         }
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-            (Outage, "the connection was reset".into())
-        }
+        io::ErrorKind::ConnectionReset => (Outage, "the connection was reset".into()),
         _ => (Outage, error.to_string()),
     }
 }
@@ -121,6 +145,17 @@ pub fn explain_tls(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
             "the server's certificate leads to no root that this device trusts; check connection.roots".into()
+        }
+        rustls::Error::InvalidCertificate(CertificateError::BadSignature) => {
+            "the server's certificate is not from the CA that this device trusts: another CA of the same name has signed \
+             it; give connection.roots the server's own CA (an emulator makes a new one at each start without a state \
+             directory)"
+                .into()
+        }
+        rustls::Error::InvalidMessage(_) => {
+            "what answers there does not speak TLS: is it a captive portal or a proxy in between, or another service \
+             than MQTT at this port (connection.port)?"
+                .into()
         }
         rustls::Error::InvalidCertificate(
             cause @ (CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }),

@@ -1,44 +1,44 @@
 //! One MQTT connection over TLS, from its first byte to its last.
 //!
-//! Every connection gets a `rumqttc` client and event loop of its own: what that library keeps across connections
-//! (packet IDs, pending publishes) survives badly, and the journal does it better. The event loop runs in its own
-//! task, so that no `select!` ever cancels it half way through a handshake.
+//! Packets are read and written by `rumqttc`'s codec; dialling, TLS and what belongs to one connection are here. That
+//! library's own event loop dials one address after the other without a limit, pings although publishes go out, and
+//! keeps across connections what the journal keeps better.
 
+pub mod dial;
 pub mod error;
-pub mod stage;
+mod stage;
 pub mod timing;
 pub mod tls;
+mod wire;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::pin::Pin;
 use std::time::Duration;
 
+use rumqttc::tokio_rustls::TlsConnector;
 use rumqttc::{
-    AsyncClient, ConnectionError, Event, EventLoop, Incoming, MqttOptions, NetworkOptions, Outgoing, Packet,
-    QoS, SubscribeReasonCode, TlsConfiguration, Transport,
+    ConnAck, Connect, ConnectReturnCode, Packet, QoS, Subscribe, SubscribeFilter, SubscribeReasonCode,
 };
-use tokio::net::lookup_host;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use rustls::pki_types::ServerName;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tracker_protocol::Publish;
 
 use crate::config::Endpoint;
-use crate::link::error::{classify, no_pong, queue_full};
-use crate::link::stage::stuck;
+use crate::link::error::{bad_topic, io_error, no_pong, refused, unacknowledged};
+use crate::link::stage::{Attempt, Stage};
 use crate::link::timing::Timing;
 use crate::link::tls::Tls;
+use crate::link::wire::Wire;
 
 pub use error::{LinkError, LinkErrorKind, explain_tls};
 
 /// Time for the last packet to leave.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
-/// Requests to and events from the event loop that may wait. Everything sent is bounded below it: the delivery window,
-/// one twin request of each kind, one answer for every method call received.
-const CHANNEL: usize = 256;
-/// Packet IDs in use at the most; above the delivery window, so that the client never stops on a collision.
-const PACKET_IDS: u16 = 512;
-/// Largest packet either way: what a hub takes, and its topic.
-const LARGEST_PACKET: usize = 260 * 1024;
+/// Messages that the other side may leave unacknowledged: the delivery window, twin requests, and an answer for every
+/// method call of a burst.
+const MOST_IN_FLIGHT: usize = 4096;
+/// Longest topic, in bytes, of which MQTT has two to say so.
+const LONGEST_TOPIC: usize = u16::MAX as usize;
 
 /// Where and as whom to connect.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ pub struct LinkOptions {
     pub client_id: String,
     /// MQTT user name.
     pub username: String,
-    /// Seconds of silence after which to ping.
+    /// Seconds without a word of ours after which to ping.
     pub keep_alive: u16,
     /// How long connecting, its stages, and answers to pings may take.
     pub timing: Timing,
@@ -59,16 +59,19 @@ pub struct LinkOptions {
 
 /// A connection that stands; `T` is what the acknowledgement of a publish stands for. Dropping it cuts it.
 pub struct Link<T> {
-    client: AsyncClient,
-    events: mpsc::Receiver<Result<Event, ConnectionError>>,
-    task: JoinHandle<()>,
-    /// Publishes handed to the client, in the order in which it will number them.
-    unnumbered: VecDeque<Option<T>>,
-    /// What the acknowledgement of each packet ID in flight stands for.
-    in_flight: HashMap<u16, T>,
+    wire: Wire,
+    /// Publishes sent and not acknowledged, oldest first, and what their acknowledgement stands for.
+    in_flight: VecDeque<(u16, Option<T>)>,
+    last_packet_id: u16,
+    keep_alive: Duration,
+    /// When something was last sent: the server expects a word of ours every `keep_alive`.
+    said_at: Instant,
     pong_within: Duration,
     /// When the ping that is not answered yet must be.
     pong_due: Option<Instant>,
+    /// Rings when a ping or its answer may be due, never later than either. What is said meanwhile does not set it
+    /// anew.
+    alarm: Pin<Box<Sleep>>,
 }
 
 /// What a link reports.
@@ -90,96 +93,137 @@ pub enum LinkEvent<T> {
 impl<T> Link<T> {
     /// Connects and waits for CONNACK.
     pub async fn connect(options: &LinkOptions) -> Result<Self, LinkError> {
+        Self::attempt(options).await.map_err(|error| error.at(&options.endpoint))
+    }
+
+    async fn attempt(options: &LinkOptions) -> Result<Self, LinkError> {
         let LinkOptions { endpoint, client_id, username, keep_alive, timing, tls } = options;
-        let mut mqtt = MqttOptions::new(client_id, &endpoint.host, endpoint.port);
-        mqtt.set_credentials(username, "")
-            .set_keep_alive(Duration::from_secs((*keep_alive).into()))
-            .set_clean_session(true)
-            .set_max_packet_size(LARGEST_PACKET, LARGEST_PACKET)
-            .set_inflight(PACKET_IDS)
-            .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls.config.clone())));
-        let mut network = NetworkOptions::new();
-        network.set_tcp_nodelay(true);
-        // Counted here, to the millisecond and by stages; the library counts whole seconds.
-        network.set_connection_timeout(timing.connect_within.as_secs() + 1);
-        let stage = tls.begin();
-        let (client, mut event_loop) = AsyncClient::new(mqtt, CHANNEL);
-        event_loop.set_network_options(network);
-        let (sender, events) = mpsc::channel(CHANNEL);
-        let task = tokio::spawn(poll(event_loop, sender));
-        let mut link = Self {
-            client,
-            events,
-            task,
-            unnumbered: VecDeque::new(),
-            in_flight: HashMap::new(),
-            pong_within: timing.pong_within,
-            pong_due: None,
-        };
-        let connack = tokio::select! {
-            event = link.receive() => event?,
-            why = stuck(stage, resolved(endpoint), timing.stage_within, timing.connect_within) => {
-                return Err(LinkError { kind: LinkErrorKind::Outage, why });
+        let attempt = Attempt::begin(timing);
+        let name = ServerName::try_from(endpoint.host.clone())
+            .map_err(|error| LinkError { kind: LinkErrorKind::Answered, why: error.to_string() })?;
+        let addresses = attempt.stage(Stage::Resolving, dial::resolve(endpoint)).await??;
+        let tcp = dial::connect(&addresses, attempt.left()).await.map_err(|unreached| {
+            if !unreached.is_silence() {
+                return unreached.into();
             }
-        };
-        match connack {
-            Event::Incoming(Packet::ConnAck(_)) => Ok(link),
-            other => Err(LinkError {
+            let LinkError { kind, why } = attempt.late(Stage::Reaching);
+            LinkError { kind, why: format!("{why} ({unreached})") }
+        })?;
+        // Packets are small, and each is waited for.
+        let _ = tcp.set_nodelay(true);
+        let securing = TlsConnector::from(tls.clone()).connect(name, tcp);
+        let stream = attempt.stage(Stage::Securing, securing).await?.map_err(|error| io_error(&error))?;
+        let mut wire = Wire::new(stream);
+        let mut connect = Connect::new(client_id);
+        connect.keep_alive = *keep_alive;
+        connect.set_login(username, "");
+        wire.queue(&Packet::Connect(connect))?;
+        match attempt.stage(Stage::Greeting, wire.receive()).await?? {
+            Packet::ConnAck(ConnAck { code: ConnectReturnCode::Success, .. }) => {
+                Ok(Self::new(wire, Duration::from_secs((*keep_alive).into()), timing.pong_within))
+            }
+            Packet::ConnAck(ConnAck { code, .. }) => Err(refused(code)),
+            _ => Err(LinkError {
                 kind: LinkErrorKind::Answered,
-                why: format!("the server began with {other:?} instead of CONNACK"),
+                why: "the server began with something else than CONNACK".into(),
             }),
         }
     }
 
-    /// Asks for messages on `filter`, `QoS` 1.
-    pub fn subscribe(&self, filters: impl IntoIterator<Item = String>) -> Result<(), LinkError> {
-        let filters =
-            filters.into_iter().map(|filter| rumqttc::SubscribeFilter::new(filter, QoS::AtLeastOnce));
-        self.client.try_subscribe_many(filters).map_err(|_| queue_full())
+    fn new(wire: Wire, keep_alive: Duration, pong_within: Duration) -> Self {
+        let said_at = Instant::now();
+        Self {
+            wire,
+            in_flight: VecDeque::new(),
+            last_packet_id: 0,
+            keep_alive,
+            said_at,
+            pong_within,
+            pong_due: None,
+            alarm: Box::pin(sleep_until(said_at + keep_alive)),
+        }
     }
 
-    /// Publishes at `QoS` 1. What is given as `acknowledges` comes back as [`LinkEvent::Acknowledged`].
+    /// Asks for messages on `filter`, `QoS` 1.
+    pub fn subscribe(&mut self, filters: impl IntoIterator<Item = String>) -> Result<(), LinkError> {
+        let filters = filters.into_iter().map(|filter| SubscribeFilter::new(filter, QoS::AtLeastOnce));
+        let mut subscribe = Subscribe::new_many(filters);
+        subscribe.pkid = self.packet_id()?;
+        self.say(&Packet::Subscribe(subscribe))
+    }
+
+    /// Publishes at `QoS` 1. What is given as `acknowledges` comes back as [`LinkEvent::Acknowledged`]. A message that
+    /// can't be sent ([`LinkErrorKind::Unsendable`]) leaves the connection as it is.
     pub fn publish(&mut self, message: Publish, acknowledges: Option<T>) -> Result<(), LinkError> {
-        self.client
-            .try_publish(message.topic, QoS::AtLeastOnce, false, message.payload)
-            .map_err(|_| queue_full())?;
-        self.unnumbered.push_back(acknowledges);
+        let Publish { topic, payload } = message;
+        if topic.is_empty() || topic.len() > LONGEST_TOPIC || topic.contains(['+', '#', '\0']) {
+            return Err(bad_topic());
+        }
+        let mut publish = rumqttc::Publish::new(topic, QoS::AtLeastOnce, payload);
+        publish.pkid = self.packet_id()?;
+        let id = publish.pkid;
+        self.say(&Packet::Publish(publish))?;
+        self.in_flight.push_back((id, acknowledges));
         Ok(())
     }
 
-    /// What the publishes stand for that are not acknowledged yet, in no particular order.
-    pub fn unacknowledged(&self) -> impl Iterator<Item = &T> {
-        self.unnumbered.iter().flatten().chain(self.in_flight.values())
+    /// A packet ID that no message in flight has.
+    fn packet_id(&mut self) -> Result<u16, LinkError> {
+        if self.in_flight.len() >= MOST_IN_FLIGHT {
+            return Err(unacknowledged(MOST_IN_FLIGHT));
+        }
+        loop {
+            self.last_packet_id = self.last_packet_id.checked_add(1).unwrap_or(1);
+            if self.in_flight.iter().all(|(id, _)| *id != self.last_packet_id) {
+                return Ok(self.last_packet_id);
+            }
+        }
     }
 
-    /// The next event. Cancel-safe.
+    fn say(&mut self, packet: &Packet) -> Result<(), LinkError> {
+        self.wire.queue(packet)?;
+        self.said_at = Instant::now();
+        Ok(())
+    }
+
+    /// What the publishes stand for that are not acknowledged yet, oldest first.
+    pub fn unacknowledged(&self) -> impl Iterator<Item = &T> {
+        self.in_flight.iter().filter_map(|(_, acknowledges)| acknowledges.as_ref())
+    }
+
+    /// The next event; what was said leaves meanwhile. Cancel-safe.
     pub async fn next(&mut self) -> Result<LinkEvent<T>, LinkError> {
         loop {
-            let event = match self.pong_due {
-                Some(due) => timeout_at(due, self.receive()).await.unwrap_or_else(|_| Err(no_pong()))?,
-                None => self.receive().await?,
-            };
-            match event {
-                Event::Outgoing(Outgoing::Publish(id)) => {
-                    if let Some(Some(acknowledges)) = self.unnumbered.pop_front() {
-                        self.in_flight.insert(id, acknowledges);
-                    }
+            // Packets that came together are no reason to hold up all else.
+            tokio::task::coop::consume_budget().await;
+            let packet = tokio::select! {
+                biased;
+                packet = self.wire.receive() => packet?,
+                () = self.alarm.as_mut() => {
+                    self.ping_if_due()?;
+                    continue;
                 }
-                Event::Incoming(Incoming::PubAck(ack)) => {
-                    if let Some(acknowledged) = self.in_flight.remove(&ack.pkid) {
+            };
+            match packet {
+                Packet::PubAck(ack) => {
+                    let acknowledged = self.in_flight.iter().position(|(id, _)| *id == ack.pkid);
+                    let acknowledged = acknowledged.and_then(|index| self.in_flight.remove(index));
+                    if let Some((_, Some(acknowledged))) = acknowledged {
                         return Ok(LinkEvent::Acknowledged(acknowledged));
                     }
                 }
-                Event::Outgoing(Outgoing::PingReq) => self.pong_due = Some(Instant::now() + self.pong_within),
-                Event::Incoming(Incoming::PingResp) => self.pong_due = None,
-                Event::Incoming(Incoming::SubAck(ack)) => {
+                Packet::PingResp => {
+                    self.pong_due = None;
+                    self.set_alarm();
+                }
+                Packet::SubAck(ack) => {
                     if ack.return_codes.contains(&SubscribeReasonCode::Failure) {
                         let why = "the server refused a subscription".into();
                         return Err(LinkError { kind: LinkErrorKind::Answered, why });
                     }
                     return Ok(LinkEvent::Subscribed);
                 }
-                Event::Incoming(Incoming::Publish(message)) => {
+                Packet::Publish(message) => {
                     return Ok(LinkEvent::Message {
                         topic: message.topic,
                         payload: message.payload.to_vec(),
@@ -190,53 +234,30 @@ impl<T> Link<T> {
         }
     }
 
+    /// MQTT asks for a ping only where nothing else was said.
+    fn ping_if_due(&mut self) -> Result<(), LinkError> {
+        let now = Instant::now();
+        match self.pong_due {
+            Some(due) if due <= now => return Err(no_pong()),
+            None if self.said_at + self.keep_alive <= now => {
+                self.say(&Packet::PingReq)?;
+                self.pong_due = Some(now + self.pong_within);
+            }
+            _ => {}
+        }
+        self.set_alarm();
+        Ok(())
+    }
+
+    fn set_alarm(&mut self) {
+        let next = self.pong_due.unwrap_or(self.said_at + self.keep_alive);
+        self.alarm.as_mut().reset(next);
+    }
+
     /// Says goodbye, as far as the other side still listens.
     pub async fn close(mut self) {
-        if self.client.try_disconnect().is_err() {
-            return;
+        if self.wire.queue(&Packet::Disconnect).is_ok() {
+            let _ = timeout(CLOSE_TIMEOUT, self.wire.flush()).await;
         }
-        let gone = async {
-            while let Ok(event) = self.receive().await {
-                if matches!(event, Event::Outgoing(Outgoing::Disconnect)) {
-                    break;
-                }
-            }
-        };
-        let _ = tokio::time::timeout(CLOSE_TIMEOUT, gone).await;
-    }
-
-    async fn receive(&mut self) -> Result<Event, LinkError> {
-        match self.events.recv().await {
-            Some(Ok(event)) => Ok(event),
-            Some(Err(error)) => Err(classify(&error)),
-            None => Err(LinkError { kind: LinkErrorKind::Outage, why: "the connection is closed".into() }),
-        }
-    }
-}
-
-impl<T> Drop for Link<T> {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn poll(mut event_loop: EventLoop, events: mpsc::Sender<Result<Event, ConnectionError>>) {
-    loop {
-        let result = event_loop.poll().await;
-        let ended = result.is_err();
-        if events.send(result).await.is_err() || ended {
-            return;
-        }
-    }
-}
-
-/// Ends when `endpoint`'s name has an address.
-async fn resolved(endpoint: &Endpoint) {
-    if !lookup_host((endpoint.host.as_str(), endpoint.port))
-        .await
-        .is_ok_and(|mut addresses| addresses.next().is_some())
-    {
-        // The client asks the same and will say what is wrong.
-        std::future::pending::<()>().await;
     }
 }

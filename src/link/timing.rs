@@ -30,7 +30,7 @@ pub struct Timing {
     pub attempts: BackoffPolicy,
     /// Between requests of a refused device: somebody may have enabled it.
     pub refused: BackoffPolicy,
-    /// So many attempts in a row, over at least [`hub_gone_after`](Self::hub_gone_after), that were answered but not
+    /// So many attempts since the last connection, over at least [`hub_gone_after`](Self::hub_gone_after), that were answered but not
     /// by a healthy hub: the hub may be gone, and DPS is asked.
     pub hub_gone_attempts: u32,
     /// See [`hub_gone_attempts`](Self::hub_gone_attempts).

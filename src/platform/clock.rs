@@ -31,6 +31,17 @@ pub enum TimeSource {
     None,
 }
 
+impl fmt::Display for TimeSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kernel => "by the network (NTP)",
+            Self::Gps => "by GPS",
+            Self::System => "by this machine's clock",
+            Self::None => "by nobody's word",
+        })
+    }
+}
+
 /// A source of time.
 pub trait Clock: fmt::Debug + Send + Sync {
     /// Universal time, if it can be trusted.

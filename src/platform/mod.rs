@@ -5,6 +5,9 @@ pub mod clock;
 pub mod heartbeat;
 pub mod network;
 pub mod notify;
+#[cfg(target_os = "linux")]
+mod route_changes;
+pub mod plain_file;
 pub mod state_directory;
 pub mod state_file;
 pub mod stdout;

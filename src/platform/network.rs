@@ -1,82 +1,179 @@
 //! Whether there is a way out of this machine, so that a link that returns is used at once and not after a backoff.
 //!
-//! The routing table is looked at while the agent waits, and only then; that costs less than a netlink socket and
-//! needs no rights.
+//! The kernel tells of new routes and of cables that are plugged in. Where it may not be listened to, it is asked from time
+//! to time whether it would know a way. It is not the routing table that is looked at: a route may say that there is no way,
+//! stand in one of many tables, and go over a cable that is unplugged.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use tokio::time::sleep;
 
-/// How often the table is looked at.
+#[cfg(target_os = "linux")]
+use super::route_changes::RouteChanges;
+
+/// How long a way must be there to count, and how often the kernel is asked where it doesn't tell.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Waits until a default route appears that was not there, and is still there at the next look: a link that flaps is
-/// not up. Never returns where there is a route all along, or no routing table to look at.
-pub async fn comes_up() {
-    let mut before = has_default_route();
-    loop {
-        sleep(LOOK_EVERY).await;
-        let now = has_default_route();
-        if before == Some(false) && now == Some(true) {
-            sleep(LOOK_EVERY).await;
-            if has_default_route() == Some(true) {
+/// A root server of the domain name system, which is everywhere and in nobody's own network. Nothing is sent to it.
+const FAR_AWAY: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(198, 41, 0, 4)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 0x503, 0xba3e, 0, 0, 0, 2, 0x30)),
+];
+
+/// What happens to the ways out of this machine.
+#[derive(Debug)]
+pub struct Network {
+    look_every: Duration,
+    /// The cloud is at a gateway, to which a route of its own may lead.
+    is_near: bool,
+    #[cfg(target_os = "linux")]
+    changes: Option<RouteChanges>,
+    #[cfg(target_os = "linux")]
+    is_opened: bool,
+}
+
+impl Network {
+    /// Nobody listens yet. `is_near`: what is to be reached may be in a network of its own, beside the internet.
+    pub fn new(is_near: bool) -> Self {
+        Self {
+            look_every: LOOK_EVERY,
+            is_near,
+            #[cfg(target_os = "linux")]
+            changes: None,
+            #[cfg(target_os = "linux")]
+            is_opened: false,
+        }
+    }
+
+    /// What has happened up to now is of no interest any more. To be called within the runtime, before an attempt, so
+    /// that a way that appears during the attempt counts.
+    pub fn forget(&mut self) {
+        #[cfg(target_os = "linux")]
+        {
+            if !self.is_opened {
+                self.is_opened = true;
+                self.changes = RouteChanges::listen(self.is_near);
+            }
+            if self.changes.as_mut().is_some_and(|changes| changes.take().is_err()) {
+                self.changes = None;
+            }
+        }
+    }
+
+    /// Waits until a way out appears that was not there, and is still there a little later: a link that flaps is not
+    /// up. May be cancelled; what has happened by then is known the next time.
+    pub async fn comes_up(&mut self) {
+        loop {
+            self.appears().await;
+            sleep(self.look_every).await;
+            self.forget();
+            // To one that is near, a route of its own suffices, and which one it is nobody knows.
+            if self.is_near || has_way() {
                 return;
             }
         }
-        before = now;
+    }
+
+    async fn appears(&mut self) {
+        #[cfg(target_os = "linux")]
+        {
+            if !self.is_opened {
+                self.forget();
+            }
+            if let Some(changes) = &mut self.changes {
+                match changes.appears().await {
+                    Ok(()) => return,
+                    Err(_) => self.changes = None,
+                }
+            }
+        }
+        let mut before = has_way();
+        loop {
+            sleep(self.look_every).await;
+            let now = has_way();
+            if now && !before {
+                return;
+            }
+            before = now;
+        }
     }
 }
 
-/// Whether there is a default route; `None` where that can't be known.
-fn has_default_route() -> Option<bool> {
-    let v4 = std::fs::read_to_string("/proc/net/route").ok();
-    let v6 = std::fs::read_to_string("/proc/net/ipv6_route").ok();
-    if v4.is_none() && v6.is_none() {
-        return None;
-    }
-    Some(v4.is_some_and(|table| v4_default(&table)) || v6.is_some_and(|table| v6_default(&table)))
-}
-
-/// A line with destination and mask zero: `eth0 00000000 0102A8C0 0003 0 0 100 00000000 …`.
-fn v4_default(table: &str) -> bool {
-    table.lines().skip(1).any(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        fields.get(1) == Some(&"00000000") && fields.get(7) == Some(&"00000000")
+/// Whether the kernel knows a way to somewhere far away. Nothing is sent.
+fn has_way() -> bool {
+    FAR_AWAY.iter().any(|address| {
+        let from: IpAddr = match address {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let leads = |socket: UdpSocket| socket.connect(SocketAddr::new(*address, 53));
+        UdpSocket::bind(SocketAddr::new(from, 0)).and_then(leads).is_ok()
     })
 }
 
-/// A line with destination zero and prefix length zero, on an interface other than loopback, where the kernel keeps an
-/// unreachable default.
-fn v6_default(table: &str) -> bool {
-    table.lines().any(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let everywhere = fields.first().is_some_and(|to| to.bytes().all(|byte| byte == b'0'));
-        everywhere
-            && fields.get(1) == Some(&"00")
-            && fields.last().is_some_and(|interface| *interface != "lo")
-    })
-}
-
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::process::Command;
+
+    use tokio::time::timeout;
+
     use super::*;
 
-    #[test]
-    fn a_default_route_is_recognised() {
-        let header = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
-        let default = "wwan0\t00000000\t0102A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n";
-        let local = "wwan0\t0002A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0\n";
-        assert!(v4_default(&format!("{header}{local}{default}")));
-        assert!(!v4_default(&format!("{header}{local}")));
-        assert!(!v4_default(header));
+    /// Where each command runs, in a machine without a network of which it is root.
+    fn ip(arguments: &str) {
+        let status = Command::new("ip").args(arguments.split(' ')).status().unwrap();
+        assert!(status.success(), "ip {arguments}");
     }
 
+    async fn is_noticed(network: &mut Network, within: Duration, change: &str) -> bool {
+        network.look_every = Duration::from_millis(50);
+        network.forget();
+        let seen = timeout(within, network.comes_up());
+        let (seen, ()) = tokio::join!(seen, async {
+            sleep(Duration::from_millis(50)).await;
+            ip(change);
+        });
+        seen.is_ok()
+    }
+
+    #[tokio::test]
+    #[ignore = "runs in a network of its own, see below"]
+    async fn in_a_network_of_its_own() {
+        ip("link set lo up");
+        ip("address add 10.9.9.1/24 dev lo");
+        ip("route add unreachable default metric 4000000000");
+        let (long, short) = (Duration::from_secs(20), Duration::from_millis(300));
+        for mut network in [Network::new(false), without_netlink()] {
+            assert!(!has_way());
+            assert!(is_noticed(&mut network, long, "route add default via 10.9.9.2 dev lo").await);
+            assert!(has_way());
+            ip("route del default via 10.9.9.2 dev lo");
+        }
+        let mut network = Network::new(false);
+        assert!(!is_noticed(&mut network, short, "route add 10.8.0.0/16 via 10.9.9.2 dev lo").await);
+        assert!(!is_noticed(&mut network, short, "route add blackhole default metric 5").await);
+        ip("route del blackhole default metric 5");
+        let mut near = Network::new(true);
+        assert!(is_noticed(&mut near, long, "route add 10.7.0.0/16 via 10.9.9.2 dev lo").await);
+    }
+
+    fn without_netlink() -> Network {
+        Network { is_opened: true, ..Network::new(false) }
+    }
+
+    /// Not everywhere may a user make a network of its own.
     #[test]
-    fn an_unreachable_v6_default_is_none() {
-        let line = |interface: &str| {
-            format!("{0} 00 {0} 00 {0} ffffffff 00000001 00000000 00200200 {interface}\n", "0".repeat(32))
+    fn a_way_that_appears_beside_an_unreachable_one_is_noticed() {
+        let own_network = |program: &str, arguments: &[&str]| {
+            Command::new("unshare").arg("-rn").arg(program).args(arguments).output()
         };
-        assert!(v6_default(&line("wwan0")));
-        assert!(!v6_default(&line("      lo")));
+        if !own_network("ip", &["link"]).is_ok_and(|output| output.status.success()) {
+            return;
+        }
+        let test = "platform::network::tests::in_a_network_of_its_own";
+        let program = std::env::current_exe().unwrap();
+        let output = own_network(program.to_str().unwrap(), &["--exact", test, "--ignored"]).unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
 }

@@ -21,7 +21,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::platform::state_file;
+use crate::platform::{plain_file, state_file};
 
 /// What becomes of a file when the device forgets where it belonged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,7 +149,11 @@ impl StateDirectory {
     pub fn lock(&self) -> Result<Lock, LockError> {
         let path = self.0.join(LOCK);
         // One that is there needs no room and no permission to write.
-        let file = match File::open(&path).or_else(|_| File::create(&path)) {
+        let file = plain_file::open(&path).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => plain_file::create_new(&path, state_file::READABLE),
+            _ => Err(error),
+        });
+        let file = match file {
             Ok(file) => file,
             Err(error)
                 if matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::StorageFull) =>
@@ -176,7 +180,7 @@ impl StateDirectory {
     /// Whether an agent works here now, `None` where that can't be asked: there is no lock, or it is not for this user.
     /// Changes nothing and keeps nobody out, but for the moment of the question.
     pub fn is_locked(&self) -> Option<bool> {
-        match File::open(self.0.join(LOCK)).ok()?.try_lock_shared() {
+        match plain_file::open(&self.0.join(LOCK)).ok()?.try_lock_shared() {
             Ok(()) => Some(false),
             Err(TryLockError::WouldBlock) => Some(true),
             Err(TryLockError::Error(_)) => None,

@@ -7,11 +7,18 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::platform::plain_file;
+
+/// None of these files is larger.
+const LIMIT: u64 = 1024 * 1024;
+/// By all, as far as the process' mask lets them.
+pub const READABLE: u32 = 0o666;
+
 /// Replaces `path` by `content` as JSON. After a power cut there is either the old file or the new one, whole.
 pub fn replace(path: &Path, content: &impl Serialize) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let temporary = replacement(path);
-    let mut file = File::create(&temporary)?;
+    let mut file = plain_file::create(&temporary, READABLE)?;
     serde_json::to_writer_pretty(&mut file, content)?;
     file.write_all(b"\n")?;
     file.sync_all()?;
@@ -28,7 +35,7 @@ pub fn replacement(path: &Path) -> PathBuf {
 
 /// Reads what [`replace`] wrote; `None` when there is no file.
 pub fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
-    match fs::read(path) {
+    match plain_file::read(path, LIMIT) {
         Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -59,6 +66,18 @@ mod tests {
         remove(&path).unwrap();
         remove(&path).unwrap();
         assert_eq!(read::<Vec<u32>>(&path).unwrap(), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_somebody_has_linked_to_is_not_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, other) = (directory.path().join("settings.json"), directory.path().join("other"));
+        File::create(&other).unwrap().write_all(b"precious").unwrap();
+        std::os::unix::fs::symlink(&other, replacement(&path)).unwrap();
+        replace(&path, &1).unwrap();
+        assert_eq!(fs::read(&other).unwrap(), b"precious");
+        assert_eq!(read::<u32>(&path).unwrap(), Some(1));
     }
 
     #[test]

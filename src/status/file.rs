@@ -4,11 +4,12 @@
 //! it is written less often to spare the SD card. It is replaced atomically and never flushed: after a power cut
 //! nobody runs whose status it would be.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::platform::plain_file;
 use crate::platform::state_directory::StateDirectory;
 use crate::platform::state_file;
 use crate::status::report::StatusReport;
@@ -64,7 +65,7 @@ impl StatusFile {
         let temporary = state_file::replacement(&self.path);
         // By way of a value, which sorts the fields.
         let text = serde_json::to_vec_pretty(&serde_json::to_value(status)?)?;
-        File::create(&temporary)?.write_all(&text)?;
+        plain_file::create(&temporary, state_file::READABLE)?.write_all(&text)?;
         fs::rename(&temporary, &self.path)
     }
 

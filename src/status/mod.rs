@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tracker_sensors::gps::GpsState;
 
+use crate::instruments::fields::{POSITION_DECIMALS, rounded};
 use crate::instruments::health::SensorHealth;
 use crate::journal::Journal;
 use crate::platform::clock::Clock;
@@ -50,8 +51,8 @@ impl Status {
             journal: self.journal.stats().into(),
             sensors: self.sensors(),
             last_fix: fix.map(|fix| LastFix {
-                lat: fix.position.latitude,
-                lon: fix.position.longitude,
+                lat: rounded(fix.position.latitude, POSITION_DECIMALS),
+                lon: rounded(fix.position.longitude, POSITION_DECIMALS),
                 time: fix.utc().map(Timestamp),
             }),
         }

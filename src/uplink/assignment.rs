@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tracker_protocol::dps;
+use tracker_protocol::{check_device_id, check_host_name, dps};
 
 use crate::config::DpsConfig;
 use crate::platform::state_directory::StateDirectory;
@@ -82,9 +82,14 @@ impl AssignmentFile {
         Self(StateDirectory::new(state_directory).assignment())
     }
 
-    /// The stored assignment, if there is one.
+    /// The stored assignment, if there is one. What DPS would not be believed is not believed of the disk either.
     pub fn read(&self) -> io::Result<Option<Assignment>> {
-        state_file::read(&self.0)
+        let stored: Option<Assignment> = state_file::read(&self.0)?;
+        if let Some(Assignment { hub, device_id, .. }) = &stored {
+            let looked_at = check_host_name(hub).and_then(|()| check_device_id(device_id));
+            looked_at.map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?;
+        }
+        Ok(stored)
     }
 
     /// Stores `assignment` in place of the one before, or forgets it.
@@ -109,5 +114,25 @@ mod tests {
         assert_eq!(assignment.terms.id_scope, "s");
         assert_eq!(serde_json::to_value(assignment).unwrap(), written);
         assert!(serde_json::from_value::<Assignment>(json!({"hub": "h", "deviceId": "d"})).is_err());
+    }
+
+    #[test]
+    fn a_stored_name_that_can_not_be_one_is_an_error_and_not_an_assignment() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = AssignmentFile::new(directory.path());
+        let terms = Terms { thumbprint: "t".into(), id_scope: "s".into(), dps_host: "g".into() };
+        let read = |hub: &str, device_id: &str| {
+            let assignment =
+                Assignment { hub: hub.into(), device_id: device_id.into(), terms: terms.clone() };
+            file.write(Some(&assignment)).unwrap();
+            file.read()
+        };
+        assert!(read("hub.azure-devices.net", "box-1").unwrap().is_some());
+        let bad =
+            [("hub\n<3>well", "box-1"), ("localhost:8883", "box-1"), ("h.net", "a+b"), ("h.net", "a\u{1b}b")];
+        for (hub, device_id) in bad {
+            let why = read(hub, device_id).unwrap_err().to_string();
+            assert!(why.contains("is no ") && !why.contains(char::is_control), "{why:?}");
+        }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-
 use crate::config::Config;
 use crate::identity::{Identity, IdentityError, ValidityError};
 use crate::link::tls::Tls;
@@ -57,8 +55,9 @@ impl Credentials {
         Ok(Self { identity, tls, file })
     }
 
-    /// Whether they can be used at this time, if it is known.
-    pub fn check_validity(&self, now: Option<DateTime<Utc>>) -> Result<(), CredentialsError> {
-        Ok(self.identity.validity(now.ok_or(CredentialsError::NoTime)?)?)
+    /// Whether they can be used now, if the time is known.
+    pub fn check_validity(&self, clock: &dyn Clock) -> Result<(), CredentialsError> {
+        let now = clock.certificate_time().ok_or(CredentialsError::NoTime)?;
+        Ok(self.identity.validity(now, clock.source())?)
     }
 }

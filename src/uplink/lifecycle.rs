@@ -25,8 +25,8 @@
 
 use std::time::Duration;
 
-use tracker_protocol::Backoff;
 use tracker_protocol::dps::Outcome;
+use tracker_protocol::{Backoff, fraction};
 
 use crate::event::Loss;
 use crate::link::timing::Timing;
@@ -41,6 +41,9 @@ const TAKEN_OVER: u32 = 3;
 /// good spell, until it is as rarely as [`WAKE_AT_LEAST_EVERY`].
 const WAKE_AT_MOST_EVERY: Duration = Duration::from_secs(30);
 const WAKE_AT_LEAST_EVERY: Duration = Duration::from_mins(10);
+
+/// No wait is longer, whoever asks for it.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// What to do, and not before when.
 #[derive(Debug, Clone, PartialEq)]
@@ -152,7 +155,8 @@ impl Lifecycle {
                 self.answered = 0;
                 self.state = State::Connecting;
                 // A hub that refuses what DPS has just assigned is given time to hear of it.
-                self.not_before = if self.just_assigned { now + self.hub.failed(now, jitter) } else { now };
+                self.not_before =
+                    if self.just_assigned { after(now, self.hub.failed(now, jitter)) } else { now };
                 self.just_assigned = true;
                 Registered::Assigned(self.assignment.insert(Assignment::new(assigned, terms.clone())))
             }
@@ -160,7 +164,7 @@ impl Lifecycle {
                 self.state = State::Refused;
                 self.assignment = None;
                 self.just_assigned = false;
-                self.not_before = now + self.refused.failed(now, jitter);
+                self.not_before = after(now, self.refused.failed(now, jitter));
                 Registered::Nowhere
             }
             Ok(Outcome::TryLater { retry_after, .. }) => self.register_later(now, jitter, *retry_after),
@@ -177,10 +181,13 @@ impl Lifecycle {
         let backoff = self.dps.failed(now, jitter);
         let wait = match retry_after {
             // Never sooner than asked, and not all devices at once.
-            Some(asked) => backoff.max(asked + (asked / 4).max(Duration::from_secs(1)).mul_f64(jitter)),
+            Some(asked) => {
+                let spread = fraction((asked / 4).max(Duration::from_secs(1)), jitter);
+                backoff.max(asked.saturating_add(spread))
+            }
             None => backoff,
         };
-        self.not_before = now + wait;
+        self.not_before = after(now, wait);
         // The hub is tried again meanwhile if there is one: DPS was asked on suspicion only.
         if self.assignment.is_some() {
             self.state = State::Connecting;
@@ -214,8 +221,8 @@ impl Lifecycle {
                 if self.answered == 0 {
                     self.answered_since = now;
                 }
-                self.answered += 1;
-                self.not_before = now + self.hub.failed(now, jitter);
+                self.answered = self.answered.saturating_add(1);
+                self.not_before = after(now, self.hub.failed(now, jitter));
                 if self.answered >= self.timing.hub_gone_attempts
                     && now.saturating_sub(self.answered_since) >= self.timing.hub_gone_after
                 {
@@ -223,9 +230,8 @@ impl Lifecycle {
                     self.state = State::Registering;
                 }
             }
-            LinkErrorKind::Outage | LinkErrorKind::Closed => {
-                self.answered = 0;
-                self.not_before = now + self.hub.failed(now, jitter);
+            LinkErrorKind::Outage | LinkErrorKind::Closed | LinkErrorKind::Unsendable => {
+                self.not_before = after(now, self.hub.failed(now, jitter));
             }
         }
     }
@@ -244,7 +250,7 @@ impl Lifecycle {
         let short = now.saturating_sub(self.online_since) < self.timing.short_spell;
         // A network that fails looks different: nobody says goodbye.
         match (short, kind) {
-            (true, LinkErrorKind::Closed) => self.short_spells += 1,
+            (true, LinkErrorKind::Closed) => self.short_spells = self.short_spells.saturating_add(1),
             (true, _) => {}
             (false, _) => {
                 self.short_spells = 0;
@@ -253,8 +259,8 @@ impl Lifecycle {
         }
         let wait = self.hub.failed(now, jitter);
         // The first loss after a good spell is retried at once, with a second of jitter for the fleet's sake.
-        let wait = if self.hub.failures() == 1 { Duration::from_secs(1).mul_f64(jitter) } else { wait };
-        self.not_before = now + wait;
+        let wait = if self.hub.failures() == 1 { fraction(Duration::from_secs(1), jitter) } else { wait };
+        self.not_before = after(now, wait);
         if self.short_spells >= TAKEN_OVER { Loss::TakenOver } else { Loss::Ordinary }
     }
 
@@ -263,11 +269,11 @@ impl Lifecycle {
     pub fn network_up(&mut self, now: Duration, jitter: f64) {
         let rarely = WAKE_AT_MOST_EVERY * 2_u32.saturating_pow(self.wakes.saturating_sub(1).min(8));
         if self.waits_for_network
-            && (self.wakes == 0 || now >= self.woken_at + rarely.min(WAKE_AT_LEAST_EVERY))
+            && (self.wakes == 0 || now >= self.woken_at.saturating_add(rarely.min(WAKE_AT_LEAST_EVERY)))
         {
             self.woken_at = now;
-            self.wakes += 1;
-            self.not_before = self.not_before.min(now + Duration::from_secs(2).mul_f64(jitter));
+            self.wakes = self.wakes.saturating_add(1);
+            self.not_before = self.not_before.min(after(now, fraction(Duration::from_secs(2), jitter)));
         }
     }
 
@@ -290,8 +296,15 @@ impl Lifecycle {
     }
 }
 
+/// The time after this wait, or after the longest one that there is.
+fn after(now: Duration, wait: Duration) -> Duration {
+    now.saturating_add(wait.min(LONGEST_WAIT))
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use tracker_protocol::dps::{Refusal, RefusalKind};
 
@@ -382,6 +395,23 @@ mod tests {
     }
 
     #[test]
+    fn an_outage_between_them_does_not_excuse_answers_of_no_hub() {
+        // The name of the hub is gone, and the network comes and goes as on a road.
+        let mut life = Lifecycle::new(Timing::default(), Some(assignment()), secs(0));
+        let kinds = [LinkErrorKind::Answered, LinkErrorKind::Answered, LinkErrorKind::Outage];
+        let mut answers = 0;
+        for kind in kinds.into_iter().cycle().take(60) {
+            if life.next().action == Action::Register {
+                break;
+            }
+            answers += u32::from(kind == LinkErrorKind::Answered);
+            life.connect_failed(life.next().at, 0.5, &error(kind));
+        }
+        assert_eq!(life.next().action, Action::Register);
+        assert!((10..20).contains(&answers), "{answers}");
+    }
+
+    #[test]
     fn a_refused_device_asks_rarely_and_an_operator_wakes_it() {
         let mut life = Lifecycle::new(Timing::default(), None, secs(0));
         let mut requests = 0;
@@ -406,6 +436,44 @@ mod tests {
         assert_eq!(life.next(), Next { action: Action::Register, at: secs(130) });
         life.registered(secs(130), 1.0, &Ok(later), &terms());
         assert_eq!(life.next().at, secs(130 + 150));
+    }
+
+    /// Seconds as they come, and the ends of what a duration and a number can hold.
+    fn durations() -> impl Strategy<Value = Duration> {
+        let ends = [0, 1, 86_400, 1_000_000_000_000, 1 << 63, u64::MAX].map(secs);
+        prop_oneof![(0..100_000_u64).prop_map(secs), prop::sample::select(ends.to_vec()), Just(Duration::MAX)]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Any waits, asked for at any time, in any order of events: nothing overflows, and the next deed is within a day.
+        #[test]
+        fn no_duration_is_too_long(
+            begin in durations(),
+            events in prop::collection::vec((0..9_u8, durations(), 0.0..1.0_f64), 1..30),
+        ) {
+            let mut life = Lifecycle::new(Timing::default(), None, Duration::MAX);
+            let mut now = begin;
+            for (event, duration, jitter) in events {
+                let later = Ok(Outcome::TryLater { retry_after: Some(duration), why: String::new() });
+                match event {
+                    0 => { life.registered(now, jitter, &later, &terms()); }
+                    1 => { life.registered(now, jitter, &assigned(), &terms()); }
+                    2 => { life.registered(now, jitter, &refused(), &terms()); }
+                    3 => life.connect_failed(now, jitter, &error(LinkErrorKind::Answered)),
+                    4 => life.connect_failed(now, jitter, &error(LinkErrorKind::Outage)),
+                    5 => life.connected(now),
+                    6 => { life.lost(now, jitter, LinkErrorKind::Closed); }
+                    7 => life.network_up(now, jitter),
+                    _ => life.nudge(now),
+                }
+                if ![5, 7].contains(&event) {
+                    prop_assert!(life.next().at <= now.saturating_add(LONGEST_WAIT));
+                }
+                now = now.saturating_add(duration);
+            }
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub mod session;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use tracker_protocol::dps::Outcome;
 
 use crate::config::Config;
@@ -20,7 +20,7 @@ use crate::identity::Identity;
 use crate::link::timing::Timing;
 use crate::link::tls::Tls;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkOptions};
-use crate::platform::network;
+use crate::platform::network::Network;
 use crate::platform::watched_file::{self, WatchedFile};
 use crate::status::Connection;
 use crate::uplink::assignment::{Assignment, AssignmentFile, Terms};
@@ -42,6 +42,7 @@ pub struct Uplink {
     events: Events,
     credentials: Option<Credentials>,
     last_problem: String,
+    network: Network,
 }
 
 impl Uplink {
@@ -56,6 +57,7 @@ impl Uplink {
         first_wait: Duration,
     ) -> Self {
         let events = device.events.clone();
+        let network = Network::new(config.connection.gateway.is_some());
         let life = Lifecycle::new(timing.clone(), assignment, device.started.elapsed() + first_wait);
         Self {
             config,
@@ -67,6 +69,7 @@ impl Uplink {
             events,
             credentials: None,
             last_problem: String::new(),
+            network,
         }
     }
 
@@ -76,13 +79,14 @@ impl Uplink {
             let next = self.life.next();
             self.publish_state(None);
             let heart = self.device.heart.clone();
+            let wait = next.at.saturating_sub(self.now());
             tokio::select! {
-                () = heart.during(sleep_until(self.device.started + next.at)) => {}
+                () = heart.during(sleep(wait)) => {}
                 () = watched_file::replaced(self.certificate(), self.timing.look_every) => {
                     self.life.nudge(self.now());
                     continue;
                 }
-                () = network::comes_up() => {
+                () = self.network.comes_up() => {
                     self.life.network_up(self.now(), rand::random());
                     continue;
                 }
@@ -100,6 +104,7 @@ impl Uplink {
                 }
                 continue;
             };
+            self.network.forget();
             match next.action {
                 Action::Register => tokio::select! {
                     () = self.register(&identity, tls) => {}
@@ -161,7 +166,7 @@ impl Uplink {
             }
         };
         let credentials = self.credentials.insert(credentials);
-        credentials.check_validity(clock.certificate_time())?;
+        credentials.check_validity(&*clock)?;
         Ok((credentials.identity.clone(), credentials.tls.clone()))
     }
 
@@ -243,6 +248,7 @@ impl Uplink {
                 },
                 Err(error) => error,
             };
+        self.network.forget();
         let loss = self.life.lost(self.now(), rand::random(), error.kind);
         let stayed = online_since.elapsed() >= self.timing.short_spell;
         self.publish_state(if stayed { Some(false) } else { (loss == Loss::TakenOver).then_some(true) });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use tracker_protocol::RegistrationId;
 use tracker_protocol::dps::{self, DpsUsername, Event, Outcome, RESPONSE_FILTER, Registration, Step};
 
@@ -40,7 +40,7 @@ pub fn link_options(config: &Config, id: &RegistrationId, tls: Tls, timing: Timi
 pub fn explain(error: &LinkError, id_scope: &str) -> String {
     match error.kind {
         LinkErrorKind::Identity => format!("{error}; is the ID scope {id_scope} right (dps.id_scope)?"),
-        LinkErrorKind::Answered | LinkErrorKind::Closed | LinkErrorKind::Outage => error.to_string(),
+        _ => error.to_string(),
     }
 }
 
@@ -71,7 +71,7 @@ pub async fn register(
         };
         let event = tokio::select! {
             event = link.next() => Some(event),
-            () = sleep_until(start + deadline) => None,
+            () = sleep(deadline.saturating_sub(start.elapsed())) => None,
         };
         let event = match event.transpose() {
             Ok(event) => event,

@@ -72,7 +72,7 @@ async fn a_black_hole_without_data_is_noticed_by_pings() {
     let mut scene = Scene::new(NEVER, fast()).await;
     scene.config.connection.keep_alive = 2;
     let mut agent = online(&scene).await;
-    scene.wait_for_readings(&agent, 1).await;
+    scene.wait_for(&agent, "reading", |record| !record.arrivals.is_empty()).await;
     scene.proxy.set(Weather::BlackHole);
     agent.wait_for_words("does not answer pings any more").await;
     scene.heal();

@@ -11,6 +11,8 @@ mod command_line;
 mod end_to_end;
 mod faults;
 mod life;
+mod link;
+mod odd_files;
 mod pasted;
 mod provision;
 mod status_file;

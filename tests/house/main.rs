@@ -31,6 +31,12 @@ fn the_emulator_stands() {
 }
 
 #[test]
+fn the_reader_of_certificates_stands() {
+    let faults = plan::faults(&root().join("certificates/src"));
+    assert!(faults.is_empty(), "in certificates/src/:\n{faults}");
+}
+
+#[test]
 fn files_are_small_and_introduce_themselves() {
     let faults = sizes::faults(
         root(),
@@ -38,6 +44,7 @@ fn files_are_small_and_introduce_themselves() {
             "src",
             "protocol",
             "sensors",
+            "certificates",
             "emulator/src",
             "emulator/tests",
             "emulator/examples",

@@ -12,7 +12,7 @@ use super::{
 use crate::security::{
     keys::SymmetricKey,
     sas::{SasError, SasToken},
-    x509::{Certificate, Flaw, Path},
+    x509::{Certificate, Ending, Flaw, Path},
 };
 
 /// The enrollment that accepts a device.
@@ -79,13 +79,17 @@ pub(super) enum NotAttested {
     OtherLeaf { enrollment: String },
     Flaw(Flaw),
     NoEnrollment { top: String, missing: Option<String> },
+    NotIssued { child: String, ending: Ending },
     Untrusted { group: String, top: String },
 }
 
 impl fmt::Display for NotAttested {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoCertificate => f.write_str("no client certificate was presented, and no token"),
+            Self::NoCertificate => f.write_str(
+                "no client certificate was presented, and no token; a client presents none either where TLS has no \
+                 signature for its key here: EC P-256, EC P-384, Ed25519 and RSA have one",
+            ),
             Self::Token(error) => error.fmt(f),
             Self::OtherAttestation { enrollment } => {
                 write!(
@@ -116,6 +120,10 @@ impl fmt::Display for NotAttested {
                 f,
                 "no enrollment for this device: its chain ends with \"{top}\", whose issuer \"{issuer}\" it did not \
                  present and which is no verified CA certificate here"
+            ),
+            Self::NotIssued { child, ending: Ending { subject, why } } => write!(
+                f,
+                "no enrollment for this device: \"{child}\" names \"{subject}\" as its issuer, which is known, but {why}"
             ),
             Self::Untrusted { group, top } => write!(
                 f,
@@ -229,6 +237,9 @@ impl Attestor<'_> {
             self.groups.iter().find(|group| self.is_keyed_on(group, certificate)).map(|group| (height, group))
         });
         let Some((height, group)) = found else {
+            if let Some(ending) = path.ended_by.clone() {
+                return Err(NotAttested::NotIssued { child: top_name, ending });
+            }
             let missing = top.filter(|info| info.issuer_name != info.subject_name);
             return Err(NotAttested::NoEnrollment {
                 top: top_name,

@@ -63,9 +63,13 @@ impl<E: Enrollment> EnrollmentStore<E> {
         self.0.get(&key(id))
     }
 
-    /// As they were kept over a restart.
+    /// As they were kept over a restart. Earlier versions kept certificates as they came, a key beside them too.
     pub(super) fn restore(enrollments: Vec<E>) -> Self {
-        Self(enrollments.into_iter().map(|enrollment| (key(enrollment.id()), enrollment)).collect())
+        let clean = |mut enrollment: E| {
+            enrollment.terms_mut().attestation.clean();
+            (key(enrollment.id()), enrollment)
+        };
+        Self(enrollments.into_iter().map(clean).collect())
     }
 
     /// In the order of their IDs.

@@ -16,7 +16,7 @@ use super::{
     RegisterRequest, RegistrationOperation, RegistrationState, RegistrationStatus, Request, Response,
     ServiceError, Substatus,
 };
-use crate::{ParseError, Publish, RegistrationId};
+use crate::{ParseError, Publish, RegistrationId, check_device_id, check_host_name, fraction};
 
 /// How long an answer may take before the attempt is given up.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,10 +25,16 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_WAIT: Duration = Duration::from_secs(2);
 /// Shortest wait before a poll, whatever the service says.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+/// The longest wait that is granted, whatever the service says: a wrong number must not silence a device for years.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
 /// A longer wait than this is better spent without a connection.
 const LONGEST_WAIT_CONNECTED: Duration = Duration::from_mins(1);
 /// Polls after which a registration that never ends is begun anew.
 const MOST_POLLS: u32 = 60;
+/// Of the service's own words so many characters are repeated.
+const MOST_WORDS: usize = 500;
+/// Operation IDs are some 60 characters.
+const LONGEST_OPERATION_ID: usize = 512;
 /// Throttled or failing answers in a row after which the connection is given up.
 const MOST_DELAYS: u32 = 5;
 
@@ -100,7 +106,7 @@ pub enum Outcome {
     Refused(Refusal),
     /// Not now: throttling, a fault of the service, no answer, or one that makes no sense.
     TryLater {
-        /// The service asked for at least this long a wait.
+        /// The service asked for at least this long a wait; a day at the most.
         retry_after: Option<Duration>,
         /// Why, for people.
         why: String,
@@ -201,7 +207,7 @@ impl Registration {
     /// the next registration must not begin before.
     pub fn wait_left(&self, now: Duration) -> Option<Duration> {
         match self.state {
-            State::Waiting { until, .. } if now < until => Some(until - now),
+            State::Waiting { until, .. } if now < until => Some(until.saturating_sub(now)),
             _ => None,
         }
     }
@@ -224,7 +230,7 @@ impl Registration {
     fn ask(&mut self, now: Duration, operation_id: Option<String>) -> Step {
         self.requests += 1;
         let request_id = self.requests.to_string();
-        let deadline = now + self.answer_within;
+        let deadline = now.saturating_add(self.answer_within);
         let (request, payload) = match &operation_id {
             None => (Request::Register { request_id: request_id.clone() }, self.body()),
             Some(operation) => {
@@ -251,7 +257,7 @@ impl Registration {
     fn tick(&mut self, now: Duration) -> Step {
         match &mut self.state {
             State::Idle(deadline) => {
-                let deadline = *deadline.get_or_insert(now + self.answer_within);
+                let deadline = *deadline.get_or_insert(now.saturating_add(self.answer_within));
                 if now < deadline {
                     return Step::Wait(deadline);
                 }
@@ -287,7 +293,7 @@ impl Registration {
             // The operation is gone, not the enrollment: register anew.
             404 if operation_id.is_some() && self.delays < MOST_DELAYS => {
                 self.delays += 1;
-                self.wait(now, DEFAULT_WAIT.mul_f64(1.0 + jitter), None)
+                self.wait(now, DEFAULT_WAIT + fraction(DEFAULT_WAIT, jitter), None)
             }
             409 | 412 | 429 | 500.. => self.delayed(now, jitter, response, operation_id, payload),
             status => {
@@ -315,6 +321,12 @@ impl Registration {
                     return self
                         .give_up(asked, "DPS is assigning but gave no operation ID to ask after".into());
                 }
+                if !can_be_asked_after(&operation.operation_id) {
+                    return self.give_up(
+                        asked,
+                        "DPS is assigning but gave an operation ID that no topic carries".into(),
+                    );
+                }
                 if self.polls >= MOST_POLLS {
                     return self.give_up(asked, format!("still not assigned after {MOST_POLLS} polls"));
                 }
@@ -328,13 +340,18 @@ impl Registration {
         let device_id = state.device_id.filter(|id| !id.is_empty());
         match (hub, device_id) {
             (Some(hub), Some(device_id)) => {
+                if let Err(why) = check_host_name(&hub) {
+                    return self.give_up(None, format!("DPS assigned a hub that can't be one: {why}"));
+                }
+                if let Err(why) = check_device_id(&device_id) {
+                    return self.give_up(None, format!("DPS assigned a device ID that can't be one: {why}"));
+                }
                 let payload = state.payload.filter(|payload| !payload.is_null());
-                self.end(Outcome::Assigned(Assignment {
-                    hub,
-                    device_id,
-                    substatus: state.substatus,
-                    payload,
-                }))
+                let substatus = state.substatus.map(|substatus| match substatus {
+                    Substatus::Other(word) => Substatus::Other(bounded(word)),
+                    known => known,
+                });
+                self.end(Outcome::Assigned(Assignment { hub, device_id, substatus, payload }))
             }
             (None, _) => self.give_up(None, "DPS says assigned, but names no hub (assignedHub)".into()),
             (_, None) => self.give_up(None, "DPS says assigned, but names no device (deviceId)".into()),
@@ -343,7 +360,7 @@ impl Registration {
 
     fn refused(&mut self, kind: RefusalKind, state: RegistrationState) -> Step {
         let code = state.error_code.unwrap_or(0);
-        let message = state.error_message.unwrap_or_default();
+        let message = bounded(state.error_message.unwrap_or_default());
         self.end(Outcome::Refused(Refusal { kind, code, message }))
     }
 
@@ -370,19 +387,23 @@ impl Registration {
             return self.give_up(response.retry_after, why);
         }
         let spread = (asked / 4).max(SHORTEST_WAIT);
-        self.wait(now, asked.max(SHORTEST_WAIT) + spread.mul_f64(jitter), operation_id)
+        self.wait(now, asked.max(SHORTEST_WAIT) + fraction(spread, jitter), operation_id)
     }
 
     fn wait(&mut self, now: Duration, wait: Duration, operation_id: Option<String>) -> Step {
         if wait > LONGEST_WAIT_CONNECTED {
             return self.give_up(Some(wait), format!("DPS asks for a wait of {} s", wait.as_secs()));
         }
-        let until = now + wait;
+        let until = now.saturating_add(wait);
         self.state = State::Waiting { operation_id, until };
         Step::Wait(until)
     }
 
-    fn give_up(&mut self, retry_after: Option<Duration>, why: String) -> Step {
+    fn give_up(&mut self, mut retry_after: Option<Duration>, mut why: String) -> Step {
+        if let Some(asked) = retry_after.as_mut().filter(|asked| **asked > LONGEST_WAIT) {
+            *asked = LONGEST_WAIT;
+            why.push_str("; it asks for a longer wait than a day, and is asked again after one");
+        }
         self.end(Outcome::TryLater { retry_after, why })
     }
 
@@ -398,8 +419,24 @@ fn parse<T: serde::de::DeserializeOwned>(what: &'static str, body: &[u8]) -> Res
 
 /// The error document, or what can be told without one.
 fn service_error(body: &[u8]) -> ServiceError {
-    parse::<ServiceError>("DPS error body", body).unwrap_or_else(|_| ServiceError {
-        message: String::from_utf8_lossy(body).chars().take(200).collect(),
+    let mut error = parse::<ServiceError>("DPS error body", body).unwrap_or_else(|_| ServiceError {
+        message: String::from_utf8_lossy(body).into_owned(),
         ..ServiceError::default()
-    })
+    });
+    error.message = bounded(error.message);
+    error
+}
+
+/// As much of the service's words as anybody wants to read.
+fn bounded(words: String) -> String {
+    match words.char_indices().nth(MOST_WORDS) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
+    }
+}
+
+/// Whether this operation ID can be part of a topic.
+fn can_be_asked_after(operation_id: &str) -> bool {
+    operation_id.len() <= LONGEST_OPERATION_ID
+        && operation_id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#' && byte != b'+')
 }

@@ -92,7 +92,10 @@ impl FromStr for Response {
         let request_id = query::value(query, "$rid").ok_or_else(|| bad("$rid is missing".into()))?;
         let retry_after = query::value(query, "retry-after")
             .map(|seconds| {
-                seconds.parse().map_err(|_| bad(format!("retry-after={seconds} is not a number of seconds")))
+                let number = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
+                // What is too large for a number is still a wait, and a long one.
+                let seconds = number.then(|| seconds.parse().unwrap_or(u64::MAX));
+                seconds.ok_or_else(|| bad("retry-after is not a number of seconds".into()))
             })
             .transpose()?;
         Ok(Self {

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use super::Counts;
 
-/// A receiver sends every second; so long without a byte is a cable or a supply.
-const SILENCE: Duration = Duration::from_secs(5);
+/// From a receiver that sends every second so long without a byte is a cable or a supply.
+pub(super) const SILENCE: Duration = Duration::from_secs(5);
 /// So long, and so many bytes, without one good checksum is not noise any more.
 const GARBAGE: Duration = Duration::from_secs(3);
 const GARBAGE_BYTES: u64 = 200;
+/// So many lines that would be sentences with a checksum are no chance.
+const UNCHECKED: u64 = 3;
 /// How often the line is looked at when nothing comes.
 const CHECK: Duration = Duration::from_secs(2);
 
@@ -20,8 +22,20 @@ pub(super) struct Line {
     last_byte_at: Duration,
     last_sentence_at: Duration,
     bytes_at_last_sentence: u64,
+    unchecked: u64,
+    unchecked_at_last_sentence: u64,
     sentences_at_opening: u64,
+    opened_at: Duration,
     checked_at: Duration,
+}
+
+/// What is wrong with the line, in words for people.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// What is seen.
+    pub(super) what: String,
+    /// What the cause may be, and how to mend it.
+    pub(super) advice: &'static str,
 }
 
 impl Line {
@@ -32,7 +46,10 @@ impl Line {
             last_byte_at: now,
             last_sentence_at: now,
             bytes_at_last_sentence: counts.lines.bytes,
+            unchecked: counts.lines.without_checksum,
+            unchecked_at_last_sentence: counts.lines.without_checksum,
             sentences_at_opening: counts.lines.sentences,
+            opened_at: now,
             checked_at: now,
         }
     }
@@ -47,7 +64,9 @@ impl Line {
             self.sentences = counts.lines.sentences;
             self.last_sentence_at = now;
             self.bytes_at_last_sentence = counts.lines.bytes;
+            self.unchecked_at_last_sentence = counts.lines.without_checksum;
         }
+        self.unchecked = counts.lines.without_checksum;
     }
 
     pub(super) fn silent_for(&self, now: Duration) -> Duration {
@@ -62,20 +81,33 @@ impl Line {
         self.checked_at + CHECK
     }
 
-    /// What is wrong with the line, in words for people.
-    pub(super) fn fault(&self, now: Duration, name: &str) -> Option<String> {
-        if self.silent_for(now) >= SILENCE {
-            return Some(format!(
-                "no byte from {name} for {} s: is the receiver powered, and its TX wired to our RX?",
-                SILENCE.as_secs()
-            ));
+    pub(super) fn opened_at(&self) -> Duration {
+        self.opened_at
+    }
+
+    /// What is wrong with the line, where silence means something after `patience`.
+    pub(super) fn fault(&self, now: Duration, patience: Duration, name: &str) -> Option<Fault> {
+        if self.silent_for(now) >= patience {
+            return Some(Fault {
+                what: format!("no byte from {name} for {} s", patience.as_secs()),
+                advice: "is the receiver powered, and its TX wired to our RX?",
+            });
         }
         let garbage = self.bytes - self.bytes_at_last_sentence;
-        if garbage >= GARBAGE_BYTES && self.last_byte_at.saturating_sub(self.last_sentence_at) >= GARBAGE {
-            return Some(format!(
-                "bytes but no checksummed sentence from {name}: wrong baud rate? Try 9600, 38400, 115200, 4800"
-            ));
+        let lasts = self.last_byte_at.saturating_sub(self.last_sentence_at) >= GARBAGE;
+        if garbage < GARBAGE_BYTES || !lasts {
+            return None;
         }
-        None
+        Some(if self.unchecked - self.unchecked_at_last_sentence >= UNCHECKED {
+            Fault {
+                what: format!("sentences without a checksum from {name}"),
+                advice: "what the line does to them can't be seen, so none is used; switch the checksums on at the receiver",
+            }
+        } else {
+            Fault {
+                what: format!("bytes but no checksummed sentence from {name}"),
+                advice: "wrong baud rate? Try 9600, 38400, 115200, 4800",
+            }
+        })
     }
 }

@@ -5,12 +5,15 @@ use std::time::Duration;
 use chrono::{Days, NaiveDate, NaiveTime};
 
 use super::epoch::{Epoch, NoFix};
-use super::sentence::{Report, Sentence};
+use super::sentence::{Claim, Motion, Report, Sentence};
 use super::{Fix, Framer, LineCounts};
 
 /// A pause this long on the line ends an epoch. At 1 Hz and 9600 baud a receiver sends for 0.4 to 0.9 s
 /// without a gap, and a USB adapter holds bytes back for 16 ms at most.
 pub const EPOCH_PAUSE: Duration = Duration::from_millis(400);
+
+/// So short a pause can lie between two seconds of a receiver; within one it sends without any.
+const GAP: Duration = Duration::from_millis(100);
 
 /// One epoch of the receiver.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +50,16 @@ pub struct Decoder {
     epoch: Option<Epoch>,
     /// Time of day of an epoch that a pause has ended: sentences of it that come late begin no new one.
     ended_by_pause: Option<NaiveTime>,
+    /// The last date that came with a fix, carried on.
     date: Option<NaiveDate>,
+    /// A date by itself, which claims no fix and counts only for an epoch that has one.
+    offered: Option<NaiveDate>,
+    /// Speed and course that came ahead of their epoch.
+    ahead: Option<Motion>,
+    /// Whether the next sentence begins a second of the receiver.
+    begins: bool,
+    /// Whether the receiver begins its seconds with speed and course.
+    motion_leads: bool,
     last_time: Option<NaiveTime>,
     last_byte_at: Duration,
     counts: Counts,
@@ -73,6 +85,10 @@ impl Decoder {
             epoch: None,
             ended_by_pause: None,
             date: None,
+            offered: None,
+            ahead: None,
+            begins: false,
+            motion_leads: false,
             last_time: None,
             last_byte_at: Duration::ZERO,
             counts: Counts::default(),
@@ -83,12 +99,19 @@ impl Decoder {
     /// How the stream is cut into pieces makes no difference.
     pub fn push(&mut self, bytes: &[u8], now: Duration) -> Vec<Event> {
         let mut events = self.tick(now);
+        let begun = self.framer.counts().bytes > 0;
+        let rested = !begun || now.saturating_sub(self.last_byte_at) >= GAP;
+        // What follows a gap, and does not end a sentence from before it, begins a second of the receiver.
+        self.begins |= rested && !self.framer.is_within_sentence();
         if !bytes.is_empty() {
             self.last_byte_at = now;
         }
         for &byte in bytes {
             if let Some(body) = self.framer.push(byte) {
                 let sentence = Sentence::read(body);
+                if std::mem::take(&mut self.begins) {
+                    self.motion_leads = matches!(sentence, Sentence::Motion(_));
+                }
                 events.extend(self.take(sentence, now));
             }
         }
@@ -131,8 +154,10 @@ impl Decoder {
         match sentence {
             Sentence::Position(report) => self.take_report(report, now),
             Sentence::Motion(motion) => {
-                if let Some(epoch) = &mut self.epoch {
-                    epoch.add_motion(motion);
+                match &mut self.epoch {
+                    _ if self.motion_leads => self.ahead = Some(motion),
+                    Some(epoch) => epoch.add_motion(motion),
+                    None => {}
                 }
                 None
             }
@@ -150,18 +175,22 @@ impl Decoder {
 
     fn take_report(&mut self, report: Report, now: Duration) -> Option<Event> {
         let is_late = report.time.is_some() && report.time == self.ended_by_pause && self.epoch.is_none();
+        let continues = self.epoch.as_ref().is_some_and(|epoch| epoch.time == report.time);
+        let event = if continues || is_late { None } else { self.close_epoch() };
         self.carry_date(report.time);
-        if let Some(date) = report.date {
-            self.date = Some(date);
+        // Without a fix a receiver shows the date that it was made with, or one left over.
+        if report.claim == Claim::Measured && report.date.is_some() {
+            (self.date, self.offered) = (report.date, None);
         }
         if is_late {
             return None;
         }
         self.ended_by_pause = None;
-        let continues = self.epoch.as_ref().is_some_and(|epoch| epoch.time == report.time);
-        let event = if continues { None } else { self.close_epoch() };
         let epoch = self.epoch.get_or_insert_with(|| Epoch::open(report.time, now));
-        epoch.date = self.date;
+        epoch.date = self.offered.or(self.date);
+        if let Some(motion) = self.ahead.take() {
+            epoch.add_motion(motion);
+        }
         epoch.add(report, self.framer.counts().bytes);
         event
     }
@@ -169,14 +198,16 @@ impl Decoder {
     /// A date by itself counts for the position sentences that follow. It is not given to an epoch that has
     /// begun: some receivers send it some milliseconds ahead of the next.
     fn take_date(&mut self, time: Option<NaiveTime>, date: NaiveDate) {
-        self.date = Some(date);
+        self.offered = Some(date);
         self.last_time = time.or(self.last_time);
     }
 
     /// GGA and GLL have no date: when the clock falls back by half a day or more, midnight has passed.
     fn carry_date(&mut self, time: Option<NaiveTime>) {
         if fell_by_half_a_day(self.last_time, time) {
-            self.date = self.date.and_then(|date| date.checked_add_days(Days::new(1)));
+            for date in [&mut self.date, &mut self.offered] {
+                *date = date.and_then(|date| date.checked_add_days(Days::new(1)));
+            }
         }
         self.last_time = time.or(self.last_time);
     }
@@ -187,10 +218,12 @@ impl Decoder {
         Some(match epoch.close() {
             Ok(fix) => {
                 self.counts.fixes += 1;
+                self.date = fix.date;
                 Event::Fix(fix)
             }
             Err(reason) => {
                 self.counts.epochs_without_fix += 1;
+                self.offered = None;
                 Event::NoFix { time, reason }
             }
         })
@@ -204,20 +237,26 @@ fn fell_by_half_a_day(before: Option<NaiveTime>, after: Option<NaiveTime>) -> bo
     }
 }
 
-/// Offsets in a recording of the position sentences that begin an epoch.
+/// Offsets in a recording of the position sentences that begin an epoch, or of what leads them.
 #[cfg(feature = "simulated")]
 pub(crate) fn epoch_starts(bytes: &[u8]) -> Vec<usize> {
     let mut framer = Framer::new();
-    let mut starts = Vec::new();
-    let mut time = None;
+    let (mut starts, mut time) = (Vec::new(), None);
+    let (mut motion_leads, mut ahead) = (None, None);
     for (offset, &byte) in bytes.iter().enumerate() {
         let Some(body) = framer.push(byte) else { continue };
         let start = offset + 1 - (body.len() + "$*hh".len());
-        if let Sentence::Position(report) = Sentence::read(body)
-            && (starts.is_empty() || report.time != time)
-        {
-            time = report.time;
-            starts.push(start);
+        let sentence = Sentence::read(body);
+        let is_motion = matches!(sentence, Sentence::Motion(_));
+        if *motion_leads.get_or_insert(is_motion) && is_motion {
+            ahead = Some(start);
+        }
+        if let Sentence::Position(report) = sentence {
+            let start = ahead.take().unwrap_or(start);
+            if starts.is_empty() || report.time != time {
+                time = report.time;
+                starts.push(start);
+            }
         }
     }
     starts

@@ -1,5 +1,6 @@
 //! The sentences of one moment, gathered into one fix.
 
+use std::fmt;
 use std::time::Duration;
 
 use chrono::{NaiveDate, NaiveTime};
@@ -35,6 +36,26 @@ pub enum NoFix {
     NoPosition,
     /// There is no time of day.
     NoTime,
+}
+
+impl fmt::Display for NoFix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Denied => "the receiver answers but has no fix: does the antenna see the sky?",
+            Self::Estimated => {
+                "the receiver has no fix and tells a position that it has not measured (dead reckoning, typed in or \
+                 simulated): does the antenna see the sky?"
+            }
+            Self::Contradictory => {
+                "the receiver contradicts itself, one sentence claims a fix and another denies it (RMC and GGA?): \
+                 update its firmware, or switch one of them off"
+            }
+            Self::NoPosition => {
+                "the receiver claims a fix, but its position is missing or can't be: power it off and on"
+            }
+            Self::NoTime => "the receiver has a position but no time of day: does the antenna see the sky?",
+        })
+    }
 }
 
 impl Epoch {

@@ -47,11 +47,14 @@ impl<'a> Fields<'a> {
     /// The four fields `ddmm.m,N,dddmm.m,E`, or four empty ones.
     pub(super) fn position(&self, number: usize) -> String {
         let [lat, ns, lon, ew] = [0, 1, 2, 3].map(|offset| self.raw(number + offset));
-        let sound = is_angle(lat, 2, 90)
-            && matches!(ns, "N" | "S")
-            && is_angle(lon, 3, 180)
-            && matches!(ew, "E" | "W");
-        if sound { format!("{lat},{ns},{lon},{ew}") } else { ",,,".to_owned() }
+        match (angle(lat, 90), angle(lon, 180)) {
+            (Some((lat, lat_minutes)), Some((lon, lon_minutes)))
+                if matches!(ns, "N" | "S") && matches!(ew, "E" | "W") =>
+            {
+                format!("{lat:02}{lat_minutes},{ns},{lon:03}{lon_minutes},{ew}")
+            }
+            _ => ",,,".to_owned(),
+        }
     }
 }
 
@@ -85,21 +88,26 @@ impl<'a> Time<'a> {
     }
 }
 
-/// `dd` or `ddd` degrees and `mm.m` minutes, in range.
-fn is_angle(field: &str, degree_digits: usize, limit: u16) -> bool {
-    let Some((degrees, minutes)) = field.split_at_checked(degree_digits) else {
-        return false;
+/// Degrees up to `limit`, and `mm.m` minutes. The two digits before the point are the minutes, whatever stands before
+/// them: some receivers leave out leading zeros, those of the minutes too where there are no degrees.
+fn angle(field: &str, limit: u16) -> Option<(u16, Cow<'_, str>)> {
+    if !is_decimal(field) {
+        return None;
+    }
+    let point = field.find('.').unwrap_or(field.len());
+    let (degrees, minutes) = field.split_at(point.saturating_sub(2));
+    let degrees = if degrees.is_empty() { 0 } else { degrees.parse::<u16>().ok()? };
+    let value = minutes.parse::<f64>().ok()?;
+    let (degrees, minutes) = if value == 60.0 {
+        // Rounded up by a receiver that does not carry.
+        (degrees.checked_add(1)?, Cow::Borrowed("00.0"))
+    } else if point < 2 {
+        (degrees, Cow::Owned(format!("{:0>width$}", minutes, width = minutes.len() + 2 - point)))
+    } else {
+        (degrees, Cow::Borrowed(minutes))
     };
-    let whole_minutes = minutes.split('.').next().unwrap_or("");
-    if !is_digits(degrees) || whole_minutes.len() != 2 || !is_decimal(minutes) {
-        return false;
-    }
-    match (degrees.parse::<u16>(), minutes.parse::<f64>()) {
-        (Ok(degrees), Ok(minutes)) => {
-            minutes < 60.0 && (degrees < limit || (degrees == limit && minutes == 0.0))
-        }
-        _ => false,
-    }
+    let sound = value <= 60.0 && (degrees < limit || (degrees == limit && (value == 0.0 || value == 60.0)));
+    sound.then_some((degrees, minutes))
 }
 
 fn is_decimal(field: &str) -> bool {

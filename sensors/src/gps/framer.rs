@@ -14,6 +14,8 @@ pub struct LineCounts {
     pub sentences: u64,
     /// Sentences with a wrong checksum.
     pub bad_checksum: u64,
+    /// Lines that begin as a sentence does and end without a checksum.
+    pub without_checksum: u64,
     /// Sentences cut off because they grew beyond [`LONGEST_SENTENCE`].
     pub overlong: u64,
 }
@@ -78,6 +80,11 @@ impl Framer {
         self.state = State::Outside;
     }
 
+    /// Whether a sentence has begun and not ended.
+    pub(super) fn is_within_sentence(&self) -> bool {
+        !matches!(self.state, State::Outside)
+    }
+
     /// What has been met so far.
     pub fn counts(&self) -> LineCounts {
         self.counts
@@ -86,6 +93,12 @@ impl Framer {
     fn push_body(&mut self, byte: u8) {
         match byte {
             b'*' => self.state = State::ChecksumHigh,
+            b'\r' | b'\n' => {
+                let address = self.body.split(|byte| *byte == b',').next().unwrap_or_default();
+                let is_sentence = address.len() == 5 && address.iter().all(u8::is_ascii_uppercase);
+                self.counts.without_checksum += u64::from(is_sentence);
+                self.state = State::Outside;
+            }
             // `!` begins an AIS sentence; anything not printable is a line end, noise or binary.
             b'!' | ..=0x1F | 0x7F.. => self.state = State::Outside,
             _ if self.body.len() >= LONGEST_SENTENCE - "$*hh".len() => {

@@ -1,15 +1,31 @@
 //! Whether a fix can be true of a container. The decoder reports what the receiver says; this layer, which
 //! is for the agent, doubts it.
 
-use chrono::NaiveDate;
+use std::fmt;
+use std::sync::Arc;
 
+use chrono::{NaiveDate, TimeDelta};
+
+use super::Fix;
 use super::gps_time::{GpsTime, TimeAgreement};
-use super::{Fix, repair_date};
+use super::rollover::{DateRefused, KnownDates, one_era_later, repair_date};
 
 /// Faster than any container travels, by air included.
 const FASTEST_KMH: f64 = 1000.0;
 /// Positions wander beside stacks and cranes; so short a jump is never suspect, however short the time.
 const WANDERING_M: f64 = 500.0;
+
+/// No container is lower (the Dead Sea), or higher (air freight), in metres.
+const ALTITUDES_M: std::ops::RangeInclusive<f64> = -600.0..=18_000.0;
+/// Receivers write 99.99 for "not known"; with more than half of that a position says nothing.
+const WORST_HDOP: f64 = 50.0;
+/// More satellites are not in sight at once.
+const MOST_SATELLITES: u8 = 99;
+/// What a clock may be off by that is to tell the era.
+const SAME_TIME: TimeDelta = TimeDelta::days(1);
+
+/// Tells what is known about the time from elsewhere. Asked only when a date has to be repaired.
+pub type Known = Arc<dyn Fn() -> KnownDates + Send + Sync>;
 
 /// What the layer needs to know about its surroundings.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,7 +41,7 @@ pub struct PlausibilitySettings {
 /// A fix, judged.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Judgement {
-    /// To be believed. The date is repaired, or absent if it cannot be.
+    /// To be believed. The date is repaired, or absent if it cannot be; so is any other value that cannot be.
     Plausible(Fix),
     /// It lies too far from the last plausible one. A third fix decides.
     Suspect {
@@ -35,27 +51,51 @@ pub enum Judgement {
 }
 
 /// Judges the fixes of one receiver, in their order.
-#[derive(Debug)]
 pub struct Plausibility {
     settings: PlausibilitySettings,
+    known: Known,
     last: Option<Fix>,
     suspect: Option<Fix>,
     agreement: TimeAgreement,
+    trusted: Option<GpsTime>,
+    refused: Option<DateRefused>,
 }
 
 impl Plausibility {
     /// Nothing judged yet: the first fix is believed.
     pub fn new(settings: PlausibilitySettings) -> Self {
-        Self { settings, last: None, suspect: None, agreement: TimeAgreement::default() }
+        Self {
+            settings,
+            known: Arc::new(KnownDates::default),
+            last: None,
+            suspect: None,
+            agreement: TimeAgreement::default(),
+            trusted: None,
+            refused: None,
+        }
+    }
+
+    /// The same, with knowledge of the time from elsewhere.
+    pub fn knowing(self, known: Known) -> Self {
+        Self { known, ..self }
+    }
+
+    /// The date of the last fix, if it could not be.
+    pub fn refused_date(&self) -> Option<&DateRefused> {
+        self.refused.as_ref()
     }
 
     /// Judges the next fix, and gives the time if it can be trusted.
     pub fn judge(&mut self, mut fix: Fix) -> (Judgement, Option<GpsTime>) {
-        if let Some(build_date) = self.settings.build_date {
-            fix.date = fix.date.and_then(|date| repair_date(date, build_date));
+        self.refused = None;
+        if let (Some(date), Some(build_date)) = (fix.date, self.settings.build_date) {
+            fix.date =
+                self.date_meant(date, build_date, &fix).map_err(|error| self.refused = Some(error)).ok();
         }
+        leave_out_what_cannot_be(&mut fix);
         let time = fix.utc().map(|utc| GpsTime { utc, at: fix.received_at });
         let trusted = self.agreement.observe(time, self.settings.time_scale);
+        self.trusted = trusted.or(self.trusted);
         let judgement = match self.implied_speed(self.last.as_ref(), &fix) {
             Some(implied_kmh) if !self.confirms_suspect(&fix) => {
                 self.suspect = Some(fix);
@@ -73,6 +113,28 @@ impl Plausibility {
     /// The receiver reported an epoch without a fix: the next time starts a new pair.
     pub fn no_fix(&mut self) {
         self.agreement.observe(None, self.settings.time_scale);
+    }
+
+    fn date_meant(
+        &self,
+        date: NaiveDate,
+        build_date: NaiveDate,
+        fix: &Fix,
+    ) -> Result<NaiveDate, DateRefused> {
+        // An era that was once found to be right stays so, whatever becomes of the certificate.
+        let goes_on = |later: &NaiveDate| {
+            self.trusted.is_some_and(|trusted| {
+                let elapsed = fix.received_at.saturating_sub(trusted.at).mul_f64(self.settings.time_scale);
+                let expected = TimeDelta::from_std(elapsed).map(|elapsed| trusted.utc + elapsed);
+                expected.is_ok_and(|now| (later.and_time(fix.time).and_utc() - now).abs() < SAME_TIME)
+            })
+        };
+        let later = one_era_later(date).filter(|later| date < build_date && goes_on(later));
+        if let Some(later) = later {
+            return Ok(later);
+        }
+        let known = if date < build_date { (self.known)() } else { KnownDates::default() };
+        repair_date(date, build_date, &known)
     }
 
     fn confirms_suspect(&self, fix: &Fix) -> bool {
@@ -99,4 +161,25 @@ impl Plausibility {
         let seconds = if by_receiver > 0.0 { by_receiver } else { by_clock };
         seconds.max(0.1)
     }
+}
+
+impl fmt::Debug for Plausibility {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plausibility")
+            .field("settings", &self.settings)
+            .field("last", &self.last)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Each value of a fix that no container can have is absent.
+fn leave_out_what_cannot_be(fix: &mut Fix) {
+    let fastest_kmh = 0.0..=FASTEST_KMH;
+    if !fix.speed_kmh().is_some_and(|speed| fastest_kmh.contains(&speed)) {
+        fix.speed_kn = None;
+    }
+    fix.course_deg = fix.course_deg.filter(|course| (0.0..=360.0).contains(course));
+    fix.altitude_m = fix.altitude_m.filter(|altitude| ALTITUDES_M.contains(altitude));
+    fix.hdop = fix.hdop.filter(|hdop| (0.0..=WORST_HDOP).contains(hdop));
+    fix.satellites = fix.satellites.filter(|number| *number <= MOST_SATELLITES);
 }

@@ -8,9 +8,12 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::condition::Line;
+use super::condition::{Line, SILENCE};
+use super::rhythm::Rhythm;
 use super::source::{ByteSource, ByteStream};
-use super::{Counts, Decoder, Event, Fix, GpsTime, Judgement, Plausibility, PlausibilitySettings};
+use super::{
+    Counts, Decoder, Event, Fix, GpsTime, Judgement, Known, NoFix, Plausibility, PlausibilitySettings,
+};
 use crate::backoff::Backoff;
 use crate::health::{Health, Monitor, State};
 
@@ -24,7 +27,7 @@ pub struct ReceiverSettings {
     pub plausibility: PlausibilitySettings,
     /// Zero of the monotonic clock: all durations that come out are counted from here.
     pub started: Instant,
-    /// A fix is withdrawn when no new one has come for so long.
+    /// A fix is withdrawn when no new one has come for so long, or for longer from a receiver that speaks seldom.
     pub fix_lifetime: Duration,
     /// Wait before the first reopening of a lost port; doubles up to `longest_backoff`.
     pub first_backoff: Duration,
@@ -68,6 +71,11 @@ pub struct Receiver {
     state: watch::Sender<GpsState>,
     monitor: Monitor,
     suspect: Option<f64>,
+    rhythm: Rhythm,
+    /// Why the last epoch was no fix.
+    no_fix: Option<NoFix>,
+    /// What was last said to be wrong with the line, without and with who else reads it.
+    said: Option<(String, String)>,
 }
 
 impl Receiver {
@@ -80,8 +88,16 @@ impl Receiver {
             state: watch::Sender::new(GpsState::default()),
             monitor: Monitor::new(),
             suspect: None,
+            rhythm: Rhythm::default(),
+            no_fix: None,
+            said: None,
             settings,
         }
+    }
+
+    /// The same, with knowledge of the time from elsewhere.
+    pub fn knowing(self, known: Known) -> Self {
+        Self { plausibility: self.plausibility.knowing(known), ..self }
     }
 
     /// The state, to be read or awaited.
@@ -145,7 +161,7 @@ impl Receiver {
             self.take(events);
             self.expire_fix(now);
             line.update(now, &self.decoder.counts());
-            if line.silent_for(now) >= self.settings.reopen_silent {
+            if line.silent_for(now) >= self.rhythm.stretched(self.settings.reopen_silent) {
                 return format!("{} is silent: opening it afresh", self.source.name());
             }
             self.report(now, &line);
@@ -166,6 +182,7 @@ impl Receiver {
 
     fn take(&mut self, events: Vec<Event>) {
         for event in events {
+            self.rhythm.epoch(self.now());
             let counts = self.decoder.counts();
             self.monitor.count(|counters| {
                 *counters.readings = counts.fixes;
@@ -173,6 +190,7 @@ impl Receiver {
             });
             match event {
                 Event::Fix(fix) => {
+                    self.no_fix = None;
                     let (judgement, time) = self.plausibility.judge(fix);
                     self.state.send_modify(|state| {
                         state.counts = counts;
@@ -186,7 +204,8 @@ impl Receiver {
                         Judgement::Suspect { implied_kmh } => Some(implied_kmh),
                     };
                 }
-                Event::NoFix { .. } => {
+                Event::NoFix { reason, .. } => {
+                    self.no_fix = Some(reason);
                     self.plausibility.no_fix();
                     self.state.send_modify(|state| state.counts = counts);
                 }
@@ -194,19 +213,48 @@ impl Receiver {
         }
     }
 
-    fn report(&self, now: Duration, line: &Line) {
-        let name = self.source.name();
-        if let Some(cause) = line.fault(now, &name) {
-            self.monitor.report(now, State::Failed, Some(cause));
-        } else if let Some(kmh) = self.suspect {
-            let cause = format!("the position jumped at {kmh:.0} km/h: waiting for a third fix to agree");
-            self.monitor.report(now, State::Degraded, Some(cause));
-        } else if self.state.borrow().fix.is_some() {
-            self.monitor.report(now, State::Ok, None);
-        } else if line.has_spoken() {
-            let cause = "the receiver answers but has no fix: does the antenna see the sky?";
-            self.monitor.report(now, State::Degraded, Some(cause.to_owned()));
+    fn report(&mut self, now: Duration, line: &Line) {
+        let (state, cause) = match self.trouble(now, line) {
+            Some((state, cause)) => (state, Some(cause)),
+            None if self.state.borrow().fix.is_some() => (State::Ok, None),
+            // Its first epoch may not have ended yet.
+            None => return,
+        };
+        self.monitor.report(now, state, cause);
+    }
+
+    fn trouble(&mut self, now: Duration, line: &Line) -> Option<(State, String)> {
+        let patience = self.rhythm.patience(SILENCE);
+        let fault = line.fault(now, patience, &self.source.name());
+        if let Some(fault) = fault {
+            return Some((State::Failed, self.blame(fault.what, fault.advice)));
         }
+        self.said = None;
+        if let Some(kmh) = self.suspect {
+            let cause = format!("the position jumped at {kmh:.0} km/h: waiting for a third fix to agree");
+            return Some((State::Degraded, cause));
+        }
+        let heard_at = self.rhythm.last().unwrap_or_default().max(line.opened_at());
+        let cause = if self.state.borrow().fix.is_some() {
+            self.plausibility.refused_date().map(ToString::to_string)
+        } else if let Some(reason) = self.no_fix {
+            Some(reason.to_string())
+        } else if line.has_spoken() && now.saturating_sub(heard_at) >= patience {
+            Some("the receiver sends no position: switch on one of RMC, GGA, GNS, GLL".into())
+        } else {
+            None
+        };
+        cause.map(|cause| (State::Degraded, cause))
+    }
+
+    /// What is wrong with the line, with who else reads it, which is looked for once, or with an advice.
+    fn blame(&mut self, what: String, advice: &str) -> String {
+        if self.said.as_ref().is_none_or(|(said, _)| *said != what) {
+            let other = self.source.other_reader();
+            let full = format!("{what}: {}", other.as_deref().unwrap_or(advice));
+            self.said = Some((what, full));
+        }
+        self.said.as_ref().map(|(_, full)| full.clone()).unwrap_or_default()
     }
 
     fn next_wake(&self, line: &Line) -> Duration {
@@ -215,7 +263,11 @@ impl Receiver {
     }
 
     fn fix_expiry(&self) -> Option<Duration> {
-        self.state.borrow().fix.as_ref().map(|fix| fix.received_at + self.settings.fix_lifetime)
+        self.state
+            .borrow()
+            .fix
+            .as_ref()
+            .map(|fix| fix.received_at + self.rhythm.patience(self.settings.fix_lifetime))
     }
 
     fn expire_fix(&self, now: Duration) {

@@ -60,8 +60,22 @@ impl SerialSource {
             settings.set_flow_control(FlowControl::None);
             Ok(settings)
         };
-        let port = SerialPort::open(&self.path, configure).map_err(|error| explain(&error))?;
+        let port = SerialPort::open(&self.path, configure).map_err(|error| self.explain(&error))?;
         Ok(Box::new(Resting::new(File::from(OwnedFd::from(port)), self.baud, &self.look)))
+    }
+
+    fn explain(&self, error: &io::Error) -> io::Error {
+        let advice = match error.kind() {
+            io::ErrorKind::NotFound => "is the receiver plugged in, and the UART enabled (enable_uart=1)?",
+            io::ErrorKind::PermissionDenied => "add the user to the group dialout",
+            io::ErrorKind::ResourceBusy => match self.other_reader() {
+                Some(other) => return io::Error::new(error.kind(), format!("{error}: {other}")),
+                None => "another program has it (gpsd, ModemManager, a login console)",
+            },
+            io::ErrorKind::InvalidInput => "does the port know this baud rate?",
+            _ => "is this a serial device?",
+        };
+        io::Error::new(error.kind(), format!("{error}: {advice}"))
     }
 }
 
@@ -72,6 +86,11 @@ impl ByteSource for SerialSource {
 
     fn name(&self) -> String {
         format!("{} at {} baud", self.path.display(), self.baud)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn other_reader(&self) -> Option<String> {
+        super::other_reader::other_reader(&self.path)
     }
 
     fn look(&self) -> Arc<Notify> {
@@ -127,17 +146,6 @@ impl AsyncRead for Resting {
             }
         }
     }
-}
-
-fn explain(error: &io::Error) -> io::Error {
-    let advice = match error.kind() {
-        io::ErrorKind::NotFound => "is the receiver plugged in, and the UART enabled (enable_uart=1)?",
-        io::ErrorKind::PermissionDenied => "add the user to the group dialout",
-        io::ErrorKind::ResourceBusy => "another program has it (gpsd, ModemManager, a login console)",
-        io::ErrorKind::InvalidInput => "does the port know this baud rate?",
-        _ => "is this a serial device?",
-    };
-    io::Error::new(error.kind(), format!("{error}: {advice}"))
 }
 
 #[cfg(test)]

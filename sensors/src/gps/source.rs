@@ -25,6 +25,11 @@ pub trait ByteSource: Send {
     /// What people call it: a device path, a file name.
     fn name(&self) -> String;
 
+    /// Who else reads the line, and how to be rid of it, as far as that can be seen. Takes some milliseconds.
+    fn other_reader(&self) -> Option<String> {
+        None
+    }
+
     /// Whoever notifies this gets what the line has by now, where it would be read later.
     fn look(&self) -> Arc<Notify> {
         Arc::default()
@@ -43,6 +48,10 @@ impl<S: ByteSource + ?Sized> ByteSource for Box<S> {
 
     fn name(&self) -> String {
         (**self).name()
+    }
+
+    fn other_reader(&self) -> Option<String> {
+        (**self).other_reader()
     }
 
     fn look(&self) -> Arc<Notify> {

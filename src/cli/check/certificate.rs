@@ -1,12 +1,15 @@
 //! Whether the chain is in order and valid now.
 
+use std::path::Path;
 use std::time::Duration;
+
+use tracker_certificates::{NotIssued, SignatureError};
 
 use super::context::Context;
 use super::finding::Finding;
 use super::item::{Check, Look};
-use crate::identity::certificate::RENEW_AT;
-use crate::platform::clock::{build_date, system_time};
+use crate::identity::certificate::{Certificate, RENEW_AT};
+use crate::platform::clock::{TimeSource, build_date, system_time};
 
 pub(super) const CHECK: Check = Check {
     id: "certificate",
@@ -22,9 +25,22 @@ fn look(context: &Context) -> Result<Finding, Finding> {
     let chain = context.chain()?.as_ref().map_err(Finding::error)?;
     chain.check_order().map_err(Finding::error)?;
     let id = chain.registration_id().map_err(Finding::error)?;
+    let signed = chain.check_signatures();
     let chain = chain.certificates();
+    if let Err((position, why)) = &signed
+        && !matches!(why, NotIssued::Signature(SignatureError::Unsupported(_)))
+    {
+        let text = format!("{}: {why}", pair(path, chain, *position, "is not issued by"));
+        return Err(Finding::fail(
+            text,
+            "put the certificates there that signed each other; DPS refuses others",
+        ));
+    }
     // The machine's clock will do when nobody vouches for it, unless it can't be right.
-    let now = context.clock.certificate_time().unwrap_or_else(system_time);
+    let (now, by) = match context.clock.certificate_time() {
+        Some(now) => (now, context.clock.source()),
+        None => (system_time(), TimeSource::System),
+    };
     if now < build_date() {
         let text = format!(
             "CN {id}, {} certificates in order; whether they are valid now is not known",
@@ -35,14 +51,13 @@ fn look(context: &Context) -> Result<Finding, Finding> {
     for (index, certificate) in chain.iter().enumerate() {
         let which = format!("certificate {} in {} ({})", index + 1, path.display(), certificate.subject);
         if now > certificate.not_after {
-            let text = format!("{which} expired on {}", certificate.not_after.format("%Y-%m-%d"));
+            let [end, today] = [certificate.not_after, now].map(|time| time.format("%Y-%m-%d"));
+            let text = format!("{which} expired on {end}, and it is {today} {by}");
             return Ok(Finding::fail(text, "install a new chain; it is taken without a restart"));
         }
         if now < certificate.not_before {
-            let text = format!(
-                "{which} is valid only from {} on",
-                certificate.not_before.format("%Y-%m-%d %H:%M UTC")
-            );
+            let [start, now] = [certificate.not_before, now].map(|time| time.format("%Y-%m-%d %H:%M UTC"));
+            let text = format!("{which} is valid only from {start} on, and it is {now} {by}");
             return Ok(Finding::fail(
                 text,
                 "correct the clock (timedatectl), or make a certificate that is valid now",
@@ -54,9 +69,16 @@ fn look(context: &Context) -> Result<Finding, Finding> {
     if left < RENEW_AT {
         return Ok(Finding::warn(text, "renew it: install a new chain; it is taken without a restart"));
     }
+    if let Err((position, why)) = signed {
+        let text = format!("{text}; {}: {why}", pair(path, chain, position, "names as its issuer"));
+        return Ok(Finding::warn(
+            text,
+            "DPS may check it all the same; ECDSA with SHA-256 is taken everywhere",
+        ));
+    }
     if chain.len() == 1 && !chain[0].names_issuer(&chain[0]) {
         let mend = format!(
-            "DPS usually needs the intermediate CA as well: cat leaf.pem intermediate.pem > {}",
+            "DPS usually needs the intermediate CA as well: cat intermediate.pem >> {}",
             path.display()
         );
         return Ok(Finding::warn(format!("{text}; there is no issuer beside the leaf"), mend));
@@ -71,4 +93,11 @@ fn look(context: &Context) -> Result<Finding, Finding> {
         ));
     }
     Ok(Finding::pass(text))
+}
+
+/// Two certificates that follow each other, with what is between them.
+fn pair(path: &Path, chain: &[Certificate], position: usize, between: &str) -> String {
+    let [child, issuer] = [position - 1, position].map(|index| &chain[index].subject);
+    let next = position + 1;
+    format!("certificate {position} in {} ({child}) {between} certificate {next} ({issuer})", path.display())
 }

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use super::finding::Finding;
 use super::receiver::Hearing;
 use super::server::Server;
+use crate::cli::known_dates::known_dates;
 use crate::config::{Config, ConfigError};
 use crate::identity::{Chain, IdentityError};
 use crate::platform::clock::{Clock, SystemClock, TimeSource};
@@ -93,8 +94,9 @@ impl Context {
 
     /// What comes from the GPS receiver, to whom nobody else must be listening.
     pub(super) fn receiver(&self) -> Result<&Hearing, Finding> {
-        let config = &self.config()?.sensors.gps;
-        Ok(self.receiver.get_or_init(|| Hearing::listen(config, self.clock.clone())))
+        let config = self.config()?;
+        let listen = || Hearing::listen(&config.sensors.gps, self.clock.clone(), &known_dates(config));
+        Ok(self.receiver.get_or_init(listen))
     }
 
     /// Whether an agent works in the state directory now.

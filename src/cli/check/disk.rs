@@ -1,6 +1,6 @@
 //! Whether the state directory can be written, and how fast.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::context::Context;
 use super::finding::Finding;
 use super::item::{Check, Look};
+use crate::platform::plain_file;
 
 /// A flush that takes longer tells of a worn card.
 const SLOW: Duration = Duration::from_secs(2);
@@ -67,7 +68,7 @@ fn look(context: &Context) -> Result<Finding, Finding> {
 fn write_test(directory: &Path) -> std::io::Result<Duration> {
     let path = directory.join(format!("check-{}", std::process::id()));
     let start = Instant::now();
-    let written = File::create(&path).and_then(|mut file| {
+    let written = plain_file::create(&path, 0o600).and_then(|mut file| {
         file.write_all(&[0x55; 4096])?;
         file.sync_all()
     });
@@ -85,4 +86,22 @@ fn room_mib(path: &Path) -> Option<u64> {
 #[cfg(not(target_os = "linux"))]
 fn room_mib(_: &Path) -> Option<u64> {
     None
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_has_linked_to_is_not_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let other = directory.path().join("other");
+        fs::copy("/proc/self/comm", &other).unwrap();
+        let before = fs::read(&other).unwrap();
+        let link = directory.path().join(format!("check-{}", std::process::id()));
+        std::os::unix::fs::symlink(&other, &link).unwrap();
+        write_test(directory.path()).unwrap();
+        assert_eq!(fs::read(&other).unwrap(), before);
+        assert!(!link.exists() && fs::read_dir(directory.path()).unwrap().count() == 1);
+    }
 }

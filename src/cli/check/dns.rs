@@ -14,6 +14,6 @@ pub(super) const CHECK: Check = Check {
         let server = context.server()?;
         let addresses: Vec<String> =
             server.addresses.iter().map(|address| address.ip().to_string()).collect();
-        Ok(Finding::pass(format!("{} is {}", server.name, addresses.join(", "))))
+        Ok(Finding::pass(format!("{} is {}", server.endpoint.host, addresses.join(", "))))
     }),
 };

@@ -12,6 +12,7 @@ use super::context::Context;
 use super::finding::Finding;
 use super::item::{Check, Look};
 use super::second_hand::second_hand;
+use crate::cli::known_dates::known_dates;
 use crate::instruments;
 use crate::instruments::fields::Fields;
 use crate::instruments::instrument::{Examined, Instrument, Start};
@@ -36,9 +37,9 @@ pub(super) fn check(instrument: &Examined) -> Check {
 
 /// Looks at the instrument of this name.
 pub(super) fn look(context: &Context, name: &str) -> Result<Finding, Finding> {
-    let config = &context.config()?.sensors;
-    let Some(mut instrument) = instruments::configured(config).into_iter().find(|one| one.name() == name)
-    else {
+    let config = context.config()?;
+    let all = instruments::configured(&config.sensors, &known_dates(config));
+    let Some(mut instrument) = all.into_iter().find(|one| one.name() == name) else {
         return Ok(Finding::skip(format!("switched off (sensors.{name}.enabled)")));
     };
     if let Some(word) = context.agents_word(name) {
@@ -55,6 +56,7 @@ pub(super) fn look(context: &Context, name: &str) -> Result<Finding, Finding> {
     let said = said.collect::<Vec<_>>().join(", ");
     Ok(match (state, cause) {
         (State::Ok, _) => Finding::pass(said),
+        (State::Degraded, Some(cause)) if said.is_empty() => Finding::warn("it measures nothing", cause),
         (State::Degraded, Some(cause)) => Finding::warn(said, cause),
         (_, cause) => Finding::error(cause.unwrap_or_else(|| format!("no answer in {} s", ANSWER.as_secs()))),
     })

@@ -6,6 +6,7 @@ use super::context::Context;
 use super::finding::Finding;
 use super::item::{Check, Look};
 use crate::journal::inspect::inspect;
+use crate::platform::state_directory::StateDirectory;
 
 pub(super) const CHECK: Check = Check {
     id: "journal",
@@ -39,6 +40,22 @@ fn look(context: &Context) -> Result<Finding, Finding> {
     let bound = config.state.journal_size_mib;
     let text =
         format!("{} readings wait{}; {mib:.1} of {bound} MiB", found.backlog, since.unwrap_or_default());
+    if let Some(unreadable) = found.unreadable {
+        return Ok(Finding::warn(
+            format!("{text}; {unreadable}"),
+            "the agent puts it aside at its next start, counts it as lost and delivers the others; replace the SD card if it \
+             happens again",
+        ));
+    }
+    if found.put_aside > 0 {
+        let file = StateDirectory::new(&config.state.directory).journal();
+        let text = format!("{text}; {} could not be read and were put aside", found.put_aside);
+        let mend = format!(
+            "look at them: sqlite3 {0} 'SELECT * FROM unreadable'; then: sqlite3 {0} 'DROP TABLE unreadable'",
+            file.display()
+        );
+        return Ok(Finding::warn(text, mend));
+    }
     if mib > f64::from(bound) * 0.9 {
         return Ok(Finding::warn(
             text,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, timeout};
 use tracker_sensors::gps::{
-    ByteSource, Counts, Decoder, Event, Fix, Judgement, Plausibility, PlausibilitySettings, SerialSource,
+    ByteSource, Counts, DateRefused, Decoder, Event, Fix, Judgement, Known, NoFix, Plausibility,
+    PlausibilitySettings, SerialSource,
 };
 
 use super::finding::Finding;
@@ -37,6 +38,10 @@ pub(super) struct Heard {
     counts: Counts,
     /// The last plausible one.
     pub(super) fix: Option<Fix>,
+    /// Why the last epoch was none.
+    pub(super) no_fix: Option<NoFix>,
+    /// The date of the last fix, if it can't be.
+    pub(super) refused_date: Option<DateRefused>,
 }
 
 impl Hearing {
@@ -45,13 +50,13 @@ impl Hearing {
     }
 
     /// Listens to the port of the configuration. The clock learns the time from a fix.
-    pub(super) fn listen(config: &GpsConfig, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn listen(config: &GpsConfig, clock: Arc<dyn Clock>, known: &Known) -> Self {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => return Self::nothing(Finding::error(error)),
         };
         let open = |baud| Box::new(SerialSource::new(&config.port, baud)) as Box<dyn ByteSource>;
-        runtime.block_on(listen_at(open, config.baud, clock))
+        runtime.block_on(listen_at(open, config.baud, clock, known))
     }
 }
 
@@ -60,54 +65,75 @@ async fn listen_at(
     mut open: impl FnMut(u32) -> Box<dyn ByteSource>,
     baud: u32,
     clock: Arc<dyn Clock>,
+    known: &Known,
 ) -> Hearing {
     let mut source = open(baud);
     let name = source.name();
-    let heard = match listen(&mut *source, LISTEN, &*clock).await {
+    let heard = match listen(&mut *source, LISTEN, &*clock, known).await {
         Ok(heard) => heard,
         Err(error) => return Hearing::nothing(Finding::error(format!("cannot open {name}: {error}"))),
     };
+    // Who reads as well takes some of the bytes, which looks like any of what follows.
+    let other = source.other_reader();
     drop(source);
     let lines = heard.counts.lines;
     if lines.sentences > 0 {
         let text = format!("{name}: {} sentences in {} s", lines.sentences, LISTEN.as_secs());
         if lines.bad_checksum > lines.sentences {
             let text = format!("{text}, but {} with a wrong checksum", lines.bad_checksum);
-            let finding = Finding::warn(text, "check ground and cable of the receiver");
+            let mend = other.unwrap_or_else(|| "check ground and cable of the receiver".into());
+            let finding = Finding::warn(text, mend);
             return Hearing { finding, heard: Some(heard) };
         }
         return Hearing { finding: Finding::pass(text), heard: Some(heard) };
     }
     if lines.bytes == 0 {
-        let mend = "is the receiver powered, and its TX wired to our RX? see docs/raspberry-pi.md";
-        return Hearing::nothing(Finding::fail(
-            format!("no byte from {name} in {} s", LISTEN.as_secs()),
-            mend,
-        ));
+        let wiring = "is the receiver powered, and its TX wired to our RX? see docs/raspberry-pi.md";
+        let text = format!("no byte from {name} in {} s", LISTEN.as_secs());
+        return Hearing::nothing(Finding::fail(text, other.unwrap_or_else(|| wiring.into())));
+    }
+    if lines.without_checksum > 0 {
+        let text = format!("{} sentences without a checksum from {name}", lines.without_checksum);
+        let mend = "what the line does to them can't be seen, so none is used; switch the checksums on at the receiver";
+        return Hearing::nothing(Finding::fail(text, mend));
     }
     let text = format!("{} bytes from {name} in {} s, but no NMEA sentence", lines.bytes, LISTEN.as_secs());
     for other in SPEEDS.into_iter().filter(|speed| *speed != baud) {
-        let found = listen(&mut *open(other), LISTEN_FOR_SPEED, &*clock).await;
+        let found = listen(&mut *open(other), LISTEN_FOR_SPEED, &*clock, known).await;
         if found.is_ok_and(|heard| heard.counts.lines.sentences > 0) {
             let mend = format!("it speaks NMEA at {other} baud: set sensors.gps.baud = {other}");
             return Hearing::nothing(Finding::fail(text, mend));
         }
     }
-    let mend = "none at the other usual speeds either: is it a GPS receiver, and set to NMEA?";
+    let none = "none at the other usual speeds either: is it a GPS receiver, and set to NMEA?";
+    let mend = other.unwrap_or_else(|| none.into());
     Hearing::nothing(Finding::fail(text, mend))
 }
 
 /// What comes from `source` for so long. The clock learns the time from a fix.
-async fn listen(source: &mut dyn ByteSource, length: Duration, clock: &dyn Clock) -> std::io::Result<Heard> {
+async fn listen(
+    source: &mut dyn ByteSource,
+    length: Duration,
+    clock: &dyn Clock,
+    known: &Known,
+) -> std::io::Result<Heard> {
     let mut stream = source.open().await?;
     let (start, mut buffer) = (Instant::now(), [0; 1024]);
     let (mut decoder, mut heard) = (Decoder::new(), Heard::default());
     let settings = PlausibilitySettings { build_date: Some(build_date().date_naive()), time_scale: 1.0 };
-    let mut plausibility = Plausibility::new(settings);
+    let mut plausibility = Plausibility::new(settings).knowing(known.clone());
     let mut take = |events: Vec<Event>| {
         for event in events {
-            let Event::Fix(fix) = event else { continue };
+            let fix = match event {
+                Event::Fix(fix) => fix,
+                Event::NoFix { reason, .. } => {
+                    heard.no_fix = Some(reason);
+                    plausibility.no_fix();
+                    continue;
+                }
+            };
             let (judgement, time) = plausibility.judge(fix);
+            heard.refused_date = plausibility.refused_date().cloned();
             if let Some(time) = time {
                 let age = start.elapsed().saturating_sub(time.at);
                 clock.learn(time.utc, clock.monotonic().saturating_sub(age));
@@ -172,7 +198,8 @@ mod tests {
 
     async fn look_at(baud: u32, speaks_at: Option<u32>) -> Finding {
         let open = |baud| Box::new(Receiver { baud, speaks_at, says: None }) as Box<dyn ByteSource>;
-        listen_at(open, baud, Arc::new(SystemClock::new(true))).await.finding
+        let known: Known = Arc::new(tracker_sensors::gps::KnownDates::default);
+        listen_at(open, baud, Arc::new(SystemClock::new(true)), &known).await.finding
     }
 
     #[tokio::test(start_paused = true)]

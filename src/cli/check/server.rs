@@ -1,19 +1,22 @@
-//! Whom the agent talks to first, DPS or the gateway: its addresses, and a connection to it.
+//! Whom the agent talks to first, DPS or the gateway: its addresses, and a connection to it, both as the agent gets them.
 
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::finding::Finding;
-use crate::config::Config;
+use tokio::runtime::{Builder, Runtime};
 
-/// For each address; a cellular link is slow.
-const CONNECT: Duration = Duration::from_secs(8);
+use super::finding::Finding;
+use crate::config::{Config, Endpoint};
+use crate::link::{LinkError, dial};
+
+/// For all addresses; a cellular link is slow.
+const CONNECT: Duration = Duration::from_secs(16);
 
 /// A name, resolved.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
-    /// As configured; also the name that its certificate must carry.
-    pub(super) name: String,
+    /// As configured; the host is also the name that its certificate must carry.
+    pub(super) endpoint: Endpoint,
     /// At least one.
     pub(super) addresses: Vec<SocketAddr>,
 }
@@ -22,30 +25,31 @@ impl Server {
     /// Asks the system for the addresses.
     pub(super) fn resolve(config: &Config) -> Result<Self, Finding> {
         let endpoint = config.connection.endpoint(&config.dps.host);
-        let name = endpoint.host;
+        let runtime = runtime()?;
+        let found = runtime.block_on(dial::resolve(&endpoint));
+        runtime.shutdown_background();
         let mend =
             "check the network and /etc/resolv.conf (resolvectl status), and dps.host or connection.gateway";
-        let found = (name.as_str(), endpoint.port).to_socket_addrs();
-        let addresses: Vec<_> =
-            found.map_err(|error| Finding::fail(format!("{name}: {error}"), mend))?.collect();
-        if addresses.is_empty() {
-            return Err(Finding::fail(format!("{name} has no address"), mend));
-        }
-        Ok(Self { name, addresses })
+        let addresses = found.map_err(|error| Finding::fail(format!("{}: {error}", endpoint.host), mend))?;
+        Ok(Self { endpoint, addresses })
     }
 
     /// A connection to the first address that takes one.
     pub(super) fn connect(&self) -> Result<TcpStream, Finding> {
-        let mut last = String::new();
-        for address in &self.addresses {
-            match TcpStream::connect_timeout(address, CONNECT) {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = format!("{address}: {error}"),
-            }
-        }
-        Err(Finding::fail(
-            last,
-            "a firewall between here and there must let outgoing TCP port 8883 (connection.port) through",
-        ))
+        let connected = runtime()?.block_on(async {
+            let stream = dial::connect(&self.addresses, CONNECT).await.map_err(|unreached| {
+                Finding::fail(
+                    format!("{}: {}", self.endpoint, LinkError::from(unreached)),
+                    "a firewall between here and there must let outgoing TCP port 8883 (connection.port) through",
+                )
+            })?;
+            stream.into_std().map_err(Finding::error)
+        })?;
+        connected.set_nonblocking(false).map_err(Finding::error)?;
+        Ok(connected)
     }
+}
+
+fn runtime() -> Result<Runtime, Finding> {
+    Builder::new_current_thread().enable_all().build().map_err(Finding::error)
 }

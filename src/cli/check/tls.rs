@@ -8,6 +8,7 @@ use rustls::{ClientConnection, RootCertStore};
 use super::context::Context;
 use super::finding::Finding;
 use super::item::{Check, Look};
+use crate::config::Endpoint;
 use crate::identity::certificate::Certificate;
 use crate::link::explain_tls;
 use crate::link::tls;
@@ -30,15 +31,15 @@ fn look(context: &Context) -> Result<Finding, Finding> {
     };
     let roots = tls::roots(config.connection.roots.as_deref()).map_err(Finding::error)?;
     let credentials = context.credentials()?.as_ref().map_err(Finding::error)?;
-    let host = &context.server()?.name;
+    let endpoint = &context.server()?.endpoint;
+    let host = &endpoint.host;
     let mut stream = context.connection()?;
     let name = ServerName::try_from(host.clone()).map_err(Finding::error)?;
-    let mut connection =
-        ClientConnection::new(credentials.tls.config.clone(), name).map_err(Finding::error)?;
+    let mut connection = ClientConnection::new(credentials.tls.clone(), name).map_err(Finding::error)?;
     let timeouts = stream.set_read_timeout(Some(ANSWER)).and(stream.set_write_timeout(Some(ANSWER)));
     timeouts.map_err(Finding::error)?;
     while connection.is_handshaking() {
-        connection.complete_io(&mut stream).map_err(|error| refused(host, &error))?;
+        connection.complete_io(&mut stream).map_err(|error| refused(endpoint, &error))?;
     }
     let chain = connection.peer_certificates().unwrap_or_default();
     let parsed: Vec<Certificate> = chain.iter().filter_map(|der| Certificate::parse(der).ok()).collect();
@@ -54,11 +55,11 @@ fn look(context: &Context) -> Result<Finding, Finding> {
     )))
 }
 
-fn refused(host: &str, error: &std::io::Error) -> Finding {
+fn refused(endpoint: &Endpoint, error: &std::io::Error) -> Finding {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(error) => Finding::error(format!("{host}: {}", explain_tls(error))),
+        Some(error) => Finding::error(format!("{endpoint}: {}", explain_tls(error))),
         None => Finding::fail(
-            format!("{host}: TCP stands, but TLS broke off: {error}"),
+            format!("{endpoint}: TCP stands, but TLS broke off: {error}"),
             "is there a proxy or a captive portal between here and there?",
         ),
     }

@@ -1,11 +1,11 @@
 //! How devices of an enrollment prove who they are, as options say it and as the service takes it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde_json::{Map, Value, json};
 
-use super::certificate_file;
+use super::certificate_file::{self, CertificateFile};
 use super::service::client::{Call, Client};
 
 /// Certificates and keys of an enrollment.
@@ -57,18 +57,52 @@ pub(super) enum AttestationType {
     SymmetricKey,
 }
 
-/// The member that holds the certificates of a group.
-pub(super) const SIGNING: &str = "signingCertificates";
-/// The member that holds the certificates of an individual enrollment.
-pub(super) const CLIENT: &str = "clientCertificates";
+/// Whose certificates an attestation has.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Member<'a> {
+    /// Of the CA that signs the devices of a group.
+    Signing,
+    /// Of the device with this registration ID.
+    Client(&'a str),
+}
+
+impl Member<'_> {
+    /// As the service calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Signing => "signingCertificates",
+            Self::Client(_) => "clientCertificates",
+        }
+    }
+
+    /// Refuses what can only be the other kind of certificate. Self-signed ones of devices often say that they are CAs.
+    fn check(self, certificate: &CertificateFile, path: &Path) -> anyhow::Result<()> {
+        let path = path.display();
+        match (self, certificate.says_ca()) {
+            (Self::Signing, Some(false)) => bail!(
+                "{path} is not a CA certificate: a group takes the one that signs its devices; for one device there is \
+                 `cloud enrollment create`"
+            ),
+            (Self::Client(id), Some(true))
+                if !certificate.common_name().is_some_and(|name| name.eq_ignore_ascii_case(id)) =>
+            {
+                bail!(
+                    "{path} is a CA certificate and not that of {id}: for all devices that a CA signs there is `cloud \
+                     enrollment-group create`"
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+}
 
 impl AttestationOptions {
-    /// The attestation of a new enrollment; `member` is [`SIGNING`] or [`CLIENT`].
+    /// The attestation of a new enrollment.
     pub(super) fn create(
         &self,
         kind: Option<AttestationType>,
         names: &CaNames,
-        member: &str,
+        member: Member<'_>,
     ) -> anyhow::Result<Value> {
         let kind = kind.unwrap_or(if self.primary_key.is_some() {
             AttestationType::SymmetricKey
@@ -82,23 +116,30 @@ impl AttestationOptions {
         self.apply(&mut attestation, names, member)?;
         if kind == AttestationType::X509 && attestation["x509"].as_object().is_none_or(Map::is_empty) {
             match member {
-                SIGNING => bail!(
+                Member::Signing => bail!(
                     "name the CA: --certificate-path FILE, or --ca-name of one that is uploaded and verified"
                 ),
-                _ => bail!("name the certificate of the device: --certificate-path FILE"),
+                Member::Client(_) => bail!("name the certificate of the device: --certificate-path FILE"),
             }
         }
         Ok(attestation)
     }
 
     /// Puts what was given into an attestation; certificates in place of CA names, or the other way round.
-    pub(super) fn apply(&self, attestation: &mut Value, names: &CaNames, member: &str) -> anyhow::Result<()> {
+    pub(super) fn apply(
+        &self,
+        attestation: &mut Value,
+        names: &CaNames,
+        member: Member<'_>,
+    ) -> anyhow::Result<()> {
         for (place, path) in
             [("primary", &self.certificate_path), ("secondary", &self.secondary_certificate_path)]
         {
             if let Some(path) = path {
-                let certificate = json!({"certificate": certificate_file::read(path)?});
-                x509(attestation, member)?.insert(place.into(), certificate);
+                let certificate = certificate_file::read(path)?;
+                member.check(&certificate, path)?;
+                let certificate = json!({"certificate": certificate.text()});
+                x509(attestation, member.name())?.insert(place.into(), certificate);
             }
         }
         for (place, name) in [("primary", &names.ca_name), ("secondary", &names.secondary_ca_name)] {
@@ -123,8 +164,8 @@ impl AttestationOptions {
 
 impl Removals {
     /// Takes certificates out of an attestation.
-    pub(super) fn apply(&self, attestation: &mut Value, member: &str) {
-        let Some(certificates) = attestation["x509"][member].as_object_mut() else {
+    pub(super) fn apply(&self, attestation: &mut Value, member: Member<'_>) {
+        let Some(certificates) = attestation["x509"][member.name()].as_object_mut() else {
             return;
         };
         if self.remove_certificate {

@@ -1,22 +1,26 @@
 //! JSON given on the command line: as it is, or as the name of a file.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use serde_json::{Map, Value};
 
+use crate::cli::text_file;
+
 /// Reads JSON that was given as text, as `@FILE`, or as the name of a file that exists.
 pub(super) fn json(option: &str, text: &str) -> anyhow::Result<Value> {
+    let text = text.trim_start_matches('\u{feff}');
     let inline = serde_json::from_str::<Value>(text);
     let path = match (text.strip_prefix('@'), &inline) {
         (Some(path), _) => Path::new(path),
         (None, Ok(value)) => return Ok(value.clone()),
         (None, Err(_)) => Path::new(text),
     };
-    match std::fs::read_to_string(path) {
+    match text_file::read(path) {
         Ok(content) => serde_json::from_str(&content)
             .with_context(|| format!("{option}: {} is not JSON", path.display())),
-        Err(error) if text.starts_with('@') => {
+        Err(error) if text.starts_with('@') || error.kind() == ErrorKind::InvalidData => {
             Err(error).with_context(|| format!("{option}: can't read {}", path.display()))
         }
         Err(_) => {
@@ -44,6 +48,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("twin.json");
         std::fs::write(&file, r#"{"a": 1}"#).unwrap();
+        let with_mark = directory.path().join("mark.json");
+        std::fs::write(&with_mark, "\u{feff}{\"a\": 1}").unwrap();
+        assert_eq!(json("--x", with_mark.to_str().unwrap()).unwrap(), json!({"a": 1}));
+        let wide = directory.path().join("wide.json");
+        std::fs::write(&wide, b"\xff\xfe{\0}\0").unwrap();
+        for given in [wide.to_str().unwrap(), &format!("@{}", wide.display())] {
+            let error = format!("{:#}", json("--x", given).unwrap_err());
+            assert!(error.contains("wide.json") && error.contains("UTF-16; convert it"), "{error}");
+        }
         let file = file.to_str().unwrap();
         assert_eq!(json("--x", "\"text\"").unwrap(), json!("text"));
         assert_eq!(json("--x", file).unwrap(), json!({"a": 1}));

@@ -1,14 +1,16 @@
 //! Which service is called: of a local emulator, found by its file, or one that `--login` names.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use tracker_certificates::Document;
 use ureq::tls::Certificate;
 
 use super::emulator_file::EmulatorFile;
 use super::output::OutputFormat;
 use super::service::client::{Client, Service};
 use super::service::connection_string::ConnectionString;
+use crate::cli::text_file;
 
 /// Options of every command.
 #[derive(Debug, clap::Args)]
@@ -60,9 +62,9 @@ impl Target {
     }
 
     fn named(&self, login: &str, service: Service) -> anyhow::Result<Client> {
-        let from_file = login
-            .strip_prefix('@')
-            .map(|path| std::fs::read_to_string(path).with_context(|| format!("--login: can't read {path}")));
+        let from_file = login.strip_prefix('@').map(|path| {
+            text_file::read(Path::new(path)).with_context(|| format!("--login: can't read {path}"))
+        });
         let from_file = from_file.transpose()?;
         let connection = ConnectionString::parse(from_file.as_deref().unwrap_or(login)).context("--login")?;
         match service {
@@ -120,11 +122,12 @@ fn only_emulated(client: Client, what: &str, instead: &str) -> anyhow::Result<Cl
 }
 
 fn certificates(pem: &[u8]) -> anyhow::Result<Vec<Certificate<'static>>> {
-    let parsed: Vec<_> = rustls_pemfile::certs(&mut &pem[..]).collect::<Result<_, _>>()?;
-    if parsed.is_empty() {
-        bail!("no BEGIN CERTIFICATE");
+    let document = Document::read(pem)?;
+    let found = document.certificates()?;
+    if found.is_empty() {
+        bail!("no BEGIN CERTIFICATE{}", document.instead());
     }
-    Ok(parsed.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect())
+    Ok(found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect())
 }
 
 fn system_roots() -> anyhow::Result<Vec<Certificate<'static>>> {

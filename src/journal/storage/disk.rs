@@ -5,12 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use super::file_system::FileSystem;
 use super::files::FILE;
-use super::schema::{COLUMNS, OpenError, prepare};
+use super::place::{Displaced, Place};
+use super::schema::{COLUMNS, OpenError, give_boots, prepare};
 use super::spare::Spare;
+use super::unreadable::{self, Unreadable, stored};
 use crate::journal::row::{PROVISIONAL, Row};
 use crate::journal::thinning::{coarsen, coarseness};
 
@@ -30,7 +32,10 @@ pub(crate) struct Disk {
     /// No reading has a higher final number.
     highest: u64,
     spare: Spare,
+    place: Place,
     sweep: Option<Sweep>,
+    /// Rows put aside that nobody has been told of.
+    unreadable: Option<Unreadable>,
 }
 
 /// A sweep of thinning that is under way.
@@ -59,7 +64,11 @@ impl Disk {
             opened = connect(directory, vfs, boot);
         }
         let (connection, boot, rows) = opened?;
-        let mut disk = Self { connection, boot, rows, highest: 0, spare, sweep: None };
+        let place = Place::new(files.clone(), directory);
+        let mut disk =
+            Self { connection, boot, rows, highest: 0, spare, place, sweep: None, unreadable: None };
+        disk.put_unreadable_aside()?;
+        disk.with_spare(|disk| give_boots(&disk.connection))?;
         disk.highest = disk.last_stored()?.unwrap_or(0);
         keep_log(&disk.connection, false);
         disk.spare.reserve();
@@ -91,7 +100,7 @@ impl Disk {
             for seq in gone {
                 deleted += delete.execute([seq])? as u64;
             }
-            let mut insert = prepare_insert(&transaction)?;
+            let mut insert = prepare_insert(&transaction, "INSERT")?;
             for row in rows {
                 insert_row(&mut insert, row, boot)?;
                 inserted += 1;
@@ -122,24 +131,54 @@ impl Disk {
     }
 
     /// Up to `limit` rows after `seq` that have their final number, oldest first.
-    pub(crate) fn after(&self, seq: u64, limit: usize) -> rusqlite::Result<Vec<Stored>> {
+    pub(crate) fn after(&mut self, seq: u64, limit: usize) -> rusqlite::Result<Vec<Stored>> {
         if self.has_none_after(seq) {
             return Ok(Vec::new());
         }
-        let mut query = self.connection.prepare_cached(&format!(
-            "SELECT {COLUMNS}, offset_ms FROM reading JOIN boot ON boot.id = reading.boot
-             WHERE seq > ?1 AND seq < {PROVISIONAL} ORDER BY seq LIMIT ?2"
-        ))?;
-        query.query_map(params![seq, limit], with_offset)?.collect()
+        self.read(|disk| {
+            let mut query = disk.connection.prepare_cached(&format!(
+                "SELECT {COLUMNS}, offset_ms FROM reading LEFT JOIN boot ON boot.id = reading.boot
+                 WHERE seq > ?1 AND seq < {PROVISIONAL} ORDER BY seq LIMIT ?2"
+            ))?;
+            query.query_map(params![seq, limit], with_offset)?.collect()
+        })
     }
 
     /// The row with the highest final number.
-    pub(crate) fn newest(&self) -> rusqlite::Result<Option<Stored>> {
-        let mut query = self.connection.prepare_cached(&format!(
-            "SELECT {COLUMNS}, offset_ms FROM reading JOIN boot ON boot.id = reading.boot
-             WHERE seq < {PROVISIONAL} ORDER BY seq DESC LIMIT 1"
-        ))?;
-        query.query_row([], with_offset).optional()
+    pub(crate) fn newest(&mut self) -> rusqlite::Result<Option<Stored>> {
+        self.read(|disk| {
+            let mut query = disk.connection.prepare_cached(&format!(
+                "SELECT {COLUMNS}, offset_ms FROM reading LEFT JOIN boot ON boot.id = reading.boot
+                 WHERE seq < {PROVISIONAL} ORDER BY seq DESC LIMIT 1"
+            ))?;
+            query.query_row([], with_offset).optional()
+        })
+    }
+
+    /// Reads rows. Where one can't be read it is put aside, and then the others are read.
+    pub(crate) fn read<T>(&mut self, deed: impl Fn(&Self) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        match deed(self) {
+            Err(error) if unreadable::is_of_row(&error) => {
+                self.put_unreadable_aside()?;
+                deed(self)
+            }
+            result => result,
+        }
+    }
+
+    /// Looks at every row, and puts aside those that can't be read.
+    pub(crate) fn put_unreadable_aside(&mut self) -> rusqlite::Result<()> {
+        let found = self.with_spare(|disk| unreadable::put_aside(&mut disk.connection))?;
+        if let Some(found) = found {
+            self.rows = self.rows.saturating_sub(found.seqs.len() as u64);
+            self.unreadable = Some(found);
+        }
+        Ok(())
+    }
+
+    /// Rows that were put aside since this was last asked.
+    pub(crate) fn take_unreadable(&mut self) -> Option<Unreadable> {
+        self.unreadable.take()
     }
 
     /// The highest final number of a reading.
@@ -215,13 +254,12 @@ impl Disk {
             Some(sweep) => sweep,
             None => self.begin_sweep()?,
         };
-        let rows: Vec<Row> = self
-            .connection
-            .prepare_cached(&format!(
+        let rows: Vec<Row> = self.read(|disk| {
+            let mut query = disk.connection.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM reading WHERE seq > ?1 AND seq < ?2 ORDER BY seq LIMIT ?3"
-            ))?
-            .query_map([sweep.at, sweep.end, WINDOW], stored)?
-            .collect::<Result<_, _>>()?;
+            ))?;
+            query.query_map([sweep.at, sweep.end, WINDOW], stored)?.collect()
+        })?;
         let (Some(first), Some(last)) = (rows.first().map(|row| row.seq), rows.last().map(|row| row.seq))
         else {
             return Ok(0);
@@ -244,7 +282,7 @@ impl Disk {
         let transaction = self.connection.transaction()?;
         transaction.execute("DELETE FROM reading WHERE seq BETWEEN ?1 AND ?2", [first, last])?;
         {
-            let mut insert = prepare_insert(&transaction)?;
+            let mut insert = prepare_insert(&transaction, "INSERT")?;
             for row in rows {
                 insert_row(&mut insert, row, boot)?;
             }
@@ -282,9 +320,9 @@ impl Disk {
         Ok(self.connection.query_row(query, [], |row| row.get(0)).optional()?.unwrap_or(0))
     }
 
-    /// Leaves the file without a WAL.
-    pub(crate) fn checkpoint(&self) -> rusqlite::Result<()> {
-        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    /// Leaves the file without a WAL. Whether it could; another program may be reading.
+    pub(crate) fn checkpoint(&self) -> rusqlite::Result<bool> {
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)? == 0))
     }
 
     /// Closes the file and leaves its log as it is: of a damaged file both are kept to be looked at.
@@ -305,7 +343,38 @@ impl Disk {
         }
     }
 
-    #[cfg(test)]
+    /// What of it is not under its name any more.
+    pub(crate) fn displaced(&self) -> Option<Displaced> {
+        self.place.displaced()
+    }
+
+    /// Makes room for another file under its name, and keeps itself open.
+    pub(crate) fn make_way(&self) {
+        keep_log(&self.connection, true);
+        self.place.remove_log();
+    }
+
+    /// Inserts rows of another file, but for those that are here already.
+    pub(crate) fn adopt(&mut self, rows: &[Row]) -> rusqlite::Result<()> {
+        let inserted = self.with_spare(|disk| {
+            let boot = disk.boot;
+            let transaction = disk.connection.transaction()?;
+            let mut inserted = 0;
+            {
+                let mut insert = prepare_insert(&transaction, "INSERT OR IGNORE")?;
+                for row in rows {
+                    inserted += insert_row(&mut insert, row, boot)? as u64;
+                }
+            }
+            transaction.commit().map(|()| inserted)
+        })?;
+        self.rows += inserted;
+        let last = rows.iter().map(|row| row.seq).filter(|seq| *seq < PROVISIONAL).max();
+        self.highest = self.highest.max(last.unwrap_or(0));
+        Ok(())
+    }
+
+    /// The connection, for what is done with it elsewhere.
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
@@ -330,26 +399,14 @@ fn keep_log(connection: &Connection, keep: bool) {
     let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep);
 }
 
-fn prepare_insert(connection: &Connection) -> rusqlite::Result<rusqlite::CachedStatement<'_>> {
-    connection.prepare_cached(&format!("INSERT INTO reading ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"))
+fn prepare_insert<'a>(connection: &'a Connection, how: &str) -> rusqlite::Result<CachedStatement<'a>> {
+    connection.prepare_cached(&format!("{how} INTO reading ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"))
 }
 
-fn insert_row(insert: &mut rusqlite::Statement<'_>, row: &Row, boot: i64) -> rusqlite::Result<()> {
+fn insert_row(insert: &mut rusqlite::Statement<'_>, row: &Row, boot: i64) -> rusqlite::Result<usize> {
     let boot = row.boot.unwrap_or(boot);
     let Row { seq, start, monotonic_ms, utc_ms, stands_for, payload, .. } = row;
-    insert.execute(params![seq, start, boot, monotonic_ms, utc_ms, stands_for, payload]).map(|_| ())
-}
-
-fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
-    Ok(Row {
-        seq: row.get(0)?,
-        start: row.get(1)?,
-        boot: Some(row.get(2)?),
-        monotonic_ms: row.get(3)?,
-        utc_ms: row.get(4)?,
-        stands_for: row.get(5)?,
-        payload: row.get(6)?,
-    })
+    insert.execute(params![seq, start, boot, monotonic_ms, utc_ms, stands_for, payload])
 }
 
 fn with_offset(row: &rusqlite::Row<'_>) -> rusqlite::Result<Stored> {

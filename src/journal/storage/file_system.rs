@@ -3,14 +3,32 @@
 //! SQLite reads and writes its files by itself: through the VFS that [`FileSystem::vfs`] names.
 
 use std::fmt::Debug;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
+
+use crate::platform::plain_file;
+
+/// What is read as a whole is not larger.
+const SMALL: u64 = 64 * 1024;
+
+/// What a file is, whatever its name: its device, and its inode there.
+pub(crate) type FileId = (u64, u64);
 
 /// Files of one directory. All paths are those of the operating system.
 pub trait FileSystem: Debug + Send + Sync {
     /// Bytes of a file; an error of the kind `NotFound` when there is none.
     fn length(&self, path: &Path) -> io::Result<u64>;
+
+    /// Whether there is a file under this name, or nothing; an error says what is there instead.
+    fn is_plain_or_missing(&self, path: &Path) -> io::Result<()> {
+        plain_file::is_plain_or_missing(path)
+    }
+
+    /// What is under this name; an error of the kind `NotFound` when there is nothing.
+    fn id(&self, path: &Path) -> io::Result<FileId> {
+        fs::metadata(path).map(|metadata| id(&metadata))
+    }
 
     /// The content of a small file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
@@ -38,6 +56,18 @@ pub(crate) fn exists(files: &dyn FileSystem, path: &Path) -> bool {
     !matches!(files.length(path), Err(error) if error.kind() == io::ErrorKind::NotFound)
 }
 
+#[cfg(unix)]
+fn id(metadata: &fs::Metadata) -> FileId {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+/// Elsewhere an open file can't be removed.
+#[cfg(not(unix))]
+fn id(_: &fs::Metadata) -> FileId {
+    (0, 0)
+}
+
 /// The operating system's own.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsFileSystem;
@@ -48,11 +78,11 @@ impl FileSystem for OsFileSystem {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        fs::read(path)
+        plain_file::read(path, SMALL)
     }
 
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        let mut file = plain_file::create_new(path, 0o666)?;
         file.write_all(content)?;
         // Only what has been written out is sure to have its room.
         file.sync_all()

@@ -13,8 +13,8 @@ use super::file_system::{FileSystem, OsFileSystem, exists};
 /// The file itself.
 pub(crate) const FILE: &str = "journal.db";
 /// What SQLite appends to the names of the log and of the index that goes with it.
-const LOG: &str = "-wal";
-const INDEX: &str = "-shm";
+pub(crate) const LOG: &str = "-wal";
+pub(crate) const INDEX: &str = "-shm";
 /// And of the log that goes with a file in the making, or with one that is not a journal.
 const ROLLBACK: &str = "-journal";
 /// The names of a journal's files end so, in the order in which they are moved.
@@ -67,6 +67,8 @@ pub(crate) fn finish_set_aside(files: &dyn FileSystem, directory: &Path) -> io::
     let note = directory.join(NOTE);
     let name = match files.read(&note) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // It is no note of ours.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => String::new(),
         name => String::from_utf8(name?).unwrap_or_default(),
     };
     let Some(name) = name.strip_suffix('\n').filter(|name| name.starts_with(FILE) && !name.contains('/'))
@@ -85,6 +87,14 @@ pub(crate) fn finish_set_aside(files: &dyn FileSystem, directory: &Path) -> io::
         move_all(files, directory, &aside)?;
     }
     Ok(exists(files, &aside).then_some(aside))
+}
+
+/// What of a journal is something else than a file, in words: SQLite would wait for ever in a FIFO.
+pub(crate) fn what_is_no_file(files: &dyn FileSystem, directory: &Path) -> Option<String> {
+    SUFFIXES.iter().map(|suffix| with(&directory.join(FILE), suffix)).find_map(|path| {
+        let error = files.is_plain_or_missing(&path).err()?;
+        Some(format!("{}: {error}", path.file_name().unwrap_or_default().display()))
+    })
 }
 
 /// Whether there is a log, and no file that it belongs to: SQLite would delete it.
@@ -133,7 +143,7 @@ fn is_free(files: &dyn FileSystem, path: &Path) -> bool {
     SUFFIXES.iter().all(|suffix| !exists(files, &with(path, suffix)))
 }
 
-fn with(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn with(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

@@ -1,11 +1,14 @@
 //! The disk as it is for who works with it: there, or failing, and then tried again after a while.
 
+pub(crate) mod adopt;
 pub(crate) mod disk;
 pub(crate) mod file_system;
 pub(crate) mod files;
 pub(crate) mod memory;
+pub(crate) mod place;
 pub(crate) mod schema;
 pub(crate) mod spare;
+pub(crate) mod unreadable;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,11 +16,14 @@ use std::time::{Duration, Instant};
 use crate::event::{Event, Events};
 use crate::journal::options::JournalOptions;
 use crate::journal::shared::Shared;
+use adopt::{Adopted, adopt};
 use disk::Disk;
 use file_system::FileSystem;
-use files::{finish_set_aside, has_log_alone, set_aside_on};
+use files::{FILE, finish_set_aside, has_log_alone, set_aside_on, what_is_no_file};
 use memory::CAPACITY;
+use place::Displaced;
 use schema::{OpenError, is_damage};
+use unreadable::Unreadable;
 
 /// A disk that failed is tried again so often.
 pub(crate) const RETRY: Duration = Duration::from_mins(1);
@@ -29,6 +35,8 @@ pub(crate) struct Storage {
     shared: Arc<Shared>,
     events: Events,
     disk: Option<Disk>,
+    /// A file that is gone from its name, and open: what it has is saved into the next one.
+    displaced: Option<Disk>,
     /// When it last failed, while it does.
     failed: Option<Instant>,
 }
@@ -40,7 +48,7 @@ impl Storage {
         shared: Arc<Shared>,
         events: Events,
     ) -> Self {
-        Self { options, files, shared, events, disk: None, failed: None }
+        Self { options, files, shared, events, disk: None, displaced: None, failed: None }
     }
 
     /// The file is kept below this size, in bytes.
@@ -88,13 +96,17 @@ impl Storage {
         now: Instant,
         deed: impl FnOnce(&mut Disk) -> rusqlite::Result<T>,
     ) -> Option<T> {
-        let result = deed(self.disk.as_mut()?);
+        let disk = self.disk.as_mut()?;
+        let result = deed(disk);
+        if let Some(unreadable) = disk.take_unreadable() {
+            self.report_unreadable(&unreadable);
+        }
         result.map_err(|error| self.fail(&error, now)).ok()
     }
 
     /// Opens the file, and sets one aside that can't be used. Whether there is one now.
     pub(crate) fn open(&mut self, now: Instant) -> bool {
-        match self.open_or_begin_anew() {
+        match self.open_or_begin_anew().and_then(|disk| self.save_displaced(disk)) {
             Ok(disk) => self.disk = Some(disk),
             Err(why) => {
                 self.failed = Some(now);
@@ -106,6 +118,48 @@ impl Storage {
             }
         }
         self.is_open()
+    }
+
+    /// Leaves a file that is not under its name any more, as nobody will find it there: [`Storage::open`] makes another.
+    pub(crate) fn leave_displaced(&mut self, now: Instant) {
+        match self.disk.as_ref().and_then(Disk::displaced) {
+            Some(Displaced::File) => {
+                self.displaced = self.disk.take();
+                self.displaced.iter().for_each(Disk::make_way);
+            }
+            // The file is where it was, and takes what the log has.
+            Some(Displaced::Log) => {
+                if self.attempt(now, |disk| disk.checkpoint()) == Some(true) {
+                    self.disk = None;
+                    self.events.emit(Event::Trouble(format!(
+                        "the log of the journal in {} was removed or replaced while the agent worked with it; nothing is lost",
+                        self.options.directory.display()
+                    )));
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Readings in a file that nobody will find.
+    pub(crate) fn rows_displaced(&self) -> u64 {
+        self.displaced.as_ref().map_or(0, Disk::rows)
+    }
+
+    /// Saves what a displaced file has into `disk`, and tells of it.
+    fn save_displaced(&mut self, mut disk: Disk) -> Result<Disk, String> {
+        if let Some(old) = &mut self.displaced {
+            let Adopted { saved, lost } = adopt(old, &mut disk).map_err(|error| error.to_string())?;
+            let lost_too = if lost > 0 { format!(", {lost} are lost") } else { String::new() };
+            self.shared.stats().dropped += lost;
+            self.events.emit(Event::Trouble(format!(
+                "{} was removed or replaced while the agent worked with it; {saved} readings that wait were saved into a new \
+                 one{lost_too}",
+                self.options.directory.join(FILE).display()
+            )));
+            self.displaced = None;
+        }
+        Ok(disk)
     }
 
     fn open_or_begin_anew(&self) -> Result<Disk, String> {
@@ -138,6 +192,9 @@ impl Storage {
 
     fn open_as_it_is(&self) -> Result<Disk, OpenError> {
         let JournalOptions { directory, boot, .. } = &self.options;
+        if let Some(what) = what_is_no_file(&*self.files, directory) {
+            return Err(OpenError::Unusable(what));
+        }
         if has_log_alone(&*self.files, directory) {
             return Err(OpenError::Unusable("its log is there, but the file is gone".into()));
         }
@@ -171,6 +228,17 @@ impl Storage {
             self.events
                 .emit(Event::Trouble(trouble.unwrap_or_else(|| "the disk takes the journal again".into())));
         }
+    }
+
+    /// Tells of rows that were put aside. They are lost, and the disk is no worse for it.
+    fn report_unreadable(&self, unreadable: &Unreadable) {
+        self.shared.stats().dropped += unreadable.seqs.len() as u64;
+        let file = self.options.directory.join(FILE);
+        self.events.emit(Event::Trouble(format!(
+            "in the journal {unreadable}: lost, and kept in the table \"unreadable\" of {} to be looked at; the others are \
+             delivered. Replace the card if it happens again",
+            file.display()
+        )));
     }
 
     fn report_set_aside(&self, what: String) {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
+use crate::journal::row::PROVISIONAL;
+
 /// "CTR1".
 const APPLICATION_ID: i64 = 0x4354_5231;
 const VERSION: i64 = 1;
@@ -73,6 +75,7 @@ pub(crate) fn prepare(connection: &Connection, boot: &str) -> Result<(i64, u64),
             "BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
         ))?;
     }
+    forget_nonsense(connection)?;
     connection.execute("INSERT OR IGNORE INTO boot (name) VALUES (?1)", [boot])?;
     // Boots without readings tell nothing any more.
     connection.execute(
@@ -84,11 +87,23 @@ pub(crate) fn prepare(connection: &Connection, boot: &str) -> Result<(i64, u64),
     Ok((boot, rows))
 }
 
+/// SQLite's verdict on the file, if it is a bad one. A value that its column doesn't take is damage of one row.
+pub(crate) fn damage(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let mut query = connection.prepare("PRAGMA quick_check")?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let verdict: String = row.get(0)?;
+        if verdict != "ok" && !verdict.contains(" value in reading.") {
+            return Ok(Some(verdict));
+        }
+    }
+    Ok(None)
+}
+
 /// Whether the file is whole and has the tables it should have.
 fn check(connection: &Connection) -> Result<(), OpenError> {
-    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if verdict != "ok" {
-        return Err(OpenError::Unusable(verdict));
+    if let Some(damage) = damage(connection)? {
+        return Err(OpenError::Unusable(damage));
     }
     let queries = [
         format!("SELECT {COLUMNS} FROM reading LIMIT 0"),
@@ -105,4 +120,29 @@ fn check(connection: &Connection) -> Result<(), OpenError> {
         }
     }
     Ok(())
+}
+
+/// Forgets numbers and offsets that are none: the numbers of readings go on by the time, and times stay unknown.
+fn forget_nonsense(connection: &Connection) -> rusqlite::Result<()> {
+    let counters = "DELETE FROM counter WHERE typeof(value) <> 'integer' OR value < 0 OR value >= ?1";
+    connection.execute(counters, [PROVISIONAL])?;
+    let offsets =
+        "UPDATE boot SET offset_ms = NULL WHERE typeof(offset_ms) <> 'integer' AND offset_ms IS NOT NULL";
+    connection.execute(offsets, []).map(|_| ())
+}
+
+/// Gives readings whose boot is not known one that has no time; they have their own, or none.
+pub(crate) fn give_boots(connection: &Connection) -> rusqlite::Result<()> {
+    let homeless = "SELECT count(*) FROM reading WHERE boot NOT IN (SELECT id FROM boot)";
+    if connection.query_row(homeless, [], |row| row.get::<_, u64>(0))? > 0 {
+        let give = "UPDATE reading SET boot = ?1 WHERE boot NOT IN (SELECT id FROM boot)";
+        connection.execute(give, [unknown_boot(connection)?])?;
+    }
+    Ok(())
+}
+
+/// The row of a boot that nothing is known of.
+pub(crate) fn unknown_boot(connection: &Connection) -> rusqlite::Result<i64> {
+    let make = "INSERT INTO boot (name) VALUES ('unknown') ON CONFLICT (name) DO UPDATE SET offset_ms = NULL RETURNING id";
+    connection.query_row(make, [], |row| row.get(0))
 }

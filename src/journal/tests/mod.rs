@@ -2,6 +2,8 @@
 
 mod bench;
 mod chatty;
+mod displaced;
 mod faults;
 mod model;
 mod numbers;
+mod rows;

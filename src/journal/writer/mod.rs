@@ -143,7 +143,10 @@ impl Writer {
     /// Makes durable what waits for it, and deletes what is acknowledged on the way. If the disk failed and it is time to,
     /// tries it again, and moves to it what memory has kept. What is leased is not thinned.
     pub(crate) fn commit(&mut self, leases: &Leases, now: Instant) {
-        let stored = self.storage.may_try(now) && self.store(now);
+        let stored = self.storage.may_try(now) && {
+            self.storage.leave_displaced(now);
+            self.store(now)
+        };
         let rows = self.group.take();
         let taken = rows.len() as u64;
         let mut dropped = 0;
@@ -274,12 +277,12 @@ impl Writer {
     /// Leaves the file in good order.
     pub(crate) fn close(&mut self, now: Instant) {
         self.forget(now);
-        self.storage.attempt(now, |disk| disk.checkpoint());
+        self.storage.attempt(now, |disk| disk.checkpoint().map(|_| ()));
     }
 
     pub(crate) fn count_backlog(&self) {
         let on_disk = self.storage.disk().map_or(0, Disk::rows);
-        let held = self.memory.len() + self.group.rows().len() as u64;
+        let held = self.memory.len() + self.group.rows().len() as u64 + self.storage.rows_displaced();
         self.shared.stats().backlog = (on_disk + held).saturating_sub(self.gone.len() as u64);
     }
 }
@@ -386,11 +389,21 @@ impl Writer {
         self.memory.after(seq).chain(group)
     }
 
-    /// What is sent of a row. The disk may not have been able to note what is known of this boot.
-    pub(crate) fn entry(&self, row: &Row, stored_offset: Option<i64>) -> Entry {
+    /// What is sent of a row; `None`, and the row is put aside, where it can't be read.
+    pub(crate) fn entry(&mut self, row: &Row, stored_offset: Option<i64>, now: Instant) -> Option<Entry> {
+        // The disk may not have been able to note what is known of this boot.
         let of_this_boot =
             row.boot.is_none() || self.storage.disk().is_some_and(|disk| disk.is_of_this_boot(row));
-        row.entry(self.offset.ms().filter(|_| of_this_boot).or(stored_offset))
+        let entry = row.entry(self.offset.ms().filter(|_| of_this_boot).or(stored_offset));
+        if entry.is_none() {
+            self.storage.attempt(now, Disk::put_unreadable_aside);
+        }
+        entry
+    }
+
+    /// What is sent of a row that is not on the disk.
+    pub(crate) fn entry_of_held(&self, row: &Row) -> Option<Entry> {
+        row.entry(self.offset.ms())
     }
 }
 

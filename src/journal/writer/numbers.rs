@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::journal::row::PROVISIONAL;
+use crate::journal::row::{NUMBERS_FROM_MS, PROVISIONAL};
 
 /// The lowest number that may be given at this time: the milliseconds since 2026-01-01.
 fn number_at(time: DateTime<Utc>) -> u64 {
-    let zero = DateTime::from_timestamp(1_767_225_600, 0).unwrap_or_default();
+    let zero = DateTime::from_timestamp_millis(NUMBERS_FROM_MS).unwrap_or_default();
     u64::try_from(TimeDelta::num_milliseconds(&(time - zero))).unwrap_or(0).clamp(1, PROVISIONAL / 2)
 }
 

@@ -61,7 +61,7 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     /// Begins on a link that has just been made: subscribes, and sends readings without waiting for that.
     pub async fn begin(
-        link: Link<Sent>,
+        mut link: Link<Sent>,
         device_id: &str,
         device: &'a mut Device,
         acknowledge_within: Duration,

@@ -4,14 +4,18 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use tracker_certificates::{NotIssued, SignatureError};
 
 use super::super::DpsError;
 use crate::{
     clock::wire_time,
     etag::IfMatch,
     id::{dps_etag, guid},
-    security::x509::{Certificate, GoodSignatures, X509CertificateInfo, paths},
+    security::x509::{Certificate, X509CertificateInfo},
 };
+
+/// Characters in the name of a CA certificate.
+const LONGEST_NAME: usize = 64;
 
 /// An uploaded CA certificate as the service shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -100,8 +104,11 @@ impl CertificateStore {
         is_verified: bool,
         now: DateTime<Utc>,
     ) -> Result<CaCertificate, DpsError> {
-        if name.is_empty() {
-            return Err(DpsError::InvalidArgument("a CA certificate needs a name".into()));
+        let may_be_in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+        if name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(may_be_in_name) {
+            return Err(DpsError::InvalidArgument(format!(
+                "the name of a CA certificate is 1 to {LONGEST_NAME} letters, digits, '-', '.' and '_'"
+            )));
         }
         if self.0.contains_key(name) {
             return Err(DpsError::CaCertificateConflict(name.to_owned()));
@@ -161,13 +168,14 @@ impl CertificateStore {
             )));
         }
         proof.check_validity(now).map_err(|flaw| failed(flaw.to_string()))?;
-        let signed =
-            paths(&Arc::new(proof), &[], &[Arc::clone(&entry.certificate)], &GoodSignatures::default())
-                .iter()
-                .any(|path| path.certificates.len() > 1);
-        if !signed {
-            return Err(failed("the proof is not signed with the key of this CA".into()));
-        }
+        proof.check_issuer(&entry.certificate).map_err(|why| {
+            failed(match why {
+                NotIssued::Signature(SignatureError::Wrong) => {
+                    "the proof is not signed with the key of this CA".into()
+                }
+                why => format!("the proof is not signed by this CA: {why}"),
+            })
+        })?;
         entry.is_verified = true;
         entry.verification_code = None;
         entry.etag = dps_etag();

@@ -120,6 +120,16 @@ impl AttestationMechanism {
         Self { kind: AttestationType::SymmetricKey, x509: None, tpm: None, symmetric_key: Some(keys) }
     }
 
+    /// See [`X509Certificates::clean`].
+    pub(crate) fn clean(&mut self) {
+        let Some(x509) = &mut self.x509 else { return };
+        for certificates in
+            [&mut x509.client_certificates, &mut x509.signing_certificates].into_iter().flatten()
+        {
+            certificates.clean();
+        }
+    }
+
     /// X.509 attestation of any form.
     pub fn x509(x509: X509Attestation) -> Self {
         Self { kind: AttestationType::X509, x509: Some(x509), tpm: None, symmetric_key: None }
@@ -141,12 +151,24 @@ impl X509Certificates {
         for (slot, stored) in slots {
             let Some(given) = slot else { continue };
             if let Some(text) = &given.certificate {
-                given.info = Some(Certificate::from_text(text)?.info);
+                // What is kept is what was read, and nothing that came with it.
+                let certificate = Certificate::from_text(text)?;
+                given.certificate = Some(certificate.as_in(text));
+                given.info = Some(certificate.info);
             } else {
                 *slot = stored.cloned();
             }
         }
         Ok(())
+    }
+
+    /// Leaves nothing but the certificates in what an earlier version has kept as it came.
+    pub(crate) fn clean(&mut self) {
+        for slot in [&mut self.primary, &mut self.secondary].into_iter().flatten() {
+            let certificate = slot.certificate.take();
+            slot.certificate =
+                certificate.and_then(|text| Some(Certificate::from_text(&text).ok()?.as_in(&text)));
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

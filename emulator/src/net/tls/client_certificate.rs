@@ -11,9 +11,8 @@ use rustls::{
     pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime},
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
+use tracker_certificates::Fields;
 use webpki::RawPublicKeyEntity;
-
-use crate::security::x509::Fields;
 
 /// Accepts every certificate whose key the client proves to hold.
 ///
@@ -87,6 +86,6 @@ impl ClientCertVerifier for ProofOfPossession {
 }
 
 fn public_key(certificate: &CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'static>, Error> {
-    let (fields, _) = Fields::read(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    let fields = Fields::read(certificate).map_err(|_| CertificateError::BadEncoding)?;
     Ok(SubjectPublicKeyInfoDer::from(fields.public_key_info.to_vec()))
 }

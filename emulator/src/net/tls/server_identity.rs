@@ -11,13 +11,14 @@ use rcgen::{
 };
 use rustls::{
     crypto::ring::sign::any_supported_type,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer},
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
 use thiserror::Error;
+use tracker_certificates::{Document, Fields};
 
-use crate::security::x509::{Certificate, Fields};
+use crate::security::x509::Certificate;
 
 /// Names that are always in the server certificate.
 const STANDING_NAMES: [&str; 6] = [
@@ -72,8 +73,9 @@ pub(crate) struct KeptAuthority {
 impl Authority {
     fn restore(kept: &KeptAuthority) -> Result<Self, ServerIdentityError> {
         let key = KeyPair::from_pem(&kept.key)?;
-        let certificate = CertificateDer::from_pem_slice(kept.certificate.as_bytes())
-            .map_err(|_| rcgen::Error::CouldNotParseCertificate)?;
+        let certificates = Document::read(kept.certificate.as_bytes()).and_then(|pem| pem.certificates());
+        let certificate = certificates.ok().and_then(|certificates| certificates.into_iter().next());
+        let certificate = certificate.ok_or(rcgen::Error::CouldNotParseCertificate)?;
         Ok(Self {
             issuer: Issuer::new(params_of(&certificate)?, key),
             certificate,
@@ -114,8 +116,7 @@ fn params_of(authority: &CertificateDer<'static>) -> Result<CertificateParams, r
         return Err(unreadable);
     }
     let mut params = authority_params(&common_name);
-    let Ok(identifier) = Fields::read(authority).and_then(|(fields, _)| fields.subject_key_identifier())
-    else {
+    let Ok(identifier) = Fields::read(authority).and_then(|fields| fields.subject_key_identifier()) else {
         return Err(unreadable);
     };
     if let Some(identifier) = identifier {
@@ -241,7 +242,7 @@ mod tests {
             .expect("signed by the authority that was kept");
 
         // The leaf names the key of its issuer as the issuer does.
-        let (authority, _) = Fields::read(authority).expect("a certificate");
+        let authority = Fields::read(authority).expect("a certificate");
         let identifier = authority.subject_key_identifier().expect("readable").expect("there is one");
         assert!(leaf.windows(identifier.len()).any(|part| part == identifier));
     }

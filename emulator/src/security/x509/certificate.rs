@@ -1,17 +1,15 @@
 //! One certificate.
 
-use super::{fields::Fields, name::Name};
-use crate::{clock::wire_time, id::upper_hex};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use ring::digest;
-use rustls::{
-    crypto::ring::default_provider,
-    pki_types::{CertificateDer, pem::PemObject as _},
-};
+use rustls::pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use x509_cert::der;
+use tracker_certificates::{self as certificates, Document, Fields, Name, NotIssued, PemError};
+
+use super::name;
+use crate::{clock::wire_time, id::upper_hex};
 
 /// Why a text is not a certificate.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -19,6 +17,12 @@ pub enum CertificateError {
     /// Neither PEM, nor base64 of DER, nor base64 of PEM.
     #[error("not a certificate: expected PEM (\"-----BEGIN CERTIFICATE-----\"), or base64 of DER or of PEM")]
     NotCertificate,
+    /// PEM that can't be read whole.
+    #[error("not a certificate: {0}")]
+    Pem(PemError),
+    /// PEM of something else.
+    #[error("not a certificate: the PEM holds none{0}")]
+    OtherPem(&'static str),
     /// The PEM holds more than one certificate where one is meant.
     #[error(
         "{0} certificates where one is meant: give the one certificate that signs, or identifies, the devices"
@@ -26,7 +30,7 @@ pub enum CertificateError {
     Several(usize),
     /// The DER does not parse.
     #[error("the certificate cannot be read: {0}")]
-    Unreadable(String),
+    Unreadable(certificates::CertificateError),
 }
 
 /// What the service tells of a certificate (`X509CertificateInfo` of the DPS service API, `certificateInfo` in a
@@ -61,46 +65,31 @@ pub(crate) struct Certificate {
     pub info: X509CertificateInfo,
     /// Subject common name; empty names are `None`.
     pub common_name: Option<String>,
-    subject: Vec<u8>,
-    issuer: Vec<u8>,
-    authority: Option<Authority>,
-}
-
-/// What makes a certificate one that may sign others.
-#[derive(Clone, Copy, Debug)]
-struct Authority {
-    /// Largest number of intermediates below it.
-    path_len: Option<u32>,
+    is_self_issued: bool,
+    is_authority: bool,
 }
 
 impl Certificate {
     pub(crate) fn from_der(der: CertificateDer<'static>) -> Result<Self, CertificateError> {
-        let unreadable = |error: der::Error| CertificateError::Unreadable(error.to_string());
-        let (fields, rest) = Fields::read(&der).map_err(unreadable)?;
-        if rest != 0 {
-            return Err(CertificateError::Unreadable(format!("{rest} bytes after its end")));
-        }
-        let subject = Name::read(fields.subject).map_err(unreadable)?;
-        let issuer = Name::read(fields.issuer).map_err(unreadable)?;
-        let may_sign = fields.may_sign_certificates().map_err(unreadable)?;
-        let authority = fields
-            .basic_constraints()
-            .map_err(unreadable)?
-            .filter(|constraints| constraints.ca && may_sign)
-            .map(|constraints| Authority { path_len: constraints.path_len });
+        let fields = Fields::read(&der).map_err(CertificateError::Unreadable)?;
+        let subject = Name::read(fields.subject).map_err(CertificateError::Unreadable)?;
+        let issuer = Name::read(fields.issuer).map_err(CertificateError::Unreadable)?;
+        fields.says_ca().map_err(CertificateError::Unreadable)?;
+        let time = |seconds| DateTime::from_timestamp(seconds, 0).unwrap_or_default();
         let info = X509CertificateInfo {
-            subject_name: subject.text(),
+            subject_name: name::text(&subject),
             sha1_thumbprint: upper_hex(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &der).as_ref()),
             sha256_thumbprint: upper_hex(digest::digest(&digest::SHA256, &der).as_ref()),
-            issuer_name: issuer.text(),
-            not_before_utc: fields.not_before,
-            not_after_utc: fields.not_after,
+            issuer_name: name::text(&issuer),
+            not_before_utc: time(fields.not_before),
+            not_after_utc: time(fields.not_after),
             serial_number: upper_hex(fields.serial),
             version: fields.version.saturating_add(1),
         };
-        let common_name = subject.common_name().map(str::to_owned);
-        let (subject, issuer) = (fields.subject.to_vec(), fields.issuer.to_vec());
-        Ok(Self { der, info, common_name, subject, issuer, authority })
+        let common_name = subject.common_name().map(Into::into);
+        let is_self_issued = certificates::same_name(fields.subject, fields.issuer);
+        let is_authority = certificates::may_issue(&fields, 0).is_ok();
+        Ok(Self { der, info, common_name, is_self_issued, is_authority })
     }
 
     /// Reads what the service API takes: PEM, base64 of DER, or base64 of PEM.
@@ -116,15 +105,21 @@ impl Certificate {
         Self::from_der(CertificateDer::from(bytes))
     }
 
+    /// A key that came along is left where it is: what is kept is the certificate.
     fn from_pem(pem: &[u8]) -> Result<Self, CertificateError> {
-        let mut certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
-            .collect::<Result<_, _>>()
-            .map_err(|_| CertificateError::NotCertificate)?;
-        match (certificates.pop(), certificates.len()) {
+        let document = Document::read(pem).map_err(CertificateError::Pem)?;
+        let mut found = document.certificates().map_err(CertificateError::Pem)?;
+        match (found.pop(), found.len()) {
             (Some(only), 0) => Self::from_der(only),
-            (None, _) => Err(CertificateError::NotCertificate),
+            (None, _) => Err(CertificateError::OtherPem(document.instead())),
             (Some(_), others) => Err(CertificateError::Several(others + 1)),
         }
+    }
+
+    /// The certificate and nothing else, in the form of `text`, which it was read from: PEM, or base64 of DER.
+    pub(crate) fn as_in(&self, text: &str) -> String {
+        let base64 = self.base64();
+        if text.contains("-----BEGIN") { certificates::certificate_pem(&base64) } else { base64 }
     }
 
     /// Base64 of DER.
@@ -139,36 +134,38 @@ impl Certificate {
 
     /// Whether basic constraints and key usage let it sign certificates.
     pub(crate) fn is_authority(&self) -> bool {
-        self.authority.is_some()
+        self.is_authority
     }
 
     pub(crate) fn is_self_issued(&self) -> bool {
-        self.subject == self.issuer
+        self.is_self_issued
     }
 
     /// Whether the names fit and this certificate may sign, with `intermediates_below` between it and the leaf.
-    pub(super) fn may_have_issued(&self, child: &Self, intermediates_below: usize) -> bool {
-        let Some(authority) = self.authority else {
-            return false;
-        };
-        let allowed = authority.path_len.is_none_or(|limit| intermediates_below <= limit as usize);
-        allowed && self.subject == child.issuer
+    pub(super) fn may_have_issued(&self, child: &Self, intermediates_below: usize) -> Result<(), NotIssued> {
+        self.with(child, |child, issuer| certificates::check_issuer(child, issuer, intermediates_below))
     }
 
-    /// Whether `self` carries a signature made with the key of `issuer`. SHA-1 signatures do not count: they are not
-    /// among the algorithms of TLS.
-    pub(super) fn is_signed_by(&self, issuer: &Self) -> bool {
-        let (Ok((child, _)), Ok((parent, _))) = (Fields::read(&self.der), Fields::read(&issuer.der)) else {
-            return false;
-        };
-        // An ECDSA algorithm names the hash alone, so there are several; a key fits the one of its curve.
-        default_provider()
-            .signature_verification_algorithms
-            .all
-            .iter()
-            .filter(|algorithm| algorithm.signature_alg_id().as_ref() == child.signature_algorithm)
-            .any(|algorithm| {
-                algorithm.verify_signature(parent.public_key, child.signed, child.signature).is_ok()
-            })
+    /// Whether `self` carries a signature made with the key of `issuer`.
+    pub(super) fn check_signature(&self, issuer: &Self) -> Result<(), NotIssued> {
+        issuer.with(self, |child, issuer| certificates::verify(child, issuer).map_err(NotIssued::Signature))
+    }
+
+    /// Whether `issuer` has issued this certificate, which is no CA's.
+    pub(crate) fn check_issuer(&self, issuer: &Self) -> Result<(), NotIssued> {
+        issuer.may_have_issued(self, 0)?;
+        self.check_signature(issuer)
+    }
+
+    fn with(
+        &self,
+        child: &Self,
+        judge: impl FnOnce(&Fields<'_>, &Fields<'_>) -> Result<(), NotIssued>,
+    ) -> Result<(), NotIssued> {
+        // Both were read when they were made.
+        match (Fields::read(&child.der), Fields::read(&self.der)) {
+            (Ok(child), Ok(issuer)) => judge(&child, &issuer),
+            _ => Err(NotIssued::Name),
+        }
     }
 }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use tracker_certificates::NotIssued;
 
 use super::Certificate;
 use crate::{clock::wire_time, lock::lock};
@@ -30,23 +31,21 @@ const MAX_REMEMBERED: usize = 1024;
 pub(crate) struct GoodSignatures(Mutex<HashSet<(String, String)>>);
 
 impl GoodSignatures {
-    fn is_signed_by(&self, child: &Certificate, issuer: &Certificate) -> bool {
+    fn check(&self, child: &Certificate, issuer: &Certificate) -> Result<(), NotIssued> {
         if !child.is_authority() {
-            return child.is_signed_by(issuer);
+            return child.check_signature(issuer);
         }
         let pair = (child.info.sha256_thumbprint.clone(), issuer.info.sha256_thumbprint.clone());
         if lock(&self.0).contains(&pair) {
-            return true;
+            return Ok(());
         }
-        let is_good = child.is_signed_by(issuer);
-        if is_good {
-            let mut remembered = lock(&self.0);
-            if remembered.len() >= MAX_REMEMBERED {
-                remembered.clear();
-            }
-            remembered.insert(pair);
+        child.check_signature(issuer)?;
+        let mut remembered = lock(&self.0);
+        if remembered.len() >= MAX_REMEMBERED {
+            remembered.clear();
         }
-        is_good
+        remembered.insert(pair);
+        Ok(())
     }
 }
 
@@ -54,6 +53,15 @@ impl GoodSignatures {
 #[derive(Clone, Debug)]
 pub(crate) struct Path {
     pub certificates: Vec<Arc<Certificate>>,
+    /// Why the one that bears the name of the issuer of the last has not issued it, if there is one.
+    pub ended_by: Option<Ending>,
+}
+
+/// A certificate that has the right name, and is not the issuer all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ending {
+    pub subject: String,
+    pub why: NotIssued,
 }
 
 /// Why a path can't be relied on.
@@ -124,24 +132,42 @@ impl Search<'_> {
     fn climb(&mut self, path: Vec<Arc<Certificate>>) {
         let top = Arc::clone(path.last().expect("a path starts with its leaf"));
         let mut ended = true;
+        let mut ended_by = None;
         if path.len() < MAX_LENGTH && !(top.is_self_issued() && path.len() > 1) {
             for candidate in self.pool.clone() {
-                if path.iter().any(|used| used.is(candidate))
-                    || !candidate.may_have_issued(&top, path.len() - 1)
-                    || !self.spend_check()
-                    || !self.known.is_signed_by(&top, candidate)
-                {
+                if path.iter().any(|used| used.is(candidate)) {
                     continue;
                 }
-                ended = false;
-                let mut longer = path.clone();
-                longer.push(Arc::clone(candidate));
-                self.climb(longer);
+                match self.has_issued(candidate, &top, path.len() - 1) {
+                    Some(Ok(())) => {
+                        ended = false;
+                        let mut longer = path.clone();
+                        longer.push(Arc::clone(candidate));
+                        self.climb(longer);
+                    }
+                    Some(Err(NotIssued::Name)) | None => {}
+                    Some(Err(why)) => {
+                        ended_by = Some(Ending { subject: candidate.info.subject_name.clone(), why });
+                    }
+                }
             }
         }
         if ended {
-            self.found.push(Path { certificates: path });
+            self.found.push(Path { certificates: path, ended_by });
         }
+    }
+
+    /// `None` when no more signatures are to be checked.
+    fn has_issued(
+        &mut self,
+        issuer: &Certificate,
+        child: &Certificate,
+        intermediates_below: usize,
+    ) -> Option<Result<(), NotIssued>> {
+        if let Err(why) = issuer.may_have_issued(child, intermediates_below) {
+            return Some(Err(why));
+        }
+        self.spend_check().then(|| self.known.check(child, issuer))
     }
 
     fn spend_check(&mut self) -> bool {

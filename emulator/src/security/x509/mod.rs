@@ -1,13 +1,12 @@
-//! X.509 as DPS and the hub look at it: what a certificate says, and which chains lead up from a leaf.
+//! X.509 as DPS and the hub look at it: what a certificate says, and which chains lead up from a leaf. Certificates are
+//! read by `tracker-certificates`, as the agent reads its own.
 
 mod certificate;
 mod chain;
-mod fields;
 mod name;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use certificate::Certificate;
 pub use certificate::{CertificateError, X509CertificateInfo};
-pub(crate) use chain::{Flaw, GoodSignatures, Path, paths};
-pub(crate) use fields::Fields;
+pub(crate) use chain::{Ending, Flaw, GoodSignatures, Path, paths};

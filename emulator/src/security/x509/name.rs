@@ -1,29 +1,12 @@
-//! Distinguished names as text.
+//! Distinguished names as the service writes them.
 
-use std::fmt::Write as _;
-
-use x509_cert::der::{
-    Decode as _, Error, Reader as _, SliceReader, Tag, Tagged as _,
-    asn1::{AnyRef, ObjectIdentifier},
-};
-
-use crate::id::upper_hex;
+use tracker_certificates::Name;
 
 /// What stands for a name whose text is no text.
 const INVALID: &str = "<X509Error: Invalid X.509 name>";
 
-const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
-
-/// How the attributes of a name are called.
-const LABELS: [(&str, &str); 38] = [
-    ("2.5.4.3", "CN"),
-    ("2.5.4.6", "C"),
-    ("2.5.4.7", "L"),
-    ("2.5.4.8", "ST"),
-    ("2.5.4.10", "O"),
-    ("2.5.4.11", "OU"),
-    ("0.9.2342.19200300.100.1.25", "DC"),
-    ("1.2.840.113549.1.9.1", "Email"),
+/// How the rarer attributes of a name are called.
+const LABELS: [(&str, &str); 30] = [
     ("0.9.2342.19200300.100.1.1", "uid"),
     ("1.2.840.113549.1.9.2", "unstructuredName"),
     ("1.2.840.113549.1.9.3", "contentType"),
@@ -56,98 +39,7 @@ const LABELS: [(&str, &str); 38] = [
     ("2.5.4.46", "dnQualifier"),
 ];
 
-/// A distinguished name: sets of attributes in the order of the certificate, nearly always one in each.
-#[derive(Debug)]
-pub(super) struct Name<'a>(Vec<Vec<Attribute<'a>>>);
-
-type Attribute<'a> = (ObjectIdentifier, AnyRef<'a>);
-
-impl<'a> Name<'a> {
-    pub(super) fn read(der: &'a [u8]) -> Result<Self, Error> {
-        let mut reader = SliceReader::new(der)?;
-        let sets = reader.sequence(|sets| {
-            all(sets, |sets| {
-                let set = AnyRef::decode(sets)?;
-                set.tag().assert_eq(Tag::Set)?;
-                all(&mut SliceReader::new(set.value())?, |set| {
-                    set.sequence(|attribute| {
-                        Ok((ObjectIdentifier::decode(attribute)?, AnyRef::decode(attribute)?))
-                    })
-                })
-            })
-        })?;
-        Ok(Self(sets))
-    }
-
-    /// The first common name that is text and not empty.
-    pub(super) fn common_name(&self) -> Option<&'a str> {
-        let names = self.0.iter().flatten().filter(|(kind, _)| *kind == COMMON_NAME);
-        names
-            .filter(|(_, value)| {
-                matches!(
-                    value.tag(),
-                    Tag::NumericString | Tag::PrintableString | Tag::Utf8String | Tag::Ia5String
-                )
-            })
-            .filter_map(|(_, value)| str::from_utf8(value.value()).ok())
-            .find(|name| !name.is_empty())
-    }
-
-    /// `C=NL, O=Cheese, CN=cheese-001`; attributes of one set are joined by ` + `.
-    pub(super) fn text(&self) -> String {
-        self.written().unwrap_or_else(|| INVALID.to_owned())
-    }
-
-    fn written(&self) -> Option<String> {
-        let mut text = String::new();
-        for set in &self.0 {
-            let mut separator = ", ";
-            for (kind, value) in set {
-                if !text.is_empty() {
-                    text.push_str(separator);
-                }
-                let kind = kind.to_string();
-                match LABELS.iter().find(|(of, _)| *of == kind) {
-                    Some((_, label)) => text.push_str(label),
-                    None => write!(text, "OID({kind})").ok()?,
-                }
-                text.push('=');
-                text.push_str(&printable(*value)?);
-                separator = " + ";
-            }
-        }
-        Some(text)
-    }
-}
-
-/// All elements that are left.
-fn all<'a, T>(
-    reader: &mut SliceReader<'a>,
-    mut element: impl FnMut(&mut SliceReader<'a>) -> Result<T, Error>,
-) -> Result<Vec<T>, Error> {
-    let mut elements = Vec::new();
-    while !reader.is_finished() {
-        elements.push(element(reader)?);
-    }
-    Ok(elements)
-}
-
-/// Text as it is, and everything else as hexadecimal digits; `None` for text that is none.
-fn printable(value: AnyRef<'_>) -> Option<String> {
-    match value.tag() {
-        Tag::NumericString
-        | Tag::VisibleString
-        | Tag::PrintableString
-        | Tag::GeneralString
-        | Tag::TeletexString
-        | Tag::VideotexString
-        | Tag::Utf8String
-        | Tag::Ia5String => str::from_utf8(value.value()).ok().map(str::to_owned),
-        Tag::BmpString => {
-            let (pairs, []) = value.value().as_chunks::<2>() else { return None };
-            let units: Vec<u16> = pairs.iter().map(|pair| u16::from_be_bytes(*pair)).collect();
-            String::from_utf16(&units).ok()
-        }
-        _ => Some(upper_hex(value.value())),
-    }
+/// `C=NL, O=Cheese, CN=cheese-001`; attributes of one set are joined by ` + `.
+pub(super) fn text(name: &Name<'_>) -> String {
+    name.text(&LABELS).unwrap_or_else(|| INVALID.to_owned())
 }

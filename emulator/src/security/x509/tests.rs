@@ -4,6 +4,7 @@ use std::{fs::File, io::Write as _, path::Path, process::Command};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tempfile::TempDir;
+use tracker_certificates::{NotIssued, SignatureError};
 
 use super::{Certificate, CertificateError};
 
@@ -79,7 +80,7 @@ fn bytes_after_the_end_are_counted() {
     let mut der = STANDARD.decode(certificate.base64()).expect("base64");
     der.extend([0, 0]);
     let error = Certificate::from_der(der.into()).expect_err("not the certificate alone");
-    assert_eq!(error, CertificateError::Unreadable("2 bytes after its end".into()));
+    assert_eq!(error, CertificateError::Unreadable(tracker_certificates::CertificateError::Trailing(2)));
     assert_eq!(error.to_string(), "the certificate cannot be read: 2 bytes after its end");
 }
 
@@ -94,9 +95,11 @@ fn constraints_and_usage_make_an_authority() {
     assert!(!authority("-addext keyUsage=keyCertSign").is_authority());
 
     let short = authority(&format!("{ca},pathlen:1"));
-    assert!(short.may_have_issued(&short, 1) && !short.may_have_issued(&short, 2));
+    assert_eq!(short.may_have_issued(&short, 1), Ok(()));
+    assert_eq!(short.may_have_issued(&short, 2), Err(NotIssued::PathLength(1)));
     let long = authority(&format!("{ca},pathlen:300"));
-    assert!(long.may_have_issued(&long, 300) && !long.may_have_issued(&long, 301));
+    assert_eq!(long.may_have_issued(&long, 300), Ok(()));
+    assert_eq!(long.may_have_issued(&long, 301), Err(NotIssued::PathLength(300)));
 }
 
 #[test]
@@ -116,7 +119,10 @@ fn signatures_of_every_usual_kind_are_checked() {
     let signed = kinds.map(|(key, options)| (self_signed(key, "/CN=same", &options), key, options));
     for (position, (child, key, options)) in signed.iter().enumerate() {
         for (other, (issuer, ..)) in signed.iter().enumerate() {
-            assert_eq!(child.is_signed_by(issuer), position == other, "{key} {options}, key of {other}");
+            let found = child.check_signature(issuer);
+            let wrong = Err(NotIssued::Signature(SignatureError::Wrong));
+            let right = if position == other { Ok(()) } else { wrong };
+            assert_eq!(found, right, "{key} {options}, key of {other}");
         }
     }
 }
@@ -125,7 +131,8 @@ fn signatures_of_every_usual_kind_are_checked() {
 fn sha_1_does_not_count() {
     for key in [RSA, P256] {
         let certificate = self_signed(key, "/CN=old", "-sha1");
-        assert!(!certificate.is_signed_by(&certificate), "{key}");
+        let why = certificate.check_signature(&certificate).expect_err(key).to_string();
+        assert!(why.contains("can't be checked here") && why.to_lowercase().contains("sha1"), "{key}: {why}");
     }
 }
 
@@ -149,4 +156,42 @@ fn dates_before_1970_and_after_2049_are_read() {
     assert_eq!(info.version, 1);
     assert_eq!(info.not_before_utc.to_rfc3339(), "1960-02-29T12:00:01+00:00");
     assert_eq!(info.not_after_utc.to_rfc3339(), "2050-01-01T00:00:00+00:00");
+}
+
+#[test]
+fn what_can_not_be_checked_is_named() {
+    let p521 = "-algorithm EC -pkeyopt ec_paramgen_curve:P-521";
+    let pss = "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:10";
+    let small = "-algorithm RSA -pkeyopt rsa_keygen_bits:1024";
+    for (key, options, name) in [
+        (P256, "-sha512", "it is ecdsa-with-SHA512"),
+        (p521, "-sha256", "the key that made it is P-521"),
+        (RSA, pss, "it is RSA-PSS with a salt that is not as long as its hash"),
+        (small, "-sha256", "the key that made it is RSA of 1024 bits"),
+        ("-algorithm ED448", "", "it is Ed448"),
+    ] {
+        let certificate = self_signed(key, "/CN=odd", options);
+        let why = certificate.check_signature(&certificate).expect_err(key).to_string();
+        assert!(why.starts_with(&format!("its signature can't be checked here: {name}")), "{why}");
+    }
+}
+
+/// OpenSSL 3.0 writes T61String with `string_mask = default` as soon as a name has an underscore.
+#[test]
+fn a_common_name_counts_in_whatever_type_of_string() {
+    for (mask, name) in
+        [("MASK:0x04", "container_7"), ("MASK:0x800", "container_7"), ("utf8only", "container_7")]
+    {
+        let directory = TempDir::new().expect("a temporary directory");
+        let config =
+            format!("[req]\ndistinguished_name=dn\nprompt=no\nstring_mask={mask}\n[dn]\nCN={name}\n");
+        write(directory.path(), "config", &config);
+        let run = |arguments: &str| openssl(directory.path(), &arguments.split(' ').collect::<Vec<_>>());
+        run(&format!("genpkey -out key {P256}"));
+        run("req -x509 -new -config config -key key -days 30 -out certificate");
+        let pem = std::fs::read_to_string(directory.path().join("certificate")).expect("openssl wrote it");
+        let certificate = Certificate::from_text(&pem).expect("a certificate");
+        assert_eq!(certificate.common_name.as_deref(), Some(name), "{mask}");
+        assert_eq!(certificate.info.subject_name, format!("CN={name}"), "{mask}");
+    }
 }

@@ -98,7 +98,7 @@ impl CertificateCommand {
         let show = |value| target.output.show(&value, COLUMNS);
         match self {
             Self::Add { name, certificate_path, verified } => {
-                let certificate = certificate_file::read(&certificate_path)?;
+                let certificate = certificate_file::read(&certificate_path)?.text();
                 let body = json!({"properties": {"certificate": certificate, "isVerified": verified}});
                 show(dps.call(Call::put(&["certificates", &name.ca_name], &body))?)
             }
@@ -111,7 +111,7 @@ impl CertificateCommand {
                 show(answer)
             }
             Self::Verify { name, certificate_path: Some(path), condition } => {
-                let body = json!({"certificate": certificate_file::read(&path)?});
+                let body = json!({"certificate": certificate_file::read(&path)?.text()});
                 let call = Call::post(&["certificates", &name.ca_name, "verify"]).json(&body);
                 show(dps.call(condition.apply(&dps, call))?)
             }

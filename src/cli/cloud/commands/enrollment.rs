@@ -6,7 +6,7 @@ use serde_json::json;
 use super::certificate::Condition;
 use super::enrollment_group::EnrollmentId;
 use super::enrollments::Enrollments;
-use crate::cli::cloud::attestation::{AttestationOptions, AttestationType, CLIENT, CaNames, Removals};
+use crate::cli::cloud::attestation::{AttestationOptions, AttestationType, CaNames, Member, Removals};
 use crate::cli::cloud::enrollment_settings::EnrollmentSettings;
 use crate::cli::cloud::output::Column;
 use crate::cli::cloud::target::Target;
@@ -88,7 +88,7 @@ impl EnrollmentCommand {
         match self {
             Self::Create { id, attestation_type, device_id, attestation, settings } => {
                 let id = id.enrollment_id;
-                let attestation = attestation.create(attestation_type, &no_names, CLIENT)?;
+                let attestation = attestation.create(attestation_type, &no_names, Member::Client(&id))?;
                 let mut enrollment = json!({"registrationId": id, "attestation": attestation});
                 if let Some(device_id) = device_id {
                     enrollment["deviceId"] = device_id.into();
@@ -99,9 +99,10 @@ impl EnrollmentCommand {
             Self::Show { id, show_keys } => enrollments.show(&id.enrollment_id, show_keys),
             Self::List { top } => enrollments.list(top),
             Self::Update { id, device_id, attestation, removals, settings, condition } => {
+                let member = Member::Client(&id.enrollment_id);
                 enrollments.update(&id.enrollment_id, &condition, |enrollment| {
-                    attestation.apply(&mut enrollment["attestation"], &no_names, CLIENT)?;
-                    removals.apply(&mut enrollment["attestation"], CLIENT);
+                    attestation.apply(&mut enrollment["attestation"], &no_names, member)?;
+                    removals.apply(&mut enrollment["attestation"], member);
                     if let Some(device_id) = device_id {
                         enrollment["deviceId"] = device_id.into();
                     }

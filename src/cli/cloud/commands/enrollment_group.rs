@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::certificate::Condition;
 use super::enrollments::Enrollments;
-use crate::cli::cloud::attestation::{AttestationOptions, AttestationType, CaNames, Removals, SIGNING};
+use crate::cli::cloud::attestation::{AttestationOptions, AttestationType, CaNames, Member, Removals};
 use crate::cli::cloud::enrollment_settings::EnrollmentSettings;
 use crate::cli::cloud::output::Column;
 use crate::cli::cloud::target::Target;
@@ -91,7 +91,7 @@ impl EnrollmentGroupCommand {
         match self {
             Self::Create { id, attestation_type, attestation, names, settings } => {
                 let id = id.enrollment_id;
-                let attestation = attestation.create(attestation_type, &names, SIGNING)?;
+                let attestation = attestation.create(attestation_type, &names, Member::Signing)?;
                 let mut group = json!({"enrollmentGroupId": id, "attestation": attestation});
                 settings.apply(group.as_object_mut().context("a group is an object")?)?;
                 groups.create(&id, &group)
@@ -100,8 +100,8 @@ impl EnrollmentGroupCommand {
             Self::List { top } => groups.list(top),
             Self::Update { id, attestation, names, removals, settings, condition } => {
                 groups.update(&id.enrollment_id, &condition, |group| {
-                    attestation.apply(&mut group["attestation"], &names, SIGNING)?;
-                    removals.apply(&mut group["attestation"], SIGNING);
+                    attestation.apply(&mut group["attestation"], &names, Member::Signing)?;
+                    removals.apply(&mut group["attestation"], Member::Signing);
                     settings.apply(group.as_object_mut().context("the service did not answer a group")?)
                 })
             }

@@ -32,14 +32,25 @@ pub(crate) enum ConnectionStringError {
     OfDevice(String),
     #[error("the SharedAccessKey of the connection string is not base64: copy the whole of it")]
     Key,
+    #[error(
+        "there are {0} lines where one connection string is meant: give the one of the service that is called"
+    )]
+    Several(usize),
+    #[error("the connection string begins or ends with a quotation mark: leave it out")]
+    Quoted,
     #[error("the HostName {0:?} of the connection string is no host name")]
     Host(String),
 }
 
 impl ConnectionString {
     pub(crate) fn parse(text: &str) -> Result<Self, ConnectionStringError> {
+        let text = unquoted(text.trim_start_matches('\u{feff}').trim())?;
+        let lines = text.lines().filter(|line| !line.trim().is_empty()).count();
+        if lines > 1 {
+            return Err(ConnectionStringError::Several(lines));
+        }
         let (mut host, mut policy, mut key) = (None, None, None);
-        for part in text.trim().split(';').map(str::trim).filter(|part| !part.is_empty()) {
+        for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
             // Keys end in `=` themselves.
             let (name, value) = part.split_once('=').ok_or(ConnectionStringError::NoPair)?;
             match name.trim().to_ascii_lowercase().as_str() {
@@ -88,6 +99,19 @@ impl ConnectionString {
     }
 }
 
+/// What is between quotation marks, as shells and JSON have it.
+fn unquoted(text: &str) -> Result<&str, ConnectionStringError> {
+    for mark in ['"', '\''] {
+        if let Some(inner) = text.strip_prefix(mark).and_then(|text| text.strip_suffix(mark)) {
+            return Ok(inner);
+        }
+        if text.starts_with(mark) || text.ends_with(mark) {
+            return Err(ConnectionStringError::Quoted);
+        }
+    }
+    Ok(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +124,13 @@ mod tests {
         assert_eq!((parsed.host.as_str(), parsed.policy.as_str()), ("h.azure-devices.net", "iothubowner"));
         assert_eq!(parsed.key, b"key1");
         assert!(parsed.is_of_azure() && parsed.names_hub() && !parsed.names_dps());
+    }
+
+    #[test]
+    fn quotation_marks_and_a_byte_order_mark_are_no_part_of_it() {
+        for text in [format!("\"{HUB}\""), format!("'{HUB}'\n"), format!("\u{feff}{HUB}\r\n")] {
+            assert_eq!(ConnectionString::parse(&text).unwrap().key, b"key1", "{text}");
+        }
     }
 
     #[test]
@@ -119,6 +150,11 @@ mod tests {
             ("HostName=h;SharedAccessKey=a2V5MQ==", "no SharedAccessKeyName"),
             ("HostName=h;SharedAccessKeyName=x;SharedAccessKey=%%%secret", "not base64"),
             ("HostName=h;DeviceId=d1;SharedAccessKey=a2V5MQ==", "DeviceId=d1"),
+            ("\"HostName=h;SharedAccessKeyName=x;SharedAccessKey=secret", "quotation mark"),
+            (
+                "localhost\nHostName=h;SharedAccessKey=secret\nHostName=h.azure-devices.net;SharedAccessKey=secret",
+                "there are 3 lines",
+            ),
             ("HostName=a/b;SharedAccessKeyName=x;SharedAccessKey=a2V5MQ==", "no host name"),
         ];
         for (text, sentence) in mistakes {

@@ -4,11 +4,11 @@
 //! path length above 255, no date before 1970 and no serial number above 21 octets. What a service is told must be
 //! what is written, and a certificate is not unreadable for being odd, so the fields are taken one by one.
 
-use chrono::{DateTime, NaiveDate, Utc};
-use x509_cert::der::{
-    Decode as _, Error, ErrorKind, Reader as _, SliceReader, Tag, TagNumber, Tagged as _,
-    asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef},
-};
+use x509_cert::der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef};
+use x509_cert::der::{Decode as _, Error, Reader as _, SliceReader, Tag, Tagged as _};
+
+use crate::der::{contents, optional};
+use crate::public_key::PublicKey;
 
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
@@ -17,39 +17,67 @@ const SUBJECT_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2
 /// Where `keyCertSign` is in the first octet of a key usage.
 const KEY_CERT_SIGN: u8 = 0b0000_0100;
 
+/// Why bytes are no certificate. The parser's own words are not handed on: they may repeat what it has read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// No certificate's DER.
+    #[error("its DER is not that of a certificate: it was cut or edited")]
+    Malformed,
+    /// More than one certificate's DER.
+    #[error("{0} bytes after its end")]
+    Trailing(usize),
+}
+
+impl From<Error> for CertificateError {
+    fn from(_: Error) -> Self {
+        Self::Malformed
+    }
+}
+
 /// The fields of a certificate.
 #[derive(Debug)]
-pub(crate) struct Fields<'a> {
+pub struct Fields<'a> {
     /// What is signed.
     pub signed: &'a [u8],
     /// Contents of the algorithm identifier of the signature: object identifier and parameters.
     pub signature_algorithm: &'a [u8],
+    /// The signature itself.
     pub signature: &'a [u8],
     /// 0 for version 1, as it is encoded.
     pub version: u32,
     /// Octets of the integer; a leading 00 keeps a number positive.
     pub serial: &'a [u8],
+    /// DER of the issuer's name.
     pub issuer: &'a [u8],
-    pub not_before: DateTime<Utc>,
-    pub not_after: DateTime<Utc>,
+    /// First second of validity, since 1970.
+    pub not_before: i64,
+    /// Last second of validity, since 1970.
+    pub not_after: i64,
+    /// DER of the subject's name.
     pub subject: &'a [u8],
     /// The whole `SubjectPublicKeyInfo`.
     pub public_key_info: &'a [u8],
-    /// The key in it.
-    pub public_key: &'a [u8],
+    pub(crate) public_key: PublicKey<'a>,
     extensions: Vec<(ObjectIdentifier, &'a [u8])>,
 }
 
 /// The extension `basicConstraints`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct BasicConstraints {
-    pub ca: bool,
-    pub path_len: Option<u32>,
+pub(crate) struct BasicConstraints {
+    pub(crate) ca: bool,
+    pub(crate) path_len: Option<u32>,
 }
 
 impl<'a> Fields<'a> {
-    /// Reads a certificate; gives the number of bytes after its end too.
-    pub(crate) fn read(der: &'a [u8]) -> Result<(Self, usize), Error> {
+    /// Reads a certificate, and nothing after its end.
+    pub fn read(der: &'a [u8]) -> Result<Self, CertificateError> {
+        match Self::read_first(der)? {
+            (fields, 0) => Ok(fields),
+            (_, rest) => Err(CertificateError::Trailing(rest)),
+        }
+    }
+
+    fn read_first(der: &'a [u8]) -> Result<(Self, usize), Error> {
         let mut reader = SliceReader::new(der)?;
         let (signed, signature_algorithm, signature) = reader.sequence(|certificate| {
             let signed = certificate.tlv_bytes()?;
@@ -79,10 +107,7 @@ impl<'a> Fields<'a> {
             tbs.sequence(|validity| Ok::<_, Error>((time(validity)?, time(validity)?)))?;
         let subject = tbs.tlv_bytes()?;
         let public_key_info = tbs.tlv_bytes()?;
-        let public_key = SliceReader::new(public_key_info)?.sequence(|info| {
-            contents(info, Tag::Sequence)?;
-            Ok::<_, Error>(BitStringRef::decode(info)?.raw_bytes())
-        })?;
+        let public_key = PublicKey::read(public_key_info)?;
         optional(tbs, 1)?;
         optional(tbs, 2)?;
         let extensions = match optional(tbs, 3)? {
@@ -105,8 +130,13 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// Whether the basic constraints say that it is a CA's; `None` if they are not there.
+    pub fn says_ca(&self) -> Result<Option<bool>, CertificateError> {
+        Ok(self.basic_constraints()?.map(|constraints| constraints.ca))
+    }
+
     /// Whether the key may sign certificates: it may if nothing is said of its use.
-    pub(super) fn may_sign_certificates(&self) -> Result<bool, Error> {
+    pub(crate) fn may_sign_certificates(&self) -> Result<bool, Error> {
         let Some(usage) = self.extension(KEY_USAGE)? else {
             return Ok(true);
         };
@@ -114,7 +144,7 @@ impl<'a> Fields<'a> {
         Ok(usage.first().is_some_and(|first| first & KEY_CERT_SIGN != 0))
     }
 
-    pub(super) fn basic_constraints(&self) -> Result<Option<BasicConstraints>, Error> {
+    pub(crate) fn basic_constraints(&self) -> Result<Option<BasicConstraints>, Error> {
         let Some(constraints) = self.extension(BASIC_CONSTRAINTS)? else {
             return Ok(None);
         };
@@ -127,9 +157,9 @@ impl<'a> Fields<'a> {
     }
 
     /// The name of its key, for the certificates that it signs.
-    pub(crate) fn subject_key_identifier(&self) -> Result<Option<&'a [u8]>, Error> {
+    pub fn subject_key_identifier(&self) -> Result<Option<&'a [u8]>, CertificateError> {
         let identifier = self.extension(SUBJECT_KEY_IDENTIFIER)?;
-        identifier.map(|der| Ok(<&OctetStringRef>::from_der(der)?.as_bytes())).transpose()
+        Ok(identifier.map(<&OctetStringRef>::from_der).transpose()?.map(OctetStringRef::as_bytes))
     }
 
     /// The value of an extension, which may be there once.
@@ -137,7 +167,7 @@ impl<'a> Fields<'a> {
         let mut values = self.extensions.iter().filter(|(of, _)| *of == name).map(|(_, value)| *value);
         match (values.next(), values.next()) {
             (value, None) => Ok(value),
-            (_, Some(_)) => Err(ErrorKind::Failed.into()),
+            (_, Some(_)) => Err(Tag::Sequence.value_error().into()),
         }
     }
 }
@@ -158,46 +188,51 @@ fn extensions<'a>(list: &mut SliceReader<'a>) -> Result<Vec<(ObjectIdentifier, &
     Ok(extensions)
 }
 
-/// The contents of the next element.
-fn contents<'a>(reader: &mut SliceReader<'a>, tag: Tag) -> Result<&'a [u8], Error> {
-    let element = AnyRef::decode(reader)?;
-    element.tag().assert_eq(tag)?;
-    Ok(element.value())
-}
-
-/// The next element if it is the context-specific one of this number.
-fn optional<'a>(reader: &mut SliceReader<'a>, number: u32) -> Result<Option<AnyRef<'a>>, Error> {
-    if reader.is_finished() {
-        return Ok(None);
-    }
-    let tag = Tag::peek(reader)?;
-    let is_next = tag.is_context_specific() && tag.number() == TagNumber(number);
-    is_next.then(|| AnyRef::decode(reader)).transpose()
-}
-
-/// A moment of the validity: `YYMMDDhhmmssZ` up to 2049, and `YYYYMMDDhhmmssZ`.
-fn time(reader: &mut SliceReader<'_>) -> Result<DateTime<Utc>, Error> {
+/// A moment of the validity, in seconds since 1970: `YYMMDDhhmmssZ` up to 2049, and `YYYYMMDDhhmmssZ`.
+fn time(reader: &mut SliceReader<'_>) -> Result<i64, Error> {
     let time = AnyRef::decode(reader)?;
     let tag = time.tag();
-    let century = match tag {
-        Tag::UtcTime if time.value().first().is_some_and(|decade| *decade >= b'5') => "19",
-        Tag::UtcTime => "20",
-        _ => "",
-    };
-    let digits = format!("{century}{}", String::from_utf8_lossy(time.value()));
-    let utc = match tag {
-        Tag::UtcTime | Tag::GeneralizedTime => digits.strip_suffix('Z').and_then(moment),
+    let seconds = time.value().strip_suffix(b"Z").and_then(|digits| match (tag, digits) {
+        (Tag::GeneralizedTime, [first, second, rest @ ..]) => moment(pair(*first, *second)?, rest),
+        (Tag::UtcTime, [decade, ..]) => moment(if *decade >= b'5' { 19 } else { 20 }, digits),
         _ => None,
-    };
-    utc.ok_or_else(|| tag.value_error().into())
+    });
+    seconds.ok_or_else(|| tag.value_error().into())
 }
 
-/// `YYYYMMDDhhmmss`.
-fn moment(digits: &str) -> Option<DateTime<Utc>> {
-    if digits.len() != 14 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+/// `YYMMDDhhmmss` of a century.
+fn moment(century: i64, digits: &[u8]) -> Option<i64> {
+    let (pairs, []) = digits.as_chunks::<2>() else { return None };
+    let mut parts = [0; 6];
+    if pairs.len() != parts.len() {
         return None;
     }
-    let part = |from: usize| digits.get(from..from + 2)?.parse::<u32>().ok();
-    let date = NaiveDate::from_ymd_opt(digits.get(..4)?.parse().ok()?, part(4)?, part(6)?)?;
-    Some(date.and_hms_opt(part(8)?, part(10)?, part(12)?)?.and_utc())
+    for (part, [tens, ones]) in parts.iter_mut().zip(pairs) {
+        *part = pair(*tens, *ones)?;
+    }
+    let [year, month, day, hour, minute, second] = parts;
+    let year = century * 100 + year;
+    let leap = i64::from(year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
+    let length = match month {
+        2 => 28 + leap,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if !(1..=length).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    // Years that begin in March have their leap day at their end.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * year + year.div_euclid(4) - year.div_euclid(100)
+        + year.div_euclid(400)
+        + (153 * month + 2) / 5
+        + day
+        - 719_469;
+    Some(((days * 24 + hour) * 60 + minute) * 60 + second)
+}
+
+fn pair(tens: u8, ones: u8) -> Option<i64> {
+    (tens.is_ascii_digit() && ones.is_ascii_digit())
+        .then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
 }

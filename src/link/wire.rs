@@ -1,0 +1,105 @@
+//! MQTT packets over TLS. What is queued leaves, and what comes is read, whenever somebody waits for the next packet.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::BytesMut;
+use rumqttc::mqttbytes;
+use rumqttc::tokio_rustls::client::TlsStream;
+use rumqttc::{Packet, PubAck, QoS};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::link::error::{LinkError, io_error, not_mqtt, queue_full, unsendable};
+
+/// Largest packet either way: what a hub takes, and its topic.
+const LARGEST_PACKET: usize = 260 * 1024;
+/// While so much waits to leave, nothing more is taken in: each message that comes may cost an answer.
+const MUCH: usize = 64 * 1024;
+/// More than this is not kept for a server that takes nothing.
+const TOO_MUCH: usize = 4 * LARGEST_PACKET;
+/// Room for what is read at once.
+const READ: usize = 4 * 1024;
+
+/// One TLS connection, and what waits on either side of it.
+pub(super) struct Wire {
+    stream: TlsStream<TcpStream>,
+    incoming: BytesMut,
+    outgoing: BytesMut,
+    /// What left the queue may still be in a buffer of TLS.
+    flushed: bool,
+}
+
+impl Wire {
+    pub(super) fn new(stream: TlsStream<TcpStream>) -> Self {
+        Self { stream, incoming: BytesMut::new(), outgoing: BytesMut::new(), flushed: true }
+    }
+
+    /// Queues a packet. One that is too large is refused, and the connection stands.
+    pub(super) fn queue(&mut self, packet: &Packet) -> Result<(), LinkError> {
+        if self.outgoing.len() > TOO_MUCH {
+            return Err(queue_full(self.outgoing.len()));
+        }
+        packet.write(&mut self.outgoing, LARGEST_PACKET).map_err(|error| unsendable(&error))?;
+        Ok(())
+    }
+
+    /// The next packet, while what is queued leaves. A message at `QoS` 1 is acknowledged. Cancel-safe.
+    pub(super) async fn receive(&mut self) -> Result<Packet, LinkError> {
+        let packet = poll_fn(|context| self.poll_receive(context)).await?;
+        if let Packet::Publish(message) = &packet
+            && message.qos == QoS::AtLeastOnce
+        {
+            self.queue(&Packet::PubAck(PubAck::new(message.pkid)))?;
+        }
+        Ok(packet)
+    }
+
+    /// Waits until everything queued has left.
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        poll_fn(|context| self.poll_flush(context)).await
+    }
+
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Result<Packet, LinkError>> {
+        let flushed = self.poll_flush(context);
+        while self.outgoing.len() <= MUCH || flushed.is_ready() {
+            match Packet::read(&mut self.incoming, LARGEST_PACKET) {
+                Ok(packet) => return Poll::Ready(Ok(packet)),
+                Err(mqttbytes::Error::InsufficientBytes(_)) => {}
+                Err(error) => return Poll::Ready(Err(not_mqtt(&error))),
+            }
+            if self.incoming.capacity() - self.incoming.len() < READ / 8 {
+                self.incoming.reserve(READ);
+            }
+            match pin!(self.stream.read_buf(&mut self.incoming)).poll(context) {
+                Poll::Ready(Ok(0)) => {
+                    return Poll::Ready(Err(io_error(&io::ErrorKind::UnexpectedEof.into()).into()));
+                }
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(io_error(&error).into())),
+                Poll::Pending => break,
+            }
+        }
+        // Told last: what the server said before it closed says more than that it takes nothing any more.
+        match flushed {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(io_error(&error).into())),
+            _ => Poll::Pending,
+        }
+    }
+
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.outgoing.is_empty() {
+            self.flushed = false;
+            if ready!(pin!(self.stream.write_buf(&mut self.outgoing)).poll(context))? == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+        }
+        if !self.flushed {
+            ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+            self.flushed = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,338 @@
+//! One connection against servers that the emulator is not: rough, odd, or not servers of MQTT at all.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use container_tracker::config::{Config, Endpoint};
+use container_tracker::event::{Event, Loss};
+use container_tracker::lab::Cloud;
+use container_tracker::link::timing::Timing;
+use container_tracker::link::{Link, LinkErrorKind, LinkEvent, LinkOptions, explain_tls};
+use container_tracker::uplink::assignment::{Assignment, AssignmentFile, Terms};
+use container_tracker::uplink::credentials::Credentials;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use tokio::time::{advance, pause, timeout};
+use tracker_protocol::Publish;
+
+use super::support::agent::{Agent, PATIENCE, mild_chip};
+use super::support::scene::{DEVICE, fast};
+
+const CONNECT: u8 = 1;
+const PUBLISH: u8 = 3;
+const PUBACK: u8 = 4;
+const PINGREQ: u8 = 12;
+const DISCONNECT: u8 = 14;
+const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
+
+/// A server's side of one connection.
+struct Peer(StreamOwned<ServerConnection, TcpStream>);
+
+impl Peer {
+    /// Type and body of the next packet; `None` when there is none any more.
+    fn packet(&mut self) -> Option<(u8, Vec<u8>)> {
+        let mut byte = || {
+            let mut byte = [0];
+            self.0.read_exact(&mut byte).ok().map(|()| byte[0])
+        };
+        let first = byte()?;
+        let (mut length, mut shift) = (0, 0);
+        loop {
+            let next = usize::from(byte()?);
+            length |= (next & 0x7f) << shift;
+            shift += 7;
+            if next & 0x80 == 0 {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).ok()?;
+        Some((first >> 4, body))
+    }
+
+    fn say(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).unwrap();
+        self.0.flush().unwrap();
+    }
+
+    /// Takes the device in.
+    fn welcome(&mut self) {
+        assert_eq!(self.packet().unwrap().0, CONNECT);
+        self.say(&CONNACK);
+    }
+}
+
+/// A server with a certificate for `localhost`, and the CA that it is from.
+struct Server {
+    port: u16,
+    ca: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Server {
+    /// Treats one connection after the other like this.
+    fn start(mut treat: impl FnMut(Peer) + Send + 'static) -> Self {
+        let ca = authority();
+        let key = KeyPair::generate().unwrap();
+        let leaf = CertificateParams::new(["localhost".into()]).unwrap().signed_by(&key, &ca).unwrap();
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf.der().clone()], key.into())
+            .unwrap();
+        let config = Arc::new(config);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let connection = ServerConnection::new(config.clone()).unwrap();
+                treat(Peer(StreamOwned::new(connection, stream.unwrap())));
+            }
+        });
+        Self { port, ca }
+    }
+
+    fn options(&self, keep_alive: u16) -> LinkOptions {
+        options(self.port, &self.ca, keep_alive)
+    }
+
+    async fn link(&self, keep_alive: u16) -> Link<u32> {
+        Link::connect(&self.options(keep_alive)).await.unwrap()
+    }
+}
+
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "A CA");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+fn options(port: u16, trusted: &CertifiedIssuer<'static, KeyPair>, keep_alive: u16) -> LinkOptions {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    LinkOptions {
+        endpoint: Endpoint::local(port),
+        client_id: DEVICE.into(),
+        username: "hub/device".into(),
+        keep_alive,
+        timing: Timing::default(),
+        tls: Arc::new(config),
+    }
+}
+
+fn message(topic: &str, length: usize) -> Publish {
+    Publish { topic: topic.into(), payload: vec![b'x'; length] }
+}
+
+#[tokio::test]
+async fn pings_only_where_nothing_else_was_said() {
+    let (sender, seen) = mpsc::channel();
+    let server = Server::start(move |mut peer| {
+        peer.welcome();
+        while let Some((kind, _)) = peer.packet() {
+            sender.send(kind).unwrap();
+        }
+        sender.send(0).unwrap();
+    });
+    let mut link = server.link(100).await;
+    let seconds = Duration::from_secs;
+    // From here on the time passes only where this test lets it.
+    pause();
+    advance(seconds(60)).await;
+    link.publish(message("a", 1), None).unwrap();
+    // A ping every 100 s would fall into this time.
+    timeout(seconds(90), link.next()).await.unwrap_err();
+    // 160 s after the beginning, 100 s after the publish.
+    timeout(seconds(20), link.next()).await.unwrap_err();
+    link.close().await;
+    let seen: Vec<u8> = seen.iter().take_while(|kind| *kind != 0).collect();
+    assert_eq!(seen, [PUBLISH, PINGREQ, DISCONNECT]);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_a_ping_is_gone() {
+    let server = Server::start(|mut peer| {
+        peer.welcome();
+        while peer.packet().is_some() {}
+    });
+    let mut link = server.link(100).await;
+    pause();
+    let error = link.next().await.unwrap_err();
+    assert_eq!(
+        (error.kind, &*error.why),
+        (LinkErrorKind::Outage, "the server does not answer pings any more")
+    );
+}
+
+#[tokio::test]
+async fn a_burst_of_calls_does_not_cost_the_connection() {
+    const CALLS: usize = 500;
+    let (sender, seen) = mpsc::channel();
+    let server = Server::start(move |mut peer| {
+        peer.welcome();
+        let call = [&[0x30, 2 + 20][..], &[0, 20], b"$iothub/methods/POST"].concat();
+        peer.say(&call.repeat(CALLS));
+        for _ in 0..CALLS {
+            let (kind, body) = peer.packet().unwrap();
+            sender.send(kind).unwrap();
+            let id = 2 + usize::from(u16::from_be_bytes([body[0], body[1]]));
+            peer.say(&[0x40, 2, body[id], body[id + 1]]);
+        }
+        while peer.packet().is_some() {}
+    });
+    let mut link = server.link(100).await;
+    let (mut calls, mut acknowledged) = (0, Vec::new());
+    while acknowledged.len() < CALLS {
+        match timeout(PATIENCE, link.next()).await.unwrap().unwrap() {
+            LinkEvent::Message { .. } => {
+                link.publish(message("$iothub/methods/res/200", 100), Some(calls)).unwrap();
+                calls += 1;
+            }
+            LinkEvent::Acknowledged(call) => acknowledged.push(call),
+            LinkEvent::Subscribed => {}
+        }
+    }
+    assert_eq!(acknowledged, (0..CALLS as u32).collect::<Vec<_>>());
+    assert!(seen.try_iter().all(|kind| kind == PUBLISH));
+}
+
+#[tokio::test]
+async fn a_message_that_can_not_be_sent_leaves_the_connection_as_it_is() {
+    let server = Server::start(|mut peer| {
+        peer.welcome();
+        let (kind, body) = peer.packet().unwrap();
+        assert_eq!((kind, &body[..3]), (PUBLISH, &[0, 1, b'a'][..]), "the only one that is sent");
+        peer.say(&[PUBACK << 4, 2, body[3], body[4]]);
+        while peer.packet().is_some() {}
+    });
+    let mut link = server.link(100).await;
+    for (topic, length, why) in [
+        ("devices/a+b/messages", 1, "a message was not sent: no message can have its topic"),
+        ("a\0", 1, "a message was not sent: no message can have its topic"),
+        ("", 1, "a message was not sent: no message can have its topic"),
+        ("a", 403_100, "a message was not sent: it has 394 KB, and a hub takes 260 KB"),
+    ] {
+        let error = link.publish(message(topic, length), Some(1)).unwrap_err();
+        assert_eq!((error.kind, &*error.why), (LinkErrorKind::Unsendable, why));
+    }
+    link.publish(message("a", 1), Some(2)).unwrap();
+    assert!(matches!(link.next().await, Ok(LinkEvent::Acknowledged(2))));
+    assert_eq!(link.unacknowledged().count(), 0);
+}
+
+#[tokio::test]
+async fn closing_after_connack_counts_as_closed() {
+    let server = Server::start(|mut peer| peer.welcome());
+    for _ in 0..10 {
+        let mut link = server.link(100).await;
+        // The server may be gone before this leaves, or after.
+        link.subscribe(["a".into()]).unwrap();
+        link.publish(message("a", 1), Some(1)).unwrap();
+        let error = link.next().await.unwrap_err();
+        assert_eq!((error.kind, &*error.why), (LinkErrorKind::Closed, "the server closed the connection"));
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_speak_tls_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: http://wifi.example/login\r\n\r\n");
+        }
+    });
+    let error = Link::<()>::connect(&options(port, &authority(), 100)).await.err().unwrap();
+    assert_eq!(error.kind, LinkErrorKind::Answered);
+    let begin = format!("localhost:{port}: what answers there does not speak TLS: is it a captive portal");
+    assert!(error.why.starts_with(&begin), "{}", error.why);
+}
+
+#[tokio::test]
+async fn another_ca_of_the_same_name_is_named() {
+    let server = Server::start(|mut peer| while peer.packet().is_some() {});
+    let error = Link::<()>::connect(&options(server.port, &authority(), 100)).await.err().unwrap();
+    let place = format!("localhost:{}: ", server.port);
+    let why = error.why.strip_prefix(&place).unwrap();
+    assert!(why.contains("is not from the CA that this device trusts: another CA of the same name"), "{why}");
+    let bad = rustls::Error::InvalidCertificate(rustls::CertificateError::BadSignature);
+    assert_eq!(why, explain_tls(&bad));
+}
+
+/// A configuration whose hub is assigned already, and is this server.
+fn at_home(cloud: &Cloud, server: &Server, directory: &Path) -> Config {
+    let mut config = cloud.device(DEVICE).unwrap();
+    let roots = directory.join("roots.pem");
+    std::fs::write(&roots, server.ca.pem()).unwrap();
+    config.connection.roots = Some(roots);
+    config.connection.gateway = Some(Endpoint::local(server.port));
+    assign(&config, "hub.example.net");
+    config
+}
+
+/// Stores this hub as the one that was assigned at the last start.
+fn assign(config: &Config, hub: &str) {
+    let clock = Arc::new(container_tracker::platform::clock::SystemClock::new(true));
+    let thumbprint = Credentials::load(config, clock).unwrap().identity.thumbprint;
+    let terms = Terms::new(&config.dps, &thumbprint);
+    std::fs::create_dir_all(&config.state.directory).unwrap();
+    let assignment = Assignment { hub: hub.into(), device_id: DEVICE.into(), terms };
+    AssignmentFile::new(&config.state.directory).write(Some(&assignment)).unwrap();
+}
+
+#[tokio::test]
+async fn a_hub_that_closes_after_connack_again_and_again_means_another_client() {
+    let directory = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(directory.path(), 3600).await.unwrap();
+    let server = Server::start(|mut peer| peer.welcome());
+    let config = at_home(&cloud, &server, directory.path());
+    let mut agent = Agent::start_with(config, Some(&mild_chip()), None, fast());
+    agent
+        .wait_until("sign of another client", |events| {
+            events.iter().any(|event| matches!(event, Event::Lost { loss: Loss::TakenOver, .. }))
+        })
+        .await;
+    let story = agent.story();
+    assert!(story.contains("connection lost: the server closed the connection"), "{story}");
+    agent.stop().await;
+}
+
+/// A stored hub whose name is gone, and a DPS that assigns another one. Where the name servers do not even say that, it is
+/// an outage, and there is nothing to be seen.
+#[tokio::test]
+async fn a_hub_whose_name_is_gone_leads_to_dps() {
+    let directory = tempfile::tempdir().unwrap();
+    let gone = "gone-hub.invalid";
+    let endpoint = Endpoint { host: gone.into(), port: 8883 };
+    let resolved = container_tracker::link::dial::resolve(&endpoint).await;
+    if !resolved.is_err_and(|error| error.kind == LinkErrorKind::Answered) {
+        eprintln!("not tested: no name server says that {gone} does not exist");
+        return;
+    }
+    let cloud = Cloud::start(directory.path(), 3600).await.unwrap();
+    let mut config = cloud.device(DEVICE).unwrap();
+    config.dps.host = "localhost".into();
+    config.connection.gateway = None;
+    config.connection.port = cloud.emulator.port();
+    assign(&config, gone);
+    let mut agent = Agent::start_with(config, Some(&mild_chip()), None, fast());
+    agent.wait_for_words("DPS assigned the hub cheese-hub").await;
+    let story = agent.story();
+    assert!(story.contains(&format!("{gone}:{}: there is no such name", cloud.emulator.port())), "{story}");
+    agent.stop().await;
+}
