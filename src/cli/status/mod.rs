@@ -285,6 +285,13 @@ mod tests {
         let overdue = offline(|status| last(status, 14.0));
         let head = "connecting for 8 s, nothing delivered for 14 s, 100 readings wait: nobody listens there";
         assert!(overdue.troubles[0].starts_with(head), "{:?}", overdue.troubles);
+        let often = |ago: f64| {
+            offline(|status| {
+                last(status, ago);
+                status["intervalSeconds"] = 1.into();
+            })
+        };
+        assert_eq!((often(8.0).health(), often(14.0).health()), (Health::Well, Health::Trouble));
         // Online, and the hub acknowledges nothing.
         let deaf = offline(|status| {
             last(status, 14.0);

@@ -15,6 +15,9 @@ use crate::status::report::{CertificateReport, LastFix, SensorReport, SensorStat
 /// In any state but online, and for longer, something is wrong, however rare readings are.
 const LONG_OFFLINE_SECONDS: u64 = 600;
 
+/// Readings that are rarer than so are overdue after two intervals; a moment on a slow link is not worth a word. In seconds.
+const SHORTEST_OVERDUE: f64 = 10.0;
+
 /// What is wrong by the agent's own word; `now` counts from the boot of the machine.
 pub(super) fn troubles(status: &StatusReport, now: Duration) -> Vec<String> {
     let mut troubles: Vec<String> = status.hung.iter().map(|task| format!("{task} hangs")).collect();
@@ -47,9 +50,9 @@ fn not_delivering(status: &StatusReport, now: Duration) -> Option<String> {
     let state = status.device.state?;
     let backlog = status.device.journal.backlog;
     let silent = status.last_delivered.and_then(|last| Some(now.as_secs_f64() - last.uptime?));
-    let is_overdue = silent
-        .zip(status.interval_seconds)
-        .is_some_and(|(silent, interval)| backlog > 0 && silent > 2.0 * interval as f64);
+    let is_overdue = silent.zip(status.interval_seconds).is_some_and(|(silent, interval)| {
+        backlog > 0 && silent > (2.0 * interval as f64).max(SHORTEST_OVERDUE)
+    });
     let is_long = state != State::Online && status.in_state_seconds > LONG_OFFLINE_SECONDS;
     if status.last_delivered.is_some() && !is_overdue && !is_long && state != State::Refused {
         return None;
