@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::event::recent::Recent;
@@ -25,6 +26,8 @@ use crate::status::{State, Status};
 const LOOK_FOR_READY: Duration = Duration::from_millis(100);
 /// How often it looks afterwards, at the least.
 const LOOK: Duration = Duration::from_secs(10);
+/// For those who look the file is written anew, so much later at the earliest.
+const LOOKS_EVERY: Duration = Duration::from_millis(300);
 
 /// Who wants to know how the agent is.
 #[derive(Debug, Clone, Default)]
@@ -48,16 +51,24 @@ pub struct Readers {
 
 impl Supervision {
     /// Supervises for ever.
-    pub(crate) async fn run(self, status: Status, events: Events, certificate: PathBuf) {
+    pub(crate) async fn run(
+        self,
+        status: Status,
+        events: Events,
+        certificate: PathBuf,
+        interval: watch::Receiver<Duration>,
+    ) {
         let state = status.connection.borrow().state;
         Supervisor {
             state,
             since: status.clock.monotonic(),
             leaf: Leaf::new(certificate),
             told: Told::default(),
+            looks: self.readers.as_ref().and_then(|_| looks()),
             supervision: self,
             status,
             events,
+            interval,
         }
         .run()
         .await;
@@ -74,6 +85,8 @@ struct Supervisor {
     supervision: Supervision,
     status: Status,
     events: Events,
+    interval: watch::Receiver<Duration>,
+    looks: Option<Looks>,
     leaf: Leaf,
     /// Where the device stands, and since when on the monotonic clock.
     state: State,
@@ -88,25 +101,49 @@ struct Told {
     words: String,
     hung: Vec<&'static str>,
     written: Option<Instant>,
+    /// Since it was written, and not worth it by itself more often than so.
+    news: Option<Duration>,
+    had_backlog: bool,
     file_trouble: Arc<AtomicBool>,
+}
+
+/// What wakes the supervisor.
+enum Wake {
+    Time,
+    News,
+    Look,
 }
 
 impl Supervisor {
     async fn run(mut self) {
+        let mut news = Wake::News;
         loop {
             let hung_before = self.told.hung.len();
             self.tell_systemd();
             let state = self.status.connection.borrow_and_update().state;
-            let is_news = self.state != state || self.told.hung.len() != hung_before;
+            // Online, readings come and go.
+            let has_backlog = state != State::Online && self.status.journal.stats().backlog > 0;
             if self.state != state {
                 (self.state, self.since) = (state, self.status.clock.monotonic());
+                news = Wake::News;
+            } else if self.told.hung.len() != hung_before || self.told.had_backlog != has_backlog {
+                news = Wake::News;
             }
-            self.tell_readers(is_news);
+            self.told.had_backlog = has_backlog;
+            let wait = self.tell_readers(&news);
             let look = if self.told.ready { self.supervision.look() } else { LOOK_FOR_READY };
-            tokio::select! {
-                () = sleep(look) => {}
-                Ok(()) = self.status.connection.changed() => {}
-            }
+            news = self.wake(look.min(wait)).await;
+        }
+    }
+
+    /// Waits so long at the most, or until there is something to tell.
+    async fn wake(&mut self, time: Duration) -> Wake {
+        let Self { supervision, status, looks, .. } = self;
+        tokio::select! {
+            () = sleep(time) => Wake::Time,
+            Ok(()) = status.connection.changed() => Wake::News,
+            () = news(supervision.readers.as_ref()) => Wake::News,
+            () = somebody_looks(looks.as_mut()) => Wake::Look,
         }
     }
 
@@ -130,21 +167,31 @@ impl Supervisor {
         }
     }
 
-    /// Writes the status file when there is news, or when it is time.
-    fn tell_readers(&mut self, is_news: bool) {
-        let Some(readers) = self.supervision.readers.clone() else { return };
-        let is_fresh = self.told.written.is_some_and(|written| written.elapsed() < readers.file.every());
-        if is_fresh && !is_news {
-            return;
+    /// Writes the status file when there is news, or when it is time. Gives the time until there is again.
+    fn tell_readers(&mut self, wake: &Wake) -> Duration {
+        let Some(readers) = self.supervision.readers.clone() else { return Duration::MAX };
+        let news = match wake {
+            Wake::Time => None,
+            Wake::News => Some(readers.file.news_every()),
+            Wake::Look => Some(LOOKS_EVERY),
+        };
+        // The sooner one wins.
+        self.told.news = self.told.news.into_iter().chain(news).min();
+        let every = self.told.news.unwrap_or(readers.file.every());
+        let age = self.told.written.map_or(Duration::MAX, |written| written.elapsed());
+        if age < every {
+            return every - age;
         }
-        self.told.written = Some(Instant::now());
+        (self.told.written, self.told.news) = (Some(Instant::now()), None);
         let (events, trouble) = (self.events.clone(), self.told.file_trouble.clone());
+        let every = readers.file.every();
         readers.file.write(self.report(&readers), move |written| {
             let had_trouble = trouble.swap(written.is_err(), Ordering::Relaxed);
             if let (Err(error), false) = (written, had_trouble) {
                 events.emit(Event::Trouble(format!("the status file can't be written: {error}")));
             }
         });
+        every
     }
 
     fn report(&mut self, readers: &Readers) -> StatusReport {
@@ -160,6 +207,9 @@ impl Supervisor {
             state_directory: readers.file.state_directory().into(),
             ready: self.told.ready,
             in_state_seconds: uptime.saturating_sub(self.since).as_secs(),
+            offline_cause: readers.recent.offline_cause(),
+            interval_seconds: Some(self.interval.borrow().as_secs()),
+            written_on_usr1: self.looks.is_some(),
             hung: self.told.hung.iter().map(|task| (*task).to_owned()).collect(),
             last_delivered: readers.recent.delivered(),
             certificate: self.leaf.report(clock.certificate_time()),
@@ -168,6 +218,41 @@ impl Supervisor {
             troubles: readers.recent.troubles(),
         }
     }
+}
+
+async fn news(readers: Option<&Readers>) {
+    match readers {
+        Some(readers) => readers.recent.news().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The signal by which `container-tracker status` asks for a file that is current.
+#[cfg(unix)]
+type Looks = tokio::signal::unix::Signal;
+#[cfg(not(unix))]
+type Looks = std::convert::Infallible;
+
+#[cfg(unix)]
+fn looks() -> Option<Looks> {
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined1()).ok()
+}
+
+#[cfg(not(unix))]
+fn looks() -> Option<Looks> {
+    None
+}
+
+async fn somebody_looks(looks: Option<&mut Looks>) {
+    #[cfg(unix)]
+    if let Some(looks) = looks
+        && looks.recv().await.is_some()
+    {
+        return;
+    }
+    #[cfg(not(unix))]
+    let _ = looks;
+    std::future::pending::<()>().await;
 }
 
 /// The state in words, as `systemctl status` shows it.

@@ -98,7 +98,8 @@ impl Tracker {
         let status =
             Status { journal: journal.clone(), connection: connection.subscribe(), sensors, position, clock };
         let (twin, background) = (TwinClient::new(), Background::default());
-        tasks.spawn(supervision.run(status.clone(), events.clone(), config.identity.certificate.clone()));
+        let certificate = config.identity.certificate.clone();
+        tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, settings.interval()));
         let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
         let device = Device {
             journal: journal.clone(),

@@ -24,10 +24,15 @@ fn the_loop_makes_identities_that_the_agent_takes() {
     let directory = tempfile::tempdir().unwrap();
     let authority: String = blocks("azure.md", "## 2. Certificates").into_iter().take(3).collect();
     let line: String = blocks("factory-line.md", "## Leafs in bulk").concat();
-    let script = format!("set -e\n{authority}\nprintf 'box-1\\nbox-2\\n' > serials.txt\n{line}{line}");
+    let script = format!(
+        "set -e\n{authority}\nprintf 'box-1\\r\\nBad Name\\nBOX/21\\n\\nbox-2' > serials.txt\n{line}{line}"
+    );
     let output = Command::new("sh").arg("-c").arg(script).current_dir(directory.path()).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}");
+    let refused: Vec<_> =
+        told.lines().filter_map(|line| line.strip_prefix("not a registration ID: ")).collect();
+    assert_eq!(refused, ["Bad Name", "BOX/21", "Bad Name", "BOX/21"], "each time: {told}");
     let told = String::from_utf8_lossy(&output.stdout);
     assert_eq!(
         told.matches(": OK").count(),

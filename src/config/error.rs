@@ -14,12 +14,12 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// It is not TOML, a key is unknown or of the wrong kind.
-    #[error("the configuration {path} can't be used: {source}")]
+    #[error("the configuration {path} can't be used: {why}")]
     Parse {
         /// The file.
         path: PathBuf,
-        /// Line, column and cause.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        /// Line and cause, in one line.
+        why: String,
     },
     /// A value is outside its range.
     #[error("the configuration {path} can't be used: {key}: {why}")]

@@ -4,6 +4,7 @@ mod alerts;
 mod delivery_mode;
 mod endpoint;
 mod error;
+mod explain;
 mod interval;
 mod tables;
 mod written;
@@ -17,6 +18,7 @@ pub use alerts::Alerts;
 pub use delivery_mode::DeliveryMode;
 pub use endpoint::Endpoint;
 pub use error::ConfigError;
+use explain::{decode, explain};
 pub use interval::Interval;
 pub use tables::{ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, StateConfig, TelemetryConfig};
 use written::{Problem, Written};
@@ -48,9 +50,10 @@ pub struct Config {
 impl Config {
     /// Reads and checks a file. Relative paths in it are relative to the file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = plain_file::read_text(path, LARGEST)
+        let bytes = plain_file::read(path, LARGEST)
             .map_err(|source| ConfigError::Read { path: path.into(), source })?;
-        let mut config = Self::parse(path, &text)?;
+        let text = decode(&bytes).map_err(|why| ConfigError::Parse { path: path.into(), why })?;
+        let mut config = Self::parse(path, text)?;
         // The parent of a mere name is empty, which is no directory to the system.
         let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         config.identity.key.make_relative_to(directory);
@@ -62,10 +65,8 @@ impl Config {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let written: Written = toml::from_str(text).map_err(|error| ConfigError::Parse {
-            path: path.into(),
-            source: without_secret(text, &error),
-        })?;
+        let written: Written = toml::from_str(text)
+            .map_err(|error| ConfigError::Parse { path: path.into(), why: explain(text, &error) })?;
         Self::check(written).map_err(|(key, why)| ConfigError::Value { path: path.into(), key, why })
     }
 
@@ -80,33 +81,6 @@ impl Config {
             delivery: written.delivery,
             state: written::state(written.state)?,
         })
-    }
-}
-
-/// An error of TOML shows its line, which may have a PIN in it, or a key that was named in place of the configuration; it
-/// keeps the whole file besides, and says a value of the wrong type again.
-fn without_secret(text: &str, error: &toml::de::Error) -> Box<dyn std::error::Error + Send + Sync> {
-    let start = error.span().map_or(0, |span| span.start);
-    let before = text.get(..start).unwrap_or(text).split('\n').count();
-    let line = text.split('\n').nth(before - 1).unwrap_or_default().to_ascii_lowercase();
-    let holds_key = text.contains("PRIVATE KEY");
-    let message = match error.message() {
-        value if value.starts_with("invalid ") && !value.starts_with("invalid key") => {
-            "another kind of value is expected"
-        }
-        message => message,
-    };
-    if message.contains("pkcs11:") && !holds_key {
-        message.into()
-    } else if holds_key || line.contains("pkcs11") || line.contains("pin") {
-        let secret = if holds_key {
-            "is not shown because the file has a private key in it"
-        } else {
-            "is not shown because it may have a PIN in it"
-        };
-        format!("line {before}, which {secret}: {message}").into()
-    } else {
-        error.to_string().into()
     }
 }
 
@@ -166,6 +140,70 @@ mod tests {
         assert!(error("[dps]\n").contains("missing field `id_scope`"));
         let missing = Config::load(Path::new("/nowhere/tracker.toml")).unwrap_err().to_string();
         assert!(missing.starts_with("can't read the configuration /nowhere/tracker.toml"), "{missing}");
+    }
+
+    #[test]
+    fn what_is_not_toml_or_of_another_kind_is_told_in_one_line_and_in_words_for_people() {
+        let cases = [
+            (
+                "[telemetry]\ninterval = '60'",
+                "line 7: invalid type: string \"60\", expected a whole number from 0 to 4294967295",
+            ),
+            (
+                "[connection]\nport = 70000",
+                "line 7: invalid value: integer `70000`, expected a whole number from 0 to 65535",
+            ),
+            (
+                "[telemetry.alerts]\ntemperature_low = 'x'",
+                "line 7: invalid type: string \"x\", expected a number",
+            ),
+            ("[clock]\ntrust_system = 'yes'", "line 7: invalid type: string \"yes\", expected true or false"),
+            ("[sensors]\ngps = true", "line 7: invalid type: boolean `true`, expected a table"),
+            (
+                "[state]\ndirectory = /var",
+                "line 7: `/var` is neither a number nor true or false; text stands in quotes",
+            ),
+            (
+                "[clock]\ntrust_system = True",
+                "line 7: `True` is neither a number nor true or false; text stands in quotes",
+            ),
+            ("[dps]", "line 6: duplicate key"),
+            (
+                "[sensor]\n",
+                "line 6: unknown field `sensor`, expected one of `dps`, `identity`, `connection`, `sensors`, \
+                            `telemetry`, `clock`, `delivery`, `state`",
+            ),
+        ];
+        for (more, why) in cases {
+            let told = error(&format!("{MINIMAL}{more}"));
+            assert_eq!(told, format!("the configuration tracker.toml can't be used: {why}"), "{more}");
+        }
+        let scope = error("[dps]\nid_scope = 0ne1\n");
+        assert!(
+            scope.ends_with(": line 2: `0ne1` is neither a number nor true or false; text stands in quotes"),
+            "{scope}"
+        );
+    }
+
+    #[test]
+    fn a_file_in_another_encoding_is_named_as_that() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tracker.toml");
+        let why = |bytes: &[u8]| {
+            std::io::Write::write_all(&mut std::fs::File::create(&path).unwrap(), bytes).unwrap();
+            Config::load(&path)
+                .map_err(|error| error.to_string().split_once(" can't be used: ").unwrap().1.to_owned())
+        };
+        let utf16 = |mark: &str| -> Vec<u8> {
+            format!("{mark}{MINIMAL}").encode_utf16().flat_map(u16::to_le_bytes).collect()
+        };
+        for mark in ["\u{feff}", ""] {
+            let told = why(&utf16(mark)).unwrap_err();
+            assert_eq!(told, "it is in UTF-16, as some editors on Windows save it; save it in UTF-8");
+        }
+        let latin = why(b"[dps]\nid_scope = \"\xe4\"\n").unwrap_err();
+        assert_eq!(latin, "line 2: byte 0xE4 is not UTF-8; save the file in UTF-8");
+        assert!(why(format!("\u{feff}{MINIMAL}").as_bytes()).is_ok(), "a mark of UTF-8 is nothing wrong");
     }
 
     #[test]

@@ -99,6 +99,8 @@ pub enum Event {
     },
     /// Something is wrong that the agent lives with.
     Trouble(String),
+    /// Something on this device keeps it from asking DPS or its hub at all.
+    Offline(String),
     /// An essential task makes no progress.
     Hung(Hung),
     /// The configuration is taken in anew.
@@ -140,10 +142,22 @@ impl Event {
             Self::Setting(_) => "setting",
             Self::Method { .. } => "method",
             Self::Sensor { .. } => "sensor",
-            Self::Trouble(_) => "trouble",
+            Self::Trouble(_) | Self::Offline(_) => "trouble",
             Self::Hung(_) => "hung",
             Self::Reloading => "reloading",
             Self::Stopped { .. } => "stopped",
+        }
+    }
+
+    /// Why the device is not online from now on, where that is what it tells.
+    pub fn keeps_offline(&self) -> Option<String> {
+        match self {
+            Self::RegisterLater { why, .. }
+            | Self::ConnectLater { why, .. }
+            | Self::Lost { why, .. }
+            | Self::Offline(why) => Some(why.clone()),
+            Self::Refused { refusal, .. } => Some(refusal.to_string()),
+            _ => None,
         }
     }
 

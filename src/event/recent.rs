@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 use crate::event::model::Event;
 use crate::event::severity::Severity;
@@ -20,16 +21,18 @@ const KEPT: usize = 10;
 pub struct Recent {
     clock: Arc<dyn Clock>,
     memory: Arc<Mutex<Memory>>,
+    news: Arc<Notify>,
 }
 
 #[derive(Default)]
 struct Memory {
     troubles: VecDeque<Trouble>,
     delivered: Option<LastDelivered>,
+    offline_cause: Option<String>,
 }
 
 /// A warning or an error.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trouble {
     /// When, if the time was known.
     pub time: Option<Timestamp>,
@@ -37,6 +40,9 @@ pub struct Trouble {
     pub level: Level,
     /// What.
     pub text: String,
+    /// When, in seconds since the boot of the machine; versions before this field was there did not tell it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uptime: Option<f64>,
 }
 
 /// How bad a trouble is.
@@ -50,18 +56,21 @@ pub enum Level {
 }
 
 /// The last reading that the hub has acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LastDelivered {
     /// Its number.
     pub seq: u64,
     /// When it was acknowledged, if the time was known.
     pub time: Option<Timestamp>,
+    /// When, in seconds since the boot of the machine; versions before this field was there did not tell it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uptime: Option<f64>,
 }
 
 impl Recent {
     /// Nothing happened yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, memory: Arc::default() }
+        Self { clock, memory: Arc::default(), news: Arc::default() }
     }
 
     /// Listens to these events beside those who do already.
@@ -72,22 +81,45 @@ impl Recent {
 
     fn remember(&self, event: &Event) {
         let now = || self.clock.utc().map(Timestamp);
+        let uptime = Some(self.clock.monotonic().as_secs_f64());
         let level = match event.severity() {
             Severity::Warning => Level::Warning,
             Severity::Error => Level::Error,
             Severity::Debug | Severity::Info => {
+                let mut memory = self.memory();
                 if let Event::Delivered { seq } = event {
-                    self.memory().delivered = Some(LastDelivered { seq: *seq, time: now() });
+                    let before = memory.delivered.replace(LastDelivered { seq: *seq, time: now(), uptime });
+                    if before.is_none() {
+                        self.news.notify_one();
+                    }
+                } else if matches!(event, Event::Online { .. }) {
+                    memory.offline_cause = None;
+                } else if matches!(event, Event::Sensor { .. }) {
+                    self.news.notify_one();
                 }
                 return;
             }
         };
-        let trouble = Trouble { time: now(), level, text: event.to_string() };
+        let trouble = Trouble { time: now(), level, text: event.to_string(), uptime };
         let mut memory = self.memory();
+        if let Some(cause) = event.keeps_offline() {
+            memory.offline_cause = Some(cause);
+        }
         if memory.troubles.len() == KEPT {
             memory.troubles.pop_front();
         }
         memory.troubles.push_back(trouble);
+        self.news.notify_one();
+    }
+
+    /// Waits for a trouble, a sensor that is well again, or the first delivery; what came before the call counts. Cancel-safe, and for one listener.
+    pub async fn news(&self) {
+        self.news.notified().await;
+    }
+
+    /// Why the device is not online.
+    pub fn offline_cause(&self) -> Option<String> {
+        self.memory().offline_cause.clone()
     }
 
     /// The last warnings and errors, oldest first.
@@ -113,6 +145,8 @@ impl fmt::Debug for Recent {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::platform::clock::SystemClock;
 
@@ -130,5 +164,19 @@ mod tests {
         assert_eq!(troubles[0].level, Level::Warning);
         assert!(troubles[0].time.is_some());
         assert_eq!(recent.delivered().unwrap().seq, 11);
+    }
+
+    #[test]
+    fn knows_why_the_device_is_offline_until_it_is_online() {
+        let recent = Recent::new(Arc::new(SystemClock::new(true)));
+        let events = recent.listen(Events::to("test", Arc::new(|_| {})));
+        let again = Duration::from_secs(7);
+        events.emit(Event::Offline("the time is not known yet".into()));
+        assert_eq!(recent.offline_cause().unwrap(), "the time is not known yet");
+        events.emit(Event::ConnectLater { why: "nobody listens there".into(), again });
+        events.emit(Event::Trouble("something else".into()));
+        assert_eq!(recent.offline_cause().unwrap(), "nobody listens there");
+        events.emit(Event::Online { hub: "hub".into(), backlog: 3 });
+        assert_eq!(recent.offline_cause(), None);
     }
 }

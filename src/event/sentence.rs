@@ -71,7 +71,7 @@ impl fmt::Display for Event {
                 Some(cause) => write!(f, "{name}: {cause}"),
                 None => write!(f, "{name} is well"),
             },
-            Self::Trouble(what) => f.write_str(what),
+            Self::Trouble(what) | Self::Offline(what) => f.write_str(what),
             Self::Hung(hung) => {
                 write!(f, "{hung}: the watchdog is not fed any more, so that systemd restarts the agent")
             }

@@ -23,9 +23,11 @@ impl Event {
             Self::Refused { .. } | Self::Lost { loss: Loss::TakenOver, .. } | Self::Hung(_) => {
                 Severity::Error
             }
-            Self::RegisterLater { .. } | Self::ConnectLater { .. } | Self::Lost { .. } | Self::Trouble(_) => {
-                Severity::Warning
-            }
+            Self::RegisterLater { .. }
+            | Self::ConnectLater { .. }
+            | Self::Lost { .. }
+            | Self::Trouble(_)
+            | Self::Offline(_) => Severity::Warning,
             Self::Setting(answer) if answer.acknowledgement.code as u16 >= 400 => Severity::Warning,
             Self::Sensor { health, .. } if matches!(health.state, State::Failed | State::Degraded) => {
                 Severity::Warning

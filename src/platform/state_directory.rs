@@ -19,6 +19,7 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::platform::{plain_file, state_file};
 
@@ -53,6 +54,8 @@ const STATUS: &str = "status.json";
 const JOURNAL: &str = "journal.db";
 const REFUSED_PIN: &str = "refused-pin.json";
 const LOCK: &str = "lock";
+/// Far longer than the question takes whether the lock is taken.
+const ASKED_WITHIN: Duration = Duration::from_millis(50);
 
 /// A state directory, which need not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,17 +165,26 @@ impl StateDirectory {
             }
             Err(source) => return Err(LockError::Make { path, source }),
         };
-        match file.try_lock() {
+        let taken = file.try_lock().or_else(|_| {
+            // Somebody may only be asking whether it is taken.
+            std::thread::sleep(ASKED_WITHIN);
+            file.try_lock()
+        });
+        match taken {
             Ok(()) => Ok(Lock::Held(file)),
             Err(TryLockError::WouldBlock) => Err(LockError::Taken { directory: self.0.clone() }),
             Err(TryLockError::Error(source)) => Err(LockError::Lock { path, source }),
         }
     }
 
-    /// Whether an agent works here now. Changes nothing and keeps nobody out, but for the moment of the question.
-    pub fn is_locked(&self) -> bool {
-        let lock = plain_file::open(&self.0.join(LOCK));
-        lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    /// Whether an agent works here now, `None` where that can't be asked: there is no lock, or it is not for this user.
+    /// Changes nothing and keeps nobody out, but for the moment of the question.
+    pub fn is_locked(&self) -> Option<bool> {
+        match plain_file::open(&self.0.join(LOCK)).ok()?.try_lock_shared() {
+            Ok(()) => Some(false),
+            Err(TryLockError::WouldBlock) => Some(true),
+            Err(TryLockError::Error(_)) => None,
+        }
     }
 }
 
@@ -184,13 +196,13 @@ mod tests {
     fn one_agent_a_directory_and_whoever_asks_keeps_nobody_out() {
         let directory = tempfile::tempdir().unwrap();
         let state = StateDirectory::new(directory.path());
-        assert!(!state.is_locked());
+        assert_eq!(state.is_locked(), None);
         let lock = state.lock().unwrap();
-        assert!(matches!(lock, Lock::Held(_)) && state.is_locked());
+        assert!(matches!(lock, Lock::Held(_)) && state.is_locked() == Some(true));
         let taken = state.lock().unwrap_err().to_string();
         assert!(taken.starts_with("another container-tracker works in "), "{taken}");
         drop(lock);
-        assert!(!state.is_locked() && state.lock().is_ok());
+        assert!(state.is_locked() == Some(false) && state.lock().is_ok());
     }
 
     #[test]

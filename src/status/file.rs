@@ -22,12 +22,17 @@ const RUNTIME_DIRECTORY: &str = "/run/container-tracker";
 const EVERY: Duration = Duration::from_secs(10);
 /// On the SD card.
 const EVERY_ON_DISK: Duration = Duration::from_mins(1);
+/// News is written at once, and further news so much later at the earliest.
+const NEWS_EVERY: Duration = Duration::from_secs(1);
+/// On the SD card.
+const NEWS_EVERY_ON_DISK: Duration = Duration::from_secs(3);
 
 /// Where the running agent writes its status.
 #[derive(Debug, Clone)]
 pub struct StatusFile {
     path: PathBuf,
     every: Duration,
+    news_every: Duration,
     state_directory: PathBuf,
     background: Background,
 }
@@ -35,11 +40,12 @@ pub struct StatusFile {
 impl StatusFile {
     /// In `$RUNTIME_DIRECTORY`, or else in the state directory.
     pub fn new(state_directory: &Path) -> Self {
-        let (path, every) = match runtime_directory() {
-            Some(directory) => (directory.join(NAME), EVERY),
-            None => (StateDirectory::new(state_directory).status(), EVERY_ON_DISK),
+        let (path, every, news_every) = match runtime_directory() {
+            Some(directory) => (directory.join(NAME), EVERY, NEWS_EVERY),
+            None => (StateDirectory::new(state_directory).status(), EVERY_ON_DISK, NEWS_EVERY_ON_DISK),
         };
-        Self { path, every, state_directory: absolute(state_directory), background: Background::default() }
+        let (state_directory, background) = (absolute(state_directory), Background::default());
+        Self { path, every, news_every, state_directory, background }
     }
 
     /// The state directory of the agent that writes it, as an absolute path.
@@ -50,6 +56,11 @@ impl StatusFile {
     /// How often it is written although nothing special happens.
     pub fn every(&self) -> Duration {
         self.every
+    }
+
+    /// The shortest time between two writes of news.
+    pub fn news_every(&self) -> Duration {
+        self.news_every
     }
 
     /// Replaces it, soon, and tells then whether it could: the disk may be slow.

@@ -42,6 +42,15 @@ pub struct StatusReport {
     pub ready: bool,
     /// How long [`DeviceStatus::state`] has been what it is.
     pub in_state_seconds: u64,
+    /// Why the device is not online, in a sentence for people; absent while nothing has kept it from that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offline_cause: Option<String>,
+    /// The interval between readings that is in force; versions before this field was there did not tell it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval_seconds: Option<u64>,
+    /// Whether the agent writes the file anew when it gets the signal USR1, by which others would end.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub written_on_usr1: bool,
     /// Essential tasks that make no progress.
     pub hung: Vec<String>,
     /// The last reading that the hub has acknowledged since the start.

@@ -153,15 +153,15 @@ impl Uplink {
             }
             None => Err(CredentialsError::NoTime),
         };
-        let (usable, problem) = match (usable, problem) {
+        let (usable, problem, event): (_, _, fn(String) -> Event) = match (usable, problem) {
             (Ok(usable), None) => {
                 self.last_problem.clear();
                 return Some(usable);
             }
-            (Ok(usable), Some(problem)) => (Some(usable), credentials::kept(&problem)),
-            (Err(problem), None) | (Err(_), Some(problem)) => (None, problem.to_string()),
+            (Ok(usable), Some(problem)) => (Some(usable), credentials::kept(&problem), Event::Trouble),
+            (Err(problem), None) | (Err(_), Some(problem)) => (None, problem.to_string(), Event::Offline),
         };
-        tell(&self.events, &mut self.last_problem, problem);
+        tell(&self.events, &mut self.last_problem, problem, event);
         usable
     }
 
@@ -265,7 +265,7 @@ impl Uplink {
         // A renewal is looked at before the connection is given up for it.
         let renewed = async {
             let Some(in_use) = in_use else { return pending().await };
-            let tell = |problem| tell(events, last_problem, credentials::kept(&problem));
+            let tell = |problem| tell(events, last_problem, credentials::kept(&problem), Event::Trouble);
             Credentials::renewed(config, &clock, &in_use.file, look_every, tell).await
         };
         let mut session = match Session::begin(link, device_id, &mut self.device, acknowledge_within) {
@@ -314,9 +314,9 @@ impl Uplink {
 }
 
 /// Tells what is wrong with the certificate, unless it was told last.
-fn tell(events: &Events, last_problem: &mut String, problem: String) {
+fn tell(events: &Events, last_problem: &mut String, problem: String, event: fn(String) -> Event) {
     if problem != *last_problem {
-        events.emit(Event::Trouble(problem.clone()));
+        events.emit(event(problem.clone()));
         *last_problem = problem;
     }
 }

@@ -83,6 +83,15 @@ fn look(context: &Context) -> Result<Finding, Finding> {
         );
         return Ok(Finding::warn(format!("{text}; there is no issuer beside the leaf"), mend));
     }
+    if id.as_str().chars().any(|c| c.is_ascii_uppercase()) {
+        let text = format!(
+            "{text}; the CN has capital letters, which DPS doesn't tell from small ones, and hubs do"
+        );
+        return Ok(Finding::warn(
+            text,
+            "make a leaf whose CN has small letters only, before the device is enrolled",
+        ));
+    }
     Ok(Finding::pass(text))
 }
 

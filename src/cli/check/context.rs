@@ -139,7 +139,7 @@ fn has_no_time(status: &StatusReport, boot: &str) -> bool {
 
 /// The status of the agent that works in this directory, empty when it can't be read; `None` when none does.
 fn running(state_directory: &Path) -> Option<StatusReport> {
-    let works = StateDirectory::new(state_directory).is_locked();
+    let works = StateDirectory::new(state_directory).is_locked() == Some(true);
     works.then(|| StatusFile::read(state_directory).ok().flatten().unwrap_or_default())
 }
 

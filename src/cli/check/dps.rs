@@ -32,7 +32,11 @@ fn look(context: &Context) -> Result<Finding, Finding> {
     });
     runtime.shutdown_background();
     Ok(match connected {
-        Ok(()) => Finding::pass(format!("{} knows the ID scope {scope}, and takes {id}", config.dps.host)),
+        Ok(()) => Finding::pass(format!(
+            "{} knows the ID scope {scope}, and takes a connection as {id}; whether that is enrolled, only a \
+             registration tells",
+            config.dps.host
+        )),
         Err(error) if error.kind == LinkErrorKind::Identity => {
             Finding::error(provisioner::explain(&error, scope))
         }

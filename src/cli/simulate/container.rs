@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tracker_sensors::simulated::{AtEnd, Replay, SimulatedClock, SimulatedContainer, Voyage};
 
-use super::SimulateArgs;
+use super::arguments::SimulateArgs;
 use super::ledger::Ledger;
 use crate::config::Config;
 use crate::event::{Event, Events};

@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tracker_emulator::{Subscription, SubscriptionError, TelemetryMessage};
 
-use super::SimulateArgs;
+use super::arguments::SimulateArgs;
 use super::container::{Container, asked};
 use super::ledger::Ledger;
 use crate::journal::JournalStats;

@@ -1,10 +1,11 @@
 //! `container-tracker simulate`: the whole road, from emulated chip to hub, on one computer.
 
+mod arguments;
 mod container;
 mod fleet;
 mod ledger;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +15,12 @@ use tokio::sync::watch;
 use tracker_sensors::simulated::{AtEnd, Replay};
 
 use super::terminal::signals::asked_to_stop;
-use crate::config::{Config, Interval};
+use crate::config::Config;
 use crate::identity::Identity;
 use crate::lab::Cloud;
-use crate::lab::scenario::{self, Scenario};
+use crate::lab::scenario;
 use crate::lab::screen::Screen;
+pub(super) use arguments::SimulateArgs;
 use container::{Container, asked};
 use ledger::Ledger;
 
@@ -28,41 +30,6 @@ const IN_MEMORY: &str = "/dev/shm";
 /// Several times the bytes that the files of a device take while it delivers.
 #[cfg(target_os = "linux")]
 const ROOM_OF_A_DEVICE: u64 = 2 * 1024 * 1024;
-
-/// Options of `simulate`.
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct SimulateArgs {
-    /// How many containers travel.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=5000))]
-    devices: u16,
-    /// The voyage of all containers, for example teawamutu-shanghai-cheddar; by default each has one of its own.
-    #[arg(long, value_name = "NAME")]
-    voyage: Option<String>,
-    /// Simulated hours that pass in a second.
-    #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
-    speed: f64,
-    /// Makes weather, sensor noise and start of every voyage the same again.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
-    /// Seconds between readings, as the initial twin's telemetryInterval.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(i64::from(Interval::SHORTEST)..=i64::from(Interval::LONGEST)))]
-    interval: u32,
-    /// A recorded NMEA log that becomes the bytes of the GPS receivers, one epoch a second, over and over.
-    #[arg(long, value_name = "FILE.nmea")]
-    replay: Option<PathBuf>,
-    /// Simulated sensors against a real Azure: the identity and DPS of this configuration file, one device.
-    #[arg(long, value_name = "FILE", conflicts_with = "interval")]
-    config: Option<PathBuf>,
-    /// Tell a story instead: each step says what is done, expected and seen; the exit code is the verdict.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["config", "voyage", "replay", "interval"])]
-    scenario: Option<Scenario>,
-    /// End by itself after so many seconds.
-    #[arg(long, value_name = "SECONDS")]
-    duration: Option<u64>,
-    /// Print one JSON object a line, for scripts.
-    #[arg(long)]
-    json: bool,
-}
 
 /// Runs the simulation until Ctrl-C.
 pub(in crate::cli) fn run(args: SimulateArgs) -> anyhow::Result<()> {

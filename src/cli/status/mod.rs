@@ -2,9 +2,10 @@
 //!
 //! Exit code 0: all is well. 1: it runs, and something is wrong. 2: no agent runs, or it can't be seen.
 
+mod running;
 mod words;
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,10 +16,11 @@ use super::config_argument::ConfigArgument;
 use crate::platform::clock::{Clock, SystemClock};
 use crate::status::file::StatusFile;
 use crate::status::report::StatusReport;
-use words::{describe, troubles};
+use running::{ask_for_present, is_running};
+use words::{describe, span, troubles};
 
 /// How often `--watch` looks.
-const LOOK: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct StatusArgs {
@@ -37,18 +39,26 @@ pub(in crate::cli) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     loop {
         let seen = Seen::look(&config.state.directory);
         let text = if args.json { seen.to_json().to_string() } else { seen.to_text() };
-        let mut out = std::io::stdout().lock();
-        if args.watch && !args.json && std::io::stdout().is_terminal() {
-            // Home, and clear what is below.
-            write!(out, "\x1b[H\x1b[J")?;
-        }
-        writeln!(out, "{}", text.trim_end())?;
-        drop(out);
-        if !args.watch {
+        let is_read = match show(&text, args.watch && !args.json) {
+            // As after `| head`: what was wanted has been read.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => false,
+            shown => shown.map(|()| true)?,
+        };
+        if !args.watch || !is_read {
             return Ok(ExitCode::from(seen.health().code()));
         }
         std::thread::sleep(LOOK);
     }
+}
+
+fn show(text: &str, instead_of_the_last: bool) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    if instead_of_the_last && std::io::stdout().is_terminal() {
+        // Home, and clear what is below.
+        write!(out, "\x1b[H\x1b[J")?;
+    }
+    writeln!(out, "{}", text.trim_end())?;
+    out.flush()
 }
 
 /// How the agent is, as a whole.
@@ -90,8 +100,15 @@ struct Seen {
 
 impl Seen {
     fn look(state_directory: &Path) -> Self {
+        let clock = SystemClock::new(false);
+        let is_alive =
+            |status: &StatusReport| status.boot == clock.boot() && is_running(state_directory, status.pid);
         match StatusFile::read(state_directory) {
-            Ok(Some(status)) => Self::judge(status, &SystemClock::new(false), alive),
+            Ok(Some(status)) => {
+                let is_alive = is_alive(&status);
+                let status = if is_alive { ask_for_present(state_directory, status) } else { status };
+                Self::judge(status, &clock, is_alive)
+            }
             Ok(None) => {
                 Self::nobody("no agent runs here; start it: systemctl start container-tracker".into())
             }
@@ -103,14 +120,14 @@ impl Seen {
         Self { status: None, absent: Some(why), troubles: Vec::new(), age: None }
     }
 
-    fn judge(status: StatusReport, clock: &dyn Clock, alive: impl Fn(u32) -> bool) -> Self {
+    fn judge(status: StatusReport, clock: &dyn Clock, is_alive: bool) -> Self {
         let pid = status.pid;
-        if status.boot != clock.boot() || !alive(pid) {
+        if !is_alive {
             let absent = Some("the agent does not run; this is what it wrote last".into());
             return Self { status: Some(status), absent, troubles: Vec::new(), age: None };
         }
         let age = clock.monotonic().saturating_sub(status.written_at());
-        let mut troubles = troubles(&status);
+        let mut troubles = troubles(&status, clock.monotonic());
         if age > Duration::from_secs(status.stale_after_seconds) {
             let why = format!(
                 "the agent (process {pid}) runs but has written nothing for {} s: does it hang?",
@@ -151,16 +168,13 @@ impl Seen {
             text += "✓ all is well\n";
         }
         if let Some(status) = &self.status {
-            describe(&mut text, status);
+            if let Some(age) = self.age {
+                text += &format!("{:<14}{} ago\n", "as of", span(age.as_secs()));
+            }
+            describe(&mut text, status, &self.troubles);
         }
         text
     }
-}
-
-/// Whether there is such a process.
-fn alive(pid: u32) -> bool {
-    // Where processes can't be seen like this, the age of the file must do.
-    !Path::new("/proc/self").exists() || Path::new(&format!("/proc/{pid}")).exists()
 }
 
 #[cfg(test)]
@@ -183,7 +197,7 @@ mod tests {
         let clock = SystemClock::new(true);
         let mut status = status(&clock);
         change(&mut status);
-        Seen::judge(serde_json::from_value(status).unwrap(), &clock, |_| alive)
+        Seen::judge(serde_json::from_value(status).unwrap(), &clock, alive)
     }
 
     #[test]
@@ -217,6 +231,99 @@ mod tests {
             assert!(seen.to_text().starts_with(&format!("! {}", &seen.troubles[0])), "{}", seen.to_text());
             assert!(seen.troubles[0].contains(words), "{:?}", seen.troubles);
         }
+    }
+
+    /// An agent in its eighth minute at a gateway where nobody listens, booted an hour ago.
+    fn offline(change: impl Fn(&mut Value)) -> Seen {
+        let why = "nobody listens there (connection refused by localhost:8999)";
+        seen(
+            |status| {
+                let now = status["writtenAtUptime"].as_f64().unwrap();
+                let trouble = |text: &str, ago: f64| json!({"time": null, "level": "warning", "text": text, "uptime": now - ago});
+                status["state"] = "connecting".into();
+                status["inStateSeconds"] = 480.into();
+                status["lastDelivered"] = Value::Null;
+                status["journal"]["backlog"] = 100.into();
+                status["offlineCause"] = why.into();
+                status["intervalSeconds"] = 5.into();
+                status["troubles"] = json!([
+                    trouble(&format!("no connection to the hub: {why}; trying again in 2 min"), 125.0),
+                    trouble(&format!("no connection to the hub: {why}; trying again in 10 min"), 4.0),
+                ]);
+                change(status);
+            },
+            true,
+        )
+    }
+
+    #[test]
+    fn what_is_not_delivered_is_trouble_at_once_and_the_cause_is_told_once() {
+        let seen = offline(|_| {});
+        let text = seen.to_text();
+        let head = "! connecting for 8 min, nothing delivered since the start, 100 readings wait: nobody listens there \
+                    (connection refused by localhost:8999)\nas of         0 s ago\n";
+        assert!(text.starts_with(head), "{text}");
+        assert_eq!(text.matches("nobody listens there").count(), 1, "{text}");
+        let lately = "lately\n  4 s ago warning no connection to the hub: as above; trying again in 10 min (2 times)\n";
+        assert!(text.ends_with(lately), "{text}");
+        assert_eq!(seen.health().code(), 1);
+    }
+
+    #[test]
+    fn a_short_outage_is_none_until_readings_are_overdue() {
+        let last = |status: &mut Value, ago: f64| {
+            let now = status["writtenAtUptime"].as_f64().unwrap();
+            status["lastDelivered"] = json!({"seq": 7, "time": "2026-11-21T00:00:00Z", "uptime": now - ago});
+            status["inStateSeconds"] = 8.into();
+        };
+        let short = offline(|status| {
+            last(status, 9.0);
+            status["lastDelivered"]["time"] = Value::Null;
+        });
+        assert_eq!(short.health(), Health::Well);
+        assert!(short.to_text().contains("last delivered reading 7, 9 s ago\n"), "{}", short.to_text());
+        let overdue = offline(|status| last(status, 14.0));
+        let head = "connecting for 8 s, nothing delivered for 14 s, 100 readings wait: nobody listens there";
+        assert!(overdue.troubles[0].starts_with(head), "{:?}", overdue.troubles);
+        let often = |ago: f64| {
+            offline(|status| {
+                last(status, ago);
+                status["intervalSeconds"] = 1.into();
+            })
+        };
+        assert_eq!((often(8.0).health(), often(14.0).health()), (Health::Well, Health::Trouble));
+        // Online, and the hub acknowledges nothing.
+        let deaf = offline(|status| {
+            last(status, 14.0);
+            status["state"] = "online".into();
+        });
+        assert_eq!(deaf.troubles, ["online for 8 s, nothing delivered for 14 s, 100 readings wait"]);
+        let calm = offline(|status| {
+            last(status, 14.0);
+            status["journal"]["backlog"] = 0.into();
+        });
+        assert_eq!(calm.health(), Health::Well, "nothing is due");
+    }
+
+    #[test]
+    fn who_waits_for_the_time_is_not_well_and_says_so() {
+        let seen = offline(|status| {
+            let why = "the time is not known yet, so certificates can't be checked";
+            status["state"] = "registering".into();
+            status["time"] = Value::Null;
+            status["offlineCause"] = why.into();
+            status["certificate"]["daysLeft"] = Value::Null;
+            status["troubles"] = json!([{"time": null, "level": "warning", "text": why}]);
+        });
+        let text = seen.to_text();
+        assert!(
+            text.starts_with("! registering for 8 min, nothing delivered since the start, 100 readings"),
+            "{text}"
+        );
+        assert_eq!(text.matches("certificates can't be checked").count(), 1, "{text}");
+        assert!(text.contains("\nclock         the time is not known yet\ncertificate   box\n"), "{text}");
+        assert!(text.ends_with("lately\n  time unknown warning as above\n"), "{text}");
+        assert_eq!(seen.health().code(), 1);
     }
 
     #[test]

@@ -1,0 +1,41 @@
+//! The options of `simulate`.
+
+use std::path::PathBuf;
+
+use crate::config::Interval;
+use crate::lab::scenario::Scenario;
+
+/// Options of `simulate`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct SimulateArgs {
+    /// How many containers travel.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=5000))]
+    pub(super) devices: u16,
+    /// The voyage of all containers, for example teawamutu-shanghai-cheddar; by default each has one of its own.
+    #[arg(long, value_name = "NAME")]
+    pub(super) voyage: Option<String>,
+    /// Simulated hours that pass in a second.
+    #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
+    pub(super) speed: f64,
+    /// Makes weather, sensor noise and start of every voyage the same again.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Seconds between readings, as the initial twin's telemetryInterval.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(i64::from(Interval::SHORTEST)..=i64::from(Interval::LONGEST)))]
+    pub(super) interval: u32,
+    /// A recorded NMEA log that becomes the bytes of the GPS receivers, one epoch a second, over and over.
+    #[arg(long, value_name = "FILE.nmea")]
+    pub(super) replay: Option<PathBuf>,
+    /// Simulated sensors against a real Azure: the identity and DPS of this configuration file, one device.
+    #[arg(long, value_name = "FILE", conflicts_with = "interval")]
+    pub(super) config: Option<PathBuf>,
+    /// Tell a story instead: each step says what is done, expected and seen; the exit code is the verdict.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["config", "voyage", "replay", "interval"])]
+    pub(super) scenario: Option<Scenario>,
+    /// End by itself after so many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) duration: Option<u64>,
+    /// Print one JSON object a line, for scripts.
+    #[arg(long)]
+    pub(super) json: bool,
+}

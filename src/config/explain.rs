@@ -1,0 +1,74 @@
+//! Why a text is no configuration, in one line and in words for people. The parser's own sentence takes six lines, and names
+//! types of this program.
+
+/// What the parser calls what it expects, and what people call it.
+const EXPECTED: [(&str, &str); 7] = [
+    ("u8", "a whole number from 0 to 255"),
+    ("u16", "a whole number from 0 to 65535"),
+    ("u32", "a whole number from 0 to 4294967295"),
+    ("f64", "a number"),
+    ("a boolean", "true or false"),
+    ("a string", "text in quotes"),
+    ("path string", "a path in quotes"),
+];
+
+/// Line and cause. Of a line that may have a PIN in it nothing is shown, nor of a file that has a private key in it, which was
+/// named in place of the configuration.
+pub(super) fn explain(text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start);
+    let number = line(text.as_bytes(), start);
+    let line = text.split('\n').nth(number - 1).unwrap_or_default().to_ascii_lowercase();
+    let holds_key = text.contains("PRIVATE KEY");
+    let message = error.message();
+    if message.contains("pkcs11:") && !holds_key {
+        return message.into();
+    }
+    if !holds_key && !line.contains("pkcs11") && !line.contains("pin") {
+        return format!("line {number}: {}", in_words(text, start, message));
+    }
+    let why = if holds_key { "the file has a private key in it" } else { "it may have a PIN in it" };
+    let message = match message {
+        value if value.starts_with("invalid ") && !value.starts_with("invalid key") => {
+            "another kind of value is expected"
+        }
+        message => message,
+    };
+    format!("line {number}, which is not shown because {why}: {message}")
+}
+
+fn in_words(text: &str, start: usize, message: &str) -> String {
+    let Some((problem, expected)) = message.split_once(", expected ") else { return message.into() };
+    // What begins like a number, and goes on like a word, or is a word throughout.
+    let is_bare =
+        ["invalid float", "invalid integer", "invalid datetime", "invalid boolean", "string values must be"];
+    if is_bare.iter().any(|bare| problem.starts_with(bare)) {
+        return bare(text, start);
+    }
+    let known = EXPECTED.iter().find(|(theirs, _)| *theirs == expected).map(|(_, ours)| *ours);
+    let ours = known.unwrap_or(if expected.starts_with("struct ") { "a table" } else { expected });
+    format!("{problem}, expected {ours}")
+}
+
+/// A word without quotes.
+fn bare(text: &str, at: usize) -> String {
+    let is_of_word = |c: char| !c.is_whitespace() && !"=,[]{}#".contains(c);
+    let start = text[..at].rfind(|c| !is_of_word(c)).map_or(0, |before| before + 1);
+    let word = text[start..].split(|c| !is_of_word(c)).next().unwrap_or_default();
+    format!("`{word}` is neither a number nor true or false; text stands in quotes")
+}
+
+/// The text of a file, or what it is instead of that.
+pub(super) fn decode(bytes: &[u8]) -> Result<&str, String> {
+    // No text has a zero, and all that a configuration needs has one in UTF-16, marked as such or not.
+    if bytes.contains(&0) {
+        return Err("it is in UTF-16, as some editors on Windows save it; save it in UTF-8".into());
+    }
+    std::str::from_utf8(bytes).map_err(|error| {
+        let at = error.valid_up_to();
+        format!("line {}: byte 0x{:02X} is not UTF-8; save the file in UTF-8", line(bytes, at), bytes[at])
+    })
+}
+
+fn line(text: &[u8], at: usize) -> usize {
+    text.iter().take(at).filter(|byte| **byte == b'\n').count() + 1
+}
