@@ -106,6 +106,6 @@ impl EmulatorBuilder {
 
     /// Starts the emulator on the current tokio runtime.
     pub async fn start(self) -> Result<Emulator, StartError> {
-        Emulator::start_with(self.options, self.clock).await
+        Emulator::prepare_with(self.options, self.clock)?.listen().await
     }
 }

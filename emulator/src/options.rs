@@ -39,7 +39,7 @@ pub struct EmulatorOptions {
     pub state_directory: Option<PathBuf>,
     /// Connections served at a time, of devices and of services each; more wait.
     pub max_connections: usize,
-    /// Messages kept for a telemetry subscriber that falls behind, of each hub; a message may have 256 KB.
+    /// Messages kept for telemetry subscribers that fall behind or come back, of each hub; at most 8 MB of them.
     pub telemetry_capacity: usize,
     /// Events kept for an event subscriber that falls behind.
     pub event_capacity: usize,

@@ -37,6 +37,7 @@ use crate::{
 const GATHERING: Duration = Duration::from_millis(500);
 
 const DPS_FILE: &str = "dps.json";
+const LOCK_FILE: &str = "emulator.lock";
 const HUBS: &str = "hubs";
 const CA_FILE: &str = "server-ca.pem";
 const CA_KEY_FILE: &str = "server-ca-key.pem";
@@ -69,8 +70,8 @@ pub enum StateError {
 #[derive(Debug)]
 pub(crate) struct StateDirectory {
     path: PathBuf,
-    /// Released when it is closed.
-    _lock: File,
+    /// Released when it is closed; `None` while no emulator has used the directory, which stays untouched then.
+    lock: Option<File>,
 }
 
 /// What was found in it.
@@ -82,20 +83,37 @@ pub(crate) struct Kept {
 }
 
 impl StateDirectory {
+    /// Takes the directory, as far as that can be done without writing: one that is new is taken by [`Self::claim`].
     pub(crate) fn open(path: PathBuf) -> Result<Self, StateError> {
-        let hubs = path.join(HUBS);
+        let lock_path = path.join(LOCK_FILE);
+        let lock = match OpenOptions::new().write(true).open(&lock_path) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => return Err(at(&lock_path)(source)),
+        };
+        let directory = Self { path, lock };
+        directory.try_lock()?;
+        Ok(directory)
+    }
+
+    /// Takes a new directory too, and makes it if need be.
+    fn claim(&mut self) -> Result<(), StateError> {
+        let hubs = self.path.join(HUBS);
         fs::create_dir_all(&hubs).map_err(at(&hubs))?;
-        let lock_path = path.join("emulator.lock");
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .map_err(at(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: lock }),
-            Err(fs::TryLockError::WouldBlock) => Err(StateError::InUse(path)),
-            Err(fs::TryLockError::Error(source)) => Err(at(&lock_path)(source)),
+        if self.lock.is_none() {
+            let lock_path = self.path.join(LOCK_FILE);
+            let options = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
+            self.lock = Some(options.map_err(at(&lock_path))?);
+            self.try_lock()?;
+        }
+        Ok(())
+    }
+
+    fn try_lock(&self) -> Result<(), StateError> {
+        match self.lock.as_ref().map(File::try_lock) {
+            None | Some(Ok(())) => Ok(()),
+            Some(Err(fs::TryLockError::WouldBlock)) => Err(StateError::InUse(self.path.clone())),
+            Some(Err(fs::TryLockError::Error(source))) => Err(at(&self.path.join(LOCK_FILE))(source)),
         }
     }
 
@@ -105,7 +123,12 @@ impl StateDirectory {
         let authority = certificate.zip(key).map(|(certificate, key)| KeptAuthority { certificate, key });
         let mut hubs = BTreeMap::new();
         let directory = self.path.join(HUBS);
-        for entry in fs::read_dir(&directory).map_err(at(&directory))? {
+        let entries = match fs::read_dir(&directory) {
+            Ok(entries) => Some(entries),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => return Err(at(&directory)(source)),
+        };
+        for entry in entries.into_iter().flatten() {
             let path = entry.map_err(at(&directory))?.path();
             let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".json"));
             if let Some(name) = name
@@ -154,11 +177,12 @@ pub(crate) struct Keeper {
 impl Keeper {
     /// Writes everything once, so that a directory that can't be written is noticed now.
     pub(crate) fn start(
-        directory: StateDirectory,
+        mut directory: StateDirectory,
         dps: Dps,
         identity: &ServerIdentity,
         changes: &Changes,
     ) -> Result<Self, StateError> {
+        directory.claim()?;
         let changed = changes.subscribe();
         let authority = identity.keep();
         directory.write(Path::new(CA_KEY_FILE), authority.key.as_bytes())?;

@@ -1,7 +1,5 @@
 //! Telemetry from the moment the hub has it.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use tracker_protocol::PropertyBag;
 
@@ -35,9 +33,8 @@ impl Hub {
             marked_duplicate,
             repeated_message_id,
         };
-        // Sent under the lock, so that subscribers see the sequence in order. Nobody listening is no fault.
-        let message = Arc::new(message);
-        registry.history.remember(Arc::clone(&message));
-        let _ = self.0.telemetry.send(message);
+        // Put there under the lock, so that subscribers see the sequence in order.
+        let size = message.size();
+        self.0.telemetry.put(message, size);
     }
 }

@@ -82,7 +82,9 @@ impl Authority {
     }
 
     fn generate() -> Result<Self, ServerIdentityError> {
-        let params = authority_params("container-tracker emulator server CA");
+        // A name of its own: whoever trusts another emulator's is told of an unknown issuer, and not of a bad signature.
+        let number: u32 = rand::random();
+        let params = authority_params(&format!("container-tracker emulator server CA {number:08x}"));
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let certificate = params.self_signed(&key)?;
         Ok(Self {
@@ -244,6 +246,18 @@ mod tests {
         let (authority, _) = Fields::read(authority).expect("a certificate");
         let identifier = authority.subject_key_identifier().expect("readable").expect("there is one");
         assert!(leaf.windows(identifier.len()).any(|part| part == identifier));
+    }
+
+    #[test]
+    fn every_authority_has_a_name_of_its_own() {
+        let name = || {
+            let identity = ServerIdentity::new(None, []).expect("made");
+            let certificate = Certificate::from_der(identity.authority.certificate.clone());
+            certificate.expect("readable").info.subject_name
+        };
+        let first = name();
+        assert!(first.starts_with("CN=container-tracker emulator server CA "), "{first}");
+        assert_ne!(first, name());
     }
 
     #[test]
