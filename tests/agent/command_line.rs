@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -97,5 +98,93 @@ fn help_reads_well() {
         let output = program().args(command).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success() && text.contains("Usage:"), "{command:?}: {text}");
+    }
+}
+
+/// An emulator in this directory, ended with the test.
+struct Emulator(std::process::Child);
+
+impl Emulator {
+    /// Starts, and gives the events up to the last of the start.
+    fn start(directory: &Path) -> (Self, Vec<Value>) {
+        let mut child = program()
+            .args(["emulator", "--json", "--port", "0", "--directory"])
+            .arg(directory)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut told = Vec::new();
+        while told.last().is_none_or(|line: &Value| line["event"] != "service") {
+            told.push(serde_json::from_str(&lines.next().expect("it starts")).unwrap());
+        }
+        std::thread::spawn(move || lines.for_each(drop));
+        (Self(child), told)
+    }
+
+    fn signal(&mut self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.0.id().to_string()]).status().unwrap().success());
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_directory_belongs_to_one_emulator() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("lab");
+    let (mut first, told) = Emulator::start(&directory);
+    assert!(told.iter().any(|line| line["event"] == "directory"), "it says that it made one: {told:?}");
+    let files =
+        || ["emulator.json", "server-ca.pem"].map(|name| std::fs::read(directory.join(name)).unwrap());
+    let before = files();
+    let second = program().args(["emulator", "--port", "0", "--directory"]).arg(&directory).output().unwrap();
+    let error = String::from_utf8(second.stderr).unwrap();
+    let process = format!("another emulator (process {}) runs in", first.0.id());
+    assert!(!second.status.success() && error.contains(&process), "{error}");
+    assert!(second.stdout.is_empty(), "nothing is said to listen");
+    assert_eq!(files(), before, "the files are those of the first");
+
+    // What a killed one has left behind keeps nobody away; one that ends takes its file along.
+    first.signal("-KILL");
+    let (mut next, told) = Emulator::start(&directory);
+    assert!(!told.iter().any(|line| line["event"] == "directory"), "{told:?}");
+    next.signal("-INT");
+    assert!(!directory.join("emulator.json").exists());
+}
+
+#[test]
+fn an_emulator_that_fails_to_start_changes_nothing_and_says_so_first() {
+    let parent = tempfile::tempdir().unwrap();
+    let at = |name: &str| parent.path().join(name).to_str().unwrap().to_owned();
+    let nothing = at("no.pem");
+    for (options, part) in [
+        (vec!["--directory".to_owned(), at("a/b")], "there is no directory"),
+        (
+            vec!["--directory".to_owned(), at("a"), "--state-directory".to_owned(), at("b/c")],
+            "--state-directory",
+        ),
+        (vec!["--directory".to_owned(), at("a"), "--enroll".to_owned(), nothing], "no.pem"),
+        // A file that is there and holds no certificate.
+        (
+            vec!["--directory".to_owned(), at("a"), "--enroll".to_owned(), "Cargo.toml".to_owned()],
+            "Cargo.toml",
+        ),
+    ] {
+        let mut options = options;
+        if !options.contains(&"--state-directory".to_owned()) {
+            options.extend(["--state-directory".to_owned(), at("state")]);
+        }
+        let output = program().args(["emulator", "--port", "0"]).args(&options).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && error.contains(part), "{options:?}: {error}");
+        assert!(output.stdout.is_empty(), "{options:?}");
+        assert!(std::fs::read_dir(parent.path()).unwrap().next().is_none(), "{options:?} has left something");
     }
 }
