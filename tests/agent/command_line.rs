@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -135,6 +136,26 @@ impl Drop for Emulator {
     }
 }
 
+/// What an emulator says, and its error, that is to end by itself.
+fn refused(options: &[&str]) -> (String, String) {
+    let mut child = program()
+        .args(["emulator", "--port", "0"])
+        .args(options)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() && started.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // One that runs is killed, and has not failed as it should.
+    let _ = child.kill();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.code().is_some_and(|code| code != 0), "{options:?} starts");
+    (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
 #[test]
 fn a_directory_belongs_to_one_emulator() {
     let parent = tempfile::tempdir().unwrap();
@@ -144,11 +165,10 @@ fn a_directory_belongs_to_one_emulator() {
     let files =
         || ["emulator.json", "server-ca.pem"].map(|name| std::fs::read(directory.join(name)).unwrap());
     let before = files();
-    let second = program().args(["emulator", "--port", "0", "--directory"]).arg(&directory).output().unwrap();
-    let error = String::from_utf8(second.stderr).unwrap();
+    let (second, error) = refused(&["--directory", directory.to_str().unwrap()]);
     let process = format!("another emulator (process {}) runs in", first.0.id());
-    assert!(!second.status.success() && error.contains(&process), "{error}");
-    assert!(second.stdout.is_empty(), "nothing is said to listen");
+    assert!(error.contains(&process), "{error}");
+    assert!(second.is_empty(), "nothing is said to listen: {second}");
     assert_eq!(files(), before, "the files are those of the first");
 
     // What a killed one has left behind keeps nobody away; one that ends takes its file along.
@@ -181,10 +201,10 @@ fn an_emulator_that_fails_to_start_changes_nothing_and_says_so_first() {
         if !options.contains(&"--state-directory".to_owned()) {
             options.extend(["--state-directory".to_owned(), at("state")]);
         }
-        let output = program().args(["emulator", "--port", "0"]).args(&options).output().unwrap();
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success() && error.contains(part), "{options:?}: {error}");
-        assert!(output.stdout.is_empty(), "{options:?}");
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let (told, error) = refused(&options);
+        assert!(error.contains(part), "{options:?}: {error}");
+        assert!(told.is_empty(), "{options:?}: {told}");
         assert!(std::fs::read_dir(parent.path()).unwrap().next().is_none(), "{options:?} has left something");
     }
 }
