@@ -90,6 +90,13 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Has an RSA certificate too, for clients that take no other.
+    #[must_use]
+    pub fn rsa(mut self) -> Self {
+        self.options.rsa = true;
+        self
+    }
+
     /// A further DNS name or IP address for the server certificate.
     #[must_use]
     pub fn server_name(mut self, name: impl Into<String>) -> Self {

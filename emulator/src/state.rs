@@ -5,6 +5,7 @@
 //!    emulator.lock       held while an emulator uses the directory
 //!    server-ca.pem       the certificate that clients trust
 //!    server-ca-key.pem   its key
+//!    server-ca-rsa.pem, server-ca-rsa-key.pem   the same with an RSA key, where it was asked for
 //!    dps.json            access keys, CA certificates, enrollments, registration records, linked hubs
 //!    hubs/{name}.json    access keys, device identities, twins, and messages that wait for devices
 //! ```
@@ -41,6 +42,10 @@ const LOCK_FILE: &str = "emulator.lock";
 const HUBS: &str = "hubs";
 const CA_FILE: &str = "server-ca.pem";
 const CA_KEY_FILE: &str = "server-ca-key.pem";
+const RSA_CA_FILE: &str = "server-ca-rsa.pem";
+const RSA_CA_KEY_FILE: &str = "server-ca-rsa-key.pem";
+
+const END_OF_CERTIFICATE: &str = "-----END CERTIFICATE-----\n";
 
 /// The state directory can't be used.
 #[derive(Debug, Error)]
@@ -78,6 +83,8 @@ pub(crate) struct StateDirectory {
 #[derive(Default)]
 pub(crate) struct Kept {
     pub authority: Option<KeptAuthority>,
+    /// Of the RSA certificate, where one was asked for.
+    pub rsa_authority: Option<KeptAuthority>,
     pub dps: Option<KeptDps>,
     pub hubs: BTreeMap<String, KeptHub>,
 }
@@ -118,9 +125,8 @@ impl StateDirectory {
     }
 
     pub(crate) fn load(&self) -> Result<Kept, StateError> {
-        let certificate = self.text(CA_FILE)?;
-        let key = self.text(CA_KEY_FILE)?;
-        let authority = certificate.zip(key).map(|(certificate, key)| KeptAuthority { certificate, key });
+        let authority = self.authority(CA_FILE, CA_KEY_FILE)?;
+        let rsa_authority = self.authority(RSA_CA_FILE, RSA_CA_KEY_FILE)?;
         let mut hubs = BTreeMap::new();
         let directory = self.path.join(HUBS);
         let entries = match fs::read_dir(&directory) {
@@ -137,7 +143,16 @@ impl StateDirectory {
                 hubs.insert(name.to_owned(), hub);
             }
         }
-        Ok(Kept { authority, dps: read_json(&self.path.join(DPS_FILE))?, hubs })
+        Ok(Kept { authority, rsa_authority, dps: read_json(&self.path.join(DPS_FILE))?, hubs })
+    }
+
+    /// The first certificate of a file with its key: others that clients trust may stand behind it.
+    fn authority(&self, certificate: &str, key: &str) -> Result<Option<KeptAuthority>, StateError> {
+        let kept = self.text(certificate)?.zip(self.text(key)?);
+        Ok(kept.map(|(text, key)| {
+            let first = text.split_inclusive(END_OF_CERTIFICATE).next().unwrap_or_default();
+            KeptAuthority { certificate: format!("{}\n", first.trim_end()), key }
+        }))
     }
 
     fn text(&self, name: &str) -> Result<Option<String>, StateError> {
@@ -186,7 +201,11 @@ impl Keeper {
         let changed = changes.subscribe();
         let authority = identity.keep();
         directory.write(Path::new(CA_KEY_FILE), authority.key.as_bytes())?;
-        directory.write(Path::new(CA_FILE), authority.certificate.as_bytes())?;
+        directory.write(Path::new(CA_FILE), identity.ca_pem().as_bytes())?;
+        if let Some(rsa) = identity.keep_rsa() {
+            directory.write(Path::new(RSA_CA_KEY_FILE), rsa.key.as_bytes())?;
+            directory.write(Path::new(RSA_CA_FILE), rsa.certificate.as_bytes())?;
+        }
         directory.save(&dps)?;
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(keep(directory, dps, changed, stopped));

@@ -52,6 +52,9 @@ pub(super) struct EmulatorArgs {
     /// Speak this version of TLS only. Azure's classic host names speak 1.2.
     #[arg(long, value_name = "VERSION", value_parser = tls_version)]
     tls: Option<TlsVersions>,
+    /// Show clients that take no ECDSA certificates an RSA one; its keys take a moment to make.
+    #[arg(long)]
+    rsa: bool,
     /// A further name or address in the server's certificate; repeat it for more.
     #[arg(long, value_name = "NAME")]
     server_name: Vec<String>,
@@ -97,6 +100,7 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
         hub_names: args.hubs,
         retry_after: Duration::from_secs(args.retry_after),
         tls: args.tls.unwrap_or_default(),
+        rsa: args.rsa,
         extra_server_names: server_names,
         ca_directory: Some(args.directory.clone()),
         state_directory: args.state_directory,
