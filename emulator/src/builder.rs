@@ -90,6 +90,13 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Has an RSA certificate too, for clients that take no other.
+    #[must_use]
+    pub fn rsa(mut self) -> Self {
+        self.options.rsa = true;
+        self
+    }
+
     /// A further DNS name or IP address for the server certificate.
     #[must_use]
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
@@ -106,6 +113,6 @@ impl EmulatorBuilder {
 
     /// Starts the emulator on the current tokio runtime.
     pub async fn start(self) -> Result<Emulator, StartError> {
-        Emulator::start_with(self.options, self.clock).await
+        Emulator::prepare_with(self.options, self.clock)?.listen().await
     }
 }

@@ -37,24 +37,24 @@ pub struct Emulator {
     faults: Faults,
 }
 
-impl Emulator {
-    /// Starts an emulator with the options of a program, on the system's clock.
-    pub async fn start(options: EmulatorOptions) -> Result<Self, StartError> {
-        Self::start_with(options, Arc::new(SystemClock)).await
+/// An emulator before it listens: its services are there, as they were kept, to be set up further. Nothing has been
+/// written yet; one that is dropped has changed nothing.
+pub struct PreparedEmulator {
+    options: EmulatorOptions,
+    state: Option<StateDirectory>,
+    services: Services,
+}
+
+impl PreparedEmulator {
+    /// The service side of the provisioning service.
+    pub fn dps(&self) -> &Dps {
+        &self.services.dps
     }
 
-    pub(crate) async fn start_with(
-        options: EmulatorOptions,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, StartError> {
-        let state = options.state_directory.clone().map(StateDirectory::open).transpose()?;
-        let kept = state.as_ref().map(StateDirectory::load).transpose()?.unwrap_or_default();
-        let Services { identity, dps, events, faults, changes } = Services::new(&options, clock, kept)?;
-        if let Some(directory) = &options.ca_directory {
-            let path = directory.join(CA_FILE);
-            write_whole(&path, identity.ca_pem().as_bytes(), false)
-                .map_err(|source| StartError::WriteCa { path, source })?;
-        }
+    /// Listens, and then writes what the options ask for.
+    pub async fn listen(self) -> Result<Emulator, StartError> {
+        let Self { options, state, services } = self;
+        let Services { identity, dps, events, faults, changes } = services;
         let config = Arc::new(server_config(Arc::clone(&identity), options.tls)?);
         let address = SocketAddr::new(options.listen_address, options.port);
         let max_connections = options.max_connections.max(1);
@@ -74,8 +74,35 @@ impl Emulator {
             Some(directory) => Some(Keeper::start(directory, dps.clone(), &identity, &changes)?),
             None => None,
         };
+        if let Some(directory) = &options.ca_directory {
+            let path = directory.join(CA_FILE);
+            write_whole(&path, identity.ca_pem().as_bytes(), false)
+                .map_err(|source| StartError::WriteCa { path, source })?;
+        }
         tracing::info!(address = %listening.address, id_scope = dps.id_scope(), "the emulator listens");
-        Ok(Self { listening, service, keeper, identity, dps, events, faults })
+        Ok(Emulator { listening, service, keeper, identity, dps, events, faults })
+    }
+}
+
+impl Emulator {
+    /// Starts an emulator with the options of a program, on the system's clock.
+    pub async fn start(options: EmulatorOptions) -> Result<Self, StartError> {
+        Self::prepare(options)?.listen().await
+    }
+
+    /// Makes everything but the ports and the files: for programs that have to set up, and check, more before they begin.
+    pub fn prepare(options: EmulatorOptions) -> Result<PreparedEmulator, StartError> {
+        Self::prepare_with(options, Arc::new(SystemClock))
+    }
+
+    pub(crate) fn prepare_with(
+        options: EmulatorOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<PreparedEmulator, StartError> {
+        let state = options.state_directory.clone().map(StateDirectory::open).transpose()?;
+        let kept = state.as_ref().map(StateDirectory::load).transpose()?.unwrap_or_default();
+        let services = Services::new(&options, clock, kept)?;
+        Ok(PreparedEmulator { options, state, services })
     }
 
     /// Where it listens.

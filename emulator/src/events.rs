@@ -4,12 +4,14 @@ use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use tokio::sync::broadcast;
 
 use crate::{
     clock::{Clock, wire_time},
-    subscription::Subscription,
+    subscription::{Feed, Subscription},
 };
+
+/// The most bytes of events that are kept for subscribers that fall behind.
+const KEPT_BYTES: usize = 8 * 1024 * 1024;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -138,6 +140,8 @@ pub enum DisconnectReason {
     DeviceDisabled,
     /// The identity was deleted, by the operator or because the device was provisioned to another hub.
     DeviceDeleted,
+    /// The shared access signature that let it in has expired, some minutes ago.
+    TokenExpired,
     /// The client let what was meant for it pile up.
     Backlog,
     /// A fault asked for it.
@@ -156,6 +160,7 @@ impl fmt::Display for DisconnectReason {
             Self::TakenOver => f.write_str("taken over by another client with the same identity"),
             Self::DeviceDisabled => f.write_str("the device was disabled"),
             Self::DeviceDeleted => f.write_str("the device was deleted"),
+            Self::TokenExpired => f.write_str("its shared access signature has expired"),
             Self::Backlog => f.write_str("it does not read what is sent to it"),
             Self::Fault => f.write_str("a fault was asked for"),
             Self::Shutdown => f.write_str("the emulator shuts down"),
@@ -205,22 +210,23 @@ impl fmt::Display for EventKind {
 /// Where events are told.
 #[derive(Clone)]
 pub(crate) struct EventBus {
-    sender: broadcast::Sender<Arc<Event>>,
+    feed: Feed<Event>,
     clock: Arc<dyn Clock>,
 }
 
 impl EventBus {
     pub(crate) fn new(capacity: usize, clock: Arc<dyn Clock>) -> Self {
-        Self { sender: broadcast::Sender::new(capacity), clock }
+        Self { feed: Feed::new(capacity, KEPT_BYTES), clock }
     }
 
     pub(crate) fn tell(&self, kind: EventKind) {
         tracing::info!(target: "tracker_emulator::events", "{kind}");
-        // Nobody listening is no fault.
-        let _ = self.sender.send(Arc::new(Event { time: self.clock.now(), kind }));
+        // Names in them come from clients, and may be long.
+        let size = size_of::<Event>() + kind.to_string().len();
+        self.feed.put(Event { time: self.clock.now(), kind }, size);
     }
 
     pub(crate) fn subscribe(&self) -> Subscription<Event> {
-        Subscription(self.sender.subscribe())
+        self.feed.subscribe()
     }
 }

@@ -111,7 +111,7 @@ pub use dps::{
     IndividualEnrollment, LinkedHub, ProvisioningStatus, RegistrationState, RegistrationStatus,
     ReprovisionPolicy, Substatus, X509Attestation, X509CertificateWithInfo, X509Certificates,
 };
-pub use emulator::Emulator;
+pub use emulator::{Emulator, PreparedEmulator};
 pub use etag::IfMatch;
 pub use events::{DisconnectReason, Event, EventKind};
 pub use faults::{Fault, FaultId, FaultKind, Faults, FaultyService};

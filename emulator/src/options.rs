@@ -30,6 +30,9 @@ pub struct EmulatorOptions {
     pub assigning_time: Duration,
     /// The versions of TLS to speak; 1.2 and 1.3 by default.
     pub tls: TlsVersions,
+    /// Shows clients that take no ECDSA certificates an RSA one, under an authority of its own; making the keys takes some
+    /// tenths of a second. Azure shows RSA to all that take it.
+    pub rsa: bool,
     /// Further DNS names or IP addresses for the server certificate.
     pub extra_server_names: Vec<String>,
     /// Directory (made if need be) where `server-ca.pem` is written, for devices to trust.
@@ -39,7 +42,7 @@ pub struct EmulatorOptions {
     pub state_directory: Option<PathBuf>,
     /// Connections served at a time, of devices and of services each; more wait.
     pub max_connections: usize,
-    /// Messages kept for a telemetry subscriber that falls behind, of each hub; a message may have 256 KB.
+    /// Messages kept for telemetry subscribers that fall behind or come back, of each hub; at most 8 MB of them.
     pub telemetry_capacity: usize,
     /// Events kept for an event subscriber that falls behind.
     pub event_capacity: usize,
@@ -57,6 +60,7 @@ impl Default for EmulatorOptions {
             retry_after: Duration::from_secs(3),
             assigning_time: Duration::from_secs(1),
             tls: TlsVersions::All,
+            rsa: false,
             extra_server_names: Vec::new(),
             ca_directory: None,
             state_directory: None,

@@ -269,9 +269,10 @@ impl Client {
 
     /// When something comes of time alone: a packet or an acknowledgement that a fault delays.
     pub fn deadline(&self) -> Option<DateTime<Utc>> {
+        let now = self.now();
         let due = match self.link.as_ref()? {
-            Link::Dps(session) => session.due(),
-            Link::Hub(session) => session.due(),
+            Link::Dps(session) => session.due(now),
+            Link::Hub(session) => session.due(now),
         }?;
         let (moment, time) = self.base;
         Some(time + due.saturating_duration_since(moment))
@@ -331,7 +332,7 @@ fn drive<V: Service>(
     packet: Option<Packet>,
     out: &mut Vec<Packet>,
 ) -> Result<(), DisconnectReason> {
-    while session.due().is_some_and(|due| due <= now) {
+    while session.due(now).is_some_and(|due| due <= now) {
         session.pass_time(now, out)?;
     }
     while let Some(push) = session.service.push_at_hand()? {

@@ -76,7 +76,11 @@ impl Services {
         let host_name = format!("{}.azure-devices-provisioning.net", options.dps_name).to_ascii_lowercase();
         let mut names = options.extra_server_names.clone();
         names.push(host_name.clone());
-        let identity = Arc::new(ServerIdentity::new(kept.authority.as_ref(), names)?);
+        let mut identity = ServerIdentity::new(kept.authority.as_ref(), names)?;
+        if options.rsa {
+            identity = identity.with_rsa(kept.rsa_authority.as_ref())?;
+        }
+        let identity = Arc::new(identity);
         let events = EventBus::new(options.event_capacity.max(1), Arc::clone(&clock));
         let faults = Faults::default();
         let changes = Changes::default();

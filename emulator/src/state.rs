@@ -5,6 +5,7 @@
 //!    emulator.lock       held while an emulator uses the directory
 //!    server-ca.pem       the certificate that clients trust
 //!    server-ca-key.pem   its key
+//!    server-ca-rsa.pem, server-ca-rsa-key.pem   the same with an RSA key, where it was asked for
 //!    dps.json            access keys, CA certificates, enrollments, registration records, linked hubs
 //!    hubs/{name}.json    access keys, device identities, twins, and messages that wait for devices
 //! ```
@@ -37,9 +38,14 @@ use crate::{
 const GATHERING: Duration = Duration::from_millis(500);
 
 const DPS_FILE: &str = "dps.json";
+const LOCK_FILE: &str = "emulator.lock";
 const HUBS: &str = "hubs";
 const CA_FILE: &str = "server-ca.pem";
 const CA_KEY_FILE: &str = "server-ca-key.pem";
+const RSA_CA_FILE: &str = "server-ca-rsa.pem";
+const RSA_CA_KEY_FILE: &str = "server-ca-rsa-key.pem";
+
+const END_OF_CERTIFICATE: &str = "-----END CERTIFICATE-----\n";
 
 /// The state directory can't be used.
 #[derive(Debug, Error)]
@@ -73,43 +79,66 @@ pub enum StateError {
 #[derive(Debug)]
 pub(crate) struct StateDirectory {
     path: PathBuf,
-    /// Released when it is closed.
-    _lock: File,
+    /// Released when it is closed; `None` while no emulator has used the directory, which stays untouched then.
+    lock: Option<File>,
 }
 
 /// What was found in it.
 #[derive(Default)]
 pub(crate) struct Kept {
     pub authority: Option<KeptAuthority>,
+    /// Of the RSA certificate, where one was asked for.
+    pub rsa_authority: Option<KeptAuthority>,
     pub dps: Option<KeptDps>,
     pub hubs: BTreeMap<String, KeptHub>,
 }
 
 impl StateDirectory {
+    /// Takes the directory, as far as that can be done without writing: one that is new is taken by [`Self::claim`].
     pub(crate) fn open(path: PathBuf) -> Result<Self, StateError> {
-        let hubs = path.join(HUBS);
+        let lock_path = path.join(LOCK_FILE);
+        let lock = match OpenOptions::new().write(true).open(&lock_path) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => return Err(at(&lock_path)(source)),
+        };
+        let directory = Self { path, lock };
+        directory.try_lock()?;
+        Ok(directory)
+    }
+
+    /// Takes a new directory too, and makes it if need be.
+    fn claim(&mut self) -> Result<(), StateError> {
+        let hubs = self.path.join(HUBS);
         fs::create_dir_all(&hubs).map_err(at(&hubs))?;
-        let lock_path = path.join("emulator.lock");
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .map_err(at(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: lock }),
-            Err(fs::TryLockError::WouldBlock) => Err(StateError::InUse(path)),
-            Err(fs::TryLockError::Error(source)) => Err(at(&lock_path)(source)),
+        if self.lock.is_none() {
+            let lock_path = self.path.join(LOCK_FILE);
+            let options = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
+            self.lock = Some(options.map_err(at(&lock_path))?);
+            self.try_lock()?;
+        }
+        Ok(())
+    }
+
+    fn try_lock(&self) -> Result<(), StateError> {
+        match self.lock.as_ref().map(File::try_lock) {
+            None | Some(Ok(())) => Ok(()),
+            Some(Err(fs::TryLockError::WouldBlock)) => Err(StateError::InUse(self.path.clone())),
+            Some(Err(fs::TryLockError::Error(source))) => Err(at(&self.path.join(LOCK_FILE))(source)),
         }
     }
 
     pub(crate) fn load(&self) -> Result<Kept, StateError> {
-        let certificate = self.text(CA_FILE)?;
-        let key = self.text(CA_KEY_FILE)?;
-        let authority = certificate.zip(key).map(|(certificate, key)| KeptAuthority { certificate, key });
+        let authority = self.authority(CA_FILE, CA_KEY_FILE)?;
+        let rsa_authority = self.authority(RSA_CA_FILE, RSA_CA_KEY_FILE)?;
         let mut hubs = BTreeMap::new();
         let directory = self.path.join(HUBS);
-        for entry in fs::read_dir(&directory).map_err(at(&directory))? {
+        let entries = match fs::read_dir(&directory) {
+            Ok(entries) => Some(entries),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => return Err(at(&directory)(source)),
+        };
+        for entry in entries.into_iter().flatten() {
             let path = entry.map_err(at(&directory))?.path();
             let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".json"));
             if let Some(name) = name
@@ -118,7 +147,16 @@ impl StateDirectory {
                 hubs.insert(name.to_owned(), hub);
             }
         }
-        Ok(Kept { authority, dps: read_json(&self.path.join(DPS_FILE))?, hubs })
+        Ok(Kept { authority, rsa_authority, dps: read_json(&self.path.join(DPS_FILE))?, hubs })
+    }
+
+    /// The first certificate of a file with its key: others that clients trust may stand behind it.
+    fn authority(&self, certificate: &str, key: &str) -> Result<Option<KeptAuthority>, StateError> {
+        let kept = self.text(certificate)?.zip(self.text(key)?);
+        Ok(kept.map(|(text, key)| {
+            let first = text.split_inclusive(END_OF_CERTIFICATE).next().unwrap_or_default();
+            KeptAuthority { certificate: format!("{}\n", first.trim_end()), key }
+        }))
     }
 
     fn text(&self, name: &str) -> Result<Option<String>, StateError> {
@@ -157,15 +195,20 @@ pub(crate) struct Keeper {
 impl Keeper {
     /// Writes everything once, so that a directory that can't be written is noticed now.
     pub(crate) fn start(
-        directory: StateDirectory,
+        mut directory: StateDirectory,
         dps: Dps,
         identity: &ServerIdentity,
         changes: &Changes,
     ) -> Result<Self, StateError> {
+        directory.claim()?;
         let changed = changes.subscribe();
         let authority = identity.keep();
         directory.write(Path::new(CA_KEY_FILE), authority.key.as_bytes())?;
-        directory.write(Path::new(CA_FILE), authority.certificate.as_bytes())?;
+        directory.write(Path::new(CA_FILE), identity.ca_pem().as_bytes())?;
+        if let Some(rsa) = identity.keep_rsa() {
+            directory.write(Path::new(RSA_CA_KEY_FILE), rsa.key.as_bytes())?;
+            directory.write(Path::new(RSA_CA_FILE), rsa.certificate.as_bytes())?;
+        }
         directory.save(&dps)?;
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(keep(directory, dps, changed, stopped));

@@ -1,9 +1,17 @@
 //! Bounded streams of what happens.
+//!
+//! A feed keeps its newest items, up to a number and a size of them all, whoever listens. A subscriber is no more than a
+//! place in it: one that falls behind costs nothing, and learns how many it has lost when it comes back.
 
-use std::sync::Arc;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
 
 use thiserror::Error;
-use tokio::sync::broadcast;
+use tokio::sync::watch;
+
+use crate::lock::lock;
 
 /// A subscriber fell behind, or the emulator is gone.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -16,26 +24,180 @@ pub enum SubscriptionError {
     Closed,
 }
 
+/// The writing end. Clones are the same feed; when the last is gone, its subscribers are told.
+#[derive(Debug)]
+pub(crate) struct Feed<T> {
+    kept: Arc<Mutex<Kept<T>>>,
+    /// The place after the newest item.
+    end: Arc<watch::Sender<u64>>,
+}
+
+impl<T> Clone for Feed<T> {
+    fn clone(&self) -> Self {
+        Self { kept: Arc::clone(&self.kept), end: Arc::clone(&self.end) }
+    }
+}
+
+/// The items of a feed that are still there.
+#[derive(Debug)]
+struct Kept<T> {
+    items: VecDeque<(Arc<T>, usize)>,
+    /// The place of the oldest; places count from 0.
+    first: u64,
+    size: usize,
+    most_items: usize,
+    most_bytes: usize,
+}
+
+impl<T> Feed<T> {
+    /// Keeps at most so many items, and so many bytes of them together; a single larger one is not kept at all.
+    pub(crate) fn new(most_items: usize, most_bytes: usize) -> Self {
+        let kept = Kept { items: VecDeque::new(), first: 0, size: 0, most_items, most_bytes };
+        Self { kept: Arc::new(Mutex::new(kept)), end: Arc::new(watch::Sender::new(0)) }
+    }
+
+    /// Puts an item of this size, in bytes, at the end.
+    pub(crate) fn put(&self, item: T, size: usize) {
+        let mut kept = lock(&self.kept);
+        kept.size += size;
+        kept.items.push_back((Arc::new(item), size));
+        while kept.items.len() > kept.most_items || kept.size > kept.most_bytes {
+            let Some((_, size)) = kept.items.pop_front() else { break };
+            kept.size -= size;
+            kept.first += 1;
+        }
+        let end = kept.end();
+        // Told under the lock, so that the number never goes back.
+        self.end.send_replace(end);
+    }
+
+    /// What comes from now on.
+    pub(crate) fn subscribe(&self) -> Subscription<T> {
+        let arrived = self.end.subscribe();
+        let next = lock(&self.kept).end();
+        Subscription { kept: Arc::clone(&self.kept), arrived, next }
+    }
+
+    /// What came since this place, as far as it is still there, and what comes from now on. A place that is not reached
+    /// yet is of an earlier life of the feed: all that is kept came after.
+    pub(crate) fn since(&self, place: u64) -> Subscription<T> {
+        let mut subscription = self.subscribe();
+        let kept = lock(&self.kept);
+        subscription.next = if place > kept.end() { kept.first } else { place.max(kept.first) };
+        drop(kept);
+        subscription
+    }
+}
+
+impl<T> Kept<T> {
+    fn end(&self) -> u64 {
+        self.first + self.items.len() as u64
+    }
+}
+
 /// A bounded stream of what happens from the moment of subscribing.
 #[derive(Debug)]
-pub struct Subscription<T>(pub(crate) broadcast::Receiver<Arc<T>>);
+pub struct Subscription<T> {
+    kept: Arc<Mutex<Kept<T>>>,
+    arrived: watch::Receiver<u64>,
+    /// The place of the next item to hand out.
+    next: u64,
+}
 
 impl<T> Subscription<T> {
     /// The next item.
     pub async fn next(&mut self) -> Result<Arc<T>, SubscriptionError> {
-        self.0.recv().await.map_err(|error| match error {
-            broadcast::error::RecvError::Lagged(count) => SubscriptionError::Lagged(count),
-            broadcast::error::RecvError::Closed => SubscriptionError::Closed,
-        })
+        loop {
+            // Looked at before the feed is: what is put in between wakes.
+            self.arrived.mark_unchanged();
+            match self.take()? {
+                Some(item) => return Ok(item),
+                None => self.arrived.changed().await.map_err(|_| SubscriptionError::Closed)?,
+            }
+        }
     }
 
     /// The next item if there is one already.
     pub fn try_next(&mut self) -> Result<Option<Arc<T>>, SubscriptionError> {
-        match self.0.try_recv() {
-            Ok(item) => Ok(Some(item)),
-            Err(broadcast::error::TryRecvError::Empty) => Ok(None),
-            Err(broadcast::error::TryRecvError::Lagged(count)) => Err(SubscriptionError::Lagged(count)),
-            Err(broadcast::error::TryRecvError::Closed) => Err(SubscriptionError::Closed),
+        match self.take()? {
+            // An item may have come before the end did.
+            None if self.arrived.has_changed().is_err() => {
+                self.take()?.map(Some).ok_or(SubscriptionError::Closed)
+            }
+            taken => Ok(taken),
         }
+    }
+
+    fn take(&mut self) -> Result<Option<Arc<T>>, SubscriptionError> {
+        let kept = lock(&self.kept);
+        let Some(offset) = self.next.checked_sub(kept.first) else {
+            let lost = kept.first - self.next;
+            self.next = kept.first;
+            return Err(SubscriptionError::Lagged(lost));
+        };
+        let item = kept.items.get(offset as usize).map(|(item, _)| Arc::clone(item));
+        self.next += u64::from(item.is_some());
+        Ok(item)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1024 * 1024;
+
+    #[test]
+    fn what_waits_for_a_slow_subscriber_is_bounded_in_bytes_and_given_back() {
+        let feed = Feed::new(16_384, 8 * MIB);
+        let mut slow = feed.subscribe();
+        let mut items = Vec::new();
+        for _ in 0..400 {
+            feed.put(vec![0_u8; 200_000], 200_000);
+            let newest = lock(&feed.kept).items.back().map(|(item, _)| Arc::downgrade(item));
+            items.extend(newest);
+        }
+        let held =
+            || -> usize { items.iter().filter_map(std::sync::Weak::upgrade).map(|item| item.len()).sum() };
+        assert_eq!(held(), 41 * 200_000, "the newest, within 8 MB");
+        assert_eq!(slow.try_next(), Err(SubscriptionError::Lagged(400 - 41)));
+        assert!(matches!(slow.try_next(), Ok(Some(_))), "and it goes on with what is left");
+        drop((slow, feed));
+        assert_eq!(held(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_subscriber_hears_what_comes_after_it_and_of_the_end() {
+        let feed = Feed::new(4, MIB);
+        feed.put(b"before".to_vec(), 6);
+        let mut subscriber = feed.subscribe();
+        assert_eq!(subscriber.try_next(), Ok(None));
+        let waiting = tokio::spawn(async move {
+            let first = subscriber.next().await;
+            (first, subscriber.next().await)
+        });
+        tokio::task::yield_now().await;
+        feed.put(b"after".to_vec(), 5);
+        let mut resumed = feed.since(0);
+        let mut of_an_earlier_life = feed.since(99);
+        drop(feed);
+        let (first, end) = waiting.await.expect("no panic");
+        assert_eq!(first.expect("an item").as_slice(), b"after");
+        assert_eq!(end, Err(SubscriptionError::Closed));
+        for subscriber in [&mut resumed, &mut of_an_earlier_life] {
+            assert_eq!(subscriber.next().await.expect("kept").as_slice(), b"before");
+            assert_eq!(subscriber.next().await.expect("kept").as_slice(), b"after");
+            assert_eq!(subscriber.try_next(), Err(SubscriptionError::Closed));
+        }
+    }
+
+    #[test]
+    fn an_item_too_large_for_the_feed_counts_as_lost() {
+        let feed = Feed::new(4, 10);
+        let mut subscriber = feed.subscribe();
+        feed.put(vec![0; 11], 11);
+        feed.put(vec![1], 1);
+        assert_eq!(subscriber.try_next(), Err(SubscriptionError::Lagged(1)));
+        assert_eq!(subscriber.try_next().expect("kept").expect("kept").as_slice(), [1]);
     }
 }

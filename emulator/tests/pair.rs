@@ -1,12 +1,15 @@
 //! The services driven by hand: days of a device's life without a socket, a runtime, or waiting.
 
+mod common;
+
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use tracker_emulator::{
-    AttestationMechanism, DirectMethod, DisconnectReason, EmulatorOptions, EnrollmentGroup, Fault, FaultKind,
-    FaultyService, HubError,
+    AttestationMechanism, Authentication, Clock as _, DeviceCapabilities, DeviceStatus, DirectMethod,
+    DisconnectReason, EmulatorOptions, EnrollmentGroup, Fault, FaultKind, FaultyService, HubError, IfMatch,
+    InitialTwin, ReprovisionPolicy, SubscriptionError, SymmetricKey,
     pair::{self, Client, Cloud, Dial, Disconnected, Received},
     pki::{CertificateAuthority, Validity},
 };
@@ -160,4 +163,173 @@ fn faults_strike_and_time_alone_brings_what_they_delay() {
     let mut first = cloud.connect(&Dial::to_hub(HUB, DEVICE, &chain)).expect("let in");
     let _second = cloud.connect(&Dial::to_hub(HUB, DEVICE, &chain)).expect("let in");
     assert_eq!(first.receive(), Err(Disconnected(DisconnectReason::TakenOver)));
+}
+
+/// Registers a device of this name with this chain, and gives what its record says of it.
+fn registered(cloud: &Cloud, id: &str, chain: &str, api_version: &str) -> Value {
+    let mut dial = Dial::to_dps(cloud, id, chain);
+    dial.user_name = dial.user_name.replace("2019-03-31", api_version);
+    let mut client = cloud.connect(&dial).expect("let in");
+    client.subscribe("$dps/registrations/res/#").expect("subscribed");
+    let body = json!({"registrationId": id}).to_string();
+    client.publish("$dps/registrations/PUT/iotdps-register/?$rid=1", body.as_bytes()).expect("connected");
+    let (_, operation) = message(&mut client);
+    poll(&mut client, &operation).1["registrationState"].clone()
+}
+
+/// The numbers of the substatus came with an API version of their own.
+#[test]
+fn a_later_registration_is_told_apart_from_the_first_since_an_api_version() {
+    let (cloud, chain) = cloud(&fast());
+    for (api_version, substatus) in [
+        ("2019-03-31", "initialAssignment"),
+        ("2019-03-31", "initialAssignment"),
+        ("2019-04-15", "reprovisionedToInitialAssignment"),
+        ("2021-06-01", "reprovisionedToInitialAssignment"),
+    ] {
+        assert_eq!(registered(&cloud, DEVICE, &chain, api_version)["substatus"], substatus, "{api_version}");
+    }
+}
+
+/// Ours: who has been shut out of a hub is not let in by asking DPS.
+#[test]
+fn a_device_that_was_disabled_stays_so_where_dps_moves_it() {
+    let hubs = ["hub-1", "hub-2"].map(str::to_owned).to_vec();
+    let (cloud, chain) = cloud(&EmulatorOptions { hub_names: hubs, ..fast() });
+    let at = |number: usize, migrate_device_data: bool| {
+        let mut group = cloud.dps().groups().get("trackers").expect("the group");
+        group.terms.iot_hubs = vec![format!("hub-{number}.azure-devices.net")];
+        group.terms.reprovision_policy =
+            ReprovisionPolicy { update_hub_assignment: true, migrate_device_data };
+        cloud.dps().groups().update(group, &IfMatch::Any).expect("updated");
+        let state = registered(&cloud, DEVICE, &chain, "2021-06-01");
+        (cloud.hub(&format!("hub-{number}")).expect("the hub"), state["substatus"].clone())
+    };
+    let (first, _) = at(1, true);
+    first.set_status(DEVICE, DeviceStatus::Disabled, Some("stolen".into())).expect("disabled");
+    let moves =
+        [(2, true, "deviceDataMigrated"), (1, false, "deviceDataReset"), (1, false, "deviceDataReset")];
+    for (number, migrate, substatus) in moves {
+        let (hub, told) = at(number, migrate);
+        assert_eq!(told, substatus);
+        let device = hub.device(DEVICE).expect("it is there");
+        assert_eq!(
+            (device.status, device.status_reason.as_deref()),
+            (DeviceStatus::Disabled, Some("stolen"))
+        );
+        assert_eq!(hub.twin(DEVICE).expect("the twin").status_reason.as_deref(), Some("stolen"));
+    }
+    // Enabled again, it moves as any other.
+    first.enable(DEVICE).expect("enabled");
+    assert_eq!(at(2, true).0.device(DEVICE).expect("it is there").status, DeviceStatus::Enabled);
+}
+
+/// Ours: registration IDs know no case and device IDs do, so the first registration settles the device ID.
+#[test]
+fn a_registration_id_in_another_case_is_the_same_device() {
+    let (cloud, _) = cloud(&fast());
+    let root = CertificateAuthority::root("second root", Validity::always()).expect("a root");
+    cloud.dps().certificates().upload_verified("second", &root.certificate_pem()).expect("a CA certificate");
+    let group = EnrollmentGroup::new("second", AttestationMechanism::ca_reference("second"));
+    cloud.dps().groups().create(group).expect("a group");
+    for id in ["Re-6", "re-6", "RE-6"] {
+        let chain = root.device(id, Validity::always()).expect("a leaf").chain_pem;
+        assert_eq!(registered(&cloud, id, &chain, "2021-06-01")["deviceId"], "Re-6", "{id}");
+    }
+    let devices = cloud.hub("hub-1").expect("the hub").devices();
+    assert_eq!(devices.iter().map(|device| device.device_id.as_str()).collect::<Vec<_>>(), ["Re-6"]);
+}
+
+/// Ours: of two groups with one CA the first in the order of their IDs decides, be it disabled.
+#[test]
+fn of_two_groups_with_one_ca_the_first_by_its_id_decides() {
+    let (cloud, chain) = cloud(&fast());
+    let group = |id: &str, place: &str| {
+        let mut group = EnrollmentGroup::new(id, AttestationMechanism::ca_reference("root"));
+        group.terms.initial_twin = Some(InitialTwin::new(json!({ "group": place }), json!({})));
+        cloud.dps().groups().create(group).expect("a second group of one CA may be made");
+    };
+    group("Another", "another");
+    group("zebra", "zebra");
+    assert_eq!(registered(&cloud, DEVICE, &chain, "2021-06-01")["status"], "assigned");
+    assert_eq!(cloud.hub("hub-1").expect("the hub").twin(DEVICE).expect("the twin").tags["group"], "another");
+    cloud.dps().groups().disable("another").expect("disabled");
+    let (topic, answer) = register(&mut to_dps(&cloud, &chain));
+    assert!(topic.starts_with("$dps/registrations/res/200/"), "{topic}");
+    assert_eq!(answer["status"], "disabled");
+}
+
+#[test]
+fn a_connection_ends_five_to_ten_minutes_after_its_token() {
+    let (cloud, _) = cloud(&fast());
+    let hub = cloud.hub("hub-1").expect("the hub");
+    let keys = Authentication::sas(SymmetricKey::default());
+    let made = hub.create_device("k1", keys, DeviceCapabilities::default()).expect("made");
+    let key = made.authentication.symmetric_key.primary_key.expect("a key");
+    let resource = format!("{HUB}/devices/k1");
+    let connect = |expiry: i64| {
+        let password = Some(common::service::sas(&resource, &key, expiry, None));
+        cloud.connect(&Dial { password, ..Dial::to_hub(HUB, "k1", "") })
+    };
+    let mut long = connect(i64::MAX).expect("let in");
+    assert_eq!((long.receive(), long.deadline()), (Ok(Vec::new()), None));
+    drop(long);
+    let expiry = cloud.clock().now() + TimeDelta::minutes(60);
+    let mut device = connect(expiry.timestamp()).expect("let in");
+    let deadline = device.deadline().expect("it ends by itself");
+    assert!((TimeDelta::minutes(5)..=TimeDelta::minutes(10)).contains(&(deadline - expiry)), "{deadline}");
+    cloud.clock().advance(TimeDelta::minutes(65));
+    let topic = "devices/k1/messages/events/";
+    device.publish(topic, b"{}").expect("it goes on for a while");
+    cloud.clock().advance(TimeDelta::minutes(5));
+    assert_eq!(device.publish(topic, b"{}"), Err(Disconnected(DisconnectReason::TokenExpired)));
+    assert_eq!(hub.counters("k1").expect("counters").received, 1);
+    assert_eq!(connect(expiry.timestamp()).err().expect("refused").code, 5);
+}
+
+#[test]
+fn messages_kept_for_a_slow_subscriber_are_bounded_in_bytes() {
+    let (cloud, chain) = cloud(&fast());
+    let mut device = online(&cloud, &chain);
+    let hub = cloud.hub("hub-1").expect("the hub");
+    let mut slow = hub.telemetry();
+    let body = vec![b'x'; 200_000];
+    for _ in 0..60 {
+        device.publish(&format!("devices/{DEVICE}/messages/events/"), &body).expect("connected");
+    }
+    assert_eq!(slow.try_next(), Err(SubscriptionError::Lagged(19)));
+    let mut kept = 0;
+    while let Some(message) = slow.try_next().expect("open") {
+        kept += message.body.len();
+    }
+    assert_eq!(kept, 41 * 200_000, "the newest within 8 MB");
+    // One that comes back gets what is left, the newest last.
+    let mut resumed = hub.telemetry_after(Some(1));
+    assert_eq!(resumed.try_next().expect("open").map(|message| message.sequence_number), Some(20));
+}
+
+#[test]
+fn a_deletion_that_deletes_nothing_raises_no_version() {
+    let (cloud, chain) = cloud(&fast());
+    let mut device = online(&cloud, &chain);
+    device.subscribe("$iothub/twin/res/#").expect("subscribed");
+    let hub = cloud.hub("hub-1").expect("the hub");
+    let desired = |patch| hub.update_twin_desired(DEVICE, patch).expect("taken");
+    assert_eq!(desired(json!({"a": {"b": 1}})), 2);
+    assert_eq!(desired(json!({"x": null, "a": {"c": null}})), 2);
+    assert_eq!(desired(json!({"a": {"b": 1}})), 3, "an unchanged value counts");
+    assert_eq!(desired(json!({"a": null})), 4);
+    let error = hub.update_twin_desired(DEVICE, json!({"a b": null})).expect_err("against the rules");
+    assert_eq!(error.error_code(), 400_004);
+    let mut reported = |patch: &str| {
+        device
+            .publish("$iothub/twin/PATCH/properties/reported/?$rid=1", patch.as_bytes())
+            .expect("connected");
+        message(&mut device).0
+    };
+    assert_eq!(reported(r#"{"a":1}"#), "$iothub/twin/res/204/?$rid=1&$version=2");
+    assert_eq!(reported(r#"{"x":null}"#), "$iothub/twin/res/204/?$rid=1&$version=2");
+    assert_eq!(reported(r#"{"a":null}"#), "$iothub/twin/res/204/?$rid=1&$version=3");
+    // Azure's own sentence says that a property or tag can't be null there.
+    assert_eq!(reported(r#"{"a":[{"b":null}]}"#), "$iothub/twin/res/400/?$rid=1");
 }

@@ -394,3 +394,31 @@ async fn a_device_id_that_no_hub_takes_is_refused_with_its_enrollment() {
     assert_eq!(dps.call("PUT", path, &[], &body).await.status, 200);
     lab.emulator.shutdown().await;
 }
+
+/// A twin that no hub would take is no initial twin.
+#[tokio::test]
+async fn an_initial_twin_against_the_rules_is_refused_when_it_is_written() {
+    let lab = Lab::start().await;
+    let dps = Service::dps(&lab.emulator);
+    let path = "/enrollmentGroups/trackers?api-version=2021-10-01";
+    let group = dps.get(path).await.body;
+    let large: serde_json::Map<_, _> = (0..10).map(|i| (format!("$k{i}"), json!("x".repeat(4000)))).collect();
+    for (twin, part) in [
+        (json!({"properties": {"desired": large}}), "the key"),
+        (json!({"properties": {"desired": {"a": vec!["x".repeat(4000); 10]}}}), "the limit is 32768"),
+        (json!({"tags": {"a": vec!["x".repeat(4000); 3]}}), "the limit is 8192"),
+        (json!({"tags": {"a.b": 1}}), "the key"),
+        (json!({"desiredProperties": {"a": 1}}), "initialTwin has no desiredProperties"),
+        (json!({"properties": {"desird": {"a": 1}}}), "initialTwin.properties has no desird"),
+    ] {
+        let mut update = group.clone();
+        update["initialTwin"] = twin;
+        let bulk = json!({"mode": "update", "enrollmentGroups": [update]}).to_string();
+        let refused = dps.call("PUT", path, &[("If-Match", "*")], &update.to_string()).await;
+        assert_eq!((refused.status, &refused.body["errorCode"]), (400, &json!(400_004)), "{}", refused.body);
+        assert!(refused.body["message"].as_str().is_some_and(|text| text.contains(part)), "{}", refused.body);
+        let many = dps.call("POST", "/enrollmentGroups?api-version=2021-10-01", &[], &bulk).await.body;
+        assert_eq!(many["errors"][0]["errorCode"], 400_004, "{many}");
+    }
+    assert_eq!(dps.get(path).await.body, group);
+}

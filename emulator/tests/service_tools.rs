@@ -283,3 +283,70 @@ async fn tokens_come_in_the_forms_of_all_clients() {
     assert_eq!(hub.call("DELETE", &format!("/devices/nobody?{HUB}"), &headers, "").await.status, 404);
     lab.emulator.dps().groups().delete("trackers", &IfMatch::Any).expect("deleted");
 }
+
+/// The scope of a token is a host, or a path below it; what it does not reach is 401, and the reason names it.
+#[tokio::test]
+async fn a_token_may_be_scoped_to_a_part_of_a_service() {
+    let lab = Lab::start().await;
+    let read = Service::of(&lab.emulator, "hub-1", "registryRead");
+    let hub = Service::hub(&lab.emulator);
+    hub.call("PUT", &format!("/devices/d1?{HUB}"), &[], r#"{"deviceId":"d1"}"#).await;
+    let with = async |service: &Service, scope: &str, path: &str| {
+        let token = sas(scope, &service.key, 4_000_000_000, Some(&service.policy));
+        service.call_with("GET", &format!("{path}?{HUB}"), &[("Authorization", &token)], "").await.status
+    };
+    let name = "hub-1.azure-devices.net";
+    for (scope, path, status) in [
+        (format!("{name}/devices"), "/devices", 200),
+        (format!("{name}/devices"), "/devices/d1", 200),
+        (format!("{name}/devices/d1"), "/devices/d1", 200),
+        (format!("{name}/devices/d1"), "/devices", 401),
+        (format!("{name}/devices/d"), "/devices/d1", 401),
+        (format!("{name}/dev"), "/devices", 401),
+        ("hub-2.azure-devices.net/devices".to_owned(), "/devices", 401),
+    ] {
+        assert_eq!(with(&read, &scope, path).await, status, "{scope} {path}");
+        // By the key alone, under a name that says nothing.
+        let mut local = Service::of(&lab.emulator, "hub-1", "registryRead");
+        local.host = format!("localhost:{}", read.port);
+        assert_eq!(with(&local, &scope, path).await, status, "localhost {scope} {path}");
+    }
+    // The scope gives no right that the policy has not, and DPS has scopes as well.
+    assert_eq!(with(&read, &format!("{name}/twins"), "/twins/d1").await, 401);
+    let dps = Service::dps(&lab.emulator);
+    let own = "emulator-dps.azure-devices-provisioning.net";
+    assert_eq!(with(&dps, &format!("{own}/enrollmentGroups"), "/enrollmentGroups/trackers").await, 200);
+    assert_eq!(with(&dps, &format!("{own}/enrollments"), "/enrollmentGroups/trackers").await, 401);
+}
+
+/// A gateway connects devices by a token of a policy.
+#[tokio::test]
+async fn a_device_may_connect_with_a_token_of_a_policy_that_may_connect_devices() {
+    let lab = Lab::start().await;
+    let hub = Service::hub(&lab.emulator);
+    for id in ["k1", "k11"] {
+        hub.call("PUT", &format!("/devices/{id}?{HUB}"), &[], &json!({ "deviceId": id }).to_string()).await;
+    }
+    let name = "hub-1.azure-devices.net";
+    for (policy, scope, is_let_in) in [
+        ("device", format!("{name}/devices/k1"), true),
+        ("iothubowner", format!("{name}/devices/k1"), true),
+        ("device", format!("{name}/devices"), true),
+        ("device", name.to_owned(), true),
+        ("device", format!("{name}/devices/k"), false),
+        ("device", format!("{name}/devices/k11"), false),
+        ("service", format!("{name}/devices/k1"), false),
+        ("registryReadWrite", format!("{name}/devices/k1"), false),
+    ] {
+        let key = Service::of(&lab.emulator, "hub-1", policy).key;
+        let mut dial = lab.to_hub("k1", &lab.credentials("k1"));
+        dial.tls = common::tls(&lab.emulator, None, rustls::DEFAULT_VERSIONS);
+        dial.password = sas(&scope, &key, 4_000_000_000, Some(policy));
+        assert_eq!(dial.connect().await.is_ok(), is_let_in, "{policy} {scope}");
+    }
+    // The name of a policy is no excuse for the key of another.
+    let key = Service::of(&lab.emulator, "hub-1", "service").key;
+    let mut dial = lab.to_hub("k1", &lab.credentials("k1"));
+    dial.password = sas(&format!("{name}/devices/k1"), &key, 4_000_000_000, Some("device"));
+    dial.refused().await;
+}

@@ -199,3 +199,26 @@ async fn a_key_beside_a_certificate_is_not_kept() {
     assert_eq!(kept(&mut opened), lab.factory.certificate_pem().trim_end());
     emulator.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_start_that_fails_changes_nothing() {
+    let running = Emulator::builder().start().await.expect("it starts");
+    let parent = tempfile::tempdir().expect("a directory");
+    let options = || tracker_emulator::EmulatorOptions {
+        port: 0,
+        service_port: Some(running.port()),
+        ca_directory: Some(parent.path().join("ca")),
+        state_directory: Some(parent.path().join("state")),
+        ..tracker_emulator::EmulatorOptions::default()
+    };
+    let taken = Emulator::start(options()).await.err().expect("the port is taken");
+    assert!(matches!(taken, StartError::Listen { .. }), "{taken}");
+    let is_empty = || std::fs::read_dir(parent.path()).expect("it is there").next().is_none();
+    assert!(is_empty(), "nothing was made");
+    // What is set up further may fail, too.
+    let prepared = Emulator::prepare(options()).expect("nothing is wrong yet");
+    prepared.dps().certificates().upload_verified("no", "no certificate").expect_err("refused");
+    drop(prepared);
+    assert!(is_empty());
+    running.shutdown().await;
+}

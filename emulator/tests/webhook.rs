@@ -104,11 +104,12 @@ async fn a_webhook_that_fails_fails_the_registration_with_its_own_number() {
         (401, Value::Null),
         (400, Value::Null),
         (200, json!("no object")),
+        (200, json!({"iotHubHostName": "hub-1.azure-devices.net", "initialTwin": {"tags": {"a.b": 1}}})),
     ];
     let (url, _) = webhook(answers).await;
     let lab = lab(url).await;
     let credentials = lab.credentials("d1");
-    for expected in [400_208, 400_208, 400_209, 400_207, 400_207] {
+    for expected in [400_208, 400_208, 400_209, 400_207, 400_207, 400_207] {
         let (status, body) = lab.register("d1", &credentials).await;
         assert_eq!((status, &body["status"]), (200, &json!("failed")), "{body}");
         assert_eq!(body["registrationState"]["errorCode"], expected, "{body}");

@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 use tracker_certificates::Document;
 use tracker_emulator::{
-    AttestationMechanism, Emulator, EmulatorOptions, EnrollmentGroup, Event, InitialTwin, Subscription,
+    AttestationMechanism, Dps, Emulator, EmulatorOptions, EnrollmentGroup, Event, InitialTwin, Subscription,
     SubscriptionError, TelemetryMessage, TlsVersions,
 };
 
@@ -55,6 +55,9 @@ pub(super) struct EmulatorArgs {
     /// Speak this version of TLS only. Azure's classic host names speak 1.2.
     #[arg(long, value_name = "VERSION", value_parser = tls_version)]
     tls: Option<TlsVersions>,
+    /// Show clients that take no ECDSA certificates an RSA one; its keys take a moment to make.
+    #[arg(long)]
+    rsa: bool,
     /// A further name or address in the server's certificate; repeat it for more.
     #[arg(long, value_name = "NAME")]
     server_name: Vec<String>,
@@ -80,6 +83,11 @@ pub(super) fn run(args: EmulatorArgs) -> anyhow::Result<()> {
 async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
     let screen = Screen::new(args.json);
     let initial_twin = args.initial_twin.as_deref().map(read_twin).transpose()?;
+    let is_new = check_place(&args.directory, "--directory")?;
+    if let Some(directory) = &args.state_directory {
+        check_place(directory, "--state-directory")?;
+    }
+    EmulatorFile::check_free(&args.directory)?;
     let usual = EmulatorOptions::default();
     let service_port = if args.port == 0 { Some(0) } else { usual.service_port };
     let mut server_names = args.server_name;
@@ -87,7 +95,7 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
         // Under which service clients will know it.
         server_names.push(args.listen.to_string());
     }
-    let emulator = Emulator::start(EmulatorOptions {
+    let prepared = Emulator::prepare(EmulatorOptions {
         listen_address: args.listen,
         port: args.port,
         service_port: args.service_port.or(service_port),
@@ -95,12 +103,19 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
         hub_names: args.hubs,
         retry_after: Duration::from_secs(args.retry_after),
         tls: args.tls.unwrap_or_default(),
+        rsa: args.rsa,
         extra_server_names: server_names,
         ca_directory: Some(args.directory.clone()),
         state_directory: args.state_directory,
         ..usual
-    })
-    .await?;
+    })?;
+    for (index, path) in args.enroll.iter().enumerate() {
+        enroll(prepared.dps(), index, path, initial_twin.clone())?;
+    }
+    // All that can be wrong is found by now: from here on files are written.
+    let emulator = prepared.listen().await?;
+    let file = EmulatorFile::of(&emulator);
+    let held = file.as_ref().map(|file| file.save(&args.directory)).transpose()?;
     let hubs = emulator.dps().hubs();
     let names: Vec<&str> = hubs.iter().map(tracker_emulator::Hub::name).collect();
     let text = format!(
@@ -115,8 +130,11 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
         &text,
         json!({"address": emulator.address().to_string(), "idScope": emulator.id_scope(), "hubs": names}),
     );
-    for (index, path) in args.enroll.iter().enumerate() {
-        enroll(&emulator, index, path, initial_twin.clone())?;
+    if is_new {
+        let text = format!("made the directory {}", args.directory.display());
+        screen.note("directory", &text, json!({"directory": args.directory}));
+    }
+    for path in &args.enroll {
         screen.note(
             "enrolled",
             &format!("devices signed by {} are enrolled", path.display()),
@@ -129,9 +147,7 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
         }
     }
     // Last, because whoever sees it may count on all of the above.
-    let file = EmulatorFile::of(&emulator);
-    if let Some(file) = &file {
-        file.save(&args.directory)?;
+    if held.is_some() {
         let text = format!(
             "`container-tracker cloud …` works on it, in this directory or with --emulator {}",
             args.directory.display()
@@ -146,11 +162,24 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
         () = show_events(&mut events, screen) => {}
         () = asked_to_stop() => {}
     }
-    if let Some(file) = &file {
-        file.remove(&args.directory);
+    if let (Some(file), Some(held)) = (&file, held) {
+        file.remove(&args.directory, held);
     }
     emulator.shutdown().await;
     Ok(())
+}
+
+/// Whether a directory can be written to, or made in one that can; tells whether it has to be made. It is left as it is.
+fn check_place(directory: &Path, option: &str) -> anyhow::Result<bool> {
+    let is_new = !directory.exists();
+    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let place = if is_new { parent.unwrap_or(Path::new(".")) } else { directory };
+    if !place.is_dir() {
+        bail!("{option} {}: there is no directory {}: make it first", directory.display(), place.display());
+    }
+    tempfile::tempfile_in(place)
+        .with_context(|| format!("{option} {}: can't write in {}", directory.display(), place.display()))?;
+    Ok(is_new)
 }
 
 fn tls_version(text: &str) -> Result<TlsVersions, String> {
@@ -167,12 +196,7 @@ fn read_twin(path: &Path) -> anyhow::Result<InitialTwin> {
 }
 
 /// The owner of the file has it at hand, which is proof enough of possession on a laptop.
-fn enroll(
-    emulator: &Emulator,
-    index: usize,
-    path: &PathBuf,
-    twin: Option<InitialTwin>,
-) -> anyhow::Result<()> {
+fn enroll(dps: &Dps, index: usize, path: &PathBuf, twin: Option<InitialTwin>) -> anyhow::Result<()> {
     let bytes = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
     let document = Document::read(&bytes).with_context(|| format!("can't read {}", path.display()))?;
     let found = document.certificates().with_context(|| format!("can't read {}", path.display()))?;
@@ -187,7 +211,7 @@ fn enroll(
     let certificate = STANDARD.encode(certificate);
     let name = format!("ca-{}", index + 1);
     let group_id = format!("group-{}", index + 1);
-    let certificates = emulator.dps().certificates();
+    let certificates = dps.certificates();
     if let Ok(kept) = certificates.get(&name) {
         // What a state directory has kept stays as its owner has made it since.
         if certificate != kept.certificate {
@@ -197,7 +221,7 @@ fn enroll(
                 path.display()
             );
         }
-        if emulator.dps().groups().get(&group_id).is_ok() {
+        if dps.groups().get(&group_id).is_ok() {
             return Ok(());
         }
     } else {
@@ -207,7 +231,7 @@ fn enroll(
     }
     let mut group = EnrollmentGroup::new(group_id, AttestationMechanism::ca_reference(name));
     group.terms.initial_twin = twin;
-    emulator.dps().groups().create(group)?;
+    dps.groups().create(group)?;
     Ok(())
 }
 

@@ -5,7 +5,9 @@
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -160,5 +162,112 @@ fn help_reads_well() {
         let output = program().args(command).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success() && text.contains("Usage:"), "{command:?}: {text}");
+    }
+}
+
+/// An emulator in this directory, ended with the test.
+struct Emulator(Child);
+
+impl Emulator {
+    /// Starts, and gives the events up to the last of the start.
+    fn start(directory: &Path) -> (Self, Vec<Value>) {
+        let mut child = program()
+            .args(["emulator", "--json", "--port", "0", "--directory"])
+            .arg(directory)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut told = Vec::new();
+        while told.last().is_none_or(|line: &Value| line["event"] != "service") {
+            told.push(serde_json::from_str(&lines.next().expect("it starts")).unwrap());
+        }
+        std::thread::spawn(move || lines.for_each(drop));
+        (Self(child), told)
+    }
+
+    fn signal(&mut self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.0.id().to_string()]).status().unwrap().success());
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What an emulator says, and its error, that is to end by itself.
+fn refused(options: &[&str]) -> (String, String) {
+    let mut child = program()
+        .args(["emulator", "--port", "0"])
+        .args(options)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() && started.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // One that runs is killed, and has not failed as it should.
+    let _ = child.kill();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.code().is_some_and(|code| code != 0), "{options:?} starts");
+    (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_directory_belongs_to_one_emulator() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("lab");
+    let (mut first, told) = Emulator::start(&directory);
+    assert!(told.iter().any(|line| line["event"] == "directory"), "it says that it made one: {told:?}");
+    let files =
+        || ["emulator.json", "server-ca.pem"].map(|name| std::fs::read(directory.join(name)).unwrap());
+    let before = files();
+    let (second, error) = refused(&["--directory", directory.to_str().unwrap()]);
+    let process = format!("another emulator (process {}) runs in", first.0.id());
+    assert!(error.contains(&process), "{error}");
+    assert!(second.is_empty(), "nothing is said to listen: {second}");
+    assert_eq!(files(), before, "the files are those of the first");
+
+    // What a killed one has left behind keeps nobody away; one that ends takes its file along.
+    first.signal("-KILL");
+    let (mut next, told) = Emulator::start(&directory);
+    assert!(!told.iter().any(|line| line["event"] == "directory"), "{told:?}");
+    next.signal("-INT");
+    assert!(!directory.join("emulator.json").exists());
+}
+
+#[test]
+fn an_emulator_that_fails_to_start_changes_nothing_and_says_so_first() {
+    let parent = tempfile::tempdir().unwrap();
+    let at = |name: &str| parent.path().join(name).to_str().unwrap().to_owned();
+    let nothing = at("no.pem");
+    for (options, part) in [
+        (vec!["--directory".to_owned(), at("a/b")], "there is no directory"),
+        (
+            vec!["--directory".to_owned(), at("a"), "--state-directory".to_owned(), at("b/c")],
+            "--state-directory",
+        ),
+        (vec!["--directory".to_owned(), at("a"), "--enroll".to_owned(), nothing], "no.pem"),
+        // A file that is there and holds no certificate.
+        (
+            vec!["--directory".to_owned(), at("a"), "--enroll".to_owned(), "Cargo.toml".to_owned()],
+            "Cargo.toml",
+        ),
+    ] {
+        let mut options = options;
+        if !options.contains(&"--state-directory".to_owned()) {
+            options.extend(["--state-directory".to_owned(), at("state")]);
+        }
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let (told, error) = refused(&options);
+        assert!(error.contains(part), "{options:?}: {error}");
+        assert!(told.is_empty(), "{options:?}: {told}");
+        assert!(std::fs::read_dir(parent.path()).unwrap().next().is_none(), "{options:?} has left something");
     }
 }

@@ -156,6 +156,19 @@ impl CloudEnd {
         self.services.faults().inject(Fault { service, device: None, kind, times: Some(times) });
     }
 
+    /// A hub takes the device no more, so that it asks DPS where it belongs; every other hub does again. The operator does not
+    /// disable it: it would stay so wherever it went.
+    pub fn turn_away(&self, hub: &Hub) {
+        let faults = self.services.faults();
+        for (id, _) in faults.list().into_iter().filter(|(_, fault)| fault.times.is_none()) {
+            faults.clear(id);
+        }
+        let service = FaultyService::Hub(hub.name().into());
+        let kind = FaultKind::RefuseConnect { code: 5 };
+        faults.inject(Fault { service, device: None, kind, times: None });
+        hub.drop_connection(DEVICE).unwrap();
+    }
+
     /// How often the faults in force will still strike.
     pub fn faults_left(&self) -> u32 {
         self.services.faults().list().iter().filter_map(|(_, fault)| fault.times).sum()

@@ -34,7 +34,7 @@ fn move_on(pair: &Pair) {
     let dps = pair.cloud.services.dps();
     dps.add_hub("hub-2").unwrap();
     dps.unlink_hub("hub-1").unwrap();
-    home(pair).disable(DEVICE).unwrap();
+    pair.cloud.turn_away(&home(pair));
 }
 
 #[test]

@@ -137,7 +137,7 @@ impl Operator {
         let new = if old.name().starts_with("hub-1.") { "hub-2" } else { "hub-1" };
         dps.add_hub(new).unwrap();
         dps.unlink_hub(old.name()).unwrap();
-        old.disable(DEVICE).unwrap();
+        pair.cloud.turn_away(&old);
     }
 
     fn block(&mut self, pair: &Pair) {
@@ -157,8 +157,7 @@ impl Operator {
             return;
         }
         pair.cloud.services.dps().groups().enable(GROUP).unwrap();
-        // A device that was to move when it was blocked moves still.
-        if let Some(hub) = pair.cloud.home().filter(|hub| is_linked(pair, hub)) {
+        if let Some(hub) = pair.cloud.home() {
             hub.enable(DEVICE).unwrap();
         }
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     etag::IfMatch,
-    hub::check_device_id,
+    hub::{check_device_id, check_initial},
     id::dps_etag,
     security::keys::{KeyLength, SymmetricKey},
 };
@@ -106,6 +106,9 @@ fn prepared<E: Enrollment>(mut enrollment: E, stored: Option<&E>, now: DateTime<
     let stored = stored.map(Enrollment::terms);
     let terms = enrollment.terms_mut();
     terms.check_allocation().map_err(invalid)?;
+    if let Some(twin) = &terms.initial_twin {
+        check_initial(twin).map_err(|error| invalid(format!("initialTwin: {error}")))?;
+    }
     prepare_attestation::<E>(&mut terms.attestation, stored.map(|stored| &stored.attestation))?;
     terms.etag = Some(dps_etag());
     terms.created_date_time_utc = stored.and_then(|stored| stored.created_date_time_utc).or(Some(now));

@@ -8,6 +8,8 @@ use crate::hub::Authentication;
 /// A registration that an enrollment took, until it is placed.
 pub(super) struct Pending {
     pub registration_id: String,
+    /// Of the device's user name.
+    pub api_version: String,
     pub operation_id: String,
     pub accepted_by: AcceptedBy,
     pub authentication: Authentication,

@@ -1,14 +1,14 @@
 //! The placing of a device: the choice of its hub, and what is written there.
 
-use tracker_protocol::dps::{RegistrationState, Substatus};
+use tracker_protocol::dps::Substatus;
 
 use super::{
     allocation::choose,
-    attest::AcceptedBy,
     linked_hubs::Hubs,
     model::{EnrollmentTerms, ReprovisionPolicy},
+    pending::Pending,
 };
-use crate::hub::{Authentication, Hub, HubError, InitialTwin, ProvisionedData, check_device_id};
+use crate::hub::{Hub, HubError, InitialTwin, ProvisionedData, Standing, check_device_id};
 
 /// Where a device went and how it came about.
 pub(super) struct Placement {
@@ -26,15 +26,13 @@ pub(super) struct Decision {
 
 /// Chooses the hub and writes the identity there; `Err` says what to tell the device.
 pub(super) fn place(
-    accepted_by: &AcceptedBy,
-    registration_id: &str,
-    authentication: Authentication,
+    pending: &Pending,
     hubs: &Hubs,
-    previous: Option<&RegistrationState>,
     decision: Option<&Decision>,
 ) -> Result<Placement, String> {
-    let terms = accepted_by.terms();
-    let device_id = accepted_by.device_id().unwrap_or(registration_id);
+    let terms = pending.accepted_by.terms();
+    let previous = pending.previous.as_ref();
+    let device_id = device_id(pending);
     let assigned = previous.and_then(|state| hubs.find(state.assigned_hub.as_deref()?));
     let keeps = |hub: &Hub| assigned.is_some_and(|assigned| assigned.name() == hub.name());
     let hub = match assigned {
@@ -43,42 +41,66 @@ pub(super) fn place(
             .ok_or("IotHubNotFound: the hub that the webhook named is not there any more")?,
         Some(assigned) if !terms.reprovision_policy.update_hub_assignment => assigned,
         _ => {
-            let chosen = choose(terms, hubs.linked(), &registration_id.to_ascii_lowercase());
+            let chosen = choose(terms, hubs.linked(), &pending.registration_id.to_ascii_lowercase());
             chosen
                 .and_then(|chosen| hubs.find(&chosen.name))
                 .ok_or("IotHubNotFound: none of the hubs of this enrollment is linked to the service")?
         }
     };
+    let decided_twin = decision.and_then(|decision| decision.initial_twin.as_ref());
     // Before a twin leaves its hub it has to be sure that the next one takes it.
     check_device_id(device_id).map_err(|what| HubError::ArgumentInvalid(what).to_string())?;
-    let decided_twin = decision.and_then(|decision| decision.initial_twin.as_ref());
-    let TwinFate { data, substatus } = match assigned {
+    let first_twin = decided_twin.or(terms.initial_twin.as_ref());
+    ProvisionedData::Reset(first_twin).check().map_err(|error| format!("the initial twin: {error}"))?;
+    let old_device_id = previous.and_then(|state| state.device_id.as_deref()).unwrap_or(device_id);
+    let TwinFate { data, substatus, before } = match assigned {
         Some(assigned) if decided_twin.is_some() => {
-            if !keeps(hub) {
-                let old = previous.and_then(|state| state.device_id.as_deref());
-                // Its twin does not come along: the webhook has given another.
-                let _ = assigned.emigrate(old.unwrap_or(device_id));
-            }
-            TwinFate::new(ProvisionedData::Reset(decided_twin), Substatus::DeviceDataReset)
+            // Where it moves, its twin does not come along: the webhook has given another.
+            let left = if keeps(hub) { None } else { assigned.emigrate(old_device_id) };
+            let fate = TwinFate::new(ProvisionedData::Reset(decided_twin), Substatus::DeviceDataReset);
+            TwinFate { before: left.map(|(_, standing)| standing), ..fate }
         }
-        None => TwinFate::new(
-            ProvisionedData::Keep(decided_twin.or(terms.initial_twin.as_ref())),
-            Substatus::InitialAssignment,
-        ),
-        Some(assigned) => twin_fate(assigned, keeps(hub), device_id, previous, terms),
+        None => TwinFate::new(ProvisionedData::Keep(first_twin), Substatus::InitialAssignment),
+        Some(assigned) => twin_fate(assigned, keeps(hub), old_device_id, terms),
     };
-    hub.provision(device_id, authentication, terms.capabilities, data).map_err(|error| error.to_string())?;
+    hub.provision(device_id, pending.authentication.clone(), terms.capabilities, data, before)
+        .map_err(|error| error.to_string())?;
+    let substatus = told_as(substatus, &pending.api_version);
     Ok(Placement { hub: hub.name().to_owned(), device_id: device_id.to_owned(), substatus })
+}
+
+/// The device ID at the hub. Registration IDs know no case and device IDs do: a device that has registered before, in
+/// another case, is the same device.
+fn device_id(pending: &Pending) -> &str {
+    let registration_id = pending.registration_id.as_str();
+    let before = pending.previous.as_ref().and_then(|state| state.device_id.as_deref());
+    let same = before.filter(|before| before.eq_ignore_ascii_case(registration_id));
+    pending.accepted_by.device_id().or(same).unwrap_or(registration_id)
+}
+
+/// The first API version that knows how a later registration differs from the first.
+const REPROVISIONED_SINCE: &str = "2019-04-15";
+
+/// What an API version calls it.
+fn told_as(substatus: Substatus, api_version: &str) -> Substatus {
+    match substatus {
+        Substatus::ReprovisionedToInitialAssignment if api_version < REPROVISIONED_SINCE => {
+            Substatus::InitialAssignment
+        }
+        other => other,
+    }
 }
 
 struct TwinFate<'a> {
     data: ProvisionedData<'a>,
     substatus: Substatus,
+    /// How the device stood at the hub that it has left.
+    before: Option<Standing>,
 }
 
 impl<'a> TwinFate<'a> {
     fn new(data: ProvisionedData<'a>, substatus: Substatus) -> Self {
-        Self { data, substatus }
+        Self { data, substatus, before: None }
     }
 }
 
@@ -86,15 +108,15 @@ impl<'a> TwinFate<'a> {
 fn twin_fate<'a>(
     assigned: &Hub,
     stays: bool,
-    device_id: &str,
-    previous: Option<&RegistrationState>,
+    old_device_id: &str,
     terms: &'a EnrollmentTerms,
 ) -> TwinFate<'a> {
     let ReprovisionPolicy { update_hub_assignment, migrate_device_data } = terms.reprovision_policy;
     let reset = update_hub_assignment && !migrate_device_data;
+    let made_anew = || ProvisionedData::Reset(terms.initial_twin.as_ref());
     if stays {
         return if reset {
-            TwinFate::new(ProvisionedData::Reset(terms.initial_twin.as_ref()), Substatus::DeviceDataReset)
+            TwinFate::new(made_anew(), Substatus::DeviceDataReset)
         } else {
             TwinFate::new(
                 ProvisionedData::Keep(terms.initial_twin.as_ref()),
@@ -102,11 +124,13 @@ fn twin_fate<'a>(
             )
         };
     }
-    let old_device_id = previous.and_then(|state| state.device_id.as_deref()).unwrap_or(device_id);
-    match assigned.emigrate(old_device_id) {
-        Some(twin) if !reset => {
-            TwinFate::new(ProvisionedData::Migrate(Box::new(twin)), Substatus::DeviceDataMigrated)
-        }
-        _ => TwinFate::new(ProvisionedData::Reset(terms.initial_twin.as_ref()), Substatus::DeviceDataReset),
-    }
+    let Some((twin, standing)) = assigned.emigrate(old_device_id) else {
+        return TwinFate::new(made_anew(), Substatus::DeviceDataReset);
+    };
+    let fate = if reset {
+        TwinFate::new(made_anew(), Substatus::DeviceDataReset)
+    } else {
+        TwinFate::new(ProvisionedData::Migrate(Box::new(twin)), Substatus::DeviceDataMigrated)
+    };
+    TwinFate { before: Some(standing), ..fate }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use tokio::{runtime::Handle, time::Instant};
-use tracker_protocol::dps::{RegistrationOperation, RegistrationState, RegistrationStatus};
+use tracker_protocol::dps::{DpsUsername, RegistrationOperation, RegistrationState, RegistrationStatus};
 
 use super::{
     Dps,
@@ -44,10 +44,11 @@ impl Dps {
     pub(super) fn register(
         &self,
         moment: Instant,
-        registration_id: &str,
+        user_name: &DpsUsername,
         credentials: Credentials<'_>,
         payload: Option<&Map<String, Value>>,
     ) -> Registered {
+        let registration_id = user_name.registration_id.as_str();
         let now = self.0.clock.now();
         let paths = self.paths(credentials);
         let mut store = self.0.store.change();
@@ -86,6 +87,7 @@ impl Dps {
         });
         let pending = Pending {
             registration_id: registration_id.to_owned(),
+            api_version: user_name.api_version.clone(),
             operation_id: operation_id.clone(),
             accepted_by,
             authentication: identity.authentication,
@@ -165,15 +167,7 @@ impl Dps {
         let placed = decision.and_then(|decided| {
             let (decision, payload) =
                 decided.map_or((None, None), |(decision, payload)| (Some(decision), payload));
-            let placed = place(
-                &pending.accepted_by,
-                &pending.registration_id,
-                pending.authentication.clone(),
-                hubs,
-                pending.previous.as_ref(),
-                decision.as_ref(),
-            );
-            placed
+            place(pending, hubs, decision.as_ref())
                 .map(|placement| (placement, payload))
                 .map_err(|message| Failure { error_code: 401_001, message })
         });

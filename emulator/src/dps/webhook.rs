@@ -16,7 +16,11 @@ use super::{
     pending::{Failure, Pending},
     placement::Decision,
 };
-use crate::{hub::InitialTwin, id::guid, net::outgoing};
+use crate::{
+    hub::{InitialTwin, check_initial},
+    id::guid,
+    net::outgoing,
+};
 
 /// Repetitions after an answer of 429 or more.
 const RETRIES: u64 = 10;
@@ -132,6 +136,12 @@ impl Answer {
         let linked = hubs.linked().iter().find(|hub| hub.name.eq_ignore_ascii_case(&named));
         let hub = linked
             .ok_or_else(|| failure(format!("Custom allocation failed: no hub \"{named}\" is linked")))?;
+        if let Some(twin) = &self.initial_twin {
+            check_initial(twin).map_err(|error| Failure {
+                error_code: FAILED,
+                message: format!("Custom allocation failed: initialTwin: {error}"),
+            })?;
+        }
         let decision = Decision { hub: hub.name.clone(), initial_twin: self.initial_twin };
         Ok((decision, self.payload.filter(|payload| !payload.is_null())))
     }

@@ -1,8 +1,8 @@
 //! One connection until it is known whose it is.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
-use rustls::pki_types::CertificateDer;
+use rustls::{PeerIncompatible, pki_types::CertificateDer};
 use tokio::{net::TcpStream, sync::watch, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
@@ -42,7 +42,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, mut shared: Share
         _ = shared.shutdown.changed() => return,
         accepted = handshake => match accepted {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return failed(error.to_string()),
+            Ok(Err(error)) => return failed(why_not(&error)),
             Err(_elapsed) => return failed(format!("not done within {PATIENCE:?}")),
         }
     };
@@ -70,6 +70,18 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, mut shared: Share
         Err(_elapsed) => refused(format!("no CONNECT within {PATIENCE:?}")),
     }
     link.close(FAREWELL).await;
+}
+
+/// Why TLS did not come about, with the remedy where nothing else than the kind of certificate is in the way.
+fn why_not(error: &io::Error) -> String {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    let Some(rustls::Error::PeerIncompatible(
+        PeerIncompatible::NoCipherSuitesInCommon | PeerIncompatible::NoSignatureSchemesInCommon,
+    )) = cause
+    else {
+        return error.to_string();
+    };
+    format!("{error}; a client that takes RSA certificates alone needs an emulator with --rsa")
 }
 
 /// Hands the client to its service, or refuses it.

@@ -1,6 +1,5 @@
 //! Who may connect: what CONNECT is judged by.
 
-use chrono::{DateTime, Utc};
 use thiserror::Error;
 use tracker_protocol::hub::HubUsername;
 
@@ -12,6 +11,7 @@ use crate::{
     events::{DisconnectReason, EventKind},
     mqtt::Connect,
     security::{
+        access::Right,
         sas::{SasError, SasToken},
         x509::{Certificate, Flaw, NONE_PRESENTED},
     },
@@ -35,6 +35,8 @@ pub(super) enum NotAdmitted {
     NoToken,
     #[error(transparent)]
     Token(#[from] SasError),
+    #[error("the policy \"{0}\" of the token lacks the right DeviceConnect")]
+    Policy(String),
     #[error("authentication.type certificateAuthority is not implemented by this emulator")]
     CertificateAuthority,
     #[error("the identity has authentication.type none: it cannot connect")]
@@ -74,8 +76,13 @@ impl Hub {
             return Err(NotAdmitted::Disabled);
         }
         let authentication = &entry.identity.authentication;
+        let mut token_expiry = None;
         match authentication.kind {
-            AuthenticationType::Sas => check_token(connect, &self.0.name, device_id, authentication, now)?,
+            AuthenticationType::Sas => {
+                let token = self.check_token(connect, device_id, authentication)?;
+                token.check_expiry(now)?;
+                token_expiry = token.expiry();
+            }
             AuthenticationType::SelfSigned => {
                 let leaf = leaf.ok_or(NotAdmitted::NoCertificate)?;
                 check_thumbprint(leaf, authentication)?;
@@ -92,7 +99,8 @@ impl Hub {
         if !connect.clean_session {
             entry.kept_session = Some(kept.clone().unwrap_or_default());
         }
-        let (handle, attachment) = pair(connection_id, kept);
+        let (handle, mut attachment) = pair(connection_id, kept);
+        attachment.token_expiry = token_expiry;
         entry.connection = Some(handle);
         entry.connection_updated = now;
         entry.last_activity = now;
@@ -105,6 +113,33 @@ impl Hub {
             .events
             .tell(EventKind::DeviceConnected { hub: self.0.name.clone(), device_id: device_id.clone() });
         Ok(attachment)
+    }
+
+    /// A device with symmetric keys sends a token as its password: one for `{hub}/devices/{device}` made with its own key,
+    /// or one of a policy that may connect devices, as gateways do, for it or for all that it is below.
+    fn check_token(
+        &self,
+        connect: &Connect,
+        device_id: &str,
+        authentication: &Authentication,
+    ) -> Result<SasToken, NotAdmitted> {
+        let password = connect.password.as_deref().unwrap_or_default();
+        if password.is_empty() {
+            return Err(NotAdmitted::NoToken);
+        }
+        let text = std::str::from_utf8(password).map_err(|_| SasError::Scheme)?;
+        let token = SasToken::parse(text)?;
+        if token.policy.is_some() {
+            let policy = self.0.access.signer(&token)?;
+            token.check_scope(&[&self.0.name], ["devices", device_id])?;
+            if !policy.rights.contains(&Right::DeviceConnect) {
+                return Err(NotAdmitted::Policy(policy.name.clone()));
+            }
+        } else {
+            token.check_resource(&format!("{}/devices/{device_id}", self.0.name))?;
+            token.check_signature(authentication.symmetric_key.iter())?;
+        }
+        Ok(token)
     }
 
     /// Wakes those who wait for a device to be there.
@@ -137,26 +172,6 @@ impl Hub {
             reason,
         });
     }
-}
-
-/// A device with symmetric keys sends a token for `{hub}/devices/{device}` as its password.
-fn check_token(
-    connect: &Connect,
-    hub: &str,
-    device_id: &str,
-    authentication: &Authentication,
-    now: DateTime<Utc>,
-) -> Result<(), NotAdmitted> {
-    let password = connect.password.as_deref().unwrap_or_default();
-    if password.is_empty() {
-        return Err(NotAdmitted::NoToken);
-    }
-    let text = std::str::from_utf8(password).map_err(|_| SasError::Scheme)?;
-    let token = SasToken::parse(text)?;
-    token.check_resource(&format!("{hub}/devices/{device_id}"))?;
-    token.check_signature(authentication.symmetric_key.iter())?;
-    token.check_expiry(now)?;
-    Ok(())
 }
 
 fn check_thumbprint(leaf: &Certificate, authentication: &Authentication) -> Result<(), NotAdmitted> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracker_protocol::hub::{METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER};
@@ -67,6 +68,8 @@ pub(super) struct Attachment {
     /// Kept from the session before, when the client asked for that.
     pub subscriptions: Subscriptions,
     pub session_present: bool,
+    /// When the token that let it in expires, if one did.
+    pub token_expiry: Option<DateTime<Utc>>,
 }
 
 pub(super) fn pair(id: u64, subscriptions: Option<Subscriptions>) -> (Handle, Attachment) {
@@ -79,6 +82,7 @@ pub(super) fn pair(id: u64, subscriptions: Option<Subscriptions>) -> (Handle, At
         close: close_out,
         subscriptions: subscriptions.unwrap_or_default(),
         session_present,
+        token_expiry: None,
     };
     (Handle { id, pushes: pushes_in, close: close_in }, attachment)
 }

@@ -1,8 +1,10 @@
 //! Device identities: making, changing, and what DPS writes.
 
+use chrono::{DateTime, Utc};
+
 use super::{
     Authentication, AuthenticationType, Device, DeviceCapabilities, DeviceStatus, Hub, HubError, InitialTwin,
-    TwinRecord, device_id::check_device_id,
+    TwinError, TwinRecord, device_id::check_device_id, registry::Entry, twin_rules::check_initial,
 };
 use crate::{etag::IfMatch, events::DisconnectReason, id::device_etag, security::keys::SymmetricKey};
 
@@ -151,15 +153,17 @@ impl Hub {
     }
 
     /// Writes what DPS has decided: the identity is made, or its credentials renewed; `data` says what becomes of the
-    /// twin.
+    /// twin. `before` is how it stood at the hub that it comes from: disabled there, it is disabled here.
     pub(crate) fn provision(
         &self,
         device_id: &str,
         authentication: Authentication,
         capabilities: DeviceCapabilities,
         data: ProvisionedData<'_>,
+        before: Option<Standing>,
     ) -> Result<(), HubError> {
         check_device_id(device_id).map_err(HubError::ArgumentInvalid)?;
+        data.check()?;
         let now = self.0.clock.now();
         let mut registry = self.0.registry.change();
         if let ProvisionedData::Keep(_) = data
@@ -176,21 +180,49 @@ impl Hub {
             ProvisionedData::Keep(initial) | ProvisionedData::Reset(initial) => TwinRecord::new(initial, now),
             ProvisionedData::Migrate(twin) => *twin,
         };
-        if let Ok(replaced) = registry.remove(device_id)
-            && let Some(connection) = replaced.connection
-        {
-            connection.close(DisconnectReason::DeviceDeleted);
+        let replaced = registry.remove(device_id).ok().map(leave);
+        let standings = [before, replaced.map(|(_, standing)| standing)];
+        registry.create(device_id, authentication, capabilities, twin)?;
+        if let Some(disabled) = standings.into_iter().flatten().find(Standing::is_disabled) {
+            let identity = &mut registry.entry(device_id)?.identity;
+            identity.status = disabled.status;
+            identity.status_reason = disabled.reason;
+            identity.status_updated = disabled.updated;
         }
-        registry.create(device_id, authentication, capabilities, twin)
+        Ok(())
     }
 
     /// Takes a device out, for another hub; `None` if it is not here (any more).
-    pub(crate) fn emigrate(&self, device_id: &str) -> Option<TwinRecord> {
-        let removed = self.0.registry.change().remove(device_id).ok()?;
-        if let Some(connection) = removed.connection {
-            connection.close(DisconnectReason::DeviceDeleted);
-        }
-        Some(removed.twin)
+    pub(crate) fn emigrate(&self, device_id: &str) -> Option<(TwinRecord, Standing)> {
+        self.0.registry.change().remove(device_id).ok().map(leave)
+    }
+}
+
+/// What goes along with a device that leaves its place in a registry.
+fn leave(entry: Entry) -> (TwinRecord, Standing) {
+    if let Some(connection) = entry.connection {
+        connection.close(DisconnectReason::DeviceDeleted);
+    }
+    let identity = entry.identity;
+    let standing = Standing {
+        status: identity.status,
+        reason: identity.status_reason,
+        updated: identity.status_updated,
+    };
+    (entry.twin, standing)
+}
+
+/// Whether a device may connect, in its operator's eyes. It goes along when DPS moves the device or makes its identity
+/// anew: who has been shut out is not let in by asking DPS.
+pub(crate) struct Standing {
+    status: DeviceStatus,
+    reason: Option<String>,
+    updated: DateTime<Utc>,
+}
+
+impl Standing {
+    fn is_disabled(&self) -> bool {
+        self.status == DeviceStatus::Disabled
     }
 }
 
@@ -202,4 +234,14 @@ pub(crate) enum ProvisionedData<'a> {
     Reset(Option<&'a InitialTwin>),
     /// Brought along from another hub.
     Migrate(Box<TwinRecord>),
+}
+
+impl ProvisionedData<'_> {
+    /// Whether a hub takes it.
+    pub(crate) fn check(&self) -> Result<(), TwinError> {
+        match self {
+            Self::Keep(Some(initial)) | Self::Reset(Some(initial)) => check_initial(initial),
+            Self::Keep(None) | Self::Reset(None) | Self::Migrate(_) => Ok(()),
+        }
+    }
 }

@@ -185,6 +185,9 @@ pub struct Twin {
     pub device_etag: String,
     /// As on the identity.
     pub status: DeviceStatus,
+    /// As on the identity; absent while there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<String>,
     /// As `statusUpdatedTime` on the identity.
     #[serde(with = "wire_time")]
     pub status_update_time: DateTime<Utc>,

@@ -1,6 +1,6 @@
 //! Telemetry from the moment the hub has it.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
 use bytes::Bytes;
 use tracker_protocol::PropertyBag;
@@ -35,12 +35,11 @@ impl Hub {
             marked_duplicate,
             repeated_message_id,
         };
-        // Sent under the lock, so that subscribers see the sequence in order. Nobody listening is no fault.
-        let message = Arc::new(message);
+        // Put there under the lock, so that subscribers see the sequence in order.
         for observer in &*self.0.observers.read().unwrap_or_else(PoisonError::into_inner) {
             observer(&message);
         }
-        registry.history.remember(Arc::clone(&message));
-        let _ = self.0.telemetry.send(message);
+        let size = message.size();
+        self.0.telemetry.put(message, size);
     }
 }

@@ -18,7 +18,8 @@ use super::{
         Authentication, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Twin, TwinProperties,
     },
     section::Section,
-    telemetry::{History, Tally},
+    telemetry::Tally,
+    twin_rules::without_system,
 };
 use crate::id::{device_etag, guid, twin_etag};
 
@@ -64,8 +65,8 @@ impl TwinRecord {
             service_changes: 1,
         };
         if let Some(initial) = initial {
-            twin.tags.clone_from(&initial.tags);
-            twin.desired.initialize(&initial.properties.desired, now);
+            twin.tags = without_system(initial.tags.clone());
+            twin.desired.initialize(&without_system(initial.properties.desired.clone()), now);
         }
         twin
     }
@@ -106,7 +107,6 @@ pub(super) struct Registry {
     devices: BTreeMap<String, Entry>,
     connections: u64,
     messages: u64,
-    pub history: History,
 }
 
 impl Registry {
@@ -232,6 +232,7 @@ impl Entry {
             etag: self.twin.etag(),
             device_etag: identity.etag,
             status: identity.status,
+            status_reason: identity.status_reason,
             status_update_time: identity.status_updated,
             connection_state: self.connection_state(),
             last_activity_time: self.last_activity,

@@ -1,61 +1,12 @@
-//! One section of a twin with its version and metadata, and the rules of its shape and size (hub developer guide,
-//! "device twins").
+//! One section of a twin with its version and metadata.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use thiserror::Error;
 use tracker_protocol::hub::{merge, replacement};
 
+use super::twin_rules::{PROPERTIES_LIMIT, TAGS_LIMIT, TwinError, check, check_size, check_whole};
 use crate::clock::wire_time;
-
-/// The largest size of desired and of reported properties, in the hub's way of counting.
-pub(crate) const PROPERTIES_LIMIT: usize = 32 * 1024;
-/// The largest size of tags.
-pub(crate) const TAGS_LIMIT: usize = 8 * 1024;
-
-const KEY_LIMIT: usize = 1024;
-const STRING_LIMIT: usize = 4 * 1024;
-const DEPTH_LIMIT: usize = 10;
-const INTEGERS: std::ops::RangeInclusive<i64> = -4_503_599_627_370_496..=4_503_599_627_370_495;
-
-/// Why a change of a twin is refused. The whole change is, then.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum TwinError {
-    /// A key with characters, or of a length, that are not allowed.
-    #[error("the key {0:?} is not allowed: at most 1 KB, no control characters, no '.', '$' or space")]
-    Key(String),
-    /// A string value longer than 4 KB.
-    #[error("the value of {0} is longer than 4 KB")]
-    LongString(String),
-    /// An integer that a double can't carry.
-    #[error("the integer {value} of {path} is out of range: -4503599627370496 to 4503599627370495")]
-    IntegerRange {
-        /// Where it stands.
-        path: String,
-        /// What it is.
-        value: String,
-    },
-    /// Objects in objects, deeper than ten.
-    #[error("{0} is nested deeper than 10 levels")]
-    Depth(String),
-    /// A section that would become too large.
-    #[error("{section} would have {size} bytes; the limit is {limit}")]
-    Size {
-        /// `tags`, `desired` or `reported`.
-        section: &'static str,
-        /// What it would be.
-        size: usize,
-        /// What it may be.
-        limit: usize,
-    },
-    /// Nulls in a replacement.
-    #[error("ArgumentInvalid: {0} is null; a replacement leaves out what is to go, null is for a patch")]
-    NullInReplacement(String),
-    /// Not an object where one is needed.
-    #[error("{0} must be a JSON object")]
-    NotAnObject(&'static str),
-}
 
 /// Desired or reported properties.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -122,9 +73,7 @@ impl Section {
         content: &Map<String, Value>,
         now: DateTime<Utc>,
     ) -> Result<Map<String, Value>, TwinError> {
-        check(content)?;
-        check_no_nulls(content)?;
-        check_size(name, content, PROPERTIES_LIMIT)?;
+        check_whole(name, content, PROPERTIES_LIMIT)?;
         let push = replacement(&self.properties, content);
         self.properties.clone_from(content);
         self.version += 1;
@@ -165,13 +114,6 @@ pub(crate) fn patch_tags(
     Ok(patched)
 }
 
-/// Checks the whole of new tags.
-pub(crate) fn replace_tags(tags: &Map<String, Value>) -> Result<(), TwinError> {
-    check(tags)?;
-    check_no_nulls(tags)?;
-    check_size("tags", tags, TAGS_LIMIT)
-}
-
 /// Whether a patch does nothing but delete what is not there; a device is not told of such a one.
 pub(crate) fn deletes_nothing(patch: &Map<String, Value>, properties: &Map<String, Value>) -> bool {
     patch.iter().all(|(key, value)| match (value, properties.get(key)) {
@@ -208,78 +150,6 @@ fn mark(metadata: &mut Map<String, Value>, patch: &Map<String, Value>, stamp: &M
         }
         marks.extend(stamp.clone());
     }
-}
-
-fn check(object: &Map<String, Value>) -> Result<(), TwinError> {
-    check_object(object, "", 1)
-}
-
-fn check_object(object: &Map<String, Value>, path: &str, depth: usize) -> Result<(), TwinError> {
-    if depth > DEPTH_LIMIT {
-        return Err(TwinError::Depth(path.to_owned()));
-    }
-    for (key, value) in object {
-        let forbidden = |c: char| c.is_control() || matches!(c, '.' | '$' | ' ');
-        if key.is_empty() || key.len() > KEY_LIMIT || key.contains(forbidden) {
-            return Err(TwinError::Key(key.chars().take(80).collect()));
-        }
-        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-        check_value(value, &path, depth)?;
-    }
-    Ok(())
-}
-
-fn check_value(value: &Value, path: &str, depth: usize) -> Result<(), TwinError> {
-    match value {
-        Value::String(text) if text.len() > STRING_LIMIT => Err(TwinError::LongString(path.to_owned())),
-        Value::Number(number)
-            if !number.is_f64() && !number.as_i64().is_some_and(|n| INTEGERS.contains(&n)) =>
-        {
-            Err(TwinError::IntegerRange { path: path.to_owned(), value: number.to_string() })
-        }
-        Value::Object(inner) => check_object(inner, path, depth + 1),
-        Value::Array(values) => {
-            if depth >= DEPTH_LIMIT {
-                return Err(TwinError::Depth(path.to_owned()));
-            }
-            values.iter().try_for_each(|value| check_value(value, path, depth + 1))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn check_no_nulls(object: &Map<String, Value>) -> Result<(), TwinError> {
-    object.iter().try_for_each(|(key, value)| match value {
-        Value::Null => Err(TwinError::NullInReplacement(key.clone())),
-        Value::Object(inner) => check_no_nulls(inner),
-        _ => Ok(()),
-    })
-}
-
-fn check_size(section: &'static str, object: &Map<String, Value>, limit: usize) -> Result<(), TwinError> {
-    match object_size(object) {
-        size if size > limit => Err(TwinError::Size { section, size, limit }),
-        _ => Ok(()),
-    }
-}
-
-fn object_size(object: &Map<String, Value>) -> usize {
-    object.iter().map(|(key, value)| text_size(key) + value_size(value)).sum()
-}
-
-fn value_size(value: &Value) -> usize {
-    match value {
-        Value::Null => 0,
-        Value::Bool(_) => 4,
-        Value::Number(_) => 8,
-        Value::String(text) => text_size(text),
-        Value::Array(values) => values.iter().map(value_size).sum(),
-        Value::Object(inner) => object_size(inner),
-    }
-}
-
-fn text_size(text: &str) -> usize {
-    text.chars().filter(|c| !c.is_control()).count()
 }
 
 #[cfg(test)]
@@ -328,7 +198,7 @@ mod tests {
     #[test]
     fn what_breaks_a_rule_is_refused_whole() {
         let mut deep = json!(1);
-        for _ in 0..10 {
+        for _ in 0..11 {
             deep = json!({ "k": deep });
         }
         let many: Map<_, _> = (0..10).map(|i| (format!("k{i}"), json!("x".repeat(4000)))).collect();
@@ -337,6 +207,8 @@ mod tests {
             (json!({"a.b": 1}), "the key"),
             (json!({"a": {"$b": 1}}), "the key"),
             (json!({"": 1}), "the key"),
+            (json!({"a#b": 1}), "the key"),
+            (json!({"a": [{"b": null}]}), "a list holds no nulls"),
             (json!({"a": "x".repeat(4097)}), "longer than 4 KB"),
             (json!({"a": 4_503_599_627_370_496_i64}), "out of range"),
             (json!({"a": u64::MAX}), "out of range"),

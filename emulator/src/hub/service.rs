@@ -3,11 +3,12 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 
 use super::{
     CloudToDeviceMessage, Device, DeviceStatus, HubError, TelemetryCounters, TelemetryMessage, connection,
     registry::{KeptDevice, Registry},
+    telemetry::KEPT_BYTES,
 };
 use crate::{
     clock::Clock,
@@ -16,7 +17,7 @@ use crate::{
     faults::Faults,
     lock::{Changes, Tracked},
     security::access::AccessPolicies,
-    subscription::Subscription,
+    subscription::{Feed, Subscription},
 };
 
 /// What a hub is made with.
@@ -58,7 +59,8 @@ pub(super) struct Core {
     pub(super) faults: Faults,
     pub(super) access: AccessPolicies,
     pub(super) registry: Tracked<Registry>,
-    pub(super) telemetry: broadcast::Sender<Arc<TelemetryMessage>>,
+    /// In the order of sequence numbers, of which the first is 1.
+    pub(super) telemetry: Feed<TelemetryMessage>,
     pub(super) observers: RwLock<Vec<Observer>>,
     /// Counts connections and subscriptions, for those who wait for a device.
     pub(super) arrivals: watch::Sender<u64>,
@@ -75,7 +77,7 @@ impl Hub {
             faults,
             access,
             registry: Tracked::new(Registry::restore(devices), changes),
-            telemetry: broadcast::Sender::new(telemetry_capacity),
+            telemetry: Feed::new(telemetry_capacity, KEPT_BYTES),
             observers: RwLock::default(),
             arrivals: watch::Sender::new(0),
         }))
@@ -146,7 +148,7 @@ impl Hub {
 
     /// Every message from now on, as the hub receives it.
     pub fn telemetry(&self) -> Subscription<TelemetryMessage> {
-        Subscription(self.0.telemetry.subscribe())
+        self.0.telemetry.subscribe()
     }
 
     /// Shows `observer` every message from now on before it is acknowledged, one after the other. Unlike a subscriber it
@@ -155,17 +157,12 @@ impl Hub {
         self.0.observers.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(observer));
     }
 
-    /// The messages remembered that came after one of this sequence number (none without one), and every message from
-    /// now on; nothing is missed between the two.
+    /// The messages after one of this sequence number, as far back as the hub remembers (without one, none), and every
+    /// message from now on.
     ///
     /// A number that the hub has not reached yet is of an earlier life of it: all that is remembered came after.
-    pub fn telemetry_after(
-        &self,
-        sequence_number: Option<u64>,
-    ) -> (Vec<Arc<TelemetryMessage>>, Subscription<TelemetryMessage>) {
-        let registry = self.0.registry.lock();
-        let remembered = sequence_number.map(|last| registry.history.after(last)).unwrap_or_default();
-        (remembered, self.telemetry())
+    pub fn telemetry_after(&self, sequence_number: Option<u64>) -> Subscription<TelemetryMessage> {
+        sequence_number.map_or_else(|| self.telemetry(), |last| self.0.telemetry.since(last))
     }
 
     /// How much was received from a device.

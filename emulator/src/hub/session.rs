@@ -2,7 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
 use tracker_protocol::hub::{DeviceTopic, HubUsername, MAX_TELEMETRY};
 
 use super::{
@@ -19,6 +23,9 @@ use crate::{
     session::{Exchange, Refused, Service, connect_fault, shown, violation},
 };
 
+/// How long a connection goes on when the token that let it in has expired. Azure ends it some five to ten minutes after.
+const TOKEN_GRACE: TimeDelta = TimeDelta::seconds(450);
+
 /// A hub as it serves one device.
 pub(crate) struct DeviceSession {
     pub(super) hub: Hub,
@@ -26,6 +33,7 @@ pub(crate) struct DeviceSession {
     pub(super) connection_id: u64,
     pub(super) has_api_version: bool,
     session_present: bool,
+    token_expiry: Option<DateTime<Utc>>,
     pub(super) subscriptions: Subscriptions,
     will: Option<Will>,
     pushes: mpsc::Receiver<Push>,
@@ -50,13 +58,15 @@ pub(crate) fn open(
             return Err(Refused { service, client_id: connect.client_id, code, reason });
         }
     };
-    let Attachment { connection_id, pushes, close, subscriptions, session_present } = attachment;
+    let Attachment { connection_id, pushes, close, subscriptions, session_present, token_expiry } =
+        attachment;
     Ok(DeviceSession {
         hub: hub.clone(),
         device_id: user_name.device_id,
         connection_id,
         has_api_version: user_name.api_version.is_some(),
         session_present,
+        token_expiry,
         subscriptions,
         will: connect.will,
         pushes,
@@ -103,6 +113,12 @@ impl Service for DeviceSession {
 
     fn session_present(&self) -> bool {
         self.session_present
+    }
+
+    fn ends(&self, now: Instant) -> Option<Instant> {
+        let end = self.token_expiry?.checked_add_signed(TOKEN_GRACE)?;
+        let left = end - self.hub.0.clock.now();
+        now.checked_add(left.to_std().unwrap_or_default())
     }
 
     fn published(&mut self, publish: Publish, exchange: &mut Exchange<'_>) -> Result<(), DisconnectReason> {

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -13,10 +12,11 @@ use tracker_protocol::PropertyBag;
 /// Message IDs remembered for each device to tell duplicates. A device that repeats an older one is not noticed.
 const REMEMBERED_IDS: usize = 65_536;
 
-/// Messages remembered for streams that are resumed.
-const REMEMBERED_MESSAGES: usize = 4096;
-/// The bodies of those together.
-const REMEMBERED_BYTES: usize = 8 * 1024 * 1024;
+/// The most bytes of messages that a hub keeps for subscribers that fall behind, or come back.
+pub(super) const KEPT_BYTES: usize = 8 * 1024 * 1024;
+
+/// What a message takes beside what its device sent.
+const OVERHEAD: usize = 256;
 
 /// One device-to-cloud message.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +40,11 @@ pub struct TelemetryMessage {
 }
 
 impl TelemetryMessage {
+    /// What it takes of memory, near enough.
+    pub(super) fn size(&self) -> usize {
+        self.body.len() + self.properties.metered_len() + self.device_id.len() + self.hub.len() + OVERHEAD
+    }
+
     /// `$.mid`, if the device gave one.
     pub fn message_id(&self) -> Option<&str> {
         self.properties.get(PropertyBag::MESSAGE_ID)
@@ -67,31 +72,6 @@ pub struct TelemetryCounters {
     pub distinct_message_ids: u64,
     /// Messages with a message ID received before.
     pub duplicates: u64,
-}
-
-/// The messages a hub remembers for those who come back to the stream.
-#[derive(Debug, Default)]
-pub(super) struct History {
-    messages: VecDeque<Arc<TelemetryMessage>>,
-    size: usize,
-}
-
-impl History {
-    pub(super) fn remember(&mut self, message: Arc<TelemetryMessage>) {
-        self.size += message.body.len();
-        self.messages.push_back(message);
-        while self.messages.len() > REMEMBERED_MESSAGES || self.size > REMEMBERED_BYTES {
-            let Some(oldest) = self.messages.pop_front() else { return };
-            self.size -= oldest.body.len();
-        }
-    }
-
-    pub(super) fn after(&self, sequence_number: u64) -> Vec<Arc<TelemetryMessage>> {
-        let newest = self.messages.back().map_or(0, |newest| newest.sequence_number);
-        let last = if sequence_number > newest { 0 } else { sequence_number };
-        let later = self.messages.iter().filter(|message| message.sequence_number > last);
-        later.cloned().collect()
-    }
 }
 
 /// The counters of one device, with what they need to know.

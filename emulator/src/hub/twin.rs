@@ -6,7 +6,8 @@ use super::{
     Hub, HubError, Twin, TwinError,
     connection::Push,
     registry::Entry,
-    section::{deletes_nothing, patch_tags, replace_tags},
+    section::{deletes_nothing, patch_tags},
+    twin_rules::{TAGS_LIMIT, check, check_whole, without_system},
 };
 use crate::{etag::IfMatch, events::EventKind};
 
@@ -32,7 +33,8 @@ impl Hub {
     }
 
     /// Merges a JSON object into the desired properties (null deletes) and pushes it to the device if that is connected
-    /// and subscribed. Returns the new `$version`. Members that begin with `$` are left out.
+    /// and subscribed. Returns the `$version`, which rises unless the patch does nothing but delete what is not there.
+    /// `$metadata` and `$version` are left out, as tools send back what they have read.
     pub fn update_twin_desired(&self, device_id: &str, patch: Value) -> Result<u64, HubError> {
         let Value::Object(desired) = patch else {
             return Err(TwinError::NotAnObject("properties.desired").into());
@@ -52,11 +54,12 @@ impl Hub {
         let mut registry = self.0.registry.change();
         let entry = registry.entry(device_id)?;
         check_etag(device_id, entry, if_match)?;
-        let tags = patch.tags.map(|tags| patch_tags(&entry.twin.tags, &without_dollar(tags))).transpose()?;
-        if let Some(desired) = patch.desired.map(without_dollar) {
-            let silent = deletes_nothing(&desired, entry.twin.desired.properties());
-            entry.twin.desired.patch("desired", &desired, now)?;
-            if !silent {
+        let tags = patch.tags.map(|tags| patch_tags(&entry.twin.tags, &without_system(tags))).transpose()?;
+        if let Some(desired) = patch.desired.map(without_system) {
+            if deletes_nothing(&desired, entry.twin.desired.properties()) {
+                check(&desired)?;
+            } else {
+                entry.twin.desired.patch("desired", &desired, now)?;
                 push(entry, desired);
             }
         }
@@ -79,9 +82,11 @@ impl Hub {
         let mut registry = self.0.registry.change();
         let entry = registry.entry(device_id)?;
         check_etag(device_id, entry, if_match)?;
-        let tags = replacement.tags.map(without_dollar);
-        tags.as_ref().map(replace_tags).transpose()?;
-        if let Some(desired) = replacement.desired.map(without_dollar) {
+        let tags = replacement.tags.map(without_system);
+        if let Some(tags) = &tags {
+            check_whole("tags", tags, TAGS_LIMIT)?;
+        }
+        if let Some(desired) = replacement.desired.map(without_system) {
             let patch = entry.twin.desired.replace("desired", &desired, now)?;
             push(entry, patch);
         }
@@ -104,7 +109,8 @@ impl Hub {
             .collect())
     }
 
-    /// A change of the reported properties by the device. Returns the new `$version`.
+    /// A change of the reported properties by the device. Returns the `$version`, which rises unless the patch does
+    /// nothing but delete what is not there.
     pub(super) fn patch_reported(
         &self,
         device_id: &str,
@@ -113,9 +119,13 @@ impl Hub {
         let now = self.0.clock.now();
         let mut registry = self.0.registry.change();
         let entry = registry.entry(device_id)?;
+        entry.last_activity = now;
+        if deletes_nothing(patch, entry.twin.reported.properties()) {
+            check(patch)?;
+            return Ok(entry.twin.reported.version());
+        }
         entry.twin.reported.patch("reported", patch, now)?;
         entry.twin.version += 1;
-        entry.last_activity = now;
         let version = entry.twin.reported.version();
         drop(registry);
         self.0.events.tell(EventKind::Reported {
@@ -139,10 +149,4 @@ fn check_etag(device_id: &str, entry: &Entry, if_match: &IfMatch) -> Result<(), 
     } else {
         Err(HubError::PreconditionFailed(device_id.to_owned()))
     }
-}
-
-/// Tools send back `$metadata` and `$version` as they read them.
-fn without_dollar(mut section: Map<String, Value>) -> Map<String, Value> {
-    section.retain(|key, _| !key.starts_with('$'));
-    section
 }

@@ -6,7 +6,7 @@ use crate::{
     hub::Hub,
     security::{
         access::{AccessPolicies, Right},
-        sas::{SasError, SasToken},
+        sas::{SasError, SasToken, without_port},
     },
 };
 
@@ -49,10 +49,7 @@ pub(super) fn identify(services: &Dps, call: &Call, is_dps_path: bool) -> Result
     token.check_expiry(services.clock().now()).map_err(|error| refused(error.to_string()))?;
     let signer = |policies: &AccessPolicies, name: &str| -> Result<Vec<Right>, SasError> {
         let policy = policies.signer(&token)?;
-        let resource = without_port(&token.resource);
-        if !resource.eq_ignore_ascii_case(host) && !resource.eq_ignore_ascii_case(name) {
-            token.check_resource(name)?;
-        }
+        token.check_scope(&[host, name], call.segments.iter().map(String::as_str))?;
         Ok(policy.rights.clone())
     };
     let dps_rights = || signer(services.access(), services.host_name());
@@ -64,12 +61,17 @@ pub(super) fn identify(services: &Dps, call: &Call, is_dps_path: bool) -> Result
         let rights = signer(hub.access(), hub.name()).map_err(|error| refused(error.to_string()))?;
         return Ok(Caller { service: Service::Hub(hub), rights });
     }
-    if let Ok(rights) = dps_rights() {
-        return Ok(Caller { service: Service::Dps, rights });
-    }
-    for hub in services.hubs() {
-        if let Ok(rights) = signer(hub.access(), hub.name()) {
-            return Ok(Caller { service: Service::Hub(hub), rights });
+    let at_dps = dps_rights().map(|rights| Caller { service: Service::Dps, rights });
+    let at_hubs = services.hubs().into_iter().map(|hub| {
+        let rights = signer(hub.access(), hub.name())?;
+        Ok(Caller { service: Service::Hub(hub), rights })
+    });
+    for caller in std::iter::once(at_dps).chain(at_hubs) {
+        match caller {
+            Ok(caller) => return Ok(caller),
+            // The key is right: no other service is meant.
+            Err(error @ SasError::Resource { .. }) => return Err(refused(error.to_string())),
+            Err(_) => {}
         }
     }
     Err(refused(format!(
@@ -83,11 +85,4 @@ fn token(call: &Call) -> Result<SasToken, String> {
         return Err("tokens of Microsoft Entra ID are not implemented by this emulator".into());
     }
     SasToken::parse(authorization).map_err(|error| error.to_string())
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    }
 }

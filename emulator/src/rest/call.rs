@@ -61,27 +61,26 @@ impl Call {
         self.query.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The condition in `If-Match`, for a service whose entity tags have no quotes in them.
+    /// The condition in `If-Match` as a hub reads it: an entity tag stands in quotes. One without them says that there
+    /// is something to update, and is no condition.
     pub(super) fn if_match(&self) -> Option<IfMatch> {
-        self.bare_if_match().map(|bare| match bare {
-            "*" => IfMatch::Any,
-            etag => IfMatch::ETag(etag.to_owned()),
+        let value = self.header("if-match").map(str::trim).filter(|value| !matches!(*value, "" | "\"\""))?;
+        let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        Some(match quoted {
+            None | Some("*") => IfMatch::Any,
+            Some(etag) => IfMatch::ETag(etag.to_owned()),
         })
     }
 
-    /// The condition in `If-Match`, for DPS, whose entity tags have their quotes in them.
+    /// The condition in `If-Match` for DPS, whose entity tags have their quotes in them; some clients leave them out.
     pub(super) fn quoted_if_match(&self) -> Option<IfMatch> {
-        self.bare_if_match().map(|bare| match bare {
-            "*" => IfMatch::Any,
-            etag => IfMatch::ETag(format!("\"{etag}\"")),
-        })
-    }
-
-    /// Without the one pair of quotes that some clients add and some do not; empty counts as absent.
-    fn bare_if_match(&self) -> Option<&str> {
         let value = self.header("if-match")?.trim();
         let bare = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
-        Some(bare).filter(|bare| !bare.is_empty())
+        match bare {
+            "" => None,
+            "*" => Some(IfMatch::Any),
+            etag => Some(IfMatch::ETag(format!("\"{etag}\""))),
+        }
     }
 
     /// The body as JSON; `Err` says why it is none.

@@ -11,7 +11,7 @@ use crate::dps::Dps;
 /// Answers one request.
 pub(super) async fn respond(services: &Dps, call: &Call) -> Answer {
     if call.first_word().to_ascii_lowercase().starts_with("$iothub") {
-        return hub::Refusal::not_implemented("MQTT over WebSockets").answer(services.clock().now());
+        return hub::HubRefusal::not_implemented("MQTT over WebSockets").answer(services.clock().now());
     }
     let now = services.clock().now();
     match authorize::identify(services, call, dps::knows(call)) {
@@ -26,9 +26,9 @@ pub(super) async fn respond(services: &Dps, call: &Call) -> Answer {
         Err(unknown) => {
             tracing::debug!(host = call.host(), reason = %unknown.reason, "a service client was refused");
             if unknown.asks_dps {
-                dps::Refusal::unauthorized(&unknown.reason).answer(now)
+                dps::DpsRefusal::unauthorized(&unknown.reason).answer(now)
             } else {
-                hub::Refusal::unauthorized(&unknown.reason).answer(now)
+                hub::HubRefusal::unauthorized(&unknown.reason).answer(now)
             }
         }
     }

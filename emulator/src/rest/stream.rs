@@ -1,6 +1,6 @@
 //! Server-sent events (WHATWG HTML, "server-sent events"): an addition of ours, where Azure has AMQP.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use http_body_util::Either;
 use hyper::{
@@ -14,16 +14,16 @@ use tokio::sync::mpsc;
 use super::{answer::Answer, event_stream::EventStream};
 use crate::subscription::{Subscription, SubscriptionError};
 
-/// Events under way to a client; one that reads slower is told how many it lost.
-const UNDER_WAY: usize = 64;
+/// Events under way to a client beside those that wait in the feed, where their bytes are counted. Each may be a message
+/// of 256 KB.
+const UNDER_WAY: usize = 2;
 
 /// A comment is sent after this silence, so that a client that is gone is noticed.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// Sends `earlier` and then what the subscription brings. `print` gives an event's ID and data, or nothing for one
+/// Sends what the subscription brings. `print` gives an event's ID and data, or nothing for one
 /// that is not wanted.
 pub(super) fn events<T: Send + Sync + 'static>(
-    earlier: Vec<Arc<T>>,
     mut subscription: Subscription<T>,
     print: impl Fn(&T) -> Option<(Option<u64>, Value)> + Send + Sync + 'static,
 ) -> Answer {
@@ -44,11 +44,6 @@ pub(super) fn events<T: Send + Sync + 'static>(
         };
         if sender.send(Bytes::from_static(b": connected\n\n")).await.is_err() {
             return;
-        }
-        for item in earlier {
-            if !send(&item).await {
-                return;
-            }
         }
         loop {
             let next = tokio::select! {

@@ -91,6 +91,45 @@ impl SasToken {
         })
     }
 
+    /// Whether it reaches this path at one of these hosts: its resource is the host, or a path above this one or this one
+    /// itself, compared word by word. The port does not count, and case does not: Azure's own instructions have the
+    /// resource in lower case.
+    pub(crate) fn check_scope<'p>(
+        &self,
+        hosts: &[&str],
+        path: impl IntoIterator<Item = &'p str>,
+    ) -> Result<(), SasError> {
+        let path: Vec<&str> = path.into_iter().collect();
+        let mut words = self.resource.split('/').filter(|word| !word.is_empty());
+        let host = without_port(words.next().unwrap_or_default());
+        let mut rest = path.iter();
+        // Some clients encode a name before they encode the whole.
+        let is_above = words.all(|word| {
+            rest.next().is_some_and(|part| {
+                part.eq_ignore_ascii_case(word)
+                    || percent_decode_str(word)
+                        .decode_utf8()
+                        .is_ok_and(|word| part.eq_ignore_ascii_case(&word))
+            })
+        });
+        if is_above && hosts.iter().any(|known| known.eq_ignore_ascii_case(host)) {
+            return Ok(());
+        }
+        Err(SasError::Resource {
+            given: self.resource.chars().take(160).collect(),
+            expected: [hosts.last().copied().unwrap_or_default()]
+                .into_iter()
+                .chain(path)
+                .collect::<Vec<_>>()
+                .join("/"),
+        })
+    }
+
+    /// When it expires; `None` when that is beyond all times.
+    pub(crate) fn expiry(&self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp(self.expiry, 0)
+    }
+
     /// Whether it is made with one of these keys (base64). A text that is no base64 makes no signatures.
     pub(crate) fn check_signature<'k>(
         &self,
@@ -106,6 +145,14 @@ impl SasToken {
             return Ok(());
         }
         Err(SasError::Signature)
+    }
+}
+
+/// A host name as it stands in a request or a token, without its port.
+pub(crate) fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
     }
 }
 
@@ -137,6 +184,39 @@ mod tests {
             assert_eq!(token.check_signature(["no base64!", KEY]), Ok(()));
             assert_eq!(token.check_resource("Hub.azure-devices.net:8443"), Ok(()));
             assert_eq!(token.policy.as_deref(), Some("service"));
+        }
+    }
+
+    #[test]
+    fn a_scope_reaches_what_is_below_it_and_is_compared_word_by_word() {
+        let reaches = |resource: &str, path: &str| {
+            let resource = resource.replace('/', "%2F").replace(':', "%3A");
+            let token = format!("SharedAccessSignature sr={resource}&sig=AAAA&se=1");
+            let token = SasToken::parse(&token).expect("well-formed");
+            token.check_scope(&["localhost", "hub.azure-devices.net"], path.split('/')).is_ok()
+        };
+        for scope in [
+            "hub.azure-devices.net",
+            "HUB.azure-devices.net:8443",
+            "localhost:8443/devices",
+            "hub.azure-devices.net/devices/",
+            "hub.azure-devices.net/Devices/D1",
+            "hub.azure-devices.net/devices/d%31",
+        ] {
+            assert!(reaches(scope, "devices/d1"), "{scope}");
+        }
+        for scope in [
+            "hub.azure-devices.net/dev",
+            "hub.azure-devices.net/devices/d",
+            "hub.azure-devices.net/devices/d11",
+            "hub.azure-devices.net/devices/d1/modules",
+            "hub.azure-devices.net/twins/d1",
+            "hub.azure-devices.net.elsewhere/devices/d1",
+            "hub.azure-devices",
+            "devices/d1",
+            "",
+        ] {
+            assert!(!reaches(scope, "devices/d1"), "{scope}");
         }
     }
 

@@ -38,17 +38,20 @@ impl<V: Service> Session<V> {
     }
 
     /// When [`Self::pass_time`] has something to do.
-    pub(crate) fn due(&self) -> Option<Instant> {
-        [self.acknowledger.due(), self.line.due()].into_iter().flatten().min()
+    pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
+        [self.acknowledger.due(), self.line.due(), self.service.ends(now)].into_iter().flatten().min()
     }
 
-    /// Does what is due: acknowledgements that were delayed, and the next packet that was slow.
+    /// Does what is due: acknowledgements that were delayed, the next packet that was slow, and the end.
     pub(crate) fn pass_time(
         &mut self,
         now: Instant,
         outlet: &mut dyn Outlet,
     ) -> Result<(), DisconnectReason> {
         self.acknowledger.release(now, outlet);
+        if self.service.ends(now).is_some_and(|end| end <= now) {
+            return Err(DisconnectReason::TokenExpired);
+        }
         match self.line.arrived(now) {
             Some(packet) => self.take(now, packet, outlet),
             None => Ok(()),

@@ -57,8 +57,9 @@ async fn run<S: AsyncRead + AsyncWrite, V: Service>(
     shutdown: &mut watch::Receiver<bool>,
 ) -> DisconnectReason {
     loop {
-        session.deliver(Instant::now(), link);
-        let due = session.due();
+        let now = Instant::now();
+        session.deliver(now, link);
+        let due = session.due(now);
         let has_room = session.has_room();
         let went_on = tokio::select! {
             biased;

@@ -28,6 +28,12 @@ pub(crate) trait Service: Send {
         false
     }
 
+    /// When the service ends the connection for want of a good token; `None` if it never does. `now` is the present on the
+    /// clock of the session, which is not that of tokens.
+    fn ends(&self, _now: Instant) -> Option<Instant> {
+        None
+    }
+
     /// A PUBLISH of `QoS` 0 or 1.
     fn published(&mut self, publish: Publish, exchange: &mut Exchange<'_>) -> Result<(), DisconnectReason>;
 

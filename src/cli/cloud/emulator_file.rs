@@ -1,5 +1,6 @@
 //! `emulator.json`: how a running emulator tells the command line where it is.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -72,19 +73,45 @@ impl EmulatorFile {
         })
     }
 
-    /// Writes it into the directory, whole or not at all, readable for its owner only.
-    pub(crate) fn save(&self, directory: &Path) -> anyhow::Result<()> {
+    /// Whether a directory has no running emulator; the error names the one that it has.
+    pub(crate) fn check_free(directory: &Path) -> anyhow::Result<()> {
+        // A file that can't be opened, or not be locked there, is held by nobody.
+        let Ok(file) = File::open(Self::path(directory)) else { return Ok(()) };
+        if !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Ok(());
+        }
+        let process = Self::load(directory).ok().flatten().map(|found| found.process);
+        let process = process.map_or_else(String::new, |process| format!(" (process {process})"));
+        anyhow::bail!(
+            "another emulator{process} runs in {}: end it first, or choose another --directory",
+            directory.display()
+        )
+    }
+
+    /// Writes it into the directory, whole or not at all, readable for its owner only, and holds the directory by it: as
+    /// long as what it gives back is there, no other emulator begins there. The system ends that with the process.
+    pub(crate) fn save(&self, directory: &Path) -> anyhow::Result<File> {
         let path = directory.join(NAME);
         let temporary = path.with_extension("new");
         let text = serde_json::to_string_pretty(self).context("emulator.json can't be printed")?;
         // A leftover might have other permissions.
         let _ = std::fs::remove_file(&temporary);
         write(&temporary, &(text + "\n"), 0o600)?;
-        std::fs::rename(&temporary, &path).with_context(|| format!("can't write {}", path.display()))
+        let written = || format!("can't write {}", path.display());
+        let held = File::open(&temporary).with_context(written)?;
+        // Where a file system has no locks, nobody is kept away.
+        let _ = held.try_lock();
+        let renamed = Self::check_free(directory)
+            .and_then(|()| std::fs::rename(&temporary, &path).with_context(written));
+        if renamed.is_err() {
+            let _ = std::fs::remove_file(&temporary);
+        }
+        renamed.map(|()| held)
     }
 
-    /// Removes the file from the directory if it is still this one.
-    pub(crate) fn remove(&self, directory: &Path) {
+    /// Removes the file from the directory if it is still this one, and gives the directory free.
+    #[expect(clippy::needless_pass_by_value, reason = "it is let go")]
+    pub(crate) fn remove(&self, directory: &Path, _held: File) {
         if Self::load(directory).is_ok_and(|found| found.as_ref() == Some(self)) {
             // One that stays behind is noticed when nobody answers.
             let _ = std::fs::remove_file(directory.join(NAME));

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use tracker_emulator::pki::{CertificateAuthority, Validity};
 use tracker_emulator::{
-    AttestationMechanism, Emulator, EnrollmentGroup, Hub, IfMatch, IndividualEnrollment, InitialTwin,
+    AttestationMechanism, Emulator, EnrollmentGroup, Fault, FaultKind, FaultyService, Hub, IfMatch,
+    IndividualEnrollment, InitialTwin,
 };
 
 use super::fleet::Fleet;
@@ -256,12 +257,22 @@ async fn move_to_south(story: &mut Story, stage: &Stage) -> anyhow::Result<()> {
     let mut marked = 0;
     for id in &moving {
         marked += usize::from(north.update_twin_desired(id, json!({"movedFrom": "north"})).is_ok());
-        north.disable(id)?;
+    }
+    // A disabled device would stay so wherever it went: the hub refuses them instead, until they have gone.
+    let refusal = stage.emulator.faults().inject(Fault {
+        service: FaultyService::Hub(NORTH.into()),
+        device: None,
+        kind: FaultKind::RefuseConnect { code: 5 },
+        times: None,
+    });
+    for id in &moving {
+        north.drop_connection(id)?;
     }
     let all = stage
         .fleet
         .wait_until(|views| views.values().all(|view| view.online_at.as_deref() == Some(SOUTH)))
         .await;
+    stage.emulator.faults().clear(refusal);
     let south = stage.hub(SOUTH)?;
     let migrated =
         moving.iter().filter(|id| twin(&south, id)["properties"]["desired"]["movedFrom"] == "north").count();

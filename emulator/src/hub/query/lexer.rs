@@ -5,6 +5,8 @@
 pub(super) enum Token {
     /// A keyword or a name.
     Name(String),
+    /// A name in double brackets: no keyword, whatever it is.
+    Quoted(String),
     Text(String),
     Number(f64),
     /// `=`, `<=`, `(`, …
@@ -23,6 +25,11 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
             let (value, length) = quoted(rest, first)?;
             tokens.push(Token::Text(value));
             length
+        } else if let Some(inside) = rest.strip_prefix("[[") {
+            let end = inside.find("]]").filter(|end| *end > 0);
+            let end = end.ok_or("a name that begins with [[ is empty, or does not end with ]]")?;
+            tokens.push(Token::Quoted(inside[..end].to_owned()));
+            end + 4
         } else if first.is_ascii_digit() {
             let length = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
             let number = rest[..length].parse();

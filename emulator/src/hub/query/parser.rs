@@ -310,6 +310,7 @@ impl Parser {
                 self.close()?;
                 Ok(inner)
             }
+            Some(Token::Quoted(_)) => Ok(Expression::Path(self.path()?)),
             Some(Token::Name(name)) => {
                 let literal = match name.to_ascii_lowercase().as_str() {
                     "true" => Some(Value::Bool(true)),
@@ -340,7 +341,7 @@ impl Parser {
         }
     }
 
-    /// Names between dots; `['…']` stands for a name too.
+    /// Names between dots; `['…']` and `[[…]]` stand for a name too.
     fn path(&mut self) -> Result<Path, String> {
         let mut path = vec![self.name()?];
         loop {
@@ -352,6 +353,9 @@ impl Parser {
             {
                 path.push(name);
                 self.next += 3;
+            } else if let Some(Token::Quoted(name)) = self.peek().cloned() {
+                path.push(name);
+                self.next += 1;
             } else {
                 return Ok(path);
             }
@@ -360,7 +364,7 @@ impl Parser {
 
     fn name(&mut self) -> Result<String, String> {
         match self.take() {
-            Some(Token::Name(name)) => Ok(name),
+            Some(Token::Name(name) | Token::Quoted(name)) => Ok(name),
             Some(token) => Err(format!("a name is expected, not {}", show(&token))),
             None => Err("a name is expected, and the query ends".into()),
         }
@@ -443,7 +447,7 @@ impl Expression {
 
 fn show(token: &Token) -> String {
     match token {
-        Token::Name(name) => format!("\"{name}\""),
+        Token::Name(name) | Token::Quoted(name) => format!("\"{name}\""),
         Token::Text(text) => format!("'{text}'"),
         Token::Number(number) => number.to_string(),
         Token::Symbol(symbol) => format!("\"{symbol}\""),

@@ -2,6 +2,7 @@
 //! and passed on unjudged, sessions resumed by tickets.
 
 mod client_certificate;
+mod rsa_key;
 mod server_identity;
 
 use std::sync::Arc;

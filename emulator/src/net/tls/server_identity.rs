@@ -7,17 +7,19 @@ use std::{
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256,
 };
 use rustls::{
+    CipherSuite, SignatureScheme,
     crypto::ring::sign::any_supported_type,
-    pki_types::{CertificateDer, PrivateKeyDer},
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
 use thiserror::Error;
 use tracker_certificates::{Document, Fields};
 
+use super::rsa_key;
 use crate::security::x509::Certificate;
 
 /// Names that are always in the server certificate.
@@ -49,11 +51,41 @@ pub enum ServerIdentityError {
     Key(#[from] rustls::Error),
 }
 
-/// The certificate authority, the names it answers for, and the certificate in use.
+/// The certificate authority, the names it answers for, and the certificate in use; beside them, where it is asked for,
+/// the same with RSA keys.
 pub(crate) struct ServerIdentity {
-    authority: Authority,
+    ecdsa: Side,
+    rsa: Option<Side>,
     names: Mutex<BTreeSet<String>>,
+}
+
+/// An authority, and the certificate that it has signed for a key.
+struct Side {
+    authority: Authority,
+    key: KeyPair,
     current: RwLock<Arc<CertifiedKey>>,
+}
+
+impl Side {
+    fn new(
+        authority: Authority,
+        key: KeyPair,
+        names: &BTreeSet<String>,
+    ) -> Result<Self, ServerIdentityError> {
+        let current = RwLock::new(issue(&authority, &key, names)?);
+        Ok(Self { authority, key, current })
+    }
+
+    fn current(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn keep(&self) -> KeptAuthority {
+        KeptAuthority {
+            certificate: self.authority.pem.clone(),
+            key: self.authority.issuer.key().serialize_pem(),
+        }
+    }
 }
 
 /// The authority with its key.
@@ -85,9 +117,10 @@ impl Authority {
         })
     }
 
-    fn generate() -> Result<Self, ServerIdentityError> {
-        let params = authority_params("container-tracker emulator server CA");
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    fn generate(key: KeyPair) -> Result<Self, ServerIdentityError> {
+        // A name of its own: whoever trusts another emulator's is told of an unknown issuer, and not of a bad signature.
+        let number: u32 = rand::random();
+        let params = authority_params(&format!("container-tracker emulator server CA {number:08x}"));
         let certificate = params.self_signed(&key)?;
         Ok(Self {
             pem: certificate.pem(),
@@ -134,24 +167,45 @@ impl ServerIdentity {
         kept: Option<&KeptAuthority>,
         extra_names: impl IntoIterator<Item = String>,
     ) -> Result<Self, ServerIdentityError> {
-        let authority = kept.map_or_else(Authority::generate, Authority::restore)?;
+        let authority = match kept {
+            Some(kept) => Authority::restore(kept)?,
+            None => Authority::generate(ecdsa_key()?)?,
+        };
         let mut names: BTreeSet<String> = STANDING_NAMES.map(str::to_owned).into();
         names.extend(extra_names);
-        let current = issue(&authority, &names)?;
-        Ok(Self { authority, names: Mutex::new(names), current: RwLock::new(current) })
+        let ecdsa = Side::new(authority, ecdsa_key()?, &names)?;
+        Ok(Self { ecdsa, rsa: None, names: Mutex::new(names) })
     }
 
-    /// The certificate authority's certificate in PEM, for devices and tools to trust.
+    /// With an RSA certificate beside the other one, for clients that take no ECDSA, under an RSA authority of its own.
+    /// Making the keys takes some tenths of a second.
+    pub(crate) fn with_rsa(self, kept: Option<&KeptAuthority>) -> Result<Self, ServerIdentityError> {
+        let authority = match kept {
+            Some(kept) => Authority::restore(kept)?,
+            None => Authority::generate(rsa_key()?)?,
+        };
+        let side =
+            Side::new(authority, rsa_key()?, &self.names.lock().unwrap_or_else(PoisonError::into_inner))?;
+        Ok(Self { rsa: Some(side), ..self })
+    }
+
+    fn sides(&self) -> impl Iterator<Item = &Side> {
+        [Some(&self.ecdsa), self.rsa.as_ref()].into_iter().flatten()
+    }
+
+    /// The certificates of the authorities in PEM, for devices and tools to trust.
     pub(crate) fn ca_pem(&self) -> String {
-        self.authority.pem.clone()
+        self.sides().map(|side| side.authority.pem.as_str()).collect()
     }
 
     /// The authority, to be kept over a restart.
     pub(crate) fn keep(&self) -> KeptAuthority {
-        KeptAuthority {
-            certificate: self.authority.pem.clone(),
-            key: self.authority.issuer.key().serialize_pem(),
-        }
+        self.ecdsa.keep()
+    }
+
+    /// The authority with an RSA key, if there is one.
+    pub(crate) fn keep_rsa(&self) -> Option<KeptAuthority> {
+        self.rsa.as_ref().map(Side::keep)
     }
 
     /// Answers for `name` too; connections that exist are not touched.
@@ -162,9 +216,11 @@ impl ServerIdentity {
         }
         let mut extended = names.clone();
         extended.insert(name.to_owned());
-        let renewed = issue(&self.authority, &extended)?;
+        for side in self.sides() {
+            let renewed = issue(&side.authority, &side.key, &extended)?;
+            *side.current.write().unwrap_or_else(PoisonError::into_inner) = renewed;
+        }
         *names = extended;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = renewed;
         Ok(())
     }
 }
@@ -176,9 +232,26 @@ impl std::fmt::Debug for ServerIdentity {
 }
 
 impl ResolvesServerCert for ServerIdentity {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let takes_ecdsa = hello.signature_schemes().contains(&SignatureScheme::ECDSA_NISTP256_SHA256)
+            && hello.cipher_suites().iter().any(|suite| has_ecdsa(*suite));
+        let side = self.rsa.as_ref().filter(|_| !takes_ecdsa).unwrap_or(&self.ecdsa);
+        Some(side.current())
     }
+}
+
+/// Whether a suite goes with an ECDSA certificate; those of TLS 1.3 go with any.
+fn has_ecdsa(suite: CipherSuite) -> bool {
+    suite.as_str().is_some_and(|name| name.starts_with("TLS13_") || name.starts_with("TLS_ECDHE_ECDSA_"))
+}
+
+fn ecdsa_key() -> Result<KeyPair, rcgen::Error> {
+    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
+}
+
+fn rsa_key() -> Result<KeyPair, rcgen::Error> {
+    let key = PrivatePkcs8KeyDer::from(rsa_key::generate());
+    KeyPair::from_pkcs8_der_and_sign_algo(&key, &PKCS_RSA_SHA256)
 }
 
 fn is_under_standing_wildcard(name: &str) -> bool {
@@ -189,7 +262,11 @@ fn is_under_standing_wildcard(name: &str) -> bool {
     })
 }
 
-fn issue(authority: &Authority, names: &BTreeSet<String>) -> Result<Arc<CertifiedKey>, ServerIdentityError> {
+fn issue(
+    authority: &Authority,
+    key: &KeyPair,
+    names: &BTreeSet<String>,
+) -> Result<Arc<CertifiedKey>, ServerIdentityError> {
     let mut params = CertificateParams::default();
     for name in names {
         let checked = CertificateParams::new([name.clone()])
@@ -201,10 +278,10 @@ fn issue(authority: &Authority, names: &BTreeSet<String>) -> Result<Arc<Certifie
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
     always_valid(&mut params);
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let certificate = params.signed_by(&key, &authority.issuer)?;
+    let certificate = params.signed_by(key, &authority.issuer)?;
     let chain = vec![certificate.der().clone(), authority.certificate.clone()];
-    Ok(Arc::new(CertifiedKey::new(chain, any_supported_type(&PrivateKeyDer::from(key))?)))
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    Ok(Arc::new(CertifiedKey::new(chain, any_supported_type(&key)?)))
 }
 
 fn name(params: &mut CertificateParams, common_name: &str) {
@@ -232,9 +309,9 @@ mod tests {
         let after = ServerIdentity::new(Some(&kept), ["emulator.test".to_owned()]).expect("restored");
         assert_eq!(after.ca_pem(), before.ca_pem());
 
-        let served = Arc::clone(&after.current.read().expect("not poisoned"));
+        let served = after.ecdsa.current();
         let [leaf, authority] = served.cert.as_slice() else { panic!("leaf and authority") };
-        assert_eq!(*authority, before.authority.certificate);
+        assert_eq!(*authority, before.ecdsa.authority.certificate);
         let anchors = [anchor_from_trusted_cert(authority).expect("an authority")];
         let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms.all;
         let now = rustls::pki_types::UnixTime::now();
@@ -247,6 +324,18 @@ mod tests {
         let authority = Fields::read(authority).expect("a certificate");
         let identifier = authority.subject_key_identifier().expect("readable").expect("there is one");
         assert!(leaf.windows(identifier.len()).any(|part| part == identifier));
+    }
+
+    #[test]
+    fn every_authority_has_a_name_of_its_own() {
+        let name = || {
+            let identity = ServerIdentity::new(None, []).expect("made");
+            let certificate = Certificate::from_der(identity.ecdsa.authority.certificate.clone());
+            certificate.expect("readable").info.subject_name
+        };
+        let first = name();
+        assert!(first.starts_with("CN=container-tracker emulator server CA "), "{first}");
+        assert_ne!(first, name());
     }
 
     #[test]

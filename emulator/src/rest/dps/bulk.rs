@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Refusal, enrollment_body::parse};
+use super::{DpsRefusal, enrollment_body::parse};
 use crate::{
     dps::{Enrollments, Stored},
     etag::IfMatch,
@@ -25,20 +25,27 @@ enum Mode {
     Delete,
 }
 
-pub(super) fn respond<E: Stored>(enrollments: &Enrollments<'_, E>, call: &Call) -> Result<Answer, Refusal> {
-    let body = call.json().map_err(Refusal::bad_request)?;
+pub(super) fn respond<E: Stored>(
+    enrollments: &Enrollments<'_, E>,
+    call: &Call,
+) -> Result<Answer, DpsRefusal> {
+    let body = call.json().map_err(DpsRefusal::bad_request)?;
     let mode = match body["mode"].as_str().unwrap_or_default() {
         mode if mode.eq_ignore_ascii_case("create") => Mode::Create,
         mode if mode.eq_ignore_ascii_case("update") => Mode::Update,
         mode if mode.eq_ignore_ascii_case("updateIfMatchETag") => Mode::UpdateIfMatchETag,
         mode if mode.eq_ignore_ascii_case("delete") => Mode::Delete,
-        _ => return Err(Refusal::bad_request("mode has to be create, update, updateIfMatchETag or delete")),
+        _ => {
+            return Err(DpsRefusal::bad_request(
+                "mode has to be create, update, updateIfMatchETag or delete",
+            ));
+        }
     };
     let Some(entries) = body[E::LIST].as_array() else {
-        return Err(Refusal::bad_request(format!("{} is not a list", E::LIST)));
+        return Err(DpsRefusal::bad_request(format!("{} is not a list", E::LIST)));
     };
     if entries.is_empty() || entries.len() > MAX_ENTRIES {
-        return Err(Refusal {
+        return Err(DpsRefusal {
             code: 400_205,
             message: format!("{} has to hold 1 to {MAX_ENTRIES} enrollments", E::LIST),
         });
@@ -46,7 +53,7 @@ pub(super) fn respond<E: Stored>(enrollments: &Enrollments<'_, E>, call: &Call) 
     let id = |entry: &Value| entry[E::ID].as_str().unwrap_or_default().to_owned();
     let distinct: BTreeSet<_> = entries.iter().map(|entry| id(entry).to_ascii_lowercase()).collect();
     if distinct.len() < entries.len() {
-        return Err(Refusal { code: 400_206, message: format!("a {} is there more than once", E::ID) });
+        return Err(DpsRefusal { code: 400_206, message: format!("a {} is there more than once", E::ID) });
     }
     let errors: Vec<Value> = entries
         .iter()
@@ -64,7 +71,7 @@ fn apply<E: Stored>(
     mode: Mode,
     entry: &Value,
     id: &str,
-) -> Result<(), Refusal> {
+) -> Result<(), DpsRefusal> {
     let etag = entry["etag"].as_str().filter(|etag| *etag != "*");
     let condition = || match etag {
         Some(etag) => IfMatch::ETag(etag.to_owned()),

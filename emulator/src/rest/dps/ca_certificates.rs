@@ -14,7 +14,7 @@
 
 use serde_json::{Value, json};
 
-use super::Refusal;
+use super::DpsRefusal;
 use crate::{
     clock::wire_time,
     dps::{CaCertificate, Dps},
@@ -25,18 +25,18 @@ use crate::{
     },
 };
 
-pub(super) fn list(dps: &Dps, _: &str, _: &Call) -> Result<Answer, Refusal> {
+pub(super) fn list(dps: &Dps, _: &str, _: &Call) -> Result<Answer, DpsRefusal> {
     let value: Vec<_> = dps.certificates().list().iter().map(|known| show(known, None)).collect();
     Ok(answer::json(200, &json!({ "value": value })))
 }
 
-pub(super) fn get(dps: &Dps, name: &str, _: &Call) -> Result<Answer, Refusal> {
+pub(super) fn get(dps: &Dps, name: &str, _: &Call) -> Result<Answer, DpsRefusal> {
     Ok(tagged(&dps.certificates().get(name)?, None))
 }
 
 /// Uploads without `If-Match`, replaces with it.
-pub(super) fn put(dps: &Dps, name: &str, call: &Call) -> Result<Answer, Refusal> {
-    let body = call.json().map_err(Refusal::bad_request)?;
+pub(super) fn put(dps: &Dps, name: &str, call: &Call) -> Result<Answer, DpsRefusal> {
+    let body = call.json().map_err(DpsRefusal::bad_request)?;
     // ARM's older versions have the members at the top.
     let properties = if body["properties"].is_object() { &body["properties"] } else { &body };
     let text = certificate(properties)?;
@@ -50,18 +50,18 @@ pub(super) fn put(dps: &Dps, name: &str, call: &Call) -> Result<Answer, Refusal>
     Ok(tagged(&uploaded, None))
 }
 
-pub(super) fn delete(dps: &Dps, name: &str, call: &Call) -> Result<Answer, Refusal> {
+pub(super) fn delete(dps: &Dps, name: &str, call: &Call) -> Result<Answer, DpsRefusal> {
     dps.certificates().delete_if(name, &condition(call))?;
     Ok(answer::no_content())
 }
 
-pub(super) fn generate_code(dps: &Dps, name: &str, call: &Call) -> Result<Answer, Refusal> {
+pub(super) fn generate_code(dps: &Dps, name: &str, call: &Call) -> Result<Answer, DpsRefusal> {
     let (known, code) = dps.certificates().generate_verification_code_if(name, &condition(call))?;
     Ok(tagged(&known, Some(&code)))
 }
 
-pub(super) fn verify(dps: &Dps, name: &str, call: &Call) -> Result<Answer, Refusal> {
-    let body = call.json().map_err(Refusal::bad_request)?;
+pub(super) fn verify(dps: &Dps, name: &str, call: &Call) -> Result<Answer, DpsRefusal> {
+    let body = call.json().map_err(DpsRefusal::bad_request)?;
     Ok(tagged(&dps.certificates().verify_if(name, certificate(&body)?, &condition(call))?, None))
 }
 
@@ -69,10 +69,10 @@ fn condition(call: &Call) -> IfMatch {
     call.quoted_if_match().unwrap_or(IfMatch::Any)
 }
 
-fn certificate(body: &Value) -> Result<&str, Refusal> {
+fn certificate(body: &Value) -> Result<&str, DpsRefusal> {
     body["certificate"]
         .as_str()
-        .ok_or_else(|| Refusal::bad_request("certificate has to be PEM, or base64 of DER or of PEM"))
+        .ok_or_else(|| DpsRefusal::bad_request("certificate has to be PEM, or base64 of DER or of PEM"))
 }
 
 fn tagged(known: &CaCertificate, code: Option<&str>) -> Answer {

@@ -2,29 +2,50 @@
 
 use serde_json::Value;
 
-use super::Refusal;
+use super::DpsRefusal;
 use crate::dps::Enrollment;
 
 /// Reads an enrollment as clients send it: nulls count as absent, and what the service sets is passed over.
 ///
 /// `path_id` is the ID in the path; that of the body may be left out, and may not differ.
-pub(super) fn parse<E: Enrollment>(mut body: Value, path_id: &str) -> Result<E, Refusal> {
+pub(super) fn parse<E: Enrollment>(mut body: Value, path_id: &str) -> Result<E, DpsRefusal> {
     drop_nulls(&mut body);
     let Value::Object(members) = &mut body else {
-        return Err(Refusal::bad_request("the body is not a JSON object"));
+        return Err(DpsRefusal::bad_request("the body is not a JSON object"));
     };
     for set_by_service in ["createdDateTimeUtc", "lastUpdatedDateTimeUtc", "registrationState", "etag"] {
         members.remove(set_by_service);
     }
+    check_twin(members.get("initialTwin"))?;
     let id = members.entry(E::ID).or_insert_with(|| path_id.into());
     if !id.as_str().is_some_and(|id| id.eq_ignore_ascii_case(path_id)) {
-        return Err(Refusal::bad_request(format!(
+        return Err(DpsRefusal::bad_request(format!(
             "{} in the body is not the one in the path, \"{path_id}\"",
             E::ID
         )));
     }
     serde_json::from_value(body)
-        .map_err(|error| Refusal::bad_request(format!("the body is not an enrollment: {error}")))
+        .map_err(|error| DpsRefusal::bad_request(format!("the body is not an enrollment: {error}")))
+}
+
+/// A misspelt section would be lost without a word.
+fn check_twin(twin: Option<&Value>) -> Result<(), DpsRefusal> {
+    let Some(twin) = twin else { return Ok(()) };
+    let parts = [
+        (Some(twin), "initialTwin", &["tags", "properties"][..]),
+        (twin.get("properties"), "initialTwin.properties", &["desired"][..]),
+    ];
+    for (part, path, known) in parts {
+        let mut members = part.and_then(Value::as_object).into_iter().flat_map(|members| members.keys());
+        if let Some(unknown) = members.find(|name| !known.contains(&name.as_str())) {
+            let unknown: String = unknown.chars().take(80).collect();
+            return Err(DpsRefusal::bad_request(format!(
+                "{path} has no {unknown}, but {}",
+                known.join(" and ")
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn drop_nulls(value: &mut Value) {

@@ -12,7 +12,7 @@
 
 use serde_json::json;
 
-use super::Refusal;
+use super::DpsRefusal;
 use crate::{
     faults::{Fault, FaultId, Faults},
     rest::{
@@ -26,10 +26,10 @@ pub(super) fn list(faults: &Faults) -> Answer {
     answer::json(200, &shown)
 }
 
-pub(super) fn inject(faults: &Faults, call: &Call) -> Result<Answer, Refusal> {
+pub(super) fn inject(faults: &Faults, call: &Call) -> Result<Answer, DpsRefusal> {
     let fault: Fault = serde_json::from_slice(&call.body)
-        .map_err(|error| Refusal::bad_request(format!("the body is not a fault: {error}")))?;
-    fault.check().map_err(Refusal::bad_request)?;
+        .map_err(|error| DpsRefusal::bad_request(format!("the body is not a fault: {error}")))?;
+    fault.check().map_err(DpsRefusal::bad_request)?;
     let id = faults.inject(fault.clone());
     Ok(answer::json(200, &show(id, &fault)))
 }
@@ -39,11 +39,11 @@ pub(super) fn clear_all(faults: &Faults) -> Answer {
     answer::no_content()
 }
 
-pub(super) fn clear(faults: &Faults, id: &str) -> Result<Answer, Refusal> {
+pub(super) fn clear(faults: &Faults, id: &str) -> Result<Answer, DpsRefusal> {
     if id.parse().is_ok_and(|id| faults.clear(FaultId::from_number(id))) {
         return Ok(answer::no_content());
     }
-    Err(Refusal { code: 404_000, message: format!("no fault \"{id}\" is in force") })
+    Err(DpsRefusal { code: 404_000, message: format!("no fault \"{id}\" is in force") })
 }
 
 fn show(id: FaultId, fault: &Fault) -> serde_json::Value {

@@ -12,7 +12,7 @@ mod faults;
 use hyper::Method;
 use serde_json::json;
 
-pub(super) use refusal::Refusal;
+pub(super) use refusal::DpsRefusal;
 
 use super::{
     answer::{self, Answer},
@@ -24,7 +24,7 @@ use super::{
 use crate::{dps::Dps, events::Event, security::access::Right};
 
 /// Answers a call; the text is the second word of its path, the ID where there is one.
-type Handler = fn(&Dps, &str, &Call) -> Result<Answer, Refusal>;
+type Handler = fn(&Dps, &str, &Call) -> Result<Answer, DpsRefusal>;
 
 /// Every call that the service knows.
 static ROUTES: [Route<Handler>; 27] = [
@@ -78,20 +78,20 @@ pub(super) fn knows(call: &Call) -> bool {
     route::knows(&ROUTES, call)
 }
 
-pub(super) fn respond(dps: &Dps, caller: &Caller, call: &Call) -> Result<Answer, Refusal> {
+pub(super) fn respond(dps: &Dps, caller: &Caller, call: &Call) -> Result<Answer, DpsRefusal> {
     let found = route::find(&ROUTES, call);
     // The service has one right, so who may not make this call may make none.
     if !caller.may(found.map_or(Right::Provisioning, |route| route.right)) {
-        return Err(Refusal::unauthorized("the policy does not allow this"));
+        return Err(DpsRefusal::unauthorized("the policy does not allow this"));
     }
     if found.map_or(!route::is_ours(&ROUTES, call), |route| route.is_versioned) {
-        call.check_api_version().map_err(Refusal::bad_request)?;
+        call.check_api_version().map_err(DpsRefusal::bad_request)?;
     }
-    let route = found.ok_or_else(|| Refusal::no_route(call))?;
+    let route = found.ok_or_else(|| DpsRefusal::no_route(call))?;
     (route.handler)(dps, call.segments.get(1).map(String::as_str).unwrap_or_default(), call)
 }
 
 fn events(dps: &Dps) -> Answer {
     let print = |event: &Event| Some((None, json!(event)));
-    stream::events(Vec::new(), dps.events().subscribe(), print)
+    stream::events(dps.events().subscribe(), print)
 }

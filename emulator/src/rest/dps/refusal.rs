@@ -13,12 +13,12 @@ use crate::{
 };
 
 /// An error on its way: Azure's six digits, of which the first three are the status, and words.
-pub(in crate::rest) struct Refusal {
+pub(in crate::rest) struct DpsRefusal {
     pub code: u32,
     pub message: String,
 }
 
-impl Refusal {
+impl DpsRefusal {
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
         Self { code: 400_004, message: message.into() }
     }
@@ -53,7 +53,7 @@ impl Refusal {
     }
 }
 
-impl From<DpsError> for Refusal {
+impl From<DpsError> for DpsRefusal {
     fn from(error: DpsError) -> Self {
         Self { code: error.error_code(), message: error.to_string() }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Refusal, devices::settings, twins::patch};
+use super::{HubRefusal, devices::settings, twins::patch};
 use crate::{
     etag::IfMatch,
     hub::Hub,
@@ -15,11 +15,11 @@ use crate::{
 /// Devices in one request.
 const MAX_ENTRIES: usize = 100;
 
-pub(super) fn respond(hub: &Hub, call: &Call) -> Result<Answer, Refusal> {
-    let body = call.json().map_err(Refusal::bad_request)?;
+pub(super) fn respond(hub: &Hub, call: &Call) -> Result<Answer, HubRefusal> {
+    let body = call.json().map_err(HubRefusal::bad_request)?;
     let entries =
         body.as_array().filter(|entries| (1..=MAX_ENTRIES).contains(&entries.len())).ok_or_else(|| {
-            Refusal::bad_request(format!("the body has to be a list of 1 to {MAX_ENTRIES} devices"))
+            HubRefusal::bad_request(format!("the body has to be a list of 1 to {MAX_ENTRIES} devices"))
         })?;
     let mut errors = Vec::new();
     for entry in entries {
@@ -41,9 +41,9 @@ pub(super) fn respond(hub: &Hub, call: &Call) -> Result<Answer, Refusal> {
     Ok(answer::json(status, &result))
 }
 
-fn apply(hub: &Hub, entry: &Value, id: &str, mode: &str) -> Result<(), Refusal> {
+fn apply(hub: &Hub, entry: &Value, id: &str, mode: &str) -> Result<(), HubRefusal> {
     if !entry["moduleId"].is_null() {
-        return Err(Refusal::not_implemented("module identities"));
+        return Err(HubRefusal::not_implemented("module identities"));
     }
     let condition = |member: &str| match entry[member].as_str().map(|etag| etag.trim_matches('"')) {
         None | Some("" | "*") => IfMatch::Any,
@@ -51,25 +51,27 @@ fn apply(hub: &Hub, entry: &Value, id: &str, mode: &str) -> Result<(), Refusal> 
     };
     match mode.to_ascii_lowercase().as_str() {
         "create" => create(hub, entry, id),
-        "update" => hub.update_device(id, settings(entry)?, &IfMatch::Any).map(drop).map_err(Refusal::from),
+        "update" => {
+            hub.update_device(id, settings(entry)?, &IfMatch::Any).map(drop).map_err(HubRefusal::from)
+        }
         "createorupdate" | "createorupdateifmatchetag" if hub.device(id).is_err() => create(hub, entry, id),
         "createorupdate" => {
-            hub.update_device(id, settings(entry)?, &IfMatch::Any).map(drop).map_err(Refusal::from)
+            hub.update_device(id, settings(entry)?, &IfMatch::Any).map(drop).map_err(HubRefusal::from)
         }
         "updateifmatchetag" | "createorupdateifmatchetag" => {
-            hub.update_device(id, settings(entry)?, &condition("eTag")).map(drop).map_err(Refusal::from)
+            hub.update_device(id, settings(entry)?, &condition("eTag")).map(drop).map_err(HubRefusal::from)
         }
-        "delete" => hub.delete(id).map_err(Refusal::from),
-        "deleteifmatchetag" => hub.delete_if(id, &condition("eTag")).map_err(Refusal::from),
-        "updatetwin" => hub.update_twin(id, patch(entry)?, &IfMatch::Any).map(drop).map_err(Refusal::from),
+        "delete" => hub.delete(id).map_err(HubRefusal::from),
+        "deleteifmatchetag" => hub.delete_if(id, &condition("eTag")).map_err(HubRefusal::from),
+        "updatetwin" => hub.update_twin(id, patch(entry)?, &IfMatch::Any).map(drop).map_err(HubRefusal::from),
         "updatetwinifmatchetag" => {
-            hub.update_twin(id, patch(entry)?, &condition("twinETag")).map(drop).map_err(Refusal::from)
+            hub.update_twin(id, patch(entry)?, &condition("twinETag")).map(drop).map_err(HubRefusal::from)
         }
-        _ => Err(Refusal::bad_request(format!("the importMode \"{mode}\" is unknown"))),
+        _ => Err(HubRefusal::bad_request(format!("the importMode \"{mode}\" is unknown"))),
     }
 }
 
-fn create(hub: &Hub, entry: &Value, id: &str) -> Result<(), Refusal> {
+fn create(hub: &Hub, entry: &Value, id: &str) -> Result<(), HubRefusal> {
     let twin = patch(entry)?;
     hub.create_device_with(id, settings(entry)?)?;
     if twin.tags.is_some() || twin.desired.is_some() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Refusal;
+use super::HubRefusal;
 use crate::{
     etag::IfMatch,
     hub::{Authentication, AuthenticationType, Device, DeviceSettings, Hub},
@@ -14,17 +14,17 @@ use crate::{
     security::keys::SymmetricKey,
 };
 
-pub(super) fn get(hub: &Hub, device_id: &str) -> Result<Answer, Refusal> {
+pub(super) fn get(hub: &Hub, device_id: &str) -> Result<Answer, HubRefusal> {
     Ok(tagged(&hub.device(device_id)?))
 }
 
-pub(super) fn delete(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Refusal> {
+pub(super) fn delete(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, HubRefusal> {
     hub.delete_if(device_id, &call.if_match().unwrap_or(IfMatch::Any))?;
     Ok(answer::no_content())
 }
 
 /// There are none, as their making is refused.
-pub(super) fn modules(hub: &Hub, device_id: &str) -> Result<Answer, Refusal> {
+pub(super) fn modules(hub: &Hub, device_id: &str) -> Result<Answer, HubRefusal> {
     hub.device(device_id)?;
     Ok(answer::json(200, &json!([])))
 }
@@ -34,14 +34,14 @@ fn tagged(device: &Device) -> Answer {
 }
 
 /// The devices in the order of their IDs; `top` at most, a thousand unless said otherwise.
-pub(super) fn list(hub: &Hub, call: &Call) -> Result<Answer, Refusal> {
+pub(super) fn list(hub: &Hub, call: &Call) -> Result<Answer, HubRefusal> {
     let top = match call.parameter("top") {
         None => MAX_PAGE,
         Some(text) => text
             .parse::<usize>()
             .ok()
             .filter(|top| (1..=MAX_PAGE).contains(top))
-            .ok_or_else(|| Refusal::bad_request(format!("top has to be 1 to {MAX_PAGE}")))?,
+            .ok_or_else(|| HubRefusal::bad_request(format!("top has to be 1 to {MAX_PAGE}")))?,
     };
     let mut devices = hub.devices();
     devices.truncate(top);
@@ -49,11 +49,11 @@ pub(super) fn list(hub: &Hub, call: &Call) -> Result<Answer, Refusal> {
 }
 
 /// Creates without `If-Match`, updates with it.
-pub(super) fn put(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Refusal> {
-    let body = call.json().map_err(Refusal::bad_request)?;
+pub(super) fn put(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, HubRefusal> {
+    let body = call.json().map_err(HubRefusal::bad_request)?;
     let named = &body["deviceId"];
     if !named.is_null() && named.as_str() != Some(device_id) {
-        return Err(Refusal::bad_request(format!(
+        return Err(HubRefusal::bad_request(format!(
             "deviceId in the body is not the one in the path, \"{device_id}\""
         )));
     }
@@ -66,9 +66,9 @@ pub(super) fn put(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Ref
 }
 
 /// Reads what clients say of a device: nulls count as absent, and what the hub sets is passed over.
-pub(super) fn settings(body: &Value) -> Result<DeviceSettings, Refusal> {
+pub(super) fn settings(body: &Value) -> Result<DeviceSettings, HubRefusal> {
     if !body.is_object() {
-        return Err(Refusal::bad_request("the body is not a JSON object"));
+        return Err(HubRefusal::bad_request("the body is not a JSON object"));
     }
     let defaults = DeviceSettings::default();
     let reason = &body["statusReason"];
@@ -83,7 +83,7 @@ pub(super) fn settings(body: &Value) -> Result<DeviceSettings, Refusal> {
     })
 }
 
-fn authentication(given: &Value) -> Result<Authentication, Refusal> {
+fn authentication(given: &Value) -> Result<Authentication, HubRefusal> {
     let thumbprint = |name: &str| {
         let text = given["x509Thumbprint"][name].as_str();
         text.filter(|text| !text.is_empty()).map(str::to_owned)
@@ -106,25 +106,29 @@ fn authentication(given: &Value) -> Result<Authentication, Refusal> {
     })
 }
 
-fn member<T: serde::de::DeserializeOwned>(object: &Value, name: &'static str) -> Result<Option<T>, Refusal> {
+fn member<T: serde::de::DeserializeOwned>(
+    object: &Value,
+    name: &'static str,
+) -> Result<Option<T>, HubRefusal> {
     match &object[name] {
         Value::Null => Ok(None),
         given => serde_json::from_value(given.clone())
             .map(Some)
-            .map_err(|error| Refusal::bad_request(format!("{name}: {error}"))),
+            .map_err(|error| HubRefusal::bad_request(format!("{name}: {error}"))),
     }
 }
 
 /// `{"policyKey":"primaryKey" | "secondaryKey" | "both","devices":[{"id"}]}`.
-pub(super) fn regenerate_keys(hub: &Hub, call: &Call) -> Result<Answer, Refusal> {
-    let body = call.json().map_err(Refusal::bad_request)?;
+pub(super) fn regenerate_keys(hub: &Hub, call: &Call) -> Result<Answer, HubRefusal> {
+    let body = call.json().map_err(HubRefusal::bad_request)?;
     let (primary, secondary) = match body["policyKey"].as_str().unwrap_or_default() {
         "primaryKey" => (true, false),
         "secondaryKey" => (false, true),
         "both" => (true, true),
-        _ => return Err(Refusal::bad_request("policyKey has to be primaryKey, secondaryKey or both")),
+        _ => return Err(HubRefusal::bad_request("policyKey has to be primaryKey, secondaryKey or both")),
     };
-    let devices = body["devices"].as_array().ok_or_else(|| Refusal::bad_request("devices is not a list"))?;
+    let devices =
+        body["devices"].as_array().ok_or_else(|| HubRefusal::bad_request("devices is not a list"))?;
     let mut errors = Vec::new();
     for device in devices {
         let id = device["id"].as_str().unwrap_or_default();

@@ -15,7 +15,7 @@ use chrono::DateTime;
 use serde_json::{Value, json};
 use tracker_protocol::{ParseError, PropertyBag};
 
-use super::Refusal;
+use super::HubRefusal;
 use crate::{
     clock::wire_time,
     hub::{CloudToDeviceMessage, Hub, TelemetryMessage},
@@ -35,8 +35,7 @@ const PROPERTIES: &str = "iothub-app-properties";
 pub(super) fn telemetry(hub: &Hub, call: &Call) -> Answer {
     let device_id = call.parameter("deviceId").map(str::to_owned);
     let last = call.header("last-event-id").and_then(|id| id.trim().parse().ok());
-    let (earlier, subscription) = hub.telemetry_after(last);
-    stream::events(earlier, subscription, move |message: &TelemetryMessage| {
+    stream::events(hub.telemetry_after(last), move |message: &TelemetryMessage| {
         let wanted = device_id.as_ref().is_none_or(|wanted| *wanted == message.device_id);
         wanted.then(|| (Some(message.sequence_number), show(message)))
     })
@@ -61,18 +60,18 @@ fn show(message: &TelemetryMessage) -> Value {
 }
 
 /// Forgets the messages that wait for a device.
-pub(super) fn purge(hub: &Hub, device_id: &str) -> Result<Answer, Refusal> {
+pub(super) fn purge(hub: &Hub, device_id: &str) -> Result<Answer, HubRefusal> {
     let purged = hub.purge_messages(device_id)?;
     let purged = json!({"deviceId": device_id, "moduleId": null, "totalMessagesPurged": purged});
     Ok(answer::json(200, &purged))
 }
 
-pub(super) fn send(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Refusal> {
+pub(super) fn send(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, HubRefusal> {
     let header = |name: &str| call.header(name).map(str::to_owned);
     let expiry_time = call.header("iothub-expiry").map(|text| {
         DateTime::parse_from_rfc3339(text)
             .map(|time| time.to_utc())
-            .map_err(|_| Refusal::bad_request("iothub-expiry is no time of the form 2026-01-31T12:00:00Z"))
+            .map_err(|_| HubRefusal::bad_request("iothub-expiry is no time of the form 2026-01-31T12:00:00Z"))
     });
     let message = CloudToDeviceMessage {
         message_id: header("iothub-messageid"),
@@ -87,17 +86,17 @@ pub(super) fn send(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Re
     Ok(answer::no_content())
 }
 
-fn application_properties(call: &Call) -> Result<Vec<(String, String)>, Refusal> {
+fn application_properties(call: &Call) -> Result<Vec<(String, String)>, HubRefusal> {
     let mut properties = PropertyBag::new();
     for (name, value) in &call.headers {
         let name = name.as_str();
         let text = || {
             let refusal = format!("{name} is not plain text; {PROPERTIES} takes any text, percent-encoded");
-            value.to_str().map_err(|_| Refusal::bad_request(refusal))
+            value.to_str().map_err(|_| HubRefusal::bad_request(refusal))
         };
         if name == PROPERTIES {
             let bag: PropertyBag =
-                text()?.parse().map_err(|error: ParseError| Refusal::bad_request(error.to_string()))?;
+                text()?.parse().map_err(|error: ParseError| HubRefusal::bad_request(error.to_string()))?;
             for (name, value) in bag.iter() {
                 properties.insert(name, Some(value.unwrap_or_default().to_owned()));
             }
@@ -106,7 +105,9 @@ fn application_properties(call: &Call) -> Result<Vec<(String, String)>, Refusal>
         }
     }
     if let Some((name, _)) = properties.iter().find(|(name, _)| name.starts_with("$.")) {
-        return Err(Refusal::bad_request(format!("{name} is a system property; it has a header of its own")));
+        return Err(HubRefusal::bad_request(format!(
+            "{name} is a system property; it has a header of its own"
+        )));
     }
     Ok(properties
         .iter()

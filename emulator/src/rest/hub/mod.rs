@@ -13,7 +13,7 @@ use std::pin::Pin;
 use hyper::Method;
 use serde_json::json;
 
-pub(super) use refusal::Refusal;
+pub(super) use refusal::HubRefusal;
 
 use super::{
     answer::{self, Answer},
@@ -32,9 +32,9 @@ enum Handler {
     Later(for<'a> fn(&'a Hub, &'a str, &'a Call) -> Pending<'a>),
 }
 
-type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, Refusal>;
+type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 
-type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, Refusal>> + Send + 'a>>;
+type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, HubRefusal>> + Send + 'a>>;
 
 /// Every call that a hub knows.
 static ROUTES: [Route<Handler>; 18] = [
@@ -85,18 +85,20 @@ const fn ours(method: Method, pattern: &'static str, right: Right, handler: Imme
     Route::ours(method, pattern, right, Handler::Now(handler))
 }
 
-pub(super) async fn respond(hub: &Hub, caller: &Caller, call: &Call) -> Result<Answer, Refusal> {
+pub(super) async fn respond(hub: &Hub, caller: &Caller, call: &Call) -> Result<Answer, HubRefusal> {
     let found = route::find(&ROUTES, call);
     if found.map_or(!route::is_ours(&ROUTES, call), |route| route.is_versioned) {
         call.check_api_version()
-            .map_err(|message| Refusal::new(400_000, "InvalidProtocolVersion", message))?;
+            .map_err(|message| HubRefusal::new(400_000, "InvalidProtocolVersion", message))?;
     }
     let Some(route) = found else {
         let known = NOT_IMPLEMENTED.iter().find(|(pattern, _)| route::begins(pattern, call));
-        return Err(known.map_or_else(|| Refusal::no_route(call), |(_, what)| Refusal::not_implemented(what)));
+        return Err(
+            known.map_or_else(|| HubRefusal::no_route(call), |(_, what)| HubRefusal::not_implemented(what))
+        );
     };
     if !caller.may(route.right) {
-        return Err(Refusal::unauthorized("the policy does not allow this"));
+        return Err(HubRefusal::unauthorized("the policy does not allow this"));
     }
     let id = call.segments.get(1).map(String::as_str).unwrap_or_default();
     match &route.handler {

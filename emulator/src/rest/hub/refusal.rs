@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// An error on its way.
-pub(in crate::rest) struct Refusal {
+pub(in crate::rest) struct HubRefusal {
     /// Six digits, of which the first three are the status.
     pub code: u32,
     /// For `iothub-errorcode`.
@@ -23,7 +23,7 @@ pub(in crate::rest) struct Refusal {
     nested: bool,
 }
 
-impl Refusal {
+impl HubRefusal {
     pub(super) fn new(code: u32, name: &'static str, message: impl Into<String>) -> Self {
         Self { code, name, message: message.into(), nested: false }
     }
@@ -82,7 +82,7 @@ impl Refusal {
     }
 }
 
-impl From<HubError> for Refusal {
+impl From<HubError> for HubRefusal {
     fn from(error: HubError) -> Self {
         let name = error.name();
         let text = match &error {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::Refusal;
+use super::HubRefusal;
 use crate::{
     etag::IfMatch,
     hub::{DirectMethod, Hub, Twin, TwinPatch},
@@ -18,31 +18,31 @@ use crate::{
 /// Unless the caller says otherwise; in seconds.
 const DEFAULT_RESPONSE_TIMEOUT: u64 = 30;
 
-pub(super) fn get(hub: &Hub, device_id: &str) -> Result<Answer, Refusal> {
+pub(super) fn get(hub: &Hub, device_id: &str) -> Result<Answer, HubRefusal> {
     Ok(tagged(&hub.twin(device_id)?))
 }
 
 /// Of what is sent tags and desired properties count; tools send the whole twin.
-pub(super) fn merge(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Refusal> {
-    let patch = patch(&call.json().map_err(Refusal::bad_request)?)?;
+pub(super) fn merge(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, HubRefusal> {
+    let patch = whole(call)?;
     Ok(tagged(&hub.update_twin(device_id, patch, &condition(call))?))
 }
 
 /// Of what is sent tags and desired properties count; what is left out becomes empty.
-pub(super) fn replace(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Refusal> {
-    let mut patch = patch(&call.json().map_err(Refusal::bad_request)?)?;
+pub(super) fn replace(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, HubRefusal> {
+    let mut patch = whole(call)?;
     patch.tags.get_or_insert_default();
     patch.desired.get_or_insert_default();
     Ok(tagged(&hub.replace_twin(device_id, patch, &condition(call))?))
 }
 
 /// A query over the twins.
-pub(super) fn query(hub: &Hub, call: &Call) -> Result<Answer, Refusal> {
-    let body = call.json().map_err(Refusal::bad_request)?;
-    let text = body["query"].as_str().ok_or_else(|| Refusal::bad_request("query has to be a text"))?;
+pub(super) fn query(hub: &Hub, call: &Call) -> Result<Answer, HubRefusal> {
+    let body = call.json().map_err(HubRefusal::bad_request)?;
+    let text = body["query"].as_str().ok_or_else(|| HubRefusal::bad_request("query has to be a text"))?;
     let rows = hub.query(text)?;
     let item_type = if rows.are_twins { "Twin" } else { "Raw" };
-    page(call, rows.rows, item_type).map_err(Refusal::bad_request)
+    page(call, rows.rows, item_type).map_err(HubRefusal::bad_request)
 }
 
 fn condition(call: &Call) -> IfMatch {
@@ -53,19 +53,69 @@ fn tagged(twin: &Twin) -> Answer {
     answer::with_etag(answer::json(200, twin), &twin.etag)
 }
 
-pub(super) fn patch(body: &Value) -> Result<TwinPatch, Refusal> {
+/// Members of a twin, as the hub and the service SDKs write them. What is here and is neither tags nor properties is
+/// passed over; what is not here is a slip of the pen, and would be lost without a word.
+const TWIN_MEMBERS: [&str; 24] = [
+    "deviceId",
+    "moduleId",
+    "modelId",
+    "etag",
+    "deviceEtag",
+    "version",
+    "tags",
+    "properties",
+    "status",
+    "statusReason",
+    "statusUpdateTime",
+    "statusUpdatedTime",
+    "connectionState",
+    "connectionStateUpdatedTime",
+    "lastActivityTime",
+    "cloudToDeviceMessageCount",
+    "authenticationType",
+    "x509Thumbprint",
+    "capabilities",
+    "configurations",
+    "deviceScope",
+    "parentScopes",
+    "generationId",
+    // az adds it to what it shows, and people send that back.
+    "hub",
+];
+
+const PROPERTY_SECTIONS: [&str; 2] = ["desired", "reported"];
+
+/// The change in a body that is a twin, or part of one.
+fn whole(call: &Call) -> Result<TwinPatch, HubRefusal> {
+    let body = call.json().map_err(HubRefusal::bad_request)?;
+    check_members(&body, "", &TWIN_MEMBERS)?;
+    patch(&body)
+}
+
+fn check_members(object: &Value, path: &str, known: &[&str]) -> Result<(), HubRefusal> {
+    let unknown =
+        object.as_object().and_then(|members| members.keys().find(|name| !known.contains(&name.as_str())));
+    let Some(unknown) = unknown else { return Ok(()) };
+    let unknown: String = unknown.chars().take(80).collect();
+    Err(HubRefusal::bad_request(format!(
+        "a twin has no {path}{unknown}; tags, properties.desired and properties.reported are its sections"
+    )))
+}
+
+pub(super) fn patch(body: &Value) -> Result<TwinPatch, HubRefusal> {
     if !body.is_object() {
-        return Err(Refusal::bad_request("the body is not a JSON object"));
+        return Err(HubRefusal::bad_request("the body is not a JSON object"));
     }
     let properties = &body["properties"];
     if !properties.is_null() && !properties.is_object() {
-        return Err(Refusal::bad_request("properties is not a JSON object"));
+        return Err(HubRefusal::bad_request("properties is not a JSON object"));
     }
-    let section = |name: &str, value: &Value| -> Result<Option<Map<String, Value>>, Refusal> {
+    check_members(properties, "properties.", &PROPERTY_SECTIONS)?;
+    let section = |name: &str, value: &Value| -> Result<Option<Map<String, Value>>, HubRefusal> {
         match value {
             Value::Null => Ok(None),
             Value::Object(object) => Ok(Some(object.clone())),
-            _ => Err(Refusal::bad_request(format!("{name} is not a JSON object"))),
+            _ => Err(HubRefusal::bad_request(format!("{name} is not a JSON object"))),
         }
     };
     Ok(TwinPatch {
@@ -75,10 +125,10 @@ pub(super) fn patch(body: &Value) -> Result<TwinPatch, Refusal> {
 }
 
 /// Calls a method; whatever the device answers is passed on with 200.
-pub(super) async fn invoke(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Refusal> {
-    let body = call.json().map_err(Refusal::bad_request)?;
+pub(super) async fn invoke(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, HubRefusal> {
+    let body = call.json().map_err(HubRefusal::bad_request)?;
     let method_name =
-        body["methodName"].as_str().ok_or_else(|| Refusal::bad_request("methodName has to be a text"))?;
+        body["methodName"].as_str().ok_or_else(|| HubRefusal::bad_request("methodName has to be a text"))?;
     let response = seconds(&body, "responseTimeoutInSeconds", 5)?.unwrap_or(DEFAULT_RESPONSE_TIMEOUT);
     let connect = seconds(&body, "connectTimeoutInSeconds", 0)?.unwrap_or(0);
     let method = DirectMethod {
@@ -87,12 +137,12 @@ pub(super) async fn invoke(hub: &Hub, device_id: &str, call: &Call) -> Result<An
         response_timeout: Duration::from_secs(response),
         connect_timeout: Duration::from_secs(connect),
     };
-    let result = hub.invoke(device_id, &method).await.map_err(|error| Refusal::from(error).nested())?;
+    let result = hub.invoke(device_id, &method).await.map_err(|error| HubRefusal::from(error).nested())?;
     Ok(answer::json(200, &json!({ "status": result.status, "payload": result.payload })))
 }
 
 /// A number of seconds, which some tools send as text.
-fn seconds(body: &Value, name: &str, least: u64) -> Result<Option<u64>, Refusal> {
+fn seconds(body: &Value, name: &str, least: u64) -> Result<Option<u64>, HubRefusal> {
     let given = match &body[name] {
         Value::Null => return Ok(None),
         Value::Number(number) => number.as_u64(),
@@ -102,5 +152,5 @@ fn seconds(body: &Value, name: &str, least: u64) -> Result<Option<u64>, Refusal>
     given
         .filter(|seconds| (least..=300).contains(seconds))
         .map(Some)
-        .ok_or_else(|| Refusal::bad_request(format!("{name} has to be {least} to 300")))
+        .ok_or_else(|| HubRefusal::bad_request(format!("{name} has to be {least} to 300")))
 }
