@@ -329,6 +329,26 @@ async fn another_reader_is_named_where_it_may_be_the_cause() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reader_that_takes_some_of_the_bytes_is_named() {
+    let second = |n: usize| {
+        let body = format!("GPGLL,4527.458,S,16709.165,E,22{:02}{:02},A", n / 60, n % 60);
+        let checksum = body.bytes().fold(0, |sum, byte| sum ^ byte);
+        let sound = format!("${body}*{checksum:02X}\r\n");
+        // The other reader got the middle of two more.
+        let torn = format!("${}*{checksum:02X}\r\n", &body[..20]);
+        (Duration::from_secs(1), (sound + &torn + &torn).into_bytes())
+    };
+    let (mut state, mut health) = listen(Says((0..600).map(second).collect()), settings());
+    until(&mut health, "degraded", |health| health.state == State::Degraded).await;
+    let cause = health.borrow().cause.clone().unwrap();
+    assert_eq!(
+        cause,
+        "most sentences from /dev/ttyTEST have a wrong checksum: gpsd (process 7) reads ttyTEST too; stop it"
+    );
+    until(&mut state, "the fixes go on", |state| state.counts.fixes > 100).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_receiver_that_speaks_seldom_is_as_well_as_any() {
     let fix = |n: usize| {
         let body = format!("GPGLL,4527.458,S,16709.165,E,22{:02}{:02},A", n * 12 / 60, n * 12 % 60);

@@ -51,4 +51,20 @@ mod tests {
         let newest = newest_time(directory.path()).unwrap();
         assert!((today - newest.date_naive()).num_days() <= 1 && newest <= system_time(), "{newest}");
     }
+    #[cfg(feature = "lab")]
+    #[tokio::test]
+    async fn the_certificate_tells_when_it_is_valid() {
+        let directory = tempfile::tempdir().unwrap();
+        let cloud = crate::lab::Cloud::start(directory.path(), 60).await.unwrap();
+        let config = cloud.device("sensor-thl-001").unwrap();
+        let known = known_dates(&config);
+        let leaf = Chain::read(&config.identity.certificate).unwrap().leaf().clone();
+        let validity = known().validity.unwrap();
+        assert_eq!(
+            (*validity.start(), *validity.end()),
+            (leaf.not_before.date_naive(), leaf.not_after.date_naive())
+        );
+        std::fs::remove_file(&config.identity.certificate).unwrap();
+        assert_eq!(known().validity, None, "it is read when somebody asks");
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
-use tracker_sensors::gps::GpsState;
+use tracker_sensors::gps::{Fix, GpsState};
 
 use crate::instruments::fields::{POSITION_DECIMALS, rounded};
 use crate::instruments::health::SensorHealth;
@@ -50,11 +50,7 @@ impl Status {
             taken_over,
             journal: self.journal.stats().into(),
             sensors: self.sensors(),
-            last_fix: fix.map(|fix| LastFix {
-                lat: rounded(fix.position.latitude, POSITION_DECIMALS),
-                lon: rounded(fix.position.longitude, POSITION_DECIMALS),
-                time: fix.utc().map(Timestamp),
-            }),
+            last_fix: fix.as_ref().map(last_fix),
         }
     }
 
@@ -80,5 +76,33 @@ impl Status {
 
     fn sensors(&self) -> BTreeMap<String, SensorReport> {
         self.sensors.iter().map(|(name, health)| ((*name).to_owned(), health.current().into())).collect()
+    }
+}
+
+/// Where the container is, as fine as telemetry tells it.
+fn last_fix(fix: &Fix) -> LastFix {
+    LastFix {
+        lat: rounded(fix.position.latitude, POSITION_DECIMALS),
+        lon: rounded(fix.position.longitude, POSITION_DECIMALS),
+        time: fix.utc().map(Timestamp),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tracker_sensors::gps::{Decoder, Event};
+
+    use super::*;
+
+    #[test]
+    fn a_position_has_no_more_decimals_than_in_telemetry() {
+        let mut decoder = Decoder::new();
+        decoder.push(b"$GPGLL,5157.59864,N,00432.12345,E,120000,A*2D\r\n", Duration::ZERO);
+        let events = decoder.finish();
+        let [Event::Fix(fix)] = &events[..] else { panic!("{events:?}") };
+        let shown = serde_json::to_value(last_fix(fix)).unwrap();
+        assert_eq!(shown, json!({"lat": 51.959_977_3, "lon": 4.535_390_8, "time": null}));
     }
 }

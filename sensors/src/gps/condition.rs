@@ -11,6 +11,8 @@ const GARBAGE: Duration = Duration::from_secs(3);
 const GARBAGE_BYTES: u64 = 200;
 /// So many lines that would be sentences with a checksum are no chance.
 const UNCHECKED: u64 = 3;
+/// Damage is counted over so long; more than half of the sentences is no chance.
+const WINDOW: Duration = Duration::from_secs(30);
 /// How often the line is looked at when nothing comes.
 const CHECK: Duration = Duration::from_secs(2);
 
@@ -27,6 +29,10 @@ pub(super) struct Line {
     sentences_at_opening: u64,
     opened_at: Duration,
     checked_at: Duration,
+    /// The window that damage is counted in: when it began, sentences sound and damaged before it.
+    window: (Duration, u64, u64),
+    /// Whether more than half of the sentences of the last window were damaged.
+    is_damaged: bool,
 }
 
 /// What is wrong with the line, in words for people.
@@ -51,6 +57,8 @@ impl Line {
             sentences_at_opening: counts.lines.sentences,
             opened_at: now,
             checked_at: now,
+            window: (now, counts.lines.sentences, counts.lines.bad_checksum),
+            is_damaged: false,
         }
     }
 
@@ -67,6 +75,20 @@ impl Line {
             self.unchecked_at_last_sentence = counts.lines.without_checksum;
         }
         self.unchecked = counts.lines.without_checksum;
+        let (begun, sound, bad) = self.window;
+        if now.saturating_sub(begun) >= WINDOW {
+            let (now_sound, now_bad) = (counts.lines.sentences, counts.lines.bad_checksum);
+            self.is_damaged = now_bad - bad > now_sound - sound;
+            self.window = (now, now_sound, now_bad);
+        }
+    }
+
+    /// More than half of the sentences come damaged, though some come.
+    pub(super) fn damage(&self, name: &str) -> Option<Fault> {
+        self.is_damaged.then(|| Fault {
+            what: format!("most sentences from {name} have a wrong checksum"),
+            advice: "check ground and cable of the receiver",
+        })
     }
 
     pub(super) fn silent_for(&self, now: Duration) -> Duration {

@@ -19,7 +19,8 @@ pub(super) fn other_reader(path: &Path) -> Option<String> {
         || fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| Process::of(&entry));
     if let Some(process) = others().find(|process| process.has_open(&port) || process.is_on(device)) {
         let Process { number, command, .. } = &process;
-        return Some(format!("{command} (process {number}) reads {name} too; {}", rid_of(command, &name)));
+        let port = port.display();
+        return Some(format!("{command} (process {number}) reads {port} too; {}", rid_of(command, &name)));
     }
     if consoles.split_whitespace().any(|console| console == name) {
         return Some(format!(

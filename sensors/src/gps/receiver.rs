@@ -226,9 +226,13 @@ impl Receiver {
 
     fn trouble(&mut self, now: Duration, line: &Line) -> Option<(State, String)> {
         let patience = self.rhythm.patience(SILENCE);
-        let fault = line.fault(now, patience, &self.source.name());
+        let name = self.source.name();
+        let fault = line.fault(now, patience, &name);
         if let Some(fault) = fault {
             return Some((State::Failed, self.blame(fault.what, fault.advice)));
+        }
+        if let Some(damage) = line.damage(&name) {
+            return Some((State::Degraded, self.blame(damage.what, damage.advice)));
         }
         self.said = None;
         if let Some(kmh) = self.suspect {
