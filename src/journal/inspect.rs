@@ -39,6 +39,10 @@ pub struct Inspection {
 /// the milliseconds since 2026-01-01 and fall behind the time. `None` when there is none, or it can't be read.
 pub fn newest_time(directory: &Path) -> Option<DateTime<Utc>> {
     let path = directory.join(FILE);
+    // Opening a FIFO would wait for ever.
+    if what_is_no_file(&OsFileSystem, directory).is_some() {
+        return None;
+    }
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
     let query = "SELECT max(n) FROM (SELECT max(seq) AS n FROM reading WHERE seq < ?1 UNION ALL \
                  SELECT max(value) FROM counter WHERE name = 'last_seq' AND value < ?1)";
