@@ -1,6 +1,7 @@
 //! The state directory of an earlier version goes on being used: readings, settings and assignment.
 //!
-//! `tests/data/state-b1c2554` was written by the code of commit b1c2554, in the lives of three boots of one machine:
+//! Each directory `tests/data/state-COMMIT` was written by the code of that commit, in the lives of three boots of one
+//! machine:
 //!
 //! | boot | readings | the time was known | ended |
 //! |---|---|---|---|
@@ -26,11 +27,28 @@ use container_tracker::uplink::assignment::AssignmentFile;
 use support::journal::Recorded;
 use tempfile::TempDir;
 
+/// A version, and the message IDs of readings 10, 20 and 39, by which the hub knows them.
+struct Version {
+    commit: &'static str,
+    ids: [&'static str; 3],
+}
+
+const VERSIONS: [Version; 2] = [
+    Version {
+        commit: "b1c2554",
+        ids: ["d9a72ced-22775900010", "5b332cf9-22834440000", "7b6607ba-22834440019"],
+    },
+    Version {
+        commit: "6f0864f",
+        ids: ["51c4eb02-22775900010", "3f479ddf-22834440000", "c06dc030-22834440019"],
+    },
+];
+
 /// A copy to be worked with.
-fn state() -> TempDir {
+fn state(version: &Version) -> TempDir {
     let copy = tempfile::tempdir().unwrap();
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/state-b1c2554")).unwrap()
-    {
+    let written = format!("tests/data/state-{}", version.commit);
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(written)).unwrap() {
         let entry = entry.unwrap();
         fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
     }
@@ -56,7 +74,13 @@ fn field(entry: &Entry, name: &str) -> f64 {
 
 #[tokio::test]
 async fn all_readings_are_delivered_in_order_with_their_times_and_numbers() {
-    let directory = state();
+    for version in VERSIONS {
+        all_readings_are_delivered(&version).await;
+    }
+}
+
+async fn all_readings_are_delivered(version: &Version) {
+    let directory = state(version);
     let journal = Recorded::open_in_boot(directory.path(), "boot-d");
     let now = Stamp { utc: Some(time(80_000)), monotonic: Duration::from_mins(1) };
     let new = Reading { stamp: now, fields: serde_json::Map::new(), alerts: Vec::new() };
@@ -89,10 +113,7 @@ async fn all_readings_are_delivered_in_order_with_their_times_and_numbers() {
     }
     // The hub knows a reading that it has by this, should it come again.
     let ids: Vec<&str> = entries.iter().map(|entry| entry.message_id.as_str()).collect();
-    assert_eq!(
-        [ids[0], ids[9], ids[28]],
-        ["d9a72ced-22775900010", "5b332cf9-22834440000", "7b6607ba-22834440019"]
-    );
+    assert_eq!([ids[0], ids[9], ids[28]], version.ids, "{}", version.commit);
     assert_eq!(entries[9].uptime_s, 30.0);
 
     journal.close().await;
@@ -102,7 +123,11 @@ async fn all_readings_are_delivered_in_order_with_their_times_and_numbers() {
 
 #[test]
 fn settings_and_assignment_are_in_force() {
-    let directory = state();
+    VERSIONS.iter().for_each(are_in_force);
+}
+
+fn are_in_force(version: &Version) {
+    let directory = state(version);
     let defaults = Defaults { interval: Duration::from_mins(1), delivery: DeliveryMode::default() };
     let (settings, result) = InForce::load(directory.path(), defaults);
     result.unwrap();

@@ -222,3 +222,41 @@ async fn a_start_that_fails_changes_nothing() {
     assert!(is_empty());
     running.shutdown().await;
 }
+/// `tests/data/state-6f0864f` was written by the code of commit 6f0864f: device d1 is registered at hub-2, its twin was set
+/// once, and a message waits for it.
+#[tokio::test]
+async fn the_state_of_an_earlier_version_goes_on_being_used() {
+    let written = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/state-6f0864f");
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(directory.path().join("hubs")).expect("a directory");
+    for name in [
+        "dps.json",
+        "server-ca.pem",
+        "server-ca-key.pem",
+        "hubs/hub-1.azure-devices.net.json",
+        "hubs/hub-2.azure-devices.net.json",
+    ] {
+        std::fs::copy(written.join(name), directory.path().join(name)).expect("it is copied");
+    }
+    let ca = std::fs::read_to_string(written.join("server-ca.pem")).expect("the CA");
+    let emulator = start(directory.path()).await.expect("it starts");
+    assert_eq!(emulator.server_ca_pem(), ca);
+    assert!(emulator.dps().certificates().get("lab-root").expect("the CA").is_verified);
+    assert_eq!(
+        json!(emulator.dps().groups().get("trackers").expect("the group"))["enrollmentGroupId"],
+        "trackers"
+    );
+    let record = emulator.dps().registration("d1").expect("the record");
+    assert_eq!(record.assigned_hub.as_deref(), Some("hub-2.azure-devices.net"));
+    let twin = json!(emulator.hub("hub-2").expect("the hub").twin("d1").expect("the twin"));
+    assert_eq!(
+        [
+            &twin["properties"]["desired"]["telemetryInterval"],
+            &twin["version"],
+            &twin["cloudToDeviceMessageCount"]
+        ],
+        [&json!(60), &json!(2), &json!(1)]
+    );
+    assert_eq!(twin["tags"], json!({"environment": "lab"}));
+    emulator.shutdown().await;
+}

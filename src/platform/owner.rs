@@ -55,7 +55,8 @@ pub fn foreign(paths: impl IntoIterator<Item = impl AsRef<Path>>, wanted: u32, a
     })
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
 

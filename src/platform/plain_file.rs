@@ -97,7 +97,8 @@ fn not_usable(why: &str) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, why)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;

@@ -138,16 +138,14 @@ impl Storage {
                 self.displaced.iter().for_each(Disk::make_way);
             }
             // The file is where it was, and takes what the log has.
-            Some(Displaced::Log) => {
-                if self.attempt(now, |disk| disk.checkpoint()) == Some(true) {
-                    self.disk = None;
-                    self.events.emit(Event::Trouble(format!(
-                        "the log of the journal in {} was removed or replaced while the agent worked with it; nothing is lost",
-                        self.options.directory.display()
-                    )));
-                }
+            Some(Displaced::Log) if self.attempt(now, |disk| disk.checkpoint()) == Some(true) => {
+                self.disk = None;
+                self.events.emit(Event::Trouble(format!(
+                    "the log of the journal in {} was removed or replaced while the agent worked with it; nothing is lost",
+                    self.options.directory.display()
+                )));
             }
-            None => {}
+            Some(Displaced::Log) | None => {}
         }
     }
 

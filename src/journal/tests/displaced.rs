@@ -8,6 +8,9 @@ use super::bench::{BOUND, Bench, ManualClock, copy_files, tags};
 use crate::journal::inspect::inspect;
 use crate::journal::shared::JournalHealth;
 
+/// What somebody does to the files.
+type Deed<'a> = &'a dyn Fn(&Path);
+
 /// A journal with readings 0 to 19, of which the hub has 3 and 4, and which does `what` to its files then.
 fn after(what: impl Fn(&Path)) -> (tempfile::TempDir, Bench) {
     let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
@@ -26,7 +29,9 @@ fn after(what: impl Fn(&Path)) -> (tempfile::TempDir, Bench) {
 }
 
 fn remove(directory: &Path, names: &[&str]) {
-    names.iter().for_each(|name| fs::remove_file(directory.join(name)).unwrap());
+    for name in names {
+        fs::remove_file(directory.join(name)).unwrap();
+    }
 }
 
 fn delivered(mut bench: Bench) -> Vec<u64> {
@@ -45,7 +50,6 @@ fn a_file_that_is_removed_or_replaced_is_noticed_and_loses_nothing() {
         fs::copy(backup.path().join("journal.db"), directory.join("new")).unwrap();
         fs::rename(directory.join("new"), directory.join("journal.db")).unwrap();
     };
-    type Deed<'a> = &'a dyn Fn(&Path);
     let deeds: [(&str, Deed<'_>); 5] = [
         ("all", &|directory| remove(directory, &["journal.db", "journal.db-wal", "journal.db-shm"])),
         ("the file", &|directory| remove(directory, &["journal.db"])),

@@ -383,7 +383,7 @@ impl Writer {
         if let Some(row) = held {
             return Some((row.clone(), self.offset.ms()));
         }
-        self.storage.attempt(now, |disk| disk.newest()).flatten()
+        self.storage.attempt(now, Disk::newest).flatten()
     }
 
     /// Up to `limit` rows on the disk after `seq`, oldest first; `None` when it can't be read.

@@ -223,7 +223,8 @@ impl<'a> Session<'a> {
         }
         if let Some(changed) = applied.changed {
             let events = self.device.events.clone();
-            self.device.background.run(&changed.file().to_owned(), move || {
+            let file = changed.file().to_owned();
+            self.device.background.run(&file, move || {
                 if let Err(error) = changed.store() {
                     let what =
                         format!("the settings can't be stored and will be forgotten at a restart: {error}");
