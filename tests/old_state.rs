@@ -153,7 +153,7 @@ fn the_documents_tell_how_to_read_a_journal_from_a_card() {
     let query = document.split("```sql\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     // Which this program's own SQLite leaves out.
     let query = query.replace("datetime(", "(").replace(", 'unixepoch')", ")");
-    let directory = state();
+    let directory = state(&VERSIONS[0]);
     let copy = rusqlite::Connection::open(directory.path().join("journal.db")).unwrap();
     let mut statement = copy.prepare(&query).unwrap();
     let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
