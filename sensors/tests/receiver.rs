@@ -361,7 +361,7 @@ async fn a_receiver_that_speaks_seldom_is_as_well_as_any() {
     until(&mut state, "a fix", |state| state.fix.is_some()).await;
     assert_eq!(health.borrow().cause, None);
     until(&mut health, "well", |health| health.state == State::Ok).await;
-    while started.elapsed() < Duration::from_secs(600) {
+    while started.elapsed() < Duration::from_mins(10) {
         sleep(Duration::from_secs(1)).await;
         assert_eq!(health.borrow().state, State::Ok, "after {:?}", started.elapsed());
         assert!(state.borrow().fix.is_some(), "after {:?}", started.elapsed());
