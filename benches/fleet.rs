@@ -111,7 +111,7 @@ fn handshakes() -> Pace {
     let factory = factory();
     let identity = identity(directory.path(), &factory, "sensor-thl-001");
     let (server, roots) = server();
-    let client = one_time(&roots, &identity).config;
+    let client = one_time(&roots, &identity);
     let made = AtomicU64::new(0);
     let (begun, processor) = (Instant::now(), processor_time());
     thread::scope(|scope| {
@@ -153,7 +153,7 @@ async fn connections() -> Pace {
     let directory = tempfile::tempdir().unwrap();
     let identity = identity(directory.path(), &factory(), "sensor-thl-001");
     let (server, roots) = server();
-    let connector = TlsConnector::from(one_time(&roots, &identity).config);
+    let connector = TlsConnector::from(one_time(&roots, &identity));
     let acceptor = TlsAcceptor::from(server);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -282,11 +282,10 @@ fn load(config: &Config) -> Identity {
 
 /// TLS that resumes nothing.
 fn one_time(roots: &RootCertStore, identity: &Identity) -> Tls {
-    let mut tls = tls::client_config(roots.clone(), identity, Arc::new(SystemClock::new(true))).unwrap();
-    let mut config = (*tls.config).clone();
+    let tls = tls::client_config(roots.clone(), identity, Arc::new(SystemClock::new(true))).unwrap();
+    let mut config = (*tls).clone();
     config.resumption = Resumption::disabled();
-    tls.config = Arc::new(config);
-    tls
+    Arc::new(config)
 }
 
 /// A device that is switched on for the first time.

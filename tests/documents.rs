@@ -361,7 +361,7 @@ fn links_between_documents_lead_somewhere() {
 
 /// The sources as one text, with continued lines of string literals joined.
 fn sources() -> String {
-    let mut folders = ["src", "protocol/src", "sensors/src"].map(path).to_vec();
+    let mut folders = ["src", "protocol/src", "sensors/src", "certificates/src"].map(path).to_vec();
     let mut all = String::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("a folder of sources").flatten() {

@@ -98,6 +98,9 @@ fn each_thing_that_is_wrong_has_its_sentence() {
     assert!(text.contains("no token is there for ") && text.contains("shows \"tracker\" (serial "), "{text}");
     let text = with("pkcs11:token=tracker?module-path=/nowhere/libtoken.so".into());
     assert!(text.starts_with("can't use the PKCS#11 library /nowhere/libtoken.so: "), "{text}");
+    assert!(
+        text.ends_with("; install the package that it belongs to, or change module-path in identity.key")
+    );
     let program = env!("CARGO_BIN_EXE_container-tracker");
     let text = with(format!("pkcs11:token=tracker?module-path={program}"));
     assert!(text.starts_with("can't use the PKCS#11 library "), "{text}");
@@ -131,6 +134,32 @@ fn each_thing_that_is_wrong_has_its_sentence() {
     let text = with(hsm.uri("object=device"));
     assert!(text.starts_with("more than one token is there for pkcs11:object=device: "), "{text}");
     assert_eq!(hsm.calls("C_Login"), logins);
+}
+
+#[test]
+fn a_library_that_does_not_start_is_told_from_one_that_is_not_there() {
+    let (mut installation, _hsm) = installation();
+    installation.environment.iter_mut().find(|(name, _)| *name == "SOFTHSM2_CONF").unwrap().1 =
+        "/nowhere/softhsm2.conf".into();
+    let text = refusal(&installation);
+    assert!(
+        text.contains(" does not start: C_Initialize gives CKR_GENERAL_ERROR; look at what it needs"),
+        "{text}"
+    );
+    assert!(!text.contains("install the package") && !text.contains("horrible"), "{text}");
+}
+
+#[test]
+fn an_invisible_character_beside_the_pin_costs_no_try() {
+    let (installation, hsm) = installation();
+    hsm.write_pin("\u{feff}1234");
+    assert_eq!(check_key(&installation).0, "pass", "a byte order mark is no part of a PIN");
+    let logins = hsm.calls("C_Login");
+    hsm.write_pin("1234 ");
+    let text = refusal(&installation);
+    assert!(text.contains("token.pin ends in a blank, and the token is not asked"), "{text}");
+    assert_eq!(hsm.calls("C_Login"), logins);
+    assert!(!installation.path("state/refused-pin.json").exists());
 }
 
 #[test]

@@ -121,3 +121,22 @@ fn settings_and_assignment_are_in_force() {
         "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
     );
 }
+
+#[test]
+fn the_documents_tell_how_to_read_a_journal_from_a_card() {
+    let document = include_str!("../docs/troubleshooting.md");
+    let query = document.split("```sql\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    // Which this program's own SQLite leaves out.
+    let query = query.replace("datetime(", "(").replace(", 'unixepoch')", ")");
+    let directory = state();
+    let copy = rusqlite::Connection::open(directory.path().join("journal.db")).unwrap();
+    let mut statement = copy.prepare(&query).unwrap();
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let found: Vec<(u64, Option<i64>)> = statement.query_map([], row).unwrap().map(Result::unwrap).collect();
+    // All but those that the hub has, and those that are in the log alone too.
+    assert_eq!(found.len(), 29);
+    let timed: Vec<i64> = found.iter().filter_map(|(_, time)| *time).collect();
+    let expected: Vec<i64> = (10..19).chain(24..40).filter_map(taken).map(|time| time.timestamp()).collect();
+    assert_eq!(timed, expected);
+    assert_eq!(found.iter().filter(|(_, time)| time.is_none()).count(), 4);
+}

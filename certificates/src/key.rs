@@ -76,7 +76,7 @@ impl Key {
                 if id == RSA_KEY {
                     match Parts::read(key) {
                         Ok(Parts::Pkcs1 { version, modulus, exponent }) => {
-                            check_rsa(version, modulus, exponent)?
+                            check_rsa(version, modulus, exponent)?;
                         }
                         _ => return Err(KeyError::Damaged),
                     }
@@ -105,7 +105,8 @@ fn check_rsa(version: u8, modulus: &[u8], exponent: &[u8]) -> Result<(), KeyErro
     if version != 0 {
         return Err(KeyError::RsaPrimes);
     }
-    if !RSA_BITS.contains(&bit_length(modulus)) {
+    // A product of two primes may be a bit short.
+    if !RSA_BITS.contains(&bit_length(modulus).next_multiple_of(8)) {
         return Err(KeyError::RsaSize(bit_length(modulus)));
     }
     if !RSA_EXPONENT_BITS.contains(&bit_length(exponent)) {
@@ -164,7 +165,10 @@ impl EcKey<'_> {
         let algorithm = match parameters.first() {
             Some(0x30) => return Err(KeyError::ExplicitCurve),
             Some(_) => [&EC_KEY.to_der().map_err(|_| KeyError::Damaged)?, parameters].concat(),
-            None => leaf.map_or(&[][..], |leaf| leaf.algorithm).to_vec(),
+            None => match leaf.filter(|leaf| leaf.kind().starts_with("P-")) {
+                Some(leaf) => leaf.algorithm.to_vec(),
+                None => return Err(KeyError::Kind("that does not name its curve")),
+            },
         };
         let curve = match kind(&algorithm) {
             "P-256" => Curve::P256,

@@ -55,7 +55,7 @@ pub fn verify(child: &Fields<'_>, issuer: &Fields<'_>) -> Result<(), SignatureEr
         };
     };
     let bits = rsa_bits(&key);
-    if bits.is_some_and(|bits| bits < 2048) {
+    if bits.is_some_and(|bits| bits.next_multiple_of(8) < 2048) {
         return unsupported(format!("the key that made it is RSA of {} bits", bits.unwrap_or_default()));
     }
     ring::UnparsedPublicKey::new(*algorithm, key.bits)

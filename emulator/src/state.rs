@@ -56,12 +56,16 @@ pub enum StateError {
     #[error("another emulator uses the state directory {0}")]
     InUse(PathBuf),
     /// A file is not what an emulator wrote.
-    #[error("{path} is not readable: {source}; move it away to begin anew")]
+    #[error(
+        "{path} is not readable: line {line}, column {column} is not as it has to be; move it away to begin anew"
+    )]
     Format {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
-        source: serde_json::Error,
+        /// Where it is wrong. What stands there is not repeated: it may be a key.
+        line: usize,
+        /// In that line.
+        column: usize,
     },
 }
 
@@ -132,8 +136,7 @@ impl StateDirectory {
     }
 
     fn write_json(&self, name: &Path, value: &impl Serialize) -> Result<(), StateError> {
-        let text = serde_json::to_vec_pretty(value)
-            .map_err(|source| StateError::Format { path: self.path.join(name), source })?;
+        let text = serde_json::to_vec_pretty(value).map_err(format_of(&self.path.join(name)))?;
         self.write(name, &text)
     }
 
@@ -217,9 +220,11 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> 
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(at(path)(source)),
     };
-    serde_json::from_slice(&text)
-        .map(Some)
-        .map_err(|source| StateError::Format { path: path.to_owned(), source })
+    serde_json::from_slice(&text).map(Some).map_err(format_of(path))
+}
+
+fn format_of(path: &Path) -> impl FnOnce(serde_json::Error) -> StateError + '_ {
+    move |error| StateError::Format { path: path.to_owned(), line: error.line(), column: error.column() }
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> StateError + '_ {

@@ -4,9 +4,9 @@ mod common;
 
 use std::{path::Path, process::Command};
 
-use common::Lab;
+use common::{Lab, event};
 use serde_json::json;
-use tracker_emulator::{AttestationMechanism, EnrollmentGroup, pki::DeviceCredentials};
+use tracker_emulator::{AttestationMechanism, EnrollmentGroup, EventKind, pki::DeviceCredentials};
 
 /// Runs `openssl` in a directory.
 fn openssl(directory: &Path, arguments: &str) {
@@ -138,4 +138,128 @@ async fn the_openssl_client_is_served_with_either_version_of_tls() {
         assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
         assert!(text.contains("Verify return code: 0 (ok)") || text.contains("Verification: OK"), "{text}");
     }
+}
+
+/// Makes a key, and a certificate for it, signed by `issuer` or by itself. `config` has the sections `req`, `dn` and `ext`.
+fn certify(directory: &Path, name: &str, key: &str, config: &str, issuer: Option<&str>, options: &str) {
+    openssl(directory, &format!("genpkey {key} -out {name}.key"));
+    write(directory, "config", &format!("[req]\ndistinguished_name=dn\nprompt=no\n{config}"));
+    openssl(directory, &format!("req -new -config config -key {name}.key -out {name}.csr"));
+    let signer = match issuer {
+        Some(issuer) => format!("-CA {issuer}.pem -CAkey {issuer}.key -CAcreateserial"),
+        None => format!("-signkey {name}.key"),
+    };
+    openssl(
+        directory,
+        &format!(
+            "x509 -req -in {name}.csr {signer} -days 30 {options} -extfile config -extensions ext -out {name}.pem"
+        ),
+    );
+}
+
+fn ca(name: &str, constraints: &str) -> String {
+    format!("[dn]\nCN={name}\n[ext]\nbasicConstraints=critical,{constraints}\n")
+}
+
+const LEAF: &str = "[dn]\nCN=sensor-thl-001\n[ext]\nbasicConstraints=CA:FALSE\n";
+
+/// What the operator is told about a device that presents these certificates, with a group on the root.
+async fn refusal(directory: &Path, presented: &[&str]) -> String {
+    let lab = Lab::start().await;
+    let mut events = lab.emulator.events();
+    let dps = lab.emulator.dps();
+    dps.certificates()
+        .upload_verified("openssl-root", &read(directory, "root.pem"))
+        .expect("a CA certificate");
+    let attestation = AttestationMechanism::signing_certificate(read(directory, "root.pem"));
+    dps.groups().create(EnrollmentGroup::new("openssl", attestation)).expect("a group");
+    let chain_pem = presented.iter().map(|name| read(directory, &format!("{name}.pem"))).collect();
+    let credentials =
+        DeviceCredentials { certificate_pem: String::new(), chain_pem, key_pem: read(directory, "leaf.key") };
+    let (status, body) = lab.register("sensor-thl-001", &credentials).await;
+    if status == 200 {
+        return body["status"].as_str().unwrap_or_default().to_owned();
+    }
+    event(&mut events, |kind| match kind {
+        EventKind::RegistrationRefused { reason, .. } => Some(reason.clone()),
+        _ => None,
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_reason_why_a_chain_leads_nowhere_is_the_true_one() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let directory = directory.path();
+    let p521 = "-algorithm EC -pkeyopt ec_paramgen_curve:P-521";
+    let any = "CA:TRUE";
+    certify(directory, "root", p521, &ca("root", any), None, "-sha256");
+    certify(directory, "leaf", EC, LEAF, Some("root"), "-sha256");
+    let why = refusal(directory, &["leaf"]).await;
+    let known = "no enrollment for this device: \"CN=sensor-thl-001\" names \"CN=root\" as its issuer, which is known, but";
+    assert_eq!(why, format!("{known} its signature can't be checked here: the key that made it is P-521"));
+
+    certify(directory, "root", EC, &ca("root", any), None, "-sha256");
+    certify(directory, "leaf", EC, LEAF, Some("root"), "-sha512");
+    let why = refusal(directory, &["leaf"]).await;
+    assert_eq!(why, format!("{known} its signature can't be checked here: it is ecdsa-with-SHA512"));
+
+    certify(directory, "leaf", EC, LEAF, Some("root"), "-sha256");
+    assert_eq!(refusal(directory, &["leaf"]).await, "assigned");
+    certify(directory, "root", EC, &ca("root", any), None, "-sha256");
+    let why = refusal(directory, &["leaf"]).await;
+    assert_eq!(why, format!("{known} its signature is not made with the key of that certificate"));
+
+    certify(directory, "root", EC, &ca("root", "CA:TRUE,pathlen:0"), None, "-sha256");
+    certify(directory, "factory", EC, &ca("factory", any), Some("root"), "-sha256");
+    certify(directory, "leaf", EC, LEAF, Some("factory"), "-sha256");
+    let why = refusal(directory, &["leaf", "factory"]).await;
+    assert!(why.ends_with("but its path length of 0 allows no CA that far below it"), "{why}");
+
+    certify(directory, "root", EC, &ca("root", any), None, "-sha256");
+    certify(directory, "factory", EC, &ca("factory", "CA:FALSE"), Some("root"), "-sha256");
+    certify(directory, "leaf", EC, LEAF, Some("factory"), "-sha256");
+    let why = refusal(directory, &["leaf", "factory"]).await;
+    assert!(why.ends_with("but it is no CA: its basic constraints do not say CA:TRUE"), "{why}");
+}
+
+/// A CA may write its own name otherwise into what it signs, and OpenSSL writes underscores as `T61String`.
+#[tokio::test]
+async fn names_mean_the_same_in_whatever_type_of_string() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let directory = directory.path();
+    let named = |mask: &str| format!("string_mask={mask}\n{}", ca("Agent I", "CA:TRUE"));
+    certify(directory, "root", EC, &named("MASK:0x2"), None, "-sha256");
+    let leaf = format!("string_mask=MASK:0x4\n{LEAF}");
+    certify(directory, "leaf", EC, &leaf, Some("root"), "-sha256");
+    // The same key under the same name, in the other type.
+    let config = format!("[req]\ndistinguished_name=dn\nprompt=no\n{}", named("utf8only"));
+    write(directory, "config", &config);
+    openssl(directory, "req -new -config config -key root.key -out root.csr");
+    openssl(
+        directory,
+        "x509 -req -in root.csr -signkey root.key -days 30 -extfile config -extensions ext -out root.pem",
+    );
+    assert_eq!(refusal(directory, &["leaf"]).await, "assigned");
+}
+
+#[tokio::test]
+async fn a_proof_of_possession_that_can_not_be_checked_says_why() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let directory = directory.path();
+    certify(directory, "root", EC, &ca("root", "CA:TRUE"), None, "-sha256");
+    let lab = Lab::start().await;
+    let certificates = lab.emulator.dps().certificates();
+    certificates.upload("mine", &read(directory, "root.pem")).expect("a CA certificate");
+    let code = certificates.generate_verification_code("mine").expect("a code");
+    let leaf = format!("[dn]\nCN={code}\n[ext]\nbasicConstraints=CA:FALSE\n");
+    certify(directory, "proof", EC, &leaf, Some("root"), "-sha512");
+    let error = certificates.verify("mine", &read(directory, "proof.pem")).expect_err("unknown");
+    let error = error.to_string();
+    assert!(
+        error.ends_with("signed by this CA: its signature can't be checked here: it is ecdsa-with-SHA512"),
+        "{error}"
+    );
+    certify(directory, "proof", EC, &leaf, Some("root"), "-sha256");
+    certificates.verify("mine", &read(directory, "proof.pem")).expect("verified");
 }

@@ -4,7 +4,9 @@ mod common;
 
 use common::{Lab, service::Service};
 use serde_json::json;
-use tracker_emulator::{AttestationMechanism, Emulator, IndividualEnrollment, StartError, StateError};
+use tracker_emulator::{
+    AttestationMechanism, Emulator, EnrollmentGroup, IndividualEnrollment, StartError, StateError,
+};
 
 async fn start(directory: &std::path::Path) -> Result<Emulator, StartError> {
     let timing = std::time::Duration::ZERO;
@@ -161,4 +163,39 @@ async fn a_device_that_its_next_hub_refuses_stays_where_it_is() {
     let stayed = lab.emulator.hub("hub-1").expect("the hub").twin("d1").expect("the twin is still there");
     assert_eq!(stayed, twin);
     lab.emulator.shutdown().await;
+}
+
+/// A key that is sent along with a certificate is kept nowhere, and what an earlier version has kept is taken out.
+#[tokio::test]
+async fn a_key_beside_a_certificate_is_not_kept() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let lab = Lab::with(start(directory.path()).await.expect("it starts"));
+    let both = lab.factory.key_pem() + &lab.factory.certificate_pem() + "and words";
+    let mut made = lab
+        .emulator
+        .dps()
+        .groups()
+        .create(EnrollmentGroup::new("both", AttestationMechanism::signing_certificate(&*both)))
+        .expect("created");
+    let kept = |group: &mut EnrollmentGroup| {
+        let x509 = group.terms.attestation.x509.take().expect("x509");
+        x509.signing_certificates.and_then(|signing| signing.primary?.certificate).expect("a certificate")
+    };
+    assert_eq!(kept(&mut made), lab.factory.certificate_pem().trim_end());
+    lab.emulator.shutdown().await;
+    let file = directory.path().join("dps.json");
+    let text = || std::fs::read_to_string(&file).expect("it is there");
+    assert!(!text().contains("PRIVATE KEY"));
+
+    let mut old: serde_json::Value = serde_json::from_str(&text()).expect("JSON");
+    let groups = old["enrollment_groups"].as_array_mut().expect("groups");
+    let group = groups.iter_mut().find(|group| group["enrollmentGroupId"] == "both").expect("it");
+    group["attestation"]["x509"]["signingCertificates"]["primary"]["certificate"] = both.into();
+    #[allow(clippy::disallowed_methods, reason = "the file is to be changed")]
+    std::fs::write(&file, old.to_string()).expect("written");
+    let emulator = start(directory.path()).await.expect("it starts");
+    assert!(!text().contains("PRIVATE KEY"), "the file is clean as soon as it is opened");
+    let mut opened = emulator.dps().groups().get("both").expect("the group");
+    assert_eq!(kept(&mut opened), lab.factory.certificate_pem().trim_end());
+    emulator.shutdown().await;
 }

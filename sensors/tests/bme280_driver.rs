@@ -238,18 +238,92 @@ fn a_value_out_of_range_is_missing_while_the_others_stay() {
     assert_eq!(driver.starts(), 2, "a fault restarts the chip");
 }
 
-#[test]
-fn dead_trimming_values_are_refused() {
-    for (first, second, register) in [
-        ([0x00; 26], [0x5A; 7], Register::CALIBRATION),
-        ([0xFF; 26], [0x5A; 7], Register::CALIBRATION),
-        ([0x5A; 26], [0x00; 7], Register::CALIBRATION_HUMIDITY),
-        ([0x5A; 26], [0xFF; 7], Register::CALIBRATION_HUMIDITY),
-    ] {
-        let chip = Bme280Chip::with_calibration_registers(0x76, first, second);
-        let error = error(&mut driver(&chip, Settings::default()));
-        assert_eq!((error.register, error.cause), (register, Cause::DeadCalibration));
+/// A chip with these bytes in place of the trimming values from this register on.
+fn chip_with(at: u8, bytes: &[u8]) -> Bme280Chip {
+    let (mut first, mut second) = published_calibration().to_registers();
+    let place = usize::from(at);
+    match at {
+        0xE1.. => second[place - 0xE1..][..bytes.len()].copy_from_slice(bytes),
+        _ => first[place - 0x88..][..bytes.len()].copy_from_slice(bytes),
     }
+    let chip = Bme280Chip::with_calibration_registers(0x76, first, second);
+    // Of the sound values.
+    chip.set_raw(AIR.to_raw(&published_calibration()));
+    chip
+}
+
+#[test]
+fn a_quantity_with_dead_trimming_values_is_absent_and_the_others_stay() {
+    for bit in [0x00, 0xFF] {
+        for (at, length) in [(0x88, 6), (0x88, 2), (0x8A, 2), (0x88, 24)] {
+            let error = error(&mut driver(&chip_with(at, &vec![bit; length]), Settings::default()));
+            assert_eq!(
+                (error.register, error.cause),
+                (Register::CALIBRATION, Cause::DeadCalibration),
+                "{at:#x}"
+            );
+        }
+        let cases = [
+            (0x8E, 18, Register::CALIBRATION_PRESSURE, "0x8E (calibration of pressure)"),
+            (0x8E, 2, Register::CALIBRATION_PRESSURE, "0x8E (calibration of pressure)"),
+            (0x9A, 6, Register::CALIBRATION_PRESSURE, "0x8E (calibration of pressure)"),
+            (0xE1, 7, Register::CALIBRATION_HUMIDITY, "0xE1 (calibration of humidity)"),
+            (0xE1, 2, Register::CALIBRATION_HUMIDITY, "0xE1 (calibration of humidity)"),
+        ];
+        for (at, length, register, words) in cases {
+            let chip = chip_with(at, &vec![bit; length]);
+            let environment = driver(&chip, Settings::default()).measure().unwrap();
+            assert!((environment.temperature_c.unwrap() - AIR.temperature_c).abs() < 0.01, "{environment:?}");
+            let near = |value: Option<f64>, expected: f64| {
+                value.is_some_and(|value| (value - expected).abs() < 0.05)
+            };
+            let pressure_is_dead = register == Register::CALIBRATION_PRESSURE;
+            assert_eq!(
+                near(environment.pressure_hpa, AIR.pressure_hpa),
+                !pressure_is_dead,
+                "{environment:?}"
+            );
+            assert_eq!(environment.pressure_hpa.is_none(), pressure_is_dead, "{environment:?}");
+            assert_eq!(near(environment.humidity_rh, AIR.humidity_rh), pressure_is_dead, "{environment:?}");
+            assert_eq!(environment.humidity_rh.is_none(), !pressure_is_dead, "{environment:?}");
+            assert_eq!(environment.faults.len(), 1, "{environment:?}");
+            let fault = &environment.faults[0];
+            assert_eq!((fault.register, &fault.cause), (register, &Cause::DeadCalibration));
+            assert!(fault.to_string().contains(words), "{fault}");
+        }
+    }
+    let mut all_dead = driver(&chip_with(0xE1, &[0; 7]), Settings::default());
+    all_dead.measure().unwrap();
+    let environment = all_dead.measure().unwrap();
+    assert_eq!((environment.humidity_rh, all_dead.starts()), (None, 2), "it is read anew each time");
+}
+
+#[test]
+fn a_bmp280_needs_no_trimming_values_of_humidity() {
+    let chip = chip_with(0xE1, &[0; 7]);
+    chip.set_id(0x58);
+    assert!(driver(&chip, Settings::default()).measure().unwrap().faults.is_empty());
+}
+
+#[test]
+fn trimming_values_are_read_twice_and_again() {
+    let chip = chip();
+    let mut driver = driver(&chip, Settings::default());
+    chip.disturb_next_calibration();
+    assert_eq!(error(&mut driver).cause, Cause::UnsteadyCalibration);
+    let sound = AIR.to_raw(&published_calibration());
+    let mut measure = |n: u16| {
+        chip.set_raw(RawReading { humidity: sound.humidity + n % 3, ..sound });
+        driver.measure()
+    };
+    for n in 0..59 {
+        assert!(measure(n).is_ok_and(|environment| environment.faults.is_empty()), "{n}");
+    }
+    chip.disturb_next_calibration();
+    let error = measure(59).unwrap_err();
+    assert_eq!(error.cause, Cause::UnsteadyCalibration);
+    assert!(error.to_string().contains("read otherwise a second time: check the cable"), "{error}");
+    assert!(measure(60).is_ok());
 }
 
 #[test]
@@ -318,20 +392,51 @@ fn health_follows_the_measurements() {
 }
 
 #[test]
-fn a_chip_that_repeats_itself_for_long_is_called_stuck() {
+fn a_chip_that_repeats_itself_for_long_is_silent_and_reset() {
     let chip = chip();
     let mut sensor = EnvironmentSensor::new(chip.clone(), chip.delay(), Settings::default());
     let health = sensor.health();
     sensor.measure(Duration::ZERO).unwrap();
     chip.set_fault(Some(ChipFault::Stuck));
-    for second in 1..=60 {
-        assert_eq!(health.borrow().state, State::Ok, "after {second}");
+    for second in 1..60 {
         sensor.measure(Duration::from_secs(second)).unwrap();
+        assert_eq!(health.borrow().state, State::Ok, "after {second}");
     }
-    assert_eq!(health.borrow().state, State::Degraded);
-    assert!(health.borrow().cause.as_ref().unwrap().contains("the chip is stuck"));
+    let error = sensor.measure(Duration::from_mins(1)).unwrap_err();
+    assert_eq!(error.cause, Cause::Frozen);
+    assert_eq!(health.borrow().state, State::Failed);
+    assert!(health.borrow().cause.as_ref().unwrap().contains("the chip is stuck and is reset"));
+    sensor.measure(Duration::from_secs(61)).unwrap_err();
     chip.set_fault(None);
     chip.set_air(Air { temperature_c: 7.0, ..AIR });
-    sensor.measure(Duration::from_secs(61)).unwrap();
-    assert_eq!(health.borrow().state, State::Ok);
+    sensor.measure(Duration::from_secs(62)).unwrap();
+    assert_eq!((health.borrow().state, health.borrow().starts), (State::Ok, 3));
+}
+
+#[test]
+fn a_chip_whose_counts_stay_after_a_reset_stays_silent() {
+    let chip = chip();
+    let mut driver = driver(&chip, Settings::default());
+    for _ in 0..=59 {
+        driver.measure().unwrap();
+    }
+    for reset in 0..3 {
+        assert_eq!(error(&mut driver).cause, Cause::Frozen);
+        assert_eq!(driver.starts(), 1 + reset);
+    }
+    chip.set_air(Air { temperature_c: 7.0, ..AIR });
+    assert!(driver.measure().unwrap().faults.is_empty());
+}
+
+#[test]
+fn still_air_is_no_stuck_chip() {
+    let chip = chip();
+    let mut driver = driver(&chip, Settings::default());
+    let sound = AIR.to_raw(&published_calibration());
+    for n in 0..1000_u32 {
+        // A last bit that moves every ten measurements.
+        chip.set_raw(RawReading { pressure: sound.pressure + (n / 10 % 2) * 16, ..sound });
+        assert!(driver.measure().is_ok(), "{n}");
+    }
+    assert_eq!(driver.starts(), 1);
 }

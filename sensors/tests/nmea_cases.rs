@@ -118,3 +118,14 @@ fn lines_without_a_checksum_are_counted_and_do_not_count() {
     let lines = decoder.counts().lines;
     assert_eq!((lines.without_checksum, lines.sentences, lines.bad_checksum), (4, 0, 0));
 }
+
+#[test]
+fn a_recording_says_what_it_has_in_place_of_a_fix() {
+    let lack = |bytes: &[u8]| Replay::new("log", bytes, Duration::ZERO, AtEnd::Loop).lack();
+    let case = |name: &str| std::fs::read(common::data("nmea/cases").join(format!("{name}.nmea"))).unwrap();
+    assert_eq!(lack(&case("vtg-leads")), None);
+    assert_eq!(lack(&case("cold-start-void-1980")), Some("holds no fix, only epochs without one"));
+    assert_eq!(lack(&case("no-checksum")), Some("holds sentences without checksums, which don't count"));
+    assert_eq!(lack(b"$GPGSV,1,1,00*79\r\n"), Some("holds no sentence with a position (RMC, GGA, GNS, GLL)"));
+    assert_eq!(lack(b"<html>"), Some("holds no NMEA sentence"));
+}

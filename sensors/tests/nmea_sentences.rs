@@ -57,6 +57,31 @@ fn the_old_form_of_gll_has_no_mode() {
 }
 
 #[test]
+fn speed_comes_with_and_without_a_course_in_the_old_form_and_the_new() {
+    let motion = |vtg: &str| {
+        let fix = fix_of(&["GPGGA,120000,4807.038,N,01131.324,E,1,08,0.9,545.4,M,46.9,M,,", vtg]);
+        (fix.speed_kn, fix.course_deg)
+    };
+    assert_eq!(motion("GPVTG,054.7,T,034.4,M,005.5,N,010.2,K,A"), (Some(5.5), Some(54.7)));
+    assert_eq!(motion("GPVTG,,T,,M,0.013,N,0.025,K,D"), (Some(0.013), None));
+    assert_eq!(motion("GPVTG,054.7,034.4,005.5,010.2"), (Some(5.5), Some(54.7)));
+    assert_eq!(motion("GPVTG,054.7,T,034.4,M,005.5,N,010.2,K,N"), (None, None));
+}
+
+#[test]
+fn sentences_about_satellites_and_errors_disturb_no_fix() {
+    let fix = fix_of(&[
+        "GNRMC,120000,A,4807.038,N,01131.324,E,1.0,2.0,010126,,,A,V",
+        "GNGBS,120000,1.4,1.3,3.1,03,,-21.4,3.8,1,0",
+        "GPGSV,1,1,01,20,-5,058,40,1",
+        "GPGSV,1,1,01,20,76,058,40,8",
+        "GNGSA,A,3,20,,,,,,,,,,,,2.7,1.4,2.3,1",
+        "PUBX,00,120000,4807.038,N,01131.324,E,1,G3,1,1,99.0,270.0,0,,1.4,2.3,1.4,8,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0",
+    ]);
+    assert_eq!((fix.speed_kn, fix.course_deg), (Some(1.0), Some(2.0)));
+}
+
+#[test]
 fn a_damaged_date_costs_only_the_date() {
     let fix = fix_of(&["GPRMC,000231.099,A,4829.0005,N,00022.0015,E,0.15,212.28,2208-1,,,A"]);
     assert_eq!(fix.date, None);

@@ -124,6 +124,24 @@ fn an_era_that_was_right_stays_right() {
 }
 
 #[test]
+fn a_certificate_that_was_renewed_counts_soon() {
+    let end = std::sync::Arc::new(std::sync::Mutex::new(date("2026-08-15")));
+    let asked = end.clone();
+    let known = move || KnownDates { newest: None, validity: Some(BUILD_DATE..=*asked.lock().unwrap()) };
+    let mut plausibility = Plausibility::new(settings()).knowing(std::sync::Arc::new(known));
+    let mut time_at = |second: u32| {
+        let mut fix = fix(second, 52.0);
+        fix.date = Some(date("2007-01-15"));
+        plausibility.judge(fix).1
+    };
+    assert_eq!((time_at(0), time_at(1)), (None, None));
+    *end.lock().unwrap() = date("2027-08-15");
+    assert_eq!((time_at(2), time_at(3)), (None, None), "not asked for each fix");
+    assert_eq!(time_at(301), None);
+    assert!(time_at(302).is_some());
+}
+
+#[test]
 fn no_value_is_beyond_what_can_be() {
     let bytes = std::fs::read(common::data("nmea/cases/absurd-motion.nmea")).unwrap();
     let mut plausibility = Plausibility::new(PlausibilitySettings { build_date: None, time_scale: 1.0 });

@@ -1,7 +1,7 @@
 //! `container-tracker emulator`: the local Azure alone.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -79,7 +79,7 @@ pub(super) fn run(args: EmulatorArgs) -> anyhow::Result<()> {
 
 async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
     let screen = Screen::new(args.json);
-    let initial_twin = args.initial_twin.as_ref().map(read_twin).transpose()?;
+    let initial_twin = args.initial_twin.as_deref().map(read_twin).transpose()?;
     let usual = EmulatorOptions::default();
     let service_port = if args.port == 0 { Some(0) } else { usual.service_port };
     let mut server_names = args.server_name;
@@ -161,7 +161,7 @@ fn tls_version(text: &str) -> Result<TlsVersions, String> {
     }
 }
 
-fn read_twin(path: &PathBuf) -> anyhow::Result<InitialTwin> {
+fn read_twin(path: &Path) -> anyhow::Result<InitialTwin> {
     let text = text_file::read(path).with_context(|| format!("can't read {}", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} is no initial twin", path.display()))
 }

@@ -8,11 +8,11 @@ use crate::config::Config;
 use crate::identity::Chain;
 use crate::journal::inspect::newest_time;
 
-/// What the state directory tells now, and the certificate file whenever it is asked for: it may be replaced.
+/// What journal and certificate file tell at the moment when somebody asks.
 pub(super) fn known_dates(config: &Config) -> Known {
-    let newest = newest_time(&config.state.directory).map(|time| time.date_naive());
-    let certificate = config.identity.certificate.clone();
+    let (directory, certificate) = (config.state.directory.clone(), config.identity.certificate.clone());
     Arc::new(move || {
+        let newest = newest_time(&directory).map(|time| time.date_naive());
         let chain = Chain::read(&certificate).ok();
         let validity =
             chain.map(|chain| chain.leaf().not_before.date_naive()..=chain.leaf().not_after.date_naive());

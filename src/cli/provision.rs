@@ -4,24 +4,36 @@
 //! 5: DPS could not be reached.
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::Context as _;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 use tracker_protocol::dps::Outcome;
 
+use super::check::context::Context;
 use super::config_argument::ConfigArgument;
+use super::known_dates::known_dates;
 use crate::config::Config;
 use crate::event::Events;
 use crate::identity::Identity;
+use crate::instruments::gps::Gps;
+use crate::instruments::instrument::Start;
 use crate::link::timing::Timing;
 use crate::link::{LinkError, LinkErrorKind};
-use crate::platform::clock::{Clock, SystemClock};
-use crate::platform::heartbeat::Heartbeat;
+use crate::platform::clock::Clock;
+use crate::platform::heartbeat::{Heartbeat, Vitals};
 use crate::platform::stdout::line;
 use crate::tracker;
 use crate::uplink::assignment::{Assignment, AssignmentFile, Terms};
 use crate::uplink::credentials::Credentials;
 use crate::uplink::provisioner;
+
+/// A receiver that has a fix tells the time within seconds; one that is switched on with the device, within a minute.
+const LISTEN: Duration = Duration::from_mins(1);
+const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ProvisionArgs {
@@ -37,14 +49,11 @@ pub(super) struct ProvisionArgs {
 
 pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
-    let clock: std::sync::Arc<dyn Clock> = std::sync::Arc::new(SystemClock::new(config.clock.trust_system));
+    let context = Context::new(&args.config.path);
+    let clock = context.clock.clone();
     let credentials = Credentials::load(&config, clock.clone())?;
-    clock.certificate_time().context(
-        "the time is not known, and without it no certificate can be checked; let NTP set the clock (timedatectl), or \
-         if it is right, say so with clock.trust_system = true",
-    )?;
-    credentials.check_validity(&*clock)?;
-    let Credentials { identity, tls, .. } = credentials;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("no async runtime")?;
     let stored = AssignmentFile::new(&config.state.directory);
     let _lock = if args.dry_run {
         None
@@ -52,13 +61,22 @@ pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
         std::fs::create_dir_all(&config.state.directory).with_context(|| {
             format!("can't make the state directory {} (state.directory)", config.state.directory.display())
         })?;
-        Some(tracker::lock(&config.state.directory, &Events::log(identity.registration_id.to_string()))?)
+        let id = credentials.identity.registration_id.to_string();
+        Some(tracker::lock(&config.state.directory, &Events::log(id))?)
     };
+    // A running agent has the port, and its word on the time is asked for.
+    if !context.agent_runs() {
+        runtime.block_on(listen_for_time(&config, &clock));
+    }
+    clock.certificate_time().context(
+        "the time is not known, and without it no certificate can be checked; let NTP set the clock (timedatectl), let \
+         the GPS receiver see the sky, or if the clock is right, say so with clock.trust_system = true",
+    )?;
+    credentials.check_validity(&*clock)?;
+    let Credentials { identity, tls, .. } = credentials;
     let id = identity.registration_id.clone();
     let timing = Timing::default();
     let options = provisioner::link_options(&config, &id, tls, timing.clone());
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("no async runtime")?;
     let heart = Heartbeat::default();
     let outcome = runtime.block_on(provisioner::register(&options, id, timing.dps_answer_within, &heart));
     runtime.shutdown_background();
@@ -72,6 +90,26 @@ pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
     let answer = answer(&outcome, &identity, &config, args.dry_run);
     line(&if args.json { answer.details.to_string() } else { answer.text });
     Ok(ExitCode::from(answer.code))
+}
+
+/// Listens to the receiver as the agent does, until the time is known.
+async fn listen_for_time(config: &Config, clock: &Arc<dyn Clock>) {
+    if clock.certificate_time().is_some() {
+        return;
+    }
+    let Some(mut gps) = Gps::configured(&config.sensors.gps, &known_dates(config)) else { return };
+    let (vitals, mut tasks) = (Vitals::default(), JoinSet::new());
+    if gps.start(&mut Start { clock: clock.clone(), vitals: &vitals, tasks: &mut tasks }).is_err() {
+        return;
+    }
+    let known = async {
+        while clock.certificate_time().is_none() {
+            // A line that is read with the readings alone is read now.
+            gps.look();
+            sleep(LOOK).await;
+        }
+    };
+    let _ = timeout(LISTEN, known).await;
 }
 
 /// What is printed, and how the program ends.

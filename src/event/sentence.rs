@@ -36,14 +36,14 @@ impl fmt::Display for Event {
                 )
             }
             Self::RegisterLater { why, again } => {
-                write!(f, "no hub from DPS: {why}; trying again in {}", Span(*again))
+                write!(f, "no hub from DPS: {}trying again in {}", Before(why), Span(*again))
             }
             Self::Connecting { hub } => write!(f, "connecting to {hub}"),
             Self::ConnectLater { why, again } if again.is_zero() => {
-                write!(f, "no connection to the hub: {why}; asking DPS where this device belongs")
+                write!(f, "no connection to the hub: {}asking DPS where this device belongs", Before(why))
             }
             Self::ConnectLater { why, again } => {
-                write!(f, "no connection to the hub: {why}; trying again in {}", Span(*again))
+                write!(f, "no connection to the hub: {}trying again in {}", Before(why), Span(*again))
             }
             Self::Online { hub, backlog: 0 } => write!(f, "online at {hub}"),
             Self::Online { hub, backlog } => write!(f, "online at {hub}, {backlog} readings to send"),
@@ -51,7 +51,7 @@ impl fmt::Display for Event {
                 f.write_str("the certificate was replaced, connecting with the new one")
             }
             Self::Lost { why, loss: Loss::Ordinary, again } => {
-                write!(f, "connection lost: {why}; trying again in {}", Span(*again))
+                write!(f, "connection lost: {}trying again in {}", Before(why), Span(*again))
             }
             Self::Lost { why, loss: Loss::TakenOver, again } => write!(
                 f,
@@ -82,6 +82,16 @@ impl fmt::Display for Event {
     }
 }
 
+/// A part of a sentence that goes on behind it. What ends with a question is no half of a sentence.
+struct Before<'a>(&'a str);
+
+impl fmt::Display for Before<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let between = if self.0.ends_with('?') { " – " } else { "; " };
+        write!(f, "{}{between}", self.0)
+    }
+}
+
 /// A wait as people say it.
 struct Span(Duration);
 
@@ -91,5 +101,29 @@ impl fmt::Display for Span {
             0..=119 => write!(f, "{:.0} s", self.0.as_secs_f64().ceil()),
             seconds => write!(f, "{} min", seconds.div_ceil(60)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_not_followed_by_a_semicolon() {
+        let again = Duration::from_secs(2);
+        let said = |why: &str| {
+            let why = || why.to_owned();
+            [
+                Event::RegisterLater { why: why(), again },
+                Event::ConnectLater { why: why(), again },
+                Event::ConnectLater { why: why(), again: Duration::ZERO },
+                Event::Lost { why: why(), loss: Loss::Ordinary, again },
+            ]
+            .map(|event| event.to_string())
+        };
+        for sentence in said("is the ID scope 0ne1 right (dps.id_scope)?") {
+            assert!(sentence.contains(")? – "), "{sentence}");
+        }
+        assert_eq!(said("an outage")[0], "no hub from DPS: an outage; trying again in 2 s");
     }
 }

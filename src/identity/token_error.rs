@@ -14,15 +14,25 @@ pub enum TokenError {
         /// The key.
         key: String,
     },
-    /// The library can't be loaded, or does not start.
+    /// The library can't be loaded.
     #[error(
         "can't use the PKCS#11 library {path}: {why}; install the package that it belongs to, or change module-path in identity.key"
     )]
     Module {
         /// The library.
         path: PathBuf,
-        /// The loader's or the library's words.
+        /// The loader's words.
         why: String,
+    },
+    /// The library is there, and does not start.
+    #[error("the PKCS#11 library {path} does not start: {why}; {needs}")]
+    NotStarted {
+        /// The library.
+        path: PathBuf,
+        /// The call, and the library's answer.
+        why: String,
+        /// What it may lack.
+        needs: String,
     },
     /// No token is as the URI says.
     #[error(
@@ -98,6 +108,34 @@ pub enum TokenError {
         /// Label of the token.
         token: String,
     },
+    /// A TPM takes no PIN for the time being.
+    #[error(
+        "the TPM takes no PIN for the token {token} now, not even the right one: it counts a power cut as a wrong try, and forgives one try after the other with time; this agent tries again, and at once it works after tpm2_dictionarylockout --clear-lockout"
+    )]
+    TpmLocked {
+        /// Label of the token.
+        token: String,
+    },
+    /// The store of the keys is there, and the TPM can do nothing with it.
+    #[error(
+        "the TPM can't open the token {token}: {why}; if the TPM can be reached at all, it was cleared or is another one than the one that this token was made with: its key is lost then, and the device needs a new key and certificate"
+    )]
+    OtherTpm {
+        /// Label of the token.
+        token: String,
+        /// The call, and the library's answer.
+        why: String,
+    },
+    /// The PIN's file has something at an end of the PIN that is not to be seen.
+    #[error(
+        "the PIN in {path} {what}, and the token is not asked, because a wrong PIN costs a try; write the file anew: printf %s PIN > {path} (what does belong to the PIN goes into pin-value, percent-encoded)"
+    )]
+    PinCharacter {
+        /// The file.
+        path: PathBuf,
+        /// What, and where.
+        what: String,
+    },
     /// Whether the PIN was refused before can't be told.
     #[error(
         "can't read {record}, which says whether the token refused this PIN before: {source}; without it none is tried"
@@ -155,7 +193,11 @@ impl TokenError {
     pub fn is_about_pin(&self) -> bool {
         matches!(
             self,
-            Self::PinRefused { .. } | Self::LastTry { .. } | Self::PinLocked { .. } | Self::Record { .. }
+            Self::PinRefused { .. }
+                | Self::LastTry { .. }
+                | Self::PinLocked { .. }
+                | Self::TpmLocked { .. }
+                | Self::Record { .. }
         )
     }
 }

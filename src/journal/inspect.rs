@@ -33,6 +33,10 @@ pub struct Inspection {
 /// A time that has passed for certain, by the newest number that the journal in `directory` has given: numbers begin at
 /// the milliseconds since 2026-01-01 and fall behind the time. `None` when there is none, or it can't be read.
 pub fn newest_time(directory: &Path) -> Option<DateTime<Utc>> {
+    // To open a FIFO is to wait for who writes into it.
+    if what_is_no_file(&OsFileSystem, directory).is_some() {
+        return None;
+    }
     let path = directory.join(FILE);
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
     let query = "SELECT max(n) FROM (SELECT max(seq) AS n FROM reading WHERE seq < ?1 UNION ALL \

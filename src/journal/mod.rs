@@ -42,7 +42,8 @@
 //!    the journal is lost. While the time is not known numbers are provisional, 2^62 and above, also over a reboot;
 //!    nothing is sent under them, and readings get their final numbers, oldest first, when the time becomes known.
 //! 4. A reading whose time was not known gets it from the boot's offset as soon as that is known, even after a reboot
-//!    where the boot it was taken in learned the time before it ended.
+//!    where the boot it was taken in learned the time before it ended. Where the time then turns out to have been ahead by
+//!    a few seconds (a receiver that did not know the leap seconds), the times taken from it go back by as much.
 //! 5. A row that can't be read is put aside, counted as lost and told of; it holds up no other, and the disk is not accused.
 //! 6. A file that can't be used (foreign, damaged, of a newer version) is set aside as `journal.db.bad-N`, with its log,
 //!    and never deleted. A power cut on the way loses neither, see `storage/files.rs`.

@@ -97,9 +97,10 @@ impl fmt::Display for Unreached {
 impl From<Unreached> for LinkError {
     fn from(unreached: Unreached) -> Self {
         let answered = |error: &io::Error| io_error(error).0 == LinkErrorKind::Answered;
-        let kind = match unreached.0.iter().any(|(_, error)| error.as_ref().is_some_and(answered)) {
-            true => LinkErrorKind::Answered,
-            false => LinkErrorKind::Outage,
+        let kind = if unreached.0.iter().any(|(_, error)| error.as_ref().is_some_and(answered)) {
+            LinkErrorKind::Answered
+        } else {
+            LinkErrorKind::Outage
         };
         let why = match &unreached.0[..] {
             // There is nothing to tell apart.

@@ -152,6 +152,13 @@ pub fn explain_tls(error: &rustls::Error) -> String {
              directory)"
                 .into()
         }
+        rustls::Error::InvalidCertificate(
+            cause @ (CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }),
+        ) => format!(
+            "the server's certificate, or its CA's, is signed in a way that this device can't check (it can ECDSA with \
+             SHA-256 or SHA-384, Ed25519, RSA from 2048 bits): {cause}"
+        ),
         rustls::Error::InvalidMessage(_) => {
             "what answers there does not speak TLS: is it a captive portal or a proxy in between, or another service \
              than MQTT at this port (connection.port)?"

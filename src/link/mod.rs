@@ -172,12 +172,9 @@ impl<T> Link<T> {
         if self.in_flight.len() >= MOST_IN_FLIGHT {
             return Err(unacknowledged(MOST_IN_FLIGHT));
         }
-        loop {
-            self.last_packet_id = self.last_packet_id.checked_add(1).unwrap_or(1);
-            if self.in_flight.iter().all(|(id, _)| *id != self.last_packet_id) {
-                return Ok(self.last_packet_id);
-            }
-        }
+        self.last_packet_id =
+            free_id(self.last_packet_id, |wanted| self.in_flight.iter().any(|(id, _)| *id == wanted));
+        Ok(self.last_packet_id)
     }
 
     fn say(&mut self, packet: &Packet) -> Result<(), LinkError> {
@@ -259,5 +256,29 @@ impl<T> Link<T> {
         if self.wire.queue(&Packet::Disconnect).is_ok() {
             let _ = timeout(CLOSE_TIMEOUT, self.wire.flush()).await;
         }
+    }
+}
+
+/// The next packet ID that is not busy; there must be one. 0 is none.
+fn free_id(last: u16, busy: impl Fn(u16) -> bool) -> u16 {
+    let mut id = last;
+    loop {
+        id = id.checked_add(1).unwrap_or(1);
+        if !busy(id) {
+            return id;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packet_ids_go_round_and_leave_out_what_is_busy_and_zero() {
+        assert_eq!(free_id(0, |_| false), 1);
+        assert_eq!(free_id(7, |id| id == 8 || id == 9), 10);
+        assert_eq!(free_id(u16::MAX, |id| id == 1), 2);
+        assert_eq!(free_id(u16::MAX - 2, |id| id >= u16::MAX - 1), 1);
     }
 }

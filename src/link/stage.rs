@@ -60,10 +60,8 @@ impl Attempt {
 
     /// What is said of a stage that has just used up its time.
     pub(super) fn late(&self, stage: Stage) -> LinkError {
-        let (time, of) = match Instant::now() < self.end {
-            true => (self.each, ""),
-            false => (self.all, " of the whole attempt"),
-        };
+        let in_time = Instant::now() < self.end;
+        let (time, of) = if in_time { (self.each, "") } else { (self.all, " of the whole attempt") };
         let why = format!("{stage} within {:.0} s{of}", time.as_secs_f64().ceil());
         LinkError { kind: LinkErrorKind::Outage, why }
     }

@@ -30,11 +30,13 @@ pub(super) struct Wire {
     outgoing: BytesMut,
     /// What left the queue may still be in a buffer of TLS.
     flushed: bool,
+    /// Packets that came, until there are many.
+    heard: u8,
 }
 
 impl Wire {
     pub(super) fn new(stream: TlsStream<TcpStream>) -> Self {
-        Self { stream, incoming: BytesMut::new(), outgoing: BytesMut::new(), flushed: true }
+        Self { stream, incoming: BytesMut::new(), outgoing: BytesMut::new(), flushed: true, heard: 0 }
     }
 
     /// Queues a packet. One that is too large is refused, and the connection stands.
@@ -49,6 +51,7 @@ impl Wire {
     /// The next packet, while what is queued leaves. A message at `QoS` 1 is acknowledged. Cancel-safe.
     pub(super) async fn receive(&mut self) -> Result<Packet, LinkError> {
         let packet = poll_fn(|context| self.poll_receive(context)).await?;
+        self.heard = self.heard.saturating_add(1);
         if let Packet::Publish(message) = &packet
             && message.qos == QoS::AtLeastOnce
         {
@@ -78,14 +81,23 @@ impl Wire {
                     return Poll::Ready(Err(io_error(&io::ErrorKind::UnexpectedEof.into()).into()));
                 }
                 Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(io_error(&error).into())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.broken(&error))),
                 Poll::Pending => break,
             }
         }
         // Told last: what the server said before it closed says more than that it takes nothing any more.
         match flushed {
-            Poll::Ready(Err(error)) => Poll::Ready(Err(io_error(&error).into())),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.broken(&error))),
             _ => Poll::Pending,
+        }
+    }
+
+    /// A server that closes without having read what we said resets the connection: after CONNACK and nothing else, a
+    /// reset means that it has closed.
+    fn broken(&self, error: &io::Error) -> LinkError {
+        match (self.heard, error.kind()) {
+            (1, io::ErrorKind::ConnectionReset) => io_error(&io::ErrorKind::UnexpectedEof.into()).into(),
+            _ => io_error(error).into(),
         }
     }
 

@@ -10,6 +10,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::kernel_clock;
+
 /// When this program was built: no true time is earlier.
 pub fn build_date() -> DateTime<Utc> {
     let seconds = env!("BUILD_EPOCH").parse().unwrap_or(0);
@@ -20,7 +22,7 @@ pub fn build_date() -> DateTime<Utc> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TimeSource {
-    /// The system's clock, which the kernel says is synchronised.
+    /// The system's clock, which the kernel says is synchronised, or said so in this boot.
     Kernel,
     /// The GPS receiver.
     Gps,
@@ -79,7 +81,7 @@ const DRIFT: i32 = 10_000;
 /// How long the kernel's word about its clock is taken to hold; it changes in minutes.
 const SYNCHRONISED_FOR: Duration = Duration::from_secs(5);
 
-/// UTC less monotonic time, as GPS says.
+/// UTC less monotonic time, as GPS says, or the system's clock while somebody vouched for it.
 #[derive(Debug, Clone, Copy)]
 struct Offset {
     value: TimeDelta,
@@ -88,6 +90,11 @@ struct Offset {
 }
 
 impl Offset {
+    fn new(utc: DateTime<Utc>, monotonic: Duration) -> Option<Self> {
+        let at = TimeDelta::from_std(monotonic).ok()?;
+        Some(Self { value: utc - DateTime::UNIX_EPOCH - at, at })
+    }
+
     /// What is known after another one has come. All are too small, by as much as they are late; so the largest is the
     /// nearest, and only slowly becomes too large.
     fn next(self, other: Self) -> Self {
@@ -104,6 +111,9 @@ pub struct SystemClock {
     uptime_at_zero: Duration,
     trust_system: bool,
     gps_offset: Mutex<Option<Offset>>,
+    /// The system's clock when the kernel last vouched for it. Who kept it right may have been stopped since, and what
+    /// was true in this boot stays true.
+    kernel_offset: Mutex<Option<Offset>>,
     system: fn() -> DateTime<Utc>,
     synchronised: fn() -> bool,
     /// What `synchronised` said, and when.
@@ -113,7 +123,7 @@ pub struct SystemClock {
 impl SystemClock {
     /// A clock that trusts the system's when the kernel says it is synchronised, or always if `trust_system`.
     pub fn new(trust_system: bool) -> Self {
-        Self::with_sources(trust_system, system_time, kernel_is_synchronised)
+        Self::with_sources(trust_system, system_time, kernel_clock::is_synchronised)
     }
 
     /// A clock on other sources than the real ones.
@@ -128,22 +138,37 @@ impl SystemClock {
             uptime_at_zero: uptime(),
             trust_system,
             gps_offset: Mutex::new(None),
+            kernel_offset: Mutex::new(None),
             system,
             synchronised,
             said: Mutex::new(None),
         }
     }
 
-    fn is_synchronised(&self) -> bool {
+    fn is_synchronised(&self, system: DateTime<Utc>) -> bool {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = said.filter(|(at, _)| at.elapsed() < SYNCHRONISED_FOR);
-        said.insert(fresh.unwrap_or_else(|| (Instant::now(), (self.synchronised)()))).1
+        if let Some((at, synchronised)) = *said
+            && at.elapsed() < SYNCHRONISED_FOR
+        {
+            return synchronised;
+        }
+        let synchronised = (self.synchronised)();
+        *said = Some((Instant::now(), synchronised));
+        if synchronised && let Some(offset) = Offset::new(system, self.monotonic()) {
+            *self.kernel_offset.lock().unwrap_or_else(PoisonError::into_inner) = Some(offset);
+        }
+        synchronised
     }
 
-    fn gps_utc(&self) -> Option<DateTime<Utc>> {
-        let offset = (*self.gps_offset.lock().unwrap_or_else(PoisonError::into_inner))?;
+    /// By the clock since boot, and who last told what it has to be added to.
+    fn remembered(&self) -> Option<(TimeSource, DateTime<Utc>)> {
+        let known = |offset: &Mutex<Option<Offset>>| *offset.lock().unwrap_or_else(PoisonError::into_inner);
+        let gps = known(&self.gps_offset).map(|offset| (TimeSource::Gps, offset));
+        let kernel = known(&self.kernel_offset).map(|offset| (TimeSource::Kernel, offset));
+        let (source, offset) = gps.into_iter().chain(kernel).max_by_key(|(_, offset)| offset.at)?;
         let since_boot = TimeDelta::from_std(self.monotonic()).ok()?;
-        DateTime::UNIX_EPOCH.checked_add_signed(offset.value)?.checked_add_signed(since_boot)
+        let utc = DateTime::UNIX_EPOCH.checked_add_signed(offset.value)?.checked_add_signed(since_boot)?;
+        Some((source, utc))
     }
 
     /// The source that tells the time now, and what it says.
@@ -151,12 +176,12 @@ impl SystemClock {
         let system = (self.system)();
         // Synchronised with a server that is itself in 1970 is not synchronised.
         let plausible = system >= build_date();
-        if plausible && self.is_synchronised() {
+        if plausible && self.is_synchronised(system) {
             (TimeSource::Kernel, Some(system))
         } else if plausible && self.trust_system {
             (TimeSource::System, Some(system))
         } else {
-            self.gps_utc().map_or((TimeSource::None, None), |utc| (TimeSource::Gps, Some(utc)))
+            self.remembered().map_or((TimeSource::None, None), |(source, utc)| (source, Some(utc)))
         }
     }
 }
@@ -185,8 +210,7 @@ impl Clock for SystemClock {
     }
 
     fn learn(&self, utc: DateTime<Utc>, monotonic: Duration) {
-        let Ok(at) = TimeDelta::from_std(monotonic) else { return };
-        let offset = Offset { value: utc - DateTime::UNIX_EPOCH - at, at };
+        let Some(offset) = Offset::new(utc, monotonic) else { return };
         let mut known = self.gps_offset.lock().unwrap_or_else(PoisonError::into_inner);
         *known = Some(known.map_or(offset, |known| known.next(offset)));
     }
@@ -197,26 +221,6 @@ impl Clock for SystemClock {
 pub fn system_time() -> DateTime<Utc> {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     DateTime::from_timestamp(since.as_secs() as i64, since.subsec_nanos()).unwrap_or_default()
-}
-
-/// Whether the kernel's clock is disciplined by NTP. A sandbox may forbid the question; then systemd's own word, where
-/// it keeps the time, is taken.
-#[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "only adjtimex gives the kernel's answer, and no crate wraps it")]
-pub fn kernel_is_synchronised() -> bool {
-    // SAFETY: all-zero is a valid timex, and with modes = 0 the call only writes to it.
-    let (state, status) = unsafe {
-        let mut timex: libc::timex = std::mem::zeroed();
-        (libc::adjtimex(&raw mut timex), timex.status)
-    };
-    (state >= 0 && status & libc::STA_UNSYNC == 0)
-        || std::path::Path::new("/run/systemd/timesync/synchronized").exists()
-}
-
-/// Whether the kernel's clock is disciplined by NTP; elsewhere than on Linux it is taken to be.
-#[cfg(not(target_os = "linux"))]
-pub fn kernel_is_synchronised() -> bool {
-    true
 }
 
 /// The kernel's name for this boot, or a name for this run of the program.
@@ -240,6 +244,8 @@ pub fn rfc3339(time: DateTime<Utc>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     fn in_1970() -> DateTime<Utc> {
@@ -274,6 +280,26 @@ mod tests {
         let synchronised = clock(false, system_time, true);
         synchronised.learn(in_1970(), synchronised.monotonic());
         assert_eq!(synchronised.source(), TimeSource::Kernel);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_kernel_vouched_for_holds_for_this_boot() {
+        static SYNCHRONISED: AtomicBool = AtomicBool::new(true);
+        static SET_BY_HAND: AtomicBool = AtomicBool::new(false);
+        let system = || if SET_BY_HAND.load(Ordering::Relaxed) { in_1970() } else { system_time() };
+        let clock = SystemClock::with_sources(false, system, || SYNCHRONISED.load(Ordering::Relaxed));
+        assert_eq!(clock.source(), TimeSource::Kernel);
+        let before = clock.utc().unwrap();
+        // systemd-timesyncd is stopped, and its word goes with it; then somebody sets the clock.
+        SYNCHRONISED.store(false, Ordering::Relaxed);
+        SET_BY_HAND.store(true, Ordering::Relaxed);
+        tokio::time::advance(Duration::from_mins(1)).await;
+        let passed = clock.utc().expect("it is known") - before;
+        assert!((passed - TimeDelta::seconds(60)).abs() < TimeDelta::seconds(5), "{passed}");
+        assert_eq!(clock.source(), TimeSource::Kernel);
+        // Who tells the time later knows better.
+        clock.learn(before + TimeDelta::hours(1), clock.monotonic());
+        assert_eq!(clock.source(), TimeSource::Gps);
     }
 
     #[test]

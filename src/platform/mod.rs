@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod heartbeat;
+pub mod kernel_clock;
 pub mod network;
 pub mod notify;
 #[cfg(target_os = "linux")]

@@ -1,12 +1,16 @@
 //! What the device shows to DPS and hub, and what it checks them against.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use crate::config::Config;
 use crate::identity::{Identity, IdentityError, ValidityError};
 use crate::link::tls::Tls;
 use crate::link::tls::{self, RootsError};
 use crate::platform::clock::Clock;
+use crate::platform::kernel_clock;
 use crate::platform::watched_file::WatchedFile;
 
 /// An identity and the TLS client made with it. Worth keeping as long as the certificate file stays the same: TLS
@@ -36,12 +40,28 @@ pub enum CredentialsError {
     /// Nobody has told the time.
     #[error(
         "waiting for the time: neither the network (NTP) nor GPS has told it yet, and without it no certificate can be \
-         checked; if this machine's clock is right, say so with clock.trust_system = true"
+         checked; {}if this machine's clock is right, say so with clock.trust_system = true",
+        another_ntp()
     )]
     NoTime,
     /// It is not the time of the certificate.
     #[error(transparent)]
     Validity(#[from] ValidityError),
+}
+
+/// What to do where chrony or ntpd keeps the time and the sandbox hides it.
+fn another_ntp() -> &'static str {
+    if kernel_clock::may_be_asked() {
+        ""
+    } else {
+        "this service may not ask the kernel for it: where another program than systemd-timesyncd keeps the time, install \
+         the drop-in other-ntp.conf; "
+    }
+}
+
+/// What is said of a renewal that can't be used.
+pub fn kept(problem: &CredentialsError) -> String {
+    format!("the new certificate can't be used, and the one in use stays: {problem}")
 }
 
 impl Credentials {
@@ -53,6 +73,32 @@ impl Credentials {
         let identity = Identity::load(&identity.certificate, &identity.key, &state.directory)?;
         let tls = tls::client_config(tls::roots(connection.roots.as_deref())?, &identity, clock)?;
         Ok(Self { identity, tls, file })
+    }
+
+    /// As [`Credentials::load`], and they can be used now.
+    pub fn load_valid(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, CredentialsError> {
+        let loaded = Self::load(config, clock.clone())?;
+        loaded.check_validity(&**clock)?;
+        Ok(loaded)
+    }
+
+    /// Waits for a certificate in place of the one from `file`, until it and its key can be used: between the two files
+    /// of a renewal, or after a mistake, they can't yet. Looks every `look_every`, and tells what is wrong meanwhile.
+    pub async fn renewed(
+        config: &Config,
+        clock: &Arc<dyn Clock>,
+        file: &WatchedFile,
+        look_every: Duration,
+        mut tell: impl FnMut(CredentialsError),
+    ) -> Self {
+        file.replaced(look_every).await;
+        loop {
+            match Self::load_valid(config, clock) {
+                Ok(credentials) => return credentials,
+                Err(problem) => tell(problem),
+            }
+            sleep(look_every).await;
+        }
     }
 
     /// Whether they can be used now, if the time is known.

@@ -8,6 +8,7 @@ pub mod methods;
 pub mod provisioner;
 pub mod session;
 
+use std::future::pending;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -26,7 +27,7 @@ use crate::status::Connection;
 use crate::uplink::assignment::{Assignment, AssignmentFile, Terms};
 use crate::uplink::credentials::{Credentials, CredentialsError};
 use crate::uplink::lifecycle::{Action, Lifecycle, Registered};
-use crate::uplink::session::{Device, Session};
+use crate::uplink::session::{Device, Sent, Session};
 
 /// How often the clock is looked at while it does not know the time.
 const LOOK_FOR_TIME: Duration = Duration::from_secs(1);
@@ -41,6 +42,8 @@ pub struct Uplink {
     connection: watch::Sender<Connection>,
     events: Events,
     credentials: Option<Credentials>,
+    /// The certificate file that was looked at last, in use or not.
+    certificate: Option<WatchedFile>,
     last_problem: String,
     network: Network,
 }
@@ -68,6 +71,7 @@ impl Uplink {
             connection,
             events,
             credentials: None,
+            certificate: None,
             last_problem: String::new(),
             network,
         }
@@ -82,7 +86,7 @@ impl Uplink {
             let wait = next.at.saturating_sub(self.now());
             tokio::select! {
                 () = heart.during(sleep(wait)) => {}
-                () = watched_file::replaced(self.certificate(), self.timing.look_every) => {
+                () = watched_file::replaced(self.certificate.clone(), self.timing.look_every) => {
                     self.life.nudge(self.now());
                     continue;
                 }
@@ -138,41 +142,44 @@ impl Uplink {
         Terms::new(&self.config.dps, &identity.thumbprint)
     }
 
-    /// Identity and TLS client, loaded again when the certificate was replaced. `None` while they can't be used; the
-    /// reason is told once.
+    /// Identity and TLS client, loaded again when the certificate was replaced. A replacement that can't be used is told
+    /// of, and those in use stay as long as they are valid. `None` while none can be used; the reason is told once.
     fn credentials(&mut self) -> Option<(Identity, Tls)> {
-        match self.load_credentials() {
-            Ok(credentials) => {
-                self.last_problem.clear();
-                Some(credentials)
+        let problem = self.load_credentials().err();
+        let clock = &*self.device.status.clock;
+        let usable = match &self.credentials {
+            Some(in_use) => {
+                in_use.check_validity(clock).map(|()| (in_use.identity.clone(), in_use.tls.clone()))
             }
-            Err(problem) => {
-                let problem = problem.to_string();
-                if problem != self.last_problem {
-                    self.events.emit(Event::Offline(problem.clone()));
-                    self.last_problem = problem;
-                }
-                None
-            }
-        }
-    }
-
-    fn load_credentials(&mut self) -> Result<(Identity, Tls), CredentialsError> {
-        let clock = self.device.status.clock.clone();
-        let credentials = match self.credentials.take() {
-            Some(credentials) if !credentials.file.has_changed() => credentials,
-            before => {
-                Credentials::load(&self.config, clock.clone()).inspect_err(|_| self.credentials = before)?
-            }
+            None => Err(CredentialsError::NoTime),
         };
-        let credentials = self.credentials.insert(credentials);
-        credentials.check_validity(&*clock)?;
-        Ok((credentials.identity.clone(), credentials.tls.clone()))
+        let (usable, problem) = match (usable, problem) {
+            (Ok(usable), None) => {
+                self.last_problem.clear();
+                return Some(usable);
+            }
+            (Ok(usable), Some(problem)) => (Some(usable), credentials::kept(&problem)),
+            (Err(problem), None) | (Err(_), Some(problem)) => (None, problem.to_string()),
+        };
+        let event = if usable.is_some() { Event::Trouble } else { Event::Offline };
+        tell(&self.events, &mut self.last_problem, problem, event);
+        usable
     }
 
-    /// The certificate file in use.
-    fn certificate(&self) -> Option<WatchedFile> {
-        self.credentials.as_ref().map(|credentials| credentials.file.clone())
+    /// Takes what the files hold, if they have changed, and if it is not worse than what is in use.
+    fn load_credentials(&mut self) -> Result<(), CredentialsError> {
+        let clock = self.device.status.clock.clone();
+        if self.credentials.as_ref().is_some_and(|in_use| !in_use.file.has_changed()) {
+            return Ok(());
+        }
+        self.certificate = Some(WatchedFile::new(&self.config.identity.certificate));
+        let loaded = Credentials::load(&self.config, clock.clone())?;
+        let in_use = self.credentials.as_ref();
+        if in_use.is_some_and(|in_use| in_use.check_validity(&*clock).is_ok()) {
+            loaded.check_validity(&*clock)?;
+        }
+        self.credentials = Some(loaded);
+        Ok(())
     }
 
     fn link_options(&self, host: &str, client_id: &str, username: String, tls: Tls) -> LinkOptions {
@@ -233,27 +240,49 @@ impl Uplink {
         let backlog = self.device.journal.stats().backlog;
         self.events.emit(Event::Online { hub: hub.clone(), backlog });
         let online_since = Instant::now();
-        let certificate = self.certificate();
-        let goodbye = self.timing.goodbye_within;
-        let error =
-            match Session::begin(link, device_id, &mut self.device, self.timing.acknowledge_within).await {
-                Ok(mut session) => tokio::select! {
-                    error = session.run() => error,
-                    () = watched_file::replaced(certificate, self.timing.look_every) => {
-                        self.events.emit(Event::CertificateChanged);
-                        session.finish(goodbye).await;
-                        return self.life.nudge(self.now());
-                    }
-                    _ = shutdown.changed() => return session.finish(goodbye).await,
-                },
-                Err(error) => error,
-            };
+        let lost = self.stay(link, device_id, shutdown).await;
         self.network.forget();
+        let Some(error) = lost else { return };
         let loss = self.life.lost(self.now(), rand::random(), error.kind);
         let stayed = online_since.elapsed() >= self.timing.short_spell;
         self.publish_state(if stayed { Some(false) } else { (loss == Loss::TakenOver).then_some(true) });
         let again = self.life.next().at.saturating_sub(self.now());
         self.events.emit(Event::Lost { why: error.why, loss, again });
+    }
+
+    /// Works with the hub until the connection is lost, and says why it was; `None` when it was ended from here.
+    async fn stay(
+        &mut self,
+        link: Link<Sent>,
+        device_id: &str,
+        shutdown: &mut watch::Receiver<bool>,
+    ) -> Option<LinkError> {
+        let Timing { goodbye_within, look_every, acknowledge_within, .. } = self.timing;
+        let (config, events, last_problem) = (&self.config, &self.events, &mut self.last_problem);
+        let (in_use, clock) = (self.credentials.clone(), self.device.status.clock.clone());
+        // A renewal is looked at before the connection is given up for it.
+        let renewed = async {
+            let Some(in_use) = in_use else { return pending().await };
+            let tell = |problem| tell(events, last_problem, credentials::kept(&problem), Event::Trouble);
+            Credentials::renewed(config, &clock, &in_use.file, look_every, tell).await
+        };
+        let mut session = match Session::begin(link, device_id, &mut self.device, acknowledge_within).await {
+            Ok(session) => session,
+            Err(error) => return Some(error),
+        };
+        let renewed = tokio::select! {
+            error = session.run() => return Some(error),
+            renewed = renewed => renewed,
+            _ = shutdown.changed() => {
+                session.finish(goodbye_within).await;
+                return None;
+            }
+        };
+        self.events.emit(Event::CertificateChanged);
+        session.finish(goodbye_within).await;
+        self.credentials = Some(renewed);
+        self.life.nudge(self.now());
+        None
     }
 
     fn connect_failed(&mut self, error: &LinkError) {
@@ -267,6 +296,14 @@ impl Uplink {
         self.life.connect_failed(now, rand::random(), error);
         let again = self.life.next().at.saturating_sub(now);
         self.events.emit(Event::ConnectLater { why, again });
+    }
+}
+
+/// Tells what is wrong with the certificate, unless it was told last.
+fn tell(events: &Events, last_problem: &mut String, problem: String, event: fn(String) -> Event) {
+    if problem != *last_problem {
+        events.emit(event(problem.clone()));
+        *last_problem = problem;
     }
 }
 

@@ -100,6 +100,15 @@ fn what_is_wrong_is_said_with_a_way_to_mend_it() {
     let (verdict, why, mend) = look("certificate");
     assert!(verdict == "warn" && why.contains("there is no issuer beside the leaf"), "{why}");
     assert!(mend.starts_with("DPS usually needs the intermediate CA as well: cat"), "{mend}");
+    // Whose leaf is that very file keeps it.
+    assert!(mend.contains("cat intermediate.pem >> ") && mend.ends_with("chain.pem"), "{mend}");
+
+    factory.ec_key("namesake");
+    factory.sign("namesake", "/O=Cheese/CN=Cheese Intermediate CA", "root", "ca", 365);
+    fs::write(installation.path("chain.pem"), leaf.clone() + &factory.pem("namesake")).unwrap();
+    let (verdict, why, _) = look("certificate");
+    assert!(verdict == "fail" && why.contains("is not issued by certificate 2"), "{verdict}: {why}");
+    assert!(why.ends_with("its signature is not made with the key of that certificate"), "{why}");
     fs::write(installation.path("chain.pem"), factory.pem("intermediate") + &leaf).unwrap();
     assert!(look("certificate").1.contains("is out of order: certificate 1"), "{:?}", look("certificate"));
     assert_eq!(look("key").1, "not looked at, because certificate did not pass");

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::support::agent::{Agent, PATIENCE};
 use crate::support::openssl::Factory;
 
-const DEVICE: &str = "sensor-thl-001";
+pub const DEVICE: &str = "sensor-thl-001";
 const HUB: &str = "hub-1.azure-devices.net";
 
 fn program() -> Command {
@@ -23,13 +23,13 @@ fn program() -> Command {
 }
 
 /// The emulator as a program of its own, with its files in a directory.
-struct Emulator {
+pub struct Emulator {
     child: std::process::Child,
-    factory: Factory,
+    pub factory: Factory,
 }
 
 impl Emulator {
-    fn start(options: &[&str]) -> Self {
+    pub fn start(options: &[&str]) -> Self {
         Self::start_in(Factory::new(), options)
     }
 
@@ -49,15 +49,15 @@ impl Emulator {
         Self { child, factory }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.factory.path(name)
     }
 
-    fn file(&self) -> Value {
+    pub fn file(&self) -> Value {
         serde_json::from_str(&std::fs::read_to_string(self.path("emulator.json")).unwrap()).unwrap()
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub fn run(&self, arguments: &[&str]) -> Output {
         program()
             .arg("cloud")
             .args(arguments)
@@ -68,20 +68,20 @@ impl Emulator {
     }
 
     /// What a command prints.
-    fn text(&self, arguments: &[&str]) -> String {
+    pub fn text(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// The JSON that a command prints; `Null` for nothing.
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub fn json(&self, arguments: &[&str]) -> Value {
         let text = self.text(arguments);
         if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() }
     }
 
     /// Why a command fails.
-    fn error(&self, arguments: &[&str]) -> String {
+    pub fn error(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert!(!output.status.success(), "{arguments:?} succeeds");
         String::from_utf8(output.stderr).unwrap()
@@ -148,7 +148,7 @@ impl Drop for Emulator {
     }
 }
 
-fn text(path: &Path) -> &str {
+pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 

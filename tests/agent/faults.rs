@@ -1,7 +1,7 @@
 //! One trouble at a time between agent and cloud, and what the agent makes of it.
 
 #![cfg(feature = "lab")]
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use container_tracker::config::{DeliveryMode, Endpoint};
 use container_tracker::event::Event;
 use container_tracker::event::Loss;
+use container_tracker::identity::KeyLocation;
 use container_tracker::lab::Cloud;
 use container_tracker::link::timing::Timing;
 use tokio::time::sleep;
@@ -381,6 +382,37 @@ async fn a_replaced_certificate_is_used_without_a_restart() {
     assert_ne!(thumbprint(), old, "it was registered anew: {}", agent.story());
     let tally = scene.finish(agent).await;
     assert_eq!(tally.registrations, 2, "{tally:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_renewal_does_not_end_a_good_connection() {
+    let scene = Scene::new(1, fast()).await;
+    let mut agent = online(&scene).await;
+    let certificate = scene.config.identity.certificate.clone();
+    // The certificate is there before its key, and then nothing that could be one.
+    let key = match &scene.config.identity.key {
+        KeyLocation::File(path) => path.clone(),
+        KeyLocation::Token(_) => unreachable!("the laboratory has files"),
+    };
+    let old_key = std::fs::read(&key).unwrap();
+    scene.cloud.device(DEVICE).unwrap();
+    let new_key = std::fs::read(&key).unwrap();
+    std::fs::write(&key, old_key).unwrap();
+    agent.wait_for_words("the new certificate can't be used, and the one in use stays: ").await;
+    let renewed = std::fs::read(&certificate).unwrap();
+    std::fs::write(&certificate, "no certificate").unwrap();
+    scene.wait_for_readings(&agent, 3).await;
+    assert_eq!(count(&agent, |event| matches!(event, Event::Lost { .. } | Event::CertificateChanged)), 0);
+    // Not even where the connection must be made anew meanwhile.
+    scene.drop_connection();
+    online_times(&mut agent, 2).await;
+    std::fs::write(&certificate, renewed).unwrap();
+    std::fs::write(&key, new_key).unwrap();
+    online_times(&mut agent, 3).await;
+    assert_eq!(count(&agent, |event| matches!(event, Event::CertificateChanged)), 1, "{}", agent.story());
+    let told = agent.story().matches("the one in use stays").count();
+    assert!((1..=6).contains(&told), "each trouble is told once: {}", agent.story());
+    scene.finish(agent).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ mod support;
 
 mod check;
 mod cloud;
+mod cloud_files;
 mod command_line;
 mod end_to_end;
 mod faults;
@@ -15,5 +16,6 @@ mod link;
 mod odd_files;
 mod pasted;
 mod provision;
+mod secrets;
 mod status_file;
 mod watchdog;

@@ -4,12 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 use std::fs;
+use std::io::Write;
 use std::process::Output;
 
 use serde_json::Value;
 use tracker_emulator::{AttestationMechanism, Emulator, EnrollmentGroup};
 
 use crate::support::openssl::Factory;
+use crate::support::pseudo_terminal;
 use crate::support::service::{Installation, Manager};
 
 const HUB: &str = "cheese-hub.azure-devices.net";
@@ -114,4 +116,34 @@ async fn the_exit_code_tells_the_class_of_the_outcome() {
     let broken = ask(&installation, "provision", &[]).await;
     assert_eq!(broken.status.code(), Some(1));
     assert!(String::from_utf8(broken.stderr).unwrap().contains("can't read the private key"));
+}
+
+/// A factory line without the time from the internet, and a receiver with a fix.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn gps_tells_the_time_where_nobody_else_does() {
+    let installation = Installation::new();
+    let emulator = cloud(&installation).await;
+    let (mut receiver, port) = pseudo_terminal();
+    let gps = format!("[sensors.gps]\nenabled = true\nport = \"{}\"\n", port.display());
+    let config = fs::read_to_string(&installation.config).unwrap();
+    let config = config.replace("[sensors.gps]\nenabled = false\n", &gps);
+    assert!(config.contains(&gps), "{config}");
+    let config = config.replace("trust_system = true", "trust_system = false");
+    fs::write(&installation.config, config).unwrap();
+    std::thread::spawn(move || {
+        loop {
+            let sentence = container_tracker::platform::clock::system_time()
+                .format("GPRMC,%H%M%S.00,A,5157.6,N,00430.0,E,0.0,0.0,%d%m%y,,,A")
+                .to_string();
+            let checksum = sentence.bytes().fold(0, |sum, byte| sum ^ byte);
+            if receiver.write_all(format!("${sentence}*{checksum:02X}\r\n").as_bytes()).is_err() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_secs(1));
+        }
+    });
+    let output = ask(&installation, "provision", &[]).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    emulator.shutdown().await;
 }

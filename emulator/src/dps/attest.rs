@@ -12,7 +12,7 @@ use super::{
 use crate::security::{
     keys::SymmetricKey,
     sas::{SasError, SasToken},
-    x509::{Certificate, Ending, Flaw, Path},
+    x509::{Certificate, Ending, Flaw, NONE_PRESENTED, Path},
 };
 
 /// The enrollment that accepts a device.
@@ -86,10 +86,7 @@ pub(super) enum NotAttested {
 impl fmt::Display for NotAttested {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoCertificate => f.write_str(
-                "no client certificate was presented, and no token; a client presents none either where TLS has no \
-                 signature for its key here: EC P-256, EC P-384, Ed25519 and RSA have one",
-            ),
+            Self::NoCertificate => write!(f, "{NONE_PRESENTED}, and no token"),
             Self::Token(error) => error.fmt(f),
             Self::OtherAttestation { enrollment } => {
                 write!(

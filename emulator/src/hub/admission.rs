@@ -13,7 +13,7 @@ use crate::{
     mqtt::Connect,
     security::{
         sas::{SasError, SasToken},
-        x509::{Certificate, Flaw},
+        x509::{Certificate, Flaw, NONE_PRESENTED},
     },
 };
 
@@ -29,7 +29,7 @@ pub(super) enum NotAdmitted {
     Unknown(#[from] HubError),
     #[error("the device is disabled")]
     Disabled,
-    #[error("no client certificate was presented, and the identity is one with certificates")]
+    #[error("{}, and the identity is one with certificates", NONE_PRESENTED)]
     NoCertificate,
     #[error("no shared access signature was sent as password, and the identity is one with symmetric keys")]
     NoToken,

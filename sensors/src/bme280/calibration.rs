@@ -1,5 +1,7 @@
 //! Trimming values burnt into each part (datasheet section 4.2.2, table 16).
 
+use super::{Quantity, Register};
+
 /// The trimming values of one part, in the datasheet's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(missing_docs, reason = "the names are the datasheet's; there is nothing to add")]
@@ -92,9 +94,33 @@ impl Calibration {
     }
 }
 
-/// Whether a block of trimming bytes is a dead read: no part has all of them equal.
-pub(super) fn is_dead(block: &[u8]) -> bool {
-    block.iter().all(|&byte| byte == 0x00) || block.iter().all(|&byte| byte == 0xFF)
+/// Trimming bytes as they were read, from 0x88 and from 0xE1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Trimming {
+    pub(super) first: [u8; 26],
+    pub(super) second: [u8; 7],
+}
+
+impl Trimming {
+    pub(super) fn calibration(&self) -> Calibration {
+        Calibration::from_registers(&self.first, &self.second)
+    }
+
+    /// Where the values lie that this quantity is computed with, if they are a dead read: all bits zero or one in a value
+    /// that is large in every part. (Some others are small, and may be either.)
+    pub(super) fn dead(&self, quantity: Quantity) -> Option<Register> {
+        let c = self.calibration();
+        let (large, register): (&[u16], _) = match quantity {
+            Quantity::Temperature => (&[c.dig_t1, c.dig_t2 as u16], Register::CALIBRATION),
+            Quantity::Pressure => {
+                let signed = [c.dig_p2, c.dig_p3, c.dig_p7, c.dig_p8, c.dig_p9].map(|value| value as u16);
+                let [p2, p3, p7, p8, p9] = signed;
+                (&[c.dig_p1, p2, p3, p7, p8, p9], Register::CALIBRATION_PRESSURE)
+            }
+            Quantity::Humidity => (&[c.dig_h2 as u16], Register::CALIBRATION_HUMIDITY),
+        };
+        large.iter().any(|value| matches!(value, 0x0000 | 0xFFFF)).then_some(register)
+    }
 }
 
 fn signed_12_bit(high: u8, low_nibble: u8) -> i16 {

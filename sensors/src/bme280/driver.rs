@@ -3,14 +3,20 @@
 use embedded_hal::delay::DelayNs;
 use embedded_hal::i2c::I2c;
 
-use super::calibration::is_dead;
+use super::calibration::Trimming;
 use super::registers::DATA_AT_RESET;
 use super::tap::{Fault, Tap};
-use super::{Calibration, Cause, Chip, Environment, Error, RawReading, Register, Settings, compensate};
+use super::{Cause, Chip, Environment, Error, Quantity, RawReading, Register, Settings, compensate};
 
 /// Tries to read the ID; the chip answers at most 2 ms after power-on.
 const ID_TRIES: u32 = 3;
 const ID_PAUSE_MS: u32 = 2;
+/// So many measurements in a row with the very same bytes are not air any more. Each of the three channels has noise in
+/// its last bits, so already a few would be remarkable.
+const FROZEN_REPEATS: u32 = 60;
+/// After so many measurements the trimming values are compared with the chip's again: a disturbance that hit twice, or a
+/// chip that was changed in between, must not last.
+const TRIMMING_LASTS: u32 = 60;
 
 /// A BME280 or BMP280.
 ///
@@ -30,7 +36,10 @@ struct Started<B, D> {
     driver: bme280::i2c::BME280<Tap<B, D>>,
     chip: Chip,
     address: u8,
-    calibration: Calibration,
+    trimming: Trimming,
+    /// Quantities that can't be computed, and where their trimming values are.
+    dead: Vec<(Quantity, Register)>,
+    measurements: u32,
 }
 
 impl<B: I2c, D: DelayNs> Bme280<B, D> {
@@ -69,12 +78,6 @@ impl<B: I2c, D: DelayNs> Bme280<B, D> {
         self.started.as_ref().map(|started| started.chip)
     }
 
-    /// How many measurements in a row have given the very same eight bytes as the one before. In real air
-    /// the last bits change all the time, so a large number means that the chip is stuck.
-    pub fn repeats(&self) -> u32 {
-        self.repeats
-    }
-
     /// How often the chip has been started.
     pub fn starts(&self) -> u64 {
         self.starts
@@ -89,19 +92,43 @@ impl<B: I2c, D: DelayNs> Bme280<B, D> {
             .init_with_config(&mut self.bus, self.settings.of_crate())
             .map_err(|error| named(of_crate(error)))?;
         let seen = self.bus.take_seen();
-        let first = seen.calibration.unwrap_or_default();
-        let second = seen.calibration_humidity.unwrap_or_default();
-        let dead = |register| Error { address, register, cause: Cause::DeadCalibration };
-        if is_dead(&first[..24]) {
-            return Err(dead(Register::CALIBRATION));
-        }
-        if chip.has_humidity() && is_dead(&second) {
-            return Err(dead(Register::CALIBRATION_HUMIDITY));
+        let trimming = Trimming {
+            first: seen.calibration.unwrap_or_default(),
+            second: seen.calibration_humidity.unwrap_or_default(),
+        };
+        self.check_trimming(address, chip, &trimming)?;
+        let mut dead = Vec::new();
+        for quantity in [Quantity::Temperature, Quantity::Pressure, Quantity::Humidity] {
+            match trimming.dead(quantity) {
+                // All others are computed with the temperature.
+                Some(register) if quantity == Quantity::Temperature => {
+                    return Err(Error { address, register, cause: Cause::DeadCalibration });
+                }
+                Some(register) if quantity != Quantity::Humidity || chip.has_humidity() => {
+                    dead.push((quantity, register));
+                }
+                _ => {}
+            }
         }
         self.check_settings(address, chip)?;
         self.starts += 1;
-        let calibration = Calibration::from_registers(&first, &second);
-        Ok(Started { driver, chip, address, calibration })
+        Ok(Started { driver, chip, address, trimming, dead, measurements: 0 })
+    }
+
+    /// Reads the trimming values again.
+    fn check_trimming(&mut self, address: u8, chip: Chip, known: &Trimming) -> Result<(), Error> {
+        let named = |fault: Fault| Error { address, register: fault.register, cause: fault.cause };
+        let mut again = Trimming { first: [0; 26], second: known.second };
+        self.bus.read(address, Register::CALIBRATION, &mut again.first).map_err(named)?;
+        if chip.has_humidity() {
+            self.bus.read(address, Register::CALIBRATION_HUMIDITY, &mut again.second).map_err(named)?;
+        }
+        // Between the two blocks lies a byte that says nothing.
+        again.first[24] = known.first[24];
+        if again == *known {
+            return Ok(());
+        }
+        Err(Error { address, register: Register::CALIBRATION, cause: Cause::UnsteadyCalibration })
     }
 
     fn find(&mut self) -> Result<(u8, Chip), Error> {
@@ -163,8 +190,19 @@ impl<B: I2c, D: DelayNs> Bme280<B, D> {
         }
         self.repeats = if self.last_data == Some(data) { self.repeats.saturating_add(1) } else { 0 };
         self.last_data = Some(data);
-        let values = compensate(&started.calibration, &RawReading::from_registers(&data));
-        Ok(Environment::within_range(chip, address, &values))
+        if self.repeats >= FROZEN_REPEATS {
+            return Err(named(Register::DATA, Cause::Frozen));
+        }
+        started.measurements += 1;
+        if started.measurements.is_multiple_of(TRIMMING_LASTS) {
+            self.check_trimming(address, chip, &started.trimming)?;
+        }
+        let values = compensate(&started.trimming.calibration(), &RawReading::from_registers(&data));
+        let mut environment = Environment::within_range(chip, address, &values);
+        for (quantity, register) in &started.dead {
+            environment.leave_out(address, *quantity, *register);
+        }
+        Ok(environment)
     }
 
     /// Reads back what was written. A chip that lost power for a moment has forgotten it and measures

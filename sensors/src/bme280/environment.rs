@@ -44,6 +44,18 @@ impl Environment {
         environment
     }
 
+    /// Takes a quantity out that is computed with dead trimming values, which are at `register`.
+    pub(super) fn leave_out(&mut self, address: u8, quantity: Quantity, register: Register) {
+        match quantity {
+            Quantity::Temperature => self.temperature_c = None,
+            Quantity::Pressure => self.pressure_hpa = None,
+            Quantity::Humidity => self.humidity_rh = None,
+        }
+        self.faults
+            .retain(|fault| fault.register != quantity.register() && fault.register != Register::CALIBRATION);
+        self.faults.push(Error { address, register, cause: Cause::DeadCalibration });
+    }
+
     fn check(&mut self, address: u8, quantity: Quantity, value: f64) -> Option<f64> {
         let (low, high) = quantity.range();
         let margin = if quantity == Quantity::Humidity { HUMIDITY_MARGIN_RH } else { 0.0 };

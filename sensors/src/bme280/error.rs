@@ -41,6 +41,10 @@ pub enum Cause {
     AllZeros,
     /// The trimming values are those of no real part.
     DeadCalibration,
+    /// The trimming values read otherwise a second time.
+    UnsteadyCalibration,
+    /// The very same bytes in so many measurements that it can't be air.
+    Frozen,
     /// The chip did not finish loading its trimming values after a reset.
     CalibrationNotLoaded,
     /// The measurement did not end within twice the longest time it may take.
@@ -66,6 +70,8 @@ pub enum Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // The bus driver knows best: perhaps there is no bus.
+            Self::Bus { kind: ErrorKind::Other, detail } => f.write_str(detail),
             Self::Bus { kind, detail } => write!(f, "{} ({detail})", describe_bus_error(*kind)),
             Self::ForeignChip { id } => write!(f, "holds {id:#04x}: {}", chip::describe_foreign(*id)),
             Self::AllOnes => f.write_str("every bit reads 1: nothing drives the data line, check power and SDA"),
@@ -74,6 +80,12 @@ impl fmt::Display for Cause {
             }
             Self::DeadCalibration => f.write_str(
                 "the trimming values are those of no real part: check the wiring, else replace the sensor",
+            ),
+            Self::UnsteadyCalibration => f.write_str(
+                "the trimming values read otherwise a second time: check the cable (length, pull-ups) and the supply",
+            ),
+            Self::Frozen => f.write_str(
+                "the same bytes in every measurement: the chip is stuck and is reset, cycle its power if that does not help",
             ),
             Self::CalibrationNotLoaded => {
                 f.write_str("still loading trimming values after a reset: check the supply voltage")

@@ -12,6 +12,8 @@ pub struct Register(
 impl Register {
     /// First of the 26 trimming bytes `dig_T1` to `dig_H1` (0x88 to 0xA1).
     pub const CALIBRATION: Self = Self(0x88);
+    /// First of the 18 bytes among them that pressure is computed with, `dig_P1` to `dig_P9`.
+    pub const CALIBRATION_PRESSURE: Self = Self(0x8E);
     /// Chip identification.
     pub const ID: Self = Self(0xD0);
     /// Writing [`RESET_WORD`] restarts the chip as a power cycle does.
@@ -35,7 +37,9 @@ impl Register {
 
     fn name(self) -> &'static str {
         match self {
-            Self::CALIBRATION | Self::CALIBRATION_HUMIDITY => " (calibration)",
+            Self::CALIBRATION => " (calibration)",
+            Self::CALIBRATION_PRESSURE => " (calibration of pressure)",
+            Self::CALIBRATION_HUMIDITY => " (calibration of humidity)",
             Self::ID => " (id)",
             Self::RESET => " (reset)",
             Self::CTRL_HUM => " (ctrl_hum)",

@@ -9,10 +9,6 @@ use tokio::sync::watch;
 use super::{Bme280, Chip, Environment, Error, Settings};
 use crate::health::{Health, Monitor, State};
 
-/// So many measurements in a row with the very same bytes are not air any more. Each of the three channels
-/// has noise in its last bits, so already a few would be remarkable.
-const STUCK_REPEATS: u32 = 60;
-
 /// The environment sensor as the agent sees it: any bus behind it, real or simulated.
 pub struct EnvironmentSensor {
     driver: Box<dyn Driver>,
@@ -23,7 +19,6 @@ pub struct EnvironmentSensor {
 trait Driver: Send {
     fn measure(&mut self) -> Result<Environment, Error>;
     fn chip(&self) -> Option<Chip>;
-    fn repeats(&self) -> u32;
     fn starts(&self) -> u64;
 }
 
@@ -34,10 +29,6 @@ impl<B: I2c + Send, D: DelayNs + Send> Driver for Bme280<B, D> {
 
     fn chip(&self) -> Option<Chip> {
         self.chip()
-    }
-
-    fn repeats(&self) -> u32 {
-        self.repeats()
     }
 
     fn starts(&self) -> u64 {
@@ -81,10 +72,6 @@ impl EnvironmentSensor {
                 (State::Failed, Some(join(environment)))
             }
             Ok(environment) if !environment.faults.is_empty() => (State::Degraded, Some(join(environment))),
-            Ok(_) if self.driver.repeats() >= STUCK_REPEATS => {
-                let text = "the same bytes in every measurement: the chip is stuck, cycle its power";
-                (State::Degraded, Some(text.to_owned()))
-            }
             Ok(_) if self.driver.chip() == Some(Chip::Bmp280) => {
                 let text = "a BMP280 is fitted, not a BME280: temperature and pressure only, no humidity";
                 (State::Degraded, Some(text.to_owned()))

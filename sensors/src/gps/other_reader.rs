@@ -15,7 +15,8 @@ pub(super) fn other_reader(path: &Path) -> Option<String> {
     let name = port.file_name()?.to_string_lossy().into_owned();
     let device = fs::metadata(&port).ok()?.st_rdev();
     let consoles = fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default();
-    let others = || fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(Process::of);
+    let others =
+        || fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| Process::of(&entry));
     if let Some(process) = others().find(|process| process.has_open(&port) || process.is_on(device)) {
         let Process { number, command, .. } = &process;
         return Some(format!("{command} (process {number}) reads {name} too; {}", rid_of(command, &name)));
@@ -48,7 +49,7 @@ struct Process {
 }
 
 impl Process {
-    fn of(entry: fs::DirEntry) -> Option<Self> {
+    fn of(entry: &fs::DirEntry) -> Option<Self> {
         let number =
             entry.file_name().to_str()?.parse().ok().filter(|number| *number != std::process::id())?;
         let folder = entry.path();

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{NaiveDate, TimeDelta};
 
@@ -23,6 +24,9 @@ const WORST_HDOP: f64 = 50.0;
 const MOST_SATELLITES: u8 = 99;
 /// What a clock may be off by that is to tell the era.
 const SAME_TIME: TimeDelta = TimeDelta::days(1);
+
+/// A date that cannot be is judged anew so often: another certificate may have been installed.
+const ASK_AGAIN: Duration = Duration::from_mins(5);
 
 /// Tells what is known about the time from elsewhere. Asked only when a date has to be repaired.
 pub type Known = Arc<dyn Fn() -> KnownDates + Send + Sync>;
@@ -59,6 +63,8 @@ pub struct Plausibility {
     agreement: TimeAgreement,
     trusted: Option<GpsTime>,
     refused: Option<DateRefused>,
+    /// When it was last asked what is known, about which date, and what came of it.
+    asked: Option<(Duration, NaiveDate, Result<NaiveDate, DateRefused>)>,
 }
 
 impl Plausibility {
@@ -72,10 +78,12 @@ impl Plausibility {
             agreement: TimeAgreement::default(),
             trusted: None,
             refused: None,
+            asked: None,
         }
     }
 
     /// The same, with knowledge of the time from elsewhere.
+    #[must_use]
     pub fn knowing(self, known: Known) -> Self {
         Self { known, ..self }
     }
@@ -116,7 +124,7 @@ impl Plausibility {
     }
 
     fn date_meant(
-        &self,
+        &mut self,
         date: NaiveDate,
         build_date: NaiveDate,
         fix: &Fix,
@@ -133,8 +141,17 @@ impl Plausibility {
         if let Some(later) = later {
             return Ok(later);
         }
-        let known = if date < build_date { (self.known)() } else { KnownDates::default() };
-        repair_date(date, build_date, &known)
+        if date >= build_date {
+            return repair_date(date, build_date, &KnownDates::default());
+        }
+        // What is known lies in files.
+        let asked = self
+            .asked
+            .take()
+            .filter(|(at, sent, _)| *sent == date && fix.received_at.saturating_sub(*at) < ASK_AGAIN);
+        let asked =
+            asked.unwrap_or_else(|| (fix.received_at, date, repair_date(date, build_date, &(self.known)())));
+        self.asked.insert(asked).2.clone()
     }
 
     fn confirms_suspect(&self, fix: &Fix) -> bool {

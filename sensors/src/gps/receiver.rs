@@ -96,6 +96,7 @@ impl Receiver {
     }
 
     /// The same, with knowledge of the time from elsewhere.
+    #[must_use]
     pub fn knowing(self, known: Known) -> Self {
         Self { plausibility: self.plausibility.knowing(known), ..self }
     }

@@ -191,7 +191,9 @@ fn gll(talker: &str, fields: Fields<'_>) -> Option<Report> {
 }
 
 fn vtg(talker: &str, fields: Fields<'_>) -> Option<Motion> {
-    let data = format!("{},T,,M,{},N,,K", fields.positive(1), fields.positive(5));
+    // In the form of the 1980s no letters stand between the numbers.
+    let speed = if fields.positive(2).is_empty() { 5 } else { 3 };
+    let data = format!("{},T,,M,{},N,,K", fields.positive(1), fields.positive(speed));
     let vtg = sentences::parse_vtg(to_crate(talker, SentenceType::VTG, &data)).ok()?;
     // "Not valid" is said here too, with numbers left over from before.
     if fields.raw(9) == "N" {

@@ -51,6 +51,8 @@ pub enum Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // The bus driver knows best: perhaps there is no bus.
+            Self::Bus { kind: ErrorKind::Other, detail } => f.write_str(detail),
             Self::Bus { kind, detail } => write!(f, "{} ({detail})", describe_bus_error(*kind)),
             Self::ForeignChip { id } => write!(
                 f,

@@ -8,7 +8,7 @@ use embedded_hal::i2c::{self, ErrorKind, ErrorType, I2c, NoAcknowledgeSource, Op
 
 use super::Air;
 use super::registers::{RegisterFile, Sample};
-use crate::bme280::{Calibration, RawReading};
+use crate::bme280::{Calibration, RawReading, Register};
 
 /// Time on the bus for one byte at 400 kHz, with its acknowledge bit.
 const BYTE_NS: u64 = 22_500;
@@ -67,6 +67,7 @@ struct Inner {
     registers: RegisterFile,
     fault: Option<ChipFault>,
     environment: Environment,
+    disturb_calibration: bool,
     now_ns: u64,
 }
 
@@ -91,6 +92,7 @@ impl Bme280Chip {
             registers: RegisterFile::new(first, second),
             fault: None,
             environment: Environment::Air(air),
+            disturb_calibration: false,
             now_ns: 0,
         })))
     }
@@ -118,6 +120,11 @@ impl Bme280Chip {
     /// Makes the chip call itself by another ID: 0x58 is a BMP280, which has no humidity registers.
     pub fn set_id(&self, id: u8) {
         self.lock().registers.set_id(id);
+    }
+
+    /// The next time that the trimming values are read, one bit of them is read wrong.
+    pub fn disturb_next_calibration(&self) {
+        self.lock().disturb_calibration = true;
     }
 
     /// Takes the supply away for a moment: all settings are forgotten, the data registers hold reset values.
@@ -179,7 +186,11 @@ impl Inner {
                 }
                 Operation::Read(buffer) => {
                     self.now_ns += BYTE_NS * (buffer.len() as u64 + 1);
+                    let is_calibration = self.registers.pointer() == Register::CALIBRATION.0;
                     self.registers.read(buffer);
+                    if is_calibration && std::mem::take(&mut self.disturb_calibration) {
+                        buffer[1] ^= 0x01;
+                    }
                     match self.fault {
                         Some(ChipFault::AllOnes) => buffer.fill(0xFF),
                         Some(ChipFault::AllZeros) => buffer.fill(0x00),

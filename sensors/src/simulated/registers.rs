@@ -67,6 +67,10 @@ impl RegisterFile {
         self.bytes[usize::from(Register::ID.0)] = id;
     }
 
+    pub(super) fn pointer(&self) -> u8 {
+        self.pointer
+    }
+
     pub(super) fn peek(&self, register: u8) -> u8 {
         self.bytes[usize::from(register)]
     }

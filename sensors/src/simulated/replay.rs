@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::bursts::{BurstStream, Bursts, SharedBursts};
-use crate::gps::{ByteSource, Opening, epoch_starts};
+use crate::gps::{ByteSource, Counts, Decoder, Opening, epoch_starts};
 
 /// What happens after the last byte of the recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,6 +23,7 @@ pub struct Replay {
     name: String,
     interval: Duration,
     recording: SharedBursts,
+    lack: Option<&'static str>,
 }
 
 struct Recording {
@@ -35,7 +36,12 @@ impl Replay {
     /// Plays these bytes, one epoch each `interval`. A recording without any epoch is played in one piece.
     pub fn new(name: impl Into<String>, bytes: &[u8], interval: Duration, at_end: AtEnd) -> Self {
         let recording = Recording { epochs: cut(bytes), next: 0, at_end };
-        Self { name: name.into(), interval, recording: Arc::new(Mutex::new(recording)) }
+        Self { name: name.into(), interval, recording: Arc::new(Mutex::new(recording)), lack: lack(bytes) }
+    }
+
+    /// What the recording has in place of a fix, where it has none; it follows on "the recording".
+    pub fn lack(&self) -> Option<&'static str> {
+        self.lack
     }
 
     /// Plays a file at the pace of a receiver, one epoch a second.
@@ -67,6 +73,24 @@ impl Bursts for Recording {
         let epoch = self.epochs.get(self.next)?.clone();
         self.next += 1;
         Some(epoch)
+    }
+}
+
+fn lack(bytes: &[u8]) -> Option<&'static str> {
+    let mut decoder = Decoder::new();
+    decoder.push(bytes, Duration::ZERO);
+    decoder.finish();
+    let Counts { lines, fixes, epochs_without_fix, .. } = decoder.counts();
+    if fixes > 0 {
+        None
+    } else if epochs_without_fix > 0 {
+        Some("holds no fix, only epochs without one")
+    } else if lines.sentences > 0 {
+        Some("holds no sentence with a position (RMC, GGA, GNS, GLL)")
+    } else if lines.without_checksum > 0 {
+        Some("holds sentences without checksums, which don't count")
+    } else {
+        Some("holds no NMEA sentence")
     }
 }
 

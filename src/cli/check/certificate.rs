@@ -13,7 +13,7 @@ use crate::platform::clock::{TimeSource, build_date, system_time};
 
 pub(super) const CHECK: Check = Check {
     id: "certificate",
-    sentence: "the chain is in order, the leaf's CN is a registration ID, and every certificate is valid now",
+    sentence: "the chain is in order and signed, the leaf's CN is a registration ID, and every certificate is valid now",
     needs: &["configuration"],
     within: Duration::from_secs(5),
     look: Look::By(look),

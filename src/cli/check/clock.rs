@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::context::Context;
 use super::finding::Finding;
 use super::item::{Check, Look};
-use crate::platform::clock::{TimeSource, build_date, kernel_is_synchronised, system_time};
+use crate::platform::clock::{TimeSource, build_date, system_time};
+use crate::platform::kernel_clock;
 
 pub(super) const CHECK: Check = Check {
     id: "clock",
@@ -35,8 +36,17 @@ fn look(context: &Context) -> Result<Finding, Finding> {
         return Ok(Finding::warn(text, format!("let NTP set it (timedatectl set-ntp true); {from_gps}")));
     }
     match context.clock.source() {
+        TimeSource::Kernel if context.agent_has_no_time() => Ok(Finding::warn(
+            format!(
+                "{shown}, synchronised, but the running agent does not know it: its service may not ask the kernel"
+            ),
+            "systemd-timesyncd tells it also so; where another program keeps the time, install the drop-in \
+             other-ntp.conf and restart the service, see docs/packaging.md",
+        )),
         TimeSource::Kernel => Ok(Finding::pass(format!("{shown}, synchronised"))),
-        TimeSource::System if kernel_is_synchronised() => Ok(Finding::pass(format!("{shown}, synchronised"))),
+        TimeSource::System if kernel_clock::is_synchronised() => {
+            Ok(Finding::pass(format!("{shown}, synchronised")))
+        }
         TimeSource::System => {
             Ok(Finding::pass(format!("{shown}, trusted by the configuration (clock.trust_system)")))
         }

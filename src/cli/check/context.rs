@@ -21,12 +21,12 @@ use crate::status::report::{LastFix, SensorReport, StatusReport};
 use crate::uplink::credentials::{Credentials, CredentialsError};
 
 /// What checks share.
-pub(super) struct Context {
+pub(in crate::cli) struct Context {
     /// The configuration file.
     pub(super) path: PathBuf,
     config: Result<Config, ConfigError>,
     /// Knows the time when NTP does, or when the receiver has told it.
-    pub(super) clock: Arc<dyn Clock>,
+    pub(in crate::cli) clock: Arc<dyn Clock>,
     /// What the agent that runs here says of itself.
     running: Option<StatusReport>,
     chain: OnceLock<Result<Chain, IdentityError>>,
@@ -37,7 +37,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(path: &Path) -> Self {
+    pub(in crate::cli) fn new(path: &Path) -> Self {
         let config = Config::load(path);
         let trust_system = config.as_ref().is_ok_and(|config| config.clock.trust_system);
         let running = config.as_ref().ok().and_then(|config| running(&config.state.directory));
@@ -100,7 +100,7 @@ impl Context {
     }
 
     /// Whether an agent works in the state directory now.
-    pub(super) fn agent_runs(&self) -> bool {
+    pub(in crate::cli) fn agent_runs(&self) -> bool {
         self.running.is_some()
     }
 
@@ -115,6 +115,11 @@ impl Context {
         self.running.as_ref()?.device.last_fix
     }
 
+    /// Whether an agent runs and says that nobody has told it the time.
+    pub(super) fn agent_has_no_time(&self) -> bool {
+        self.running.as_ref().is_some_and(|status| has_no_time(status, self.clock.boot()))
+    }
+
     /// Whether the running agent has the time from its receiver, and so has [`Context::clock`].
     pub(super) fn agent_told_time(&self) -> bool {
         self.agent_runs() && self.clock.source() == TimeSource::Gps
@@ -125,6 +130,11 @@ impl Context {
 fn time_of(status: &StatusReport, boot: &str) -> Option<(DateTime<Utc>, Duration)> {
     let is_from_gps = status.boot == boot && status.device.time_source == TimeSource::Gps;
     is_from_gps.then_some((status.device.time?.0, status.written_at()))
+}
+
+/// Whether the agent says in this boot that nobody has told it the time.
+fn has_no_time(status: &StatusReport, boot: &str) -> bool {
+    status.boot == boot && status.device.time_source == TimeSource::None
 }
 
 /// The status of the agent that works in this directory, empty when it can't be read; `None` when none does.
@@ -153,6 +163,10 @@ mod tests {
         assert_eq!(time_of(&status("gps"), "another boot"), None);
         assert_eq!(time_of(&status("kernel"), "b"), None, "the kernel is asked itself");
         assert_eq!(time_of(&StatusReport::default(), "b"), None);
+        // It may not ask the kernel.
+        assert!(has_no_time(&status("none"), "b") && !has_no_time(&status("gps"), "b"));
+        assert!(!has_no_time(&status("none"), "another boot"));
+        assert!(!has_no_time(&StatusReport::default(), "b"), "its status can't be read");
     }
 
     #[test]

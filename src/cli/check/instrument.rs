@@ -48,18 +48,22 @@ pub(super) fn look(context: &Context, name: &str) -> Result<Finding, Finding> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(Finding::error)?;
     let asked = runtime.block_on(ask(&mut *instrument, context.clock.clone()));
     runtime.shutdown_background();
-    let (fields, Health { state, cause, .. }) = asked.map_err(Finding::error)?;
+    let (fields, health) = asked.map_err(Finding::error)?;
+    Ok(judge(&fields, health))
+}
+
+fn judge(fields: &Fields, Health { state, cause, .. }: Health) -> Finding {
     let said = fields.json().iter().map(|(field, value)| match value.as_str() {
         Some(text) => format!("{field} {text}"),
         None => format!("{field} {value}"),
     });
     let said = said.collect::<Vec<_>>().join(", ");
-    Ok(match (state, cause) {
+    match (state, cause) {
         (State::Ok, _) => Finding::pass(said),
-        (State::Degraded, Some(cause)) if said.is_empty() => Finding::warn("it measures nothing", cause),
+        (State::Degraded, Some(cause)) if said.is_empty() => Finding::warn("it measures nothing now", cause),
         (State::Degraded, Some(cause)) => Finding::warn(said, cause),
         (_, cause) => Finding::error(cause.unwrap_or_else(|| format!("no answer in {} s", ANSWER.as_secs()))),
-    })
+    }
 }
 
 /// What it tells, and how it is.
@@ -85,6 +89,7 @@ mod tests {
     use tracker_sensors::light::LightSensor;
     use tracker_sensors::simulated::{ChipFault, Veml7700Chip};
 
+    use super::super::finding::Verdict;
     use super::*;
     use crate::instruments::light::Light;
     use crate::platform::clock::SystemClock;
@@ -101,5 +106,17 @@ mod tests {
         let (fields, health) = ask(&mut light(), clock).await.unwrap();
         assert_eq!((fields.get("light"), health.state), (None, State::Failed));
         assert!(health.cause.unwrap().contains("0x10"));
+    }
+
+    #[tokio::test]
+    async fn no_finding_is_without_words() {
+        let chip = Veml7700Chip::new();
+        chip.set_light(1e6);
+        let mut light = Light::new(LightSensor::new(chip.clone(), chip.delay()));
+        let (fields, health) = ask(&mut light, Arc::new(SystemClock::new(true))).await.unwrap();
+        let dazzled = judge(&fields, health);
+        assert_eq!((dazzled.verdict, &*dazzled.text), (Verdict::Warn, "it measures nothing now"));
+        assert!(dazzled.mend.unwrap().contains("brighter than"));
+        assert_eq!(judge(&Fields::default(), Health::default()).text, "no answer in 5 s");
     }
 }

@@ -7,7 +7,7 @@ mod assignment;
 mod certificate;
 mod clock;
 mod configuration;
-mod context;
+pub(super) mod context;
 mod disk;
 mod dns;
 mod dps;

@@ -16,8 +16,12 @@ use crate::platform::clock::{Clock, build_date};
 
 /// A receiver says something every second.
 const LISTEN: Duration = Duration::from_secs(3);
+/// One that saves power says something every ten seconds: silence means something after so long.
+const PATIENCE: Duration = Duration::from_secs(12);
+/// So long a receiver speaks at the most.
+const TO_SAY_IT: Duration = Duration::from_millis(1300);
 /// At other speeds one sentence is enough.
-const LISTEN_FOR_SPEED: Duration = Duration::from_millis(1300);
+const LISTEN_FOR_SPEED: Duration = TO_SAY_IT;
 /// How often what has come is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 /// What receivers are set to.
@@ -69,7 +73,7 @@ async fn listen_at(
 ) -> Hearing {
     let mut source = open(baud);
     let name = source.name();
-    let heard = match listen(&mut *source, LISTEN, &*clock, known).await {
+    let heard = match listen(&mut *source, LISTEN, PATIENCE, &*clock, known).await {
         Ok(heard) => heard,
         Err(error) => return Hearing::nothing(Finding::error(format!("cannot open {name}: {error}"))),
     };
@@ -89,7 +93,7 @@ async fn listen_at(
     }
     if lines.bytes == 0 {
         let wiring = "is the receiver powered, and its TX wired to our RX? see docs/raspberry-pi.md";
-        let text = format!("no byte from {name} in {} s", LISTEN.as_secs());
+        let text = format!("no byte from {name} in {} s", PATIENCE.as_secs());
         return Hearing::nothing(Finding::fail(text, other.unwrap_or_else(|| wiring.into())));
     }
     if lines.without_checksum > 0 {
@@ -99,7 +103,7 @@ async fn listen_at(
     }
     let text = format!("{} bytes from {name} in {} s, but no NMEA sentence", lines.bytes, LISTEN.as_secs());
     for other in SPEEDS.into_iter().filter(|speed| *speed != baud) {
-        let found = listen(&mut *open(other), LISTEN_FOR_SPEED, &*clock, known).await;
+        let found = listen(&mut *open(other), LISTEN_FOR_SPEED, LISTEN_FOR_SPEED, &*clock, known).await;
         if found.is_ok_and(|heard| heard.counts.lines.sentences > 0) {
             let mend = format!("it speaks NMEA at {other} baud: set sensors.gps.baud = {other}");
             return Hearing::nothing(Finding::fail(text, mend));
@@ -110,10 +114,12 @@ async fn listen_at(
     Hearing::nothing(Finding::fail(text, mend))
 }
 
-/// What comes from `source` for so long. The clock learns the time from a fix.
+/// What comes from `source` for so long, or for as long as `patience` where nothing does. The clock learns the time from a
+/// fix.
 async fn listen(
     source: &mut dyn ByteSource,
     length: Duration,
+    patience: Duration,
     clock: &dyn Clock,
     known: &Known,
 ) -> std::io::Result<Heard> {
@@ -144,15 +150,20 @@ async fn listen(
         }
     };
     let look = source.look();
-    while start.elapsed() < length {
+    let mut until = patience;
+    while start.elapsed() < until {
         // A line that rests between reads would tell only part of what it has heard.
         look.notify_one();
         let Ok(read) = timeout(LOOK, stream.read(&mut buffer)).await else { continue };
-        let length = read?;
-        if length == 0 {
+        let read = read?;
+        if read == 0 {
             break;
         }
-        take(decoder.push(&buffer[..length], start.elapsed()));
+        if decoder.counts().lines.bytes == 0 {
+            // One that speaks seldom says all that it has to say at once.
+            until = length.max(start.elapsed() + TO_SAY_IT);
+        }
+        take(decoder.push(&buffer[..read], start.elapsed()));
     }
     take(decoder.finish());
     heard.counts = decoder.counts();
@@ -196,6 +207,42 @@ mod tests {
         }
     }
 
+    /// One that says its sentences every ten seconds.
+    struct Seldom;
+
+    impl ByteSource for Seldom {
+        fn open(&mut self) -> Opening<'_> {
+            let (mut says, hears) = tokio::io::duplex(4096);
+            tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(Duration::from_secs(10)).await;
+                    let sentence = b"$GPGGA,123519,4807.038,N,01131.000,E,0,08,0.9,545.4,M,46.9,M,,*46\r\n\
+                                     $GPRMC,123519,A,4807.038,N,01131.000,E,1.0,84.4,230394,,*24\r\n";
+                    let _ = tokio::io::AsyncWriteExt::write_all(&mut says, sentence).await;
+                }
+            });
+            Box::pin(async { Ok(Box::new(hears) as _) })
+        }
+
+        fn name(&self) -> String {
+            "/dev/test".into()
+        }
+
+        fn other_reader(&self) -> Option<String> {
+            Some("gpsd (process 7) reads ttyTEST too; stop it".into())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_speaks_seldom_is_heard_and_its_contradiction_told() {
+        let known: Known = Arc::new(tracker_sensors::gps::KnownDates::default);
+        let open = |_| Box::new(Seldom) as Box<dyn ByteSource>;
+        let Hearing { finding, heard } =
+            listen_at(open, 9600, Arc::new(SystemClock::new(true)), &known).await;
+        assert_eq!((finding.verdict, &*finding.text), (Verdict::Pass, "/dev/test: 2 sentences in 3 s"));
+        assert_eq!(heard.and_then(|heard| heard.no_fix), Some(NoFix::Contradictory));
+    }
+
     async fn look_at(baud: u32, speaks_at: Option<u32>) -> Finding {
         let open = |baud| Box::new(Receiver { baud, speaks_at, says: None }) as Box<dyn ByteSource>;
         let known: Known = Arc::new(tracker_sensors::gps::KnownDates::default);
@@ -216,6 +263,6 @@ mod tests {
         let foreign = look_at(9600, Some(300)).await;
         assert!(foreign.mend.unwrap().starts_with("none at the other usual speeds either"));
         let silent = look_at(9600, None).await;
-        assert_eq!(silent.text, "no byte from /dev/test at 9600 baud in 3 s");
+        assert_eq!(silent.text, "no byte from /dev/test at 9600 baud in 12 s");
     }
 }

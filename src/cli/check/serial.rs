@@ -12,7 +12,7 @@ pub(super) const CHECK: Check = Check {
     id: "serial",
     sentence: "the serial port can be opened and NMEA sentences come from it",
     needs: &["configuration"],
-    within: Duration::from_secs(15),
+    within: Duration::from_secs(25),
     look: Look::By(look),
 };
 

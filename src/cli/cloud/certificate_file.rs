@@ -17,12 +17,18 @@ pub(super) fn read(path: &Path) -> anyhow::Result<CertificateFile> {
     let bytes =
         std::fs::read(path).with_context(|| format!("can't read the certificate {}", path.display()))?;
     let not = |why: &str| format!("{} is not a certificate: {why}", path.display());
+    let wanted = not("PEM (-----BEGIN CERTIFICATE-----) or DER is wanted");
+    let document = Document::read(&bytes).with_context(|| format!("can't read {}", path.display()))?;
     // The tag of a DER sequence. Keys begin with it too.
     if bytes.first() == Some(&0x30) {
-        Fields::read(&bytes).with_context(|| not("PEM (-----BEGIN CERTIFICATE-----) or DER is wanted"))?;
+        if Fields::read(&bytes).is_err() {
+            bail!(
+                "{wanted}{}",
+                Some(document.instead()).filter(|form| form.contains("PKCS")).unwrap_or_default()
+            );
+        }
         return Ok(CertificateFile { der: vec![bytes], is_pem: false });
     }
-    let document = Document::read(&bytes).with_context(|| format!("can't read {}", path.display()))?;
     let der = document.certificates().with_context(|| format!("can't read {}", path.display()))?;
     if document.holds_key() && der.is_empty() {
         bail!("{} is a private key: it stays where it is, the certificate is wanted", path.display());
@@ -36,7 +42,11 @@ pub(super) fn read(path: &Path) -> anyhow::Result<CertificateFile> {
         );
     }
     if der.is_empty() {
-        bail!("{}{}", not("PEM (-----BEGIN CERTIFICATE-----) or DER is wanted"), document.instead());
+        bail!("{wanted}{}", document.instead());
+    }
+    for der in &der {
+        // A block may be called a certificate and be something else, a key too.
+        Fields::read(der).with_context(|| not("a block in it is called one, and is none"))?;
     }
     Ok(CertificateFile { der: der.iter().map(|der| der.to_vec()).collect(), is_pem: true })
 }

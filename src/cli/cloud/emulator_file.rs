@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use serde::{Deserialize, Serialize};
 use tracker_emulator::Emulator;
 
@@ -98,9 +98,12 @@ impl EmulatorFile {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             read => read.with_context(|| format!("can't read {}", path.display()))?,
         };
-        let file = serde_json::from_str(&text)
-            .with_context(|| format!("{} is not what an emulator writes", path.display()))?;
-        Ok(Some(file))
+        // The parser would repeat what it does not expect, and that may be a key.
+        let is_wrong = |error: serde_json::Error| {
+            let (line, column) = (error.line(), error.column());
+            anyhow!("{} is not what an emulator writes, see line {line}, column {column}", path.display())
+        };
+        serde_json::from_str(&text).map(Some).map_err(is_wrong)
     }
 
     /// Where it lies.

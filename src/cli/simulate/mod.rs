@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde_json::json;
 use tokio::sync::watch;
+use tracker_sensors::simulated::{AtEnd, Replay};
 
 use super::terminal::signals::asked_to_stop;
 use crate::config::Config;
@@ -46,6 +47,12 @@ pub(in crate::cli) fn run(args: SimulateArgs) -> anyhow::Result<()> {
 
 async fn play(args: SimulateArgs) -> anyhow::Result<()> {
     let screen = Screen::new(args.json);
+    if let Some(path) = &args.replay
+        && let Some(lack) = Replay::open(path, AtEnd::Loop)?.lack()
+    {
+        let text = format!("the recording {} {lack}: the devices will have no position", path.display());
+        screen.note("replay", &text, json!({"file": path, "lack": lack}));
+    }
     let (stop, stopped) = watch::channel(false);
     let duration = args.duration.map(Duration::from_secs);
     tokio::spawn(async move {

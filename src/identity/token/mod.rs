@@ -19,6 +19,7 @@ mod mechanism;
 mod module;
 mod pin;
 mod session;
+mod words;
 
 use std::path::Path;
 use std::sync::Arc;

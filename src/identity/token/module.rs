@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Function, Pkcs11};
 use cryptoki::error::{Error, RvError};
 
+use super::words::{needs, words};
 use crate::identity::token_error::TokenError;
 
 /// Every library that was ever loaded, and how many use it.
@@ -44,7 +45,10 @@ impl Module {
         if one.users == 0 {
             match one.library.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
                 Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, Function::Initialize)) => {}
-                Err(error) => return Err(unusable(error)),
+                Err(error) => {
+                    let (why, needs) = (words(&error), needs(path));
+                    return Err(TokenError::NotStarted { path: path.into(), why, needs });
+                }
             }
         }
         one.users += 1;
@@ -70,13 +74,5 @@ impl Drop for Module {
                 let _ = one.library.clone().finalize();
             }
         }
-    }
-}
-
-fn words(error: &Error) -> String {
-    match error {
-        Error::LibraryLoading(error) => error.to_string(),
-        Error::MissingSymbol(name) => format!("it has no function {name}, and so is no PKCS#11 library"),
-        error => error.to_string(),
     }
 }

@@ -29,17 +29,53 @@ pub(super) fn read(uri: &KeyUri) -> Result<Option<AuthPin>, TokenError> {
         Some(PinSource::Value(pin)) => return Ok(Some(AuthPin::new(pin.as_str().into()))),
         Some(PinSource::File(path)) => path,
     };
-    let unreadable = |source| TokenError::ReadPin { key: uri.to_string(), path: path.clone(), source };
+    let unreadable = |source: io::Error| {
+        let path = if source.kind() == io::ErrorKind::NotFound { shown(path) } else { path.clone() };
+        TokenError::ReadPin { key: uri.to_string(), path, source }
+    };
     if let Some(mode) = open_to_others(path).map_err(unreadable)? {
         return Err(TokenError::PinPermissions { path: path.clone(), mode });
     }
     let bytes = read_limited(path).map_err(unreadable)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| unreadable(io::Error::new(io::ErrorKind::InvalidData, "it is no text")))?;
-    match text.lines().next() {
-        Some(pin) if !pin.is_empty() => Ok(Some(AuthPin::new(pin.into()))),
-        _ => Err(unreadable(io::Error::new(io::ErrorKind::InvalidData, "its first line is empty"))),
+    // Editors put a byte order mark before any text.
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
+    let Some(pin) = text.lines().next().filter(|pin| !pin.is_empty()) else {
+        return Err(unreadable(io::Error::new(io::ErrorKind::InvalidData, "its first line is empty")));
+    };
+    match invisible(pin) {
+        Some(what) => Err(TokenError::PinCharacter { path: path.clone(), what }),
+        None => Ok(Some(AuthPin::new(pin.into()))),
     }
+}
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// What is in this PIN that nobody sees, and that hardly belongs to it: blanks and the like at its ends, and control
+/// characters anywhere. No part of the PIN itself is told.
+fn invisible(pin: &str) -> Option<String> {
+    let unseen = |c: &char| {
+        c.is_whitespace()
+            || c.is_control()
+            || matches!(*c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{206f}' | BYTE_ORDER_MARK)
+    };
+    let (place, found) = None
+        .or_else(|| Some(("ends in", pin.chars().next_back().filter(unseen)?)))
+        .or_else(|| Some(("begins with", pin.chars().next().filter(unseen)?)))
+        .or_else(|| Some(("has inside", pin.chars().find(|c| c.is_control())?)))?;
+    Some(match found {
+        ' ' => format!("{place} a blank"),
+        '\t' => format!("{place} a tab"),
+        '\r' => format!("{place} a carriage return"),
+        BYTE_ORDER_MARK => format!("{place} a byte order mark"),
+        other => format!("{place} the invisible character U+{:04X}", u32::from(other)),
+    })
+}
+
+/// A file that is not there may be none, but the PIN itself, in the place of its file.
+fn shown(path: &Path) -> PathBuf {
+    if path.extension().is_some() { path.into() } else { path.with_file_name("…") }
 }
 
 /// Where the PIN comes from, for people.
@@ -129,7 +165,52 @@ impl RefusedPins {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_nobody_sees_in_the_file_is_no_part_of_the_pin() {
+        use std::os::unix::fs::PermissionsExt;
+
+        use secrecy::ExposeSecret;
+
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("token.pin");
+        let uri = format!("pkcs11:?module-path=/x.so&pin-source={}", path.display());
+        let read = |content: &[u8]| {
+            state_file::replace(&path, &0).unwrap();
+            fs::OpenOptions::new()
+                .write(true)
+                .truncate(true)
+                .open(&path)
+                .unwrap()
+                .write_all(content)
+                .unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            read(&uri.parse().unwrap()).map(|pin| pin.unwrap().expose_secret().to_owned())
+        };
+        for right in [&b"12 34"[..], b"12 34\n", b"12 34\r\n", b"\xef\xbb\xbf12 34\n", b"12 34\nmore \n"] {
+            assert_eq!(read(right).unwrap(), "12 34", "{right:?}");
+        }
+        let instead = super::read(&"pkcs11:?module-path=/x.so&pin-source=1234".parse().unwrap());
+        assert!(instead.unwrap_err().to_string().contains(" in …: No such file"));
+        let refused = |content: &[u8]| read(content).unwrap_err().to_string();
+        for (wrong, what) in [
+            (&b"1234\r"[..], "ends in a carriage return, and the token is not asked"),
+            (b"1234 \n", "ends in a blank"),
+            (b"\t1234", "begins with a tab"),
+            (b"12\x0034", "has inside the invisible character U+0000"),
+            ("1234\u{200b}".as_bytes(), "ends in the invisible character U+200B"),
+            ("1234\u{feff}".as_bytes(), "ends in a byte order mark"),
+            (b"\xff\xfe1\x002\x00", "it is no text"),
+            (b"\xef\xbb\xbf\n1234", "its first line is empty"),
+        ] {
+            let text = refused(wrong);
+            assert!(text.contains(what) && !text.contains("1234"), "{text}");
+        }
+    }
 
     #[test]
     fn a_refused_pin_is_remembered_over_restarts_and_another_is_not() {

@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 use super::mechanism;
 use super::module::Module;
 use super::pin::{self, RefusedPins};
+use super::words::{is_in_tpm, words};
 use crate::identity::key_uri::{EncodedBytes, KeyUri};
 use crate::identity::token_error::TokenError;
 
@@ -109,8 +110,13 @@ fn log_in(
     if known.map_err(|source| TokenError::Record { record: refused.path().into(), source })? {
         return Err(refusal());
     }
+    let is_in_tpm = is_in_tpm(module.path(), token);
+    let locked = || {
+        let token = label.clone();
+        if is_in_tpm { TokenError::TpmLocked { token } } else { TokenError::PinLocked { token } }
+    };
     if token.user_pin_locked() {
-        return Err(TokenError::PinLocked { token: label });
+        return Err(locked());
     }
     if token.user_pin_final_try() {
         return Err(TokenError::LastTry { token: label, module: module.path().into() });
@@ -125,7 +131,10 @@ fn log_in(
             refused.remember(&name, pin.expose_secret());
             Err(refusal())
         }
-        Err(Error::Pkcs11(RvError::PinLocked, _)) => Err(TokenError::PinLocked { token: label }),
+        Err(Error::Pkcs11(RvError::PinLocked, _)) => Err(locked()),
+        Err(error @ Error::Pkcs11(RvError::GeneralError, _)) if is_in_tpm => {
+            Err(TokenError::OtherTpm { token: label, why: words(&error) })
+        }
         Err(error) => Err(failed(uri, &error)),
     }
 }
@@ -174,5 +183,5 @@ fn keys(session: &cryptoki::session::Session, keys: &[ObjectHandle]) -> String {
 
 /// In the words of an error.
 pub(super) fn failed(uri: &KeyUri, error: &Error) -> TokenError {
-    TokenError::Failed { key: uri.to_string(), why: error.to_string() }
+    TokenError::Failed { key: uri.to_string(), why: words(error) }
 }

@@ -222,6 +222,14 @@ impl Disk {
         })
     }
 
+    /// Brings back the times of readings of this boot, from that monotonic time on, that ran ahead by so much.
+    pub(crate) fn mend_times(&mut self, from_monotonic_ms: i64, ms: i64) -> rusqlite::Result<()> {
+        self.with_spare(|disk| {
+            let mend = "UPDATE reading SET utc_ms = utc_ms - ?1 WHERE boot = ?2 AND monotonic_ms >= ?3";
+            disk.connection.execute(mend, [ms, disk.boot, from_monotonic_ms]).map(|_| ())
+        })
+    }
+
     /// Gives some provisional rows, oldest first, their final numbers, which are lower by `shift`; says how many.
     pub(crate) fn number_some(&mut self, shift: u64) -> rusqlite::Result<usize> {
         self.with_spare(|disk| {

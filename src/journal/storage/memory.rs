@@ -60,6 +60,10 @@ impl Memory {
         self.rows.values()
     }
 
+    pub(crate) fn each_mut(&mut self) -> impl Iterator<Item = &mut Row> {
+        self.rows.values_mut()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.rows.clear();
     }

@@ -124,3 +124,46 @@ fn a_time_that_the_disk_could_not_note_is_noted_later() {
     let entries = Bench::open(directory.path(), clock, BOUND, 2).drain();
     assert_eq!(entries.iter().map(|entry| (tag(entry), entry.time)).collect::<Vec<_>>(), [(1, Some(taken))]);
 }
+
+#[test]
+fn times_that_ran_ahead_of_the_leap_seconds_are_brought_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut bench = Bench::open(directory.path(), ManualClock::new(), BOUND, 1);
+    let mut truth = Vec::new();
+    let mut take = |bench: &mut Bench, tag: u64, lead: i64| {
+        bench.append(tag);
+        truth.push(bench.clock.utc - chrono::TimeDelta::seconds(lead));
+        bench.advance(Duration::from_mins(1));
+    };
+    take(&mut bench, 0, 0);
+    // The receiver starts anew, and knows 18 s less of the leap seconds; two readings have not reached the disk at the end.
+    bench.clock.utc += chrono::TimeDelta::seconds(18);
+    for tag in 1..4 {
+        take(&mut bench, tag, 18);
+    }
+    bench.append(4);
+    truth.push(bench.clock.utc - chrono::TimeDelta::seconds(18));
+    bench.clock.advance(Duration::from_secs(1));
+    bench.append(5);
+    truth.push(bench.clock.utc - chrono::TimeDelta::seconds(18));
+    bench.advance(Duration::from_secs(1));
+    bench.clock.utc -= chrono::TimeDelta::seconds(18);
+    bench.append(6);
+    truth.push(bench.clock.utc);
+    let mut times: Vec<_> = bench.drain().iter().map(|entry| entry.time.unwrap()).collect();
+    // The newest comes first.
+    times.rotate_left(1);
+    assert_eq!(times, truth);
+}
+
+#[test]
+fn a_clock_that_was_wrong_by_more_changes_no_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut bench = Bench::open(directory.path(), ManualClock::new(), BOUND, 1);
+    bench.append(0);
+    let first = bench.clock.utc;
+    bench.advance(Duration::from_mins(1));
+    bench.clock.utc -= chrono::TimeDelta::seconds(30);
+    bench.append(1);
+    assert_eq!(bench.drain()[1].time, Some(first));
+}

@@ -56,6 +56,10 @@ impl Group {
         &self.rows
     }
 
+    pub(crate) fn each_mut(&mut self) -> impl Iterator<Item = &mut Row> {
+        self.rows.iter_mut()
+    }
+
     pub(crate) fn take(&mut self) -> Vec<Row> {
         std::mem::take(&mut self.rows)
     }

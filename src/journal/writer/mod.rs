@@ -301,6 +301,11 @@ impl Writer {
     /// Takes note of the time, where it is known: this boot's offset, and numbers that can't have been used before.
     pub(crate) fn learn_time(&mut self, stamp: Stamp, now: Instant) {
         let Some(utc) = stamp.utc else { return };
+        if let Some(lead) = self.offset.lead(stamp) {
+            self.memory.each_mut().for_each(|row| lead.mend(row));
+            self.group.each_mut().for_each(|row| lead.mend(row));
+            self.storage.attempt(now, |disk| disk.mend_times(lead.from_monotonic_ms, lead.ms));
+        }
         if self.offset.learn(stamp) && self.storage.may_try(now) {
             self.store_offset(now);
         }

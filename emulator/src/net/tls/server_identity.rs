@@ -72,7 +72,9 @@ pub(crate) struct KeptAuthority {
 
 impl Authority {
     fn restore(kept: &KeptAuthority) -> Result<Self, ServerIdentityError> {
-        let key = KeyPair::from_pem(&kept.key)?;
+        let keys = Document::read(kept.key.as_bytes()).and_then(|pem| pem.keys());
+        let key = keys.ok().and_then(|keys| keys.into_iter().next());
+        let key = KeyPair::try_from(key.ok_or(rcgen::Error::CouldNotParseKeyPair)?)?;
         let certificates = Document::read(kept.certificate.as_bytes()).and_then(|pem| pem.certificates());
         let certificate = certificates.ok().and_then(|certificates| certificates.into_iter().next());
         let certificate = certificate.ok_or(rcgen::Error::CouldNotParseCertificate)?;

@@ -119,7 +119,14 @@ impl Certificate {
     /// The certificate and nothing else, in the form of `text`, which it was read from: PEM, or base64 of DER.
     pub(crate) fn as_in(&self, text: &str) -> String {
         let base64 = self.base64();
-        if text.contains("-----BEGIN") { certificates::certificate_pem(&base64) } else { base64 }
+        if !text.contains("-----BEGIN") {
+            return base64;
+        }
+        let mut pem = certificates::certificate_pem(&base64);
+        if !text.ends_with('\n') {
+            pem.pop();
+        }
+        pem
     }
 
     /// Base64 of DER.

@@ -176,7 +176,7 @@ fn what_can_not_be_checked_is_named() {
     }
 }
 
-/// OpenSSL 3.0 writes T61String with `string_mask = default` as soon as a name has an underscore.
+/// OpenSSL 3.0 writes `T61String` with `string_mask = default` as soon as a name has an underscore.
 #[test]
 fn a_common_name_counts_in_whatever_type_of_string() {
     for (mask, name) in

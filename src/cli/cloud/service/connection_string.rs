@@ -57,7 +57,7 @@ impl ConnectionString {
                 "hostname" => host = Some(value.trim()),
                 "sharedaccesskeyname" => policy = Some(value.trim()),
                 "sharedaccesskey" => key = Some(value.trim()),
-                "deviceid" => return Err(ConnectionStringError::OfDevice(value.into())),
+                "deviceid" => return Err(ConnectionStringError::OfDevice(harmless(value))),
                 _ => {}
             }
         }
@@ -70,7 +70,7 @@ impl ConnectionString {
         let key = present(key, "SharedAccessKey")?;
         let may_be_in_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
         if !host.chars().all(may_be_in_host) {
-            return Err(ConnectionStringError::Host(host));
+            return Err(ConnectionStringError::Host(harmless(&host)));
         }
         let key = STANDARD.decode(key).map_err(|_| ConnectionStringError::Key)?;
         Ok(Self { host, policy, key })
@@ -97,6 +97,14 @@ impl ConnectionString {
     pub(crate) fn names_hub(&self) -> bool {
         self.host.to_ascii_lowercase().contains(".azure-devices.")
     }
+}
+
+/// The beginning of a name, up to what no name has. Behind it may be a key, where a semicolon is missing.
+fn harmless(name: &str) -> String {
+    name.trim()
+        .chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '/'))
+        .collect()
 }
 
 /// What is between quotation marks, as shells and JSON have it.
@@ -130,6 +138,29 @@ mod tests {
     fn quotation_marks_and_a_byte_order_mark_are_no_part_of_it() {
         for text in [format!("\"{HUB}\""), format!("'{HUB}'\n"), format!("\u{feff}{HUB}\r\n")] {
             assert_eq!(ConnectionString::parse(&text).unwrap().key, b"key1", "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_mishap_shows_a_part_of_the_key(
+            of_device in proptest::bool::ANY,
+            instead in ".{0,2}",
+            which in 0..4_usize,
+            cut in 0..120_usize,
+        ) {
+            const KEY: &str = "c2VjcmV0LWtleS1vZi1hLXNlcnZpY2Utb3ItYS1kZXZpY2U=";
+            let name = if of_device { "DeviceId=d1" } else { "SharedAccessKeyName=iothubowner" };
+            let parts = ["HostName=h.azure-devices.net", name, &format!("SharedAccessKey={KEY}"), ""];
+            let marks: [&str; 4] = std::array::from_fn(|at| if at == which { instead.as_str() } else { ";" });
+            let text: String = parts.iter().zip(marks).map(|(part, mark)| format!("{part}{mark}")).collect();
+            for text in [text.clone(), text.chars().skip(cut).collect(), text.chars().take(cut).collect()] {
+                if let Err(error) = ConnectionString::parse(&text) {
+                    let said = format!("{error} {error:?}");
+                    let shown = KEY.as_bytes().windows(12).any(|part| said.contains(str::from_utf8(part).unwrap()));
+                    assert!(!shown, "{text}: {said}");
+                }
+            }
         }
     }
 
