@@ -194,12 +194,13 @@ impl<T> Link<T> {
             // Packets that came together are no reason to hold up all else.
             tokio::task::coop::consume_budget().await;
             let packet = tokio::select! {
+                // A server that never stops talking must not keep the device from saying a word.
                 biased;
-                packet = self.wire.receive() => packet?,
                 () = self.alarm.as_mut() => {
                     self.ping_if_due()?;
                     continue;
                 }
+                packet = self.wire.receive() => packet?,
             };
             match packet {
                 Packet::PubAck(ack) => {

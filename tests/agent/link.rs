@@ -167,6 +167,30 @@ async fn pings_only_where_nothing_else_was_said() {
 }
 
 #[tokio::test]
+async fn a_server_that_never_stops_talking_is_pinged_all_the_same() {
+    let (sender, seen) = mpsc::sync_channel(1024);
+    let server = Server::start(move |mut peer| {
+        peer.welcome();
+        // All that a client reads at once.
+        peer.say(&[0x30, 3, 0, 1, b'a'].repeat(100));
+        while let Some((kind, _)) = peer.packet() {
+            sender.send(kind).unwrap();
+        }
+        sender.send(0).unwrap();
+    });
+    let mut link = server.link(100).await;
+    assert!(matches!(link.next().await, Ok(LinkEvent::Message { .. })));
+    pause();
+    advance(Duration::from_secs(101)).await;
+    for _ in 0..50 {
+        assert!(matches!(link.next().await, Ok(LinkEvent::Message { .. })));
+    }
+    link.close().await;
+    let seen: Vec<u8> = seen.iter().take_while(|kind| *kind != 0).collect();
+    assert_eq!(seen, [PINGREQ, DISCONNECT]);
+}
+
+#[tokio::test]
 async fn a_server_that_does_not_answer_a_ping_is_gone() {
     let server = Server::start(|mut peer| {
         peer.welcome();
@@ -379,8 +403,8 @@ async fn what_dps_can_not_have_meant_is_asked_for_again() {
     ] {
         agent.wait_for_words(words).await;
     }
-    assert_eq!(stored.read().unwrap().unwrap().hub, "hub.example.net");
     agent.stop().await;
+    assert_eq!(stored.read().unwrap().unwrap().hub, "hub.example.net");
 }
 
 /// A stored hub whose name is gone, and a DPS that assigns another one. Where the name servers do not even say that, it is
