@@ -4,7 +4,7 @@
 
 use std::fmt::Debug;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use crate::platform::plain_file;
@@ -32,6 +32,13 @@ pub trait FileSystem: Debug + Send + Sync {
 
     /// The content of a small file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// The first bytes of a file, as many as there are.
+    fn head(&self, path: &Path, bytes: u64) -> io::Result<Vec<u8>> {
+        let mut head = Vec::new();
+        plain_file::open(path)?.take(bytes).read_to_end(&mut head)?;
+        Ok(head)
+    }
 
     /// Makes a file that does not exist yet. Its content is durable when this returns, its name is not.
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()>;

@@ -19,6 +19,8 @@ pub(crate) const INDEX: &str = "-shm";
 const ROLLBACK: &str = "-journal";
 /// The names of a journal's files end so, in the order in which they are moved.
 const SUFFIXES: [&str; 4] = [LOG, ROLLBACK, "", INDEX];
+/// Bytes of a log's header.
+const LOG_HEADER: u64 = 32;
 /// A file that keeps room.
 pub(crate) const SPARE: &str = "journal.spare";
 /// Holds the name under which a journal is being set aside, and a line feed, without which it was not written whole.
@@ -47,10 +49,7 @@ pub fn set_aside_on(files: &dyn FileSystem, directory: &Path, label: &str) -> io
     if !exists(files, &file) && !exists(files, &with(&file, LOG)) {
         return Ok(finished);
     }
-    let aside = (1..10_000)
-        .map(|n| directory.join(format!("{FILE}.{label}-{n}")))
-        .find(|path| is_free(files, path))
-        .ok_or_else(|| io::Error::other("too many journals were set aside already"))?;
+    let aside = free_name(files, directory, label)?;
     take_note(files, directory, &aside)?;
     if let Err(error) = move_all(files, directory, &aside) {
         // Where nothing could be moved, nothing is left to be done: the journal is still what it was.
@@ -106,6 +105,46 @@ pub(crate) fn has_log_alone(files: &dyn FileSystem, directory: &Path) -> bool {
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     };
     alone && log > 0
+}
+
+/// Whether there is something in the log, but its own header is damaged: SQLite takes such a log for an empty one.
+pub(crate) fn has_damaged_log(files: &dyn FileSystem, directory: &Path) -> bool {
+    let log = with(&directory.join(FILE), LOG);
+    files.length(&log).is_ok_and(|bytes| bytes > LOG_HEADER) && {
+        files.head(&log, LOG_HEADER).is_ok_and(|header| !is_log_header(&header))
+    }
+}
+
+/// As <https://www.sqlite.org/fileformat2.html#the_write_ahead_log> has it: the magic number's last bit says in which order
+/// of bytes the sums are made that the header ends with.
+fn is_log_header(header: &[u8]) -> bool {
+    let (words, _) = header.as_chunks::<4>();
+    let Some((magic, sums)) = words.first().map(|word| u32::from_be_bytes(*word)).zip(words.get(6..8)) else {
+        return false;
+    };
+    let order = if magic & 1 == 1 { u32::from_be_bytes } else { u32::from_le_bytes };
+    let (mut first, mut second) = (0_u32, 0_u32);
+    for pair in words[..6].chunks(2) {
+        first = first.wrapping_add(order(pair[0])).wrapping_add(second);
+        second = second.wrapping_add(order(pair[1])).wrapping_add(first);
+    }
+    magic & !1 == 0x377f_0682 && sums == [first.to_be_bytes(), second.to_be_bytes()]
+}
+
+/// Moves the log alone to a name that is free, and gives that.
+pub(crate) fn set_log_aside(files: &dyn FileSystem, directory: &Path) -> io::Result<PathBuf> {
+    let aside = with(&free_name(files, directory, "bad")?, LOG);
+    files.rename(&with(&directory.join(FILE), LOG), &aside)?;
+    files.sync_directory(directory)?;
+    Ok(aside)
+}
+
+/// The first name that is free.
+fn free_name(files: &dyn FileSystem, directory: &Path, label: &str) -> io::Result<PathBuf> {
+    (1..10_000)
+        .map(|n| directory.join(format!("{FILE}.{label}-{n}")))
+        .find(|path| is_free(files, path))
+        .ok_or_else(|| io::Error::other("too many journals were set aside already"))
 }
 
 /// Notes where the journal goes, durably.

@@ -20,7 +20,10 @@ use crate::platform::owner;
 use adopt::{Adopted, adopt};
 use disk::Disk;
 use file_system::FileSystem;
-use files::{FILE, FILES, finish_set_aside, has_log_alone, set_aside_on, what_is_no_file};
+use files::{
+    FILE, FILES, finish_set_aside, has_damaged_log, has_log_alone, set_aside_on, set_log_aside,
+    what_is_no_file,
+};
 use memory::CAPACITY_IN_WORDS;
 use place::Displaced;
 use schema::{OpenError, is_damage};
@@ -205,6 +208,15 @@ impl Storage {
         }
         if has_log_alone(&*self.files, directory) {
             return Err(OpenError::Unusable("its log is there, but the file is gone".into()));
+        }
+        if has_damaged_log(&*self.files, directory) {
+            let aside =
+                set_log_aside(&*self.files, directory).map_err(|error| OpenError::Disk(error.to_string()))?;
+            self.report_set_aside(format!(
+                "the log of the journal is damaged in its header, so that the newest readings are lost; it is set aside as {}, \
+                 and what the file itself has is delivered",
+                aside.display()
+            ));
         }
         Disk::open(&self.files, directory, boot)
     }

@@ -274,3 +274,32 @@ fn a_history_beyond_its_bound_becomes_coarser_and_never_has_a_hole() {
     assert!(older.iter().sum::<u64>() > newer.iter().sum::<u64>(), "the older part is the coarser one");
     assert!(gaps[gaps.len() * 3 / 4..].iter().all(|gap| *gap == 1), "the newest are complete");
 }
+
+#[test]
+fn a_log_with_a_damaged_header_is_told_of_and_kept() {
+    for at in [0, 3, 9, 17, 25, 31] {
+        let directory = in_memory();
+        let mut bench = Bench::open(directory.path(), ManualClock::new(), BOUND, 1);
+        for tag in 0..20 {
+            bench.append(tag);
+            if tag == 9 {
+                bench.flush();
+                assert!(bench.worker.writer().disk().unwrap().checkpoint().unwrap());
+            }
+        }
+        bench.flush();
+        let damaged = in_memory();
+        copy_files(directory.path(), damaged.path());
+        let log = damaged.path().join("journal.db-wal");
+        let mut content = fs::read(&log).unwrap();
+        content[at] ^= 0x10;
+        put(&log, &content);
+        let mut opened = Bench::open(damaged.path(), bench.clock.clone(), BOUND, 2);
+        let told = opened.health().set_aside.unwrap_or_default();
+        assert!(told.starts_with("the log of the journal is damaged in its header"), "{at}: {told}");
+        assert!(fs::read(damaged.path().join("journal.db.bad-1-wal")).unwrap() == content, "{at}");
+        let mut there = tags(&opened.drain());
+        there.sort_unstable();
+        assert_eq!(there, (0..10).collect::<Vec<_>>(), "{at}");
+    }
+}
