@@ -9,8 +9,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 use tracker_certificates::Document;
 use tracker_emulator::{
-    AttestationMechanism, Dps, Emulator, EmulatorOptions, EnrollmentGroup, Event, InitialTwin, Subscription,
-    SubscriptionError, TelemetryMessage, TlsVersions,
+    AttestationMechanism, Dps, Emulator, EmulatorOptions, EnrollmentGroup, Event, InitialTwin,
+    PreparedEmulator, Subscription, SubscriptionError, TelemetryMessage, TlsVersions,
 };
 
 use super::cloud::EmulatorFile;
@@ -80,17 +80,16 @@ pub(super) fn run(args: EmulatorArgs) -> anyhow::Result<()> {
     runtime.block_on(serve(args))
 }
 
-async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
-    let screen = Screen::new(args.json);
+/// All that is done before it listens, and all that can be wrong with the options.
+fn prepare(args: &EmulatorArgs) -> anyhow::Result<PreparedEmulator> {
     let initial_twin = args.initial_twin.as_deref().map(read_twin).transpose()?;
-    let is_new = check_place(&args.directory, "--directory")?;
     if let Some(directory) = &args.state_directory {
         check_place(directory, "--state-directory")?;
     }
     EmulatorFile::check_free(&args.directory)?;
     let usual = EmulatorOptions::default();
     let service_port = if args.port == 0 { Some(0) } else { usual.service_port };
-    let mut server_names = args.server_name;
+    let mut server_names = args.server_name.clone();
     if !args.listen.is_loopback() && !args.listen.is_unspecified() {
         // Under which service clients will know it.
         server_names.push(args.listen.to_string());
@@ -99,19 +98,26 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
         listen_address: args.listen,
         port: args.port,
         service_port: args.service_port.or(service_port),
-        id_scope: args.id_scope,
-        hub_names: args.hubs,
+        id_scope: args.id_scope.clone(),
+        hub_names: args.hubs.clone(),
         retry_after: Duration::from_secs(args.retry_after),
         tls: args.tls.unwrap_or_default(),
         rsa: args.rsa,
         extra_server_names: server_names,
         ca_directory: Some(args.directory.clone()),
-        state_directory: args.state_directory,
+        state_directory: args.state_directory.clone(),
         ..usual
     })?;
     for (index, path) in args.enroll.iter().enumerate() {
         enroll(prepared.dps(), index, path, initial_twin.clone())?;
     }
+    Ok(prepared)
+}
+
+async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
+    let screen = Screen::new(args.json);
+    let is_new = check_place(&args.directory, "--directory")?;
+    let prepared = prepare(&args)?;
     // All that can be wrong is found by now: from here on files are written.
     let emulator = prepared.listen().await?;
     let file = EmulatorFile::of(&emulator);

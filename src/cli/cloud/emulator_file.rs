@@ -110,7 +110,6 @@ impl EmulatorFile {
     }
 
     /// Removes the file from the directory if it is still this one, and gives the directory free.
-    #[expect(clippy::needless_pass_by_value, reason = "it is let go")]
     pub(crate) fn remove(&self, directory: &Path, _held: File) {
         if Self::load(directory).is_ok_and(|found| found.as_ref() == Some(self)) {
             // One that stays behind is noticed when nobody answers.

@@ -51,11 +51,8 @@ fn apply(hub: &Hub, entry: &Value, id: &str, mode: &str) -> Result<(), HubRefusa
     };
     match mode.to_ascii_lowercase().as_str() {
         "create" => create(hub, entry, id),
-        "update" => {
-            hub.update_device(id, settings(entry)?, &IfMatch::Any).map(drop).map_err(HubRefusal::from)
-        }
         "createorupdate" | "createorupdateifmatchetag" if hub.device(id).is_err() => create(hub, entry, id),
-        "createorupdate" => {
+        "update" | "createorupdate" => {
             hub.update_device(id, settings(entry)?, &IfMatch::Any).map(drop).map_err(HubRefusal::from)
         }
         "updateifmatchetag" | "createorupdateifmatchetag" => {
