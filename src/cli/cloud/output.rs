@@ -1,6 +1,7 @@
 //! Results on standard output: JSON, or a table for people.
 
 use serde_json::Value;
+use tracker_protocol::printable;
 
 use crate::platform::stdout::line;
 
@@ -62,8 +63,8 @@ fn table(value: &Value, columns: &[Column<'_>]) -> String {
 fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => "-".into(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
+        Some(Value::String(text)) => printable(text),
+        Some(other) => printable(other),
     }
 }
 
@@ -79,5 +80,16 @@ mod tests {
             table(&rows, &[("Id", "/id"), ("Number", "/n/m")]),
             "Id      Number\n------  ------\na       1\nlonger  -"
         );
+    }
+
+    #[test]
+    fn a_table_shows_what_a_terminal_would_obey_and_stays_aligned() {
+        let rows = json!([{"id": "a\n<3>b\u{1b}[2J", "n": ["\u{202e}\u{9b}"]}]);
+        let shown = "a\\u{a}<3>b\\u{1b}[2J";
+        let table = table(&rows, &[("Id", "/id"), ("Number", "/n")]);
+        let lines: Vec<_> = table.lines().collect();
+        assert_eq!(lines.len(), 3, "{table}");
+        assert_eq!(lines[2], format!("{shown}  [\"\\u{{202e}}\\u{{9b}}\"]"));
+        assert_eq!(lines[1].find("  "), Some(shown.len()));
     }
 }

@@ -173,7 +173,8 @@ impl Storage {
             )));
         }
         let why = match self.open_as_it_is() {
-            Err(OpenError::Unusable(why)) => why,
+            // SQLite tells a damage in lines of its own.
+            Err(OpenError::Unusable(why)) => why.replace('\n', " "),
             Err(OpenError::Disk(why)) => return Err(why),
             Ok(disk) => return Ok(disk),
         };
