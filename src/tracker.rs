@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 use tracker_protocol::hub::TwinClient;
 
 use crate::config::Config;
+use crate::event::repeats::Repeats;
 use crate::event::{Event, Events};
 use crate::instruments::health::SensorHealth;
 use crate::instruments::instrument::{Instrument, Start};
@@ -107,6 +108,7 @@ impl Tracker {
             settings,
             status,
             events: events.clone(),
+            repeats: Repeats::default(),
             started,
             heart,
             background: background.clone(),

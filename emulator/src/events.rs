@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use tracker_protocol::Printable;
 
 use crate::{
     clock::{Clock, wire_time},
@@ -168,8 +169,23 @@ impl fmt::Display for DisconnectReason {
     }
 }
 
+/// One line, whatever strangers have put into their names.
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Printable(Sentence(self)).fmt(f)
+    }
+}
+
+struct Sentence<'a>(&'a EventKind);
+
+impl fmt::Display for Sentence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.sentence(f)
+    }
+}
+
+impl EventKind {
+    fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HandshakeFailed { peer, reason } => write!(f, "{peer}: TLS handshake failed: {reason}"),
             Self::ConnectionRefused { service, client_id, code, reason } => {
@@ -228,5 +244,55 @@ impl EventBus {
 
     pub(crate) fn subscribe(&self) -> Subscription<Event> {
         self.feed.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Text of strangers, as they have tried it.
+    const NASTY: [&str; 6] = [
+        "a\n<3>all is well",
+        "\u{1b}[2J\u{1b}]0;x\u{7}",
+        "\u{9b}31m\r\t\0\u{7f}",
+        "\u{202e}lla\u{2066}si\u{2069}",
+        "x\u{2028}y\u{85}z",
+        "\u{200f}\u{61c}",
+    ];
+
+    fn events(text: &str) -> [EventKind; 12] {
+        let t = || text.to_owned();
+        let lost = DisconnectReason::ConnectionLost(t());
+        let violation = DisconnectReason::ProtocolViolation(t());
+        [
+            EventKind::HandshakeFailed { peer: t(), reason: t() },
+            EventKind::ConnectionRefused { service: t(), client_id: t(), code: Some(2), reason: t() },
+            EventKind::ConnectionRefused { service: String::new(), client_id: t(), code: None, reason: t() },
+            EventKind::DpsConnected { registration_id: t() },
+            EventKind::Assigning { registration_id: t(), operation_id: t(), enrollment: t() },
+            EventKind::Assigned { registration_id: t(), hub: t(), device_id: t(), substatus: t() },
+            EventKind::RegistrationDisabled { registration_id: t(), enrollment: t() },
+            EventKind::RegistrationRefused { registration_id: t(), error_code: 401_002, reason: t() },
+            EventKind::DpsDisconnected { registration_id: t(), reason: lost },
+            EventKind::DeviceConnected { hub: t(), device_id: t() },
+            EventKind::DeviceDisconnected { hub: t(), device_id: t(), reason: violation },
+            EventKind::Reported { hub: t(), device_id: t(), version: 1 },
+        ]
+    }
+
+    #[test]
+    fn no_event_carries_what_a_terminal_would_obey() {
+        for text in NASTY {
+            for event in events(text) {
+                let line = event.to_string();
+                let obeyed = |c: char| {
+                    c.is_control()
+                        || matches!(c, '\u{200f}' | '\u{61c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+                };
+                assert!(!line.contains(obeyed), "{line:?}");
+                assert!(line.contains("\\u{"), "it is shown: {line}");
+            }
+        }
     }
 }

@@ -20,6 +20,7 @@ mod backoff;
 mod error;
 mod names;
 mod percent;
+mod printable;
 mod properties;
 mod query;
 mod registration_id;
@@ -30,6 +31,7 @@ pub mod hub;
 pub use backoff::{Backoff, BackoffPolicy, fraction};
 pub use error::ParseError;
 pub use names::{check_device_id, check_host_name};
+pub use printable::{Printable, printable};
 pub use properties::PropertyBag;
 pub use registration_id::{RegistrationId, RegistrationIdError};
 

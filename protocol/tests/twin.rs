@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -12,6 +13,10 @@ fn object(value: Value) -> Map<String, Value> {
         Value::Object(object) => object,
         other => panic!("{other}"),
     }
+}
+
+fn names(names: &[&str]) -> Option<BTreeSet<String>> {
+    Some(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
 fn secs(seconds: u64) -> Duration {
@@ -66,7 +71,11 @@ fn fetched() -> TwinClient {
     );
     assert_eq!(
         steps,
-        [TwinStep::Desired { properties: object(json!({"telemetryInterval": 60})), version: 4 }]
+        [TwinStep::Desired {
+            properties: object(json!({"telemetryInterval": 60})),
+            version: 4,
+            stated: None
+        }]
     );
     client
 }
@@ -79,12 +88,17 @@ fn stale_pushes_are_dropped_and_new_ones_merged() {
         push(&mut client, 5, &json!({"firmware": "2.0", "$version": 5})),
         [TwinStep::Desired {
             properties: object(json!({"telemetryInterval": 60, "firmware": "2.0"})),
-            version: 5
+            version: 5,
+            stated: names(&["firmware"])
         }]
     );
     assert_eq!(
         push(&mut client, 6, &json!({"telemetryInterval": null})),
-        [TwinStep::Desired { properties: object(json!({"firmware": "2.0"})), version: 6 }]
+        [TwinStep::Desired {
+            properties: object(json!({"firmware": "2.0"})),
+            version: 6,
+            stated: names(&["telemetryInterval"])
+        }]
     );
 }
 
@@ -120,7 +134,8 @@ fn a_twin_that_pushes_have_overtaken_does_not_lead_back() {
         push(&mut client, 8, &json!({"b": 8})),
         [TwinStep::Desired {
             properties: object(json!({"telemetryInterval": 60, "a": 7, "b": 8})),
-            version: 8
+            version: 8,
+            stated: names(&["b"])
         }]
     );
 }
@@ -234,6 +249,119 @@ fn a_refused_report_is_told_and_not_repeated_until_it_changes() {
     assert!(fault.contains("refused the report of a with 400") && fault.contains("too big"), "{fault}");
     assert_eq!(client.report(secs(2), object(json!({"a": "x"}))), []);
     assert_eq!(published(&client.report(secs(3), object(json!({"a": "y"})))).1, json!({"a": "y"}));
+}
+
+/// An answer to a desired property, of this many bytes.
+fn answer(bytes: usize) -> Value {
+    json!({"ac": 200, "ad": "x".repeat(bytes), "av": 1, "value": true})
+}
+
+#[test]
+fn what_matters_is_reported_first_and_for_itself() {
+    let mut client = TwinClient::new();
+    let (get, _) = published(&client.handle(secs(0), TwinEvent::Subscribed));
+    // What an earlier program has left there fills the section.
+    let left: Map<_, _> = (0..400).map(|number| (format!("p{number}"), answer(20))).collect();
+    let twin = json!({"desired": {"$version": 4}, "reported": left});
+    respond(&mut client, secs(0), &get, 200, &twin);
+    let (first, body) = published(&client.report(secs(1), object(json!({"telemetryInterval": answer(7)}))));
+    assert_eq!(body, json!({"telemetryInterval": answer(7)}), "nobody has said yet what else is wanted");
+    assert_eq!(client.report_spare(secs(1), object(json!({"p7": answer(20), "cargo": answer(8)}))), []);
+    let (second, body) = published(&respond(&mut client, secs(2), &first, 204, &json!(null)));
+    assert!(body.as_object().unwrap().values().all(Value::is_null), "room is made: {body}");
+    assert_eq!(body.as_object().unwrap().len(), 399);
+    // What matters goes before what does not, also where it comes later.
+    assert_eq!(client.report(secs(2), object(json!({"sensors": {"gps": "ok"}}))), []);
+    let (third, body) = published(&respond(&mut client, secs(3), &second, 204, &json!(null)));
+    assert_eq!(body, json!({"sensors": {"gps": "ok"}}));
+    let (fourth, body) = published(&respond(&mut client, secs(4), &third, 204, &json!(null)));
+    assert_eq!(body, json!({"cargo": answer(8)}));
+    assert_eq!(respond(&mut client, secs(5), &fourth, 204, &json!(null)), []);
+    assert!(client.is_reported());
+    let (_, body) = published(&client.report_spare(secs(6), Map::new()));
+    assert_eq!(body, json!({"cargo": null, "p7": null}));
+}
+
+#[test]
+fn one_property_that_a_hub_refuses_costs_no_other_its_report() {
+    let mut client = fetched();
+    let wish = object(json!({"bad": "x", "sensors": 1, "journal": 2}));
+    let (mut patch, _) = published(&client.report(secs(1), wish));
+    let mut taken = Vec::new();
+    for (status, name) in [(400, "bad"), (400, "journal"), (204, "sensors"), (204, "")] {
+        let steps = respond(&mut client, secs(2), &patch, status, &json!(null));
+        if name.is_empty() {
+            assert_eq!(steps, []);
+            continue;
+        }
+        let (next, body) = published(&steps);
+        assert_eq!(body.as_object().unwrap().len(), 1, "{body}");
+        assert!(body.get(name).is_some(), "{body}");
+        taken.push(name);
+        patch = next;
+    }
+    assert_eq!(taken, ["bad", "journal", "sensors"]);
+    assert!(client.is_reported(), "what is refused is not asked for again");
+}
+
+#[test]
+fn what_fits_no_report_is_told_and_left_out() {
+    let mut client = fetched();
+    let wish = object(json!({"large": "x".repeat(70_000), "small": 1}));
+    let steps = client.report(secs(1), wish);
+    assert_eq!(steps[0], TwinStep::Fault("large is too large to be reported".into()));
+    assert_eq!(published(&steps).1, json!({"small": 1}));
+}
+
+#[test]
+fn many_names_are_not_told_one_by_one() {
+    let mut client = fetched();
+    let wish: Map<_, _> = (0..2000).map(|number| (format!("p{number}"), json!(1))).collect();
+    assert_eq!(client.report_spare(secs(1), Map::new()), []);
+    let (patch, _) = published(&client.report_spare(secs(1), wish));
+    let steps = respond(&mut client, secs(2), &patch, 400, &json!(null));
+    let [TwinStep::Fault(fault)] = &steps[..] else { panic!("{steps:?}") };
+    assert_eq!(fault, "the hub refused the report of p0, p1, p10, p100, p1000 and 1995 more with 400 ");
+}
+
+#[test]
+fn an_error_that_may_have_come_after_the_report_was_taken_is_no_answer() {
+    for status in [500, 504] {
+        let mut client = fetched();
+        let (patch, _) = published(&client.report(secs(1), object(json!({"state": 1}))));
+        respond(&mut client, secs(1), &patch, 204, &json!(null));
+        let (patch, _) = published(&client.report(secs(2), object(json!({"state": 2}))));
+        assert!(matches!(
+            respond(&mut client, secs(2), &patch, status, &json!(null))[..],
+            [TwinStep::Fault(_)]
+        ));
+        assert_eq!(client.report(secs(3), object(json!({"state": 1}))), []);
+        assert!(!client.is_reported(), "the hub may hold the second");
+        assert_eq!(published(&client.handle(secs(7), TwinEvent::Tick)).1, json!({"state": 1}), "{status}");
+    }
+}
+
+#[test]
+fn pushes_of_nonsense_have_the_twin_fetched_within_bounds() {
+    let mut client = fetched();
+    let twin = json!({"desired": {"telemetryInterval": 60, "$version": 4}, "reported": {}});
+    let (mut gets, mut now) = (0, Duration::from_secs(1));
+    let minute = now + Duration::from_mins(1);
+    while now < minute {
+        // No JSON, and a gap.
+        let pushed = [(5, &b"{"[..]), (9, b"{}")];
+        for (version, payload) in pushed {
+            let mut steps = client.handle(now, TwinEvent::Desired { version, payload });
+            steps.extend(client.handle(now, TwinEvent::Tick));
+            while let Some(get) = steps.iter().position(|step| matches!(step, TwinStep::Publish(_))) {
+                gets += 1;
+                let (topic, _) = published(&steps[get..=get]);
+                steps = respond(&mut client, now, &topic, 200, &twin);
+            }
+        }
+        now += Duration::from_millis(100);
+    }
+    assert!((10..=20).contains(&gets), "{gets} twins were fetched in a minute");
 }
 
 #[test]

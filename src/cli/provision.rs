@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracker_protocol::dps::Outcome;
+use tracker_protocol::printable;
 
 use super::check::context::Context;
 use super::config_argument::ConfigArgument;
@@ -88,7 +89,7 @@ pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
         })?;
     }
     let answer = answer(&outcome, &identity, &config, args.dry_run);
-    line(&if args.json { answer.details.to_string() } else { answer.text });
+    line(&answer.shown(args.json));
     Ok(ExitCode::from(answer.code))
 }
 
@@ -117,6 +118,12 @@ struct Answer {
     code: u8,
     text: String,
     details: Value,
+}
+
+impl Answer {
+    fn shown(&self, json: bool) -> String {
+        if json { self.details.to_string() } else { printable(&self.text) }
+    }
 }
 
 fn answer(
@@ -156,4 +163,19 @@ fn answer(
         "text": text,
     });
     Answer { code, text, details }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_dps_says_is_shown_in_one_line_and_not_obeyed() {
+        let nasty = "a\n<3>all is well \u{1b}[2J\u{9b}\0\u{202e}";
+        let answer = Answer { code: 3, text: nasty.into(), details: json!({ "text": nasty }) };
+        let line = answer.shown(false);
+        assert!(!line.contains(char::is_control) && !line.contains('\u{202e}'), "{line:?}");
+        let shown: Value = serde_json::from_str(&answer.shown(true)).expect("JSON");
+        assert_eq!(shown["text"], nasty);
+    }
 }

@@ -128,6 +128,27 @@ mod tests {
         assert!(
             with("[telemetry]\ninterval = 0").ends_with("telemetry.interval: 0 s is not between 1 and 86400")
         );
+        let crossed = with("[telemetry.alerts]\ntemperature_low = 9\ntemperature_high = 8");
+        assert!(
+            crossed.ends_with(
+                "telemetry.alerts.temperature_low: 9 is above telemetry.alerts.temperature_high, which is 8: every \
+                 reading would be an alert; exchange them"
+            ),
+            "{crossed}"
+        );
+        assert!(
+            with("[telemetry.alerts]\nhumidity_low = 80.5\nhumidity_high = 20")
+                .contains("humidity_low: 80.5 is above")
+        );
+        for bound in ["nan", "inf", "-inf"] {
+            let error = with(&format!("[telemetry.alerts]\nhumidity_high = {bound}"));
+            assert!(
+                error.contains("telemetry.alerts.humidity_high: ") && error.contains("is no bound"),
+                "{error}"
+            );
+        }
+        let same = format!("{MINIMAL}[telemetry.alerts]\ntemperature_low = 8\ntemperature_high = 8");
+        Config::parse(Path::new("tracker.toml"), &same).unwrap();
         assert!(with("[sensors.bme280]\naddress = 0x40").contains("0x76 or 0x77, not at 0x40"));
         assert!(
             with("[connection]\ngateway = \"edge:0\"").contains("connection.gateway: \"edge:0\" is not host")

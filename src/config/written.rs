@@ -117,7 +117,10 @@ pub(super) fn telemetry(written: WrittenTelemetry) -> Result<TelemetryConfig, Pr
         let (shortest, longest) = (Interval::SHORTEST, Interval::LONGEST);
         ("telemetry.interval", format!("{seconds} s is not between {shortest} and {longest}"))
     })?;
-    Ok(TelemetryConfig { interval, alerts })
+    match alerts.problem() {
+        Some(problem) => Err(problem),
+        None => Ok(TelemetryConfig { interval, alerts }),
+    }
 }
 
 pub(super) fn state(written: StateConfig) -> Result<StateConfig, Problem> {

@@ -2,6 +2,7 @@
 
 mod model;
 pub mod recent;
+pub mod repeats;
 mod sentence;
 mod severity;
 mod sink;

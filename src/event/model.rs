@@ -101,6 +101,13 @@ pub enum Event {
     Trouble(String),
     /// Something on this device keeps it from asking DPS or its hub at all.
     Offline(String),
+    /// What was held back, as others could make it happen without end.
+    Repeated {
+        /// The last one.
+        last: Box<Event>,
+        /// How many there were.
+        times: u64,
+    },
     /// An essential task makes no progress.
     Hung(Hung),
     /// The configuration is taken in anew.
@@ -143,6 +150,7 @@ impl Event {
             Self::Method { .. } => "method",
             Self::Sensor { .. } => "sensor",
             Self::Trouble(_) | Self::Offline(_) => "trouble",
+            Self::Repeated { .. } => "repeated",
             Self::Hung(_) => "hung",
             Self::Reloading => "reloading",
             Self::Stopped { .. } => "stopped",
@@ -169,11 +177,12 @@ impl Event {
             Self::Refused { refusal, again } => {
                 serde_json::json!({"code": refusal.code, "reason": refusal.to_string(), "againSeconds": again.as_secs()})
             }
-            Self::Setting(Answer { property, acknowledgement }) => {
+            Self::Setting(Answer { property, acknowledgement, .. }) => {
                 serde_json::json!({"property": property, "acknowledgement": acknowledgement.to_value()})
             }
             Self::Sensor { name, health } => serde_json::json!({"sensor": name, "state": health.state}),
             Self::Method { name, status } => serde_json::json!({"method": name, "status": status}),
+            Self::Repeated { last, times } => serde_json::json!({"times": times, "last": last.name()}),
             _ => Value::Null,
         }
     }

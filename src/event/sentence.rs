@@ -3,13 +3,29 @@
 use std::fmt;
 use std::time::Duration;
 
+use tracker_protocol::Printable;
 use tracker_protocol::dps::Substatus;
 
 use crate::event::model::{Event, Loss};
-use crate::settings::Answer;
+use crate::settings::{Answer, Standing};
 
+/// One line, whatever stands in it: much of it comes from the other side.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Printable(Sentence(self)).fmt(f)
+    }
+}
+
+struct Sentence<'a>(&'a Event);
+
+impl fmt::Display for Sentence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.sentence(f)
+    }
+}
+
+impl Event {
+    fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Started { version } => write!(f, "container-tracker {version} starts"),
             Self::Registering { host, id_scope } => {
@@ -60,18 +76,14 @@ impl fmt::Display for Event {
                 Span(*again)
             ),
             Self::Delivered { seq } => write!(f, "reading {seq} delivered"),
-            Self::Setting(Answer { property, acknowledgement: ack }) => match ack.code as u16 {
-                200 => write!(f, "twin: {property} = {}", ack.value),
-                203 => write!(f, "twin: {property} is not set, {} is in force", ack.value),
-                202 => write!(f, "twin: {property}: {}", ack.description),
-                _ => write!(f, "twin: {property} refused: {}; {} stays in force", ack.description, ack.value),
-            },
+            Self::Setting(answer) => setting(f, answer),
             Self::Method { name, status } => write!(f, "method {name} called, answered {status}"),
             Self::Sensor { name, health } => match &health.cause {
                 Some(cause) => write!(f, "{name}: {cause}"),
                 None => write!(f, "{name} is well"),
             },
             Self::Trouble(what) | Self::Offline(what) => f.write_str(what),
+            Self::Repeated { last, times } => write!(f, "{times} times more: {last}"),
             Self::Hung(hung) => {
                 write!(f, "{hung}: the watchdog is not fed any more, so that systemd restarts the agent")
             }
@@ -98,6 +110,23 @@ impl fmt::Display for Before<'_> {
     }
 }
 
+/// What was answered to a desired property.
+fn setting(f: &mut fmt::Formatter<'_>, answer: &Answer) -> fmt::Result {
+    let Answer { property, acknowledgement: ack, standing } = answer;
+    write!(f, "twin: {property}")?;
+    match (standing, ack.code as u16) {
+        (Standing::WithoutMeaning(None), _) => f.write_str(" kept, without meaning"),
+        (Standing::WithoutMeaning(Some(meant)), _) => {
+            write!(f, " kept, without meaning; did you mean {meant}?")
+        }
+        (Standing::Absent, _) => write!(f, " is not set any more, {} stays in force", ack.value),
+        (_, 200) => write!(f, " = {}", ack.value),
+        (_, 203) => write!(f, " is not set, {} is in force", ack.value),
+        (_, 202) => write!(f, ": {}", ack.description),
+        _ => write!(f, " refused: {}; {} stays in force", ack.description, ack.value),
+    }
+}
+
 /// A wait as people say it.
 struct Span(Duration);
 
@@ -112,7 +141,56 @@ impl fmt::Display for Span {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use tracker_protocol::dps::{Refusal, RefusalKind};
+    use tracker_protocol::hub::{AckCode, Acknowledgement};
+    use tracker_sensors::health::{Health, State};
+
     use super::*;
+    use crate::event::severity::Severity;
+
+    /// What clouds, files and devices have tried.
+    const NASTY: [&str; 5] = [
+        "a\n<3>all is well",
+        "\u{1b}[2J\u{1b}]0;x\u{7}",
+        "\u{9b}31m\r\t\0\u{7f}",
+        "\u{202e}lla\u{2066}si\u{2069}",
+        "x\u{2028}y\u{85}z",
+    ];
+
+    fn setting(text: &str, code: AckCode, standing: Standing) -> Event {
+        let (value, description) = (json!({ text: [text] }), text.to_owned());
+        let acknowledgement = Acknowledgement { value, code, version: 1, description };
+        Event::Setting(Answer { property: text.into(), acknowledgement, standing })
+    }
+
+    fn events(text: &str) -> Vec<Event> {
+        let t = || text.to_owned();
+        let again = Duration::from_secs(1);
+        let health = Health { state: State::Failed, cause: Some(t()), ..Health::default() };
+        let refusal = Refusal { kind: RefusalKind::Failed, code: 401_002, message: t() };
+        let codes = [AckCode::Applied, AckCode::Pending, AckCode::Default, AckCode::Bad];
+        let known = codes.map(|code| setting(text, code, Standing::Meaningful));
+        let others = [Standing::Removed, Standing::Absent, Standing::WithoutMeaning(None)];
+        let others = others.map(|standing| setting(text, AckCode::NoSuchProperty, standing));
+        let rest = [
+            Event::Registering { host: t(), id_scope: t() },
+            Event::Assigned { hub: t(), device_id: t(), substatus: Some(Substatus::Other(t())) },
+            Event::Refused { refusal, again },
+            Event::RegisterLater { why: t(), again },
+            Event::Connecting { hub: t() },
+            Event::ConnectLater { why: t(), again: Duration::ZERO },
+            Event::ConnectLater { why: t(), again },
+            Event::Online { hub: t(), backlog: 1 },
+            Event::Lost { why: t(), loss: Loss::Ordinary, again },
+            Event::Lost { why: t(), loss: Loss::TakenOver, again },
+            Event::Method { name: t(), status: 404 },
+            Event::Sensor { name: "gps", health },
+            Event::Trouble(t()),
+            Event::Repeated { last: Box::new(Event::Trouble(t())), times: 9 },
+        ];
+        known.into_iter().chain(others).chain(rest).collect()
+    }
 
     #[test]
     fn a_question_is_not_followed_by_a_semicolon() {
@@ -131,5 +209,51 @@ mod tests {
             assert!(sentence.contains(")? – "), "{sentence}");
         }
         assert_eq!(said("an outage")[0], "no hub from DPS: an outage; trying again in 2 s");
+    }
+
+    #[test]
+    fn no_event_carries_what_a_terminal_or_a_log_would_obey() {
+        for text in NASTY {
+            for event in events(text) {
+                let line = event.to_string();
+                let obeyed = |c: char| {
+                    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+                };
+                assert!(!line.contains(obeyed), "{line:?}");
+                assert!(line.contains('\\'), "it is shown: {line}");
+            }
+        }
+        for event in events(&"é".repeat(300_000)) {
+            assert!(event.to_string().chars().count() <= 2100, "{}", event.name());
+        }
+    }
+
+    #[test]
+    fn a_property_that_nobody_set_and_one_without_meaning_are_told_as_such() {
+        let answer = |standing, code| {
+            let description = "null or removed is no interval".into();
+            let acknowledgement = Acknowledgement { value: json!(2), code, version: 1, description };
+            Event::Setting(Answer { property: "telemetryInterval".into(), acknowledgement, standing })
+        };
+        for (standing, code, level, words) in [
+            (
+                Standing::Removed,
+                AckCode::Bad,
+                Severity::Warning,
+                " refused: null or removed is no interval; 2 stays in force",
+            ),
+            (Standing::Absent, AckCode::Bad, Severity::Info, " is not set any more, 2 stays in force"),
+            (Standing::WithoutMeaning(None), AckCode::Applied, Severity::Info, " kept, without meaning"),
+            (
+                Standing::WithoutMeaning(Some("delivery")),
+                AckCode::NoSuchProperty,
+                Severity::Warning,
+                " kept, without meaning; did you mean delivery?",
+            ),
+        ] {
+            let event = answer(standing, code);
+            assert_eq!(event.to_string(), format!("twin: telemetryInterval{words}"));
+            assert_eq!(event.severity(), level);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! How much an event matters.
 
 use crate::event::model::{Event, Loss};
+use crate::settings::Standing;
 
 /// How much an event matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +29,14 @@ impl Event {
             | Self::Lost { .. }
             | Self::Trouble(_)
             | Self::Offline(_) => Severity::Warning,
+            // A twin that was made anew is nobody's doing.
+            Self::Setting(answer) if answer.standing == Standing::Absent => Severity::Info,
             Self::Setting(answer) if answer.acknowledgement.code as u16 >= 400 => Severity::Warning,
             Self::Sensor { health, .. } if matches!(health.state, State::Failed | State::Degraded) => {
                 Severity::Warning
             }
             Self::Stopped { lost: 1.., .. } => Severity::Error,
+            Self::Repeated { last, .. } => last.severity(),
             Self::Delivered { .. } => Severity::Debug,
             _ => Severity::Info,
         }

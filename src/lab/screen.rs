@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tracker_emulator::TelemetryMessage;
+use tracker_protocol::{Printable, printable};
 
 use super::received::readings;
 use crate::event::{Event, Severity};
@@ -36,7 +37,8 @@ impl Screen {
             merge(&mut details, json!({"event": event, "time": rfc3339(system_time()), "text": text}));
             line(&details.to_string());
         } else {
-            line(&format!("{}{text}{}", self.style(BOLD), self.style(PLAIN)));
+            let lines: Vec<_> = text.lines().map(printable).collect();
+            line(&format!("{}{}{}", self.style(BOLD), lines.join("\n"), self.style(PLAIN)));
         }
     }
 
@@ -93,6 +95,7 @@ impl Screen {
     fn row(&self, device: &str, mark: &str, colour: &'static str, text: &str) {
         let (dim, plain, colour) = (self.style(DIM), self.style(PLAIN), self.style(colour));
         let time = system_time().format("%H:%M:%S");
+        let (device, text) = (printable(device), Printable(text));
         line(&format!("{dim}{time}{plain} {device:<16} {colour}{mark} {text}{plain}"));
     }
 

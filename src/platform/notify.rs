@@ -10,6 +10,8 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 #[cfg(unix)]
 use std::sync::Arc;
 
+use tracker_protocol::Printable;
+
 /// The way to the service manager, if there is one.
 #[derive(Debug, Clone, Default)]
 pub struct Notify {
@@ -65,7 +67,7 @@ impl Notify {
 
     /// What it is doing, in words. False when the manager is too busy to hear it now.
     pub fn status(&self, words: &str) -> bool {
-        self.send(&format!("STATUS={}", words.replace('\n', " ")))
+        self.send(&format!("STATUS={}", Printable(words.replace('\n', " "))))
     }
 
     /// It takes in its configuration anew; [`Notify::ready`] ends that.

@@ -1,7 +1,8 @@
 //! What the hub is told about one desired property.
 //!
 //! A reported section has 32 KB for all properties together, and a hub refuses a report that is larger as a whole. So
-//! a value that takes more than 1 KB is not repeated: its SHA-256 tells whether it is the one that was meant.
+//! a value that takes more than 1 KB, or whose answer would be nested deeper than a hub takes, is not repeated: its
+//! SHA-256 tells whether it is the one that was meant.
 
 use std::fmt::Write;
 
@@ -13,6 +14,11 @@ use tracker_protocol::hub::{AckCode, Acknowledgement};
 const WHOLE: usize = 1024;
 /// Characters up to which a sentence is reported as it is; a bad value may be quoted in it.
 const SENTENCE: usize = 300;
+/// Objects and arrays in each other up to which a value is reported as it is: a hub takes ten levels, and the section and
+/// the answer are two of them.
+const DEEPEST: usize = 8;
+/// Characters of a bad value that a sentence quotes.
+const QUOTED: usize = 80;
 
 /// What became of one desired property.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +27,21 @@ pub struct Answer {
     pub property: String,
     /// What is reported.
     pub acknowledgement: Acknowledgement,
+    /// What it answers.
+    pub standing: Standing,
+}
+
+/// How a property stands with the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It has a meaning, and the twin sets it or has never set it.
+    Meaningful,
+    /// It was set once, and somebody has removed it.
+    Removed,
+    /// It was set once, and the twin that was fetched has none: nobody may have done anything.
+    Absent,
+    /// This version gives it no meaning; perhaps the property of this name was meant.
+    WithoutMeaning(Option<&'static str>),
 }
 
 impl Answer {
@@ -37,17 +58,68 @@ impl Answer {
             description.push('…');
         }
         let acknowledgement = Acknowledgement { value: shown(in_force), code, version, description };
-        Self { property: property.to_owned(), acknowledgement }
+        Self { property: property.to_owned(), acknowledgement, standing: Standing::Meaningful }
+    }
+
+    /// The same, of a property that stands so.
+    pub(super) fn standing(self, standing: Standing) -> Self {
+        Self { standing, ..self }
+    }
+
+    /// Whether it says what `other` says, be it to another version of the desired properties.
+    pub(super) fn says(&self, other: &Self) -> bool {
+        let (ours, theirs) = (&self.acknowledgement, &other.acknowledgement);
+        self.property == other.property
+            && (ours.code, &ours.value, &ours.description)
+                == (theirs.code, &theirs.value, &theirs.description)
+    }
+
+    /// Bytes that it takes of a reported section, at the most. A hub counts numbers as eight, and no quotes and escapes.
+    pub(super) fn size(&self) -> usize {
+        let Acknowledgement { value, description, .. } = &self.acknowledgement;
+        let text = self.property.len() + value.to_string().len() + description.len();
+        text + 8 * (numbers(value) + 2) + FRAME
     }
 }
 
-/// The value itself, or `{"sha256": "…", "members": n}` where it is larger than [`WHOLE`].
+/// The names of an answer's fields, with what stands between them.
+const FRAME: usize = 40;
+
+fn numbers(value: &Value) -> usize {
+    match value {
+        Value::Number(_) => 1,
+        Value::Array(values) => values.iter().map(numbers).sum(),
+        Value::Object(members) => members.values().map(numbers).sum(),
+        _ => 0,
+    }
+}
+
+fn depth(value: &Value) -> usize {
+    let deepest = match value {
+        Value::Array(values) => values.iter().map(depth).max(),
+        Value::Object(members) => members.values().map(depth).max(),
+        _ => return 0,
+    };
+    1 + deepest.unwrap_or(0)
+}
+
+/// A value as a sentence about it quotes it.
+pub(super) fn quoted(value: &Value) -> String {
+    let mut text = value.to_string();
+    if let Some((end, _)) = text.char_indices().nth(QUOTED) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// The value itself, or `{"sha256": "…", "members": n}` where it is larger than [`WHOLE`] or deeper than [`DEEPEST`].
 ///
 /// The digest is that of its compact JSON: UTF-8, no space between tokens, the members of objects in the order of their
 /// names. An array or object has so many members as stand at its top, anything else is one.
 fn shown(value: Value) -> Value {
     let json = value.to_string();
-    if json.len() <= WHOLE {
+    if json.len() <= WHOLE && depth(&value) <= DEEPEST {
         return value;
     }
     let members = match &value {
@@ -91,6 +163,14 @@ mod tests {
         let sha256 = "6d365af5c1acadb0bcbed96dfa04b5559cbb454e70133b25e1c57298620cbcde";
         assert_eq!(shown(value), json!({"sha256": sha256, "members": 2}));
         assert_eq!(shown(json!(vec![[4.5, 51.9]; 200]))["members"], 200);
+    }
+
+    #[test]
+    fn a_value_that_would_be_too_deep_in_its_answer_is_told_by_its_digest() {
+        let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!({ "k": inner }));
+        assert_eq!(shown(nested(8)), nested(8));
+        assert_eq!(shown(nested(9))["members"], 1);
+        assert!(shown(json!(vec![vec![nested(7)]]))["sha256"].is_string());
     }
 
     #[test]

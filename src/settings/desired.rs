@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tracker_protocol::hub::AckCode;
 
 use crate::settings::answer::Answer;
 use crate::settings::defaults::Defaults;
-use crate::settings::properties::{TABLE, names};
+use crate::settings::properties::TABLE;
 use crate::settings::property::{self, Property, Set};
+use crate::settings::without_meaning;
 
 /// What the twin has set, kept over a restart: as JSON an object with the last good value of each property.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -20,23 +20,13 @@ impl Settings {
         property::value::<P>(&self.0, defaults)
     }
 
-    /// Takes the whole desired section. Answers every property that has a meaning, whether it is there or not, and every
-    /// other that is there.
+    /// Takes the whole desired section. Answers every property that has a meaning, whether it is there or not, and then as
+    /// many of the others as there is room for.
     pub fn apply(&mut self, desired: &Map<String, Value>, version: u64, defaults: &Defaults) -> Vec<Answer> {
         let known =
             TABLE.iter().map(|row| (row.answer)(&mut self.0, desired.get(row.name), version, defaults));
-        let others = desired
-            .iter()
-            .filter(|(name, _)| names().all(|known| known != *name))
-            .map(|(name, value)| without_meaning(name, value, version));
-        known.chain(others).collect()
+        known.chain(without_meaning::answers(desired, version)).collect()
     }
-}
-
-/// It is not stored: the twin keeps it, and a later version that knows it will fetch it there.
-fn without_meaning(name: &str, value: &Value, version: u64) -> Answer {
-    let description = "this version gives it no meaning".to_owned();
-    Answer::new(name, value.clone(), AckCode::Applied, version, description)
 }
 
 /// Other members, as earlier versions have kept them, are passed over.
@@ -60,10 +50,11 @@ mod tests {
     use std::time::Duration;
 
     use serde_json::json;
+    use tracker_protocol::hub::AckCode;
 
     use super::*;
     use crate::config::DeliveryMode;
-    use crate::settings::properties::{Delivery, TelemetryInterval};
+    use crate::settings::properties::{Delivery, TelemetryInterval, names};
 
     const DEFAULT: Defaults = Defaults {
         interval: Duration::from_mins(1),

@@ -1,5 +1,6 @@
 //! The settings in force: taken from the twin, kept on disk, watched by whoever follows them.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,10 +11,10 @@ use tokio::sync::watch;
 use crate::config::DeliveryMode;
 use crate::platform::state_directory::StateDirectory;
 use crate::platform::state_file;
-use crate::settings::answer::Answer;
+use crate::settings::answer::{Answer, Standing};
 use crate::settings::defaults::Defaults;
 use crate::settings::desired::Settings;
-use crate::settings::properties::{Delivery, TelemetryInterval};
+use crate::settings::properties::{Delivery, TABLE, TelemetryInterval};
 
 /// The settings in force.
 #[derive(Debug)]
@@ -22,7 +23,10 @@ pub struct InForce {
     defaults: Defaults,
     interval: watch::Sender<Duration>,
     file: PathBuf,
+    /// The answers given last, those with a meaning first.
     answered: Vec<Answer>,
+    /// Properties without a meaning for whose answers there was no room.
+    unanswered: usize,
 }
 
 impl InForce {
@@ -35,7 +39,7 @@ impl InForce {
             Err(error) => (Settings::default(), Err(error)),
         };
         let interval = watch::Sender::new(settings.value::<TelemetryInterval>(&defaults));
-        (Self { settings, defaults, interval, file, answered: Vec::new() }, result)
+        (Self { settings, defaults, interval, file, answered: Vec::new(), unanswered: 0 }, result)
     }
 
     /// The time between readings.
@@ -48,37 +52,64 @@ impl InForce {
         self.settings.value::<Delivery>(&self.defaults)
     }
 
-    /// Applies the desired section of the twin at once. Gives all answers, for reporting, and those that are new, for
-    /// telling; and what is to be stored, where something has changed.
-    pub fn apply(&mut self, desired: &Map<String, Value>, version: u64) -> Applied {
+    /// Applies the desired section of the twin at once. `stated` names the properties that a push stated; `None` where the
+    /// twin was fetched. Gives all answers, for reporting, and those that say something new, for telling; and what is to
+    /// be stored, where something has changed.
+    ///
+    /// An answer that says what the last one said keeps its version, so that it costs no report: it is renewed when the twin
+    /// is fetched, and one with a meaning also when the push states it.
+    pub fn apply(
+        &mut self,
+        desired: &Map<String, Value>,
+        version: u64,
+        stated: Option<&BTreeSet<String>>,
+    ) -> Applied {
         let before = self.settings.clone();
-        let answers = self.settings.apply(desired, version, &self.defaults);
+        let mut answers = self.settings.apply(desired, version, &self.defaults);
         let interval = self.settings.value::<TelemetryInterval>(&self.defaults);
         self.interval.send_if_modified(|current| std::mem::replace(current, interval) != interval);
         let changed = (self.settings != before)
             .then(|| ToStore { file: self.file.clone(), settings: self.settings.clone() });
-        let news = answers.iter().filter(|answer| !self.answered.contains(answer)).cloned().collect();
-        let mut reported: Map<String, Value> = answers
-            .iter()
-            .map(|answer| (answer.property.clone(), answer.acknowledgement.to_value()))
-            .collect();
-        // An answer to a property that is gone from the twin is withdrawn.
-        for gone in self.answered.iter().filter(|old| !answers.iter().any(|new| new.property == old.property))
-        {
-            reported.insert(gone.property.clone(), Value::Null);
+        let mut news = Vec::new();
+        for answer in &mut answers {
+            let has_meaning = !matches!(answer.standing, Standing::WithoutMeaning(_));
+            let is_stated = stated.is_none_or(|stated| has_meaning && stated.contains(&answer.property));
+            if answer.standing == Standing::Removed && stated.is_none() {
+                answer.standing = Standing::Absent;
+            }
+            match self.answered.iter().find(|old| old.says(answer)) {
+                Some(old) if !is_stated => answer.acknowledgement.version = old.acknowledgement.version,
+                Some(_) => {}
+                None => news.push(answer.clone()),
+            }
         }
+        let meaningful = TABLE.len();
+        let known = TABLE.iter().filter(|row| desired.contains_key(row.name)).count();
+        let unanswered = desired.len() - known - (answers.len() - meaningful);
+        let crowd = (unanswered > 0 && self.unanswered == 0).then_some(unanswered);
+        let report = |answers: &[Answer]| {
+            let pairs =
+                answers.iter().map(|answer| (answer.property.clone(), answer.acknowledgement.to_value()));
+            pairs.collect::<Map<_, _>>()
+        };
+        let (reported, spare) = (report(&answers[..meaningful]), report(&answers[meaningful..]));
         self.answered = answers;
-        Applied { reported, news, changed }
+        self.unanswered = unanswered;
+        Applied { reported, spare, news, crowd, changed }
     }
 }
 
 /// What came of applying desired properties.
 #[derive(Debug)]
 pub struct Applied {
-    /// To be reported.
+    /// To be reported: the answers to what has a meaning.
     pub reported: Map<String, Value>,
-    /// Answers that were not given before.
+    /// To be reported after all else: the answers to the rest.
+    pub spare: Map<String, Value>,
+    /// Answers that say something new.
     pub news: Vec<Answer>,
+    /// So many properties are not answered, and before all were.
+    pub crowd: Option<usize>,
     /// What is to be stored; `None` where nothing has changed.
     pub changed: Option<ToStore>,
 }
@@ -115,7 +146,18 @@ mod tests {
 
     fn apply(settings: &mut InForce, desired: Value, version: u64) -> Applied {
         let Value::Object(desired) = desired else { panic!() };
-        settings.apply(&desired, version)
+        settings.apply(&desired, version, None)
+    }
+
+    /// Applies a push that states these properties.
+    fn push(settings: &mut InForce, desired: Value, version: u64, stated: &[&str]) -> Applied {
+        let Value::Object(desired) = desired else { panic!() };
+        let stated = stated.iter().map(|name| (*name).to_owned()).collect();
+        settings.apply(&desired, version, Some(&stated))
+    }
+
+    fn told(applied: &Applied) -> Vec<&str> {
+        applied.news.iter().map(|answer| answer.property.as_str()).collect()
     }
 
     #[test]
@@ -150,13 +192,73 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (mut settings, _) = InForce::load(directory.path(), DEFAULTS);
         let first = apply(&mut settings, json!({"cargo": "gouda"}), 1);
-        assert_eq!(first.news.len(), first.reported.len());
-        assert_eq!(first.reported["cargo"]["ac"], 200);
+        assert_eq!(first.news.len(), first.reported.len() + first.spare.len());
+        assert_eq!(first.spare["cargo"]["ac"], 200);
         let same = apply(&mut settings, json!({"cargo": "gouda"}), 1);
-        assert!(same.news.is_empty() && same.reported == first.reported);
+        assert!(same.news.is_empty() && same.reported == first.reported && same.spare == first.spare);
         let gone = apply(&mut settings, json!({}), 2);
         assert!(gone.news.is_empty());
-        assert_eq!(gone.reported["cargo"], Value::Null);
+        assert!(gone.spare.is_empty());
         assert_eq!(gone.reported["telemetryInterval"]["ac"], 203);
+    }
+
+    #[test]
+    fn only_what_changed_is_told_and_reported() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut settings, _) = InForce::load(directory.path(), DEFAULTS);
+        let mut desired: Map<_, _> = (0..20).map(|number| (format!("p{number}"), json!(true))).collect();
+        desired.insert("telemetryInterval".into(), json!(5));
+        let first = apply(&mut settings, Value::Object(desired.clone()), 1);
+        assert_eq!(first.news.len(), 23);
+        desired.insert("more".into(), json!(1));
+        let second = push(&mut settings, Value::Object(desired.clone()), 2, &["more"]);
+        assert_eq!(told(&second), ["more"]);
+        assert_eq!(second.reported, first.reported);
+        let mut expected = first.spare.clone();
+        expected.insert("more".into(), second.spare["more"].clone());
+        assert_eq!((second.spare["more"]["av"].as_u64(), &second.spare), (Some(2), &expected));
+        // Stated anew as they are: the one with a meaning is acknowledged, as whoever has set it waits for that.
+        let third = push(&mut settings, Value::Object(desired.clone()), 3, &["telemetryInterval", "p1"]);
+        assert!(third.news.is_empty(), "{:?}", third.news);
+        assert_eq!(
+            (&third.reported["telemetryInterval"]["av"], &third.spare["p1"]["av"]),
+            (&json!(3), &json!(1))
+        );
+        // Fetched anew: all of them are acknowledged, and none is news.
+        let fetched = apply(&mut settings, Value::Object(desired), 9);
+        assert!(fetched.news.is_empty(), "{:?}", fetched.news);
+        assert!(fetched.spare.values().all(|answer| answer["av"] == 9), "{:?}", fetched.spare);
+    }
+
+    #[test]
+    fn a_crowd_without_a_meaning_is_answered_within_a_bound_and_told_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut settings, _) = InForce::load(directory.path(), DEFAULTS);
+        let mut desired: Map<_, _> = (0..3400).map(|number| (format!("p{number}"), json!(true))).collect();
+        desired.insert("telemetryInterval".into(), json!(5));
+        let applied = apply(&mut settings, Value::Object(desired.clone()), 1);
+        assert_eq!(*settings.interval().borrow(), Duration::from_secs(5));
+        assert_eq!(applied.reported["telemetryInterval"]["ac"], 200);
+        assert_eq!(applied.crowd, Some(3400 - applied.spare.len()));
+        assert!((100..300).contains(&applied.spare.len()), "{}", applied.spare.len());
+        desired.insert("q".into(), json!(true));
+        assert_eq!(push(&mut settings, Value::Object(desired), 2, &["q"]).crowd, None);
+        assert_eq!(apply(&mut settings, json!({}), 3).crowd, None);
+    }
+
+    #[test]
+    fn a_twin_that_was_made_anew_is_no_removal() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut settings, _) = InForce::load(directory.path(), DEFAULTS);
+        apply(&mut settings, json!({"telemetryInterval": 2}), 5);
+        let anew = apply(&mut settings, json!({}), 1);
+        assert_eq!(anew.news[0].standing, Standing::Absent);
+        let again = push(&mut settings, json!({"telemetryInterval": 2}), 2, &["telemetryInterval"]);
+        assert_eq!(again.news[0].standing, Standing::Meaningful);
+        let removed = push(&mut settings, json!({}), 3, &["telemetryInterval"]);
+        assert_eq!(removed.news[0].standing, Standing::Removed);
+        for answer in [&anew.reported, &removed.reported] {
+            assert_eq!(answer["telemetryInterval"]["ad"], "null or removed is no interval");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Desired properties of the device twin become settings, and every one of them is answered.
 //!
 //! `properties` has a file for each, and their table; `property` answers them all alike: set, bad, gone or never set.
+//! `without_meaning` acknowledges the others, within a bound.
 //! `in_force` keeps what came of it on disk and tells whoever follows a setting.
 
 mod answer;
@@ -9,8 +10,9 @@ mod desired;
 mod in_force;
 mod properties;
 mod property;
+mod without_meaning;
 
-pub use answer::Answer;
+pub use answer::{Answer, Standing};
 pub use defaults::Defaults;
 pub use desired::Settings;
 pub use in_force::{Applied, InForce};

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use tracker_protocol::hub::AckCode;
 
-use crate::settings::answer::Answer;
+use crate::settings::answer::{Answer, Standing};
 use crate::settings::defaults::Defaults;
 
 /// A desired property that this version gives a meaning.
@@ -12,13 +12,14 @@ pub trait Property {
     const NAME: &'static str;
     /// Told when the twin has never set it.
     const UNSET: &'static str = "not set in the twin; the configuration's value is in force";
-    /// Told when the twin had set it and does not any more.
+    /// Told when the twin had set it and does not any more; what stays in force is told beside it.
     const GONE: &'static str;
 
     /// What it sets.
     type Value;
 
-    /// Understands what the twin, or the file of settings, holds; an error is a sentence that says what would be right.
+    /// Understands what the twin, or the file of settings, holds; an error is a sentence that says what would be right, and
+    /// quotes no more of the value than needed.
     fn read(value: &Value) -> Result<Self::Value, String>;
 
     /// What holds as long as the twin has never set it.
@@ -74,6 +75,7 @@ pub(super) fn answer<P: Property>(
     version: u64,
     defaults: &Defaults,
 ) -> Answer {
+    let is_gone = desired.is_none_or(Value::is_null) && set.contains_key(P::NAME);
     let (code, version, description) = match desired.filter(|value| !value.is_null()).map(P::read) {
         Some(Ok(good)) => {
             set.insert(P::NAME.to_owned(), P::write(&good));
@@ -81,9 +83,10 @@ pub(super) fn answer<P: Property>(
             (code, version, description)
         }
         Some(Err(why)) => (AckCode::Bad, version, why),
-        None if set.contains_key(P::NAME) => (AckCode::Bad, version, P::GONE.to_owned()),
+        None if is_gone => (AckCode::Bad, version, P::GONE.to_owned()),
         None => (AckCode::Default, 0, P::UNSET.to_owned()),
     };
     let in_force = P::in_force(&value::<P>(set, defaults));
-    Answer::new(P::NAME, in_force, code, version, description)
+    let standing = if is_gone { Standing::Removed } else { Standing::Meaningful };
+    Answer::new(P::NAME, in_force, code, version, description).standing(standing)
 }

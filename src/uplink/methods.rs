@@ -1,21 +1,79 @@
 //! Direct methods: what the hub can ask the device, and its answers.
 
-use serde_json::{Value, json};
+use serde::de::IgnoredAny;
+use serde_json::json;
 
 use crate::platform::clock::rfc3339;
 use crate::status::Status;
 
-/// Answers a call with a status, numbered as in HTTP, and a body.
-pub fn call(name: &str, payload: &[u8], status: &Status) -> (i32, Value) {
-    match name {
-        "ping" => {
-            let echo: Value = serde_json::from_slice(payload).unwrap_or(Value::Null);
-            (200, json!({"pong": true, "time": status.clock.utc().map(rfc3339), "payload": echo}))
+/// Bytes of an answer that a hub takes (IoT Hub quotas).
+const LARGEST_ANSWER: usize = 128 * 1024;
+/// Characters of a name that an answer repeats.
+const LONGEST_NAME: usize = 100;
+
+/// Answers a call with a status, numbered as in HTTP, and a body, which is JSON. One that no hub would take is told so
+/// by another with status 413.
+pub fn call(name: &str, payload: &[u8], status: &Status) -> (i32, String) {
+    let (code, body) = match name {
+        "ping" => (200, pong(payload, status.clock.utc().map(rfc3339).as_deref())),
+        "getStatus" => (200, json!(status.device()).to_string()),
+        _ => {
+            let name: String = name.chars().take(LONGEST_NAME).collect();
+            let message = format!("there is no method {name:?}; ping and getStatus can be called");
+            (404, json!({ "message": message }).to_string())
         }
-        "getStatus" => (200, json!(status.device())),
-        _ => (
-            404,
-            json!({"message": format!("there is no method {name:?}; ping and getStatus can be called")}),
-        ),
+    };
+    bounded(code, body)
+}
+
+fn bounded(code: i32, body: String) -> (i32, String) {
+    if body.len() <= LARGEST_ANSWER {
+        return (code, body);
+    }
+    let message = format!("the answer would have {} bytes; a hub takes {LARGEST_ANSWER}", body.len());
+    (413, json!({ "message": message }).to_string())
+}
+
+/// The payload is given back byte for byte: written anew, a number in short form may become several times as long.
+fn pong(payload: &[u8], time: Option<&str>) -> String {
+    let text = str::from_utf8(payload).ok();
+    let echo = text.filter(|text| serde_json::from_str::<IgnoredAny>(text).is_ok()).unwrap_or("null");
+    format!("{{\"payload\":{},\"pong\":true,\"time\":{}}}", echo.trim(), json!(time))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_ping_gives_back_the_bytes_that_came() {
+        let numbers = format!("[{}]", vec!["1e9"; 31_000].join(","));
+        for payload in [numbers.as_str(), "{\"n\": 7.0}", "1e400", "\"\\u00e9\"", "null"] {
+            let (code, body) = bounded(200, pong(payload.as_bytes(), Some("2026-11-21T00:00:00Z")));
+            assert_eq!(code, 200);
+            assert_eq!(
+                body,
+                format!("{{\"payload\":{payload},\"pong\":true,\"time\":\"2026-11-21T00:00:00Z\"}}")
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_not_given_back() {
+        for payload in [&b""[..], b"{", b"\xff", b"\"\xff\"", b"1} {"] {
+            assert_eq!(pong(payload, None), r#"{"payload":null,"pong":true,"time":null}"#);
+        }
+        assert_eq!(pong(b" 1\n", None), r#"{"payload":1,"pong":true,"time":null}"#);
+    }
+
+    #[test]
+    fn an_answer_that_no_hub_takes_is_a_small_one() {
+        let payload = format!("\"{}\"", "x".repeat(128 * 1024 - 2));
+        let (code, body) = bounded(200, pong(payload.as_bytes(), None));
+        assert_eq!(code, 413);
+        let body: Value = serde_json::from_str(&body).expect("JSON");
+        assert_eq!(body["message"], "the answer would have 131108 bytes; a hub takes 131072");
     }
 }

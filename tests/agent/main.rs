@@ -13,6 +13,7 @@ mod end_to_end;
 mod faults;
 mod life;
 mod link;
+mod odd_cloud;
 mod odd_files;
 mod pasted;
 mod provision;

@@ -53,7 +53,7 @@ impl Device {
                     self.send(Packet::Publish(publish));
                 }
                 TwinStep::Fault(fault) => self.log.twin_faults.push(fault),
-                TwinStep::Desired { properties, version } => {
+                TwinStep::Desired { properties, version, .. } => {
                     self.log.applied.push((now, version));
                     let mut answers = answers(&properties, version);
                     // With every answer the device says all else that it wants known, as after a restart.

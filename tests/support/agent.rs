@@ -143,6 +143,16 @@ impl Agent {
     }
 }
 
+impl Agent {
+    /// Stops it, and gives all that it said since it was last asked, to the end.
+    pub async fn stop_and_tell(self) -> Vec<Event> {
+        let events = self.events.clone();
+        self.stop().await;
+        let events = events.lock().unwrap();
+        events.clone()
+    }
+}
+
 /// A chip in air of 4 °C.
 pub fn mild_chip() -> Bme280Chip {
     let chip = Bme280Chip::new(0x76, published_calibration());

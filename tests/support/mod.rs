@@ -14,6 +14,8 @@ pub mod agent;
 pub mod journal;
 #[cfg(feature = "lab")]
 pub mod log;
+#[cfg(feature = "lab")]
+pub mod odd_hub;
 pub mod openssl;
 #[cfg(feature = "lab")]
 pub mod proxy;

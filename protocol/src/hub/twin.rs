@@ -14,13 +14,22 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Wait before a failed request is repeated; doubles up to [`LONGEST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 const LONGEST_RETRY: Duration = Duration::from_mins(10);
+/// Bytes of JSON that a report has at the most. A section has 32 KB in the hub's way of counting, which counts neither
+/// quotes nor escapes.
+const LARGEST_PATCH: usize = 64 * 1024;
+/// Twins that are asked for at once within [`EAGER_WITHIN`] because of what a hub pushes; later ones wait as failed ones do.
+const EAGER: u32 = 5;
+const EAGER_WITHIN: Duration = Duration::from_mins(1);
+/// Names that are told of a report that failed.
+const NAMED: usize = 5;
 
 /// A device's view of its twin, as a pure function of (time, event).
 ///
 /// After every connect: subscribe, GET, then apply pushes whose `$version` follows the one fetched. A push that is
 /// older is dropped, one that leaves a gap leads to another GET. What the device wants to report is kept across
 /// connections, sent as the difference to what the hub is known to hold, one request at a time, and repeated until
-/// the hub has taken it.
+/// the hub has taken it. What is known to matter goes first, and for itself: the rest can neither fill its messages nor
+/// have them refused.
 #[derive(Debug, Default)]
 pub struct TwinClient {
     requests: u32,
@@ -30,6 +39,8 @@ pub struct TwinClient {
     /// The desired section as last known, without `$version`; `None` until the first GET of this connection.
     desired: Option<Map<String, Value>>,
     desired_version: u64,
+    /// Twins asked for because of pushes, and since when they are counted.
+    eager: (u32, Duration),
     /// Highest version pushed while the GET was under way.
     pushed_version: u64,
     /// The reported section as the hub is known to hold it.
@@ -39,6 +50,10 @@ pub struct TwinClient {
     doubtful: BTreeSet<String>,
     /// What it should hold. A null stands for "not there".
     wanted: Map<String, Value>,
+    /// What it should hold besides, once it holds that; `None` as long as nobody has said.
+    spare: Option<Map<String, Value>>,
+    /// Keys of a report that was refused as a whole: each is reported for itself.
+    alone: BTreeSet<String>,
     /// Keys and values that the hub refused; they are not sent again unless they change.
     refused: Map<String, Value>,
 }
@@ -135,6 +150,8 @@ pub enum TwinStep {
         properties: Map<String, Value>,
         /// Its `$version`.
         version: u64,
+        /// Names of the properties that the push stated, changed or not; `None` where the twin was fetched.
+        stated: Option<BTreeSet<String>>,
     },
     /// Something went wrong that a person may want to know; the client goes on.
     Fault(String),
@@ -159,13 +176,21 @@ impl TwinClient {
     /// Whether everything wanted is known to be at the hub.
     pub fn is_reported(&self) -> bool {
         let is_idle = matches!(self.patch.state, RequestState::Idle);
-        self.desired.is_some() && is_idle && self.outstanding().is_empty()
+        self.desired.is_some() && is_idle && self.outstanding().next().is_none()
     }
 
     /// Wants `properties` reported, on top of what was wanted before; a null removes a property.
     pub fn report(&mut self, now: Duration, properties: Map<String, Value>) -> Vec<TwinStep> {
         self.wanted.extend(properties);
-        self.next_patch(now).into_iter().collect()
+        self.next_patch(now)
+    }
+
+    /// Wants these reported too, after all that [`Self::report`] was told, and in messages of their own. They take the
+    /// place of those that were named so before. Answers to desired properties that are among neither, as an earlier
+    /// program may have left them, are removed.
+    pub fn report_spare(&mut self, now: Duration, properties: Map<String, Value>) -> Vec<TwinStep> {
+        self.spare = Some(properties);
+        self.next_patch(now)
     }
 
     /// Takes an event at `now` and says what to do.
@@ -274,11 +299,11 @@ impl TwinClient {
         if self.desired.is_none() || version >= self.desired_version {
             self.desired = Some(desired.clone());
             self.desired_version = version;
-            steps.push(TwinStep::Desired { properties: desired, version });
+            steps.push(TwinStep::Desired { properties: desired, version, stated: None });
         }
         if self.pushed_version > self.desired_version {
             // A push overtook this answer; what it brought is missing here.
-            steps.push(self.ask(now));
+            steps.extend(self.ask_because_of_push(now));
         }
         self.pushed_version = 0;
         steps.extend(self.next_patch(now));
@@ -296,22 +321,39 @@ impl TwinClient {
         if version == self.desired_version + 1 {
             match parse_object("desired properties", payload) {
                 Ok(patch) => {
-                    merge(desired, &without_dollar(patch));
+                    let patch = without_dollar(patch);
+                    merge(desired, &patch);
                     self.desired_version = version;
-                    return vec![TwinStep::Desired { properties: desired.clone(), version }];
+                    let stated = Some(patch.into_iter().map(|(name, _)| name).collect());
+                    return vec![TwinStep::Desired { properties: desired.clone(), version, stated }];
                 }
                 Err(error) => {
                     let fault = TwinStep::Fault(error.to_string());
-                    return if self.get.deadline().is_none() {
-                        vec![fault, self.ask(now)]
-                    } else {
-                        vec![fault]
-                    };
+                    return std::iter::once(fault).chain(self.ask_because_of_push(now)).collect();
                 }
             }
         }
         self.pushed_version = self.pushed_version.max(version);
-        if self.get.deadline().is_none() { vec![self.ask(now)] } else { Vec::new() }
+        self.ask_because_of_push(now).into_iter().collect()
+    }
+
+    /// Asks for the twin, unless it is asked for already. A hub that pushes nonsense without end does not have it fetched
+    /// without end.
+    fn ask_because_of_push(&mut self, now: Duration) -> Option<TwinStep> {
+        if self.get.deadline().is_some() {
+            return None;
+        }
+        let (count, since) = &mut self.eager;
+        if now >= *since + EAGER_WITHIN {
+            (*count, *since) = (0, now);
+        }
+        *count += 1;
+        if *count <= EAGER {
+            Some(self.ask(now))
+        } else {
+            self.get.failed(now);
+            None
+        }
     }
 
     fn patched(
@@ -327,54 +369,118 @@ impl TwinClient {
                 self.note_for_get(&patch);
                 merge(&mut self.reported, &patch);
                 self.doubtful.retain(|key| !patch.contains_key(key));
-                self.next_patch(now).into_iter().collect()
+                self.alone.retain(|key| !patch.contains_key(key));
+                self.next_patch(now)
             }
             429 | 500.. => {
                 self.patch.failed(now);
+                // What is turned away for the load was not taken; another error may have come after that.
+                if !matches!(status, 429 | 503) {
+                    self.note_for_get(&patch);
+                    self.doubt(patch);
+                }
                 vec![TwinStep::Fault(format!(
                     "the hub answered {status} to the report of properties; it is repeated"
                 ))]
             }
             _ => {
                 self.patch.succeeded();
-                let names = patch.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-                for (key, _) in patch {
-                    let value = self.wanted.get(&key).cloned().unwrap_or_default();
-                    self.refused.insert(key, value);
+                let mut names = patch.keys().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+                if patch.len() > NAMED {
+                    names += &format!(" and {} more", patch.len() - NAMED);
                 }
                 let words: String = String::from_utf8_lossy(payload).chars().take(200).collect();
-                let fault = format!("the hub refused the report of {names} with {status} {words}");
-                std::iter::once(TwinStep::Fault(fault)).chain(self.next_patch(now)).collect()
+                let mut fault = format!("the hub refused the report of {names} with {status} {words}");
+                if patch.len() > 1 && patch.keys().all(|key| !self.is_spare(key)) {
+                    fault += "; each is reported for itself now";
+                    self.alone.extend(patch.into_iter().map(|(key, _)| key));
+                } else {
+                    for (key, _) in patch {
+                        self.refuse(key);
+                    }
+                }
+                let mut steps = vec![TwinStep::Fault(fault)];
+                steps.extend(self.next_patch(now));
+                steps
             }
         }
     }
 
-    /// The wanted properties that the hub does not hold, or perhaps not.
-    fn outstanding(&self) -> Map<String, Value> {
-        let mut patch = Map::new();
-        for (key, wanted) in &self.wanted {
-            let known = self.reported.get(key).unwrap_or(&Value::Null);
-            if (known != wanted || self.doubtful.contains(key)) && self.refused.get(key) != Some(wanted) {
-                patch.insert(key.clone(), replace_value(known, wanted));
-            }
-        }
-        patch
+    /// It is not reported again as it is.
+    fn refuse(&mut self, key: String) {
+        self.alone.remove(&key);
+        let value = self.wish(&key).unwrap_or(&Value::Null).clone();
+        self.refused.insert(key, value);
     }
 
-    fn next_patch(&mut self, now: Duration) -> Option<TwinStep> {
+    fn is_spare(&self, key: &str) -> bool {
+        self.spare.as_ref().is_some_and(|spare| spare.contains_key(key)) && !self.wanted.contains_key(key)
+    }
+
+    /// What the hub should hold under this name.
+    fn wish(&self, key: &str) -> Option<&Value> {
+        self.wanted.get(key).or_else(|| self.spare.as_ref()?.get(key))
+    }
+
+    /// The properties that the hub does not hold as they are wanted, or perhaps not: those that are to go, as the others
+    /// may need their room, those that matter, and the rest.
+    fn outstanding(&self) -> impl Iterator<Item = (&String, &Value)> {
+        let left = self.reported.iter().filter(|(key, value)| {
+            self.spare.is_some() && value.get("ac").is_some() && self.wish(key).is_none()
+        });
+        let gone = left.map(|(key, _)| (key, &Value::Null));
+        let spare = self.spare.iter().flatten().filter(|(key, _)| !self.wanted.contains_key(*key));
+        gone.chain(&self.wanted).chain(spare).filter(|(key, wish)| {
+            let known = self.reported.get(*key).unwrap_or(&Value::Null);
+            (known != *wish || self.doubtful.contains(*key)) && self.refused.get(*key) != Some(*wish)
+        })
+    }
+
+    /// The next report that is due, and the names of those properties that no report can hold.
+    fn outstanding_patch(&self) -> (Map<String, Value>, Vec<String>) {
+        let (mut patch, mut oversized) = (Map::new(), Vec::new());
+        let mut left = LARGEST_PATCH;
+        let mut spare = None;
+        for (key, wish) in self.outstanding() {
+            let change = replace_value(self.reported.get(key).unwrap_or(&Value::Null), wish);
+            let size = key.len() + change.to_string().len() + 8;
+            if size > LARGEST_PATCH {
+                oversized.push(key.clone());
+                continue;
+            }
+            let ends = size > left || *spare.get_or_insert(self.is_spare(key)) != self.is_spare(key);
+            if ends || !patch.is_empty() && self.alone.contains(key) {
+                break;
+            }
+            left -= size;
+            patch.insert(key.clone(), change);
+            if self.alone.contains(key) {
+                break;
+            }
+        }
+        (patch, oversized)
+    }
+
+    fn next_patch(&mut self, now: Duration) -> Vec<TwinStep> {
         if self.desired.is_none() || !matches!(self.patch.state, RequestState::Idle) {
-            return None;
+            return Vec::new();
         }
-        let patch = self.outstanding();
+        let (patch, oversized) = self.outstanding_patch();
+        let mut steps = Vec::new();
+        for key in oversized {
+            steps.push(TwinStep::Fault(format!("{key} is too large to be reported")));
+            self.refuse(key);
+        }
         if patch.is_empty() {
-            return None;
+            return steps;
         }
         let request_id = self.request_id();
         let topic = DeviceTopic::ReportedPatch { request_id: request_id.clone() }.to_string();
         // A map of JSON values always serialises.
         let payload = serde_json::to_vec(&patch).unwrap_or_default();
         self.patch.state = RequestState::Asked { request_id, deadline: now + ANSWER_TIMEOUT, content: patch };
-        Some(TwinStep::Publish(Publish { topic, payload }))
+        steps.push(TwinStep::Publish(Publish { topic, payload }));
+        steps
     }
 }
 

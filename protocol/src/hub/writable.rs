@@ -28,6 +28,8 @@ pub enum AckCode {
     Default = 203,
     /// The desired value is not acceptable.
     Bad = 400,
+    /// There is no such property, and it looks as if another one was meant.
+    NoSuchProperty = 404,
 }
 
 impl Acknowledgement {

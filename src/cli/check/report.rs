@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use serde_json::{Value, json};
+use tracker_protocol::Printable;
 
 use super::finding::{Finding, Verdict};
 use crate::platform::stdout::line;
@@ -36,10 +37,17 @@ pub(super) fn print(report: &Report) {
         Verdict::Skip => ("-", "\x1b[2m"),
     };
     let (code, plain) = if colour { (code, "\x1b[0m") } else { ("", "") };
-    line(&format!("{code}{mark}{plain} {}: {}", report.id, report.finding.text));
-    if let Some(mend) = &report.finding.mend {
-        line(&format!("    → {mend}"));
+    for text in lines(report, &format!("{code}{mark}{plain}")) {
+        line(&text);
     }
+}
+
+/// One line for what was found and one for the mend, whatever others have put into them.
+fn lines(report: &Report, mark: &str) -> Vec<String> {
+    let Finding { text, mend, .. } = &report.finding;
+    let mut lines = vec![format!("{mark} {}: {}", report.id, Printable(text))];
+    lines.extend(mend.iter().map(|mend| format!("    → {}", Printable(mend))));
+    lines
 }
 
 /// Shows the end of it, and says whether something failed.
@@ -55,4 +63,25 @@ pub(super) fn summarise(reports: &[Report], json: bool) -> bool {
         line(&format!("{failed} failed, {warned} to look at."));
     }
     failed > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::check::checks;
+
+    #[test]
+    fn no_check_shows_what_a_terminal_would_obey() {
+        for nasty in
+            ["a\n<3>all is well", "\u{1b}[2J\u{1b}]0;x\u{7}", "\u{9b}\0\r\t", "\u{202e}a\u{2066}\u{2028}"]
+        {
+            for check in checks() {
+                let finding = Finding::fail(nasty, nasty);
+                let lines = lines(&Report { id: check.id, sentence: check.sentence, finding }, "✗");
+                assert_eq!(lines.len(), 2, "{}: {lines:?}", check.id);
+                let text = lines.concat();
+                assert!(!text.contains(char::is_control) && !text.contains('\u{202e}'), "{text:?}");
+            }
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Results on standard output: JSON, or a table for people.
 
 use serde_json::Value;
+use tracker_protocol::printable;
 
 use crate::platform::stdout::line;
 
@@ -64,8 +65,8 @@ fn cell(value: Option<&Value>) -> String {
         None | Some(Value::Null) => "-".into(),
         // So Azure writes a time that has not come.
         Some(Value::String(text)) if text.starts_with("0001-01-01T00:00:00") => "-".into(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
+        Some(Value::String(text)) => printable(text),
+        Some(other) => printable(other),
     }
 }
 
@@ -85,5 +86,16 @@ mod tests {
             table(&rows, &[("Id", "/id"), ("Number", "/n/m")]),
             "Id      Number\n------  ------\na       1\nlonger  -\nnever   -"
         );
+    }
+
+    #[test]
+    fn a_table_shows_what_a_terminal_would_obey_and_stays_aligned() {
+        let rows = json!([{"id": "a\n<3>b\u{1b}[2J", "n": ["\u{202e}\u{9b}"]}]);
+        let shown = "a\\u{a}<3>b\\u{1b}[2J";
+        let table = table(&rows, &[("Id", "/id"), ("Number", "/n")]);
+        let lines: Vec<_> = table.lines().collect();
+        assert_eq!(lines.len(), 3, "{table}");
+        assert_eq!(lines[2], format!("{shown}  [\"\\u{{202e}}\\u{{9b}}\"]"));
+        assert_eq!(lines[1].find("  "), Some(shown.len()));
     }
 }

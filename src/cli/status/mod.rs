@@ -2,6 +2,7 @@
 //!
 //! Exit code 0: all is well. 1: it runs, and something is wrong. 2: no agent runs, or it can't be seen.
 
+mod printable;
 mod running;
 mod words;
 
@@ -38,7 +39,7 @@ pub(in crate::cli) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
     loop {
         let seen = Seen::look(&config.state.directory);
-        let text = if args.json { seen.to_json().to_string() } else { seen.to_text() };
+        let text = if args.json { seen.to_json().to_string() } else { seen.printable().to_text() };
         let is_read = match show(&text, args.watch && !args.json) {
             // As after `| head`: what was wanted has been read.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => false,
@@ -209,6 +210,30 @@ mod tests {
         {
             assert!(text.contains(words), "{words:?} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn what_others_have_written_is_shown_and_not_obeyed() {
+        let nasty = "a\n<3>all is well \u{1b}[2J\u{9b}\0\u{202e}";
+        let telling = |text: &'static str| {
+            move |status: &mut Value| {
+                for field in ["hub", "version", "journalTrouble"] {
+                    status[field] = text.into();
+                }
+                status["certificate"]["commonName"] = text.into();
+                status["hung"] = json!([text]);
+                status["sensors"]["gps"] = json!({"state": "failed", "cause": text});
+                status["troubles"] = json!([{"time": null, "level": "warning", "text": text}]);
+            }
+        };
+        let told = telling(nasty);
+        let text = seen(told, true).printable().to_text();
+        assert_eq!(text.lines().count(), seen(telling("x"), true).to_text().lines().count(), "{text}");
+        let obeyed = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(!text.contains(obeyed), "{text:?}");
+        assert!(text.matches("a\\u{a}<3>all is well \\u{1b}[2J").count() >= 6, "{text}");
+        let json = seen(told, true).to_json();
+        assert_eq!(json["status"]["hub"], nasty, "as it is, with the escapes of JSON");
     }
 
     #[test]

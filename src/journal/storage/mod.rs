@@ -184,7 +184,8 @@ impl Storage {
             )));
         }
         let why = match self.open_as_it_is() {
-            Err(OpenError::Unusable(why)) => why,
+            // SQLite tells a damage in lines of its own.
+            Err(OpenError::Unusable(why)) => why.replace('\n', " "),
             Err(OpenError::Disk(why) | OpenError::NoSharedMemory(why)) => return Err(why),
             Ok(disk) => return Ok(disk),
         };

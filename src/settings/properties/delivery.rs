@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::config::DeliveryMode;
+use crate::settings::answer::quoted;
 use crate::settings::defaults::Defaults;
 use crate::settings::property::Property;
 
@@ -14,7 +15,7 @@ pub struct Delivery;
 
 impl Property for Delivery {
     const NAME: &'static str = "delivery";
-    const GONE: &'static str = "null or removed is no way to deliver; the last one stays in force";
+    const GONE: &'static str = "null or removed is no way to deliver";
 
     type Value = DeliveryMode;
 
@@ -24,7 +25,7 @@ impl Property for Delivery {
         };
         // Of an array the fields would be taken in their order.
         if !value.is_object() {
-            return Err(bad(format!("{value} is no object")));
+            return Err(bad(format!("{} is no object", quoted(value))));
         }
         DeliveryMode::deserialize(value).map_err(|error| bad(error.to_string()))
     }

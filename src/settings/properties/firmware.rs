@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use tracker_protocol::hub::AckCode;
 
+use crate::settings::answer::quoted;
 use crate::settings::defaults::Defaults;
 use crate::settings::property::Property;
 
@@ -16,12 +17,12 @@ pub struct Firmware;
 impl Property for Firmware {
     const NAME: &'static str = "firmware";
     const UNSET: &'static str = "not set in the twin; what is installed runs";
-    const GONE: &'static str = "null or removed is no version; what is installed runs on";
+    const GONE: &'static str = "null or removed is no version";
 
     type Value = String;
 
     fn read(value: &Value) -> Result<String, String> {
-        value.as_str().map(str::to_owned).ok_or_else(|| format!("{value} is not a version; {RUNNING} runs"))
+        value.as_str().map(str::to_owned).ok_or_else(|| format!("{} is not a version", quoted(value)))
     }
 
     fn default(_: &Defaults) -> String {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::config::Interval;
+use crate::settings::answer::quoted;
 use crate::settings::defaults::Defaults;
 use crate::settings::property::Property;
 
@@ -14,7 +15,7 @@ pub struct TelemetryInterval;
 
 impl Property for TelemetryInterval {
     const NAME: &'static str = "telemetryInterval";
-    const GONE: &'static str = "null or removed is no interval; the last one stays in force";
+    const GONE: &'static str = "null or removed is no interval";
 
     type Value = Duration;
 
@@ -27,7 +28,7 @@ impl Property for TelemetryInterval {
         });
         whole.and_then(Interval::from_seconds).map(Interval::duration).ok_or_else(|| {
             let (least, most) = (Interval::SHORTEST, Interval::LONGEST);
-            format!("{value} is not a whole number of seconds from {least} to {most}")
+            format!("{} is not a whole number of seconds from {least} to {most}", quoted(value))
         })
     }
 

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use tracker_protocol::hub::TwinClient;
 
 use crate::event::Events;
+use crate::event::repeats::Repeats;
 use crate::journal::Journal;
 use crate::platform::background::Background;
 use crate::platform::heartbeat::Heartbeat;
@@ -24,6 +25,8 @@ pub struct Device {
     pub status: Status,
     /// Where events go.
     pub events: Events,
+    /// Those that the hub can cause without end.
+    pub repeats: Repeats,
     /// The moment that the twin's times count from.
     pub started: Instant,
     /// Beats with every step, and while the uplink waits.

@@ -2,8 +2,9 @@
 
 mod device;
 mod outbox;
+mod pace;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -16,11 +17,13 @@ use tracker_protocol::hub::{
 };
 
 use crate::event::Event;
+use crate::event::repeats::Repeated;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent};
 use crate::platform::user_agent::user_agent;
 use crate::status::Status;
 use crate::uplink::methods;
 use outbox::Outbox;
+use pace::Pace;
 
 pub use device::Device;
 pub use outbox::Sent;
@@ -56,6 +59,17 @@ pub struct Session<'a> {
     report_due: Instant,
     /// When the subscriptions must be in force; `None` once they are. Without them no setting would arrive.
     subscribed_by: Option<Instant>,
+    /// Desired properties that are not applied yet: a hub that pushes without end is followed at a pace.
+    desired: Option<Desired>,
+    pace: Pace,
+}
+
+/// The desired section as it is now.
+struct Desired {
+    properties: Map<String, Value>,
+    version: u64,
+    /// What pushes have stated since it was last applied; `None` where it was fetched since.
+    stated: Option<BTreeSet<String>>,
 }
 
 impl<'a> Session<'a> {
@@ -77,6 +91,8 @@ impl<'a> Session<'a> {
             acknowledge_within,
             report_due: Instant::now(),
             subscribed_by: Some(Instant::now() + acknowledge_within),
+            desired: None,
+            pace: Pace::new(),
         })
     }
 
@@ -84,6 +100,7 @@ impl<'a> Session<'a> {
     pub async fn run(&mut self) -> LinkError {
         loop {
             if let Err(error) = self.turn().await {
+                self.device.repeats.end(&self.device.events);
                 self.outbox.end().await;
                 return error;
             }
@@ -93,6 +110,7 @@ impl<'a> Session<'a> {
     /// Gives what is in flight a moment to be acknowledged, and says goodbye.
     pub async fn finish(mut self, patience: Duration) {
         let patience = Instant::now() + patience;
+        self.device.repeats.end(&self.device.events);
         self.outbox.last(&self.link, self.device.settings.delivery()).await;
         if self.outbox.send(&mut self.link).is_ok() {
             self.drain(patience).await;
@@ -144,7 +162,10 @@ impl<'a> Session<'a> {
         let beat = Instant::now() + self.device.heart.every();
         // A journal that was too busy to be asked is asked again.
         let ask = self.outbox.wants_more(&self.link).then(|| Instant::now() + ASK_AGAIN);
-        [unacknowledged, self.subscribed_by, twin, report, ask].into_iter().flatten().fold(beat, Instant::min)
+        let apply = self.desired.as_ref().map(|_| self.pace.next());
+        let count = self.device.repeats.deadline();
+        let due = [unacknowledged, self.subscribed_by, twin, report, ask, apply, count];
+        due.into_iter().flatten().fold(beat, Instant::min)
     }
 
     fn tick(&mut self) -> Result<(), LinkError> {
@@ -156,6 +177,7 @@ impl<'a> Session<'a> {
             let why = "the hub did not acknowledge the subscriptions".into();
             return Err(LinkError { kind: LinkErrorKind::Outage, why });
         }
+        self.device.repeats.tick(&self.device.events);
         self.twin(TwinEvent::Tick)
     }
 
@@ -184,7 +206,7 @@ impl<'a> Session<'a> {
             }
             Ok(CloudTopic::DeviceBound { .. }) => Ok(()),
             Err(error) => {
-                self.device.events.emit(Event::Trouble(format!("the hub sent what can't be read: {error}")));
+                self.trouble(Repeated::Messages, format!("the hub sent what can't be read: {error}"));
                 Ok(())
             }
         }
@@ -192,9 +214,26 @@ impl<'a> Session<'a> {
 
     fn answer_method(&mut self, name: String, request_id: String, payload: &[u8]) -> Result<(), LinkError> {
         let (status, body) = methods::call(&name, payload, &self.device.status);
-        self.device.events.emit(Event::Method { name, status });
+        let Device { events, repeats, .. } = &mut *self.device;
+        repeats.tell(events, Repeated::Methods, Event::Method { name, status });
         let topic = DeviceTopic::MethodResponse { status, request_id }.to_string();
-        self.link.publish(Publish { topic, payload: body.to_string().into_bytes() }, None)
+        self.publish(Publish { topic, payload: body.into_bytes() })
+    }
+
+    /// Publishes what the hub has asked for. What can't be sent is told, and no reason to end the connection.
+    fn publish(&mut self, message: Publish) -> Result<(), LinkError> {
+        match self.link.publish(message, None) {
+            Err(LinkError { kind: LinkErrorKind::Unsendable, why }) => {
+                self.trouble(Repeated::Messages, why);
+                Ok(())
+            }
+            published => published,
+        }
+    }
+
+    fn trouble(&mut self, what: Repeated, words: String) {
+        let Device { events, repeats, .. } = &mut *self.device;
+        repeats.tell(events, what, Event::Trouble(words));
     }
 
     fn twin(&mut self, event: TwinEvent<'_>) -> Result<(), LinkError> {
@@ -205,21 +244,38 @@ impl<'a> Session<'a> {
     /// Does what the twin client says, in its order, and what comes of that.
     fn follow(&mut self, steps: Vec<TwinStep>) -> Result<(), LinkError> {
         let mut steps = VecDeque::from(steps);
-        while let Some(step) = steps.pop_front() {
-            match step {
-                TwinStep::Publish(message) => self.link.publish(message, None)?,
-                TwinStep::Desired { properties, version } => steps.extend(self.apply(&properties, version)),
-                TwinStep::Fault(fault) => self.device.events.emit(Event::Trouble(fault)),
+        loop {
+            match steps.pop_front() {
+                Some(TwinStep::Publish(message)) => self.publish(message)?,
+                Some(TwinStep::Desired { properties, version, stated }) => {
+                    let before = self.desired.take().map(|desired| desired.stated);
+                    let stated = match (before, stated) {
+                        (None, stated) => stated,
+                        (Some(before), stated) => before.zip(stated).map(|(a, b)| &a | &b),
+                    };
+                    self.desired = Some(Desired { properties, version, stated });
+                }
+                Some(TwinStep::Fault(fault)) => self.trouble(Repeated::Twin, fault),
+                None => match self.desired.take_if(|_| self.pace.take()) {
+                    Some(desired) => steps.extend(self.apply(desired)),
+                    None => return Ok(()),
+                },
             }
         }
-        Ok(())
     }
 
     /// Puts desired properties in force, and gives the steps to report the answers.
-    fn apply(&mut self, properties: &Map<String, Value>, version: u64) -> Vec<TwinStep> {
-        let applied = self.device.settings.apply(properties, version);
+    fn apply(&mut self, desired: Desired) -> Vec<TwinStep> {
+        let Desired { properties, version, stated } = desired;
+        let applied = self.device.settings.apply(&properties, version, stated.as_ref());
+        let Device { events, repeats, .. } = &mut *self.device;
         for answer in applied.news {
-            self.device.events.emit(Event::Setting(answer));
+            repeats.tell(events, Repeated::Settings, Event::Setting(answer));
+        }
+        if let Some(crowd) = applied.crowd {
+            let what =
+                format!("the twin has {crowd} more properties without meaning; they are not acknowledged");
+            repeats.tell(events, Repeated::Twin, Event::Trouble(what));
         }
         if let Some(changed) = applied.changed {
             let events = self.device.events.clone();
@@ -234,7 +290,10 @@ impl<'a> Session<'a> {
         }
         let mut reported = applied.reported;
         reported.extend(self.device.status.reported());
-        self.device.twin.report(self.now(), reported)
+        let now = self.now();
+        let mut steps = self.device.twin.report(now, reported);
+        steps.extend(self.device.twin.report_spare(now, applied.spare));
+        steps
     }
 
     fn report(&mut self) -> Result<(), LinkError> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
+use tracker_protocol::printable;
 
 use crate::cli::cloud::output::OutputFormat;
 use crate::cli::cloud::service::client::Call;
@@ -66,7 +67,9 @@ impl MonitorCommand {
                     }
                     shown += 1;
                 }
-                Ok(Ok(event)) => eprintln!("messages came faster than they were taken: {}", event.data),
+                Ok(Ok(event)) => {
+                    eprintln!("messages came faster than they were taken: {}", printable(event.data));
+                }
                 Ok(Err(error)) => return Err(error).context("the stream of messages broke off"),
                 Err(RecvTimeoutError::Timeout) => return Ok(()),
                 Err(RecvTimeoutError::Disconnected) => bail!("the emulator has ended the stream of messages"),
@@ -95,11 +98,34 @@ fn print(message: &Value, format: OutputFormat) -> String {
     if format == OutputFormat::Json {
         return message.to_string();
     }
-    let text = |name: &str| message[name].as_str().unwrap_or("-");
+    let text = |name: &str| printable(message[name].as_str().unwrap_or("-"));
     let body = match (&message["body"], message["bodyText"].as_str()) {
-        (Value::Null, Some(text)) => text.to_owned(),
-        (Value::Null, None) => text("bodyBase64").to_owned(),
-        (body, _) => body.to_string(),
+        (Value::Null, Some(text)) => printable(text),
+        (Value::Null, None) => text("bodyBase64"),
+        (body, _) => printable(body),
     };
     format!("{}  {:<20}  {body}", text("enqueuedTime"), text("deviceId"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_message_in_a_table_is_one_line_that_no_terminal_obeys() {
+        let nasty = "a\n<3>all is well \u{1b}[2J\u{9b}\0\u{202e}";
+        for body in [json!({"body": {"t": nasty}}), json!({"bodyText": nasty}), json!({"bodyBase64": nasty})]
+        {
+            let mut message = json!({"enqueuedTime": nasty, "deviceId": nasty});
+            message.as_object_mut().expect("an object").extend(body.as_object().cloned().unwrap_or_default());
+            let line = print(&message, OutputFormat::Table);
+            assert!(!line.contains(char::is_control) && !line.contains('\u{202e}'), "{line:?}");
+            assert_eq!(
+                serde_json::from_str::<Value>(&print(&message, OutputFormat::Json)).ok(),
+                Some(message)
+            );
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde_json::Value;
+use tracker_protocol::Printable;
 
 /// A refusal.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,9 +86,9 @@ impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let code = self.code.as_deref().unwrap_or("no error code");
         let message = if self.message.is_empty() { "no explanation" } else { &self.message };
-        write!(f, "{message} (HTTP {}, {code}", self.status)?;
+        write!(f, "{} (HTTP {}, {}", Printable(message), self.status, Printable(code))?;
         if let Some(id) = &self.tracking_id {
-            write!(f, ", tracking ID {id}")?;
+            write!(f, ", tracking ID {}", Printable(id))?;
         }
         f.write_str(")")?;
         match self.advice() {
