@@ -260,3 +260,18 @@ async fn the_state_of_an_earlier_version_goes_on_being_used() {
     assert_eq!(twin["tags"], json!({"environment": "lab"}));
     emulator.shutdown().await;
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_somebody_has_linked_to_is_not_overwritten() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let other = directory.path().join("other");
+    std::fs::copy("/proc/self/comm", &other).expect("a file");
+    let before = std::fs::read(&other).expect("it is read");
+    for name in ["dps.json.new", "server-ca.pem.new"] {
+        std::os::unix::fs::symlink(&other, directory.path().join(name)).expect("a link");
+    }
+    start(directory.path()).await.expect("it starts").shutdown().await;
+    assert_eq!(std::fs::read(&other).expect("it is there"), before);
+    assert!(directory.path().join("dps.json").exists());
+}

@@ -98,6 +98,12 @@ async fn a_disk_that_hangs_holds_up_neither_measuring_nor_the_twin() {
         says("journal: the journal could not be used") && says("files: the assignment")
     })
     .await;
+    // A connection is no worse than the one before.
+    let count = |words: &str| story.lock().unwrap().iter().filter(|said| said.contains(words)).count();
+    cloud.hub.drop_connection(DEVICE).unwrap();
+    wait_until("online again", &story, || count("online at") >= 2).await;
+    cloud.hub.update_twin_desired(DEVICE, json!({"telemetryInterval": 1})).unwrap();
+    wait_until("setting of the next connection", &story, || count("telemetryInterval = 1") >= 2).await;
     let before = measured.load(Ordering::Relaxed);
     wait_until("readings", &story, || measured.load(Ordering::Relaxed) >= before + 2).await;
     assert!(!state.join("settings.json").exists(), "the disk hangs");
@@ -107,5 +113,5 @@ async fn a_disk_that_hangs_holds_up_neither_measuring_nor_the_twin() {
     let stats = timeout(PATIENCE, agent).await.unwrap().unwrap().unwrap();
     assert_eq!((stats.taken, stats.dropped), (measured.load(Ordering::Relaxed), 0));
     let stored = fs::read_to_string(state.join("settings.json")).unwrap();
-    assert!(stored.contains('2'), "what is set last is stored: {stored}");
+    assert!(stored.contains("\"telemetryInterval\": 1"), "what is set last is stored: {stored}");
 }
