@@ -241,6 +241,29 @@ fn wanted_reports_survive_the_connection() {
 }
 
 #[test]
+fn nothing_is_asked_of_a_new_connection_before_its_subscriptions_are_in_force() {
+    // Lost while a twin was asked for, while that was to be repeated, and while a report was to be.
+    let asked = |mut client: TwinClient| {
+        push(&mut client, 7, &json!({"a": 1}));
+        client
+    };
+    let mut repeats_get = asked(fetched());
+    assert!(matches!(repeats_get.handle(secs(31), TwinEvent::Tick)[..], [TwinStep::Fault(_)]));
+    let mut repeats_report = fetched();
+    let (patch, _) = published(&repeats_report.report(secs(1), object(json!({"state": 1}))));
+    respond(&mut repeats_report, secs(31), &patch, 429, &json!(null));
+    for mut client in [asked(fetched()), repeats_get, repeats_report, fetched()] {
+        assert_eq!(client.handle(secs(32), TwinEvent::Connected), []);
+        assert_eq!(client.deadline(), None);
+        assert_eq!(client.handle(secs(99), TwinEvent::Tick), []);
+        assert_eq!(client.report(secs(99), object(json!({"state": 2}))), []);
+        assert_eq!(push(&mut client, 8, &json!({"a": 2})), []);
+        let (topic, _) = published(&client.handle(secs(99), TwinEvent::Subscribed));
+        assert!(matches!(topic, DeviceTopic::TwinGet { .. }));
+    }
+}
+
+#[test]
 fn a_refused_report_is_told_and_not_repeated_until_it_changes() {
     let mut client = fetched();
     let (patch, _) = published(&client.report(secs(1), object(json!({"a": "x"}))));

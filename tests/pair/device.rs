@@ -151,6 +151,7 @@ impl Device {
                 let filters = [TWIN_RESPONSE_FILTER, TWIN_DESIRED_FILTER, METHOD_FILTER];
                 self.send(Packet::Subscribe(filters.map(str::to_owned).into()));
                 self.stage = Stage::Session(Some(now + self.timing.acknowledge_within));
+                self.follow(now, TwinEvent::Connected);
             }
             (Packet::Refused(code), Stage::Dialing(..)) => {
                 self.failed(now, if code == 3 { LinkErrorKind::Answered } else { LinkErrorKind::Identity });

@@ -49,6 +49,7 @@ impl Device {
         while let Some(step) = steps.pop_front() {
             match step {
                 TwinStep::Publish(publish) => {
+                    assert!(self.is_online(), "asked before the answer has a way: {publish:?}");
                     self.log.hub_asked(now, &publish);
                     self.send(Packet::Publish(publish));
                 }

@@ -117,7 +117,9 @@ impl<T> Request<T> {
 /// What happened.
 #[derive(Debug, Clone, Copy)]
 pub enum TwinEvent<'a> {
-    /// A connection stands and both twin subscriptions are acknowledged.
+    /// A connection has begun. The hub's answers have no way yet, so that nothing is asked for.
+    Connected,
+    /// Both twin subscriptions of the connection are acknowledged.
     Subscribed,
     /// An answer arrived on [`CloudTopic::TwinResponse`](super::CloudTopic::TwinResponse).
     Response {
@@ -196,11 +198,12 @@ impl TwinClient {
     /// Takes an event at `now` and says what to do.
     pub fn handle(&mut self, now: Duration, event: TwinEvent<'_>) -> Vec<TwinStep> {
         match event {
+            TwinEvent::Connected => {
+                self.forget_connection();
+                Vec::new()
+            }
             TwinEvent::Subscribed => {
-                self.get = Request::default();
-                self.patch = Request::default();
-                self.desired = None;
-                self.pushed_version = 0;
+                self.forget_connection();
                 vec![self.ask(now)]
             }
             TwinEvent::Response { status, request_id, payload } => {
@@ -215,6 +218,14 @@ impl TwinClient {
             TwinEvent::Desired { version, payload } => self.pushed(now, version, payload),
             TwinEvent::Tick => self.tick(now),
         }
+    }
+
+    /// What was asked on the connection before is not answered any more, and what was known is fetched anew.
+    fn forget_connection(&mut self) {
+        self.get = Request::default();
+        self.patch = Request::default();
+        self.desired = None;
+        self.pushed_version = 0;
     }
 
     fn tick(&mut self, now: Duration) -> Vec<TwinStep> {

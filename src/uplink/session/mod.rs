@@ -83,6 +83,7 @@ impl<'a> Session<'a> {
     ) -> Result<Self, LinkError> {
         let filters = [TWIN_RESPONSE_FILTER, TWIN_DESIRED_FILTER, METHOD_FILTER];
         link.subscribe(filters.map(str::to_owned))?;
+        device.twin.handle(device.started.elapsed(), TwinEvent::Connected);
         let outbox = Outbox::begin(device, device_id);
         Ok(Self {
             link,
