@@ -5,7 +5,7 @@
 //!    emulator.lock       held while an emulator uses the directory
 //!    server-ca.pem       the certificate that clients trust
 //!    server-ca-key.pem   its key
-//!    server-ca-rsa.pem, server-ca-rsa-key.pem   the same with an RSA key, where it was asked for
+//!    server-ca-rsa.pem, server-ca-rsa-key.pem   the same with an RSA key, where there is one
 //!    dps.json            access keys, CA certificates, enrollments, registration records, linked hubs
 //!    hubs/{name}.json    access keys, device identities, twins, and messages that wait for devices
 //! ```
@@ -87,7 +87,7 @@ pub(crate) struct StateDirectory {
 #[derive(Default)]
 pub(crate) struct Kept {
     pub authority: Option<KeptAuthority>,
-    /// Of the RSA certificate, where one was asked for.
+    /// Of the RSA certificate, where there is one.
     pub rsa_authority: Option<KeptAuthority>,
     pub dps: Option<KeptDps>,
     pub hubs: BTreeMap<String, KeptHub>,

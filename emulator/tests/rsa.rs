@@ -79,6 +79,6 @@ async fn a_client_that_takes_rsa_alone_connects_and_others_go_on_with_ecdsa() {
             _ => None,
         });
         let reason = reason.await;
-        assert!(reason.contains("--rsa"), "{reason}");
+        assert!(reason.contains("EmulatorBuilder::rsa"), "{reason}");
     }
 }

@@ -35,7 +35,7 @@ impl Emulator {
 
     fn start_in(factory: Factory, options: &[&str]) -> Self {
         let mut child = program()
-            .args(["emulator", "--json", "--port", "0", "--retry-after", "1", "--directory"])
+            .args(["emulator", "--json", "--port", "0", "--retry-after", "1", "--no-rsa", "--directory"])
             .arg(factory.directory())
             .args(options)
             .stdout(Stdio::piped())

@@ -170,10 +170,11 @@ struct Emulator(Child);
 
 impl Emulator {
     /// Starts, and gives the events up to the last of the start.
-    fn start(directory: &Path) -> (Self, Vec<Value>) {
+    fn start(directory: &Path, options: &[&str]) -> (Self, Vec<Value>) {
         let mut child = program()
             .args(["emulator", "--json", "--port", "0", "--directory"])
             .arg(directory)
+            .args(options)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -223,11 +224,16 @@ fn refused(options: &[&str]) -> (String, String) {
 fn a_directory_belongs_to_one_emulator() {
     let parent = tempfile::tempdir().unwrap();
     let directory = parent.path().join("lab");
-    let (mut first, told) = Emulator::start(&directory);
+    let (mut first, told) = Emulator::start(&directory, &[]);
     assert!(told.iter().any(|line| line["event"] == "directory"), "it says that it made one: {told:?}");
     let files =
         || ["emulator.json", "server-ca.pem"].map(|name| std::fs::read(directory.join(name)).unwrap());
     let before = files();
+    let authorities = || {
+        let trusted = std::fs::read_to_string(directory.join("server-ca.pem")).unwrap();
+        trusted.matches("BEGIN CERTIFICATE").count()
+    };
+    assert_eq!(authorities(), 2, "of an ECDSA and of an RSA certificate");
     let (second, error) = refused(&["--directory", directory.to_str().unwrap()]);
     let process = format!("another emulator (process {}) runs in", first.0.id());
     assert!(error.contains(&process), "{error}");
@@ -236,8 +242,9 @@ fn a_directory_belongs_to_one_emulator() {
 
     // What a killed one has left behind keeps nobody away; one that ends takes its file along.
     first.signal("-KILL");
-    let (mut next, told) = Emulator::start(&directory);
+    let (mut next, told) = Emulator::start(&directory, &["--no-rsa"]);
     assert!(!told.iter().any(|line| line["event"] == "directory"), "{told:?}");
+    assert_eq!(authorities(), 1, "of an ECDSA certificate alone");
     next.signal("-INT");
     assert!(!directory.join("emulator.json").exists());
 }

@@ -81,7 +81,10 @@ fn why_not(error: &io::Error) -> String {
     else {
         return error.to_string();
     };
-    format!("{error}; a client that takes RSA certificates alone needs an emulator with --rsa")
+    format!(
+        "{error}; a client that takes RSA certificates alone needs an emulator that has one: the command without --no-rsa, \
+         the library with EmulatorBuilder::rsa"
+    )
 }
 
 /// Hands the client to its service, or refuses it.

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError, RwLock},
+    thread,
 };
 
 use rcgen::{
@@ -178,14 +179,18 @@ impl ServerIdentity {
     }
 
     /// With an RSA certificate beside the other one, for clients that take no ECDSA, under an RSA authority of its own.
-    /// Making the keys takes some tenths of a second.
+    /// Making the keys takes some tenths of a second; they are made side by side.
     pub(crate) fn with_rsa(self, kept: Option<&KeptAuthority>) -> Result<Self, ServerIdentityError> {
-        let authority = match kept {
-            Some(kept) => Authority::restore(kept)?,
-            None => Authority::generate(rsa_key()?)?,
-        };
-        let side =
-            Side::new(authority, rsa_key()?, &self.names.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let (authority, key) = thread::scope(|scope| {
+            let key = scope.spawn(rsa_key);
+            let authority = match kept {
+                Some(kept) => Authority::restore(kept),
+                None => rsa_key().map_err(Into::into).and_then(Authority::generate),
+            };
+            // A thread that has panicked has said so.
+            (authority, key.join().unwrap_or(Err(rcgen::Error::CouldNotParseKeyPair)))
+        });
+        let side = Side::new(authority?, key?, &self.names.lock().unwrap_or_else(PoisonError::into_inner))?;
         Ok(Self { rsa: Some(side), ..self })
     }
 
