@@ -15,12 +15,12 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
 
-use rumqttc::tokio_rustls::TlsConnector;
 use rumqttc::{
     ConnAck, Connect, ConnectReturnCode, Packet, QoS, Subscribe, SubscribeFilter, SubscribeReasonCode,
 };
 use rustls::pki_types::ServerName;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_rustls::TlsConnector;
 use tracker_protocol::Publish;
 
 use crate::config::Endpoint;

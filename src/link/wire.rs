@@ -6,11 +6,10 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use rumqttc::mqttbytes;
-use rumqttc::tokio_rustls::client::TlsStream;
-use rumqttc::{Packet, PubAck, QoS};
+use rumqttc::{Packet, PubAck, QoS, mqttbytes};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use crate::link::error::{LinkError, io_error, not_mqtt, queue_full, unsendable};
 
