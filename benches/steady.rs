@@ -245,7 +245,7 @@ mod linux {
     fn toml(config: &Config) -> String {
         format!(
             "[dps]\nid_scope = {:?}\n[identity]\ncertificate = {:?}\nkey = {:?}\n[connection]\nroots = {:?}\n\
-             gateway = {:?}\n[clock]\ntrust_system = true\n[state]\ndirectory = {:?}\n",
+             gateway = \"{}\"\n[clock]\ntrust_system = true\n[state]\ndirectory = {:?}\n",
             config.dps.id_scope,
             config.identity.certificate,
             config.identity.key,
