@@ -269,6 +269,22 @@ async fn more_calls_than_there_is_room_for_do_not_cost_the_connection_either() {
 }
 
 #[tokio::test]
+async fn the_largest_twin_that_a_hub_may_hold_is_taken() {
+    // Two sections of 32 KB, of which each byte that is counted makes seven.
+    const BODY: usize = 2 * 32 * 1024 * 7 + 100;
+    let server = Server::start(|mut peer| {
+        peer.welcome();
+        let length = BODY + 3;
+        let bytes = [0x30, length as u8 | 0x80, (length >> 7) as u8 | 0x80, (length >> 14) as u8, 0, 1, b't'];
+        peer.say(&[&bytes[..], &[b' '; BODY]].concat());
+        while peer.packet().is_some() {}
+    });
+    let mut link = server.link(100).await;
+    let event = timeout(PATIENCE, link.next()).await.unwrap().unwrap();
+    assert!(matches!(event, LinkEvent::Message { payload, .. } if payload.len() == BODY));
+}
+
+#[tokio::test]
 async fn a_message_that_can_not_be_sent_leaves_the_connection_as_it_is() {
     let server = Server::start(|mut peer| {
         peer.welcome();
