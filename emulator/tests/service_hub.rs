@@ -248,6 +248,18 @@ async fn methods_reach_the_device_and_their_failures_have_azures_shape() {
     };
     let (called, ()) = tokio::join!(service.call("POST", &target, &[], body), answer);
     assert_eq!((called.status, &called.body), (200, &json!({"status": 418, "payload": {"pong": true}})));
+    // What is legal as it is written stays so: 31,000 numbers in short form would have 403 KB in another.
+    for payload in [format!("[{}]", vec!["1e9"; 31_000].join(",")), "null".to_owned()] {
+        let body = format!(r#"{{"methodName":"ping","payload":{payload}}}"#);
+        let answer = async {
+            let (topic, body) = device.message().await;
+            assert_eq!(String::from_utf8_lossy(&body), payload);
+            let rid = topic.rsplit('=').next().expect("a request ID").to_owned();
+            device.publish(&format!("$iothub/methods/res/200/?$rid={rid}"), "").await;
+        };
+        let (called, ()) = tokio::join!(service.call("POST", &target, &[], &body), answer);
+        assert_eq!(called.status, 200, "{}", called.body);
+    }
     device.disconnect().await;
 
     let offline = service.call("POST", &target, &[], r#"{"methodName":"ping"}"#).await;

@@ -31,7 +31,7 @@ pub mod hub;
 pub use backoff::{Backoff, BackoffPolicy, fraction};
 pub use error::ParseError;
 pub use names::{check_device_id, check_host_name};
-pub use printable::{Printable, printable};
+pub use printable::{Printable, printable, printable_json};
 pub use properties::PropertyBag;
 pub use registration_id::{RegistrationId, RegistrationIdError};
 

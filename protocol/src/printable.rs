@@ -24,6 +24,23 @@ pub fn printable(text: impl fmt::Display) -> String {
     Printable(text).to_string()
 }
 
+/// JSON as it may meet a terminal, whole: what JSON itself leaves unescaped in texts, of what [`Printable`] shows as
+/// `\u{…}`, has the escape of JSON.
+pub fn printable_json(json: impl fmt::Display) -> String {
+    let json = json.to_string();
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Those of ASCII are escaped already, or between the values.
+        if moves(c) && c >= '\x7f' {
+            // None of them has more than four digits.
+            shown += &format!("\\u{:04x}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
 struct Escaping<'a> {
     out: &'a mut dyn Write,
     /// Characters that may still be shown; `None` once something was left out.
@@ -76,6 +93,18 @@ mod tests {
         ] {
             assert_eq!(printable(text), shown);
         }
+    }
+
+    #[test]
+    fn json_says_the_same_in_characters_that_are_shown() {
+        let nasty = "a\n<3>\u{1b}[2J\u{7}\u{7f}\u{9b}31m\u{85}\u{202e}lla\u{2066}\u{2028} Zürich\t\0";
+        let value = serde_json::json!({ nasty: [nasty] });
+        for json in [value.to_string(), serde_json::to_string_pretty(&value).expect("JSON")] {
+            let shown = printable_json(&json);
+            assert!(!shown.contains(|c| c != '\n' && moves(c)) && shown.contains("Zürich"), "{shown:?}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).expect("JSON"), value);
+        }
+        assert_eq!(printable_json("{\n  \"a\": 1\n}"), "{\n  \"a\": 1\n}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracker_protocol::dps::Outcome;
-use tracker_protocol::printable;
+use tracker_protocol::{printable, printable_json};
 
 use super::check::context::Context;
 use super::config_argument::ConfigArgument;
@@ -122,7 +122,7 @@ struct Answer {
 
 impl Answer {
     fn shown(&self, json: bool) -> String {
-        if json { self.details.to_string() } else { printable(&self.text) }
+        if json { printable_json(&self.details) } else { printable(&self.text) }
     }
 }
 
@@ -175,7 +175,9 @@ mod tests {
         let answer = Answer { code: 3, text: nasty.into(), details: json!({ "text": nasty }) };
         let line = answer.shown(false);
         assert!(!line.contains(char::is_control) && !line.contains('\u{202e}'), "{line:?}");
-        let shown: Value = serde_json::from_str(&answer.shown(true)).expect("JSON");
+        let shown = answer.shown(true);
+        assert!(!shown.contains(char::is_control) && !shown.contains('\u{202e}'), "{shown:?}");
+        let shown: Value = serde_json::from_str(&shown).expect("JSON");
         assert_eq!(shown["text"], nasty);
     }
 }

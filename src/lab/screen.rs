@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tracker_emulator::TelemetryMessage;
-use tracker_protocol::{Printable, printable};
+use tracker_protocol::{Printable, printable, printable_json};
 
 use super::received::readings;
 use crate::event::{Event, Severity};
@@ -35,7 +35,7 @@ impl Screen {
     pub(crate) fn note(&self, event: &str, text: &str, mut details: Value) {
         if self.json {
             merge(&mut details, json!({"event": event, "time": rfc3339(system_time()), "text": text}));
-            line(&details.to_string());
+            line(&printable_json(details));
         } else {
             let lines: Vec<_> = text.lines().map(printable).collect();
             line(&format!("{}{}{}", self.style(BOLD), lines.join("\n"), self.style(PLAIN)));
@@ -51,7 +51,7 @@ impl Screen {
                 &mut object,
                 json!({"event": event.name(), "device": device, "time": rfc3339(system_time()), "text": text}),
             );
-            line(&object.to_string());
+            line(&printable_json(object));
             return;
         }
         let colour = match event.severity() {
@@ -89,7 +89,7 @@ impl Screen {
             "properties": properties,
             "body": body,
         });
-        line(&object.to_string());
+        line(&printable_json(object));
     }
 
     fn row(&self, device: &str, mark: &str, colour: &'static str, text: &str) {

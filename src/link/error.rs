@@ -70,6 +70,12 @@ pub(super) fn unacknowledged(messages: usize) -> LinkError {
     LinkError { kind: LinkErrorKind::Outage, why }
 }
 
+/// The server has asked for more answers than it has acknowledged.
+pub(super) fn no_room(messages: usize) -> LinkError {
+    let why = format!("a message was not sent: {messages} before it wait for their acknowledgement");
+    LinkError { kind: LinkErrorKind::Unsendable, why }
+}
+
 pub(super) fn bad_topic() -> LinkError {
     let why = "a message was not sent: no message can have its topic".into();
     LinkError { kind: LinkErrorKind::Unsendable, why }

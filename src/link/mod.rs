@@ -24,7 +24,7 @@ use tokio_rustls::TlsConnector;
 use tracker_protocol::Publish;
 
 use crate::config::Endpoint;
-use crate::link::error::{bad_topic, io_error, no_pong, refused, unacknowledged};
+use crate::link::error::{bad_topic, io_error, no_pong, no_room, refused, unacknowledged};
 use crate::link::stage::{Attempt, Stage};
 use crate::link::timing::Timing;
 use crate::link::tls::Tls;
@@ -37,6 +37,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 /// Messages that the other side may leave unacknowledged: the delivery window, twin requests, and an answer for every
 /// method call of a burst.
 const MOST_IN_FLIGHT: usize = 4096;
+/// So many of them may be messages whose acknowledgement nobody waits for: the rest of the room is for readings.
+const MOST_ANSWERS: usize = 3072;
 /// Longest topic, in bytes, of which MQTT has two to say so.
 const LONGEST_TOPIC: usize = u16::MAX as usize;
 
@@ -153,11 +155,15 @@ impl<T> Link<T> {
     }
 
     /// Publishes at `QoS` 1. What is given as `acknowledges` comes back as [`LinkEvent::Acknowledged`]. A message that
-    /// can't be sent ([`LinkErrorKind::Unsendable`]) leaves the connection as it is.
+    /// can't be sent ([`LinkErrorKind::Unsendable`]) leaves the connection as it is: so it is with one that is given nothing
+    /// when thousands wait for their acknowledgement, as after a burst of calls.
     pub fn publish(&mut self, message: Publish, acknowledges: Option<T>) -> Result<(), LinkError> {
         let Publish { topic, payload } = message;
         if topic.is_empty() || topic.len() > LONGEST_TOPIC || topic.contains(['+', '#', '\0']) {
             return Err(bad_topic());
+        }
+        if acknowledges.is_none() && self.in_flight.len() >= MOST_ANSWERS {
+            return Err(no_room(MOST_ANSWERS));
         }
         let mut publish = rumqttc::Publish::new(topic, QoS::AtLeastOnce, payload);
         publish.pkid = self.packet_id()?;

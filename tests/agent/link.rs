@@ -238,6 +238,53 @@ async fn a_burst_of_calls_does_not_cost_the_connection() {
 }
 
 #[tokio::test]
+async fn more_calls_than_there_is_room_for_do_not_cost_the_connection_either() {
+    const CALLS: usize = 6000;
+    let server = Server::start(move |mut peer| {
+        peer.welcome();
+        let call = [&[0x30, 2 + 20][..], &[0, 20], b"$iothub/methods/POST"].concat();
+        peer.say(&call.repeat(CALLS));
+        loop {
+            let Some((_, body)) = peer.packet() else { return };
+            // Readings are acknowledged, and answers are not.
+            if body[..3] == [0, 1, b'r'] {
+                peer.say(&[PUBACK << 4, 2, body[3], body[4]]);
+            }
+        }
+    });
+    let mut link = server.link(100).await;
+    let (mut calls, mut refused) = (0, 0);
+    while calls < CALLS {
+        if let LinkEvent::Message { .. } = timeout(PATIENCE, link.next()).await.unwrap().unwrap() {
+            calls += 1;
+            if let Err(error) = link.publish(message("$iothub/methods/res/200", 100), None) {
+                assert_eq!(error.kind, LinkErrorKind::Unsendable, "{error:?}");
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!(refused, CALLS - 3072);
+    link.publish(message("r", 1), Some(7)).unwrap();
+    while !matches!(timeout(PATIENCE, link.next()).await.unwrap(), Ok(LinkEvent::Acknowledged(7))) {}
+}
+
+#[tokio::test]
+async fn the_largest_twin_that_a_hub_may_hold_is_taken() {
+    // Two sections of 32 KB, of which each byte that is counted makes seven.
+    const BODY: usize = 2 * 32 * 1024 * 7 + 100;
+    let server = Server::start(|mut peer| {
+        peer.welcome();
+        let length = BODY + 3;
+        let bytes = [0x30, length as u8 | 0x80, (length >> 7) as u8 | 0x80, (length >> 14) as u8, 0, 1, b't'];
+        peer.say(&[&bytes[..], &[b' '; BODY]].concat());
+        while peer.packet().is_some() {}
+    });
+    let mut link = server.link(100).await;
+    let event = timeout(PATIENCE, link.next()).await.unwrap().unwrap();
+    assert!(matches!(event, LinkEvent::Message { payload, .. } if payload.len() == BODY));
+}
+
+#[tokio::test]
 async fn a_message_that_can_not_be_sent_leaves_the_connection_as_it_is() {
     let server = Server::start(|mut peer| {
         peer.welcome();

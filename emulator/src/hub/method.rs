@@ -58,7 +58,18 @@ impl Hub {
 
     /// Calls a method.
     pub async fn invoke(&self, device_id: &str, method: &DirectMethod) -> Result<MethodResult, HubError> {
-        let payload = check(method)?;
+        self.invoke_with(device_id, method, written(method)).await
+    }
+
+    /// Calls a method with its payload as somebody has written it: written anew, a number in short form may become
+    /// several times as long.
+    pub(crate) async fn invoke_with(
+        &self,
+        device_id: &str,
+        method: &DirectMethod,
+        payload: String,
+    ) -> Result<MethodResult, HubError> {
+        check(method, &payload)?;
         let deadline = Instant::now() + method.connect_timeout;
         let mut arrivals = self.0.arrivals.subscribe();
         loop {
@@ -101,7 +112,9 @@ impl Hub {
 
     /// Calls a method of a device that is connected now, without waiting for the answer.
     pub(crate) fn begin_call(&self, device_id: &str, method: &DirectMethod) -> Result<MethodCall, HubError> {
-        let payload = check(method)?.into_bytes();
+        let payload = written(method);
+        check(method, &payload)?;
+        let payload = payload.into_bytes();
         let (answer, answered) = oneshot::channel();
         let push = Push::Method { name: method.method_name.clone(), payload, answer };
         let device_id = device_id.to_owned();
@@ -138,17 +151,19 @@ impl MethodCall {
     }
 }
 
-/// Checks a call; gives its payload as sent.
-fn check(method: &DirectMethod) -> Result<String, HubError> {
+fn written(method: &DirectMethod) -> String {
+    method.payload.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
+fn check(method: &DirectMethod, payload: &str) -> Result<(), HubError> {
     let name = &method.method_name;
     if name.is_empty() || name.len() > 1024 || name.contains(['/', '+', '#', '\0']) {
         return Err(HubError::ArgumentInvalid(format!("\"{name}\" cannot be the name of a method")));
     }
-    let payload = method.payload.as_ref().map(ToString::to_string).unwrap_or_default();
     if payload.len() > PAYLOAD_LIMIT {
         return Err(HubError::MessageTooLarge { size: payload.len(), limit: PAYLOAD_LIMIT });
     }
-    Ok(payload)
+    Ok(())
 }
 
 fn read(device_id: &str, answer: MethodAnswer) -> Result<MethodResult, HubError> {

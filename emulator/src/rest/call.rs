@@ -1,8 +1,10 @@
 //! A request, read whole and taken apart.
 
+use std::collections::BTreeMap;
+
 use hyper::{HeaderMap, Method, body::Bytes, header, http::request::Parts};
 use percent_encoding::percent_decode_str;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use crate::etag::IfMatch;
 
@@ -86,6 +88,12 @@ impl Call {
     /// The body as JSON; `Err` says why it is none.
     pub(super) fn json(&self) -> Result<Value, String> {
         serde_json::from_slice(&self.body).map_err(|error| format!("the body is not JSON: {error}"))
+    }
+
+    /// A member of the body, as it is written there.
+    pub(super) fn written(&self, name: &str) -> Option<String> {
+        let body: BTreeMap<String, &RawValue> = serde_json::from_slice(&self.body).ok()?;
+        body.get(name).map(|value| value.get().to_owned())
     }
 
     /// The API version: present, and a date of Azure's form. Azure's versions differ little in shape, and the clients

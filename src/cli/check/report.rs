@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use serde_json::{Value, json};
-use tracker_protocol::Printable;
+use tracker_protocol::{Printable, printable_json};
 
 use super::finding::{Finding, Verdict};
 use crate::platform::stdout::line;
@@ -56,7 +56,7 @@ pub(super) fn summarise(reports: &[Report], json: bool) -> bool {
     let (failed, warned) = (count(Verdict::Fail), count(Verdict::Warn));
     if json {
         let checks: Vec<Value> = reports.iter().map(Report::value).collect();
-        line(&json!({"failed": failed, "warnings": warned, "checks": checks}).to_string());
+        line(&printable_json(json!({"failed": failed, "warnings": warned, "checks": checks})));
     } else if failed + warned == 0 {
         line("Everything looked at is as it should be.");
     } else {

@@ -18,6 +18,7 @@ pub(super) fn json(option: &str, text: &str) -> anyhow::Result<Value> {
         (None, Err(_)) => Path::new(text),
     };
     match text_file::read(path) {
+        Ok(content) if content.trim().is_empty() => bail!("{option}: {} is empty", path.display()),
         Ok(content) => serde_json::from_str(&content)
             .with_context(|| format!("{option}: {} is not JSON", path.display())),
         Err(error) if text.starts_with('@') || error.kind() == ErrorKind::InvalidData => {
@@ -57,6 +58,10 @@ mod tests {
             let error = format!("{:#}", json("--x", given).unwrap_err());
             assert!(error.contains("wide.json") && error.contains("UTF-16; convert it"), "{error}");
         }
+        let empty = directory.path().join("empty.json");
+        std::fs::write(&empty, "\n").unwrap();
+        let error = json("--x", empty.to_str().unwrap()).unwrap_err();
+        assert_eq!(error.to_string(), format!("--x: {} is empty", empty.display()));
         let file = file.to_str().unwrap();
         assert_eq!(json("--x", "\"text\"").unwrap(), json!("text"));
         assert_eq!(json("--x", file).unwrap(), json!({"a": 1}));

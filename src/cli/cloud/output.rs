@@ -1,7 +1,7 @@
 //! Results on standard output: JSON, or a table for people.
 
 use serde_json::Value;
-use tracker_protocol::printable;
+use tracker_protocol::{printable, printable_json};
 
 use crate::platform::stdout::line;
 
@@ -22,7 +22,7 @@ impl OutputFormat {
     /// Prints one thing, or a list of things.
     pub(super) fn show(self, value: &Value, columns: &[Column<'_>]) -> anyhow::Result<()> {
         let text = match self {
-            Self::Json => serde_json::to_string_pretty(value)?,
+            Self::Json => printable_json(serde_json::to_string_pretty(value)?),
             Self::Table => table(value, columns),
         };
         line(&text);

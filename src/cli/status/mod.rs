@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tracker_protocol::printable_json;
 
 use super::config_argument::ConfigArgument;
 use crate::platform::clock::{Clock, SystemClock};
@@ -39,7 +40,7 @@ pub(in crate::cli) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
     loop {
         let seen = Seen::look(&config.state.directory);
-        let text = if args.json { seen.to_json().to_string() } else { seen.printable().to_text() };
+        let text = if args.json { printable_json(seen.to_json()) } else { seen.printable().to_text() };
         let is_read = match show(&text, args.watch && !args.json) {
             // As after `| head`: what was wanted has been read.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => false,

@@ -131,13 +131,15 @@ pub(super) async fn invoke(hub: &Hub, device_id: &str, call: &Call) -> Result<An
         body["methodName"].as_str().ok_or_else(|| HubRefusal::bad_request("methodName has to be a text"))?;
     let response = seconds(&body, "responseTimeoutInSeconds", 5)?.unwrap_or(DEFAULT_RESPONSE_TIMEOUT);
     let connect = seconds(&body, "connectTimeoutInSeconds", 0)?.unwrap_or(0);
+    let payload = call.written("payload").unwrap_or_default();
     let method = DirectMethod {
         method_name: method_name.to_owned(),
-        payload: body.get("payload").cloned(),
+        payload: None,
         response_timeout: Duration::from_secs(response),
         connect_timeout: Duration::from_secs(connect),
     };
-    let result = hub.invoke(device_id, &method).await.map_err(|error| HubRefusal::from(error).nested())?;
+    let result = hub.invoke_with(device_id, &method, payload).await;
+    let result = result.map_err(|error| HubRefusal::from(error).nested())?;
     Ok(answer::json(200, &json!({ "status": result.status, "payload": result.payload })))
 }
 

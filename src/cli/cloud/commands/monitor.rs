@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
-use tracker_protocol::printable;
+use tracker_protocol::{printable, printable_json};
 
 use crate::cli::cloud::output::OutputFormat;
 use crate::cli::cloud::service::client::Call;
@@ -96,7 +96,7 @@ fn read(stream: impl Read, sender: &mpsc::SyncSender<std::io::Result<ServerEvent
 
 fn print(message: &Value, format: OutputFormat) -> String {
     if format == OutputFormat::Json {
-        return message.to_string();
+        return printable_json(message);
     }
     let text = |name: &str| printable(message[name].as_str().unwrap_or("-"));
     let body = match (&message["body"], message["bodyText"].as_str()) {
@@ -122,6 +122,8 @@ mod tests {
             message.as_object_mut().expect("an object").extend(body.as_object().cloned().unwrap_or_default());
             let line = print(&message, OutputFormat::Table);
             assert!(!line.contains(char::is_control) && !line.contains('\u{202e}'), "{line:?}");
+            let json = print(&message, OutputFormat::Json);
+            assert!(!json.contains(char::is_control) && !json.contains('\u{202e}'), "{json:?}");
             assert_eq!(
                 serde_json::from_str::<Value>(&print(&message, OutputFormat::Json)).ok(),
                 Some(message)

@@ -22,6 +22,8 @@ pub(crate) struct ConnectionString {
 /// What keeps a text from being a connection string. The text itself is not repeated: it has a key in it.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(crate) enum ConnectionStringError {
+    #[error("the connection string is empty: {FORM}")]
+    Empty,
     #[error("the connection string has no {0}: {FORM}")]
     Missing(&'static str),
     #[error("the connection string has a part that is not name=value: {FORM}")]
@@ -45,6 +47,9 @@ pub(crate) enum ConnectionStringError {
 impl ConnectionString {
     pub(crate) fn parse(text: &str) -> Result<Self, ConnectionStringError> {
         let text = unquoted(text.trim_start_matches('\u{feff}').trim())?;
+        if text.is_empty() {
+            return Err(ConnectionStringError::Empty);
+        }
         let lines = text.lines().filter(|line| !line.trim().is_empty()).count();
         if lines > 1 {
             return Err(ConnectionStringError::Several(lines));
@@ -175,7 +180,7 @@ mod tests {
     #[test]
     fn each_mistake_has_its_sentence_and_none_repeats_the_key() {
         let mistakes = [
-            ("", "no HostName"),
+            ("", "is empty"),
             ("nonsense", "not name=value"),
             ("HostName=h;SharedAccessKeyName=x", "no SharedAccessKey"),
             ("HostName=h;SharedAccessKey=a2V5MQ==", "no SharedAccessKeyName"),
