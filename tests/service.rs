@@ -114,7 +114,8 @@ fn journald_gets_levels_and_no_second_time() {
     assert!(line("nobody listens there").starts_with("<4>no hub from DPS: "), "{log}");
     let refused = line("unknown field `intervall`");
     assert!(
-        refused.starts_with("<4>the configuration in force stays, ") && refused.contains(": line "),
+        refused.starts_with("<4>the configuration in force stays: the configuration ")
+            && refused.contains(": line "),
         "{log}"
     );
     assert!(refused.ends_with("device=\"sensor-thl-001\""), "one line, and the field at its end: {log}");
