@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::event::recent::Recent;
-use crate::event::{Event, Events};
+use crate::event::{Event, Events, Readings};
 use crate::identity::Chain;
 use crate::identity::certificate::Certificate;
 use crate::platform::heartbeat::{Hung, Vitals};
@@ -264,7 +264,7 @@ fn words(status: &Status, hung: &[Hung]) -> String {
     let hub = connection.hub.as_deref().unwrap_or("the hub");
     let backlog = match status.journal.stats().backlog {
         0 => String::new(),
-        backlog => format!(", {backlog} readings to send"),
+        backlog => format!(", {} to send", Readings(backlog)),
     };
     match connection.state {
         _ if connection.taken_over => format!("another client uses this device's identity{backlog}"),

@@ -401,6 +401,43 @@ fn messages_in_the_troubleshooting_tables_are_in_the_code() {
     assert!(checked > 60, "only {checked} parts of sentences were found");
 }
 
+/// A row of what had to be learnt is worth as much as the test that holds it.
+#[test]
+fn what_holds_a_row_about_a_library_is_there() {
+    let document = text("docs/libraries.md");
+    let rows = document.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| library"));
+    let mut held = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [what, _, _, by] = cells[..] else { panic!("a row has four cells: {row}") };
+        assert!(by.contains('`') || by.starts_with('–'), "nothing is said of what holds {what}");
+        for name in by.split('`').skip(1).step_by(2) {
+            let (file, test) = name.split_once("::").unwrap_or((name, ""));
+            assert!(
+                text(file).contains(&format!("fn {test}")) || test.is_empty(),
+                "{file} has no test {test}"
+            );
+            held += 1;
+        }
+    }
+    assert!(held > 50, "only {held} names were found");
+}
+
+#[test]
+fn the_pin_is_written_without_a_line_feed_and_every_key_is_made_with_an_id() {
+    let document = text("docs/hardware-keys.md");
+    let pins: Vec<&str> =
+        document.lines().filter(|line| line.contains("token.pin") && line.contains("openssl rand")).collect();
+    assert!(!pins.is_empty() && pins.iter().all(|line| line.contains("| tr -d '\\n' |")), "{pins:?}");
+    let blocks = document.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let commands: Vec<String> =
+        blocks.flat_map(|block| block.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let touches_a_key =
+        |line: &&String| ["--import", "--keypairgen", "--sign"].iter().any(|verb| line.contains(verb));
+    let touching: Vec<&String> = commands.iter().filter(touches_a_key).collect();
+    assert!(!touching.is_empty() && touching.iter().all(|line| line.contains("--id ")), "{touching:?}");
+}
+
 /// The values of a setting of the service.
 fn unit_setting(name: &str) -> Vec<String> {
     let unit = text("systemd/container-tracker.service");

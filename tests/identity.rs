@@ -7,11 +7,15 @@ mod support;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use container_tracker::identity::{Chain, Identity, IdentityError};
-use container_tracker::link::tls::roots;
-use container_tracker::platform::clock::{TimeSource, system_time};
+use container_tracker::link::tls::{client_config, roots};
+use container_tracker::platform::clock::{SystemClock, TimeSource, system_time};
+use rustls::ClientConfig;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
 use support::openssl::{Device, Factory};
 use tracker_certificates::{NotIssued, SignatureError};
 
@@ -376,6 +380,33 @@ fn a_long_serial_number_is_named_for_what_it_is() {
     let text = refusal(&with_serial(22));
     assert!(text.contains("certificate 1 in ") && text.contains("has a serial number of 22 bytes"), "{text}");
     assert!(text.contains("have it issued anew"), "{text}");
+}
+
+/// `rustls` refuses such a leaf of one's own where it is asked to hold it, and not where a resolver shows it. Which leafs are
+/// good is the other side's to say.
+#[test]
+fn a_leaf_that_the_tls_library_does_not_know_in_full_is_shown_all_the_same() {
+    let factory = Factory::new();
+    factory.device("sensor-thl-001");
+    fs::write(factory.path("odd.ext"), "1.3.6.1.4.1.55555.1=critical,ASN1:NULL\n").unwrap();
+    run(
+        &factory,
+        "x509 -req -in sensor-thl-001.csr -CA intermediate.pem -CAkey intermediate.key -days 30 -extfile odd.ext -out odd.pem",
+    );
+    let device = Device { chain: factory.path("odd.pem"), key: factory.path("sensor-thl-001.key") };
+    let identity = load(&device).unwrap();
+    let trusted = roots(Some(&factory.path("root.pem"))).unwrap();
+    let clock = Arc::new(SystemClock::new(true));
+    client_config(trusted.clone(), &identity, clock).unwrap();
+
+    let chain = identity.certified_key.cert.clone();
+    let key = PrivateKeyDer::from_pem_slice(&fs::read(&device.key).unwrap()).unwrap();
+    let held = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(trusted)
+        .with_client_auth_cert(chain, key);
+    assert!(held.is_err(), "the library has learnt it: the resolver and its row in docs/libraries.md may go");
 }
 
 #[test]

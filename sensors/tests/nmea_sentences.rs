@@ -183,6 +183,12 @@ fn numbers_left_over_from_an_earlier_fix_are_no_fix() {
 }
 
 #[test]
+fn a_quality_beyond_the_standard_is_a_correction() {
+    let fix = fix_of(&["GPGGA,120000,4807.038,N,01131.324,E,9,08,0.9,545.4,M,46.9,M,,"]);
+    assert_eq!((fix.quality, fix.satellites), (Some(9), Some(8)));
+}
+
+#[test]
 fn of_two_talkers_the_one_with_a_fix_counts() {
     let fix = fix_of(&[
         "GLGGA,120000,,,,,0,00,,,M,,M,,",

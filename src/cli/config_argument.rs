@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use crate::config::{Config, ConfigError};
 
+/// That of the service.
+const SERVICE: &str = "/etc/container-tracker/tracker.toml";
+
 #[derive(Debug, clap::Args)]
 pub(super) struct ConfigArgument {
     /// The configuration file.
@@ -11,7 +14,7 @@ pub(super) struct ConfigArgument {
         id = "config",
         long = "config",
         value_name = "FILE",
-        default_value = "/etc/container-tracker/tracker.toml"
+        default_value = SERVICE
     )]
     pub(super) path: PathBuf,
 }
@@ -20,5 +23,16 @@ impl ConfigArgument {
     /// Reads and checks it.
     pub(super) fn load(&self) -> Result<Config, ConfigError> {
         Config::load(&self.path)
+    }
+
+    /// What starts an agent with it.
+    pub(super) fn start(&self) -> String {
+        if self.path.as_os_str() == SERVICE {
+            return "systemctl start container-tracker".into();
+        }
+        format!(
+            "systemctl start container-tracker, or container-tracker run --config {}",
+            self.path.display()
+        )
     }
 }

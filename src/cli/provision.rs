@@ -66,13 +66,8 @@ pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
         Some(tracker::lock(&config.state.directory, &Events::log(id))?)
     };
     // A running agent has the port, and its word on the time is asked for.
-    if !context.agent_runs() {
-        runtime.block_on(listen_for_time(&config, &clock));
-    }
-    clock.certificate_time().context(
-        "the time is not known, and without it no certificate can be checked; let NTP set the clock (timedatectl), let \
-         the GPS receiver see the sky, or if the clock is right, say so with clock.trust_system = true",
-    )?;
+    let heard = if context.agent_runs() { None } else { runtime.block_on(listen_for_time(&config, &clock)) };
+    clock.certificate_time().with_context(|| without_time(heard.as_deref()))?;
     credentials.check_validity(&*clock)?;
     let Credentials { identity, tls, .. } = credentials;
     let id = identity.registration_id.clone();
@@ -93,15 +88,24 @@ pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(answer.code))
 }
 
-/// Listens to the receiver as the agent does, until the time is known.
-async fn listen_for_time(config: &Config, clock: &Arc<dyn Clock>) {
+/// `gps` is why the receiver has not told it.
+fn without_time(gps: Option<&str>) -> String {
+    let gps = gps.map_or_else(String::new, |why| format!("; gps: {why}"));
+    format!(
+        "the time is not known, and without it no certificate can be checked{gps}; let NTP set the clock (timedatectl), or \
+         if the clock is right, say so with clock.trust_system = true"
+    )
+}
+
+/// Listens to the receiver as the agent does, until the time is known. What ails the receiver if it does not tell.
+async fn listen_for_time(config: &Config, clock: &Arc<dyn Clock>) -> Option<String> {
     if clock.certificate_time().is_some() {
-        return;
+        return None;
     }
-    let Some(mut gps) = Gps::configured(&config.sensors.gps, &known_dates(config)) else { return };
+    let mut gps = Gps::configured(&config.sensors.gps, &known_dates(config))?;
     let (vitals, mut tasks) = (Vitals::default(), JoinSet::new());
-    if gps.start(&mut Start { clock: clock.clone(), vitals: &vitals, tasks: &mut tasks }).is_err() {
-        return;
+    if let Err(error) = gps.start(&mut Start { clock: clock.clone(), vitals: &vitals, tasks: &mut tasks }) {
+        return Some(error.to_string());
     }
     let known = async {
         while clock.certificate_time().is_none() {
@@ -111,6 +115,7 @@ async fn listen_for_time(config: &Config, clock: &Arc<dyn Clock>) {
         }
     };
     let _ = timeout(LISTEN, known).await;
+    gps.health().current().cause.map(|cause| cause.to_string())
 }
 
 /// What is printed, and how the program ends.
@@ -168,6 +173,13 @@ fn answer(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_was_asked_for_the_time_in_vain_is_told() {
+        let told = without_time(Some("the receiver says that it is 2015-10-27"));
+        assert!(told.contains("checked; gps: the receiver says that it is 2015-10-27; let NTP"), "{told}");
+        assert!(!without_time(None).contains("gps"), "no receiver, no sky");
+    }
 
     #[test]
     fn what_dps_says_is_shown_in_one_line_and_not_obeyed() {

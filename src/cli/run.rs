@@ -126,10 +126,7 @@ impl Orders<'_> {
             match self.reload(current, events) {
                 Ok(new) => return Some(new),
                 Err(error) => {
-                    let what = format!(
-                        "the configuration in force stays, the new one can't be used: {}",
-                        log::told(&error)
-                    );
+                    let what = format!("the configuration in force stays: {}", log::told(&error));
                     events.emit(Event::Trouble(what));
                     self.notify.ready();
                 }

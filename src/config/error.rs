@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file can't be read.
-    #[error("can't read the configuration {path}: {source}; name it with --config")]
+    #[error("can't read the configuration {path}: {source}; --config names another")]
     Read {
         /// The file.
         path: PathBuf,

@@ -44,6 +44,10 @@ fn in_words(text: &str, start: usize, message: &str) -> String {
     if is_bare.iter().any(|bare| problem.starts_with(bare)) {
         return bare(text, start);
     }
+    if problem.starts_with("invalid type") && ["u8", "u16", "u32"].contains(&expected) {
+        // The range of the type is not that of the key, and not what is wrong.
+        return format!("{problem}, expected a whole number");
+    }
     let known = EXPECTED.iter().find(|(theirs, _)| *theirs == expected).map(|(_, ours)| *ours);
     let ours = known.unwrap_or(if expected.starts_with("struct ") { "a table" } else { expected });
     format!("{problem}, expected {ours}")

@@ -166,10 +166,7 @@ mod tests {
     #[test]
     fn what_is_not_toml_or_of_another_kind_is_told_in_one_line_and_in_words_for_people() {
         let cases = [
-            (
-                "[telemetry]\ninterval = '60'",
-                "line 7: invalid type: string \"60\", expected a whole number from 0 to 4294967295",
-            ),
+            ("[telemetry]\ninterval = '60'", "line 7: invalid type: string \"60\", expected a whole number"),
             (
                 "[connection]\nport = 70000",
                 "line 7: invalid value: integer `70000`, expected a whole number from 0 to 65535",

@@ -8,5 +8,6 @@ mod severity;
 mod sink;
 
 pub use model::{Event, Loss};
+pub(crate) use sentence::Readings;
 pub use severity::Severity;
 pub use sink::{Events, Listener};

@@ -62,7 +62,7 @@ impl Event {
                 write!(f, "no connection to the hub: {}trying again in {}", Before(why), Span(*again))
             }
             Self::Online { hub, backlog: 0 } => write!(f, "online at {hub}"),
-            Self::Online { hub, backlog } => write!(f, "online at {hub}, {backlog} readings to send"),
+            Self::Online { hub, backlog } => write!(f, "online at {hub}, {} to send", Readings(*backlog)),
             Self::CertificateChanged => {
                 f.write_str("the certificate was replaced, connecting with the new one")
             }
@@ -89,6 +89,9 @@ impl Event {
             }
             Self::Reloading => f.write_str("taking in the configuration and the certificates anew"),
             Self::Stopped { backlog: 0, lost: 0 } => f.write_str("stopped, everything is sent"),
+            Self::Stopped { backlog: 1, lost: 0 } => {
+                f.write_str("stopped, 1 reading waits for the next start")
+            }
             Self::Stopped { backlog, lost: 0 } => {
                 write!(f, "stopped, {backlog} readings wait for the next start")
             }
@@ -97,6 +100,15 @@ impl Event {
                 "stopped, {backlog} readings wait for the next start, and {lost} are lost: the disk did not take them"
             ),
         }
+    }
+}
+
+/// How many, with the noun.
+pub(crate) struct Readings(pub(crate) u64);
+
+impl fmt::Display for Readings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} reading{}", self.0, if self.0 == 1 { "" } else { "s" })
     }
 }
 
@@ -190,6 +202,18 @@ mod tests {
             Event::Repeated { last: Box::new(Event::Trouble(t())), times: 9 },
         ];
         known.into_iter().chain(others).chain(rest).collect()
+    }
+
+    #[test]
+    fn one_is_one() {
+        let told = |backlog| Event::Stopped { backlog, lost: 0 }.to_string();
+        assert_eq!(told(1), "stopped, 1 reading waits for the next start");
+        assert_eq!(told(2), "stopped, 2 readings wait for the next start");
+        let online = |backlog| Event::Online { hub: "h".into(), backlog }.to_string();
+        assert_eq!(
+            (online(1), online(2)),
+            ("online at h, 1 reading to send".into(), "online at h, 2 readings to send".into())
+        );
     }
 
     #[test]

@@ -47,6 +47,8 @@ fn every_check_says_how_it_stands() {
             && mend.contains("8883"),
         "{why}; {mend}"
     );
+    let port = why.split(':').nth(1).unwrap();
+    assert!(mend.contains(&format!("outgoing TCP port {port} through")), "{why}; {mend}");
     let (skipped, why, _) = finding(&report, "tls");
     assert_eq!((&*skipped, &*why), ("skip", "not looked at, because tcp did not pass"));
     assert_eq!(finding(&report, "i2c").1, "switched off (sensors.bme280.enabled)");
@@ -196,6 +198,14 @@ fn status_tells_whether_an_agent_runs_and_how_it_is() {
         "{}",
         text(&nobody)
     );
+    // Whose configuration is not that of the service starts another one.
+    assert!(text(&nobody).contains("run --config "), "{}", text(&nobody));
+    fs::create_dir(installation.path("state")).unwrap();
+    let lock = fs::File::create(installation.path("state/lock")).unwrap();
+    lock.lock().unwrap();
+    let simulated = text(&installation.ask("status", &[]));
+    assert!(simulated.contains("keeps no status; is it a simulation?"), "{simulated}");
+    drop(lock);
 
     let manager = Manager::listen(installation.directory.path());
     let service = installation.start(&manager);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::context::Context;
 use super::finding::Finding;
 use super::item::{Check, Look};
-use crate::platform::plain_file;
+use crate::platform::{owner, plain_file};
 
 /// A flush that takes longer tells of a worn card.
 const SLOW: Duration = Duration::from_secs(2);
@@ -36,10 +36,7 @@ fn look(context: &Context) -> Result<Finding, Finding> {
         Ok(took) => took,
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             let text = format!("this user may not write to {}", directory.display());
-            return Ok(Finding::warn(
-                text,
-                "run the check as the service does: sudo -u container-tracker container-tracker check",
-            ));
+            return Ok(Finding::warn(text, as_the_service(directory)));
         }
         Err(error) => {
             let text = format!("{} can't be written: {error}", directory.display());
@@ -62,6 +59,16 @@ fn look(context: &Context) -> Result<Finding, Finding> {
         return Ok(Finding::warn(text, "the card is slow, perhaps worn: replace it soon"));
     }
     Ok(Finding::pass(text))
+}
+
+/// What somebody does to whom the state directory is closed.
+pub(super) fn as_the_service(directory: &Path) -> String {
+    let owner = owner::of(directory).map_or_else(|| "another user".into(), owner::name);
+    format!(
+        "{} belongs to {owner}: run the check as the service does, sudo -u container-tracker container-tracker check; if \
+         that is refused too, the directory must be given to the service's user",
+        directory.display()
+    )
 }
 
 /// Writes and flushes a small file, and takes it away.
@@ -92,6 +99,15 @@ fn room_mib(_: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whom_a_closed_directory_belongs_to_is_told() {
+        let mend = as_the_service(Path::new("/proc/1"));
+        assert!(
+            mend.starts_with("/proc/1 belongs to root: run the check as the service does, sudo -u "),
+            "{mend}"
+        );
+    }
 
     #[test]
     fn what_somebody_has_linked_to_is_not_overwritten() {

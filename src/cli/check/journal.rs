@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::ErrorCode;
 
 use super::context::Context;
+use super::disk::as_the_service;
 use super::finding::Finding;
 use super::item::{Check, Look};
 use crate::journal::FILES;
@@ -30,6 +31,17 @@ fn look(context: &Context) -> Result<Finding, Finding> {
         // On a file system without shared memory the agent keeps others out.
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && context.agent_runs() => {
             return Ok(Finding::skip("the running agent has it for itself; status tells how it is"));
+        }
+        // To look at it takes the right to write beside it.
+        Err(error)
+            if matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied)
+            ) && owner::me() != Some(0) =>
+        {
+            let directory = &config.state.directory;
+            let text = format!("this user may not look at the journal in {}: {error}", directory.display());
+            return Ok(Finding::fail(text, as_the_service(directory)));
         }
         Err(error) => {
             let text = format!("the journal in {} can't be read: {error}", config.state.directory.display());

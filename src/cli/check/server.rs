@@ -40,7 +40,11 @@ impl Server {
             let stream = dial::connect(&self.addresses, CONNECT).await.map_err(|unreached| {
                 Finding::fail(
                     format!("{}: {}", self.endpoint, LinkError::from(unreached)),
-                    "a firewall between here and there must let outgoing TCP port 8883 (connection.port) through",
+                    format!(
+                        "a firewall between here and there must let outgoing TCP port {} through; where nothing listens, \
+                         correct dps.host, connection.gateway or connection.port (8883 as a rule)",
+                        self.endpoint.port
+                    ),
                 )
             })?;
             stream.into_std().map_err(Finding::error)

@@ -77,8 +77,9 @@ impl Ledger {
         let Entries { started, ended, missing, not_shown, .. } = *entries;
         let JournalStats { taken, sent, acknowledged, backlog, dropped, .. } = entries.totals;
         let lost = missing + dropped;
+        let devices = if ended == 1 { "device" } else { "devices" };
         let mut text = format!(
-            "{ended} devices: {taken} readings taken, {sent} sent, {acknowledged} acknowledged, {backlog} not yet sent"
+            "{ended} {devices}: {taken} readings taken, {sent} sent, {acknowledged} acknowledged, {backlog} not yet sent"
         );
         let mut details = json!({
             "devices": ended, "notStarted": usize::from(wanted).saturating_sub(started), "cutOff": started - ended,

@@ -114,8 +114,8 @@ async fn real_cloud(
     let id = Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory)?
         .registration_id
         .to_string();
-    let text =
-        format!("Simulated sensors, {} as configured in {}. Ctrl-C ends.", config.dps.host, path.display());
+    let endpoint = config.connection.endpoint(&config.dps.host);
+    let text = format!("Simulated sensors, to {endpoint} as configured in {}. Ctrl-C ends.", path.display());
     screen.note("cloud", &text, json!({"dpsHost": config.dps.host, "idScope": config.dps.id_scope}));
     let ledger = Arc::new(Ledger::default());
     let Container { title, details, tracker } = Container::new(args, screen, &ledger, &id, 0, config)?;

@@ -16,6 +16,7 @@ use tracker_protocol::printable_json;
 
 use super::config_argument::ConfigArgument;
 use crate::platform::clock::{Clock, SystemClock};
+use crate::platform::state_directory::StateDirectory;
 use crate::status::file::StatusFile;
 use crate::status::report::StatusReport;
 use running::{ask_for_present, is_running};
@@ -39,7 +40,7 @@ pub(in crate::cli) struct StatusArgs {
 pub(in crate::cli) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
     loop {
-        let seen = Seen::look(&config.state.directory);
+        let seen = Seen::look(&config.state.directory, &args.config.start());
         let text = if args.json { printable_json(seen.to_json()) } else { seen.printable().to_text() };
         let is_read = match show(&text, args.watch && !args.json) {
             // As after `| head`: what was wanted has been read.
@@ -101,7 +102,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn look(state_directory: &Path) -> Self {
+    fn look(state_directory: &Path, start: &str) -> Self {
         let clock = SystemClock::new(false);
         let is_alive =
             |status: &StatusReport| status.boot == clock.boot() && is_running(state_directory, status.pid);
@@ -111,9 +112,14 @@ impl Seen {
                 let status = if is_alive { ask_for_present(state_directory, status) } else { status };
                 Self::judge(status, &clock, is_alive)
             }
-            Ok(None) => {
-                Self::nobody("no agent runs here; start it: systemctl start container-tracker".into())
+            // A simulation keeps no status, and an agent has none in its first moment.
+            Ok(None) if StateDirectory::new(state_directory).is_locked() == Some(true) => {
+                let directory = state_directory.display();
+                Self::nobody(format!(
+                    "what works in {directory} keeps no status; is it a simulation? It shows what it does by itself"
+                ))
             }
+            Ok(None) => Self::nobody(format!("no agent runs here; start it: {start}")),
             Err(error) => Self::nobody(format!("the status can't be read: {error}; try sudo")),
         }
     }

@@ -75,6 +75,9 @@ impl ServiceError {
             (404, Some("DeviceNotOnline" | "404103")) => {
                 Some("the device is not connected: wait for it, or give --method-connect-timeout")
             }
+            (404, Some("DeviceNotFound" | "404001")) => {
+                Some("this hub has no device with that ID: `cloud device list` shows those that it has")
+            }
             (412, _) => Some("it has changed since its etag was read: show it again, and use the new etag"),
             (429, _) => Some("too many requests: wait a little"),
             _ => None,
@@ -113,7 +116,8 @@ mod tests {
         assert_eq!(parse(404, None, dps), "Enrollment not found. (HTTP 404, 404201, tracking ID 6f1c)");
         assert_eq!(
             parse(404, Some("DeviceNotFound"), hub),
-            "d1 (HTTP 404, DeviceNotFound, tracking ID 1bc3-G:20)"
+            "d1 (HTTP 404, DeviceNotFound, tracking ID 1bc3-G:20); this hub has no device with that ID: `cloud device list` \
+             shows those that it has"
         );
         let text = parse(404, None, method);
         assert!(text.starts_with("Timed out waiting for device to connect. (HTTP 404, 404103"), "{text}");
