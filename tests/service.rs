@@ -67,6 +67,7 @@ fn a_hangup_reloads_and_says_what_it_can_not() {
     service.wait_for_words("state.directory can't be changed while the agent runs; to change it, restart");
     assert!(!installation.path("elsewhere").exists());
 
+    installation.configure("");
     // Files that can't be used change nothing either, also where the device has been online.
     let stored =
         r#"{"hub": "h", "deviceId": "sensor-thl-001", "thumbprint": "t", "idScope": "s", "dpsHost": "g"}"#;

@@ -140,7 +140,6 @@ impl Orders<'_> {
     /// The configuration as it is now in the file, but for what can't be changed while the agent runs.
     fn reload(&self, current: &Config, events: &Events) -> anyhow::Result<(Config, String)> {
         let mut new = Config::load(self.path)?;
-        let id = check_identity(&new, self.clock, true)?;
         let mut fixed = Vec::new();
         if new.state.directory != current.state.directory {
             new.state.directory.clone_from(&current.state.directory);
@@ -150,6 +149,7 @@ impl Orders<'_> {
             new.clock = current.clock;
             fixed.push("clock.trust_system");
         }
+        let id = check_identity(&new, self.clock, true)?;
         if !fixed.is_empty() {
             let what = format!(
                 "{} can't be changed while the agent runs; to change it, restart the service",

@@ -35,8 +35,8 @@ pub(super) fn misplaced(text: &str) -> Option<String> {
     let (index, what) = lines.find_map(|(index, line)| Some((index, secret(line)?)))?;
     let number = index + 1;
     Some(format!(
-        "line {number}, which is not shown, has {what} in it; a key belongs into a file of its own (chmod 600), whose name \
-         stands here, and a tracker needs no connection string"
+        "line {number}, which is not shown, has {what} in it; a key belongs into a file of its own (chmod 600), which \
+         identity.key names, and a tracker needs no connection string"
     ))
 }
 
