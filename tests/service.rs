@@ -67,6 +67,27 @@ fn a_hangup_reloads_and_says_what_it_can_not() {
     service.wait_for_words("state.directory can't be changed while the agent runs; to change it, restart");
     assert!(!installation.path("elsewhere").exists());
 
+    installation.configure("");
+    // Files that can't be used change nothing either, also where the device has been online.
+    let stored =
+        r#"{"hub": "h", "deviceId": "sensor-thl-001", "thumbprint": "t", "idScope": "s", "dpsHost": "g"}"#;
+    fs::write(installation.path("state/assignment.json"), stored).unwrap();
+    for (name, words) in
+        [("server-ca.pem", "can't read the root certificates"), ("chain.pem", "holds no certificate")]
+    {
+        let good = fs::read(installation.path(name)).unwrap();
+        fs::write(installation.path(name), "").unwrap();
+        if name == "server-ca.pem" {
+            fs::remove_file(installation.path(name)).unwrap();
+        }
+        let starts = service.log().matches(" starts").count();
+        service.signal("-HUP");
+        service.wait_for_words(words);
+        manager.hear("READY=1");
+        assert_eq!(service.log().matches(" starts").count(), starts, "{name}: {}", service.log());
+        fs::write(installation.path(name), good).unwrap();
+    }
+
     // A new certificate is taken at the next reload at the latest.
     let other = installation.factory.device("sensor-thl-002");
     fs::copy(other.chain, installation.path("chain.pem")).unwrap();

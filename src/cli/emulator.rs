@@ -121,6 +121,8 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
     let prepared = prepare(&args)?;
     // All that can be wrong is found by now: from here on files are written.
     let emulator = prepared.listen().await?;
+    // Whoever asks it to stop from now on finds the file gone.
+    let stop = asked_to_stop();
     let file = EmulatorFile::of(&emulator);
     let held = file.as_ref().map(|file| file.save(&args.directory)).transpose()?;
     let hubs = emulator.dps().hubs();
@@ -167,7 +169,7 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
     }
     tokio::select! {
         () = show_events(&mut events, screen) => {}
-        () = asked_to_stop() => {}
+        () = stop => {}
     }
     if let (Some(file), Some(held)) = (&file, held) {
         file.remove(&args.directory, held);

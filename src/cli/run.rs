@@ -54,7 +54,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
 /// Runs trackers, one after the other, each with the configuration of its time.
 async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
     refuse_another_users_directory(&config.state.directory, path)?;
-    let mut device = check_identity(&config, &*clock)?;
+    let mut device = check_identity(&config, &*clock, false)?;
     let recent = Recent::new(clock.clone());
     let file = StatusFile::new(&config.state.directory);
     let notify = Notify::from_environment();
@@ -137,7 +137,6 @@ impl Orders<'_> {
     /// The configuration as it is now in the file, but for what can't be changed while the agent runs.
     fn reload(&self, current: &Config, events: &Events) -> anyhow::Result<(Config, String)> {
         let mut new = Config::load(self.path)?;
-        let id = check_identity(&new, self.clock)?;
         let mut fixed = Vec::new();
         if new.state.directory != current.state.directory {
             new.state.directory.clone_from(&current.state.directory);
@@ -147,6 +146,7 @@ impl Orders<'_> {
             new.clock = current.clock;
             fixed.push("clock.trust_system");
         }
+        let id = check_identity(&new, self.clock, true)?;
         if !fixed.is_empty() {
             let what = format!(
                 "{} can't be changed while the agent runs; to change it, restart the service",
@@ -160,26 +160,29 @@ impl Orders<'_> {
 
 /// A tracker that has never been online is told about a bad identity at once, by ending: somebody is installing it.
 /// One that has an assignment goes on measuring whatever happens to its certificate, and looks at the file again and
-/// again: nobody is there.
-fn check_identity(config: &Config, clock: &dyn Clock) -> anyhow::Result<String> {
+/// again: nobody is there. Somebody who has it take in the files anew is, and what works is not given up for files that
+/// can't be used.
+fn check_identity(config: &Config, clock: &dyn Clock, is_reload: bool) -> anyhow::Result<String> {
     let installed = AssignmentFile::new(&config.state.directory).read().ok().flatten();
     let identity =
         Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory);
     match (identity, installed) {
         (Ok(identity), installed) => {
-            if installed.is_none() {
+            if installed.is_none() || is_reload {
                 tls::roots(config.connection.roots.as_deref())?;
-                if let Some(now) = clock.utc() {
-                    identity.validity(now, clock.source())?;
-                }
+            }
+            if let Some(now) = clock.utc()
+                && installed.is_none()
+            {
+                identity.validity(now, clock.source())?;
             }
             Ok(identity.registration_id.to_string())
         }
-        (Err(_), Some(assignment)) => Ok(assignment.device_id),
+        (Err(_), Some(assignment)) if !is_reload => Ok(assignment.device_id),
         // Ending means to be started again, and each start may cost the token one of the PINs that it forgives.
         (Err(IdentityError::Token(error)), None) if error.is_about_pin() => {
             Ok(Chain::read(&config.identity.certificate)?.registration_id()?.to_string())
         }
-        (Err(error), None) => Err(error.into()),
+        (Err(error), _) => Err(error.into()),
     }
 }

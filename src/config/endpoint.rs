@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::explain::shown;
+
 /// A host and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
@@ -19,7 +21,7 @@ impl Endpoint {
 
     /// Reads `host`, `host:port` or `[v6]:port`.
     pub fn parse(text: &str, default_port: u16) -> Result<Self, String> {
-        let bad = |why: &str| format!("{text:?} is not host or host:port: {why}");
+        let bad = |why: &str| format!("{} is not host or host:port: {why}", shown(text));
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
             _ => (text, None),
@@ -33,11 +35,16 @@ impl Endpoint {
             None => default_port,
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() || host.contains(['/', ' ']) {
+        if !is_host(host) {
             return Err(bad("the host is missing or has characters that no name has"));
         }
         Ok(Self { host: host.into(), port })
     }
+}
+
+/// Whether this may be a host's name or address.
+pub(super) fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._:%".contains(c))
 }
 
 impl fmt::Display for Endpoint {

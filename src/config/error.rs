@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file can't be read.
-    #[error("can't read the configuration {path}: {source}; --config names another")]
+    #[error("can't read the configuration {path}: {source}{}", mend(source))]
     Read {
         /// The file.
         path: PathBuf,
@@ -31,4 +31,9 @@ pub enum ConfigError {
         /// What is wrong and what would be right.
         why: String,
     },
+}
+
+/// A name helps where there is nothing under the one that was looked at.
+fn mend(source: &std::io::Error) -> &'static str {
+    if source.kind() == std::io::ErrorKind::NotFound { "; name it with --config" } else { "" }
 }

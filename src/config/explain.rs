@@ -12,21 +12,64 @@ const EXPECTED: [(&str, &str); 7] = [
     ("path string", "a path in quotes"),
 ];
 
-/// Line and cause. Of a line that may have a PIN in it nothing is shown, nor of a file that has a private key in it, which was
+/// So many characters of base64 in a row are no path and no name; the shortest private key has more.
+const BASE64: usize = 80;
+/// The longest value that is shown. A secret key of Azure has more characters.
+const SHOWN: usize = 40;
+
+/// What a line has in it that belongs into no configuration, as its values are shown in messages.
+fn secret(line: &str) -> Option<&'static str> {
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+    if line.contains("PRIVATE KEY") || line.split(|c| !is_base64(c)).any(|run| run.len() >= BASE64) {
+        Some("a private key")
+    } else if line.contains("SharedAccess") {
+        Some("a connection string")
+    } else {
+        None
+    }
+}
+
+/// The first line with a secret in it that is no comment, and what is to be done.
+pub(super) fn misplaced(text: &str) -> Option<String> {
+    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with('#'));
+    let (index, what) = lines.find_map(|(index, line)| Some((index, secret(line)?)))?;
+    let number = index + 1;
+    Some(format!(
+        "line {number}, which is not shown, has {what} in it; a key belongs into a file of its own (chmod 600), which \
+         identity.key names, and a tracker needs no connection string"
+    ))
+}
+
+/// A value as it is shown; a long one may be a secret.
+pub(super) fn shown(value: &str) -> String {
+    match value.chars().count() {
+        long if long > SHOWN => format!("a text of {long} characters"),
+        _ => format!("{value:?}"),
+    }
+}
+
+/// Line and cause. Of a line that may have a PIN in it nothing is shown, nor of a file that has a secret in it, which was
 /// named in place of the configuration.
 pub(super) fn explain(text: &str, error: &toml::de::Error) -> String {
     let start = error.span().map_or(0, |span| span.start);
     let number = line(text.as_bytes(), start);
     let line = text.split('\n').nth(number - 1).unwrap_or_default().to_ascii_lowercase();
-    let holds_key = text.contains("PRIVATE KEY");
+    let held = text.lines().find_map(secret);
     let message = error.message();
-    if message.contains("pkcs11:") && !holds_key {
+    if message.contains("pkcs11:") && held.is_none() {
         return message.into();
     }
-    if !holds_key && !line.contains("pkcs11") && !line.contains("pin") {
+    let has_pin = line.contains("pkcs11") || line.contains("pin");
+    let mut words = line.split(|c: char| c.is_whitespace() || "\"'=".contains(c));
+    let has_key = words.any(|word| word.len() > SHOWN);
+    if held.is_none() && !has_pin && !has_key {
         return format!("line {number}: {}", in_words(text, start, message));
     }
-    let why = if holds_key { "the file has a private key in it" } else { "it may have a PIN in it" };
+    let why = match held {
+        Some(what) => format!("the file has {what} in it"),
+        None if has_pin => "it may have a PIN in it".into(),
+        None => "it may have a key in it".into(),
+    };
     let message = match message {
         value if value.starts_with("invalid ") && !value.starts_with("invalid key") => {
             "another kind of value is expected"

@@ -18,7 +18,7 @@ pub use alerts::Alerts;
 pub use delivery_mode::DeliveryMode;
 pub use endpoint::Endpoint;
 pub use error::ConfigError;
-use explain::{decode, explain};
+use explain::{decode, explain, misplaced};
 pub use interval::Interval;
 pub use tables::{ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, StateConfig, TelemetryConfig};
 use written::{Problem, Written};
@@ -67,6 +67,9 @@ impl Config {
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let written: Written = toml::from_str(text)
             .map_err(|error| ConfigError::Parse { path: path.into(), why: explain(text, &error) })?;
+        if let Some(why) = misplaced(text) {
+            return Err(ConfigError::Parse { path: path.into(), why });
+        }
         Self::check(written).map_err(|(key, why)| ConfigError::Value { path: path.into(), key, why })
     }
 
@@ -161,6 +164,9 @@ mod tests {
         assert!(error("[dps]\n").contains("missing field `id_scope`"));
         let missing = Config::load(Path::new("/nowhere/tracker.toml")).unwrap_err().to_string();
         assert!(missing.starts_with("can't read the configuration /nowhere/tracker.toml"), "{missing}");
+        assert!(missing.ends_with("; name it with --config"), "{missing}");
+        let directory = Config::load(Path::new("/")).unwrap_err().to_string();
+        assert_eq!(directory, "can't read the configuration /: it is a directory and no file");
     }
 
     #[test]
@@ -258,5 +264,38 @@ mod tests {
             ),
             "{other}"
         );
+    }
+
+    #[test]
+    fn a_secret_that_was_put_into_the_file_is_never_shown() {
+        let body = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg".repeat(3);
+        let pem = format!("-----BEGIN PRIVATE KEY-----{body}-----END PRIVATE KEY-----");
+        let lines = format!("\n{}\n", pem.replace("-----M", "-----\nM"));
+        let login =
+            "HostName=x.azure-devices.net;SharedAccessKeyName=a;SharedAccessKey=MIGHAgEAMBMGByqGSM49Ag==";
+        let alone = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawI=";
+        let more = "[connection]\ngateway = \"edge\"\nroots = \"r.pem\"\n[telemetry]\ninterval = \"60\"\n";
+        for whole in [format!("{MINIMAL}{more}"), format!("{MINIMAL}{}", more.replace("\"60\"", "60"))] {
+            for place in ["0ne00A1B2C3", "a.pem", "a.key", "edge", "r.pem", "60"] {
+                for secret in [&pem, &body, &lines, login, alone] {
+                    let text = whole.replace(&format!("\"{place}\""), &format!("\"\"\"{secret}\"\"\""));
+                    let Err(error) = Config::parse(Path::new("tracker.toml"), &text) else {
+                        assert!(text == whole || *secret == *alone, "{place} takes it");
+                        continue;
+                    };
+                    assert!(!format!("{error} {error:?}").contains("MIGHAgEA"), "{place}: {error}");
+                }
+            }
+        }
+        for (secret, what) in [(&*pem, "a private key"), (login, "a connection string")] {
+            let told = error(&MINIMAL.replace("a.key", secret));
+            assert!(
+                told.contains(&format!("line 5, which is not shown, has {what} in it; a key belongs")),
+                "{told}"
+            );
+            Config::parse(Path::new("tracker.toml"), &format!("{MINIMAL}# {secret}")).unwrap();
+        }
+        assert!(error(&format!("{MINIMAL}[connection]\ngateway = \"edge;x=1\"")).contains("is not host"));
+        assert!(error(&MINIMAL.replace("\"\n[id", "\"\nhost = \"a;b\"\n[id")).contains("is not a host name"));
     }
 }

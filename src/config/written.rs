@@ -9,6 +9,8 @@ use tracker_protocol::hub::MAX_KEEP_ALIVE;
 use super::alerts::Alerts;
 use super::delivery_mode::DeliveryMode;
 use super::endpoint::Endpoint;
+use super::endpoint::is_host;
+use super::explain::shown;
 use super::interval::Interval;
 use super::tables::{ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, StateConfig, TelemetryConfig};
 use crate::instruments::SensorsConfig;
@@ -74,12 +76,16 @@ pub(super) fn dps(written: DpsConfig) -> Result<DpsConfig, Problem> {
     let DpsConfig { id_scope, host } = &written;
     if id_scope.is_empty() || !id_scope.chars().all(|c| c.is_ascii_alphanumeric()) {
         let why = format!(
-            "{id_scope:?} is not an ID scope; it looks like 0ne00A1B2C3, see the overview of your DPS"
+            "{} is not an ID scope; it looks like 0ne00A1B2C3, see the overview of your DPS",
+            shown(id_scope)
         );
         return Err(("dps.id_scope", why));
     }
-    if host.is_empty() || host.contains(['/', ':']) {
-        return Err(("dps.host", format!("{host:?} is not a host name; it goes without scheme and port")));
+    if !is_host(host) || host.contains(':') {
+        return Err((
+            "dps.host",
+            format!("{} is not a host name; it goes without scheme and port", shown(host)),
+        ));
     }
     Ok(written)
 }

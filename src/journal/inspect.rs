@@ -60,7 +60,7 @@ pub fn inspect(directory: &Path) -> rusqlite::Result<Option<Inspection>> {
     if !path.exists() {
         return Ok(None);
     }
-    if let Some(what) = what_is_no_file(&OsFileSystem, directory) {
+    if let Some((_, what)) = what_is_no_file(&OsFileSystem, directory) {
         return Ok(Some(Inspection { damage: Some(what), ..Inspection::default() }));
     }
     let mut connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;

@@ -128,6 +128,11 @@ impl StateDirectory {
         self.0.join(JOURNAL)
     }
 
+    /// What the agent that works here holds.
+    pub fn lock_file(&self) -> PathBuf {
+        self.0.join(LOCK)
+    }
+
     /// The memory of the PIN that a token refused.
     pub fn refused_pin(&self) -> PathBuf {
         self.0.join(REFUSED_PIN)
@@ -147,7 +152,7 @@ impl StateDirectory {
     /// Takes the directory, which must exist, for one agent: two would send each reading twice, and number two readings
     /// alike.
     pub fn lock(&self) -> Result<Lock, LockError> {
-        let path = self.0.join(LOCK);
+        let path = self.lock_file();
         // One that is there needs no room and no permission to write.
         let file = plain_file::open(&path).or_else(|error| match error.kind() {
             io::ErrorKind::NotFound => plain_file::create_new(&path, state_file::READABLE),
@@ -180,7 +185,7 @@ impl StateDirectory {
     /// Whether an agent works here now, `None` where that can't be asked: there is no lock, or it is not for this user.
     /// Changes nothing and keeps nobody out, but for the moment of the question.
     pub fn is_locked(&self) -> Option<bool> {
-        match plain_file::open(&self.0.join(LOCK)).ok()?.try_lock_shared() {
+        match plain_file::open(&self.lock_file()).ok()?.try_lock_shared() {
             Ok(()) => Some(false),
             Err(TryLockError::WouldBlock) => Some(true),
             Err(TryLockError::Error(_)) => None,

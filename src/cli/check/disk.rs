@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::context::Context;
 use super::finding::Finding;
 use super::item::{Check, Look};
+use crate::platform::state_directory::StateDirectory;
 use crate::platform::{owner, plain_file};
 
 /// A flush that takes longer tells of a worn card.
@@ -24,9 +25,18 @@ pub(super) const CHECK: Check = Check {
 fn look(context: &Context) -> Result<Finding, Finding> {
     let config = context.config()?;
     let directory = &config.state.directory;
-    let Some(existing) = directory.ancestors().find(|path| path.is_dir()) else {
+    let Some(existing) = directory.ancestors().find(|path| path.exists()) else {
         return Ok(Finding::error(format!("there is no place for {}", directory.display())));
     };
+    if !existing.is_dir() {
+        let text = format!("{} is no directory, and the agent does not start", existing.display());
+        return Ok(Finding::fail(text, "remove it, or change state.directory"));
+    }
+    let lock = StateDirectory::new(directory).lock_file();
+    if let Err(error) = plain_file::is_plain_or_missing(&lock) {
+        let text = format!("{}: {error}, and the agent does not start", lock.display());
+        return Ok(Finding::fail(text, "remove it: the agent makes it"));
+    }
     let room = room_mib(existing);
     if existing != directory {
         let text = format!("{} does not exist yet: the agent makes it", directory.display());

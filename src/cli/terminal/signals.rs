@@ -55,28 +55,37 @@ impl Signals {
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM, or until nobody reads standard output any more, as after `| head`.
-#[cfg(any(feature = "lab", not(unix)))]
+/// Waits for Ctrl-C or SIGTERM, or until nobody reads standard output any more, as after `| head`. Signals are taken from
+/// the call on, before the first wait.
+#[cfg(all(feature = "lab", unix))]
+pub(in crate::cli) fn asked_to_stop() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    async move {
+        let [interrupted, terminated] = signals.map(|signal| async {
+            match signal {
+                Ok(mut signal) => drop(signal.recv().await),
+                Err(_) => std::future::pending().await,
+            }
+        });
+        tokio::select! {
+            () = interrupted => {}
+            () = terminated => {}
+            () = nobody_reads() => {}
+        }
+    }
+}
+
+/// Waits for Ctrl-C, or until nobody reads standard output any more, as after `| head`.
+#[cfg(not(unix))]
 pub(in crate::cli) async fn asked_to_stop() {
     let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
     };
-    #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
     tokio::select! {
         () = interrupted => {}
-        () = terminated => {}
         () = nobody_reads() => {}
     }
 }

@@ -49,6 +49,11 @@ pub trait FileSystem: Debug + Send + Sync {
     /// Removes a file; an error of the kind `NotFound` when there is none.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
+    /// Makes the directory, if it is not there.
+    fn make_directory(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
     /// Makes the names in a directory durable.
     fn sync_directory(&self, path: &Path) -> io::Result<()>;
 

@@ -88,11 +88,13 @@ pub(crate) fn finish_set_aside(files: &dyn FileSystem, directory: &Path) -> io::
     Ok(exists(files, &aside).then_some(aside))
 }
 
-/// What of a journal is something else than a file, in words: SQLite would wait for ever in a FIFO.
-pub(crate) fn what_is_no_file(files: &dyn FileSystem, directory: &Path) -> Option<String> {
-    SUFFIXES.iter().map(|suffix| with(&directory.join(FILE), suffix)).find_map(|path| {
+/// What of a journal is something else than a file, by the end of its name and in words: SQLite would wait for ever in a
+/// FIFO.
+pub(crate) fn what_is_no_file(files: &dyn FileSystem, directory: &Path) -> Option<(&'static str, String)> {
+    SUFFIXES.into_iter().find_map(|suffix| {
+        let path = with(&directory.join(FILE), suffix);
         let error = files.is_plain_or_missing(&path).err()?;
-        Some(format!("{}: {error}", path.file_name().unwrap_or_default().display()))
+        Some((suffix, format!("{}: {error}", path.file_name().unwrap_or_default().display())))
     })
 }
 
@@ -131,10 +133,14 @@ fn is_log_header(header: &[u8]) -> bool {
     magic & !1 == 0x377f_0682 && sums == [first.to_be_bytes(), second.to_be_bytes()]
 }
 
-/// Moves the log alone to a name that is free, and gives that.
-pub(crate) fn set_log_aside(files: &dyn FileSystem, directory: &Path) -> io::Result<PathBuf> {
-    let aside = with(&free_name(files, directory, "bad")?, LOG);
-    files.rename(&with(&directory.join(FILE), LOG), &aside)?;
+/// Moves the part whose name ends so, and no other, to a name that is free, and gives that.
+pub(crate) fn set_part_aside(
+    files: &dyn FileSystem,
+    directory: &Path,
+    suffix: &'static str,
+) -> io::Result<PathBuf> {
+    let aside = with(&free_name(files, directory, "bad")?, suffix);
+    files.rename(&with(&directory.join(FILE), suffix), &aside)?;
     files.sync_directory(directory)?;
     Ok(aside)
 }

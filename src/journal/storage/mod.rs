@@ -21,7 +21,7 @@ use adopt::{Adopted, adopt};
 use disk::Disk;
 use file_system::FileSystem;
 use files::{
-    FILE, FILES, finish_set_aside, has_damaged_log, has_log_alone, set_aside_on, set_log_aside,
+    FILE, FILES, INDEX, LOG, finish_set_aside, has_damaged_log, has_log_alone, set_aside_on, set_part_aside,
     what_is_no_file,
 };
 use memory::CAPACITY_IN_WORDS;
@@ -175,6 +175,8 @@ impl Storage {
 
     fn open_or_begin_anew(&self) -> Result<Disk, String> {
         let directory = &self.options.directory;
+        // Somebody may have removed all of it under the agent.
+        self.files.make_directory(directory).map_err(|error| format!("can't make it: {error}"))?;
         let finished = finish_set_aside(&*self.files, directory)
             .map_err(|error| format!("setting it aside can't be finished: {error}"))?;
         if let Some(path) = finished {
@@ -204,22 +206,33 @@ impl Storage {
 
     fn open_as_it_is(&self) -> Result<Disk, OpenError> {
         let JournalOptions { directory, boot, .. } = &self.options;
-        if let Some(what) = what_is_no_file(&*self.files, directory) {
-            return Err(OpenError::Unusable(what));
+        while let Some((suffix, what)) = what_is_no_file(&*self.files, directory) {
+            // What lies in the place of log or index says nothing against the file.
+            if ![LOG, INDEX].contains(&suffix) {
+                return Err(OpenError::Unusable(what));
+            }
+            self.set_part_aside(suffix, &what)?;
         }
         if has_log_alone(&*self.files, directory) {
             return Err(OpenError::Unusable("its log is there, but the file is gone".into()));
         }
         if has_damaged_log(&*self.files, directory) {
-            let aside =
-                set_log_aside(&*self.files, directory).map_err(|error| OpenError::Disk(error.to_string()))?;
-            self.report_set_aside(format!(
-                "the log of the journal is damaged in its header, so that the newest readings are lost; it is set aside as {}, \
-                 and what the file itself has is delivered",
-                aside.display()
-            ));
+            let what =
+                "the log of the journal is damaged in its header, so that the newest readings are lost";
+            self.set_part_aside(LOG, what)?;
         }
         Disk::open(&self.files, directory, boot)
+    }
+
+    /// Sets a part aside that can't be used, for this reason, and tells of it.
+    fn set_part_aside(&self, suffix: &'static str, what: &str) -> Result<(), OpenError> {
+        let aside = set_part_aside(&*self.files, &self.options.directory, suffix)
+            .map_err(|error| OpenError::Disk(format!("{what}, and can't be set aside: {error}")))?;
+        self.report_set_aside(format!(
+            "{what}; it is set aside as {}, and what the file itself has is delivered",
+            aside.display()
+        ));
+        Ok(())
     }
 
     fn fail(&mut self, error: &rusqlite::Error, now: Instant) {

@@ -1,6 +1,7 @@
 //! Whether the journal's file is still the one under its name: somebody may remove it, or put a backup in its place, while
 //! the agent works with it. The open file goes on working then, and is gone with the agent.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ impl Place {
         let Some(was) = was else { return false };
         match self.files.id(path) {
             Ok(is) => is != *was,
-            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+            Err(error) => matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
         }
     }
 

@@ -50,12 +50,13 @@ fn a_file_that_is_removed_or_replaced_is_noticed_and_loses_nothing() {
         fs::copy(backup.path().join("journal.db"), directory.join("new")).unwrap();
         fs::rename(directory.join("new"), directory.join("journal.db")).unwrap();
     };
-    let deeds: [(&str, Deed<'_>); 5] = [
+    let deeds: [(&str, Deed<'_>); 6] = [
         ("all", &|directory| remove(directory, &["journal.db", "journal.db-wal", "journal.db-shm"])),
         ("the file", &|directory| remove(directory, &["journal.db"])),
         ("the file and its log", &|directory| remove(directory, &["journal.db", "journal.db-wal"])),
         ("moved away", &|directory| fs::rename(directory.join("journal.db"), directory.join("x")).unwrap()),
         ("replaced", &replaced),
+        ("the directory", &|directory| fs::remove_dir_all(directory).unwrap()),
     ];
     for (what, deed) in deeds {
         let (directory, mut bench) = after(deed);
@@ -98,8 +99,10 @@ fn a_log_that_is_removed_is_noticed_and_loses_nothing() {
 
 #[test]
 fn where_no_new_file_can_be_made_it_is_tried_again() {
-    let (directory, mut bench) =
-        after(|directory| fs::rename(directory, directory.with_extension("away")).unwrap());
+    let (directory, mut bench) = after(|directory| {
+        fs::rename(directory, directory.with_extension("away")).unwrap();
+        drop(fs::File::create(directory).unwrap());
+    });
     bench.append(20);
     bench.advance(Duration::from_mins(2));
     assert!(
@@ -108,7 +111,7 @@ fn where_no_new_file_can_be_made_it_is_tried_again() {
         bench.story()
     );
     assert_eq!(bench.stats().backlog, 21);
-    fs::create_dir(directory.path()).unwrap();
+    fs::remove_file(directory.path()).unwrap();
     bench.advance(Duration::from_mins(1));
     assert_eq!(bench.health(), JournalHealth::default(), "{}", bench.story());
     assert_eq!(inspect(directory.path()).unwrap().unwrap().backlog, 21);

@@ -275,19 +275,25 @@ fn a_history_beyond_its_bound_becomes_coarser_and_never_has_a_hole() {
     assert!(gaps[gaps.len() * 3 / 4..].iter().all(|gap| *gap == 1), "the newest are complete");
 }
 
+/// A journal with readings 0 to 9 in its file and 10 to 19 in its log.
+fn half_in_the_log(directory: &Path) -> Bench {
+    let mut bench = Bench::open(directory, ManualClock::new(), BOUND, 1);
+    for tag in 0..20 {
+        bench.append(tag);
+        if tag == 9 {
+            bench.flush();
+            assert!(bench.worker.writer().disk().unwrap().checkpoint().unwrap());
+        }
+    }
+    bench.flush();
+    bench
+}
+
 #[test]
 fn a_log_with_a_damaged_header_is_told_of_and_kept() {
     for at in [0, 3, 9, 17, 25, 31] {
         let directory = in_memory();
-        let mut bench = Bench::open(directory.path(), ManualClock::new(), BOUND, 1);
-        for tag in 0..20 {
-            bench.append(tag);
-            if tag == 9 {
-                bench.flush();
-                assert!(bench.worker.writer().disk().unwrap().checkpoint().unwrap());
-            }
-        }
-        bench.flush();
+        let bench = half_in_the_log(directory.path());
         let damaged = in_memory();
         copy_files(directory.path(), damaged.path());
         let log = damaged.path().join("journal.db-wal");
@@ -301,5 +307,26 @@ fn a_log_with_a_damaged_header_is_told_of_and_kept() {
         let mut there = tags(&opened.drain());
         there.sort_unstable();
         assert_eq!(there, (0..10).collect::<Vec<_>>(), "{at}");
+    }
+}
+
+#[test]
+fn what_lies_in_the_place_of_log_or_index_costs_no_reading_of_the_file() {
+    for (part, kept) in [("-wal", 10), ("-shm", 20)] {
+        let directory = in_memory();
+        let bench = half_in_the_log(directory.path());
+        let odd = in_memory();
+        copy_files(directory.path(), odd.path());
+        let path = odd.path().join(format!("journal.db{part}"));
+        let _ = fs::remove_file(&path);
+        fs::create_dir(&path).unwrap();
+        let mut opened = Bench::open(odd.path(), bench.clock.clone(), BOUND, 2);
+        let told = opened.health().set_aside.unwrap_or_default();
+        let words = format!("journal.db{part}: it is a directory and no file; it is set aside as ");
+        assert!(told.starts_with(&words), "{told}");
+        assert!(opened.health().trouble.is_none());
+        let mut there = tags(&opened.drain());
+        there.sort_unstable();
+        assert_eq!(there, (0..kept).collect::<Vec<_>>(), "{part}");
     }
 }
