@@ -276,7 +276,7 @@ async fn the_largest_twin_that_a_hub_may_hold_is_taken() {
         peer.welcome();
         let length = BODY + 3;
         let bytes = [0x30, length as u8 | 0x80, (length >> 7) as u8 | 0x80, (length >> 14) as u8, 0, 1, b't'];
-        peer.say(&[&bytes[..], &[b' '; BODY]].concat());
+        peer.say(&[&bytes[..], &vec![b' '; BODY]].concat());
         while peer.packet().is_some() {}
     });
     let mut link = server.link(100).await;
