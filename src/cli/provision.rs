@@ -115,7 +115,7 @@ async fn listen_for_time(config: &Config, clock: &Arc<dyn Clock>) -> Option<Stri
         }
     };
     let _ = timeout(LISTEN, known).await;
-    gps.health().current().cause.map(|cause| cause.to_string())
+    gps.health().current().cause
 }
 
 /// What is printed, and how the program ends.
