@@ -22,6 +22,9 @@ impl Endpoint {
     /// Reads `host`, `host:port` or `[v6]:port`.
     pub fn parse(text: &str, default_port: u16) -> Result<Self, String> {
         let bad = |why: &str| format!("{} is not host or host:port: {why}", shown(text));
+        if text.contains("://") {
+            return Err(bad("leave out what stands before :// and behind the name"));
+        }
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
             _ => (text, None),
@@ -68,5 +71,7 @@ mod tests {
         assert_eq!(Endpoint { host: "::1".into(), port: 99 }.to_string(), "[::1]:99");
         assert_eq!(Endpoint::local(99).to_string(), "localhost:99");
         assert!(parse(":1").is_err() && parse("edge:x").is_err() && parse("https://edge").is_err());
+        let error = parse("https://edge:443").unwrap_err();
+        assert!(error.ends_with("leave out what stands before :// and behind the name"), "{error}");
     }
 }

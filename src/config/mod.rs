@@ -253,6 +253,9 @@ mod tests {
             with("a.key") + "PIN = 1234",
             with(uri) + "interval = 5",
             with("a.key").replace("a.pem", uri),
+            with("a.key") + &format!("[telemetry]\ninterval = \"{uri}\""),
+            with("a.key") + &format!("[clock]\ntrust_system = \"{uri}\""),
+            with("a.key") + &format!("[telemetry]\n\"{uri}\" = 1"),
         ] {
             let error = Config::parse(Path::new("tracker.toml"), &broken).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("1234"), "{broken}: {error:?}");
