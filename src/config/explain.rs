@@ -56,7 +56,9 @@ pub(super) fn explain(text: &str, error: &toml::de::Error) -> String {
     let line = text.split('\n').nth(number - 1).unwrap_or_default().to_ascii_lowercase();
     let held = text.lines().find_map(secret);
     let message = error.message();
-    if message.contains("pkcs11:") && held.is_none() {
+    // The parser repeats values and names; what is wrong in a URI is told in words that repeat none.
+    let repeats = message.starts_with("invalid ") || message.starts_with("unknown ");
+    if message.contains("pkcs11:") && !repeats && held.is_none() {
         return message.into();
     }
     let has_pin = line.contains("pkcs11") || line.contains("pin");
@@ -74,6 +76,7 @@ pub(super) fn explain(text: &str, error: &toml::de::Error) -> String {
         value if value.starts_with("invalid ") && !value.starts_with("invalid key") => {
             "another kind of value is expected"
         }
+        name if name.contains("pkcs11:") => "it is no key of the configuration",
         message => message,
     };
     format!("line {number}, which is not shown because {why}: {message}")
