@@ -12,15 +12,20 @@ const EXPECTED: [(&str, &str); 7] = [
     ("path string", "a path in quotes"),
 ];
 
-/// So many characters of base64 in a row are no path and no name; the shortest private key has more.
-const BASE64: usize = 80;
+/// So many characters of base64 in a row, which is a line of PEM, with so many capitals beyond those of hexadecimal digits,
+/// are no path and no name.
+const BASE64: usize = 64;
+const CAPITALS: usize = 8;
 /// The longest value that is shown. A secret key of Azure has more characters.
 const SHOWN: usize = 40;
 
 /// What a line has in it that belongs into no configuration, as its values are shown in messages.
 fn secret(line: &str) -> Option<&'static str> {
-    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
-    if line.contains("PRIVATE KEY") || line.split(|c| !is_base64(c)).any(|run| run.len() >= BASE64) {
+    let is_of_key = |run: &str| {
+        run.len() >= BASE64 && run.bytes().filter(|byte| matches!(byte, b'G'..=b'Z')).count() >= CAPITALS
+    };
+    let mut runs = line.split(|c: char| !c.is_ascii_alphanumeric() && !"+/=".contains(c));
+    if line.contains("PRIVATE KEY") || runs.any(is_of_key) {
         Some("a private key")
     } else if line.contains("SharedAccess") {
         Some("a connection string")
