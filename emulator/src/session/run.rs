@@ -96,6 +96,10 @@ fn silence_allowed(keep_alive: u16) -> Duration {
 /// The end of a link in the words of the events.
 fn how_it_ended(error: &LinkError) -> DisconnectReason {
     match error {
+        // The TLS library's words for it have a link to its manual in them.
+        LinkError::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            DisconnectReason::ConnectionLost("the client closed it without a goodbye of TLS".into())
+        }
         LinkError::Closed | LinkError::ClosedInPacket | LinkError::Io(_) => {
             DisconnectReason::ConnectionLost(error.to_string())
         }
