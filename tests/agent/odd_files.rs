@@ -119,3 +119,28 @@ fn a_certificate_that_becomes_a_fifo_under_the_agent_is_named() {
     service.wait_for_words("it is a FIFO");
     service.stop();
 }
+
+#[test]
+fn in_the_place_of_a_device_it_holds_up_nothing() {
+    let installation = Installation::new();
+    let at = |name: &str| installation.path(name).display().to_string();
+    for name in ["i2c", "tty", "gpio"] {
+        fifo(&installation.path(name));
+    }
+    let config = fs::read_to_string(&installation.config)
+        .unwrap()
+        .replace("[sensors.bme280]\nenabled = false", &format!("[sensors.bme280]\nbus = \"{}\"", at("i2c")))
+        .replace("[sensors.gps]\nenabled = false", &format!("[sensors.gps]\nport = \"{}\"", at("tty")));
+    let more = format!(
+        "{config}[sensors.door]\nenabled = true\nchip = \"{}\"\n[sensors.light]\nenabled = true\nbus = \"{}\"\n",
+        at("gpio"),
+        at("i2c")
+    );
+    fs::write(&installation.config, more).unwrap();
+    let manager = Manager::listen(installation.directory.path());
+    let service = installation.start(&manager);
+    for name in ["bme280: ", "gps: ", "door: ", "light: "] {
+        service.wait_for_words(name);
+    }
+    service.stop();
+}

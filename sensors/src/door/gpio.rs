@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -114,6 +115,8 @@ impl LineSource for GpioSource {
         let named = |cause| LineError { line: self.name(), cause };
         let chip = OpenOptions::new()
             .read(true)
+            // Whoever opens a FIFO to read waits for one who writes, and nothing else would go on.
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
             .open(&self.settings.chip)
             .map_err(|error| named(unopened(&error)))?;
         let (line, debounce) = self.take(&chip).map_err(|error| named(self.refused(&chip, &error)))?;
