@@ -299,7 +299,7 @@ fn keys_that_can_not_be_used_are_named_with_what_to_do() {
         ),
         (
             "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-521",
-            "it is a key of the kind P-521; make a new",
+            "it is a key of the kind P-521, and EC P-256, EC P-384 and RSA can be used; make a new",
         ),
         ("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:secp256k1", "it is a key of the kind secp256k1"),
         ("genpkey -algorithm ED448", "it is a key of the kind Ed448"),
@@ -311,7 +311,7 @@ fn keys_that_can_not_be_used_are_named_with_what_to_do() {
     ] {
         let key = converted(&factory, "odd.key", &arguments.split(' ').collect::<Vec<_>>());
         let text = refusal(&Device { chain: good.chain.clone(), key });
-        assert!(text.contains(sentence) && text.ends_with("EC P-256, EC P-384 and RSA can"), "{text}");
+        assert!(text.contains(sentence), "{text}");
     }
     // The command that is named mends it.
     run(&factory, "ec -in odd.key -param_enc named_curve -out mended.key");

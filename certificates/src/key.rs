@@ -19,7 +19,7 @@ pub enum KeyError {
     #[error("it is damaged: it was cut or edited")]
     Damaged,
     /// Of a kind that TLS can't use here.
-    #[error("it is a key of the kind {0}; {NEW}")]
+    #[error("it is a key of the kind {0}, and EC P-256, EC P-384 and RSA can be used; {NEW}")]
     Kind(&'static str),
     /// A curve in full.
     #[error(

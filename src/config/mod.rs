@@ -58,7 +58,8 @@ impl Config {
         let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         config.identity.key.make_relative_to(directory);
         let paths = [&mut config.identity.certificate, &mut config.state.directory];
-        for relative in paths.into_iter().chain(config.connection.roots.as_mut()) {
+        let paths = paths.into_iter().chain(config.connection.roots.as_mut()).chain(config.sensors.paths());
+        for relative in paths {
             *relative = directory.join(&relative);
         }
         Ok(config)
@@ -228,6 +229,23 @@ mod tests {
         let latin = why(b"[dps]\nid_scope = \"\xe4\"\n").unwrap_err();
         assert_eq!(latin, "line 2: byte 0xE4 is not UTF-8; save the file in UTF-8");
         assert!(why(format!("\u{feff}{MINIMAL}").as_bytes()).is_ok(), "a mark of UTF-8 is nothing wrong");
+    }
+
+    #[test]
+    fn every_relative_path_is_relative_to_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("tracker.toml");
+        let sensors = "[sensors.gps]\nport = \"tty\"\n[sensors.bme280]\nbus = \"i2c\"\n[sensors.door]\nchip = \"gpio\"\n\
+                       [sensors.light]\nbus = \"/dev/i2c-1\"\n";
+        #[expect(clippy::disallowed_methods, reason = "a test's own file")]
+        std::fs::write(&file, MINIMAL.to_owned() + sensors).unwrap();
+        let Config { identity, sensors, .. } = Config::load(&file).unwrap();
+        let within = |name: &str| directory.path().join(name);
+        assert_eq!(identity.certificate, within("a.pem"));
+        assert_eq!(
+            [sensors.gps.port, sensors.bme280.bus, sensors.door.chip, sensors.light.bus],
+            [within("tty"), within("i2c"), within("gpio"), "/dev/i2c-1".into()]
+        );
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub enum IdentityError {
         length: usize,
     },
     /// The key is of a kind that TLS can't use here.
-    #[error("the private key {path} can't be used: {why}; EC P-256, EC P-384 and RSA can")]
+    #[error("the private key {path} can't be used: {why}")]
     UnusableKey {
         /// The file.
         path: PathBuf,

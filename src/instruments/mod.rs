@@ -23,6 +23,8 @@ pub mod door;
 pub mod gps;
 pub mod light;
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 use tracker_sensors::gps::Known;
 
@@ -52,6 +54,11 @@ impl SensorsConfig {
     /// The first key that is wrong, and why.
     pub fn problem(&self) -> Option<(&'static str, String)> {
         self.bme280.problem().or_else(|| self.gps.problem()).or_else(|| self.door.problem())
+    }
+
+    /// Where each of them is.
+    pub fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        [&mut self.bme280.bus, &mut self.gps.port, &mut self.door.chip, &mut self.light.bus].into_iter()
     }
 }
 
