@@ -178,7 +178,10 @@ fn check_identity(config: &Config, clock: &dyn Clock, is_reload: bool) -> anyhow
             }
             Ok(identity.registration_id.to_string())
         }
-        (Err(_), Some(assignment)) if !is_reload => Ok(assignment.device_id),
+        // A token that is back is seen by a library that begins anew, which it does not while it is in use.
+        (Err(error), Some(assignment)) if !is_reload || matches!(error, IdentityError::Token(_)) => {
+            Ok(assignment.device_id)
+        }
         // Ending means to be started again, and each start may cost the token one of the PINs that it forgives.
         (Err(IdentityError::Token(error)), None) if error.is_about_pin() => {
             Ok(Chain::read(&config.identity.certificate)?.registration_id()?.to_string())
