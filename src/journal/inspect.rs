@@ -27,7 +27,7 @@ pub struct Inspection {
     pub unreadable: Option<String>,
     /// Rows that could not be read, which the agent has put aside.
     pub put_aside: u64,
-    /// When the oldest of them was taken, where that is known.
+    /// When the oldest reading that waits was taken, where that is known.
     pub oldest: Option<DateTime<Utc>>,
     /// Bytes of the file and of what belongs to it.
     pub bytes: u64,

@@ -76,6 +76,20 @@ impl Bench {
         Self { worker, shared, said, now, clock }
     }
 
+    /// With readings 0 to 9 in the file and 10 to 19 in its log.
+    pub(super) fn half_in_the_log(directory: &Path) -> Self {
+        let mut bench = Self::open(directory, ManualClock::new(), BOUND, 1);
+        for tag in 0..20 {
+            bench.append(tag);
+            if tag == 9 {
+                bench.flush();
+                assert!(bench.worker.writer().disk().unwrap().checkpoint().unwrap());
+            }
+        }
+        bench.flush();
+        bench
+    }
+
     /// Lets time pass, and the worker do what falls due meanwhile.
     pub(super) fn advance(&mut self, by: Duration) {
         self.clock.advance(by);

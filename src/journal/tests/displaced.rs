@@ -11,19 +11,10 @@ use crate::journal::shared::JournalHealth;
 /// What somebody does to the files.
 type Deed<'a> = &'a dyn Fn(&Path);
 
-/// A journal with readings 0 to 19, of which the hub has 3 and 4, and which does `what` to its files then.
+/// A journal with readings 0 to 19, after `what` was done to its files.
 fn after(what: impl Fn(&Path)) -> (tempfile::TempDir, Bench) {
     let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
-    let mut bench = Bench::open(directory.path(), ManualClock::new(), BOUND, 1);
-    for tag in 0..20 {
-        bench.append(tag);
-        // Half of them are in the file, the others in the log.
-        if tag == 9 {
-            bench.flush();
-            assert!(bench.worker.writer().disk().unwrap().checkpoint().unwrap());
-        }
-    }
-    bench.flush();
+    let bench = Bench::half_in_the_log(directory.path());
     what(directory.path());
     (directory, bench)
 }

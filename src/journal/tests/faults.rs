@@ -275,25 +275,11 @@ fn a_history_beyond_its_bound_becomes_coarser_and_never_has_a_hole() {
     assert!(gaps[gaps.len() * 3 / 4..].iter().all(|gap| *gap == 1), "the newest are complete");
 }
 
-/// A journal with readings 0 to 9 in its file and 10 to 19 in its log.
-fn half_in_the_log(directory: &Path) -> Bench {
-    let mut bench = Bench::open(directory, ManualClock::new(), BOUND, 1);
-    for tag in 0..20 {
-        bench.append(tag);
-        if tag == 9 {
-            bench.flush();
-            assert!(bench.worker.writer().disk().unwrap().checkpoint().unwrap());
-        }
-    }
-    bench.flush();
-    bench
-}
-
 #[test]
 fn a_log_with_a_damaged_header_is_told_of_and_kept() {
     for at in [0, 3, 9, 17, 25, 31] {
         let directory = in_memory();
-        let bench = half_in_the_log(directory.path());
+        let bench = Bench::half_in_the_log(directory.path());
         let damaged = in_memory();
         copy_files(directory.path(), damaged.path());
         let log = damaged.path().join("journal.db-wal");
@@ -314,7 +300,7 @@ fn a_log_with_a_damaged_header_is_told_of_and_kept() {
 fn what_lies_in_the_place_of_log_or_index_costs_no_reading_of_the_file() {
     for (part, kept) in [("-wal", 10), ("-shm", 20)] {
         let directory = in_memory();
-        let bench = half_in_the_log(directory.path());
+        let bench = Bench::half_in_the_log(directory.path());
         let odd = in_memory();
         copy_files(directory.path(), odd.path());
         let path = odd.path().join(format!("journal.db{part}"));
