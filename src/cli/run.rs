@@ -25,7 +25,7 @@ use crate::platform::owner;
 use crate::status::file::StatusFile;
 use crate::supervision::{Readers, Supervision};
 use crate::tracker::Tracker;
-use crate::uplink::assignment::AssignmentFile;
+use crate::uplink::assignment::{Assignment, AssignmentFile};
 
 /// A fleet that is powered at the same moment is spread over this time.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
 /// Runs trackers, one after the other, each with the configuration of its time.
 async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
     refuse_another_users_directory(&config.state.directory, path)?;
-    let mut device = check_identity(&config, &*clock, false)?;
+    let mut device = check_identity(&config, &*clock)?;
     let recent = Recent::new(clock.clone());
     let file = StatusFile::new(&config.state.directory);
     let notify = Notify::from_environment();
@@ -146,7 +146,7 @@ impl Orders<'_> {
             new.clock = current.clock;
             fixed.push("clock.trust_system");
         }
-        let id = check_identity(&new, self.clock, true)?;
+        let id = check_renewal(&new, self.clock)?;
         if !fixed.is_empty() {
             let what = format!(
                 "{} can't be changed while the agent runs; to change it, restart the service",
@@ -160,32 +160,41 @@ impl Orders<'_> {
 
 /// A tracker that has never been online is told about a bad identity at once, by ending: somebody is installing it.
 /// One that has an assignment goes on measuring whatever happens to its certificate, and looks at the file again and
-/// again: nobody is there. Somebody who has it take in the files anew is, and what works is not given up for files that
-/// can't be used.
-fn check_identity(config: &Config, clock: &dyn Clock, is_reload: bool) -> anyhow::Result<String> {
-    let installed = AssignmentFile::new(&config.state.directory).read().ok().flatten();
-    let identity =
-        Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory);
-    match (identity, installed) {
-        (Ok(identity), installed) => {
-            if installed.is_none() || is_reload {
-                tls::roots(config.connection.roots.as_deref())?;
-            }
-            if let Some(now) = clock.utc()
-                && installed.is_none()
-            {
+/// again: nobody is there.
+fn check_identity(config: &Config, clock: &dyn Clock) -> anyhow::Result<String> {
+    match (identity(config), assignment(config)) {
+        (Ok(identity), Some(_)) => Ok(identity.registration_id.to_string()),
+        (Ok(identity), None) => {
+            tls::roots(config.connection.roots.as_deref())?;
+            if let Some(now) = clock.utc() {
                 identity.validity(now, clock.source())?;
             }
             Ok(identity.registration_id.to_string())
         }
-        // A token that is back is seen by a library that begins anew, which it does not while it is in use.
-        (Err(error), Some(assignment)) if !is_reload || matches!(error, IdentityError::Token(_)) => {
-            Ok(assignment.device_id)
-        }
+        (Err(_), Some(assignment)) => Ok(assignment.device_id),
         // Ending means to be started again, and each start may cost the token one of the PINs that it forgives.
         (Err(IdentityError::Token(error)), None) if error.is_about_pin() => {
             Ok(Chain::read(&config.identity.certificate)?.registration_id()?.to_string())
         }
-        (Err(error), _) => Err(error.into()),
+        (Err(error), None) => Err(error.into()),
     }
+}
+
+/// At a reload somebody is there, and what works is not given up for files that can't be used.
+fn check_renewal(config: &Config, clock: &dyn Clock) -> anyhow::Result<String> {
+    let Some(assignment) = assignment(config) else { return check_identity(config, clock) };
+    tls::roots(config.connection.roots.as_deref())?;
+    match identity(config) {
+        // A token that is back is seen by a library that begins anew, which it does not while it is in use.
+        Err(IdentityError::Token(_)) => Ok(assignment.device_id),
+        identity => Ok(identity?.registration_id.to_string()),
+    }
+}
+
+fn identity(config: &Config) -> Result<Identity, IdentityError> {
+    Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory)
+}
+
+fn assignment(config: &Config) -> Option<Assignment> {
+    AssignmentFile::new(&config.state.directory).read().ok().flatten()
 }
