@@ -6,6 +6,7 @@ use anyhow::bail;
 use serde_json::json;
 use tracker_emulator::TelemetryMessage;
 
+use crate::event::Readings;
 use crate::journal::JournalStats;
 use crate::lab::Received;
 use crate::lab::screen::Screen;
@@ -79,7 +80,8 @@ impl Ledger {
         let lost = missing + dropped;
         let devices = if ended == 1 { "device" } else { "devices" };
         let mut text = format!(
-            "{ended} {devices}: {taken} readings taken, {sent} sent, {acknowledged} acknowledged, {backlog} not yet sent"
+            "{ended} {devices}: {} taken, {sent} sent, {acknowledged} acknowledged, {backlog} not yet sent",
+            Readings(taken)
         );
         let mut details = json!({
             "devices": ended, "notStarted": usize::from(wanted).saturating_sub(started), "cutOff": started - ended,
