@@ -33,7 +33,7 @@ struct Version {
     ids: [&'static str; 3],
 }
 
-const VERSIONS: [Version; 2] = [
+const VERSIONS: [Version; 3] = [
     Version {
         commit: "b1c2554",
         ids: ["d9a72ced-22775900010", "5b332cf9-22834440000", "7b6607ba-22834440019"],
@@ -41,6 +41,10 @@ const VERSIONS: [Version; 2] = [
     Version {
         commit: "6f0864f",
         ids: ["51c4eb02-22775900010", "3f479ddf-22834440000", "c06dc030-22834440019"],
+    },
+    Version {
+        commit: "b752a25",
+        ids: ["57d1f9fb-22775900010", "78dfe7e1-22834440000", "bf0859bb-22834440019"],
     },
 ];
 

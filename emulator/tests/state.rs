@@ -222,11 +222,19 @@ async fn a_start_that_fails_changes_nothing() {
     assert!(is_empty());
     running.shutdown().await;
 }
-/// `tests/data/state-6f0864f` was written by the code of commit 6f0864f: device d1 is registered at hub-2, its twin was set
-/// once, and a message waits for it.
+
+/// Each directory `tests/data/state-COMMIT` was written by the code of that commit: device d1 is registered at hub-2, its twin
+/// was set once, and a message waits for it.
 #[tokio::test]
 async fn the_state_of_an_earlier_version_goes_on_being_used() {
-    let written = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/state-6f0864f");
+    for commit in ["6f0864f", "b752a25"] {
+        goes_on_being_used(commit).await;
+    }
+}
+
+async fn goes_on_being_used(commit: &str) {
+    let written = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let written = written.join(format!("state-{commit}"));
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::create_dir(directory.path().join("hubs")).expect("a directory");
     for name in [
