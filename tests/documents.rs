@@ -169,7 +169,7 @@ fn message(time: Option<chrono::DateTime<chrono::Utc>>) -> (Value, PropertyBag) 
         message_id: "0-1".into(),
         time,
         uptime_s: 1.5,
-        fields: Value::Object(fields).to_string(),
+        fields,
         alerts,
     };
     let lease = Lease { newest: Some(entry), backlog: Vec::new() };

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::Map;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracker_sensors::gps::{
@@ -14,7 +13,7 @@ use tracker_sensors::gps::{
 };
 use tracker_sensors::health::Health;
 
-use super::fields::{Fields, POSITION_DECIMALS, rounded};
+use super::fields::{Fields, POSITION_DECIMALS};
 use super::health::SensorHealth;
 use super::instrument::{Instrument, Start};
 #[cfg(feature = "lab")]
@@ -134,7 +133,7 @@ impl Instrument for Gps {
         if let Some(fix) = &state.fix {
             tell(fix, fields);
         } else if state.counts.lines.sentences > 0 {
-            fields.set("fix", "none");
+            fields.word("fix", "none");
         }
     }
 
@@ -145,19 +144,14 @@ impl Instrument for Gps {
 
 /// Sets the fields of a fix.
 pub fn tell(fix: &Fix, fields: &mut Fields) {
-    let mut location = Map::new();
-    let mut set = |name: &str, value: Option<f64>, decimals| {
-        if let Some(value) = value.filter(|value| value.is_finite()) {
-            location.insert(name.into(), rounded(value, decimals).into());
-        }
-    };
-    set("lat", Some(fix.position.latitude), POSITION_DECIMALS);
-    set("lon", Some(fix.position.longitude), POSITION_DECIMALS);
-    set("alt", fix.altitude_m, 1);
-    fields.set("location", location);
+    fields.object("location", |location| {
+        location.number("lat", Some(fix.position.latitude), POSITION_DECIMALS);
+        location.number("lon", Some(fix.position.longitude), POSITION_DECIMALS);
+        location.number("alt", fix.altitude_m, 1);
+    });
     fields.number("speed", fix.speed_kmh(), 2);
     fields.number("course", fix.course_deg, 1);
-    fields.set("fix", quality(fix.quality));
+    fields.word("fix", quality(fix.quality));
     if let Some(satellites) = fix.satellites {
         fields.count("satellites", satellites.into());
     }

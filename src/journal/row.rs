@@ -2,7 +2,7 @@
 
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use super::entry::Entry;
 use crate::reading::Reading;
@@ -26,7 +26,13 @@ pub(super) struct Row {
     /// How many readings it stands for: itself, and those that thinning has merged into it.
     pub(super) stands_for: u32,
     pub(super) payload: Vec<u8>,
+    /// How long the fields are that stand first in the payload and alone, of a reading that was taken in this run. What
+    /// comes off the disk is looked through first.
+    pub(super) known: Option<usize>,
 }
+
+/// What stands before and after the fields of a payload.
+const AROUND: [&[u8]; 2] = [b"{\"f\":", b"}"];
 
 /// The fields are never taken apart again.
 #[derive(Serialize, Deserialize)]
@@ -40,10 +46,13 @@ struct Payload {
 impl Row {
     pub(super) fn new(seq: u64, start: u32, reading: Reading) -> Self {
         let Reading { stamp, fields, alerts } = reading;
-        // A map of JSON values always serialises.
-        let payload =
-            to_raw_value(&fields).and_then(|fields| serde_json::to_vec(&Payload { fields, alerts }));
-        let payload = payload.unwrap_or_default();
+        let known = alerts.is_empty().then_some(fields.len());
+        let payload = if known.is_some() {
+            [AROUND[0], fields.as_bytes(), AROUND[1]].concat()
+        } else {
+            let fields = RawValue::from_string(fields);
+            fields.and_then(|fields| serde_json::to_vec(&Payload { fields, alerts })).unwrap_or_default()
+        };
         Self {
             seq,
             start,
@@ -52,19 +61,29 @@ impl Row {
             utc_ms: stamp.utc.map(|utc| utc.timestamp_millis()),
             stands_for: 1,
             payload,
+            known,
         }
     }
 
     /// The reading to be sent; `None` where its payload is none. `offset_ms` is that of its boot, where it is known.
     pub(super) fn entry(&self, offset_ms: Option<i64>) -> Option<Entry> {
         let utc_ms = self.utc_ms.or_else(|| offset_ms?.checked_add(self.monotonic_ms));
-        let Payload { fields, alerts } = payload(&self.payload)?;
+        let (fields, alerts) = match self.known {
+            Some(length) => {
+                let fields = self.payload.get(AROUND[0].len()..)?.get(..length)?;
+                (std::str::from_utf8(fields).ok()?.to_owned(), Vec::new())
+            }
+            None => {
+                let Payload { fields, alerts } = payload(&self.payload)?;
+                (fields.get().to_owned(), alerts)
+            }
+        };
         Some(Entry {
             seq: self.seq,
             message_id: format!("{:08x}-{}", self.start, self.seq),
             time: utc_ms.and_then(DateTime::from_timestamp_millis),
             uptime_s: self.monotonic_ms as f64 / 1000.0,
-            fields: fields.get().into(),
+            fields,
             alerts,
         })
     }
