@@ -115,7 +115,9 @@ impl Decoder {
             if std::mem::take(&mut self.begins) {
                 self.motion_leads = matches!(sentence, Sentence::Motion(_));
             }
-            events.extend(self.take(sentence, now));
+            if let Some(event) = self.take(sentence, now) {
+                events.push(event);
+            }
         }
         events
     }

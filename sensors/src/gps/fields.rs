@@ -1,15 +1,15 @@
-//! The fields of a sentence, and their tidying before the `nmea` crate reads time and place.
+//! The fields of a sentence, and their tidying before the `nmea` crate reads the position.
 //!
 //! The crate reads ordinary sentences well, but one odd field makes it refuse the whole sentence (a damaged
-//! date, a `+00` time zone, a leap second, three satellite systems in GNS, GLL without mode), and it lets
-//! pass what is not a position (75 minutes of arc, `nan`). So it is given single fields, tidied where they are
-//! odd, and a field that can't be what it should be is no value. Each sentence of a second repeats its time and
-//! its place: what was read last is remembered by its text.
+//! date, a `+00` time zone, a leap second, three satellite systems in GNS, GLL without mode), it lets pass what
+//! is not a position (75 minutes of arc, `nan`), and it takes numbers in single precision. So it is given the
+//! position alone, tidied where that is odd, and a field that can't be what it should be is no value. Each
+//! sentence of a second repeats its time and its place: what was read last is remembered by its text.
 
 use std::borrow::Cow;
 
-use chrono::{NaiveTime, Timelike};
-use nmea::sentences::utils::{do_parse_lat_lon, parse_hms};
+use chrono::NaiveTime;
+use nmea::sentences::utils::do_parse_lat_lon;
 
 /// No field beyond is wanted: the mode of RMC.
 const MOST: usize = 12;
@@ -76,17 +76,23 @@ impl<'a> Fields<'a> {
         self.raw(number).parse().ok()
     }
 
+    /// A number of digits alone, without a sign, or nothing.
+    pub(super) fn digits(&self, number: usize) -> Option<u16> {
+        let field = self.raw(number);
+        if is_digits(field) { field.parse().ok() } else { None }
+    }
+
     /// The time of day `hhmmss[.s...]`.
     pub(super) fn time(&self, number: usize, remembered: &mut Remembered) -> Option<NaiveTime> {
-        // With its comma, where the crate stops.
-        let text = self.data.get(self.starts[number - 1]..self.starts[number].min(self.data.len()))?;
-        remembered.time.of(text, time)
+        remembered.time.of(self.raw(number), time)
     }
 
     /// The four fields `ddmm.m,N,dddmm.m,E` as degrees, north and east positive, in range.
     pub(super) fn position(&self, number: usize, remembered: &mut Remembered) -> Option<(f64, f64)> {
         let text = self.data.get(self.starts[number - 1]..self.starts[number + 3] - 1)?;
-        remembered.position.of(text, |text| position(text, [0, 1, 2, 3].map(|field| self.raw(number + field))))
+        remembered
+            .position
+            .of(text, |text| position(text, [0, 1, 2, 3].map(|field| self.raw(number + field))))
     }
 }
 
@@ -108,28 +114,21 @@ impl<T> Default for Memory<T> {
     }
 }
 
-fn time(text: &str) -> Option<NaiveTime> {
-    let field = text.strip_suffix(',').unwrap_or(text).trim_ascii();
+fn time(field: &str) -> Option<NaiveTime> {
     let (whole, fraction) = field.split_once('.').unwrap_or((field, ""));
     if whole.len() != 6 || !is_digits(whole) || !is_digits(fraction) {
         return None;
     }
-    let pair = |at: usize| whole.get(at..at + 2)?.parse::<u8>().ok();
+    let pair = |at: usize| whole.get(at..at + 2)?.parse::<u32>().ok();
     let (hour, minute, second) = (pair(0)?, pair(2)?, pair(4)?);
-    if hour > 23 || minute > 59 || second > 60 {
-        return None;
+    // More digits than nanoseconds are cut.
+    let nanoseconds = fraction.bytes().chain(std::iter::repeat(b'0')).take(9);
+    let nanoseconds = nanoseconds.fold(0, |sum, digit| 10 * sum + u32::from(digit - b'0'));
+    match second {
+        // Leap seconds as `chrono` has them: the 59th second with a second more of nanoseconds.
+        60 => NaiveTime::from_hms_nano_opt(hour, minute, 59, nanoseconds + 1_000_000_000),
+        _ => NaiveTime::from_hms_nano_opt(hour, minute, second, nanoseconds),
     }
-    let leap = second == 60;
-    // More digits than nanoseconds would round up to the next second.
-    let is_tidy = !leap && fraction.len() <= 9 && text.len() == field.len() + 1;
-    let fraction = fraction.get(..9).unwrap_or(fraction);
-    let tidy = match is_tidy {
-        true => Cow::Borrowed(text),
-        false => Cow::Owned(format!("{}.{fraction}0,", if leap { format!("{}59", &whole[..4]) } else { whole.into() })),
-    };
-    let (_, second) = parse_hms(&tidy).ok()?;
-    // Leap seconds as `chrono` has them: the 60th second is the 59th with a second more of nanoseconds.
-    if leap { second.with_nanosecond(second.nanosecond() + 1_000_000_000) } else { Some(second) }
 }
 
 fn position(text: &str, [lat, ns, lon, ew]: [&str; 4]) -> Option<(f64, f64)> {
@@ -180,9 +179,9 @@ fn angle(field: &str, limit: u16) -> Option<(u16, Cow<'_, str>)> {
 }
 
 fn is_decimal(field: &str) -> bool {
-    let (whole, fraction) = field.split_once('.').unwrap_or((field, ""));
-    let digits = whole.len() + fraction.len();
-    (1..=20).contains(&digits) && is_digits(whole) && is_digits(fraction)
+    let points = field.bytes().filter(|byte| *byte == b'.').count();
+    let digits = field.bytes().filter(u8::is_ascii_digit).count();
+    points <= 1 && (1..=20).contains(&digits) && points + digits == field.len()
 }
 
 /// Also true of an empty field.

@@ -173,7 +173,7 @@ fn run(bytes: &[u8]) -> (usize, u8) {
     const FIRST: u64 = (b'*' as u64 + 1) * ONES;
     const AFTER_LAST: u64 = (0x80 - (b'~' as u64 + 1)) * ONES;
     let (mut length, mut sums) = (0, 0);
-    while let Some(eight) = bytes[length..].first_chunk() {
+    for eight in bytes.as_chunks().0 {
         let eight = u64::from_ne_bytes(*eight);
         // A byte below the first borrows, one after the last carries into its highest bit.
         if (eight.wrapping_sub(FIRST) | eight.wrapping_add(AFTER_LAST) | eight) & HIGH != 0 {

@@ -226,12 +226,11 @@ impl Receiver {
 
     fn trouble(&mut self, now: Duration, line: &Line) -> Option<(State, String)> {
         let patience = self.rhythm.patience(SILENCE);
-        let name = self.source.name();
-        let fault = line.fault(now, patience, &name);
-        if let Some(fault) = fault {
+        let name = || self.source.name();
+        if let Some(fault) = line.fault(now, patience, name) {
             return Some((State::Failed, self.blame(fault.what, fault.advice)));
         }
-        if let Some(damage) = line.damage(&name) {
+        if let Some(damage) = line.damage(|| self.source.name()) {
             return Some((State::Degraded, self.blame(damage.what, damage.advice)));
         }
         self.said = None;

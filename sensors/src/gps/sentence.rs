@@ -176,9 +176,10 @@ fn vtg(fields: &Fields<'_>, _: &mut Remembered) -> Option<Sentence> {
 }
 
 fn zda(fields: &Fields<'_>, remembered: &mut Remembered) -> Option<Sentence> {
-    let year = fields.raw(4);
-    let year = if year.len() == 4 { year.parse::<u16>().ok()? } else { return None };
-    let (day, month) = (fields.count(2)?, fields.count(3)?);
+    let (day, month, year) = (fields.digits(2)?, fields.digits(3)?, fields.digits(4)?);
+    if fields.raw(4).len() != 4 {
+        return None;
+    }
     let date = NaiveDate::from_ymd_opt(year.into(), month.into(), day.into())?;
     // Without the time zone: it is not needed.
     Some(Sentence::Date { time: fields.time(1, remembered), date })
