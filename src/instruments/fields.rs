@@ -1,48 +1,47 @@
 //! The telemetry fields of a reading. A field without a true value is absent.
 
-use serde::Serialize;
+use std::fmt::Write;
 
 /// Fields, as instruments set them, each of them once.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Fields {
-    object: Object,
+    /// A JSON object without its end: nobody takes it apart again before it is sent.
+    json: String,
     /// Numbers at full precision, for bounds.
     numbers: Vec<(&'static str, f64)>,
 }
 
-/// A JSON object in the making: its text, as nobody takes it apart again before it is sent.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Object {
-    /// Without its braces.
-    members: Vec<u8>,
-}
+/// A JSON object to be filled.
+#[derive(Debug)]
+pub struct Object<'a>(&'a mut String);
 
 impl Fields {
     /// Sets `name` to a number, rounded to what the sensor can tell; leaves it out without a finite value.
     pub fn number(&mut self, name: &'static str, value: Option<f64>, decimals: i32) {
         if let Some(value) = value.filter(|value| value.is_finite()) {
-            self.object.set(name, &rounded(value, decimals));
+            self.object().number(name, Some(value), decimals);
             self.numbers.push((name, value));
         }
     }
 
     /// Sets `name` to a whole number.
     pub fn count(&mut self, name: &'static str, value: u64) {
-        self.object.set(name, &value);
+        // Writing to memory does not fail, here and below.
+        let _ = write!(self.object().place_of(name), "{value}");
         self.numbers.push((name, value as f64));
     }
 
     /// Sets `name` to a word.
     pub fn word(&mut self, name: &'static str, word: &str) {
-        self.object.set(name, word);
+        let word = serde_json::to_string(word).unwrap_or_default();
+        self.object().place_of(name).push_str(&word);
     }
 
     /// Sets `name` to an object with the members that `fill` sets.
-    pub fn object(&mut self, name: &'static str, fill: impl FnOnce(&mut Object)) {
-        let mut inner = Object::default();
-        fill(&mut inner);
-        self.object.begin(name);
-        self.object.members.extend_from_slice(inner.into_json().as_bytes());
+    pub fn object_of(&mut self, name: &'static str, fill: impl FnOnce(&mut Object<'_>)) {
+        self.object().place_of(name).push('{');
+        fill(&mut self.object());
+        self.json.push('}');
     }
 
     /// A number as it was measured.
@@ -51,35 +50,40 @@ impl Fields {
     }
 
     /// The JSON object.
-    pub fn into_json(self) -> String {
-        self.object.into_json()
+    pub fn into_json(mut self) -> String {
+        self.json.push('}');
+        self.json
+    }
+
+    fn object(&mut self) -> Object<'_> {
+        Object(&mut self.json)
     }
 }
 
-impl Object {
+impl Default for Fields {
+    fn default() -> Self {
+        // Room for what a tracker with all instruments says.
+        let mut json = String::with_capacity(256);
+        json.push('{');
+        Self { json, numbers: Vec::with_capacity(10) }
+    }
+}
+
+impl Object<'_> {
     /// Sets `name` to a number, rounded to so many decimals; leaves it out without a finite value.
     pub fn number(&mut self, name: &'static str, value: Option<f64>, decimals: i32) {
         if let Some(value) = value.filter(|value| value.is_finite()) {
-            self.set(name, &rounded(value, decimals));
+            write_rounded(self.place_of(name), value, decimals);
         }
     }
 
-    fn set<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
-        self.begin(name);
-        // Numbers and words can be written, and memory takes all.
-        let _ = serde_json::to_writer(&mut self.members, value);
-    }
-
-    fn begin(&mut self, name: &'static str) {
-        let before: &[u8] = if self.members.is_empty() { b"\"" } else { b",\"" };
-        for part in [before, name.as_bytes(), b"\":"] {
-            self.members.extend_from_slice(part);
+    /// Where the value of `name` is to be written.
+    fn place_of(&mut self, name: &'static str) -> &mut String {
+        let before = if self.0.ends_with('{') { "\"" } else { ",\"" };
+        for part in [before, name, "\":"] {
+            self.0.push_str(part);
         }
-    }
-
-    fn into_json(self) -> String {
-        let members = String::from_utf8(self.members).unwrap_or_default();
-        ["{", &members, "}"].concat()
+        self.0
     }
 }
 
@@ -92,8 +96,40 @@ pub fn rounded(value: f64, decimals: i32) -> f64 {
     (value * scale).round() / scale
 }
 
+/// Writes [`rounded`] as the shortest decimal that is no whole number, for JSON: 8 as `8.0`. Digit by digit, as general
+/// formatting costs many times as much.
+fn write_rounded(text: &mut String, value: f64, decimals: i32) {
+    // Of larger ones a double does not have every digit.
+    const MOST: f64 = 1e15;
+    let scaled = (value * 10_f64.powi(decimals)).round();
+    if scaled.abs() >= MOST || !(1..=15).contains(&decimals) {
+        let _ = write!(text, "{:?}", rounded(value, decimals));
+        return;
+    }
+    if scaled < 0.0 {
+        text.push('-');
+    }
+    let mut digits = [b'0'; 18];
+    let mut at = digits.len();
+    let mut rest = scaled.abs() as u64;
+    let point = digits.len() - 1 - decimals as usize;
+    while rest > 0 || at >= point {
+        at -= 1;
+        if at == point {
+            digits[at] = b'.';
+        } else {
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+    }
+    let zeros = digits[point + 2..].iter().rev().take_while(|digit| **digit == b'0').count();
+    text.push_str(std::str::from_utf8(&digits[at..digits.len() - zeros]).unwrap_or_default());
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -104,16 +140,34 @@ mod tests {
         fields.number("humidity", None, 2);
         fields.number("pressure", Some(f64::NAN), 2);
         fields.word("fix", "none");
-        fields.object("location", |location| {
-            location.number("lat", Some(51.123_456_789), POSITION_DECIMALS);
+        fields.object_of("location", |location| {
+            location.number("lat", Some(-51.123_456_789), POSITION_DECIMALS);
             location.number("alt", None, 1);
+            location.number("lon", Some(0.05), POSITION_DECIMALS);
         });
         fields.count("satellites", 9);
         assert_eq!(fields.get("temperature"), Some(8.004));
         assert_eq!(fields.get("humidity"), None);
         assert_eq!(
             fields.into_json(),
-            r#"{"temperature":8.0,"fix":"none","location":{"lat":51.1234568},"satellites":9}"#
+            r#"{"temperature":8.0,"fix":"none","location":{"lat":-51.1234568,"lon":0.05},"satellites":9}"#
         );
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_is_written_as_any_other_writer_of_json_does(
+            value in prop_oneof![-200.0..200.0, -1e9..1e9, any::<f64>().prop_filter("finite", |value| value.is_finite())],
+            decimals in 1..=POSITION_DECIMALS,
+        ) {
+            let mut text = String::new();
+            write_rounded(&mut text, value, decimals);
+            let expected = rounded(value, decimals);
+            prop_assert_eq!(text.parse::<f64>().unwrap(), expected);
+            // Where doubles have all digits there is only one way to write a number.
+            if expected.abs() < 1e7 && expected != 0.0 {
+                prop_assert_eq!(text, serde_json::to_string(&expected).unwrap());
+            }
+        }
     }
 }

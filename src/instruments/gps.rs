@@ -144,7 +144,7 @@ impl Instrument for Gps {
 
 /// Sets the fields of a fix.
 pub fn tell(fix: &Fix, fields: &mut Fields) {
-    fields.object("location", |location| {
+    fields.object_of("location", |location| {
         location.number("lat", Some(fix.position.latitude), POSITION_DECIMALS);
         location.number("lon", Some(fix.position.longitude), POSITION_DECIMALS);
         location.number("alt", fix.altitude_m, 1);
