@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// Fields, as instruments set them, each of them once.
+/// Fields, as instruments set them, each of them once. Of one that was set again the last value counts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fields {
     /// A JSON object without its end: nobody takes it apart again before it is sent.
@@ -46,7 +46,7 @@ impl Fields {
 
     /// A number as it was measured.
     pub fn get(&self, name: &str) -> Option<f64> {
-        self.numbers.iter().find(|(field, _)| *field == name).map(|(_, value)| *value)
+        self.numbers.iter().rev().find(|(field, _)| *field == name).map(|(_, value)| *value)
     }
 
     /// The JSON object.
