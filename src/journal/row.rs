@@ -98,3 +98,29 @@ fn payload(bytes: &[u8]) -> Option<Payload> {
     let payload: Payload = serde_json::from_slice(bytes).ok()?;
     payload.fields.get().starts_with('{').then_some(payload)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chrono::Utc;
+
+    use super::*;
+    use crate::reading::Stamp;
+
+    #[test]
+    fn a_reading_is_sent_as_it_was_taken_whether_it_was_on_the_disk_or_not() {
+        for fields in ["{}", r#"{"fix":"none","a":{"f":{}},"temperature":4.25}"#] {
+            for alerts in [vec![], vec!["temperatureLow".to_owned()]] {
+                let stamp =
+                    Stamp { utc: Some(DateTime::<Utc>::UNIX_EPOCH), monotonic: Duration::from_secs(1) };
+                let taken = Row::new(7, 1, Reading { stamp, fields: fields.into(), alerts: alerts.clone() });
+                let stored = Row { known: None, ..taken.clone() };
+                let entry = taken.entry(None).unwrap();
+                assert_eq!((entry.fields.as_str(), &entry.alerts), (fields, &alerts));
+                assert_eq!(stored.entry(None), Some(entry));
+                assert!(is_payload(&taken.payload));
+            }
+        }
+    }
+}
