@@ -33,8 +33,15 @@ impl Fields {
 
     /// Sets `name` to a word.
     pub fn word(&mut self, name: &'static str, word: &str) {
-        let word = serde_json::to_string(word).unwrap_or_default();
-        self.object().place_of(name).push_str(&word);
+        let mut object = self.object();
+        let place = object.place_of(name);
+        if word.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            for part in ["\"", word, "\""] {
+                place.push_str(part);
+            }
+        } else {
+            place.push_str(&serde_json::to_string(word).unwrap_or_default());
+        }
     }
 
     /// Sets `name` to an object with the members that `fill` sets.
@@ -140,6 +147,7 @@ mod tests {
         fields.number("humidity", None, 2);
         fields.number("pressure", Some(f64::NAN), 2);
         fields.word("fix", "none");
+        fields.word("door", "\"open\"");
         fields.object_of("location", |location| {
             location.number("lat", Some(-51.123_456_789), POSITION_DECIMALS);
             location.number("alt", None, 1);
@@ -150,7 +158,7 @@ mod tests {
         assert_eq!(fields.get("humidity"), None);
         assert_eq!(
             fields.into_json(),
-            r#"{"temperature":8.0,"fix":"none","location":{"lat":-51.1234568,"lon":0.05},"satellites":9}"#
+            r#"{"temperature":8.0,"fix":"none","door":"\"open\"","location":{"lat":-51.1234568,"lon":0.05},"satellites":9}"#
         );
     }
 
