@@ -18,7 +18,7 @@ use super::health::SensorHealth;
 use super::instrument::{Instrument, Start};
 #[cfg(feature = "lab")]
 use super::simulation::Simulation;
-use crate::platform::clock::{Clock, build_date};
+use crate::platform::clock::build_date;
 
 /// The task that reads the port, as the log has it.
 pub const GPS_READER: &str = "the GPS reader";
@@ -111,7 +111,11 @@ impl Instrument for Gps {
 
     fn start(&mut self, start: &mut Start<'_>) -> io::Result<()> {
         let Some(receiver) = self.receiver.take() else { return Ok(()) };
-        start.tasks.spawn(follow(receiver.state(), receiver.started(), start.clock.clone()));
+        let (zero, clock) = (receiver.started(), start.clock.clone());
+        let receiver = receiver.telling_time(move |GpsTime { utc, at }| {
+            let age = zero.elapsed().saturating_sub(at);
+            clock.learn(utc, clock.monotonic().saturating_sub(age));
+        });
         let heart = start.vitals.watch(GPS_READER, REOPENING);
         start.tasks.spawn(async move {
             let never = heart.follow(receiver.run()).await;
@@ -167,24 +171,5 @@ fn quality(digit: Option<u8>) -> &'static str {
         Some(4) => "rtk",
         Some(5) => "rtkFloat",
         _ => "gps",
-    }
-}
-
-/// Lets the clock learn the time from the receiver.
-async fn follow(mut gps: watch::Receiver<GpsState>, zero: Instant, clock: Arc<dyn Clock>) {
-    let mut last = None;
-    loop {
-        if gps.changed().await.is_err() {
-            // The receiver's task has ended, and says so itself.
-            return std::future::pending().await;
-        }
-        let time = gps.borrow_and_update().time;
-        if let Some(GpsTime { utc, at }) = time
-            && time != last
-        {
-            let age = zero.elapsed().saturating_sub(at);
-            clock.learn(utc, clock.monotonic().saturating_sub(age));
-            last = time;
-        }
     }
 }
