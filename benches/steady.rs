@@ -46,6 +46,7 @@ mod linux {
     use container_tracker::event::Events;
     use container_tracker::instruments::bme280::Bme280;
     use container_tracker::instruments::gps::Gps;
+    use container_tracker::instruments::instrument::Instrument;
     use container_tracker::lab::Cloud;
     use container_tracker::link::timing::Timing;
     use container_tracker::platform::clock::SystemClock;
@@ -53,16 +54,19 @@ mod linux {
     use embedded_hal::delay::DelayNs;
     use serde_json::Value;
     use tokio::time::Instant;
-    use tracker_sensors::bme280::{EnvironmentSensor, Settings};
+    use tracker_sensors::bme280::{EnvironmentSensor, RawReading, Settings};
     use tracker_sensors::gps::{PlausibilitySettings, Receiver, ReceiverSettings, SerialSource};
-    use tracker_sensors::simulated::Bme280Chip;
+    use tracker_sensors::simulated::{Air, Bme280Chip, published_calibration};
 
-    use super::support::agent::mild_chip;
     use super::support::pseudo_terminal;
 
     /// Tells the program to be the tracker, with the receiver at this port.
     pub(super) const TRACKER: &str = "STEADY_TRACKER";
     const CONFIG: &str = "STEADY_CONFIG";
+    /// Tells the tracker to have no chip.
+    const ALONE: &str = "STEADY_RECEIVER_ALONE";
+    /// Where callgrind's dumps are kept, for `callgrind_annotate`.
+    const DUMPS: &str = "STEADY_DUMPS";
     const READINGS: u64 = 60;
     const LOG: &[u8] = include_bytes!("../sensors/tests/data/nmea/logs/quectel-l76k-nmea.nmea");
     const EPOCHS: &str = include_str!("../sensors/tests/data/nmea/expected/quectel-l76k-nmea.json");
@@ -93,6 +97,12 @@ mod linux {
 
     /// Counts what the tracker's own code does; the kernel's part is not seen.
     pub(super) fn count_instructions() {
+        println!("one reading a second, connected, instructions a reading in user space:");
+        println!("  receiver and emulated chip: {:.0}", instructions(false));
+        println!("  receiver alone: {:.0}", instructions(true));
+    }
+
+    fn instructions(alone: bool) -> f64 {
         let directory = tempfile::tempdir().unwrap();
         let counts = directory.path().join("counts");
         let mut command = Command::new("valgrind");
@@ -100,6 +110,9 @@ mod linux {
             .args(["--quiet", "--tool=callgrind"])
             .arg(format!("--callgrind-out-file={}", counts.display()))
             .arg(std::env::current_exe().unwrap());
+        if alone {
+            command.env(ALONE, "1");
+        }
         let running = Running::start(command);
         let control = |what: &str| {
             let mut command = Command::new("callgrind_control");
@@ -110,11 +123,15 @@ mod linux {
         let readings = running.let_read();
         control("--dump");
         // The first dump has this name.
-        let dump = fs::read_to_string(counts.with_extension("1")).unwrap();
+        let dump = counts.with_extension("1");
+        if let Some(kept) = std::env::var_os(DUMPS) {
+            let name = if alone { "receiver-alone.callgrind" } else { "receiver-and-chip.callgrind" };
+            fs::copy(&dump, Path::new(&kept).join(name)).unwrap();
+        }
+        let dump = fs::read_to_string(dump).unwrap();
         let total = dump.lines().find_map(|line| line.strip_prefix("totals: ")).unwrap();
         let total: f64 = total.trim().parse().unwrap();
-        println!("one reading a second, sensors included, connected:");
-        println!("  instructions a reading: {:.0}", total / readings);
+        total / readings
     }
 
     /// A tracker at work, and its cloud.
@@ -191,16 +208,18 @@ mod linux {
         let config = Config::load(std::env::var(CONFIG).unwrap().as_ref()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let chip = mild_chip();
-            let delay = Sleep(chip.clone());
             let plausibility = PlausibilitySettings { build_date: None, time_scale: 1.0 };
             let settings = ReceiverSettings::new(plausibility, Instant::now());
+            let receiver = Receiver::new(SerialSource::new(port, 9600), settings);
+            let mut instruments: Vec<Box<dyn Instrument>> = vec![Box::new(Gps::new(receiver))];
+            if std::env::var_os(ALONE).is_none() {
+                let chip = Bme280Chip::new(0x76, published_calibration());
+                let sensor = EnvironmentSensor::new(chip.clone(), Sleep::new(chip), Settings::default());
+                instruments.insert(0, Box::new(Bme280::new(sensor)));
+            }
             let tracker = Tracker {
                 config,
-                instruments: vec![
-                    Box::new(Bme280::new(EnvironmentSensor::new(chip, delay, Settings::default()))),
-                    Box::new(Gps::new(Receiver::new(SerialSource::new(port, 9600), settings))),
-                ],
+                instruments,
                 clock: Arc::new(SystemClock::new(true)),
                 events: Events::log("steady"),
                 first_wait: Duration::ZERO,
@@ -210,13 +229,28 @@ mod linux {
         });
     }
 
-    /// Time passes for the chip and for the driver.
-    struct Sleep(Bme280Chip);
+    /// Time passes for the chip and for the driver. The air stands still but for noise in the last bits; the counts for it are
+    /// looked up once, as that would cost more than driver and bus together.
+    struct Sleep {
+        chip: Bme280Chip,
+        counts: RawReading,
+        noise: u32,
+    }
+
+    impl Sleep {
+        fn new(chip: Bme280Chip) -> Self {
+            let air = Air { temperature_c: 4.0, pressure_hpa: 1013.0, humidity_rh: 80.0 };
+            Self { chip, counts: air.to_raw(&published_calibration()), noise: 0 }
+        }
+    }
 
     impl DelayNs for Sleep {
         fn delay_ns(&mut self, ns: u32) {
             sleep(Duration::from_nanos(ns.into()));
-            self.0.delay().delay_ns(ns);
+            self.noise = (self.noise + 1) % 8;
+            self.chip
+                .set_raw(RawReading { temperature: self.counts.temperature + self.noise, ..self.counts });
+            self.chip.delay().delay_ns(ns);
         }
     }
 

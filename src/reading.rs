@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
 
 use crate::config::Alerts;
 use crate::instruments::fields::Fields;
@@ -30,8 +29,8 @@ impl Stamp {
 pub struct Reading {
     /// When.
     pub stamp: Stamp,
-    /// The telemetry fields but `time` and `seq`. A field without a true value is absent.
-    pub fields: Map<String, Value>,
+    /// The telemetry fields but `time` and `seq`, a JSON object. A field without a true value is absent.
+    pub fields: String,
     /// Names of the bounds that the reading crosses.
     pub alerts: Vec<String>,
 }

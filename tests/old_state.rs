@@ -87,7 +87,7 @@ async fn all_readings_are_delivered(version: &Version) {
     let directory = state(version);
     let journal = Recorded::open_in_boot(directory.path(), "boot-d");
     let now = Stamp { utc: Some(time(80_000)), monotonic: Duration::from_mins(1) };
-    let new = Reading { stamp: now, fields: serde_json::Map::new(), alerts: Vec::new() };
+    let new = Reading { stamp: now, fields: "{}".into(), alerts: Vec::new() };
     journal.append(new).await;
     journal.flush().await;
     assert_eq!((journal.stats().backlog, journal.story().as_str()), (30, ""));

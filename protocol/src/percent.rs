@@ -1,11 +1,12 @@
 //! Percent-encoding as the hub wants it: everything but the unreserved characters of RFC 3986, a space as `%20`,
 //! never `+`.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_decode_str, utf8_percent_encode};
 
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-pub(crate) fn encode(text: &str) -> impl std::fmt::Display + '_ {
+/// Its parts, which are also to be displayed as a whole.
+pub(crate) fn encode(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, RESERVED)
 }
 

@@ -96,9 +96,10 @@ impl fmt::Display for PropertyBag {
             if i > 0 {
                 f.write_str("&")?;
             }
-            write!(f, "{}", percent::encode(key))?;
+            percent::encode(key).try_for_each(|part| f.write_str(part))?;
             if let Some(value) = value {
-                write!(f, "={}", percent::encode(value))?;
+                f.write_str("=")?;
+                percent::encode(value).try_for_each(|part| f.write_str(part))?;
             }
         }
         Ok(())

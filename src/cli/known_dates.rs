@@ -37,7 +37,7 @@ mod tests {
         let journal = Journal::open(options, Events::log("device")).unwrap();
         let reading = || Reading {
             stamp: Stamp::now(&SystemClock::new(true)),
-            fields: serde_json::Map::default(),
+            fields: "{}".into(),
             alerts: Vec::new(),
         };
         let today = system_time().date_naive();

@@ -162,7 +162,7 @@ impl Instrument for Door {
     fn read(&mut self, fields: &mut Fields) {
         let DoorState { door, openings, .. } = *self.state.borrow();
         if let Some(door) = door {
-            fields.set("door", door.to_string());
+            fields.word("door", &door.to_string());
             fields.count("doorOpenings", openings);
         }
     }
@@ -189,7 +189,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let mut fields = Fields::default();
             door.read(&mut fields);
-            Value::from(fields.into_json())
+            serde_json::from_str::<Value>(&fields.into_json()).unwrap()
         };
         assert_eq!(read().await, json!({"door": "closed", "doorOpenings": 0}));
         switch.set_open(true);

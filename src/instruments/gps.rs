@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::Map;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracker_sensors::gps::{
@@ -14,12 +13,12 @@ use tracker_sensors::gps::{
 };
 use tracker_sensors::health::Health;
 
-use super::fields::{Fields, POSITION_DECIMALS, rounded};
+use super::fields::{Fields, POSITION_DECIMALS};
 use super::health::SensorHealth;
 use super::instrument::{Instrument, Start};
 #[cfg(feature = "lab")]
 use super::simulation::Simulation;
-use crate::platform::clock::{Clock, build_date};
+use crate::platform::clock::build_date;
 
 /// The task that reads the port, as the log has it.
 pub const GPS_READER: &str = "the GPS reader";
@@ -112,7 +111,11 @@ impl Instrument for Gps {
 
     fn start(&mut self, start: &mut Start<'_>) -> io::Result<()> {
         let Some(receiver) = self.receiver.take() else { return Ok(()) };
-        start.tasks.spawn(follow(receiver.state(), receiver.started(), start.clock.clone()));
+        let (zero, clock) = (receiver.started(), start.clock.clone());
+        let receiver = receiver.telling_time(move |GpsTime { utc, at }| {
+            let age = zero.elapsed().saturating_sub(at);
+            clock.learn(utc, clock.monotonic().saturating_sub(age));
+        });
         let heart = start.vitals.watch(GPS_READER, REOPENING);
         start.tasks.spawn(async move {
             let never = heart.follow(receiver.run()).await;
@@ -134,7 +137,7 @@ impl Instrument for Gps {
         if let Some(fix) = &state.fix {
             tell(fix, fields);
         } else if state.counts.lines.sentences > 0 {
-            fields.set("fix", "none");
+            fields.word("fix", "none");
         }
     }
 
@@ -145,19 +148,14 @@ impl Instrument for Gps {
 
 /// Sets the fields of a fix.
 pub fn tell(fix: &Fix, fields: &mut Fields) {
-    let mut location = Map::new();
-    let mut set = |name: &str, value: Option<f64>, decimals| {
-        if let Some(value) = value.filter(|value| value.is_finite()) {
-            location.insert(name.into(), rounded(value, decimals).into());
-        }
-    };
-    set("lat", Some(fix.position.latitude), POSITION_DECIMALS);
-    set("lon", Some(fix.position.longitude), POSITION_DECIMALS);
-    set("alt", fix.altitude_m, 1);
-    fields.set("location", location);
+    fields.object_of("location", |location| {
+        location.number("lat", Some(fix.position.latitude), POSITION_DECIMALS);
+        location.number("lon", Some(fix.position.longitude), POSITION_DECIMALS);
+        location.number("alt", fix.altitude_m, 1);
+    });
     fields.number("speed", fix.speed_kmh(), 2);
     fields.number("course", fix.course_deg, 1);
-    fields.set("fix", quality(fix.quality));
+    fields.word("fix", quality(fix.quality));
     if let Some(satellites) = fix.satellites {
         fields.count("satellites", satellites.into());
     }
@@ -173,24 +171,5 @@ fn quality(digit: Option<u8>) -> &'static str {
         Some(4) => "rtk",
         Some(5) => "rtkFloat",
         _ => "gps",
-    }
-}
-
-/// Lets the clock learn the time from the receiver.
-async fn follow(mut gps: watch::Receiver<GpsState>, zero: Instant, clock: Arc<dyn Clock>) {
-    let mut last = None;
-    loop {
-        if gps.changed().await.is_err() {
-            // The receiver's task has ended, and says so itself.
-            return std::future::pending().await;
-        }
-        let time = gps.borrow_and_update().time;
-        if let Some(GpsTime { utc, at }) = time
-            && time != last
-        {
-            let age = zero.elapsed().saturating_sub(at);
-            clock.learn(utc, clock.monotonic().saturating_sub(age));
-            last = time;
-        }
     }
 }

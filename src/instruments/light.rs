@@ -130,7 +130,7 @@ mod tests {
             light.measure(Instant::now()).unwrap().await;
             let mut fields = Fields::default();
             light.read(&mut fields);
-            (Value::from(fields.into_json()), light.health().current().state)
+            (serde_json::from_str::<Value>(&fields.into_json()).unwrap(), light.health().current().state)
         };
         let (fields, state) = read().await;
         let lux = fields["light"].as_f64().unwrap();

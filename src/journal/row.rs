@@ -2,7 +2,7 @@
 
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use super::entry::Entry;
 use crate::reading::Reading;
@@ -26,7 +26,13 @@ pub(super) struct Row {
     /// How many readings it stands for: itself, and those that thinning has merged into it.
     pub(super) stands_for: u32,
     pub(super) payload: Vec<u8>,
+    /// How long the fields are that stand first in the payload and alone, of a reading that was taken in this run. What
+    /// comes off the disk is looked through first.
+    pub(super) known: Option<usize>,
 }
+
+/// What stands before and after the fields of a payload.
+const AROUND: [&[u8]; 2] = [b"{\"f\":", b"}"];
 
 /// The fields are never taken apart again.
 #[derive(Serialize, Deserialize)]
@@ -40,10 +46,13 @@ struct Payload {
 impl Row {
     pub(super) fn new(seq: u64, start: u32, reading: Reading) -> Self {
         let Reading { stamp, fields, alerts } = reading;
-        // A map of JSON values always serialises.
-        let payload =
-            to_raw_value(&fields).and_then(|fields| serde_json::to_vec(&Payload { fields, alerts }));
-        let payload = payload.unwrap_or_default();
+        let known = alerts.is_empty().then_some(fields.len());
+        let payload = if known.is_some() {
+            [AROUND[0], fields.as_bytes(), AROUND[1]].concat()
+        } else {
+            let fields = RawValue::from_string(fields);
+            fields.and_then(|fields| serde_json::to_vec(&Payload { fields, alerts })).unwrap_or_default()
+        };
         Self {
             seq,
             start,
@@ -52,19 +61,29 @@ impl Row {
             utc_ms: stamp.utc.map(|utc| utc.timestamp_millis()),
             stands_for: 1,
             payload,
+            known,
         }
     }
 
     /// The reading to be sent; `None` where its payload is none. `offset_ms` is that of its boot, where it is known.
     pub(super) fn entry(&self, offset_ms: Option<i64>) -> Option<Entry> {
         let utc_ms = self.utc_ms.or_else(|| offset_ms?.checked_add(self.monotonic_ms));
-        let Payload { fields, alerts } = payload(&self.payload)?;
+        let (fields, alerts) = match self.known {
+            Some(length) => {
+                let fields = self.payload.get(AROUND[0].len()..)?.get(..length)?;
+                (std::str::from_utf8(fields).ok()?.to_owned(), Vec::new())
+            }
+            None => {
+                let Payload { fields, alerts } = payload(&self.payload)?;
+                (fields.get().to_owned(), alerts)
+            }
+        };
         Some(Entry {
             seq: self.seq,
             message_id: format!("{:08x}-{}", self.start, self.seq),
             time: utc_ms.and_then(DateTime::from_timestamp_millis),
             uptime_s: self.monotonic_ms as f64 / 1000.0,
-            fields: fields.get().into(),
+            fields,
             alerts,
         })
     }
@@ -78,4 +97,30 @@ pub(super) fn is_payload(bytes: &[u8]) -> bool {
 fn payload(bytes: &[u8]) -> Option<Payload> {
     let payload: Payload = serde_json::from_slice(bytes).ok()?;
     payload.fields.get().starts_with('{').then_some(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chrono::Utc;
+
+    use super::*;
+    use crate::reading::Stamp;
+
+    #[test]
+    fn a_reading_is_sent_as_it_was_taken_whether_it_was_on_the_disk_or_not() {
+        for fields in ["{}", r#"{"fix":"none","a":{"f":{}},"temperature":4.25}"#] {
+            for alerts in [vec![], vec!["temperatureLow".to_owned()]] {
+                let stamp =
+                    Stamp { utc: Some(DateTime::<Utc>::UNIX_EPOCH), monotonic: Duration::from_secs(1) };
+                let taken = Row::new(7, 1, Reading { stamp, fields: fields.into(), alerts: alerts.clone() });
+                let stored = Row { known: None, ..taken.clone() };
+                let entry = taken.entry(None).unwrap();
+                assert_eq!((entry.fields.as_str(), &entry.alerts), (fields, &alerts));
+                assert_eq!(stored.entry(None), Some(entry));
+                assert!(is_payload(&taken.payload));
+            }
+        }
+    }
 }

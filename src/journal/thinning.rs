@@ -38,7 +38,16 @@ mod tests {
     use super::*;
 
     fn row(seq: u64, stands_for: u32) -> Row {
-        Row { seq, start: 1, boot: None, monotonic_ms: 0, utc_ms: None, stands_for, payload: Vec::new() }
+        Row {
+            seq,
+            start: 1,
+            boot: None,
+            monotonic_ms: 0,
+            utc_ms: None,
+            stands_for,
+            payload: Vec::new(),
+            known: None,
+        }
     }
 
     #[test]

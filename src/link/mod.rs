@@ -159,7 +159,10 @@ impl<T> Link<T> {
     /// when thousands wait for their acknowledgement, as after a burst of calls.
     pub fn publish(&mut self, message: Publish, acknowledges: Option<T>) -> Result<(), LinkError> {
         let Publish { topic, payload } = message;
-        if topic.is_empty() || topic.len() > LONGEST_TOPIC || topic.contains(['+', '#', '\0']) {
+        if topic.is_empty()
+            || topic.len() > LONGEST_TOPIC
+            || topic.bytes().any(|byte| matches!(byte, b'+' | b'#' | 0))
+        {
             return Err(bad_topic());
         }
         if acknowledges.is_none() && self.in_flight.len() >= MOST_ANSWERS {

@@ -84,9 +84,9 @@ impl Line {
     }
 
     /// More than half of the sentences come damaged, though some come.
-    pub(super) fn damage(&self, name: &str) -> Option<Fault> {
+    pub(super) fn damage(&self, name: impl Fn() -> String) -> Option<Fault> {
         self.is_damaged.then(|| Fault {
-            what: format!("most sentences from {name} have a wrong checksum"),
+            what: format!("most sentences from {} have a wrong checksum", name()),
             advice: "check ground and cable of the receiver",
         })
     }
@@ -107,11 +107,16 @@ impl Line {
         self.opened_at
     }
 
-    /// What is wrong with the line, where silence means something after `patience`.
-    pub(super) fn fault(&self, now: Duration, patience: Duration, name: &str) -> Option<Fault> {
+    /// What is wrong with the line of this `name`, where silence means something after `patience`.
+    pub(super) fn fault(
+        &self,
+        now: Duration,
+        patience: Duration,
+        name: impl Fn() -> String,
+    ) -> Option<Fault> {
         if self.silent_for(now) >= patience {
             return Some(Fault {
-                what: format!("no byte from {name} for {} s", patience.as_secs()),
+                what: format!("no byte from {} for {} s", name(), patience.as_secs()),
                 advice: "is the receiver powered, and its TX wired to our RX?",
             });
         }
@@ -122,12 +127,12 @@ impl Line {
         }
         Some(if self.unchecked - self.unchecked_at_last_sentence >= UNCHECKED {
             Fault {
-                what: format!("sentences without a checksum from {name}"),
+                what: format!("sentences without a checksum from {}", name()),
                 advice: "what the line does to them can't be seen, so none is used; switch the checksums on at the receiver",
             }
         } else {
             Fault {
-                what: format!("bytes but no checksummed sentence from {name}"),
+                what: format!("bytes but no checksummed sentence from {}", name()),
                 advice: "wrong baud rate? Try 9600, 38400, 115200, 4800",
             }
         })

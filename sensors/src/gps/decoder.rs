@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{Days, NaiveDate, NaiveTime};
 
 use super::epoch::{Epoch, NoFix};
+use super::fields::Remembered;
 use super::sentence::{Claim, Motion, Report, Sentence};
 use super::{Fix, Framer, LineCounts};
 
@@ -47,6 +48,7 @@ pub struct Counts {
 pub struct Decoder {
     pause: Duration,
     framer: Framer,
+    remembered: Remembered,
     epoch: Option<Epoch>,
     /// Time of day of an epoch that a pause has ended: sentences of it that come late begin no new one.
     ended_by_pause: Option<NaiveTime>,
@@ -82,6 +84,7 @@ impl Decoder {
         Self {
             pause,
             framer: Framer::new(),
+            remembered: Remembered::default(),
             epoch: None,
             ended_by_pause: None,
             date: None,
@@ -106,13 +109,14 @@ impl Decoder {
         if !bytes.is_empty() {
             self.last_byte_at = now;
         }
-        for &byte in bytes {
-            if let Some(body) = self.framer.push(byte) {
-                let sentence = Sentence::read(body);
-                if std::mem::take(&mut self.begins) {
-                    self.motion_leads = matches!(sentence, Sentence::Motion(_));
-                }
-                events.extend(self.take(sentence, now));
+        let mut rest = bytes;
+        while let Some(body) = self.framer.next(&mut rest) {
+            let sentence = Sentence::read(body, &mut self.remembered);
+            if std::mem::take(&mut self.begins) {
+                self.motion_leads = matches!(sentence, Sentence::Motion(_));
+            }
+            if let Some(event) = self.take(sentence, now) {
+                events.push(event);
             }
         }
         events
@@ -240,13 +244,14 @@ fn fell_by_half_a_day(before: Option<NaiveTime>, after: Option<NaiveTime>) -> bo
 /// Offsets in a recording of the position sentences that begin an epoch, or of what leads them.
 #[cfg(feature = "simulated")]
 pub(crate) fn epoch_starts(bytes: &[u8]) -> Vec<usize> {
-    let mut framer = Framer::new();
+    let (mut framer, mut remembered) = (Framer::new(), Remembered::default());
     let (mut starts, mut time) = (Vec::new(), None);
     let (mut motion_leads, mut ahead) = (None, None);
-    for (offset, &byte) in bytes.iter().enumerate() {
-        let Some(body) = framer.push(byte) else { continue };
-        let start = offset + 1 - (body.len() + "$*hh".len());
-        let sentence = Sentence::read(body);
+    let mut rest = bytes;
+    while let Some(body) = framer.next(&mut rest) {
+        let length = body.len() + "$*hh".len();
+        let sentence = Sentence::read(body, &mut remembered);
+        let start = bytes.len() - rest.len() - length;
         let is_motion = matches!(sentence, Sentence::Motion(_));
         if *motion_leads.get_or_insert(is_motion) && is_motion {
             ahead = Some(start);

@@ -69,6 +69,7 @@ pub struct Receiver {
     decoder: Decoder,
     plausibility: Plausibility,
     state: watch::Sender<GpsState>,
+    tell_time: Box<dyn Fn(GpsTime) + Send>,
     monitor: Monitor,
     suspect: Option<f64>,
     rhythm: Rhythm,
@@ -86,6 +87,7 @@ impl Receiver {
             source: Box::new(source),
             plausibility: Plausibility::new(settings.plausibility),
             state: watch::Sender::new(GpsState::default()),
+            tell_time: Box::new(|_| {}),
             monitor: Monitor::new(),
             suspect: None,
             rhythm: Rhythm::default(),
@@ -99,6 +101,12 @@ impl Receiver {
     #[must_use]
     pub fn knowing(self, known: Known) -> Self {
         Self { plausibility: self.plausibility.knowing(known), ..self }
+    }
+
+    /// The same; each time that can be trusted is told at once, by the receiver's task.
+    #[must_use]
+    pub fn telling_time(self, tell: impl Fn(GpsTime) + Send + 'static) -> Self {
+        Self { tell_time: Box::new(tell), ..self }
     }
 
     /// The state, to be read or awaited.
@@ -193,6 +201,9 @@ impl Receiver {
                 Event::Fix(fix) => {
                     self.no_fix = None;
                     let (judgement, time) = self.plausibility.judge(fix);
+                    if let Some(time) = time {
+                        (self.tell_time)(time);
+                    }
                     self.state.send_modify(|state| {
                         state.counts = counts;
                         state.time = time.or(state.time);
@@ -226,12 +237,11 @@ impl Receiver {
 
     fn trouble(&mut self, now: Duration, line: &Line) -> Option<(State, String)> {
         let patience = self.rhythm.patience(SILENCE);
-        let name = self.source.name();
-        let fault = line.fault(now, patience, &name);
-        if let Some(fault) = fault {
+        let name = || self.source.name();
+        if let Some(fault) = line.fault(now, patience, name) {
             return Some((State::Failed, self.blame(fault.what, fault.advice)));
         }
-        if let Some(damage) = line.damage(&name) {
+        if let Some(damage) = line.damage(|| self.source.name()) {
             return Some((State::Degraded, self.blame(damage.what, damage.advice)));
         }
         self.said = None;

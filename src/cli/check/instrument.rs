@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -49,11 +50,12 @@ pub(super) fn look(context: &Context, name: &str) -> Result<Finding, Finding> {
     let asked = runtime.block_on(ask(&mut *instrument, context.clock.clone()));
     runtime.shutdown_background();
     let (fields, health) = asked.map_err(Finding::error)?;
-    Ok(judge(&fields, health))
+    Ok(judge(fields, health))
 }
 
-fn judge(fields: &Fields, Health { state, cause, .. }: Health) -> Finding {
-    let said = fields.json().iter().map(|(field, value)| match value.as_str() {
+fn judge(fields: Fields, Health { state, cause, .. }: Health) -> Finding {
+    let fields: Map<String, Value> = serde_json::from_str(&fields.into_json()).unwrap_or_default();
+    let said = fields.iter().map(|(field, value)| match value.as_str() {
         Some(text) => format!("{field} {text}"),
         None => format!("{field} {value}"),
     });
@@ -114,9 +116,9 @@ mod tests {
         chip.set_light(1e6);
         let mut light = Light::new(LightSensor::new(chip.clone(), chip.delay()));
         let (fields, health) = ask(&mut light, Arc::new(SystemClock::new(true))).await.unwrap();
-        let dazzled = judge(&fields, health);
+        let dazzled = judge(fields, health);
         assert_eq!((dazzled.verdict, &*dazzled.text), (Verdict::Warn, "it measures nothing now"));
         assert!(dazzled.mend.unwrap().contains("brighter than"));
-        assert_eq!(judge(&Fields::default(), Health::default()).text, "no answer in 5 s");
+        assert_eq!(judge(Fields::default(), Health::default()).text, "no answer in 5 s");
     }
 }

@@ -103,6 +103,7 @@ mod tests {
                 utc_ms: None,
                 stands_for: 1,
                 payload: Vec::new(),
+                known: None,
             };
             gone += memory.insert(row, |seq| seq == 77);
         }
@@ -126,6 +127,7 @@ mod tests {
                 utc_ms: None,
                 stands_for: 1,
                 payload: Vec::new(),
+                known: None,
             };
             memory.insert(row, |_| true);
         }

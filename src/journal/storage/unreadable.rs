@@ -53,6 +53,7 @@ pub(crate) fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         utc_ms: within(row, 4, utc_ms)?,
         stands_for: within(row, 5, |count| *count > 0)?,
         payload: row.get(6)?,
+        known: None,
     })
 }
 
