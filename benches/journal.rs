@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta};
 use container_tracker::config::DeliveryMode;
 use container_tracker::event::Events;
-use container_tracker::journal::{Entry, Journal, JournalOptions, Lease};
+use container_tracker::journal::{Entry, Journal, JournalOptions, Lease, waiting_room};
 use container_tracker::reading::{Reading, Stamp};
 use container_tracker::uplink::delivery::{messages, readings};
 use serde_json::{Value, json};
@@ -38,8 +38,12 @@ fn reading(n: u64) -> Reading {
 
 fn open(directory: &Path, mib: u64) -> Journal {
     let events = Events::to("bench", Arc::new(|event| println!("  {event}")));
-    let options =
-        JournalOptions { directory: directory.into(), size_bound: mib * 1024 * 1024, boot: "bench".into() };
+    let options = JournalOptions {
+        directory: directory.into(),
+        size_bound: mib * 1024 * 1024,
+        waiting_room: waiting_room(directory),
+        boot: "bench".into(),
+    };
     Journal::open(options, events).unwrap()
 }
 

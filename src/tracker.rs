@@ -17,7 +17,7 @@ use crate::event::{Event, Events};
 use crate::instruments::health::SensorHealth;
 use crate::instruments::instrument::{Instrument, Start};
 use crate::instruments::sampler::LONGEST_MEASUREMENT;
-use crate::journal::{Journal, JournalOptions, JournalStats};
+use crate::journal::{Journal, JournalOptions, JournalStats, waiting_room};
 use crate::link::timing::Timing;
 use crate::platform::background::Background;
 use crate::platform::clock::Clock;
@@ -165,6 +165,7 @@ impl Opened {
         let options = JournalOptions {
             directory: directory.clone(),
             size_bound: u64::from(config.state.journal_size_mib) * 1024 * 1024,
+            waiting_room: waiting_room(&directory),
             boot: clock.boot().into(),
         };
         let journal =

@@ -86,6 +86,7 @@
 
 mod command;
 mod entry;
+mod fresh;
 mod inbox;
 pub mod inspect;
 mod leases;
@@ -98,6 +99,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 mod thinning;
+mod waiting_room;
 mod worker;
 mod writer;
 
@@ -119,6 +121,8 @@ pub use shared::{JournalHealth, JournalStats};
 use storage::Storage;
 pub use storage::file_system::{FileSystem, OsFileSystem};
 pub use storage::files::{FILES, SET_ASIDE_FILES, set_aside, set_aside_on};
+use waiting_room::WaitingRoom;
+pub use waiting_room::{waiting_room, waiting_rooms};
 use worker::Worker;
 
 /// The journal, to be shared. What needs the disk is done in a thread of its own, everything else at once by whoever asks;
@@ -127,6 +131,7 @@ pub struct Journal {
     worker: Arc<Mutex<Worker>>,
     inbox: Arc<Inbox>,
     shared: Arc<Shared>,
+    room: Arc<WaitingRoom>,
 }
 
 impl Journal {
@@ -144,17 +149,22 @@ impl Journal {
     ) -> std::io::Result<Self> {
         let inbox = Arc::new(Inbox::default());
         let shared = Arc::new(Shared::default());
+        let room = Arc::new(WaitingRoom::open(&options, &events));
         let storage = Storage::new(options, files, shared.clone(), events);
-        let worker = Arc::new(Mutex::new(Worker::new(storage, &shared, rand::random())));
+        let worker = Arc::new(Mutex::new(Worker::new(storage, room.clone(), &shared, rand::random())));
         let (received, works) = (Abandon(inbox.clone()), worker.clone());
         thread::Builder::new().name("journal".into()).spawn(move || Worker::run(&works, &received.0))?;
-        Ok(Self { worker, inbox, shared })
+        Ok(Self { worker, inbox, shared, room })
     }
 
-    /// Takes a reading. It is durable when [`JournalStats::taken`] counts it.
+    /// Takes a reading. When this returns it survives the end of the program, in the waiting room; it is durable when
+    /// [`JournalStats::taken`] counts it.
     pub fn append(&self, reading: Reading) {
-        if self.send(Command::Append(reading)).is_err() {
+        if let Err(refused) = self.send(Command::Append(reading.into())) {
             self.shared.stats().dropped += 1;
+            if let Refused::Full(Command::Append(fresh)) | Refused::Closed(Command::Append(fresh)) = refused {
+                self.room.withdraw(fresh.ticket);
+            }
         }
     }
 
@@ -212,7 +222,7 @@ impl Journal {
     fn send(&self, command: Command) -> Result<(), Refused> {
         // Nobody waits for a lock that is held while the disk works.
         let Some(mut worker) = self.worker.try_lock().ok().filter(|_| self.inbox.is_empty()) else {
-            return self.inbox.send(command);
+            return self.leave(command);
         };
         match worker.try_obey(command, Instant::now()) {
             Ok(()) => {
@@ -221,8 +231,16 @@ impl Journal {
                 }
                 Ok(())
             }
-            Err(NeedsDisk(command)) => self.inbox.send(command),
+            Err(NeedsDisk(command)) => self.leave(command),
         }
+    }
+
+    /// Leaves it for the thread, which may be at work for long.
+    fn leave(&self, mut command: Command) -> Result<(), Refused> {
+        if let Command::Append(fresh) = &mut command {
+            fresh.ticket = self.room.announce(fresh.row());
+        }
+        self.inbox.send(command)
     }
 
     async fn ask<T: Default>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> T {

@@ -36,8 +36,12 @@ impl Recorded {
         let said = Arc::new(Mutex::new(Vec::new()));
         let heard = said.clone();
         let listener = Arc::new(move |event: &Event| heard.lock().unwrap().push(event.to_string()));
-        let options =
-            JournalOptions { directory: directory.into(), size_bound: 64 * 1024 * 1024, boot: boot.into() };
+        let options = JournalOptions {
+            directory: directory.into(),
+            size_bound: 64 * 1024 * 1024,
+            waiting_room: None,
+            boot: boot.into(),
+        };
         let journal = Journal::open_on(files, options, Events::to("test", listener)).unwrap();
         Self { journal, appended: AtomicU64::new(0), said }
     }
@@ -94,8 +98,12 @@ impl Deref for Recorded {
 pub async fn prefill(directory: &Path, numbers: Range<u64>) {
     std::fs::create_dir_all(directory).unwrap();
     let clock = SystemClock::new(true);
-    let options =
-        JournalOptions { directory: directory.into(), size_bound: 1 << 26, boot: clock.boot().into() };
+    let options = JournalOptions {
+        directory: directory.into(),
+        size_bound: 1 << 26,
+        waiting_room: None,
+        boot: clock.boot().into(),
+    };
     let journal = Journal::open(options, Events::to("prefill", Arc::new(|_| {}))).unwrap();
     let count = numbers.end - numbers.start;
     for number in numbers {
