@@ -122,7 +122,7 @@ use storage::Storage;
 pub use storage::file_system::{FileSystem, OsFileSystem};
 pub use storage::files::{FILES, SET_ASIDE_FILES, set_aside, set_aside_on};
 use waiting_room::WaitingRoom;
-pub use waiting_room::{waiting_room, waiting_rooms};
+pub use waiting_room::{readings_waiting, waiting_room, waiting_rooms};
 use worker::Worker;
 
 /// The journal, to be shared. What needs the disk is done in a thread of its own, everything else at once by whoever asks;
@@ -273,6 +273,20 @@ impl Drop for Journal {
     fn drop(&mut self) {
         self.inbox.close();
     }
+}
+
+/// Brings into the journal's file what a killed agent has left in the waiting room that `options` name, while no agent works
+/// with it. Whether that is empty then; what is wrong else is told to `events`.
+pub fn empty_waiting_room(options: JournalOptions, events: Events) -> bool {
+    let (room, shared) = (Arc::new(WaitingRoom::open(&options, &events)), Arc::new(Shared::default()));
+    let storage = Storage::new(options, Arc::new(OsFileSystem), shared.clone(), events);
+    let mut worker = Worker::new(storage, room, &shared, rand::random());
+    let now = Instant::now();
+    worker.begin(now);
+    // Nobody waits for the answer.
+    worker.obey(Command::Close(oneshot::channel().0), now);
+    let in_memory = shared.stats().in_memory;
+    in_memory == 0
 }
 
 /// Whoever waits for the thread learns that it has ended, however it did.

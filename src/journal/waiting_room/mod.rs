@@ -150,6 +150,20 @@ impl WaitingRoom {
     }
 }
 
+/// The readings in the waiting room at `path` of the journal in `directory`, also while an agent works with it: the number of
+/// each, 0 where it has none yet, and what was measured, as the journal stores it. No more than what the journal has not got
+/// itself, and what it has forgotten of late.
+pub fn readings_waiting(path: &Path, directory: &Path) -> io::Result<Vec<(u64, Vec<u8>)>> {
+    let file = match place::open(path, directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        file => file?,
+    };
+    let content = place::content(&file, MOST_READ)?;
+    let head = record::read_head(&content, &place::identity(directory)?);
+    let rows = head.map(|(_, at)| record::read(&content, at).rows).unwrap_or_default();
+    Ok(rows.into_iter().map(|row| (row.seq, row.payload)).collect())
+}
+
 fn trouble(path: &Path, error: &io::Error) -> Event {
     Event::Trouble(format!(
         "readings can't be kept in {} until they are on the disk ({error}): were the agent killed, those of the last two \
@@ -162,7 +176,7 @@ impl Room {
     /// Opens or makes it. What was there is given if it is of this journal.
     fn open(path: &Path, options: &JournalOptions) -> io::Result<(Self, Vec<Row>)> {
         let of = place::identity(&options.directory)?;
-        let file = place::open(path, &options.directory)?;
+        let file = place::open_or_make(path, &options.directory)?;
         let content = place::content(&file, MOST_READ)?;
         let head = record::head(&of, &options.boot);
         let mut room = Self {

@@ -27,8 +27,9 @@ pub fn waiting_room(directory: &Path) -> Option<PathBuf> {
 /// may be left of its replacement.
 pub fn waiting_rooms(directory: &Path) -> Vec<PathBuf> {
     let Some(name) = name(directory) else { return Vec::new() };
-    let parents = [runtime_directory::OF_THE_UNIT, SHARED_MEMORY].map(PathBuf::from);
-    let paths = parents.into_iter().chain(runtime_directory::of_this_process()).map(|path| path.join(&name));
+    let mut parents = [runtime_directory::OF_THE_UNIT, SHARED_MEMORY].map(PathBuf::from).to_vec();
+    parents.extend(runtime_directory::of_this_process().filter(|own| !parents.contains(own)));
+    let paths = parents.into_iter().map(|path| path.join(&name));
     paths.flat_map(|path| [replacement(&path), path]).collect()
 }
 
@@ -57,27 +58,27 @@ pub(super) fn identity(_: &Path) -> io::Result<String> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Opens what is there, for this process alone, or makes it. An error says what is there that is not to be trusted, and how
-/// to mend it.
+/// Opens what is there, for this process alone, or makes it.
+pub(super) fn open_or_make(path: &Path, state_directory: &Path) -> io::Result<File> {
+    match open(path, state_directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(path),
+        file => lock(file?),
+    }
+}
+
+/// Opens what is there. An error says what is there that is not to be trusted, and how to mend it.
 pub(super) fn open(path: &Path, state_directory: &Path) -> io::Result<File> {
-    let file = match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return make(path),
-        metadata => {
-            if !metadata?.is_file() {
-                return Err(distrusted(path, "is no file"));
-            }
-            let mut options = OpenOptions::new();
-            options.read(true).write(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::custom_flags(
-                &mut options,
-                libc::O_NOFOLLOW | libc::O_NONBLOCK,
-            );
-            options.open(path)?
-        }
-    };
+    // To open a device may already do something.
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Err(distrusted(path, "is no file"));
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    let file = options.open(path)?;
     check(&file, path, state_directory)?;
-    lock(file)
+    Ok(file)
 }
 
 /// Makes it, with nothing in it, for this process alone. Nothing may have its name.
