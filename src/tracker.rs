@@ -203,7 +203,7 @@ pub(crate) fn lock(directory: &Path, events: &Events) -> Result<Lock, LockError>
 fn not_flushed(directory: &Path, within: Duration) -> anyhow::Error {
     anyhow::anyhow!(
         "the journal in {} was not flushed within {within:?}: its disk hangs or is very slow (dmesg may tell why); \
-         readings of the last two seconds may be lost",
+         readings of the last two seconds are lost if the machine is switched off before the next start",
         directory.display()
     )
 }

@@ -2,8 +2,9 @@
 //!
 //! # Constraints
 //!
-//! Power goes at any moment; the network is away for weeks; the SD card wears with every write and may fill up, turn
-//! read-only or return garbage; nobody is there to repair it. Sensing must never wait for any of this.
+//! Power goes at any moment, and the program may be killed at any; the network is away for weeks; the SD card wears with
+//! every write and may fill up, turn read-only or return garbage; nobody is there to repair it. Sensing must never wait for
+//! any of this.
 //!
 //! # Where to read what
 //!
@@ -13,6 +14,7 @@
 //! | `Worker`, the thread; what needs no disk is done by who asks | `worker.rs` |
 //! | `Sender`: what is handed out, what has arrived | `sender.rs`, `leases.rs` |
 //! | `Writer`: what is taken, numbered, made durable | `writer/` |
+//! | `WaitingRoom`: a file in memory that has what is not durable yet | `waiting_room/` |
 //! | `Storage`: the file, the memory that stands in for it, setting aside | `storage/` |
 //! | every fault that is survived, with its test | `tests/known_errors.rs` |
 //!
@@ -31,9 +33,10 @@
 //!
 //! # Invariants
 //!
-//! 1. A reading counts as taken only once it is durable (or, while the disk fails, in the memory that stands in for it),
-//!    or the hub has acknowledged it. It is sent before that only while it waits for a commit that it shares, and only
-//!    under a number that the file has noted as given.
+//! 1. A reading survives the end of the program, however it comes, from the moment when [`Journal::append`] returns: it is in
+//!    the waiting room, with its number before it is sent. It counts as taken once it is durable (or, while the disk fails,
+//!    in the memory that stands in for it), or the hub has acknowledged it. It is sent before that only while it waits for a
+//!    commit that it shares, and only under a number that the file has noted as given.
 //! 2. A row goes away only when the hub has acknowledged the reading, or when the history is thinned.
 //! 3. `seq` only grows, and `start` (random, new at every start of the program) together with `seq` is the message ID,
 //!    the same however often the reading is sent. Numbers begin, at every start, no lower than the milliseconds since
@@ -48,6 +51,8 @@
 //! 6. A file that can't be used (foreign, damaged, of a newer version) is set aside as `journal.db.bad-N`, with its log,
 //!    and never deleted. A power cut on the way loses neither, see `storage/files.rs`.
 //! 7. A file that is gone from its name while it is open is noticed at the next commit, and saved into a new one.
+//! 8. What a killed program has left in the waiting room goes to the file before anything else does, under the numbers that it
+//!    had. What had none yet was never sent, and gets one.
 //!
 //! # What `synchronous` costs
 //!
@@ -59,9 +64,12 @@
 //!
 //! `FULL` is used always. Where readings come faster than every two seconds, those of two seconds share a commit. They are
 //! sent at once all the same, and those that the hub has acknowledged when the commit is due are not written at all. Up to
-//! two seconds of those that it has not can be lost; they do not count as taken. Rows of acknowledged readings are deleted in
-//! the transaction that inserts the next reading, which costs no write of its own, or in batches when a backlog drains.
-//! After a power cut some that were acknowledged may therefore be sent again, under the same message ID.
+//! two seconds of those that it has not can be lost with the power; they do not count as taken. Rows of acknowledged
+//! readings are deleted in the transaction that inserts the next reading, which costs no write of its own, or in batches
+//! when a backlog drains. After a power cut, or a kill, some that were acknowledged may therefore be sent again, under the same message ID.
+//!
+//! The end of the program alone costs none: the waiting room is in memory (tmpfs) that outlives it, and a reading is there
+//! after one call that waits for no disk. It wears nothing, and is not synced.
 //!
 //! # What a reading wears
 //!
@@ -74,12 +82,14 @@
 //! | 1 s | 0.1 KB, 2.6 GiB a year | 3.5 KB, 102 GiB | – | 4.8 KB, 142 GiB |
 //!
 //! Hence pages of 1 KiB. Of the 3.5 to 6.1 KB 1.1 to 1.9 are handed to the kernel; the rest is that a file system writes
-//! whole blocks. Online at 1 s only the numbers that have been given are written, 64 at a time.
+//! whole blocks. Online at 1 s only the numbers that have been given are written, 64 at a time. The waiting room's bytes,
+//! 240 a reading, never reach a disk.
 //!
 //! # When the disk fails
 //!
 //! A full or read-only disk: readings go to memory (some 10,000, then every second of the older half goes) and move to
-//! the disk when it takes them again, which is tried every minute. A spare file is released first, so that a full disk
+//! the disk when it takes them again, which is tried every minute. The waiting room has the newest 256 KiB of them at least,
+//! some 800, and 512 KiB at most. A spare file is released first, so that a full disk
 //! can at least forget what is acknowledged. A journal that reaches its size bound is thinned, see `thinning`; how many
 //! went is counted and reported. The file then stays below its bound and 64 readings more; the WAL beside it may take
 //! 2 MiB and the spare file 256 KiB.
