@@ -66,7 +66,8 @@
 //! sent at once all the same, and those that the hub has acknowledged when the commit is due are not written at all. Up to
 //! two seconds of those that it has not can be lost with the power; they do not count as taken. Rows of acknowledged
 //! readings are deleted in the transaction that inserts the next reading, which costs no write of its own, or in batches
-//! when a backlog drains. After a power cut, or a kill, some that were acknowledged may therefore be sent again, under the same message ID.
+//! when a backlog drains. After a power cut, or a kill, some that were acknowledged may therefore be sent again, under the
+//! same message ID.
 //!
 //! The end of the program alone costs none: the waiting room is in memory (tmpfs) that outlives it, and a reading is there
 //! after one call that waits for no disk. It wears nothing, and is not synced.

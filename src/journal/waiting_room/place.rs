@@ -102,7 +102,8 @@ fn check(file: &File, path: &Path, state_directory: &Path) -> io::Result<()> {
     let (metadata, me) = (file.metadata()?, owner::me());
     // Root may look for what the service's own user has left.
     let is_his = me == Some(0) && owner::of(state_directory) == Some(metadata.uid());
-    if me != Some(metadata.uid()) && !is_his {
+    // Where it is not known who one is, nobody but root can open what passes the next test, and is another's.
+    if me.is_some_and(|me| me != metadata.uid()) && !is_his {
         return Err(distrusted(path, &format!("belongs to {}", owner::name(metadata.uid()))));
     }
     if !metadata.is_file() || metadata.nlink() != 1 || metadata.mode() & 0o077 != 0 {
