@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn every_file_of_the_journal_is_known() {
-        let state = StateDirectory::new(std::path::Path::new("/s"));
+        let state = StateDirectory::new(Path::new("/s"));
         let known: Vec<PathBuf> = state.files(Fate::Journal).collect();
         let used: Vec<PathBuf> = FILES.iter().map(|name| state.path().join(name)).collect();
         assert_eq!(known, used);

@@ -1,5 +1,7 @@
 //! Readings that a killed agent has left in the waiting room belong to the journal, whatever becomes of that.
 
+#![allow(clippy::disallowed_methods, reason = "half a file is what a test may want")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;

@@ -14,6 +14,9 @@ use crate::journal::writer::group::GROUP;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// What somebody lays in the place of the room.
+type Deed<'a> = &'a dyn Fn(&Path);
+
 /// A machine, whose state directory has its waiting room beside it.
 struct Machine(TempDir);
 
@@ -184,7 +187,7 @@ fn the_room_of_another_journal_is_not_taken_for_its_own() {
 
 #[test]
 fn what_is_not_the_agents_own_file_is_left_alone_and_told() {
-    let others: [(&str, &dyn Fn(&Path)); 4] = [
+    let others: [(&str, Deed<'_>); 4] = [
         ("is no file", &|path| {
             fs::copy("/proc/self/comm", path.with_extension("precious")).unwrap();
             symlink(path.with_extension("precious"), path).unwrap();

@@ -140,7 +140,9 @@ impl WaitingRoom {
         };
         let news = (!std::mem::replace(&mut room.told, true)).then(|| trouble(&room.path, &error));
         drop(guard);
-        news.into_iter().for_each(|news| self.events.emit(news));
+        if let Some(news) = news {
+            self.events.emit(news);
+        }
         None
     }
 
@@ -197,7 +199,9 @@ impl Room {
             (room.generation, room.end) = (found.generation, found.end as u64);
             if boot != options.boot {
                 // Memory that outlives the machine.
-                left.iter_mut().for_each(|row| row.boot = Some(UNKNOWN_BOOT));
+                for row in &mut left {
+                    row.boot = Some(UNKNOWN_BOOT);
+                }
             }
         }
         if left.is_empty() {

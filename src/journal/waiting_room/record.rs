@@ -141,7 +141,9 @@ fn part<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
 
 fn sum(parts: &[&[u8]]) -> u32 {
     let mut crc = Crc::new();
-    parts.iter().for_each(|part| crc.update(part));
+    for part in parts {
+        crc.update(part);
+    }
     crc.sum()
 }
 
@@ -167,7 +169,9 @@ mod tests {
     fn file(count: u64) -> (Vec<u8>, Vec<Row>) {
         let mut bytes = head("room", "boot-1");
         let rows: Vec<Row> = (0..count).map(row).collect();
-        rows.iter().for_each(|row| write(&mut bytes, row, 5));
+        for row in &rows {
+            write(&mut bytes, row, 5);
+        }
         (bytes, rows)
     }
 
