@@ -78,6 +78,8 @@ type Received = Mutex<BTreeMap<u64, Value>>;
 enum Life {
     /// There is no network, so that readings gather.
     Offline,
+    /// Without a network, too, until a reading waits for a commit that it shares.
+    Waiting,
     /// It lives long enough to deliver, and to delete what is acknowledged.
     Online,
     /// A large backlog is on its way to the hub.
@@ -88,15 +90,24 @@ impl Life {
     fn of(kill: u32) -> Self {
         match kill % 8 {
             3 => Self::Online,
+            5 => Self::Waiting,
             7 => Self::Draining,
             _ => Self::Offline,
         }
     }
 
+    fn is_offline(self) -> bool {
+        matches!(self, Self::Offline | Self::Waiting)
+    }
+
     /// Lets the program live for a while.
-    async fn pass(self, received: &Received, before: usize) {
+    async fn pass(self, received: &Received, before: usize, waits: impl Fn() -> bool) {
         let longest = match self {
             Self::Offline => 1500,
+            Self::Waiting => {
+                a_while(&waits).await;
+                400
+            }
             Self::Online => 5000,
             Self::Draining => {
                 more_than(received, before).await;
@@ -105,6 +116,23 @@ impl Life {
         };
         sleep(Duration::from_millis(rand::random_range(0..longest))).await;
     }
+}
+
+/// Waits until something is so for longer than a commit takes that is shared with nobody.
+async fn a_while(is_so: impl Fn() -> bool) {
+    timeout(PATIENCE, async {
+        loop {
+            sleep(Duration::from_millis(5)).await;
+            if is_so() {
+                sleep(Duration::from_millis(200)).await;
+                if is_so() {
+                    break;
+                }
+            }
+        }
+    })
+    .await
+    .expect("readings share commits");
 }
 
 /// Waits until the hub has more than so many readings.
@@ -159,6 +187,13 @@ fn note(taken: &mut BTreeMap<u64, Value>, there: BTreeMap<u64, Value>) -> usize 
     count
 }
 
+/// Names of journals that could not be used.
+fn set_aside(state: &Path) -> Vec<String> {
+    let names = fs::read_dir(state).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.contains(".bad")).collect()
+}
+
 /// Waits until the hub has `seqs`.
 async fn arrived(received: &Received, seqs: &BTreeSet<u64>) {
     let all_there = async {
@@ -195,7 +230,8 @@ async fn killed_at_any_moment_it_loses_nothing_and_repeats_no_number() {
         }
     });
 
-    fs::create_dir(runtime(directory.path())).unwrap();
+    let run = runtime(directory.path());
+    fs::create_dir(&run).unwrap();
     // Assigned once, later lives connect at once.
     let mut process = spawn(&config, proxy.port(), directory.path());
     more_than(&received, 0).await;
@@ -204,7 +240,6 @@ async fn killed_at_any_moment_it_loses_nothing_and_repeats_no_number() {
 
     let copy = directory.path().join("copy");
     fs::create_dir(&copy).unwrap();
-    let run = runtime(directory.path());
     let state = config.state.directory.clone();
     let mut taken: BTreeMap<u64, Value> = BTreeMap::new();
     let (mut most, mut filled, mut cut, mut waited) = (0, 0, 0, 0);
@@ -216,9 +251,9 @@ async fn killed_at_any_moment_it_loses_nothing_and_repeats_no_number() {
             most = most.max(note(&mut taken, durable(&state, &copy)));
         }
         let before = received.lock().unwrap().len();
-        proxy.set(if life == Life::Offline { Weather::Refuse } else { USUAL });
+        proxy.set(if life.is_offline() { Weather::Refuse } else { USUAL });
         let mut process = spawn(&config, proxy.port(), directory.path());
-        life.pass(&received, before).await;
+        life.pass(&received, before, || !waiting(&state, &run).is_empty()).await;
         assert!(process.try_wait().unwrap().is_none(), "it ended by itself: {}", story(directory.path()));
         proxy.set(Weather::BlackHole);
         process.kill().unwrap();
@@ -249,12 +284,7 @@ async fn killed_at_any_moment_it_loses_nothing_and_repeats_no_number() {
             assert_eq!(received[seq][name], *value, "reading {seq}");
         }
     }
-    let bad: Vec<_> = fs::read_dir(&state)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-        .filter(|name| name.contains(".bad"))
-        .collect();
-    assert!(bad.is_empty(), "{bad:?}");
+    assert_eq!(set_aside(&state), [""; 0]);
     assert!(!story(directory.path()).contains("journal"), "{}", story(directory.path()));
     println!(
         "{kills} kills: {} readings taken, {waited} times one waited for its commit, {most} in the largest backlog, {cut} backlogs cut off half way, \
@@ -326,7 +356,7 @@ async fn what_was_appended_survives_every_kill_under_the_number_that_it_had() {
         let begun = || fs::read_to_string(&told).unwrap().contains("took");
         timeout(PATIENCE, async {
             while !begun() {
-                sleep(Duration::from_millis(1)).await
+                sleep(Duration::from_millis(1)).await;
             }
         })
         .await
