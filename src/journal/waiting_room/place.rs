@@ -18,8 +18,8 @@ const MODE: u32 = 0o600;
 
 /// Where the waiting room of the journal in this directory is for this process.
 pub fn waiting_room(directory: &Path) -> Option<PathBuf> {
-    let shared = || Some(PathBuf::from(SHARED_MEMORY)).filter(|path| cfg!(unix) && path.is_dir());
-    let parent = runtime_directory::of_this_process().filter(|_| cfg!(unix)).or_else(shared)?;
+    let mut parents = runtime_directory::of_this_process().into_iter().chain([PathBuf::from(SHARED_MEMORY)]);
+    let parent = parents.find(|path| cfg!(unix) && path.is_dir())?;
     Some(parent.join(name(directory)?))
 }
 
