@@ -1,13 +1,15 @@
 //! The waiting room: what a kill leaves there comes, under the numbers that it had, and what else lies there does not.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::bench::{BOUND, Bench, ManualClock, copy_with_room, reading, room_of, tag, tags};
+use crate::journal::command::Command;
+use crate::journal::entry::Entry;
 use crate::journal::fresh::Fresh;
 use crate::journal::shared::JournalHealth;
 use crate::journal::writer::group::GROUP;
@@ -148,12 +150,40 @@ fn a_second_start_keeps_the_numbers_that_the_first_gave_while_the_disk_failed() 
     third.advance(GROUP);
     again.mend();
     third.advance(Duration::from_mins(1));
-    let ids = |entries: &[crate::journal::entry::Entry]| -> Vec<String> {
-        entries.iter().map(|entry| entry.message_id.clone()).collect()
-    };
+    let ids =
+        |entries: &[Entry]| -> Vec<String> { entries.iter().map(|entry| entry.message_id.clone()).collect() };
     let there = third.drain();
     assert_eq!(tags(&there), [2, 0, 1]);
     assert_eq!(ids(&there[1..]), ids(&[sent.backlog[0].clone(), sent.newest.unwrap()]));
+}
+
+#[test]
+fn numbers_that_become_final_do_so_in_the_room_and_what_has_none_yet_gets_its_own() {
+    let machine = Machine::new();
+    let mut clock = ManualClock::new();
+    clock.known = false;
+    let mut bench = machine.start(clock, 1);
+    bench.append(0);
+    bench.advance(SECOND);
+    bench.append(1);
+    let mut fresh = Fresh::from(reading(2, bench.clock.stamp()));
+    fresh.ticket = bench.room.announce(fresh.row());
+    // The room is written anew; the thread comes to the third only then.
+    bench.clock.known = true;
+    assert_eq!(tags(&bench.lease(9).newest.into_iter().collect::<Vec<_>>()), [1]);
+    let before = machine.killed();
+    bench.worker.obey(Command::Append(fresh), bench.now);
+    bench.release();
+    let sent = bench.lease(9);
+    let ids = |entries: &mut dyn Iterator<Item = Entry>| -> Vec<_> {
+        entries.map(|entry| (tag(&entry), entry.message_id)).collect()
+    };
+    let sent = ids(&mut sent.newest.into_iter().chain(sent.backlog));
+    assert_eq!(sent.iter().map(|(tag, _)| *tag).collect::<Vec<_>>(), [2, 0, 1]);
+    let clock = bench.clock.clone();
+    assert_eq!(ids(&mut machine.killed().start(clock.clone(), 5).drain().into_iter()), sent);
+    let there = ids(&mut before.start(clock, 5).drain().into_iter());
+    assert_eq!((there[0].0, &there[1..]), (2, &sent[1..]));
 }
 
 #[test]
@@ -216,6 +246,26 @@ fn what_is_not_the_agents_own_file_is_left_alone_and_told() {
             assert_eq!(precious, fs::read("/proc/self/comm").unwrap());
         }
     }
+}
+
+#[test]
+fn another_users_file_is_not_read_not_even_by_root() {
+    let machine = Machine::new();
+    let mut bench = machine.start(ManualClock::new(), 1);
+    live(&mut bench, 0..3, 0);
+    bench.append(3);
+    let killed = machine.killed();
+    // Only root can give files away, and only root could read them then.
+    if chown(room_of(&killed.state()), Some(65_534), None).is_err() {
+        return;
+    }
+    let bench = killed.start(bench.clock.clone(), 2);
+    assert!(bench.story().contains(" belongs to "), "{}", bench.story());
+    assert_eq!(bench.stats().backlog, 3, "what was durable");
+    // Unless it is that user's state directory: then root only puts in order what is his.
+    chown(killed.state(), Some(65_534), None).unwrap();
+    let mut bench = killed.start(bench.clock.clone(), 3);
+    assert_eq!((in_order(tags(&bench.drain())), bench.story()), (vec![0, 1, 2, 3], String::new()));
 }
 
 #[test]
