@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::bench::{BOUND, Bench, ManualClock, copy_files, copy_with_room, reading, room_of, tag};
+use crate::journal::command::Command;
 use crate::journal::entry::Entry;
 use crate::journal::fresh::Fresh;
 use crate::journal::shared::JournalHealth;
@@ -18,6 +19,8 @@ enum Step {
     Append {
         after_s: u64,
     },
+    /// Another comes while the thread is busy with the first, and waits until something else is asked of it.
+    AppendTwo,
     Wait {
         seconds: u64,
     },
@@ -48,6 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (1..90_u64).prop_map(|after_s| Step::Append { after_s }),
         6 => Just(Step::Append { after_s: 1 }),
+        4 => Just(Step::AppendTwo),
         3 => (0..70_u64).prop_map(|seconds| Step::Wait { seconds }),
         8 => (0..12_usize).prop_map(|limit| Step::Lease { limit }),
         6 => (1..4_usize).prop_map(|every| Step::Acknowledge { every }),
@@ -81,6 +85,8 @@ struct Life {
     model: Model,
     next_tag: u64,
     starts: u32,
+    /// Waits for the thread.
+    busy: Option<(u64, Fresh)>,
     /// Under which number and message ID a reading was sent.
     sent: BTreeMap<u64, (u64, String)>,
     tag_of_seq: BTreeMap<u64, u64>,
@@ -103,6 +109,7 @@ impl Life {
             model: Model::default(),
             next_tag: 0,
             starts: 1,
+            busy: None,
             sent: BTreeMap::new(),
             tag_of_seq: BTreeMap::new(),
             image: None,
@@ -112,6 +119,12 @@ impl Life {
     }
 
     fn play(&mut self, step: &Step) {
+        if !matches!(
+            step,
+            Step::Wait { .. } | Step::Crash { .. } | Step::LearnTime | Step::ReadOnly(_) | Step::Full(_)
+        ) {
+            self.no_longer_busy();
+        }
         match *step {
             Step::Append { after_s } => {
                 self.bench.advance(Duration::from_secs(after_s));
@@ -119,6 +132,13 @@ impl Life {
                 self.next_tag += 1;
                 self.model.pending.insert(self.next_tag);
                 self.bench.append(self.next_tag);
+            }
+            Step::AppendTwo => {
+                self.bench.advance(Duration::from_secs(1));
+                self.settle();
+                let first = self.announce();
+                self.busy = Some(self.announce());
+                self.take(first);
             }
             Step::Wait { seconds } => self.bench.advance(Duration::from_secs(seconds)),
             Step::Lease { limit } => self.lease(limit),
@@ -143,12 +163,9 @@ impl Life {
             }
             Step::Crash { reboot, unnumbered } => {
                 self.settle();
-                if unnumbered {
-                    self.next_tag += 1;
-                    self.model.pending.insert(self.next_tag);
-                    let fresh = Fresh::from(reading(self.next_tag, self.bench.clock.stamp()));
-                    assert!(self.bench.room.announce(fresh.row()).is_some());
-                }
+                let busy = self.busy.take();
+                let announced = unnumbered.then(|| self.announce());
+                self.model.pending.extend(busy.into_iter().chain(announced).map(|(tag, _)| tag));
                 let copy = directory();
                 copy_with_room(&state(&self.directory), &state(&copy));
                 if reboot {
@@ -184,6 +201,27 @@ impl Life {
             }
         }
         self.settle();
+    }
+
+    /// A reading that the thread has not seen yet.
+    fn announce(&mut self) -> (u64, Fresh) {
+        self.next_tag += 1;
+        let mut fresh = Fresh::from(reading(self.next_tag, self.bench.clock.stamp()));
+        fresh.ticket = self.bench.room.announce(fresh.row());
+        assert!(fresh.ticket.is_some());
+        (self.next_tag, fresh)
+    }
+
+    fn take(&mut self, (tag, fresh): (u64, Fresh)) {
+        self.model.pending.insert(tag);
+        self.bench.worker.obey(Command::Append(fresh), self.bench.now);
+    }
+
+    fn no_longer_busy(&mut self) {
+        if let Some(waiting) = self.busy.take() {
+            self.take(waiting);
+            self.settle();
+        }
     }
 
     /// What the worker has taken meanwhile is no longer pending; and where the file is well, all is in it.
@@ -294,6 +332,7 @@ impl Life {
 
     /// In the end all that was taken is delivered.
     fn end(mut self) {
+        self.no_longer_busy();
         self.bench.set_read_only(false);
         self.bench.set_full(false);
         self.bench.clock.known = true;

@@ -187,6 +187,27 @@ fn numbers_that_become_final_do_so_in_the_room_and_what_has_none_yet_gets_its_ow
 }
 
 #[test]
+fn what_the_disk_has_under_a_provisional_number_does_not_come_again_under_another() {
+    let machine = Machine::new();
+    let mut clock = ManualClock::new();
+    clock.known = false;
+    let mut bench = machine.start(clock, 1);
+    let take = |bench: &Bench, tag| {
+        let mut fresh = Fresh::from(reading(tag, bench.clock.stamp()));
+        fresh.ticket = bench.room.announce(fresh.row());
+        fresh
+    };
+    let first = take(&bench, 0);
+    bench.clock.known = true;
+    let second = take(&bench, 1);
+    // The second waits while the first is committed, and then tells the time.
+    bench.worker.obey(Command::Append(first), bench.now);
+    bench.worker.obey(Command::Append(second), bench.now);
+    let there = machine.killed().start(bench.clock.clone(), 5).drain();
+    assert_eq!(tags(&there), [1, 0]);
+}
+
+#[test]
 fn torn_at_its_end_it_gives_what_is_whole() {
     let machine = Machine::new();
     let mut bench = machine.start(ManualClock::new(), 1);

@@ -268,16 +268,18 @@ impl Room {
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        if self.waiting.is_empty() {
-            let begin = self.head.len() as u64;
-            if self.end > begin {
-                self.end = begin;
-                self.generation = self.generation.wrapping_add(1);
-                self.file.set_len(begin)?;
-            }
-        } else if self.end > LONGEST {
-            self.replace([].iter())?;
+        let begin = self.head.len() as u64;
+        let waiting: usize = self.waiting.iter().map(|waiting| waiting.length).sum();
+        if self.end == begin + waiting as u64 {
+            return self.look();
         }
+        if waiting > 0 {
+            // The disk may give the others final numbers, and they must not come again under those that they have here.
+            return self.replace([].iter());
+        }
+        self.end = begin;
+        self.generation = self.generation.wrapping_add(1);
+        self.file.set_len(begin)?;
         self.look()
     }
 
