@@ -20,7 +20,10 @@ enum Step {
         after_s: u64,
     },
     /// Another comes while the thread is busy with the first, and waits until something else is asked of it.
-    AppendTwo,
+    AppendTwo {
+        after_s: u64,
+        learns: bool,
+    },
     Wait {
         seconds: u64,
     },
@@ -51,7 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (1..90_u64).prop_map(|after_s| Step::Append { after_s }),
         6 => Just(Step::Append { after_s: 1 }),
-        4 => Just(Step::AppendTwo),
+        4 => (1..9_u64, any::<bool>()).prop_map(|(after_s, learns)| Step::AppendTwo { after_s, learns }),
         3 => (0..70_u64).prop_map(|seconds| Step::Wait { seconds }),
         8 => (0..12_usize).prop_map(|limit| Step::Lease { limit }),
         6 => (1..4_usize).prop_map(|every| Step::Acknowledge { every }),
@@ -133,13 +136,7 @@ impl Life {
                 self.model.pending.insert(self.next_tag);
                 self.bench.append(self.next_tag);
             }
-            Step::AppendTwo => {
-                self.bench.advance(Duration::from_secs(1));
-                self.settle();
-                let first = self.announce();
-                self.busy = Some(self.announce());
-                self.take(first);
-            }
+            Step::AppendTwo { after_s, learns } => self.append_two(after_s, learns),
             Step::Wait { seconds } => self.bench.advance(Duration::from_secs(seconds)),
             Step::Lease { limit } => self.lease(limit),
             Step::Acknowledge { every } => {
@@ -215,6 +212,15 @@ impl Life {
     fn take(&mut self, (tag, fresh): (u64, Fresh)) {
         self.model.pending.insert(tag);
         self.bench.worker.obey(Command::Append(fresh), self.bench.now);
+    }
+
+    fn append_two(&mut self, after_s: u64, learns: bool) {
+        self.bench.advance(Duration::from_secs(after_s));
+        self.settle();
+        let first = self.announce();
+        self.bench.clock.known |= learns;
+        self.busy = Some(self.announce());
+        self.take(first);
     }
 
     fn no_longer_busy(&mut self) {
