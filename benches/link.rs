@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use container_tracker::config::{Config, Endpoint};
 use container_tracker::event::{Event, Events};
-use container_tracker::journal::{Journal, JournalOptions};
+use container_tracker::journal::{Journal, JournalOptions, waiting_room};
 use container_tracker::lab::Cloud;
 use container_tracker::link::timing::Timing;
 use container_tracker::platform::clock::{Clock, SystemClock};
@@ -199,6 +199,7 @@ async fn fill(config: &Config) {
     fs::create_dir_all(&config.state.directory).unwrap();
     let clock = SystemClock::new(true);
     let options = JournalOptions {
+        waiting_room: waiting_room(&config.state.directory),
         directory: config.state.directory.clone(),
         size_bound: 256 * 1024 * 1024,
         boot: clock.boot().into(),

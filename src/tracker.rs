@@ -17,7 +17,7 @@ use crate::event::{Event, Events};
 use crate::instruments::health::SensorHealth;
 use crate::instruments::instrument::{Instrument, Start};
 use crate::instruments::sampler::LONGEST_MEASUREMENT;
-use crate::journal::{Journal, JournalOptions, JournalStats};
+use crate::journal::{Journal, JournalOptions, JournalStats, waiting_room};
 use crate::link::timing::Timing;
 use crate::platform::background::Background;
 use crate::platform::clock::Clock;
@@ -165,6 +165,7 @@ impl Opened {
         let options = JournalOptions {
             directory: directory.clone(),
             size_bound: u64::from(config.state.journal_size_mib) * 1024 * 1024,
+            waiting_room: waiting_room(&directory),
             boot: clock.boot().into(),
         };
         let journal =
@@ -202,7 +203,7 @@ pub(crate) fn lock(directory: &Path, events: &Events) -> Result<Lock, LockError>
 fn not_flushed(directory: &Path, within: Duration) -> anyhow::Error {
     anyhow::anyhow!(
         "the journal in {} was not flushed within {within:?}: its disk hangs or is very slow (dmesg may tell why); \
-         readings of the last two seconds may be lost",
+         readings of the last two seconds are lost if the machine is switched off before the next start",
         directory.display()
     )
 }

@@ -1,4 +1,4 @@
-//! A small disk that is really full, and one that is really read-only.
+//! A small disk that is really full, one that is really read-only, and a waiting room that is full.
 //!
 //! They are mounted in a mount namespace of the test's own, which takes root; without it the tests say that they could
 //! not look, and pass.
@@ -13,6 +13,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
+use container_tracker::journal::readings_waiting;
 use support::journal::{Recorded, reading};
 
 const MOUNT: &str = "CONTAINER_TRACKER_TEST_MOUNT";
@@ -161,4 +162,36 @@ async fn on_a_read_only_disk_it_goes_on_in_memory_and_moves_back() {
     journal.flush().await;
     assert_eq!(journal.health().trouble, None);
     assert_eq!(journal.drain().await, [20, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+}
+
+#[tokio::test]
+async fn where_the_waiting_room_is_full_readings_are_taken_all_the_same() {
+    let Some(mounted) = on_a_small_disk("where_the_waiting_room_is_full_readings_are_taken_all_the_same")
+    else {
+        return;
+    };
+    let (mounted, state) = (Path::new(&mounted), tempfile::tempdir().unwrap());
+    let (room, filler) = (mounted.join("room"), mounted.join("filler"));
+    let journal = Recorded::open_with_room(state.path(), &room);
+    fill(&filler);
+    for n in 0..300 {
+        journal.append(reading(n)).await;
+    }
+    journal.flush().await;
+    let story = journal.story();
+    assert!(story.starts_with("readings can't be kept in ") && story.contains("No space left"), "{story}");
+    assert_eq!(story.lines().count(), 1, "{story}");
+    let stats = journal.stats();
+    assert_eq!((stats.taken, stats.backlog, stats.dropped), (300, 300, 0));
+    // There is room again.
+    fs::remove_file(&filler).unwrap();
+    for n in 300..350 {
+        journal.append(reading(n)).await;
+    }
+    assert!(readings_waiting(&room, state.path()).unwrap().len() > 20);
+    journal.flush().await;
+    assert_eq!((readings_waiting(&room, state.path()).unwrap(), journal.story()), (Vec::new(), story));
+    let mut there = journal.drain().await;
+    there.sort_unstable();
+    assert_eq!(there, (0..350).collect::<Vec<_>>());
 }

@@ -21,6 +21,9 @@
 //! | an old image of the card is put back, the clock runs ahead, time is known late | no number comes twice | `src/journal/tests/numbers.rs` |
 //! | a real full disk, a real read-only one | as here | `tests/journal_full_disk.rs` |
 //! | killed while thousands of readings are on their way | none is lost | `tests/kill.rs` |
+//! | killed before a commit, or while the disk fails, once or again before what was left is saved | none is lost (while the disk fails: of the newest 800), none comes under another number | `tests/kill.rs`, `src/journal/tests/waiting.rs` |
+//! | the waiting room is torn, another journal's, of another boot or version, a link, another user's | what is whole and its own is taken, the rest left alone | `src/journal/tests/waiting.rs` |
+//! | the waiting room is full | told, once; readings are taken all the same | `tests/journal_full_disk.rs` |
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]

@@ -3,15 +3,17 @@
 //! Certificate and key stay: they are not the agent's. Refuses while an agent runs.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
 use super::config_argument::ConfigArgument;
+use crate::config::Config;
 use crate::event::Events;
 use crate::journal::inspect::inspect;
-use crate::journal::set_aside;
+use crate::journal::{JournalOptions, empty_waiting_room, readings_waiting, set_aside, waiting_rooms};
+use crate::platform::clock::{Clock, SystemClock};
 use crate::platform::state_directory::{Fate, StateDirectory};
 use crate::platform::state_file;
 use crate::platform::stdout::line;
@@ -47,7 +49,8 @@ pub(super) fn run(args: &DeprovisionArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let _lock = tracker::lock(directory, &Events::log(""))?;
-    let waiting = inspect(directory).ok().flatten().map_or(0, |found| found.backlog);
+    let waiting =
+        inspect(directory).ok().flatten().map_or(0, |found| found.backlog) + left_by_a_kill(directory);
     let journal = match args.journal {
         JournalFate::Keep => format!("{waiting} readings stay, for the next hub"),
         JournalFate::SetAside => format!("{waiting} readings are set aside"),
@@ -62,10 +65,14 @@ pub(super) fn run(args: &DeprovisionArgs) -> anyhow::Result<ExitCode> {
     match args.journal {
         JournalFate::Keep => {}
         JournalFate::SetAside => {
+            empty_waiting_rooms(&config)?;
             set_aside(directory, "old")
                 .with_context(|| format!("can't set {} aside", state.journal().display()))?;
         }
-        JournalFate::Delete => remove(state.files(Fate::Journal))?,
+        JournalFate::Delete => {
+            remove(state.files(Fate::Journal))?;
+            remove(waiting_rooms(directory).into_iter())?;
+        }
     }
     line(&format!("done: {what}"));
     Ok(ExitCode::SUCCESS)
@@ -83,6 +90,31 @@ fn confirmed(what: &str) -> anyhow::Result<bool> {
     Ok(answer.trim() == "yes")
 }
 
+/// Readings that an agent had not made durable when it was killed.
+fn left_by_a_kill(directory: &Path) -> u64 {
+    let rooms = waiting_rooms(directory);
+    rooms.iter().map(|room| readings_waiting(room, directory).map_or(0, |left| left.len() as u64)).sum()
+}
+
+/// They go with the journal.
+fn empty_waiting_rooms(config: &Config) -> anyhow::Result<()> {
+    let directory = &config.state.directory;
+    for room in waiting_rooms(directory) {
+        if readings_waiting(&room, directory).is_ok_and(|left| !left.is_empty()) {
+            let options = JournalOptions {
+                directory: directory.clone(),
+                size_bound: u64::from(config.state.journal_size_mib) * 1024 * 1024,
+                waiting_room: Some(room.clone()),
+                boot: SystemClock::new(false).boot().into(),
+            };
+            if !empty_waiting_room(options, Events::log("")) {
+                bail!("the journal does not take the readings in {}", room.display());
+            }
+        }
+    }
+    Ok(())
+}
+
 fn remove(files: impl Iterator<Item = PathBuf>) -> anyhow::Result<()> {
     for path in files {
         state_file::remove(&path).with_context(|| format!("can't remove {}", path.display()))?;
@@ -97,7 +129,7 @@ mod tests {
 
     #[test]
     fn every_file_of_the_journal_is_known() {
-        let state = StateDirectory::new(std::path::Path::new("/s"));
+        let state = StateDirectory::new(Path::new("/s"));
         let known: Vec<PathBuf> = state.files(Fate::Journal).collect();
         let used: Vec<PathBuf> = FILES.iter().map(|name| state.path().join(name)).collect();
         assert_eq!(known, used);

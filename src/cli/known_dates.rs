@@ -32,8 +32,12 @@ mod tests {
     async fn the_journal_knows_the_date_also_when_all_is_delivered() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(newest_time(directory.path()), None);
-        let options =
-            JournalOptions { directory: directory.path().into(), size_bound: 1 << 20, boot: "boot-1".into() };
+        let options = JournalOptions {
+            directory: directory.path().into(),
+            size_bound: 1 << 20,
+            waiting_room: None,
+            boot: "boot-1".into(),
+        };
         let journal = Journal::open(options, Events::log("device")).unwrap();
         let reading = || Reading {
             stamp: Stamp::now(&SystemClock::new(true)),

@@ -3,12 +3,13 @@
 use tokio::sync::oneshot;
 
 use super::entry::Lease;
-use crate::reading::{Reading, Stamp};
+use super::fresh::Fresh;
+use crate::reading::Stamp;
 
 /// What handles ask of the thread.
 #[derive(Debug)]
 pub(super) enum Command {
-    Append(Reading),
+    Append(Fresh),
     Lease {
         limit: usize,
         now: Stamp,

@@ -2,8 +2,9 @@
 //!
 //! # Constraints
 //!
-//! Power goes at any moment; the network is away for weeks; the SD card wears with every write and may fill up, turn
-//! read-only or return garbage; nobody is there to repair it. Sensing must never wait for any of this.
+//! Power goes at any moment, and the program may be killed at any; the network is away for weeks; the SD card wears with
+//! every write and may fill up, turn read-only or return garbage; nobody is there to repair it. Sensing must never wait for
+//! any of this.
 //!
 //! # Where to read what
 //!
@@ -13,6 +14,7 @@
 //! | `Worker`, the thread; what needs no disk is done by who asks | `worker.rs` |
 //! | `Sender`: what is handed out, what has arrived | `sender.rs`, `leases.rs` |
 //! | `Writer`: what is taken, numbered, made durable | `writer/` |
+//! | `WaitingRoom`: a file in memory that has what is not durable yet | `waiting_room/` |
 //! | `Storage`: the file, the memory that stands in for it, setting aside | `storage/` |
 //! | every fault that is survived, with its test | `tests/known_errors.rs` |
 //!
@@ -31,9 +33,10 @@
 //!
 //! # Invariants
 //!
-//! 1. A reading counts as taken only once it is durable (or, while the disk fails, in the memory that stands in for it),
-//!    or the hub has acknowledged it. It is sent before that only while it waits for a commit that it shares, and only
-//!    under a number that the file has noted as given.
+//! 1. A reading survives the end of the program, however it comes, from the moment when [`Journal::append`] returns: it is in
+//!    the waiting room, with its number before it is sent. It counts as taken once it is durable (or, while the disk fails,
+//!    in the memory that stands in for it), or the hub has acknowledged it. It is sent before that only while it waits for a
+//!    commit that it shares, and only under a number that the file has noted as given.
 //! 2. A row goes away only when the hub has acknowledged the reading, or when the history is thinned.
 //! 3. `seq` only grows, and `start` (random, new at every start of the program) together with `seq` is the message ID,
 //!    the same however often the reading is sent. Numbers begin, at every start, no lower than the milliseconds since
@@ -48,6 +51,8 @@
 //! 6. A file that can't be used (foreign, damaged, of a newer version) is set aside as `journal.db.bad-N`, with its log,
 //!    and never deleted. A power cut on the way loses neither, see `storage/files.rs`.
 //! 7. A file that is gone from its name while it is open is noticed at the next commit, and saved into a new one.
+//! 8. What a killed program has left in the waiting room goes to the file before anything else does, under the numbers that it
+//!    had. What had none yet was never sent, and gets one.
 //!
 //! # What `synchronous` costs
 //!
@@ -59,9 +64,13 @@
 //!
 //! `FULL` is used always. Where readings come faster than every two seconds, those of two seconds share a commit. They are
 //! sent at once all the same, and those that the hub has acknowledged when the commit is due are not written at all. Up to
-//! two seconds of those that it has not can be lost; they do not count as taken. Rows of acknowledged readings are deleted in
-//! the transaction that inserts the next reading, which costs no write of its own, or in batches when a backlog drains.
-//! After a power cut some that were acknowledged may therefore be sent again, under the same message ID.
+//! two seconds of those that it has not can be lost with the power; they do not count as taken. Rows of acknowledged
+//! readings are deleted in the transaction that inserts the next reading, which costs no write of its own, or in batches
+//! when a backlog drains. After a power cut, or a kill, some that were acknowledged may therefore be sent again, under the
+//! same message ID.
+//!
+//! The end of the program alone costs none: the waiting room is in memory (tmpfs) that outlives it, and a reading is there
+//! after one call that waits for no disk. It wears nothing, and is not synced.
 //!
 //! # What a reading wears
 //!
@@ -74,18 +83,21 @@
 //! | 1 s | 0.1 KB, 2.6 GiB a year | 3.5 KB, 102 GiB | – | 4.8 KB, 142 GiB |
 //!
 //! Hence pages of 1 KiB. Of the 3.5 to 6.1 KB 1.1 to 1.9 are handed to the kernel; the rest is that a file system writes
-//! whole blocks. Online at 1 s only the numbers that have been given are written, 64 at a time.
+//! whole blocks. Online at 1 s only the numbers that have been given are written, 64 at a time. The waiting room's bytes,
+//! 240 a reading, never reach a disk.
 //!
 //! # When the disk fails
 //!
 //! A full or read-only disk: readings go to memory (some 10,000, then every second of the older half goes) and move to
-//! the disk when it takes them again, which is tried every minute. A spare file is released first, so that a full disk
+//! the disk when it takes them again, which is tried every minute. The waiting room has the newest 256 KiB of them at least,
+//! some 800, and 512 KiB at most. A spare file is released first, so that a full disk
 //! can at least forget what is acknowledged. A journal that reaches its size bound is thinned, see `thinning`; how many
 //! went is counted and reported. The file then stays below its bound and 64 readings more; the WAL beside it may take
 //! 2 MiB and the spare file 256 KiB.
 
 mod command;
 mod entry;
+mod fresh;
 mod inbox;
 pub mod inspect;
 mod leases;
@@ -98,6 +110,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 mod thinning;
+mod waiting_room;
 mod worker;
 mod writer;
 
@@ -119,6 +132,8 @@ pub use shared::{JournalHealth, JournalStats};
 use storage::Storage;
 pub use storage::file_system::{FileSystem, OsFileSystem};
 pub use storage::files::{FILES, SET_ASIDE_FILES, set_aside, set_aside_on};
+use waiting_room::WaitingRoom;
+pub use waiting_room::{readings_waiting, waiting_room, waiting_rooms};
 use worker::Worker;
 
 /// The journal, to be shared. What needs the disk is done in a thread of its own, everything else at once by whoever asks;
@@ -127,6 +142,7 @@ pub struct Journal {
     worker: Arc<Mutex<Worker>>,
     inbox: Arc<Inbox>,
     shared: Arc<Shared>,
+    room: Arc<WaitingRoom>,
 }
 
 impl Journal {
@@ -144,17 +160,22 @@ impl Journal {
     ) -> std::io::Result<Self> {
         let inbox = Arc::new(Inbox::default());
         let shared = Arc::new(Shared::default());
+        let room = Arc::new(WaitingRoom::open(&options, &events));
         let storage = Storage::new(options, files, shared.clone(), events);
-        let worker = Arc::new(Mutex::new(Worker::new(storage, &shared, rand::random())));
+        let worker = Arc::new(Mutex::new(Worker::new(storage, room.clone(), &shared, rand::random())));
         let (received, works) = (Abandon(inbox.clone()), worker.clone());
         thread::Builder::new().name("journal".into()).spawn(move || Worker::run(&works, &received.0))?;
-        Ok(Self { worker, inbox, shared })
+        Ok(Self { worker, inbox, shared, room })
     }
 
-    /// Takes a reading. It is durable when [`JournalStats::taken`] counts it.
+    /// Takes a reading. When this returns it survives the end of the program, in the waiting room; it is durable when
+    /// [`JournalStats::taken`] counts it.
     pub fn append(&self, reading: Reading) {
-        if self.send(Command::Append(reading)).is_err() {
+        if let Err(refused) = self.send(Command::Append(reading.into())) {
             self.shared.stats().dropped += 1;
+            if let Refused::Full(Command::Append(fresh)) | Refused::Closed(Command::Append(fresh)) = refused {
+                self.room.withdraw(fresh.ticket);
+            }
         }
     }
 
@@ -212,7 +233,7 @@ impl Journal {
     fn send(&self, command: Command) -> Result<(), Refused> {
         // Nobody waits for a lock that is held while the disk works.
         let Some(mut worker) = self.worker.try_lock().ok().filter(|_| self.inbox.is_empty()) else {
-            return self.inbox.send(command);
+            return self.leave(command);
         };
         match worker.try_obey(command, Instant::now()) {
             Ok(()) => {
@@ -221,8 +242,16 @@ impl Journal {
                 }
                 Ok(())
             }
-            Err(NeedsDisk(command)) => self.inbox.send(command),
+            Err(NeedsDisk(command)) => self.leave(command),
         }
+    }
+
+    /// Leaves it for the thread, which may be at work for long.
+    fn leave(&self, mut command: Command) -> Result<(), Refused> {
+        if let Command::Append(fresh) = &mut command {
+            fresh.ticket = self.room.announce(fresh.row());
+        }
+        self.inbox.send(command)
     }
 
     async fn ask<T: Default>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> T {
@@ -255,6 +284,20 @@ impl Drop for Journal {
     fn drop(&mut self) {
         self.inbox.close();
     }
+}
+
+/// Brings into the journal's file what a killed agent has left in the waiting room that `options` name, while no agent works
+/// with it. Whether that is empty then; what is wrong else is told to `events`.
+pub fn empty_waiting_room(options: JournalOptions, events: Events) -> bool {
+    let (room, shared) = (Arc::new(WaitingRoom::open(&options, &events)), Arc::new(Shared::default()));
+    let storage = Storage::new(options, Arc::new(OsFileSystem), shared.clone(), events);
+    let mut worker = Worker::new(storage, room, &shared, rand::random());
+    let now = Instant::now();
+    worker.begin(now);
+    // Nobody waits for the answer.
+    worker.obey(Command::Close(oneshot::channel().0), now);
+    let in_memory = shared.stats().in_memory;
+    in_memory == 0
 }
 
 /// Whoever waits for the thread learns that it has ended, however it did.

@@ -9,6 +9,9 @@ pub struct JournalOptions {
     pub directory: PathBuf,
     /// The file is kept below this size, in bytes.
     pub size_bound: u64,
+    /// The file of the waiting room, in memory that outlives the program; `None`: readings that wait for their commit are in
+    /// the program's memory alone.
+    pub waiting_room: Option<PathBuf>,
     /// Names this boot of the machine; monotonic times of one boot are comparable.
     pub boot: String,
 }

@@ -10,6 +10,15 @@ use crate::reading::Reading;
 /// Numbers from here on are provisional: they were given before the time was known.
 pub(super) const PROVISIONAL: u64 = 1 << 62;
 
+/// Final numbers are far below [`PROVISIONAL`], and provisional ones not far above it.
+const HIGHEST_FINAL: u64 = PROVISIONAL / 4 * 3;
+const HIGHEST_PROVISIONAL: u64 = PROVISIONAL / 4 * 5;
+/// The last millisecond of the year 9999.
+const LATEST_MS: i64 = 253_402_300_799_999;
+
+/// Stands for a boot that nothing is known of, until the file gives it a row.
+pub(super) const UNKNOWN_BOOT: i64 = 0;
+
 /// Final numbers begin at the milliseconds since this, 2026-01-01.
 pub(super) const NUMBERS_FROM_MS: i64 = 1_767_225_600_000;
 
@@ -44,7 +53,8 @@ struct Payload {
 }
 
 impl Row {
-    pub(super) fn new(seq: u64, start: u32, reading: Reading) -> Self {
+    /// Of this boot, and without a number.
+    pub(super) fn new(reading: Reading) -> Self {
         let Reading { stamp, fields, alerts } = reading;
         let known = alerts.is_empty().then_some(fields.len());
         let payload = if known.is_some() {
@@ -54,8 +64,8 @@ impl Row {
             fields.and_then(|fields| serde_json::to_vec(&Payload { fields, alerts })).unwrap_or_default()
         };
         Self {
-            seq,
-            start,
+            seq: 0,
+            start: 0,
             boot: None,
             monotonic_ms: i64::try_from(stamp.monotonic.as_millis()).unwrap_or(i64::MAX),
             utc_ms: stamp.utc.map(|utc| utc.timestamp_millis()),
@@ -63,6 +73,12 @@ impl Row {
             payload,
             known,
         }
+    }
+
+    /// Whether there can be such a reading.
+    pub(super) fn is_sound(&self) -> bool {
+        let is_good = is_number(self.seq) && self.monotonic_ms >= 0 && self.utc_ms.is_none_or(is_time);
+        is_good && self.stands_for > 0 && is_payload(&self.payload)
     }
 
     /// The reading to be sent; `None` where its payload is none. `offset_ms` is that of its boot, where it is known.
@@ -87,6 +103,16 @@ impl Row {
             alerts,
         })
     }
+}
+
+/// Whether a reading may have this number.
+pub(super) fn is_number(seq: u64) -> bool {
+    (0..HIGHEST_FINAL).contains(&seq) || (PROVISIONAL..HIGHEST_PROVISIONAL).contains(&seq)
+}
+
+/// Whether a reading may have been taken then.
+pub(super) fn is_time(utc_ms: i64) -> bool {
+    (0..=LATEST_MS).contains(&utc_ms)
 }
 
 /// Whether these bytes are the payload of a reading.

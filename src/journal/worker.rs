@@ -7,14 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::command::Command;
+use super::fresh::Fresh;
 use super::inbox::Inbox;
 use super::needs_disk::NeedsDisk;
 use super::sender::Sender;
 use super::shared::Shared;
 use super::storage::Storage;
+use super::waiting_room::WaitingRoom;
 use super::writer::Writer;
 use super::writer::group::GROUP;
-use crate::reading::Reading;
 
 /// What the journal knows, and what it does.
 pub(super) struct Worker {
@@ -24,8 +25,8 @@ pub(super) struct Worker {
 
 impl Worker {
     /// `start` names this start of the program.
-    pub(super) fn new(storage: Storage, shared: &Arc<Shared>, start: u32) -> Self {
-        let writer = Writer::new(storage, shared.clone(), start);
+    pub(super) fn new(storage: Storage, room: Arc<WaitingRoom>, shared: &Arc<Shared>, start: u32) -> Self {
+        let writer = Writer::new(storage, room, shared.clone(), start);
         Self { writer, sender: Sender::new(shared.clone()) }
     }
 
@@ -43,7 +44,7 @@ impl Worker {
             for command in commands {
                 match command {
                     // Those that came together share a commit.
-                    Command::Append(reading) => worker.take(reading, now),
+                    Command::Append(fresh) => worker.take(fresh, now),
                     other => worker.obey(other, now),
                 }
             }
@@ -79,13 +80,13 @@ impl Worker {
             return Err(NeedsDisk(command));
         }
         match command {
-            Command::Append(reading) => {
+            Command::Append(fresh) => {
                 if !self.sender.can_answer_next(&self.writer) {
-                    return Err(NeedsDisk(Command::Append(reading)));
+                    return Err(NeedsDisk(Command::Append(fresh)));
                 }
                 self.writer
-                    .take_into_group(reading, now)
-                    .map_err(|NeedsDisk(reading)| NeedsDisk(Command::Append(reading)))?;
+                    .take_into_group(fresh, now)
+                    .map_err(|NeedsDisk(fresh)| NeedsDisk(Command::Append(fresh)))?;
                 self.sender.something_changed();
                 self.sender_answers(now);
             }
@@ -112,8 +113,8 @@ impl Worker {
     pub(super) fn obey(&mut self, command: Command, now: Instant) {
         let Err(NeedsDisk(command)) = self.try_obey(command, now) else { return };
         match command {
-            Command::Append(reading) => {
-                self.take(reading, now);
+            Command::Append(fresh) => {
+                self.take(fresh, now);
                 self.commit_if_due(now);
                 self.sender_answers(now);
             }
@@ -172,8 +173,8 @@ impl Worker {
         }
     }
 
-    fn take(&mut self, reading: Reading, now: Instant) {
-        self.writer.take(reading, now);
+    fn take(&mut self, fresh: Fresh, now: Instant) {
+        self.writer.take(fresh, now);
         self.sender.something_changed();
     }
 

@@ -11,6 +11,7 @@ pub mod owner;
 #[cfg(target_os = "linux")]
 mod route_changes;
 pub mod plain_file;
+pub mod runtime_directory;
 pub mod state_directory;
 pub mod state_file;
 pub mod stdout;

@@ -14,6 +14,9 @@
 //! | `*.new` | one of the `.json` while it is being replaced; a power cut may leave it behind | as the file itself |
 //! | `check-PID` | written, flushed and removed by `check`, to see how the disk does | gone with the next one |
 //!
+//! Readings that wait for their commit lie elsewhere, in memory, in a file that goes with the journal: see
+//! `journal::waiting_rooms`.
+//!
 //! Every other name is somebody else's, and left alone.
 
 use std::fs::{File, TryLockError};

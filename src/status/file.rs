@@ -11,13 +11,12 @@ use std::time::Duration;
 
 use crate::platform::background::Background;
 use crate::platform::plain_file;
+use crate::platform::runtime_directory;
 use crate::platform::state_directory::StateDirectory;
 use crate::platform::state_file;
 use crate::status::report::StatusReport;
 
 const NAME: &str = "status.json";
-/// Where the unit's `RuntimeDirectory=` is, for readers outside of the service.
-const RUNTIME_DIRECTORY: &str = "/run/container-tracker";
 /// In memory it is written so often, although nothing special happens.
 const EVERY: Duration = Duration::from_secs(10);
 /// On the SD card.
@@ -40,7 +39,7 @@ pub struct StatusFile {
 impl StatusFile {
     /// In `$RUNTIME_DIRECTORY`, or else in the state directory.
     pub fn new(state_directory: &Path) -> Self {
-        let (path, every, news_every) = match runtime_directory() {
+        let (path, every, news_every) = match runtime_directory::of_this_process() {
             Some(directory) => (directory.join(NAME), EVERY, NEWS_EVERY),
             None => (StateDirectory::new(state_directory).status(), EVERY_ON_DISK, NEWS_EVERY_ON_DISK),
         };
@@ -89,8 +88,8 @@ impl StatusFile {
     pub fn read(state_directory: &Path) -> io::Result<Option<StatusReport>> {
         let wanted = absolute(state_directory);
         let mut paths = vec![StateDirectory::new(state_directory).status()];
-        paths.push(Path::new(RUNTIME_DIRECTORY).join(NAME));
-        paths.extend(runtime_directory().map(|directory| directory.join(NAME)));
+        paths.push(Path::new(runtime_directory::OF_THE_UNIT).join(NAME));
+        paths.extend(runtime_directory::of_this_process().map(|directory| directory.join(NAME)));
         let (mut newest, mut problem) = (None::<StatusReport>, None);
         for path in paths {
             match state_file::read::<StatusReport>(&path) {
@@ -116,10 +115,4 @@ impl StatusFile {
 /// The same directory may be named relative to another place.
 fn absolute(directory: &Path) -> PathBuf {
     std::path::absolute(directory).unwrap_or_else(|_| directory.into())
-}
-
-/// systemd names several, separated by colons, when the unit has several.
-fn runtime_directory() -> Option<PathBuf> {
-    let directories = std::env::var("RUNTIME_DIRECTORY").ok()?;
-    directories.split(':').next().filter(|first| !first.is_empty()).map(PathBuf::from)
 }

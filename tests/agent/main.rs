@@ -11,6 +11,7 @@ mod cloud_files;
 mod command_line;
 mod end_to_end;
 mod faults;
+mod left_by_a_kill;
 mod life;
 mod link;
 mod odd_cloud;

@@ -33,11 +33,19 @@ impl Recorded {
 
     /// Opens the journal in a directory of this file system.
     pub fn open_on(files: Arc<dyn FileSystem>, directory: &Path, boot: &str) -> Self {
+        Self::open_as(files, options(directory, boot))
+    }
+
+    /// Opens the journal in a directory, with this file as its waiting room.
+    pub fn open_with_room(directory: &Path, room: &Path) -> Self {
+        let options = JournalOptions { waiting_room: Some(room.into()), ..options(directory, "boot-1") };
+        Self::open_as(Arc::new(OsFileSystem), options)
+    }
+
+    fn open_as(files: Arc<dyn FileSystem>, options: JournalOptions) -> Self {
         let said = Arc::new(Mutex::new(Vec::new()));
         let heard = said.clone();
         let listener = Arc::new(move |event: &Event| heard.lock().unwrap().push(event.to_string()));
-        let options =
-            JournalOptions { directory: directory.into(), size_bound: 64 * 1024 * 1024, boot: boot.into() };
         let journal = Journal::open_on(files, options, Events::to("test", listener)).unwrap();
         Self { journal, appended: AtomicU64::new(0), said }
     }
@@ -90,12 +98,20 @@ impl Deref for Recorded {
     }
 }
 
+fn options(directory: &Path, boot: &str) -> JournalOptions {
+    JournalOptions {
+        directory: directory.into(),
+        size_bound: 64 * 1024 * 1024,
+        waiting_room: None,
+        boot: boot.into(),
+    }
+}
+
 /// Puts readings with these numbers into the journal as a tracker would that was offline for long, and closes it.
 pub async fn prefill(directory: &Path, numbers: Range<u64>) {
     std::fs::create_dir_all(directory).unwrap();
     let clock = SystemClock::new(true);
-    let options =
-        JournalOptions { directory: directory.into(), size_bound: 1 << 26, boot: clock.boot().into() };
+    let options = options(directory, clock.boot());
     let journal = Journal::open(options, Events::to("prefill", Arc::new(|_| {}))).unwrap();
     let count = numbers.end - numbers.start;
     for number in numbers {

@@ -10,10 +10,10 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, OptionalExtens
 use super::file_system::FileSystem;
 use super::files::FILE;
 use super::place::{Displaced, Place};
-use super::schema::{COLUMNS, OpenError, give_boots, keep_for_oneself, prepare};
+use super::schema::{COLUMNS, OpenError, give_boots, keep_for_oneself, prepare, unknown_boot};
 use super::spare::Spare;
 use super::unreadable::{self, Unreadable, stored};
-use crate::journal::row::{PROVISIONAL, Row};
+use crate::journal::row::{PROVISIONAL, Row, UNKNOWN_BOOT};
 use crate::journal::thinning::{coarsen, coarseness};
 
 /// Rows looked at in one step of thinning.
@@ -366,8 +366,14 @@ impl Disk {
         self.place.remove_log();
     }
 
-    /// Inserts rows of another file, but for those that are here already.
-    pub(crate) fn adopt(&mut self, rows: &[Row]) -> rusqlite::Result<()> {
+    /// Inserts rows of another file, or of the waiting room, but for those that are here already. A boot that nothing is
+    /// known of gets a row.
+    pub(crate) fn adopt(&mut self, rows: &mut [Row]) -> rusqlite::Result<()> {
+        if rows.iter().any(|row| row.boot == Some(UNKNOWN_BOOT)) {
+            let unknown = Some(unknown_boot(&self.connection)?);
+            rows.iter_mut().filter(|row| row.boot == Some(UNKNOWN_BOOT)).for_each(|row| row.boot = unknown);
+        }
+        let rows = &*rows;
         let inserted = self.with_spare(|disk| {
             let boot = disk.boot;
             let transaction = disk.connection.transaction()?;

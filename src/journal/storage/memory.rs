@@ -38,16 +38,17 @@ impl Memory {
         gone
     }
 
-    pub(crate) fn remove(&mut self, seq: u64) -> bool {
-        self.rows.remove(&seq).is_some()
+    pub(crate) fn remove(&mut self, seq: u64) -> Option<Row> {
+        self.rows.remove(&seq)
     }
 
     pub(crate) fn len(&self) -> u64 {
         self.rows.len() as u64
     }
 
-    pub(crate) fn first(&self) -> Option<u64> {
-        self.rows.first_key_value().map(|(seq, _)| *seq)
+    /// The lowest number of those rows.
+    pub(crate) fn first(&self, which: impl Fn(&Row) -> bool) -> Option<u64> {
+        self.all().find(|row| which(row)).map(|row| row.seq)
     }
 
     pub(crate) fn newest(&self) -> Option<&Row> {
@@ -75,11 +76,13 @@ impl Memory {
         self.rows.retain(|seq, _| !seqs.contains(seq));
     }
 
-    /// Numbers all rows anew, oldest first, from `next` on.
-    pub(crate) fn renumber(&mut self, next: &mut u64) {
+    /// Numbers some rows anew, oldest first, from `next` on.
+    pub(crate) fn renumber(&mut self, next: &mut u64, which: impl Fn(&Row) -> bool) {
         for (_, mut row) in std::mem::take(&mut self.rows) {
-            row.seq = *next;
-            *next += 1;
+            if which(&row) {
+                row.seq = *next;
+                *next += 1;
+            }
             self.rows.insert(row.seq, row);
         }
     }
@@ -109,7 +112,7 @@ mod tests {
         }
         assert!(memory.len() <= CAPACITY as u64);
         assert_eq!(memory.len() + gone, total);
-        assert_eq!((memory.first(), memory.newest().unwrap().seq), (Some(1), total));
+        assert_eq!((memory.first(|_| true), memory.newest().unwrap().seq), (Some(1), total));
         assert!(memory.all().any(|row| row.seq == 77));
         let stands_for: Vec<u32> = memory.all().map(|row| row.stands_for).collect();
         assert!(stands_for.iter().all(|count| *count <= 16), "{:?}", stands_for.iter().max());

@@ -9,16 +9,10 @@ use rusqlite::types::{FromSql, FromSqlError, Type, ValueRef};
 use rusqlite::{Connection, Error};
 
 use super::schema::COLUMNS;
-use crate::journal::row::{PROVISIONAL, Row, is_payload};
+use crate::journal::row::{Row, is_number, is_payload, is_time};
 
 /// So many are kept: beyond that they would take the room of good ones.
 const KEPT: u64 = 1000;
-/// Final numbers are far below, and provisional ones not far above [`PROVISIONAL`].
-const HIGHEST_FINAL: u64 = PROVISIONAL / 4 * 3;
-const HIGHEST_PROVISIONAL: u64 = PROVISIONAL / 4 * 5;
-/// The last millisecond of the year 9999.
-const LATEST_MS: i64 = 253_402_300_799_999;
-
 /// Rows that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unreadable {
@@ -40,11 +34,8 @@ impl fmt::Display for Unreadable {
 
 /// Reads a row whose first columns are [`COLUMNS`]; an error of [`is_of_row`] when no reading can look like that.
 pub(crate) fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
-    let seq: u64 = within(row, 0, |seq| {
-        (0..HIGHEST_FINAL as i64).contains(seq)
-            || (PROVISIONAL as i64..HIGHEST_PROVISIONAL as i64).contains(seq)
-    })? as u64;
-    let utc_ms = |ms: &Option<i64>| ms.is_none_or(|ms| (0..=LATEST_MS).contains(&ms));
+    let seq: u64 = within(row, 0, |seq: &i64| u64::try_from(*seq).is_ok_and(is_number))? as u64;
+    let utc_ms = |ms: &Option<i64>| ms.is_none_or(is_time);
     Ok(Row {
         seq,
         start: row.get(1)?,

@@ -1,6 +1,6 @@
 //! The journal's worker driven by hand: no thread, no waiting, time is a parameter.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,16 +11,20 @@ use tokio::sync::oneshot;
 use crate::event::{Event, Events};
 use crate::journal::command::Command;
 use crate::journal::entry::{Entry, Lease};
+use crate::journal::fresh::Fresh;
+use crate::journal::needs_disk::NeedsDisk;
 use crate::journal::options::JournalOptions;
 use crate::journal::shared::{JournalHealth, JournalStats, Shared};
 use crate::journal::storage::Storage;
 use crate::journal::storage::file_system::OsFileSystem;
+use crate::journal::waiting_room::{self, WaitingRoom};
 use crate::journal::worker::Worker;
 use crate::reading::{Reading, Stamp};
 
 /// A worker, the clock it goes by, and all it says.
 pub(super) struct Bench {
     pub(super) worker: Worker,
+    pub(super) room: Arc<WaitingRoom>,
     pub(super) shared: Arc<Shared>,
     pub(super) said: Arc<Mutex<Vec<String>>>,
     pub(super) now: Instant,
@@ -62,18 +66,31 @@ impl ManualClock {
 
 impl Bench {
     pub(super) fn open(directory: &Path, clock: ManualClock, size_bound: u64, start: u32) -> Self {
+        Self::open_with_room(directory, None, clock, size_bound, start)
+    }
+
+    /// With a waiting room, too.
+    pub(super) fn open_with_room(
+        directory: &Path,
+        waiting_room: Option<&Path>,
+        clock: ManualClock,
+        size_bound: u64,
+        start: u32,
+    ) -> Self {
         let shared = Arc::new(Shared::default());
         let said = Arc::new(Mutex::new(Vec::new()));
         let heard = said.clone();
         let listener = Arc::new(move |event: &Event| heard.lock().unwrap().push(event.to_string()));
         let boot = format!("boot-{}", clock.boot);
-        let options = JournalOptions { directory: directory.into(), size_bound, boot };
+        let waiting_room = waiting_room.map(Into::into);
+        let options = JournalOptions { directory: directory.into(), size_bound, waiting_room, boot };
         let events = Events::to("test", listener);
+        let room = Arc::new(WaitingRoom::open(&options, &events));
         let storage = Storage::new(options, Arc::new(OsFileSystem), shared.clone(), events);
-        let mut worker = Worker::new(storage, &shared, start);
+        let mut worker = Worker::new(storage, room.clone(), &shared, start);
         let now = Instant::now();
         worker.begin(now);
-        Self { worker, shared, said, now, clock }
+        Self { worker, room, shared, said, now, clock }
     }
 
     /// With readings 0 to 9 in the file and 10 to 19 in its log.
@@ -102,8 +119,13 @@ impl Bench {
     }
 
     pub(super) fn append(&mut self, tag: u64) {
-        let reading = reading(tag, self.clock.stamp());
-        self.worker.obey(Command::Append(reading), self.now);
+        let fresh = Fresh::from(reading(tag, self.clock.stamp()));
+        // As a handle does it.
+        if let Err(NeedsDisk(command)) = self.worker.try_obey(Command::Append(fresh), self.now) {
+            let Command::Append(mut fresh) = command else { panic!() };
+            fresh.ticket = self.room.announce(fresh.row());
+            self.worker.obey(Command::Append(fresh), self.now);
+        }
     }
 
     pub(super) fn lease(&mut self, limit: usize) -> Lease {
@@ -209,6 +231,17 @@ pub(super) fn copy_files(from: &Path, to: &Path) {
             std::fs::remove_file(to).unwrap();
         }
     }
+}
+
+/// As [`copy_files`], with the waiting rooms, which are the files `room` beside the directories.
+pub(super) fn copy_with_room(from: &Path, to: &Path) {
+    copy_files(from, to);
+    waiting_room::copy_for((from, &room_of(from)), (to, &room_of(to)));
+}
+
+/// Where these tests have the waiting room of a state directory.
+pub(super) fn room_of(directory: &Path) -> PathBuf {
+    directory.with_extension("room")
 }
 
 pub(super) const BOUND: u64 = 64 * 1024 * 1024;

@@ -7,3 +7,5 @@ mod faults;
 mod model;
 mod numbers;
 mod rows;
+#[cfg(unix)]
+mod waiting;

@@ -2,19 +2,27 @@
 //! the counts right.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::bench::{BOUND, Bench, ManualClock, copy_files, tag};
+use super::bench::{BOUND, Bench, ManualClock, copy_files, copy_with_room, reading, room_of, tag};
+use crate::journal::command::Command;
 use crate::journal::entry::Entry;
+use crate::journal::fresh::Fresh;
 use crate::journal::shared::JournalHealth;
 
 #[derive(Debug, Clone)]
 enum Step {
     Append {
         after_s: u64,
+    },
+    /// Another comes while the thread is busy with the first, and waits until something else is asked of it.
+    AppendTwo {
+        after_s: u64,
+        learns: bool,
     },
     Wait {
         seconds: u64,
@@ -30,8 +38,10 @@ enum Step {
     Reopen {
         reboot: bool,
     },
+    /// With a reading that the thread has not even numbered.
     Crash {
         reboot: bool,
+        unnumbered: bool,
     },
     ReadOnly(bool),
     Full(bool),
@@ -44,12 +54,13 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (1..90_u64).prop_map(|after_s| Step::Append { after_s }),
         6 => Just(Step::Append { after_s: 1 }),
+        4 => (1..9_u64, any::<bool>()).prop_map(|(after_s, learns)| Step::AppendTwo { after_s, learns }),
         3 => (0..70_u64).prop_map(|seconds| Step::Wait { seconds }),
         8 => (0..12_usize).prop_map(|limit| Step::Lease { limit }),
         6 => (1..4_usize).prop_map(|every| Step::Acknowledge { every }),
         2 => Just(Step::Release),
         1 => any::<bool>().prop_map(|reboot| Step::Reopen { reboot }),
-        2 => any::<bool>().prop_map(|reboot| Step::Crash { reboot }),
+        2 => any::<(bool, bool)>().prop_map(|(reboot, unnumbered)| Step::Crash { reboot, unnumbered }),
         2 => any::<bool>().prop_map(Step::ReadOnly),
         2 => any::<bool>().prop_map(Step::Full),
         3 => Just(Step::LearnTime),
@@ -77,34 +88,46 @@ struct Life {
     model: Model,
     next_tag: u64,
     starts: u32,
+    /// Waits for the thread.
+    busy: Option<(u64, Fresh)>,
     /// Under which number and message ID a reading was sent.
     sent: BTreeMap<u64, (u64, String)>,
     tag_of_seq: BTreeMap<u64, u64>,
     image: Option<(TempDir, Model)>,
     /// Restored images may send the same reading under another number, as it had none when the image was made.
     restored: bool,
+    /// Some readings have got numbers that are not in the order in which they were taken.
+    disordered: bool,
 }
 
 impl Life {
     fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = directory();
         let mut clock = ManualClock::new();
         clock.known = false;
-        let bench = Bench::open(directory.path(), clock, BOUND, 1);
+        let bench = open(&directory, clock, 1);
         Self {
             bench,
             directory,
             model: Model::default(),
             next_tag: 0,
             starts: 1,
+            busy: None,
             sent: BTreeMap::new(),
             tag_of_seq: BTreeMap::new(),
             image: None,
             restored: false,
+            disordered: false,
         }
     }
 
     fn play(&mut self, step: &Step) {
+        if !matches!(
+            step,
+            Step::Wait { .. } | Step::Crash { .. } | Step::LearnTime | Step::ReadOnly(_) | Step::Full(_)
+        ) {
+            self.no_longer_busy();
+        }
         match *step {
             Step::Append { after_s } => {
                 self.bench.advance(Duration::from_secs(after_s));
@@ -113,6 +136,7 @@ impl Life {
                 self.model.pending.insert(self.next_tag);
                 self.bench.append(self.next_tag);
             }
+            Step::AppendTwo { after_s, learns } => self.append_two(after_s, learns),
             Step::Wait { seconds } => self.bench.advance(Duration::from_secs(seconds)),
             Step::Lease { limit } => self.lease(limit),
             Step::Acknowledge { every } => {
@@ -134,12 +158,22 @@ impl Life {
                 self.settle();
                 self.restart(reboot);
             }
-            Step::Crash { reboot } => {
+            Step::Crash { reboot, unnumbered } => {
                 self.settle();
-                let copy = tempfile::tempdir().unwrap();
-                copy_files(self.directory.path(), copy.path());
+                let busy = self.busy.take();
+                let announced = unnumbered.then(|| self.announce());
+                self.model.pending.extend(busy.into_iter().chain(announced).map(|(tag, _)| tag));
+                let copy = directory();
+                copy_with_room(&state(&self.directory), &state(&copy));
+                if reboot {
+                    let _ = std::fs::remove_file(room_of(&state(&copy)));
+                    self.power_cut();
+                } else {
+                    // What the disk could not number is numbered after what was taken later.
+                    self.disordered |= self.bench.worker.writer().is_unnumbered();
+                    self.killed();
+                }
                 let old = std::mem::replace(&mut self.directory, copy);
-                self.killed();
                 self.restart(reboot);
                 drop(old);
             }
@@ -148,15 +182,15 @@ impl Life {
             Step::LearnTime => self.bench.clock.known = true,
             Step::KeepImage => {
                 self.settle();
-                let image = tempfile::tempdir().unwrap();
-                copy_files(self.directory.path(), image.path());
+                let image = directory();
+                copy_files(&state(&self.directory), &state(&image));
                 self.image = Some((image, self.model.clone()));
             }
             Step::RestoreImage => {
                 if let Some((image, model)) = self.image.take() {
                     self.directory = image;
                     self.model = model;
-                    self.killed();
+                    self.power_cut();
                     self.restored = true;
                     self.bench.advance(Duration::from_mins(1));
                     self.restart(true);
@@ -164,6 +198,36 @@ impl Life {
             }
         }
         self.settle();
+    }
+
+    /// A reading that the thread has not seen yet.
+    fn announce(&mut self) -> (u64, Fresh) {
+        self.next_tag += 1;
+        let mut fresh = Fresh::from(reading(self.next_tag, self.bench.clock.stamp()));
+        fresh.ticket = self.bench.room.announce(fresh.row());
+        assert!(fresh.ticket.is_some());
+        (self.next_tag, fresh)
+    }
+
+    fn take(&mut self, (tag, fresh): (u64, Fresh)) {
+        self.model.pending.insert(tag);
+        self.bench.worker.obey(Command::Append(fresh), self.bench.now);
+    }
+
+    fn append_two(&mut self, after_s: u64, learns: bool) {
+        self.bench.advance(Duration::from_secs(after_s));
+        self.settle();
+        let first = self.announce();
+        self.bench.clock.known |= learns;
+        self.busy = Some(self.announce());
+        self.take(first);
+    }
+
+    fn no_longer_busy(&mut self) {
+        if let Some(waiting) = self.busy.take() {
+            self.take(waiting);
+            self.settle();
+        }
     }
 
     /// What the worker has taken meanwhile is no longer pending; and where the file is well, all is in it.
@@ -183,11 +247,17 @@ impl Life {
         }
     }
 
-    /// What only memory had is gone, and what was acknowledged may come again.
-    fn killed(&mut self) {
+    /// What only memory had is gone.
+    fn power_cut(&mut self) {
         self.model.pending.clear();
         self.model.live.retain(|_, durable| *durable);
+        self.killed();
+    }
+
+    /// Nothing is gone, and what was acknowledged may come again.
+    fn killed(&mut self) {
         let model = &mut self.model;
+        model.live.extend(std::mem::take(&mut model.pending).into_iter().map(|tag| (tag, false)));
         model.ghosts.extend(std::mem::take(&mut model.acknowledged));
     }
 
@@ -201,7 +271,8 @@ impl Life {
         }
         self.model.in_flight.clear();
         // Opened before the old one is dropped, which would tidy up files that are not its any more.
-        let bench = Bench::open(self.directory.path(), clock, BOUND, self.starts);
+        self.bench.room.close(false);
+        let bench = open(&self.directory, clock, self.starts);
         self.bench = bench;
         assert_eq!(self.bench.health(), JournalHealth::default(), "{}", self.bench.story());
     }
@@ -231,8 +302,8 @@ impl Life {
         let free: Vec<u64> =
             there.into_iter().filter(|tag| !self.model.in_flight.contains_key(tag)).collect();
         assert!(usize::from(newest.is_some()) + backlog.len() <= limit);
-        assert!(backlog.is_sorted(), "{backlog:?}");
-        if self.bench.worker.writer().is_unnumbered() {
+        assert!(self.disordered || backlog.is_sorted(), "{backlog:?}");
+        if self.disordered || self.bench.worker.writer().is_unnumbered() {
             return lease.newest.iter().chain(&lease.backlog).for_each(|entry| self.note_sent(entry));
         }
         let real: Vec<u64> = backlog.iter().copied().filter(|tag| !ghosts.contains(tag)).collect();
@@ -267,6 +338,7 @@ impl Life {
 
     /// In the end all that was taken is delivered.
     fn end(mut self) {
+        self.no_longer_busy();
         self.bench.set_read_only(false);
         self.bench.set_full(false);
         self.bench.clock.known = true;
@@ -291,6 +363,23 @@ impl Life {
         assert_eq!((count, self.bench.stats().backlog), (before, 0));
         assert!(self.model.live.is_empty(), "lost: {:?}", self.model.live);
     }
+}
+
+/// Holds a state directory, and its waiting room beside it; in memory, as nothing here outlives the machine.
+fn directory() -> TempDir {
+    let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    std::fs::create_dir(state(&directory)).unwrap();
+    directory
+}
+
+fn state(directory: &TempDir) -> PathBuf {
+    directory.path().join("state")
+}
+
+fn open(directory: &TempDir, clock: ManualClock, start: u32) -> Bench {
+    let state = state(directory);
+    // Far apart: what a start has numbered for another counts as of a start of its own.
+    Bench::open_with_room(&state, Some(&room_of(&state)), clock, BOUND, 10 * start)
 }
 
 /// Few every day; `PROPTEST_CASES=20000` for a long night.

@@ -9,14 +9,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::journal::entry::Entry;
+use crate::journal::fresh::Fresh;
 use crate::journal::leases::Leases;
 use crate::journal::needs_disk::NeedsDisk;
-use crate::journal::row::Row;
+use crate::journal::row::{PROVISIONAL, Row};
 use crate::journal::shared::Shared;
 use crate::journal::storage::Storage;
 use crate::journal::storage::disk::{Disk, Stored};
 use crate::journal::storage::memory::Memory;
-use crate::reading::{Reading, Stamp};
+use crate::journal::waiting_room::WaitingRoom;
+use crate::reading::Stamp;
 use boot_offset::BootOffset;
 use group::Group;
 use numbers::Numbers;
@@ -33,6 +35,8 @@ const NUMBERS: u64 = 64;
 /// All readings that are there: those on the disk, those in memory, and those that wait for their commit.
 pub(crate) struct Writer {
     storage: Storage,
+    /// Has what the storage has not.
+    room: Arc<WaitingRoom>,
     shared: Arc<Shared>,
     /// Random, new at every start of the program.
     start: u32,
@@ -59,9 +63,10 @@ struct Found {
 }
 
 impl Writer {
-    pub(crate) fn new(storage: Storage, shared: Arc<Shared>, start: u32) -> Self {
+    pub(crate) fn new(storage: Storage, room: Arc<WaitingRoom>, shared: Arc<Shared>, start: u32) -> Self {
         Self {
             storage,
+            room,
             shared,
             start,
             numbers: Numbers::default(),
@@ -77,13 +82,17 @@ impl Writer {
 
     /// Opens the file, and brings together what it has and what memory holds.
     pub(crate) fn open(&mut self, now: Instant) {
-        if self.storage.open(now) {
+        let is_open = self.storage.open(now);
+        self.take_in_left(now);
+        if is_open {
+            self.save_left(now);
             let memory = &self.memory;
             let found = self.storage.attempt(now, |disk| look_into(disk, memory));
             if let Some(found) = found {
                 self.bring_together(&found, now);
             }
         }
+        self.tidy_room();
         self.count_backlog();
     }
 
@@ -91,9 +100,12 @@ impl Writer {
         self.memory.forget(&found.both);
         self.shared.stats().thinned = found.thinned;
         let free = self.numbers.learn_of(found.last, found.provisional);
-        if self.first_held().is_some_and(|first| first < free) {
+        let start = self.start;
+        let is_own = |row: &Row| row.start == start;
+        if self.first_held(is_own).is_some_and(|first| first < free) {
             let (memory, group) = (&mut self.memory, &mut self.group);
-            self.numbers.give_anew(|next| renumber(memory, group, next));
+            self.numbers.give_anew(|next| renumber(memory, group, next, is_own));
+            self.tell_room();
             self.renumbered = true;
         }
         if let (Some(provisional), true) = (found.provisional, self.time_is_known()) {
@@ -102,6 +114,82 @@ impl Writer {
         }
         self.offset.set_stored(false);
         self.store_offset(now);
+    }
+
+    /// Takes what a killed program has left in the waiting room into memory, once. Readings that have a number keep it.
+    fn take_in_left(&mut self, now: Instant) {
+        let left = self.room.take_left();
+        if left.is_empty() {
+            return;
+        }
+        let highest = |provisional| {
+            let seqs = left.iter().map(|row| row.seq);
+            seqs.filter(|seq| (*seq >= PROVISIONAL) == provisional).max()
+        };
+        self.numbers.learn_of(highest(false), highest(true));
+        if let Some((last, provisional)) = self.storage.attempt(now, |disk| disk.last_numbers()) {
+            self.numbers.learn_of(last, provisional);
+        }
+        let odd = left.iter().any(|row| row.seq == 0 || row.boot.is_some());
+        for mut row in left {
+            if row.seq == 0 {
+                (row.seq, row.start) = (self.numbers.take(), self.start_of_left());
+            }
+            self.memory.insert(row, |_| false);
+        }
+        if odd {
+            self.tell_room();
+        }
+    }
+
+    /// The start of readings that this one has numbered and not taken.
+    fn start_of_left(&self) -> u32 {
+        self.start.wrapping_add(1)
+    }
+
+    /// Moves what a killed program has left from memory to the disk, under the numbers under which it may have been sent and
+    /// may be there already. Whether nothing of it is left in memory.
+    fn save_left(&mut self, now: Instant) -> bool {
+        let start = self.start;
+        // Numbers that are given anew are free.
+        for _ in 0..2 {
+            let mut rows: Vec<Row> = self.memory.all().filter(|row| row.start != start).cloned().collect();
+            if rows.is_empty() {
+                return true;
+            }
+            let saved = self.storage.attempt(now, |disk| {
+                disk.adopt(&mut rows)?;
+                let strange = rows.iter().map(|row| Ok((row.seq, !disk.holds(row)?)));
+                Ok((disk.last_numbers()?, strange.collect::<rusqlite::Result<Vec<_>>>()?))
+            });
+            let Some(((last, provisional), saved)) = saved else { return false };
+            self.numbers.learn_of(last, provisional);
+            for (seq, is_strange) in saved {
+                // Where the disk has another reading under that number, it can't be the one that was sent.
+                if let Some(row) = self.memory.remove(seq).filter(|_| is_strange) {
+                    self.memory.insert(Row { seq: self.numbers.take(), ..row }, |_| false);
+                    self.renumbered = true;
+                }
+            }
+            if !self.holds_nothing() {
+                self.tell_room();
+            }
+        }
+        self.memory.first(|row| row.start != start).is_none()
+    }
+
+    /// Readings that are not on the disk have got other numbers or times.
+    fn tell_room(&self) {
+        self.room.replace(self.memory.all().chain(self.group.rows()));
+    }
+
+    /// The waiting room need not have what is on the disk.
+    fn tidy_room(&self) {
+        if self.holds_nothing() {
+            self.room.clear();
+        } else if self.room.is_long() {
+            self.tell_room();
+        }
     }
 
     /// Whether what was not on the disk has got other numbers since this was last asked.
@@ -120,23 +208,26 @@ impl Writer {
     }
 
     /// Takes a reading; it is durable after the next [`Writer::commit`].
-    pub(crate) fn take(&mut self, reading: Reading, now: Instant) {
-        self.learn_time(reading.stamp, now);
-        let row = Row::new(self.numbers.take(), self.start, reading);
+    pub(crate) fn take(&mut self, fresh: Fresh, now: Instant) {
+        self.learn_time(fresh.stamp, now);
+        let ticket = fresh.ticket;
+        let row = fresh.numbered(self.numbers.take(), self.start);
+        self.room.keep(&row, ticket, self.holds_nothing());
         self.group.push(row, now);
         self.count_backlog();
     }
 
+    /// Whether every reading is on the disk, or acknowledged.
+    fn holds_nothing(&self) -> bool {
+        self.memory.len() == 0 && self.group.rows().is_empty()
+    }
+
     /// Takes a reading that shares a commit with others, which is not due yet.
-    pub(crate) fn take_into_group(
-        &mut self,
-        reading: Reading,
-        now: Instant,
-    ) -> Result<(), NeedsDisk<Reading>> {
-        if !self.group.is_close(now) || self.group.is_full() || !self.knows(reading.stamp) {
-            return Err(NeedsDisk(reading));
+    pub(crate) fn take_into_group(&mut self, fresh: Fresh, now: Instant) -> Result<(), NeedsDisk<Fresh>> {
+        if !self.group.is_close(now) || self.group.is_full() || !self.knows(fresh.stamp) {
+            return Err(NeedsDisk(fresh));
         }
-        self.take(reading, now);
+        self.take(fresh, now);
         Ok(())
     }
 
@@ -158,6 +249,7 @@ impl Writer {
             stats.taken += taken;
             stats.dropped += dropped;
         }
+        self.tidy_room();
         self.bound_size(taken, leases, now);
         self.count_backlog();
     }
@@ -183,7 +275,7 @@ impl Writer {
 
     fn write(&mut self, now: Instant) -> bool {
         // First things first: rows with higher numbers must not be there before.
-        if !self.store_offset(now) || (self.unnumbered && !self.number_disk(now)) {
+        if !self.store_offset(now) || !self.save_left(now) || (self.unnumbered && !self.number_disk(now)) {
             return false;
         }
         let written = {
@@ -239,7 +331,7 @@ impl Writer {
             self.shared.stats().taken += 1;
             return true;
         }
-        if !self.memory.remove(seq) {
+        if self.memory.remove(seq).is_none() {
             self.gone.insert(seq);
         }
         false
@@ -280,6 +372,7 @@ impl Writer {
     pub(crate) fn close(&mut self, now: Instant) {
         self.forget(now);
         self.storage.attempt(now, |disk| disk.checkpoint().map(|_| ()));
+        self.room.close(!self.holds_nothing());
     }
 
     pub(crate) fn count_backlog(&self) {
@@ -308,6 +401,7 @@ impl Writer {
         if let Some(lead) = self.offset.lead(stamp) {
             self.memory.each_mut().for_each(|row| lead.mend(row));
             self.group.each_mut().for_each(|row| lead.mend(row));
+            self.tell_room();
             self.storage.attempt(now, |disk| disk.mend_times(lead.from_monotonic_ms, lead.ms));
         }
         if self.offset.learn(stamp) && self.storage.may_try(now) {
@@ -317,8 +411,10 @@ impl Writer {
             return;
         }
         let shift = self.numbers.become_final(utc);
-        if let Some(first) = self.first_held() {
-            renumber(&mut self.memory, &mut self.group, first - shift);
+        let is_provisional = |row: &Row| row.seq >= PROVISIONAL;
+        if let Some(first) = self.first_held(is_provisional) {
+            renumber(&mut self.memory, &mut self.group, first - shift, is_provisional);
+            self.tell_room();
         }
         self.number_disk(now);
     }
@@ -342,9 +438,9 @@ impl Writer {
         true
     }
 
-    /// The lowest number that is not on the disk.
-    fn first_held(&self) -> Option<u64> {
-        self.memory.first().or(self.group.rows().first().map(|row| row.seq))
+    /// The lowest number of those rows that are not on the disk.
+    fn first_held(&self, which: impl Fn(&Row) -> bool) -> Option<u64> {
+        self.memory.first(which).or(self.group.rows().first().map(|row| row.seq))
     }
 
     /// Readings that wait for their commit may be sent if their numbers can't come again, even if they never get to the
@@ -381,7 +477,7 @@ impl Writer {
     pub(crate) fn newest(&mut self, with_group: bool, now: Instant) -> Option<Stored> {
         let held = self.group.rows().last().filter(|_| with_group).or(self.memory.newest());
         if let Some(row) = held {
-            return Some((row.clone(), self.offset.ms()));
+            return Some((row.clone(), self.offset_of(row)));
         }
         self.storage.attempt(now, Disk::newest).flatten()
     }
@@ -412,7 +508,12 @@ impl Writer {
 
     /// What is sent of a row that is not on the disk.
     pub(crate) fn entry_of_held(&self, row: &Row) -> Option<Entry> {
-        row.entry(self.offset.ms())
+        row.entry(self.offset_of(row))
+    }
+
+    /// The offset of the boot of a row that is not on the disk.
+    fn offset_of(&self, row: &Row) -> Option<i64> {
+        self.offset.ms().filter(|_| row.boot.is_none())
     }
 }
 
@@ -448,9 +549,9 @@ fn look_into(disk: &Disk, memory: &Memory) -> rusqlite::Result<Found> {
     Ok(Found { both, last, provisional, thinned: disk.thinned()? })
 }
 
-/// Numbers what is not on the disk anew, and gives the number after the last.
-fn renumber(memory: &mut Memory, group: &mut Group, mut next: u64) -> u64 {
-    memory.renumber(&mut next);
+/// Numbers anew what of those rows memory has, and all that wait for their commit; gives the number after the last.
+fn renumber(memory: &mut Memory, group: &mut Group, mut next: u64, which: impl Fn(&Row) -> bool) -> u64 {
+    memory.renumber(&mut next, which);
     group.renumber(&mut next);
     next
 }
