@@ -78,11 +78,8 @@ fn treat(mut peer: Peer, manner: Manner, log: &Log) {
             }
             Manner::ClosesAfterConnack => return peer.say(&CONNACK),
             Manner::Ignores => early.clear(),
-            Manner::IgnoresReadings => early.retain(|(_, body)| !body.starts_with(b"\0\x28devices/")),
+            Manner::IgnoresReadings => early.retain(|packet| reading(packet).is_none()),
             Manner::Takes | Manner::Late => {}
-        }
-        if manner == Manner::IgnoresReadings {
-            early.retain(|packet| reading(packet).is_none());
         }
     }
     peer.say(&CONNACK);
@@ -161,13 +158,13 @@ async fn device(server: &Server, directory: &TempDir) -> Config {
     config
 }
 
-/// Every reading once, none left out.
-fn assert_all_taken_once(log: &Log, story: &str) {
+/// Every reading once, none left out. Each start numbers from the time on.
+fn assert_all_taken_once(log: &Log, starts: usize, story: &str) {
     let mut taken: Vec<u64> = log.lock().unwrap().iter().flat_map(|seen| seen.taken.clone()).collect();
     taken.sort_unstable();
-    let first = taken[0];
-    let all: Vec<u64> = (first..).take(taken.len()).collect();
-    assert_eq!((first, taken), (1, all), "{story}");
+    assert!(taken.windows(2).all(|two| two[0] < two[1]), "one came twice: {taken:?}: {story}");
+    let jumps = taken.windows(2).filter(|two| two[0] + 1 < two[1]).count();
+    assert!(jumps < starts, "one is missing: {taken:?}: {story}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,7 +214,10 @@ async fn minded(manner: Manner) {
         _ => vec![(true, true), (true, false), (false, true), (false, false)],
     };
     assert_eq!(early, expected, "{manner:?}: {story}");
-    assert!(!story.contains("trying again in"), "{manner:?}: not after a wait: {story}");
+    assert!(
+        story.matches("trying again in").count() == story.matches("trying again in 0 s").count(),
+        "{manner:?}: not after a wait: {story}"
+    );
     assert!(AssignmentFile::new(&config.state.directory).read().unwrap().unwrap().waits_for_connack);
 
     let mut agent = Agent::start_with(config, Some(&mild_chip()), None, fast());
@@ -226,7 +226,7 @@ async fn minded(manner: Manner) {
     agent.stop().await;
     let again: Vec<_> = log.lock().unwrap()[seen.len()..].to_vec();
     assert!(matches!(&again[..], [Seen { dps: false, early, .. }] if early.is_empty()), "{again:?}: {story}");
-    assert_all_taken_once(&log, &story);
+    assert_all_taken_once(&log, 2, &story);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -253,7 +253,7 @@ async fn a_server_that_answers_late_is_not_held_to_mind() {
     assert_eq!(early, [(true, true), (false, true)], "{story}");
     assert!(seen.iter().all(|seen| seen.subscribed == 2), "it is asked whether it has heard the first");
     assert!(!AssignmentFile::new(&config.state.directory).read().unwrap().unwrap().waits_for_connack);
-    assert_all_taken_once(&log, &story);
+    assert_all_taken_once(&log, 1, &story);
 }
 
 /// A server that closes whatever comes is not tried twice as often as before.
@@ -297,7 +297,7 @@ async fn a_refusal_is_heard_though_packets_have_followed_connect() {
         options.timing = Timing::default();
         let mut link = Link::<()>::open(&options).await.unwrap();
         link.subscribe(["a".into()]).unwrap();
-        link.publish(Publish { topic: "a".into(), payload: vec![0; 20_000] }, Some(())).unwrap();
+        link.publish(Publish { topic: "a".into(), payload: vec![0; 300] }, Some(())).unwrap();
         let error = timeout(PATIENCE, link.next()).await.unwrap().unwrap_err();
         let place = format!("localhost:{}: ", server.port);
         assert_eq!((error.kind, error.why.strip_prefix(&place)), (kind, Some(why)));

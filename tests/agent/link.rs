@@ -95,8 +95,9 @@ impl Server {
         let port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let connection = ServerConnection::new(config.clone()).unwrap();
-                treat(Peer(StreamOwned::new(connection, stream.unwrap())));
+                let (connection, stream) = (ServerConnection::new(config.clone()).unwrap(), stream.unwrap());
+                stream.set_nodelay(true).unwrap();
+                treat(Peer(StreamOwned::new(connection, stream)));
             }
         });
         Self { port, ca }
