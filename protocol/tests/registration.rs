@@ -232,7 +232,17 @@ fn a_subscription_that_is_never_acknowledged_ends_the_attempt() {
     let mut registration = Registration::new("box-1".parse().unwrap(), None);
     assert_eq!(registration.handle(secs(1), 0.5, Event::Tick), Step::Wait(secs(31)));
     assert_eq!(registration.handle(secs(30), 0.5, Event::Tick), Step::Wait(secs(31)));
-    assert!(matches!(registration.handle(secs(31), 0.5, Event::Tick), Step::Done(Outcome::TryLater { .. })));
+    let end = registration.handle(secs(31), 0.5, Event::Tick);
+    let why = "DPS did not acknowledge the subscription".to_owned();
+    assert_eq!(end, Step::Done(Outcome::TryLater { retry_after: None, why }));
+    // Where it is not waited for, the same is asked a few times, and the end is the same.
+    let mut registration = Registration::new("box-1".parse().unwrap(), None);
+    let mut event = Event::Subscribing;
+    for at in [0, 10, 20] {
+        let asked = registration.handle(secs(at), 0.5, std::mem::replace(&mut event, Event::Tick));
+        assert!(matches!(asked, Step::Publish(_, until) if until == secs(at + 10)), "{asked:?}");
+    }
+    assert_eq!(registration.handle(secs(30), 0.5, Event::Tick), end);
 }
 
 #[test]

@@ -240,10 +240,10 @@ impl Uplink {
 
     async fn connect(&mut self, assignment: &Assignment, tls: Tls, shutdown: &mut watch::Receiver<bool>) {
         let Assignment { hub, device_id, .. } = assignment;
-        self.events.emit(Event::Connecting { hub: hub.clone() });
         let options = self.link_options(hub, device_id, session::username(hub, device_id), tls);
         let mut waits = self.patience.waits_for(hub);
         loop {
+            self.events.emit(Event::Connecting { hub: hub.clone() });
             let (end, minded) = self.attempt(assignment, &options, waits, shutdown).await;
             // At once, and waiting for CONNACK this time.
             let hurries = minded && self.patience.suspects(hub);

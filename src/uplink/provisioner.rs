@@ -102,7 +102,7 @@ impl Asking<'_> {
         let mut registration = Registration::new(id.clone(), None).answer_within(self.answer_within);
         let start = Instant::now();
         // What DPS takes it takes in order.
-        let first = if early { Event::Subscribed } else { Event::Tick };
+        let first = if early { Event::Subscribing } else { Event::Tick };
         let mut step = registration.handle(start.elapsed(), rand::random(), first);
         loop {
             self.heart.beat().await;

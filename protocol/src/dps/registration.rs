@@ -43,7 +43,7 @@ const MOST_DELAYS: u32 = 5;
 /// One registration over one DPS connection, as a pure function of (time, event).
 ///
 /// The caller connects, subscribes to [`RESPONSE_FILTER`](super::RESPONSE_FILTER), and then feeds events until
-/// [`Step::Done`]. It may also say all of that in one go: then it feeds [`Event::Subscribed`] as it subscribes, and
+/// [`Step::Done`]. It may also say all of that in one go: then it feeds [`Event::Subscribing`] as it does, and
 /// [`Event::Connected`] once the service has accepted the connection.
 #[derive(Debug)]
 pub struct Registration {
@@ -53,6 +53,7 @@ pub struct Registration {
     requests: u32,
     polls: u32,
     delays: u32,
+    subscribed: bool,
     state: State,
 }
 
@@ -77,7 +78,9 @@ enum State {
 /// What happened.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
-    /// The subscription to the answers is acknowledged, or was asked for just before.
+    /// The subscription to the answers is asked for, and is not waited for.
+    Subscribing,
+    /// It is acknowledged.
     Subscribed,
     /// The service has accepted the connection: what was asked before that can be answered from now on.
     Connected,
@@ -193,6 +196,7 @@ impl Registration {
             requests: 0,
             polls: 0,
             delays: 0,
+            subscribed: false,
             state: State::Idle(None),
         }
     }
@@ -221,10 +225,13 @@ impl Registration {
     /// Takes an event at `now` and says what to do. `jitter` is a random number in `0.0..1.0`.
     pub fn handle(&mut self, now: Duration, jitter: f64, event: Event<'_>) -> Step {
         match event {
-            Event::Subscribed => match self.state {
-                State::Idle(_) => self.ask(now, None, None),
-                _ => self.tick(now),
-            },
+            Event::Subscribing | Event::Subscribed => {
+                self.subscribed |= matches!(event, Event::Subscribed);
+                match self.state {
+                    State::Idle(_) => self.ask(now, None, None),
+                    _ => self.tick(now),
+                }
+            }
             Event::Connected => {
                 if let State::Asked { deadline, .. } = &mut self.state {
                     *deadline = now.saturating_add(self.answer_within);
@@ -274,13 +281,14 @@ impl Registration {
                 if now < deadline {
                     return Step::Wait(deadline);
                 }
-                self.give_up(None, "DPS did not acknowledge the subscription".into())
+                self.unsubscribed()
             }
             State::Asked { deadline, .. } if now < *deadline => Step::Wait(*deadline),
             State::Asked { first, operation_id, .. } if self.requests - *first + 1 < MOST_ASKS => {
                 let (first, operation_id) = (*first, operation_id.take());
                 self.ask(now, operation_id, Some(first))
             }
+            State::Asked { .. } if !self.subscribed => self.unsubscribed(),
             State::Asked { .. } => {
                 let patience = self.answer_within * MOST_ASKS;
                 self.give_up(None, format!("DPS did not answer within {} s", patience.as_secs()))
@@ -416,6 +424,10 @@ impl Registration {
         let until = now.saturating_add(wait);
         self.state = State::Waiting { operation_id, until };
         Step::Wait(until)
+    }
+
+    fn unsubscribed(&mut self) -> Step {
+        self.give_up(None, "DPS did not acknowledge the subscription".into())
     }
 
     fn give_up(&mut self, mut retry_after: Option<Duration>, mut why: String) -> Step {
