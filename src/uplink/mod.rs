@@ -216,8 +216,10 @@ impl Uplink {
         let (now, terms) = (self.now(), self.terms(identity));
         match self.life.registered(now, rand::random(), &outcome, &terms) {
             Registered::Assigned(assignment) => {
-                let assignment = assignment.clone();
-                self.store(Some(assignment));
+                // What is known of a hub holds although DPS has assigned it once more.
+                let minds = self.patience.minds(&assignment.hub);
+                self.life.wait_for_connack(minds);
+                self.store(self.life.assignment().cloned());
             }
             Registered::Nowhere => self.store(None),
             Registered::AsBefore => {}

@@ -32,6 +32,11 @@ impl Patience {
         server.is_some_and(|(_, server)| server.suspected || server.waits > 0)
     }
 
+    /// Whether it is known to mind.
+    pub fn minds(&self, host: &str) -> bool {
+        self.servers.iter().any(|(name, server)| name == host && server.waits > 0)
+    }
+
     /// The server has closed, or taken no notice, where packets had followed CONNECT at once. Whether to try it at once.
     pub fn suspects(&mut self, host: &str) -> bool {
         let server = self.server(host);
@@ -87,8 +92,9 @@ mod tests {
         assert!(!patience.waits_for("hub"));
         assert!(patience.suspects("hub"), "at once");
         assert!(patience.waits_for("hub") && !patience.waits_for("dps"));
+        assert!(!patience.minds("hub"), "that is not known yet");
         assert_eq!(patience.is_well("hub", true), Some(true), "it minds");
-        assert!(patience.waits_for("hub"));
+        assert!(patience.waits_for("hub") && patience.minds("hub"));
         assert_eq!(patience.is_well("hub", true), None, "that is no news");
     }
 

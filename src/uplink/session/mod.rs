@@ -221,12 +221,16 @@ impl<'a> Session<'a> {
 
     /// The next moment at which something is due although nothing happens.
     fn deadline(&self) -> Instant {
+        let beat = Instant::now() + self.device.heart.every();
+        if !self.link.is_connected() {
+            // Nothing is answered before CONNACK, and the link itself knows when that must come.
+            return beat;
+        }
         let unacknowledged =
             self.link.unacknowledged().map(|sent| sent.at.max(self.begun) + self.acknowledge_within).min();
         let twin = self.device.twin.deadline().map(|at| self.device.started + at);
         // A report that is not due yet becomes possible then.
         let report = Some(self.report_due).filter(|due| *due > Instant::now());
-        let beat = Instant::now() + self.device.heart.every();
         // A journal that was too busy to be asked is asked again.
         let ask = self.outbox.wants_more(&self.link).then(|| Instant::now() + ASK_AGAIN);
         let apply = self.desired.as_ref().map(|_| self.pace.next());
@@ -237,7 +241,6 @@ impl<'a> Session<'a> {
 
     fn tick(&mut self) -> Result<(), LinkError> {
         if !self.link.is_connected() {
-            // The link has its own deadline for that.
             return Ok(());
         }
         let is_late = |sent: &Sent| sent.at.max(self.begun).elapsed() >= self.acknowledge_within;
