@@ -61,10 +61,7 @@ impl Patience {
         };
         server.hurried = false;
         let found = std::mem::take(&mut server.suspected);
-        match waited {
-            true => (found && !minded).then_some(true),
-            false => Some(false),
-        }
+        if waited { (found && !minded).then_some(true) } else { Some(false) }
     }
 
     /// It was found out before this program began that the server minds.
