@@ -76,7 +76,7 @@ pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
     let options = provisioner::link_options(&config, &id, tls, timing.clone());
     let heart = Heartbeat::default();
     let asking = Asking { options: &options, answer_within: timing.dps_answer_within, heart: &heart };
-    let outcome = runtime.block_on(asking.register(&id, &mut Patience::default()));
+    let outcome = runtime.block_on(asking.register(&id, &mut Patience::default(), |_| {}));
     runtime.shutdown_background();
     if let (Ok(Outcome::Assigned(assigned)), false) = (&outcome, args.dry_run) {
         let terms = Terms::new(&config.dps, &identity.thumbprint);

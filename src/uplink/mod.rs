@@ -207,12 +207,18 @@ impl Uplink {
 
     async fn register(&mut self, identity: &Identity, tls: Tls) {
         let Config { dps, .. } = &self.config;
-        self.events.emit(Event::Registering { host: dps.host.clone(), id_scope: dps.id_scope.clone() });
+        let registering = || Event::Registering { host: dps.host.clone(), id_scope: dps.id_scope.clone() };
+        self.events.emit(registering());
+        let hurries = |error: &LinkError| {
+            let why = provisioner::explain(error, &dps.id_scope);
+            self.events.emit(Event::RegisterLater { why, again: Duration::ZERO });
+            self.events.emit(registering());
+        };
         let id = &identity.registration_id;
         let options = provisioner::link_options(&self.config, id, tls, self.timing.clone());
         let answer_within = self.timing.dps_answer_within;
         let asking = provisioner::Asking { options: &options, answer_within, heart: &self.device.heart };
-        let outcome = asking.register(id, &mut self.patience).await;
+        let outcome = asking.register(id, &mut self.patience, hurries).await;
         let (now, terms) = (self.now(), self.terms(identity));
         match self.life.registered(now, rand::random(), &outcome, &terms) {
             Registered::Assigned(assignment) => {
@@ -254,7 +260,9 @@ impl Uplink {
             }
             match end {
                 End::Ours => {}
-                End::Unconnected(_) if hurries => {}
+                End::Unconnected(LinkError { why, .. }) if hurries => {
+                    self.events.emit(Event::ConnectLater { why, again: Duration::ZERO });
+                }
                 End::Unconnected(error) => self.connect_failed(&error),
                 End::Lost(error, stood) => self.lost(error, stood, hurries),
             }

@@ -56,11 +56,13 @@ pub struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// Connects, registers, polls until there is an outcome, and says goodbye.
+    /// Connects, registers, polls until there is an outcome, and says goodbye. Where DPS may
+    /// mind packets that follow CONNECT, it is tried again at once; `hurries` hears why.
     pub async fn register(
         &self,
         registration_id: &RegistrationId,
         patience: &mut Patience,
+        hurries: impl Fn(&LinkError),
     ) -> Result<Outcome, LinkError> {
         // A gateway may stand for both DPS and hub, and need not treat them alike.
         let server = format!("DPS at {}", self.options.endpoint);
@@ -68,7 +70,8 @@ impl Asking<'_> {
             let early = !patience.waits_for(&server);
             let (outcome, minded) = self.ask(registration_id, early).await;
             if minded {
-                if patience.suspects(&server) {
+                if let (true, Err(error)) = (patience.suspects(&server), &outcome) {
+                    hurries(error);
                     continue;
                 }
             } else if matches!(outcome, Ok(Outcome::Assigned(_) | Outcome::Refused(_))) {

@@ -272,7 +272,7 @@ async fn a_server_that_always_closes_is_hurried_to_once() {
     let config = at_home(&cloud, &server, directory.path());
     let mut agent = Agent::start_with(config, Some(&mild_chip()), None, fast());
     let later = |event: &&Event| matches!(event, Event::ConnectLater { .. });
-    agent.wait_until("attempts", |events| events.iter().filter(later).count() >= 4).await;
+    agent.wait_until("attempts", |events| events.iter().filter(later).count() >= 5).await;
     let attempts = agent.events().iter().filter(later).count();
     let early: Vec<bool> = log.lock().unwrap().iter().map(|seen| !seen.early.is_empty()).take(5).collect();
     assert_eq!(early, [true, false, true, false, true], "at once, and from then on in turn");
