@@ -341,6 +341,7 @@ impl Device {
                     twin = true;
                 }
                 LinkEvent::Acknowledged(()) => acknowledged = true,
+                LinkEvent::Connected => {}
             }
         }
         link
@@ -358,7 +359,7 @@ async fn register(link: &mut Link<()>, id: RegistrationId, patience: bool) -> As
             LinkEvent::Message { topic, payload } => {
                 registration.handle(now, 0.0, Event::Message { topic: &topic, payload: &payload })
             }
-            LinkEvent::Acknowledged(()) => continue,
+            LinkEvent::Acknowledged(()) | LinkEvent::Connected => continue,
         };
         if let Step::Wait(until) = step {
             if patience {

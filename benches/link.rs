@@ -54,7 +54,7 @@ fn heading(text: &str) {
 }
 
 /// From the first byte of an attempt to the PUBACK of a reading, over a link of 200 ms: the time tells the round trips. That
-/// of TCP's own handshake does not go through the proxy and is added, one a connection.
+/// of TCP's own handshake does not go through the proxy and is added, one a connection. The bytes are those of TLS until then.
 async fn round_trips() {
     for (name, versions) in [("1.2", TlsVersions::Tls12), ("1.3", TlsVersions::Tls13)] {
         heading(&format!("round trips until a reading is acknowledged, TLS {name}, 200 ms each"));
@@ -72,23 +72,27 @@ async fn round_trips() {
         let begun = next_connection(&proxy, 0).await;
         delivered(&mut agent, 1).await;
         trips("cold: DPS with one poll, then the hub", begun.elapsed() - waited, 2);
+        bytes(&proxy, (0, 0));
         agent.stop().await;
 
-        let connections = proxy.counts().accepted();
+        let (connections, before) = (proxy.counts().accepted(), so_far(&proxy));
         let mut agent = Agent::simple(config);
         let begun = next_connection(&proxy, connections).await;
         delivered(&mut agent, 1).await;
         trips("warm: the assignment is stored", begun.elapsed(), 1);
+        bytes(&proxy, before);
 
         agent.wait_for_words("twin: telemetryInterval = 2").await;
         proxy.set(Weather::Refuse);
         // A reading is taken meanwhile, and its connection is resumed.
         sleep(Duration::from_secs(5)).await;
         let (connections, before) = (proxy.counts().accepted(), delivered_count(&agent.events()));
+        let bytes_before = so_far(&proxy);
         proxy.set(slow);
         let begun = next_connection(&proxy, connections).await;
         delivered(&mut agent, before + 1).await;
         trips("resumed: the link was lost", begun.elapsed(), 1);
+        bytes(&proxy, bytes_before);
         agent.stop().await;
         cloud.emulator.shutdown().await;
     }
@@ -105,6 +109,16 @@ async fn next_connection(proxy: &Proxy, so_many: u64) -> Instant {
 fn trips(what: &str, time: Duration, connections: u32) {
     let through_proxy = time.as_secs_f64() / (2.0 * LATENCY.as_secs_f64());
     println!("  {what:<40} {:>5.1}", through_proxy + f64::from(connections));
+}
+
+/// Bytes up and down.
+fn so_far(proxy: &Proxy) -> (u64, u64) {
+    (proxy.counts().up(), proxy.counts().down())
+}
+
+fn bytes(proxy: &Proxy, before: (u64, u64)) {
+    let (up, down) = so_far(proxy);
+    println!("  {:<40} {:>5} up, {:>5} down", "", up - before.0, down - before.1);
 }
 
 fn through(mut config: Config, proxy: &Proxy) -> Config {

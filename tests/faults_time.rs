@@ -29,7 +29,7 @@ impl Chance {
 }
 
 fn assignment() -> Assignment {
-    Assignment { hub: "hub".into(), device_id: "device".into(), terms: terms() }
+    Assignment { hub: "hub".into(), device_id: "device".into(), terms: terms(), waits_for_connack: false }
 }
 
 fn terms() -> Terms {

@@ -195,9 +195,36 @@ fn a_service_that_keeps_failing_is_left_alone() {
 #[test]
 fn silence_ends_the_attempt() {
     let mut device = Device::registering();
+    for again in [10, 20] {
+        assert!(matches!(device.expect_request_at(secs(again)), Request::Register { .. }));
+    }
     device.now = secs(30);
     let Step::Done(Outcome::TryLater { why, .. }) = device.step(Event::Tick) else { panic!() };
     assert_eq!(why, "DPS did not answer within 30 s");
+}
+
+#[test]
+fn an_answer_that_does_not_come_is_asked_for_again_and_any_of_them_counts() {
+    let mut device = Device::registering();
+    // It took 7 s until DPS had accepted the connection on which it was asked.
+    device.now = secs(7);
+    assert_eq!(device.step(Event::Connected), Step::Wait(secs(17)));
+    let first = device.request_id.clone();
+    assert!(matches!(device.expect_request_at(secs(17)), Request::Register { .. }));
+    assert_ne!(device.request_id, first, "each has an ID of its own");
+    device.request_id = first;
+    device.now = secs(19);
+    assert_eq!(device.answer(202, Some(2), ASSIGNING), Step::Wait(secs(21)), "late is not lost");
+    // The same for a poll, which is asked again as it was.
+    for at in [21, 31, 41] {
+        assert!(
+            matches!(device.expect_request_at(secs(at)), Request::Poll { operation_id, .. } if operation_id == "5.ab.cd")
+        );
+    }
+    device.request_id = "1".into();
+    assert_eq!(device.answer(401, None, "{}"), Step::Wait(secs(51)), "that was another question");
+    device.request_id = "4".into();
+    assert_eq!(device.answer(200, Some(3), ASSIGNING), Step::Wait(secs(44)));
 }
 
 #[test]
@@ -205,7 +232,17 @@ fn a_subscription_that_is_never_acknowledged_ends_the_attempt() {
     let mut registration = Registration::new("box-1".parse().unwrap(), None);
     assert_eq!(registration.handle(secs(1), 0.5, Event::Tick), Step::Wait(secs(31)));
     assert_eq!(registration.handle(secs(30), 0.5, Event::Tick), Step::Wait(secs(31)));
-    assert!(matches!(registration.handle(secs(31), 0.5, Event::Tick), Step::Done(Outcome::TryLater { .. })));
+    let end = registration.handle(secs(31), 0.5, Event::Tick);
+    let why = "DPS did not acknowledge the subscription".to_owned();
+    assert_eq!(end, Step::Done(Outcome::TryLater { retry_after: None, why }));
+    // Where it is not waited for, the same is asked a few times, and the end is the same.
+    let mut registration = Registration::new("box-1".parse().unwrap(), None);
+    let mut event = Event::Subscribing;
+    for at in [0, 10, 20] {
+        let asked = registration.handle(secs(at), 0.5, std::mem::replace(&mut event, Event::Tick));
+        assert!(matches!(asked, Step::Publish(_, until) if until == secs(at + 10)), "{asked:?}");
+    }
+    assert_eq!(registration.handle(secs(30), 0.5, Event::Tick), end);
 }
 
 #[test]
@@ -239,7 +276,7 @@ fn malformed_answers_say_what_and_where() {
 fn an_answer_to_another_request_is_passed_over() {
     let mut device = Device::registering();
     device.request_id = "99".into();
-    assert_eq!(device.answer(401, None, "{}"), Step::Wait(secs(30)));
+    assert_eq!(device.answer(401, None, "{}"), Step::Wait(secs(10)));
 }
 
 #[test]

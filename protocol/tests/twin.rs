@@ -248,6 +248,8 @@ fn nothing_is_asked_of_a_new_connection_before_its_subscriptions_are_in_force() 
         client
     };
     let mut repeats_get = asked(fetched());
+    let steps = repeats_get.handle(secs(11), TwinEvent::Tick);
+    assert!(matches!(steps[..], [TwinStep::Fault(_), TwinStep::Publish(_)]));
     assert!(matches!(repeats_get.handle(secs(31), TwinEvent::Tick)[..], [TwinStep::Fault(_)]));
     let mut repeats_report = fetched();
     let (patch, _) = published(&repeats_report.report(secs(1), object(json!({"state": 1}))));
@@ -396,9 +398,45 @@ fn silence_and_nonsense_lead_to_a_later_retry() {
     assert!(fault.contains("desired is not an object"), "{fault}");
     assert_eq!(client.deadline(), Some(secs(6)));
     published(&client.handle(secs(6), TwinEvent::Tick));
-    assert_eq!(client.deadline(), Some(secs(36)));
-    assert!(matches!(client.handle(secs(36), TwinEvent::Tick)[..], [TwinStep::Fault(_)]));
-    assert_eq!(client.deadline(), Some(secs(46)), "the second failure waits longer");
+    assert_eq!(client.deadline(), Some(secs(16)));
+    assert!(matches!(client.handle(secs(16), TwinEvent::Tick)[..], [TwinStep::Fault(_)]));
+    assert_eq!(client.deadline(), Some(secs(26)), "the second failure waits longer");
+}
+
+#[test]
+fn a_twin_that_does_not_come_is_asked_for_again_and_any_of_its_answers_counts() {
+    let twin = json!({"desired": {"a": 1, "$version": 3}, "reported": {"state": 1}});
+    for late in [false, true] {
+        let mut client = TwinClient::new();
+        let (first, _) = published(&client.handle(secs(0), TwinEvent::Subscribed));
+        // It took 7 s until the hub had accepted the connection on which it was asked.
+        assert_eq!(client.handle(secs(7), TwinEvent::Accepted), []);
+        assert_eq!(client.deadline(), Some(secs(17)));
+        assert_eq!(client.handle(secs(16), TwinEvent::Tick), []);
+        let steps = client.handle(secs(17), TwinEvent::Tick);
+        let [TwinStep::Fault(_), TwinStep::Publish(_)] = &steps[..] else { panic!("{steps:?}") };
+        let (second, _) = published(&steps[1..]);
+        assert_ne!(first, second, "each has an ID of its own");
+        let (answered, other) = if late { (&first, &second) } else { (&second, &first) };
+        let steps = respond(&mut client, secs(18), answered, 200, &twin);
+        assert!(matches!(steps[..], [TwinStep::Desired { version: 3, .. }]), "{steps:?}");
+        assert_eq!(respond(&mut client, secs(19), other, 200, &twin), [], "one is enough");
+        assert_eq!(client.deadline(), None);
+    }
+}
+
+#[test]
+fn a_late_twin_may_be_from_before_any_report_since_the_first_request() {
+    let mut client = fetched();
+    let (get, _) = published(&push(&mut client, 6, &json!({"a": 6})));
+    let (patch, _) = published(&client.report(secs(2), object(json!({"state": 1}))));
+    assert_eq!(respond(&mut client, secs(3), &patch, 204, &json!(null)), []);
+    let steps = client.handle(secs(11), TwinEvent::Tick);
+    assert!(matches!(steps[..], [TwinStep::Fault(_), TwinStep::Publish(_)]), "{steps:?}");
+    let twin = json!({"desired": {"$version": 6}, "reported": {}});
+    let steps = respond(&mut client, secs(12), &get, 200, &twin);
+    assert!(matches!(steps[0], TwinStep::Desired { .. }), "{steps:?}");
+    assert!(!client.is_reported(), "whether the hub holds it is not known");
 }
 
 #[test]

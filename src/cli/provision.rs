@@ -30,7 +30,8 @@ use crate::platform::stdout::line;
 use crate::tracker;
 use crate::uplink::assignment::{Assignment, AssignmentFile, Terms};
 use crate::uplink::credentials::Credentials;
-use crate::uplink::provisioner;
+use crate::uplink::patience::Patience;
+use crate::uplink::provisioner::{self, Asking};
 
 /// A receiver that has a fix tells the time within seconds; one that is switched on with the device, within a minute.
 const LISTEN: Duration = Duration::from_mins(1);
@@ -74,7 +75,8 @@ pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
     let timing = Timing::default();
     let options = provisioner::link_options(&config, &id, tls, timing.clone());
     let heart = Heartbeat::default();
-    let outcome = runtime.block_on(provisioner::register(&options, id, timing.dps_answer_within, &heart));
+    let asking = Asking { options: &options, answer_within: timing.dps_answer_within, heart: &heart };
+    let outcome = runtime.block_on(asking.register(&id, &mut Patience::default(), |_| {}));
     runtime.shutdown_background();
     if let (Ok(Outcome::Assigned(assigned)), false) = (&outcome, args.dry_run) {
         let terms = Terms::new(&config.dps, &identity.thumbprint);

@@ -58,6 +58,17 @@ pub(super) fn no_pong() -> LinkError {
     LinkError { kind: LinkErrorKind::Outage, why: "the server does not answer pings any more".into() }
 }
 
+pub(super) fn no_connack() -> LinkError {
+    let why = "the server began with something else than CONNACK".into();
+    LinkError { kind: LinkErrorKind::Answered, why }
+}
+
+/// The server lives, and has not answered what was said before its CONNACK.
+pub(super) fn not_heeded() -> LinkError {
+    let why = "the server takes no notice of packets that come before its CONNACK".into();
+    LinkError { kind: LinkErrorKind::Outage, why }
+}
+
 /// The server does not take what waits for it.
 pub(super) fn queue_full(bytes: usize) -> LinkError {
     let why = format!("the server takes nothing any more, {} KB wait for it", bytes / 1024);

@@ -24,7 +24,9 @@ use tokio_rustls::TlsConnector;
 use tracker_protocol::Publish;
 
 use crate::config::Endpoint;
-use crate::link::error::{bad_topic, io_error, no_pong, no_room, refused, unacknowledged};
+use crate::link::error::{
+    bad_topic, io_error, no_connack, no_pong, no_room, not_heeded, refused, unacknowledged,
+};
 use crate::link::stage::{Attempt, Stage};
 use crate::link::timing::Timing;
 use crate::link::tls::Tls;
@@ -59,9 +61,10 @@ pub struct LinkOptions {
     pub tls: Tls,
 }
 
-/// A connection that stands; `T` is what the acknowledgement of a publish stands for. Dropping it cuts it.
+/// A connection; `T` is what the acknowledgement of a publish stands for. Dropping it cuts it.
 pub struct Link<T> {
     wire: Wire,
+    greeting: Greeting,
     /// Publishes sent and not acknowledged, oldest first, and what their acknowledgement stands for.
     in_flight: VecDeque<(u16, Option<T>)>,
     last_packet_id: u16,
@@ -74,11 +77,37 @@ pub struct Link<T> {
     /// Rings when a ping or its answer may be due, never later than either. What is said meanwhile does not set it
     /// anew.
     alarm: Pin<Box<Sleep>>,
+    /// A subscription that was asked for before CONNACK, and is not acknowledged so long after it, is asked for again.
+    heeded_within: Duration,
+}
+
+/// How far server and device have greeted each other.
+///
+/// MQTT 3.1.1 (section 3.1.4) lets a client send packets at once after CONNECT, without waiting for CONNACK. A server that
+/// minds closes, or goes on as if it had not heard them.
+enum Greeting {
+    /// CONNECT is on its way; packets may have followed it, and a subscription among them.
+    Awaited { attempt: Attempt, endpoint: Endpoint, followed: bool, subscription: Option<Subscribe> },
+    /// CONNACK has come, and SUBACK of a subscription that was asked for before has not.
+    Unsure {
+        subscription: Subscribe,
+        /// Then it is asked for again. A server that answers that, and not what came before, has not heard the first; one
+        /// that is late answers the first.
+        until: Instant,
+        /// Packet ID of the second.
+        again: Option<u16>,
+    },
+    /// It has, or none was asked for before.
+    Done,
+    /// The server minds.
+    Minded,
 }
 
 /// What a link reports.
 #[derive(Debug)]
 pub enum LinkEvent<T> {
+    /// The server has accepted the device: CONNACK 0. The first event of a link.
+    Connected,
     /// A message arrived.
     Message {
         /// Its topic.
@@ -95,6 +124,17 @@ pub enum LinkEvent<T> {
 impl<T> Link<T> {
     /// Connects and waits for CONNACK.
     pub async fn connect(options: &LinkOptions) -> Result<Self, LinkError> {
+        let mut link = Self::open(options).await?;
+        match link.next().await? {
+            LinkEvent::Connected => Ok(link),
+            // A link begins with that one.
+            _ => Err(no_connack()),
+        }
+    }
+
+    /// Makes TLS, and does not wait for CONNACK: what is said meanwhile leaves together with CONNECT, as soon as
+    /// [`Link::next`] waits for the answers.
+    pub async fn open(options: &LinkOptions) -> Result<Self, LinkError> {
         Self::attempt(options).await.map_err(|error| error.at(&options.endpoint))
     }
 
@@ -120,30 +160,36 @@ impl<T> Link<T> {
         connect.keep_alive = *keep_alive;
         connect.set_login(username, "");
         wire.queue(&Packet::Connect(connect))?;
-        match attempt.stage(Stage::Greeting, wire.receive()).await?? {
-            Packet::ConnAck(ConnAck { code: ConnectReturnCode::Success, .. }) => {
-                Ok(Self::new(wire, Duration::from_secs((*keep_alive).into()), timing.pong_within))
-            }
-            Packet::ConnAck(ConnAck { code, .. }) => Err(refused(code)),
-            _ => Err(LinkError {
-                kind: LinkErrorKind::Answered,
-                why: "the server began with something else than CONNACK".into(),
-            }),
-        }
-    }
-
-    fn new(wire: Wire, keep_alive: Duration, pong_within: Duration) -> Self {
         let said_at = Instant::now();
-        Self {
+        Ok(Self {
             wire,
             in_flight: VecDeque::new(),
             last_packet_id: 0,
-            keep_alive,
+            keep_alive: Duration::from_secs((*keep_alive).into()),
             said_at,
-            pong_within,
+            pong_within: timing.pong_within,
             pong_due: None,
-            alarm: Box::pin(sleep_until(said_at + keep_alive)),
-        }
+            alarm: Box::pin(sleep_until(said_at + attempt.left())),
+            greeting: Greeting::Awaited {
+                attempt,
+                endpoint: endpoint.clone(),
+                followed: false,
+                subscription: None,
+            },
+            // Long before it would be given up.
+            heeded_within: timing.acknowledge_within / 6,
+        })
+    }
+
+    /// Whether the server has accepted the device.
+    pub fn is_connected(&self) -> bool {
+        !matches!(self.greeting, Greeting::Awaited { .. })
+    }
+
+    /// Once the link is lost: whether the server has closed it, or taken no notice, because packets followed CONNECT at
+    /// once.
+    pub fn is_minded(&self) -> bool {
+        matches!(self.greeting, Greeting::Minded)
     }
 
     /// Asks for messages on `filter`, `QoS` 1.
@@ -151,6 +197,9 @@ impl<T> Link<T> {
         let filters = filters.into_iter().map(|filter| SubscribeFilter::new(filter, QoS::AtLeastOnce));
         let mut subscribe = Subscribe::new_many(filters);
         subscribe.pkid = self.packet_id()?;
+        if let Greeting::Awaited { subscription, .. } = &mut self.greeting {
+            *subscription = Some(subscribe.clone());
+        }
         self.say(&Packet::Subscribe(subscribe))
     }
 
@@ -188,6 +237,9 @@ impl<T> Link<T> {
 
     fn say(&mut self, packet: &Packet) -> Result<(), LinkError> {
         self.wire.queue(packet)?;
+        if let Greeting::Awaited { followed, .. } = &mut self.greeting {
+            *followed = true;
+        }
         self.said_at = Instant::now();
         Ok(())
     }
@@ -206,12 +258,17 @@ impl<T> Link<T> {
                 // A server that never stops talking must not keep the device from saying a word.
                 biased;
                 () = self.alarm.as_mut() => {
-                    self.ping_if_due()?;
+                    self.ring()?;
                     continue;
                 }
-                packet = self.wire.receive() => packet?,
+                packet = self.wire.receive() => packet,
             };
-            match packet {
+            if !self.is_connected() {
+                self.greeted(packet)?;
+                return Ok(LinkEvent::Connected);
+            }
+            let packet = packet.inspect_err(|error| self.broken(error));
+            match packet? {
                 Packet::PubAck(ack) => {
                     let acknowledged = self.in_flight.iter().position(|(id, _)| *id == ack.pkid);
                     let acknowledged = acknowledged.and_then(|index| self.in_flight.remove(index));
@@ -224,6 +281,7 @@ impl<T> Link<T> {
                     self.set_alarm();
                 }
                 Packet::SubAck(ack) => {
+                    self.heeded(ack.pkid)?;
                     if ack.return_codes.contains(&SubscribeReasonCode::Failure) {
                         let why = "the server refused a subscription".into();
                         return Err(LinkError { kind: LinkErrorKind::Answered, why });
@@ -241,9 +299,76 @@ impl<T> Link<T> {
         }
     }
 
-    /// MQTT asks for a ping only where nothing else was said.
-    fn ping_if_due(&mut self) -> Result<(), LinkError> {
+    /// Takes the first packet, which must be CONNACK.
+    fn greeted(&mut self, packet: Result<Packet, LinkError>) -> Result<(), LinkError> {
+        let Greeting::Awaited { endpoint, followed, subscription, .. } = &mut self.greeting else {
+            return Ok(());
+        };
+        let followed = *followed;
+        let mut minded = false;
+        let error = match packet {
+            Ok(Packet::ConnAck(ConnAck { code: ConnectReturnCode::Success, .. })) => {
+                let until = Instant::now() + self.heeded_within;
+                let unsure = |subscription| Greeting::Unsure { subscription, until, again: None };
+                self.greeting = subscription.take().map_or(Greeting::Done, unsure);
+                self.set_alarm();
+                return Ok(());
+            }
+            Ok(Packet::ConnAck(ConnAck { code, .. })) => refused(code),
+            Ok(_) => {
+                minded = true;
+                no_connack()
+            }
+            Err(error) => {
+                minded = matches!(error.kind, LinkErrorKind::Closed | LinkErrorKind::Outage);
+                error
+            }
+        }
+        .at(endpoint);
+        if followed && minded {
+            self.greeting = Greeting::Minded;
+        }
+        Err(error)
+    }
+
+    /// A server that closes before it has answered what was said before its CONNACK may have closed because of it.
+    fn broken(&mut self, error: &LinkError) {
+        if matches!(self.greeting, Greeting::Unsure { .. }) && error.kind == LinkErrorKind::Closed {
+            self.greeting = Greeting::Minded;
+        }
+    }
+
+    /// A subscription is answered. Where it is the one that was asked for again, the server has not heard the first.
+    fn heeded(&mut self, packet_id: u16) -> Result<(), LinkError> {
+        if let Greeting::Unsure { again, .. } = &self.greeting {
+            if *again == Some(packet_id) {
+                self.greeting = Greeting::Minded;
+                return Err(not_heeded());
+            }
+            self.greeting = Greeting::Done;
+            self.set_alarm();
+        }
+        Ok(())
+    }
+
+    /// Something may be due. MQTT asks for a ping only where nothing else was said.
+    fn ring(&mut self) -> Result<(), LinkError> {
         let now = Instant::now();
+        match &self.greeting {
+            Greeting::Awaited { attempt, endpoint, .. } => {
+                return Err(attempt.late(Stage::Greeting).at(endpoint));
+            }
+            Greeting::Unsure { subscription, until, again: None } if *until <= now => {
+                let mut subscription = subscription.clone();
+                subscription.pkid = self.packet_id()?;
+                let id = subscription.pkid;
+                self.say(&Packet::Subscribe(subscription))?;
+                if let Greeting::Unsure { again, .. } = &mut self.greeting {
+                    *again = Some(id);
+                }
+            }
+            _ => {}
+        }
         match self.pong_due {
             Some(due) if due <= now => return Err(no_pong()),
             None if self.said_at + self.keep_alive <= now => {
@@ -258,6 +383,10 @@ impl<T> Link<T> {
 
     fn set_alarm(&mut self) {
         let next = self.pong_due.unwrap_or(self.said_at + self.keep_alive);
+        let next = match self.greeting {
+            Greeting::Unsure { until, again: None, .. } => next.min(until),
+            _ => next,
+        };
         self.alarm.as_mut().reset(next);
     }
 

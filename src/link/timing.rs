@@ -24,7 +24,7 @@ pub struct Timing {
     pub pong_within: Duration,
     /// A reading unacknowledged for so long means that the link is dead, whatever TCP says.
     pub acknowledge_within: Duration,
-    /// DPS answers a request within this time, or the attempt is given up.
+    /// DPS answers a request within this time, or is asked again; after three times as long the attempt is given up.
     pub dps_answer_within: Duration,
     /// Between attempts at hub and DPS.
     pub attempts: BackoffPolicy,
@@ -52,7 +52,7 @@ impl Default for Timing {
             stage_within: Duration::from_secs(30),
             pong_within: Duration::from_secs(30),
             acknowledge_within: Duration::from_secs(30),
-            dps_answer_within: Duration::from_secs(30),
+            dps_answer_within: Duration::from_secs(10),
             attempts: BackoffPolicy {
                 floor: Duration::from_secs(1),
                 first: Duration::from_secs(5),

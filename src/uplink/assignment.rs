@@ -20,6 +20,8 @@ pub struct Assignment {
     pub device_id: String,
     /// It holds only for these.
     pub terms: Terms,
+    /// The hub minds packets before its CONNACK.
+    pub waits_for_connack: bool,
 }
 
 /// What an assignment was given for: with any of it changed, DPS must be asked anew.
@@ -42,26 +44,30 @@ struct Stored {
     thumbprint: String,
     id_scope: String,
     dps_host: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    waits_for_connack: bool,
 }
 
 impl From<Stored> for Assignment {
     fn from(stored: Stored) -> Self {
-        let Stored { hub, device_id, thumbprint, id_scope, dps_host } = stored;
-        Self { hub, device_id, terms: Terms { thumbprint, id_scope, dps_host } }
+        let Stored { hub, device_id, thumbprint, id_scope, dps_host, waits_for_connack } = stored;
+        Self { hub, device_id, terms: Terms { thumbprint, id_scope, dps_host }, waits_for_connack }
     }
 }
 
 impl From<Assignment> for Stored {
     fn from(assignment: Assignment) -> Self {
-        let Assignment { hub, device_id, terms: Terms { thumbprint, id_scope, dps_host } } = assignment;
-        Self { hub, device_id, thumbprint, id_scope, dps_host }
+        let Assignment { hub, device_id, terms: Terms { thumbprint, id_scope, dps_host }, waits_for_connack } =
+            assignment;
+        Self { hub, device_id, thumbprint, id_scope, dps_host, waits_for_connack }
     }
 }
 
 impl Assignment {
     /// What DPS has assigned to a device that asked with these terms.
     pub fn new(assigned: &dps::Assignment, terms: Terms) -> Self {
-        Self { hub: assigned.hub.clone(), device_id: assigned.device_id.clone(), terms }
+        let (hub, device_id) = (assigned.hub.clone(), assigned.device_id.clone());
+        Self { hub, device_id, terms, waits_for_connack: false }
     }
 }
 
@@ -117,7 +123,10 @@ mod tests {
         let written = json!({"hub": "h", "deviceId": "d", "thumbprint": "t", "idScope": "s", "dpsHost": "g"});
         let assignment: Assignment = serde_json::from_value(written.clone()).unwrap();
         assert_eq!(assignment.terms.id_scope, "s");
-        assert_eq!(serde_json::to_value(assignment).unwrap(), written);
+        assert_eq!(serde_json::to_value(&assignment).unwrap(), written);
+        let waits = serde_json::to_value(Assignment { waits_for_connack: true, ..assignment }).unwrap();
+        assert_eq!(waits["waitsForConnack"], true);
+        assert!(serde_json::from_value::<Assignment>(waits).unwrap().waits_for_connack);
         assert!(serde_json::from_value::<Assignment>(json!({"hub": "h", "deviceId": "d"})).is_err());
     }
 
@@ -127,8 +136,12 @@ mod tests {
         let file = AssignmentFile::new(directory.path());
         let terms = Terms { thumbprint: "t".into(), id_scope: "s".into(), dps_host: "g".into() };
         let read = |hub: &str, device_id: &str| {
-            let assignment =
-                Assignment { hub: hub.into(), device_id: device_id.into(), terms: terms.clone() };
+            let assignment = Assignment {
+                hub: hub.into(),
+                device_id: device_id.into(),
+                terms: terms.clone(),
+                waits_for_connack: false,
+            };
             file.write(Some(&assignment)).unwrap();
             file.read()
         };

@@ -198,6 +198,14 @@ impl Lifecycle {
         }
     }
 
+    /// The hub minds packets before its CONNACK, or does not. Gives what is to be stored, where that is news.
+    pub fn wait_for_connack(&mut self, waits: bool) -> Option<&Assignment> {
+        let news = |assignment: &&mut Assignment| assignment.waits_for_connack != waits;
+        let assignment = self.assignment.as_mut().filter(news)?;
+        assignment.waits_for_connack = waits;
+        Some(assignment)
+    }
+
     /// The hub has accepted the device.
     pub fn connected(&mut self, now: Duration) {
         self.state = State::Online;
@@ -313,7 +321,7 @@ mod tests {
     }
 
     fn assignment() -> Assignment {
-        Assignment { hub: "h".into(), device_id: "d".into(), terms: terms() }
+        Assignment { hub: "h".into(), device_id: "d".into(), terms: terms(), waits_for_connack: false }
     }
 
     fn terms() -> Terms {

@@ -5,6 +5,7 @@ pub mod credentials;
 pub mod delivery;
 pub mod lifecycle;
 pub mod methods;
+pub mod patience;
 pub mod provisioner;
 pub mod session;
 
@@ -21,13 +22,15 @@ use crate::identity::Identity;
 use crate::link::timing::Timing;
 use crate::link::tls::Tls;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkOptions};
+use crate::platform::background::Background;
 use crate::platform::network::Network;
 use crate::platform::watched_file::{self, WatchedFile};
 use crate::status::Connection;
 use crate::uplink::assignment::{Assignment, AssignmentFile, Terms};
 use crate::uplink::credentials::{Credentials, CredentialsError};
 use crate::uplink::lifecycle::{Action, Lifecycle, Registered};
-use crate::uplink::session::{Device, Sent, Session};
+use crate::uplink::patience::Patience;
+use crate::uplink::session::{Device, Session};
 
 /// How often the clock is looked at while it does not know the time.
 const LOOK_FOR_TIME: Duration = Duration::from_secs(1);
@@ -46,6 +49,17 @@ pub struct Uplink {
     certificate: Option<WatchedFile>,
     last_problem: String,
     network: Network,
+    patience: Patience,
+}
+
+/// How it ended to work with a hub.
+enum End {
+    /// It was ended from here.
+    Ours,
+    /// The hub has not accepted the device.
+    Unconnected(LinkError),
+    /// The connection was lost after it stood so long.
+    Lost(LinkError, Duration),
 }
 
 impl Uplink {
@@ -61,6 +75,10 @@ impl Uplink {
     ) -> Self {
         let events = device.events.clone();
         let network = Network::new(config.connection.gateway.is_some());
+        let mut patience = Patience::default();
+        if let Some(assignment) = assignment.as_ref().filter(|assignment| assignment.waits_for_connack) {
+            patience.remember(&assignment.hub);
+        }
         let life = Lifecycle::new(timing.clone(), assignment, device.started.elapsed() + first_wait);
         Self {
             config,
@@ -74,6 +92,7 @@ impl Uplink {
             certificate: None,
             last_problem: String::new(),
             network,
+            patience,
         }
     }
 
@@ -127,14 +146,7 @@ impl Uplink {
     }
 
     fn publish_state(&self, taken_over: Option<bool>) {
-        self.connection.send_if_modified(|current| {
-            let new = Connection {
-                state: self.life.state(),
-                hub: self.life.assignment().map(|assignment| assignment.hub.clone()),
-                taken_over: taken_over.unwrap_or(current.taken_over),
-            };
-            std::mem::replace(current, new.clone()) != new
-        });
+        publish_state(&self.connection, &self.life, taken_over);
     }
 
     /// What an assignment must have been given for to hold.
@@ -195,16 +207,25 @@ impl Uplink {
 
     async fn register(&mut self, identity: &Identity, tls: Tls) {
         let Config { dps, .. } = &self.config;
-        self.events.emit(Event::Registering { host: dps.host.clone(), id_scope: dps.id_scope.clone() });
+        let registering = || Event::Registering { host: dps.host.clone(), id_scope: dps.id_scope.clone() };
+        self.events.emit(registering());
+        let hurries = |error: &LinkError| {
+            let why = provisioner::explain(error, &dps.id_scope);
+            self.events.emit(Event::RegisterLater { why, again: Duration::ZERO });
+            self.events.emit(registering());
+        };
         let id = &identity.registration_id;
         let options = provisioner::link_options(&self.config, id, tls, self.timing.clone());
         let answer_within = self.timing.dps_answer_within;
-        let outcome = provisioner::register(&options, id.clone(), answer_within, &self.device.heart).await;
+        let asking = provisioner::Asking { options: &options, answer_within, heart: &self.device.heart };
+        let outcome = asking.register(id, &mut self.patience, hurries).await;
         let (now, terms) = (self.now(), self.terms(identity));
         match self.life.registered(now, rand::random(), &outcome, &terms) {
             Registered::Assigned(assignment) => {
-                let assignment = assignment.clone();
-                self.store(Some(assignment));
+                // What is known of a hub holds although DPS has assigned it once more.
+                let minds = self.patience.minds(&assignment.hub);
+                self.life.wait_for_connack(minds);
+                self.store(self.life.assignment().cloned());
             }
             Registered::Nowhere => self.store(None),
             Registered::AsBefore => {}
@@ -227,64 +248,116 @@ impl Uplink {
 
     async fn connect(&mut self, assignment: &Assignment, tls: Tls, shutdown: &mut watch::Receiver<bool>) {
         let Assignment { hub, device_id, .. } = assignment;
-        self.events.emit(Event::Connecting { hub: hub.clone() });
         let options = self.link_options(hub, device_id, session::username(hub, device_id), tls);
-        let connected = tokio::select! {
-            link = Link::connect(&options) => link,
-            _ = shutdown.changed() => return,
-        };
-        let link = match connected {
-            Ok(link) => link,
-            Err(error) => return self.connect_failed(&error),
-        };
-        self.life.connected(self.now());
-        self.publish_state(None);
-        let backlog = self.device.journal.stats().backlog;
-        self.events.emit(Event::Online { hub: hub.clone(), backlog });
-        let online_since = Instant::now();
-        let lost = self.stay(link, device_id, shutdown).await;
-        self.network.forget();
-        let Some(error) = lost else { return };
-        let loss = self.life.lost(self.now(), rand::random(), error.kind);
-        let stayed = online_since.elapsed() >= self.timing.short_spell;
+        let mut waits = self.patience.waits_for(hub);
+        loop {
+            self.events.emit(Event::Connecting { hub: hub.clone() });
+            let (end, minded) = self.attempt(assignment, &options, waits, shutdown).await;
+            // At once, and waiting for CONNACK this time.
+            let hurries = minded && self.patience.suspects(hub);
+            if waits && !matches!(end, End::Ours) {
+                self.patience.acquits(hub);
+            }
+            match end {
+                End::Ours => {}
+                End::Unconnected(LinkError { why, .. }) if hurries => {
+                    self.events.emit(Event::ConnectLater { why, again: Duration::ZERO });
+                }
+                End::Unconnected(error) => self.connect_failed(&error),
+                End::Lost(error, stood) => self.lost(error, stood, hurries),
+            }
+            if !hurries {
+                return;
+            }
+            waits = true;
+        }
+    }
+
+    fn lost(&mut self, error: LinkError, stood: Duration, hurries: bool) {
+        let now = self.now();
+        let loss = self.life.lost(now, rand::random(), error.kind);
+        let stayed = stood >= self.timing.short_spell;
         self.publish_state(if stayed { Some(false) } else { (loss == Loss::TakenOver).then_some(true) });
-        let again = self.life.next().at.saturating_sub(self.now());
+        let again = if hurries { Duration::ZERO } else { self.life.next().at.saturating_sub(now) };
         self.events.emit(Event::Lost { why: error.why, loss, again });
     }
 
-    /// Works with the hub until the connection is lost, and says why it was; `None` when it was ended from here.
-    async fn stay(
+    /// Connects, and works with the hub until the connection is lost or it is time to go. Says besides whether the hub may
+    /// mind packets that follow CONNECT at once, as they do unless its CONNACK is waited for (`waits`).
+    async fn attempt(
         &mut self,
-        link: Link<Sent>,
-        device_id: &str,
+        assignment: &Assignment,
+        options: &LinkOptions,
+        waits: bool,
         shutdown: &mut watch::Receiver<bool>,
-    ) -> Option<LinkError> {
+    ) -> (End, bool) {
+        let Assignment { hub, device_id, .. } = assignment;
+        let link = tokio::select! {
+            link = async { if waits { Link::connect(options).await } else { Link::open(options).await } } => link,
+            _ = shutdown.changed() => return (End::Ours, false),
+        };
+        let link = match link {
+            Ok(link) => link,
+            Err(error) => return (End::Unconnected(error), false),
+        };
         let Timing { goodbye_within, look_every, acknowledge_within, .. } = self.timing;
+        let background = self.device.background.clone();
+        let mut session = match Session::begin(link, device_id, &mut self.device, acknowledge_within).await {
+            Ok(session) => session,
+            Err(error) => return (End::Unconnected(error), false),
+        };
+        let connected = tokio::select! {
+            connected = session.connected() => connected,
+            _ = shutdown.changed() => return (End::Ours, false),
+        };
+        if let Err(error) = connected {
+            return (End::Unconnected(error), session.is_minded());
+        }
+        self.life.connected(session.now());
+        publish_state(&self.connection, &self.life, None);
+        self.events.emit(Event::Online { hub: hub.clone(), backlog: session.backlog() });
+        let online_since = Instant::now();
         let (config, events, last_problem) = (&self.config, &self.events, &mut self.last_problem);
-        let (in_use, clock) = (self.credentials.clone(), self.device.status.clock.clone());
+        let (in_use, clock) = (self.credentials.clone(), session.clock());
         // A renewal is looked at before the connection is given up for it.
         let renewed = async {
             let Some(in_use) = in_use else { return pending().await };
             let tell = |problem| tell(events, last_problem, credentials::kept(&problem), Event::Trouble);
             Credentials::renewed(config, &clock, &in_use.file, look_every, tell).await
         };
-        let mut session = match Session::begin(link, device_id, &mut self.device, acknowledge_within) {
-            Ok(session) => session,
-            Err(error) => return Some(error),
+        let (patience, life, stored) = (&mut self.patience, &mut self.life, &self.stored);
+        let work = async {
+            if let Err(error) = session.subscribed().await {
+                return error;
+            }
+            let minds = patience.is_well(hub, waits);
+            if minds == Some(true) {
+                let what = format!("{hub} minds packets before its CONNACK: it is waited for from now on");
+                events.emit(Event::Trouble(what));
+            }
+            if let Some(assignment) = minds.and_then(|minds| life.wait_for_connack(minds)) {
+                store(stored, events, &background, Some(assignment.clone()));
+            }
+            session.run().await
         };
         let renewed = tokio::select! {
-            error = session.run() => return Some(error),
+            error = work => {
+                let minded = session.is_minded();
+                self.network.forget();
+                return (End::Lost(error, online_since.elapsed()), minded);
+            }
             renewed = renewed => renewed,
             _ = shutdown.changed() => {
                 session.finish(goodbye_within).await;
-                return None;
+                return (End::Ours, false);
             }
         };
         self.events.emit(Event::CertificateChanged);
         session.finish(goodbye_within).await;
+        self.network.forget();
         self.credentials = Some(renewed);
         self.life.nudge(self.now());
-        None
+        (End::Ours, false)
     }
 
     fn connect_failed(&mut self, error: &LinkError) {
@@ -302,15 +375,30 @@ impl Uplink {
 
     /// Keeps what is known for the next start: a refused device has no assignment any more.
     fn store(&self, assignment: Option<Assignment>) {
-        let (file, events) = (self.stored.clone(), self.events.clone());
-        self.device.background.run(self.stored.path(), move || {
-            if let Err(error) = file.write(assignment.as_ref()) {
-                let what =
-                    format!("the assignment can't be stored, the next start will ask DPS again: {error}");
-                events.emit(Event::Trouble(what));
-            }
-        });
+        store(&self.stored, &self.events, &self.device.background, assignment);
     }
+}
+
+fn store(file: &AssignmentFile, events: &Events, background: &Background, assignment: Option<Assignment>) {
+    let (file, events) = (file.clone(), events.clone());
+    background.run(file.clone().path(), move || {
+        if let Err(error) = file.write(assignment.as_ref()) {
+            let what = format!("the assignment can't be stored, the next start will ask DPS again: {error}");
+            events.emit(Event::Trouble(what));
+        }
+    });
+}
+
+/// Tells how the connection stands, where that is news.
+fn publish_state(connection: &watch::Sender<Connection>, life: &Lifecycle, taken_over: Option<bool>) {
+    connection.send_if_modified(|current| {
+        let new = Connection {
+            state: life.state(),
+            hub: life.assignment().map(|assignment| assignment.hub.clone()),
+            taken_over: taken_over.unwrap_or(current.taken_over),
+        };
+        std::mem::replace(current, new.clone()) != new
+    });
 }
 
 /// Tells what is wrong with the certificate, unless it was told last.

@@ -12,6 +12,7 @@ use crate::link::tls::Tls;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent, LinkOptions};
 use crate::platform::heartbeat::Heartbeat;
 use crate::platform::user_agent::user_agent;
+use crate::uplink::patience::Patience;
 
 /// The MQTT user name at DPS.
 pub fn username(id_scope: &str, registration_id: &RegistrationId) -> String {
@@ -44,51 +45,99 @@ pub fn explain(error: &LinkError, id_scope: &str) -> String {
     }
 }
 
-/// Connects, registers, polls until there is an outcome, and says goodbye.
-pub async fn register(
-    options: &LinkOptions,
-    registration_id: RegistrationId,
-    answer_within: Duration,
-    heart: &Heartbeat,
-) -> Result<Outcome, LinkError> {
-    let mut link = Link::<()>::connect(options).await?;
-    link.subscribe([RESPONSE_FILTER.to_owned()])?;
-    let mut registration = Registration::new(registration_id, None).answer_within(answer_within);
-    let start = Instant::now();
-    let mut step = registration.handle(start.elapsed(), rand::random(), Event::Tick);
-    loop {
-        heart.beat().await;
-        let deadline = match step {
-            Step::Done(outcome) => {
-                link.close().await;
-                return Ok(outcome);
+/// How DPS is asked.
+pub struct Asking<'a> {
+    /// Where and as whom.
+    pub options: &'a LinkOptions,
+    /// An answer that takes longer is asked for again; after three times as long it is given up.
+    pub answer_within: Duration,
+    /// Beats with every step.
+    pub heart: &'a Heartbeat,
+}
+
+impl Asking<'_> {
+    /// Connects, registers, polls until there is an outcome, and says goodbye. Where DPS may
+    /// mind packets that follow CONNECT, it is tried again at once; `hurries` hears why.
+    pub async fn register(
+        &self,
+        registration_id: &RegistrationId,
+        patience: &mut Patience,
+        hurries: impl Fn(&LinkError),
+    ) -> Result<Outcome, LinkError> {
+        // A gateway may stand for both DPS and hub, and need not treat them alike.
+        let server = format!("DPS at {}", self.options.endpoint);
+        loop {
+            let early = !patience.waits_for(&server);
+            let (outcome, minded) = self.ask(registration_id, early).await;
+            if minded {
+                if let (true, Err(error)) = (patience.suspects(&server), &outcome) {
+                    hurries(error);
+                    continue;
+                }
+            } else if matches!(outcome, Ok(Outcome::Assigned(_) | Outcome::Refused(_))) {
+                patience.is_well(&server, !early);
+            } else if !early {
+                patience.acquits(&server);
             }
-            Step::Publish(message, deadline) => {
-                link.publish(message, None)?;
-                deadline
+            return outcome;
+        }
+    }
+
+    /// As it says; and whether DPS minds packets that follow CONNECT at once, as they do if it is told so (`early`).
+    async fn ask(&self, id: &RegistrationId, early: bool) -> (Result<Outcome, LinkError>, bool) {
+        let link = if early { Link::open(self.options).await } else { Link::connect(self.options).await };
+        match link {
+            Ok(mut link) => {
+                let outcome = self.ask_over(&mut link, id).await;
+                let minded = link.is_minded();
+                if outcome.is_ok() {
+                    link.close().await;
+                }
+                (outcome, minded)
             }
-            Step::Wait(deadline) => deadline,
-        };
-        let event = tokio::select! {
-            event = link.next() => Some(event),
-            () = sleep(deadline.saturating_sub(start.elapsed())) => None,
-        };
-        let event = match event.transpose() {
-            Ok(event) => event,
-            Err(error) => {
-                // A connection that breaks does not shorten the wait that DPS has asked for.
-                let wait = registration.wait_left(start.elapsed()).unwrap_or_default();
-                heart.during(sleep(wait)).await;
-                return Err(error);
-            }
-        };
-        let now = start.elapsed();
-        step = match event {
-            Some(LinkEvent::Subscribed) => registration.handle(now, rand::random(), Event::Subscribed),
-            Some(LinkEvent::Message { topic, payload }) => {
-                registration.handle(now, rand::random(), Event::Message { topic: &topic, payload: &payload })
-            }
-            Some(LinkEvent::Acknowledged(())) | None => registration.handle(now, rand::random(), Event::Tick),
-        };
+            Err(error) => (Err(error), false),
+        }
+    }
+
+    async fn ask_over(&self, link: &mut Link<()>, id: &RegistrationId) -> Result<Outcome, LinkError> {
+        let early = !link.is_connected();
+        link.subscribe([RESPONSE_FILTER.to_owned()])?;
+        let mut registration = Registration::new(id.clone(), None).answer_within(self.answer_within);
+        let start = Instant::now();
+        // What DPS takes it takes in order.
+        let first = if early { Event::Subscribing } else { Event::Tick };
+        let mut step = registration.handle(start.elapsed(), rand::random(), first);
+        loop {
+            self.heart.beat().await;
+            let deadline = match step {
+                Step::Done(outcome) => return Ok(outcome),
+                Step::Publish(message, deadline) => {
+                    link.publish(message, None)?;
+                    deadline
+                }
+                Step::Wait(deadline) => deadline,
+            };
+            let event = tokio::select! {
+                event = link.next() => Some(event),
+                () = sleep(deadline.saturating_sub(start.elapsed())), if link.is_connected() => None,
+            };
+            let event = match event.transpose() {
+                Ok(event) => event,
+                Err(error) => {
+                    // A connection that breaks does not shorten the wait that DPS has asked for.
+                    let wait = registration.wait_left(start.elapsed()).unwrap_or_default();
+                    self.heart.during(sleep(wait)).await;
+                    return Err(error);
+                }
+            };
+            let now = start.elapsed();
+            let event = match &event {
+                Some(LinkEvent::Subscribed) => Event::Subscribed,
+                Some(LinkEvent::Message { topic, payload }) => Event::Message { topic, payload },
+                Some(LinkEvent::Connected) => Event::Connected,
+                Some(LinkEvent::Acknowledged(())) | None => Event::Tick,
+            };
+            step = registration.handle(now, rand::random(), event);
+        }
     }
 }

@@ -26,19 +26,19 @@ use tracker_protocol::Publish;
 use super::support::agent::{Agent, PATIENCE, mild_chip};
 use super::support::scene::{DEVICE, fast};
 
-const CONNECT: u8 = 1;
-const PUBLISH: u8 = 3;
-const PUBACK: u8 = 4;
-const PINGREQ: u8 = 12;
+pub(super) const CONNECT: u8 = 1;
+pub(super) const PUBLISH: u8 = 3;
+pub(super) const PUBACK: u8 = 4;
+pub(super) const PINGREQ: u8 = 12;
 const DISCONNECT: u8 = 14;
-const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
+pub(super) const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
 
 /// A server's side of one connection.
-struct Peer(StreamOwned<ServerConnection, TcpStream>);
+pub(super) struct Peer(pub(super) StreamOwned<ServerConnection, TcpStream>);
 
 impl Peer {
     /// Type and body of the next packet; `None` when there is none any more.
-    fn packet(&mut self) -> Option<(u8, Vec<u8>)> {
+    pub(super) fn packet(&mut self) -> Option<(u8, Vec<u8>)> {
         let mut byte = || {
             let mut byte = [0];
             self.0.read_exact(&mut byte).ok().map(|()| byte[0])
@@ -58,7 +58,7 @@ impl Peer {
         Some((first >> 4, body))
     }
 
-    fn say(&mut self, bytes: &[u8]) {
+    pub(super) fn say(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).unwrap();
         self.0.flush().unwrap();
     }
@@ -71,14 +71,14 @@ impl Peer {
 }
 
 /// A server with a certificate for `localhost`, and the CA that it is from.
-struct Server {
-    port: u16,
+pub(super) struct Server {
+    pub(super) port: u16,
     ca: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Server {
     /// Treats one connection after the other like this.
-    fn start(mut treat: impl FnMut(Peer) + Send + 'static) -> Self {
+    pub(super) fn start(mut treat: impl FnMut(Peer) + Send + 'static) -> Self {
         let ca = authority();
         let key = KeyPair::generate().unwrap();
         let leaf = CertificateParams::new(["localhost".into()]).unwrap().signed_by(&key, &ca).unwrap();
@@ -95,14 +95,15 @@ impl Server {
         let port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let connection = ServerConnection::new(config.clone()).unwrap();
-                treat(Peer(StreamOwned::new(connection, stream.unwrap())));
+                let (connection, stream) = (ServerConnection::new(config.clone()).unwrap(), stream.unwrap());
+                stream.set_nodelay(true).unwrap();
+                treat(Peer(StreamOwned::new(connection, stream)));
             }
         });
         Self { port, ca }
     }
 
-    fn options(&self, keep_alive: u16) -> LinkOptions {
+    pub(super) fn options(&self, keep_alive: u16) -> LinkOptions {
         options(self.port, &self.ca, keep_alive)
     }
 
@@ -230,7 +231,7 @@ async fn a_burst_of_calls_does_not_cost_the_connection() {
                 calls += 1;
             }
             LinkEvent::Acknowledged(call) => acknowledged.push(call),
-            LinkEvent::Subscribed => {}
+            LinkEvent::Subscribed | LinkEvent::Connected => {}
         }
     }
     assert_eq!(acknowledged, (0..CALLS as u32).collect::<Vec<_>>());
@@ -370,7 +371,7 @@ async fn the_second_connection_resumes_the_session_of_the_first() {
 }
 
 /// A configuration whose hub is assigned already, and is this server.
-fn at_home(cloud: &Cloud, server: &Server, directory: &Path) -> Config {
+pub(super) fn at_home(cloud: &Cloud, server: &Server, directory: &Path) -> Config {
     let mut config = cloud.device(DEVICE).unwrap();
     let roots = directory.join("roots.pem");
     std::fs::write(&roots, server.ca.pem()).unwrap();
@@ -385,7 +386,8 @@ fn assign(config: &Config, hub: &str) {
     let thumbprint = Credentials::load(config, Arc::new(SystemClock::new(true))).unwrap().identity.thumbprint;
     let terms = Terms::new(&config.dps, &thumbprint);
     std::fs::create_dir_all(&config.state.directory).unwrap();
-    let assignment = Assignment { hub: hub.into(), device_id: DEVICE.into(), terms };
+    let assignment =
+        Assignment { hub: hub.into(), device_id: DEVICE.into(), terms, waits_for_connack: false };
     AssignmentFile::new(&config.state.directory).write(Some(&assignment)).unwrap();
 }
 

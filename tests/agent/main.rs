@@ -9,6 +9,7 @@ mod check;
 mod cloud;
 mod cloud_files;
 mod command_line;
+mod early;
 mod end_to_end;
 mod faults;
 mod left_by_a_kill;

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!  Idle ── subscribed ──▶ Asked ── answer: assigned, refused, or no use to go on ──▶ Ended
-//!                          ▲ │
-//!               time is up │ ▼ answer: assigning, throttled, or the operation is gone
-//!                         Waiting
+//!                          ▲ │ ╲
+//!               time is up │ ▼  ╲ no answer: asked again, three times in all, then ──▶ Ended
+//!                         Waiting   answer: assigning, throttled, or the operation is gone
 //! ```
 
 use std::fmt;
@@ -18,8 +18,10 @@ use super::{
 };
 use crate::{ParseError, Publish, RegistrationId, check_device_id, check_host_name, fraction};
 
-/// How long an answer may take before the attempt is given up.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an answer may take before it is asked for again.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// So often the same is asked before the attempt is given up. Asking again changes nothing at the service.
+const MOST_ASKS: u32 = 3;
 /// Wait before a poll when the service names none; the SDKs' default, and the fastest pace that the service's limit
 /// of 5 polls in 10 s allows.
 const DEFAULT_WAIT: Duration = Duration::from_secs(2);
@@ -41,7 +43,8 @@ const MOST_DELAYS: u32 = 5;
 /// One registration over one DPS connection, as a pure function of (time, event).
 ///
 /// The caller connects, subscribes to [`RESPONSE_FILTER`](super::RESPONSE_FILTER), and then feeds events until
-/// [`Step::Done`].
+/// [`Step::Done`]. It may also say all of that in one go: then it feeds [`Event::Subscribing`] as it does, and
+/// [`Event::Connected`] once the service has accepted the connection.
 #[derive(Debug)]
 pub struct Registration {
     registration_id: RegistrationId,
@@ -50,6 +53,7 @@ pub struct Registration {
     requests: u32,
     polls: u32,
     delays: u32,
+    subscribed: bool,
     state: State,
 }
 
@@ -57,9 +61,10 @@ pub struct Registration {
 enum State {
     /// Not subscribed yet; given up at the time noted at the first event.
     Idle(Option<Duration>),
-    /// A request is on its way; the operation is known when it was a poll.
+    /// A request is on its way, once or a few times; the operation is known when it was a poll.
     Asked {
-        request_id: String,
+        /// Number of the first of these requests; the last is the last of all.
+        first: u32,
         operation_id: Option<String>,
         deadline: Duration,
     },
@@ -73,8 +78,12 @@ enum State {
 /// What happened.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
-    /// The subscription to the answers is acknowledged.
+    /// The subscription to the answers is asked for, and is not waited for.
+    Subscribing,
+    /// It is acknowledged.
     Subscribed,
+    /// The service has accepted the connection: what was asked before that can be answered from now on.
+    Connected,
     /// A message arrived.
     Message {
         /// Its topic.
@@ -187,11 +196,12 @@ impl Registration {
             requests: 0,
             polls: 0,
             delays: 0,
+            subscribed: false,
             state: State::Idle(None),
         }
     }
 
-    /// Gives up an attempt whose answer takes longer than this; 30 s unless told.
+    /// Asks again where an answer takes longer than this, and gives up after three times as long; 10 s unless told.
     #[must_use]
     pub fn answer_within(mut self, answer_within: Duration) -> Self {
         self.answer_within = answer_within;
@@ -215,10 +225,19 @@ impl Registration {
     /// Takes an event at `now` and says what to do. `jitter` is a random number in `0.0..1.0`.
     pub fn handle(&mut self, now: Duration, jitter: f64, event: Event<'_>) -> Step {
         match event {
-            Event::Subscribed => match self.state {
-                State::Idle(_) => self.ask(now, None),
-                _ => self.tick(now),
-            },
+            Event::Subscribing | Event::Subscribed => {
+                self.subscribed |= matches!(event, Event::Subscribed);
+                match self.state {
+                    State::Idle(_) => self.ask(now, None, None),
+                    _ => self.tick(now),
+                }
+            }
+            Event::Connected => {
+                if let State::Asked { deadline, .. } = &mut self.state {
+                    *deadline = now.saturating_add(self.answer_within);
+                }
+                self.tick(now)
+            }
             Event::Tick => self.tick(now),
             Event::Message { topic, payload } => match topic.parse::<Response>() {
                 Ok(response) => self.answered(now, jitter, &response, payload),
@@ -227,7 +246,8 @@ impl Registration {
         }
     }
 
-    fn ask(&mut self, now: Duration, operation_id: Option<String>) -> Step {
+    /// Asks; `first` is the request whose answer has not come.
+    fn ask(&mut self, now: Duration, operation_id: Option<String>, first: Option<u32>) -> Step {
         self.requests += 1;
         let request_id = self.requests.to_string();
         let deadline = now.saturating_add(self.answer_within);
@@ -241,7 +261,7 @@ impl Registration {
                 )
             }
         };
-        self.state = State::Asked { request_id, operation_id, deadline };
+        self.state = State::Asked { first: first.unwrap_or(self.requests), operation_id, deadline };
         Step::Publish(Publish { topic: request.to_string(), payload }, deadline)
     }
 
@@ -257,30 +277,37 @@ impl Registration {
     fn tick(&mut self, now: Duration) -> Step {
         match &mut self.state {
             State::Idle(deadline) => {
-                let deadline = *deadline.get_or_insert(now.saturating_add(self.answer_within));
+                let deadline = *deadline.get_or_insert(now.saturating_add(self.answer_within * MOST_ASKS));
                 if now < deadline {
                     return Step::Wait(deadline);
                 }
-                self.give_up(None, "DPS did not acknowledge the subscription".into())
+                self.unsubscribed()
             }
             State::Asked { deadline, .. } if now < *deadline => Step::Wait(*deadline),
+            State::Asked { first, operation_id, .. } if self.requests - *first + 1 < MOST_ASKS => {
+                let (first, operation_id) = (*first, operation_id.take());
+                self.ask(now, operation_id, Some(first))
+            }
+            State::Asked { .. } if !self.subscribed => self.unsubscribed(),
             State::Asked { .. } => {
-                self.give_up(None, format!("DPS did not answer within {} s", self.answer_within.as_secs()))
+                let patience = self.answer_within * MOST_ASKS;
+                self.give_up(None, format!("DPS did not answer within {} s", patience.as_secs()))
             }
             State::Waiting { until, .. } if now < *until => Step::Wait(*until),
             State::Waiting { operation_id, .. } => {
                 let operation_id = operation_id.take();
-                self.ask(now, operation_id)
+                self.ask(now, operation_id, None)
             }
             State::Ended => self.give_up(None, "the registration is already over".into()),
         }
     }
 
     fn answered(&mut self, now: Duration, jitter: f64, response: &Response, payload: &[u8]) -> Step {
-        let State::Asked { request_id, operation_id, .. } = &mut self.state else {
+        let State::Asked { first, operation_id, .. } = &mut self.state else {
             return self.tick(now);
         };
-        if *request_id != response.request_id {
+        let asked = *first..=self.requests;
+        if !response.request_id.parse().is_ok_and(|id: u32| asked.contains(&id)) {
             // The answer to an earlier request of this connection; the one asked for is still to come.
             return self.tick(now);
         }
@@ -397,6 +424,10 @@ impl Registration {
         let until = now.saturating_add(wait);
         self.state = State::Waiting { operation_id, until };
         Step::Wait(until)
+    }
+
+    fn unsubscribed(&mut self) -> Step {
+        self.give_up(None, "DPS did not acknowledge the subscription".into())
     }
 
     fn give_up(&mut self, mut retry_after: Option<Duration>, mut why: String) -> Step {

@@ -9,8 +9,14 @@ use super::DeviceTopic;
 use super::merge_patch::{merge, merge_perhaps, replace_value, without_dollar};
 use crate::{ParseError, Publish};
 
-/// How long an answer to a twin request may take.
+/// How long the twin may take to come before it is asked for again: without it no setting of this connection is known.
+const TWIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an answer to a report may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Requests for the twin of which any may still be answered: the answer to an earlier one is as good.
+const MOST_GETS: usize = 8;
+/// Reports that may end while the twin is asked for; after more of them only a new request counts.
+const MOST_SINCE: usize = 64;
 /// Wait before a failed request is repeated; doubles up to [`LONGEST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 const LONGEST_RETRY: Duration = Duration::from_mins(10);
@@ -33,8 +39,11 @@ const NAMED: usize = 5;
 #[derive(Debug, Default)]
 pub struct TwinClient {
     requests: u32,
-    /// With the reports that have ended since: the answer may be from before them.
-    get: Request<Vec<Map<String, Value>>>,
+    get: Request<()>,
+    /// IDs of the requests for the twin that are not answered yet.
+    gets: Vec<String>,
+    /// Reports that have ended since the first of them: the answer may be from before these.
+    since_get: Vec<Map<String, Value>>,
     patch: Request<Map<String, Value>>,
     /// The desired section as last known, without `$version`; `None` until the first GET of this connection.
     desired: Option<Map<String, Value>>,
@@ -119,8 +128,10 @@ impl<T> Request<T> {
 pub enum TwinEvent<'a> {
     /// A connection has begun. The hub's answers have no way yet, so that nothing is asked for.
     Connected,
-    /// Both twin subscriptions of the connection are acknowledged.
+    /// Both twin subscriptions of the connection are acknowledged, or were asked for just before.
     Subscribed,
+    /// The hub has accepted the connection: what was asked before that can be answered from now on.
+    Accepted,
     /// An answer arrived on [`CloudTopic::TwinResponse`](super::CloudTopic::TwinResponse).
     Response {
         /// Status from the topic.
@@ -206,9 +217,16 @@ impl TwinClient {
                 self.forget_connection();
                 vec![self.ask(now)]
             }
+            TwinEvent::Accepted => {
+                if let RequestState::Asked { deadline, .. } = &mut self.get.state {
+                    *deadline = now + TWIN_TIMEOUT;
+                }
+                Vec::new()
+            }
             TwinEvent::Response { status, request_id, payload } => {
-                if let Some(since) = self.get.answered(request_id) {
-                    self.fetched(now, status, since, payload)
+                if let Some(place) = self.gets.iter().position(|id| id == request_id) {
+                    self.gets.remove(place);
+                    self.fetched(now, status, payload)
                 } else if let Some(patch) = self.patch.answered(request_id) {
                     self.patched(now, status, patch, payload)
                 } else {
@@ -223,17 +241,28 @@ impl TwinClient {
     /// What was asked on the connection before is not answered any more, and what was known is fetched anew.
     fn forget_connection(&mut self) {
         self.get = Request::default();
+        self.forget_gets();
         self.patch = Request::default();
         self.desired = None;
         self.pushed_version = 0;
+    }
+
+    fn forget_gets(&mut self) {
+        self.gets.clear();
+        self.since_get.clear();
     }
 
     fn tick(&mut self, now: Duration) -> Vec<TwinStep> {
         let mut steps = Vec::new();
         match self.get.state {
             RequestState::Asked { deadline, .. } if deadline <= now => {
+                let first = self.get.failures == 0;
                 self.get.failed(now);
                 steps.push(TwinStep::Fault("the hub did not answer the twin request".into()));
+                // One answer may be lost; who is silent again is given time.
+                if first {
+                    steps.push(self.ask(now));
+                }
             }
             RequestState::RetryAt(at) if at <= now => steps.push(self.ask(now)),
             _ => {}
@@ -263,8 +292,11 @@ impl TwinClient {
     fn ask(&mut self, now: Duration) -> TwinStep {
         let request_id = self.request_id();
         let topic = DeviceTopic::TwinGet { request_id: request_id.clone() }.to_string();
-        let deadline = now + ANSWER_TIMEOUT;
-        self.get.state = RequestState::Asked { request_id, deadline, content: Vec::new() };
+        if self.gets.len() == MOST_GETS {
+            self.gets.remove(0);
+        }
+        self.gets.push(request_id.clone());
+        self.get.state = RequestState::Asked { request_id, deadline: now + TWIN_TIMEOUT, content: () };
         TwinStep::Publish(Publish { topic, payload: Vec::new() })
     }
 
@@ -276,18 +308,15 @@ impl TwinClient {
 
     /// The hub may have read the twin that is under way before it took this report.
     fn note_for_get(&mut self, patch: &Map<String, Value>) {
-        if let RequestState::Asked { content, .. } = &mut self.get.state {
-            content.push(patch.clone());
+        if self.since_get.len() == MOST_SINCE {
+            self.forget_gets();
+        }
+        if !self.gets.is_empty() {
+            self.since_get.push(patch.clone());
         }
     }
 
-    fn fetched(
-        &mut self,
-        now: Duration,
-        status: u16,
-        since: Vec<Map<String, Value>>,
-        payload: &[u8],
-    ) -> Vec<TwinStep> {
+    fn fetched(&mut self, now: Duration, status: u16, payload: &[u8]) -> Vec<TwinStep> {
         let twin = match status {
             200 => parse_twin(payload),
             _ => Err(ParseError::body("twin", payload, format!("the hub answered {status}"))),
@@ -302,9 +331,10 @@ impl TwinClient {
         self.get.succeeded();
         self.reported = reported;
         self.doubtful.clear();
-        for patch in since {
+        for patch in std::mem::take(&mut self.since_get) {
             self.doubt(patch);
         }
+        self.forget_gets();
         let mut steps = Vec::new();
         // Pushes may have overtaken this answer, and led further than it.
         if self.desired.is_none() || version >= self.desired_version {

@@ -5,11 +5,12 @@ mod outbox;
 mod pace;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracker_protocol::Publish;
 use tracker_protocol::hub::{
     self, CloudTopic, DeviceTopic, HubUsername, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER,
@@ -19,6 +20,7 @@ use tracker_protocol::hub::{
 use crate::event::Event;
 use crate::event::repeats::Repeated;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent};
+use crate::platform::clock::Clock;
 use crate::platform::user_agent::user_agent;
 use crate::status::Status;
 use crate::uplink::methods;
@@ -30,6 +32,8 @@ pub use outbox::Sent;
 
 /// A journal that is too busy to be asked for more is asked so much later.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// A journal that has readings hands one out within this time, or it is not sent together with CONNECT.
+const AT_HAND_WITHIN: Duration = Duration::from_millis(20);
 /// Health and counts are reported at most so often.
 const REPORT_EVERY: Duration = Duration::from_secs(30);
 
@@ -56,9 +60,15 @@ pub struct Session<'a> {
     outbox: Outbox,
     /// A reading unacknowledged for so long means that the link is dead.
     acknowledge_within: Duration,
+    /// When the hub accepted the device, or the session began before that.
+    begun: Instant,
     report_due: Instant,
     /// When the subscriptions must be in force; `None` once they are. Without them no setting would arrive.
     subscribed_by: Option<Instant>,
+    /// The hub has answered all but a reading that was sent before its CONNACK.
+    minded: bool,
+    /// The twin was asked for without waiting for that: what a server takes it takes in order.
+    asked_early: bool,
     /// Desired properties that are not applied yet: a hub that pushes without end is followed at a pace.
     desired: Option<Desired>,
     pace: Pace,
@@ -73,9 +83,9 @@ struct Desired {
 }
 
 impl<'a> Session<'a> {
-    /// Begins on a link that has just been made: subscribes, and sends readings without waiting for that. The
-    /// journal is not waited for either, whose disk may be slow.
-    pub fn begin(
+    /// Begins on a link that has just been made: subscribes, and sends readings without waiting for that, nor for
+    /// CONNACK if that has not come yet. The journal is not waited for either, whose disk may be slow.
+    pub async fn begin(
         mut link: Link<Sent>,
         device_id: &str,
         device: &'a mut Device,
@@ -85,27 +95,81 @@ impl<'a> Session<'a> {
         link.subscribe(filters.map(str::to_owned))?;
         device.twin.handle(device.started.elapsed(), TwinEvent::Connected);
         let outbox = Outbox::begin(device, device_id);
-        Ok(Self {
+        let asked_early = !link.is_connected();
+        let mut session = Self {
             link,
             device,
             outbox,
             acknowledge_within,
+            begun: Instant::now(),
             report_due: Instant::now(),
             subscribed_by: Some(Instant::now() + acknowledge_within),
+            minded: false,
+            asked_early,
             desired: None,
             pace: Pace::new(),
-        })
+        };
+        if asked_early {
+            session.twin(TwinEvent::Subscribed)?;
+            session.outbox.ask(&session.link, session.device.settings.delivery());
+            // What the journal has at hand goes into the same packet of TCP.
+            if session.backlog() > 0 {
+                let _ = timeout(AT_HAND_WITHIN, session.outbox.answered()).await;
+            }
+        }
+        Ok(session)
+    }
+
+    /// Works until the hub has accepted the device.
+    pub async fn connected(&mut self) -> Result<(), LinkError> {
+        self.work_while(|session| !session.link.is_connected()).await
+    }
+
+    /// Works until the subscriptions are in force.
+    pub async fn subscribed(&mut self) -> Result<(), LinkError> {
+        self.work_while(|session| session.subscribed_by.is_some()).await
+    }
+
+    async fn work_while(&mut self, unfinished: impl Fn(&Self) -> bool) -> Result<(), LinkError> {
+        while unfinished(self) {
+            let turned = self.turn().await;
+            self.ended(turned).await?;
+        }
+        Ok(())
+    }
+
+    /// Readings that wait.
+    pub fn backlog(&self) -> u64 {
+        self.device.journal.stats().backlog
+    }
+
+    /// The device's clock.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.device.status.clock.clone()
+    }
+
+    /// Once the link is lost: whether the hub minds what was said before its CONNACK.
+    pub fn is_minded(&self) -> bool {
+        self.minded || self.link.is_minded()
     }
 
     /// Works until the link is lost, and says why it was.
     pub async fn run(&mut self) -> LinkError {
         loop {
-            if let Err(error) = self.turn().await {
-                self.device.repeats.end(&self.device.events);
-                self.outbox.end().await;
+            let turned = self.turn().await;
+            if let Err(error) = self.ended(turned).await {
                 return error;
             }
         }
+    }
+
+    /// Leaves all in good order where a turn was the last.
+    async fn ended(&mut self, turned: Result<(), LinkError>) -> Result<(), LinkError> {
+        if turned.is_err() {
+            self.device.repeats.end(&self.device.events);
+            self.outbox.end().await;
+        }
+        turned
     }
 
     /// Gives what is in flight a moment to be acknowledged, and says goodbye.
@@ -150,17 +214,23 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn now(&self) -> Duration {
+    /// The time since the device started.
+    pub fn now(&self) -> Duration {
         self.device.started.elapsed()
     }
 
     /// The next moment at which something is due although nothing happens.
     fn deadline(&self) -> Instant {
-        let unacknowledged = self.link.unacknowledged().map(|sent| sent.at + self.acknowledge_within).min();
+        let beat = Instant::now() + self.device.heart.every();
+        if !self.link.is_connected() {
+            // Nothing is answered before CONNACK, and the link itself knows when that must come.
+            return beat;
+        }
+        let unacknowledged =
+            self.link.unacknowledged().map(|sent| sent.at.max(self.begun) + self.acknowledge_within).min();
         let twin = self.device.twin.deadline().map(|at| self.device.started + at);
         // A report that is not due yet becomes possible then.
         let report = Some(self.report_due).filter(|due| *due > Instant::now());
-        let beat = Instant::now() + self.device.heart.every();
         // A journal that was too busy to be asked is asked again.
         let ask = self.outbox.wants_more(&self.link).then(|| Instant::now() + ASK_AGAIN);
         let apply = self.desired.as_ref().map(|_| self.pace.next());
@@ -170,7 +240,13 @@ impl<'a> Session<'a> {
     }
 
     fn tick(&mut self) -> Result<(), LinkError> {
-        if self.link.unacknowledged().any(|sent| sent.at.elapsed() >= self.acknowledge_within) {
+        if !self.link.is_connected() {
+            return Ok(());
+        }
+        let is_late = |sent: &Sent| sent.at.max(self.begun).elapsed() >= self.acknowledge_within;
+        if self.link.unacknowledged().any(is_late) {
+            let early = self.link.unacknowledged().any(|sent| is_late(sent) && sent.at < self.begun);
+            self.minded = self.asked_early && early && self.subscribed_by.is_none();
             let why = format!("the hub has acknowledged nothing for {} s", self.acknowledge_within.as_secs());
             return Err(LinkError { kind: LinkErrorKind::Outage, why });
         }
@@ -188,12 +264,20 @@ impl<'a> Session<'a> {
                 self.outbox.acknowledged(sent);
                 Ok(())
             }
+            LinkEvent::Connected => self.accepted(),
             LinkEvent::Subscribed => {
                 self.subscribed_by = None;
-                self.twin(TwinEvent::Subscribed)
+                if self.asked_early { Ok(()) } else { self.twin(TwinEvent::Subscribed) }
             }
             LinkEvent::Message { topic, payload } => self.receive(&topic, &payload),
         }
+    }
+
+    /// What was said before is answered from now on.
+    fn accepted(&mut self) -> Result<(), LinkError> {
+        self.begun = Instant::now();
+        self.subscribed_by = Some(self.begun + self.acknowledge_within);
+        self.twin(TwinEvent::Accepted)
     }
 
     fn receive(&mut self, topic: &str, payload: &[u8]) -> Result<(), LinkError> {

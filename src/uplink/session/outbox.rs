@@ -19,6 +19,8 @@ use crate::uplink::session::device::Device;
 
 /// Messages sent and not yet acknowledged, at the most.
 const WINDOW: usize = 32;
+/// Before CONNACK so many: a hub that refuses the device again and again is not told much.
+const FIRST: usize = 1;
 /// A journal that is too busy to be told of acknowledgements is told so often, so far apart; what it does not hear is
 /// sent again.
 const JOURNAL_TRIES: u32 = 10;
@@ -72,7 +74,8 @@ impl Outbox {
     /// Whether to ask the journal for more: once half of the window is free, as several readings at a time spare it
     /// questions.
     pub(super) fn wants_more(&self, link: &Link<Sent>) -> bool {
-        self.asked.is_none() && self.waiting.is_empty() && room(link) >= WINDOW / 2
+        let half = if link.is_connected() { WINDOW / 2 } else { FIRST };
+        self.asked.is_none() && self.waiting.is_empty() && room(link) >= half
     }
 
     /// Asks the journal for more, if it is time to.
@@ -85,7 +88,7 @@ impl Outbox {
             return;
         }
         self.tell_journal_now();
-        let limit = delivery::readings(mode, room(link));
+        let limit = if link.is_connected() { delivery::readings(mode, room(link)) } else { FIRST };
         let lease = self.journal.await_lease(limit, Stamp::now(&*self.clock));
         self.asked = lease.map(|lease| Asked { lease, mode });
     }
@@ -168,5 +171,6 @@ impl Outbox {
 
 /// Messages that may be sent before another one is acknowledged.
 fn room(link: &Link<Sent>) -> usize {
-    WINDOW.saturating_sub(link.unacknowledged().count())
+    let most = if link.is_connected() { WINDOW } else { FIRST };
+    most.saturating_sub(link.unacknowledged().count())
 }
