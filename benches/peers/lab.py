@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import queue
 import shutil
 import signal
 import sqlite3
@@ -17,6 +16,8 @@ import programs
 from receiver import Receiver
 
 PATIENCE = 60
+# What the agent logs when it knows that its connection is gone.
+LOST = "connection lost"
 NAMES = ["global.azure-devices-provisioning.net", "hub-1.azure-devices.net"]
 
 
@@ -91,7 +92,7 @@ class Lab:
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir()
         command = [self.work / "laboratory", "emulator", "--listen", link.CLOUD, "--directory", directory, "--json"]
-        # DPS assigns at the first poll, which it asks for at once; TLS 1.2 is what Azure's classic names speak.
+        # DPS answers a registration with the hub, so that nobody waits for a poll; TLS 1.2 is what Azure's classic names speak.
         command += ["--retry-after", "0", "--tls", "1.2", "--no-rsa", "--enroll", self.work / "identities/root.pem"]
         self.events = Messages()
         emulator = self.start(command, stdout=subprocess.PIPE, text=True)
@@ -152,21 +153,32 @@ class Device:
         else:
             command = programs.peer_command(work, name)
         inside = ["nsenter", f"--net=/proc/{lab.namespace.pid}/ns/net", "--"]
-        log = open(work / f"{name}.log", "ab")
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         self.started = time.monotonic()
-        self.process = lab.start(
-            [*inside, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, text=True
-        )
-        log.close()
+        self.process = lab.start([*inside, *command], **pipes, env=environment, text=True)
         lines(self.process.stdout, self.events.put)
+        threading.Thread(target=self.keep_log, args=(self.process.stderr,), daemon=True).start()
+
+    def keep_log(self, stream):
+        with open(self.lab.work / f"{self.name}.log", "a", encoding="utf-8") as log:
+            for line in stream:
+                print(line, end="", file=log, flush=True)
+                if LOST in line:
+                    self.events.put({"event": "down"})
 
     def message(self, after=0.0, patience=PATIENCE):
-        """When the next message of this device was at the hub."""
-        wanted = self.is_mine
-        found = self.lab.telemetry.wait(wanted, max(after, self.started), patience)
+        """When the next message of this device was at the hub; None when patience ends."""
+        found = self.lab.telemetry.wait(self.is_mine, max(after, self.started), patience)
         if found is None and self.process.poll() is not None:
             raise SystemExit(f"peers: {self.name} has ended, see {self.lab.work / self.name}.log")
         return found[0] if found else None
+
+    def next_message(self, after=0.0):
+        """As `message`, of a device that must send."""
+        moment = self.message(after)
+        if moment is None:
+            raise SystemExit(f"peers: {self.name} sends nothing, see {self.lab.work / self.name}.log")
+        return moment
 
     def is_mine(self, message):
         return message.get("deviceId") == self.name
@@ -178,9 +190,7 @@ class Device:
         """Waits for so many messages."""
         moment = self.started
         for _ in range(count):
-            moment = self.message(moment)
-            if moment is None:
-                raise SystemExit(f"peers: {self.name} sends nothing, see {self.lab.work / self.name}.log")
+            moment = self.next_message(moment)
 
     def processor(self):
         """Seconds that it has run, and how often its threads have slept and been woken."""
@@ -217,5 +227,3 @@ def multiply_journal(directory, count):
             ((first - number, first) for number in range(1, count)),
         )
 
-
-__all__ = ["Device", "Lab", "multiply_journal", "queue"]

@@ -76,8 +76,11 @@ def build_ours(work, given):
     if not given:
         run(*cargo, "--profile", "firmware", "--no-default-features", "--features", "pkcs11", "--bin", "container-tracker")
         run(*cargo, "--release", "--bin", "container-tracker")
-        run(*cargo, "--profile", "firmware", "--bench", "steady")
-    steady = max((target / "firmware/deps").glob("steady-*[0-9a-f]"), key=lambda path: path.stat().st_mtime)
+        run(*cargo[:1], "bench", *cargo[2:], "--profile", "firmware", "--bench", "steady", "--no-run")
+    built = [path for path in (target / "firmware/deps").glob("steady-*") if not path.suffix]
+    if not built:
+        sys.exit("peers: the benchmark steady is not built; leave out --no-build")
+    steady = max(built, key=lambda path: path.stat().st_mtime)
     # Copies: another build in the middle of a run changes nothing.
     for path, name in ((firmware, "firmware"), (laboratory, "laboratory"), (steady, "steady")):
         shutil.copy2(path, work / name)

@@ -42,7 +42,7 @@ def start(lab, options):
 
     def once(row, name, way, **how):
         device = lab.device(name, **how)
-        row.add(name, device.message() - device.started + way["delay"])
+        row.add(name, device.next_message() - device.started + way["delay"])
         device.end(signal.SIGTERM if name == "ours" else signal.SIGKILL)
 
     for _ in range(options.runs):
@@ -65,7 +65,7 @@ def bytes_(lab, options):
     for name in lab.names:
         lab.link(counts=True)
         device = lab.device(name)
-        moment = device.message()
+        moment = device.next_message()
         time.sleep(0.4)
         counts = lab.link(counts=True)
         up.add(name, counts["up"]["tls_bytes"])
@@ -75,7 +75,7 @@ def bytes_(lab, options):
         time.sleep(0.3)
         lab.link(counts=True)
         for _ in range(8):
-            moment = device.message(moment)
+            moment = device.next_message(moment)
             time.sleep(0.3)
             sent = lab.link(counts=True)["up"]["tls_bytes"]
             (latest,) = device.messages(moment - 1e-9)[-1:]
@@ -255,7 +255,7 @@ def kill(lab, options):
 def silent(lab, options):
     """The service takes the connection and answers nothing: how long until the device connects anew?"""
     rows = []
-    patience = 400 if options.long else 60
+    patience = 400 if options.long else 45
     for service, name, event in (("dps", "DPS", "dpsConnected"), ("hubs", "hub", "deviceConnected")):
         row = Row(f"silent-{service}", f"the {name} answers nothing: asks again", "s", "≤ 15")
         lab.link(**SLOW)
@@ -265,6 +265,7 @@ def silent(lab, options):
         for device in devices:
 
             def mine(seen, name=device.name, event=event):
+                seen = seen.get("detail", {})
                 return seen.get("event") == event and name in (seen.get("registrationId"), seen.get("deviceId"))
 
             first = lab.events.wait(mine, begun, 30)
