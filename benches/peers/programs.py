@@ -74,9 +74,10 @@ def build_ours(work, given):
     cargo = ["cargo", "build", "--locked", "--quiet", "--manifest-path", REPOSITORY / "Cargo.toml"]
     firmware, laboratory = target / "firmware/container-tracker", target / "release/container-tracker"
     if not given:
-        run(*cargo, "--profile", "firmware", "--no-default-features", "--features", "pkcs11", "--bin", "container-tracker")
         run(*cargo, "--release", "--bin", "container-tracker")
         run(*cargo[:1], "bench", *cargo[2:], "--profile", "firmware", "--bench", "steady", "--no-run")
+        # After the benchmark, which builds a program of the same name with the laboratory in it.
+        run(*cargo, "--profile", "firmware", "--no-default-features", "--features", "pkcs11", "--bin", "container-tracker")
     built = [path for path in (target / "firmware/deps").glob("steady-*") if not path.suffix]
     if not built:
         sys.exit("peers: the benchmark steady is not built; leave out --no-build")
@@ -84,6 +85,8 @@ def build_ours(work, given):
     # Copies: another build in the middle of a run changes nothing.
     for path, name in ((firmware, "firmware"), (laboratory, "laboratory"), (steady, "steady")):
         shutil.copy2(path, work / name)
+    if subprocess.run([work / "firmware", "emulator", "--help"], capture_output=True, check=False).returncode == 0:
+        sys.exit(f"peers: {firmware} has the laboratory in it; leave out --no-build")
 
 
 def make_identities(work, names):
