@@ -156,9 +156,10 @@ def drain(lab, options):
     return (spent[1] - spent[0]) * 1000 / (sizes[1] - sizes[0])
 
 
-def outage(lab, rows, seconds, begin, end):
+def outage(lab, options, rows, seconds, begin, end):
     """Cuts all devices off side by side, for so long; how long after the end is telemetry back?"""
     again, noticed = rows
+    patience = 600 if options.long else 120
     lab.link(**SLOW)
     devices = [lab.device(name) for name in lab.names]
     for device in devices:
@@ -169,8 +170,8 @@ def outage(lab, rows, seconds, begin, end):
     end()
     healed = time.monotonic()
     for device in devices:
-        moment = device.message(healed, patience=120)
-        again.add(device.name, moment - healed if moment else "> 120")
+        moment = device.message(healed, max(0.1, healed + patience - time.monotonic()))
+        again.add(device.name, moment - healed if moment else f"> {patience}")
         down = device.events.since(cut, lambda event: event["event"] == "down")
         if noticed:
             noticed.add(device.name, down[0][0] - cut if down and down[0][0] < healed else f"> {seconds}")
@@ -183,7 +184,7 @@ def hole(lab, options):
         again = Row(f"hole-{seconds}", f"black hole of {seconds} s: telemetry again", "s", "≤ 3")
         noticed = Row(f"noticed-{seconds}", "dead link noticed", "s", "≤ 20") if seconds > 30 else None
         for _ in range(options.outages):
-            outage(lab, (again, noticed), seconds, lambda: lab.link(mode="hole"), lambda: lab.link(mode="pass"))
+            outage(lab, options, (again, noticed), seconds, lambda: lab.link(mode="hole"), lambda: lab.link(mode="pass"))
         rows += [again, noticed] if noticed else [again]
     return rows
 
@@ -193,7 +194,7 @@ def refused(lab, options):
     for seconds in (20, 60) if options.long else (20,):
         row = Row(f"refused-{seconds}", f"TCP refused for {seconds} s: again", "s", "≤ 3")
         for _ in range(options.outages):
-            outage(lab, (row, None), seconds, lambda: lab.link(mode="refuse"), lambda: lab.link(mode="pass"))
+            outage(lab, options, (row, None), seconds, lambda: lab.link(mode="refuse"), lambda: lab.link(mode="pass"))
         rows.append(row)
     return rows
 
@@ -208,7 +209,7 @@ def busy(lab, options):
             lab.cloud("fault", "inject", "drop-connection", "--times", "1", "-d", name)
 
     for _ in range(options.outages):
-        outage(lab, (row, None), 20, begin, lambda: lab.cloud("fault", "clear", "--all"))
+        outage(lab, options, (row, None), 20, begin, lambda: lab.cloud("fault", "clear", "--all"))
     return [row]
 
 
