@@ -47,3 +47,7 @@ package *architectures:
 # The tracker on real Linux, in a virtual machine
 vm *options:
     sudo --preserve-env=PATH,HOME tests/vm/run {{options}}
+
+# This agent beside Microsoft's SDKs: benches/peers/README.md
+peers *options:
+    benches/peers/run {{options}}

@@ -28,6 +28,8 @@ pub struct EmulatorOptions {
     pub retry_after: Duration,
     /// How long DPS answers "assigning" before it gives the result.
     pub assigning_time: Duration,
+    /// Whether DPS answers a registration with its result, for measurements, and no device has to poll. Azure lets them poll.
+    pub assign_at_once: bool,
     /// The versions of TLS to speak; 1.2 and 1.3 by default.
     pub tls: TlsVersions,
     /// Shows clients that take no ECDSA certificates an RSA one, under an authority of its own; making the keys takes some
@@ -59,6 +61,7 @@ impl Default for EmulatorOptions {
             hub_names: vec!["hub-1".into()],
             retry_after: Duration::from_secs(3),
             assigning_time: Duration::from_secs(1),
+            assign_at_once: false,
             tls: TlsVersions::All,
             rsa: false,
             extra_server_names: Vec::new(),

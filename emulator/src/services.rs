@@ -87,7 +87,12 @@ impl Services {
         let dps = Dps::new(DpsParts {
             id_scope,
             retry_after: options.retry_after,
-            assigning_time: options.assigning_time,
+            assigning_time: if options.assign_at_once {
+                std::time::Duration::ZERO
+            } else {
+                options.assigning_time
+            },
+            assign_at_once: options.assign_at_once,
             clock,
             events: events.clone(),
             faults: faults.clone(),

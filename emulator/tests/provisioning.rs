@@ -9,9 +9,9 @@ use common::{Dial, HUB, Lab, PATIENCE, event, register_on, tls};
 use rumqttc::ConnectReturnCode;
 use serde_json::{Value, json};
 use tracker_emulator::{
-    AllocationPolicy, AttestationMechanism, Clock as _, DeviceStatus, Emulator, EnrollmentGroup, EventKind,
-    Fault, FaultKind, FaultyService, IfMatch, IndividualEnrollment, InitialTwin, ManualClock,
-    RegistrationStatus, ReprovisionPolicy, Substatus, SystemClock, TwinPatch, X509Attestation,
+    AllocationPolicy, AttestationMechanism, Clock as _, DeviceStatus, Emulator, EmulatorOptions,
+    EnrollmentGroup, EventKind, Fault, FaultKind, FaultyService, IfMatch, IndividualEnrollment, InitialTwin,
+    ManualClock, RegistrationStatus, ReprovisionPolicy, Substatus, SystemClock, TwinPatch, X509Attestation,
     X509CertificateWithInfo, X509Certificates,
     pki::{CertificateAuthority, DeviceCredentials, KeyAlgorithm, Validity},
 };
@@ -96,6 +96,20 @@ async fn assigning_takes_its_time_and_says_when_to_ask_again() {
     assert!(operation.starts_with("5.") && operation.len() == 2 + 16 + 1 + 36, "{operation}");
     let (status, body) = register_on(&mut client, "d1").await;
     assert_eq!((status, &body["status"]), (200, &json!("assigned")));
+}
+
+#[tokio::test]
+async fn a_registration_can_be_answered_with_its_result() {
+    let options =
+        EmulatorOptions { port: 0, service_port: Some(0), assign_at_once: true, ..Default::default() };
+    let lab = Lab::with(Emulator::start(options).await.expect("it starts"));
+    let credentials = lab.credentials("d1");
+    let mut client = lab.to_dps("d1", &credentials).connect().await.expect("DPS lets in");
+    client.subscribe("$dps/registrations/res/#").await;
+    client.publish("$dps/registrations/PUT/iotdps-register/?$rid=abc", r#"{"registrationId":"d1"}"#).await;
+    let (topic, body) = client.json_message().await;
+    assert_eq!(topic, "$dps/registrations/res/200/?$rid=abc");
+    assert_eq!((&body["status"], &body["registrationState"]["deviceId"]), (&json!("assigned"), &json!("d1")));
 }
 
 #[tokio::test]

@@ -62,7 +62,8 @@ pub(super) struct EmulatorArgs {
     /// A further name or address in the server's certificate; repeat it for more.
     #[arg(long, value_name = "NAME")]
     server_name: Vec<String>,
-    /// Seconds that DPS asks devices to wait before they poll.
+    /// Seconds that DPS asks devices to wait before they poll. With 0 the answer to a registration is its result, and nobody
+    /// polls: for measurements.
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     retry_after: u64,
     /// How much the log tells: error, warn, info, debug, or trace for every packet.
@@ -102,6 +103,7 @@ fn prepare(args: &EmulatorArgs) -> anyhow::Result<PreparedEmulator> {
         id_scope: args.id_scope.clone(),
         hub_names: args.hubs.clone(),
         retry_after: Duration::from_secs(args.retry_after),
+        assign_at_once: args.retry_after == 0,
         tls: args.tls.unwrap_or_default(),
         rsa: !args.no_rsa,
         extra_server_names: server_names,

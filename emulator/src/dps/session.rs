@@ -155,6 +155,9 @@ impl RegistrationSession {
         let token = self.token.as_ref().map(check).transpose()?;
         let credentials = token.as_ref().map_or(Credentials::Chain(chain), Credentials::Token);
         match self.dps.register(exchange.now, &self.user_name, credentials, payload.as_ref()) {
+            Registered::Operation(body) if self.dps.0.assign_at_once => {
+                self.poll(&body.operation_id, exchange)
+            }
             Registered::Operation(body) => Ok(Answer::new(202, Some(self.dps.0.retry_after), &body)),
             Registered::Disabled(body) => Ok(Answer::new(200, None, &body)),
             Registered::Refused(refusal) if token.is_some() => Err(Refused::bad_token(refusal.to_string())),
