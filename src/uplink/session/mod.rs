@@ -156,7 +156,7 @@ impl<'a> Session<'a> {
 
     /// The next moment at which something is due although nothing happens.
     fn deadline(&self) -> Instant {
-        let unacknowledged = self.link.unacknowledged().map(|sent| sent.at + self.acknowledge_within).min();
+        let unacknowledged = self.link.unacknowledged().next().map(|sent| sent.at + self.acknowledge_within);
         let twin = self.device.twin.deadline().map(|at| self.device.started + at);
         // A report that is not due yet becomes possible then.
         let report = Some(self.report_due).filter(|due| *due > Instant::now());
