@@ -1,7 +1,8 @@
 //! What a tracker costs that measures once a second and is connected: processor time and memory.
 //!
 //! `cargo bench --profile firmware --bench steady`: built as it is flashed. With `-- instructions` it counts instructions
-//! instead of time, which are the same on a busy machine (needs valgrind). The tracker is a process of its own with the
+//! instead of time, which are the same on a busy machine (needs valgrind); with `-- drain` a backlog is sent instead, message
+//! by message. The tracker is a process of its own with the
 //! runtime that `run` has: the receiver's bytes come at 9600 baud through a pseudo-terminal, the chip is emulated at its
 //! registers and the driver sleeps as on the bus, readings go to the journal's file and over TLS to the emulator in this
 //! process.
@@ -23,6 +24,7 @@ fn main() {
     match std::env::var(linux::TRACKER) {
         Ok(port) => linux::tracker(port.as_ref()),
         Err(_) if std::env::args().any(|argument| argument == "instructions") => linux::count_instructions(),
+        Err(_) if std::env::args().any(|argument| argument == "drain") => linux::drain(),
         Err(_) => linux::bench(),
     }
 }
@@ -47,12 +49,14 @@ mod linux {
     use container_tracker::instruments::bme280::Bme280;
     use container_tracker::instruments::gps::Gps;
     use container_tracker::instruments::instrument::Instrument;
+    use container_tracker::journal::{Journal, JournalOptions, waiting_room};
     use container_tracker::lab::Cloud;
     use container_tracker::link::timing::Timing;
-    use container_tracker::platform::clock::SystemClock;
+    use container_tracker::platform::clock::{Clock, SystemClock};
+    use container_tracker::reading::{Reading, Stamp};
     use container_tracker::tracker::Tracker;
     use embedded_hal::delay::DelayNs;
-    use serde_json::Value;
+    use serde_json::{Value, json};
     use tokio::time::Instant;
     use tracker_sensors::bme280::{EnvironmentSensor, RawReading, Settings};
     use tracker_sensors::gps::{PlausibilitySettings, Receiver, ReceiverSettings, SerialSource};
@@ -67,6 +71,9 @@ mod linux {
     const ALONE: &str = "STEADY_RECEIVER_ALONE";
     /// Where callgrind's dumps are kept, for `callgrind_annotate`.
     const DUMPS: &str = "STEADY_DUMPS";
+    /// Tells it to send a backlog, and to measure nothing.
+    const DRAIN: &str = "STEADY_DRAIN";
+    const BACKLOG: u64 = 100_000;
     const READINGS: u64 = 60;
     const LOG: &[u8] = include_bytes!("../sensors/tests/data/nmea/logs/quectel-l76k-nmea.nmea");
     const EPOCHS: &str = include_str!("../sensors/tests/data/nmea/expected/quectel-l76k-nmea.json");
@@ -76,23 +83,46 @@ mod linux {
 
     pub(super) fn bench() {
         let running = Running::start(Command::new(std::env::current_exe().unwrap()));
-        let before = running.processor_time();
+        let (before, slept_before) = (running.processor_time(), running.slept());
         let readings = running.let_read();
-        let after = running.processor_time();
+        let (after, slept_after) = (running.processor_time(), running.slept());
         println!("one reading a second, sensors included, connected:");
         println!(
             "  processor time of a thousand readings: {:.2} s",
             (after.0 - before.0) * 1000.0 / readings
         );
         let wakes = (after.1 - before.1) / readings;
-        println!("  wakes a reading: {wakes:.1}");
+        println!("  wakes a reading, with being preempted: {wakes:.1}");
+        for ((thread, slept), (_, before)) in slept_after.iter().zip(&slept_before) {
+            println!("    of which {thread:<8} slept and was woken: {:.2}", (slept - before) / readings);
+        }
         let nothing = wake_that_does_nothing();
         println!(
             "  a wake that does nothing takes this machine {:.0} µs: {:.2} s of the above",
             nothing * 1e6,
             nothing * wakes * 1000.0
         );
-        println!("  resident memory: {} KB", running.resident());
+        let memory = |names: &[&str]| running.memory(names);
+        println!("  resident memory: {} KB", memory(&["Rss:"]));
+        let (dirty, unique) = (memory(&["Private_Dirty:"]), memory(&["Private_Dirty:", "Private_Clean:"]));
+        println!(
+            "  nobody else's: {unique} KB, written to: {dirty} KB (its code is also that of this benchmark)"
+        );
+    }
+
+    /// What it costs to send what has gathered, message by message, and be told of each that it has arrived.
+    pub(super) fn drain() {
+        let running = Running::start(Command::new(std::env::current_exe().unwrap()).env(DRAIN, "1"));
+        let (before, slept_before, sent) =
+            (running.processor_time(), running.slept(), running.acknowledged());
+        running.wait(BACKLOG * 9 / 10);
+        let sent = (running.acknowledged() - sent) as f64;
+        let (after, slept_after) = (running.processor_time(), running.slept());
+        println!("a backlog, a message a reading:");
+        println!("  processor time of a thousand messages: {:.3} s", (after.0 - before.0) * 1000.0 / sent);
+        for ((thread, slept), (_, before)) in slept_after.iter().zip(&slept_before) {
+            println!("  {thread:<8} slept and was woken a message: {:.3}", (slept - before) / sent);
+        }
     }
 
     /// Counts what the tracker's own code does; the kernel's part is not seen.
@@ -144,7 +174,9 @@ mod linux {
 
     impl Running {
         /// Starts the tracker by this command, and waits until it has settled.
-        fn start(mut command: Command) -> Self {
+        fn start(command: impl std::borrow::BorrowMut<Command>) -> Self {
+            let mut command = command;
+            let command = command.borrow_mut();
             let directory = tempfile::tempdir().unwrap();
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
             let cloud = runtime.block_on(Cloud::start(directory.path(), 1)).unwrap();
@@ -189,11 +221,28 @@ mod linux {
             })
         }
 
-        /// KiB.
-        fn resident(&self) -> u64 {
-            let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-            let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-            line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        /// How often each thread has slept, by its name.
+        fn slept(&self) -> Vec<(String, f64)> {
+            let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+            let of = |status: &str, name: &str| {
+                status.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
+            };
+            let mut all: Vec<_> = tasks
+                .filter_map(|task| {
+                    let status = fs::read_to_string(task.unwrap().path().join("status")).ok()?;
+                    let slept = of(&status, "voluntary_ctxt_switches:")?.parse().ok()?;
+                    Some((of(&status, "Name:")?, slept))
+                })
+                .collect();
+            all.sort_by(|a, b| a.0.cmp(&b.0));
+            all
+        }
+
+        /// The sum of these of its sizes, in KiB.
+        fn memory(&self, names: &[&str]) -> u64 {
+            let sizes = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id())).unwrap();
+            let wanted = sizes.lines().filter(|line| names.iter().any(|name| line.starts_with(name)));
+            wanted.map(|line| line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()).sum()
         }
     }
 
@@ -208,11 +257,17 @@ mod linux {
         let config = Config::load(std::env::var(CONFIG).unwrap().as_ref()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
+            let draining = std::env::var_os(DRAIN).is_some();
+            if draining {
+                fill(&config).await;
+            }
             let plausibility = PlausibilitySettings { build_date: None, time_scale: 1.0 };
             let settings = ReceiverSettings::new(plausibility, Instant::now());
             let receiver = Receiver::new(SerialSource::new(port, 9600), settings);
             let mut instruments: Vec<Box<dyn Instrument>> = vec![Box::new(Gps::new(receiver))];
-            if std::env::var_os(ALONE).is_none() {
+            if draining {
+                instruments.clear();
+            } else if std::env::var_os(ALONE).is_none() {
                 let chip = Bme280Chip::new(0x76, published_calibration());
                 let sensor = EnvironmentSensor::new(chip.clone(), Sleep::new(chip), Settings::default());
                 instruments.insert(0, Box::new(Bme280::new(sensor)));
@@ -227,6 +282,32 @@ mod linux {
             };
             tracker.run(std::future::pending()).await.unwrap();
         });
+    }
+
+    /// A backlog in the journal of a tracker that does not run yet.
+    async fn fill(config: &Config) {
+        fs::create_dir_all(&config.state.directory).unwrap();
+        let clock = SystemClock::new(true);
+        let options = JournalOptions {
+            waiting_room: waiting_room(&config.state.directory),
+            directory: config.state.directory.clone(),
+            size_bound: 256 * 1024 * 1024,
+            boot: clock.boot().into(),
+        };
+        let journal = Journal::open(options, Events::log("steady")).unwrap();
+        for n in 0..BACKLOG {
+            let fields = json!({
+                "temperature": 3.87, "humidity": 84.12, "pressure": 1013.25,
+                "location": {"lat": -36.8412345, "lon": 174.7812345, "alt": 12.3}, "fix": "gps",
+            });
+            let back = Duration::from_secs(60 * (BACKLOG - n));
+            let stamp = Stamp { utc: clock.utc().map(|now| now - back), monotonic: Duration::ZERO };
+            if n % 128 == 0 {
+                journal.commit().await;
+            }
+            journal.append(Reading { stamp, fields: fields.to_string(), alerts: Vec::new() });
+        }
+        journal.close().await;
     }
 
     /// Time passes for the chip and for the driver. The air stands still but for noise in the last bits; the counts for it are
@@ -279,7 +360,7 @@ mod linux {
     fn toml(config: &Config) -> String {
         format!(
             "[dps]\nid_scope = {:?}\n[identity]\ncertificate = {:?}\nkey = {:?}\n[connection]\nroots = {:?}\n\
-             gateway = \"{}\"\n[clock]\ntrust_system = true\n[state]\ndirectory = {:?}\n",
+             gateway = \"{}\"\n[clock]\ntrust_system = true\n[delivery]\nbatch_backlog = false\n[state]\ndirectory = {:?}\n",
             config.dps.id_scope,
             config.identity.certificate,
             config.identity.key,

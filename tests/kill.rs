@@ -316,7 +316,7 @@ async fn append_for_ever(directory: &Path, first: u64) {
     let tell = |line: String| std::io::stdout().write_all(line.as_bytes()).unwrap();
     for n in first.. {
         let Value::Object(fields) = json!({ "n": n }) else { panic!() };
-        journal.append(Reading { stamp: Stamp::now(&clock), fields, alerts: Vec::new() });
+        journal.append(Reading { stamp: Stamp::now(&clock), fields: fields.to_string(), alerts: Vec::new() });
         tell(format!("\ntook {n} -\n"));
         if n % 3 == 0 {
             let lease = journal.lease(3, Stamp::now(&clock)).await;

@@ -140,7 +140,8 @@ mod tests {
             for alerts in [vec![], vec!["temperatureLow".to_owned()]] {
                 let stamp =
                     Stamp { utc: Some(DateTime::<Utc>::UNIX_EPOCH), monotonic: Duration::from_secs(1) };
-                let taken = Row::new(7, 1, Reading { stamp, fields: fields.into(), alerts: alerts.clone() });
+                let reading = Reading { stamp, fields: fields.into(), alerts: alerts.clone() };
+                let taken = Row { seq: 7, ..Row::new(reading) };
                 let stored = Row { known: None, ..taken.clone() };
                 let entry = taken.entry(None).unwrap();
                 assert_eq!((entry.fields.as_str(), &entry.alerts), (fields, &alerts));

@@ -128,6 +128,7 @@ fn read_one(bytes: &[u8]) -> Option<(Row, u32, usize)> {
         utc_ms: Some(utc_ms).filter(|ms| *ms != NO_TIME),
         stands_for: u32::from_le_bytes(part(record, 29)?),
         payload: record[FIXED..].to_vec(),
+        known: None,
     };
     if record[SLOT_AT..SLOT_AT + SLOT] != slot(&row, sum_of(record)) {
         (row.seq, row.start) = (0, 0);
@@ -162,6 +163,7 @@ mod tests {
             utc_ms: n.is_multiple_of(2).then_some(1_780_000_000_000 + n as i64),
             stands_for: 1 + n as u32,
             payload: format!(r#"{{"f":{{"n":{n}}}}}"#).into_bytes(),
+            known: None,
         }
     }
 

@@ -227,7 +227,7 @@ impl<'a> Session<'a> {
             return beat;
         }
         let unacknowledged =
-            self.link.unacknowledged().map(|sent| sent.at.max(self.begun) + self.acknowledge_within).min();
+            self.link.unacknowledged().next().map(|sent| sent.at.max(self.begun) + self.acknowledge_within);
         let twin = self.device.twin.deadline().map(|at| self.device.started + at);
         // A report that is not due yet becomes possible then.
         let report = Some(self.report_due).filter(|due| *due > Instant::now());
