@@ -61,7 +61,7 @@ impl Row {
         let Payload { fields, alerts } = payload(&self.payload)?;
         Some(Entry {
             seq: self.seq,
-            message_id: format!("{:08x}-{}", self.start, self.seq),
+            start: self.start,
             time: utc_ms.and_then(DateTime::from_timestamp_millis),
             uptime_s: self.monotonic_ms as f64 / 1000.0,
             fields: fields.get().into(),
