@@ -198,8 +198,7 @@ fn wire() {
             .map(|n| {
                 let Reading { stamp, fields, alerts } = reading(60 * n);
                 let seq = 13_000_000_000 + n;
-                let message_id = format!("89abcdef-{seq}");
-                Entry { seq, message_id, time: stamp.utc, uptime_s: 0.0, fields, alerts }
+                Entry { seq, start: 0x89ab_cdef, time: stamp.utc, uptime_s: 0.0, fields, alerts }
             })
             .collect()
     };
@@ -208,8 +207,11 @@ fn wire() {
     {
         let backlog = entries(5000);
         let count = backlog.len() as f64;
-        let all =
-            messages(Lease { newest: None, backlog }, "sensor-thl-001", DeliveryMode { batch_backlog, gzip });
+        let all = messages(
+            Lease { newest: None, backlog },
+            "sensor-thl-001",
+            DeliveryMode { batch_backlog, gzip, ..DeliveryMode::default() },
+        );
         // PUBLISH: type and length (2 to 3), length of topic (2), packet ID (2); PUBACK: 4; TLS record: 5 + 8 + 16 each.
         let bytes: usize =
             all.iter().map(|m| m.publish.topic.len() + m.publish.payload.len() + 7 + 4 + 2 * 29).sum();

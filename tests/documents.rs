@@ -163,10 +163,11 @@ fn fullest_reading() -> Reading {
 
 /// The message with one reading that was taken at `time`: body and properties.
 fn message(time: Option<chrono::DateTime<chrono::Utc>>) -> (Value, PropertyBag) {
+    let mode = DeliveryMode { full_properties: true, ..DeliveryMode::default() };
     let Reading { fields, alerts, .. } = fullest_reading();
-    let entry = Entry { seq: 1, message_id: "0-1".into(), time, uptime_s: 1.5, fields, alerts };
+    let entry = Entry { seq: 1, start: 0, time, uptime_s: 1.5, fields, alerts };
     let lease = Lease { newest: Some(entry), backlog: Vec::new() };
-    let message = delivery::messages(lease, "device", DeliveryMode::default()).remove(0).publish;
+    let message = delivery::messages(lease, "device", mode).remove(0).publish;
     let Ok(DeviceTopic::Telemetry { properties, .. }) = message.topic.parse() else {
         panic!("{} is no telemetry topic", message.topic);
     };

@@ -32,7 +32,11 @@ async fn seed(seed: u64) -> Tally {
     let mut chance = Chance::new(!seed);
     let mut scene = Scene::new(1, fast()).await;
     // With and without batches the window holds different numbers of readings.
-    scene.config.delivery = DeliveryMode { batch_backlog: chance.below(2) == 0, gzip: chance.below(2) == 0 };
+    scene.config.delivery = DeliveryMode {
+        batch_backlog: chance.below(2) == 0,
+        gzip: chance.below(2) == 0,
+        full_properties: false,
+    };
     scene.prefill(chance.one_of(&[0, 400, 2000])).await;
     // A round trip keeps the window full, so that troubles meet readings under way.
     let latency = chance.between_ms(1, 100);

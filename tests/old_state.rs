@@ -116,8 +116,8 @@ async fn all_readings_are_delivered(version: &Version) {
         assert_eq!(entry.alerts, if n % 10 == 3 { vec!["humidityHigh"] } else { Vec::new() });
     }
     // The hub knows a reading that it has by this, should it come again.
-    let ids: Vec<&str> = entries.iter().map(|entry| entry.message_id.as_str()).collect();
-    assert_eq!([ids[0], ids[9], ids[28]], version.ids, "{}", version.commit);
+    let ids: Vec<String> = entries.iter().map(Entry::message_id).collect();
+    assert_eq!([&ids[0], &ids[9], &ids[28]], version.ids, "{}", version.commit);
     assert_eq!(entries[9].uptime_s, 30.0);
 
     journal.close().await;
@@ -136,7 +136,7 @@ fn are_in_force(version: &Version) {
     let (settings, result) = InForce::load(directory.path(), defaults);
     result.unwrap();
     assert_eq!(*settings.interval().borrow(), Duration::from_mins(5));
-    assert_eq!(settings.delivery(), DeliveryMode { batch_backlog: true, gzip: true });
+    assert_eq!(settings.delivery(), DeliveryMode { gzip: true, ..DeliveryMode::default() });
 
     let assignment = AssignmentFile::new(directory.path()).read().unwrap().unwrap();
     assert_eq!(assignment.hub, "contoso-hub.azure-devices.net");

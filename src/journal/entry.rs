@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 pub struct Entry {
     /// Counts up; see the invariants of this module.
     pub seq: u64,
-    /// Unique, and the same however often the reading is sent.
-    pub message_id: String,
+    /// The start of the program that took it, a random number.
+    pub start: u32,
     /// When it was taken; `None` when that can never be known.
     pub time: Option<DateTime<Utc>>,
     /// Seconds since the boot in which it was taken.
@@ -17,6 +17,13 @@ pub struct Entry {
     pub fields: String,
     /// Names of the bounds it crosses.
     pub alerts: Vec<String>,
+}
+
+impl Entry {
+    /// Unique, and the same however often the reading is sent.
+    pub fn message_id(&self) -> String {
+        format!("{:08x}-{}", self.start, self.seq)
+    }
 }
 
 /// Readings handed out to be sent.

@@ -96,7 +96,7 @@ impl Row {
         };
         Some(Entry {
             seq: self.seq,
-            message_id: format!("{:08x}-{}", self.start, self.seq),
+            start: self.start,
             time: utc_ms.and_then(DateTime::from_timestamp_millis),
             uptime_s: self.monotonic_ms as f64 / 1000.0,
             fields,

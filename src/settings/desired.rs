@@ -58,7 +58,7 @@ mod tests {
 
     const DEFAULT: Defaults = Defaults {
         interval: Duration::from_mins(1),
-        delivery: DeliveryMode { batch_backlog: true, gzip: false },
+        delivery: DeliveryMode { batch_backlog: true, gzip: false, full_properties: false },
     };
     const RUNNING: &str = env!("CARGO_PKG_VERSION");
 
@@ -127,7 +127,8 @@ mod tests {
     type Example = (&'static str, [(Value, Value, u16); 2], Value, Value);
 
     fn examples() -> [Example; 3] {
-        let batched = |batch: bool, gzip: bool| json!({"batchBacklog": batch, "gzip": gzip});
+        let batched =
+            |batch: bool, gzip: bool| json!({"batchBacklog": batch, "gzip": gzip, "fullProperties": false});
         [
             (
                 "telemetryInterval",
@@ -192,17 +193,24 @@ mod tests {
     #[test]
     fn a_field_of_delivery_that_is_left_out_is_reported_as_it_is_in_force() {
         let answers = apply(&mut Settings::default(), json!({"delivery": {"gzip": true}}), 2);
-        let value = json!({"batchBacklog": true, "gzip": true});
+        let value = json!({"batchBacklog": true, "gzip": true, "fullProperties": false});
         let answer = json!({"value": value, "ac": 200, "av": 2, "ad": "applied"});
         assert_eq!(reported(&answers, "delivery"), answer);
     }
 
     #[test]
     fn a_bad_delivery_is_told_what_would_be_right() {
-        for bad in [json!("fast"), json!([true, true]), json!({"zip": true}), json!({"gzip": "yes"})] {
+        for bad in [
+            json!("fast"),
+            json!([true, true]),
+            json!({"zip": true}),
+            json!({"gzip": "yes"}),
+            json!({"fullProperties": 1}),
+        ] {
             let answers = apply(&mut Settings::default(), json!({"delivery": bad}), 2);
             let words = reported(&answers, "delivery")["ad"].as_str().unwrap().to_owned();
-            let right = "it must be {\"batchBacklog\": true or false, \"gzip\": true or false}: ";
+            let right =
+                "it must be {\"batchBacklog\": …, \"gzip\": …, \"fullProperties\": …}, each true or false: ";
             assert!(words.starts_with(right), "{words}");
         }
     }
@@ -247,12 +255,12 @@ mod tests {
         });
         let settings: Settings = serde_json::from_value(stored).unwrap();
         assert_eq!(interval(&settings), Duration::from_secs(5));
-        let delivery = DeliveryMode { batch_backlog: false, gzip: true };
+        let delivery = DeliveryMode { batch_backlog: false, gzip: true, ..DeliveryMode::default() };
         assert_eq!(settings.value::<Delivery>(&DEFAULT), delivery);
         let stored = serde_json::to_value(&settings).unwrap();
         assert_eq!(
             stored,
-            json!({"telemetryInterval": 5, "delivery": {"batchBacklog": false, "gzip": true}})
+            json!({"telemetryInterval": 5, "delivery": {"batchBacklog": false, "gzip": true, "fullProperties": false}})
         );
     }
 

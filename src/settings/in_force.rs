@@ -141,7 +141,7 @@ mod tests {
 
     const DEFAULTS: Defaults = Defaults {
         interval: Duration::from_mins(1),
-        delivery: DeliveryMode { batch_backlog: true, gzip: false },
+        delivery: DeliveryMode { batch_backlog: true, gzip: false, full_properties: false },
     };
 
     fn apply(settings: &mut InForce, desired: Value, version: u64) -> Applied {
@@ -173,7 +173,7 @@ mod tests {
         let (settings, loaded) = InForce::load(directory.path(), DEFAULTS);
         loaded.unwrap();
         assert_eq!(*settings.interval().borrow(), Duration::from_secs(5));
-        assert_eq!(settings.delivery(), DeliveryMode { batch_backlog: true, gzip: true });
+        assert_eq!(settings.delivery(), DeliveryMode { gzip: true, ..DeliveryMode::default() });
         let stored = std::fs::read_to_string(directory.path().join("settings.json")).unwrap();
         assert!(!stored.contains("gouda"), "a property without a meaning costs no flash: {stored}");
     }

@@ -85,7 +85,8 @@ async fn a_black_hole_without_data_is_noticed_by_pings() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_half_open_connection_is_noticed() {
     let mut scene = Scene::new(1, fast()).await;
-    scene.config.delivery = DeliveryMode { batch_backlog: false, gzip: false };
+    scene.config.delivery =
+        DeliveryMode { batch_backlog: false, full_properties: true, ..DeliveryMode::default() };
     let mut agent = online(&scene).await;
     scene.wait_for_readings(&agent, 1).await;
     scene.proxy.set(Weather::HalfOpen);
@@ -200,7 +201,8 @@ async fn a_hub_that_is_never_well_again_leads_to_dps() {
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledgements_that_do_not_come_or_come_twice() {
     let mut scene = Scene::new(1, fast()).await;
-    scene.config.delivery = DeliveryMode { batch_backlog: false, gzip: false };
+    scene.config.delivery =
+        DeliveryMode { batch_backlog: false, full_properties: true, ..DeliveryMode::default() };
     scene.prefill(20).await;
     scene.inject(FaultyService::AnyHub, FaultKind::WithholdPubAck, Some(2));
     let mut agent = online(&scene).await;

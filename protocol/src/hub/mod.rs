@@ -7,7 +7,9 @@ mod username;
 mod writable;
 
 pub use merge_patch::{merge, replacement, without_dollar};
-pub use topic::{CloudTopic, DeviceTopic, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER};
+pub use topic::{
+    CloudTopic, DeviceTopic, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER, json_telemetry,
+};
 pub use twin::{TwinClient, TwinEvent, TwinStep};
 pub use username::HubUsername;
 pub use writable::{AckCode, Acknowledgement};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{ParseError, PropertyBag, query};
+use crate::{ParseError, PropertyBag, percent, query};
 
 /// Answers to twin requests.
 pub const TWIN_RESPONSE_FILTER: &str = "$iothub/twin/res/#";
@@ -18,6 +18,28 @@ const TWIN_DESIRED: &str = "$iothub/twin/PATCH/properties/desired/?";
 const TWIN_RESPONSE: &str = "$iothub/twin/res/";
 const METHOD_REQUEST: &str = "$iothub/methods/POST/";
 const METHOD_RESPONSE: &str = "$iothub/methods/res/";
+
+/// Content type and encoding of a JSON body, but for the encoding's value. Azure's documents show the dollar unencoded,
+/// and hubs take it so; encoded it is two bytes longer, each time.
+const JSON_PROPERTIES: &str = "$.ct=application%2Fjson&$.ce=";
+
+/// The topic of telemetry with a JSON body, as short as may be and in one piece of memory: [`DeviceTopic::Telemetry`] with
+/// `$.ct`, `$.ce` and `others`, in this order. Keys of `others` and the content encoding are written as they are, and
+/// must need no encoding; values of `others` are encoded.
+pub fn json_telemetry(device_id: &str, content_encoding: &str, others: &[(&str, &str)]) -> String {
+    use fmt::Write as _;
+    // What must be encoded is rare: commas between alerts, colons of a time.
+    let more: usize = others.iter().map(|(key, value)| key.len() + value.len() + 8).sum();
+    let mut topic = String::with_capacity(device_id.len() + JSON_PROPERTIES.len() + 33 + more);
+    for part in ["devices/", device_id, "/messages/events/", JSON_PROPERTIES, content_encoding] {
+        topic.push_str(part);
+    }
+    for (key, value) in others {
+        // Memory does not refuse.
+        let _ = write!(topic, "&{key}={}", percent::encode(value));
+    }
+    topic
+}
 
 /// A topic on which a device publishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -240,6 +262,23 @@ mod tests {
         assert_eq!(topic.to_string(), text);
         assert_eq!(text.parse(), Ok(topic));
         assert!("devices/d/messages/events".parse::<DeviceTopic>().is_ok(), "the trailing slash is optional");
+    }
+
+    #[test]
+    fn json_telemetry_says_the_same_in_fewer_bytes() {
+        let short = json_telemetry("sensor-thl-001", "utf-8", &[]);
+        assert_eq!(short, "devices/sensor-thl-001/messages/events/$.ct=application%2Fjson&$.ce=utf-8");
+        let others =
+            [("$.mid", "89abcdef-1"), ("alert", "temperatureHigh,humidityHigh"), ("note", "a b&c=1")];
+        let mut properties =
+            PropertyBag::new().with(PropertyBag::CONTENT_TYPE, "application/json").with("$.ce", "gzip");
+        for (key, value) in others {
+            properties.insert(key, Some(value.into()));
+        }
+        let long = DeviceTopic::Telemetry { device_id: "d".into(), properties };
+        let short = json_telemetry("d", "gzip", &others);
+        assert!(short.len() < long.to_string().len());
+        assert_eq!(short.parse(), Ok(long));
     }
 
     #[test]

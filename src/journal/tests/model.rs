@@ -329,7 +329,7 @@ impl Life {
         if let Some(other) = self.tag_of_seq.insert(entry.seq, tag) {
             assert_eq!(other, tag, "the number {} was used before", entry.seq);
         }
-        let now = (entry.seq, entry.message_id.clone());
+        let now = (entry.seq, entry.message_id());
         let before = self.sent.insert(tag, now.clone()).unwrap_or(now.clone());
         if !self.restored {
             assert_eq!(before, now, "the message ID of {tag} changed");

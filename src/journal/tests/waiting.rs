@@ -89,7 +89,7 @@ fn a_kill_at_one_a_second_costs_nothing_and_changes_no_number() {
         assert_eq!(there, (2..=count).collect::<Vec<_>>());
         for entry in sent {
             let same = again.iter().find(|again| tag(again) == tag(&entry)).unwrap();
-            assert_eq!((same.seq, &same.message_id), (entry.seq, &entry.message_id));
+            assert_eq!((same.seq, &same.message_id()), (entry.seq, &entry.message_id()));
         }
         bench.advance(SECOND);
         bench.append(99);
@@ -150,8 +150,7 @@ fn a_second_start_keeps_the_numbers_that_the_first_gave_while_the_disk_failed() 
     third.advance(GROUP);
     again.mend();
     third.advance(Duration::from_mins(1));
-    let ids =
-        |entries: &[Entry]| -> Vec<String> { entries.iter().map(|entry| entry.message_id.clone()).collect() };
+    let ids = |entries: &[Entry]| -> Vec<String> { entries.iter().map(|entry| entry.message_id()).collect() };
     let there = third.drain();
     assert_eq!(tags(&there), [2, 0, 1]);
     assert_eq!(ids(&there[1..]), ids(&[sent.backlog[0].clone(), sent.newest.unwrap()]));
@@ -176,7 +175,7 @@ fn numbers_that_become_final_do_so_in_the_room_and_what_has_none_yet_gets_its_ow
     bench.release();
     let sent = bench.lease(9);
     let ids = |entries: &mut dyn Iterator<Item = Entry>| -> Vec<_> {
-        entries.map(|entry| (tag(&entry), entry.message_id)).collect()
+        entries.map(|entry| (tag(&entry), entry.message_id())).collect()
     };
     let sent = ids(&mut sent.newest.into_iter().chain(sent.backlog));
     assert_eq!(sent.iter().map(|(tag, _)| *tag).collect::<Vec<_>>(), [2, 0, 1]);
