@@ -22,6 +22,7 @@ use crate::event::Events;
 use crate::identity::Identity;
 use crate::instruments::gps::Gps;
 use crate::instruments::instrument::Start;
+use crate::link::dialer::Dialer;
 use crate::link::timing::Timing;
 use crate::link::{LinkError, LinkErrorKind};
 use crate::platform::clock::Clock;
@@ -74,7 +75,8 @@ pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
     let timing = Timing::default();
     let options = provisioner::link_options(&config, &id, tls, timing.clone());
     let heart = Heartbeat::default();
-    let outcome = runtime.block_on(provisioner::register(&options, id, timing.dps_answer_within, &heart));
+    let (mut dialer, within) = (Dialer::default(), timing.dps_answer_within);
+    let outcome = runtime.block_on(provisioner::register(&mut dialer, &options, id, within, &heart));
     runtime.shutdown_background();
     if let (Ok(Outcome::Assigned(assigned)), false) = (&outcome, args.dry_run) {
         let terms = Terms::new(&config.dps, &identity.thumbprint);

@@ -5,6 +5,7 @@
 //! keeps across connections what the journal keeps better.
 
 pub mod dial;
+pub mod dialer;
 pub mod error;
 mod stage;
 pub mod timing;
@@ -24,6 +25,7 @@ use tokio_rustls::TlsConnector;
 use tracker_protocol::Publish;
 
 use crate::config::Endpoint;
+use crate::link::dialer::Dialer;
 use crate::link::error::{bad_topic, io_error, no_pong, no_room, refused, unacknowledged};
 use crate::link::stage::{Attempt, Stage};
 use crate::link::timing::Timing;
@@ -95,22 +97,20 @@ pub enum LinkEvent<T> {
 impl<T> Link<T> {
     /// Connects and waits for CONNACK.
     pub async fn connect(options: &LinkOptions) -> Result<Self, LinkError> {
-        Self::attempt(options).await.map_err(|error| error.at(&options.endpoint))
+        Self::connect_by(&mut Dialer::default(), options).await
     }
 
-    async fn attempt(options: &LinkOptions) -> Result<Self, LinkError> {
+    /// As [`Link::connect`], with a memory of earlier attempts.
+    pub async fn connect_by(dialer: &mut Dialer, options: &LinkOptions) -> Result<Self, LinkError> {
+        Self::attempt(dialer, options).await.map_err(|error| error.at(&options.endpoint))
+    }
+
+    async fn attempt(dialer: &mut Dialer, options: &LinkOptions) -> Result<Self, LinkError> {
         let LinkOptions { endpoint, client_id, username, keep_alive, timing, tls } = options;
         let attempt = Attempt::begin(timing);
         let name = ServerName::try_from(endpoint.host.clone())
             .map_err(|error| LinkError { kind: LinkErrorKind::Answered, why: error.to_string() })?;
-        let addresses = attempt.stage(Stage::Resolving, dial::resolve(endpoint)).await??;
-        let tcp = dial::connect(&addresses, attempt.left()).await.map_err(|unreached| {
-            if !unreached.is_silence() {
-                return unreached.into();
-            }
-            let LinkError { kind, why } = attempt.late(Stage::Reaching);
-            LinkError { kind, why: format!("{why} ({unreached})") }
-        })?;
+        let tcp = dialer.reach(endpoint, &attempt).await?;
         // Packets are small, and each is waited for.
         let _ = tcp.set_nodelay(true);
         let securing = TlsConnector::from(tls.clone()).connect(name, tcp);

@@ -4,10 +4,13 @@
 //! |---|---|---|
 //! | registering | assigned | connecting |
 //! | | disabled, 401, 404, failed | refused |
-//! | | 429, 5xx, network | registering, after the service's retry-after or backoff |
+//! | | 429, 5xx, TLS | registering, after the service's retry-after or backoff |
+//! | | nobody answers, or listens | registering, soon (`knocking.rs`) |
 //! | connecting | CONNACK 0 | online |
 //! | | refused for identity | registering |
-//! | | network, TLS, CONNACK 3 | connecting, with backoff; after long with answers that are none, registering |
+//! | | TLS, CONNACK 3 | connecting, with backoff; after long with answers that are none, registering |
+//! | | nobody answers | connecting, as soon as a probe of TCP is answered (`knocking.rs`) |
+//! | | nobody listens | connecting, soon, later with backoff; after long, registering |
 //! | online | link lost | connecting, with backoff unless the spell was stable |
 //! | refused | a long wait, a changed certificate, an operator's word | registering |
 //!
@@ -16,10 +19,13 @@
 //! | | mean | busiest |
 //! |---|---|---|
 //! | refused: DPS | 2 | 8 |
-//! | DPS fails, throttles, can't be reached: DPS | 12 | 25 |
-//! | the hub can't be reached, refuses, is ill, drops the device within a minute: hub | 12 | 25 |
+//! | nobody answers: SYNs, and nothing else | 410 | 1000 |
+//! | nobody listens: TCP connections that are refused | 90 | 220 |
+//! | DPS fails, throttles, does not answer TLS: DPS | 12 | 25 |
+//! | the hub does not answer TLS, refuses, is ill, drops the device within a minute: hub | 12 | 25 |
 //! | the hub refuses a device that DPS has assigned to it: DPS | 12 | 25 |
 //! | the hub answers, but is ill: DPS | 2 | 4 |
+//! | nobody listens at the hub: DPS | 3 | 4 |
 //! | the hub is lost after just over a minute, again and again: hub | 60 | 60 |
 //! | the kernel says every few seconds that a link is up: hub | 16 | 32 |
 
@@ -29,10 +35,12 @@ use tracker_protocol::dps::Outcome;
 use tracker_protocol::{Backoff, fraction};
 
 use crate::event::Loss;
+use crate::link::dial::Probe;
 use crate::link::timing::Timing;
 use crate::link::{LinkError, LinkErrorKind};
 use crate::status::State;
 use crate::uplink::assignment::{Assignment, Terms};
+use crate::uplink::knocking::{Closed, Silence};
 
 /// After this many short connections in a row, each cut by the other side, another client must be using the same identity.
 const TAKEN_OVER: u32 = 3;
@@ -84,6 +92,10 @@ pub struct Lifecycle {
     dps: Backoff,
     hub: Backoff,
     refused: Backoff,
+    /// The last attempt was answered by nobody.
+    silence: Option<Silence>,
+    /// There was no server at the last attempt that was answered.
+    closed: Option<Closed>,
     /// Attempts answered by something that is no healthy hub, and since when.
     answered: u32,
     answered_since: Duration,
@@ -108,6 +120,8 @@ impl Lifecycle {
             dps: Backoff::new(timing.attempts),
             hub: Backoff::new(timing.attempts),
             refused: Backoff::new(timing.refused),
+            silence: None,
+            closed: None,
             answered: 0,
             answered_since: Duration::ZERO,
             online_since: Duration::ZERO,
@@ -139,6 +153,11 @@ impl Lifecycle {
         Next { action, at: self.not_before }
     }
 
+    /// How the next deed begins: while nobody answers, by looking whether somebody does.
+    pub fn probe(&self) -> Option<Probe> {
+        self.silence.and_then(|silence| silence.probe(self.not_before, &self.timing))
+    }
+
     /// DPS was asked on these terms, and this came of it.
     pub fn registered(
         &mut self,
@@ -148,6 +167,11 @@ impl Lifecycle {
         terms: &Terms,
     ) -> Registered<'_> {
         self.waits_for_network = outcome.as_ref().is_err_and(|error| error.kind != LinkErrorKind::Identity);
+        match outcome {
+            // DPS is there. What the hub does is another matter.
+            Ok(_) => self.silence = None,
+            Err(error) => self.heard(Some(error.kind)),
+        }
         match outcome {
             Ok(Outcome::Assigned(assigned)) => {
                 self.dps.reset();
@@ -168,8 +192,38 @@ impl Lifecycle {
                 Registered::Nowhere
             }
             Ok(Outcome::TryLater { retry_after, .. }) => self.register_later(now, jitter, *retry_after),
+            Err(error) if self.assignment.is_none() => {
+                self.state = State::Registering;
+                self.not_before = match error.kind {
+                    LinkErrorKind::Silent => self.try_soon(now, jitter),
+                    LinkErrorKind::NobodyListens => after(now, self.nobody_listens(now, jitter)),
+                    _ => after(now, self.dps.failed(now, jitter)),
+                };
+                Registered::Nowhere
+            }
             Err(_) => self.register_later(now, jitter, None),
         }
+    }
+
+    /// Keeps in mind how the last attempt failed, if it did.
+    fn heard(&mut self, failed: Option<LinkErrorKind>) {
+        if failed != Some(LinkErrorKind::Silent) {
+            self.silence = None;
+            if failed != Some(LinkErrorKind::NobodyListens) {
+                self.closed = None;
+            }
+        }
+    }
+
+    /// When to try again as nobody has answered.
+    fn try_soon(&mut self, now: Duration, jitter: f64) -> Duration {
+        let began = self.not_before.min(now);
+        self.silence.get_or_insert(Silence::new(began)).again(began, now, jitter, &self.timing)
+    }
+
+    fn nobody_listens(&mut self, now: Duration, jitter: f64) -> Duration {
+        let timing = &self.timing;
+        self.closed.get_or_insert_with(|| Closed::new(now, timing)).failed(now, jitter, timing)
     }
 
     fn register_later(
@@ -200,6 +254,7 @@ impl Lifecycle {
 
     /// The hub has accepted the device.
     pub fn connected(&mut self, now: Duration) {
+        self.heard(None);
         self.state = State::Online;
         self.online_since = now;
         self.answered = 0;
@@ -215,14 +270,21 @@ impl Lifecycle {
     /// The hub could not be connected to.
     pub fn connect_failed(&mut self, now: Duration, jitter: f64, error: &LinkError) {
         self.waits_for_network = error.kind != LinkErrorKind::Identity;
+        self.heard(Some(error.kind));
         match error.kind {
             LinkErrorKind::Identity => self.identity_refused(now),
-            LinkErrorKind::Answered => {
+            LinkErrorKind::Silent => self.not_before = self.try_soon(now, jitter),
+            LinkErrorKind::Answered | LinkErrorKind::NobodyListens => {
                 if self.answered == 0 {
                     self.answered_since = now;
                 }
                 self.answered = self.answered.saturating_add(1);
-                self.not_before = after(now, self.hub.failed(now, jitter));
+                let wait = if error.kind == LinkErrorKind::Answered {
+                    self.hub.failed(now, jitter)
+                } else {
+                    self.nobody_listens(now, jitter)
+                };
+                self.not_before = after(now, wait);
                 if self.answered >= self.timing.hub_gone_attempts
                     && now.saturating_sub(self.answered_since) >= self.timing.hub_gone_after
                 {
@@ -247,6 +309,7 @@ impl Lifecycle {
     pub fn lost(&mut self, now: Duration, jitter: f64, kind: LinkErrorKind) -> Loss {
         self.state = State::Connecting;
         self.waits_for_network = true;
+        self.heard(Some(kind));
         let short = now.saturating_sub(self.online_since) < self.timing.short_spell;
         // A network that fails looks different: nobody says goodbye.
         match (short, kind) {
@@ -264,9 +327,13 @@ impl Lifecycle {
         if self.short_spells >= TAKEN_OVER { Loss::TakenOver } else { Loss::Ordinary }
     }
 
-    /// The network is up again: what only it delayed is tried soon, within `jitter` × 2 s for the fleet's sake. The
-    /// backoff goes on where it stands, and a link that flaps wakes the device ever more rarely.
+    /// The network is up again: what only it delayed is tried soon, within `jitter` × 2 s for the fleet's sake; a mere
+    /// probe at once. The backoff goes on where it stands, and a link that flaps wakes the device ever more rarely.
     pub fn network_up(&mut self, now: Duration, jitter: f64) {
+        if let Some(silence) = &self.silence {
+            self.not_before = self.not_before.min(silence.link_is_up(now, &self.timing));
+            return;
+        }
         let rarely = WAKE_AT_MOST_EVERY * 2_u32.saturating_pow(self.wakes.saturating_sub(1).min(8));
         if self.waits_for_network
             && (self.wakes == 0 || now >= self.woken_at.saturating_add(rarely.min(WAKE_AT_LEAST_EVERY)))
@@ -280,6 +347,7 @@ impl Lifecycle {
     /// There is news that makes an attempt worthwhile now: a certificate was replaced, an operator asks.
     pub fn nudge(&mut self, now: Duration) {
         self.not_before = self.not_before.min(now);
+        self.heard(None);
         self.dps.reset();
         self.hub.reset();
         self.refused.reset();

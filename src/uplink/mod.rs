@@ -3,10 +3,12 @@
 pub mod assignment;
 pub mod credentials;
 pub mod delivery;
+mod knocking;
 pub mod lifecycle;
 pub mod methods;
 pub mod provisioner;
 pub mod session;
+mod told;
 
 use std::future::pending;
 use std::time::Duration;
@@ -18,6 +20,8 @@ use tracker_protocol::dps::Outcome;
 use crate::config::Config;
 use crate::event::{Event, Events, Loss};
 use crate::identity::Identity;
+use crate::link::dial::Probe;
+use crate::link::dialer::Dialer;
 use crate::link::timing::Timing;
 use crate::link::tls::Tls;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkOptions};
@@ -28,6 +32,7 @@ use crate::uplink::assignment::{Assignment, AssignmentFile, Terms};
 use crate::uplink::credentials::{Credentials, CredentialsError};
 use crate::uplink::lifecycle::{Action, Lifecycle, Registered};
 use crate::uplink::session::{Device, Sent, Session};
+use crate::uplink::told::Told;
 
 /// How often the clock is looked at while it does not know the time.
 const LOOK_FOR_TIME: Duration = Duration::from_secs(1);
@@ -46,6 +51,8 @@ pub struct Uplink {
     certificate: Option<WatchedFile>,
     last_problem: String,
     network: Network,
+    dialer: Dialer,
+    told: Told,
 }
 
 impl Uplink {
@@ -74,6 +81,8 @@ impl Uplink {
             certificate: None,
             last_problem: String::new(),
             network,
+            dialer: Dialer::default(),
+            told: Told::default(),
         }
     }
 
@@ -96,7 +105,16 @@ impl Uplink {
                 }
                 _ = shutdown.changed() => continue,
             }
+            if let Some(probe) = self.life.probe() {
+                tokio::select! {
+                    answered = self.probe(&next.action, probe) => if !answered {
+                        continue;
+                    },
+                    _ = shutdown.changed() => continue,
+                }
+            }
             let Some((identity, tls)) = self.credentials() else {
+                self.dialer.forget_probe();
                 let patience = if self.device.status.clock.certificate_time().is_none() {
                     LOOK_FOR_TIME
                 } else {
@@ -120,6 +138,25 @@ impl Uplink {
                 Action::Connect(assignment) => self.connect(&assignment, tls, &mut shutdown).await,
             }
         }
+    }
+
+    /// Looks whether somebody answers: no credentials are loaded for that, and nothing is said.
+    async fn probe(&mut self, action: &Action, probe: Probe) -> bool {
+        let host = match action {
+            Action::Register => &self.config.dps.host,
+            Action::Connect(assignment) => &assignment.hub,
+        };
+        let endpoint = self.config.connection.endpoint(host);
+        let probed = self.device.heart.during(self.dialer.probe(&endpoint, probe)).await;
+        match (probed, action) {
+            (Ok(()), _) => return true,
+            (Err(error), Action::Connect(_)) => self.connect_failed(&error),
+            (Err(error), Action::Register) => {
+                let terms = Terms::new(&self.config.dps, "");
+                self.registered(Err(error), &terms);
+            }
+        }
+        false
     }
 
     fn now(&self) -> Duration {
@@ -195,19 +232,34 @@ impl Uplink {
 
     async fn register(&mut self, identity: &Identity, tls: Tls) {
         let Config { dps, .. } = &self.config;
-        self.events.emit(Event::Registering { host: dps.host.clone(), id_scope: dps.id_scope.clone() });
+        if !self.told.is_quiet() {
+            self.events.emit(Event::Registering { host: dps.host.clone(), id_scope: dps.id_scope.clone() });
+        }
         let id = &identity.registration_id;
         let options = provisioner::link_options(&self.config, id, tls, self.timing.clone());
         let answer_within = self.timing.dps_answer_within;
-        let outcome = provisioner::register(&options, id.clone(), answer_within, &self.device.heart).await;
-        let (now, terms) = (self.now(), self.terms(identity));
-        match self.life.registered(now, rand::random(), &outcome, &terms) {
+        let (dialer, heart) = (&mut self.dialer, &self.device.heart);
+        let outcome = provisioner::register(dialer, &options, id.clone(), answer_within, heart).await;
+        let terms = self.terms(identity);
+        self.registered(outcome, &terms);
+    }
+
+    fn registered(&mut self, outcome: Result<Outcome, LinkError>, terms: &Terms) {
+        let now = self.now();
+        let tells = outcome.as_ref().err().is_none_or(|error| self.told.tells(now, error));
+        if outcome.is_ok() {
+            self.told.end();
+        }
+        match self.life.registered(now, rand::random(), &outcome, terms) {
             Registered::Assigned(assignment) => {
                 let assignment = assignment.clone();
                 self.store(Some(assignment));
             }
-            Registered::Nowhere => self.store(None),
-            Registered::AsBefore => {}
+            Registered::Nowhere if tells => self.store(None),
+            Registered::Nowhere | Registered::AsBefore => {}
+        }
+        if !tells {
+            return;
         }
         let again = self.life.next().at.saturating_sub(now);
         self.events.emit(match outcome {
@@ -227,10 +279,12 @@ impl Uplink {
 
     async fn connect(&mut self, assignment: &Assignment, tls: Tls, shutdown: &mut watch::Receiver<bool>) {
         let Assignment { hub, device_id, .. } = assignment;
-        self.events.emit(Event::Connecting { hub: hub.clone() });
+        if !self.told.is_quiet() {
+            self.events.emit(Event::Connecting { hub: hub.clone() });
+        }
         let options = self.link_options(hub, device_id, session::username(hub, device_id), tls);
         let connected = tokio::select! {
-            link = Link::connect(&options) => link,
+            link = Link::connect_by(&mut self.dialer, &options) => link,
             _ = shutdown.changed() => return,
         };
         let link = match connected {
@@ -238,6 +292,7 @@ impl Uplink {
             Err(error) => return self.connect_failed(&error),
         };
         self.life.connected(self.now());
+        self.told.end();
         self.publish_state(None);
         let backlog = self.device.journal.stats().backlog;
         self.events.emit(Event::Online { hub: hub.clone(), backlog });
@@ -296,8 +351,10 @@ impl Uplink {
             );
         }
         self.life.connect_failed(now, rand::random(), error);
-        let again = self.life.next().at.saturating_sub(now);
-        self.events.emit(Event::ConnectLater { why, again });
+        if self.told.tells(now, error) {
+            let again = self.life.next().at.saturating_sub(now);
+            self.events.emit(Event::ConnectLater { why, again });
+        }
     }
 
     /// Keeps what is known for the next start: a refused device has no assignment any more.

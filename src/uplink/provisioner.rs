@@ -7,6 +7,7 @@ use tracker_protocol::RegistrationId;
 use tracker_protocol::dps::{self, DpsUsername, Event, Outcome, RESPONSE_FILTER, Registration, Step};
 
 use crate::config::Config;
+use crate::link::dialer::Dialer;
 use crate::link::timing::Timing;
 use crate::link::tls::Tls;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent, LinkOptions};
@@ -46,12 +47,13 @@ pub fn explain(error: &LinkError, id_scope: &str) -> String {
 
 /// Connects, registers, polls until there is an outcome, and says goodbye.
 pub async fn register(
+    dialer: &mut Dialer,
     options: &LinkOptions,
     registration_id: RegistrationId,
     answer_within: Duration,
     heart: &Heartbeat,
 ) -> Result<Outcome, LinkError> {
-    let mut link = Link::<()>::connect(options).await?;
+    let mut link = Link::<()>::connect_by(dialer, options).await?;
     link.subscribe([RESPONSE_FILTER.to_owned()])?;
     let mut registration = Registration::new(registration_id, None).answer_within(answer_within);
     let start = Instant::now();
