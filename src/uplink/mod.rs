@@ -314,7 +314,7 @@ impl Uplink {
         device_id: &str,
         shutdown: &mut watch::Receiver<bool>,
     ) -> Option<LinkError> {
-        let Timing { goodbye_within, look_every, acknowledge_within, .. } = self.timing;
+        let Timing { goodbye_within, look_every, .. } = self.timing;
         let (config, events, last_problem) = (&self.config, &self.events, &mut self.last_problem);
         let (in_use, clock) = (self.credentials.clone(), self.device.status.clock.clone());
         // A renewal is looked at before the connection is given up for it.
@@ -323,7 +323,7 @@ impl Uplink {
             let tell = |problem| tell(events, last_problem, credentials::kept(&problem), Event::Trouble);
             Credentials::renewed(config, &clock, &in_use.file, look_every, tell).await
         };
-        let mut session = match Session::begin(link, device_id, &mut self.device, acknowledge_within) {
+        let mut session = match Session::begin(link, device_id, &mut self.device, &self.timing) {
             Ok(session) => session,
             Err(error) => return Some(error),
         };

@@ -1,5 +1,6 @@
 //! One connection to the assigned hub: readings out, twin and methods in.
 
+mod acknowledgement;
 mod device;
 mod outbox;
 mod pace;
@@ -18,10 +19,12 @@ use tracker_protocol::hub::{
 
 use crate::event::Event;
 use crate::event::repeats::Repeated;
+use crate::link::timing::Timing;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent};
 use crate::platform::user_agent::user_agent;
 use crate::status::Status;
 use crate::uplink::methods;
+use acknowledgement::Acknowledgement;
 use outbox::Outbox;
 use pace::Pace;
 
@@ -54,8 +57,7 @@ pub struct Session<'a> {
     link: Link<Sent>,
     device: &'a mut Device,
     outbox: Outbox,
-    /// A reading unacknowledged for so long means that the link is dead.
-    acknowledge_within: Duration,
+    acknowledgement: Acknowledgement,
     report_due: Instant,
     /// When the subscriptions must be in force; `None` once they are. Without them no setting would arrive.
     subscribed_by: Option<Instant>,
@@ -79,8 +81,9 @@ impl<'a> Session<'a> {
         mut link: Link<Sent>,
         device_id: &str,
         device: &'a mut Device,
-        acknowledge_within: Duration,
+        timing: &Timing,
     ) -> Result<Self, LinkError> {
+        let Timing { acknowledge_within, each_acknowledged_within, .. } = *timing;
         let filters = [TWIN_RESPONSE_FILTER, TWIN_DESIRED_FILTER, METHOD_FILTER];
         link.subscribe(filters.map(str::to_owned))?;
         device.twin.handle(device.started.elapsed(), TwinEvent::Connected);
@@ -89,7 +92,7 @@ impl<'a> Session<'a> {
             link,
             device,
             outbox,
-            acknowledge_within,
+            acknowledgement: Acknowledgement::new(acknowledge_within, each_acknowledged_within),
             report_due: Instant::now(),
             subscribed_by: Some(Instant::now() + acknowledge_within),
             desired: None,
@@ -156,7 +159,7 @@ impl<'a> Session<'a> {
 
     /// The next moment at which something is due although nothing happens.
     fn deadline(&self) -> Instant {
-        let unacknowledged = self.link.unacknowledged().map(|sent| sent.at + self.acknowledge_within).min();
+        let unacknowledged = self.acknowledgement.due(self.oldest_unacknowledged());
         let twin = self.device.twin.deadline().map(|at| self.device.started + at);
         // A report that is not due yet becomes possible then.
         let report = Some(self.report_due).filter(|due| *due > Instant::now());
@@ -169,11 +172,12 @@ impl<'a> Session<'a> {
         due.into_iter().flatten().fold(beat, Instant::min)
     }
 
+    fn oldest_unacknowledged(&self) -> Option<Instant> {
+        self.link.unacknowledged().next().map(|sent| sent.at)
+    }
+
     fn tick(&mut self) -> Result<(), LinkError> {
-        if self.link.unacknowledged().any(|sent| sent.at.elapsed() >= self.acknowledge_within) {
-            let why = format!("the hub has acknowledged nothing for {} s", self.acknowledge_within.as_secs());
-            return Err(LinkError { kind: LinkErrorKind::Outage, why });
-        }
+        self.acknowledgement.judge(self.oldest_unacknowledged())?;
         if self.subscribed_by.is_some_and(|by| by <= Instant::now()) {
             let why = "the hub did not acknowledge the subscriptions".into();
             return Err(LinkError { kind: LinkErrorKind::Outage, why });
@@ -185,6 +189,7 @@ impl<'a> Session<'a> {
     fn handle(&mut self, event: LinkEvent<Sent>) -> Result<(), LinkError> {
         match event {
             LinkEvent::Acknowledged(sent) => {
+                self.acknowledgement.came();
                 self.outbox.acknowledged(sent);
                 Ok(())
             }
