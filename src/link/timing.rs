@@ -30,6 +30,10 @@ pub struct Timing {
     pub dps_answer_within: Duration,
     /// Between attempts at hub and DPS, when somebody has answered.
     pub attempts: BackoffPolicy,
+    /// The longest wait after the first refusal of a server that is well, in place of the one of
+    /// [`attempts`](Self::attempts): many may have been refused with this device. With 8 s all of ten thousand are let in
+    /// soonest (`tests/faults_fleet.rs`).
+    pub throttled_first: Duration,
     /// Between probes, at first, while nobody answers.
     pub probe_every: Duration,
     /// Between attempts that are refused at TCP, for [`nobody_listens_soon`](Self::nobody_listens_soon) the first of these
@@ -69,6 +73,7 @@ impl Default for Timing {
                 cap: Duration::from_mins(10),
                 stable: Duration::from_mins(1),
             },
+            throttled_first: Duration::from_secs(8),
             probe_every: Duration::from_secs(2),
             nobody_listens: BackoffPolicy {
                 floor: Duration::from_secs(1),

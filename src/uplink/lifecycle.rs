@@ -153,9 +153,13 @@ impl Lifecycle {
         Next { action, at: self.not_before }
     }
 
-    /// How the next deed begins: while nobody answers, by looking whether somebody does.
+    /// How the next deed begins: while nobody answers, or listens, by looking whether somebody does.
     pub fn probe(&self) -> Option<Probe> {
-        self.silence.and_then(|silence| silence.probe(self.not_before, &self.timing))
+        match (&self.silence, &self.closed) {
+            (Some(silence), _) => silence.probe(self.not_before, &self.timing),
+            (None, Some(_)) => Some(Probe { is_long: true, every: self.timing.probe_every }),
+            (None, None) => None,
+        }
     }
 
     /// DPS was asked on these terms, and this came of it.
@@ -191,7 +195,10 @@ impl Lifecycle {
                 self.not_before = after(now, self.refused.failed(now, jitter));
                 Registered::Nowhere
             }
-            Ok(Outcome::TryLater { retry_after, .. }) => self.register_later(now, jitter, *retry_after),
+            Ok(Outcome::TryLater { retry_after, .. }) => {
+                let backoff = self.dps.failed_from(self.timing.throttled_first, now, jitter);
+                self.register_later(now, jitter, backoff, *retry_after)
+            }
             Err(error) if self.assignment.is_none() => {
                 self.state = State::Registering;
                 self.not_before = match error.kind {
@@ -201,7 +208,10 @@ impl Lifecycle {
                 };
                 Registered::Nowhere
             }
-            Err(_) => self.register_later(now, jitter, None),
+            Err(_) => {
+                let backoff = self.dps.failed(now, jitter);
+                self.register_later(now, jitter, backoff, None)
+            }
         }
     }
 
@@ -230,9 +240,9 @@ impl Lifecycle {
         &mut self,
         now: Duration,
         jitter: f64,
+        backoff: Duration,
         retry_after: Option<Duration>,
     ) -> Registered<'_> {
-        let backoff = self.dps.failed(now, jitter);
         let wait = match retry_after {
             // Never sooner than asked, and not all devices at once.
             Some(asked) => {
@@ -280,7 +290,7 @@ impl Lifecycle {
                 }
                 self.answered = self.answered.saturating_add(1);
                 let wait = if error.kind == LinkErrorKind::Answered {
-                    self.hub.failed(now, jitter)
+                    self.hub.failed_from(self.timing.throttled_first, now, jitter)
                 } else {
                     self.nobody_listens(now, jitter)
                 };
@@ -594,6 +604,25 @@ mod tests {
         throttled.registered(secs(100), 0.0, &Ok(later), &terms());
         throttled.network_up(secs(200), 0.0);
         assert_eq!(throttled.next().at, secs(600));
+    }
+
+    #[test]
+    fn a_link_that_comes_up_is_probed_at_once() {
+        let mut life = online();
+        life.lost(secs(100), 0.5, LinkErrorKind::Outage);
+        let mut now = secs(100);
+        while now < secs(2 * 3600) {
+            now = life.next().at;
+            life.connect_failed(now + secs(1), 0.5, &error(LinkErrorKind::Silent));
+        }
+        assert!(life.next().at > now + secs(12), "every ten seconds after an hour");
+        life.network_up(now + secs(5), 0.5);
+        assert_eq!(life.next().at, now + secs(5));
+        life.connect_failed(now + secs(6), 0.5, &error(LinkErrorKind::Silent));
+        life.network_up(now + secs(6), 0.5);
+        assert_eq!(life.next().at, now + secs(7), "not two SYNs in two seconds");
+        life.connect_failed(now + secs(7), 0.5, &error(LinkErrorKind::Outage));
+        assert_eq!(life.probe(), None, "somebody has answered");
     }
 
     #[test]

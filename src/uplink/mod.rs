@@ -149,7 +149,11 @@ impl Uplink {
         let endpoint = self.config.connection.endpoint(host);
         let probed = self.device.heart.during(self.dialer.probe(&endpoint, probe)).await;
         match (probed, action) {
-            (Ok(()), _) => return true,
+            (Ok(()), _) => {
+                // That is news, whatever comes of it.
+                self.told.end();
+                return true;
+            }
             (Err(error), Action::Connect(_)) => self.connect_failed(&error),
             (Err(error), Action::Register) => {
                 let terms = Terms::new(&self.config.dps, "");

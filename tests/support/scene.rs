@@ -47,6 +47,7 @@ pub fn fast() -> Timing {
         each_acknowledged_within: Duration::from_secs(4),
         dps_answer_within: Duration::from_secs(2),
         attempts,
+        throttled_first: attempts.first,
         probe_every: Duration::from_millis(100),
         nobody_listens: attempts,
         nobody_listens_soon: Duration::ZERO,
