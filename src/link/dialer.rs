@@ -85,6 +85,13 @@ impl Dialer {
     /// is kept for the attempt that follows.
     pub async fn probe(&mut self, endpoint: &Endpoint, probe: Probe) -> Result<(), LinkError> {
         self.turn = self.turn.wrapping_add(1);
+        while let Some(looked_up) = self.lookups.try_join_next() {
+            if let Ok((of, found)) = looked_up
+                && of == *endpoint
+            {
+                self.take(endpoint, found).map_err(|error| error.at(endpoint))?;
+            }
+        }
         let known = !self.known(endpoint).addresses.is_empty();
         self.look_up(endpoint, if known { probe.every * LOOKUP_EVERY } else { probe.every });
         let slow = self.known(endpoint).took;
@@ -231,5 +238,71 @@ async fn or_never(connecting: Option<&mut Connecting>) -> io::Result<TcpStream> 
     match connecting {
         Some(connecting) => connecting.await,
         None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::link::timing::Timing;
+
+    const PROBE: Probe = Probe { is_long: false, every: Duration::from_secs(2) };
+    const OLD: &str = "127.0.0.9:1";
+
+    fn knows(endpoint: &Endpoint, address: &str) -> Dialer {
+        let mut dialer = Dialer::default();
+        dialer.known(endpoint).addresses = vec![address.parse().unwrap()];
+        dialer
+    }
+
+    #[tokio::test]
+    async fn the_connection_of_a_probe_is_the_one_that_is_used() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = Endpoint { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
+        let mut dialer = Dialer::default();
+        dialer.probe(&endpoint, PROBE).await.unwrap();
+        let tcp = dialer.reach(&endpoint, &Attempt::begin(&Timing::default())).await.unwrap();
+        let (_, from) = listener.accept().await.unwrap();
+        assert_eq!(tcp.local_addr().unwrap(), from);
+        assert!(dialer.ready.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_has_moved_is_found_by_probes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = Endpoint { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
+        let mut dialer = knows(&endpoint, OLD);
+        let mut refused = 0;
+        while let Err(error) = dialer.probe(&endpoint, PROBE).await {
+            assert_eq!(error.kind, LinkErrorKind::NobodyListens, "{error}");
+            refused += 1;
+            assert!(refused < 100);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(dialer.known(&endpoint).addresses, [listener.local_addr().unwrap()]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_name_server_does_not_hold_up_what_is_known() {
+        let endpoint = Endpoint { host: "hub.example".into(), port: 8883 };
+        let silent = |dialer: &mut Dialer| {
+            for _ in 0..LOOKUPS {
+                dialer.lookups.spawn(pending());
+            }
+        };
+        let mut dialer = knows(&endpoint, OLD);
+        silent(&mut dialer);
+        let begun = Instant::now();
+        let found = dialer.addresses(&endpoint, &Attempt::begin(&Timing::default())).await.unwrap();
+        assert_eq!((found, begun.elapsed()), (vec![OLD.parse().unwrap()], PATIENCE));
+        assert_eq!(dialer.lookups.len(), LOOKUPS, "no more than so many wait for it");
+
+        let mut new = Dialer::default();
+        silent(&mut new);
+        let error = new.probe(&endpoint, PROBE).await.unwrap_err();
+        assert_eq!(error.kind, LinkErrorKind::Silent);
+        assert_eq!(error.why, "hub.example:8883: the name servers do not answer");
     }
 }
