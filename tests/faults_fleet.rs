@@ -129,8 +129,8 @@ fn ten_thousand_containers_powered_at_once_come_online_no_later_than_before() {
             (before.all, now.all),
             (before.requests, now.requests),
         ] {
-            // A second is what the chance of five fleets makes of the same.
-            assert!(is <= was + 1.0, "{name}: {before:?}, now {now:?}");
+            // So much is what the chance of five fleets makes of the same.
+            assert!(is <= was * 1.02 + 1.0, "{name}: {before:?}, now {now:?}");
         }
     }
 }

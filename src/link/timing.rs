@@ -30,8 +30,8 @@ pub struct Timing {
     pub dps_answer_within: Duration,
     /// Between attempts at hub and DPS, when somebody has answered.
     pub attempts: BackoffPolicy,
-    /// The longest wait after the first refusal of a server that is well, in place of the one of
-    /// [`attempts`](Self::attempts): many may have been refused with this device. With 8 s all of ten thousand are let in
+    /// The longest wait after the first refusal of a hub that has answered, in place of the one of
+    /// [`attempts`](Self::attempts): many may have been refused with this device. With 8 s ten thousand are let in
     /// soonest (`tests/faults_fleet.rs`).
     pub throttled_first: Duration,
     /// Between probes, at first, while nobody answers.

@@ -195,10 +195,7 @@ impl Lifecycle {
                 self.not_before = after(now, self.refused.failed(now, jitter));
                 Registered::Nowhere
             }
-            Ok(Outcome::TryLater { retry_after, .. }) => {
-                let backoff = self.dps.failed_from(self.timing.throttled_first, now, jitter);
-                self.register_later(now, jitter, backoff, *retry_after)
-            }
+            Ok(Outcome::TryLater { retry_after, .. }) => self.register_later(now, jitter, *retry_after),
             Err(error) if self.assignment.is_none() => {
                 self.state = State::Registering;
                 self.not_before = match error.kind {
@@ -208,10 +205,7 @@ impl Lifecycle {
                 };
                 Registered::Nowhere
             }
-            Err(_) => {
-                let backoff = self.dps.failed(now, jitter);
-                self.register_later(now, jitter, backoff, None)
-            }
+            Err(_) => self.register_later(now, jitter, None),
         }
     }
 
@@ -240,9 +234,9 @@ impl Lifecycle {
         &mut self,
         now: Duration,
         jitter: f64,
-        backoff: Duration,
         retry_after: Option<Duration>,
     ) -> Registered<'_> {
+        let backoff = self.dps.failed(now, jitter);
         let wait = match retry_after {
             // Never sooner than asked, and not all devices at once.
             Some(asked) => {
