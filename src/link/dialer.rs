@@ -111,7 +111,7 @@ impl Dialer {
                         self.ready = Some((endpoint.clone(), tcp));
                         Ok(())
                     }
-                    Err(error) => Err(self.unreached(endpoint, address, Some(error))),
+                    Err(error) => Err(unreached(endpoint, address, Some(error))),
                 },
                 found = self.found(endpoint) => {
                     self.take(endpoint, found).map_err(|error| error.at(endpoint))?;
@@ -121,7 +121,7 @@ impl Dialer {
                         (begun, connecting) = (Instant::now(), address.map(self::connecting));
                     }
                 }
-                () = sleep_until(begun + lasts) => return Err(self.unreached(endpoint, address, None)),
+                () = sleep_until(begun + lasts) => return Err(unreached(endpoint, address, None)),
             }
         }
     }
@@ -129,19 +129,6 @@ impl Dialer {
     /// The probe's connection is not wanted after all.
     pub fn forget_probe(&mut self) {
         self.ready = None;
-    }
-
-    fn unreached(
-        &self,
-        endpoint: &Endpoint,
-        address: Option<SocketAddr>,
-        why: Option<io::Error>,
-    ) -> LinkError {
-        let error = match address {
-            Some(address) => Unreached::from((address, why)).into(),
-            None => LinkError { kind: LinkErrorKind::Silent, why: Stage::Resolving.to_string() },
-        };
-        error.at(endpoint)
     }
 
     /// The addresses of a name: those that it has now, or where nobody says so, those of last time.
@@ -226,6 +213,14 @@ impl Dialer {
         });
         &mut self.known[index]
     }
+}
+
+fn unreached(endpoint: &Endpoint, address: Option<SocketAddr>, why: Option<io::Error>) -> LinkError {
+    let error = match address {
+        Some(address) => Unreached::from((address, why)).into(),
+        None => LinkError { kind: LinkErrorKind::Silent, why: Stage::Resolving.to_string() },
+    };
+    error.at(endpoint)
 }
 
 type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;

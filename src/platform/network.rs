@@ -167,6 +167,16 @@ mod tests {
         assert!(!is_noticed(&mut network, short, "route add 10.8.0.0/16 via 10.9.9.2 dev lo").await);
         assert!(!is_noticed(&mut network, short, "route add blackhole default metric 5").await);
         ip("route del blackhole default metric 5");
+        // Who waits for something else as well asks again and again.
+        let mut asked = Network::new(false);
+        asked.forget();
+        ip("route add default via 10.9.9.2 dev lo");
+        let mut seen = false;
+        for _ in 0..50 {
+            seen |= timeout(SETTLES / 5, asked.comes_up()).await.is_ok();
+        }
+        assert!(seen, "a way that has appeared is forgotten");
+        ip("route del default via 10.9.9.2 dev lo");
         let mut near = Network::new(true);
         assert!(is_noticed(&mut near, long, "route add 10.7.0.0/16 via 10.9.9.2 dev lo").await);
     }

@@ -265,7 +265,7 @@ impl Uplink {
         if !tells {
             return;
         }
-        let again = self.life.next().at.saturating_sub(now);
+        let again = self.told_wait(now);
         self.events.emit(match outcome {
             Ok(Outcome::Assigned(assigned)) => Event::Assigned {
                 hub: assigned.hub,
@@ -356,9 +356,15 @@ impl Uplink {
         }
         self.life.connect_failed(now, rand::random(), error);
         if self.told.tells(now, error) {
-            let again = self.life.next().at.saturating_sub(now);
+            let again = self.told_wait(now);
             self.events.emit(Event::ConnectLater { why, again });
         }
+    }
+
+    /// How long the next attempt is away, as it is told. No wait at all means that DPS is asked now.
+    fn told_wait(&self, now: Duration) -> Duration {
+        let wait = self.life.next().at.saturating_sub(now);
+        if wait.is_zero() && self.life.probe().is_some() { self.timing.probe_every } else { wait }
     }
 
     /// Keeps what is known for the next start: a refused device has no assignment any more.
