@@ -1,12 +1,15 @@
 //! What a start, an idle connection and a long backlog cost: round trips, bytes on the wire, memory.
 //!
-//! `cargo bench --bench link`, or a part of it: `cargo bench --bench link -- trips idle backlog`. Figures are counts and ratios where they can be; rates are those of the machine.
+//! `cargo bench --bench link`, or a part of it: `cargo bench --bench link -- trips idle outage backlog`. Figures are counts and ratios where they can be; rates are those of the machine.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, clippy::unreadable_literal)]
 #![allow(clippy::unnecessary_debug_formatting)]
 
 #[path = "../tests/support/mod.rs"]
 mod support;
+
+#[path = "link/outage.rs"]
+mod outage;
 
 use std::fs;
 use std::sync::Arc;
@@ -35,8 +38,14 @@ fn main() {
     let named: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let wanted = |name: &str| named.is_empty() || named.iter().any(|wanted| wanted == name);
+    if wanted("outage") {
+        outage::enter();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
+        if outage::is_inside() {
+            return outage::outages().await;
+        }
         if wanted("trips") {
             round_trips().await;
         }

@@ -45,8 +45,8 @@ pub struct Tracker {
     pub clock: Arc<dyn Clock>,
     /// Where events go.
     pub events: Events,
-    /// The first connection is made after a random part of this, so that a fleet that is powered at the same moment
-    /// does not knock at the same moment.
+    /// The first connection is made after a random part of this: where a fleet that is powered at the same moment would
+    /// knock at the same moment.
     pub first_wait: Duration,
     /// How long it waits for what.
     pub timing: Timing,

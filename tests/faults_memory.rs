@@ -45,7 +45,11 @@ async fn memory_stays_flat_while_the_link_flaps() {
         cap: Duration::from_millis(2),
         stable: Duration::from_hours(1),
     };
-    let scene = Scene::new(1, Timing { attempts, ..fast() }).await;
+    let scene = Scene::new(
+        1,
+        Timing { attempts, throttled_first: attempts.first, nobody_listens: attempts, ..fast() },
+    )
+    .await;
     let mut agent = scene.agent();
     agent.wait_for_words("online at").await;
     let mut warm = 0;

@@ -76,6 +76,28 @@ impl World {
 struct Knocks {
     dps: Vec<Duration>,
     hub: Vec<Duration>,
+    /// What a silent one of them was sent.
+    syns: Vec<Duration>,
+}
+
+impl Knocks {
+    /// Notes an attempt, and gives its length.
+    fn knock(&mut self, now: Duration, at_dps: bool, silent: bool, life: &Lifecycle) -> Duration {
+        let secs = Duration::from_secs;
+        if !silent {
+            let knocks = if at_dps { &mut self.dps } else { &mut self.hub };
+            knocks.push(now);
+            return ROUND_TRIP;
+        }
+        // As the kernel sends a SYN again, and a whole attempt fills the gaps.
+        let (sent, lasts): (Vec<u64>, _) = match life.probe() {
+            Some(probe) if probe.is_long => (vec![0, 1, 3], secs(5)),
+            Some(_) => (vec![0], Duration::from_millis(950)),
+            None => ([0, 1, 3].into_iter().chain((5..30).step_by(2)).collect(), secs(30)),
+        };
+        self.syns.extend(sent.into_iter().map(|after| now + secs(after)));
+        lasts
+    }
 }
 
 /// The next whole multiple of the period.
@@ -106,14 +128,14 @@ fn live(world: &World, known: Option<Assignment>, length: Duration, seed: u64) -
         }
         match next.action {
             Action::Register => {
-                knocks.dps.push(now);
-                now += ROUND_TRIP;
-                life.registered(now, chance.jitter(), &(world.dps)(), &terms());
+                let answer = (world.dps)();
+                let silent = answer.as_ref().is_err_and(|error| error.kind == LinkErrorKind::Silent);
+                now += knocks.knock(now, true, silent, &life);
+                life.registered(now, chance.jitter(), &answer, &terms());
             }
             Action::Connect(_) => {
-                knocks.hub.push(now);
                 let answer = (world.hub)(now);
-                now += ROUND_TRIP;
+                now += knocks.knock(now, false, answer == Err(LinkErrorKind::Silent), &life);
                 match answer {
                     Ok((spell, end)) => {
                         life.connected(now);
@@ -135,10 +157,8 @@ fn settled_per_hour(knocks: &[Duration], length: Duration) -> f64 {
 
 /// The busiest hour of all.
 fn busiest_hour(knocks: &[Duration]) -> usize {
-    (0..knocks.len())
-        .map(|first| knocks[first..].iter().take_while(|at| **at - knocks[first] < HOUR).count())
-        .max()
-        .unwrap_or(0)
+    let from = |first: usize| knocks.partition_point(|at| *at < knocks[first] + HOUR) - first;
+    (0..knocks.len()).map(from).max().unwrap_or(0)
 }
 
 /// In many worlds at once: the busiest hour of all, and the mean of the settled hours.
@@ -152,6 +172,10 @@ fn worst(world: &World, known: Option<&Assignment>, which: fn(&Knocks) -> &[Dura
 
 fn at_dps(knocks: &Knocks) -> &[Duration] {
     &knocks.dps
+}
+
+fn syns(knocks: &Knocks) -> &[Duration] {
+    &knocks.syns
 }
 
 fn at_hub(knocks: &Knocks) -> &[Duration] {
@@ -203,6 +227,84 @@ fn a_silent_hub_is_knocked_at_a_dozen_times_an_hour_and_dps_never() {
     println!("hub silent: hub {mean:.1} an hour, {busiest} in the busiest");
     assert!(mean <= 12.5 && busiest <= 25, "{mean} {busiest}");
     assert!(live(&world, Some(assignment()), 10 * DAY, 1).dps.is_empty());
+}
+
+#[test]
+fn while_nobody_answers_a_syn_is_sent_every_two_seconds_and_every_ten_after_an_hour() {
+    let nobody = |_| Err(LinkErrorKind::Silent);
+    for known in [None, Some(assignment())] {
+        let world = World::new(|| Err(error(LinkErrorKind::Silent)), nobody);
+        let (busiest, mean) = worst(&world, known.as_ref(), syns);
+        println!("nobody answers: {mean:.0} SYNs an hour, {busiest} in the busiest");
+        assert!(mean <= 430.0 && busiest <= 1000, "{mean} {busiest}");
+        let knocks = live(&world, known, DAY, 1);
+        assert!(knocks.dps.is_empty() && knocks.hub.is_empty());
+        let syns = &knocks.syns;
+        let first = syns.iter().filter(|at| **at < Duration::from_mins(10)).count();
+        assert!((270..=320).contains(&first), "{first} in the first ten minutes");
+        let gap = |from: Duration, to: Duration| {
+            let pairs = syns.windows(2).filter(|pair| pair[0] >= from && pair[0] < to);
+            pairs.map(|pair| pair[1] - pair[0]).max().unwrap()
+        };
+        let (soon, late) = (gap(Duration::ZERO, Duration::from_mins(10)), gap(HOUR, DAY));
+        assert!(soon <= Duration::from_millis(3300), "a hole of {soon:?}");
+        assert!(late <= Duration::from_secs(14), "a hole of {late:?}");
+    }
+}
+
+#[test]
+fn a_machine_without_a_server_is_asked_soon_and_then_every_minute_at_most() {
+    let world = World::new(ASSIGNS, |_| Err(LinkErrorKind::NobodyListens));
+    let (busiest, mean) = worst(&world, Some(&assignment()), at_hub);
+    let (busiest_dps, mean_dps) = worst(&world, Some(&assignment()), at_dps);
+    println!(
+        "refused at TCP: hub {mean:.1} an hour, {busiest} in the busiest; DPS {mean_dps:.1}, {busiest_dps}"
+    );
+    assert!(mean <= 125.0 && busiest <= 220, "{mean} {busiest}");
+    assert!(mean_dps <= 4.0 && busiest_dps <= 4, "{mean_dps} {busiest_dps}");
+    for seed in 0..50 {
+        let knocks = live(&world, Some(assignment()), HOUR, seed).hub;
+        let gaps = knocks.windows(2).map(|pair| (pair[0], pair[1] - pair[0]));
+        for (at, gap) in gaps {
+            let most = if at < Duration::from_mins(2) { 3 } else { 70 };
+            assert!(gap >= Duration::from_secs(1) && gap <= Duration::from_secs(most), "{gap:?} at {at:?}");
+        }
+    }
+    let (busiest, mean) =
+        worst(&World::new(|| Err(error(LinkErrorKind::NobodyListens)), SILENT), None, at_dps);
+    assert!(mean <= 125.0 && busiest <= 220, "{mean} {busiest}");
+}
+
+/// Half of a link's outages end in a moment in which nothing is under way: the next SYN decides.
+#[test]
+fn an_outage_ends_within_three_seconds_of_the_networks() {
+    for (kind, lasts) in
+        [(LinkErrorKind::Silent, 356), (LinkErrorKind::NobodyListens, 20), (LinkErrorKind::NobodyListens, 60)]
+    {
+        let mut late = 0;
+        for seed in 0..1000 {
+            let mut chance = Chance(seed);
+            let over = Duration::from_secs(1000 + lasts).mul_f64(1.0 + chance.jitter() / 100.0);
+            let mut life = Lifecycle::new(Timing::default(), Some(assignment()), Duration::ZERO);
+            life.connected(Duration::ZERO);
+            life.lost(Duration::from_secs(1000), chance.jitter(), LinkErrorKind::Closed);
+            // The moment of the SYN that is answered.
+            let answered = loop {
+                let now = life.next().at;
+                let mut knocks = Knocks::default();
+                let lasts = knocks.knock(now, false, kind == LinkErrorKind::Silent, &life);
+                let tried = if knocks.syns.is_empty() { &knocks.hub } else { &knocks.syns };
+                if let Some(at) = tried.iter().find(|at| **at >= over) {
+                    break *at;
+                }
+                life.connect_failed(now + lasts, chance.jitter(), &error(kind));
+            };
+            // Four round trips of 200 ms follow.
+            late += u32::from(answered + Duration::from_millis(800) > over + Duration::from_secs(3));
+        }
+        println!("{kind:?} for {lasts} s: {late} of 1000 come later than 3 s");
+        assert!(late <= 100, "{kind:?} for {lasts} s: {late} of 1000");
+    }
 }
 
 #[test]

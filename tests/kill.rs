@@ -321,7 +321,7 @@ async fn append_for_ever(directory: &Path, first: u64) {
         if n % 3 == 0 {
             let lease = journal.lease(3, Stamp::now(&clock)).await;
             for entry in lease.newest.iter().chain(&lease.backlog) {
-                tell(format!("\nsent {} {} -\n", number(entry), entry.message_id));
+                tell(format!("\nsent {} {} -\n", number(entry), entry.message_id()));
             }
         }
         // Those that share a commit, and those that have one for themselves.
@@ -386,8 +386,11 @@ async fn what_was_appended_survives_every_kill_under_the_number_that_it_had() {
         }
         for entry in lease.newest.iter().chain(&lease.backlog) {
             let n = number(entry);
-            assert!(there.insert(n), "{n} comes twice, now as {}", entry.message_id);
-            assert!(sent.get(&n).is_none_or(|id| *id == entry.message_id), "{n} comes under another number");
+            assert!(there.insert(n), "{n} comes twice, now as {}", entry.message_id());
+            assert!(
+                sent.get(&n).is_none_or(|id| *id == entry.message_id()),
+                "{n} comes under another number"
+            );
         }
     }
     let lost: Vec<&u64> = taken.difference(&there).collect();

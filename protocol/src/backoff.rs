@@ -40,12 +40,17 @@ impl Backoff {
     /// An attempt failed or the connection broke at `now`: how long to wait before the next attempt, drawn evenly
     /// between the floor and the doubled bound. `jitter` is a random number in `0.0..1.0`.
     pub fn failed(&mut self, now: Duration, jitter: f64) -> Duration {
+        self.failed_from(self.policy.first, now, jitter)
+    }
+
+    /// As [`Self::failed`], where the longest wait after a first failure is another one.
+    pub fn failed_from(&mut self, first: Duration, now: Duration, jitter: f64) -> Duration {
         if let Some(since) = self.online_since.take()
             && now.saturating_sub(since) >= self.policy.stable
         {
             self.failures = 0;
         }
-        let bound = self.policy.first.saturating_mul(1 << self.failures.min(20)).min(self.policy.cap);
+        let bound = first.saturating_mul(1 << self.failures.min(20)).min(self.policy.cap);
         self.failures = self.failures.saturating_add(1);
         let floor = self.policy.floor.min(bound);
         floor.saturating_add(fraction(bound - floor, jitter))

@@ -22,6 +22,7 @@ use crate::event::Events;
 use crate::identity::Identity;
 use crate::instruments::gps::Gps;
 use crate::instruments::instrument::Start;
+use crate::link::dialer::Dialer;
 use crate::link::timing::Timing;
 use crate::link::{LinkError, LinkErrorKind};
 use crate::platform::clock::Clock;
@@ -76,7 +77,8 @@ pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
     let options = provisioner::link_options(&config, &id, tls, timing.clone());
     let heart = Heartbeat::default();
     let asking = Asking { options: &options, answer_within: timing.dps_answer_within, heart: &heart };
-    let outcome = runtime.block_on(asking.register(&id, &mut Patience::default(), |_| {}));
+    let outcome =
+        runtime.block_on(asking.register(&id, &mut Dialer::default(), &mut Patience::default(), |_| {}));
     runtime.shutdown_background();
     if let (Ok(Outcome::Assigned(assigned)), false) = (&outcome, args.dry_run) {
         let terms = Terms::new(&config.dps, &identity.thumbprint);

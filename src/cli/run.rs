@@ -25,10 +25,12 @@ use crate::platform::owner;
 use crate::status::file::StatusFile;
 use crate::supervision::{Readers, Supervision};
 use crate::tracker::Tracker;
-use crate::uplink::assignment::{Assignment, AssignmentFile};
+use crate::uplink::assignment::{Assignment, AssignmentFile, Terms};
 
-/// A fleet that is powered at the same moment is spread over this time.
+/// A fleet that is powered at the same moment is spread over this time,
 const FIRST_WAIT: Duration = Duration::from_secs(5);
+/// which may be so if the machine was booted no longer ago than this.
+const JUST_BOOTED: Duration = Duration::from_mins(5);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArgs {
@@ -60,7 +62,7 @@ async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> anyhow
     let notify = Notify::from_environment();
     let signals = Signals::listen().context("no signals can be received")?;
     let mut orders = Orders { signals, path, clock: &*clock, notify: &notify };
-    let mut first_wait = FIRST_WAIT;
+    let mut first_wait = first_wait(&config, clock.monotonic());
     loop {
         let events = recent.listen(Events::log(device.clone()));
         let supervision = Supervision {
@@ -89,6 +91,28 @@ async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> anyhow
         }
         // It was connected: nothing to spread.
         first_wait = Duration::ZERO;
+    }
+}
+
+/// Only a device that has to ask DPS waits, and only where others may have been powered with it: a hub takes a hundred
+/// connections a second and refuses more, which spreads them; DPS takes seventeen.
+fn first_wait(config: &Config, since_boot: Duration) -> Duration {
+    if since_boot >= JUST_BOOTED {
+        return Duration::ZERO;
+    }
+    let terms = |chain: Chain| Terms::new(&config.dps, &chain.thumbprint());
+    wait_without_hub(
+        assignment(config).map(|assignment| assignment.terms).as_ref(),
+        Chain::read(&config.identity.certificate).ok().map(terms).as_ref(),
+    )
+}
+
+/// `now`: on which terms it would be assigned now; `None` where the certificate can't be read, which is no matter of DPS.
+fn wait_without_hub(assigned: Option<&Terms>, now: Option<&Terms>) -> Duration {
+    match (assigned, now) {
+        (None, _) => FIRST_WAIT,
+        (Some(assigned), Some(now)) if assigned != now => FIRST_WAIT,
+        (Some(_), _) => Duration::ZERO,
     }
 }
 
@@ -197,4 +221,26 @@ fn identity(config: &Config) -> Result<Identity, IdentityError> {
 
 fn assignment(config: &Config) -> Option<Assignment> {
     AssignmentFile::new(&config.state.directory).read().ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_device_that_was_just_powered_and_has_no_hub_waits_before_it_begins() {
+        let config = "[dps]\nid_scope = \"0ne00A1B2C3\"\n[identity]\ncertificate = \"/none.pem\"\nkey = \"/none\"\n\
+                      [state]\ndirectory = \"/nowhere\"\n";
+        let config = Config::parse(Path::new("tracker.toml"), config).unwrap();
+        assert_eq!(first_wait(&config, Duration::from_secs(20)), FIRST_WAIT, "a new device");
+        assert!(
+            first_wait(&config, Duration::from_mins(5)).is_zero(),
+            "a laptop, or a restart of the service"
+        );
+        let terms = |thumbprint: &str| Terms::new(&config.dps, thumbprint);
+        let (old, new) = (terms("old"), terms("new"));
+        assert!(wait_without_hub(Some(&old), Some(&old)).is_zero(), "its hub is known");
+        assert!(wait_without_hub(Some(&old), None).is_zero());
+        assert_eq!(wait_without_hub(Some(&old), Some(&new)), FIRST_WAIT, "it must ask DPS all the same");
+    }
 }

@@ -65,7 +65,7 @@ impl Config {
         Ok(config)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let written: Written = toml::from_str(text)
             .map_err(|error| ConfigError::Parse { path: path.into(), why: explain(text, &error) })?;
         if let Some(why) = misplaced(text) {

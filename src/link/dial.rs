@@ -18,6 +18,12 @@ use crate::link::error::{LinkError, LinkErrorKind, io_error};
 const STAGGER: Duration = Duration::from_millis(250);
 /// More addresses than any server needs; whoever runs the name servers may give hundreds.
 const MOST_ADDRESSES: usize = 8;
+/// A SYN that is lost is sent again by the system after 1, 3, 7 and 15 s. From this age on an attempt fills the gaps,
+const REFRESH_AFTER: Duration = Duration::from_secs(5);
+/// so often,
+const REFRESH_EVERY: Duration = Duration::from_secs(2);
+/// with connections that end before the system would send another.
+const REFRESH_LASTS: Duration = Duration::from_millis(950);
 /// How `getaddrinfo` says that a name, or an address of it, does not exist: glibc's two sentences, then musl's. The
 /// standard library keeps the sentence and not the number. Other sentences mean that nobody could be asked.
 const NO_SUCH_NAME: [&str; 4] = [
@@ -26,6 +32,15 @@ const NO_SUCH_NAME: [&str; 4] = [
     "Name does not resolve",
     "Name has no usable address",
 ];
+
+/// A look whether somebody answers again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probe {
+    /// Whether it waits for an answer that takes longer than a second.
+    pub is_long: bool,
+    /// How far probes are apart now; names are looked up no more often.
+    pub every: Duration,
+}
 
 /// The addresses of a name, at least one, in the order in which to try them: as the system prefers them, the families in
 /// turn.
@@ -48,7 +63,7 @@ fn unresolved(error: &io::Error) -> LinkError {
     let (kind, why) = if exists_not {
         (LinkErrorKind::Answered, "there is no such name")
     } else {
-        (LinkErrorKind::Outage, "the name can't be resolved")
+        (LinkErrorKind::Silent, "the name can't be resolved")
     };
     let said = said.strip_prefix("failed to lookup address information: ").unwrap_or(&said);
     LinkError { kind, why: format!("{why} ({said})") }
@@ -80,6 +95,12 @@ impl Unreached {
     }
 }
 
+impl From<(SocketAddr, Option<io::Error>)> for Unreached {
+    fn from(one: (SocketAddr, Option<io::Error>)) -> Self {
+        Self(vec![one])
+    }
+}
+
 impl fmt::Display for Unreached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (address, error)) in self.0.iter().enumerate() {
@@ -96,11 +117,11 @@ impl fmt::Display for Unreached {
 
 impl From<Unreached> for LinkError {
     fn from(unreached: Unreached) -> Self {
-        let answered = |error: &io::Error| io_error(error).0 == LinkErrorKind::Answered;
-        let kind = if unreached.0.iter().any(|(_, error)| error.as_ref().is_some_and(answered)) {
-            LinkErrorKind::Answered
+        let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+        let kind = if unreached.0.iter().any(|(_, error)| error.as_ref().is_some_and(refused)) {
+            LinkErrorKind::NobodyListens
         } else {
-            LinkErrorKind::Outage
+            LinkErrorKind::Silent
         };
         let why = match &unreached.0[..] {
             // There is nothing to tell apart.
@@ -126,6 +147,10 @@ async fn race<S, F: Future<Output = io::Result<S>>>(
     let mut begun = 0;
     let end = Instant::now() + within;
     let mut next = Instant::now();
+    // A second connection to one address after the other, and when it ends or the next one begins.
+    let mut refresh: Vec<Attempt<F>> = Vec::new();
+    let mut refreshed = 0;
+    let mut turn = Instant::now() + REFRESH_AFTER;
     loop {
         if begun < addresses.len() && (open.is_empty() || next <= Instant::now()) {
             open.push((begun, Box::pin(connect(addresses[begun]))));
@@ -135,7 +160,7 @@ async fn race<S, F: Future<Output = io::Result<S>>>(
         if open.is_empty() {
             return Err(Unreached(outcome));
         }
-        let wake = if begun < addresses.len() { next.min(end) } else { end };
+        let wake = if begun < addresses.len() { next.min(end) } else { turn.min(end) };
         tokio::select! {
             (address, result) = poll_fn(|context| poll_any(&mut open, context)) => match result {
                 Ok(stream) => return Ok(stream),
@@ -144,10 +169,30 @@ async fn race<S, F: Future<Output = io::Result<S>>>(
                     next = Instant::now();
                 }
             },
+            (address, result) = poll_fn(|context| poll_any(&mut refresh, context)) => match result {
+                Ok(stream) => return Ok(stream),
+                // Somebody is there again, and takes no connection.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    outcome[address].1 = Some(error);
+                    outcome.truncate(begun);
+                    return Err(Unreached(outcome));
+                }
+                Err(_) => {}
+            },
             () = sleep_until(wake) => if wake == end {
                 // What was not begun has not been silent.
                 outcome.truncate(begun);
                 return Err(Unreached(outcome));
+            } else if turn <= Instant::now() {
+                if refresh.pop().is_some() {
+                    turn += REFRESH_EVERY.saturating_sub(REFRESH_LASTS);
+                } else {
+                    let silent = |index: &usize| outcome[*index].1.is_none();
+                    let index = (0..addresses.len()).filter(silent).nth(refreshed % open.len()).unwrap_or(0);
+                    refreshed += 1;
+                    refresh.push((index, Box::pin(connect(addresses[index]))));
+                    turn = Instant::now() + REFRESH_LASTS;
+                }
             },
         }
     }
@@ -221,11 +266,32 @@ mod tests {
             "2001:db8::1 does not answer, 192.0.2.9: nobody listens there (connection refused), \
              192.0.2.1 does not answer"
         );
-        assert_eq!(error.kind, LinkErrorKind::Answered, "one of them has answered");
+        assert_eq!(error.kind, LinkErrorKind::NobodyListens, "one of them has answered");
         let (error, after) = reached(&[REFUSES]).await;
         assert_eq!(error.unwrap_err().why, "nobody listens there (connection refused)");
         assert_eq!(after, Duration::ZERO, "there is nothing to wait for");
-        assert_eq!(reached(&[SILENT, SILENT_TOO]).await.0.unwrap_err().kind, LinkErrorKind::Outage);
+        assert_eq!(reached(&[SILENT, SILENT_TOO]).await.0.unwrap_err().kind, LinkErrorKind::Silent);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_attempt_has_no_hole() {
+        // As Linux does: a SYN is sent again after 1, 3, 7 and 15 s, and lost until the network is back.
+        for back in (0..28_000).step_by(100).map(Duration::from_millis) {
+            let begin = Instant::now();
+            let addresses = addresses(&[GOOD]);
+            let reached = race(&addresses, STAGE, async |_| {
+                for wait in [0, 1, 2, 4, 8] {
+                    sleep(Duration::from_secs(wait)).await;
+                    if begin.elapsed() >= back {
+                        return Ok(());
+                    }
+                }
+                std::future::pending().await
+            });
+            reached.await.unwrap();
+            let late = begin.elapsed() - back;
+            assert!(late <= Duration::from_millis(2100), "back after {back:?}, seen {late:?} later");
+        }
     }
 
     #[test]
@@ -254,7 +320,7 @@ mod tests {
             "System error",
             "Memory allocation failure",
         ] {
-            assert_eq!(kind(sentence), LinkErrorKind::Outage, "{sentence}");
+            assert_eq!(kind(sentence), LinkErrorKind::Silent, "{sentence}");
         }
     }
 }

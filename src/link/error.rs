@@ -25,10 +25,15 @@ pub enum LinkErrorKind {
     Identity,
     /// Somebody answered, but not as a healthy server: try again later, and after long also ask DPS.
     Answered,
+    /// The machine takes no TCP connection: nobody listens there, or not yet.
+    NobodyListens,
     /// The server closed the connection: a restart, or another client took over.
     Closed,
-    /// Nobody answered, or not any more: an outage, try again.
+    /// The server has taken a TCP connection, and does not answer any more: an outage, try again.
     Outage,
+    /// Nothing came back: no way there, no name server, no TCP connection. To look whether it does again costs next to
+    /// nothing.
+    Silent,
     /// This message can't be sent as it is; the connection stands.
     Unsendable,
 }
@@ -129,14 +134,16 @@ pub(super) fn refused(code: ConnectReturnCode) -> LinkError {
 
 /// What became of a read, a write, a TCP or a TLS handshake.
 pub(super) fn io_error(error: &io::Error) -> (LinkErrorKind, String) {
-    use LinkErrorKind::{Answered, Closed, Outage};
+    use LinkErrorKind::{Answered, Closed, NobodyListens, Outage};
     if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         // Our own token failed to sign; the server has not answered anything.
         let kind = if token_error(error).is_some() { Outage } else { Answered };
         return (kind, explain_tls(error));
     }
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => (Answered, "nobody listens there (connection refused)".into()),
+        io::ErrorKind::ConnectionRefused => {
+            (NobodyListens, "nobody listens there (connection refused)".into())
+        }
         // A pipe is broken once the other side has closed it, and said so.
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
             (Closed, "the server closed the connection".into())

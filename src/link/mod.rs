@@ -5,6 +5,7 @@
 //! keeps across connections what the journal keeps better.
 
 pub mod dial;
+pub mod dialer;
 pub mod error;
 mod stage;
 pub mod timing;
@@ -24,6 +25,7 @@ use tokio_rustls::TlsConnector;
 use tracker_protocol::Publish;
 
 use crate::config::Endpoint;
+use crate::link::dialer::Dialer;
 use crate::link::error::{
     bad_topic, io_error, no_connack, no_pong, no_room, not_heeded, refused, unacknowledged,
 };
@@ -124,7 +126,12 @@ pub enum LinkEvent<T> {
 impl<T> Link<T> {
     /// Connects and waits for CONNACK.
     pub async fn connect(options: &LinkOptions) -> Result<Self, LinkError> {
-        let mut link = Self::open(options).await?;
+        Self::connect_by(&mut Dialer::default(), options).await
+    }
+
+    /// As [`Link::connect`], with a memory of earlier attempts.
+    pub async fn connect_by(dialer: &mut Dialer, options: &LinkOptions) -> Result<Self, LinkError> {
+        let mut link = Self::open(dialer, options).await?;
         match link.next().await? {
             LinkEvent::Connected => Ok(link),
             // A link begins with that one.
@@ -134,23 +141,16 @@ impl<T> Link<T> {
 
     /// Makes TLS, and does not wait for CONNACK: what is said meanwhile leaves together with CONNECT, as soon as
     /// [`Link::next`] waits for the answers.
-    pub async fn open(options: &LinkOptions) -> Result<Self, LinkError> {
-        Self::attempt(options).await.map_err(|error| error.at(&options.endpoint))
+    pub async fn open(dialer: &mut Dialer, options: &LinkOptions) -> Result<Self, LinkError> {
+        Self::attempt(dialer, options).await.map_err(|error| error.at(&options.endpoint))
     }
 
-    async fn attempt(options: &LinkOptions) -> Result<Self, LinkError> {
+    async fn attempt(dialer: &mut Dialer, options: &LinkOptions) -> Result<Self, LinkError> {
         let LinkOptions { endpoint, client_id, username, keep_alive, timing, tls } = options;
         let attempt = Attempt::begin(timing);
         let name = ServerName::try_from(endpoint.host.clone())
             .map_err(|error| LinkError { kind: LinkErrorKind::Answered, why: error.to_string() })?;
-        let addresses = attempt.stage(Stage::Resolving, dial::resolve(endpoint)).await??;
-        let tcp = dial::connect(&addresses, attempt.left()).await.map_err(|unreached| {
-            if !unreached.is_silence() {
-                return unreached.into();
-            }
-            let LinkError { kind, why } = attempt.late(Stage::Reaching);
-            LinkError { kind, why: format!("{why} ({unreached})") }
-        })?;
+        let tcp = dialer.reach(endpoint, &attempt).await?;
         // Packets are small, and each is waited for.
         let _ = tcp.set_nodelay(true);
         let securing = TlsConnector::from(tls.clone()).connect(name, tcp);

@@ -63,7 +63,11 @@ impl Attempt {
         let in_time = Instant::now() < self.end;
         let (time, of) = if in_time { (self.each, "") } else { (self.all, " of the whole attempt") };
         let why = format!("{stage} within {:.0} s{of}", time.as_secs_f64().ceil());
-        LinkError { kind: LinkErrorKind::Outage, why }
+        let kind = match stage {
+            Stage::Resolving | Stage::Reaching => LinkErrorKind::Silent,
+            Stage::Securing | Stage::Greeting => LinkErrorKind::Outage,
+        };
+        LinkError { kind, why }
     }
 }
 

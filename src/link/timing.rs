@@ -22,12 +22,25 @@ pub struct Timing {
     pub stage_within: Duration,
     /// A ping unanswered for so long means that the link is dead.
     pub pong_within: Duration,
-    /// A reading unacknowledged for so long means that the link is dead, whatever TCP says.
+    /// Nothing acknowledged for so long, although something waits for it, means that the link is dead, whatever TCP says.
     pub acknowledge_within: Duration,
+    /// One reading unacknowledged for so long means the same, although others are acknowledged.
+    pub each_acknowledged_within: Duration,
     /// DPS answers a request within this time, or is asked again; after three times as long the attempt is given up.
     pub dps_answer_within: Duration,
-    /// Between attempts at hub and DPS.
+    /// Between attempts at hub and DPS, when somebody has answered.
     pub attempts: BackoffPolicy,
+    /// The longest wait after the first refusal of a hub that has answered, in place of the one of
+    /// [`attempts`](Self::attempts): many may have been refused with this device. With 8 s ten thousand are let in
+    /// soonest (`tests/faults_fleet.rs`).
+    pub throttled_first: Duration,
+    /// Between probes, at first, while nobody answers.
+    pub probe_every: Duration,
+    /// Between attempts that are refused at TCP, for [`nobody_listens_soon`](Self::nobody_listens_soon) the first of these
+    /// waits.
+    pub nobody_listens: BackoffPolicy,
+    /// See [`nobody_listens`](Self::nobody_listens).
+    pub nobody_listens_soon: Duration,
     /// Between requests of a refused device: somebody may have enabled it.
     pub refused: BackoffPolicy,
     /// So many attempts since the last connection, over at least [`hub_gone_after`](Self::hub_gone_after), that were answered but not
@@ -50,8 +63,9 @@ impl Default for Timing {
         Self {
             connect_within: Duration::from_secs(75),
             stage_within: Duration::from_secs(30),
-            pong_within: Duration::from_secs(30),
-            acknowledge_within: Duration::from_secs(30),
+            pong_within: Duration::from_secs(16),
+            acknowledge_within: Duration::from_secs(16),
+            each_acknowledged_within: Duration::from_secs(75),
             dps_answer_within: Duration::from_secs(10),
             attempts: BackoffPolicy {
                 floor: Duration::from_secs(1),
@@ -59,6 +73,15 @@ impl Default for Timing {
                 cap: Duration::from_mins(10),
                 stable: Duration::from_mins(1),
             },
+            throttled_first: Duration::from_secs(8),
+            probe_every: Duration::from_secs(2),
+            nobody_listens: BackoffPolicy {
+                floor: Duration::from_secs(1),
+                first: Duration::from_millis(2500),
+                cap: Duration::from_mins(1),
+                stable: Duration::ZERO,
+            },
+            nobody_listens_soon: Duration::from_mins(2),
             refused: BackoffPolicy {
                 floor: Duration::from_mins(5),
                 first: Duration::from_mins(15),

@@ -7,13 +7,15 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 #[cfg(target_os = "linux")]
 use super::route_changes::RouteChanges;
 
-/// How long a way must be there to count, and how often the kernel is asked where it doesn't tell.
+/// How often the kernel is asked where it doesn't tell.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How long a way must be there to count.
+const SETTLES: Duration = Duration::from_millis(250);
 
 /// A root server of the domain name system, which is everywhere and in nobody's own network. Nothing is sent to it.
 const FAR_AWAY: [IpAddr; 2] = [
@@ -25,6 +27,8 @@ const FAR_AWAY: [IpAddr; 2] = [
 #[derive(Debug)]
 pub struct Network {
     look_every: Duration,
+    /// A way has appeared, and counts from then on.
+    settled_at: Option<Instant>,
     /// The cloud is at a gateway, to which a route of its own may lead.
     is_near: bool,
     #[cfg(target_os = "linux")]
@@ -38,6 +42,7 @@ impl Network {
     pub fn new(is_near: bool) -> Self {
         Self {
             look_every: LOOK_EVERY,
+            settled_at: None,
             is_near,
             #[cfg(target_os = "linux")]
             changes: None,
@@ -49,6 +54,7 @@ impl Network {
     /// What has happened up to now is of no interest any more. To be called within the runtime, before an attempt, so
     /// that a way that appears during the attempt counts.
     pub fn forget(&mut self) {
+        self.settled_at = None;
         #[cfg(target_os = "linux")]
         {
             if !self.is_opened {
@@ -65,8 +71,14 @@ impl Network {
     /// up. May be cancelled; what has happened by then is known the next time.
     pub async fn comes_up(&mut self) {
         loop {
-            self.appears().await;
-            sleep(self.look_every).await;
+            let settled_at = match self.settled_at {
+                Some(at) => at,
+                None => {
+                    self.appears().await;
+                    *self.settled_at.insert(Instant::now() + SETTLES)
+                }
+            };
+            sleep_until(settled_at).await;
             self.forget();
             // To one that is near, a route of its own suffices, and which one it is nobody knows.
             if self.is_near || has_way() {
@@ -155,6 +167,16 @@ mod tests {
         assert!(!is_noticed(&mut network, short, "route add 10.8.0.0/16 via 10.9.9.2 dev lo").await);
         assert!(!is_noticed(&mut network, short, "route add blackhole default metric 5").await);
         ip("route del blackhole default metric 5");
+        // Who waits for something else as well asks again and again.
+        let mut asked = Network::new(false);
+        asked.forget();
+        ip("route add default via 10.9.9.2 dev lo");
+        let mut seen = false;
+        for _ in 0..50 {
+            seen |= timeout(SETTLES / 5, asked.comes_up()).await.is_ok();
+        }
+        assert!(seen, "a way that has appeared is forgotten");
+        ip("route del default via 10.9.9.2 dev lo");
         let mut near = Network::new(true);
         assert!(is_noticed(&mut near, long, "route add 10.7.0.0/16 via 10.9.9.2 dev lo").await);
     }

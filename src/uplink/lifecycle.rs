@@ -4,10 +4,13 @@
 //! |---|---|---|
 //! | registering | assigned | connecting |
 //! | | disabled, 401, 404, failed | refused |
-//! | | 429, 5xx, network | registering, after the service's retry-after or backoff |
+//! | | 429, 5xx, TLS | registering, after the service's retry-after or backoff |
+//! | | nobody answers, or listens | registering, soon (`knocking.rs`) |
 //! | connecting | CONNACK 0 | online |
 //! | | refused for identity | registering |
-//! | | network, TLS, CONNACK 3 | connecting, with backoff; after long with answers that are none, registering |
+//! | | TLS, CONNACK 3 | connecting, with backoff; after long with answers that are none, registering |
+//! | | nobody answers | connecting, as soon as a probe of TCP is answered (`knocking.rs`) |
+//! | | nobody listens | connecting, soon, later with backoff; after long, registering |
 //! | online | link lost | connecting, with backoff unless the spell was stable |
 //! | refused | a long wait, a changed certificate, an operator's word | registering |
 //!
@@ -16,10 +19,13 @@
 //! | | mean | busiest |
 //! |---|---|---|
 //! | refused: DPS | 2 | 8 |
-//! | DPS fails, throttles, can't be reached: DPS | 12 | 25 |
-//! | the hub can't be reached, refuses, is ill, drops the device within a minute: hub | 12 | 25 |
+//! | nobody answers: SYNs, and nothing else | 410 | 1000 |
+//! | nobody listens: TCP connections that are refused | 90 | 220 |
+//! | DPS fails, throttles, does not answer TLS: DPS | 12 | 25 |
+//! | the hub does not answer TLS, refuses, is ill, drops the device within a minute: hub | 12 | 25 |
 //! | the hub refuses a device that DPS has assigned to it: DPS | 12 | 25 |
 //! | the hub answers, but is ill: DPS | 2 | 4 |
+//! | nobody listens at the hub: DPS | 3 | 4 |
 //! | the hub is lost after just over a minute, again and again: hub | 60 | 60 |
 //! | the kernel says every few seconds that a link is up: hub | 16 | 32 |
 
@@ -29,10 +35,12 @@ use tracker_protocol::dps::Outcome;
 use tracker_protocol::{Backoff, fraction};
 
 use crate::event::Loss;
+use crate::link::dial::Probe;
 use crate::link::timing::Timing;
 use crate::link::{LinkError, LinkErrorKind};
 use crate::status::State;
 use crate::uplink::assignment::{Assignment, Terms};
+use crate::uplink::knocking::{Closed, Silence};
 
 /// After this many short connections in a row, each cut by the other side, another client must be using the same identity.
 const TAKEN_OVER: u32 = 3;
@@ -84,6 +92,10 @@ pub struct Lifecycle {
     dps: Backoff,
     hub: Backoff,
     refused: Backoff,
+    /// The last attempt was answered by nobody.
+    silence: Option<Silence>,
+    /// There was no server at the last attempt that was answered.
+    closed: Option<Closed>,
     /// Attempts answered by something that is no healthy hub, and since when.
     answered: u32,
     answered_since: Duration,
@@ -108,6 +120,8 @@ impl Lifecycle {
             dps: Backoff::new(timing.attempts),
             hub: Backoff::new(timing.attempts),
             refused: Backoff::new(timing.refused),
+            silence: None,
+            closed: None,
             answered: 0,
             answered_since: Duration::ZERO,
             online_since: Duration::ZERO,
@@ -139,6 +153,15 @@ impl Lifecycle {
         Next { action, at: self.not_before }
     }
 
+    /// How the next deed begins: while nobody answers, or listens, by looking whether somebody does.
+    pub fn probe(&self) -> Option<Probe> {
+        match (&self.silence, &self.closed) {
+            (Some(silence), _) => silence.probe(self.not_before, &self.timing),
+            (None, Some(_)) => Some(Probe { is_long: true, every: self.timing.probe_every }),
+            (None, None) => None,
+        }
+    }
+
     /// DPS was asked on these terms, and this came of it.
     pub fn registered(
         &mut self,
@@ -148,6 +171,11 @@ impl Lifecycle {
         terms: &Terms,
     ) -> Registered<'_> {
         self.waits_for_network = outcome.as_ref().is_err_and(|error| error.kind != LinkErrorKind::Identity);
+        match outcome {
+            // DPS is there. What the hub does is another matter.
+            Ok(_) => self.silence = None,
+            Err(error) => self.heard(Some(error.kind)),
+        }
         match outcome {
             Ok(Outcome::Assigned(assigned)) => {
                 self.dps.reset();
@@ -168,8 +196,38 @@ impl Lifecycle {
                 Registered::Nowhere
             }
             Ok(Outcome::TryLater { retry_after, .. }) => self.register_later(now, jitter, *retry_after),
+            Err(error) if self.assignment.is_none() => {
+                self.state = State::Registering;
+                self.not_before = match error.kind {
+                    LinkErrorKind::Silent => self.try_soon(now, jitter),
+                    LinkErrorKind::NobodyListens => after(now, self.nobody_listens(now, jitter)),
+                    _ => after(now, self.dps.failed(now, jitter)),
+                };
+                Registered::Nowhere
+            }
             Err(_) => self.register_later(now, jitter, None),
         }
+    }
+
+    /// Keeps in mind how the last attempt failed, if it did.
+    fn heard(&mut self, failed: Option<LinkErrorKind>) {
+        if failed != Some(LinkErrorKind::Silent) {
+            self.silence = None;
+            if failed != Some(LinkErrorKind::NobodyListens) {
+                self.closed = None;
+            }
+        }
+    }
+
+    /// When to try again as nobody has answered.
+    fn try_soon(&mut self, now: Duration, jitter: f64) -> Duration {
+        let began = self.not_before.min(now);
+        self.silence.get_or_insert(Silence::new(began)).again(began, now, jitter, &self.timing)
+    }
+
+    fn nobody_listens(&mut self, now: Duration, jitter: f64) -> Duration {
+        let timing = &self.timing;
+        self.closed.get_or_insert_with(|| Closed::new(now, timing)).failed(now, jitter, timing)
     }
 
     fn register_later(
@@ -208,6 +266,7 @@ impl Lifecycle {
 
     /// The hub has accepted the device.
     pub fn connected(&mut self, now: Duration) {
+        self.heard(None);
         self.state = State::Online;
         self.online_since = now;
         self.answered = 0;
@@ -223,14 +282,21 @@ impl Lifecycle {
     /// The hub could not be connected to.
     pub fn connect_failed(&mut self, now: Duration, jitter: f64, error: &LinkError) {
         self.waits_for_network = error.kind != LinkErrorKind::Identity;
+        self.heard(Some(error.kind));
         match error.kind {
             LinkErrorKind::Identity => self.identity_refused(now),
-            LinkErrorKind::Answered => {
+            LinkErrorKind::Silent => self.not_before = self.try_soon(now, jitter),
+            LinkErrorKind::Answered | LinkErrorKind::NobodyListens => {
                 if self.answered == 0 {
                     self.answered_since = now;
                 }
                 self.answered = self.answered.saturating_add(1);
-                self.not_before = after(now, self.hub.failed(now, jitter));
+                let wait = if error.kind == LinkErrorKind::Answered {
+                    self.hub.failed_from(self.timing.throttled_first, now, jitter)
+                } else {
+                    self.nobody_listens(now, jitter)
+                };
+                self.not_before = after(now, wait);
                 if self.answered >= self.timing.hub_gone_attempts
                     && now.saturating_sub(self.answered_since) >= self.timing.hub_gone_after
                 {
@@ -255,6 +321,7 @@ impl Lifecycle {
     pub fn lost(&mut self, now: Duration, jitter: f64, kind: LinkErrorKind) -> Loss {
         self.state = State::Connecting;
         self.waits_for_network = true;
+        self.heard(Some(kind));
         let short = now.saturating_sub(self.online_since) < self.timing.short_spell;
         // A network that fails looks different: nobody says goodbye.
         match (short, kind) {
@@ -272,9 +339,13 @@ impl Lifecycle {
         if self.short_spells >= TAKEN_OVER { Loss::TakenOver } else { Loss::Ordinary }
     }
 
-    /// The network is up again: what only it delayed is tried soon, within `jitter` × 2 s for the fleet's sake. The
-    /// backoff goes on where it stands, and a link that flaps wakes the device ever more rarely.
+    /// The network is up again: what only it delayed is tried soon, within `jitter` × 2 s for the fleet's sake; a mere
+    /// probe at once. The backoff goes on where it stands, and a link that flaps wakes the device ever more rarely.
     pub fn network_up(&mut self, now: Duration, jitter: f64) {
+        if let Some(silence) = &self.silence {
+            self.not_before = self.not_before.min(silence.link_is_up(now, &self.timing));
+            return;
+        }
         let rarely = WAKE_AT_MOST_EVERY * 2_u32.saturating_pow(self.wakes.saturating_sub(1).min(8));
         if self.waits_for_network
             && (self.wakes == 0 || now >= self.woken_at.saturating_add(rarely.min(WAKE_AT_LEAST_EVERY)))
@@ -288,6 +359,7 @@ impl Lifecycle {
     /// There is news that makes an attempt worthwhile now: a certificate was replaced, an operator asks.
     pub fn nudge(&mut self, now: Duration) {
         self.not_before = self.not_before.min(now);
+        self.heard(None);
         self.dps.reset();
         self.hub.reset();
         self.refused.reset();
@@ -310,236 +382,4 @@ fn after(now: Duration, wait: Duration) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use tracker_protocol::dps::{Refusal, RefusalKind};
-
-    fn secs(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    fn assignment() -> Assignment {
-        Assignment { hub: "h".into(), device_id: "d".into(), terms: terms(), waits_for_connack: false }
-    }
-
-    fn terms() -> Terms {
-        Terms { thumbprint: "t".into(), id_scope: "s".into(), dps_host: "g".into() }
-    }
-
-    fn error(kind: LinkErrorKind) -> LinkError {
-        LinkError { kind, why: String::new() }
-    }
-
-    fn assigned() -> Result<Outcome, LinkError> {
-        Ok(Outcome::Assigned(tracker_protocol::dps::Assignment {
-            hub: "h".into(),
-            device_id: "d".into(),
-            substatus: None,
-            payload: None,
-        }))
-    }
-
-    fn refused() -> Result<Outcome, LinkError> {
-        Ok(Outcome::Refused(Refusal { kind: RefusalKind::Disabled, code: 0, message: String::new() }))
-    }
-
-    fn online() -> Lifecycle {
-        let mut life = Lifecycle::new(Timing::default(), Some(assignment()), secs(0));
-        life.connected(secs(0));
-        life
-    }
-
-    #[test]
-    fn a_stored_assignment_costs_no_dps_call() {
-        assert_eq!(
-            Lifecycle::new(Timing::default(), Some(assignment()), secs(3)).next(),
-            Next { action: Action::Connect(assignment()), at: secs(3) }
-        );
-        assert_eq!(Lifecycle::new(Timing::default(), None, secs(0)).next().action, Action::Register);
-    }
-
-    #[test]
-    fn an_identity_refused_by_the_hub_leads_to_dps_at_once() {
-        let mut life = online();
-        life.lost(secs(100), 0.5, LinkErrorKind::Outage);
-        life.connect_failed(secs(101), 0.5, &error(LinkErrorKind::Identity));
-        assert_eq!(life.next(), Next { action: Action::Register, at: secs(101) });
-        life.registered(secs(102), 0.5, &assigned(), &terms());
-        assert_eq!(life.next(), Next { action: Action::Connect(assignment()), at: secs(102) });
-        // Refused again by the hub just assigned: no tight circle.
-        life.connect_failed(secs(103), 0.5, &error(LinkErrorKind::Identity));
-        life.registered(secs(104), 0.5, &assigned(), &terms());
-        assert!(life.next().at > secs(105), "{:?}", life.next());
-    }
-
-    #[test]
-    fn an_outage_never_leads_to_dps() {
-        let mut life = online();
-        let mut now = secs(1000);
-        life.lost(now, 0.9, LinkErrorKind::Outage);
-        for _ in 0..500 {
-            now = life.next().at;
-            assert_eq!(life.next().action, Action::Connect(assignment()));
-            life.connect_failed(now, 0.9, &error(LinkErrorKind::Outage));
-        }
-        assert!(now > secs(86_400), "half a thousand attempts take more than a day: {now:?}");
-    }
-
-    #[test]
-    fn a_hub_that_answers_nonsense_for_long_leads_to_dps() {
-        let mut life = online();
-        life.lost(secs(1000), 0.5, LinkErrorKind::Outage);
-        let mut attempts = 0;
-        while matches!(life.next().action, Action::Connect(_)) {
-            life.connect_failed(life.next().at, 0.5, &error(LinkErrorKind::Answered));
-            attempts += 1;
-        }
-        assert!(attempts >= 10 && life.next().at >= secs(1000 + 900), "{attempts} {:?}", life.next());
-        // DPS can't be reached either: it is an outage, and the old hub is tried again.
-        life.registered(life.next().at, 0.5, &Err(error(LinkErrorKind::Outage)), &terms());
-        assert_eq!(life.next().action, Action::Connect(assignment()));
-    }
-
-    #[test]
-    fn an_outage_between_them_does_not_excuse_answers_of_no_hub() {
-        // The name of the hub is gone, and the network comes and goes as on a road.
-        let mut life = Lifecycle::new(Timing::default(), Some(assignment()), secs(0));
-        let kinds = [LinkErrorKind::Answered, LinkErrorKind::Answered, LinkErrorKind::Outage];
-        let mut answers = 0;
-        for kind in kinds.into_iter().cycle().take(60) {
-            if life.next().action == Action::Register {
-                break;
-            }
-            answers += u32::from(kind == LinkErrorKind::Answered);
-            life.connect_failed(life.next().at, 0.5, &error(kind));
-        }
-        assert_eq!(life.next().action, Action::Register);
-        assert!((10..20).contains(&answers), "{answers}");
-    }
-
-    #[test]
-    fn a_refused_device_asks_rarely_and_an_operator_wakes_it() {
-        let mut life = Lifecycle::new(Timing::default(), None, secs(0));
-        let mut requests = 0;
-        let mut now = secs(0);
-        // The shortest waits that chance can give.
-        while now < secs(24 * 3600) {
-            life.registered(now, 0.0, &refused(), &terms());
-            assert_eq!(life.state(), State::Refused);
-            requests += 1;
-            now = life.next().at;
-        }
-        assert!(requests <= 24 * 12 + 1, "{requests} requests a day");
-        life.nudge(now);
-        assert_eq!(life.next(), Next { action: Action::Register, at: now });
-    }
-
-    #[test]
-    fn retry_after_is_obeyed() {
-        let mut life = Lifecycle::new(Timing::default(), None, secs(0));
-        let later = Outcome::TryLater { retry_after: Some(secs(120)), why: String::new() };
-        life.registered(secs(10), 0.0, &Ok(later.clone()), &terms());
-        assert_eq!(life.next(), Next { action: Action::Register, at: secs(130) });
-        life.registered(secs(130), 1.0, &Ok(later), &terms());
-        assert_eq!(life.next().at, secs(130 + 150));
-    }
-
-    /// Seconds as they come, and the ends of what a duration and a number can hold.
-    fn durations() -> impl Strategy<Value = Duration> {
-        let ends = [0, 1, 86_400, 1_000_000_000_000, 1 << 63, u64::MAX].map(secs);
-        prop_oneof![(0..100_000_u64).prop_map(secs), prop::sample::select(ends.to_vec()), Just(Duration::MAX)]
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        /// Any waits, asked for at any time, in any order of events: nothing overflows, and the next deed is within a day.
-        #[test]
-        fn no_duration_is_too_long(
-            begin in durations(),
-            events in prop::collection::vec((0..9_u8, durations(), 0.0..1.0_f64), 1..30),
-        ) {
-            let mut life = Lifecycle::new(Timing::default(), None, Duration::MAX);
-            let mut now = begin;
-            for (event, duration, jitter) in events {
-                let later = Ok(Outcome::TryLater { retry_after: Some(duration), why: String::new() });
-                match event {
-                    0 => { life.registered(now, jitter, &later, &terms()); }
-                    1 => { life.registered(now, jitter, &assigned(), &terms()); }
-                    2 => { life.registered(now, jitter, &refused(), &terms()); }
-                    3 => life.connect_failed(now, jitter, &error(LinkErrorKind::Answered)),
-                    4 => life.connect_failed(now, jitter, &error(LinkErrorKind::Outage)),
-                    5 => life.connected(now),
-                    6 => { life.lost(now, jitter, LinkErrorKind::Closed); }
-                    7 => life.network_up(now, jitter),
-                    _ => life.nudge(now),
-                }
-                if ![5, 7].contains(&event) {
-                    prop_assert!(life.next().at <= now.saturating_add(LONGEST_WAIT));
-                }
-                now = now.saturating_add(duration);
-            }
-        }
-    }
-
-    #[test]
-    fn a_takeover_is_recognised_and_backed_off() {
-        let mut life = online();
-        let mut now = secs(10_000);
-        life.connected(now);
-        let mut losses = Vec::new();
-        let mut waits = Vec::new();
-        for _ in 0..8 {
-            losses.push(life.lost(now + secs(2), 0.99, LinkErrorKind::Closed));
-            waits.push(life.next().at - now);
-            now = life.next().at;
-            life.connected(now);
-        }
-        assert_eq!(losses[..2], [Loss::Ordinary; 2]);
-        assert_eq!(losses[2..], [Loss::TakenOver; 6]);
-        assert!(waits[7] > secs(300), "{waits:?}");
-        assert_eq!(life.lost(now + secs(3600), 0.5, LinkErrorKind::Outage), Loss::Ordinary);
-    }
-
-    #[test]
-    fn a_network_that_fails_again_and_again_is_no_takeover() {
-        let mut life = online();
-        let mut now = secs(10_000);
-        for _ in 0..8 {
-            assert_eq!(life.lost(now + secs(2), 0.5, LinkErrorKind::Outage), Loss::Ordinary);
-            now = life.next().at;
-            life.connected(now);
-        }
-    }
-
-    #[test]
-    fn a_network_that_returns_wakes_a_waiting_device_but_not_a_throttled_one() {
-        let mut life = online();
-        life.lost(secs(1000), 0.5, LinkErrorKind::Outage);
-        for _ in 0..8 {
-            life.connect_failed(life.next().at, 0.99, &error(LinkErrorKind::Outage));
-        }
-        let later = life.next().at;
-        life.network_up(later - secs(300), 0.5);
-        assert_eq!(life.next().at, later - secs(299));
-        life.connect_failed(later - secs(298), 0.99, &error(LinkErrorKind::Outage));
-        let again = life.next().at;
-        life.network_up(later - secs(290), 0.5);
-        assert_eq!(life.next().at, again, "a link that flaps does not wake it each time");
-
-        let mut throttled = Lifecycle::new(Timing::default(), None, secs(0));
-        let later = Outcome::TryLater { retry_after: Some(secs(500)), why: String::new() };
-        throttled.registered(secs(100), 0.0, &Ok(later), &terms());
-        throttled.network_up(secs(200), 0.0);
-        assert_eq!(throttled.next().at, secs(600));
-    }
-
-    #[test]
-    fn a_link_lost_after_a_good_spell_is_tried_again_at_once() {
-        let mut life = online();
-        life.lost(secs(3600), 0.5, LinkErrorKind::Outage);
-        assert!(life.next().at <= secs(3601), "{:?}", life.next());
-    }
-}
+mod tests;

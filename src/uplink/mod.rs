@@ -3,11 +3,13 @@
 pub mod assignment;
 pub mod credentials;
 pub mod delivery;
+mod knocking;
 pub mod lifecycle;
 pub mod methods;
 pub mod patience;
 pub mod provisioner;
 pub mod session;
+mod told;
 
 use std::future::pending;
 use std::time::Duration;
@@ -19,6 +21,8 @@ use tracker_protocol::dps::Outcome;
 use crate::config::Config;
 use crate::event::{Event, Events, Loss};
 use crate::identity::Identity;
+use crate::link::dial::Probe;
+use crate::link::dialer::Dialer;
 use crate::link::timing::Timing;
 use crate::link::tls::Tls;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkOptions};
@@ -31,6 +35,7 @@ use crate::uplink::credentials::{Credentials, CredentialsError};
 use crate::uplink::lifecycle::{Action, Lifecycle, Registered};
 use crate::uplink::patience::Patience;
 use crate::uplink::session::{Device, Session};
+use crate::uplink::told::Told;
 
 /// How often the clock is looked at while it does not know the time.
 const LOOK_FOR_TIME: Duration = Duration::from_secs(1);
@@ -50,6 +55,8 @@ pub struct Uplink {
     last_problem: String,
     network: Network,
     patience: Patience,
+    dialer: Dialer,
+    told: Told,
 }
 
 /// How it ended to work with a hub.
@@ -93,6 +100,8 @@ impl Uplink {
             last_problem: String::new(),
             network,
             patience,
+            dialer: Dialer::default(),
+            told: Told::default(),
         }
     }
 
@@ -115,7 +124,16 @@ impl Uplink {
                 }
                 _ = shutdown.changed() => continue,
             }
+            if let Some(probe) = self.life.probe() {
+                tokio::select! {
+                    answered = self.probe(&next.action, probe) => if !answered {
+                        continue;
+                    },
+                    _ = shutdown.changed() => continue,
+                }
+            }
             let Some((identity, tls)) = self.credentials() else {
+                self.dialer.forget_probe();
                 let patience = if self.device.status.clock.certificate_time().is_none() {
                     LOOK_FOR_TIME
                 } else {
@@ -139,6 +157,29 @@ impl Uplink {
                 Action::Connect(assignment) => self.connect(&assignment, tls, &mut shutdown).await,
             }
         }
+    }
+
+    /// Looks whether somebody answers: no credentials are loaded for that, and nothing is said.
+    async fn probe(&mut self, action: &Action, probe: Probe) -> bool {
+        let host = match action {
+            Action::Register => &self.config.dps.host,
+            Action::Connect(assignment) => &assignment.hub,
+        };
+        let endpoint = self.config.connection.endpoint(host);
+        let probed = self.device.heart.during(self.dialer.probe(&endpoint, probe)).await;
+        match (probed, action) {
+            (Ok(()), _) => {
+                // That is news, whatever comes of it.
+                self.told.end();
+                return true;
+            }
+            (Err(error), Action::Connect(_)) => self.connect_failed(&error),
+            (Err(error), Action::Register) => {
+                let terms = Terms::new(&self.config.dps, "");
+                self.registered(Err(error), &terms);
+            }
+        }
+        false
     }
 
     fn now(&self) -> Duration {
@@ -208,7 +249,9 @@ impl Uplink {
     async fn register(&mut self, identity: &Identity, tls: Tls) {
         let Config { dps, .. } = &self.config;
         let registering = || Event::Registering { host: dps.host.clone(), id_scope: dps.id_scope.clone() };
-        self.events.emit(registering());
+        if !self.told.is_quiet() {
+            self.events.emit(registering());
+        }
         let hurries = |error: &LinkError| {
             let why = provisioner::explain(error, &dps.id_scope);
             self.events.emit(Event::RegisterLater { why, again: Duration::ZERO });
@@ -218,19 +261,31 @@ impl Uplink {
         let options = provisioner::link_options(&self.config, id, tls, self.timing.clone());
         let answer_within = self.timing.dps_answer_within;
         let asking = provisioner::Asking { options: &options, answer_within, heart: &self.device.heart };
-        let outcome = asking.register(id, &mut self.patience, hurries).await;
-        let (now, terms) = (self.now(), self.terms(identity));
-        match self.life.registered(now, rand::random(), &outcome, &terms) {
+        let outcome = asking.register(id, &mut self.dialer, &mut self.patience, hurries).await;
+        let terms = self.terms(identity);
+        self.registered(outcome, &terms);
+    }
+
+    fn registered(&mut self, outcome: Result<Outcome, LinkError>, terms: &Terms) {
+        let now = self.now();
+        let tells = outcome.as_ref().err().is_none_or(|error| self.told.tells(now, error));
+        if outcome.is_ok() {
+            self.told.end();
+        }
+        match self.life.registered(now, rand::random(), &outcome, terms) {
             Registered::Assigned(assignment) => {
                 // What is known of a hub holds although DPS has assigned it once more.
                 let minds = self.patience.minds(&assignment.hub);
                 self.life.wait_for_connack(minds);
                 self.store(self.life.assignment().cloned());
             }
-            Registered::Nowhere => self.store(None),
-            Registered::AsBefore => {}
+            Registered::Nowhere if tells => self.store(None),
+            Registered::Nowhere | Registered::AsBefore => {}
         }
-        let again = self.life.next().at.saturating_sub(now);
+        if !tells {
+            return;
+        }
+        let again = self.told_wait(now);
         self.events.emit(match outcome {
             Ok(Outcome::Assigned(assigned)) => Event::Assigned {
                 hub: assigned.hub,
@@ -251,7 +306,9 @@ impl Uplink {
         let options = self.link_options(hub, device_id, session::username(hub, device_id), tls);
         let mut waits = self.patience.waits_for(hub);
         loop {
-            self.events.emit(Event::Connecting { hub: hub.clone() });
+            if !self.told.is_quiet() {
+                self.events.emit(Event::Connecting { hub: hub.clone() });
+            }
             let (end, minded) = self.attempt(assignment, &options, waits, shutdown).await;
             // At once, and waiting for CONNACK this time.
             let hurries = minded && self.patience.suspects(hub);
@@ -293,16 +350,22 @@ impl Uplink {
     ) -> (End, bool) {
         let Assignment { hub, device_id, .. } = assignment;
         let link = tokio::select! {
-            link = async { if waits { Link::connect(options).await } else { Link::open(options).await } } => link,
+            link = async {
+                if waits {
+                    Link::connect_by(&mut self.dialer, options).await
+                } else {
+                    Link::open(&mut self.dialer, options).await
+                }
+            } => link,
             _ = shutdown.changed() => return (End::Ours, false),
         };
         let link = match link {
             Ok(link) => link,
             Err(error) => return (End::Unconnected(error), false),
         };
-        let Timing { goodbye_within, look_every, acknowledge_within, .. } = self.timing;
+        let Timing { goodbye_within, look_every, .. } = self.timing;
         let background = self.device.background.clone();
-        let mut session = match Session::begin(link, device_id, &mut self.device, acknowledge_within).await {
+        let mut session = match Session::begin(link, device_id, &mut self.device, &self.timing).await {
             Ok(session) => session,
             Err(error) => return (End::Unconnected(error), false),
         };
@@ -314,6 +377,7 @@ impl Uplink {
             return (End::Unconnected(error), session.is_minded());
         }
         self.life.connected(session.now());
+        self.told.end();
         publish_state(&self.connection, &self.life, None);
         self.events.emit(Event::Online { hub: hub.clone(), backlog: session.backlog() });
         let online_since = Instant::now();
@@ -369,8 +433,16 @@ impl Uplink {
             );
         }
         self.life.connect_failed(now, rand::random(), error);
-        let again = self.life.next().at.saturating_sub(now);
-        self.events.emit(Event::ConnectLater { why, again });
+        if self.told.tells(now, error) {
+            let again = self.told_wait(now);
+            self.events.emit(Event::ConnectLater { why, again });
+        }
+    }
+
+    /// How long the next attempt is away, as it is told. No wait at all means that DPS is asked now.
+    fn told_wait(&self, now: Duration) -> Duration {
+        let wait = self.life.next().at.saturating_sub(now);
+        if wait.is_zero() && self.life.probe().is_some() { self.timing.probe_every } else { wait }
     }
 
     /// Keeps what is known for the next start: a refused device has no assignment any more.

@@ -7,6 +7,7 @@ use tracker_protocol::RegistrationId;
 use tracker_protocol::dps::{self, DpsUsername, Event, Outcome, RESPONSE_FILTER, Registration, Step};
 
 use crate::config::Config;
+use crate::link::dialer::Dialer;
 use crate::link::timing::Timing;
 use crate::link::tls::Tls;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent, LinkOptions};
@@ -61,6 +62,7 @@ impl Asking<'_> {
     pub async fn register(
         &self,
         registration_id: &RegistrationId,
+        dialer: &mut Dialer,
         patience: &mut Patience,
         hurries: impl Fn(&LinkError),
     ) -> Result<Outcome, LinkError> {
@@ -68,7 +70,7 @@ impl Asking<'_> {
         let server = format!("DPS at {}", self.options.endpoint);
         loop {
             let early = !patience.waits_for(&server);
-            let (outcome, minded) = self.ask(registration_id, early).await;
+            let (outcome, minded) = self.ask(registration_id, dialer, early).await;
             if minded {
                 if let (true, Err(error)) = (patience.suspects(&server), &outcome) {
                     hurries(error);
@@ -84,8 +86,17 @@ impl Asking<'_> {
     }
 
     /// As it says; and whether DPS minds packets that follow CONNECT at once, as they do if it is told so (`early`).
-    async fn ask(&self, id: &RegistrationId, early: bool) -> (Result<Outcome, LinkError>, bool) {
-        let link = if early { Link::open(self.options).await } else { Link::connect(self.options).await };
+    async fn ask(
+        &self,
+        id: &RegistrationId,
+        dialer: &mut Dialer,
+        early: bool,
+    ) -> (Result<Outcome, LinkError>, bool) {
+        let link = if early {
+            Link::open(dialer, self.options).await
+        } else {
+            Link::connect_by(dialer, self.options).await
+        };
         match link {
             Ok(mut link) => {
                 let outcome = self.ask_over(&mut link, id).await;

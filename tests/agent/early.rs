@@ -6,6 +6,7 @@ use std::time::Duration;
 use container_tracker::config::Config;
 use container_tracker::event::Event;
 use container_tracker::lab::Cloud;
+use container_tracker::link::dialer::Dialer;
 use container_tracker::link::timing::Timing;
 use container_tracker::link::{Link, LinkErrorKind};
 use container_tracker::uplink::assignment::AssignmentFile;
@@ -295,7 +296,7 @@ async fn a_refusal_is_heard_though_packets_have_followed_connect() {
         });
         let mut options = server.options(100);
         options.timing = Timing::default();
-        let mut link = Link::<()>::open(&options).await.unwrap();
+        let mut link = Link::<()>::open(&mut Dialer::default(), &options).await.unwrap();
         link.subscribe(["a".into()]).unwrap();
         link.publish(Publish { topic: "a".into(), payload: vec![0; 300] }, Some(())).unwrap();
         let error = timeout(PATIENCE, link.next()).await.unwrap().unwrap_err();

@@ -16,6 +16,7 @@ pub(super) fn timing() -> Timing {
     };
     Timing {
         attempts: policy(1000, 5000),
+        throttled_first: Duration::from_secs(1),
         refused: policy(2000, 4000),
         look_every: Duration::from_secs(1),
         stop_within: STOP_WITHIN * 10,

@@ -1,5 +1,6 @@
 //! One connection to the assigned hub: readings out, twin and methods in.
 
+mod acknowledgement;
 mod device;
 mod outbox;
 mod pace;
@@ -19,11 +20,13 @@ use tracker_protocol::hub::{
 
 use crate::event::Event;
 use crate::event::repeats::Repeated;
+use crate::link::timing::Timing;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent};
 use crate::platform::clock::Clock;
 use crate::platform::user_agent::user_agent;
 use crate::status::Status;
 use crate::uplink::methods;
+use acknowledgement::Acknowledgement;
 use outbox::Outbox;
 use pace::Pace;
 
@@ -62,6 +65,7 @@ pub struct Session<'a> {
     acknowledge_within: Duration,
     /// When the hub accepted the device, or the session began before that.
     begun: Instant,
+    acknowledgement: Acknowledgement,
     report_due: Instant,
     /// When the subscriptions must be in force; `None` once they are. Without them no setting would arrive.
     subscribed_by: Option<Instant>,
@@ -89,8 +93,9 @@ impl<'a> Session<'a> {
         mut link: Link<Sent>,
         device_id: &str,
         device: &'a mut Device,
-        acknowledge_within: Duration,
+        timing: &Timing,
     ) -> Result<Self, LinkError> {
+        let Timing { acknowledge_within, each_acknowledged_within, .. } = *timing;
         let filters = [TWIN_RESPONSE_FILTER, TWIN_DESIRED_FILTER, METHOD_FILTER];
         link.subscribe(filters.map(str::to_owned))?;
         device.twin.handle(device.started.elapsed(), TwinEvent::Connected);
@@ -102,6 +107,7 @@ impl<'a> Session<'a> {
             outbox,
             acknowledge_within,
             begun: Instant::now(),
+            acknowledgement: Acknowledgement::new(acknowledge_within, each_acknowledged_within),
             report_due: Instant::now(),
             subscribed_by: Some(Instant::now() + acknowledge_within),
             minded: false,
@@ -226,8 +232,8 @@ impl<'a> Session<'a> {
             // Nothing is answered before CONNACK, and the link itself knows when that must come.
             return beat;
         }
-        let unacknowledged =
-            self.link.unacknowledged().next().map(|sent| sent.at.max(self.begun) + self.acknowledge_within);
+        let early = self.early_reading_due();
+        let unacknowledged = self.acknowledgement.due(self.oldest_unacknowledged());
         let twin = self.device.twin.deadline().map(|at| self.device.started + at);
         // A report that is not due yet becomes possible then.
         let report = Some(self.report_due).filter(|due| *due > Instant::now());
@@ -235,21 +241,32 @@ impl<'a> Session<'a> {
         let ask = self.outbox.wants_more(&self.link).then(|| Instant::now() + ASK_AGAIN);
         let apply = self.desired.as_ref().map(|_| self.pace.next());
         let count = self.device.repeats.deadline();
-        let due = [unacknowledged, self.subscribed_by, twin, report, ask, apply, count];
+        let due = [unacknowledged, early, self.subscribed_by, twin, report, ask, apply, count];
         due.into_iter().flatten().fold(beat, Instant::min)
+    }
+
+    fn oldest_unacknowledged(&self) -> Option<Instant> {
+        self.link.unacknowledged().next().map(|sent| sent.at.max(self.begun))
+    }
+
+    /// When a reading that was sent before CONNACK must be acknowledged, although others may be: what a hub takes it takes in
+    /// order.
+    fn early_reading_due(&self) -> Option<Instant> {
+        let is_early = self.link.unacknowledged().next().is_some_and(|sent| sent.at < self.begun);
+        (is_early && self.asked_early && self.subscribed_by.is_none())
+            .then(|| self.begun + self.acknowledge_within)
     }
 
     fn tick(&mut self) -> Result<(), LinkError> {
         if !self.link.is_connected() {
             return Ok(());
         }
-        let is_late = |sent: &Sent| sent.at.max(self.begun).elapsed() >= self.acknowledge_within;
-        if self.link.unacknowledged().any(is_late) {
-            let early = self.link.unacknowledged().any(|sent| is_late(sent) && sent.at < self.begun);
-            self.minded = self.asked_early && early && self.subscribed_by.is_none();
+        if self.early_reading_due().is_some_and(|due| due <= Instant::now()) {
+            self.minded = true;
             let why = format!("the hub has acknowledged nothing for {} s", self.acknowledge_within.as_secs());
             return Err(LinkError { kind: LinkErrorKind::Outage, why });
         }
+        self.acknowledgement.judge(self.oldest_unacknowledged())?;
         if self.subscribed_by.is_some_and(|by| by <= Instant::now()) {
             let why = "the hub did not acknowledge the subscriptions".into();
             return Err(LinkError { kind: LinkErrorKind::Outage, why });
@@ -261,6 +278,7 @@ impl<'a> Session<'a> {
     fn handle(&mut self, event: LinkEvent<Sent>) -> Result<(), LinkError> {
         match event {
             LinkEvent::Acknowledged(sent) => {
+                self.acknowledgement.came();
                 self.outbox.acknowledged(sent);
                 Ok(())
             }
