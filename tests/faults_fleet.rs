@@ -44,7 +44,7 @@ impl Limit {
 }
 
 fn assignment() -> Assignment {
-    Assignment { hub: "hub".into(), device_id: "device".into(), terms: terms() }
+    Assignment { hub: "hub".into(), device_id: "device".into(), terms: terms(), waits_for_connack: false }
 }
 
 fn terms() -> Terms {
