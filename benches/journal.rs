@@ -202,15 +202,19 @@ fn wire() {
             })
             .collect()
     };
-    for (name, batch_backlog, gzip) in
-        [("single", false, false), ("batch", true, false), ("batch + gzip", true, true)]
-    {
+    for (name, batch_backlog, gzip, compact) in [
+        ("single", false, false, false),
+        ("batch", true, false, false),
+        ("batch + gzip", true, true, false),
+        ("compact batch", true, false, true),
+        ("compact batch + gzip", true, true, true),
+    ] {
         let backlog = entries(5000);
         let count = backlog.len() as f64;
         let all = messages(
             Lease { newest: None, backlog },
             "sensor-thl-001",
-            DeliveryMode { batch_backlog, gzip, ..DeliveryMode::default() },
+            DeliveryMode { batch_backlog, gzip, compact, ..DeliveryMode::default() },
         );
         // PUBLISH: type and length (2 to 3), length of topic (2), packet ID (2); PUBACK: 4; TLS record: 5 + 8 + 16 each.
         let bytes: usize =

@@ -298,7 +298,7 @@ mod linux {
         for n in 0..BACKLOG {
             let fields = json!({
                 "temperature": 3.87, "humidity": 84.12, "pressure": 1013.25,
-                "location": {"lat": -36.8412345, "lon": 174.7812345, "alt": 12.3}, "fix": "gps",
+                "location": {"lat": -36.841_234_5, "lon": 174.781_234_5, "alt": 12.3}, "fix": "gps",
             });
             let back = Duration::from_secs(60 * (BACKLOG - n));
             let stamp = Stamp { utc: clock.utc().map(|now| now - back), monotonic: Duration::ZERO };

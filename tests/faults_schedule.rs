@@ -36,6 +36,7 @@ async fn seed(seed: u64) -> Tally {
         batch_backlog: chance.below(2) == 0,
         gzip: chance.below(2) == 0,
         full_properties: false,
+        compact: false,
     };
     scene.prefill(chance.one_of(&[0, 400, 2000])).await;
     // A round trip keeps the window full, so that troubles meet readings under way.

@@ -14,10 +14,12 @@ pub struct DeliveryMode {
     /// Message ID and creation time stand in the properties too, for those who don't read them in the body.
     #[serde(alias = "fullProperties")]
     pub full_properties: bool,
+    /// Messages with several readings are columns of differences (docs/azure.md).
+    pub compact: bool,
 }
 
 impl Default for DeliveryMode {
     fn default() -> Self {
-        Self { batch_backlog: true, gzip: false, full_properties: false }
+        Self { batch_backlog: true, gzip: false, full_properties: false, compact: false }
     }
 }

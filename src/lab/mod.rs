@@ -3,6 +3,7 @@
 //! Simulation happens at the bus: chip and receiver are emulated, everything above them is what runs on a tracker.
 
 pub(crate) mod clock;
+pub mod compact;
 pub mod local_cloud;
 mod received;
 pub(crate) mod scenario;

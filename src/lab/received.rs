@@ -8,7 +8,9 @@ use serde_json::Value;
 use tracker_emulator::TelemetryMessage;
 use tracker_protocol::PropertyBag;
 
-/// The readings in a message: one, or those of a batch; compressed or not. What is no JSON is a null.
+use crate::lab::compact;
+
+/// The readings in a message: one, or those of a batch; compact, compressed or not. What is no JSON is a null.
 pub fn readings(message: &TelemetryMessage) -> Vec<Value> {
     let mut body = message.body.to_vec();
     if message.properties.get(PropertyBag::CONTENT_ENCODING) == Some("gzip") {
@@ -19,7 +21,7 @@ pub fn readings(message: &TelemetryMessage) -> Vec<Value> {
     }
     match serde_json::from_slice(&body).unwrap_or(Value::Null) {
         Value::Array(readings) => readings,
-        reading => vec![reading],
+        other => compact::readings(&other).unwrap_or_else(|| vec![other]),
     }
 }
 

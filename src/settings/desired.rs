@@ -58,7 +58,7 @@ mod tests {
 
     const DEFAULT: Defaults = Defaults {
         interval: Duration::from_mins(1),
-        delivery: DeliveryMode { batch_backlog: true, gzip: false, full_properties: false },
+        delivery: DeliveryMode { batch_backlog: true, gzip: false, full_properties: false, compact: false },
     };
     const RUNNING: &str = env!("CARGO_PKG_VERSION");
 
@@ -127,8 +127,7 @@ mod tests {
     type Example = (&'static str, [(Value, Value, u16); 2], Value, Value);
 
     fn examples() -> [Example; 3] {
-        let batched =
-            |batch: bool, gzip: bool| json!({"batchBacklog": batch, "gzip": gzip, "fullProperties": false});
+        let batched = |batch: bool, gzip: bool| json!({"batchBacklog": batch, "gzip": gzip, "fullProperties": false, "compact": false});
         [
             (
                 "telemetryInterval",
@@ -193,7 +192,7 @@ mod tests {
     #[test]
     fn a_field_of_delivery_that_is_left_out_is_reported_as_it_is_in_force() {
         let answers = apply(&mut Settings::default(), json!({"delivery": {"gzip": true}}), 2);
-        let value = json!({"batchBacklog": true, "gzip": true, "fullProperties": false});
+        let value = json!({"batchBacklog": true, "gzip": true, "fullProperties": false, "compact": false});
         let answer = json!({"value": value, "ac": 200, "av": 2, "ad": "applied"});
         assert_eq!(reported(&answers, "delivery"), answer);
     }
@@ -209,8 +208,7 @@ mod tests {
         ] {
             let answers = apply(&mut Settings::default(), json!({"delivery": bad}), 2);
             let words = reported(&answers, "delivery")["ad"].as_str().unwrap().to_owned();
-            let right =
-                "it must be {\"batchBacklog\": …, \"gzip\": …, \"fullProperties\": …}, each true or false: ";
+            let right = "it must be {\"batchBacklog\": …, \"gzip\": …, \"fullProperties\": …, \"compact\": …}, each true or false: ";
             assert!(words.starts_with(right), "{words}");
         }
     }
@@ -260,7 +258,7 @@ mod tests {
         let stored = serde_json::to_value(&settings).unwrap();
         assert_eq!(
             stored,
-            json!({"telemetryInterval": 5, "delivery": {"batchBacklog": false, "gzip": true, "fullProperties": false}})
+            json!({"telemetryInterval": 5, "delivery": {"batchBacklog": false, "gzip": true, "fullProperties": false, "compact": false}})
         );
     }
 

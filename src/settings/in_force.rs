@@ -141,7 +141,7 @@ mod tests {
 
     const DEFAULTS: Defaults = Defaults {
         interval: Duration::from_mins(1),
-        delivery: DeliveryMode { batch_backlog: true, gzip: false, full_properties: false },
+        delivery: DeliveryMode { batch_backlog: true, gzip: false, full_properties: false, compact: false },
     };
 
     fn apply(settings: &mut InForce, desired: Value, version: u64) -> Applied {

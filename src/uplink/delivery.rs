@@ -13,22 +13,29 @@ use tracker_protocol::{PropertyBag, Publish};
 use crate::config::DeliveryMode;
 use crate::journal::{Entry, Lease};
 use crate::platform::clock::rfc3339;
+use crate::uplink::compact;
 
 /// A hub bills messages in blocks of so many bytes, properties included.
 const BLOCK: usize = 4096;
 /// Room for the properties of a batch.
 const PROPERTIES: usize = 160;
-/// Most readings in one message, however well they compress.
+/// Most readings in one message, however well they compress; and as columns, which are smaller still.
 const MOST: usize = 100;
+const MOST_COMPACT: usize = 200;
 /// Bytes of a reading without a position, with the comma after it: no more of them than this makes fit in a block.
 const LEAST_READING: usize = 200;
 /// Readings with a position that fit in a block once they are compressed, roughly.
 const USUAL_COMPRESSED: usize = MOST * 3 / 5;
 
+/// Bytes of a reading in columns, roughly.
+const USUAL_COMPACT: usize = 60;
+
 /// How many readings to lease when there is room for `messages`.
 pub fn readings(mode: DeliveryMode, messages: usize) -> usize {
     match mode {
         DeliveryMode { batch_backlog: false, .. } => messages,
+        DeliveryMode { compact: true, gzip: true, .. } => messages * MOST_COMPACT,
+        DeliveryMode { compact: true, gzip: false, .. } => messages * (BLOCK / USUAL_COMPACT),
         DeliveryMode { gzip: false, .. } => messages * (BLOCK / LEAST_READING),
         DeliveryMode { gzip: true, .. } => messages * USUAL_COMPRESSED,
     }
@@ -59,7 +66,7 @@ pub fn messages(lease: Lease, device_id: &str, mode: DeliveryMode) -> Vec<Messag
             continue;
         }
         let body = body(&entry);
-        if !batch.takes(&body, mode.gzip) {
+        if !batch.takes(&body, mode) {
             std::mem::take(&mut batch).finish(device_id, mode, &mut messages);
         }
         batch.push(entry, body);
@@ -112,11 +119,16 @@ struct Batch {
 }
 
 impl Batch {
-    fn takes(&self, body: &[u8], gzip: bool) -> bool {
+    fn takes(&self, body: &[u8], mode: DeliveryMode) -> bool {
         let length = self.length + body.len() + 2;
         // How well it compresses is known only at the end; readings of one voyage shrink to less than a fifth.
-        let estimate = if gzip { length / 5 } else { length };
-        self.entries.is_empty() || (self.entries.len() < MOST && estimate + PROPERTIES <= BLOCK)
+        let (shrinks_to, most) = match (mode.compact, mode.gzip) {
+            (false, false) => (length, MOST),
+            (false, true) => (length / 5, MOST),
+            (true, false) => (length / 4, MOST_COMPACT),
+            (true, true) => (length / 14, MOST_COMPACT),
+        };
+        self.entries.is_empty() || (self.entries.len() < most && shrinks_to + PROPERTIES <= BLOCK)
     }
 
     fn push(&mut self, entry: Entry, body: Vec<u8>) {
@@ -132,7 +144,8 @@ impl Batch {
         if self.entries.len() < 2 {
             return;
         }
-        let array = self.array();
+        let columns = || compact::body(self.entries.iter().map(|(entry, _)| entry));
+        let array = mode.compact.then(columns).flatten().unwrap_or_else(|| self.array());
         let compressed = if mode.gzip { compress(&array) } else { None };
         let encoding = if compressed.is_some() { "gzip" } else { "utf-8" };
         let payload = compressed.unwrap_or(array);
@@ -242,7 +255,7 @@ mod tests {
             let all = messages(
                 Lease { newest: None, backlog: backlog.clone() },
                 "sensor-thl-001",
-                DeliveryMode { batch_backlog, gzip, full_properties },
+                DeliveryMode { batch_backlog, gzip, full_properties, compact: false },
             );
             let mut seqs = Vec::new();
             for message in &all {

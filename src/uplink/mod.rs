@@ -1,6 +1,7 @@
 //! Keeps the device connected: asks DPS, connects to the hub, begins again, for ever.
 
 pub mod assignment;
+mod compact;
 pub mod credentials;
 pub mod delivery;
 mod knocking;

@@ -150,7 +150,7 @@ fn a_second_start_keeps_the_numbers_that_the_first_gave_while_the_disk_failed() 
     third.advance(GROUP);
     again.mend();
     third.advance(Duration::from_mins(1));
-    let ids = |entries: &[Entry]| -> Vec<String> { entries.iter().map(|entry| entry.message_id()).collect() };
+    let ids = |entries: &[Entry]| -> Vec<String> { entries.iter().map(Entry::message_id).collect() };
     let there = third.drain();
     assert_eq!(tags(&there), [2, 0, 1]);
     assert_eq!(ids(&there[1..]), ids(&[sent.backlog[0].clone(), sent.newest.unwrap()]));

@@ -8,7 +8,7 @@ use crate::settings::answer::quoted;
 use crate::settings::defaults::Defaults;
 use crate::settings::property::Property;
 
-/// `{"batchBacklog": bool, "gzip": bool, "fullProperties": bool}`; a field that is left out takes its own default, not the configuration's, so
+/// `{"batchBacklog": bool, "gzip": bool, "fullProperties": bool, "compact": bool}`; a field that is left out takes its own default, not the configuration's, so
 /// that the same desired value means the same on every device.
 #[derive(Debug)]
 pub struct Delivery;
@@ -22,7 +22,7 @@ impl Property for Delivery {
     fn read(value: &Value) -> Result<DeliveryMode, String> {
         let bad = |why: String| {
             format!(
-                "it must be {{\"batchBacklog\": …, \"gzip\": …, \"fullProperties\": …}}, each true or false: \
+                "it must be {{\"batchBacklog\": …, \"gzip\": …, \"fullProperties\": …, \"compact\": …}}, each true or false: \
                  {why}"
             )
         };
@@ -38,7 +38,7 @@ impl Property for Delivery {
     }
 
     fn write(value: &DeliveryMode) -> Value {
-        let DeliveryMode { batch_backlog, gzip, full_properties } = value;
-        json!({"batchBacklog": batch_backlog, "gzip": gzip, "fullProperties": full_properties})
+        let DeliveryMode { batch_backlog, gzip, full_properties, compact } = value;
+        json!({"batchBacklog": batch_backlog, "gzip": gzip, "fullProperties": full_properties, "compact": compact})
     }
 }
