@@ -30,6 +30,9 @@ pub struct IdentityConfig {
     pub certificate: PathBuf,
     /// The private key of the leaf: a PEM file, or a `pkcs11:` URI.
     pub key: KeyLocation,
+    /// The hub is shown the leaf alone: it knows the device by a thumbprint, and not by a CA.
+    #[serde(default)]
+    pub leaf_alone_at_hub: bool,
 }
 
 /// `[connection]`

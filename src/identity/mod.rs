@@ -87,6 +87,12 @@ impl Identity {
         })
     }
 
+    /// What is shown to who knows the leaf itself and wants no chain.
+    pub fn leaf_alone(&self) -> Arc<CertifiedKey> {
+        let CertifiedKey { cert, key, .. } = &*self.certified_key;
+        Arc::new(CertifiedKey::new(cert.iter().take(1).cloned().collect(), key.clone()))
+    }
+
     /// Whether the leaf is valid at `now`, which `by` tells, and if not, whether the clock may be to blame.
     pub fn validity(&self, now: DateTime<Utc>, by: TimeSource) -> Result<(), ValidityError> {
         let id = self.registration_id.clone();

@@ -102,6 +102,7 @@ pub fn device_config(directory: &Path, id_scope: &str, roots: PathBuf, port: u16
         identity: IdentityConfig {
             certificate: directory.join("device.pem"),
             key: directory.join("device.key").into(),
+            leaf_alone_at_hub: false,
         },
         connection: ConnectionConfig {
             roots: Some(roots),

@@ -100,6 +100,13 @@ pub fn client_config(
     Ok(Arc::new(config))
 }
 
+/// The same TLS client, with the leaf alone to show.
+pub fn with_leaf_alone(tls: &Tls, identity: &Identity) -> Tls {
+    let mut config = ClientConfig::clone(tls);
+    config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(identity.leaf_alone()));
+    Arc::new(config)
+}
+
 /// Certificates are judged by the agent's clock, which may know better than the system's.
 #[derive(Debug)]
 struct TlsTime(Arc<dyn Clock>);

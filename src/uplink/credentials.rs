@@ -19,8 +19,10 @@ use crate::platform::watched_file::WatchedFile;
 pub struct Credentials {
     /// Who the device is.
     pub identity: Identity,
-    /// For connections to DPS and hub.
+    /// For connections to DPS, and to the hub unless it is shown the leaf alone.
     pub tls: Tls,
+    /// For connections to the hub.
+    pub hub_tls: Tls,
     /// The certificate file that they were made from.
     pub file: WatchedFile,
 }
@@ -70,9 +72,11 @@ impl Credentials {
     pub fn load(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, CredentialsError> {
         let Config { identity, connection, state, .. } = config;
         let file = WatchedFile::new(&identity.certificate);
+        let leaf_alone = identity.leaf_alone_at_hub;
         let identity = Identity::load(&identity.certificate, &identity.key, &state.directory)?;
         let tls = tls::client_config(tls::roots(connection.roots.as_deref())?, &identity, clock)?;
-        Ok(Self { identity, tls, file })
+        let hub_tls = if leaf_alone { tls::with_leaf_alone(&tls, &identity) } else { tls.clone() };
+        Ok(Self { identity, tls, hub_tls, file })
     }
 
     /// As [`Credentials::load`], and they can be used now.
@@ -105,5 +109,32 @@ impl Credentials {
     pub fn check_validity(&self, clock: &dyn Clock) -> Result<(), CredentialsError> {
         let now = clock.certificate_time().ok_or(CredentialsError::NoTime)?;
         Ok(self.identity.validity(now, clock.source())?)
+    }
+}
+
+#[cfg(all(test, feature = "lab"))]
+mod tests {
+    use rustls::SignatureScheme;
+
+    use super::*;
+    use crate::lab::Cloud;
+    use crate::platform::clock::SystemClock;
+
+    #[tokio::test]
+    async fn a_hub_that_wants_no_chain_gets_the_leaf_alone_and_dps_the_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let cloud = Cloud::start(directory.path(), 60).await.unwrap();
+        let mut config = cloud.device("sensor-thl-001").unwrap();
+        let shown = |tls: &Tls| {
+            let shown = tls.client_auth_cert_resolver.resolve(&[], &[SignatureScheme::ECDSA_NISTP256_SHA256]);
+            shown.unwrap().cert.clone()
+        };
+        for (leaf_alone, at_hub) in [(false, 2), (true, 1)] {
+            config.identity.leaf_alone_at_hub = leaf_alone;
+            let loaded = Credentials::load(&config, Arc::new(SystemClock::new(true))).unwrap();
+            let (dps, hub) = (shown(&loaded.tls), shown(&loaded.hub_tls));
+            assert_eq!((dps.len(), hub.len(), &hub[0]), (2, at_hub, &dps[0]));
+        }
+        cloud.emulator.shutdown().await;
     }
 }

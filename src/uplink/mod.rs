@@ -133,7 +133,7 @@ impl Uplink {
                     _ = shutdown.changed() => continue,
                 }
             }
-            let Some((identity, tls)) = self.credentials() else {
+            let Some(Credentials { identity, tls, hub_tls, .. }) = self.credentials() else {
                 self.dialer.forget_probe();
                 let patience = if self.device.status.clock.certificate_time().is_none() {
                     LOOK_FOR_TIME
@@ -155,7 +155,7 @@ impl Uplink {
                 Action::Connect(assignment) if assignment.terms != self.terms(&identity) => {
                     self.life.forget_assignment(self.now());
                 }
-                Action::Connect(assignment) => self.connect(&assignment, tls, &mut shutdown).await,
+                Action::Connect(assignment) => self.connect(&assignment, hub_tls, &mut shutdown).await,
             }
         }
     }
@@ -196,15 +196,13 @@ impl Uplink {
         Terms::new(&self.config.dps, &identity.thumbprint)
     }
 
-    /// Identity and TLS client, loaded again when the certificate was replaced. A replacement that can't be used is told
+    /// Identity and TLS clients, loaded again when the certificate was replaced. A replacement that can't be used is told
     /// of, and those in use stay as long as they are valid. `None` while none can be used; the reason is told once.
-    fn credentials(&mut self) -> Option<(Identity, Tls)> {
+    fn credentials(&mut self) -> Option<Credentials> {
         let problem = self.load_credentials().err();
         let clock = &*self.device.status.clock;
         let usable = match &self.credentials {
-            Some(in_use) => {
-                in_use.check_validity(clock).map(|()| (in_use.identity.clone(), in_use.tls.clone()))
-            }
+            Some(in_use) => in_use.check_validity(clock).map(|()| in_use.clone()),
             None => Err(CredentialsError::NoTime),
         };
         let (usable, problem, event): (_, _, fn(String) -> Event) = match (usable, problem) {

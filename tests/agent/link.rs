@@ -479,3 +479,20 @@ async fn a_hub_whose_name_is_gone_leads_to_dps() {
     assert!(story.contains(&format!("{gone}:{}: there is no such name", cloud.emulator.port())), "{story}");
     agent.stop().await;
 }
+
+#[tokio::test]
+async fn a_hub_that_knows_the_thumbprint_takes_the_leaf_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(directory.path(), 3600).await.unwrap();
+    let mut config = cloud.device(DEVICE).unwrap();
+    config.identity.leaf_alone_at_hub = true;
+    let mut agent = Agent::simple(config);
+    agent.wait_for_words("online at").await;
+    agent
+        .wait_until("a delivery", |events| {
+            events.iter().any(|event| matches!(event, Event::Delivered { .. }))
+        })
+        .await;
+    agent.stop().await;
+    cloud.emulator.shutdown().await;
+}
