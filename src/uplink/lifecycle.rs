@@ -162,6 +162,11 @@ impl Lifecycle {
         }
     }
 
+    /// The next deed begins without looking whether somebody answers.
+    pub fn end_probing(&mut self) {
+        self.heard(None);
+    }
+
     /// DPS was asked on these terms, and this came of it.
     pub fn registered(
         &mut self,

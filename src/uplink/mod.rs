@@ -134,7 +134,9 @@ impl Uplink {
                 }
             }
             let Some(Credentials { identity, tls, hub_tls, .. }) = self.credentials() else {
+                // Who can't go on does not look whether he could.
                 self.dialer.forget_probe();
+                self.life.end_probing();
                 let patience = if self.device.status.clock.certificate_time().is_none() {
                     LOOK_FOR_TIME
                 } else {
