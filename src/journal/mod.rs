@@ -33,7 +33,7 @@
 //!
 //! # Invariants
 //!
-//! 1. A reading survives the end of the program, however it comes, from the moment when [`Journal::append`] returns: it is in
+//! 1. A reading survives the end of the program, however it comes, from the moment when `Journal::append` returns: it is in
 //!    the waiting room, with its number before it is sent. It counts as taken once it is durable (or, while the disk fails,
 //!    in the memory that stands in for it), or the hub has acknowledged it. It is sent before that only while it waits for a
 //!    commit that it shares, and only under a number that the file has noted as given.
