@@ -117,8 +117,13 @@ impl fmt::Display for Unreached {
 
 impl From<Unreached> for LinkError {
     fn from(unreached: Unreached) -> Self {
-        let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-        let kind = if unreached.0.iter().any(|(_, error)| error.as_ref().is_some_and(refused)) {
+        let any = |says: fn(&io::Error) -> bool| {
+            unreached.0.iter().any(|(_, error)| error.as_ref().is_some_and(says))
+        };
+        let kind = if any(is_reset) {
+            // Somebody has taken the connection, and let it go before anything could be said.
+            LinkErrorKind::Outage
+        } else if any(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
             LinkErrorKind::NobodyListens
         } else {
             LinkErrorKind::Silent
@@ -130,6 +135,11 @@ impl From<Unreached> for LinkError {
         };
         Self { kind, why }
     }
+}
+
+/// The connection stood, and was gone before it was looked at.
+fn is_reset(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted)
 }
 
 type Attempt<F> = (usize, Pin<Box<F>>);
@@ -172,7 +182,7 @@ async fn race<S, F: Future<Output = io::Result<S>>>(
             (address, result) = poll_fn(|context| poll_any(&mut refresh, context)) => match result {
                 Ok(stream) => return Ok(stream),
                 // Somebody is there again, and takes no connection.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused || is_reset(&error) => {
                     outcome[address].1 = Some(error);
                     outcome.truncate(begun);
                     return Err(Unreached(outcome));
@@ -292,6 +302,17 @@ mod tests {
             let late = begin.elapsed() - back;
             assert!(late <= Duration::from_millis(2100), "back after {back:?}, seen {late:?} later");
         }
+    }
+
+    #[test]
+    fn a_connection_that_is_reset_at_once_is_no_silence() {
+        let error = |kind: Option<io::ErrorKind>| {
+            LinkError::from(Unreached::from((GOOD.parse().unwrap(), kind.map(io::Error::from)))).kind
+        };
+        assert_eq!(error(None), LinkErrorKind::Silent);
+        assert_eq!(error(Some(io::ErrorKind::HostUnreachable)), LinkErrorKind::Silent);
+        assert_eq!(error(Some(io::ErrorKind::ConnectionRefused)), LinkErrorKind::NobodyListens);
+        assert_eq!(error(Some(io::ErrorKind::ConnectionReset)), LinkErrorKind::Outage);
     }
 
     #[test]

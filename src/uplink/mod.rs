@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tracker_protocol::dps::Outcome;
 
-use crate::config::Config;
+use crate::config::{Config, DpsConfig};
 use crate::event::{Event, Events, Loss};
 use crate::identity::Identity;
 use crate::link::dial::Probe;
@@ -170,6 +170,19 @@ impl Uplink {
         };
         let endpoint = self.config.connection.endpoint(host);
         let probed = self.device.heart.during(self.dialer.probe(&endpoint, probe)).await;
+        if let Err(LinkError { kind, .. }) = &probed
+            && !matches!(kind, LinkErrorKind::Silent | LinkErrorKind::NobodyListens)
+        {
+            // There was more than silence: it counts as an attempt.
+            self.told.end();
+            self.events.emit(match action {
+                Action::Register => {
+                    let DpsConfig { host, id_scope } = self.config.dps.clone();
+                    Event::Registering { host, id_scope }
+                }
+                Action::Connect(assignment) => Event::Connecting { hub: assignment.hub.clone() },
+            });
+        }
         match (probed, action) {
             (Ok(()), _) => {
                 // That is news, whatever comes of it.
