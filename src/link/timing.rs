@@ -32,7 +32,7 @@ pub struct Timing {
     pub attempts: BackoffPolicy,
     /// The longest wait after the first refusal of a hub that has answered, in place of the one of
     /// [`attempts`](Self::attempts): many may have been refused with this device. With 8 s ten thousand are let in
-    /// soonest (`tests/faults_fleet.rs`).
+    /// sooner than with the usual 5 s (`tests/faults_fleet.rs`).
     pub throttled_first: Duration,
     /// Between probes, at first, while nobody answers.
     pub probe_every: Duration,
