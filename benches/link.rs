@@ -17,14 +17,12 @@ use std::time::Duration;
 
 use container_tracker::config::{Config, Endpoint};
 use container_tracker::event::{Event, Events};
-use container_tracker::journal::{Journal, JournalOptions, waiting_room};
 use container_tracker::lab::Cloud;
 use container_tracker::link::timing::Timing;
-use container_tracker::platform::clock::{Clock, SystemClock};
-use container_tracker::reading::{Reading, Stamp};
+use container_tracker::platform::clock::SystemClock;
 use container_tracker::tracker::Tracker;
-use serde_json::json;
 use support::agent::Agent;
+use support::journal::fill;
 use support::proxy::{Proxy, Weather};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep};
@@ -184,7 +182,7 @@ async fn drain() {
         let mut config = cloud.device("sensor-thl-001").unwrap();
         config.delivery.batch_backlog = batch;
         config.delivery.gzip = gzip;
-        fill(&config).await;
+        fill(&config, BACKLOG).await;
         let (done, mut count) = watch::channel(0);
         let listener = Arc::new(move |event: &Event| {
             if matches!(event, Event::Delivered { .. }) {
@@ -215,40 +213,6 @@ async fn drain() {
         cloud.emulator.shutdown().await;
     }
     println!("  (agent and emulator share the machine; resident memory of both: {} KB)", resident("self"));
-}
-
-/// Puts a backlog into the journal of a tracker that is not running.
-async fn fill(config: &Config) {
-    fs::create_dir_all(&config.state.directory).unwrap();
-    let clock = SystemClock::new(true);
-    let options = JournalOptions {
-        waiting_room: waiting_room(&config.state.directory),
-        directory: config.state.directory.clone(),
-        size_bound: 256 * 1024 * 1024,
-        boot: clock.boot().into(),
-    };
-    let journal = Journal::open(options, Events::log("bench")).unwrap();
-    for n in 0..BACKLOG {
-        let fields = json!({
-            "temperature": 3.87, "humidity": 84.12, "pressure": 1013.25 + (n % 100) as f64 / 100.0,
-            "location": {"lat": -36.8412345, "lon": 174.7812345, "alt": 12.3},
-            "speed": 29.64, "course": 312.4, "fix": "gps", "satellites": 11, "hdop": 0.87,
-        });
-        let back = Duration::from_secs(60 * (BACKLOG - n));
-        let stamp = Stamp { utc: clock.utc().map(|now| now - back), monotonic: Duration::ZERO };
-        let reading = Reading { stamp, fields: fields.to_string(), alerts: Vec::new() };
-        // No tracker is as fast as this; what the journal could not take is offered again.
-        loop {
-            let dropped = journal.stats().dropped;
-            journal.append(reading.clone());
-            if journal.stats().dropped == dropped {
-                break;
-            }
-            sleep(Duration::from_millis(2)).await;
-        }
-    }
-    journal.close().await;
-    assert_eq!(journal.stats().taken, BACKLOG);
 }
 
 fn resident(process: &str) -> u64 {

@@ -49,19 +49,18 @@ mod linux {
     use container_tracker::instruments::bme280::Bme280;
     use container_tracker::instruments::gps::Gps;
     use container_tracker::instruments::instrument::Instrument;
-    use container_tracker::journal::{Journal, JournalOptions, waiting_room};
     use container_tracker::lab::Cloud;
     use container_tracker::link::timing::Timing;
-    use container_tracker::platform::clock::{Clock, SystemClock};
-    use container_tracker::reading::{Reading, Stamp};
+    use container_tracker::platform::clock::SystemClock;
     use container_tracker::tracker::Tracker;
     use embedded_hal::delay::DelayNs;
-    use serde_json::{Value, json};
+    use serde_json::Value;
     use tokio::time::Instant;
     use tracker_sensors::bme280::{EnvironmentSensor, RawReading, Settings};
     use tracker_sensors::gps::{PlausibilitySettings, Receiver, ReceiverSettings, SerialSource};
     use tracker_sensors::simulated::{Air, Bme280Chip, published_calibration};
 
+    use super::support::journal::fill;
     use super::support::pseudo_terminal;
 
     /// Tells the program to be the tracker, with the receiver at this port.
@@ -259,7 +258,7 @@ mod linux {
         runtime.block_on(async {
             let draining = std::env::var_os(DRAIN).is_some();
             if draining {
-                fill(&config).await;
+                fill(&config, BACKLOG).await;
             }
             let plausibility = PlausibilitySettings { build_date: None, time_scale: 1.0 };
             let settings = ReceiverSettings::new(plausibility, Instant::now());
@@ -282,32 +281,6 @@ mod linux {
             };
             tracker.run(std::future::pending()).await.unwrap();
         });
-    }
-
-    /// A backlog in the journal of a tracker that does not run yet.
-    async fn fill(config: &Config) {
-        fs::create_dir_all(&config.state.directory).unwrap();
-        let clock = SystemClock::new(true);
-        let options = JournalOptions {
-            waiting_room: waiting_room(&config.state.directory),
-            directory: config.state.directory.clone(),
-            size_bound: 256 * 1024 * 1024,
-            boot: clock.boot().into(),
-        };
-        let journal = Journal::open(options, Events::log("steady")).unwrap();
-        for n in 0..BACKLOG {
-            let fields = json!({
-                "temperature": 3.87, "humidity": 84.12, "pressure": 1013.25,
-                "location": {"lat": -36.841_234_5, "lon": 174.781_234_5, "alt": 12.3}, "fix": "gps",
-            });
-            let back = Duration::from_secs(60 * (BACKLOG - n));
-            let stamp = Stamp { utc: clock.utc().map(|now| now - back), monotonic: Duration::ZERO };
-            if n % 128 == 0 {
-                journal.commit().await;
-            }
-            journal.append(Reading { stamp, fields: fields.to_string(), alerts: Vec::new() });
-        }
-        journal.close().await;
     }
 
     /// Time passes for the chip and for the driver. The air stands still but for noise in the last bits; the counts for it are

@@ -7,8 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use container_tracker::config::Config;
 use container_tracker::event::{Event, Events};
-use container_tracker::journal::{Entry, FileSystem, Journal, JournalHealth, JournalOptions, OsFileSystem};
+use container_tracker::journal::{
+    Entry, FileSystem, Journal, JournalHealth, JournalOptions, OsFileSystem, waiting_room,
+};
 use container_tracker::platform::clock::{Clock, SystemClock};
 use container_tracker::reading::{Reading, Stamp};
 use serde_json::json;
@@ -125,6 +128,40 @@ pub async fn prefill(directory: &Path, numbers: Range<u64>) {
     journal.close().await;
     let stats = journal.stats();
     assert_eq!((stats.taken, stats.dropped), (count, 0));
+}
+
+/// Puts a backlog into the journal of a tracker that is not running.
+pub async fn fill(config: &Config, count: u64) {
+    std::fs::create_dir_all(&config.state.directory).unwrap();
+    let clock = SystemClock::new(true);
+    let options = JournalOptions {
+        waiting_room: waiting_room(&config.state.directory),
+        directory: config.state.directory.clone(),
+        size_bound: 256 * 1024 * 1024,
+        boot: clock.boot().into(),
+    };
+    let journal = Journal::open(options, Events::to("fill", Arc::new(|_| {}))).unwrap();
+    for n in 0..count {
+        let fields = json!({
+            "temperature": 3.87, "humidity": 84.12, "pressure": 1013.25 + (n % 100) as f64 / 100.0,
+            "location": {"lat": -36.841_234_5, "lon": 174.781_234_5, "alt": 12.3},
+            "speed": 29.64, "course": 312.4, "fix": "gps", "satellites": 11, "hdop": 0.87,
+        });
+        let back = Duration::from_secs(60 * (count - n));
+        let stamp = Stamp { utc: clock.utc().map(|now| now - back), monotonic: Duration::ZERO };
+        let reading = Reading { stamp, fields: fields.to_string(), alerts: Vec::new() };
+        // No tracker is as fast as this; what the journal could not take is offered again.
+        loop {
+            let dropped = journal.stats().dropped;
+            journal.append(reading.clone());
+            if journal.stats().dropped == dropped {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+    journal.close().await;
+    assert_eq!(journal.stats().taken, count);
 }
 
 /// When the machines of these tests were booted.

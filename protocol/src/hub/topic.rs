@@ -19,8 +19,8 @@ const TWIN_RESPONSE: &str = "$iothub/twin/res/";
 const METHOD_REQUEST: &str = "$iothub/methods/POST/";
 const METHOD_RESPONSE: &str = "$iothub/methods/res/";
 
-/// Content type and encoding of a JSON body, but for the encoding's value. Azure's documents show the dollar unencoded,
-/// and hubs take it so; encoded it is two bytes longer, each time.
+/// Content type and encoding of a JSON body, but for the encoding's value. The dollar is unencoded, which is the form
+/// that Azure's documents give for routing by body; encoded it is two bytes longer, each time.
 const JSON_PROPERTIES: &str = "$.ct=application%2Fjson&$.ce=";
 
 /// The topic of telemetry with a JSON body, as short as may be and in one piece of memory: [`DeviceTopic::Telemetry`] with

@@ -263,7 +263,8 @@ impl<'a> Session<'a> {
         }
         if self.early_reading_due().is_some_and(|due| due <= Instant::now()) {
             self.minded = true;
-            let why = format!("the hub has acknowledged nothing for {} s", self.acknowledge_within.as_secs());
+            let seconds = self.acknowledge_within.as_secs();
+            let why = format!("the hub has left a reading without acknowledgement for {seconds} s");
             return Err(LinkError { kind: LinkErrorKind::Outage, why });
         }
         self.acknowledgement.judge(self.oldest_unacknowledged())?;
