@@ -30,4 +30,4 @@ mod hash;
 mod statement;
 
 pub use hash::Hash;
-pub use statement::{PROPERTY, Run, Statement, TO_SIGN_BY, VERSION, is_statement, to_sign};
+pub use statement::{PROPERTY, Run, STATEMENT, Statement, TO_SIGN_BY, VERSION, is_statement, to_sign};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::base64;
 use super::hash::Hash;
 
 /// The message property that carries the hash of a message's last reading.
@@ -16,10 +17,12 @@ pub const TO_SIGN_BY: &str = "container-tracker evidence 1";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "evidence", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Statement {
-    /// From here on the chain goes on from `head`, the hash of the entry `after`; or it begins.
+    /// From the entry `from` on the chain goes on from `head`, the hash of the entry `after`; or it begins.
     Start {
         /// Of the format.
         version: u32,
+        /// The first entry of what follows: this one, but where others got their numbers before it.
+        from: u64,
         /// The last entry that the device knows of; without one there was no chain.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<u64>,
@@ -56,10 +59,10 @@ pub enum Statement {
     },
     /// Times of readings that are in the chain already were ahead.
     Redated {
-        /// The first of them.
-        from: u64,
-        /// The last.
-        to: u64,
+        /// The earliest of them as it stands there, RFC 3339.
+        from: String,
+        /// The latest.
+        to: String,
         /// Milliseconds to take from their times.
         ahead_ms: i64,
     },
@@ -85,9 +88,14 @@ pub struct Run {
 
 impl Statement {
     /// A start.
-    pub fn start(known: Option<(u64, Hash)>) -> Self {
+    pub fn start(from: u64, known: Option<(u64, Hash)>) -> Self {
         let (after, head) = known.unzip();
-        Self::Start { version: VERSION, after, head }
+        Self::Start { version: VERSION, from, after, head }
+    }
+
+    /// The certificates of a key, each as DER, the leaf first.
+    pub fn certificate<'a>(thumbprint: &str, chain: impl Iterator<Item = &'a [u8]>) -> Self {
+        Self::Certificate { thumbprint: thumbprint.into(), chain: chain.map(base64::encode).collect() }
     }
 
     /// The JSON object, without time and number.
@@ -97,9 +105,12 @@ impl Statement {
     }
 }
 
+/// How the fields of a statement begin.
+pub const STATEMENT: &str = "{\"evidence\":";
+
 /// Whether these fields are those of a statement and of no reading.
 pub fn is_statement(fields: &str) -> bool {
-    fields.starts_with("{\"evidence\":")
+    fields.starts_with(STATEMENT)
 }
 
 /// The bytes that a signature signs.
@@ -115,8 +126,8 @@ mod tests {
     fn statements_are_read_as_they_are_written() {
         let hash = Hash::NONE;
         let all = [
-            Statement::start(None),
-            Statement::start(Some((7, hash))),
+            Statement::start(8, None),
+            Statement::start(9, Some((7, hash))),
             Statement::Certificate { thumbprint: "ab".into(), chain: vec!["AA".into()] },
             Statement::Signature {
                 up_to: 9,
@@ -126,7 +137,7 @@ mod tests {
                 signature: "AA".into(),
             },
             Statement::Thinned { gone: 3, runs: vec![Run { from: 1, to: 8, digest: hash, head: hash }] },
-            Statement::Redated { from: 1, to: 2, ahead_ms: 18_000 },
+            Statement::Redated { from: "a".into(), to: "b".into(), ahead_ms: 18_000 },
             Statement::TripBegin(Map::from_iter([("trip".to_owned(), "x".into())])),
         ];
         for statement in all {

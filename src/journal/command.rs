@@ -4,7 +4,12 @@ use tokio::sync::oneshot;
 
 use super::entry::Lease;
 use super::fresh::Fresh;
+use crate::evidence::Hash;
 use crate::reading::Stamp;
+use crate::trip::Terms;
+
+/// The report of a trip.
+pub(super) type Report = serde_json::Map<String, serde_json::Value>;
 
 /// What handles ask of the thread.
 #[derive(Debug)]
@@ -22,6 +27,19 @@ pub(super) enum Command {
         reply: oneshot::Sender<Lease>,
     },
     Acknowledge(Vec<u64>),
+    /// There is to be a chain of evidence, with a first trip by these terms; or none.
+    Evidence(Option<Terms>),
+    Head(oneshot::Sender<Option<(u64, Hash)>>),
+    BeginTrip {
+        terms: Terms,
+        now: Stamp,
+        reply: oneshot::Sender<bool>,
+    },
+    EndTrip {
+        now: Stamp,
+        reply: oneshot::Sender<Option<Report>>,
+    },
+    TripReport(oneshot::Sender<Option<Report>>),
     Release(oneshot::Sender<()>),
     Commit(oneshot::Sender<()>),
     Flush(oneshot::Sender<()>),

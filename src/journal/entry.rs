@@ -2,6 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::evidence::Hash;
+use crate::platform::clock::rfc3339;
+
 /// A reading to be sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
@@ -17,6 +20,8 @@ pub struct Entry {
     pub fields: String,
     /// Names of the bounds it crosses.
     pub alerts: Vec<String>,
+    /// Its hash in the chain of evidence, where there is one.
+    pub chain: Option<Hash>,
 }
 
 impl Entry {
@@ -24,6 +29,25 @@ impl Entry {
     pub fn message_id(&self) -> String {
         format!("{:08x}-{}", self.start, self.seq)
     }
+
+    /// The JSON object of a reading: its fields, its time or that it has none, its sequence number.
+    ///
+    /// The fields are text that the journal vouches for (`row.rs`): one JSON object, serialised when the reading was taken. It
+    /// is opened at its last brace, not parsed: nothing in it is looked at, and two members are added.
+    pub fn body(&self) -> String {
+        body(&self.fields, self.time, self.uptime_s, self.seq)
+    }
+}
+
+/// See [`Entry::body`].
+pub(super) fn body(fields: &str, time: Option<DateTime<Utc>>, uptime_s: f64, seq: u64) -> String {
+    let fields = fields.trim_end().strip_suffix('}').unwrap_or("{");
+    let comma = if fields.ends_with('{') { "" } else { "," };
+    let time = match time {
+        Some(time) => format!("\"time\":\"{}\"", rfc3339(time)),
+        None => format!("\"timeUnknown\":true,\"uptime\":{uptime_s:.3}"),
+    };
+    format!("{fields}{comma}{time},\"seq\":{seq}}}")
 }
 
 /// Readings handed out to be sent.

@@ -16,6 +16,7 @@
 //! | `Writer`: what is taken, numbered, made durable | `writer/` |
 //! | `WaitingRoom`: a file in memory that has what is not durable yet | `waiting_room/` |
 //! | `Storage`: the file, the memory that stands in for it, setting aside | `storage/` |
+//! | `Ledger`: the chain of evidence and the trip, of what has its number and its time | `ledger.rs`, `rechain.rs`, `writer/sealing.rs` |
 //! | every fault that is survived, with its test | `tests/known_errors.rs` |
 //!
 //! None of these files imports one that imports it.
@@ -27,6 +28,7 @@
 //! | table | row | columns |
 //! |---|---|---|
 //! | `reading` | a reading not known to be acknowledged | `seq`, `start`, `boot`, `monotonic_ms`, `utc_ms` (null: not known), `stands_for` (itself and the thinned ones beside it), `payload` (JSON) |
+//! | `evidence` | what the ledger keeps (`ledger.rs`); there only once it had something to keep | `name`, `value` |
 //! | `boot` | a boot of the machine | `id`, `name` (the kernel's boot ID), `offset_ms` (UTC less monotonic time; null: not known) |
 //! | `counter` | kept over restarts | `name`, `value`: `thinned`, the readings thinned ever; `last_seq`, the highest number of a reading that is gone |
 //! | `unreadable` | a row of `reading` that could not be read, as it was; there only once one was put aside | as `reading` |
@@ -101,8 +103,10 @@ mod fresh;
 mod inbox;
 pub mod inspect;
 mod leases;
+mod ledger;
 mod needs_disk;
 mod options;
+mod rechain;
 mod row;
 mod sender;
 mod shared;
@@ -118,10 +122,13 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
+use serde_json::{Map, Value};
 use tokio::sync::{oneshot, watch};
 
 use crate::event::Events;
+use crate::evidence::Hash;
 use crate::reading::{Reading, Stamp};
+use crate::trip::Terms;
 use command::Command;
 pub use entry::{Entry, Lease};
 use inbox::{Inbox, Refused};
@@ -212,6 +219,32 @@ impl Journal {
     pub fn release_soon(&self) -> bool {
         // Nobody waits for the answer.
         self.send(Command::Release(oneshot::channel().0)).is_ok()
+    }
+
+    /// Has a chain of evidence over everything that is taken from now on, with a first trip by these terms; or none. Comes
+    /// before what is asked later; false while the disk is too slow to be asked now.
+    pub fn set_evidence(&self, first_trip: Option<Terms>) -> bool {
+        self.inbox.send(Command::Evidence(first_trip)).is_ok()
+    }
+
+    /// The last entry of the chain, by number and hash; `None` without a chain, or while the time is not known.
+    pub async fn head(&self) -> Option<(u64, Hash)> {
+        self.ask(Command::Head).await
+    }
+
+    /// Begins a trip; one that is under way is over without a report. False while the time is not known.
+    pub async fn begin_trip(&self, terms: Terms, now: Stamp) -> bool {
+        self.ask(|reply| Command::BeginTrip { terms, now, reply }).await
+    }
+
+    /// Ends the trip under way, has its report sent, and gives it; `None` where there is none, or while the time is not known.
+    pub async fn end_trip(&self, now: Stamp) -> Option<Map<String, Value>> {
+        self.ask(|reply| Command::EndTrip { now, reply }).await
+    }
+
+    /// The report of the trip under way.
+    pub async fn trip_report(&self) -> Option<Map<String, Value>> {
+        self.ask(Command::TripReport).await
     }
 
     /// Makes what was taken durable now, instead of within two seconds.

@@ -11,6 +11,7 @@ use tracker_protocol::hub::json_telemetry;
 use tracker_protocol::{PropertyBag, Publish};
 
 use crate::config::DeliveryMode;
+use crate::evidence::{PROPERTY, is_statement};
 use crate::journal::{Entry, Lease};
 use crate::platform::clock::rfc3339;
 use crate::uplink::compact;
@@ -19,6 +20,10 @@ use crate::uplink::compact;
 const BLOCK: usize = 4096;
 /// Room for the properties of a batch.
 const PROPERTIES: usize = 160;
+/// Room for a hash of the chain among them.
+const CHAIN: usize = 52;
+/// What a message is that carries no reading but what the device states.
+const STATEMENT: &str = "evidence";
 /// Most readings in one message, however well they compress; and as columns, which are smaller still.
 const MOST: usize = 100;
 const MOST_COMPACT: usize = 200;
@@ -61,11 +66,11 @@ pub fn messages(lease: Lease, device_id: &str, mode: DeliveryMode) -> Vec<Messag
     let mut batch = Batch::default();
     for entry in lease.backlog {
         // An alert is a property of its message, for routing; it must not be hidden in a batch.
-        if !entry.alerts.is_empty() {
+        if !entry.alerts.is_empty() || is_statement(&entry.fields) {
             messages.push(single(&entry, device_id, mode));
             continue;
         }
-        let body = body(&entry);
+        let body = entry.body().into_bytes();
         if !batch.takes(&body, mode) {
             std::mem::take(&mut batch).finish(device_id, mode, &mut messages);
         }
@@ -77,37 +82,18 @@ pub fn messages(lease: Lease, device_id: &str, mode: DeliveryMode) -> Vec<Messag
 
 /// One reading, one message. What its body says, number and time, is said in properties only where that is wished.
 fn single(entry: &Entry, device_id: &str, mode: DeliveryMode) -> Message {
-    let topic = if mode.full_properties || !entry.alerts.is_empty() {
-        let message_id = entry.message_id();
-        let time = entry.time.map(rfc3339);
-        let alerts = entry.alerts.join(",");
-        let mut others = Vec::new();
-        if mode.full_properties {
-            others.push((PropertyBag::MESSAGE_ID, message_id.as_str()));
-            others.extend(time.as_deref().map(|time| (PropertyBag::CREATION_TIME, time)));
-        }
-        if !alerts.is_empty() {
-            others.push(("alert", alerts.as_str()));
-        }
-        json_telemetry(device_id, "utf-8", &others)
-    } else {
-        json_telemetry(device_id, "utf-8", &[])
-    };
-    Message { seqs: vec![entry.seq], publish: Publish { topic, payload: body(entry) } }
-}
-
-/// The JSON object of a reading: its fields, its time or that it has none, its sequence number.
-///
-/// The fields are text that the journal vouches for (`journal/row.rs`): one JSON object, serialised when the reading was
-/// taken. It is opened at its last brace, not parsed: nothing in it is looked at, and two members are added.
-fn body(entry: &Entry) -> Vec<u8> {
-    let fields = entry.fields.trim_end().strip_suffix('}').unwrap_or("{");
-    let comma = if fields.ends_with('{') { "" } else { "," };
-    let time = match entry.time {
-        Some(time) => format!("\"time\":\"{}\"", rfc3339(time)),
-        None => format!("\"timeUnknown\":true,\"uptime\":{:.3}", entry.uptime_s),
-    };
-    format!("{fields}{comma}{time},\"seq\":{}}}", entry.seq).into_bytes()
+    let message_id = mode.full_properties.then(|| entry.message_id());
+    let time = entry.time.filter(|_| mode.full_properties).map(rfc3339);
+    let (alerts, chain) = (entry.alerts.join(","), entry.chain.map(|hash| hash.to_string()));
+    let statement = is_statement(&entry.fields).then_some(STATEMENT);
+    let mut others: Vec<(&str, &str)> = Vec::new();
+    others.extend(message_id.as_deref().map(|id| (PropertyBag::MESSAGE_ID, id)));
+    others.extend(time.as_deref().map(|time| (PropertyBag::CREATION_TIME, time)));
+    others.extend((!alerts.is_empty()).then_some(("alert", alerts.as_str())));
+    others.extend(statement.map(|kind| ("messageType", kind)));
+    others.extend(chain.as_deref().map(|chain| (PROPERTY, chain)));
+    let topic = json_telemetry(device_id, "utf-8", &others);
+    Message { seqs: vec![entry.seq], publish: Publish { topic, payload: entry.body().into_bytes() } }
 }
 
 /// Readings that will share a message of one billing block.
@@ -128,7 +114,13 @@ impl Batch {
             (true, false) => (length / 4, MOST_COMPACT),
             (true, true) => (length / 14, MOST_COMPACT),
         };
-        self.entries.is_empty() || (self.entries.len() < most && shrinks_to + PROPERTIES <= BLOCK)
+        self.entries.is_empty() || (self.entries.len() < most && shrinks_to + self.properties() <= BLOCK)
+    }
+
+    /// Bytes that its properties take at the most.
+    fn properties(&self) -> usize {
+        let has_chain = self.entries.first().is_some_and(|(entry, _)| entry.chain.is_some());
+        if has_chain { PROPERTIES + CHAIN } else { PROPERTIES }
     }
 
     fn push(&mut self, entry: Entry, body: Vec<u8>) {
@@ -149,18 +141,18 @@ impl Batch {
         let compressed = if mode.gzip { compress(&array) } else { None };
         let encoding = if compressed.is_some() { "gzip" } else { "utf-8" };
         let payload = compressed.unwrap_or(array);
-        if payload.len() + PROPERTIES > BLOCK {
+        if payload.len() + self.properties() > BLOCK {
             let rest = self.entries.split_off(self.entries.len() / 2);
             for half in [self.entries, rest] {
                 Self { entries: half, length: 0 }.finish(device_id, mode, messages);
             }
             return;
         }
-        let topic = if mode.full_properties {
-            json_telemetry(device_id, encoding, &[(PropertyBag::MESSAGE_ID, &self.message_id())])
-        } else {
-            json_telemetry(device_id, encoding, &[])
-        };
+        let message_id = mode.full_properties.then(|| self.message_id());
+        let chain = self.entries.last().and_then(|(entry, _)| entry.chain).map(|hash| hash.to_string());
+        let id = message_id.as_deref().map(|id| (PropertyBag::MESSAGE_ID, id));
+        let others = [id, chain.as_deref().map(|chain| (PROPERTY, chain))].into_iter().flatten();
+        let topic = json_telemetry(device_id, encoding, &others.collect::<Vec<_>>());
         let seqs = self.entries.iter().map(|(entry, _)| entry.seq).collect();
         messages.push(Message { seqs, publish: Publish { topic, payload } });
     }
@@ -221,6 +213,7 @@ mod tests {
                 uptime_s: f64::from(n) / 1000.0,
                 fields,
                 alerts: if alert == 0 { vec!["temperatureHigh".into()] } else { Vec::new() },
+                chain: None,
             }
         })
     }
@@ -315,6 +308,7 @@ mod tests {
             uptime_s: 0.0,
             fields: fields(n),
             alerts: Vec::new(),
+            chain: None,
         });
         let entries = numbered(entries.collect());
         let count = |gzip| {

@@ -5,6 +5,7 @@ pub(crate) mod disk;
 pub(crate) mod file_system;
 pub(crate) mod files;
 pub(crate) mod memory;
+pub(crate) mod notes;
 pub(crate) mod place;
 pub(crate) mod schema;
 pub(crate) mod spare;

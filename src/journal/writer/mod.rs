@@ -3,6 +3,7 @@
 mod boot_offset;
 pub(crate) mod group;
 pub(crate) mod numbers;
+mod sealing;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::Instant;
 use crate::journal::entry::Entry;
 use crate::journal::fresh::Fresh;
 use crate::journal::leases::Leases;
+use crate::journal::ledger::Ledger;
 use crate::journal::needs_disk::NeedsDisk;
 use crate::journal::row::{PROVISIONAL, Row};
 use crate::journal::shared::Shared;
@@ -19,6 +21,7 @@ use crate::journal::storage::disk::{Disk, Stored};
 use crate::journal::storage::memory::Memory;
 use crate::journal::waiting_room::WaitingRoom;
 use crate::reading::Stamp;
+use crate::trip::Terms;
 use boot_offset::BootOffset;
 use group::Group;
 use numbers::Numbers;
@@ -51,6 +54,13 @@ pub(crate) struct Writer {
     unnumbered: bool,
     /// What was not on the disk has got other numbers.
     renumbered: bool,
+    ledger: Ledger,
+    /// By what the first trip is measured, which begins with the chain.
+    first_trip: Option<Terms>,
+    /// Some of what is not on the disk has its number, and is not sealed: what is on the disk must be before.
+    unsealed: bool,
+    /// The last time that was known.
+    stated_at: Option<Stamp>,
 }
 
 /// What is found in a file that has just been opened.
@@ -77,12 +87,17 @@ impl Writer {
             since_size_check: 0,
             unnumbered: false,
             renumbered: false,
+            ledger: Ledger::default(),
+            first_trip: None,
+            unsealed: false,
+            stated_at: None,
         }
     }
 
     /// Opens the file, and brings together what it has and what memory holds.
     pub(crate) fn open(&mut self, now: Instant) {
         let is_open = self.storage.open(now);
+        self.load_ledger(now);
         self.take_in_left(now);
         if is_open {
             self.save_left(now);
@@ -105,12 +120,16 @@ impl Writer {
         if self.first_held(is_own).is_some_and(|first| first < free) {
             let (memory, group) = (&mut self.memory, &mut self.group);
             self.numbers.give_anew(|next| renumber(memory, group, next, is_own));
+            self.unseal_held();
             self.tell_room();
             self.renumbered = true;
         }
         if let (Some(provisional), true) = (found.provisional, self.time_is_known()) {
             self.numbers.leave_room_for(provisional);
             self.unnumbered = true;
+        }
+        if !self.unnumbered {
+            self.seal_held(now);
         }
         self.offset.set_stored(false);
         self.store_offset(now);
@@ -130,8 +149,9 @@ impl Writer {
         if let Some((last, provisional)) = self.storage.attempt(now, |disk| disk.last_numbers()) {
             self.numbers.learn_of(last, provisional);
         }
-        let odd = left.iter().any(|row| row.seq == 0 || row.boot.is_some());
+        let mut odd = left.iter().any(|row| row.seq == 0 || row.boot.is_some());
         for mut row in left {
+            odd |= row.seq != 0 && self.seal_left(&mut row);
             if row.seq == 0 {
                 (row.seq, row.start) = (self.numbers.take(), self.start_of_left());
             }
@@ -166,7 +186,8 @@ impl Writer {
             self.numbers.learn_of(last, provisional);
             for (seq, is_strange) in saved {
                 // Where the disk has another reading under that number, it can't be the one that was sent.
-                if let Some(row) = self.memory.remove(seq).filter(|_| is_strange) {
+                if let Some(mut row) = self.memory.remove(seq).filter(|_| is_strange) {
+                    row.set_chain(None);
                     self.memory.insert(Row { seq: self.numbers.take(), ..row }, |_| false);
                     self.renumbered = true;
                 }
@@ -210,8 +231,12 @@ impl Writer {
     /// Takes a reading; it is durable after the next [`Writer::commit`].
     pub(crate) fn take(&mut self, fresh: Fresh, now: Instant) {
         self.learn_time(fresh.stamp, now);
+        if self.ledger.is_active() {
+            self.state_beginnings(fresh.stamp, now);
+        }
         let ticket = fresh.ticket;
-        let row = fresh.numbered(self.numbers.take(), self.start);
+        let mut row = fresh.numbered(self.numbers.take(), self.start);
+        self.seal(&mut row);
         self.room.keep(&row, ticket, self.holds_nothing());
         self.group.push(row, now);
         self.count_backlog();
@@ -249,6 +274,7 @@ impl Writer {
             stats.taken += taken;
             stats.dropped += dropped;
         }
+        self.state_thinned(now);
         self.tidy_room();
         self.bound_size(taken, leases, now);
         self.count_backlog();
@@ -285,10 +311,11 @@ impl Writer {
                 return self.storage.is_open();
             }
             // Whether the disk works again is seen by what it takes: where there is nothing else, a number long given.
-            let (gone, given) = (&self.gone, u64::from(in_trouble));
-            self.storage.attempt(now, |disk| disk.append(&rows, gone, given)).is_some()
+            let (gone, given, notes) = (&self.gone, u64::from(in_trouble), self.ledger.notes(false));
+            self.storage.attempt(now, |disk| disk.append(&rows, gone, given, &notes)).is_some()
         };
         if written {
+            self.ledger.noted();
             self.gone.clear();
             self.memory.clear();
         }
@@ -311,15 +338,15 @@ impl Writer {
             return;
         }
         self.forget(now);
-        let thinned = self.storage.attempt(now, |disk| {
-            for _ in 0..STEPS {
-                if disk.used_bytes()? < bound {
-                    break;
-                }
-                disk.thin(|seq| leases.is_leased(seq))?;
+        for _ in 0..STEPS {
+            let used = self.storage.attempt(now, |disk| disk.used_bytes());
+            if used.is_none_or(|used| used < bound)
+                || self.thin_disk(|seq| leases.is_leased(seq), now).is_none()
+            {
+                break;
             }
-            disk.thinned()
-        });
+        }
+        let thinned = self.storage.attempt(now, |disk| disk.thinned());
         if let Some(thinned) = thinned {
             self.shared.stats().thinned = thinned;
         }
@@ -355,10 +382,11 @@ impl Writer {
 
     /// Deletes what is acknowledged, and notes numbers up to `given`. Whether it could.
     fn append_nothing(&mut self, given: u64, now: Instant) -> bool {
-        let gone = &self.gone;
-        let done = self.storage.attempt(now, |disk| disk.append(&[].iter(), gone, given)).is_some();
+        let (gone, notes) = (&self.gone, self.ledger.notes(true));
+        let done = self.storage.attempt(now, |disk| disk.append(&[].iter(), gone, given, &notes)).is_some();
         if done {
             self.gone.clear();
+            self.ledger.noted();
         }
         done
     }
@@ -370,6 +398,9 @@ impl Writer {
 
     /// Leaves the file in good order.
     pub(crate) fn close(&mut self, now: Instant) {
+        if self.gone.is_empty() && self.ledger.is_active() && self.storage.may_try(now) {
+            self.append_nothing(0, now);
+        }
         self.forget(now);
         self.storage.attempt(now, |disk| disk.checkpoint().map(|_| ()));
         self.room.close(!self.holds_nothing());
@@ -398,11 +429,13 @@ impl Writer {
     /// Takes note of the time, where it is known: this boot's offset, and numbers that can't have been used before.
     pub(crate) fn learn_time(&mut self, stamp: Stamp, now: Instant) {
         let Some(utc) = stamp.utc else { return };
+        self.stated_at = Some(stamp);
         if let Some(lead) = self.offset.lead(stamp) {
             self.memory.each_mut().for_each(|row| lead.mend(row));
             self.group.each_mut().for_each(|row| lead.mend(row));
             self.tell_room();
             self.storage.attempt(now, |disk| disk.mend_times(lead.from_monotonic_ms, lead.ms));
+            self.state_redated(lead, stamp, now);
         }
         if self.offset.learn(stamp) && self.storage.may_try(now) {
             self.store_offset(now);
@@ -416,7 +449,11 @@ impl Writer {
             renumber(&mut self.memory, &mut self.group, first - shift, is_provisional);
             self.tell_room();
         }
-        self.number_disk(now);
+        self.unsealed = self.ledger.is_active();
+        if !self.number_disk(now) && !self.storage.is_open() {
+            // There is nothing that must be sealed before.
+            self.seal_held(now);
+        }
     }
 
     /// Whether the disk has this boot's offset, as far as it is known.
@@ -432,9 +469,12 @@ impl Writer {
         self.unnumbered = true;
         let shift = self.numbers.shift();
         while self.unnumbered {
-            let Some(count) = self.storage.attempt(now, |disk| disk.number_some(shift)) else { return false };
+            let ledger = &mut self.ledger;
+            let count = self.storage.attempt(now, |disk| disk.number_some(shift, ledger));
+            let Some(count) = count else { return false };
             self.unnumbered = count > 0;
         }
+        self.seal_held(now);
         true
     }
 
@@ -500,6 +540,7 @@ impl Writer {
         let of_this_boot =
             row.boot.is_none() || self.storage.disk().is_some_and(|disk| disk.is_of_this_boot(row));
         let entry = row.entry(self.offset.ms().filter(|_| of_this_boot).or(stored_offset));
+        let entry = entry.map(|entry| self.shown(entry));
         if entry.is_none() {
             self.storage.attempt(now, Disk::put_unreadable_aside);
         }
@@ -508,7 +549,7 @@ impl Writer {
 
     /// What is sent of a row that is not on the disk.
     pub(crate) fn entry_of_held(&self, row: &Row) -> Option<Entry> {
-        row.entry(self.offset_of(row))
+        row.entry(self.offset_of(row)).map(|entry| self.shown(entry))
     }
 
     /// The offset of the boot of a row that is not on the disk.

@@ -1,0 +1,175 @@
+//! Honest records: whatever happened on the way, they fit.
+
+use chrono::TimeDelta;
+use serde_json::Value;
+
+use super::scene::{Authority, COMPACT, DEVICE, GZIP, PLAIN, SINGLE, Scene, terms, verdict};
+use crate::config::DeliveryMode;
+use crate::trip::Trip;
+
+/// A voyage with outages, reboots, unknown time, and a trip.
+async fn voyage(mode: DeliveryMode) -> (Scene, Authority, Value) {
+    let authority = Authority::new("Root");
+    let signer = authority.signer(DEVICE);
+    let mut scene = Scene::new(1 << 20);
+    for _ in 0..4 {
+        scene.measure(1);
+        scene.deliver(mode, 32).await;
+    }
+    scene.state(&signer.certificate());
+    scene.measure(70);
+    scene.sign(&signer).await;
+    scene.deliver(mode, 200).await;
+    scene.reboot(true).await;
+    scene.knows_time = false;
+    scene.measure(9);
+    scene.deliver(mode, 32).await;
+    scene.now += TimeDelta::hours(2);
+    scene.knows_time = true;
+    scene.measure(3);
+    scene.deliver(mode, 32).await;
+    scene.measure(30);
+    scene.reboot(false).await;
+    scene.measure(5);
+    let report = scene.journal().end_trip(scene.stamp()).await.unwrap();
+    scene.sign(&signer).await;
+    scene.deliver(mode, 200).await;
+    (scene, authority, report.into())
+}
+
+#[tokio::test]
+async fn a_record_fits_however_it_was_delivered_and_its_trip_equals_the_device_s() {
+    for mode in [SINGLE, PLAIN, GZIP, COMPACT] {
+        let (scene, authority, report) = voyage(mode).await;
+        let mut lines = scene.lines.clone();
+        for round in 0..3 {
+            // In any order.
+            let middle = lines.len() / 2;
+            match round {
+                1 => lines.reverse(),
+                2 => lines.rotate_left(middle),
+                _ => {}
+            }
+            let verdict = verdict(&lines, Some(&authority.roots()));
+            assert!(verdict.is_good(), "{mode:?}: {:?}", verdict.sentences());
+            let json = verdict.to_json();
+            assert_eq!(
+                (&json["readings"], &json["withoutHash"], &json["notFollowed"]),
+                (&121.into(), &Value::Array(vec![]), &Value::Array(vec![]))
+            );
+            let trip = &json["trips"][0];
+            assert_eq!(trip["differs"], serde_json::json!([]), "{trip}\n{report}");
+            assert_eq!((&trip["report"], &report["readings"]), (&report, &121.into()));
+            assert!(json["signed"][1]["root"].as_str().unwrap().contains("Root"), "{json}");
+        }
+        let stranger = Authority::new("Root");
+        let verdict = verdict(&lines, Some(&stranger.roots()));
+        assert!(verdict.sentences()[1].contains("leads to none of the roots"), "{:?}", verdict.sentences());
+    }
+}
+
+#[tokio::test]
+async fn a_trip_of_readings_that_come_late_equals_that_of_their_times() {
+    let (scene, _, report) = voyage(SINGLE).await;
+    let messages = super::super::input::read(&scene.lines.join("\n")).unwrap();
+    let mut bodies: Vec<(u64, String)> = messages
+        .into_iter()
+        .flat_map(|message| message.bodies)
+        .map(|body| (serde_json::from_str::<Value>(&body).unwrap()["seq"].as_u64().unwrap(), body))
+        .filter(|(_, body)| !body.contains("\"evidence\""))
+        .collect();
+    bodies.sort();
+    bodies.dedup();
+    let times: Vec<String> = bodies
+        .iter()
+        .map(|(_, body)| serde_json::from_str::<Value>(body).unwrap()["time"].to_string())
+        .collect();
+    assert!(times.is_sorted(), "numbers are in the order of time");
+    let mut trip = Trip::new(terms());
+    bodies.iter().for_each(|(_, body)| trip.feed(body));
+    assert_eq!(Value::Object(trip.report()), report);
+    assert_eq!((&report["gaps"]["count"], &report["gaps"]["longestSeconds"]), (&1.into(), &7260.into()));
+}
+
+#[tokio::test]
+async fn a_record_that_became_coarser_fits_and_says_so() {
+    let authority = Authority::new("Root");
+    let signer = authority.signer(DEVICE);
+    let mut scene = Scene::new(96 * 1024);
+    scene.state(&signer.certificate());
+    for part in 0..40 {
+        scene.measure(40);
+        scene.journal().commit().await;
+        if part % 8 == 3 {
+            // The newest goes first, so that there are holes in what becomes coarser.
+            let lease = scene.journal().lease(1, scene.stamp()).await;
+            let lease = crate::journal::Lease { newest: lease.newest, backlog: Vec::new() };
+            let seq = lease.newest.as_ref().unwrap().seq;
+            for message in crate::uplink::delivery::messages(lease, DEVICE, GZIP) {
+                scene.lines.push(super::scene::line(&message.publish.topic, &message.publish.payload));
+            }
+            scene.journal().acknowledge(vec![seq]).unwrap();
+            scene.journal().release().await;
+        }
+    }
+    assert!(scene.journal().stats().thinned > 300, "{:?}", scene.journal().stats());
+    scene.sign(&signer).await;
+    scene.measure(1);
+    scene.deliver(GZIP, 200).await;
+    let verdict = verdict(&scene.lines, Some(&authority.roots()));
+    assert!(verdict.is_good(), "{:?}", verdict.sentences());
+    let left = verdict.to_json()["readings"].as_u64().unwrap();
+    assert_eq!(left + scene.journal().stats().thinned, 1601);
+    assert!(scene.lines.iter().filter(|line| line.contains("\"thinned\"")).count() > 1);
+}
+
+#[tokio::test]
+async fn without_evidence_nothing_has_a_hash_and_nothing_is_kept() {
+    let mut scene = Scene::new(1 << 20);
+    assert!(scene.journal().set_evidence(None));
+    scene.measure(40);
+    scene.deliver(PLAIN, 200).await;
+    assert!(scene.lines.iter().all(|line| !line.contains("chain") && !line.contains("evidence")));
+    scene.journal().close().await;
+    let file = std::fs::read(scene.directory().join("journal.db")).unwrap();
+    assert!(!file.windows(8).any(|bytes| bytes == b"evidence"));
+    let verdict = verdict(&scene.lines, None);
+    assert!(!verdict.is_good() && verdict.fault.is_none());
+    assert!(verdict.sentences().iter().any(|says| says.contains("nobody has signed")));
+}
+
+#[tokio::test]
+async fn readings_are_the_same_bytes_when_they_are_sent_again() {
+    let mut scene = Scene::new(1 << 20);
+    scene.measure(30);
+    let before = scene.entries().await;
+    assert!(before.len() == 32 && before.iter().all(|entry| entry.chain.is_some()));
+    scene.journal().commit().await;
+    assert_eq!(scene.entries().await, before);
+    scene.reboot(true).await;
+    assert_eq!(scene.entries().await, before);
+}
+
+#[tokio::test]
+async fn evidence_that_is_switched_off_and_on_goes_on_from_where_it_was() {
+    let authority = Authority::new("Root");
+    let signer = authority.signer(DEVICE);
+    let mut scene = Scene::new(1 << 20);
+    scene.state(&signer.certificate());
+    scene.measure(3);
+    scene.deliver(GZIP, 32).await;
+    assert!(scene.journal().set_evidence(None));
+    scene.measure(4);
+    scene.deliver(GZIP, 32).await;
+    assert!(scene.journal().set_evidence(Some(terms())));
+    scene.measure(5);
+    scene.sign(&signer).await;
+    scene.deliver(GZIP, 32).await;
+    let verdict = verdict(&scene.lines, None);
+    let json = verdict.to_json();
+    assert_eq!(
+        (&json["good"], json["withoutHash"].as_array().unwrap().len(), &json["readings"]),
+        (&true.into(), 4, &12.into()),
+        "{json}"
+    );
+}
