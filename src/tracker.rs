@@ -28,7 +28,9 @@ use crate::status::{Connection, State, Status};
 use crate::supervision::Supervision;
 use crate::uplink::Uplink;
 use crate::uplink::assignment::{Assignment, AssignmentFile};
+use crate::uplink::notary::Notary;
 use crate::uplink::session::Device;
+use crate::uplink::trips::{self, Trips};
 
 /// Names of the essential tasks, as the log has them.
 pub const RECORDER: &str = "the recorder";
@@ -102,7 +104,33 @@ impl Tracker {
         let certificate = config.identity.certificate.clone();
         tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, settings.interval()));
         let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
+        let trips = Trips {
+            journal: journal.clone(),
+            clock: status.clock.clone(),
+            interval: settings.interval(),
+            bounds: trips::bounds(&config.telemetry.alerts),
+            calibration: trips::calibration(&config),
+            signs: Arc::default(),
+        };
+        let identity = watch::Sender::new(None);
+        let notary = Notary {
+            journal: journal.clone(),
+            clock: status.clock.clone(),
+            evidence: settings.evidence(),
+            first_trip: trips.first_terms(),
+            wanted: trips.signs.clone(),
+            identity: identity.subscribe(),
+            config: config.clone(),
+            events: events.clone(),
+        };
+        if *notary.evidence.borrow() {
+            // Before the first reading; the journal has nothing to do yet.
+            journal.set_evidence(Some(notary.first_trip.clone()));
+        }
+        tasks.spawn(notary.run());
         let device = Device {
+            trips,
+            identity,
             journal: journal.clone(),
             twin,
             settings,

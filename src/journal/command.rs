@@ -37,6 +37,8 @@ pub(super) enum Command {
     },
     EndTrip {
         now: Stamp,
+        /// The trip of an owner before.
+        earlier: bool,
         reply: oneshot::Sender<Option<Report>>,
     },
     TripReport(oneshot::Sender<Option<Report>>),

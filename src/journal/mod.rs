@@ -239,7 +239,7 @@ impl Journal {
 
     /// Ends the trip under way, has its report sent, and gives it; `None` where there is none, or while the time is not known.
     pub async fn end_trip(&self, now: Stamp) -> Option<Map<String, Value>> {
-        self.ask(|reply| Command::EndTrip { now, reply }).await
+        self.ask(|reply| Command::EndTrip { now, earlier: false, reply }).await
     }
 
     /// The report of the trip under way.
@@ -331,6 +331,39 @@ pub fn empty_waiting_room(options: JournalOptions, events: Events) -> bool {
     worker.obey(Command::Close(oneshot::channel().0), now);
     let in_memory = shared.stats().in_memory;
     in_memory == 0
+}
+
+/// Ends the trip that the journal has, while no agent works with it: its report stays in the journal, marked as of an earlier trip,
+/// to be sent with the readings, and is given. `None` where there is none. Where the time is not known the report is given and does
+/// not stay.
+pub fn end_trip(options: JournalOptions, now: Stamp, events: Events) -> Option<Map<String, Value>> {
+    let mut worker = alone(options, events);
+    let (reply, mut answer) = oneshot::channel();
+    worker.obey(Command::TripReport(reply), Instant::now());
+    let report = answer.try_recv().ok().flatten();
+    let (reply, mut answer) = oneshot::channel();
+    if report.is_some() {
+        worker.obey(Command::EndTrip { now, earlier: true, reply }, Instant::now());
+    }
+    worker.obey(Command::Close(oneshot::channel().0), Instant::now());
+    answer.try_recv().ok().flatten().or(report)
+}
+
+/// Forgets chain and trip, while no agent works with the journal: neither is the next owner's. Whether it could.
+pub fn forget_evidence(options: JournalOptions, events: Events) -> bool {
+    let mut worker = alone(options, events);
+    let forgotten = worker.forget_evidence(Instant::now());
+    worker.obey(Command::Close(oneshot::channel().0), Instant::now());
+    forgotten
+}
+
+/// A worker for who has the journal for himself.
+fn alone(options: JournalOptions, events: Events) -> Worker {
+    let (room, shared) = (Arc::new(WaitingRoom::open(&options, &events)), Arc::new(Shared::default()));
+    let storage = Storage::new(options, Arc::new(OsFileSystem), shared.clone(), events);
+    let mut worker = Worker::new(storage, room, &shared, rand::random());
+    worker.begin(Instant::now());
+    worker
 }
 
 /// Whoever waits for the thread learns that it has ended, however it did.

@@ -144,9 +144,9 @@ impl Worker {
                 // Whoever asked may be gone, here and below.
                 let _ = reply.send(begun);
             }
-            Command::EndTrip { now: stamp, reply } => {
+            Command::EndTrip { now: stamp, earlier, reply } => {
                 self.writer.learn_time(stamp, now);
-                let report = self.writer.end_trip(stamp, now);
+                let report = self.writer.end_trip(stamp, earlier, now);
                 self.stated(now);
                 let _ = reply.send(report);
             }
@@ -192,6 +192,11 @@ impl Worker {
     fn take(&mut self, fresh: Fresh, now: Instant) {
         self.writer.take(fresh, now);
         self.sender.something_changed();
+    }
+
+    /// Forgets chain and trip. Whether the disk has.
+    pub(super) fn forget_evidence(&mut self, now: Instant) -> bool {
+        self.writer.forget_evidence(now)
     }
 
     /// Something was stated: it is durable at once, and can be sent.

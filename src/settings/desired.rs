@@ -126,7 +126,7 @@ mod tests {
     /// A property, two good values and a bad one: what is in force with each, and by default.
     type Example = (&'static str, [(Value, Value, u16); 2], Value, Value);
 
-    fn examples() -> [Example; 3] {
+    fn examples() -> [Example; 4] {
         let batched = |batch: bool, gzip: bool| json!({"batchBacklog": batch, "gzip": gzip, "fullProperties": false, "compact": false});
         [
             (
@@ -143,6 +143,12 @@ mod tests {
                 ],
                 json!({"gzip": 1}),
                 batched(true, false),
+            ),
+            (
+                "evidence",
+                [(json!(true), json!(true), 200), (json!(false), json!(false), 200)],
+                json!("yes"),
+                json!(false),
             ),
             (
                 "firmware",

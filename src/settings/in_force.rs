@@ -14,7 +14,7 @@ use crate::platform::state_file;
 use crate::settings::answer::{Answer, Standing};
 use crate::settings::defaults::Defaults;
 use crate::settings::desired::Settings;
-use crate::settings::properties::{Delivery, TABLE, TelemetryInterval};
+use crate::settings::properties::{Delivery, Evidence, TABLE, TelemetryInterval};
 
 /// The settings in force.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub struct InForce {
     settings: Settings,
     defaults: Defaults,
     interval: watch::Sender<Duration>,
+    evidence: watch::Sender<bool>,
     file: PathBuf,
     /// The answers given last, those with a meaning first.
     answered: Vec<Answer>,
@@ -39,12 +40,18 @@ impl InForce {
             Err(error) => (Settings::default(), Err(error)),
         };
         let interval = watch::Sender::new(settings.value::<TelemetryInterval>(&defaults));
-        (Self { settings, defaults, interval, file, answered: Vec::new(), unanswered: 0 }, result)
+        let evidence = watch::Sender::new(settings.value::<Evidence>(&defaults));
+        (Self { settings, defaults, interval, evidence, file, answered: Vec::new(), unanswered: 0 }, result)
     }
 
     /// The time between readings.
     pub fn interval(&self) -> watch::Receiver<Duration> {
         self.interval.subscribe()
+    }
+
+    /// Whether readings are chained and signed.
+    pub fn evidence(&self) -> watch::Receiver<bool> {
+        self.evidence.subscribe()
     }
 
     /// How readings share messages.
@@ -68,6 +75,8 @@ impl InForce {
         let mut answers = self.settings.apply(desired, version, &self.defaults);
         let interval = self.settings.value::<TelemetryInterval>(&self.defaults);
         self.interval.send_if_modified(|current| std::mem::replace(current, interval) != interval);
+        let evidence = self.settings.value::<Evidence>(&self.defaults);
+        self.evidence.send_if_modified(|current| std::mem::replace(current, evidence) != evidence);
         let changed = (self.settings != before)
             .then(|| ToStore { file: self.file.clone(), settings: self.settings.clone() });
         let mut news = Vec::new();
@@ -209,7 +218,7 @@ mod tests {
         let mut desired: Map<_, _> = (0..20).map(|number| (format!("p{number}"), json!(true))).collect();
         desired.insert("telemetryInterval".into(), json!(5));
         let first = apply(&mut settings, Value::Object(desired.clone()), 1);
-        assert_eq!(first.news.len(), 23);
+        assert_eq!(first.news.len(), 20 + TABLE.len());
         desired.insert("more".into(), json!(1));
         let second = push(&mut settings, Value::Object(desired.clone()), 2, &["more"]);
         assert_eq!(told(&second), ["more"]);

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::platform::clock::rfc3339;
 use crate::status::Status;
+use crate::uplink::trips::METHODS;
 
 /// Bytes of an answer that a hub takes (IoT Hub quotas).
 const LARGEST_ANSWER: usize = 128 * 1024;
@@ -19,11 +20,17 @@ pub fn call(name: &str, payload: &[u8], status: &Status) -> (i32, String) {
         "getStatus" => (200, json!(status.device()).to_string()),
         _ => {
             let name: String = name.chars().take(LONGEST_NAME).collect();
-            let message = format!("there is no method {name:?}; ping and getStatus can be called");
+            let others = METHODS.join(", ");
+            let message = format!("there is no method {name:?}; ping, getStatus, {others} can be called");
             (404, json!({ "message": message }).to_string())
         }
     };
     bounded(code, body)
+}
+
+/// The answer where too many calls wait for theirs.
+pub fn busy() -> (i32, String) {
+    (429, json!({ "message": "too many calls wait for the journal; call again later" }).to_string())
 }
 
 fn bounded(code: i32, body: String) -> (i32, String) {

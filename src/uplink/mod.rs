@@ -7,10 +7,12 @@ pub mod delivery;
 mod knocking;
 pub mod lifecycle;
 pub mod methods;
+pub mod notary;
 pub mod patience;
 pub mod provisioner;
 pub mod session;
 mod told;
+pub mod trips;
 
 use std::future::pending;
 use std::time::Duration;
@@ -244,6 +246,7 @@ impl Uplink {
         if in_use.is_some_and(|in_use| in_use.check_validity(&*clock).is_ok()) {
             loaded.check_validity(&*clock)?;
         }
+        self.device.identity.send_replace(Some(loaded.identity.clone()));
         self.credentials = Some(loaded);
         Ok(())
     }
@@ -433,6 +436,7 @@ impl Uplink {
         self.events.emit(Event::CertificateChanged);
         session.finish(goodbye_within).await;
         self.network.forget();
+        self.device.identity.send_replace(Some(renewed.identity.clone()));
         self.credentials = Some(renewed);
         self.life.nudge(self.now());
         (End::Ours, false)

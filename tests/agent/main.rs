@@ -11,6 +11,7 @@ mod cloud_files;
 mod command_line;
 mod early;
 mod end_to_end;
+mod evidence;
 mod faults;
 mod left_by_a_kill;
 mod life;

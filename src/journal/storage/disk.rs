@@ -315,6 +315,20 @@ impl Disk {
         notes::kept(&self.connection)
     }
 
+    /// Forgets what was kept of the ledger, and the hashes of readings.
+    pub(crate) fn forget_evidence(&mut self) -> rusqlite::Result<()> {
+        self.with_spare(|disk| {
+            disk.connection.execute("DROP TABLE IF EXISTS evidence", [])?;
+            let forget =
+                "UPDATE reading SET payload = CAST(substr(payload, 1, length(payload) - ?1) || '}' AS BLOB)
+                          WHERE substr(payload, -?1, ?2) = ?3";
+            let hash = BEFORE_HASH.as_bytes();
+            disk.connection.execute(forget, params![HASH_LENGTH, BEFORE_HASH.len(), hash])?;
+            // Also from the pages that nothing is in any more.
+            disk.connection.execute_batch("VACUUM")
+        })
+    }
+
     /// Size of the file's used part, in bytes.
     pub(crate) fn used_bytes(&self) -> rusqlite::Result<u64> {
         let pragma = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));

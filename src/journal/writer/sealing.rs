@@ -9,6 +9,7 @@ use super::Writer;
 use super::boot_offset::Lead;
 use crate::evidence::{Hash, Statement};
 use crate::journal::entry::Entry;
+use crate::journal::ledger::Ledger;
 use crate::journal::row::{PROVISIONAL, Row};
 use crate::journal::storage::disk::Disk;
 use crate::platform::clock::rfc3339;
@@ -88,8 +89,16 @@ impl Writer {
     }
 
     /// Ends the trip, and gives its report; `None` where there is none, or the time is not known.
-    pub(crate) fn end_trip(&mut self, stamp: Stamp, now: Instant) -> Option<Map<String, Value>> {
-        let report = self.seals().then(|| self.ledger.end_trip()).flatten()?;
+    pub(crate) fn end_trip(
+        &mut self,
+        stamp: Stamp,
+        earlier: bool,
+        now: Instant,
+    ) -> Option<Map<String, Value>> {
+        let mut report = self.seals().then(|| self.ledger.end_trip()).flatten()?;
+        if earlier {
+            report.insert("earlier".into(), true.into());
+        }
         self.state(&Statement::TripEnd(report.clone()), stamp, now);
         Some(report)
     }
@@ -97,6 +106,12 @@ impl Writer {
     /// As it is sent: without its hash, where there is to be no evidence any more.
     pub(super) fn shown(&self, entry: Entry) -> Entry {
         Entry { chain: entry.chain.filter(|_| self.ledger.has_evidence()), ..entry }
+    }
+
+    /// Forgets chain and trip. Whether the disk has.
+    pub(crate) fn forget_evidence(&mut self, now: Instant) -> bool {
+        self.ledger = Ledger::default();
+        self.storage.attempt(now, |disk| disk.forget_evidence()).is_some()
     }
 
     /// The report of the trip under way.
