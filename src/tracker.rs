@@ -14,6 +14,7 @@ use tracker_protocol::hub::TwinClient;
 use crate::config::Config;
 use crate::event::repeats::Repeats;
 use crate::event::{Event, Events};
+use crate::identity::Identity;
 use crate::instruments::health::SensorHealth;
 use crate::instruments::instrument::{Instrument, Start};
 use crate::instruments::sampler::LONGEST_MEASUREMENT;
@@ -104,30 +105,9 @@ impl Tracker {
         let certificate = config.identity.certificate.clone();
         tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, settings.interval()));
         let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
-        let trips = Trips {
-            journal: journal.clone(),
-            clock: status.clock.clone(),
-            interval: settings.interval(),
-            bounds: trips::bounds(&config.telemetry.alerts),
-            calibration: trips::calibration(&config),
-            signs: Arc::default(),
-        };
         let identity = watch::Sender::new(None);
-        let notary = Notary {
-            journal: journal.clone(),
-            clock: status.clock.clone(),
-            evidence: settings.evidence(),
-            first_trip: trips.first_terms(),
-            wanted: trips.signs.clone(),
-            identity: identity.subscribe(),
-            config: config.clone(),
-            events: events.clone(),
-        };
-        if *notary.evidence.borrow() {
-            // Before the first reading; the journal has nothing to do yet.
-            journal.set_evidence(Some(notary.first_trip.clone()));
-        }
-        tasks.spawn(notary.run());
+        let trips = trips(&config, &status, &settings);
+        tasks.spawn(notary(&config, &trips, &settings, identity.subscribe(), events.clone()).run());
         let device = Device {
             trips,
             identity,
@@ -169,6 +149,43 @@ impl Tracker {
         events.emit(Event::Stopped { backlog: backlog.saturating_sub(lost), lost });
         ended.and(stopped)?;
         Ok(stats)
+    }
+}
+
+/// What the direct methods about trips need.
+fn trips(config: &Config, status: &Status, settings: &InForce) -> Trips {
+    Trips {
+        journal: status.journal.clone(),
+        clock: status.clock.clone(),
+        interval: settings.interval(),
+        bounds: trips::bounds(&config.telemetry.alerts),
+        calibration: trips::calibration(config),
+        signs: Arc::default(),
+    }
+}
+
+/// Who signs the chain of evidence. The journal is told before the first reading whether there is to be one.
+fn notary(
+    config: &Config,
+    trips: &Trips,
+    settings: &InForce,
+    identity: watch::Receiver<Option<Identity>>,
+    events: Events,
+) -> Notary {
+    let first_trip = trips.first_terms();
+    if *settings.evidence().borrow() {
+        // It has nothing to do yet, and takes it.
+        trips.journal.set_evidence(Some(first_trip.clone()));
+    }
+    Notary {
+        journal: trips.journal.clone(),
+        clock: trips.clock.clone(),
+        evidence: settings.evidence(),
+        first_trip,
+        wanted: trips.signs.clone(),
+        identity,
+        config: config.clone(),
+        events,
     }
 }
 

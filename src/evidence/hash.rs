@@ -24,6 +24,7 @@ impl Hash {
     }
 
     /// As [`Hash::next`], of a body that is in its canonical form.
+    #[must_use]
     pub fn next_canonical(self, body: &str) -> Self {
         let mut context = Context::new(&SHA256);
         context.update(&self.0);

@@ -38,7 +38,9 @@ impl Calibration {
             ("sensors.bme280.calibration.humidity_offset", self.humidity_offset),
             ("sensors.bme280.calibration.pressure_offset", self.pressure_offset),
         ];
-        if let Some((key, offset)) = offsets.into_iter().find(|(_, offset)| !(offset.abs() <= FURTHEST)) {
+        if let Some((key, offset)) =
+            offsets.into_iter().find(|(_, offset)| offset.is_nan() || offset.abs() > FURTHEST)
+        {
             return Some((
                 key,
                 format!(

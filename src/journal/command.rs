@@ -28,10 +28,10 @@ pub(super) enum Command {
     },
     Acknowledge(Vec<u64>),
     /// There is to be a chain of evidence, with a first trip by these terms; or none.
-    Evidence(Option<Terms>),
+    Evidence(Option<Box<Terms>>),
     Head(oneshot::Sender<Option<(u64, Hash)>>),
     BeginTrip {
-        terms: Terms,
+        terms: Box<Terms>,
         now: Stamp,
         reply: oneshot::Sender<bool>,
     },

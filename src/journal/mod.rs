@@ -224,7 +224,7 @@ impl Journal {
     /// Has a chain of evidence over everything that is taken from now on, with a first trip by these terms; or none. Comes
     /// before what is asked later; false while the disk is too slow to be asked now.
     pub fn set_evidence(&self, first_trip: Option<Terms>) -> bool {
-        self.inbox.send(Command::Evidence(first_trip)).is_ok()
+        self.inbox.send(Command::Evidence(first_trip.map(Box::new))).is_ok()
     }
 
     /// The last entry of the chain, by number and hash; `None` without a chain, or while the time is not known.
@@ -234,7 +234,7 @@ impl Journal {
 
     /// Begins a trip; one that is under way is over without a report. False while the time is not known.
     pub async fn begin_trip(&self, terms: Terms, now: Stamp) -> bool {
-        self.ask(|reply| Command::BeginTrip { terms, now, reply }).await
+        self.ask(|reply| Command::BeginTrip { terms: Box::new(terms), now, reply }).await
     }
 
     /// Ends the trip under way, has its report sent, and gives it; `None` where there is none, or while the time is not known.

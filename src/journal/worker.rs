@@ -134,12 +134,12 @@ impl Worker {
                     self.writer.forget(now);
                 }
             }
-            Command::Evidence(terms) => self.writer.set_evidence(terms),
+            Command::Evidence(terms) => self.writer.set_evidence(terms.map(|terms| *terms)),
             Command::Head(reply) => drop(reply.send(self.writer.head())),
             Command::TripReport(reply) => drop(reply.send(self.writer.trip_report())),
             Command::BeginTrip { terms, now: stamp, reply } => {
                 self.writer.learn_time(stamp, now);
-                let begun = self.writer.begin_trip(terms, stamp, now);
+                let begun = self.writer.begin_trip(*terms, stamp, now);
                 self.stated(now);
                 // Whoever asked may be gone, here and below.
                 let _ = reply.send(begun);

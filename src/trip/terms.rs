@@ -130,20 +130,20 @@ mod tests {
 
     use super::*;
 
-    fn terms(wish: Value) -> Result<Terms, String> {
+    fn terms(wish: &Value) -> Result<Terms, String> {
         let in_force = BTreeMap::from([("temperature".to_owned(), Limits { low: None, high: Some(8.0) })]);
-        Terms::of_wish(&wish, "method", 600, &in_force).map_err(|error| error.to_string())
+        Terms::of_wish(wish, "method", 600, &in_force).map_err(|error| error.to_string())
     }
 
     #[test]
     fn what_is_left_out_is_as_it_is_in_force() {
-        let begun = terms(Value::Null).unwrap();
+        let begun = terms(&Value::Null).unwrap();
         assert_eq!(
             (begun.gap_after, begun.bounds["temperature"].high, begun.trip.as_str()),
             (1800, Some(8.0), "")
         );
         let begun =
-            terms(json!({"trip": "MSKU-7", "gapAfter": 60, "bounds": {"humidity": {"low": 20}}})).unwrap();
+            terms(&json!({"trip": "MSKU-7", "gapAfter": 60, "bounds": {"humidity": {"low": 20}}})).unwrap();
         assert_eq!((begun.gap_after, begun.bounds.len(), begun.bounds["humidity"].low), (60, 1, Some(20.0)));
         assert_eq!(serde_json::from_value::<Terms>(begun.to_map().into()).unwrap(), begun);
     }
@@ -162,10 +162,10 @@ mod tests {
             ),
             (json!({"bounds": {"temperature": {"hi": 9}}}), "unknown field `hi`"),
         ] {
-            let error = terms(wish).unwrap_err();
+            let error = terms(&wish).unwrap_err();
             assert!(error.contains(says), "{error}");
         }
         let many: Map<String, Value> = (0..9).map(|n| (format!("f{n}"), json!({"low": n}))).collect();
-        assert!(terms(json!({"bounds": many})).unwrap_err().starts_with("bounds: 9 fields"));
+        assert!(terms(&json!({"bounds": many})).unwrap_err().starts_with("bounds: 9 fields"));
     }
 }

@@ -8,6 +8,9 @@ use super::*;
 
 const HOUR: i64 = 3_600_000;
 
+/// A bound, and what is beyond it.
+type Beyond = (&'static str, fn(f64) -> bool);
+
 #[derive(Debug, Clone)]
 struct Plain {
     utc: Option<i64>,
@@ -151,9 +154,9 @@ fn readings() -> impl Strategy<Value = Vec<Plain>> {
             Plain {
                 utc: known.then_some(utc),
                 uptime,
-                temperature: (bits & 30 != 0).then(|| round(t)),
-                humidity: (bits & 96 != 0).then(|| round(h)),
-                lat: (bits & 128 != 0).then(|| round(if bits & 1 == 0 { lat } else { lat / 1000.0 })),
+                temperature: (bits & 0x1e != 0).then(|| round(t)),
+                humidity: (bits & 0x60 != 0).then(|| round(h)),
+                lat: (bits & 0x80 != 0).then(|| round(if bits & 1 == 0 { lat } else { lat / 1000.0 })),
                 openings: (bits & 6 != 0).then_some(openings),
             }
         };
@@ -201,7 +204,7 @@ fn check(all: &[Plain], report: &Value) {
         assert!(close(&field["mean"], (weight > 0).then(|| sum / weight as f64)), "{field}");
         let held: Vec<Option<(f64, i64)>> =
             pieces.iter().map(|piece| piece.map(|(v, _, ms)| (v, ms))).collect();
-        let bounds: &[(&str, fn(f64) -> bool)] = if name == "temperature" {
+        let bounds: &[Beyond] = if name == "temperature" {
             &[("low", |v| v < 2.0), ("high", |v| v > 8.0)]
         } else {
             &[("high", |v| v > 70.0)]

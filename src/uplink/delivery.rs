@@ -192,6 +192,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::evidence::Hash;
 
     /// Noisier than any sensor: what is hard to compress is what the estimate could be wrong about.
     fn entry() -> impl Strategy<Value = Entry> {
@@ -287,6 +288,38 @@ mod tests {
             entries.remove(without);
             prop_assert!(whole.is_disjoint(&topics(&entries)));
         }
+    }
+
+    #[test]
+    fn a_hash_costs_no_more_than_an_eighth_of_a_batch() {
+        let fields = |n: u32| {
+            format!(
+                r#"{{"temperature":{:.2},"humidity":{:.2},"pressure":{:.2},"fix":"gps","satellites":9}}"#,
+                4.01 + f64::from(n * n % 50) / 100.0,
+                80.01 + f64::from(n * n % 90) / 100.0,
+                1013.01 + f64::from(n * n % 100) / 100.0
+            )
+        };
+        let entries = |chain| {
+            let entry = |n: u32| Entry {
+                seq: 0,
+                start: 7,
+                time: DateTime::from_timestamp(1_780_000_000 + 60 * i64::from(n), 0),
+                uptime_s: 0.0,
+                fields: fields(n),
+                alerts: Vec::new(),
+                chain,
+            };
+            numbered((0..20).map(entry).collect())
+        };
+        let bytes = |chain| {
+            let mode = DeliveryMode { gzip: true, ..DeliveryMode::default() };
+            let all = messages(Lease { newest: None, backlog: entries(chain) }, "d", mode);
+            assert_eq!(all.len(), 1);
+            all[0].publish.topic.len() + all[0].publish.payload.len()
+        };
+        let (without, with) = (bytes(None), bytes(Some(Hash::NONE)));
+        assert!(with > without && (with - without) * 100 <= without * 12, "{without} {with}");
     }
 
     #[test]

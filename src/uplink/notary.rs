@@ -50,7 +50,7 @@ pub struct Notary {
     pub clock: Arc<dyn Clock>,
     /// Whether there is to be evidence.
     pub evidence: watch::Receiver<bool>,
-    /// Whether the journal knows of that already.
+    /// By what the first trip is measured.
     pub first_trip: Terms,
     /// A signature is wanted now.
     pub wanted: Arc<Notify>,

@@ -1,11 +1,13 @@
 //! Evidence and trips from the twin to the verdict: an agent, a local hub, and the command that looks at what was received.
 
 #![cfg(feature = "lab")]
+#![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use container_tracker::config::Config;
 use container_tracker::lab::Cloud;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
@@ -37,7 +39,6 @@ async fn a_trip_is_begun_ended_signed_and_verified() {
     let directory = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(directory.path(), 1).await.unwrap();
     let config = cloud.device(DEVICE).unwrap();
-    let state = config.state.directory.clone();
     let mut agent = Agent::simple(config.clone());
     let mut telemetry = cloud.hub.telemetry();
     agent.wait_for_words("online at").await;
@@ -104,15 +105,21 @@ async fn a_trip_is_begun_ended_signed_and_verified() {
     assert_eq!((code, verdict["seq"].as_u64()), (Some(1), Some(seq)), "{said}");
     agent.stop().await;
 
-    // What the next owner may not see.
+    next_owner_sees_nothing(directory.path(), &config);
+}
+
+/// What the last owner had is gone with `deprovision`.
+fn next_owner_sees_nothing(directory: &Path, config: &Config) {
+    let state = &config.state.directory;
     let program = env!("CARGO_BIN_EXE_container-tracker");
-    let report = directory.path().join("report.json");
-    let file = directory.path().join("tracker.toml");
+    let report = directory.join("report.json");
+    let file = directory.join("tracker.toml");
     let toml = format!(
-        "[dps]\nid_scope = \"0ne00000001\"\n[identity]\ncertificate = {:?}\nkey = {:?}\n[clock]\ntrust_system = true\n[state]\n\
-         directory = {state:?}\n",
-        config.identity.certificate,
-        config.identity.key.to_string(),
+        "[dps]\nid_scope = \"0ne00000001\"\n[identity]\ncertificate = \"{}\"\nkey = \"{}\"\n[clock]\ntrust_system = true\n\
+         [state]\ndirectory = \"{}\"\n",
+        config.identity.certificate.display(),
+        config.identity.key,
+        state.display(),
     );
     std::fs::write(&file, toml).unwrap();
     let deprovision = |more: &[&str]| {

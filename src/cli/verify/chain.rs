@@ -64,7 +64,7 @@ impl Chain {
             }
         }
         let thinned = runs.iter().map(|run| (run.from, run.to)).collect();
-        let jumps = jumps(runs);
+        let jumps = jumps(&runs);
         let mut walk = Walk { record, chain, jumps, thinned, state: None, checked: None, since: Vec::new() };
         for (seq, numbered) in &record.entries {
             walk.jump_before(*seq);
@@ -80,7 +80,7 @@ impl Chain {
 }
 
 /// Of runs that overlap the newer one counts: what ended within it is no end any more.
-fn jumps(runs: Vec<Run>) -> Jumps {
+fn jumps(runs: &[Run]) -> Jumps {
     let mut jumps = Jumps::new();
     for (index, run) in runs.iter().enumerate().rev() {
         let newer = &runs[index + 1..];

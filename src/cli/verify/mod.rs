@@ -65,7 +65,7 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     for (device, record) in &records {
         let verdict = Verdict::of(device, record, roots.as_ref());
         all_well &= verdict.is_good();
-        line(&if args.json { printable_json(&verdict.to_json()) } else { text(&verdict) });
+        line(&if args.json { printable_json(verdict.to_json()) } else { text(&verdict) });
     }
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

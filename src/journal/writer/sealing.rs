@@ -111,7 +111,7 @@ impl Writer {
     /// Forgets chain and trip. Whether the disk has.
     pub(crate) fn forget_evidence(&mut self, now: Instant) -> bool {
         self.ledger = Ledger::default();
-        self.storage.attempt(now, |disk| disk.forget_evidence()).is_some()
+        self.storage.attempt(now, Disk::forget_evidence).is_some()
     }
 
     /// The report of the trip under way.

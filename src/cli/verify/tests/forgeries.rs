@@ -62,7 +62,9 @@ async fn original(mode: DeliveryMode, signer: &Signer) -> Original {
         .map(|body| number(body))
         .collect();
     let mut record = Record::default();
-    messages.iter().cloned().for_each(|message| record.add(message));
+    for message in messages.iter().cloned() {
+        record.add(message);
+    }
     let hashes = Chain::over(&record, |_| true).hashes;
     Original { messages, hashes, readings: readings.into_iter().collect(), single: !mode.batch_backlog }
 }
@@ -158,6 +160,28 @@ fn remove(messages: &mut Vec<Received>, seqs: &BTreeSet<u64>) {
     messages.retain(|message| !message.bodies.is_empty());
 }
 
+/// Leaves some readings out, and has an entry at the end say that the device has thinned them.
+fn thin(original: &Original, mut messages: Vec<Received>, at: usize) -> Vec<Received> {
+    let readings = &original.readings;
+    let (seq, last) = (readings[at], *readings.last().unwrap());
+
+    let gone: BTreeSet<u64> = readings[at..].iter().copied().take_while(|next| *next < seq + 8).collect();
+    let to = *gone.last().unwrap();
+    let hashes = &original.hashes;
+    let (before, digest) = hashes.range(..seq).next_back().unwrap();
+    let run = Run { from: *before, to, digest: *digest, head: hashes[&to] };
+    let fields = Statement::Thinned { gone: gone.len() as u64, runs: vec![run] }.to_fields();
+    let mut body: Value = serde_json::from_str(&fields).unwrap();
+    (body["time"], body["seq"]) = (body_of(&messages, last)["time"].clone(), json!(last + 1));
+    let end = hashes[&last];
+    remove(&mut messages, &gone);
+    let body = body.to_string();
+    // He goes on from the last hash, so that the statement itself fits.
+    let chain = Some(Ok(end.next(&body).unwrap()));
+    messages.push(Received { device: DEVICE.into(), line: messages.len() + 1, bodies: vec![body], chain });
+    messages
+}
+
 /// Forges; gives the number of the first reading that is not as it was, and what must be able to tell by number.
 fn forge(original: &Original, kind: &str, random: &mut StdRng, foreign: &Signer) -> (Vec<Received>, u64) {
     let mut messages = original.messages.clone();
@@ -221,29 +245,7 @@ fn forge(original: &Original, kind: &str, random: &mut StdRng, foreign: &Signer)
             hash_anew(&mut messages, 0, Some(foreign));
             (messages, seq)
         }
-        "forged thinning" => {
-            let gone: BTreeSet<u64> =
-                readings[at..].iter().copied().take_while(|next| *next < seq + 8).collect();
-            let to = *gone.last().unwrap();
-            let hashes = &original.hashes;
-            let (before, digest) = hashes.range(..seq).next_back().unwrap();
-            let run = Run { from: *before, to, digest: *digest, head: hashes[&to] };
-            let fields = Statement::Thinned { gone: gone.len() as u64, runs: vec![run] }.to_fields();
-            let mut body: Value = serde_json::from_str(&fields).unwrap();
-            (body["time"], body["seq"]) = (body_of(&messages, last)["time"].clone(), json!(last + 1));
-            let end = hashes[&last];
-            remove(&mut messages, &gone);
-            let body = body.to_string();
-            // He goes on from the last hash, so that the statement itself fits.
-            let chain = Some(Ok(end.next(&body).unwrap()));
-            messages.push(Received {
-                device: DEVICE.into(),
-                line: messages.len() + 1,
-                bodies: vec![body],
-                chain,
-            });
-            (messages, seq)
-        }
+        "forged thinning" => (thin(original, messages, at), seq),
         _ => {
             let gone: BTreeSet<u64> = numbers(&messages).into_iter().filter(|other| *other > seq).collect();
             // Whole messages: who takes some readings out of one changes it.

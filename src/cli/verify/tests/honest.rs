@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::scene::{Authority, COMPACT, DEVICE, GZIP, PLAIN, SINGLE, Scene, terms, verdict};
 use crate::config::DeliveryMode;
+use crate::event::Events;
 use crate::trip::Trip;
 
 /// A voyage with outages, reboots, unknown time, and a trip.
@@ -86,7 +87,9 @@ async fn a_trip_of_readings_that_come_late_equals_that_of_their_times() {
         .collect();
     assert!(times.is_sorted(), "numbers are in the order of time");
     let mut trip = Trip::new(terms());
-    bodies.iter().for_each(|(_, body)| trip.feed(body));
+    for (_, body) in &bodies {
+        trip.feed(body);
+    }
     assert_eq!(Value::Object(trip.report()), report);
     assert_eq!((&report["gaps"]["count"], &report["gaps"]["longestSeconds"]), (&1.into(), &7260.into()));
 }
@@ -172,4 +175,26 @@ async fn evidence_that_is_switched_off_and_on_goes_on_from_where_it_was() {
         (&true.into(), 4, &12.into()),
         "{json}"
     );
+}
+
+#[tokio::test]
+async fn the_next_owner_gets_the_report_of_the_trip_and_nothing_else_of_it() {
+    let mut scene = Scene::new(1 << 20);
+    scene.measure(20);
+    scene.deliver(PLAIN, 200).await;
+    scene.measure(5);
+    let (options, stamp) = scene.leave().await;
+    let report = crate::journal::end_trip(options.clone(), stamp, Events::log(DEVICE)).unwrap();
+    assert_eq!((&report["readings"], &report["earlier"]), (&25.into(), &true.into()));
+    assert!(crate::journal::inspect::has_evidence(scene.directory()));
+    assert!(crate::journal::forget_evidence(options.clone(), Events::log(DEVICE)));
+    assert!(!crate::journal::inspect::has_evidence(scene.directory()));
+    assert_eq!(crate::journal::end_trip(options, stamp, Events::log(DEVICE)), None, "it has ended");
+    let file = std::fs::read(scene.directory().join("journal.db")).unwrap();
+    assert!(!file.windows(5).any(|bytes| bytes == b",\"h\":"));
+    scene.start(false);
+    let entries = scene.entries().await;
+    assert_eq!(entries.len(), 6);
+    assert!(entries.iter().all(|entry| entry.chain.is_none()));
+    assert!(entries[5].fields.contains("\"tripEnd\"") && entries[5].fields.contains("\"earlier\":true"));
 }

@@ -130,14 +130,17 @@ impl Scene {
         self.journal.as_ref().unwrap()
     }
 
-    fn start(&mut self, evidence: bool) {
-        let options = JournalOptions {
+    fn options(&self) -> JournalOptions {
+        JournalOptions {
             directory: self.directory.path().into(),
             size_bound: self.size_bound,
             waiting_room: Some(self.directory.path().join("room")),
             boot: format!("boot-{}", self.boot),
-        };
-        let journal = Arc::new(Journal::open(options, Events::log(DEVICE)).unwrap());
+        }
+    }
+
+    pub(super) fn start(&mut self, evidence: bool) {
+        let journal = Arc::new(Journal::open(self.options(), Events::log(DEVICE)).unwrap());
         assert!(journal.set_evidence(evidence.then(terms)));
         self.journal = Some(journal);
     }
@@ -145,6 +148,14 @@ impl Scene {
     pub(super) fn stamp(&self) -> Stamp {
         let monotonic = (self.now - self.booted).to_std().unwrap();
         Stamp { utc: self.knows_time.then_some(self.now), monotonic }
+    }
+
+    /// The agent ends; what others need who open its journal.
+    pub(super) async fn leave(&mut self) -> (JournalOptions, Stamp) {
+        self.journal().close().await;
+        self.journal = None;
+        std::thread::sleep(Duration::from_millis(50));
+        (self.options(), self.stamp())
     }
 
     /// The machine starts anew, in good order or not.
@@ -196,7 +207,7 @@ impl Scene {
             }
             for delivery::Message { seqs, publish } in delivery::messages(lease, DEVICE, mode) {
                 let line = line(&publish.topic, &publish.payload);
-                if self.lines.len() % 3 == 0 {
+                if self.lines.len().is_multiple_of(3) {
                     self.lines.push(line.clone());
                 }
                 self.lines.push(line);
@@ -239,6 +250,8 @@ pub(super) fn verdict(lines: &[String], roots: Option<&Roots>) -> Verdict {
 
 pub(super) fn of_messages(messages: Vec<Received>, roots: Option<&Roots>) -> Verdict {
     let mut record = Record::default();
-    messages.into_iter().for_each(|message| record.add(message));
+    for message in messages {
+        record.add(message);
+    }
     Verdict::of(DEVICE, &record, roots)
 }
