@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
+use tracker_timers::sleep_until;
 
 use crate::config::Alerts;
 use crate::instruments::fields::Fields;

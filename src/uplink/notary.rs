@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tracker_timers::{sleep, sleep_about};
 
 use crate::config::Config;
 use crate::event::{Event, Events};
@@ -70,13 +70,10 @@ impl Notary {
         let (mut told, mut wanted) = (String::new(), false);
         loop {
             let is_on = *self.evidence.borrow_and_update();
-            let pause = if is_on {
-                self.look(&path, &mut signed, &mut told, &mut wanted).await
-            } else {
-                Duration::MAX
-            };
+            let pause =
+                if is_on { self.look(&path, &mut signed, &mut told, &mut wanted).await } else { LOOK };
             tokio::select! {
-                () = sleep(pause) => {}
+                () = sleep_about(pause), if is_on => {}
                 () = self.wanted.notified() => wanted = true,
                 Ok(()) = self.evidence.changed() => self.tell_journal().await,
             }
