@@ -17,7 +17,7 @@ mod terminal;
 #[cfg(feature = "lab")]
 mod text_file;
 #[cfg(feature = "lab")]
-mod verify;
+pub(crate) mod verify;
 
 use std::process::ExitCode;
 

@@ -27,8 +27,10 @@ pub(super) struct Ledger {
     head: Option<(u64, Hash)>,
     /// What was asked for at the start: the chain goes on from there once something is sealed.
     begun: bool,
-    /// That it has begun anew, with an entry that is sealed already, is still to be stated.
-    start: Option<Statement>,
+    /// What is still to be stated: that the chain has begun anew, or the first trip, with an entry that is sealed already.
+    late: Vec<Statement>,
+    /// By what the first trip is measured, which begins with the chain.
+    first_trip: Option<Terms>,
     trip: Option<Trip>,
     fed_to: u64,
     /// There was a trip once.
@@ -54,9 +56,10 @@ pub(super) type Note = (&'static str, Vec<u8>);
 pub(super) struct Mark {
     head: Option<(u64, Hash)>,
     begun: bool,
-    start: Option<Statement>,
+    late: Vec<Statement>,
     trip: Option<Trip>,
     fed_to: u64,
+    had_trip: bool,
 }
 
 impl Ledger {
@@ -70,10 +73,11 @@ impl Ledger {
         self.evidence
     }
 
-    /// There is to be a chain, or none any more.
-    pub(super) fn set_evidence(&mut self, evidence: bool) {
-        self.begun &= evidence;
-        self.evidence = evidence;
+    /// There is to be a chain, with a first trip by these terms; or none any more.
+    pub(super) fn set_evidence(&mut self, first_trip: Option<Terms>) {
+        self.evidence = first_trip.is_some();
+        self.begun &= self.evidence;
+        self.first_trip = first_trip;
     }
 
     /// The last entry of the chain.
@@ -86,9 +90,9 @@ impl Ledger {
         self.trip.as_ref()
     }
 
-    /// Whether a trip is to begin by itself: evidence is wanted, and there never was one.
-    pub(super) fn wants_trip(&self) -> bool {
-        self.evidence && !self.had_trip
+    /// By what a trip is measured that is to begin by itself: evidence is wanted, and there never was one.
+    pub(super) fn wanted_trip(&self) -> Option<Terms> {
+        if self.had_trip { None } else { self.first_trip.clone() }
     }
 
     /// What must be stated before the entry `from` is sealed; `None` once it has been.
@@ -113,7 +117,13 @@ impl Ledger {
         row.utc_ms = row.utc_ms.or_else(|| offset_ms?.checked_add(row.monotonic_ms));
         let Some(body) = row.body() else { return };
         if self.evidence && !self.begun {
-            self.start = self.begin(row.seq);
+            let start = self.begin(row.seq);
+            self.late.extend(start);
+        }
+        if let Some(terms) = self.wanted_trip().filter(|_| !row.is_statement()) {
+            let terms = Terms { from: Some(row.seq), ..terms };
+            self.late.push(Statement::TripBegin(terms.to_map()));
+            self.begin_trip(terms);
         }
         // What a failing disk gives late can't be put between others any more.
         if self.evidence && self.head.is_none_or(|(seq, _)| seq < row.seq) {
@@ -129,8 +139,8 @@ impl Ledger {
     }
 
     /// What is to be stated after what was sealed, as it could not be before.
-    pub(super) fn take_start(&mut self) -> Option<Statement> {
-        self.start.take()
+    pub(super) fn take_late(&mut self) -> Vec<Statement> {
+        std::mem::take(&mut self.late)
     }
 
     /// Gives a row that a killed program has left the hash that it had been given, where there is a chain.
@@ -182,17 +192,18 @@ impl Ledger {
         Mark {
             head: self.head,
             begun: self.begun,
-            start: self.start.clone(),
+            late: self.late.clone(),
             trip: self.trip.clone(),
             fed_to: self.fed_to,
+            had_trip: self.had_trip,
         }
     }
 
     /// Goes back.
     pub(super) fn go_back(&mut self, mark: Mark) {
-        let Mark { head, begun, start, trip, fed_to } = mark;
-        (self.head, self.begun, self.start) = (head, begun, start);
-        (self.trip, self.fed_to) = (trip, fed_to);
+        let Mark { head, begun, late, trip, fed_to, had_trip } = mark;
+        (self.head, self.begun, self.late) = (head, begun, late);
+        (self.trip, self.fed_to, self.had_trip) = (trip, fed_to, had_trip);
     }
 
     /// What the file is to have beside the readings; `alone`: of the newest reading it has no row, or none with its hash.

@@ -22,6 +22,8 @@ const HOUR_MS: i64 = 3_600_000;
 /// Hours of the windows.
 const DAY: i64 = 24;
 const MONTH: i64 = 30 * 24;
+/// Rates that differ by less of them are those of one temperature.
+const ALIKE: f64 = 1e-9;
 /// Bytes of an hour as it is kept.
 const KEPT: usize = 20;
 
@@ -168,7 +170,8 @@ impl Kinetic {
         }
         let here = harm.mean().map(|mean| Worst(mean, first));
         match (worst, here) {
-            (Some(worst), Some(here)) if here.0 <= worst.0 => Some(worst),
+            // Of windows that are alike the first counts, whatever a sum was rounded to on the way.
+            (Some(worst), Some(here)) if here.0 <= worst.0 * (1.0 + ALIKE) => Some(worst),
             (worst, here) => here.or(worst),
         }
     }

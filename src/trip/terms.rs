@@ -24,6 +24,9 @@ pub struct Terms {
     pub trip: String,
     /// Who has begun it: `method`, `fence`, `provisioning`.
     pub by: String,
+    /// The first reading that belongs to it, where that was before it could be said; else those after it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<u64>,
     /// Seconds between readings after which there is a gap.
     pub gap_after: u64,
     /// Bounds of fields, in their units.

@@ -165,7 +165,15 @@ impl Walk<'_> {
             self.fault(Fault::Hash { seq });
             return self.settle(next);
         }
-        let found = self.not_followed(seq).or_else(|| self.left_out_behind(seq, *stated));
+        if self.is_not_followed(seq) {
+            // What it follows may have been lost with the power, too: it is listed, and proves nothing.
+            self.chain.loose.insert(seq);
+            self.chain.hashes.remove(&seq);
+            self.state = self.checked;
+            self.since.clear();
+            return;
+        }
+        let found = self.left_out_behind(seq, *stated);
         let found =
             found.or_else(|| diagnose(self.record, self.checked, &self.since, *stated, &self.thinned));
         if let Some(fault) = found.or_else(|| of_segment(&self.since)) {
@@ -205,12 +213,12 @@ impl Walk<'_> {
         &numbered.versions[chosen].body
     }
 
-    /// Whether the chain goes on from before this entry, which therefore need not be there.
-    fn not_followed(&self, seq: u64) -> Option<Fault> {
+    /// Whether the chain goes on from before this entry and those since, as it does where the power was cut.
+    fn is_not_followed(&self, seq: u64) -> bool {
+        let first = self.since.first().copied().unwrap_or(seq);
         let is_loose =
-            |(from, after): (&u64, &Option<u64>)| after.is_some_and(|after| after < seq) && seq < *from;
-        let alone = self.since.len() == 1 && self.chain.starts.iter().any(is_loose);
-        alone.then_some(Fault::PutIn { seq })
+            |(from, after): (&u64, &Option<u64>)| after.is_some_and(|after| after < first) && seq < *from;
+        self.chain.starts.iter().any(is_loose)
     }
 
     /// Whether the last of a message was left out: the next number is not there, and what follows goes on from its hash.

@@ -5,7 +5,7 @@
 
 mod chain;
 mod fault;
-pub(crate) mod input;
+mod input;
 mod record;
 mod signatures;
 #[cfg(test)]
@@ -22,6 +22,8 @@ use tracker_protocol::{printable, printable_json};
 
 use crate::platform::plain_file;
 use crate::platform::stdout::line;
+#[cfg(test)]
+pub(crate) use input::Received;
 use record::Record;
 use signatures::Roots;
 use verdict::Verdict;
@@ -68,6 +70,16 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         line(&if args.json { printable_json(verdict.to_json()) } else { text(&verdict) });
     }
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is said of these messages, for tests of what makes them.
+#[cfg(test)]
+pub(crate) fn judge(device: &str, messages: Vec<Received>) -> serde_json::Value {
+    let mut record = Record::default();
+    for message in messages {
+        record.add(message);
+    }
+    Verdict::of(device, &record, None).to_json()
 }
 
 /// Lines of a verdict, none of which a terminal obeys.

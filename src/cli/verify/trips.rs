@@ -1,5 +1,7 @@
 //! Reports of trips, made from what was received alone.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -29,15 +31,22 @@ pub(super) fn of(record: &Record, chain: &Chain) -> Vec<Found> {
     // The device knows nothing of what it has lost, or of what is not its own.
     let counts =
         |seq: &u64| chain.hashes.is_empty() || !(chain.loose.contains(seq) || chain.outside.contains(seq));
+    let mut begins: BTreeMap<u64, (u64, Terms)> = BTreeMap::new();
+    for (seq, statement) in record.statements() {
+        if let Statement::TripBegin(map) = statement
+            && let Ok(terms) = serde_json::from_value::<Terms>(map.into())
+        {
+            begins.insert(terms.from.unwrap_or(seq), (seq, terms));
+        }
+    }
     for (seq, numbered) in record.entries.iter().filter(|(seq, _)| counts(seq)) {
+        while let Some(begin) = begins.first_entry().filter(|begin| begin.key() <= seq) {
+            let (seq, terms) = begin.remove();
+            found.extend(current.replace((seq, Trip::new(terms))).map(|(seq, trip)| under_way(seq, &trip)));
+        }
         let chosen = chain.chosen.get(seq).and_then(|index| numbered.versions.get(*index));
         let body = chosen.map_or(numbered.body(), |version| version.body.as_str());
         match statement(body) {
-            Some(Statement::TripBegin(map)) => {
-                found.extend(current.take().map(|(seq, trip)| under_way(seq, &trip)));
-                current =
-                    serde_json::from_value::<Terms>(map.into()).ok().map(|terms| (*seq, Trip::new(terms)));
-            }
             Some(Statement::TripEnd(told)) => {
                 if let Some((begun, trip)) = current.take() {
                     let report = trip.report();

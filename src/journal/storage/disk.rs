@@ -248,10 +248,15 @@ impl Disk {
     }
 
     /// Gives some provisional rows, oldest first, their final numbers, which are lower by `shift`; says how many. Where there is
-    /// a chain, or a trip, each is sealed on the way.
-    pub(crate) fn number_some(&mut self, shift: u64, ledger: &mut Ledger) -> rusqlite::Result<usize> {
+    /// a chain, or a trip, each is sealed on the way; `offset` is that of this boot.
+    pub(crate) fn number_some(
+        &mut self,
+        shift: u64,
+        offset: Option<i64>,
+        ledger: &mut Ledger,
+    ) -> rusqlite::Result<usize> {
         if ledger.is_active() {
-            return self.number_and_seal(shift, ledger);
+            return self.number_and_seal(shift, offset, ledger);
         }
         self.with_spare(|disk| {
             let transaction = disk.connection.transaction()?;
@@ -271,7 +276,12 @@ impl Disk {
         })
     }
 
-    fn number_and_seal(&mut self, shift: u64, ledger: &mut Ledger) -> rusqlite::Result<usize> {
+    fn number_and_seal(
+        &mut self,
+        shift: u64,
+        offset: Option<i64>,
+        ledger: &mut Ledger,
+    ) -> rusqlite::Result<usize> {
         let rows: Vec<Stored> = self.read(|disk| {
             let mut query = disk.connection.prepare_cached(&format!(
                 "SELECT {COLUMNS}, offset_ms FROM reading LEFT JOIN boot ON boot.id = reading.boot
@@ -280,10 +290,13 @@ impl Disk {
             query.query_map([PROVISIONAL, NUMBERED_AT_ONCE], with_offset)?.collect()
         })?;
         let mark = ledger.mark();
-        let seal = |(mut row, offset): Stored| {
+        let here = Some(self.boot);
+        let seal = |(mut row, stored): Stored| {
             let provisional = row.seq;
             row.seq -= shift;
-            ledger.seal(&mut row, offset);
+            // The file may not have been able to note what is known of this boot.
+            let known = offset.filter(|_| row.boot == here).or(stored);
+            ledger.seal(&mut row, known);
             (provisional, row)
         };
         let sealed: Vec<(u64, Row)> = rows.into_iter().map(seal).collect();

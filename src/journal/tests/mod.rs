@@ -3,6 +3,8 @@
 mod bench;
 mod chatty;
 mod displaced;
+#[cfg(all(unix, feature = "lab"))]
+mod evidence;
 mod faults;
 mod model;
 mod numbers;

@@ -21,7 +21,6 @@ use crate::journal::storage::disk::{Disk, Stored};
 use crate::journal::storage::memory::Memory;
 use crate::journal::waiting_room::WaitingRoom;
 use crate::reading::Stamp;
-use crate::trip::Terms;
 use boot_offset::BootOffset;
 use group::Group;
 use numbers::Numbers;
@@ -55,8 +54,6 @@ pub(crate) struct Writer {
     /// What was not on the disk has got other numbers.
     renumbered: bool,
     ledger: Ledger,
-    /// By what the first trip is measured, which begins with the chain.
-    first_trip: Option<Terms>,
     /// Some of what is not on the disk has its number, and is not sealed: what is on the disk must be before.
     unsealed: bool,
     /// The last time that was known.
@@ -88,7 +85,6 @@ impl Writer {
             unnumbered: false,
             renumbered: false,
             ledger: Ledger::default(),
-            first_trip: None,
             unsealed: false,
             stated_at: None,
         }
@@ -137,7 +133,9 @@ impl Writer {
 
     /// Takes what a killed program has left in the waiting room into memory, once. Readings that have a number keep it.
     fn take_in_left(&mut self, now: Instant) {
-        let left = self.room.take_left();
+        let mut left = self.room.take_left();
+        // What had no number yet when it came in may stand before what had.
+        left.sort_by_key(|row| if row.seq == 0 { u64::MAX } else { row.seq });
         if left.is_empty() {
             return;
         }
@@ -150,8 +148,9 @@ impl Writer {
             self.numbers.learn_of(last, provisional);
         }
         let mut odd = left.iter().any(|row| row.seq == 0 || row.boot.is_some());
+        let mut broken = false;
         for mut row in left {
-            odd |= row.seq != 0 && self.seal_left(&mut row);
+            odd |= row.seq != 0 && self.seal_left(&mut row, &mut broken);
             if row.seq == 0 {
                 (row.seq, row.start) = (self.numbers.take(), self.start_of_left());
             }
@@ -469,8 +468,8 @@ impl Writer {
         self.unnumbered = true;
         let shift = self.numbers.shift();
         while self.unnumbered {
-            let ledger = &mut self.ledger;
-            let count = self.storage.attempt(now, |disk| disk.number_some(shift, ledger));
+            let (ledger, offset) = (&mut self.ledger, self.offset.ms());
+            let count = self.storage.attempt(now, |disk| disk.number_some(shift, offset, ledger));
             let Some(count) = count else { return false };
             self.unnumbered = count > 0;
         }

@@ -19,8 +19,7 @@ use crate::trip::Terms;
 impl Writer {
     /// There is to be a chain, with a first trip by these terms; or none any more.
     pub(crate) fn set_evidence(&mut self, terms: Option<Terms>) {
-        self.ledger.set_evidence(terms.is_some());
-        self.first_trip = terms;
+        self.ledger.set_evidence(terms);
     }
 
     /// Readings that have their number are not sealed yet, and must not be sent.
@@ -59,9 +58,7 @@ impl Writer {
         if let Some(statement) = self.ledger.begin(self.numbers.next()) {
             self.state(&statement, stamp, now);
         }
-        if self.ledger.wants_trip()
-            && let Some(terms) = self.first_trip.clone()
-        {
+        if let Some(terms) = self.ledger.wanted_trip() {
             self.begin_trip(terms, stamp, now);
         }
     }
@@ -127,15 +124,20 @@ impl Writer {
         }
     }
 
-    /// Takes note of a reading that a killed program has left. Whether its row has changed by that.
-    pub(super) fn seal_left(&mut self, row: &mut Row) -> bool {
+    /// Takes note of a reading that a killed program has left. Whether its row has changed by that. Behind one that is `broken`
+    /// out of the chain there is none.
+    pub(super) fn seal_left(&mut self, row: &mut Row, broken: &mut bool) -> bool {
         if row.seq >= PROVISIONAL {
             return false;
         }
         // It had a number before its hash was there.
         let unsealed = row.chain().is_none();
         if unsealed {
-            self.ledger.chain_again(row);
+            // Without its time it was not sent; nor was what came after.
+            *broken |= row.utc_ms.is_none();
+            if !*broken {
+                self.ledger.chain_again(row);
+            }
         }
         self.ledger.learn_of(row);
         unsealed && row.chain().is_some()
@@ -153,8 +155,10 @@ impl Writer {
                 self.ledger.seal(row, offset);
             }
         }
-        if let (Some(statement), Some(stamp)) = (self.ledger.take_start(), self.stated_at) {
-            self.state(&statement, stamp, now);
+        for statement in self.ledger.take_late() {
+            if let Some(stamp) = self.stated_at {
+                self.state(&statement, stamp, now);
+            }
         }
         self.tell_room();
     }

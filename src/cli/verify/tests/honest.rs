@@ -198,3 +198,25 @@ async fn the_next_owner_gets_the_report_of_the_trip_and_nothing_else_of_it() {
     assert!(entries.iter().all(|entry| entry.chain.is_none()));
     assert!(entries[5].fields.contains("\"tripEnd\"") && entries[5].fields.contains("\"earlier\":true"));
 }
+
+#[tokio::test]
+async fn a_new_key_is_a_new_certificate_and_both_lead_to_the_root() {
+    let authority = Authority::new("Root");
+    let (old, new) = (authority.signer(DEVICE), authority.signer(DEVICE));
+    let mut scene = Scene::new(1 << 20);
+    for signer in [&old, &new] {
+        scene.state(&signer.certificate());
+        scene.measure(10);
+        scene.sign(signer).await;
+        scene.deliver(GZIP, 200).await;
+    }
+    let json = verdict(&scene.lines, Some(&authority.roots())).to_json();
+    assert_eq!(json["good"], true, "{json}");
+    let signed: Vec<_> =
+        json["signed"].as_array().unwrap().iter().map(|signed| &signed["certificate"]).collect();
+    assert_eq!(signed, [&Value::from(old.thumbprint), &Value::from(new.thumbprint)]);
+    // Without the certificate its signature is nothing.
+    scene.lines.retain(|line| !line.contains("\"certificate\"") || line.contains("signature"));
+    let says = verdict(&scene.lines, None).sentences().join("\n");
+    assert!(says.contains("WRONG"), "{says}");
+}
