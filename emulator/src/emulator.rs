@@ -79,6 +79,9 @@ impl PreparedEmulator {
             write_whole(&path, identity.ca_pem().as_bytes(), false)
                 .map_err(|source| StartError::WriteCa { path, source })?;
         }
+        for hub in dps.hubs() {
+            hub.resume_deliveries();
+        }
         tracing::info!(address = %listening.address, id_scope = dps.id_scope(), "the emulator listens");
         Ok(Emulator { listening, service, keeper, identity, dps, events, faults })
     }
@@ -172,6 +175,9 @@ impl Emulator {
             service.stop().await;
         }
         self.listening.stop().await;
+        for hub in self.dps.hubs() {
+            hub.stop_deliveries();
+        }
         if let Some(keeper) = self.keeper {
             keeper.stop().await;
         }

@@ -10,7 +10,7 @@
 //!  service ─▶ host name or key says which service ─▶ shared access signature ─▶ the same calls ───────────┘
 //!
 //!  all tell what happens ──────────────────────────────────────────────────────▶ Emulator::events()
-//!  telemetry, as the hub received it ──────────────────────────────────────────▶ Hub::telemetry(), GET /telemetry
+//!  telemetry, as the hub received it ─▶ routes ─▶ webhooks, files, or ───────────▶ Hub::telemetry(), GET /telemetry
 //!  what has to outlive a restart ──────────────────────────────────────────────▶ state directory, if asked for
 //! ```
 //!
@@ -117,8 +117,9 @@ pub use events::{DisconnectReason, Event, EventKind};
 pub use faults::{Fault, FaultId, FaultKind, Faults, FaultyService};
 pub use hub::{
     Authentication, AuthenticationType, CloudToDeviceMessage, ConnectionState, Device, DeviceCapabilities,
-    DeviceSettings, DeviceStatus, DirectMethod, Hub, HubError, InitialTwin, InitialTwinProperties,
-    MethodResult, TelemetryCounters, TelemetryMessage, Twin, TwinError, TwinPatch, TwinProperties,
+    DeviceSettings, DeviceStatus, DirectMethod, Endpoints, Enrichment, FallbackRoute, FileEndpoint, Hub,
+    HubError, InitialTwin, InitialTwinProperties, MessageSource, MethodResult, RetryPolicy, Route, Routing,
+    TelemetryCounters, TelemetryMessage, Twin, TwinError, TwinPatch, TwinProperties, WebhookEndpoint,
     X509Thumbprint,
 };
 pub use net::tls::{ServerIdentityError, TlsVersions};

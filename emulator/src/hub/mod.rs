@@ -17,6 +17,10 @@ mod twin_rules;
 mod section;
 mod c2d;
 mod telemetry;
+mod expression;
+mod outlet;
+mod routing;
+mod notice;
 mod connection;
 mod registry;
 mod service;
@@ -24,6 +28,7 @@ mod identity;
 mod twin;
 mod method;
 mod query;
+mod routes;
 mod receive;
 mod admission;
 mod session;
@@ -44,6 +49,11 @@ pub use model::{
 };
 pub(crate) use query::is_query;
 pub(crate) use registry::TwinRecord;
+pub use routing::{
+    Endpoints, Enrichment, FallbackRoute, FileEndpoint, MessageSource, RetryPolicy, Route, Routing,
+    WebhookEndpoint,
+};
+pub(crate) use routing::{RouteTrial, RoutesTrial, is_condition};
 pub use service::Hub;
 pub(crate) use service::{HubParts, KeptHub};
 pub(crate) use session::{DeviceSession, open};

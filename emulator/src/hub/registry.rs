@@ -106,6 +106,7 @@ pub(super) struct Entry {
 pub(super) struct Registry {
     devices: BTreeMap<String, Entry>,
     connections: u64,
+    connection_changes: u64,
     messages: u64,
 }
 
@@ -183,6 +184,11 @@ impl Registry {
     pub(super) fn next_connection_id(&mut self) -> u64 {
         self.connections += 1;
         self.connections
+    }
+
+    pub(super) fn next_connection_change(&mut self) -> u64 {
+        self.connection_changes += 1;
+        self.connection_changes
     }
 
     pub(super) fn next_sequence_number(&mut self) -> u64 {

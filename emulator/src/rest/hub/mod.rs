@@ -1,5 +1,5 @@
-//! A hub by REST (`api-version=2021-04-12` in shape), and our additions under the same host: the telemetry stream, and
-//! messages to devices, for which Azure has AMQP alone.
+//! A hub by REST (`api-version=2021-04-12` in shape), and our additions under the same host: the telemetry stream and
+//! messages to devices, for which Azure has AMQP alone, and message routing, which is Azure Resource Manager's there.
 
 mod refusal;
 mod devices;
@@ -7,6 +7,7 @@ mod twins;
 mod bulk;
 mod messages;
 mod statistics;
+mod routing;
 
 use std::pin::Pin;
 
@@ -37,7 +38,7 @@ type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, HubRefusal>> + Send + 'a>>;
 
 /// Every call that a hub knows.
-static ROUTES: [Route<Handler>; 18] = [
+static ROUTES: [Route<Handler>; 23] = [
     azure(Method::GET, "devices", RegistryRead, |hub, _, call| devices::list(hub, call)),
     azure(Method::POST, "devices", RegistryWrite, |hub, _, call| bulk::respond(hub, call)),
     azure(Method::POST, "devices/query", ServiceConnect, |hub, _, call| twins::query(hub, call)),
@@ -63,6 +64,11 @@ static ROUTES: [Route<Handler>; 18] = [
     // There are none, as their making is refused.
     azure(Method::GET, "configurations", RegistryRead, |_, _, _| Ok(answer::json(200, &json!([])))),
     ours(Method::GET, "telemetry", ServiceConnect, |hub, _, call| Ok(messages::telemetry(hub, call))),
+    ours(Method::GET, "routing", RegistryRead, |hub, _, _| Ok(routing::get(hub))),
+    ours(Method::PUT, "routing", RegistryWrite, |hub, _, call| routing::put(hub, call)),
+    ours(Method::POST, "routing/routes/$testnew", RegistryRead, |hub, _, call| routing::try_new(hub, call)),
+    ours(Method::POST, "routing/routes/$testall", RegistryRead, |hub, _, call| routing::try_all(hub, call)),
+    ours(Method::GET, "routingEndpointsHealth", RegistryRead, |hub, _, _| Ok(routing::health(hub))),
     ours(Method::POST, "devices/{id}/messages/deviceBound", ServiceConnect, messages::send),
 ];
 
