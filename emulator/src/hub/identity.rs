@@ -8,7 +8,6 @@ use super::{
     device_id::check_device_id,
     notice::{Notice, NoticeKind},
     registry::{Entry, Registry},
-    routing::MessageSource,
     twin_rules::check_initial,
 };
 use crate::{etag::IfMatch, events::DisconnectReason, id::device_etag, security::keys::SymmetricKey};
@@ -210,7 +209,7 @@ impl Hub {
 
     /// Tells that an identity is there, or is about to go.
     pub(super) fn tell_of_life(&self, registry: &mut Registry, kind: NoticeKind, device_id: &str) {
-        if !self.is_heard(MessageSource::DeviceLifecycleEvents) {
+        if !self.is_heard(kind) {
             return;
         }
         if let Some(twin) = registry.find(device_id).map(|entry| entry.twin(device_id)) {

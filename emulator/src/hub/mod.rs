@@ -20,6 +20,7 @@ mod telemetry;
 mod expression;
 mod outlet;
 mod routing;
+mod event_grid;
 mod notice;
 mod connection;
 mod registry;
@@ -29,6 +30,7 @@ mod twin;
 mod method;
 mod query;
 mod routes;
+mod event_subscriptions;
 mod receive;
 mod admission;
 mod session;
@@ -38,6 +40,9 @@ mod twin_requests;
 pub use c2d::CloudToDeviceMessage;
 pub(crate) use device_id::check_device_id;
 pub use error::HubError;
+pub use event_grid::{
+    DeadLetterDestination, EventDeliverySchema, EventDestination, EventFilter, EventSubscription, EventType,
+};
 pub use identity::DeviceSettings;
 pub(crate) use identity::{ProvisionedData, Standing};
 pub use initial_twin::{InitialTwin, InitialTwinProperties};

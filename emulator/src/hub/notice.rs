@@ -7,6 +7,7 @@ use tracker_protocol::PropertyBag;
 
 use super::{
     Twin,
+    event_grid::{EventType, connection_data, life_data},
     routing::{MessageSource, RoutedMessage},
 };
 use crate::{clock::wire_time, id::operation_word};
@@ -16,6 +17,8 @@ use crate::{clock::wire_time, id::operation_word};
 pub(super) struct Notice {
     pub kind: NoticeKind,
     pub body: Value,
+    /// Of an identity that has come or goes, whole.
+    twin: Option<Value>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +37,17 @@ impl NoticeKind {
             Self::TwinUpdated | Self::TwinReplaced => MessageSource::TwinChangeEvents,
             Self::Created | Self::Deleted => MessageSource::DeviceLifecycleEvents,
             Self::Connected | Self::Disconnected => MessageSource::DeviceConnectionStateEvents,
+        }
+    }
+
+    /// As Event Grid calls it, where Event Grid tells of it.
+    pub(super) fn event_type(self) -> Option<EventType> {
+        match self {
+            Self::TwinUpdated | Self::TwinReplaced => None,
+            Self::Created => Some(EventType::DeviceCreated),
+            Self::Deleted => Some(EventType::DeviceDeleted),
+            Self::Connected => Some(EventType::DeviceConnected),
+            Self::Disconnected => Some(EventType::DeviceDisconnected),
         }
     }
 
@@ -63,7 +77,7 @@ impl NoticeKind {
 impl Notice {
     /// The device has connected, or has left, for the `count`th time since the hub began at `began`.
     pub(super) fn connection(kind: NoticeKind, began: DateTime<Utc>, count: u64) -> Self {
-        Self { kind, body: json!({ "sequenceNumber": sequence_number(began, count) }) }
+        Self { kind, body: json!({ "sequenceNumber": sequence_number(began, count) }), twin: None }
     }
 
     /// An identity was made or deleted, or a twin replaced.
@@ -77,7 +91,7 @@ impl Notice {
         if !twin.tags.is_empty() {
             body["tags"] = twin.tags.clone().into();
         }
-        Self { kind, body }
+        Self { kind, body, twin: Some(json!(twin)) }
     }
 
     /// A twin has changed: in its tags, in sections of its properties.
@@ -93,7 +107,15 @@ impl Notice {
         for (name, section) in sections {
             body["properties"][name] = section.into();
         }
-        Self { kind: NoticeKind::TwinUpdated, body }
+        Self { kind: NoticeKind::TwinUpdated, body, twin: None }
+    }
+
+    /// What an event says of it.
+    pub(super) fn event_data(&self, hub_name: &str, device_id: &str) -> Value {
+        match &self.twin {
+            Some(twin) => life_data(twin, hub_name, device_id),
+            None => connection_data(&self.body, hub_name, device_id),
+        }
     }
 
     /// The message that tells of it.

@@ -9,9 +9,10 @@ use tracker_protocol::PropertyBag;
 
 use super::{
     AuthenticationType, Hub, TelemetryMessage,
-    notice::{Notice, bag},
+    event_grid::{EventType, telemetry_data},
+    notice::{Notice, NoticeKind, bag},
     registry::{Entry, Registry},
-    routing::{MessageSource, RoutedMessage},
+    routing::{EVENT_GRID, MessageSource, RoutedMessage},
 };
 
 impl Hub {
@@ -58,13 +59,24 @@ impl Hub {
     /// Leads a message of a device along the routes; whether one of them, or none at all, leads to `events`.
     fn goes_to_events(&self, registry: &mut Registry, message: &mut TelemetryMessage) -> bool {
         let source = MessageSource::DeviceMessages;
-        if self.0.router.is_plain(source) {
+        let is_heard = self.0.event_grid.hears(EventType::DeviceTelemetry);
+        if !is_heard && self.0.router.is_plain(source) {
             return true;
         }
         let entry = registry.find(&message.device_id);
         let routed = routed(message, entry.as_deref());
         let twin =
             entry.filter(|_| self.0.router.needs_twin(source)).map(|entry| shown(entry, &message.device_id));
+        if is_heard {
+            let stamped = self.0.router.stamped(&routed, twin.as_ref(), EVENT_GRID);
+            let data = telemetry_data(&stamped);
+            self.0.event_grid.tell(
+                EventType::DeviceTelemetry,
+                &message.device_id,
+                message.enqueued_time,
+                &data,
+            );
+        }
         let Some(stamped) = self.0.router.route(&routed, twin.as_ref()) else { return false };
         for (name, value) in stamped.properties {
             if message.properties.get(&name) != Some(&value) {
@@ -75,17 +87,22 @@ impl Hub {
     }
 
     /// Whether somebody wants to hear of such things.
-    pub(super) fn is_heard(&self, source: MessageSource) -> bool {
-        !self.0.router.is_plain(source)
+    pub(super) fn is_heard(&self, kind: NoticeKind) -> bool {
+        let is_event = || kind.event_type().is_some_and(|event_type| self.0.event_grid.hears(event_type));
+        !self.0.router.is_plain(kind.source()) || is_event()
     }
 
     /// Tells of something that has happened to a device, under the lock under which it has.
     pub(super) fn notify(&self, registry: &mut Registry, device_id: &str, notice: &Notice) {
         let source = notice.kind.source();
-        if !self.is_heard(source) {
+        if !self.is_heard(notice.kind) {
             return;
         }
         let now = self.0.clock.now();
+        if let Some(event_type) = notice.kind.event_type() {
+            let data = notice.event_data(self.label(), device_id);
+            self.0.event_grid.tell(event_type, device_id, now, &data);
+        }
         let message = notice.message(self.label(), device_id, now);
         let needs_twin = self.0.router.needs_twin(source);
         let twin = registry.find(device_id).filter(|_| needs_twin).map(|entry| shown(entry, device_id));

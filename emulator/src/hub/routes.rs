@@ -53,10 +53,12 @@ impl Hub {
     /// Goes on delivering what was kept over a restart.
     pub(crate) fn resume_deliveries(&self) {
         self.0.router.work();
+        self.0.event_grid.work();
     }
 
     /// Ends deliveries; what waits is kept with the hub.
     pub(crate) fn stop_deliveries(&self) {
         self.0.router.stop();
+        self.0.event_grid.stop();
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::{
     CloudToDeviceMessage, Device, DeviceStatus, HubError, TelemetryCounters, TelemetryMessage, connection,
+    event_grid::{EventGrid, KeptSubscription},
     notice::NoticeKind,
     registry::{KeptDevice, Registry},
     routing::{KeptRouting, Router, RouterParts},
@@ -49,12 +50,19 @@ pub(crate) struct KeptHub {
     devices: Vec<KeptDevice>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     routing: Option<KeptRouting>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    event_subscriptions: Vec<KeptSubscription>,
 }
 
 impl KeptHub {
     /// A new hub: random keys, no devices.
     pub(crate) fn new() -> Self {
-        Self { access: AccessPolicies::of_hub(), devices: Vec::new(), routing: None }
+        Self {
+            access: AccessPolicies::of_hub(),
+            devices: Vec::new(),
+            routing: None,
+            event_subscriptions: Vec::new(),
+        }
     }
 }
 
@@ -75,6 +83,7 @@ pub(super) struct Core {
     /// In the order of sequence numbers, of which the first is 1.
     pub(super) telemetry: Feed<TelemetryMessage>,
     pub(super) router: Router,
+    pub(super) event_grid: EventGrid,
     pub(super) changes: Changes,
     /// When this run of the hub began.
     pub(super) began: DateTime<Utc>,
@@ -96,7 +105,7 @@ impl Hub {
             first_redelivery,
             kept,
         } = parts;
-        let KeptHub { access, devices, routing } = kept;
+        let KeptHub { access, devices, routing, event_subscriptions } = kept;
         let router = RouterParts {
             hub_name: label(&name).to_owned(),
             clock: Arc::clone(&clock),
@@ -109,6 +118,7 @@ impl Hub {
             faults,
             access,
             registry: Tracked::new(Registry::restore(devices), changes.clone()),
+            event_grid: EventGrid::new(router.clone(), event_subscriptions),
             router: Router::new(router, routing),
             changes,
             began: clock.now(),
@@ -125,6 +135,7 @@ impl Hub {
             access: self.0.access.clone(),
             devices: self.0.registry.lock().keep(),
             routing: self.0.router.keep(),
+            event_subscriptions: self.0.event_grid.keep(),
         }
     }
 

@@ -7,7 +7,6 @@ use super::{
     connection::Push,
     notice::{Notice, NoticeKind},
     registry::Entry,
-    routing::MessageSource,
     section::{deletes_nothing, patch_tags},
     twin_rules::{TAGS_LIMIT, check, check_whole, without_system},
 };
@@ -136,7 +135,7 @@ impl Hub {
         entry.twin.reported.patch("reported", patch, now)?;
         entry.twin.version += 1;
         let version = entry.twin.reported.version();
-        if self.is_heard(MessageSource::TwinChangeEvents) {
+        if self.is_heard(NoticeKind::TwinUpdated) {
             let told = [("reported", entry.twin.reported.change(patch, now))];
             let notice = Notice::twin_updated(entry.twin.version, None, told);
             self.notify(&mut registry, device_id, &notice);

@@ -16,6 +16,8 @@ const LINES: usize = 256;
 pub(in crate::hub) enum Target {
     /// Each object is the body of a POST.
     Webhook { url: String },
+    /// Each object comes in an array of its own, with Event Grid's headers.
+    EventGrid { url: String, subscription: String },
     /// Each object is a line.
     File { path: PathBuf },
 }
@@ -36,6 +38,17 @@ impl Target {
     pub(super) async fn deliver(&self, parcels: &[Parcel]) -> Result<(), Failure> {
         match self {
             Self::Webhook { url } => post(url, &[("x-ms-request-id", guid())], first(parcels)).await,
+            Self::EventGrid { url, subscription } => {
+                let attempts = parcels.first().map(|parcel| parcel.attempts).unwrap_or_default();
+                let headers = [
+                    ("aeg-event-type", "Notification".to_owned()),
+                    ("aeg-subscription-name", subscription.to_ascii_uppercase()),
+                    ("aeg-delivery-count", attempts.to_string()),
+                    ("aeg-data-version", "1".to_owned()),
+                    ("aeg-metadata-version", "1".to_owned()),
+                ];
+                post(url, &headers, format!("[{}]", first(parcels))).await
+            }
             Self::File { path } => {
                 let lines = parcels.iter().map(|parcel| parcel.payload.clone()).collect();
                 write(path.clone(), lines).await.map_err(|why| Failure { why, is_final: false })

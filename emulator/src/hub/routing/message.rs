@@ -75,8 +75,13 @@ impl RoutedMessage {
             "EnqueuedTimeUtc": enqueued,
             "Properties": properties,
             "SystemProperties": system,
-            "Body": self.json_body().unwrap_or_else(|| STANDARD.encode(&self.body).into()),
+            "Body": self.shown_body(),
         })
+    }
+
+    /// The body as JSON where it says that it is, else in base64.
+    pub(in crate::hub) fn shown_body(&self) -> Value {
+        self.json_body().unwrap_or_else(|| STANDARD.encode(&self.body).into())
     }
 }
 

@@ -21,6 +21,7 @@ pub(crate) fn is_condition(text: &str) -> bool {
 
 pub use message::MessageSource;
 pub(in crate::hub) use message::RoutedMessage;
+pub(in crate::hub) use model::{EVENT_GRID, check_file, check_name, check_url};
 pub use model::{
     Endpoints, Enrichment, FallbackRoute, FileEndpoint, RetryPolicy, Route, Routing, WebhookEndpoint,
 };

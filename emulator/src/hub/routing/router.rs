@@ -195,6 +195,16 @@ impl Router {
         })
     }
 
+    /// The message as it goes to an endpoint of this name.
+    pub(in crate::hub) fn stamped(
+        &self,
+        message: &RoutedMessage,
+        twin: Option<&Value>,
+        endpoint: &str,
+    ) -> RoutedMessage {
+        self.read(|active| self.stamp(active, message, twin, endpoint))
+    }
+
     fn stamp(
         &self,
         active: &Active,

@@ -1,5 +1,6 @@
 //! A hub by REST (`api-version=2021-04-12` in shape), and our additions under the same host: the telemetry stream and
-//! messages to devices, for which Azure has AMQP alone, and message routing, which is Azure Resource Manager's there.
+//! messages to devices, for which Azure has AMQP alone, and message routing and
+//! Event Grid subscriptions, which are Azure Resource Manager's there.
 
 mod refusal;
 mod devices;
@@ -8,6 +9,7 @@ mod bulk;
 mod messages;
 mod statistics;
 mod routing;
+mod event_subscriptions;
 
 use std::pin::Pin;
 
@@ -38,7 +40,7 @@ type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, HubRefusal>> + Send + 'a>>;
 
 /// Every call that a hub knows.
-static ROUTES: [Route<Handler>; 23] = [
+static ROUTES: [Route<Handler>; 27] = [
     azure(Method::GET, "devices", RegistryRead, |hub, _, call| devices::list(hub, call)),
     azure(Method::POST, "devices", RegistryWrite, |hub, _, call| bulk::respond(hub, call)),
     azure(Method::POST, "devices/query", ServiceConnect, |hub, _, call| twins::query(hub, call)),
@@ -69,6 +71,19 @@ static ROUTES: [Route<Handler>; 23] = [
     ours(Method::POST, "routing/routes/$testnew", RegistryRead, |hub, _, call| routing::try_new(hub, call)),
     ours(Method::POST, "routing/routes/$testall", RegistryRead, |hub, _, call| routing::try_all(hub, call)),
     ours(Method::GET, "routingEndpointsHealth", RegistryRead, |hub, _, _| Ok(routing::health(hub))),
+    ours(Method::GET, "eventSubscriptions", RegistryRead, |hub, _, _| Ok(event_subscriptions::list(hub))),
+    ours(Method::GET, "eventSubscriptions/{name}", RegistryRead, |hub, name, _| {
+        event_subscriptions::get(hub, name)
+    }),
+    ours(Method::DELETE, "eventSubscriptions/{name}", RegistryWrite, |hub, name, _| {
+        event_subscriptions::delete(hub, name)
+    }),
+    Route::ours(
+        Method::PUT,
+        "eventSubscriptions/{name}",
+        RegistryWrite,
+        Handler::Later(|hub, name, call| Box::pin(event_subscriptions::put(hub, name, call))),
+    ),
     ours(Method::POST, "devices/{id}/messages/deviceBound", ServiceConnect, messages::send),
 ];
 
