@@ -120,8 +120,8 @@ pub use hub::{
     DeviceCapabilities, DeviceSettings, DeviceStatus, DirectMethod, Endpoints, Enrichment,
     EventDeliverySchema, EventDestination, EventFilter, EventSubscription, EventType, FallbackRoute,
     FileEndpoint, Hub, HubError, InitialTwin, InitialTwinProperties, MessageSource, MethodResult,
-    RetryPolicy, Route, Routing, TelemetryCounters, TelemetryMessage, Twin, TwinError, TwinPatch,
-    TwinProperties, WebhookEndpoint, X509Thumbprint,
+    RetryPolicy, Route, Routing, Severity, Silence, TelemetryCounters, TelemetryMessage, Twin, TwinError,
+    TwinPatch, TwinProperties, WebhookEndpoint, X509Thumbprint,
 };
 pub use net::tls::{ServerIdentityError, TlsVersions};
 pub use options::EmulatorOptions;

@@ -162,6 +162,21 @@ fn event_subscriptions_are_made_shown_and_ended() {
 }
 
 #[test]
+fn silence_is_set_and_shown() {
+    let emulator = Emulator::start(&[]);
+    assert_eq!(emulator.json(&["silence", "show"])["properties"]["isEnabled"], false);
+    let set = emulator.json(&["silence", "set", "--enabled", "true", "--intervals", "5"]);
+    assert_eq!(
+        set["properties"],
+        json!({"isEnabled": true, "intervals": 5, "defaultIntervalSeconds": 300, "severity": "critical"})
+    );
+    let set = emulator.json(&["silence", "set", "--severity", "warning", "--default-interval", "60"]);
+    assert_eq!((&set["properties"]["intervals"], &set["silent"]), (&json!(5), &json!([])));
+    assert!(emulator.error(&["silence", "set", "--intervals", "1"]).contains("it has to be 2 to 1000"));
+    assert!(emulator.error(&["silence", "set"]).contains("nothing to set"));
+}
+
+#[test]
 fn azure_is_told_to_have_them_elsewhere() {
     let emulator = Emulator::start(&[]);
     let login = "HostName=hub.azure-devices.net;SharedAccessKeyName=iothubowner;SharedAccessKey=a2V5";
@@ -170,8 +185,10 @@ fn azure_is_told_to_have_them_elsewhere() {
         ("routing-endpoint", "az iot hub message-endpoint"),
         ("enrichment", "az iot hub message-enrichment"),
         ("event-subscription", "az eventgrid event-subscription"),
+        ("silence", "az iot hub query"),
     ] {
-        let refused = emulator.error(&[noun, "list", "--login", login]);
+        let verb = if noun == "silence" { "show" } else { "list" };
+        let refused = emulator.error(&[noun, verb, "--login", login]);
         assert!(refused.contains(instead), "{refused}");
     }
 }

@@ -68,14 +68,7 @@ impl Hub {
         let twin =
             entry.filter(|_| self.0.router.needs_twin(source)).map(|entry| shown(entry, &message.device_id));
         if is_heard {
-            let stamped = self.0.router.stamped(&routed, twin.as_ref(), EVENT_GRID);
-            let data = telemetry_data(&stamped);
-            self.0.event_grid.tell(
-                EventType::DeviceTelemetry,
-                &message.device_id,
-                message.enqueued_time,
-                &data,
-            );
+            self.tell_of_telemetry(&routed, twin.as_ref());
         }
         let Some(stamped) = self.0.router.route(&routed, twin.as_ref()) else { return false };
         for (name, value) in stamped.properties {
@@ -94,7 +87,6 @@ impl Hub {
 
     /// Tells of something that has happened to a device, under the lock under which it has.
     pub(super) fn notify(&self, registry: &mut Registry, device_id: &str, notice: &Notice) {
-        let source = notice.kind.source();
         if !self.is_heard(notice.kind) {
             return;
         }
@@ -103,12 +95,26 @@ impl Hub {
             let data = notice.event_data(self.label(), device_id);
             self.0.event_grid.tell(event_type, device_id, now, &data);
         }
-        let message = notice.message(self.label(), device_id, now);
+        self.lead(registry, &notice.message(self.label(), device_id, now), now);
+    }
+
+    /// Leads a message of the hub's own along the routes.
+    pub(super) fn lead(&self, registry: &mut Registry, message: &RoutedMessage, now: DateTime<Utc>) {
+        let (source, device_id) = (message.source, message.device_id.as_str());
         let needs_twin = self.0.router.needs_twin(source);
         let twin = registry.find(device_id).filter(|_| needs_twin).map(|entry| shown(entry, device_id));
-        if let Some(stamped) = self.0.router.route(&message, twin.as_ref()) {
+        let is_telemetry = source == MessageSource::DeviceMessages;
+        if is_telemetry && self.0.event_grid.hears(EventType::DeviceTelemetry) {
+            self.tell_of_telemetry(message, twin.as_ref());
+        }
+        if let Some(stamped) = self.0.router.route(message, twin.as_ref()) {
             self.publish(registry, &stamped, now);
         }
+    }
+
+    fn tell_of_telemetry(&self, message: &RoutedMessage, twin: Option<&Value>) {
+        let data = telemetry_data(&self.0.router.stamped(message, twin, EVENT_GRID));
+        self.0.event_grid.tell(EventType::DeviceTelemetry, &message.device_id, message.enqueued_time, &data);
     }
 
     /// Puts a message of the hub's own among the telemetry.

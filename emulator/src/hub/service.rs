@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use super::{
     notice::NoticeKind,
     registry::{KeptDevice, Registry},
     routing::{KeptRouting, Router, RouterParts},
+    silence::Silence,
     telemetry::KEPT_BYTES,
 };
 use crate::{
@@ -52,6 +53,8 @@ pub(crate) struct KeptHub {
     routing: Option<KeptRouting>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     event_subscriptions: Vec<KeptSubscription>,
+    #[serde(default, skip_serializing_if = "Silence::is_default")]
+    silence: Silence,
 }
 
 impl KeptHub {
@@ -62,6 +65,7 @@ impl KeptHub {
             devices: Vec::new(),
             routing: None,
             event_subscriptions: Vec::new(),
+            silence: Silence::default(),
         }
     }
 }
@@ -84,6 +88,7 @@ pub(super) struct Core {
     pub(super) telemetry: Feed<TelemetryMessage>,
     pub(super) router: Router,
     pub(super) event_grid: EventGrid,
+    pub(super) silence: Mutex<Silence>,
     pub(super) changes: Changes,
     /// When this run of the hub began.
     pub(super) began: DateTime<Utc>,
@@ -105,7 +110,7 @@ impl Hub {
             first_redelivery,
             kept,
         } = parts;
-        let KeptHub { access, devices, routing, event_subscriptions } = kept;
+        let KeptHub { access, devices, routing, event_subscriptions, silence } = kept;
         let router = RouterParts {
             hub_name: label(&name).to_owned(),
             clock: Arc::clone(&clock),
@@ -120,6 +125,7 @@ impl Hub {
             registry: Tracked::new(Registry::restore(devices), changes.clone()),
             event_grid: EventGrid::new(router.clone(), event_subscriptions),
             router: Router::new(router, routing),
+            silence: Mutex::new(silence),
             changes,
             began: clock.now(),
             telemetry: Feed::new(telemetry_capacity, KEPT_BYTES),
@@ -136,6 +142,7 @@ impl Hub {
             devices: self.0.registry.lock().keep(),
             routing: self.0.router.keep(),
             event_subscriptions: self.0.event_grid.keep(),
+            silence: self.silence(),
         }
     }
 

@@ -19,7 +19,7 @@ mod target;
 
 use commands::{
     c2d, certificate, device, enrichment, enrollment, enrollment_group, event_subscription, fault, method,
-    monitor, query, registration, route, routing_endpoint, twin,
+    monitor, query, registration, route, routing_endpoint, silence, twin,
 };
 
 pub(super) use emulator_file::EmulatorFile;
@@ -73,6 +73,9 @@ enum Noun {
     /// Webhooks that are told of devices, in Event Grid's schema. Emulator only.
     #[command(subcommand)]
     EventSubscription(event_subscription::EventSubscriptionCommand),
+    /// The alarm for devices that are not heard any more. Emulator only.
+    #[command(subcommand)]
+    Silence(silence::SilenceCommand),
     /// Misbehaviour on request. Emulator only.
     #[command(subcommand)]
     Fault(fault::FaultCommand),
@@ -96,6 +99,7 @@ pub(super) fn run(args: CloudArgs) -> anyhow::Result<()> {
         Noun::RoutingEndpoint(command) => command.run(&target),
         Noun::Enrichment(command) => command.run(&target),
         Noun::EventSubscription(command) => command.run(&target),
+        Noun::Silence(command) => command.run(&target),
         Noun::Fault(command) => command.run(&target),
     }
 }

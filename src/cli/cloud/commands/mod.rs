@@ -16,4 +16,5 @@ pub(in crate::cli::cloud) mod registration;
 pub(in crate::cli::cloud) mod route;
 mod routing_document;
 pub(in crate::cli::cloud) mod routing_endpoint;
+pub(in crate::cli::cloud) mod silence;
 pub(in crate::cli::cloud) mod twin;
