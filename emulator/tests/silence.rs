@@ -169,13 +169,32 @@ async fn the_emulator_looks_by_itself_routes_what_it_finds_and_a_restart_tells_n
     };
     tokio::time::timeout(PATIENCE, wait).await.expect("it is told in time");
     assert_eq!(service.get("/silence").await.body["silent"][0]["deviceId"], "d1");
+    lab.online("d2").await.disconnect().await;
     lab.emulator.shutdown().await;
 
+    clock.advance(TimeDelta::seconds(10_000));
     let emulator = start().await.expect("it starts again");
     let hub = emulator.hub("hub-1").expect("the hub");
-    assert_eq!((hub.silence().intervals, hub.silent_devices().len()), (20, 1));
-    clock.advance(TimeDelta::seconds(10_000));
+    assert_eq!(hub.silence().intervals, 20);
+    clock.advance(TimeDelta::seconds(100));
     hub.check_silence();
-    assert_eq!(lines(), 1);
+    let silent = || hub.silent_devices().into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+    assert_eq!(silent(), ["d1"], "nobody was heard while there was no hub");
+    clock.advance(TimeDelta::seconds(1));
+    hub.check_silence();
+    assert_eq!(silent(), ["d1", "d2"]);
+    let wait = async {
+        while lines() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.expect("it is told in time");
+    let text = std::fs::read_to_string(&file).expect("written");
+    let devices: Vec<_> = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .map(|line| line["SystemProperties"]["connectionDeviceId"].clone())
+        .collect();
+    assert_eq!(devices, ["d1", "d2"], "each once");
     emulator.shutdown().await;
 }
