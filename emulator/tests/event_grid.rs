@@ -165,7 +165,7 @@ async fn a_webhook_without_proof_and_what_is_wrong_are_refused() {
     elsewhere["properties"]["destination"]["endpointType"] = json!("EventHub");
     let mut far: Value = serde_json::from_str(&good(json!({}))).expect("JSON");
     far["properties"]["deadLetterDestination"] =
-        json!({"endpointType": "File", "properties": {"file": "/etc/x"}});
+        json!({"endpointType": "File", "properties": {"file": "/etc/x.jsonl"}});
     for (name, body, why) in [
         ("s", good(json!({})), "no validationResponse"),
         ("s", subscription(&lying.url, &json!({})), "not the code that it was sent"),

@@ -386,7 +386,7 @@ async fn what_is_wrong_with_a_routing_is_named() {
     let lab = lab(directory.path()).await;
     let service = Service::hub(&lab.emulator);
     let endpoints =
-        json!({"webhooks": [webhook("http://localhost/x")], "files": [{"name": "f", "file": "f"}]});
+        json!({"webhooks": [webhook("http://localhost/x")], "files": [{"name": "f", "file": "f.jsonl"}]});
     let with_route = |route: Value| json!({"endpoints": endpoints, "routes": [route]});
     let with_file = |file: &str| json!({"endpoints": {"files": [{"name": "f", "file": file}]}});
     let with_hook = |member: &str, value: Value| {
@@ -428,17 +428,22 @@ async fn what_is_wrong_with_a_routing_is_named() {
             json!({"endpoints": {"eventHubs": [{}]}}),
             "endpoints.eventHubs: this emulator has webhooks and files",
         ),
-        (json!({"endpoints": {"files": [{"name": "events", "file": "f"}]}}), "the name is the hub's own"),
         (
-            json!({"endpoints": {"webhooks": endpoints["webhooks"], "files": [{"name": "hook", "file": "f"}]}}),
+            json!({"endpoints": {"files": [{"name": "events", "file": "f.jsonl"}]}}),
+            "the name is the hub's own",
+        ),
+        (
+            json!({"endpoints": {"webhooks": endpoints["webhooks"], "files": [{"name": "hook", "file": "f.jsonl"}]}}),
             "two of this name",
         ),
-        (with_file("../f"), "without .."),
-        (with_file("/etc/f"), "below the emulator's directory"),
-        (with_file(""), "has to be the name of a file"),
+        (with_file("../f.jsonl"), "without .."),
+        (with_file("emulator.json"), "has to be a .jsonl file"),
+        (with_file("a\n.jsonl"), "has to be a .jsonl file"),
+        (with_file("/etc/f.jsonl"), "below the emulator's directory"),
+        (with_file(""), "has to be a .jsonl file"),
         (with_hook("url", json!("ftp://x")), "url is no http or https address"),
         (with_hook("url", json!("http://user@x/")), "url is no http or https address"),
-        (with_hook("deadLetterFile", json!("a/../../b")), "deadLetterFile"),
+        (with_hook("deadLetterFile", json!("a/../../b.jsonl")), "deadLetterFile"),
         (
             with_hook("retryPolicy", json!({"maxDeliveryAttempts": 31})),
             "maxDeliveryAttempts is 31; it has to be 1 to 30",
