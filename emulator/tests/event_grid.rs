@@ -27,7 +27,7 @@ fn proving(status: u16) -> impl Fn(usize, &Posted) -> (u16, Value) {
     }
 }
 
-fn subscription(url: &str, filter: Value) -> String {
+fn subscription(url: &str, filter: &Value) -> String {
     let destination = json!({"endpointType": "WebHook", "properties": {"endpointUrl": url}});
     json!({"properties": {"destination": destination, "filter": filter}}).to_string()
 }
@@ -38,7 +38,7 @@ async fn a_webhook_proves_itself_and_hears_of_devices() {
     let service = Service::hub(&lab.emulator);
     let mut receiver = Receiver::answering(proving(200)).await;
     let put =
-        service.call("PUT", "/eventSubscriptions/ops", &[], &subscription(&receiver.url, json!({}))).await;
+        service.call("PUT", "/eventSubscriptions/ops", &[], &subscription(&receiver.url, &json!({}))).await;
     assert_eq!(
         (put.status, &put.body["properties"]["provisioningState"]),
         (201, &json!("Succeeded")),
@@ -157,18 +157,22 @@ async fn a_webhook_without_proof_and_what_is_wrong_are_refused() {
         (202, json!({"validationResponse": posted.body[0]["data"]["validationCode"]}))
     })
     .await;
-    let good = |filter: Value| subscription(&silent.url, filter);
+    // Nothing but the system's roots is trusted, and the emulator's own authority is none of them.
+    let port = lab.emulator.service_address().expect("a service side").port();
+    let untrusted = format!("https://localhost:{port}/hook");
+    let good = |filter: Value| subscription(&silent.url, &filter);
     let mut elsewhere: Value = serde_json::from_str(&good(json!({}))).expect("JSON");
     elsewhere["properties"]["destination"]["endpointType"] = json!("EventHub");
     let mut far: Value = serde_json::from_str(&good(json!({}))).expect("JSON");
     far["properties"]["deadLetterDestination"] =
-        json!({"endpointType": "File", "properties": {"file": "/etc/x"}});
+        json!({"endpointType": "File", "properties": {"file": "/etc/x.jsonl"}});
     for (name, body, why) in [
         ("s", good(json!({})), "no validationResponse"),
-        ("s", subscription(&lying.url, json!({})), "not the code that it was sent"),
-        ("s", subscription(&accepting.url, json!({})), "HTTP 202"),
-        ("s", subscription(&Receiver::nobody().await, json!({})), "cannot connect"),
-        ("s", subscription("mailto:x", json!({})), "endpointUrl is no http or https address"),
+        ("s", subscription(&lying.url, &json!({})), "not the code that it was sent"),
+        ("s", subscription(&accepting.url, &json!({})), "HTTP 202"),
+        ("s", subscription(&Receiver::nobody().await, &json!({})), "cannot connect"),
+        ("s", subscription(&untrusted, &json!({})), "invalid peer certificate"),
+        ("s", subscription("mailto:x", &json!({})), "endpointUrl is no http or https address"),
         ("a b", good(json!({})), "the name of an event subscription"),
         (
             "s",

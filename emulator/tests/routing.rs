@@ -274,6 +274,70 @@ async fn routing_and_what_waits_outlive_a_restart() {
     lab.emulator.shutdown().await;
 }
 
+/// Seeds of the webhook's moods.
+const SEEDS: [u64; 4] = [1, 2, 3, 4];
+
+#[tokio::test]
+async fn whatever_the_webhook_does_all_arrives_and_of_each_device_in_order() {
+    for seed in SEEDS {
+        let directory = tempfile::tempdir().expect("a directory");
+        let start = || {
+            let builder = Emulator::builder().dps_timing(Duration::ZERO, Duration::ZERO);
+            builder.state_directory(directory.path()).first_redelivery(Duration::from_micros(200)).start()
+        };
+        // A generator of few bits will do: some requests are refused, and of those that are taken some are said to be refused.
+        let mut receiver = Receiver::answering(move |number, _| {
+            let mixed = (number as u64 + 1).wrapping_mul(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            (if mixed >> 61 < 3 { 503 } else { 200 }, Value::Null)
+        })
+        .await;
+        let mut lab = Lab::with(start().await.expect("it starts"));
+        hub(&lab)
+            .set_routing(routing(json!({
+                "endpoints": {"webhooks": [{"name": "hook", "url": receiver.url}]},
+                "routes": [route("DeviceMessages", "true", "hook")],
+            })))
+            .expect("a good routing");
+        for part in 0..3_u64 {
+            let mut devices = [lab.online("d1").await, lab.online("d2").await];
+            for n in part * 10..part * 10 + 10 {
+                for (device, id) in devices.iter_mut().zip(["d1", "d2"]) {
+                    let topic = format!("devices/{id}/messages/events/$.ct=application%2Fjson&$.ce=utf-8");
+                    device.publish(&topic, json!({"n": n}).to_string()).await;
+                }
+            }
+            let [first, second] = devices;
+            first.disconnect().await;
+            second.disconnect().await;
+            let Lab { emulator, root, factory } = lab;
+            emulator.shutdown().await;
+            lab = Lab { emulator: start().await.expect("it starts again"), root, factory };
+        }
+        let numbers = |posted: &[common::receiver::Posted], id: &str| {
+            let mut numbers: Vec<u64> = Vec::new();
+            for record in posted.iter().map(|posted| &posted.body) {
+                let n = record["Body"]["n"].as_u64().expect("a number");
+                if record["SystemProperties"]["connectionDeviceId"] == id && !numbers.contains(&n) {
+                    numbers.push(n);
+                }
+            }
+            numbers
+        };
+        let mut count = 60;
+        let posted = loop {
+            let posted = receiver.first(count).await;
+            if ["d1", "d2"].iter().all(|id| numbers(&posted, id).len() == 30) {
+                break posted;
+            }
+            count = posted.len() + 1;
+        };
+        for id in ["d1", "d2"] {
+            assert_eq!(numbers(&posted, id), (0..30).collect::<Vec<_>>(), "{id}, seed {seed}");
+        }
+        lab.emulator.shutdown().await;
+    }
+}
+
 #[tokio::test]
 async fn routing_is_shown_changed_and_tried_by_rest() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -322,7 +386,7 @@ async fn what_is_wrong_with_a_routing_is_named() {
     let lab = lab(directory.path()).await;
     let service = Service::hub(&lab.emulator);
     let endpoints =
-        json!({"webhooks": [webhook("http://localhost/x")], "files": [{"name": "f", "file": "f"}]});
+        json!({"webhooks": [webhook("http://localhost/x")], "files": [{"name": "f", "file": "f.jsonl"}]});
     let with_route = |route: Value| json!({"endpoints": endpoints, "routes": [route]});
     let with_file = |file: &str| json!({"endpoints": {"files": [{"name": "f", "file": file}]}});
     let with_hook = |member: &str, value: Value| {
@@ -364,17 +428,22 @@ async fn what_is_wrong_with_a_routing_is_named() {
             json!({"endpoints": {"eventHubs": [{}]}}),
             "endpoints.eventHubs: this emulator has webhooks and files",
         ),
-        (json!({"endpoints": {"files": [{"name": "events", "file": "f"}]}}), "the name is the hub's own"),
         (
-            json!({"endpoints": {"webhooks": endpoints["webhooks"], "files": [{"name": "hook", "file": "f"}]}}),
+            json!({"endpoints": {"files": [{"name": "events", "file": "f.jsonl"}]}}),
+            "the name is the hub's own",
+        ),
+        (
+            json!({"endpoints": {"webhooks": endpoints["webhooks"], "files": [{"name": "hook", "file": "f.jsonl"}]}}),
             "two of this name",
         ),
-        (with_file("../f"), "without .."),
-        (with_file("/etc/f"), "below the emulator's directory"),
-        (with_file(""), "has to be the name of a file"),
+        (with_file("../f.jsonl"), "without .."),
+        (with_file("emulator.json"), "has to be a .jsonl file"),
+        (with_file("a\n.jsonl"), "has to be a .jsonl file"),
+        (with_file("/etc/f.jsonl"), "below the emulator's directory"),
+        (with_file(""), "has to be a .jsonl file"),
         (with_hook("url", json!("ftp://x")), "url is no http or https address"),
         (with_hook("url", json!("http://user@x/")), "url is no http or https address"),
-        (with_hook("deadLetterFile", json!("a/../../b")), "deadLetterFile"),
+        (with_hook("deadLetterFile", json!("a/../../b.jsonl")), "deadLetterFile"),
         (
             with_hook("retryPolicy", json!({"maxDeliveryAttempts": 31})),
             "maxDeliveryAttempts is 31; it has to be 1 to 30",

@@ -1,6 +1,6 @@
 //! What an expression comes to over a document.
 
-use std::cmp::Ordering;
+use std::{borrow::Cow, cmp::Ordering};
 
 use serde_json::Value;
 
@@ -11,13 +11,13 @@ use super::{
 
 /// What paths lead into.
 pub(in crate::hub) trait Document {
-    /// The value at a path; `None` is "undefined".
-    fn value(&self, path: &Path) -> Option<Value>;
+    /// The value at a path; `None` is "undefined". Bodies may be large: what is there already is not copied.
+    fn value(&self, path: &Path) -> Option<Cow<'_, Value>>;
 }
 
 /// Whether the expression is true over the document; whatever else it is, it does not hold.
 pub(in crate::hub) fn holds(expression: &Expression, document: &impl Document) -> bool {
-    Evaluator(document).evaluate(expression) == Some(Value::Bool(true))
+    Evaluator(document).holds(expression)
 }
 
 /// A member of an object, or an item of a list.
@@ -41,16 +41,16 @@ pub(in crate::hub) struct Evaluator<'d, D>(pub &'d D);
 
 impl<D: Document> Evaluator<'_, D> {
     /// `None` is "undefined", which no comparison holds for.
-    pub(in crate::hub) fn evaluate(&self, expression: &Expression) -> Option<Value> {
-        match expression {
-            Expression::Literal(value) => Some(value.clone()),
+    pub(in crate::hub) fn evaluate<'a>(&'a self, expression: &'a Expression) -> Option<Cow<'a, Value>> {
+        let value = match expression {
+            Expression::Literal(value) => return Some(Cow::Borrowed(value)),
+            Expression::Path(path) => return self.0.value(path),
             Expression::Undefined => None,
-            Expression::Path(path) => self.0.value(path),
             Expression::Call(function, arguments) => {
                 let arguments: Vec<_> = arguments.iter().map(|argument| self.evaluate(argument)).collect();
                 function.call(&arguments)
             }
-            Expression::Not(inner) => Some((self.evaluate(inner)? != Value::Bool(true)).into()),
+            Expression::Not(inner) => Some((*self.evaluate(inner)? != Value::Bool(true)).into()),
             Expression::Negate(inner) => number(-self.evaluate(inner)?.as_f64()?),
             Expression::In(left, list, negated) => {
                 let left = self.evaluate(left)?;
@@ -67,13 +67,14 @@ impl<D: Document> Evaluator<'_, D> {
                 Some((self.holds(left) && self.holds(right)).into())
             }
             Expression::Binary(left, operator, right) => {
-                binary(&self.evaluate(left)?, *operator, &self.evaluate(right)?)
+                binary(&*self.evaluate(left)?, *operator, &*self.evaluate(right)?)
             }
-        }
+        };
+        value.map(Cow::Owned)
     }
 
     fn holds(&self, expression: &Expression) -> bool {
-        self.evaluate(expression) == Some(Value::Bool(true))
+        self.evaluate(expression).as_deref() == Some(&Value::Bool(true))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The functions of conditions. Texts are counted in UTF-16, as .NET does, and so does Azure.
 
-use std::ops::RangeInclusive;
+use std::{borrow::Cow, ops::RangeInclusive};
 
 use serde_json::Value;
 
@@ -84,8 +84,8 @@ impl Function {
     }
 
     /// What it gives for these arguments, of which `None` is undefined.
-    pub(super) fn call(self, arguments: &[Option<Value>]) -> Option<Value> {
-        let argument = |place: usize| arguments.get(place).and_then(Option::as_ref);
+    pub(super) fn call(self, arguments: &[Option<Cow<'_, Value>>]) -> Option<Value> {
+        let argument = |place: usize| arguments.get(place).and_then(Option::as_deref);
         let first = argument(0);
         let is = |kind: fn(&Value) -> bool| Some(Value::from(first.is_some_and(kind)));
         match self {

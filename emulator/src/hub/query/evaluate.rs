@@ -1,5 +1,7 @@
 //! A query over twins as the service shows them.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::{
@@ -103,8 +105,8 @@ fn total(aggregate: Aggregate, path: Option<&Path>, members: &[Value]) -> Option
 struct Shown<'t>(&'t Value);
 
 impl Document for Shown<'_> {
-    fn value(&self, path: &Path) -> Option<Value> {
-        lookup(self.0, path).cloned()
+    fn value(&self, path: &Path) -> Option<Cow<'_, Value>> {
+        lookup(self.0, path).map(Cow::Borrowed)
     }
 }
 

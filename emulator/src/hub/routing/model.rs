@@ -316,16 +316,17 @@ pub(in crate::hub) fn check_url(at: &str, url: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A file below the emulator's directory: whoever may configure a hub is not to write elsewhere.
+/// A file below the emulator's directory, of a kind of its own: whoever may configure a hub is to write nothing else, be it
+/// `emulator.json` or what somebody has beside it.
 pub(in crate::hub) fn check_file(at: &str, file: &str) -> Result<(), String> {
     use std::path::{Component, Path};
-    let is_below = Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
+    let path = Path::new(file);
+    let is_below = path.components().all(|part| matches!(part, Component::Normal(_)));
+    let is_lines = path.extension().is_some_and(|extension| extension == "jsonl");
     let is_shown = !file.chars().any(char::is_control);
-    if !file.is_empty() && file.len() <= MAX_ADDRESS && is_below && is_shown && !file.ends_with(['/', '\\']) {
+    if file.len() <= MAX_ADDRESS && is_below && is_lines && is_shown && !file.ends_with(['/', '\\']) {
         return Ok(());
     }
-    Err(format!(
-        "{at}: \"{}\" has to be the name of a file below the emulator's directory, without ..",
-        file.escape_debug()
-    ))
+    let shown = file.escape_debug();
+    Err(format!("{at}: \"{shown}\" has to be a .jsonl file below the emulator's directory, without .."))
 }

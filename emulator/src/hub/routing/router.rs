@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{
     super::outlet::{Health, KeptParcel, Outlet, OutletParts, Parcel, Redelivery, Target},
-    condition::{Condition, Verdict},
+    condition::{Condition, Subject, Verdict},
     message::{MessageSource, RoutedMessage},
     model::{EVENTS, Enrichment, RetryPolicy, Route, Routing},
     stamp::stamped,
@@ -282,10 +282,11 @@ impl Active {
 
     /// The endpoints that a message goes to, each once.
     fn endpoints_for(&self, message: &RoutedMessage, twin: Option<&Value>) -> Vec<&str> {
+        let subject = Subject::new(message, twin);
         let mut endpoints: Vec<&str> = Vec::new();
         let mut is_taken = false;
         for route in self.routes.iter().filter(|route| route.source == message.source) {
-            if route.condition.judge(message, twin) == Verdict::True {
+            if route.condition.judge(&subject) == Verdict::True {
                 is_taken = true;
                 if !endpoints.contains(&route.endpoint.as_str()) {
                     endpoints.push(&route.endpoint);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    condition::{Condition, Verdict},
+    condition::{Condition, Subject, Verdict},
     message::{MessageSource, RoutedMessage},
     model::Route,
 };
@@ -72,7 +72,8 @@ impl RouteTrial {
         let Route { source, condition, .. } = &self.route;
         match Condition::parse(condition) {
             Ok(condition) => {
-                let result = match condition.judge(&self.message.routed(*source, now), self.twin.as_ref()) {
+                let message = self.message.routed(*source, now);
+                let result = match condition.judge(&Subject::new(&message, self.twin.as_ref())) {
                     Verdict::True => "true",
                     Verdict::False => "false",
                     Verdict::Undefined => "undefined",
@@ -92,11 +93,12 @@ impl RoutesTrial {
     pub(crate) fn outcome<'r>(&self, routes: impl Iterator<Item = &'r Route>, now: DateTime<Utc>) -> Value {
         let source = self.routing_source.unwrap_or(MessageSource::DeviceMessages);
         let message = self.message.routed(source, now);
+        let subject = Subject::new(&message, self.twin.as_ref());
         let takes = |route: &&Route| {
             route.is_enabled
                 && route.source == source
                 && Condition::parse(&route.condition)
-                    .is_ok_and(|condition| condition.judge(&message, self.twin.as_ref()) == Verdict::True)
+                    .is_ok_and(|condition| condition.judge(&subject) == Verdict::True)
         };
         let matched: Vec<_> = routes.filter(takes).map(|route| json!({ "properties": route })).collect();
         json!({ "routes": matched })

@@ -42,7 +42,7 @@ pub(in crate::cli::cloud) enum EventSubscriptionCommand {
         /// Let case count in subjects.
         #[arg(long)]
         subject_case_sensitive: bool,
-        /// The file that takes what can't be delivered, below the emulator's directory; without one it is dropped.
+        /// The .jsonl file that takes what can't be delivered, below the emulator's directory; without one it is dropped.
         #[arg(long, value_name = "FILE")]
         dead_letter_file: Option<String>,
         #[command(flatten)]

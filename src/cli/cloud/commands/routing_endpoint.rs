@@ -32,7 +32,7 @@ pub(in crate::cli::cloud) enum RoutingEndpointCommand {
         name: EndpointName,
         #[command(flatten)]
         place: Place,
-        /// The file that takes what the webhook does not, below the emulator's directory; without one it is dropped.
+        /// The .jsonl file that takes what the webhook does not, below the emulator's directory; without one it is dropped.
         #[arg(long, value_name = "FILE", requires = "url")]
         dead_letter_file: Option<String>,
         #[command(flatten)]
@@ -65,7 +65,7 @@ pub(in crate::cli::cloud) struct Place {
     /// http or https; each message is the body of a POST.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// A file below the emulator's directory; each message is a line.
+    /// A .jsonl file below the emulator's directory; each message is a line.
     #[arg(long, value_name = "FILE")]
     file: Option<String>,
 }

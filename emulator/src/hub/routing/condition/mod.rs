@@ -11,12 +11,9 @@ mod tests;
 use chrono::DateTime;
 use serde_json::Value;
 
-use super::{
-    super::expression::{Dialect, Evaluator, Expression, MAX_LENGTH, Operator, Parser, Path},
-    message::RoutedMessage,
-};
+use super::super::expression::{Dialect, Evaluator, Expression, MAX_LENGTH, Operator, Parser, Path};
 use crate::clock::wire_time;
-use subject::Subject;
+pub(super) use subject::Subject;
 
 /// The longest path into a body or a twin, in names.
 const MAX_STEPS: usize = 32;
@@ -72,10 +69,9 @@ impl Condition {
         self.uses_twin
     }
 
-    /// What it says of a message whose device has this twin.
-    pub(in crate::hub) fn judge(&self, message: &RoutedMessage, twin: Option<&Value>) -> Verdict {
-        let subject = Subject::new(message, twin);
-        match Evaluator(&subject).evaluate(&self.expression) {
+    /// What it says of a message with its twin.
+    pub(in crate::hub) fn judge(&self, subject: &Subject<'_>) -> Verdict {
+        match Evaluator(subject).evaluate(&self.expression).as_deref() {
             Some(Value::Bool(true)) => Verdict::True,
             Some(Value::Null) | None => Verdict::Undefined,
             Some(_) => Verdict::False,

@@ -1,6 +1,6 @@
 //! What a condition is held against: a message with its twin.
 
-use std::cell::OnceCell;
+use std::{borrow::Cow, cell::OnceCell};
 
 use serde_json::Value;
 
@@ -10,15 +10,15 @@ use super::super::{
 };
 use crate::clock::wire_time;
 
-pub(super) struct Subject<'m> {
+pub(in crate::hub::routing) struct Subject<'m> {
     message: &'m RoutedMessage,
     twin: Option<&'m Value>,
-    /// Read when it is first asked for: most conditions look at properties alone.
+    /// Read when it is first asked for, and once: most conditions look at properties alone.
     body: OnceCell<Option<Value>>,
 }
 
 impl<'m> Subject<'m> {
-    pub(super) fn new(message: &'m RoutedMessage, twin: Option<&'m Value>) -> Self {
+    pub(in crate::hub::routing) fn new(message: &'m RoutedMessage, twin: Option<&'m Value>) -> Self {
         Self { message, twin, body: OnceCell::new() }
     }
 
@@ -36,19 +36,17 @@ impl<'m> Subject<'m> {
 }
 
 impl Document for Subject<'_> {
-    fn value(&self, path: &Path) -> Option<Value> {
+    fn value(&self, path: &Path) -> Option<Cow<'_, Value>> {
         let (first, rest) = path.split_first()?;
-        let within = |root: &Value| {
-            rest.iter().try_fold(root, |value, name| member_without_case(value, name)).cloned()
-        };
-        if first.eq_ignore_ascii_case("$body") {
-            let body = self.body.get_or_init(|| self.message.json_body()).as_ref()?;
+        let root = if first.eq_ignore_ascii_case("$body") {
             // A list as a whole, and what begins with a place in it, Azure does not look into.
-            return if body.is_object() { within(body) } else { None };
-        }
-        if first.eq_ignore_ascii_case("$twin") {
-            return within(self.twin?);
-        }
-        if rest.is_empty() { self.property(first) } else { None }
+            self.body.get_or_init(|| self.message.json_body()).as_ref().filter(|body| body.is_object())?
+        } else if first.eq_ignore_ascii_case("$twin") {
+            self.twin?
+        } else {
+            return if rest.is_empty() { self.property(first).map(Cow::Owned) } else { None };
+        };
+        let found = rest.iter().try_fold(root, |value, name| member_without_case(value, name));
+        found.map(Cow::Borrowed)
     }
 }

@@ -4,7 +4,7 @@ use chrono::DateTime;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Condition, Verdict};
+use super::{Condition, Subject, Verdict};
 use crate::hub::routing::message::{MessageSource, RoutedMessage};
 
 const BODY: &str = r#"{"temperature": 7.5, "count": 3, "ok": true, "none": null, "name": "Gouda", "list": [{"a": 1}, 2],
@@ -42,7 +42,7 @@ fn twin() -> Value {
 
 fn judge(condition: &str) -> Verdict {
     let condition = Condition::parse(condition).unwrap_or_else(|error| panic!("{condition}: {error}"));
-    condition.judge(&message(BODY), Some(&twin()))
+    condition.judge(&Subject::new(&message(BODY), Some(&twin())))
 }
 
 const TRUE: &[&str] = &[
@@ -186,7 +186,7 @@ fn what_does_not_hold_or_is_undefined() {
         assert_eq!(judge(condition), Verdict::Undefined, "{condition}");
     }
     let without_twin = Condition::parse("$twin.tags.customer = 'North'").expect("a condition");
-    assert_eq!(without_twin.judge(&message(BODY), None), Verdict::Undefined);
+    assert_eq!(without_twin.judge(&Subject::new(&message(BODY), None)), Verdict::Undefined);
 }
 
 #[test]
@@ -203,11 +203,11 @@ fn a_body_is_looked_into_where_it_says_what_it_is() {
         let mut message = message(BODY);
         message.system = vec![("contentType".into(), content_type.into())];
         message.system.extend(encoding.map(|encoding| ("contentEncoding".into(), encoding.to_owned())));
-        let verdict = condition.judge(&message, None);
+        let verdict = condition.judge(&Subject::new(&message, None));
         assert_eq!(verdict == Verdict::True, holds, "{content_type} {encoding:?}");
     }
     for body in ["", "{", "[{\"ok\": true}]", "true", "\u{feff}{}"] {
-        assert_eq!(condition.judge(&message(body), None), Verdict::Undefined, "{body:?}");
+        assert_eq!(condition.judge(&Subject::new(&message(body), None)), Verdict::Undefined, "{body:?}");
     }
 }
 
@@ -265,14 +265,18 @@ fn what_is_meant_to_harm_is_refused_or_costs_little() {
     let long = format!("{{\"a\": \"{}\"}}", "y".repeat(200_000));
     let condition = Condition::parse("IS_DEFINED(CONCAT($body.a,$body.a,$body.a,$body.a,$body.a,$body.a))")
         .expect("a condition");
-    assert_eq!(condition.judge(&message(&long), None), Verdict::False, "more than a megabyte is undefined");
+    assert_eq!(
+        condition.judge(&Subject::new(&message(&long), None)),
+        Verdict::False,
+        "more than a megabyte is undefined"
+    );
 }
 
 proptest! {
     #[test]
     fn no_text_harms(text in "\\PC{0,200}", body in "\\PC{0,50}") {
         if let Ok(condition) = Condition::parse(&text) {
-            condition.judge(&message(&body), Some(&twin()));
+            condition.judge(&Subject::new(&message(&body), Some(&twin())));
         }
     }
 
@@ -283,7 +287,7 @@ proptest! {
             "CONCAT(", ",", "SUBSTRING(", "'ä\\u00", "undefined", "null", "a-b", ".", "%", "/",
         ]), 0..30)) {
         if let Ok(condition) = Condition::parse(&words.join(" ")) {
-            condition.judge(&message(BODY), Some(&twin()));
+            condition.judge(&Subject::new(&message(BODY), Some(&twin())));
         }
         let _ = Condition::parse(&words.concat());
     }
