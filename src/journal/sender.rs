@@ -110,7 +110,7 @@ impl Sender {
             return lease;
         }
         let numbered = writer.note_numbers(now);
-        if let Some((row, offset)) = writer.newest(numbered, now)
+        if let Some((row, offset)) = writer.newest(numbered, |seq| self.leases.is_leased(seq), now)
             && self.is_free(row.seq, writer)
         {
             self.leases.take(row.seq);

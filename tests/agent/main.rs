@@ -8,6 +8,7 @@ mod support;
 mod check;
 mod cloud;
 mod cloud_files;
+mod cloud_routes;
 mod command_line;
 mod early;
 mod end_to_end;
