@@ -30,6 +30,9 @@ pub mod config;
 /// The noun of the house: what the instruments said at one moment.
 pub mod reading;
 
+/// Fences on the map, and what it means to be in one, to enter it, to leave it, to pass it. Pure.
+pub mod places;
+
 /// What the device twin wishes: each desired property read, answered, kept over a restart.
 pub mod settings;
 
