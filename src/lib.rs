@@ -45,6 +45,9 @@ pub mod link;
 /// Readings on disk until the hub has acknowledged them. The only room that touches the database.
 pub mod journal;
 
+/// Where the container is among the fences of the twin, kept over a restart.
+pub mod whereabouts;
+
 /// Takes a reading at every interval, whatever the network does.
 pub mod recorder;
 

@@ -16,6 +16,7 @@ use crate::journal::Journal;
 use crate::platform::clock::Clock;
 use crate::platform::heartbeat::Heartbeat;
 use crate::reading::{Reading, Stamp};
+use crate::whereabouts::Whereabouts;
 
 /// What a recorder works with.
 pub struct Recorder {
@@ -27,6 +28,8 @@ pub struct Recorder {
     pub journal: Arc<Journal>,
     /// Stamps them.
     pub clock: Arc<dyn Clock>,
+    /// Says in which fences it is.
+    pub whereabouts: Whereabouts,
     /// Bounds of the alerts.
     pub alerts: Alerts,
     /// Beats with every reading, and while it waits for the next.
@@ -60,6 +63,7 @@ impl Recorder {
         for instrument in &mut self.instruments {
             instrument.read(&mut fields);
         }
+        self.whereabouts.look(&stamp, &mut fields);
         self.journal.append(Reading::new(stamp, fields, &self.alerts));
     }
 }

@@ -158,6 +158,7 @@ fn fullest_reading() -> Reading {
     let mut fields = read_once();
     bme280::tell(&environment, &mut fields);
     gps::tell(&fix, &mut fields);
+    fields.word("place", "Rotterdam");
     Reading::new(stamp, fields, &bounds)
 }
 
@@ -166,8 +167,9 @@ fn message(time: Option<chrono::DateTime<chrono::Utc>>) -> (Value, PropertyBag) 
     let mode = DeliveryMode { full_properties: true, ..DeliveryMode::default() };
     let Reading { fields, alerts, .. } = fullest_reading();
     let entry = Entry { seq: 1, start: 0, time, uptime_s: 1.5, fields, alerts };
+    let origin = delivery::Origin { device_id: "device", container_number: Some("MSKU9070323") };
     let lease = Lease { newest: Some(entry), backlog: Vec::new() };
-    let message = delivery::messages(lease, "device", mode).remove(0).publish;
+    let message = delivery::messages(lease, origin, mode).remove(0).publish;
     let Ok(DeviceTopic::Telemetry { properties, .. }) = message.topic.parse() else {
         panic!("{} is no telemetry topic", message.topic);
     };
@@ -286,7 +288,9 @@ fn the_telemetry_table_and_the_model_have_the_fields_that_are_sent() {
 fn the_model_is_the_one_that_the_agent_announces() {
     let model = json("config/tracker-model.json");
     assert_eq!((&model["@id"], &model["@type"]), (&MODEL_ID.into(), &"Interface".into()));
-    assert_eq!(model["@context"], "dtmi:dtdl:context;2");
+    // Version 2 has no arrays in properties, and version 3 has units in an extension.
+    let context = ["dtmi:dtdl:context;3", "dtmi:dtdl:extension:quantitativeTypes;1"];
+    assert_eq!(model["@context"], serde_json::json!(context));
     let desired: BTreeSet<String> = settings::names().map(str::to_owned).collect();
     assert_eq!(names(&model, "Property", "writable", Some(true)), desired);
     assert_eq!(table("README.md", "### Desired properties"), desired);

@@ -1,10 +1,12 @@
 //! The events, and what scripts are told of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tracker_protocol::dps::{Refusal, Substatus};
 
+use crate::places::CrossingKind;
 use crate::platform::heartbeat::Hung;
 use crate::settings::Answer;
 
@@ -97,6 +99,13 @@ pub enum Event {
         /// Its new state.
         health: tracker_sensors::health::Health,
     },
+    /// The container was at a fence.
+    Fence {
+        /// What happened there.
+        kind: CrossingKind,
+        /// Its name.
+        fence: Arc<str>,
+    },
     /// Something is wrong that the agent lives with.
     Trouble(String),
     /// Something on this device keeps it from asking DPS or its hub at all.
@@ -149,6 +158,7 @@ impl Event {
             Self::Setting(_) => "setting",
             Self::Method { .. } => "method",
             Self::Sensor { .. } => "sensor",
+            Self::Fence { .. } => "fence",
             Self::Trouble(_) | Self::Offline(_) => "trouble",
             Self::Repeated { .. } => "repeated",
             Self::Hung(_) => "hung",
@@ -181,6 +191,7 @@ impl Event {
                 serde_json::json!({"property": property, "acknowledgement": acknowledgement.to_value()})
             }
             Self::Sensor { name, health } => serde_json::json!({"sensor": name, "state": health.state}),
+            Self::Fence { kind, fence } => serde_json::json!({"state": kind.as_str(), "fence": **fence}),
             Self::Method { name, status } => serde_json::json!({"method": name, "status": status}),
             Self::Repeated { last, times } => serde_json::json!({"times": times, "last": last.name()}),
             _ => Value::Null,

@@ -7,6 +7,7 @@ use tracker_protocol::Printable;
 use tracker_protocol::dps::Substatus;
 
 use crate::event::model::{Event, Loss};
+use crate::places::CrossingKind;
 use crate::settings::{Answer, Standing};
 
 /// One line, whatever stands in it: much of it comes from the other side.
@@ -82,6 +83,7 @@ impl Event {
                 Some(cause) => write!(f, "{name}: {cause}"),
                 None => write!(f, "{name} is well"),
             },
+            Self::Fence { kind, fence } => write!(f, "the container {} {fence}", has(*kind)),
             Self::Trouble(what) | Self::Offline(what) => f.write_str(what),
             Self::Repeated { last, times } => write!(f, "{times} times more: {last}"),
             Self::Hung(hung) => {
@@ -123,6 +125,16 @@ impl fmt::Display for Before<'_> {
 }
 
 /// What was answered to a desired property.
+/// What it has to do with a fence.
+fn has(kind: CrossingKind) -> &'static str {
+    match kind {
+        CrossingKind::Inside => "is in",
+        CrossingKind::Enter => "has entered",
+        CrossingKind::Exit => "has left",
+        CrossingKind::Crossed => "has passed through, between two fixes,",
+    }
+}
+
 fn setting(f: &mut fmt::Formatter<'_>, answer: &Answer) -> fmt::Result {
     let Answer { property, acknowledgement: ack, standing } = answer;
     write!(f, "twin: {property}")?;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::tracker::{Crossing, CrossingKind, Fix, Standing, Tracker};
 use super::{Fence, Fences, MOST_FENCES};
 
-fn feature(name: &str, geometry: Value, radius: Option<f64>) -> Value {
+fn feature(name: &str, geometry: &Value, radius: Option<f64>) -> Value {
     let mut properties = json!({"name": name});
     if let Some(radius) = radius {
         properties["radius"] = json!(radius);
@@ -18,7 +18,7 @@ fn feature(name: &str, geometry: Value, radius: Option<f64>) -> Value {
 }
 
 fn circle(name: &str, (x, y): (f64, f64), radius: f64) -> Value {
-    feature(name, json!({"type": "Point", "coordinates": [wrapped(x), y]}), Some(radius))
+    feature(name, &json!({"type": "Point", "coordinates": [wrapped(x), y]}), Some(radius))
 }
 
 /// `rings`: as they are drawn, not closed.
@@ -27,7 +27,7 @@ fn polygon(name: &str, rings: &[Vec<(f64, f64)>]) -> Value {
         ring.iter().chain(ring.first()).map(|(x, y)| [wrapped(*x), *y]).collect()
     };
     let rings: Vec<_> = rings.iter().map(ring).collect();
-    feature(name, json!({"type": "Polygon", "coordinates": rings}), None)
+    feature(name, &json!({"type": "Polygon", "coordinates": rings}), None)
 }
 
 /// A longitude as GeoJSON has it.
@@ -385,7 +385,7 @@ fn a_voyage_is_told_place_by_place() {
 fn a_small_fence_can_be_entered_and_other_fences_of_the_same_name_go_on() {
     let gate = (4.3, 51.95);
     let mut tracker = Tracker::new(fences(&[circle("gate", gate, 25.0)]).into(), &Standing::default());
-    assert_eq!(tracker.fix(&fix(0, moved(gate, (900.0, 0.0)), Some(3.0))).1, true);
+    assert!(tracker.fix(&fix(0, moved(gate, (900.0, 0.0)), Some(3.0))).1);
     assert_eq!(names(&tracker.fix(&fix(1, gate, Some(3.0))).0), [(CrossingKind::Enter, "gate".to_owned())]);
     tracker.set(fences(&[circle("gate", gate, 60.0), circle("yard", gate, 500.0)]).into());
     assert_eq!(names(&tracker.fix(&fix(2, gate, Some(3.0))).0), [(CrossingKind::Inside, "yard".to_owned())]);
@@ -397,19 +397,34 @@ fn a_small_fence_can_be_entered_and_other_fences_of_the_same_name_go_on() {
     );
 }
 
+fn square(x: f64, y: f64, size: f64) -> Vec<(f64, f64)> {
+    vec![(x, y), (x + size, y), (x + size, y + size), (x, y + size)]
+}
+
+fn port() -> Value {
+    polygon("port", &[square(4.0, 51.0, 1.0)])
+}
+
+/// A list of one fence with another value there.
+fn with(pointer: &str, value: Value) -> Value {
+    let mut feature = port();
+    *feature.pointer_mut(pointer).unwrap() = value;
+    json!([feature])
+}
+
+fn assert_refused<const N: usize>(cases: [(Value, &str); N]) {
+    for (value, words) in cases {
+        assert_eq!(Fences::read(&value).unwrap_err(), words);
+        assert!(words.chars().count() <= 300, "an answer has room for all of it: {words}");
+    }
+}
+
 #[test]
-fn what_is_wrong_is_named() {
-    let square = |x: f64, y: f64, size: f64| vec![(x, y), (x + size, y), (x + size, y + size), (x, y + size)];
-    let good = || polygon("port", &[square(4.0, 51.0, 1.0)]);
-    let with = |pointer: &str, value: Value| {
-        let mut feature = good();
-        *feature.pointer_mut(pointer).unwrap() = value;
-        json!([feature])
-    };
+fn what_is_wrong_with_a_list_or_a_feature_is_named() {
     let many: Vec<_> = (0..=MOST_FENCES).map(|index| circle(&format!("{index}"), (0.0, 0.0), 50.0)).collect();
-    let mut extra = good();
+    let mut extra = port();
     extra["geometri"] = json!({});
-    let cases = [
+    assert_refused([
         (
             json!({"type": "FeatureCollection", "features": []}),
             "it must be a list of GeoJSON Features: of a FeatureCollection, its `features`",
@@ -423,13 +438,19 @@ fn what_is_wrong_is_named() {
             "[0].properties.name: it must have 1 to 64 characters, no control characters, no space at its ends",
         ),
         (
-            json!([good(), circle("gate", (4.0, 51.0), 50.0), good()]),
+            json!([port(), circle("gate", (4.0, 51.0), 50.0), port()]),
             "[2].properties.name: \"port\" is the name of [0] already",
         ),
         (
             json!([extra]),
             "[0] \"port\": geometri: GeoJSON has no such member here; more may stand in properties",
         ),
+    ]);
+}
+
+#[test]
+fn what_is_wrong_with_a_geometry_is_named() {
+    assert_refused([
         (
             with("/geometry", json!(null)),
             "[0] \"port\": geometry: it must be an object, a Polygon or a Point",
@@ -482,18 +503,18 @@ fn what_is_wrong_is_named() {
             "[0] \"gate\": properties.radius: it must be a number of metres from 10 to 5000000, and is -5.0",
         ),
         (
-            json!([feature("gate", json!({"type": "Point", "coordinates": [4, 51]}), None)]),
+            json!([feature("gate", &json!({"type": "Point", "coordinates": [4, 51]}), None)]),
             "[0] \"gate\": properties.radius: a Point needs one, in metres",
         ),
         (
-            json!([feature("port", json!({"type": "Polygon", "coordinates": []}), Some(5.0))]),
+            json!([feature("port", &json!({"type": "Polygon", "coordinates": []}), Some(5.0))]),
             "[0] \"port\": properties.radius: only a Point has one, this is a Polygon",
         ),
-    ];
-    for (value, words) in cases {
-        assert_eq!(Fences::read(&value).unwrap_err(), words);
-        assert!(words.chars().count() <= 300, "an answer has room for all of it: {words}");
-    }
+    ]);
+}
+
+#[test]
+fn what_map_editors_add_is_passed_over() {
     let coloured = json!([{"type": "Feature", "id": 7, "bbox": [4, 51, 5, 52], "properties": {"name": "port", "fill": "#f00"},
         "geometry": {"type": "Polygon", "coordinates": [[[4, 51, 0], [5, 51, 0], [5, 52, 0], [4, 51, 0]]]}}]);
     assert_eq!(Fences::read(&coloured).unwrap().all().len(), 1);

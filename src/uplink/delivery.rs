@@ -50,33 +50,57 @@ pub struct Message {
     pub publish: Publish,
 }
 
+/// Whose messages they are, as every one of them says.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// Of the hub.
+    pub device_id: &'a str,
+    /// Of the container, where it is known: an application property.
+    pub container_number: Option<&'a str>,
+}
+
+impl<'a> From<&'a str> for Origin<'a> {
+    fn from(device_id: &'a str) -> Self {
+        Self { device_id, container_number: None }
+    }
+}
+
+impl<'a> Origin<'a> {
+    fn container(self) -> Option<(&'static str, &'a str)> {
+        self.container_number.map(|number| ("containerNumber", number))
+    }
+}
+
 /// The messages for a lease: the newest reading by itself, the backlog as `mode` says.
-pub fn messages(lease: Lease, device_id: &str, mode: DeliveryMode) -> Vec<Message> {
-    let mut messages: Vec<Message> =
-        lease.newest.iter().map(|entry| single(entry, device_id, mode)).collect();
+pub fn messages<'a>(lease: Lease, origin: impl Into<Origin<'a>>, mode: DeliveryMode) -> Vec<Message> {
+    messages_of(lease, origin.into(), mode)
+}
+
+fn messages_of(lease: Lease, origin: Origin<'_>, mode: DeliveryMode) -> Vec<Message> {
+    let mut messages: Vec<Message> = lease.newest.iter().map(|entry| single(entry, origin, mode)).collect();
     if !mode.batch_backlog {
-        messages.extend(lease.backlog.iter().map(|entry| single(entry, device_id, mode)));
+        messages.extend(lease.backlog.iter().map(|entry| single(entry, origin, mode)));
         return messages;
     }
     let mut batch = Batch::default();
     for entry in lease.backlog {
         // An alert is a property of its message, for routing; it must not be hidden in a batch.
         if !entry.alerts.is_empty() {
-            messages.push(single(&entry, device_id, mode));
+            messages.push(single(&entry, origin, mode));
             continue;
         }
         let body = body(&entry);
         if !batch.takes(&body, mode) {
-            std::mem::take(&mut batch).finish(device_id, mode, &mut messages);
+            std::mem::take(&mut batch).finish(origin, mode, &mut messages);
         }
         batch.push(entry, body);
     }
-    batch.finish(device_id, mode, &mut messages);
+    batch.finish(origin, mode, &mut messages);
     messages
 }
 
 /// One reading, one message. What its body says, number and time, is said in properties only where that is wished.
-fn single(entry: &Entry, device_id: &str, mode: DeliveryMode) -> Message {
+fn single(entry: &Entry, origin: Origin<'_>, mode: DeliveryMode) -> Message {
     let topic = if mode.full_properties || !entry.alerts.is_empty() {
         let message_id = entry.message_id();
         let time = entry.time.map(rfc3339);
@@ -89,9 +113,10 @@ fn single(entry: &Entry, device_id: &str, mode: DeliveryMode) -> Message {
         if !alerts.is_empty() {
             others.push(("alert", alerts.as_str()));
         }
-        json_telemetry(device_id, "utf-8", &others)
+        others.extend(origin.container());
+        json_telemetry(origin.device_id, "utf-8", &others)
     } else {
-        json_telemetry(device_id, "utf-8", &[])
+        json_telemetry(origin.device_id, "utf-8", origin.container().as_slice())
     };
     Message { seqs: vec![entry.seq], publish: Publish { topic, payload: body(entry) } }
 }
@@ -137,9 +162,9 @@ impl Batch {
     }
 
     /// Makes a message of it; several, where it compresses worse than estimated.
-    fn finish(mut self, device_id: &str, mode: DeliveryMode, messages: &mut Vec<Message>) {
+    fn finish(mut self, origin: Origin<'_>, mode: DeliveryMode, messages: &mut Vec<Message>) {
         if let [(entry, _)] = self.entries.as_slice() {
-            messages.push(single(entry, device_id, mode));
+            messages.push(single(entry, origin, mode));
         }
         if self.entries.len() < 2 {
             return;
@@ -152,14 +177,17 @@ impl Batch {
         if payload.len() + PROPERTIES > BLOCK {
             let rest = self.entries.split_off(self.entries.len() / 2);
             for half in [self.entries, rest] {
-                Self { entries: half, length: 0 }.finish(device_id, mode, messages);
+                Self { entries: half, length: 0 }.finish(origin, mode, messages);
             }
             return;
         }
         let topic = if mode.full_properties {
-            json_telemetry(device_id, encoding, &[(PropertyBag::MESSAGE_ID, &self.message_id())])
+            let message_id = self.message_id();
+            let mut others = vec![(PropertyBag::MESSAGE_ID, message_id.as_str())];
+            others.extend(origin.container());
+            json_telemetry(origin.device_id, encoding, &others)
         } else {
-            json_telemetry(device_id, encoding, &[])
+            json_telemetry(origin.device_id, encoding, origin.container().as_slice())
         };
         let seqs = self.entries.iter().map(|(entry, _)| entry.seq).collect();
         messages.push(Message { seqs, publish: Publish { topic, payload } });
@@ -249,18 +277,20 @@ mod tests {
         #[test]
         fn messages_stay_in_a_block_and_carry_every_reading_once(
             entries in prop::collection::vec(entry(), 0..300), gzip: bool, batch_backlog: bool,
-            full_properties: bool,
+            full_properties: bool, has_container: bool,
         ) {
             let backlog = numbered(entries);
+            let container_number = has_container.then_some("MSKU9070323");
             let all = messages(
                 Lease { newest: None, backlog: backlog.clone() },
-                "sensor-thl-001",
+                Origin { device_id: "sensor-thl-001", container_number },
                 DeliveryMode { batch_backlog, gzip, full_properties, compact: false },
             );
             let mut seqs = Vec::new();
             for message in &all {
                 let topic = &message.publish.topic;
                 let properties = topic.split_once("events/").unwrap().1;
+                prop_assert_eq!(properties.contains("&containerNumber=MSKU9070323"), has_container);
                 prop_assert!(properties.len() + message.publish.payload.len() <= BLOCK);
                 let bodies = bodies(message);
                 let carried: Vec<u64> = bodies.iter().map(|body| body["seq"].as_u64().unwrap()).collect();
