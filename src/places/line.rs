@@ -9,6 +9,8 @@ const LONGEST: f64 = 1_000_000.0;
 /// The shortest way is a great circle. So many metres of it are straight in longitude and latitude as well, as far as fences
 /// go, unless they pass a pole.
 const PIECE: f64 = 50_000.0;
+/// Degrees to the north and to the east that are less than a piece wherever they are.
+const SHORT: f64 = 0.3;
 /// Degrees of longitude in a piece that passes near a pole.
 const PIECE_DEGREES: f64 = 2.0;
 
@@ -23,11 +25,15 @@ pub(super) struct Way {
 impl Way {
     /// `None` where it is too long to say anything.
     pub(super) fn new(from: Coord, to: Coord) -> Option<Self> {
+        let degrees = step(from.x, to.x).abs();
+        // Most ways are that short, and need no trigonometry.
+        if degrees < SHORT && (to.y - from.y).abs() < SHORT {
+            return Some(Self { from, to, pieces: 1 });
+        }
         let metres = Haversine.distance(Point::from(from), Point::from(to));
         if metres > LONGEST {
             return None;
         }
-        let degrees = step(from.x, to.x).abs();
         let pieces = (metres / PIECE).max(degrees / PIECE_DEGREES).ceil().max(1.0) as u32;
         Some(Self { from, to, pieces })
     }

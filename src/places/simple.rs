@@ -45,7 +45,7 @@ pub(super) fn fold(vertices: &[Vertex], turn: Option<f64>) -> Option<Fold> {
     let mut all: Vec<Edge> = edges(0.0).collect();
     all.extend(turn.into_iter().flat_map(edges));
     // From west to east: only what overlaps is looked at.
-    all.sort_by(|a, b| a.west.total_cmp(&b.west));
+    all.sort_unstable_by(|a, b| a.west.total_cmp(&b.west));
     let mut found: Option<(usize, usize)> = None;
     for (place, edge) in all.iter().enumerate() {
         for other in all[place + 1..].iter().take_while(|other| other.west <= edge.east) {

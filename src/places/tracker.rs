@@ -144,8 +144,9 @@ impl Tracker {
 
     /// The smallest fence that the container is in.
     pub fn place(&self) -> Option<&Arc<str>> {
-        let is_in = |index: usize| self.places[index].is_in == Some(true);
-        if self.is_idle() { None } else { self.fences.smallest(is_in).map(Fence::name) }
+        let places = self.fences.all().iter().zip(&self.places);
+        let these = places.filter(|(_, place)| place.is_in == Some(true)).map(|(fence, _)| fence);
+        these.min_by(|a, b| a.area().total_cmp(&b.area())).map(Fence::name)
     }
 
     /// What is to be kept.
@@ -163,7 +164,7 @@ impl Tracker {
         let (point, metres) = (fix.point(), fix.margin_m());
         let margin = Margin::new(metres, fix.latitude);
         // Most of the time nothing happens, and an empty list costs nothing.
-        let (mut crossings, mut has_changed) = (Vec::new(), false);
+        let (mut crossings, mut has_changed) = (Vec::<Crossing>::new(), false);
         // Nearly always the same for all fences.
         let mut last: Option<(Fix, Option<Way>)> = None;
         let mut way_from = |from: Fix| match last {
@@ -193,10 +194,10 @@ impl Tracker {
             has_changed |= place.is_in != before.is_in;
             if let Some(kind) = kind {
                 let from = before.outside.filter(|_| kind == CrossingKind::Crossed);
-                crossings.push(Crossing { kind, fence: fence.name().clone(), fix: *fix, from });
+                let crossing = Crossing { kind, fence: fence.name().clone(), fix: *fix, from };
+                crossings.insert(crossings.partition_point(|other| other.kind <= kind), crossing);
             }
         }
-        crossings.sort_by_key(|crossing| crossing.kind);
         (crossings, has_changed)
     }
 }
