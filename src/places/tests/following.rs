@@ -1,122 +1,10 @@
-//! Fences and tracker against slow, plain models, and what is said of lists that are wrong.
+//! The tracker against a plain model, and over restarts, at borders, on a voyage.
 
-use std::time::Duration;
-
-use geo::{Coord, Distance, Haversine, Point};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::tracker::{Crossing, CrossingKind, Fix, Standing, Tracker};
-use super::{Fence, Fences, MOST_FENCES};
-
-fn feature(name: &str, geometry: &Value, radius: Option<f64>) -> Value {
-    let mut properties = json!({"name": name});
-    if let Some(radius) = radius {
-        properties["radius"] = json!(radius);
-    }
-    json!({"type": "Feature", "properties": properties, "geometry": geometry})
-}
-
-fn circle(name: &str, (x, y): (f64, f64), radius: f64) -> Value {
-    feature(name, &json!({"type": "Point", "coordinates": [wrapped(x), y]}), Some(radius))
-}
-
-/// `rings`: as they are drawn, not closed.
-fn polygon(name: &str, rings: &[Vec<(f64, f64)>]) -> Value {
-    let ring = |ring: &Vec<(f64, f64)>| -> Vec<[f64; 2]> {
-        ring.iter().chain(ring.first()).map(|(x, y)| [wrapped(*x), *y]).collect()
-    };
-    let rings: Vec<_> = rings.iter().map(ring).collect();
-    feature(name, &json!({"type": "Polygon", "coordinates": rings}), None)
-}
-
-/// A longitude as GeoJSON has it.
-fn wrapped(longitude: f64) -> f64 {
-    if (-180.0..=180.0).contains(&longitude) {
-        longitude
-    } else {
-        (longitude + 180.0).rem_euclid(360.0) - 180.0
-    }
-}
-
-fn fences(features: &[Value]) -> Fences {
-    Fences::read(&json!(features)).unwrap_or_else(|why| panic!("{why}"))
-}
-
-/// A ring around a point, star-shaped: in no order of angles does it cross itself.
-fn star(centre: (f64, f64), spokes: &[f64]) -> Vec<(f64, f64)> {
-    let angle = std::f64::consts::TAU / spokes.len() as f64;
-    let spoke = |(index, length): (usize, &f64)| {
-        let (sin, cos) = (index as f64 * angle).sin_cos();
-        (centre.0 + length * sin, centre.1 + length * cos)
-    };
-    spokes.iter().enumerate().map(spoke).collect()
-}
-
-/// By the angles under which a point sees the edges: the plainest definition of a winding number.
-fn winds_around(ring: &[(f64, f64)], point: (f64, f64)) -> bool {
-    let seen = |(x, y): (f64, f64)| (y - point.1).atan2(x - point.0);
-    let angles = ring.iter().zip(ring.iter().cycle().skip(1)).map(|(a, b)| {
-        let turn = seen(*b) - seen(*a);
-        turn - std::f64::consts::TAU * (turn / std::f64::consts::TAU).round()
-    });
-    angles.sum::<f64>().abs() > std::f64::consts::PI
-}
-
-fn centre() -> impl Strategy<Value = (f64, f64)> {
-    (prop_oneof![-180.0..180.0_f64, 179.0..180.0_f64, -180.0..-179.0_f64, Just(180.0)], -75.0..75.0_f64)
-}
-
-proptest! {
-    #[test]
-    fn a_polygon_holds_what_its_winding_number_says(
-        centre in centre(), spokes in prop::collection::vec(0.05..3.0_f64, 3..12), hole in 0.1..0.9_f64,
-        points in prop::collection::vec((-3.5..3.5_f64, -3.5..3.5_f64), 40),
-    ) {
-        let outer = star(centre, &spokes);
-        let inner = star(centre, &spokes.iter().map(|spoke| spoke * hole).collect::<Vec<_>>());
-        let all = fences(&[polygon("solid", std::slice::from_ref(&outer)), polygon("holed", &[outer.clone(), inner.clone()])]);
-        for (x, y) in points {
-            let point = (centre.0 + x, centre.1 + y);
-            let holds = |fence: &Fence| fence.contains(wrapped(point.0), point.1);
-            let (outer, inner) = (winds_around(&outer, point), winds_around(&inner, point));
-            prop_assert_eq!(holds(&all.all()[0]), outer, "{:?}", point);
-            prop_assert_eq!(holds(&all.all()[1]), outer && !inner, "{:?}", point);
-        }
-    }
-
-    #[test]
-    fn a_ring_around_a_pole_holds_what_is_nearer_to_it(
-        border in prop::collection::vec(20.0..89.0_f64, 3..12), first in -180.0..180.0_f64,
-        is_south: bool, is_westward: bool,
-        points in prop::collection::vec((-180.0..180.0_f64, -90.0..90.0_f64), 40),
-    ) {
-        let pole = if is_south { -1.0 } else { 1.0 };
-        let step = 360.0 / border.len() as f64 * if is_westward { -1.0 } else { 1.0 };
-        let ring: Vec<_> =
-            border.iter().enumerate().map(|(index, y)| (first + index as f64 * step, y * pole)).collect();
-        let all = fences(&[polygon("pole", &[ring])]);
-        for (x, y) in points {
-            let place = ((x - first) * step.signum()).rem_euclid(360.0) / step.abs();
-            let (before, part) = (place.floor() as usize % border.len(), place.fract());
-            let height = border[before] * (1.0 - part) + border[(before + 1) % border.len()] * part;
-            prop_assume!((y * pole - height).abs() > 1e-6);
-            prop_assert_eq!(all.all()[0].contains(x, y), y * pole > height, "{} {}", x, y);
-        }
-    }
-
-    #[test]
-    fn a_circle_holds_what_is_no_farther_than_its_radius(
-        centre in (-180.0..=180.0_f64, -90.0..=90.0_f64), radius in 10.0..5e6_f64,
-        points in prop::collection::vec((-180.0..180.0_f64, -90.0..90.0_f64), 40),
-    ) {
-        let all = fences(&[circle("c", centre, radius)]);
-        for (x, y) in points {
-            let far = Haversine.distance(Point::new(x, y), Point::new(centre.0, centre.1));
-            prop_assert_eq!(all.all()[0].contains(x, y), far <= radius, "{} {}: {}", x, y, far);
-        }
-    }
-}
+use super::super::{Crossing, CrossingKind, Fence, Fences, Standing, Tracker};
+use super::{DEGREE, centre, circle, fences, fix, moved, polygon, star, wrapped};
 
 /// Some fences around a point, in metres to east and north of it.
 fn around(centre: (f64, f64)) -> impl Strategy<Value = Vec<Value>> + use<> {
@@ -138,18 +26,6 @@ fn around(centre: (f64, f64)) -> impl Strategy<Value = Vec<Value>> + use<> {
         }
         features
     })
-}
-
-/// Metres in a degree of latitude.
-const DEGREE: f64 = 111_195.08;
-
-/// Where one is so many metres to the east and to the north.
-fn moved((x, y): (f64, f64), (east, north): (f64, f64)) -> (f64, f64) {
-    (x + east / DEGREE / y.to_radians().cos(), y + north / DEGREE)
-}
-
-fn fix(at: u64, (x, y): (f64, f64), hdop: Option<f64>) -> Fix {
-    Fix { at: Duration::from_secs(at), longitude: wrapped(x), latitude: y, hdop }
 }
 
 /// One fence of the plain model: looks at every point of the border, and at every point of the line, in metres to the east
@@ -326,7 +202,9 @@ proptest! {
     ) {
         let all = fences(&features[..1]);
         let corner = &features[0]["geometry"]["coordinates"][0][0];
-        prop_assume!(corner.is_array());
+        if !corner.is_array() {
+            return Ok(());
+        }
         let corner = (corner[0].as_f64().unwrap(), corner[1].as_f64().unwrap());
         let mut tracker = Tracker::new(all.into(), &Standing { inside: vec![], outside: vec!["fence 0".into()] });
         for (step, (part, direction, hdop)) in noise.into_iter().enumerate() {
@@ -395,144 +273,4 @@ fn a_small_fence_can_be_entered_and_other_fences_of_the_same_name_go_on() {
     assert!(
         tracker.is_idle() && tracker.place().is_none() && tracker.fix(&fix(4, gate, None)) == (vec![], false)
     );
-}
-
-fn square(x: f64, y: f64, size: f64) -> Vec<(f64, f64)> {
-    vec![(x, y), (x + size, y), (x + size, y + size), (x, y + size)]
-}
-
-fn port() -> Value {
-    polygon("port", &[square(4.0, 51.0, 1.0)])
-}
-
-/// A list of one fence with another value there.
-fn with(pointer: &str, value: Value) -> Value {
-    let mut feature = port();
-    *feature.pointer_mut(pointer).unwrap() = value;
-    json!([feature])
-}
-
-fn assert_refused<const N: usize>(cases: [(Value, &str); N]) {
-    for (value, words) in cases {
-        assert_eq!(Fences::read(&value).unwrap_err(), words);
-        assert!(words.chars().count() <= 300, "an answer has room for all of it: {words}");
-    }
-}
-
-#[test]
-fn what_is_wrong_with_a_list_or_a_feature_is_named() {
-    let many: Vec<_> = (0..=MOST_FENCES).map(|index| circle(&format!("{index}"), (0.0, 0.0), 50.0)).collect();
-    let mut extra = port();
-    extra["geometri"] = json!({});
-    assert_refused([
-        (
-            json!({"type": "FeatureCollection", "features": []}),
-            "it must be a list of GeoJSON Features: of a FeatureCollection, its `features`",
-        ),
-        (json!(many), "51 fences are too many: at most 50, [50] is one more"),
-        (json!(["port"]), "[0]: it must be an object with \"type\": \"Feature\""),
-        (with("/properties", json!(null)), "[0].properties: it must be an object with a name"),
-        (with("/properties/name", json!(7)), "[0].properties.name: every fence needs one, a text"),
-        (
-            with("/properties/name", json!("a\n")),
-            "[0].properties.name: it must have 1 to 64 characters, no control characters, no space at its ends",
-        ),
-        (
-            json!([port(), circle("gate", (4.0, 51.0), 50.0), port()]),
-            "[2].properties.name: \"port\" is the name of [0] already",
-        ),
-        (
-            json!([extra]),
-            "[0] \"port\": geometri: GeoJSON has no such member here; more may stand in properties",
-        ),
-    ]);
-}
-
-#[test]
-fn what_is_wrong_with_a_geometry_is_named() {
-    assert_refused([
-        (
-            with("/geometry", json!(null)),
-            "[0] \"port\": geometry: it must be an object, a Polygon or a Point",
-        ),
-        (
-            with("/geometry/type", json!("LineString")),
-            "[0] \"port\": geometry.type: it must be \"Polygon\" or \"Point\"",
-        ),
-        (
-            with("/geometry/coordinates/0/1", json!([4.0])),
-            "[0] \"port\": geometry.coordinates[0][1]: a position is [longitude, latitude], two numbers",
-        ),
-        (
-            with("/geometry/coordinates/0/1", json!([51.95, 104.0])),
-            "[0] \"port\": geometry.coordinates[0][1]: the latitude 104 is not from -90 to 90; GeoJSON has the longitude first: are they swapped?",
-        ),
-        (
-            with("/geometry/coordinates/0/1", json!([181, 1])),
-            "[0] \"port\": geometry.coordinates[0][1]: the longitude 181 is not from -180 to 180",
-        ),
-        (
-            with("/geometry/coordinates/0/4", json!([4.0, 51.5])),
-            "[0] \"port\": geometry.coordinates[0]: the ring is not closed: its last position must be its first again",
-        ),
-        (
-            with("/geometry/coordinates/0", json!([[4, 51], [5, 51], [4, 51]])),
-            "[0] \"port\": geometry.coordinates[0]: a ring has four positions at least, the last of them the first again",
-        ),
-        (
-            json!([polygon("bow", &[vec![(0.0, 0.0), (1.0, 1.0), (1.0, 0.0), (0.0, 1.0)]])]),
-            "[0] \"bow\": geometry.coordinates[0]: the ring crosses itself: the edge from [0] and the edge from [2] meet (counted from 0)",
-        ),
-        (
-            json!([polygon("holed", &[square(4.0, 51.0, 1.0), square(4.5, 51.5, 1.0)])]),
-            "[0] \"holed\": geometry.coordinates[1]: this hole meets the border of ring [0]",
-        ),
-        (
-            json!([polygon("holed", &[square(4.0, 51.0, 1.0), square(6.0, 51.5, 1.0)])]),
-            "[0] \"holed\": geometry.coordinates[1]: this hole is not inside the outer ring",
-        ),
-        (
-            json!([polygon(
-                "holed",
-                &[square(4.0, 51.0, 1.0), square(4.1, 51.1, 0.5), square(4.2, 51.2, 0.1)]
-            )]),
-            "[0] \"holed\": geometry.coordinates[2]: this hole and the hole [1] lie in each other",
-        ),
-        (
-            json!([circle("gate", (4.0, 51.0), -5.0)]),
-            "[0] \"gate\": properties.radius: it must be a number of metres from 10 to 5000000, and is -5.0",
-        ),
-        (
-            json!([feature("gate", &json!({"type": "Point", "coordinates": [4, 51]}), None)]),
-            "[0] \"gate\": properties.radius: a Point needs one, in metres",
-        ),
-        (
-            json!([feature("port", &json!({"type": "Polygon", "coordinates": []}), Some(5.0))]),
-            "[0] \"port\": properties.radius: only a Point has one, this is a Polygon",
-        ),
-    ]);
-}
-
-#[test]
-fn what_map_editors_add_is_passed_over() {
-    let coloured = json!([{"type": "Feature", "id": 7, "bbox": [4, 51, 5, 52], "properties": {"name": "port", "fill": "#f00"},
-        "geometry": {"type": "Polygon", "coordinates": [[[4, 51, 0], [5, 51, 0], [5, 52, 0], [4, 51, 0]]]}}]);
-    assert_eq!(Fences::read(&coloured).unwrap().all().len(), 1);
-}
-
-#[test]
-fn a_twin_full_of_corners_is_judged_edge_by_edge() {
-    let spokes: Vec<f64> = (0..1500).map(|index| if index % 2 == 0 { 1.0 } else { 0.9 }).collect();
-    let all = fences(&[polygon("gear", &[star((4.0, 51.0), &spokes)])]);
-    assert!(all.all()[0].contains(4.0, 51.0) && !all.all()[0].contains(4.0, 52.1));
-    let mut folded = star((4.0, 51.0), &spokes);
-    folded.swap(700, 900);
-    assert!(Fences::read(&json!([polygon("gear", &[folded])])).unwrap_err().contains("crosses itself"));
-}
-
-#[test]
-fn coordinates_are_longitude_first() {
-    let all = fences(&[circle("gate", (4.0, 51.0), 50.0)]);
-    let Coord { x, y } = Coord { x: 4.0, y: 51.0 };
-    assert!(all.all()[0].contains(x, y) && !all.all()[0].contains(y, x));
 }
