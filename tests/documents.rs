@@ -165,7 +165,7 @@ fn fullest_reading() -> Reading {
 fn message(time: Option<chrono::DateTime<chrono::Utc>>) -> (Value, PropertyBag) {
     let mode = DeliveryMode { full_properties: true, ..DeliveryMode::default() };
     let Reading { fields, alerts, .. } = fullest_reading();
-    let entry = Entry { seq: 1, start: 0, time, uptime_s: 1.5, fields, alerts };
+    let entry = Entry { seq: 1, start: 0, time, uptime_s: 1.5, fields, alerts, event: None };
     let lease = Lease { newest: Some(entry), backlog: Vec::new() };
     let message = delivery::messages(lease, "device", mode).remove(0).publish;
     let Ok(DeviceTopic::Telemetry { properties, .. }) = message.topic.parse() else {
