@@ -8,10 +8,14 @@
 //! ```
 //!
 //! All of it is a pure function of (time, reading): no clock, no disk, no network. `life` is one alarm, `watch` all of a
-//! device, `timeline` the time they live by.
+//! device, `timeline` the time they live by; `schema` reads how they are set, `profiles` what
+//! goods stand.
 
 pub mod life;
+mod members;
+pub mod profiles;
 pub mod rule;
+pub mod schema;
 pub mod signal;
 #[cfg(test)]
 mod tests;

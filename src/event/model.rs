@@ -97,6 +97,8 @@ pub enum Event {
         /// Its new state.
         health: tracker_sensors::health::Health,
     },
+    /// Something is as it should be, and could be better.
+    Note(String),
     /// Something is wrong that the agent lives with.
     Trouble(String),
     /// Something on this device keeps it from asking DPS or its hub at all.
@@ -149,6 +151,7 @@ impl Event {
             Self::Setting(_) => "setting",
             Self::Method { .. } => "method",
             Self::Sensor { .. } => "sensor",
+            Self::Note(_) => "note",
             Self::Trouble(_) | Self::Offline(_) => "trouble",
             Self::Repeated { .. } => "repeated",
             Self::Hung(_) => "hung",

@@ -82,7 +82,7 @@ impl Event {
                 Some(cause) => write!(f, "{name}: {cause}"),
                 None => write!(f, "{name} is well"),
             },
-            Self::Trouble(what) | Self::Offline(what) => f.write_str(what),
+            Self::Note(what) | Self::Trouble(what) | Self::Offline(what) => f.write_str(what),
             Self::Repeated { last, times } => write!(f, "{times} times more: {last}"),
             Self::Hung(hung) => {
                 write!(f, "{hung}: the watchdog is not fed any more, so that systemd restarts the agent")
@@ -198,6 +198,7 @@ mod tests {
             Event::Lost { why: t(), loss: Loss::TakenOver, again },
             Event::Method { name: t(), status: 404 },
             Event::Sensor { name: "gps", health },
+            Event::Note(t()),
             Event::Trouble(t()),
             Event::Repeated { last: Box::new(Event::Trouble(t())), times: 9 },
         ];

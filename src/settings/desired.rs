@@ -53,12 +53,14 @@ mod tests {
     use tracker_protocol::hub::AckCode;
 
     use super::*;
+    use crate::alarms::schema;
     use crate::config::DeliveryMode;
     use crate::settings::properties::{Delivery, TelemetryInterval, names};
 
     const DEFAULT: Defaults = Defaults {
         interval: Duration::from_mins(1),
         delivery: DeliveryMode { batch_backlog: true, gzip: false, full_properties: false, compact: false },
+        alarms: schema::Alarms::NONE,
     };
     const RUNNING: &str = env!("CARGO_PKG_VERSION");
 
@@ -126,7 +128,7 @@ mod tests {
     /// A property, two good values and a bad one: what is in force with each, and by default.
     type Example = (&'static str, [(Value, Value, u16); 2], Value, Value);
 
-    fn examples() -> [Example; 3] {
+    fn examples() -> [Example; 4] {
         let batched = |batch: bool, gzip: bool| json!({"batchBacklog": batch, "gzip": gzip, "fullProperties": false, "compact": false});
         [
             (
@@ -134,6 +136,15 @@ mod tests {
                 [(json!(5), json!(5), 200), (json!(7.0), json!(7), 200)],
                 json!("x"),
                 json!(60),
+            ),
+            (
+                "alarms",
+                [
+                    (json!({"profile": "gouda"}), json!({"profile": "gouda"}), 200),
+                    (json!({}), json!({}), 200),
+                ],
+                json!({"profile": "brie"}),
+                json!({}),
             ),
             (
                 "delivery",

@@ -8,13 +8,14 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
+use crate::alarms::schema;
 use crate::config::DeliveryMode;
 use crate::platform::state_directory::StateDirectory;
 use crate::platform::state_file;
 use crate::settings::answer::{Answer, Standing};
 use crate::settings::defaults::Defaults;
 use crate::settings::desired::Settings;
-use crate::settings::properties::{Delivery, TABLE, TelemetryInterval};
+use crate::settings::properties::{Alarms, Delivery, TABLE, TelemetryInterval};
 
 /// The settings in force.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub struct InForce {
     settings: Settings,
     defaults: Defaults,
     interval: watch::Sender<Duration>,
+    alarms: watch::Sender<schema::Alarms>,
     file: PathBuf,
     /// The answers given last, those with a meaning first.
     answered: Vec<Answer>,
@@ -39,12 +41,18 @@ impl InForce {
             Err(error) => (Settings::default(), Err(error)),
         };
         let interval = watch::Sender::new(settings.value::<TelemetryInterval>(&defaults));
-        (Self { settings, defaults, interval, file, answered: Vec::new(), unanswered: 0 }, result)
+        let alarms = watch::Sender::new(settings.value::<Alarms>(&defaults));
+        (Self { settings, defaults, interval, alarms, file, answered: Vec::new(), unanswered: 0 }, result)
     }
 
     /// The time between readings.
     pub fn interval(&self) -> watch::Receiver<Duration> {
         self.interval.subscribe()
+    }
+
+    /// When a reading is an alarm.
+    pub fn alarms(&self) -> watch::Receiver<schema::Alarms> {
+        self.alarms.subscribe()
     }
 
     /// How readings share messages.
@@ -68,6 +76,12 @@ impl InForce {
         let mut answers = self.settings.apply(desired, version, &self.defaults);
         let interval = self.settings.value::<TelemetryInterval>(&self.defaults);
         self.interval.send_if_modified(|current| std::mem::replace(current, interval) != interval);
+        let alarms = self.settings.value::<Alarms>(&self.defaults);
+        self.alarms.send_if_modified(|current| {
+            let news = *current != alarms;
+            *current = alarms;
+            news
+        });
         let changed = (self.settings != before)
             .then(|| ToStore { file: self.file.clone(), settings: self.settings.clone() });
         let mut news = Vec::new();
@@ -142,6 +156,7 @@ mod tests {
     const DEFAULTS: Defaults = Defaults {
         interval: Duration::from_mins(1),
         delivery: DeliveryMode { batch_backlog: true, gzip: false, full_properties: false, compact: false },
+        alarms: schema::Alarms::NONE,
     };
 
     fn apply(settings: &mut InForce, desired: Value, version: u64) -> Applied {
@@ -209,7 +224,7 @@ mod tests {
         let mut desired: Map<_, _> = (0..20).map(|number| (format!("p{number}"), json!(true))).collect();
         desired.insert("telemetryInterval".into(), json!(5));
         let first = apply(&mut settings, Value::Object(desired.clone()), 1);
-        assert_eq!(first.news.len(), 23);
+        assert_eq!(first.news.len(), 20 + TABLE.len());
         desired.insert("more".into(), json!(1));
         let second = push(&mut settings, Value::Object(desired.clone()), 2, &["more"]);
         assert_eq!(told(&second), ["more"]);
