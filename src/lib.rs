@@ -24,6 +24,12 @@ pub mod identity;
 /// What is measured with: sensors, and the fields that they add to a reading. Touches buses; no disk, no network.
 pub mod instruments;
 
+/// What is told to the cloud by a message of its own.
+pub mod event_message;
+
+/// When a reading is an alarm, since when, how bad, until when. Pure: time and values in, what is to be told out.
+pub mod alarms;
+
 /// What the operator gives: `tracker.toml`, checked, with a sentence for each mistake.
 pub mod config;
 

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use tracker_protocol::hub::TwinClient;
 use tracker_sensors::gps::GpsState;
 
-use crate::config::Config;
+use crate::config::{Alerts, Config};
 use crate::event::repeats::Repeats;
 use crate::event::{Event, Events};
 use crate::instruments::health::SensorHealth;
@@ -72,6 +72,9 @@ impl Tracker {
         let Opened { _lock, journal, settings, stored, assignment } =
             Opened::open(&config, &*clock, &events)?;
         events.emit(Event::Started { version: env!("CARGO_PKG_VERSION") });
+        if config.telemetry.alerts != Alerts::default() {
+            events.emit(Event::Note(Alerts::REPLACED.into()));
+        }
 
         let vitals = supervision.vitals.clone();
         let mut tasks = JoinSet::new();
@@ -179,7 +182,11 @@ impl Opened {
             Arc::new(Journal::open(options, events.clone()).context("the journal can't be started")?);
         let (settings, loaded) = InForce::load(
             &directory,
-            Defaults { interval: config.telemetry.interval(), delivery: config.delivery },
+            Defaults {
+                interval: config.telemetry.interval(),
+                delivery: config.delivery,
+                alarms: config.alarms.clone(),
+            },
         );
         if let Err(error) = loaded {
             let what = format!(

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use container_tracker::alarms::schema;
 use container_tracker::config::{Alerts, Config, DeliveryMode};
 use container_tracker::instruments::fields::Fields;
 use container_tracker::instruments::instrument::Start;
@@ -159,6 +160,10 @@ fn fullest_reading() -> Reading {
     bme280::tell(&environment, &mut fields);
     gps::tell(&fix, &mut fields);
     fields.word("place", "Rotterdam");
+    // Alarms can be set for each of these, and for no other.
+    for name in instruments::NUMBERS {
+        assert!(fields.get(name).is_some(), "no instrument has {name}");
+    }
     Reading::new(stamp, fields, &bounds)
 }
 
@@ -166,7 +171,7 @@ fn fullest_reading() -> Reading {
 fn message(time: Option<chrono::DateTime<chrono::Utc>>) -> (Value, PropertyBag) {
     let mode = DeliveryMode { full_properties: true, ..DeliveryMode::default() };
     let Reading { fields, alerts, .. } = fullest_reading();
-    let entry = Entry { seq: 1, start: 0, time, uptime_s: 1.5, fields, alerts };
+    let entry = Entry { seq: 1, start: 0, time, uptime_s: 1.5, fields, alerts, event: None };
     let origin = delivery::Origin { device_id: "device", container_number: Some("MSKU9070323") };
     let lease = Lease { newest: Some(entry), backlog: Vec::new() };
     let message = delivery::messages(lease, origin, mode).remove(0).publish;
@@ -306,7 +311,11 @@ fn the_initial_twin_is_one_that_the_agent_applies() {
     let twin = json("config/initial-twin.json");
     assert_eq!(members(&twin["tags"]), set(&["environment", "location"]));
     let desired = twin["properties"]["desired"].as_object().expect("desired properties");
-    let defaults = Defaults { interval: Duration::from_secs(1), delivery: DeliveryMode::default() };
+    let defaults = Defaults {
+        interval: Duration::from_secs(1),
+        delivery: DeliveryMode::default(),
+        alarms: schema::Alarms::NONE,
+    };
     let answers = Settings::default().apply(desired, 1, &defaults);
     for answer in answers {
         assert!((answer.acknowledgement.code as u16) < 300, "{answer:?}");

@@ -106,6 +106,8 @@ pub enum Event {
         /// Its name.
         fence: Arc<str>,
     },
+    /// Something is as it should be, and could be better.
+    Note(String),
     /// Something is wrong that the agent lives with.
     Trouble(String),
     /// Something on this device keeps it from asking DPS or its hub at all.
@@ -159,6 +161,7 @@ impl Event {
             Self::Method { .. } => "method",
             Self::Sensor { .. } => "sensor",
             Self::Fence { .. } => "fence",
+            Self::Note(_) => "note",
             Self::Trouble(_) | Self::Offline(_) => "trouble",
             Self::Repeated { .. } => "repeated",
             Self::Hung(_) => "hung",

@@ -84,7 +84,7 @@ impl Event {
                 None => write!(f, "{name} is well"),
             },
             Self::Fence { kind, fence } => write!(f, "the container {} {fence}", has(*kind)),
-            Self::Trouble(what) | Self::Offline(what) => f.write_str(what),
+            Self::Note(what) | Self::Trouble(what) | Self::Offline(what) => f.write_str(what),
             Self::Repeated { last, times } => write!(f, "{times} times more: {last}"),
             Self::Hung(hung) => {
                 write!(f, "{hung}: the watchdog is not fed any more, so that systemd restarts the agent")
@@ -210,6 +210,7 @@ mod tests {
             Event::Lost { why: t(), loss: Loss::TakenOver, again },
             Event::Method { name: t(), status: 404 },
             Event::Sensor { name: "gps", health },
+            Event::Note(t()),
             Event::Trouble(t()),
             Event::Repeated { last: Box::new(Event::Trouble(t())), times: 9 },
         ];

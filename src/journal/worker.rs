@@ -134,6 +134,9 @@ impl Worker {
                     self.writer.forget(now);
                 }
             }
+            Command::States(reply) => {
+                let _ = reply.send(self.writer.states(now));
+            }
             Command::Release(reply) => {
                 self.sender.release();
                 self.writer.forget(now);

@@ -58,12 +58,14 @@ mod tests {
     use tracker_protocol::hub::AckCode;
 
     use super::*;
+    use crate::alarms::schema;
     use crate::config::DeliveryMode;
     use crate::settings::properties::{Delivery, Geofences, TelemetryInterval, names};
 
     const DEFAULT: Defaults = Defaults {
         interval: Duration::from_mins(1),
         delivery: DeliveryMode { batch_backlog: true, gzip: false, full_properties: false, compact: false },
+        alarms: schema::Alarms::NONE,
     };
     const RUNNING: &str = env!("CARGO_PKG_VERSION");
 
@@ -131,7 +133,7 @@ mod tests {
     /// A property, two good values and a bad one: what is in force with each, and by default.
     type Example = (&'static str, [(Value, Value, u16); 2], Value, Value);
 
-    fn examples() -> [Example; 5] {
+    fn examples() -> [Example; 6] {
         let gate = |radius: i32| {
             let geometry = json!({"type": "Point", "coordinates": [4.3, 51.95]});
             json!([{"type": "Feature", "properties": {"name": "gate", "radius": radius}, "geometry": geometry}])
@@ -143,6 +145,15 @@ mod tests {
                 [(json!(5), json!(5), 200), (json!(7.0), json!(7), 200)],
                 json!("x"),
                 json!(60),
+            ),
+            (
+                "alarms",
+                [
+                    (json!({"profile": "gouda"}), json!({"profile": "gouda"}), 200),
+                    (json!({}), json!({}), 200),
+                ],
+                json!({"profile": "brie"}),
+                json!({}),
             ),
             (
                 "delivery",

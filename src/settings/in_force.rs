@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
+use crate::alarms::schema;
 use crate::config::DeliveryMode;
 use crate::places::Fences;
 use crate::platform::state_directory::StateDirectory;
@@ -16,7 +17,7 @@ use crate::platform::state_file;
 use crate::settings::answer::{Answer, Standing};
 use crate::settings::defaults::Defaults;
 use crate::settings::desired::Settings;
-use crate::settings::properties::{ContainerNumber, Delivery, Geofences, TABLE, TelemetryInterval};
+use crate::settings::properties::{Alarms, ContainerNumber, Delivery, Geofences, TABLE, TelemetryInterval};
 
 /// The settings in force.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub struct InForce {
     interval: watch::Sender<Duration>,
     fences: watch::Sender<Arc<Fences>>,
     container_number: watch::Sender<Option<Arc<str>>>,
+    alarms: watch::Sender<schema::Alarms>,
     file: PathBuf,
     /// The answers given last, those with a meaning first.
     answered: Vec<Answer>,
@@ -45,8 +47,20 @@ impl InForce {
         let interval = watch::Sender::new(settings.value::<TelemetryInterval>(&defaults));
         let fences = watch::Sender::new(settings.value::<Geofences>(&defaults).fences);
         let container_number = watch::Sender::new(settings.value::<ContainerNumber>(&defaults));
+        let alarms = watch::Sender::new(settings.value::<Alarms>(&defaults));
         let (answered, unanswered) = (Vec::new(), 0);
-        (Self { settings, defaults, interval, fences, container_number, file, answered, unanswered }, result)
+        let in_force = Self {
+            settings,
+            defaults,
+            interval,
+            fences,
+            container_number,
+            alarms,
+            file,
+            answered,
+            unanswered,
+        };
+        (in_force, result)
     }
 
     /// The time between readings.
@@ -62,6 +76,11 @@ impl InForce {
     /// The number of the container, for every message.
     pub fn container_number(&self) -> watch::Receiver<Option<Arc<str>>> {
         self.container_number.subscribe()
+    }
+
+    /// When a reading is an alarm.
+    pub fn alarms(&self) -> watch::Receiver<schema::Alarms> {
+        self.alarms.subscribe()
     }
 
     /// How readings share messages.
@@ -92,6 +111,12 @@ impl InForce {
         if self.settings.differs::<ContainerNumber>(&before) {
             self.container_number.send_replace(self.settings.value::<ContainerNumber>(&self.defaults));
         }
+        let alarms = self.settings.value::<Alarms>(&self.defaults);
+        self.alarms.send_if_modified(|current| {
+            let news = *current != alarms;
+            *current = alarms;
+            news
+        });
         let changed = (self.settings != before)
             .then(|| ToStore { file: self.file.clone(), settings: self.settings.clone() });
         let mut news = Vec::new();
@@ -166,6 +191,7 @@ mod tests {
     const DEFAULTS: Defaults = Defaults {
         interval: Duration::from_mins(1),
         delivery: DeliveryMode { batch_backlog: true, gzip: false, full_properties: false, compact: false },
+        alarms: schema::Alarms::NONE,
     };
 
     fn apply(settings: &mut InForce, desired: Value, version: u64) -> Applied {
@@ -255,7 +281,7 @@ mod tests {
         let mut desired: Map<_, _> = (0..20).map(|number| (format!("p{number}"), json!(true))).collect();
         desired.insert("telemetryInterval".into(), json!(5));
         let first = apply(&mut settings, Value::Object(desired.clone()), 1);
-        assert_eq!(first.news.len(), 25);
+        assert_eq!(first.news.len(), 20 + TABLE.len());
         desired.insert("more".into(), json!(1));
         let second = push(&mut settings, Value::Object(desired.clone()), 2, &["more"]);
         assert_eq!(told(&second), ["more"]);

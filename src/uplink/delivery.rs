@@ -5,12 +5,14 @@
 
 use std::io::Write;
 
+use chrono::TimeDelta;
 use flate2::write::GzEncoder;
 use flate2::{Compression, Crc};
 use tracker_protocol::hub::json_telemetry;
 use tracker_protocol::{PropertyBag, Publish};
 
 use crate::config::DeliveryMode;
+use crate::event_message::EventHead;
 use crate::journal::{Entry, Lease};
 use crate::platform::clock::rfc3339;
 use crate::uplink::compact;
@@ -84,8 +86,8 @@ fn messages_of(lease: Lease, origin: Origin<'_>, mode: DeliveryMode) -> Vec<Mess
     }
     let mut batch = Batch::default();
     for entry in lease.backlog {
-        // An alert is a property of its message, for routing; it must not be hidden in a batch.
-        if !entry.alerts.is_empty() {
+        // An alert is a property of its message, for routing, and so is what an event is; they must not be hidden in a batch.
+        if !entry.alerts.is_empty() || entry.event.is_some() {
             messages.push(single(&entry, origin, mode));
             continue;
         }
@@ -101,6 +103,9 @@ fn messages_of(lease: Lease, origin: Origin<'_>, mode: DeliveryMode) -> Vec<Mess
 
 /// One reading, one message. What its body says, number and time, is said in properties only where that is wished.
 fn single(entry: &Entry, origin: Origin<'_>, mode: DeliveryMode) -> Message {
+    if let Some(event) = &entry.event {
+        return event_message(entry, event, origin, mode);
+    }
     let topic = if mode.full_properties || !entry.alerts.is_empty() {
         let message_id = entry.message_id();
         let time = entry.time.map(rfc3339);
@@ -119,6 +124,25 @@ fn single(entry: &Entry, origin: Origin<'_>, mode: DeliveryMode) -> Message {
         json_telemetry(origin.device_id, "utf-8", origin.container().as_slice())
     };
     Message { seqs: vec![entry.seq], publish: Publish { topic, payload: body(entry) } }
+}
+
+/// An event is a message of its own. It says what it is and its ID in properties, by which it can be routed, and dropped where
+/// it comes twice, unread.
+fn event_message(entry: &Entry, event: &EventHead, origin: Origin<'_>, mode: DeliveryMode) -> Message {
+    let (message_id, time) = (entry.message_id(), entry.time.filter(|_| mode.full_properties).map(rfc3339));
+    let mut properties = vec![(PropertyBag::MESSAGE_ID, message_id.as_str())];
+    properties.extend(time.as_deref().map(|time| (PropertyBag::CREATION_TIME, time)));
+    properties.push(("messageType", "event"));
+    properties.extend(event.properties.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    properties.extend(origin.container());
+    let topic = json_telemetry(origin.device_id, "utf-8", &properties);
+    let moments = event.moments.iter().filter_map(|(member, before)| {
+        let time = entry.time?.checked_sub_signed(TimeDelta::try_milliseconds(*before)?)?;
+        Some(format!("\"{member}\":\"{}\",", rfc3339(time)))
+    });
+    let body = String::from_utf8(body(entry)).unwrap_or_default();
+    let body = body.replacen('{', &format!("{{{}", moments.collect::<String>()), 1);
+    Message { seqs: vec![entry.seq], publish: Publish { topic, payload: body.into_bytes() } }
 }
 
 /// The JSON object of a reading: its fields, its time or that it has none, its sequence number.
@@ -228,6 +252,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::event_message::EventMessage;
 
     /// Noisier than any sensor: what is hard to compress is what the estimate could be wrong about.
     fn entry() -> impl Strategy<Value = Entry> {
@@ -249,6 +274,7 @@ mod tests {
                 uptime_s: f64::from(n) / 1000.0,
                 fields,
                 alerts: if alert == 0 { vec!["temperatureHigh".into()] } else { Vec::new() },
+                event: None,
             }
         })
     }
@@ -327,6 +353,42 @@ mod tests {
     }
 
     #[test]
+    fn an_event_is_a_message_of_its_own_and_its_moments_are_times() {
+        let mut event = EventMessage::new("alarm", "cargo hold", "raised", r#"{"limit":8.0}"#.into());
+        event.set("severity", "warning");
+        event.moment("begin", 1_800_000);
+        let mut entry = Entry {
+            seq: 28_000_000_001,
+            start: 0x89ab_cdef,
+            time: DateTime::from_timestamp(1_790_000_000, 0),
+            uptime_s: 7.0,
+            fields: event.fields,
+            alerts: Vec::new(),
+            event: Some(Box::new(event.head)),
+        };
+        let reading = Entry { seq: 28_000_000_000, event: None, fields: "{}".into(), ..entry.clone() };
+        let backlog = vec![entry.clone(), reading.clone(), reading];
+        let sent = messages(Lease { newest: None, backlog }, "d", DeliveryMode::default());
+        let sent: Vec<_> = sent.iter().map(|message| (message.seqs.len(), &message.publish)).collect();
+        assert_eq!(sent.iter().map(|(count, _)| *count).collect::<Vec<_>>(), [1, 2], "the event goes first");
+        assert_eq!(
+            sent[0].1.topic,
+            "devices/d/messages/events/$.ct=application%2Fjson&$.ce=utf-8&$.mid=89abcdef-28000000001&messageType=event&\
+             alarm=cargo%20hold&severity=warning&state=raised"
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&sent[0].1.payload),
+            r#"{"begin":"2026-09-21T13:43:20.000Z","limit":8.0,"time":"2026-09-21T14:13:20.000Z","seq":28000000001}"#
+        );
+        entry.time = None;
+        let untimed = messages(Lease { newest: Some(entry), backlog: vec![] }, "d", DeliveryMode::default());
+        assert_eq!(
+            String::from_utf8_lossy(&untimed[0].publish.payload),
+            r#"{"limit":8.0,"timeUnknown":true,"uptime":7.000,"seq":28000000001}"#
+        );
+    }
+
+    #[test]
     fn realistic_readings_fill_a_block_and_a_lone_one_is_no_array() {
         let fields = |n: u32| {
             let value = json!({
@@ -345,6 +407,7 @@ mod tests {
             uptime_s: 0.0,
             fields: fields(n),
             alerts: Vec::new(),
+            event: None,
         });
         let entries = numbered(entries.collect());
         let count = |gzip| {

@@ -1,5 +1,6 @@
 //! The desired properties that have a meaning, one file each.
 
+mod alarms;
 mod container_number;
 mod delivery;
 mod firmware;
@@ -8,6 +9,7 @@ mod telemetry_interval;
 
 use crate::settings::property::Row;
 
+pub use alarms::Alarms;
 pub use container_number::ContainerNumber;
 pub use delivery::Delivery;
 pub use firmware::Firmware;
@@ -17,6 +19,7 @@ pub use telemetry_interval::TelemetryInterval;
 /// Every property that this version gives a meaning. A new one is a file with its [`Property`](super::Property), and a row here.
 pub(super) const TABLE: &[Row] = &[
     Row::of::<TelemetryInterval>(),
+    Row::of::<Alarms>(),
     Row::of::<Delivery>(),
     Row::of::<Firmware>(),
     Row::of::<Geofences>(),
