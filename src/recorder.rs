@@ -1,6 +1,8 @@
 //! Takes a reading at every interval, whatever the network does.
 
-use std::future::poll_fn;
+use std::collections::BTreeMap;
+use std::future::{pending, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -12,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::config::Alerts;
 use crate::instruments::fields::Fields;
 use crate::instruments::instrument::{Instrument, Measuring};
-use crate::journal::Journal;
+use crate::journal::{Bundle, Journal};
 use crate::platform::clock::Clock;
 use crate::platform::heartbeat::Heartbeat;
 use crate::reading::{Reading, Stamp};
@@ -40,12 +42,19 @@ impl Recorder {
     /// Records for ever; the first reading is taken at once.
     pub async fn run(mut self) {
         let mut last = None;
+        let journal = self.journal.clone();
+        let mut kept: Option<Kept> = Some(Box::pin(async move { journal.states().await }));
         loop {
             let due = next_due(last, *self.interval.borrow_and_update());
             tokio::select! {
                 () = self.heart.during(measure(&mut self.instruments, due)) => {}
                 // An interval that changes meanwhile counts from the last reading.
                 Ok(()) = self.interval.changed() => continue,
+                // A disk may take its time: readings do not wait for it.
+                states = answer(&mut kept) => {
+                    self.whereabouts.begin(&states);
+                    continue;
+                }
             }
             last = Some(due);
             self.record().await;
@@ -63,9 +72,24 @@ impl Recorder {
         for instrument in &mut self.instruments {
             instrument.read(&mut fields);
         }
-        self.whereabouts.look(&stamp, &mut fields);
-        self.journal.append(Reading::new(stamp, fields, &self.alerts));
+        let told = self.whereabouts.look(stamp, &mut fields);
+        let reading = Reading::new(stamp, fields, &self.alerts);
+        match told {
+            Some(bundle) => self.journal.append_bundle(Bundle { reading: Some(reading), ..bundle }),
+            None => self.journal.append(reading),
+        }
     }
+}
+
+/// What the journal has kept beside readings.
+type Kept = Pin<Box<dyn Future<Output = BTreeMap<String, String>> + Send>>;
+
+/// What a question to the journal is answered with; waits for ever once it is.
+async fn answer(asked: &mut Option<Kept>) -> BTreeMap<String, String> {
+    let Some(answer) = asked else { return pending().await };
+    let states = answer.await;
+    *asked = None;
+    states
 }
 
 /// Waits until all that must be asked have measured what is `due`; without any, until then.

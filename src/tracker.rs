@@ -10,7 +10,6 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 use tracker_protocol::hub::TwinClient;
-use tracker_sensors::gps::GpsState;
 
 use crate::config::{Alerts, Config};
 use crate::event::repeats::Repeats;
@@ -20,7 +19,6 @@ use crate::instruments::instrument::{Instrument, Start};
 use crate::instruments::sampler::LONGEST_MEASUREMENT;
 use crate::journal::{Journal, JournalOptions, JournalStats, waiting_room};
 use crate::link::timing::Timing;
-use crate::places::Fences;
 use crate::platform::background::Background;
 use crate::platform::clock::Clock;
 use crate::platform::state_directory::{Lock, LockError, StateDirectory};
@@ -90,9 +88,7 @@ impl Tracker {
         for (name, health) in &sensors {
             tasks.spawn(tell_health(name, health.clone(), events.clone()));
         }
-        let background = Background::default();
-        let whereabouts =
-            whereabouts(&config, settings.fences(), position.clone(), &events, background.clone());
+        let whereabouts = Whereabouts::new(settings.fences(), position.clone(), events.clone());
         let recorder = Recorder {
             instruments,
             whereabouts,
@@ -108,7 +104,7 @@ impl Tracker {
         let connection = watch::Sender::new(Connection { state, hub: None, taken_over: false });
         let status =
             Status { journal: journal.clone(), connection: connection.subscribe(), sensors, position, clock };
-        let twin = TwinClient::new();
+        let (twin, background) = (TwinClient::new(), Background::default());
         let certificate = config.identity.certificate.clone();
         tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, settings.interval()));
         let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
@@ -203,23 +199,6 @@ impl Opened {
         });
         Ok(Self { _lock: lock, journal, settings, stored, assignment })
     }
-}
-
-fn whereabouts(
-    config: &Config,
-    fences: watch::Receiver<Arc<Fences>>,
-    position: Option<watch::Receiver<GpsState>>,
-    events: &Events,
-    background: Background,
-) -> Whereabouts {
-    let directory = &config.state.directory;
-    let (whereabouts, loaded) = Whereabouts::open(directory, fences, position, events.clone(), background);
-    if let Err(error) = loaded {
-        let what =
-            format!("in which fences the container was can't be read ({error}); the next fix tells anew");
-        events.emit(Event::Trouble(what));
-    }
-    whereabouts
 }
 
 /// Takes the state directory for this agent alone. A disk that takes no lock is told of, and no reason to stop measuring.

@@ -1,100 +1,123 @@
-//! Where the container is among the fences of the twin, reading after reading: follows the setting, tells what happened, and
-//! keeps its standing in `places.json`, written only when that changes.
+//! Where the container is among the fences of the twin, reading after reading: follows the setting, and makes event messages
+//! of what happens there.
+//!
+//! What is known of the fences is kept in the journal, in one transaction with the events and the reading that showed it, and
+//! only when it changes: every event comes once, whatever happens on the way, and the card does not wear.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tracker_sensors::gps::GpsState;
 
 use crate::event::{Event, Events};
-use crate::instruments::fields::Fields;
+use crate::event_message::EventMessage;
+use crate::instruments::fields::{Fields, POSITION_DECIMALS, rounded};
+use crate::journal::Bundle;
 use crate::places::{Crossing, Fences, Fix, Standing, Tracker};
-use crate::platform::background::Background;
-use crate::platform::state_directory::StateDirectory;
-use crate::platform::state_file;
 use crate::reading::Stamp;
+
+/// The name of the state in the journal.
+const STATE: &str = "places";
 
 /// What follows the container among fences.
 #[derive(Debug)]
 pub struct Whereabouts {
     fences: watch::Receiver<Arc<Fences>>,
     position: Option<watch::Receiver<GpsState>>,
-    tracker: Tracker,
-    file: PathBuf,
+    /// `None` until the journal has said where the last start stood.
+    tracker: Option<Tracker>,
     events: Events,
-    background: Background,
 }
 
 impl Whereabouts {
-    /// Goes on where the last start stood, as `state_directory` says. An error says why that can't be read; then the next
-    /// fix tells anew.
-    pub fn open(
-        state_directory: &Path,
-        mut fences: watch::Receiver<Arc<Fences>>,
+    /// Waits for [`Whereabouts::begin`], and looks at nothing before.
+    pub fn new(
+        fences: watch::Receiver<Arc<Fences>>,
         position: Option<watch::Receiver<GpsState>>,
         events: Events,
-        background: Background,
-    ) -> (Self, io::Result<()>) {
-        let file = StateDirectory::new(state_directory).places();
-        let (standing, result) = match state_file::read::<Standing>(&file) {
-            Ok(standing) => (standing.unwrap_or_default(), Ok(())),
-            Err(error) => (Standing::default(), Err(error)),
-        };
-        let tracker = Tracker::new(fences.borrow_and_update().clone(), &standing);
-        (Self { fences, position, tracker, file, events, background }, result)
+    ) -> Self {
+        Self { fences, position, tracker: None, events }
     }
 
-    /// Takes the fix of a reading: sets its field `place`, and tells what has happened since the last one. Without fences, or
-    /// without a fix, nothing is done and nothing said.
-    pub fn look(&mut self, stamp: &Stamp, fields: &mut Fields) -> Vec<Crossing> {
-        if self.fences.has_changed().unwrap_or_default() {
-            self.follow_others();
-        }
-        if self.tracker.is_idle() {
-            return Vec::new();
-        }
-        let Some(fix) = self.fix(stamp) else { return Vec::new() };
-        let (crossings, has_changed) = self.tracker.fix(&fix);
-        for crossing in &crossings {
-            self.events.emit(Event::Fence { kind: crossing.kind, fence: crossing.fence.clone() });
-        }
-        if has_changed {
-            self.store();
-        }
-        if let Some(place) = self.tracker.place() {
-            fields.word("place", place);
-        }
-        crossings
-    }
-
-    fn fix(&self, stamp: &Stamp) -> Option<Fix> {
-        let state = self.position.as_ref()?.borrow();
-        let fix = state.fix.as_ref()?;
-        let (longitude, latitude) = (fix.position.longitude, fix.position.latitude);
-        Some(Fix { at: stamp.monotonic, longitude, latitude, hdop: fix.hdop })
-    }
-
-    fn follow_others(&mut self) {
-        let before = self.tracker.standing();
-        self.tracker.set(self.fences.borrow_and_update().clone());
-        if self.tracker.standing() != before {
-            self.store();
-        }
-    }
-
-    fn store(&self) {
-        let (standing, events, file) = (self.tracker.standing(), self.events.clone(), self.file.clone());
-        self.background.run(&self.file, move || {
-            if let Err(error) = state_file::replace(&file, &standing) {
-                let what = format!(
-                    "can't store in which fences the container is, and a restart will tell anew: {error}"
-                );
-                events.emit(Event::Trouble(what));
-            }
+    /// Goes on from what the journal has kept. Where that can't be read the next fix tells anew.
+    pub fn begin(&mut self, states: &BTreeMap<String, String>) {
+        let standing = states.get(STATE).map_or(Ok(Standing::default()), |state| serde_json::from_str(state));
+        let standing = standing.unwrap_or_else(|error| {
+            let what =
+                format!("in which fences the container was can't be read ({error}); the next fix tells anew");
+            self.events.emit(Event::Trouble(what));
+            Standing::default()
         });
+        self.tracker = Some(Tracker::new(self.fences.borrow_and_update().clone(), &standing));
     }
+
+    /// Takes the fix of a reading: sets its field `place`. Gives what is to be stored beside the reading, if anything has
+    /// happened since the last one. Without fences, or without a fix, nothing is done and nothing said.
+    pub fn look(&mut self, stamp: Stamp, fields: &mut Fields) -> Option<Bundle> {
+        let tracker = self.tracker.as_mut()?;
+        let mut has_changed = false;
+        if self.fences.has_changed().unwrap_or_default() {
+            let before = tracker.standing();
+            tracker.set(self.fences.borrow_and_update().clone());
+            has_changed = tracker.standing() != before;
+        }
+        let mut events = Vec::new();
+        if let Some(fix) = (!tracker.is_idle()).then(|| fix(self.position.as_ref(), stamp)).flatten() {
+            let (crossings, is_news) = tracker.fix(&fix);
+            has_changed |= is_news;
+            for crossing in crossings {
+                events.push(message(&crossing));
+                self.events.emit(Event::Fence { kind: crossing.kind, fence: crossing.fence });
+            }
+            if let Some(place) = tracker.place() {
+                fields.word("place", place);
+            }
+        }
+        if events.is_empty() && !has_changed {
+            return None;
+        }
+        // Names can be written as JSON, and lists of them.
+        let state = serde_json::to_string(&tracker.standing()).unwrap_or_default();
+        let states = if has_changed { vec![(STATE, state)] } else { Vec::new() };
+        Some(Bundle { stamp, events, reading: None, states })
+    }
+}
+
+fn fix(position: Option<&watch::Receiver<GpsState>>, stamp: Stamp) -> Option<Fix> {
+    let state = position?.borrow();
+    let fix = state.fix.as_ref()?;
+    let (longitude, latitude) = (fix.position.longitude, fix.position.latitude);
+    Some(Fix { at: stamp.monotonic, longitude, latitude, hdop: fix.hdop })
+}
+
+/// What the hub is told of it.
+fn message(crossing: &Crossing) -> EventMessage {
+    let Crossing { kind, fence, fix, from } = crossing;
+    let location = |fix: &Fix| {
+        let (lat, lon) =
+            (rounded(fix.latitude, POSITION_DECIMALS), rounded(fix.longitude, POSITION_DECIMALS));
+        json!({"lat": lat, "lon": lon})
+    };
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Value| fields.insert(name.into(), value);
+    put("place", (**fence).into());
+    put("state", kind.as_str().into());
+    put("location", location(fix));
+    if let Some(hdop) = fix.hdop {
+        put("hdop", rounded(hdop, 2).into());
+    }
+    if let Some(from) = from {
+        put("from", location(from));
+    }
+    let mut event = EventMessage::new("place", fence, kind.as_str(), Value::Object(fields).to_string());
+    if let Some(from) = from {
+        // When the line began, which says how long the way took that nobody has seen.
+        let ago = fix.at.saturating_sub(from.at).as_millis();
+        event.moment("begin", i64::try_from(ago).unwrap_or(i64::MAX));
+    }
+    event
 }
 
 #[cfg(test)]
@@ -105,7 +128,6 @@ mod tests {
     use tracker_sensors::gps::{self, Position};
 
     use super::*;
-    use crate::places::CrossingKind;
 
     fn fences(names: &[&str]) -> Arc<Fences> {
         let fence = |(index, name): (usize, &&str)| {
@@ -136,117 +158,128 @@ mod tests {
         GpsState { fix: Some(fix), ..GpsState::default() }
     }
 
-    /// What a tracker knows of its fences, over restarts.
+    /// A tracker's surroundings, and what its journal keeps.
     struct Scene {
-        directory: tempfile::TempDir,
         fences: watch::Sender<Arc<Fences>>,
         position: watch::Sender<GpsState>,
+        kept: BTreeMap<String, String>,
+        whereabouts: Whereabouts,
+        /// Bundles so far.
+        stored: usize,
     }
 
     impl Scene {
         fn new(names: &[&str]) -> Self {
-            let directory = tempfile::tempdir().unwrap();
-            Self {
-                directory,
-                fences: watch::Sender::new(fences(names)),
-                position: watch::Sender::new(GpsState::default()),
-            }
+            let (fences, position) = (watch::Sender::new(fences(names)), watch::Sender::default());
+            let whereabouts =
+                Whereabouts::new(fences.subscribe(), Some(position.subscribe()), Events::log(""));
+            let mut scene = Self { fences, position, kept: BTreeMap::new(), whereabouts, stored: 0 };
+            scene.start();
+            scene
         }
 
-        fn start(&self) -> (Whereabouts, Background) {
-            let background = Background::default();
+        fn start(&mut self) {
             let (fences, position) = (self.fences.subscribe(), Some(self.position.subscribe()));
-            let events = Events::log("");
-            let (whereabouts, loaded) =
-                Whereabouts::open(self.directory.path(), fences, position, events, background.clone());
-            loaded.unwrap();
-            (whereabouts, background)
+            self.whereabouts = Whereabouts::new(fences, position, Events::log(""));
+            self.whereabouts.begin(&self.kept);
         }
 
-        fn files(&self) -> usize {
-            std::fs::read_dir(self.directory.path()).unwrap().count()
+        /// What is told of a reading, and its fields.
+        fn look(&mut self) -> (Vec<(String, String)>, String) {
+            let mut fields = Fields::default();
+            let bundle = self.whereabouts.look(STAMP, &mut fields);
+            self.stored += usize::from(bundle.is_some());
+            let Bundle { events, states, .. } = bundle.unwrap_or(Bundle {
+                stamp: STAMP,
+                events: Vec::new(),
+                reading: None,
+                states: Vec::new(),
+            });
+            self.kept.extend(states.into_iter().map(|(name, state)| (name.to_owned(), state)));
+            let told = events.iter().map(|event| {
+                let property = |name: &str| event.head.properties[name].clone();
+                (property("state"), property("place"))
+            });
+            (told.collect(), fields.into_json())
         }
     }
 
-    fn look(whereabouts: &mut Whereabouts) -> (Vec<(CrossingKind, String)>, String) {
-        let stamp = Stamp { utc: None, monotonic: Duration::ZERO };
-        let mut fields = Fields::default();
-        let crossings = whereabouts.look(&stamp, &mut fields);
-        let told = crossings.iter().map(|crossing| (crossing.kind, crossing.fence.to_string()));
-        (told.collect(), fields.into_json())
+    const STAMP: Stamp = Stamp { utc: None, monotonic: Duration::from_secs(60) };
+
+    fn told(events: &[(&str, &str)], fields: &str) -> (Vec<(String, String)>, String) {
+        let events = events.iter().map(|(state, place)| ((*state).to_owned(), (*place).to_owned()));
+        (events.collect(), fields.to_owned())
     }
 
-    #[tokio::test]
-    async fn the_standing_is_kept_over_a_restart_and_the_place_is_the_smallest() {
-        let scene = Scene::new(&["gate 1", "yard"]);
-        let (mut whereabouts, background) = scene.start();
-        assert_eq!(look(&mut whereabouts), (vec![], "{}".into()), "no fix, no place");
+    #[test]
+    fn the_standing_is_kept_over_a_restart_and_the_place_is_the_smallest() {
+        let mut scene = Scene::new(&["gate 1", "yard"]);
+        assert_eq!(scene.look(), told(&[], "{}"), "no fix, no place");
         scene.position.send_replace(at(51.95));
-        let inside = |name: &str| (CrossingKind::Inside, name.to_owned());
-        let told = look(&mut whereabouts);
-        assert_eq!(told, (vec![inside("gate 1"), inside("yard")], r#"{"place":"gate 1"}"#.into()));
-        background.done().await;
-
-        let (mut whereabouts, background) = scene.start();
-        assert_eq!(look(&mut whereabouts), (vec![], r#"{"place":"gate 1"}"#.into()), "it was told before");
+        let inside = [("inside", "gate 1"), ("inside", "yard")];
+        assert_eq!(scene.look(), told(&inside, r#"{"place":"gate 1"}"#));
+        scene.start();
+        assert_eq!(scene.look(), told(&[], r#"{"place":"gate 1"}"#), "it was told before");
         scene.position.send_replace(GpsState::default());
-        assert_eq!(look(&mut whereabouts), (vec![], "{}".into()), "without a fix nobody knows");
-        background.done().await;
-
+        assert_eq!(scene.look(), told(&[], "{}"), "without a fix nobody knows");
         // It went away while nobody looked.
         scene.position.send_replace(at(51.98));
-        let (mut whereabouts, background) = scene.start();
-        let exit = |name: &str| (CrossingKind::Exit, name.to_owned());
-        assert_eq!(look(&mut whereabouts), (vec![exit("gate 1"), exit("yard")], "{}".into()));
-        background.done().await;
-        assert_eq!(scene.files(), 1);
+        scene.start();
+        assert_eq!(scene.look(), told(&[("exit", "gate 1"), ("exit", "yard")], "{}"));
+        scene.start();
+        assert_eq!((scene.look(), scene.stored), (told(&[], "{}"), 2));
     }
 
-    #[tokio::test]
-    async fn the_file_is_written_only_when_something_changes() {
-        let scene = Scene::new(&["yard"]);
-        let (mut whereabouts, background) = scene.start();
+    #[test]
+    fn nothing_is_stored_where_nothing_changes() {
+        let mut scene = Scene::new(&["yard"]);
         scene.position.send_replace(at(51.95));
-        look(&mut whereabouts);
-        background.done().await;
-        std::fs::remove_file(StateDirectory::new(scene.directory.path()).places()).unwrap();
+        scene.look();
         for _ in 0..100 {
-            look(&mut whereabouts);
+            scene.look();
         }
         scene.fences.send_replace(fences(&["yard"]));
-        look(&mut whereabouts);
-        background.done().await;
-        assert_eq!(scene.files(), 0);
+        scene.look();
+        assert_eq!(scene.stored, 1);
         scene.fences.send_replace(fences(&[]));
-        assert_eq!(look(&mut whereabouts), (vec![], "{}".into()));
-        background.done().await;
-        assert_eq!(scene.files(), 1, "a fence that is gone is forgotten");
-    }
-
-    #[test]
-    fn a_tracker_without_fences_writes_nothing() {
-        let scene = Scene::new(&[]);
+        assert_eq!((scene.look(), scene.stored), (told(&[], "{}"), 2), "a fence that is gone is forgotten");
+        assert_eq!(scene.kept["places"], r#"{"inside":[],"outside":[]}"#);
+        let mut scene = Scene::new(&[]);
         scene.position.send_replace(at(51.95));
-        let (mut whereabouts, _) = scene.start();
-        assert_eq!(look(&mut whereabouts), (vec![], "{}".into()));
-        assert_eq!(scene.files(), 0);
-    }
-
-    #[test]
-    fn a_file_that_is_damaged_is_told_and_done_without() {
-        let scene = Scene::new(&["yard"]);
-        let file = StateDirectory::new(scene.directory.path()).places();
-        state_file::replace(&file, &json!(["half"])).unwrap();
-        let (fences, position) = (scene.fences.subscribe(), Some(scene.position.subscribe()));
-        let (mut whereabouts, loaded) = Whereabouts::open(
-            scene.directory.path(),
-            fences,
-            position,
-            Events::log(""),
-            Background::default(),
+        assert_eq!(
+            (scene.look(), scene.stored),
+            (told(&[], "{}"), 0),
+            "a tracker without fences stores nothing"
         );
-        assert!(loaded.is_err());
+    }
+
+    #[test]
+    fn a_state_that_is_damaged_is_done_without_and_nothing_is_said_before_it_is_known() {
+        let mut scene = Scene::new(&["yard"]);
+        scene.kept.insert(STATE.into(), "{\"inside\": [\"ya".into());
         scene.position.send_replace(at(51.95));
-        assert_eq!(look(&mut whereabouts).0, [(CrossingKind::Inside, "yard".to_owned())]);
+        scene.whereabouts.tracker = None;
+        assert_eq!(scene.look(), told(&[], "{}"));
+        scene.start();
+        assert_eq!(scene.look(), told(&[("inside", "yard")], r#"{"place":"yard"}"#));
+    }
+
+    #[test]
+    fn an_event_says_where_and_for_how_long_nobody_knows_the_way() {
+        let mut scene = Scene::new(&["gate"]);
+        scene.position.send_replace(at(51.94));
+        scene.look();
+        scene.position.send_replace(at(51.96));
+        let mut fields = Fields::default();
+        let stamp = Stamp { monotonic: Duration::from_secs(660), ..STAMP };
+        let Bundle { events, states, .. } = scene.whereabouts.look(stamp, &mut fields).unwrap();
+        let [EventMessage { head, fields }] = &events[..] else { panic!("{events:?}") };
+        let expected = json!({
+            "place": "gate", "state": "crossed", "hdop": 1.0,
+            "location": {"lat": 51.96, "lon": 4.3}, "from": {"lat": 51.94, "lon": 4.3},
+        });
+        assert_eq!(serde_json::from_str::<Value>(fields).unwrap(), expected);
+        assert_eq!(head.moments["begin"], 600_000);
+        assert!(states.is_empty(), "it is where it was: outside");
     }
 }

@@ -4,7 +4,6 @@
 //! |---|---|---|
 //! | `assignment.json` | the hub that DPS assigned | gone |
 //! | `settings.json` | what the twin has set | gone |
-//! | `places.json` | in which fences the container was | gone |
 //! | `status.json` | what the running agent is doing, where there is no runtime directory | gone |
 //! | `journal.db`, `-wal`, `-shm` | readings that the hub has not acknowledged | as the operator says |
 //! | `journal.spare` | room that is released when the disk is full | as the operator says |
@@ -39,10 +38,9 @@ pub enum Fate {
 }
 
 /// The table above, as far as names are fixed.
-const FILES: [(&str, Fate); 11] = [
+const FILES: [(&str, Fate); 10] = [
     (ASSIGNMENT, Fate::Forgotten),
     (SETTINGS, Fate::Forgotten),
-    (PLACES, Fate::Forgotten),
     (STATUS, Fate::Forgotten),
     (JOURNAL, Fate::Journal),
     ("journal.db-wal", Fate::Journal),
@@ -55,7 +53,6 @@ const FILES: [(&str, Fate); 11] = [
 
 const ASSIGNMENT: &str = "assignment.json";
 const SETTINGS: &str = "settings.json";
-const PLACES: &str = "places.json";
 const STATUS: &str = "status.json";
 const JOURNAL: &str = "journal.db";
 const REFUSED_PIN: &str = "refused-pin.json";
@@ -122,11 +119,6 @@ impl StateDirectory {
     /// What the twin has set.
     pub fn settings(&self) -> PathBuf {
         self.0.join(SETTINGS)
-    }
-
-    /// In which fences the container was.
-    pub fn places(&self) -> PathBuf {
-        self.0.join(PLACES)
     }
 
     /// What the running agent is doing, where there is no runtime directory.
@@ -227,9 +219,7 @@ mod tests {
         let names =
             |fate| -> Vec<String> { state.files(fate).map(|path| path.display().to_string()).collect() };
         let forgotten = names(Fate::Forgotten);
-        for path in
-            [state.assignment(), state.settings(), state.places(), state.status(), "/s/assignment.new".into()]
-        {
+        for path in [state.assignment(), state.settings(), state.status(), "/s/assignment.new".into()] {
             assert!(forgotten.contains(&path.display().to_string()), "{forgotten:?}");
         }
         assert!(names(Fate::Journal).contains(&state.journal().display().to_string()));

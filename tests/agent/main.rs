@@ -18,6 +18,7 @@ mod link;
 mod odd_cloud;
 mod odd_files;
 mod pasted;
+mod places;
 mod provision;
 mod secrets;
 mod slow_disk;
