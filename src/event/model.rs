@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tracker_protocol::dps::{Refusal, Substatus};
 
+use crate::alarms::life::Kind;
+use crate::alarms::rule;
 use crate::platform::heartbeat::Hung;
 use crate::settings::Answer;
 
@@ -97,6 +99,15 @@ pub enum Event {
         /// Its new state.
         health: tracker_sensors::health::Health,
     },
+    /// An alarm was raised, became worse, or is over.
+    Alarm {
+        /// In words.
+        what: String,
+        /// Which of them.
+        kind: Kind,
+        /// How bad it is, or was.
+        severity: rule::Severity,
+    },
     /// Something is as it should be, and could be better.
     Note(String),
     /// Something is wrong that the agent lives with.
@@ -151,6 +162,7 @@ impl Event {
             Self::Setting(_) => "setting",
             Self::Method { .. } => "method",
             Self::Sensor { .. } => "sensor",
+            Self::Alarm { .. } => "alarm",
             Self::Note(_) => "note",
             Self::Trouble(_) | Self::Offline(_) => "trouble",
             Self::Repeated { .. } => "repeated",
@@ -184,6 +196,9 @@ impl Event {
                 serde_json::json!({"property": property, "acknowledgement": acknowledgement.to_value()})
             }
             Self::Sensor { name, health } => serde_json::json!({"sensor": name, "state": health.state}),
+            Self::Alarm { kind, severity, .. } => {
+                serde_json::json!({"state": kind.word(), "severity": severity.word()})
+            }
             Self::Method { name, status } => serde_json::json!({"method": name, "status": status}),
             Self::Repeated { last, times } => serde_json::json!({"times": times, "last": last.name()}),
             _ => Value::Null,

@@ -1,11 +1,18 @@
 //! Takes a reading at every interval, whatever the network does.
 
-use std::future::poll_fn;
+mod alarm_desk;
+mod alarm_message;
+#[cfg(test)]
+mod alarm_tests;
+
+use std::collections::BTreeMap;
+use std::future::{pending, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
@@ -16,6 +23,7 @@ use crate::journal::Journal;
 use crate::platform::clock::Clock;
 use crate::platform::heartbeat::Heartbeat;
 use crate::reading::{Reading, Stamp};
+pub use alarm_desk::{ActiveAlarm, ActiveAlarms, AlarmDesk};
 
 /// What a recorder works with.
 pub struct Recorder {
@@ -29,6 +37,8 @@ pub struct Recorder {
     pub clock: Arc<dyn Clock>,
     /// Bounds of the alerts.
     pub alerts: Alerts,
+    /// Looks at every reading.
+    pub alarms: Arc<AlarmDesk>,
     /// Beats with every reading, and while it waits for the next.
     pub heart: Heartbeat,
 }
@@ -37,12 +47,23 @@ impl Recorder {
     /// Records for ever; the first reading is taken at once.
     pub async fn run(mut self) {
         let mut last = None;
+        let mut kept = self.journal.states();
         loop {
             let due = next_due(last, *self.interval.borrow_and_update());
-            tokio::select! {
-                () = self.heart.during(measure(&mut self.instruments, due)) => {}
-                // An interval that changes meanwhile counts from the last reading.
-                Ok(()) = self.interval.changed() => continue,
+            let is_measured = {
+                let mut measured = pin!(self.heart.during(measure(&mut self.instruments, due)));
+                loop {
+                    tokio::select! {
+                        () = &mut measured => break true,
+                        // An interval that changes meanwhile counts from the last reading.
+                        Ok(()) = self.interval.changed() => break false,
+                        // A journal that is gone, or did not take the question, knows of none.
+                        states = answer(&mut kept) => self.alarms.begin(states),
+                    }
+                }
+            };
+            if !is_measured {
+                continue;
             }
             last = Some(due);
             self.record().await;
@@ -60,8 +81,18 @@ impl Recorder {
         for instrument in &mut self.instruments {
             instrument.read(&mut fields);
         }
-        self.journal.append(Reading::new(stamp, fields, &self.alerts));
+        // As the stamps count it.
+        let interval = self.interval.borrow().mul_f64(self.clock.time_scale());
+        self.alarms.take(stamp, interval, fields, |fields| Reading::new(stamp, fields, &self.alerts));
     }
+}
+
+/// What a question to the journal is answered with; waits for ever once it is.
+async fn answer(asked: &mut Option<oneshot::Receiver<BTreeMap<String, String>>>) -> BTreeMap<String, String> {
+    let Some(receiver) = asked else { return pending().await };
+    let states = receiver.await.unwrap_or_default();
+    *asked = None;
+    states
 }
 
 /// Waits until all that must be asked have measured what is `due`; without any, until then.
