@@ -22,7 +22,7 @@ use crate::link::timing::Timing;
 use crate::platform::background::Background;
 use crate::platform::clock::Clock;
 use crate::platform::state_directory::{Lock, LockError, StateDirectory};
-use crate::recorder::Recorder;
+use crate::recorder::{AlarmDesk, Recorder};
 use crate::settings::{Defaults, InForce};
 use crate::status::{Connection, State, Status};
 use crate::supervision::Supervision;
@@ -89,6 +89,13 @@ impl Tracker {
             tasks.spawn(tell_health(name, health.clone(), events.clone()));
         }
         let whereabouts = Whereabouts::new(settings.fences(), position.clone(), events.clone());
+        let alarms = Arc::new(AlarmDesk::new(
+            journal.clone(),
+            clock.clone(),
+            events.clone(),
+            settings.alarms(),
+            position.clone(),
+        ));
         let recorder = Recorder {
             instruments,
             whereabouts,
@@ -96,14 +103,22 @@ impl Tracker {
             journal: journal.clone(),
             clock: clock.clone(),
             alerts: config.telemetry.alerts.clone(),
+            alarms: alarms.clone(),
             heart: vitals.watch(RECORDER, LONGEST_MEASUREMENT),
         };
         tasks.spawn(recorder.run());
 
         let state = if assignment.is_some() { State::Connecting } else { State::Registering };
         let connection = watch::Sender::new(Connection { state, hub: None, taken_over: false });
-        let status =
-            Status { journal: journal.clone(), connection: connection.subscribe(), sensors, position, clock };
+        let status = Status {
+            journal: journal.clone(),
+            connection: connection.subscribe(),
+            sensors,
+            position,
+            clock,
+            active_alarms: alarms.active(),
+            alarms,
+        };
         let (twin, background) = (TwinClient::new(), Background::default());
         let certificate = config.identity.certificate.clone();
         tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, settings.interval()));

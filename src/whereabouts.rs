@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tracker_sensors::gps::GpsState;
 
 use crate::event::{Event, Events};
-use crate::event_message::EventMessage;
+use crate::event_message::{EventMessage, When};
 use crate::instruments::fields::{Fields, POSITION_DECIMALS, rounded};
 use crate::journal::Bundle;
 use crate::places::{Crossing, Fences, Fix, Standing, Tracker};
@@ -115,7 +115,7 @@ fn message(crossing: &Crossing) -> EventMessage {
     if let Some(from) = from {
         // When the line began, which says how long the way took that nobody has seen.
         let ago = fix.at.saturating_sub(from.at).as_millis();
-        event.moment("begin", i64::try_from(ago).unwrap_or(i64::MAX));
+        event.moment("begin", When::Ago(i64::try_from(ago).unwrap_or(i64::MAX)));
     }
     event
 }

@@ -13,6 +13,8 @@
 
 pub mod life;
 mod members;
+#[cfg(test)]
+pub(crate) mod plain_model;
 pub mod profiles;
 pub mod rule;
 pub mod schema;

@@ -7,82 +7,26 @@ use chrono::DateTime;
 use proptest::prelude::*;
 
 use super::life::Kind;
+use super::plain_model::{GAP, INTERVAL, Line, Sample, plain};
 use super::rule::{Level, Rule, Severity};
 use super::signal::Signal;
 use super::watch::{Moment, Told, Watch};
-
-const INTERVAL: i64 = 60_000;
-const GAP: i64 = 3 * INTERVAL;
-
-/// One reading: when, in milliseconds, and what.
-type Sample = (i64, Option<f64>);
-
-/// What a person is told: when, what, how bad, begin, extreme value and when.
-type Line = (i64, Kind, Severity, i64, f64, i64);
+use crate::event_message::When;
 
 fn rule(warning: Option<Level>, critical: Option<Level>, hysteresis: f64, clear_ms: i64) -> Rule {
     let signal = Signal::Field("temperature".into());
     Rule { name: "t".into(), signal, levels: [warning, critical], hysteresis, clear_ms }
 }
 
-/// So long, up to and with reading `last`, all values that there are fulfil a condition; the time of gaps is not counted.
-/// `None` where the last one does not. Gives the first of them too.
-fn run(
-    samples: &[(i64, f64)],
-    last: usize,
-    from: usize,
-    holds: impl Fn(f64) -> bool,
-) -> Option<(i64, usize)> {
-    let mut first = last;
-    if !holds(samples[last].1) {
-        return None;
-    }
-    while first > from && holds(samples[first - 1].1) {
-        first -= 1;
-    }
-    let seen =
-        samples[first..=last].windows(2).map(|pair| pair[1].0 - pair[0].0).filter(|passed| *passed <= GAP);
-    Some((seen.sum(), first))
-}
-
-/// Looks back from every reading, and knows nothing but what was told.
-fn plain(rule: &Rule, samples: &[Sample]) -> Vec<Line> {
-    let values: Vec<(i64, f64)> = samples.iter().filter_map(|(at, value)| Some((*at, (*value)?))).collect();
-    let outermost = rule.levels.iter().flatten().next().unwrap();
-    let (mut lines, mut raised, mut begin, mut from) = (Vec::new(), None::<Severity>, 0, 0);
-    for last in 0..values.len() {
-        let extreme = |begin: usize| {
-            let farthest = values[begin..=last].iter().rev();
-            *farthest.max_by(|a, b| outermost.excess(a.1).total_cmp(&outermost.excess(b.1))).unwrap()
-        };
-        let reached = [Severity::Critical, Severity::Warning].into_iter().find(|severity| {
-            let Some(level) = rule.level(*severity) else { return false };
-            let run = run(&values, last, from, |value| level.excess(value) > 0.0);
-            run.is_some_and(|(seen, _)| seen >= level.delay_ms)
-        });
-        if let Some(severity) = reached.filter(|reached| Some(*reached) > raised) {
-            let kind = if raised.is_none() { Kind::Raised } else { Kind::Escalated };
-            if raised.is_none() {
-                begin = run(&values, last, from, |value| outermost.excess(value) > 0.0).unwrap().1;
-            }
-            raised = Some(severity);
-            let (at, value) = extreme(begin);
-            lines.push((values[last].0, kind, severity, values[begin].0, value, at));
-        }
-        let back = run(&values, last, begin, |value| outermost.excess(value) <= -rule.hysteresis);
-        if let (Some(severity), Some((seen, _))) = (raised, back)
-            && seen >= rule.clear_ms
-        {
-            let (at, value) = extreme(begin);
-            lines.push((values[last].0, Kind::Cleared, severity, values[begin].0, value, at));
-            (raised, from) = (None, last + 1);
-        }
-    }
-    lines
-}
+/// UTC at the moment 0 of all series.
+const ZERO: i64 = 1_790_000_000_000;
 
 fn line(now: i64, told: &Told) -> Line {
-    (now, told.kind, told.severity, now - told.begin, told.extreme, now - told.extreme_at)
+    let at = |when| match when {
+        When::Ago(ms) => now - ms,
+        When::Utc(ms) => ms - ZERO,
+    };
+    (now, told.kind, told.severity, at(told.begin), told.extreme, at(told.extreme_at))
 }
 
 /// When the machine boots anew, and whether the time is known at once, or only after so many readings.
@@ -109,7 +53,7 @@ fn machine(rule: &Rule, samples: &[Sample], boots: &[Boot]) -> Vec<(i64, Told)> 
             };
             watch.set_rules(rules.clone());
         }
-        let utc = (unknown == 0).then(|| DateTime::from_timestamp_millis(1_790_000_000_000 + at).unwrap());
+        let utc = (unknown == 0).then(|| DateTime::from_timestamp_millis(ZERO + at).unwrap());
         unknown = unknown.saturating_sub(1);
         let moment = Moment {
             monotonic: Duration::from_millis((at - boot_at) as u64),
@@ -275,11 +219,15 @@ fn a_gap_neither_raises_nor_clears_and_is_told() {
 fn a_clock_that_becomes_known_moves_what_was_before_to_where_it_was() {
     let rule = rule(Some(Level { low: None, high: Some(8.0), delay_ms: 2 * INTERVAL }), None, 0.0, 0);
     let hot = |n: i64| ((n * INTERVAL), Some(9.0));
-    // Raised, an hour without power, ten minutes without time, and then it is known.
-    let mut samples: Vec<Sample> = (0..4).map(hot).chain((64..80).map(hot)).collect();
-    samples.push((80 * INTERVAL, Some(5.0)));
-    let boots = [Boot { before: 4, time_known_after: 10 }];
-    assert_eq!(lines(&machine(&rule, &samples, &boots)), plain(&rule, &samples));
+    // An hour without power while it is pending or raised; then ten minutes without time.
+    for before in [2, 4] {
+        let mut samples: Vec<Sample> = (0..before).map(hot).chain((64..80).map(hot)).collect();
+        samples.push((80 * INTERVAL, Some(5.0)));
+        let boots = [Boot { before: before as usize, time_known_after: 10 }];
+        let lines = lines(&machine(&rule, &samples, &boots));
+        assert_eq!(lines, plain(&rule, &samples));
+        assert_eq!(lines.len(), 2);
+    }
 }
 
 #[test]

@@ -10,6 +10,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::event_message::When;
+
 /// A moment, as it is kept over a restart. Milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
@@ -72,6 +74,12 @@ impl Timeline {
             (by > 0).then_some(Shift { before, by })
         });
         (self.offset + ms(monotonic), shift)
+    }
+
+    /// When a moment was, as seen from `now`.
+    pub fn when(&self, moment: i64, now: i64) -> When {
+        let known = self.last_boot.zip(self.last_utc).filter(|(last, _)| moment <= *last);
+        known.map_or(When::Ago(now - moment), |(last, utc)| When::Utc(utc - (last - moment)))
     }
 
     /// Whether it is not known how long ago a moment was.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::alarms::life::{Change, Kind, Life, step};
 use crate::alarms::rule::{Rule, Severity};
 use crate::alarms::timeline::{Kept, Shift, Timeline};
+use crate::event_message::When;
 
 /// Readings with more than so many intervals between them have a gap there.
 const GAP_INTERVALS: i64 = 3;
@@ -28,7 +29,7 @@ pub struct Moment {
     pub interval: Duration,
 }
 
-/// What happened to an alarm; times in milliseconds before the reading that told.
+/// What happened to an alarm, as seen from the reading that told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Told {
     /// The alarm.
@@ -37,17 +38,17 @@ pub struct Told {
     pub kind: Kind,
     /// How bad it is, or was.
     pub severity: Severity,
-    /// Since the first reading beyond the bounds.
-    pub begin: i64,
-    /// Since the value was back; `None` while it is not.
-    pub end: Option<i64>,
+    /// The first reading beyond the bounds.
+    pub begin: When,
+    /// The first one that was back; `None` while none is.
+    pub end: Option<When>,
     /// The value farthest beyond the bounds.
     pub extreme: f64,
-    /// Since it was measured.
-    pub extreme_at: i64,
+    /// When it was measured.
+    pub extreme_at: When,
     /// The bound that it was beyond.
     pub limit: Option<f64>,
-    /// How long of it nobody measured.
+    /// How long of it nobody measured, in milliseconds.
     pub gap: i64,
     /// It ended because nobody asks for it any more.
     pub removed: bool,
@@ -166,7 +167,8 @@ impl Watch {
             outcome.keep |= self.shift(shift);
         }
         for (rule, life) in self.orphans.drain(..) {
-            outcome.told.extend(told(&rule, Kind::Cleared, &life, now, true));
+            let told = told(&rule, Kind::Cleared, &life, &self.timeline, now);
+            outcome.told.extend(told.map(|told| Told { removed: true, ..told }));
             outcome.keep = true;
         }
         let mut progress = false;
@@ -180,7 +182,7 @@ impl Watch {
                 Change::Progress => progress = true,
                 Change::Phase => outcome.keep = true,
                 Change::Told(kind, life) => {
-                    outcome.told.extend(told(rule, kind, &life, now, false));
+                    outcome.told.extend(told(rule, kind, &life, &self.timeline, now));
                     outcome.keep = true;
                 }
             }
@@ -247,19 +249,20 @@ impl Watch {
     }
 }
 
-fn told(rule: &Rule, kind: Kind, life: &Life, now: i64, removed: bool) -> Option<Told> {
+fn told(rule: &Rule, kind: Kind, life: &Life, timeline: &Timeline, now: i64) -> Option<Told> {
     let severity = life.severity()?;
     let (extreme, extreme_at) = life.extreme;
+    let when = |moment| timeline.when(moment, now);
     Some(Told {
         rule: rule.clone(),
         kind,
         severity,
-        begin: now - life.begin,
-        end: life.back.filter(|_| kind == Kind::Cleared).map(|(since, _)| now - since),
+        begin: when(life.begin),
+        end: life.back.filter(|_| kind == Kind::Cleared).map(|(since, _)| when(since)),
         extreme,
-        extreme_at: now - extreme_at,
+        extreme_at: when(extreme_at),
         limit: rule.level(severity).and_then(|level| level.limit(extreme)),
         gap: life.gap,
-        removed,
+        removed: false,
     })
 }

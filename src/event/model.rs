@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tracker_protocol::dps::{Refusal, Substatus};
 
+use crate::alarms::life::Kind;
+use crate::alarms::rule;
 use crate::places::CrossingKind;
 use crate::platform::heartbeat::Hung;
 use crate::settings::Answer;
@@ -106,6 +108,15 @@ pub enum Event {
         /// Its name.
         fence: Arc<str>,
     },
+    /// An alarm was raised, became worse, or is over.
+    Alarm {
+        /// In words.
+        what: String,
+        /// Which of them.
+        kind: Kind,
+        /// How bad it is, or was.
+        severity: rule::Severity,
+    },
     /// Something is as it should be, and could be better.
     Note(String),
     /// Something is wrong that the agent lives with.
@@ -161,6 +172,7 @@ impl Event {
             Self::Method { .. } => "method",
             Self::Sensor { .. } => "sensor",
             Self::Fence { .. } => "fence",
+            Self::Alarm { .. } => "alarm",
             Self::Note(_) => "note",
             Self::Trouble(_) | Self::Offline(_) => "trouble",
             Self::Repeated { .. } => "repeated",
@@ -195,6 +207,9 @@ impl Event {
             }
             Self::Sensor { name, health } => serde_json::json!({"sensor": name, "state": health.state}),
             Self::Fence { kind, fence } => serde_json::json!({"state": kind.as_str(), "fence": **fence}),
+            Self::Alarm { kind, severity, .. } => {
+                serde_json::json!({"state": kind.word(), "severity": severity.word()})
+            }
             Self::Method { name, status } => serde_json::json!({"method": name, "status": status}),
             Self::Repeated { last, times } => serde_json::json!({"times": times, "last": last.name()}),
             _ => Value::Null,

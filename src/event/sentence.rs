@@ -84,6 +84,7 @@ impl Event {
                 None => write!(f, "{name} is well"),
             },
             Self::Fence { kind, fence } => write!(f, "the container {} {fence}", has(*kind)),
+            Self::Alarm { what, .. } => f.write_str(what),
             Self::Note(what) | Self::Trouble(what) | Self::Offline(what) => f.write_str(what),
             Self::Repeated { last, times } => write!(f, "{times} times more: {last}"),
             Self::Hung(hung) => {
@@ -171,6 +172,8 @@ mod tests {
     use tracker_sensors::health::{Health, State};
 
     use super::*;
+    use crate::alarms;
+    use crate::alarms::life::Kind;
     use crate::event::severity::Severity;
 
     /// What clouds, files and devices have tried.
@@ -210,6 +213,7 @@ mod tests {
             Event::Lost { why: t(), loss: Loss::TakenOver, again },
             Event::Method { name: t(), status: 404 },
             Event::Sensor { name: "gps", health },
+            Event::Alarm { what: t(), kind: Kind::Raised, severity: alarms::rule::Severity::Warning },
             Event::Note(t()),
             Event::Trouble(t()),
             Event::Repeated { last: Box::new(Event::Trouble(t())), times: 9 },

@@ -25,6 +25,21 @@ pub struct Bundle {
     pub states: Vec<(&'static str, String)>,
 }
 
+impl Bundle {
+    /// Two of the same moment as one: the events of the first go before those of the second.
+    pub fn joined(first: Option<Self>, second: Option<Self>) -> Option<Self> {
+        match (first, second) {
+            (Some(mut first), Some(second)) => {
+                first.events.extend(second.events);
+                first.states.extend(second.states);
+                first.reading = first.reading.or(second.reading);
+                Some(first)
+            }
+            (first, second) => first.or(second),
+        }
+    }
+}
+
 /// States by name.
 pub(super) type States = BTreeMap<String, String>;
 

@@ -197,10 +197,12 @@ impl Journal {
         }
     }
 
-    /// What was last kept under each name in bundles, by this start of the program or by earlier ones. Waits for the file to be
-    /// open, or to be found in trouble; where it can't be read, what it has is not known.
-    pub async fn states(&self) -> BTreeMap<String, String> {
-        self.ask(Command::States).await
+    /// What was last kept under each name in bundles, by this start of the program or by earlier ones. Answered once the file
+    /// is open, or found in trouble; where it can't be read, what it has is not known. `None` while the disk is too slow to be
+    /// asked.
+    pub fn states(&self) -> Option<oneshot::Receiver<BTreeMap<String, String>>> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::States(reply)).is_ok().then_some(answer)
     }
 
     /// Up to `limit` readings to send that are not being sent yet: the newest, then the others oldest first. Nothing
@@ -322,6 +324,20 @@ pub fn empty_waiting_room(options: JournalOptions, events: Events) -> bool {
     worker.obey(Command::Close(oneshot::channel().0), now);
     let in_memory = shared.stats().in_memory;
     in_memory == 0
+}
+
+/// Forgets what was kept beside readings, in the file that `options` name and in the waiting room, while no agent works with
+/// them; readings and events stay. Whether it is forgotten then; what is wrong is told to `events`.
+pub fn forget_states(options: JournalOptions, events: Events) -> bool {
+    let (room, shared) = (Arc::new(WaitingRoom::open(&options, &events)), Arc::new(Shared::default()));
+    let storage = Storage::new(options, Arc::new(OsFileSystem), shared.clone(), events);
+    let mut worker = Worker::new(storage, room, &shared, rand::random());
+    let now = Instant::now();
+    worker.begin(now);
+    let forgotten = worker.forget_states(now);
+    // Nobody waits for the answer.
+    worker.obey(Command::Close(oneshot::channel().0), now);
+    forgotten
 }
 
 /// Whoever waits for the thread learns that it has ended, however it did.

@@ -160,6 +160,12 @@ impl Worker {
         self.writer.count_backlog();
     }
 
+    /// Forgets all that is kept beside readings. Whether the disk has none of it any more.
+    pub(super) fn forget_states(&mut self, now: Instant) -> bool {
+        self.commit(now);
+        self.writer.forget_states(now)
+    }
+
     /// Makes durable what waits for it.
     pub(super) fn commit(&mut self, now: Instant) {
         self.writer.commit(self.sender.leases(), now);

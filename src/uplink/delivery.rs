@@ -5,7 +5,6 @@
 
 use std::io::Write;
 
-use chrono::TimeDelta;
 use flate2::write::GzEncoder;
 use flate2::{Compression, Crc};
 use tracker_protocol::hub::json_telemetry;
@@ -136,12 +135,8 @@ fn event_message(entry: &Entry, event: &EventHead, origin: Origin<'_>, mode: Del
     properties.extend(event.properties.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     properties.extend(origin.container());
     let topic = json_telemetry(origin.device_id, "utf-8", &properties);
-    let moments = event.moments.iter().filter_map(|(member, before)| {
-        let time = entry.time?.checked_sub_signed(TimeDelta::try_milliseconds(*before)?)?;
-        Some(format!("\"{member}\":\"{}\",", rfc3339(time)))
-    });
     let body = String::from_utf8(body(entry)).unwrap_or_default();
-    let body = body.replacen('{', &format!("{{{}", moments.collect::<String>()), 1);
+    let body = body.replacen('{', &format!("{{{}", event.members(entry.time)), 1);
     Message { seqs: vec![entry.seq], publish: Publish { topic, payload: body.into_bytes() } }
 }
 
@@ -252,7 +247,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::event_message::EventMessage;
+    use crate::event_message::{EventMessage, When};
 
     /// Noisier than any sensor: what is hard to compress is what the estimate could be wrong about.
     fn entry() -> impl Strategy<Value = Entry> {
@@ -356,7 +351,8 @@ mod tests {
     fn an_event_is_a_message_of_its_own_and_its_moments_are_times() {
         let mut event = EventMessage::new("alarm", "cargo hold", "raised", r#"{"limit":8.0}"#.into());
         event.set("severity", "warning");
-        event.moment("begin", 1_800_000);
+        event.moment("begin", When::Ago(1_800_000));
+        event.moment("extremeTime", When::Utc(1_789_999_000_000));
         let mut entry = Entry {
             seq: 28_000_000_001,
             start: 0x89ab_cdef,
@@ -378,13 +374,13 @@ mod tests {
         );
         assert_eq!(
             String::from_utf8_lossy(&sent[0].1.payload),
-            r#"{"begin":"2026-09-21T13:43:20.000Z","limit":8.0,"time":"2026-09-21T14:13:20.000Z","seq":28000000001}"#
+            r#"{"begin":"2026-09-21T13:43:20.000Z","extremeTime":"2026-09-21T13:56:40.000Z","duration":1800,"limit":8.0,"time":"2026-09-21T14:13:20.000Z","seq":28000000001}"#
         );
         entry.time = None;
         let untimed = messages(Lease { newest: Some(entry), backlog: vec![] }, "d", DeliveryMode::default());
         assert_eq!(
             String::from_utf8_lossy(&untimed[0].publish.payload),
-            r#"{"limit":8.0,"timeUnknown":true,"uptime":7.000,"seq":28000000001}"#
+            r#"{"extremeTime":"2026-09-21T13:56:40.000Z","duration":1800,"limit":8.0,"timeUnknown":true,"uptime":7.000,"seq":28000000001}"#
         );
     }
 

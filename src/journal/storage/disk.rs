@@ -387,9 +387,9 @@ impl Disk {
         self.place.remove_log();
     }
 
-    /// Inserts rows of another file, or of the waiting room, but for those that are here already. A boot that nothing is
-    /// known of gets a row.
-    pub(crate) fn adopt(&mut self, rows: &mut [Row]) -> rusqlite::Result<()> {
+    /// Inserts rows of another file, or of the waiting room, but for those that are here already, and keeps `states`, in one
+    /// transaction. A boot that nothing is known of gets a row.
+    pub(crate) fn adopt(&mut self, rows: &mut [Row], states: &[(&str, &str)]) -> rusqlite::Result<()> {
         if rows.iter().any(|row| row.boot == Some(UNKNOWN_BOOT)) {
             let unknown = Some(unknown_boot(&self.connection)?);
             rows.iter_mut().filter(|row| row.boot == Some(UNKNOWN_BOOT)).for_each(|row| row.boot = unknown);
@@ -404,6 +404,7 @@ impl Disk {
                 for row in rows {
                     inserted += insert_row(&mut insert, row, boot)? as u64;
                 }
+                kept_states::write(&transaction, states)?;
             }
             transaction.commit().map(|()| inserted)
         })?;

@@ -19,6 +19,11 @@ pub(crate) fn write(connection: &Connection, states: &[(&str, &str)]) -> Result<
     Ok(())
 }
 
+/// Forgets all of it.
+pub(crate) fn forget(connection: &Connection) -> Result<()> {
+    connection.execute_batch("DROP TABLE IF EXISTS state")
+}
+
 /// All that is kept. What is no text is left out.
 pub(crate) fn read(connection: &Connection) -> Result<States> {
     let table = "SELECT count(*) FROM sqlite_schema WHERE name = 'state'";

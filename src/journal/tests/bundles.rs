@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -10,18 +11,21 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use super::bench::{BOUND, Bench, ManualClock, copy_files, copy_with_room, reading, room_of, tag};
-use crate::event_message::EventMessage;
+use crate::event::Events;
+use crate::event_message::{EventMessage, When};
 use crate::journal::bundle::{Bundle, States};
 use crate::journal::command::Command;
 use crate::journal::entry::Entry;
+use crate::journal::forget_states;
 use crate::journal::fresh::Fresh;
 use crate::journal::needs_disk::NeedsDisk;
+use crate::journal::options::JournalOptions;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn event(number: u64) -> EventMessage {
     let mut event = EventMessage::new("alarm", "cargo", "raised", format!("{{\"n\":{number}}}"));
-    event.moment("begin", 60_000);
+    event.moment("begin", When::Ago(60_000));
     event
 }
 
@@ -167,6 +171,25 @@ fn a_journal_that_is_replaced_gets_the_states_too() {
     assert_eq!(tag(&bench.lease(1).backlog[0]), 7, "an event is one there, too");
 }
 
+#[test]
+fn states_are_forgotten_and_readings_and_events_are_not() {
+    let machine = machine();
+    let mut bench = open(&machine, ManualClock::new(), 1);
+    let given = bundle(&bench, &[7], Some(0), Some(5));
+    append(&mut bench, given);
+    bench.advance(SECOND * 60);
+    let clock = bench.close();
+    let options = JournalOptions {
+        directory: machine.path().join("state"),
+        size_bound: BOUND,
+        waiting_room: None,
+        boot: "boot-1".into(),
+    };
+    assert!(forget_states(options, Events::to("test", Arc::new(|_| {}))));
+    let mut bench = open(&machine, clock, 2);
+    assert_eq!((kept(&mut bench), bench.drain().iter().map(tag).collect()), (None, vec![0, 7]));
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Reading,
@@ -229,7 +252,7 @@ proptest! {
         let mut at = machine();
         let mut bench = open(&at, ManualClock::new(), 1);
         let (mut hub, mut events, mut number, mut start) = (Hub::default(), 0, 1000, 1);
-        let mut is_read_only = false;
+        let mut was_read_only = false;
         for step in steps {
             let mut cut = None;
             match step {
@@ -244,7 +267,7 @@ proptest! {
                 Step::Advance(seconds) => bench.advance(SECOND * u32::try_from(seconds).unwrap()),
                 Step::Acknowledge(limit) => hub.take(&mut bench, limit),
                 Step::Release => bench.release(),
-                Step::ReadOnly(read_only) => { is_read_only = read_only; bench.set_read_only(read_only); }
+                Step::ReadOnly(read_only) => { was_read_only |= read_only; bench.set_read_only(read_only); }
                 Step::Kill => cut = Some(true),
                 Step::PowerCut => cut = Some(false),
             }
@@ -258,9 +281,9 @@ proptest! {
                 let (next, opened) = restart(&at.path().join("state"), clock, start, with_room);
                 (at, bench) = (next, opened);
                 let found = kept(&mut bench).unwrap_or(0);
-                prop_assert!(found == events || (!with_room && is_read_only && found < events), "{} of {}", found, events);
+                prop_assert!(found == events || (!with_room && was_read_only && found < events), "{} of {}", found, events);
                 events = found;
-                is_read_only = false;
+                was_read_only = false;
             }
         }
         for entry in bench.drain() {

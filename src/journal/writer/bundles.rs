@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::Writer;
 use super::group::GROUP;
+use super::states::KeptStates;
 use crate::journal::bundle::{States, pack, unpack};
 use crate::journal::entry::Entry;
 use crate::journal::fresh::{Fresh, Parts};
@@ -60,6 +61,12 @@ impl Writer {
         let on_disk = self.storage.attempt(now, |disk| kept_states::read(disk.connection()));
         self.states.learn(on_disk.unwrap_or_default());
         self.states.all().clone()
+    }
+
+    /// Forgets all of it. Whether the disk has none of it any more.
+    pub(crate) fn forget_states(&mut self, now: Instant) -> bool {
+        self.states = KeptStates::default();
+        self.storage.attempt(now, |disk| kept_states::forget(disk.connection())).is_some()
     }
 
     /// Up to so many events that can be sent, oldest first, of those that are `free`; those that wait for their commit only

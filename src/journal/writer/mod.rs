@@ -170,12 +170,14 @@ impl Writer {
             if rows.is_empty() {
                 return true;
             }
+            let states = self.states.to_write();
             let saved = self.storage.attempt(now, |disk| {
-                disk.adopt(&mut rows)?;
+                disk.adopt(&mut rows, &states)?;
                 let strange = rows.iter().map(|row| Ok((row.seq, !disk.holds(row)?)));
                 Ok((disk.last_numbers()?, strange.collect::<rusqlite::Result<Vec<_>>>()?))
             });
             let Some(((last, provisional), saved)) = saved else { return false };
+            self.states.written();
             self.numbers.learn_of(last, provisional);
             for (seq, is_strange) in saved {
                 // Where the disk has another reading under that number, it can't be the one that was sent.

@@ -1,24 +1,30 @@
 //! Takes a reading at every interval, whatever the network does.
 
+mod alarm_desk;
+mod alarm_message;
+#[cfg(test)]
+mod alarm_tests;
+
 use std::collections::BTreeMap;
 use std::future::{pending, poll_fn};
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::Alerts;
 use crate::instruments::fields::Fields;
 use crate::instruments::instrument::{Instrument, Measuring};
-use crate::journal::{Bundle, Journal};
+use crate::journal::Journal;
 use crate::platform::clock::Clock;
 use crate::platform::heartbeat::Heartbeat;
 use crate::reading::{Reading, Stamp};
 use crate::whereabouts::Whereabouts;
+pub use alarm_desk::{ActiveAlarm, ActiveAlarms, AlarmDesk};
 
 /// What a recorder works with.
 pub struct Recorder {
@@ -34,6 +40,8 @@ pub struct Recorder {
     pub whereabouts: Whereabouts,
     /// Bounds of the alerts.
     pub alerts: Alerts,
+    /// Looks at every reading.
+    pub alarms: Arc<AlarmDesk>,
     /// Beats with every reading, and while it waits for the next.
     pub heart: Heartbeat,
 }
@@ -42,19 +50,26 @@ impl Recorder {
     /// Records for ever; the first reading is taken at once.
     pub async fn run(mut self) {
         let mut last = None;
-        let journal = self.journal.clone();
-        let mut kept: Option<Kept> = Some(Box::pin(async move { journal.states().await }));
+        let mut kept = self.journal.states();
         loop {
             let due = next_due(last, *self.interval.borrow_and_update());
-            tokio::select! {
-                () = self.heart.during(measure(&mut self.instruments, due)) => {}
-                // An interval that changes meanwhile counts from the last reading.
-                Ok(()) = self.interval.changed() => continue,
-                // A disk may take its time: readings do not wait for it.
-                states = answer(&mut kept) => {
-                    self.whereabouts.begin(&states);
-                    continue;
+            let is_measured = {
+                let mut measured = pin!(self.heart.during(measure(&mut self.instruments, due)));
+                loop {
+                    tokio::select! {
+                        () = &mut measured => break true,
+                        // An interval that changes meanwhile counts from the last reading.
+                        Ok(()) = self.interval.changed() => break false,
+                        // A journal that is gone, or did not take the question, knows of none.
+                        states = answer(&mut kept) => {
+                            self.whereabouts.begin(&states);
+                            self.alarms.begin(states);
+                        }
+                    }
                 }
+            };
+            if !is_measured {
+                continue;
             }
             last = Some(due);
             self.record().await;
@@ -72,22 +87,17 @@ impl Recorder {
         for instrument in &mut self.instruments {
             instrument.read(&mut fields);
         }
-        let told = self.whereabouts.look(stamp, &mut fields);
-        let reading = Reading::new(stamp, fields, &self.alerts);
-        match told {
-            Some(bundle) => self.journal.append_bundle(Bundle { reading: Some(reading), ..bundle }),
-            None => self.journal.append(reading),
-        }
+        let places = self.whereabouts.look(stamp, &mut fields);
+        // As the stamps count it.
+        let interval = self.interval.borrow().mul_f64(self.clock.time_scale());
+        self.alarms.take(stamp, interval, fields, places, |fields| Reading::new(stamp, fields, &self.alerts));
     }
 }
 
-/// What the journal has kept beside readings.
-type Kept = Pin<Box<dyn Future<Output = BTreeMap<String, String>> + Send>>;
-
 /// What a question to the journal is answered with; waits for ever once it is.
-async fn answer(asked: &mut Option<Kept>) -> BTreeMap<String, String> {
-    let Some(answer) = asked else { return pending().await };
-    let states = answer.await;
+async fn answer(asked: &mut Option<oneshot::Receiver<BTreeMap<String, String>>>) -> BTreeMap<String, String> {
+    let Some(receiver) = asked else { return pending().await };
+    let states = receiver.await.unwrap_or_default();
     *asked = None;
     states
 }
