@@ -111,7 +111,8 @@ fn empty_waiting_rooms(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What alarms are pending or raised is the last customer's; the readings and events are kept.
+/// What alarms are pending or raised, and in which fences the container is, is the last customer's; the readings and events are
+/// kept.
 fn forget_states_kept(config: &Config) -> anyhow::Result<()> {
     let directory = &config.state.directory;
     if !StateDirectory::new(directory).journal().exists() {
@@ -120,7 +121,7 @@ fn forget_states_kept(config: &Config) -> anyhow::Result<()> {
     let rooms = waiting_rooms(directory).into_iter().filter(|room| room.exists()).map(Some);
     for room in rooms.chain([None]) {
         if !forget_states(journal_options(config, room), Events::log("")) {
-            bail!("the journal does not forget the state of alarms; its readings are all there");
+            bail!("the journal does not forget the state of alarms and fences; its readings are all there");
         }
     }
     Ok(())

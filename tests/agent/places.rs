@@ -5,6 +5,8 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::path::Path;
+use std::process::Command;
 
 use container_tracker::config::Config;
 use container_tracker::lab::Cloud;
@@ -91,4 +93,27 @@ async fn a_container_that_leaves_its_yard_says_so_once_also_over_a_restart() {
         .await;
     assert!(agent.story().contains("the container has left yard, south"), "{}", agent.story());
     agent.stop().await;
+
+    // The next customer's fences are other ones, although they may have the same names.
+    deprovision(directory.path(), &config);
+    cloud.hub.update_twin_desired(DEVICE, json!({"geofences": [fence("yard, south", 200)]})).unwrap();
+    let (mut agent, mut receiver) = start(&config);
+    agent.wait_for_words("twin: geofences = ").await;
+    receiver.write_all(&LOG[..FIRST]).unwrap();
+    let event = next(&mut telemetry, true, |_| true).await;
+    assert_eq!(event["state"], "inside", "it would be \"enter\" if it were known that it was out");
+    agent.stop().await;
+}
+
+/// Keeps the journal, as is usual.
+fn deprovision(directory: &Path, config: &Config) {
+    let file = directory.join("deprovision.toml");
+    let text = format!(
+        "[dps]\nid_scope = \"0ne00000000\"\n[identity]\ncertificate = {:?}\nkey = \"device.key\"\n[state]\ndirectory = {:?}\n",
+        config.identity.certificate, config.state.directory
+    );
+    std::fs::write(&file, text).unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_container-tracker"));
+    let done = program.args(["deprovision", "--yes", "--config"]).arg(&file).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
