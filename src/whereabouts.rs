@@ -204,7 +204,7 @@ mod tests {
         }
     }
 
-    const STAMP: Stamp = Stamp { utc: None, monotonic: Duration::from_secs(60) };
+    const STAMP: Stamp = Stamp { utc: None, monotonic: Duration::from_mins(1) };
 
     fn told(events: &[(&str, &str)], fields: &str) -> (Vec<(String, String)>, String) {
         let events = events.iter().map(|(state, place)| ((*state).to_owned(), (*place).to_owned()));
@@ -271,7 +271,7 @@ mod tests {
         scene.look();
         scene.position.send_replace(at(51.96));
         let mut fields = Fields::default();
-        let stamp = Stamp { monotonic: Duration::from_secs(660), ..STAMP };
+        let stamp = Stamp { monotonic: Duration::from_mins(11), ..STAMP };
         let Bundle { events, states, .. } = scene.whereabouts.look(stamp, &mut fields).unwrap();
         let [EventMessage { head, fields }] = &events[..] else { panic!("{events:?}") };
         let expected = json!({
