@@ -22,7 +22,7 @@ use crate::link::timing::Timing;
 use crate::platform::background::Background;
 use crate::platform::clock::Clock;
 use crate::platform::state_directory::{Lock, LockError, StateDirectory};
-use crate::recorder::{AlarmDesk, Recorder};
+use crate::recorder::{AlarmDesk, Recorder, Sources};
 use crate::settings::{Defaults, InForce};
 use crate::status::{Connection, State, Status};
 use crate::supervision::Supervision;
@@ -89,13 +89,13 @@ impl Tracker {
             tasks.spawn(tell_health(name, health.clone(), events.clone()));
         }
         let whereabouts = Whereabouts::new(settings.fences(), position.clone(), events.clone());
-        let alarms = Arc::new(AlarmDesk::new(
-            journal.clone(),
-            clock.clone(),
-            events.clone(),
-            settings.alarms(),
-            position.clone(),
-        ));
+        let sources = Sources {
+            sensors: sensors.clone(),
+            position: position.clone(),
+            certificate: config.identity.certificate.clone(),
+            journal: journal.clone(),
+        };
+        let alarms = Arc::new(AlarmDesk::new(sources, clock.clone(), events.clone(), settings.alarms()));
         let recorder = Recorder {
             instruments,
             whereabouts,

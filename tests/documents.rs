@@ -107,6 +107,8 @@ async fn read_once() -> Fields {
     let container = SimulatedContainer::new(voyage, voyage_clock, 1);
     let simulation = Simulation { container, clock: voyage_clock, replay: None };
     let mut instruments = instruments::simulated(&simulation).expect("they can be simulated");
+    let known: Vec<_> = instruments.iter().map(|instrument| instrument.name()).collect();
+    assert_eq!(known, instruments::NAMES);
     let (vitals, mut tasks) = (Vitals::default(), JoinSet::new());
     for instrument in &mut instruments {
         let mut start = Start { clock: clock.clone(), vitals: &vitals, tasks: &mut tasks };

@@ -11,6 +11,7 @@
 //! device, `timeline` the time they live by; `schema` reads how they are set, `profiles` what
 //! goods stand.
 
+mod built_in;
 pub mod life;
 mod members;
 #[cfg(test)]

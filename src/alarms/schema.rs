@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde_json::{Map, Value};
 
+use crate::alarms::built_in;
 use crate::alarms::members::{Members, list, quoted};
 use crate::alarms::profiles;
 use crate::alarms::rule::{Level, Rule, Severity};
@@ -30,7 +31,8 @@ impl Alarms {
 
     /// Understands what the twin or the file has. An error is a sentence that names the member.
     pub fn read(value: &Value) -> Result<Self, String> {
-        let members = Members::of(value, "", &["profile", "bounds"])?;
+        let allowed: Vec<&str> = ["profile", "bounds"].into_iter().chain(built_in::members()).collect();
+        let members = Members::of(value, "", &allowed)?;
         let mut rules = match members.word("profile")? {
             Some(name) => profiles::rules(name).ok_or_else(|| {
                 format!("profile: there is no {:?}; there are {}", short(name), list(profiles::names()))
@@ -47,6 +49,7 @@ impl Alarms {
                 }
             }
         }
+        rules.extend(built_in::rules(&members)?);
         if rules.len() > MOST {
             return Err(format!("bounds: there would be {} alarms; there may be {MOST}", rules.len()));
         }
@@ -90,6 +93,9 @@ fn bound(name: &str, value: &Value) -> Result<Rule, String> {
             "bounds: {:?} is no name of an alarm: 1 to {LONGEST_NAME} letters, digits, - and _",
             short(name)
         ));
+    }
+    if built_in::is_taken(name) {
+        return Err(format!("bounds.{name}: an alarm that is built in has this name; give it another"));
     }
     let path = format!("bounds.{name}");
     let members = Members::of(value, &path, &["field", "warning", "critical", "hysteresis", "clear"])?;
@@ -202,11 +208,78 @@ mod tests {
             let alarms = Alarms::read(&json!({"profile": name})).unwrap();
             assert!(!alarms.rules().is_empty());
             for rule in &*alarms.rules() {
-                let Signal::Field(field) = &rule.signal;
+                let Signal::Field(field) = &rule.signal else { panic!("{rule:?}") };
                 assert!(NUMBERS.contains(&field.as_str()), "{name}: {field}");
                 let path = Members::any(&json!({}), name).map(|members| check(rule, &members));
                 assert_eq!(path, Ok(Ok(())), "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_built_in_is_switched_on_by_name() {
+        let all = json!({
+            "sensorFailed": true, "gpsGone": {"delay": 3600}, "doorOpened": {"from": 22, "to": 6}, "moved": {"distance": 500},
+            "batteryLow": {"low": 30, "severity": "critical"}, "certificateEnds": true, "journalThinned": true,
+        });
+        let rules = Alarms::read(&all).unwrap().rules();
+        let told: Vec<_> = rules
+            .iter()
+            .map(|rule| {
+                let severity =
+                    Severity::ALL.into_iter().find(|severity| rule.level(*severity).is_some()).unwrap();
+                (rule.name.as_str(), severity, rule.level(severity).unwrap().delay_ms / 1000)
+            })
+            .collect();
+        use Severity::{Critical, Warning};
+        let expected = [
+            ("bme280Failed", Warning, 600),
+            ("gpsFailed", Warning, 600),
+            ("doorFailed", Warning, 600),
+            ("lightFailed", Warning, 600),
+            ("gpsGone", Warning, 3600),
+            ("doorOpened", Critical, 0),
+            ("moved", Critical, 60),
+            ("batteryLow", Critical, 600),
+            ("certificateEnds", Warning, 0),
+            ("journalThinned", Warning, 0),
+        ];
+        assert_eq!(told, expected);
+        assert!(Alarms::read(&json!({"moved": false})).unwrap().rules().is_empty());
+    }
+
+    #[test]
+    fn what_is_built_in_is_refused_by_the_member() {
+        let cases = [
+            (json!({"moved": 7}), "moved: 7 is no object"),
+            (
+                json!({"moved": {"low": 7}}),
+                "moved.low: there is no such member; there are severity, delay, distance",
+            ),
+            (json!({"moved": {"distance": 7}}), "moved.distance: 7 is not between 50 and 100000"),
+            (
+                json!({"gpsGone": {"severity": "bad"}}),
+                "gpsGone.severity: \"bad\" is neither warning nor critical",
+            ),
+            (
+                json!({"gpsGone": {"delay": -1}}),
+                "gpsGone.delay: -1 is negative; it is in seconds, 0 to 2592000",
+            ),
+            (
+                json!({"doorOpened": {"from": 24, "to": 6}}),
+                "doorOpened.from: 24 is no whole hour from 0 to 23",
+            ),
+            (
+                json!({"doorOpened": {"from": 6}}),
+                "doorOpened: from and to are two different hours, or neither is there",
+            ),
+            (
+                json!({"bounds": {"moved": {"field": "speed", "warning": {"high": 1}}}}),
+                "bounds.moved: an alarm that is built in has this name; give it another",
+            ),
+        ];
+        for (value, why) in cases {
+            assert_eq!(Alarms::read(&value).map(|_| ()), Err(why.to_owned()), "{value}");
         }
     }
 
@@ -217,7 +290,11 @@ mod tests {
             (0..33).map(|n| (format!("a{n}"), json!({"field": "speed", "warning": {"high": 1}}))).collect();
         let cases = [
             (json!([]), "[] is no object"),
-            (json!({"profiles": "gouda"}), "profiles: there is no such member; there are profile, bounds"),
+            (
+                json!({"profiles": "gouda"}),
+                "profiles: there is no such member; there are profile, bounds, sensorFailed, gpsGone, doorOpened, moved, batteryLow, \
+                 certificateEnds, journalThinned",
+            ),
             (json!({"profile": 7}), "profile: 7 is no text"),
             (
                 json!({"profile": "brie"}),

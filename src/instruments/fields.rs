@@ -31,6 +31,14 @@ impl Fields {
         self.numbers.push((name, value as f64));
     }
 
+    /// Whether the door is open, as [`Fields::get`] has it: 1 or 0.
+    pub const DOOR_OPEN: &str = "doorOpen";
+
+    /// Notes a number for bounds that is not sent.
+    pub fn note(&mut self, name: &'static str, value: f64) {
+        self.numbers.push((name, value));
+    }
+
     /// Sets `name` to a word.
     pub fn word(&mut self, name: &'static str, word: &str) {
         let mut object = self.object();

@@ -62,6 +62,9 @@ impl SensorsConfig {
     }
 }
 
+/// Names of all instruments.
+pub const NAMES: [&str; 4] = ["bme280", "gps", "door", "light"];
+
 /// Fields of telemetry that are numbers.
 pub const NUMBERS: [&str; 9] =
     ["temperature", "humidity", "pressure", "speed", "course", "satellites", "hdop", "doorOpenings", "light"];

@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use tokio::sync::watch;
-use tracker_sensors::gps::GpsState;
 
-use crate::alarms::rule::Rule;
 use crate::alarms::schema::Alarms;
 use crate::alarms::signal::Signal;
 use crate::alarms::watch::{Moment, Outcome, Watch};
@@ -21,10 +19,13 @@ use crate::journal::{Bundle, Journal};
 use crate::platform::clock::Clock;
 use crate::platform::timestamp::Timestamp;
 use crate::reading::{Reading, Stamp};
-use crate::recorder::alarm_message::{message, position, sentence};
+use crate::recorder::alarm_message::{message, sentence};
+use crate::recorder::signals::{Signals, Sources};
 
 /// The name of the state in the journal.
 const STATE: &str = "alarms";
+/// The name of where the box was when it began to be watched whether it moves.
+const ANCHOR: &str = "alarmsAnchor";
 /// Readings that wait for the state, at the most: the oldest are not looked at then.
 const MOST_HELD: usize = 64;
 
@@ -49,12 +50,12 @@ pub struct AlarmDesk {
     journal: Arc<Journal>,
     clock: Arc<dyn Clock>,
     events: Events,
-    position: Option<watch::Receiver<GpsState>>,
 }
 
 struct Inner {
     /// `None` until the state of the last start is known.
     watch: Option<Watch>,
+    signals: Signals,
     rules: watch::Receiver<Alarms>,
     held: VecDeque<Held>,
     /// An alarm is, or was, set: others are told of active ones, also that there are none.
@@ -71,15 +72,16 @@ struct Held {
 impl AlarmDesk {
     /// Nothing is active, until [`AlarmDesk::begin`] says what was.
     pub fn new(
-        journal: Arc<Journal>,
+        sources: Sources,
         clock: Arc<dyn Clock>,
         events: Events,
         rules: watch::Receiver<Alarms>,
-        position: Option<watch::Receiver<GpsState>>,
     ) -> Self {
-        let inner = Inner { watch: None, rules, held: VecDeque::new(), used: false };
+        let journal = sources.journal.clone();
+        let signals = Signals::new(sources);
+        let inner = Inner { watch: None, signals, rules, held: VecDeque::new(), used: false };
         let active = watch::Sender::default();
-        Self { inner: Mutex::new(inner), active, journal, clock, events, position }
+        Self { inner: Mutex::new(inner), active, journal, clock, events }
     }
 
     /// What is raised, and news of it.
@@ -109,6 +111,7 @@ impl AlarmDesk {
         };
         watch.set_rules(rules);
         inner.used = !watch.is_idle();
+        inner.signals.set_anchor(states.get(ANCHOR).and_then(|text| read_anchor(text)));
         inner.watch = Some(watch);
         for Held { stamp, interval, fields } in std::mem::take(&mut inner.held) {
             if let Some(bundle) = self.look(&mut inner, stamp, interval, &fields) {
@@ -145,29 +148,39 @@ impl AlarmDesk {
 
     /// What is to be stored beside the reading, if anything.
     fn look(&self, inner: &mut Inner, stamp: Stamp, interval: Duration, fields: &Fields) -> Option<Bundle> {
-        let watch = inner.watch.as_mut()?;
-        if inner.rules.has_changed().unwrap_or(false) {
-            watch.set_rules(inner.rules.borrow_and_update().rules());
+        let Inner { watch, signals, rules, .. } = &mut *inner;
+        let watch = watch.as_mut()?;
+        let anchor = signals.anchor();
+        if rules.has_changed().unwrap_or(false) {
+            let rules = rules.borrow_and_update().rules();
+            // Where it stands is found anew when it is set anew.
+            if !rules.iter().any(|rule| rule.signal == Signal::Moved) {
+                signals.set_anchor(None);
+            }
+            watch.set_rules(rules);
         }
         if watch.is_idle() {
             return None;
         }
-        inner.used = true;
         let moment = Moment { monotonic: stamp.monotonic, utc: stamp.utc, interval };
-        let Outcome { told, keep } = watch.look(moment, |rule| value(rule, fields));
+        let Outcome { told, keep } = watch.look(moment, |rule| signals.value(rule, stamp, fields));
+        let has_new_anchor = signals.anchor() != anchor;
+        inner.used = true;
         for told in &told {
             self.events.emit(Event::Alarm { what: sentence(told), kind: told.kind, severity: told.severity });
         }
         if !told.is_empty() || self.is_undated(stamp) {
             self.show(inner, stamp);
         }
-        if !keep {
+        if !keep && !has_new_anchor {
             return None;
         }
-        let at = position(self.position.as_ref());
-        let state = inner.watch.as_ref()?.state(moment);
-        let events = told.iter().map(|told| message(told, at)).collect();
-        Some(Bundle { stamp, events, reading: None, states: vec![(STATE, state)] })
+        let mut states = vec![(STATE, inner.watch.as_ref()?.state(moment))];
+        if has_new_anchor {
+            states.push((ANCHOR, write_anchor(inner.signals.anchor())));
+        }
+        let events = told.iter().map(|told| message(told, inner.signals.position())).collect();
+        Some(Bundle { stamp, events, reading: None, states })
     }
 
     /// Whether the time of an alarm can be told that could not be.
@@ -220,9 +233,12 @@ impl AlarmDesk {
     }
 }
 
-/// What a rule watches, as far as a reading has it.
-fn value(rule: &Rule, fields: &Fields) -> Option<f64> {
-    match &rule.signal {
-        Signal::Field(name) => fields.get(name),
-    }
+/// Latitude and longitude with a space between them; empty where nobody watches whether the box moves.
+fn write_anchor(anchor: Option<(f64, f64)>) -> String {
+    anchor.map_or_else(String::new, |(latitude, longitude)| format!("{latitude} {longitude}"))
+}
+
+fn read_anchor(text: &str) -> Option<(f64, f64)> {
+    let (latitude, longitude) = text.split_once(' ')?;
+    Some((latitude.parse().ok()?, longitude.parse().ok()?))
 }

@@ -1,8 +1,6 @@
 //! What is told of an alarm: the event message, and the sentence in the log.
 
 use serde_json::{Map, Value, json};
-use tokio::sync::watch;
-use tracker_sensors::gps::GpsState;
 
 use crate::alarms::life::Kind;
 use crate::alarms::signal::Signal;
@@ -13,12 +11,6 @@ use crate::instruments::fields::{POSITION_DECIMALS, rounded};
 /// Decimals of values and bounds: more than any sensor has.
 const DECIMALS: i32 = 4;
 
-/// Latitude and longitude, if the receiver has a fix.
-pub(super) fn position(gps: Option<&watch::Receiver<GpsState>>) -> Option<(f64, f64)> {
-    let fix = gps?.borrow().fix.as_ref().map(|fix| (fix.position.latitude, fix.position.longitude));
-    fix.map(|(lat, lon)| (rounded(lat, POSITION_DECIMALS), rounded(lon, POSITION_DECIMALS)))
-}
-
 /// The event message of what happened at this position.
 pub(super) fn message(told: &Told, position: Option<(f64, f64)>) -> EventMessage {
     let mut fields = Map::new();
@@ -26,13 +18,16 @@ pub(super) fn message(told: &Told, position: Option<(f64, f64)>) -> EventMessage
     put("alarm", told.rule.name.as_str().into());
     put("severity", told.severity.word().into());
     put("state", told.kind.word().into());
-    let Signal::Field(field) = &told.rule.signal;
-    if !field.is_empty() {
-        put("field", field.as_str().into());
-    }
-    put("extreme", rounded(told.extreme, DECIMALS).into());
-    if let Some(limit) = told.limit {
-        put("limit", limit.into());
+    match &told.rule.signal {
+        Signal::Field(field) if !field.is_empty() => put("field", field.as_str().into()),
+        Signal::SensorFailed(sensor) => put("sensor", (*sensor).into()),
+        _ => None,
+    };
+    if is_measured(told) {
+        put("extreme", rounded(told.extreme, DECIMALS).into());
+        if let Some(limit) = told.limit {
+            put("limit", limit.into());
+        }
     }
     if told.gap > 0 {
         put("gap", seconds(told.gap));
@@ -41,13 +36,16 @@ pub(super) fn message(told: &Told, position: Option<(f64, f64)>) -> EventMessage
         put("removed", true.into());
     }
     if let Some((lat, lon)) = position {
+        let [lat, lon] = [lat, lon].map(|degrees| rounded(degrees, POSITION_DECIMALS));
         put("location", json!({"lat": lat, "lon": lon}));
     }
     let mut event =
         EventMessage::new("alarm", &told.rule.name, told.kind.word(), Value::Object(fields).to_string());
     event.set("severity", told.severity.word());
     event.moment("begin", told.begin);
-    event.moment("extremeTime", told.extreme_at);
+    if is_measured(told) {
+        event.moment("extremeTime", told.extreme_at);
+    }
     if let Some(end) = told.end {
         event.moment("end", end);
     }
@@ -61,11 +59,7 @@ fn seconds(ms: i64) -> Value {
 /// For the log.
 pub(super) fn sentence(told: &Told) -> String {
     let (name, severity) = (&told.rule.name, told.severity.word());
-    let Signal::Field(field) = &told.rule.signal;
-    let what = match told.limit {
-        Some(limit) => format!("{field} {:?}, beyond {limit:?}", rounded(told.extreme, 2)),
-        None => format!("{field} {:?}", rounded(told.extreme, 2)),
-    };
+    let what = what(told);
     let lasted = match (told.begin, told.end) {
         (When::Ago(begin), Some(When::Ago(end))) => minutes(begin - end),
         (When::Ago(begin), None) => minutes(begin),
@@ -74,9 +68,27 @@ pub(super) fn sentence(told: &Told) -> String {
     };
     match told.kind {
         Kind::Cleared if told.removed => format!("the alarm {name} is over: it is not set any more"),
-        Kind::Cleared => format!("the alarm {name} is over after {lasted}; at worst {what}"),
+        Kind::Cleared => format!("the alarm {name} is over after {lasted}: {what}"),
         Kind::Raised => format!("alarm {name} ({severity}): {what}, for {lasted}"),
         Kind::Escalated => format!("alarm {name} is {severity} now: {what}, for {lasted}"),
+    }
+}
+
+/// Whether it has a value, and is not only so or not.
+fn is_measured(told: &Told) -> bool {
+    matches!(told.rule.signal, Signal::Field(_) | Signal::Moved)
+}
+
+fn what(told: &Told) -> String {
+    let beyond = told.limit.map_or(String::new(), |limit| format!(", beyond {limit:?}"));
+    match &told.rule.signal {
+        Signal::Field(field) => format!("{field} {:?}{beyond}", rounded(told.extreme, 2)),
+        Signal::Moved => format!("{:.0} m from where it stood{beyond}", told.extreme),
+        Signal::SensorFailed(sensor) => format!("{sensor} gives nothing"),
+        Signal::GpsGone => "no position".into(),
+        Signal::DoorOpened(_) => "the door was opened".into(),
+        Signal::CertificateEnds => "the certificate is near its end".into(),
+        Signal::JournalThinned => "the journal is full, and its history becomes coarser".into(),
     }
 }
 

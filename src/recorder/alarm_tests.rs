@@ -12,12 +12,16 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
+use tracker_sensors::gps::{Fix, GpsState, Position};
+use tracker_sensors::health::{Health, State};
 
 use super::alarm_desk::AlarmDesk;
+use super::signals::Sources;
 use crate::alarms::plain_model::{INTERVAL, Line, Sample, plain};
 use crate::alarms::schema::Alarms;
 use crate::event::Events;
 use crate::instruments::fields::Fields;
+use crate::instruments::health::SensorHealth;
 use crate::journal::{Entry, Journal, JournalOptions};
 use crate::platform::clock::Clock;
 use crate::reading::{Reading, Stamp};
@@ -47,6 +51,10 @@ impl Clock for ManualClock {
     }
 }
 
+fn sources(journal: &Arc<Journal>) -> Sources {
+    Sources { sensors: Vec::new(), position: None, certificate: "/nowhere".into(), journal: journal.clone() }
+}
+
 /// A device with its disk.
 struct Device {
     disk: TempDir,
@@ -69,7 +77,7 @@ impl Device {
         let options = JournalOptions { directory, size_bound: 1 << 26, waiting_room: None, boot };
         let journal = Arc::new(Journal::open(options, events.clone()).unwrap());
         let rules = watch::Sender::new(alarms.clone());
-        let desk = AlarmDesk::new(journal.clone(), clock.clone(), events, rules.subscribe(), None);
+        let desk = AlarmDesk::new(sources(&journal), clock.clone(), events, rules.subscribe());
         desk.begin(journal.states().unwrap().await.unwrap());
         Self { disk, clock, journal, desk, rules }
     }
@@ -275,7 +283,7 @@ async fn readings_from_before_the_state_is_known_are_looked_at_then() {
     let Device { disk, clock, journal, rules, .. } =
         Device::start(tempfile::tempdir().unwrap(), "boot".into(), &on.unwrap(), at(1)).await;
     let events = Events::to("test", Arc::new(|_| {}));
-    let desk = AlarmDesk::new(journal.clone(), clock.clone(), events, rules.subscribe(), None);
+    let desk = AlarmDesk::new(sources(&journal), clock.clone(), events, rules.subscribe());
     let device = Device { disk, clock, journal, desk, rules };
     for minute in 1..=4 {
         *device.clock.now.lock().unwrap() = at(minute);
@@ -300,4 +308,99 @@ async fn without_alarms_nothing_is_kept_or_sent_for_them() {
     device.journal.flush().await;
     assert!(device.journal.states().unwrap().await.unwrap().is_empty());
     assert_eq!(device.journal.stats().taken, 2);
+}
+
+fn fix(latitude: f64, longitude: f64) -> GpsState {
+    let fix = Fix {
+        time: chrono::NaiveTime::MIN,
+        date: None,
+        position: Position { latitude, longitude },
+        altitude_m: None,
+        speed_kn: None,
+        course_deg: None,
+        quality: Some(1),
+        satellites: None,
+        hdop: None,
+        sources: Vec::new(),
+        spread_m: 0.0,
+        end: 0,
+        received_at: Duration::ZERO,
+    };
+    GpsState { fix: Some(fix), ..GpsState::default() }
+}
+
+/// States and names told since the last time.
+async fn told(device: &Device, hub: &mut Hub) -> Vec<(String, String)> {
+    let before = hub.0.len();
+    device.send(100, false, hub).await;
+    let mut all: Vec<_> = hub.0.values().collect();
+    all.sort_by_key(|(seq, _)| *seq);
+    let word = |body: &Value, name: &str| body["fields"][name].as_str().unwrap().to_owned();
+    all[before..].iter().map(|(_, body)| (word(body, "alarm"), word(body, "state"))).collect()
+}
+
+#[tokio::test]
+async fn what_is_built_in_is_seen() {
+    // Four in the afternoon in Greenwich, an hour after midnight in Tokyo.
+    let zero = DateTime::parse_from_rfc3339("2026-09-21T16:00:00Z").unwrap().to_utc();
+    let at =
+        |minute: i64| (Duration::from_mins(minute as u64), Some(zero + chrono::TimeDelta::minutes(minute)));
+    let on = json!({
+        "sensorFailed": true, "gpsGone": {"delay": 120}, "doorOpened": {"from": 22, "to": 6}, "moved": {"delay": 0},
+    });
+    let first = Device::start(tempfile::tempdir().unwrap(), "boot".into(), &Alarms::NONE, at(0)).await;
+    let health = watch::Sender::new(Health::default());
+    let position = watch::Sender::new(fix(35.60, 139.75));
+    let sources = |journal: &Arc<Journal>| Sources {
+        sensors: vec![("bme280", SensorHealth::of(health.subscribe()))],
+        position: Some(position.subscribe()),
+        ..sources(journal)
+    };
+    let begin = async |device: &mut Device| {
+        let events = Events::to("test", Arc::new(|_| {}));
+        device.rules = watch::Sender::new(Alarms::read(&on).unwrap());
+        device.desk =
+            AlarmDesk::new(sources(&device.journal), device.clock.clone(), events, device.rules.subscribe());
+        device.desk.begin(device.journal.states().unwrap().await.unwrap());
+    };
+    let take = |device: &Device, minute: i64, door: Option<(bool, u64)>| {
+        *device.clock.now.lock().unwrap() = at(minute);
+        let mut fields = Fields::default();
+        if let Some((open, openings)) = door {
+            fields.count("doorOpenings", openings);
+            fields.note(Fields::DOOR_OPEN, f64::from(u8::from(open)));
+        }
+        let stamp = Stamp::now(&*device.clock);
+        let reading = |fields: Fields| Reading { stamp, fields: fields.into_json(), alerts: Vec::new() };
+        device.desk.take(stamp, MINUTE, fields, None, reading);
+    };
+    let pair = |name: &str, state: &str| (name.to_owned(), state.to_owned());
+    let (mut device, mut hub) = (first, Hub::default());
+    begin(&mut device).await;
+    take(&device, 1, Some((false, 3)));
+    assert_eq!(told(&device, &mut hub).await, []);
+    // Opened and shut between two readings.
+    take(&device, 2, Some((false, 4)));
+    take(&device, 3, Some((false, 4)));
+    assert_eq!(told(&device, &mut hub).await, [pair("doorOpened", "raised"), pair("doorOpened", "cleared")]);
+    // Here it is day.
+    position.send_replace(fix(51.95, 4.05));
+    take(&device, 4, Some((true, 5)));
+    assert_eq!(told(&device, &mut hub).await, [pair("moved", "raised")]);
+    // Where it stood is known after a power cut.
+    let mut device = Device::start(device.cut().await, "boot 2".into(), &Alarms::NONE, at(5)).await;
+    // The desk that was made first ends all alarms in its own memory; another one begins from the disk.
+    begin(&mut device).await;
+    position.send_replace(fix(35.6005, 139.75));
+    take(&device, 5, None);
+    assert_eq!(told(&device, &mut hub).await, [pair("moved", "cleared")]);
+    position.send_replace(GpsState::default());
+    health.send_modify(|health| health.state = State::Failed);
+    for minute in 6..17 {
+        take(&device, minute, None);
+    }
+    assert_eq!(told(&device, &mut hub).await, [pair("gpsGone", "raised"), pair("bme280Failed", "raised")]);
+    health.send_modify(|health| health.state = State::Ok);
+    take(&device, 17, None);
+    assert_eq!(told(&device, &mut hub).await, [pair("bme280Failed", "cleared")]);
 }

@@ -4,6 +4,7 @@ mod alarm_desk;
 mod alarm_message;
 #[cfg(test)]
 mod alarm_tests;
+mod signals;
 
 use std::collections::BTreeMap;
 use std::future::{pending, poll_fn};
@@ -25,6 +26,7 @@ use crate::platform::heartbeat::Heartbeat;
 use crate::reading::{Reading, Stamp};
 use crate::whereabouts::Whereabouts;
 pub use alarm_desk::{ActiveAlarm, ActiveAlarms, AlarmDesk};
+pub use signals::Sources;
 
 /// What a recorder works with.
 pub struct Recorder {
