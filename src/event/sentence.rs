@@ -82,8 +82,9 @@ impl Event {
                 Some(cause) => write!(f, "{name}: {cause}"),
                 None => write!(f, "{name} is well"),
             },
-            Self::Alarm { what, .. } => f.write_str(what),
-            Self::Note(what) | Self::Trouble(what) | Self::Offline(what) => f.write_str(what),
+            Self::Alarm { what, .. } | Self::Note(what) | Self::Trouble(what) | Self::Offline(what) => {
+                f.write_str(what)
+            }
             Self::Repeated { last, times } => write!(f, "{times} times more: {last}"),
             Self::Hung(hung) => {
                 write!(f, "{hung}: the watchdog is not fed any more, so that systemd restarts the agent")
