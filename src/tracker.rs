@@ -69,26 +69,12 @@ impl Tracker {
         let started = Instant::now();
         let Opened { _lock, journal, settings, stored, assignment } =
             Opened::open(&config, &*clock, &events)?;
-        events.emit(Event::Started { version: env!("CARGO_PKG_VERSION") });
-        if config.telemetry.alerts != Alerts::default() {
-            events.emit(Event::Note(Alerts::REPLACED.into()));
-        }
+        tell_start(&config, &events);
 
-        let vitals = supervision.vitals.clone();
-        let mut tasks = JoinSet::new();
-        let mut start = Start { clock: clock.clone(), vitals: &vitals, tasks: &mut tasks };
-        for instrument in &mut instruments {
-            instrument
-                .start(&mut start)
-                .with_context(|| format!("the instrument {} can't be started", instrument.name()))?;
-        }
-        let sensors: Vec<_> =
-            instruments.iter().map(|instrument| (instrument.name(), instrument.health())).collect();
+        let (vitals, mut tasks) = (supervision.vitals.clone(), JoinSet::new());
+        let start = Start { clock: clock.clone(), vitals: &vitals, tasks: &mut tasks };
+        let sensors = start_instruments(&mut instruments, start, &events)?;
         let position = instruments.iter().find_map(|instrument| instrument.position());
-        for (name, health) in &sensors {
-            tasks.spawn(tell_health(name, health.clone(), events.clone()));
-        }
-        let whereabouts = Whereabouts::new(settings.fences(), position.clone(), events.clone());
         let sources = Sources {
             sensors: sensors.clone(),
             position: position.clone(),
@@ -98,7 +84,7 @@ impl Tracker {
         let alarms = Arc::new(AlarmDesk::new(sources, clock.clone(), events.clone(), settings.alarms()));
         let recorder = Recorder {
             instruments,
-            whereabouts,
+            whereabouts: Whereabouts::new(settings.fences(), position.clone(), events.clone()),
             interval: settings.interval(),
             journal: journal.clone(),
             clock: clock.clone(),
@@ -214,6 +200,32 @@ impl Opened {
         });
         Ok(Self { _lock: lock, journal, settings, stored, assignment })
     }
+}
+
+fn tell_start(config: &Config, events: &Events) {
+    events.emit(Event::Started { version: env!("CARGO_PKG_VERSION") });
+    if config.telemetry.alerts != Alerts::default() {
+        events.emit(Event::Note(Alerts::REPLACED.into()));
+    }
+}
+
+/// Starts all of them, and has the log told of their health. Gives the names and healths.
+fn start_instruments(
+    instruments: &mut [Box<dyn Instrument>],
+    mut start: Start<'_>,
+    events: &Events,
+) -> anyhow::Result<Vec<(&'static str, SensorHealth)>> {
+    for instrument in &mut *instruments {
+        instrument
+            .start(&mut start)
+            .with_context(|| format!("the instrument {} can't be started", instrument.name()))?;
+    }
+    let sensors: Vec<_> =
+        instruments.iter().map(|instrument| (instrument.name(), instrument.health())).collect();
+    for (name, health) in &sensors {
+        start.tasks.spawn(tell_health(name, health.clone(), events.clone()));
+    }
+    Ok(sensors)
 }
 
 /// Takes the state directory for this agent alone. A disk that takes no lock is told of, and no reason to stop measuring.

@@ -180,6 +180,8 @@ fn check(rule: &Rule, members: &Members<'_>) -> Result<(), String> {
 mod tests {
     use serde_json::json;
 
+    use Severity::{Critical, Warning};
+
     use super::*;
 
     fn cargo(value: &Value) -> Value {
@@ -231,7 +233,6 @@ mod tests {
                 (rule.name.as_str(), severity, rule.level(severity).unwrap().delay_ms / 1000)
             })
             .collect();
-        use Severity::{Critical, Warning};
         let expected = [
             ("bme280Failed", Warning, 600),
             ("gpsFailed", Warning, 600),

@@ -102,10 +102,9 @@ fn left_by_a_kill(directory: &Path) -> u64 {
 fn empty_waiting_rooms(config: &Config) -> anyhow::Result<()> {
     let directory = &config.state.directory;
     for room in waiting_rooms(directory) {
-        if readings_waiting(&room, directory).is_ok_and(|left| !left.is_empty()) {
-            if !empty_waiting_room(journal_options(config, Some(room.clone())), Events::log("")) {
-                bail!("the journal does not take the readings in {}", room.display());
-            }
+        let is_left = readings_waiting(&room, directory).is_ok_and(|left| !left.is_empty());
+        if is_left && !empty_waiting_room(journal_options(config, Some(room.clone())), Events::log("")) {
+            bail!("the journal does not take the readings in {}", room.display());
         }
     }
     Ok(())

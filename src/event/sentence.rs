@@ -84,8 +84,9 @@ impl Event {
                 None => write!(f, "{name} is well"),
             },
             Self::Fence { kind, fence } => write!(f, "the container {} {fence}", has(*kind)),
-            Self::Alarm { what, .. } => f.write_str(what),
-            Self::Note(what) | Self::Trouble(what) | Self::Offline(what) => f.write_str(what),
+            Self::Alarm { what, .. } | Self::Note(what) | Self::Trouble(what) | Self::Offline(what) => {
+                f.write_str(what)
+            }
             Self::Repeated { last, times } => write!(f, "{times} times more: {last}"),
             Self::Hung(hung) => {
                 write!(f, "{hung}: the watchdog is not fed any more, so that systemd restarts the agent")

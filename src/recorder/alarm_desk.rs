@@ -223,7 +223,9 @@ impl AlarmDesk {
         let shown = self.active.borrow().get(name).cloned();
         let mut alarm = shown.ok_or_else(Vec::new)?;
         alarm.acknowledged = true;
-        self.active.send_modify(|active| drop(active.insert(name.into(), alarm.clone())));
+        self.active.send_modify(|active| {
+            active.insert(name.into(), alarm.clone());
+        });
         Ok(alarm)
     }
 

@@ -109,8 +109,9 @@ async fn a_container_that_leaves_its_yard_says_so_once_also_over_a_restart() {
 fn deprovision(directory: &Path, config: &Config) {
     let file = directory.join("deprovision.toml");
     let text = format!(
-        "[dps]\nid_scope = \"0ne00000000\"\n[identity]\ncertificate = {:?}\nkey = \"device.key\"\n[state]\ndirectory = {:?}\n",
-        config.identity.certificate, config.state.directory
+        "[dps]\nid_scope = \"0ne00000000\"\n[identity]\ncertificate = '{}'\nkey = \"device.key\"\n[state]\ndirectory = '{}'\n",
+        config.identity.certificate.display(),
+        config.state.directory.display()
     );
     std::fs::write(&file, text).unwrap();
     let mut program = Command::new(env!("CARGO_BIN_EXE_container-tracker"));
