@@ -256,6 +256,8 @@ mod linux {
         let config = Config::load(std::env::var(CONFIG).unwrap().as_ref()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
+            // As `run` does.
+            tracker_timers::use_the_kernel().unwrap();
             let draining = std::env::var_os(DRAIN).is_some();
             if draining {
                 fill(&config, BACKLOG).await;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
+use tracker_timers::sleep_about;
 
 use crate::event::recent::Recent;
 use crate::event::{Event, Events, Readings};
@@ -140,7 +141,7 @@ impl Supervisor {
     async fn wake(&mut self, time: Duration) -> Wake {
         let Self { supervision, status, looks, .. } = self;
         tokio::select! {
-            () = sleep(time) => Wake::Time,
+            () = sleep_about(time) => Wake::Time,
             Ok(()) = status.connection.changed() => Wake::News,
             () = news(supervision.readers.as_ref()) => Wake::News,
             () = somebody_looks(looks.as_mut()) => Wake::Look,

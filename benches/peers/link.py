@@ -151,6 +151,11 @@ class Link:
         for way, name in ((self.up, "up"), (self.down, "down")):
             way.delay = command.get("delay", way.delay)
             way.rate = command.get("rate", way.rate)
+            if "delay" in command:
+                # What is under way does not hold up what comes after it.
+                soon = time.monotonic() + way.delay
+                way.queue = collections.deque((min(due, soon), packet) for due, packet in way.queue)
+                way.free_at = min(way.free_at, soon)
             if "counts" in command:
                 kinds = ("packets", "bytes", "tls_bytes", "connections")
                 answer[name] = {kind: getattr(way, kind) for kind in kinds}

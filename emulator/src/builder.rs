@@ -61,6 +61,20 @@ impl EmulatorBuilder {
         self
     }
 
+    /// The files that routes lead to are below this directory.
+    #[must_use]
+    pub fn files_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.options.files_directory = Some(directory.into());
+        self
+    }
+
+    /// The wait after a delivery that failed for the first time; those after it grow from it.
+    #[must_use]
+    pub fn first_redelivery(mut self, wait: Duration) -> Self {
+        self.options.first_redelivery = wait;
+        self
+    }
+
     /// The ID scope of the provisioning service.
     #[must_use]
     pub fn id_scope(mut self, id_scope: impl Into<String>) -> Self {

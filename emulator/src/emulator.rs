@@ -1,6 +1,8 @@
 //! The running emulator.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{task::JoinHandle, time::MissedTickBehavior};
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -24,6 +26,9 @@ use crate::{
 /// The file that a device is to trust, in the directory given by the options.
 const CA_FILE: &str = "server-ca.pem";
 
+/// How often it is looked whether devices are silent.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
 /// A local DPS with its hubs, listening.
 ///
 /// Dropping it stops it without ceremony; [`Emulator::shutdown`] lets connections end in order.
@@ -35,6 +40,29 @@ pub struct Emulator {
     dps: Dps,
     events: EventBus,
     faults: Faults,
+    watch: Watch,
+}
+
+/// Looks every second who has fallen silent, until it is dropped.
+struct Watch(JoinHandle<()>);
+
+impl Watch {
+    fn start(dps: Dps) -> Self {
+        Self(tokio::spawn(async move {
+            let mut every = tokio::time::interval(WATCH_INTERVAL);
+            every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                every.tick().await;
+                dps.hubs().iter().for_each(Hub::check_silence);
+            }
+        }))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// An emulator before it listens: its services are there, as they were kept, to be set up further. Nothing has been
@@ -79,8 +107,12 @@ impl PreparedEmulator {
             write_whole(&path, identity.ca_pem().as_bytes(), false)
                 .map_err(|source| StartError::WriteCa { path, source })?;
         }
+        for hub in dps.hubs() {
+            hub.resume_deliveries();
+        }
         tracing::info!(address = %listening.address, id_scope = dps.id_scope(), "the emulator listens");
-        Ok(Emulator { listening, service, keeper, identity, dps, events, faults })
+        let watch = Watch::start(dps.clone());
+        Ok(Emulator { listening, service, keeper, identity, dps, events, faults, watch })
     }
 }
 
@@ -172,6 +204,10 @@ impl Emulator {
             service.stop().await;
         }
         self.listening.stop().await;
+        drop(self.watch);
+        for hub in self.dps.hubs() {
+            hub.stop_deliveries();
+        }
         if let Some(keeper) = self.keeper {
             keeper.stop().await;
         }

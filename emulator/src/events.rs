@@ -111,6 +111,22 @@ pub enum EventKind {
         /// How.
         reason: DisconnectReason,
     },
+    /// A device was not heard for too many of its intervals.
+    DeviceSilent {
+        /// Host name.
+        hub: String,
+        /// The device.
+        device_id: String,
+        /// How long it has not been heard.
+        seconds: i64,
+    },
+    /// A device that was silent is heard again.
+    DeviceHeard {
+        /// Host name.
+        hub: String,
+        /// The device.
+        device_id: String,
+    },
     /// A device reported properties.
     Reported {
         /// Host name.
@@ -216,6 +232,10 @@ impl EventKind {
             Self::DeviceDisconnected { hub, device_id, reason } => {
                 write!(f, "{hub}: \"{device_id}\" disconnected: {reason}")
             }
+            Self::DeviceSilent { hub, device_id, seconds } => {
+                write!(f, "{hub}: \"{device_id}\" is silent, not heard for {seconds} s")
+            }
+            Self::DeviceHeard { hub, device_id } => write!(f, "{hub}: \"{device_id}\" is heard again"),
             Self::Reported { hub, device_id, version } => {
                 write!(f, "{hub}: \"{device_id}\" reported properties, version {version}")
             }
@@ -261,7 +281,7 @@ mod tests {
         "\u{200f}\u{61c}",
     ];
 
-    fn events(text: &str) -> [EventKind; 12] {
+    fn events(text: &str) -> [EventKind; 14] {
         let t = || text.to_owned();
         let lost = DisconnectReason::ConnectionLost(t());
         let violation = DisconnectReason::ProtocolViolation(t());
@@ -277,6 +297,8 @@ mod tests {
             EventKind::DpsDisconnected { registration_id: t(), reason: lost },
             EventKind::DeviceConnected { hub: t(), device_id: t() },
             EventKind::DeviceDisconnected { hub: t(), device_id: t(), reason: violation },
+            EventKind::DeviceSilent { hub: t(), device_id: t(), seconds: 1 },
+            EventKind::DeviceHeard { hub: t(), device_id: t() },
             EventKind::Reported { hub: t(), device_id: t(), version: 1 },
         ]
     }

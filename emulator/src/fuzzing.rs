@@ -28,8 +28,9 @@ pub fn mqtt_packets<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Strin
     packets
 }
 
-/// Reads a text as a token, and as a query over devices; whether it was either.
+/// Reads a text as a token, as a query over devices, and as a condition of a route; whether it was one of them.
 pub fn service_text(text: &str) -> bool {
     let token = SasToken::parse(text).is_ok();
-    crate::hub::is_query(text) || token
+    let condition = crate::hub::is_condition(text);
+    crate::hub::is_query(text) || condition || token
 }

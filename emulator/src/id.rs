@@ -17,6 +17,11 @@ pub(crate) fn operation_id() -> String {
     format!("5.{:016x}.{}", rand::random::<u64>(), guid())
 }
 
+/// A word that tells one operation from another, as hubs give them to their own messages: ten hexadecimal digits.
+pub(crate) fn operation_word() -> String {
+    format!("{:010x}", rand::random::<u64>() >> 24)
+}
+
 /// A DPS entity tag; its quotes belong to it.
 pub(crate) fn dps_etag() -> String {
     format!("\"{}\"", guid())

@@ -10,7 +10,7 @@
 //!  service ─▶ host name or key says which service ─▶ shared access signature ─▶ the same calls ───────────┘
 //!
 //!  all tell what happens ──────────────────────────────────────────────────────▶ Emulator::events()
-//!  telemetry, as the hub received it ──────────────────────────────────────────▶ Hub::telemetry(), GET /telemetry
+//!  telemetry, as the hub received it ─▶ routes ─▶ webhooks, files, or ───────────▶ Hub::telemetry(), GET /telemetry
 //!  what has to outlive a restart ──────────────────────────────────────────────▶ state directory, if asked for
 //! ```
 //!
@@ -116,10 +116,12 @@ pub use etag::IfMatch;
 pub use events::{DisconnectReason, Event, EventKind};
 pub use faults::{Fault, FaultId, FaultKind, Faults, FaultyService};
 pub use hub::{
-    Authentication, AuthenticationType, CloudToDeviceMessage, ConnectionState, Device, DeviceCapabilities,
-    DeviceSettings, DeviceStatus, DirectMethod, Hub, HubError, InitialTwin, InitialTwinProperties,
-    MethodResult, TelemetryCounters, TelemetryMessage, Twin, TwinError, TwinPatch, TwinProperties,
-    X509Thumbprint,
+    Authentication, AuthenticationType, CloudToDeviceMessage, ConnectionState, DeadLetterDestination, Device,
+    DeviceCapabilities, DeviceSettings, DeviceStatus, DirectMethod, Endpoints, Enrichment,
+    EventDeliverySchema, EventDestination, EventFilter, EventSubscription, EventType, FallbackRoute,
+    FileEndpoint, Hub, HubError, InitialTwin, InitialTwinProperties, MessageSource, MethodResult,
+    RetryPolicy, Route, Routing, Severity, Silence, TelemetryCounters, TelemetryMessage, Twin, TwinError,
+    TwinPatch, TwinProperties, WebhookEndpoint, X509Thumbprint,
 };
 pub use net::tls::{ServerIdentityError, TlsVersions};
 pub use options::EmulatorOptions;

@@ -42,6 +42,10 @@ pub struct EmulatorOptions {
     /// Directory (made if need be) where everything is kept that has to outlive a restart, keys included; without one
     /// it is gone when the emulator stops.
     pub state_directory: Option<PathBuf>,
+    /// Directory below which are the files that routes lead to; the current one if none is given.
+    pub files_directory: Option<PathBuf>,
+    /// The wait after a delivery to an endpoint that failed for the first time; the waits after it grow from it. Azure's is 10 s.
+    pub first_redelivery: Duration,
     /// Connections served at a time, of devices and of services each; more wait.
     pub max_connections: usize,
     /// Messages kept for telemetry subscribers that fall behind or come back, of each hub; at most 8 MB of them.
@@ -67,6 +71,8 @@ impl Default for EmulatorOptions {
             extra_server_names: Vec::new(),
             ca_directory: None,
             state_directory: None,
+            files_directory: None,
+            first_redelivery: Duration::from_secs(10),
             max_connections: 10_000,
             telemetry_capacity: 16_384,
             event_capacity: 4_096,

@@ -98,6 +98,8 @@ impl Services {
             faults: faults.clone(),
             identity: Arc::clone(&identity),
             telemetry_capacity: options.telemetry_capacity.max(1),
+            files: options.files_directory.clone().unwrap_or_default(),
+            first_redelivery: options.first_redelivery,
             changes: changes.clone(),
             host_name,
             kept: kept.dps.unwrap_or_else(KeptDps::new),

@@ -108,6 +108,7 @@ fn prepare(args: &EmulatorArgs) -> anyhow::Result<PreparedEmulator> {
         rsa: !args.no_rsa,
         extra_server_names: server_names,
         ca_directory: Some(args.directory.clone()),
+        files_directory: Some(args.directory.clone()),
         state_directory: args.state_directory.clone(),
         ..usual
     })?;

@@ -56,6 +56,11 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
 /// Runs trackers, one after the other, each with the configuration of its time.
 async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
     refuse_another_users_directory(&config.state.directory, path)?;
+    if let Err(error) = tracker_timers::use_the_kernel() {
+        tracing::warn!(
+            "the kernel has no timer for this program ({error}), which wakes more often therefore"
+        );
+    }
     let mut device = check_identity(&config, &*clock)?;
     let recent = Recent::new(clock.clone());
     let file = StatusFile::new(&config.state.directory);

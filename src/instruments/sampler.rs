@@ -6,8 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::Instant;
 use tracker_sensors::health::Health;
+use tracker_timers::{sleep_until, timeout_at};
 
 use super::health::SensorHealth;
 use crate::platform::clock::Clock;

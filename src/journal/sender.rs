@@ -122,7 +122,7 @@ impl Sender {
             lease.backlog = events;
             return lease;
         }
-        if let Some((row, offset)) = writer.newest(numbered, now)
+        if let Some((row, offset)) = writer.newest(numbered, |seq| self.leases.is_leased(seq), now)
             && self.is_free(row.seq, writer)
         {
             self.leases.take(row.seq);

@@ -13,16 +13,16 @@ pub mod tls;
 mod wire;
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::time::Duration;
 
 use rumqttc::{
     ConnAck, Connect, ConnectReturnCode, Packet, QoS, Subscribe, SubscribeFilter, SubscribeReasonCode,
 };
 use rustls::pki_types::ServerName;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tracker_protocol::Publish;
+use tracker_timers::{Sleep, sleep_until};
 
 use crate::config::Endpoint;
 use crate::link::dialer::Dialer;
@@ -78,7 +78,7 @@ pub struct Link<T> {
     pong_due: Option<Instant>,
     /// Rings when a ping or its answer may be due, never later than either. What is said meanwhile does not set it
     /// anew.
-    alarm: Pin<Box<Sleep>>,
+    alarm: Sleep,
     /// A subscription that was asked for before CONNACK, and is not acknowledged so long after it, is asked for again.
     heeded_within: Duration,
 }
@@ -169,7 +169,7 @@ impl<T> Link<T> {
             said_at,
             pong_within: timing.pong_within,
             pong_due: None,
-            alarm: Box::pin(sleep_until(said_at + attempt.left())),
+            alarm: sleep_until(said_at + attempt.left()),
             greeting: Greeting::Awaited {
                 attempt,
                 endpoint: endpoint.clone(),
@@ -257,7 +257,7 @@ impl<T> Link<T> {
             let packet = tokio::select! {
                 // A server that never stops talking must not keep the device from saying a word.
                 biased;
-                () = self.alarm.as_mut() => {
+                () = &mut self.alarm => {
                     self.ring()?;
                     continue;
                 }
@@ -387,7 +387,7 @@ impl<T> Link<T> {
             Greeting::Unsure { until, again: None, .. } => next.min(until),
             _ => next,
         };
-        self.alarm.as_mut().reset(next);
+        self.alarm.reset(next);
     }
 
     /// Says goodbye, as far as the other side still listens.

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
+use tracker_timers::sleep_about;
 
 /// How often hearts beat, and how long they may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +140,7 @@ impl Heartbeat {
             tokio::select! {
                 biased;
                 done = &mut wait => return done,
-                () = sleep(self.every()) => {}
+                () = sleep_about(self.every()) => {}
             }
         }
     }
@@ -157,6 +158,8 @@ impl Heartbeat {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::sleep;
+
     use super::*;
 
     fn vitals() -> Vitals {

@@ -7,7 +7,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::Instant;
+use tracker_timers::{sleep_about, sleep_until};
 
 #[cfg(target_os = "linux")]
 use super::route_changes::RouteChanges;
@@ -102,7 +103,7 @@ impl Network {
         }
         let mut before = has_way();
         loop {
-            sleep(self.look_every).await;
+            sleep_about(self.look_every).await;
             let now = has_way();
             if now && !before {
                 return;
@@ -129,7 +130,7 @@ fn has_way() -> bool {
 mod tests {
     use std::process::Command;
 
-    use tokio::time::timeout;
+    use tokio::time::{sleep, timeout};
 
     use super::*;
 

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use tokio::time::sleep;
+use tracker_timers::sleep_about;
 
 /// A file, and when it had last been modified when it was taken into use.
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ impl WatchedFile {
     /// Waits until another one is in its place, and looks every `look_every`. One that is gone is waited for.
     pub async fn replaced(&self, look_every: Duration) {
         loop {
-            sleep(look_every).await;
+            sleep_about(look_every).await;
             let now = modified(&self.path);
             if now.is_some() && now != self.modified {
                 return;

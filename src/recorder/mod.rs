@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
+use tracker_timers::sleep_until;
 
 use crate::config::Alerts;
 use crate::instruments::fields::Fields;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tracker_timers::sleep_about;
 
 use crate::config::Config;
 use crate::identity::{Identity, IdentityError, ValidityError};
@@ -101,7 +101,7 @@ impl Credentials {
                 Ok(credentials) => return credentials,
                 Err(problem) => tell(problem),
             }
-            sleep(look_every).await;
+            sleep_about(look_every).await;
         }
     }
 

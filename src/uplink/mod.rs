@@ -16,8 +16,9 @@ use std::future::pending;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tracker_protocol::dps::Outcome;
+use tracker_timers::sleep;
 
 use crate::config::{Config, DpsConfig};
 use crate::event::{Event, Events, Loss};

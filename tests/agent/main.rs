@@ -9,6 +9,7 @@ mod alarms;
 mod check;
 mod cloud;
 mod cloud_files;
+mod cloud_routes;
 mod command_line;
 mod early;
 mod end_to_end;

@@ -43,6 +43,7 @@ fn files_are_small_and_introduce_themselves() {
         &[
             "src",
             "protocol",
+            "timers",
             "sensors",
             "certificates",
             "emulator/src",

@@ -1,6 +1,6 @@
 //! The service side of DPS: what it is made of, and its hubs.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,8 @@ pub(super) struct Core {
     pub(super) identity: Arc<ServerIdentity>,
     /// How a hub is made, once its name is known.
     pub(super) telemetry_capacity: usize,
+    pub(super) files: PathBuf,
+    pub(super) first_redelivery: Duration,
     pub(super) changes: Changes,
     pub(super) access: AccessPolicies,
     pub(super) host_name: String,
@@ -55,6 +57,8 @@ pub(crate) struct DpsParts {
     pub faults: Faults,
     pub identity: Arc<ServerIdentity>,
     pub telemetry_capacity: usize,
+    pub files: PathBuf,
+    pub first_redelivery: Duration,
     pub changes: Changes,
     /// `{name}.azure-devices-provisioning.net`
     pub host_name: String,
@@ -98,6 +102,8 @@ impl Dps {
             faults,
             identity,
             telemetry_capacity,
+            files,
+            first_redelivery,
             changes,
             host_name,
             kept,
@@ -119,6 +125,8 @@ impl Dps {
             faults,
             identity,
             telemetry_capacity,
+            files,
+            first_redelivery,
             changes: changes.clone(),
             access: kept.access,
             host_name,
@@ -157,6 +165,8 @@ impl Dps {
             faults: self.0.faults.clone(),
             telemetry_capacity: self.0.telemetry_capacity,
             changes: self.0.changes.clone(),
+            files: self.0.files.clone(),
+            first_redelivery: self.0.first_redelivery,
             kept,
         })
     }

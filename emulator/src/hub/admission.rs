@@ -6,6 +6,8 @@ use tracker_protocol::hub::HubUsername;
 use super::{
     Authentication, AuthenticationType, DeviceStatus, Hub, HubError,
     connection::{Attachment, Subscriptions, pair},
+    notice::{Notice, NoticeKind},
+    registry::Registry,
 };
 use crate::{
     events::{DisconnectReason, EventKind},
@@ -107,12 +109,18 @@ impl Hub {
         if let Some(model_id) = &user_name.model_id {
             entry.twin.model_id.clone_from(model_id);
         }
+        self.tell_of_connection(&mut registry, NoticeKind::Connected, device_id);
         drop(registry);
         self.announce_arrival();
         self.0
             .events
             .tell(EventKind::DeviceConnected { hub: self.0.name.clone(), device_id: device_id.clone() });
         Ok(attachment)
+    }
+
+    fn tell_of_connection(&self, registry: &mut Registry, kind: NoticeKind, device_id: &str) {
+        let count = registry.next_connection_change();
+        self.notify(registry, device_id, &Notice::connection(kind, self.0.began, count));
     }
 
     /// A device with symmetric keys sends a token as its password: one for `{hub}/devices/{device}` made with its own key,
@@ -164,6 +172,7 @@ impl Hub {
             entry.connection = None;
             entry.connection_updated = self.0.clock.now();
             entry.queue.release(connection_id);
+            self.tell_of_connection(&mut registry, NoticeKind::Disconnected, device_id);
         }
         drop(registry);
         self.0.events.tell(EventKind::DeviceDisconnected {

@@ -4,7 +4,11 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Authentication, AuthenticationType, Device, DeviceCapabilities, DeviceStatus, Hub, HubError, InitialTwin,
-    TwinError, TwinRecord, device_id::check_device_id, registry::Entry, twin_rules::check_initial,
+    TwinError, TwinRecord,
+    device_id::check_device_id,
+    notice::{Notice, NoticeKind},
+    registry::{Entry, Registry},
+    twin_rules::check_initial,
 };
 use crate::{etag::IfMatch, events::DisconnectReason, id::device_etag, security::keys::SymmetricKey};
 
@@ -77,7 +81,9 @@ impl Hub {
             entry.identity.status = settings.status;
             entry.identity.status_updated = now;
         }
-        Ok(entry.device(device_id))
+        let device = entry.device(device_id);
+        self.tell_of_life(&mut registry, NoticeKind::Created, device_id);
+        Ok(device)
     }
 
     /// Replaces the settings of a device. Keys that are absent stay, empty ones are made anew. A device that becomes
@@ -180,6 +186,7 @@ impl Hub {
             ProvisionedData::Keep(initial) | ProvisionedData::Reset(initial) => TwinRecord::new(initial, now),
             ProvisionedData::Migrate(twin) => *twin,
         };
+        self.tell_of_life(&mut registry, NoticeKind::Deleted, device_id);
         let replaced = registry.remove(device_id).ok().map(leave);
         let standings = [before, replaced.map(|(_, standing)| standing)];
         registry.create(device_id, authentication, capabilities, twin)?;
@@ -189,12 +196,25 @@ impl Hub {
             identity.status_reason = disabled.reason;
             identity.status_updated = disabled.updated;
         }
+        self.tell_of_life(&mut registry, NoticeKind::Created, device_id);
         Ok(())
     }
 
     /// Takes a device out, for another hub; `None` if it is not here (any more).
     pub(crate) fn emigrate(&self, device_id: &str) -> Option<(TwinRecord, Standing)> {
-        self.0.registry.change().remove(device_id).ok().map(leave)
+        let mut registry = self.0.registry.change();
+        self.tell_of_life(&mut registry, NoticeKind::Deleted, device_id);
+        registry.remove(device_id).ok().map(leave)
+    }
+
+    /// Tells that an identity is there, or is about to go.
+    pub(super) fn tell_of_life(&self, registry: &mut Registry, kind: NoticeKind, device_id: &str) {
+        if !self.is_heard(kind) {
+            return;
+        }
+        if let Some(twin) = registry.find(device_id).map(|entry| entry.twin(device_id)) {
+            self.notify(registry, device_id, &Notice::whole(kind, &twin));
+        }
     }
 }
 

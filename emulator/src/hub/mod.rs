@@ -17,6 +17,12 @@ mod twin_rules;
 mod section;
 mod c2d;
 mod telemetry;
+mod expression;
+mod outlet;
+mod routing;
+mod event_grid;
+mod notice;
+mod silence;
 mod connection;
 mod registry;
 mod service;
@@ -24,7 +30,10 @@ mod identity;
 mod twin;
 mod method;
 mod query;
+mod routes;
+mod event_subscriptions;
 mod receive;
+mod watch;
 mod admission;
 mod session;
 mod delivery;
@@ -33,6 +42,9 @@ mod twin_requests;
 pub use c2d::CloudToDeviceMessage;
 pub(crate) use device_id::check_device_id;
 pub use error::HubError;
+pub use event_grid::{
+    DeadLetterDestination, EventDeliverySchema, EventDestination, EventFilter, EventSubscription, EventType,
+};
 pub use identity::DeviceSettings;
 pub(crate) use identity::{ProvisionedData, Standing};
 pub use initial_twin::{InitialTwin, InitialTwinProperties};
@@ -44,9 +56,15 @@ pub use model::{
 };
 pub(crate) use query::is_query;
 pub(crate) use registry::TwinRecord;
+pub use routing::{
+    Endpoints, Enrichment, FallbackRoute, FileEndpoint, MessageSource, RetryPolicy, Route, Routing,
+    WebhookEndpoint,
+};
+pub(crate) use routing::{RouteTrial, RoutesTrial, is_condition};
 pub use service::Hub;
 pub(crate) use service::{HubParts, KeptHub};
 pub(crate) use session::{DeviceSession, open};
+pub use silence::{Severity, Silence};
 pub use telemetry::{TelemetryCounters, TelemetryMessage};
 pub use twin::TwinPatch;
 pub use twin_rules::TwinError;

@@ -24,7 +24,7 @@ use super::{
 use crate::id::{device_etag, guid, twin_etag};
 
 /// "Never", in Azure's way.
-const NEVER: DateTime<Utc> = match DateTime::from_timestamp(-62_135_596_800, 0) {
+pub(super) const NEVER: DateTime<Utc> = match DateTime::from_timestamp(-62_135_596_800, 0) {
     Some(never) => never,
     None => DateTime::UNIX_EPOCH,
 };
@@ -83,6 +83,8 @@ pub(super) struct KeptDevice {
     identity: IdentityRecord,
     twin: TwinRecord,
     last_activity: DateTime<Utc>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    silent_since: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     messages: Vec<KeptMessage>,
 }
@@ -95,6 +97,8 @@ pub(super) struct Entry {
     pub connection: Option<Handle>,
     pub connection_updated: DateTime<Utc>,
     pub last_activity: DateTime<Utc>,
+    /// When it was last heard, if it is told to be silent since.
+    pub silent_since: Option<DateTime<Utc>>,
     pub tally: Tally,
     pub queue: MessageQueue,
     /// Subscriptions of a client that connects with clean session 0; for its next connection.
@@ -106,6 +110,7 @@ pub(super) struct Entry {
 pub(super) struct Registry {
     devices: BTreeMap<String, Entry>,
     connections: u64,
+    connection_changes: u64,
     messages: u64,
 }
 
@@ -114,6 +119,7 @@ impl Registry {
         let restore = |kept: KeptDevice| {
             let mut entry = Entry::new(kept.identity, kept.twin, kept.last_activity);
             entry.queue = MessageQueue::restore(kept.messages);
+            entry.silent_since = kept.silent_since;
             (kept.device_id, entry)
         };
         Self { devices: devices.into_iter().map(restore).collect(), ..Self::default() }
@@ -125,6 +131,7 @@ impl Registry {
             identity: entry.identity.clone(),
             twin: entry.twin.clone(),
             last_activity: entry.last_activity,
+            silent_since: entry.silent_since,
             messages: entry.queue.keep(),
         };
         self.devices.iter().map(keep).collect()
@@ -180,9 +187,18 @@ impl Registry {
         self.devices.iter()
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&String, &mut Entry)> {
+        self.devices.iter_mut()
+    }
+
     pub(super) fn next_connection_id(&mut self) -> u64 {
         self.connections += 1;
         self.connections
+    }
+
+    pub(super) fn next_connection_change(&mut self) -> u64 {
+        self.connection_changes += 1;
+        self.connection_changes
     }
 
     pub(super) fn next_sequence_number(&mut self) -> u64 {
@@ -199,6 +215,7 @@ impl Entry {
             connection: None,
             connection_updated: NEVER,
             last_activity,
+            silent_since: None,
             tally: Tally::default(),
             queue: MessageQueue::default(),
             kept_session: None,

@@ -83,6 +83,17 @@ impl Section {
         Ok(push)
     }
 
+    /// What a patch that was applied has changed, as the service tells of it.
+    pub(crate) fn change(&self, patch: &Map<String, Value>, now: DateTime<Utc>) -> Map<String, Value> {
+        let stamp = self.stamp(now, self.version);
+        let mut metadata = stamp.clone();
+        mark(&mut metadata, patch, &stamp);
+        let mut change = patch.clone();
+        change.insert("$metadata".into(), metadata.into());
+        change.insert("$version".into(), self.version.into());
+        change
+    }
+
     /// As a device sees it: with `$version`, without `$metadata`.
     pub(crate) fn for_device(&self) -> Map<String, Value> {
         let mut shown = self.properties.clone();

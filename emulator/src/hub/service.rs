@@ -1,13 +1,22 @@
 //! The service side of a hub: what it is made of, and the calls that need no file of their own.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::{
     CloudToDeviceMessage, Device, DeviceStatus, HubError, TelemetryCounters, TelemetryMessage, connection,
+    event_grid::{EventGrid, KeptSubscription},
+    notice::NoticeKind,
     registry::{KeptDevice, Registry},
+    routing::{KeptRouting, Router, RouterParts},
+    silence::Silence,
     telemetry::KEPT_BYTES,
 };
 use crate::{
@@ -28,6 +37,10 @@ pub(crate) struct HubParts {
     pub faults: Faults,
     pub telemetry_capacity: usize,
     pub changes: Changes,
+    /// Below it are the files that routes lead to.
+    pub files: PathBuf,
+    /// The wait after a delivery that failed for the first time.
+    pub first_redelivery: Duration,
     pub kept: KeptHub,
 }
 
@@ -36,12 +49,24 @@ pub(crate) struct HubParts {
 pub(crate) struct KeptHub {
     access: AccessPolicies,
     devices: Vec<KeptDevice>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    routing: Option<KeptRouting>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    event_subscriptions: Vec<KeptSubscription>,
+    #[serde(default, skip_serializing_if = "Silence::is_default")]
+    silence: Silence,
 }
 
 impl KeptHub {
     /// A new hub: random keys, no devices.
     pub(crate) fn new() -> Self {
-        Self { access: AccessPolicies::of_hub(), devices: Vec::new() }
+        Self {
+            access: AccessPolicies::of_hub(),
+            devices: Vec::new(),
+            routing: None,
+            event_subscriptions: Vec::new(),
+            silence: Silence::default(),
+        }
     }
 }
 
@@ -61,6 +86,12 @@ pub(super) struct Core {
     pub(super) registry: Tracked<Registry>,
     /// In the order of sequence numbers, of which the first is 1.
     pub(super) telemetry: Feed<TelemetryMessage>,
+    pub(super) router: Router,
+    pub(super) event_grid: EventGrid,
+    pub(super) silence: Mutex<Silence>,
+    pub(super) changes: Changes,
+    /// When this run of the hub began.
+    pub(super) began: DateTime<Utc>,
     pub(super) observers: RwLock<Vec<Observer>>,
     /// Counts connections and subscriptions, for those who wait for a device.
     pub(super) arrivals: watch::Sender<u64>,
@@ -68,16 +99,37 @@ pub(super) struct Core {
 
 impl Hub {
     pub(crate) fn new(parts: HubParts) -> Self {
-        let HubParts { name, clock, events, faults, telemetry_capacity, changes, kept } = parts;
-        let KeptHub { access, devices } = kept;
-        Self(Arc::new(Core {
+        let HubParts {
             name,
             clock,
             events,
             faults,
+            telemetry_capacity,
+            changes,
+            files,
+            first_redelivery,
+            kept,
+        } = parts;
+        let KeptHub { access, devices, routing, event_subscriptions, silence } = kept;
+        let router = RouterParts {
+            hub_name: label(&name).to_owned(),
+            clock: Arc::clone(&clock),
+            files,
+            first_wait: first_redelivery,
+        };
+        Self(Arc::new(Core {
+            name,
+            events,
+            faults,
             access,
-            registry: Tracked::new(Registry::restore(devices), changes),
+            registry: Tracked::new(Registry::restore(devices), changes.clone()),
+            event_grid: EventGrid::new(router.clone(), event_subscriptions),
+            router: Router::new(router, routing),
+            silence: Mutex::new(silence),
+            changes,
+            began: clock.now(),
             telemetry: Feed::new(telemetry_capacity, KEPT_BYTES),
+            clock,
             observers: RwLock::default(),
             arrivals: watch::Sender::new(0),
         }))
@@ -85,7 +137,13 @@ impl Hub {
 
     /// What has to outlive a restart.
     pub(crate) fn keep(&self) -> KeptHub {
-        KeptHub { access: self.0.access.clone(), devices: self.0.registry.lock().keep() }
+        KeptHub {
+            access: self.0.access.clone(),
+            devices: self.0.registry.lock().keep(),
+            routing: self.0.router.keep(),
+            event_subscriptions: self.0.event_grid.keep(),
+            silence: self.silence(),
+        }
     }
 
     pub(crate) fn access(&self) -> &AccessPolicies {
@@ -95,6 +153,11 @@ impl Hub {
     /// The host name, `hub-1.azure-devices.net`.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// The first label of the host name, by which messages and events call the hub.
+    pub(super) fn label(&self) -> &str {
+        label(&self.0.name)
     }
 
     /// All device identities in the order of their IDs.
@@ -128,6 +191,7 @@ impl Hub {
         if !if_match.admits(Some(&registry.get(device_id)?.identity.etag)) {
             return Err(HubError::PreconditionFailed(device_id.to_owned()));
         }
+        self.tell_of_life(&mut registry, NoticeKind::Deleted, device_id);
         let removed = registry.remove(device_id)?;
         drop(registry);
         if let Some(connection) = removed.connection {
@@ -185,4 +249,8 @@ impl Hub {
         }
         Ok(())
     }
+}
+
+fn label(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
 }

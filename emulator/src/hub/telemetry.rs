@@ -27,7 +27,7 @@ pub struct TelemetryMessage {
     pub device_id: String,
     /// When the hub took it, by the emulator's clock.
     pub enqueued_time: DateTime<Utc>,
-    /// Counts the messages of the hub, from 1.
+    /// Counts the messages at `events`, from 1; 0 for one that routes have led elsewhere, which observers alone see.
     pub sequence_number: u64,
     /// The body as sent.
     pub body: Bytes,

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::{
     Hub, HubError, Twin, TwinError,
     connection::Push,
+    notice::{Notice, NoticeKind},
     registry::Entry,
     section::{deletes_nothing, patch_tags},
     twin_rules::{TAGS_LIMIT, check, check_whole, without_system},
@@ -54,12 +55,15 @@ impl Hub {
         let mut registry = self.0.registry.change();
         let entry = registry.entry(device_id)?;
         check_etag(device_id, entry, if_match)?;
-        let tags = patch.tags.map(|tags| patch_tags(&entry.twin.tags, &without_system(tags))).transpose()?;
+        let tags_patch = patch.tags.map(without_system);
+        let tags = tags_patch.as_ref().map(|tags| patch_tags(&entry.twin.tags, tags)).transpose()?;
+        let mut told = None;
         if let Some(desired) = patch.desired.map(without_system) {
             if deletes_nothing(&desired, entry.twin.desired.properties()) {
                 check(&desired)?;
             } else {
                 entry.twin.desired.patch("desired", &desired, now)?;
+                told = Some(("desired", entry.twin.desired.change(&desired, now)));
                 push(entry, desired);
             }
         }
@@ -68,7 +72,9 @@ impl Hub {
         }
         entry.twin.version += 1;
         entry.twin.service_changes += 1;
-        Ok(entry.twin(device_id))
+        let twin = entry.twin(device_id);
+        self.notify(&mut registry, device_id, &Notice::twin_updated(twin.version, tags_patch, told));
+        Ok(twin)
     }
 
     /// Replaces tags and desired properties as a whole; null values are refused. What is `None` is left alone.
@@ -95,7 +101,9 @@ impl Hub {
         }
         entry.twin.version += 1;
         entry.twin.service_changes += 1;
-        Ok(entry.twin(device_id))
+        let twin = entry.twin(device_id);
+        self.notify(&mut registry, device_id, &Notice::whole(NoticeKind::TwinReplaced, &twin));
+        Ok(twin)
     }
 
     /// The twin as the device gets it: desired and reported, with `$version` and without `$metadata`.
@@ -127,6 +135,11 @@ impl Hub {
         entry.twin.reported.patch("reported", patch, now)?;
         entry.twin.version += 1;
         let version = entry.twin.reported.version();
+        if self.is_heard(NoticeKind::TwinUpdated) {
+            let told = [("reported", entry.twin.reported.change(patch, now))];
+            let notice = Notice::twin_updated(entry.twin.version, None, told);
+            self.notify(&mut registry, device_id, &notice);
+        }
         drop(registry);
         self.0.events.tell(EventKind::Reported {
             hub: self.0.name.clone(),

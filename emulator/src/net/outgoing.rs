@@ -30,6 +30,42 @@ pub(crate) enum CallError {
     Body(Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// An address taken apart.
+struct Address {
+    uri: Uri,
+    is_secure: bool,
+    /// Without the brackets of an IPv6 address.
+    host: String,
+    port: u16,
+}
+
+impl Address {
+    fn parse(url: &str) -> Result<Self, CallError> {
+        let bad_address = || CallError::Address(url.to_owned());
+        let uri: Uri = url.parse().map_err(|_| bad_address())?;
+        let is_secure = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(bad_address()),
+        };
+        let host = uri.host().ok_or_else(bad_address)?;
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
+        Ok(Self { uri, is_secure, host, port })
+    }
+}
+
+/// Whether it is an address that can be called.
+pub(crate) fn check_address(url: &str) -> Result<(), CallError> {
+    let address = Address::parse(url)?;
+    // A port that is none is no port to `hyper`.
+    let authority = address.uri.authority().map(hyper::http::uri::Authority::as_str).unwrap_or_default();
+    if address.host.is_empty() || authority.contains('@') {
+        return Err(CallError::Address(url.to_owned()));
+    }
+    Ok(())
+}
+
 /// Posts `body` and gives status and body of the answer. HTTPS trusts what the system trusts.
 pub(crate) async fn post_json(
     url: &str,
@@ -37,29 +73,21 @@ pub(crate) async fn post_json(
     body: String,
 ) -> Result<(u16, Bytes), CallError> {
     let bad_address = || CallError::Address(url.to_owned());
-    let uri: Uri = url.parse().map_err(|_| bad_address())?;
-    let host = uri.host().ok_or_else(bad_address)?;
-    let bare_host = host.trim_start_matches('[').trim_end_matches(']');
-    let secure = match uri.scheme_str() {
-        Some("http") => false,
-        Some("https") => true,
-        _ => return Err(bad_address()),
-    };
-    let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    let Address { uri, is_secure, host, port } = Address::parse(url)?;
     let path = uri.path_and_query().map_or("/", hyper::http::uri::PathAndQuery::as_str);
     let mut request = Request::post(path)
-        .header(header::HOST, uri.authority().map_or(host, hyper::http::uri::Authority::as_str))
+        .header(header::HOST, uri.authority().map_or(host.as_str(), hyper::http::uri::Authority::as_str))
         .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
         .header(header::CONNECTION, "close");
     for (name, value) in headers {
         request = request.header(*name, value);
     }
     let request = request.body(Full::new(Bytes::from(body))).map_err(|_| bad_address())?;
-    let stream = TcpStream::connect((bare_host, port)).await?;
-    if !secure {
+    let stream = TcpStream::connect((host.as_str(), port)).await?;
+    if !is_secure {
         return exchange(stream, request).await;
     }
-    let name = ServerName::try_from(bare_host.to_owned()).map_err(|_| bad_address())?;
+    let name = ServerName::try_from(host).map_err(|_| bad_address())?;
     let connector = tokio_rustls::TlsConnector::from(Arc::new(client_config()?));
     exchange(connector.connect(name, stream).await?, request).await
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::{sleep, timeout_at};
+use tracker_timers::{sleep, timeout_at};
 
 use super::{Change, ContactSettings, Debouncer, Door, DoorState, Edge, Line, LineError, LineSource};
 use crate::backoff::Backoff;

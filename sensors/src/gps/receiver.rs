@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::Instant;
+use tracker_timers::{sleep_until, timeout, timeout_at};
 
 use super::condition::{Line, SILENCE};
 use super::rhythm::Rhythm;

@@ -15,7 +15,7 @@ use serial2::{CharSize, FlowControl, Parity, SerialPort, Settings, StopBits};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
-use tokio::time::{Sleep, sleep};
+use tracker_timers::{Sleep, sleep_about};
 
 use super::decoder::EPOCH_PAUSE;
 use super::source::{ByteSource, ByteStream, Opening};
@@ -23,7 +23,7 @@ use super::source::{ByteSource, ByteStream, Opening};
 /// A UART hands on some 16 bytes at a time: 60 wakes a second for a receiver that talks all the time. So the port rests
 /// after every read that emptied it, unless somebody wants to know now. A little more than the second in which receivers
 /// repeat themselves, so that reads come at another moment of that second each time, and some soon after the sentences
-/// that tell the time. And by more than the 64 ms that the runtime's timer wakes ahead: where a reading comes every
+/// that tell the time. And by more than a timer may wake ahead: where a reading comes every
 /// second, the port is read with it, and the rest never ends by itself.
 const LONGEST_REST: Duration = Duration::from_millis(1100);
 /// What may gather meanwhile: the terminal layer keeps 4 KiB, and some drivers lose what comes beyond that.
@@ -105,7 +105,7 @@ impl ByteSource for SerialSource {
 /// A port that is read only so often, while what comes gathers in the kernel's buffer.
 struct Resting {
     port: File,
-    rest: Pin<Box<Sleep>>,
+    rest: Sleep,
     length: Duration,
     look: Pin<Box<OwnedNotified>>,
     looks: Arc<Notify>,
@@ -116,7 +116,7 @@ impl Resting {
         let filling = Duration::from_secs(u64::from(BUFFER * BITS_PER_BYTE)) / baud.max(1);
         Self {
             port,
-            rest: Box::pin(sleep(Duration::ZERO)),
+            rest: sleep_about(Duration::ZERO),
             length: LONGEST_REST.min(filling),
             look: Box::pin(looks.clone().notified_owned()),
             looks: looks.clone(),
@@ -132,13 +132,13 @@ impl AsyncRead for Resting {
             if looks {
                 this.look.set(this.looks.clone().notified_owned());
             } else {
-                ready!(this.rest.as_mut().poll(cx));
+                ready!(Pin::new(&mut this.rest).poll(cx));
             }
             let read = this.port.read(out.initialize_unfilled());
             let nothing = read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
             if nothing || read.as_ref().is_ok_and(|length| *length < out.remaining()) {
                 // One that was reset would wake at its old time all the same.
-                this.rest.set(sleep(this.length));
+                this.rest = sleep_about(this.length);
             }
             if !nothing {
                 out.advance(read?);
@@ -154,7 +154,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use tokio::io::AsyncReadExt;
-    use tokio::time::Instant;
+    use tokio::time::{Instant, sleep};
 
     use super::*;
 

@@ -18,7 +18,8 @@ mod service;
 mod target;
 
 use commands::{
-    c2d, certificate, device, enrollment, enrollment_group, fault, method, monitor, query, registration, twin,
+    c2d, certificate, device, enrichment, enrollment, enrollment_group, event_subscription, fault, method,
+    monitor, query, registration, route, routing_endpoint, silence, twin,
 };
 
 pub(super) use emulator_file::EmulatorFile;
@@ -60,6 +61,21 @@ enum Noun {
     #[command(subcommand)]
     C2d(c2d::C2dCommand),
     Monitor(monitor::MonitorCommand),
+    /// Where a hub leads messages. Emulator only.
+    #[command(subcommand)]
+    Route(route::RouteCommand),
+    /// Webhooks and files that routes may lead to. Emulator only.
+    #[command(subcommand)]
+    RoutingEndpoint(routing_endpoint::RoutingEndpointCommand),
+    /// What a hub adds to messages on their way. Emulator only.
+    #[command(subcommand)]
+    Enrichment(enrichment::EnrichmentCommand),
+    /// Webhooks that are told of devices, in Event Grid's schema. Emulator only.
+    #[command(subcommand)]
+    EventSubscription(event_subscription::EventSubscriptionCommand),
+    /// The alarm for devices that are not heard any more. Emulator only.
+    #[command(subcommand)]
+    Silence(silence::SilenceCommand),
     /// Misbehaviour on request. Emulator only.
     #[command(subcommand)]
     Fault(fault::FaultCommand),
@@ -79,6 +95,11 @@ pub(super) fn run(args: CloudArgs) -> anyhow::Result<()> {
         Noun::Method(command) => command.run(&target),
         Noun::C2d(command) => command.run(&target),
         Noun::Monitor(command) => command.run(&target),
+        Noun::Route(command) => command.run(&target),
+        Noun::RoutingEndpoint(command) => command.run(&target),
+        Noun::Enrichment(command) => command.run(&target),
+        Noun::EventSubscription(command) => command.run(&target),
+        Noun::Silence(command) => command.run(&target),
         Noun::Fault(command) => command.run(&target),
     }
 }

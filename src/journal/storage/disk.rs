@@ -133,6 +133,11 @@ impl Disk {
         Ok(())
     }
 
+    /// No reading has a higher final number than this.
+    pub(crate) fn highest(&self) -> u64 {
+        self.highest
+    }
+
     /// Whether there is surely no row after `seq` that has its final number.
     pub(crate) fn has_none_after(&self, seq: u64) -> bool {
         seq >= self.highest

@@ -502,11 +502,20 @@ impl Writer {
         self.unnumbered
     }
 
-    /// The newest reading, of those that wait for their commit only `with_group`.
-    pub(crate) fn newest(&mut self, with_group: bool, now: Instant) -> Option<Stored> {
+    /// The newest reading, of those that wait for their commit only `with_group`. The disk is not asked again for one that
+    /// `is_leased`.
+    pub(crate) fn newest(
+        &mut self,
+        with_group: bool,
+        is_leased: impl Fn(u64) -> bool,
+        now: Instant,
+    ) -> Option<Stored> {
         let held = self.group.rows().last().filter(|_| with_group).or(self.memory.newest());
         if let Some(row) = held {
             return Some((row.clone(), self.offset_of(row)));
+        }
+        if self.storage.disk().is_some_and(|disk| is_leased(disk.highest())) {
+            return None;
         }
         self.storage.attempt(now, Disk::newest).flatten()
     }

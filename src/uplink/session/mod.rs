@@ -11,12 +11,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 use tracker_protocol::Publish;
 use tracker_protocol::hub::{
     self, CloudTopic, DeviceTopic, HubUsername, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER,
     TwinEvent, TwinStep,
 };
+use tracker_timers::sleep_until;
 
 use crate::event::Event;
 use crate::event::repeats::Repeated;

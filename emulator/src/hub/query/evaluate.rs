@@ -1,10 +1,13 @@
 //! A query over twins as the service shows them.
 
-use std::cmp::Ordering;
+use std::borrow::Cow;
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
-use super::parser::{Aggregate, Column, Expression, Item, Operator, Path, Query};
+use super::{
+    super::expression::{Document, Path, holds, member_without_case, number},
+    parser::{Aggregate, Column, Item, Query},
+};
 
 /// What a query found, each row with the key it is ordered by.
 pub(crate) struct Rows {
@@ -16,7 +19,7 @@ pub(crate) struct Rows {
 pub(super) fn run(query: &Query, twins: Vec<(String, Value)>) -> Rows {
     let holds = |twin: &Value| {
         let condition = query.condition.as_ref();
-        condition.is_none_or(|condition| evaluate(condition, twin) == Some(Value::Bool(true)))
+        condition.is_none_or(|condition| holds(condition, &Shown(twin)))
     };
     let found = twins.into_iter().filter(|(_, twin)| !query.is_empty && holds(twin));
     let mut rows: Vec<_> = match &query.items {
@@ -98,85 +101,19 @@ fn total(aggregate: Aggregate, path: Option<&Path>, members: &[Value]) -> Option
     })
 }
 
-/// Whole numbers are printed as such.
-fn number(value: f64) -> Option<Value> {
-    if value.fract() == 0.0 && value.abs() < 9e15 {
-        return Some(Value::from(value as i64));
+/// A twin as the service shows it.
+struct Shown<'t>(&'t Value);
+
+impl Document for Shown<'_> {
+    fn value(&self, path: &Path) -> Option<Cow<'_, Value>> {
+        lookup(self.0, path).map(Cow::Borrowed)
     }
-    Number::from_f64(value).map(Value::Number)
 }
 
 /// The value at a path. The first name, a system property, is compared without regard to case; `properties.` may not
 /// be left out.
 fn lookup<'t>(twin: &'t Value, path: &Path) -> Option<&'t Value> {
     let mut names = path.iter();
-    let first = names.next()?;
-    let members = twin.as_object()?;
-    let root = members.get(first).or_else(|| {
-        members.iter().find(|(name, _)| name.eq_ignore_ascii_case(first)).map(|(_, value)| value)
-    })?;
+    let root = member_without_case(twin, names.next()?)?;
     names.try_fold(root, |value, name| value.get(name))
-}
-
-/// `None` is "undefined", which no comparison holds for.
-fn evaluate(expression: &Expression, twin: &Value) -> Option<Value> {
-    match expression {
-        Expression::Literal(value) => Some(value.clone()),
-        Expression::Path(path) => lookup(twin, path).cloned(),
-        Expression::IsDefined(path) => Some(lookup(twin, path).is_some().into()),
-        Expression::Not(inner) => Some((evaluate(inner, twin)? != Value::Bool(true)).into()),
-        Expression::Negate(inner) => number(-evaluate(inner, twin)?.as_f64()?),
-        Expression::In(left, list, negated) => {
-            let left = evaluate(left, twin)?;
-            let found = list
-                .iter()
-                .filter_map(|value| evaluate(value, twin))
-                .any(|value| compare(&left, &value) == Some(Ordering::Equal));
-            Some((found != *negated).into())
-        }
-        Expression::Binary(left, operator, right) => {
-            let holds = |side: &Expression| evaluate(side, twin) == Some(Value::Bool(true));
-            match operator {
-                Operator::Or => return Some((holds(left) || holds(right)).into()),
-                Operator::And => return Some((holds(left) && holds(right)).into()),
-                _ => {}
-            }
-            binary(&evaluate(left, twin)?, *operator, &evaluate(right, twin)?)
-        }
-    }
-}
-
-fn binary(left: &Value, operator: Operator, right: &Value) -> Option<Value> {
-    let order = || compare(left, right);
-    let holds = match operator {
-        Operator::Equal => order()? == Ordering::Equal,
-        // Values of different kinds are different.
-        Operator::NotEqual => order() != Some(Ordering::Equal),
-        Operator::Less => order()? == Ordering::Less,
-        Operator::LessOrEqual => order()? != Ordering::Greater,
-        Operator::Greater => order()? == Ordering::Greater,
-        Operator::GreaterOrEqual => order()? != Ordering::Less,
-        _ => {
-            let (left, right) = (left.as_f64()?, right.as_f64()?);
-            return number(match operator {
-                Operator::Add => left + right,
-                Operator::Subtract => left - right,
-                Operator::Multiply => left * right,
-                Operator::Divide => left / right,
-                _ => left % right,
-            });
-        }
-    };
-    Some(holds.into())
-}
-
-/// Only primitives of one kind can be compared.
-fn compare(left: &Value, right: &Value) -> Option<Ordering> {
-    match (left, right) {
-        (Value::Null, Value::Null) => Some(Ordering::Equal),
-        (Value::Bool(left), Value::Bool(right)) => Some(left.cmp(right)),
-        (Value::Number(left), Value::Number(right)) => left.as_f64()?.partial_cmp(&right.as_f64()?),
-        (Value::String(left), Value::String(right)) => Some(left.cmp(right)),
-        _ => None,
-    }
 }

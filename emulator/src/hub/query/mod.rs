@@ -7,15 +7,11 @@
 //! beyond that is refused by name.
 
 mod evaluate;
-mod lexer;
 mod parser;
 
 use evaluate::Rows;
 
-use super::{Hub, HubError};
-
-/// The longest query, in characters.
-const MAX_LENGTH: usize = 8192;
+use super::{Hub, HubError, expression::MAX_LENGTH};
 
 /// Whether a text is a query of the language.
 pub(crate) fn is_query(text: &str) -> bool {

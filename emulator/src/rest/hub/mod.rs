@@ -1,5 +1,6 @@
-//! A hub by REST (`api-version=2021-04-12` in shape), and our additions under the same host: the telemetry stream, and
-//! messages to devices, for which Azure has AMQP alone.
+//! A hub by REST (`api-version=2021-04-12` in shape), and our additions under the same host: the telemetry stream and
+//! messages to devices, for which Azure has AMQP alone, and message routing and
+//! Event Grid subscriptions, which are Azure Resource Manager's there.
 
 mod refusal;
 mod devices;
@@ -7,6 +8,9 @@ mod twins;
 mod bulk;
 mod messages;
 mod statistics;
+mod routing;
+mod event_subscriptions;
+mod silence;
 
 use std::pin::Pin;
 
@@ -37,7 +41,7 @@ type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, HubRefusal>> + Send + 'a>>;
 
 /// Every call that a hub knows.
-static ROUTES: [Route<Handler>; 18] = [
+static ROUTES: [Route<Handler>; 29] = [
     azure(Method::GET, "devices", RegistryRead, |hub, _, call| devices::list(hub, call)),
     azure(Method::POST, "devices", RegistryWrite, |hub, _, call| bulk::respond(hub, call)),
     azure(Method::POST, "devices/query", ServiceConnect, |hub, _, call| twins::query(hub, call)),
@@ -63,6 +67,26 @@ static ROUTES: [Route<Handler>; 18] = [
     // There are none, as their making is refused.
     azure(Method::GET, "configurations", RegistryRead, |_, _, _| Ok(answer::json(200, &json!([])))),
     ours(Method::GET, "telemetry", ServiceConnect, |hub, _, call| Ok(messages::telemetry(hub, call))),
+    ours(Method::GET, "routing", RegistryRead, |hub, _, _| Ok(routing::get(hub))),
+    ours(Method::PUT, "routing", RegistryWrite, |hub, _, call| routing::put(hub, call)),
+    ours(Method::POST, "routing/routes/$testnew", RegistryRead, |hub, _, call| routing::try_new(hub, call)),
+    ours(Method::POST, "routing/routes/$testall", RegistryRead, |hub, _, call| routing::try_all(hub, call)),
+    ours(Method::GET, "routingEndpointsHealth", RegistryRead, |hub, _, _| Ok(routing::health(hub))),
+    ours(Method::GET, "silence", RegistryRead, |hub, _, _| Ok(silence::get(hub))),
+    ours(Method::PUT, "silence", RegistryWrite, |hub, _, call| silence::put(hub, call)),
+    ours(Method::GET, "eventSubscriptions", RegistryRead, |hub, _, _| Ok(event_subscriptions::list(hub))),
+    ours(Method::GET, "eventSubscriptions/{name}", RegistryRead, |hub, name, _| {
+        event_subscriptions::get(hub, name)
+    }),
+    ours(Method::DELETE, "eventSubscriptions/{name}", RegistryWrite, |hub, name, _| {
+        event_subscriptions::delete(hub, name)
+    }),
+    Route::ours(
+        Method::PUT,
+        "eventSubscriptions/{name}",
+        RegistryWrite,
+        Handler::Later(|hub, name, call| Box::pin(event_subscriptions::put(hub, name, call))),
+    ),
     ours(Method::POST, "devices/{id}/messages/deviceBound", ServiceConnect, messages::send),
 ];
 
