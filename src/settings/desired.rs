@@ -244,6 +244,18 @@ mod tests {
     }
 
     #[test]
+    fn alarms_of_more_than_a_kilobyte_are_answered_by_their_hash() {
+        let bound =
+            json!({"field": "temperature", "warning": {"low": 1, "high": 7, "delay": 1800}, "clear": 600});
+        let bounds: Map<_, _> = (0..12).map(|number| (format!("a{number}"), bound.clone())).collect();
+        let answers =
+            apply(&mut Settings::default(), json!({"alarms": {"profile": "gouda", "bounds": bounds}}), 2);
+        let answer = reported(&answers, "alarms");
+        assert_eq!((&answer["ac"], &answer["value"]["members"]), (&json!(200), &json!(2)));
+        assert_eq!(answer["value"]["sha256"].as_str().unwrap().len(), 64);
+    }
+
+    #[test]
     fn firmware_is_held_against_what_runs() {
         let mut settings = Settings::default();
         let answers = apply(&mut settings, json!({"firmware": "99.0.0"}), 1);

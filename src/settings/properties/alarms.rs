@@ -12,7 +12,8 @@ pub struct Alarms;
 
 impl Property for Alarms {
     const NAME: &'static str = "alarms";
-    const GONE: &'static str = "null or removed is no set of alarms; {} switches all of them off";
+    const GONE: &'static str =
+        "null or removed is no set of alarms; to switch them off set its members to null, one by one";
 
     type Value = schema::Alarms;
 
