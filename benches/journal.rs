@@ -199,7 +199,16 @@ fn wire() {
             .map(|n| {
                 let Reading { stamp, fields, alerts } = reading(60 * n);
                 let seq = 13_000_000_000 + n;
-                Entry { seq, start: 0x89ab_cdef, time: stamp.utc, uptime_s: 0.0, fields, alerts, chain: None }
+                Entry {
+                    seq,
+                    start: 0x89ab_cdef,
+                    time: stamp.utc,
+                    uptime_s: 0.0,
+                    fields,
+                    alerts,
+                    chain: None,
+                    event: None,
+                }
             })
             .collect()
     };

@@ -11,7 +11,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 use tracker_protocol::hub::TwinClient;
 
-use crate::config::Config;
+use crate::config::{Alerts, Config};
 use crate::event::repeats::Repeats;
 use crate::event::{Event, Events};
 use crate::identity::Identity;
@@ -23,7 +23,7 @@ use crate::link::timing::Timing;
 use crate::platform::background::Background;
 use crate::platform::clock::Clock;
 use crate::platform::state_directory::{Lock, LockError, StateDirectory};
-use crate::recorder::Recorder;
+use crate::recorder::{AlarmDesk, Recorder, Sources};
 use crate::settings::{Defaults, InForce};
 use crate::status::{Connection, State, Status};
 use crate::supervision::Supervision;
@@ -32,6 +32,7 @@ use crate::uplink::assignment::{Assignment, AssignmentFile};
 use crate::uplink::notary::Notary;
 use crate::uplink::session::Device;
 use crate::uplink::trips::{self, Trips};
+use crate::whereabouts::Whereabouts;
 
 /// Names of the essential tasks, as the log has them.
 pub const RECORDER: &str = "the recorder";
@@ -71,36 +72,42 @@ impl Tracker {
         let started = Instant::now();
         let Opened { _lock, journal, settings, stored, assignment } =
             Opened::open(&config, &*clock, &events)?;
-        events.emit(Event::Started { version: env!("CARGO_PKG_VERSION") });
+        tell_start(&config, &events);
 
-        let vitals = supervision.vitals.clone();
-        let mut tasks = JoinSet::new();
-        let mut start = Start { clock: clock.clone(), vitals: &vitals, tasks: &mut tasks };
-        for instrument in &mut instruments {
-            instrument
-                .start(&mut start)
-                .with_context(|| format!("the instrument {} can't be started", instrument.name()))?;
-        }
-        let sensors: Vec<_> =
-            instruments.iter().map(|instrument| (instrument.name(), instrument.health())).collect();
+        let (vitals, mut tasks) = (supervision.vitals.clone(), JoinSet::new());
+        let start = Start { clock: clock.clone(), vitals: &vitals, tasks: &mut tasks };
+        let sensors = start_instruments(&mut instruments, start, &events)?;
         let position = instruments.iter().find_map(|instrument| instrument.position());
-        for (name, health) in &sensors {
-            tasks.spawn(tell_health(name, health.clone(), events.clone()));
-        }
+        let sources = Sources {
+            sensors: sensors.clone(),
+            position: position.clone(),
+            certificate: config.identity.certificate.clone(),
+            journal: journal.clone(),
+        };
+        let alarms = Arc::new(AlarmDesk::new(sources, clock.clone(), events.clone(), settings.alarms()));
         let recorder = Recorder {
             instruments,
+            whereabouts: Whereabouts::new(settings.fences(), position.clone(), events.clone()),
             interval: settings.interval(),
             journal: journal.clone(),
             clock: clock.clone(),
             alerts: config.telemetry.alerts.clone(),
+            alarms: alarms.clone(),
             heart: vitals.watch(RECORDER, LONGEST_MEASUREMENT),
         };
         tasks.spawn(recorder.run());
 
         let state = if assignment.is_some() { State::Connecting } else { State::Registering };
         let connection = watch::Sender::new(Connection { state, hub: None, taken_over: false });
-        let status =
-            Status { journal: journal.clone(), connection: connection.subscribe(), sensors, position, clock };
+        let status = Status {
+            journal: journal.clone(),
+            connection: connection.subscribe(),
+            sensors,
+            position,
+            clock,
+            active_alarms: alarms.active(),
+            alarms,
+        };
         let (twin, background) = (TwinClient::new(), Background::default());
         let certificate = config.identity.certificate.clone();
         tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, settings.interval()));
@@ -217,7 +224,11 @@ impl Opened {
             Arc::new(Journal::open(options, events.clone()).context("the journal can't be started")?);
         let (settings, loaded) = InForce::load(
             &directory,
-            Defaults { interval: config.telemetry.interval(), delivery: config.delivery },
+            Defaults {
+                interval: config.telemetry.interval(),
+                delivery: config.delivery,
+                alarms: config.alarms.clone(),
+            },
         );
         if let Err(error) = loaded {
             let what = format!(
@@ -234,6 +245,32 @@ impl Opened {
         });
         Ok(Self { _lock: lock, journal, settings, stored, assignment })
     }
+}
+
+fn tell_start(config: &Config, events: &Events) {
+    events.emit(Event::Started { version: env!("CARGO_PKG_VERSION") });
+    if config.telemetry.alerts != Alerts::default() {
+        events.emit(Event::Note(Alerts::REPLACED.into()));
+    }
+}
+
+/// Starts all of them, and has the log told of their health. Gives the names and healths.
+fn start_instruments(
+    instruments: &mut [Box<dyn Instrument>],
+    mut start: Start<'_>,
+    events: &Events,
+) -> anyhow::Result<Vec<(&'static str, SensorHealth)>> {
+    for instrument in &mut *instruments {
+        instrument
+            .start(&mut start)
+            .with_context(|| format!("the instrument {} can't be started", instrument.name()))?;
+    }
+    let sensors: Vec<_> =
+        instruments.iter().map(|instrument| (instrument.name(), instrument.health())).collect();
+    for (name, health) in &sensors {
+        start.tasks.spawn(tell_health(name, health.clone(), events.clone()));
+    }
+    Ok(sensors)
 }
 
 /// Takes the state directory for this agent alone. A disk that takes no lock is told of, and no reason to stop measuring.

@@ -13,8 +13,8 @@ use crate::config::Config;
 use crate::event::Events;
 use crate::journal::inspect::{has_evidence, inspect};
 use crate::journal::{
-    self, JournalOptions, empty_waiting_room, forget_evidence, readings_waiting, set_aside, waiting_room,
-    waiting_rooms,
+    self, JournalOptions, empty_waiting_room, forget_evidence, forget_states, readings_waiting, set_aside,
+    waiting_room, waiting_rooms,
 };
 use crate::platform::clock::{Clock, SystemClock};
 use crate::platform::state_directory::{Fate, StateDirectory};
@@ -73,7 +73,8 @@ pub(super) fn run(args: &DeprovisionArgs) -> anyhow::Result<ExitCode> {
     remove(state.files(Fate::Forgotten))?;
     match args.journal {
         JournalFate::Keep => {
-            let options = options(&config, waiting_room(directory));
+            forget_states_kept(&config)?;
+            let options = journal_options(&config, waiting_room(directory));
             if has_evidence(directory) && !forget_evidence(options, Events::log("")) {
                 bail!("{} does not forget the chain of evidence", state.journal().display());
             }
@@ -100,7 +101,7 @@ fn end_trip(config: &Config, state: &StateDirectory, args: &DeprovisionArgs) -> 
         return Ok(no_trip().unwrap_or_default());
     }
     let clock = SystemClock::new(config.clock.trust_system);
-    let options = options(config, waiting_room(state.path()));
+    let options = journal_options(config, waiting_room(state.path()));
     let report = journal::end_trip(options, Stamp::now(&clock), Events::log(""));
     Ok(match (&args.report, report) {
         (Some(path), Some(report)) => {
@@ -111,15 +112,6 @@ fn end_trip(config: &Config, state: &StateDirectory, args: &DeprovisionArgs) -> 
         (_, None) => no_trip().unwrap_or_default(),
         (None, Some(_)) => String::new(),
     })
-}
-
-fn options(config: &Config, waiting_room: Option<PathBuf>) -> JournalOptions {
-    JournalOptions {
-        directory: config.state.directory.clone(),
-        size_bound: u64::from(config.state.journal_size_mib) * 1024 * 1024,
-        waiting_room,
-        boot: SystemClock::new(false).boot().into(),
-    }
 }
 
 /// Asks the person at the terminal.
@@ -144,14 +136,37 @@ fn left_by_a_kill(directory: &Path) -> u64 {
 fn empty_waiting_rooms(config: &Config) -> anyhow::Result<()> {
     let directory = &config.state.directory;
     for room in waiting_rooms(directory) {
-        if readings_waiting(&room, directory).is_ok_and(|left| !left.is_empty()) {
-            let options = options(config, Some(room.clone()));
-            if !empty_waiting_room(options, Events::log("")) {
-                bail!("the journal does not take the readings in {}", room.display());
-            }
+        let is_left = readings_waiting(&room, directory).is_ok_and(|left| !left.is_empty());
+        if is_left && !empty_waiting_room(journal_options(config, Some(room.clone())), Events::log("")) {
+            bail!("the journal does not take the readings in {}", room.display());
         }
     }
     Ok(())
+}
+
+/// What alarms are pending or raised, and in which fences the container is, is the last customer's; the readings and events are
+/// kept.
+fn forget_states_kept(config: &Config) -> anyhow::Result<()> {
+    let directory = &config.state.directory;
+    if !StateDirectory::new(directory).journal().exists() {
+        return Ok(());
+    }
+    let rooms = waiting_rooms(directory).into_iter().filter(|room| room.exists()).map(Some);
+    for room in rooms.chain([None]) {
+        if !forget_states(journal_options(config, room), Events::log("")) {
+            bail!("the journal does not forget the state of alarms and fences; its readings are all there");
+        }
+    }
+    Ok(())
+}
+
+fn journal_options(config: &Config, waiting_room: Option<PathBuf>) -> JournalOptions {
+    JournalOptions {
+        directory: config.state.directory.clone(),
+        size_bound: u64::from(config.state.journal_size_mib) * 1024 * 1024,
+        waiting_room,
+        boot: SystemClock::new(false).boot().into(),
+    }
 }
 
 fn remove(files: impl Iterator<Item = PathBuf>) -> anyhow::Result<()> {

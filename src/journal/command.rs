@@ -2,6 +2,7 @@
 
 use tokio::sync::oneshot;
 
+use super::bundle::States;
 use super::entry::Lease;
 use super::fresh::Fresh;
 use crate::evidence::Hash;
@@ -42,6 +43,8 @@ pub(super) enum Command {
         reply: oneshot::Sender<Option<Report>>,
     },
     TripReport(oneshot::Sender<Option<Report>>),
+    /// What was kept in bundles, by name.
+    States(oneshot::Sender<States>),
     Release(oneshot::Sender<()>),
     Commit(oneshot::Sender<()>),
     Flush(oneshot::Sender<()>),

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::event_message::EventHead;
 use crate::evidence::Hash;
 use crate::platform::clock::rfc3339;
 
-/// A reading to be sent.
+/// A reading or an event to be sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     /// Counts up; see the invariants of this module.
@@ -22,6 +23,8 @@ pub struct Entry {
     pub alerts: Vec<String>,
     /// Its hash in the chain of evidence, where there is one.
     pub chain: Option<Hash>,
+    /// Of an event, what stands around its fields.
+    pub event: Option<Box<EventHead>>,
 }
 
 impl Entry {
@@ -30,24 +33,35 @@ impl Entry {
         format!("{:08x}-{}", self.start, self.seq)
     }
 
-    /// The JSON object of a reading: its fields, its time or that it has none, its sequence number.
+    /// The JSON object of a reading or an event: of an event its moments, its fields, its time or that it has none, its sequence number.
     ///
     /// The fields are text that the journal vouches for (`row.rs`): one JSON object, serialised when the reading was taken. It
     /// is opened at its last brace, not parsed: nothing in it is looked at, and two members are added.
     pub fn body(&self) -> String {
-        body(&self.fields, self.time, self.uptime_s, self.seq)
+        body(&self.fields, self.time, self.uptime_s, self.seq, self.event.as_deref())
     }
 }
 
 /// See [`Entry::body`].
-pub(super) fn body(fields: &str, time: Option<DateTime<Utc>>, uptime_s: f64, seq: u64) -> String {
+pub(super) fn body(
+    fields: &str,
+    time: Option<DateTime<Utc>>,
+    uptime_s: f64,
+    seq: u64,
+    event: Option<&EventHead>,
+) -> String {
+    let moments = event.map(|event| event.members(time));
     let fields = fields.trim_end().strip_suffix('}').unwrap_or("{");
     let comma = if fields.ends_with('{') { "" } else { "," };
-    let time = match time {
+    let moment = match time {
         Some(time) => format!("\"time\":\"{}\"", rfc3339(time)),
         None => format!("\"timeUnknown\":true,\"uptime\":{uptime_s:.3}"),
     };
-    format!("{fields}{comma}{time},\"seq\":{seq}}}")
+    let body = format!("{fields}{comma}{moment},\"seq\":{seq}}}");
+    match moments {
+        Some(moments) => body.replacen('{', &format!("{{{moments}"), 1),
+        None => body,
+    }
 }
 
 /// Readings handed out to be sent.
@@ -55,7 +69,7 @@ pub(super) fn body(fields: &str, time: Option<DateTime<Utc>>, uptime_s: f64, seq
 pub struct Lease {
     /// The newest reading, if it is not being sent yet.
     pub newest: Option<Entry>,
-    /// Others, oldest first.
+    /// Others: events, and then readings, each oldest first.
     pub backlog: Vec<Entry>,
 }
 

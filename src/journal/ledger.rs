@@ -166,8 +166,8 @@ impl Ledger {
 
     fn feed(&mut self, row: &Row, body: &str) {
         if let Some(trip) = &mut self.trip {
-            // Statements have a time, and are no readings.
-            if !is_statement(body) {
+            // Statements and events have a time, and are no readings.
+            if !is_statement(body) && !row.is_event() {
                 trip.feed(body);
             }
             (self.fed_to, self.trip_changed) = (row.seq, true);

@@ -17,12 +17,13 @@ pub(super) struct Chained {
     pub(super) begins: bool,
 }
 
-/// How these rows, oldest first, fall into runs; none of those that are `kept` may go.
-pub(super) fn runs(rows: &[Row], kept: impl Fn(u64) -> bool) -> Vec<Chained> {
+/// How these rows, oldest first, fall into runs; none of those that are `kept` may go, nor of the events where it
+/// `spares_events`.
+pub(super) fn runs(rows: &[Row], kept: impl Fn(u64) -> bool, spares_events: bool) -> Vec<Chained> {
     let (mut chained, mut next, mut alone) = (Vec::with_capacity(rows.len()), None, false);
     for row in rows {
         let (hash, was_alone) = (row.chain(), alone);
-        alone = kept(row.seq) || row.is_statement();
+        alone = kept(row.seq) || row.is_statement() || (spares_events && row.is_event());
         // Where there is no chain nothing is to be spared for it.
         let begins = hash.is_some() && (alone || was_alone || next != Some(row.seq));
         next = Some(row.seq + u64::from(row.stands_for));

@@ -134,6 +134,9 @@ impl Worker {
                     self.writer.forget(now);
                 }
             }
+            Command::States(reply) => {
+                let _ = reply.send(self.writer.states(now));
+            }
             Command::Evidence(terms) => self.writer.set_evidence(terms.map(|terms| *terms)),
             Command::Head(reply) => drop(reply.send(self.writer.head())),
             Command::TripReport(reply) => drop(reply.send(self.writer.trip_report())),
@@ -171,6 +174,12 @@ impl Worker {
             }
         }
         self.writer.count_backlog();
+    }
+
+    /// Forgets all that is kept beside readings. Whether the disk has none of it any more.
+    pub(super) fn forget_states(&mut self, now: Instant) -> bool {
+        self.commit(now);
+        self.writer.forget_states(now)
     }
 
     /// Makes durable what waits for it.

@@ -96,6 +96,7 @@ mod tests {
                 fields: fields.to_string(),
                 alerts: Vec::new(),
                 chain: None,
+                event: None,
             }
         })
     }

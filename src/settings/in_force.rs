@@ -3,18 +3,23 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
+use crate::alarms::schema;
 use crate::config::DeliveryMode;
+use crate::places::Fences;
 use crate::platform::state_directory::StateDirectory;
 use crate::platform::state_file;
 use crate::settings::answer::{Answer, Standing};
 use crate::settings::defaults::Defaults;
 use crate::settings::desired::Settings;
-use crate::settings::properties::{Delivery, Evidence, TABLE, TelemetryInterval};
+use crate::settings::properties::{
+    Alarms, ContainerNumber, Delivery, Evidence, Geofences, TABLE, TelemetryInterval,
+};
 
 /// The settings in force.
 #[derive(Debug)]
@@ -23,6 +28,9 @@ pub struct InForce {
     defaults: Defaults,
     interval: watch::Sender<Duration>,
     evidence: watch::Sender<bool>,
+    fences: watch::Sender<Arc<Fences>>,
+    container_number: watch::Sender<Option<Arc<str>>>,
+    alarms: watch::Sender<schema::Alarms>,
     file: PathBuf,
     /// The answers given last, those with a meaning first.
     answered: Vec<Answer>,
@@ -41,7 +49,23 @@ impl InForce {
         };
         let interval = watch::Sender::new(settings.value::<TelemetryInterval>(&defaults));
         let evidence = watch::Sender::new(settings.value::<Evidence>(&defaults));
-        (Self { settings, defaults, interval, evidence, file, answered: Vec::new(), unanswered: 0 }, result)
+        let fences = watch::Sender::new(settings.value::<Geofences>(&defaults).fences);
+        let container_number = watch::Sender::new(settings.value::<ContainerNumber>(&defaults));
+        let alarms = watch::Sender::new(settings.value::<Alarms>(&defaults));
+        let (answered, unanswered) = (Vec::new(), 0);
+        let in_force = Self {
+            settings,
+            defaults,
+            interval,
+            evidence,
+            fences,
+            container_number,
+            alarms,
+            file,
+            answered,
+            unanswered,
+        };
+        (in_force, result)
     }
 
     /// The time between readings.
@@ -52,6 +76,21 @@ impl InForce {
     /// Whether readings are chained and signed.
     pub fn evidence(&self) -> watch::Receiver<bool> {
         self.evidence.subscribe()
+    }
+
+    /// Named places.
+    pub fn fences(&self) -> watch::Receiver<Arc<Fences>> {
+        self.fences.subscribe()
+    }
+
+    /// The number of the container, for every message.
+    pub fn container_number(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.container_number.subscribe()
+    }
+
+    /// When a reading is an alarm.
+    pub fn alarms(&self) -> watch::Receiver<schema::Alarms> {
+        self.alarms.subscribe()
     }
 
     /// How readings share messages.
@@ -77,6 +116,19 @@ impl InForce {
         self.interval.send_if_modified(|current| std::mem::replace(current, interval) != interval);
         let evidence = self.settings.value::<Evidence>(&self.defaults);
         self.evidence.send_if_modified(|current| std::mem::replace(current, evidence) != evidence);
+        // To read these again takes a while, and whoever follows them has to begin anew.
+        if self.settings.differs::<Geofences>(&before) {
+            self.fences.send_replace(self.settings.value::<Geofences>(&self.defaults).fences);
+        }
+        if self.settings.differs::<ContainerNumber>(&before) {
+            self.container_number.send_replace(self.settings.value::<ContainerNumber>(&self.defaults));
+        }
+        let alarms = self.settings.value::<Alarms>(&self.defaults);
+        self.alarms.send_if_modified(|current| {
+            let news = *current != alarms;
+            *current = alarms;
+            news
+        });
         let changed = (self.settings != before)
             .then(|| ToStore { file: self.file.clone(), settings: self.settings.clone() });
         let mut news = Vec::new();
@@ -151,6 +203,7 @@ mod tests {
     const DEFAULTS: Defaults = Defaults {
         interval: Duration::from_mins(1),
         delivery: DeliveryMode { batch_backlog: true, gzip: false, full_properties: false, compact: false },
+        alarms: schema::Alarms::NONE,
     };
 
     fn apply(settings: &mut InForce, desired: Value, version: u64) -> Applied {
@@ -185,6 +238,28 @@ mod tests {
         assert_eq!(settings.delivery(), DeliveryMode { gzip: true, ..DeliveryMode::default() });
         let stored = std::fs::read_to_string(directory.path().join("settings.json")).unwrap();
         assert!(!stored.contains("gouda"), "a property without a meaning costs no flash: {stored}");
+    }
+
+    #[test]
+    fn fences_and_container_number_are_followed_and_known_after_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut settings, _) = InForce::load(directory.path(), DEFAULTS);
+        let (mut fences, container) = (settings.fences(), settings.container_number());
+        assert!(fences.borrow_and_update().is_empty() && container.borrow().is_none());
+        let geometry = json!({"type": "Point", "coordinates": [4.3, 51.95]});
+        let gate =
+            json!([{"type": "Feature", "properties": {"name": "gate", "radius": 50}, "geometry": geometry}]);
+        let desired = json!({"geofences": gate, "containerNumber": "MSKU9070323"});
+        apply(&mut settings, desired.clone(), 1).changed.unwrap().store().unwrap();
+        assert_eq!(&**fences.borrow_and_update().all()[0].name(), "gate");
+        assert_eq!(container.borrow().as_deref(), Some("MSKU9070323"));
+        apply(&mut settings, desired, 2);
+        assert!(!fences.has_changed().unwrap(), "the same fences are no news");
+        let (mut settings, _) = InForce::load(directory.path(), DEFAULTS);
+        assert_eq!(settings.fences().borrow().all().len(), 1);
+        assert_eq!(settings.container_number().borrow().as_deref(), Some("MSKU9070323"));
+        apply(&mut settings, json!({"geofences": [], "containerNumber": ""}), 3);
+        assert!(settings.fences().borrow().is_empty() && settings.container_number().borrow().is_none());
     }
 
     #[test]

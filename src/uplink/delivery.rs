@@ -24,6 +24,8 @@ const PROPERTIES: usize = 160;
 const CHAIN: usize = 52;
 /// What a message is that carries no reading but what the device states.
 const STATEMENT: &str = "evidence";
+/// The same of what is told by a message of its own.
+const EVENT: &str = "event";
 /// Most readings in one message, however well they compress; and as columns, which are smaller still.
 const MOST: usize = 100;
 const MOST_COMPACT: usize = 200;
@@ -55,44 +57,76 @@ pub struct Message {
     pub publish: Publish,
 }
 
+/// Whose messages they are, as every one of them says.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// Of the hub.
+    pub device_id: &'a str,
+    /// Of the container, where it is known: an application property.
+    pub container_number: Option<&'a str>,
+}
+
+impl<'a> From<&'a str> for Origin<'a> {
+    fn from(device_id: &'a str) -> Self {
+        Self { device_id, container_number: None }
+    }
+}
+
+impl<'a> Origin<'a> {
+    fn container(self) -> Option<(&'static str, &'a str)> {
+        self.container_number.map(|number| ("containerNumber", number))
+    }
+}
+
 /// The messages for a lease: the newest reading by itself, the backlog as `mode` says.
-pub fn messages(lease: Lease, device_id: &str, mode: DeliveryMode) -> Vec<Message> {
-    let mut messages: Vec<Message> =
-        lease.newest.iter().map(|entry| single(entry, device_id, mode)).collect();
+pub fn messages<'a>(lease: Lease, origin: impl Into<Origin<'a>>, mode: DeliveryMode) -> Vec<Message> {
+    messages_of(lease, origin.into(), mode)
+}
+
+fn messages_of(lease: Lease, origin: Origin<'_>, mode: DeliveryMode) -> Vec<Message> {
+    let mut messages: Vec<Message> = lease.newest.iter().map(|entry| single(entry, origin, mode)).collect();
     if !mode.batch_backlog {
-        messages.extend(lease.backlog.iter().map(|entry| single(entry, device_id, mode)));
+        messages.extend(lease.backlog.iter().map(|entry| single(entry, origin, mode)));
         return messages;
     }
     let mut batch = Batch::default();
     for entry in lease.backlog {
-        // An alert is a property of its message, for routing; it must not be hidden in a batch.
-        if !entry.alerts.is_empty() || is_statement(&entry.fields) {
-            messages.push(single(&entry, device_id, mode));
+        // An alert is a property of its message, for routing, and so is what an event is; they must not be hidden in a batch.
+        if !entry.alerts.is_empty() || entry.event.is_some() || is_statement(&entry.fields) {
+            messages.push(single(&entry, origin, mode));
             continue;
         }
         let body = entry.body().into_bytes();
         if !batch.takes(&body, mode) {
-            std::mem::take(&mut batch).finish(device_id, mode, &mut messages);
+            std::mem::take(&mut batch).finish(origin, mode, &mut messages);
         }
         batch.push(entry, body);
     }
-    batch.finish(device_id, mode, &mut messages);
+    batch.finish(origin, mode, &mut messages);
     messages
 }
 
 /// One reading, one message. What its body says, number and time, is said in properties only where that is wished.
-fn single(entry: &Entry, device_id: &str, mode: DeliveryMode) -> Message {
-    let message_id = mode.full_properties.then(|| entry.message_id());
+fn single(entry: &Entry, origin: Origin<'_>, mode: DeliveryMode) -> Message {
+    let is_event = entry.event.is_some();
+    // By its ID an event can be dropped where it comes twice, unread.
+    let message_id = (mode.full_properties || is_event).then(|| entry.message_id());
     let time = entry.time.filter(|_| mode.full_properties).map(rfc3339);
     let (alerts, chain) = (entry.alerts.join(","), entry.chain.map(|hash| hash.to_string()));
-    let statement = is_statement(&entry.fields).then_some(STATEMENT);
     let mut others: Vec<(&str, &str)> = Vec::new();
     others.extend(message_id.as_deref().map(|id| (PropertyBag::MESSAGE_ID, id)));
     others.extend(time.as_deref().map(|time| (PropertyBag::CREATION_TIME, time)));
+    if let Some(event) = &entry.event {
+        // It says what it is, by which it can be routed.
+        others.push(("messageType", EVENT));
+        others.extend(event.properties.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    } else if is_statement(&entry.fields) {
+        others.push(("messageType", STATEMENT));
+    }
     others.extend((!alerts.is_empty()).then_some(("alert", alerts.as_str())));
-    others.extend(statement.map(|kind| ("messageType", kind)));
     others.extend(chain.as_deref().map(|chain| (PROPERTY, chain)));
-    let topic = json_telemetry(device_id, "utf-8", &others);
+    others.extend(origin.container());
+    let topic = json_telemetry(origin.device_id, "utf-8", &others);
     Message { seqs: vec![entry.seq], publish: Publish { topic, payload: entry.body().into_bytes() } }
 }
 
@@ -129,9 +163,9 @@ impl Batch {
     }
 
     /// Makes a message of it; several, where it compresses worse than estimated.
-    fn finish(mut self, device_id: &str, mode: DeliveryMode, messages: &mut Vec<Message>) {
+    fn finish(mut self, origin: Origin<'_>, mode: DeliveryMode, messages: &mut Vec<Message>) {
         if let [(entry, _)] = self.entries.as_slice() {
-            messages.push(single(entry, device_id, mode));
+            messages.push(single(entry, origin, mode));
         }
         if self.entries.len() < 2 {
             return;
@@ -144,15 +178,16 @@ impl Batch {
         if payload.len() + self.properties() > BLOCK {
             let rest = self.entries.split_off(self.entries.len() / 2);
             for half in [self.entries, rest] {
-                Self { entries: half, length: 0 }.finish(device_id, mode, messages);
+                Self { entries: half, length: 0 }.finish(origin, mode, messages);
             }
             return;
         }
         let message_id = mode.full_properties.then(|| self.message_id());
         let chain = self.entries.last().and_then(|(entry, _)| entry.chain).map(|hash| hash.to_string());
         let id = message_id.as_deref().map(|id| (PropertyBag::MESSAGE_ID, id));
-        let others = [id, chain.as_deref().map(|chain| (PROPERTY, chain))].into_iter().flatten();
-        let topic = json_telemetry(device_id, encoding, &others.collect::<Vec<_>>());
+        let chain = chain.as_deref().map(|chain| (PROPERTY, chain));
+        let others = [id, chain, origin.container()].into_iter().flatten();
+        let topic = json_telemetry(origin.device_id, encoding, &others.collect::<Vec<_>>());
         let seqs = self.entries.iter().map(|(entry, _)| entry.seq).collect();
         messages.push(Message { seqs, publish: Publish { topic, payload } });
     }
@@ -192,6 +227,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::event_message::{EventMessage, When};
     use crate::evidence::Hash;
 
     /// Noisier than any sensor: what is hard to compress is what the estimate could be wrong about.
@@ -215,6 +251,7 @@ mod tests {
                 fields,
                 alerts: if alert == 0 { vec!["temperatureHigh".into()] } else { Vec::new() },
                 chain: None,
+                event: None,
             }
         })
     }
@@ -243,18 +280,20 @@ mod tests {
         #[test]
         fn messages_stay_in_a_block_and_carry_every_reading_once(
             entries in prop::collection::vec(entry(), 0..300), gzip: bool, batch_backlog: bool,
-            full_properties: bool,
+            full_properties: bool, has_container: bool,
         ) {
             let backlog = numbered(entries);
+            let container_number = has_container.then_some("MSKU9070323");
             let all = messages(
                 Lease { newest: None, backlog: backlog.clone() },
-                "sensor-thl-001",
+                Origin { device_id: "sensor-thl-001", container_number },
                 DeliveryMode { batch_backlog, gzip, full_properties, compact: false },
             );
             let mut seqs = Vec::new();
             for message in &all {
                 let topic = &message.publish.topic;
                 let properties = topic.split_once("events/").unwrap().1;
+                prop_assert_eq!(properties.contains("&containerNumber=MSKU9070323"), has_container);
                 prop_assert!(properties.len() + message.publish.payload.len() <= BLOCK);
                 let bodies = bodies(message);
                 let carried: Vec<u64> = bodies.iter().map(|body| body["seq"].as_u64().unwrap()).collect();
@@ -309,6 +348,7 @@ mod tests {
                 fields: fields(n),
                 alerts: Vec::new(),
                 chain,
+                event: None,
             };
             numbered((0..20).map(entry).collect())
         };
@@ -320,6 +360,44 @@ mod tests {
         };
         let (without, with) = (bytes(None), bytes(Some(Hash::NONE)));
         assert!(with > without && (with - without) * 100 <= without * 12, "{without} {with}");
+    }
+
+    #[test]
+    fn an_event_is_a_message_of_its_own_and_its_moments_are_times() {
+        let mut event = EventMessage::new("alarm", "cargo hold", "raised", r#"{"limit":8.0}"#.into());
+        event.set("severity", "warning");
+        event.moment("begin", When::Ago(1_800_000));
+        event.moment("extremeTime", When::Utc(1_789_999_000_000));
+        let mut entry = Entry {
+            seq: 28_000_000_001,
+            start: 0x89ab_cdef,
+            time: DateTime::from_timestamp(1_790_000_000, 0),
+            uptime_s: 7.0,
+            fields: event.fields,
+            alerts: Vec::new(),
+            chain: None,
+            event: Some(Box::new(event.head)),
+        };
+        let reading = Entry { seq: 28_000_000_000, event: None, fields: "{}".into(), ..entry.clone() };
+        let backlog = vec![entry.clone(), reading.clone(), reading];
+        let sent = messages(Lease { newest: None, backlog }, "d", DeliveryMode::default());
+        let sent: Vec<_> = sent.iter().map(|message| (message.seqs.len(), &message.publish)).collect();
+        assert_eq!(sent.iter().map(|(count, _)| *count).collect::<Vec<_>>(), [1, 2], "the event goes first");
+        assert_eq!(
+            sent[0].1.topic,
+            "devices/d/messages/events/$.ct=application%2Fjson&$.ce=utf-8&$.mid=89abcdef-28000000001&messageType=event&\
+             alarm=cargo%20hold&severity=warning&state=raised"
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&sent[0].1.payload),
+            r#"{"begin":"2026-09-21T13:43:20.000Z","extremeTime":"2026-09-21T13:56:40.000Z","duration":1800,"limit":8.0,"time":"2026-09-21T14:13:20.000Z","seq":28000000001}"#
+        );
+        entry.time = None;
+        let untimed = messages(Lease { newest: Some(entry), backlog: vec![] }, "d", DeliveryMode::default());
+        assert_eq!(
+            String::from_utf8_lossy(&untimed[0].publish.payload),
+            r#"{"extremeTime":"2026-09-21T13:56:40.000Z","duration":1800,"limit":8.0,"timeUnknown":true,"uptime":7.000,"seq":28000000001}"#
+        );
     }
 
     #[test]
@@ -342,6 +420,7 @@ mod tests {
             fields: fields(n),
             alerts: Vec::new(),
             chain: None,
+            event: None,
         });
         let entries = numbered(entries.collect());
         let count = |gzip| {

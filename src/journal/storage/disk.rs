@@ -9,6 +9,7 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, OptionalExtens
 
 use super::file_system::FileSystem;
 use super::files::FILE;
+use super::kept_states;
 use super::notes;
 use super::place::{Displaced, Place};
 use super::schema::{COLUMNS, OpenError, give_boots, keep_for_oneself, prepare, unknown_boot};
@@ -17,7 +18,7 @@ use super::unreadable::{self, Unreadable, stored};
 use crate::evidence::Run;
 use crate::journal::ledger::{Ledger, Note};
 use crate::journal::rechain::{begins, rechain, runs};
-use crate::journal::row::{BEFORE_HASH, HASH_LENGTH, PROVISIONAL, Row, UNKNOWN_BOOT};
+use crate::journal::row::{BEFORE_HASH, EVENT, HASH_LENGTH, PROVISIONAL, Row, UNKNOWN_BOOT};
 use crate::journal::thinning::{coarsen, coarseness};
 
 /// Rows looked at in one step of thinning.
@@ -83,16 +84,17 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Inserts `rows`, deletes `gone`, notes that numbers up to `given` are not free any more, and keeps `notes` of the ledger,
-    /// in one transaction; durable when it returns.
+    /// Inserts `rows`, deletes `gone`, notes that numbers up to `given` are not free any more, and keeps `states`, and `notes` of
+    /// the ledger, in one transaction; durable when it returns.
     pub(crate) fn append<'a>(
         &mut self,
         rows: &(impl Iterator<Item = &'a Row> + Clone),
         gone: &BTreeSet<u64>,
         given: u64,
+        states: &[(&str, &str)],
         notes: &[Note],
     ) -> rusqlite::Result<()> {
-        self.with_spare(|disk| disk.try_append(rows.clone(), gone, given, notes))
+        self.with_spare(|disk| disk.try_append(rows.clone(), gone, given, states, notes))
     }
 
     fn try_append<'a>(
@@ -100,6 +102,7 @@ impl Disk {
         rows: impl Iterator<Item = &'a Row>,
         gone: &BTreeSet<u64>,
         given: u64,
+        states: &[(&str, &str)],
         notes: &[Note],
     ) -> rusqlite::Result<()> {
         let boot = self.boot;
@@ -128,6 +131,7 @@ impl Disk {
                     )?
                     .execute([given])?;
             }
+            kept_states::write(&transaction, states)?;
             notes::keep(&transaction, notes)?;
         }
         transaction.commit()?;
@@ -210,6 +214,23 @@ impl Disk {
         let forgotten: Option<u64> =
             last("SELECT max(value) FROM counter WHERE name = 'last_seq' AND value < ?1")?;
         Ok((stored.max(forgotten), last("SELECT max(seq) FROM reading WHERE seq >= ?1")?))
+    }
+
+    /// Numbers of the first events, so many at the most.
+    pub(crate) fn events(&self, limit: usize) -> rusqlite::Result<Vec<u64>> {
+        let query = "SELECT seq FROM reading WHERE substr(payload, 1, ?1) = ?2 ORDER BY seq LIMIT ?3";
+        let mut query = self.connection.prepare(query)?;
+        query.query_map(params![EVENT.len(), EVENT, limit], |row| row.get(0))?.collect()
+    }
+
+    /// The row with this number, if it is there.
+    pub(crate) fn at(&mut self, seq: u64) -> rusqlite::Result<Option<Stored>> {
+        self.read(|disk| {
+            let mut query = disk.connection.prepare_cached(&format!(
+                "SELECT {COLUMNS}, offset_ms FROM reading LEFT JOIN boot ON boot.id = reading.boot WHERE seq = ?1"
+            ))?;
+            query.query_row([seq], with_offset).optional()
+        })
     }
 
     /// Whether a row was taken in this boot.
@@ -353,11 +374,12 @@ impl Disk {
         Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
     }
 
-    /// Takes thinning one step further, sparing rows that are `kept`, and says how many went. Where runs of the chain become
-    /// coarser by it, the row that `state` makes of that is kept with them.
+    /// Takes thinning one step further, sparing rows that are `kept`, and maybe events; says how many went. Where runs of the chain
+    /// become coarser by it, the row that `state` makes of that is kept with them.
     pub(crate) fn thin(
         &mut self,
         kept: impl Fn(u64) -> bool,
+        spares_events: bool,
         state: impl FnOnce(u64, Vec<Run>) -> Option<Row>,
     ) -> rusqlite::Result<u64> {
         let mut sweep = match self.sweep.take() {
@@ -375,8 +397,9 @@ impl Disk {
             return Ok(0);
         };
         let before = rows.len();
-        let chained = runs(&rows, &kept);
-        let mut left = coarsen(rows, sweep.coarseness, |seq| kept(seq) || begins(&chained, seq));
+        let chained = runs(&rows, &kept, spares_events);
+        let kept = |seq| kept(seq) || begins(&chained, seq);
+        let mut left = coarsen(rows, sweep.coarseness, kept, spares_events);
         let gone = (before - left.len()) as u64;
         if gone > 0 {
             let runs = rechain(&chained, &mut left);
@@ -475,9 +498,9 @@ impl Disk {
         self.place.remove_log();
     }
 
-    /// Inserts rows of another file, or of the waiting room, but for those that are here already. A boot that nothing is
-    /// known of gets a row.
-    pub(crate) fn adopt(&mut self, rows: &mut [Row]) -> rusqlite::Result<()> {
+    /// Inserts rows of another file, or of the waiting room, but for those that are here already, and keeps `states`, in one
+    /// transaction. A boot that nothing is known of gets a row.
+    pub(crate) fn adopt(&mut self, rows: &mut [Row], states: &[(&str, &str)]) -> rusqlite::Result<()> {
         if rows.iter().any(|row| row.boot == Some(UNKNOWN_BOOT)) {
             let unknown = Some(unknown_boot(&self.connection)?);
             rows.iter_mut().filter(|row| row.boot == Some(UNKNOWN_BOOT)).for_each(|row| row.boot = unknown);
@@ -492,6 +515,7 @@ impl Disk {
                 for row in rows {
                     inserted += insert_row(&mut insert, row, boot)? as u64;
                 }
+                kept_states::write(&transaction, states)?;
             }
             transaction.commit().map(|()| inserted)
         })?;

@@ -32,8 +32,8 @@ impl Memory {
         let older: Vec<Row> = std::mem::replace(&mut self.rows, newer).into_values().collect();
         let before = older.len();
         let average = older.iter().map(|row| f64::from(row.stands_for)).sum::<f64>() / before as f64;
-        let chained = runs(&older, &kept);
-        let mut left = coarsen(older, coarseness(average), |seq| kept(seq) || begins(&chained, seq));
+        let chained = runs(&older, &kept, true);
+        let mut left = coarsen(older, coarseness(average), |seq| kept(seq) || begins(&chained, seq), true);
         let mut gone = (before - left.len()) as u64;
         let runs = rechain(&chained, &mut left);
         if !runs.is_empty() {

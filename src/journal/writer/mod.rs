@@ -1,10 +1,13 @@
 //! The writer: takes readings, numbers them, makes them durable, and keeps them in memory while the disk fails.
 
 mod boot_offset;
+mod bundles;
+mod event_queue;
 pub(crate) mod group;
 pub(crate) mod numbers;
 mod sealing;
 mod sending;
+mod states;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,8 +25,10 @@ use crate::journal::storage::memory::Memory;
 use crate::journal::waiting_room::WaitingRoom;
 use crate::reading::Stamp;
 use boot_offset::BootOffset;
+use event_queue::EventQueue;
 use group::Group;
 use numbers::Numbers;
+use states::KeptStates;
 
 /// The size is looked at after so many readings.
 pub(crate) const LOOK_AT_SIZE: u64 = 64;
@@ -46,6 +51,8 @@ pub(crate) struct Writer {
     offset: BootOffset,
     memory: Memory,
     group: Group,
+    states: KeptStates,
+    events: EventQueue,
     /// Acknowledged, and not yet deleted from the disk.
     gone: BTreeSet<u64>,
     since_size_check: u64,
@@ -80,6 +87,8 @@ impl Writer {
             offset: BootOffset::default(),
             memory: Memory::default(),
             group: Group::default(),
+            states: KeptStates::default(),
+            events: EventQueue::default(),
             gone: BTreeSet::new(),
             since_size_check: 0,
             unnumbered: false,
@@ -94,6 +103,8 @@ impl Writer {
     pub(crate) fn open(&mut self, now: Instant) {
         let is_open = self.storage.open(now);
         self.load_ledger(now);
+        self.states.distrust_disk();
+        self.events.distrust();
         self.take_in_left(now);
         if is_open {
             self.save_left(now);
@@ -119,6 +130,7 @@ impl Writer {
             self.unseal_held();
             self.tell_room();
             self.renumbered = true;
+            self.events.renumbered();
         }
         if let (Some(provisional), true) = (found.provisional, self.time_is_known()) {
             self.numbers.leave_room_for(provisional);
@@ -133,12 +145,14 @@ impl Writer {
 
     /// Takes what a killed program has left in the waiting room into memory, once. Readings that have a number keep it.
     fn take_in_left(&mut self, now: Instant) {
-        let mut left = self.room.take_left();
-        // What had no number yet when it came in may stand before what had.
-        left.sort_by_key(|row| if row.seq == 0 { u64::MAX } else { row.seq });
+        let left = self.room.take_left();
         if left.is_empty() {
             return;
         }
+        let mut odd = left.iter().any(|row| row.seq == 0 || row.boot.is_some());
+        let mut left = self.unpack_left(left, now);
+        // What had no number yet when it came in may stand before what had.
+        left.sort_by_key(|row| if row.seq == 0 { u64::MAX } else { row.seq });
         let highest = |provisional| {
             let seqs = left.iter().map(|row| row.seq);
             seqs.filter(|seq| (*seq >= PROVISIONAL) == provisional).max()
@@ -147,7 +161,6 @@ impl Writer {
         if let Some((last, provisional)) = self.storage.attempt(now, |disk| disk.last_numbers()) {
             self.numbers.learn_of(last, provisional);
         }
-        let mut odd = left.iter().any(|row| row.seq == 0 || row.boot.is_some());
         let mut broken = false;
         for mut row in left {
             odd |= row.seq != 0 && self.seal_left(&mut row, &mut broken);
@@ -176,12 +189,14 @@ impl Writer {
             if rows.is_empty() {
                 return true;
             }
+            let states = self.states.to_write();
             let saved = self.storage.attempt(now, |disk| {
-                disk.adopt(&mut rows)?;
+                disk.adopt(&mut rows, &states)?;
                 let strange = rows.iter().map(|row| Ok((row.seq, !disk.holds(row)?)));
                 Ok((disk.last_numbers()?, strange.collect::<rusqlite::Result<Vec<_>>>()?))
             });
             let Some(((last, provisional), saved)) = saved else { return false };
+            self.states.written();
             self.numbers.learn_of(last, provisional);
             for (seq, is_strange) in saved {
                 // Where the disk has another reading under that number, it can't be the one that was sent.
@@ -189,6 +204,7 @@ impl Writer {
                     row.set_chain(None);
                     self.memory.insert(Row { seq: self.numbers.take(), ..row }, |_| false);
                     self.renumbered = true;
+                    self.events.distrust();
                 }
             }
             if !self.holds_nothing() {
@@ -200,7 +216,8 @@ impl Writer {
 
     /// Readings that are not on the disk have got other numbers or times.
     fn tell_room(&self) {
-        self.room.replace(self.memory.all().chain(self.group.rows()));
+        let states = self.states_to_keep();
+        self.room.replace(self.memory.all().chain(self.group.rows()).chain(&states));
     }
 
     /// The waiting room need not have what is on the disk.
@@ -219,7 +236,7 @@ impl Writer {
 
     /// When [`Writer::commit`] is due: for those that wait for it, or because a disk that failed is to be tried again.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.group.due().into_iter().chain(self.storage.retry_at()).min()
+        self.group.due().into_iter().chain(self.states.due()).chain(self.storage.retry_at()).min()
     }
 
     /// Whether the last reading came so short a time ago that the next one shares a commit.
@@ -228,10 +245,14 @@ impl Writer {
     }
 
     /// Takes a reading; it is durable after the next [`Writer::commit`].
-    pub(crate) fn take(&mut self, fresh: Fresh, now: Instant) {
+    pub(crate) fn take(&mut self, mut fresh: Fresh, now: Instant) {
         self.learn_time(fresh.stamp, now);
         if self.ledger.is_active() {
             self.state_beginnings(fresh.stamp, now);
+        }
+        if let Some(parts) = fresh.parts.take() {
+            self.take_bundle(&fresh, *parts, now);
+            return self.count_backlog();
         }
         let ticket = fresh.ticket;
         let mut row = fresh.numbered(self.numbers.take(), self.start);
@@ -241,14 +262,15 @@ impl Writer {
         self.count_backlog();
     }
 
-    /// Whether every reading is on the disk, or acknowledged.
+    /// Whether all that is kept is on the disk, or acknowledged.
     fn holds_nothing(&self) -> bool {
-        self.memory.len() == 0 && self.group.rows().is_empty()
+        self.memory.len() == 0 && self.group.rows().is_empty() && self.states.is_written()
     }
 
     /// Takes a reading that shares a commit with others, which is not due yet.
     pub(crate) fn take_into_group(&mut self, fresh: Fresh, now: Instant) -> Result<(), NeedsDisk<Fresh>> {
-        if !self.group.is_close(now) || self.group.is_full() || !self.knows(fresh.stamp) {
+        let is_urgent = fresh.parts.as_ref().is_some_and(|parts| parts.rows.iter().any(Row::is_event));
+        if !self.group.is_close(now) || self.group.is_full() || !self.knows(fresh.stamp) || is_urgent {
             return Err(NeedsDisk(fresh));
         }
         self.take(fresh, now);
@@ -262,6 +284,7 @@ impl Writer {
             self.storage.leave_displaced(now);
             self.store(now)
         };
+        self.states.tried();
         let rows = self.group.take();
         let taken = rows.len() as u64;
         let mut dropped = 0;
@@ -306,17 +329,19 @@ impl Writer {
         let written = {
             let rows = self.memory.all().chain(self.group.rows());
             let in_trouble = self.storage.is_in_trouble();
-            if rows.clone().next().is_none() && !in_trouble {
+            if rows.clone().next().is_none() && !in_trouble && self.states.is_written() {
                 return self.storage.is_open();
             }
             // Whether the disk works again is seen by what it takes: where there is nothing else, a number long given.
-            let (gone, given, notes) = (&self.gone, u64::from(in_trouble), self.ledger.notes(false));
-            self.storage.attempt(now, |disk| disk.append(&rows, gone, given, &notes)).is_some()
+            let (gone, given) = (&self.gone, u64::from(in_trouble));
+            let (states, notes) = (self.states.to_write(), self.ledger.notes(false));
+            self.storage.attempt(now, |disk| disk.append(&rows, gone, given, &states, &notes)).is_some()
         };
         if written {
             self.ledger.noted();
             self.gone.clear();
             self.memory.clear();
+            self.states.written();
         }
         written
     }
@@ -353,6 +378,7 @@ impl Writer {
 
     /// The hub has this reading. Whether it was waiting for its commit, which it does not need any more.
     pub(crate) fn acknowledge(&mut self, seq: u64) -> bool {
+        self.events.remove(seq);
         if self.group.remove(seq) {
             self.shared.stats().taken += 1;
             return true;
@@ -382,7 +408,8 @@ impl Writer {
     /// Deletes what is acknowledged, and notes numbers up to `given`. Whether it could.
     fn append_nothing(&mut self, given: u64, now: Instant) -> bool {
         let (gone, notes) = (&self.gone, self.ledger.notes(true));
-        let done = self.storage.attempt(now, |disk| disk.append(&[].iter(), gone, given, &notes)).is_some();
+        let done =
+            self.storage.attempt(now, |disk| disk.append(&[].iter(), gone, given, &[], &notes)).is_some();
         if done {
             self.gone.clear();
             self.ledger.noted();
@@ -443,6 +470,7 @@ impl Writer {
             return;
         }
         let shift = self.numbers.become_final(utc);
+        self.events.renumbered();
         let is_provisional = |row: &Row| row.seq >= PROVISIONAL;
         if let Some(first) = self.first_held(is_provisional) {
             renumber(&mut self.memory, &mut self.group, first - shift, is_provisional);
@@ -472,6 +500,7 @@ impl Writer {
             let count = self.storage.attempt(now, |disk| disk.number_some(shift, offset, ledger));
             let Some(count) = count else { return false };
             self.unnumbered = count > 0;
+            self.events.distrust();
         }
         self.seal_held(now);
         true

@@ -198,10 +198,10 @@ impl Writer {
     /// Takes thinning of the file one step further. `None` where the disk fails.
     pub(super) fn thin_disk(&mut self, kept: impl Fn(u64) -> bool, now: Instant) -> Option<u64> {
         let mark = self.ledger.mark();
-        let (stamp, start) = (self.stated_at, self.start);
+        let (stamp, start, spares_events) = (self.stated_at, self.start, !self.events.is_full());
         let (ledger, numbers, offset) = (&mut self.ledger, &mut self.numbers, self.offset.ms());
         let thinned = self.storage.attempt(now, |disk: &mut Disk| {
-            disk.thin(kept, |gone, runs| {
+            disk.thin(kept, spares_events, |gone, runs| {
                 let fields = Statement::Thinned { gone, runs }.to_fields();
                 let row = Row::new(Reading { stamp: stamp?, fields, alerts: Vec::new() });
                 let mut row = Row { seq: numbers.take(), start, ..row };
