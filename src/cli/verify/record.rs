@@ -91,10 +91,10 @@ pub(super) fn statement(body: &str) -> Option<Statement> {
     is_one.then(|| serde_json::from_str(body).ok()).flatten()
 }
 
-/// Whether a body is that of a reading.
+/// Whether a body is that of a reading: no statement, and no event, which says a `state`.
 pub(super) fn is_reading(body: &str) -> bool {
     let members = canonical::members(body).unwrap_or_default();
-    !members.iter().any(|(name, _)| name == "evidence")
+    !members.iter().any(|(name, _)| name == "evidence" || name == "state")
 }
 
 fn number(body: &str) -> Option<u64> {

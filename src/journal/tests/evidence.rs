@@ -9,8 +9,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
-use super::bench::{BOUND, Bench, ManualClock, copy_with_room, room_of};
+use super::bench::{BOUND, Bench, ManualClock, copy_with_room, reading, room_of};
 use crate::cli::verify::{Received, judge};
+use crate::event_message::{EventMessage, When};
+use crate::journal::bundle::Bundle;
 use crate::journal::command::Command;
 use crate::journal::entry::Entry;
 use crate::trip::Terms;
@@ -19,6 +21,8 @@ use crate::trip::Terms;
 enum Step {
     /// Readings, so many, so far apart.
     Measure(u8, Duration),
+    /// So many events, the reading that showed them, and the state that then holds.
+    Tell(u8),
     /// Up to so many are sent, of which the hub gets so many.
     Send(usize, usize),
     Kill,
@@ -32,6 +36,7 @@ fn step(slow: bool) -> impl Strategy<Value = Step> {
     let apart = if slow { 3_000..90_000_u64 } else { 200..90_000_u64 };
     prop_oneof![
         8 => (1..6_u8, apart).prop_map(|(count, ms)| Step::Measure(count, Duration::from_millis(ms))),
+        2 => (0..3_u8).prop_map(Step::Tell),
         6 => (1..30_usize, 0..30_usize).prop_map(|(sent, got)| Step::Send(sent, got)),
         1 => Just(Step::Kill),
         1 => Just(Step::PowerCut),
@@ -87,7 +92,9 @@ impl Machine {
     fn send(&mut self, limit: usize, got: usize) {
         let lease = self.bench.lease(limit);
         let newest: Vec<Vec<Entry>> = lease.newest.into_iter().map(|entry| vec![entry]).collect();
-        let batches = lease.backlog.chunks(7).map(<[Entry]>::to_vec);
+        // An event is a message of its own.
+        let alike = |one: &Entry, other: &Entry| one.event.is_none() && other.event.is_none();
+        let batches = lease.backlog.chunk_by(alike).flat_map(|run| run.chunks(7)).map(<[Entry]>::to_vec);
         for (index, batch) in newest.into_iter().chain(batches).enumerate() {
             let bodies = batch.iter().map(Entry::body).collect();
             let chain = batch.last().and_then(|entry| entry.chain).map(Ok);
@@ -102,6 +109,25 @@ impl Machine {
         self.bench.release();
     }
 
+    fn tell(&mut self, events: u8) {
+        let stamp = self.bench.clock.stamp();
+        let event = |number| {
+            let fields = format!(r#"{{"state":"raised","temperature":{number}}}"#);
+            let mut event = EventMessage::new("alarm", "cargo", "raised", fields);
+            event.moment("begin", When::Ago(60_000));
+            event
+        };
+        let bundle = Bundle {
+            stamp,
+            events: (0..events).map(event).collect(),
+            reading: Some(reading(self.tag, stamp)),
+            states: vec![("alarms", self.tag.to_string())],
+        };
+        self.bench.take(bundle.into());
+        self.tag += 1;
+        self.bench.advance(Duration::from_secs(4));
+    }
+
     fn step(&mut self, step: &Step) {
         match step {
             Step::Measure(count, apart) => {
@@ -111,6 +137,7 @@ impl Machine {
                     self.bench.advance(*apart);
                 }
             }
+            Step::Tell(count) => self.tell(*count),
             Step::Send(limit, got) => self.send(*limit, *got),
             Step::Kill => self.restart(true),
             // What only memory has would be gone, and the hub may have what came after it.

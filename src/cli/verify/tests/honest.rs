@@ -1,8 +1,11 @@
 //! Honest records: whatever happened on the way, they fit.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use serde_json::Value;
 
+use super::super::record::is_reading;
 use super::scene::{Authority, COMPACT, DEVICE, GZIP, PLAIN, SINGLE, Scene, terms, verdict};
 use crate::config::DeliveryMode;
 use crate::event::Events;
@@ -13,6 +16,7 @@ async fn voyage(mode: DeliveryMode) -> (Scene, Authority, Value) {
     let authority = Authority::new("Root");
     let signer = authority.signer(DEVICE);
     let mut scene = Scene::new(1 << 20);
+    scene.tells = true;
     for _ in 0..4 {
         scene.measure(1);
         scene.deliver(mode, 32).await;
@@ -53,6 +57,8 @@ async fn a_record_fits_however_it_was_delivered_and_its_trip_equals_the_device_s
             }
             let verdict = verdict(&lines, Some(&authority.roots()));
             assert!(verdict.is_good(), "{mode:?}: {:?}", verdict.sentences());
+            let events = verdict_events(&lines);
+            assert!(events.len() == 17 && events.iter().all(|(_, has_hash)| *has_hash), "{events:?}");
             let json = verdict.to_json();
             assert_eq!(
                 (&json["readings"], &json["withoutHash"], &json["notFollowed"]),
@@ -69,6 +75,37 @@ async fn a_record_fits_however_it_was_delivered_and_its_trip_equals_the_device_s
     }
 }
 
+/// Events among these lines: their numbers, and whether they carry a hash.
+fn verdict_events(lines: &[String]) -> BTreeMap<u64, bool> {
+    let lines = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let events = lines.filter(|line| line["body"]["state"] == "raised");
+    events
+        .map(|line| (line["body"]["seq"].as_u64().unwrap(), line["properties"]["chain"].is_string()))
+        .collect()
+}
+
+#[tokio::test]
+async fn an_event_that_was_changed_or_left_out_is_named() {
+    let (scene, authority, _) = voyage(SINGLE).await;
+    let events = verdict_events(&scene.lines);
+    let is_event = |line: &&String, seq: u64| line.contains("\"raised\"") && line.contains(&seq.to_string());
+    for seq in events.keys().skip(1).step_by(5) {
+        let mut changed = scene.lines.clone();
+        for line in changed.iter_mut().filter(|line| is_event(&&**line, *seq)) {
+            *line = line.replace("\"limit\":8.0", "\"limit\":12.0");
+        }
+        let mut left_out = scene.lines.clone();
+        left_out.retain(|line| !is_event(&line, *seq));
+        assert!(changed != scene.lines && left_out.len() < scene.lines.len());
+        for lines in [changed, left_out] {
+            let verdict = verdict(&lines, Some(&authority.roots()));
+            assert!(!verdict.is_good());
+            let named = verdict.to_json()["seq"].as_u64();
+            assert_eq!(named, Some(*seq), "{:?}", verdict.sentences());
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_trip_of_readings_that_come_late_equals_that_of_their_times() {
     let (scene, _, report) = voyage(SINGLE).await;
@@ -77,7 +114,7 @@ async fn a_trip_of_readings_that_come_late_equals_that_of_their_times() {
         .into_iter()
         .flat_map(|message| message.bodies)
         .map(|body| (serde_json::from_str::<Value>(&body).unwrap()["seq"].as_u64().unwrap(), body))
-        .filter(|(_, body)| !body.contains("\"evidence\""))
+        .filter(|(_, body)| is_reading(body))
         .collect();
     bodies.sort();
     bodies.dedup();
@@ -96,18 +133,24 @@ async fn a_trip_of_readings_that_come_late_equals_that_of_their_times() {
 
 #[tokio::test]
 async fn a_record_that_became_coarser_fits_and_says_so() {
+    for tells in [false, true] {
+        becomes_coarser(tells).await;
+    }
+}
+
+async fn becomes_coarser(tells: bool) {
     let authority = Authority::new("Root");
     let signer = authority.signer(DEVICE);
     let mut scene = Scene::new(96 * 1024);
+    scene.tells = tells;
     scene.state(&signer.certificate());
     for part in 0..40 {
         scene.measure(40);
         scene.journal().commit().await;
         if part % 8 == 3 {
-            // The newest goes first, so that there are holes in what becomes coarser.
+            // The newest, or an event, goes first, so that there are holes in what becomes coarser.
             let lease = scene.journal().lease(1, scene.stamp()).await;
-            let lease = crate::journal::Lease { newest: lease.newest, backlog: Vec::new() };
-            let seq = lease.newest.as_ref().unwrap().seq;
+            let seq = lease.newest.iter().chain(&lease.backlog).next().unwrap().seq;
             for message in crate::uplink::delivery::messages(lease, DEVICE, GZIP) {
                 scene.lines.push(super::scene::line(&message.publish.topic, &message.publish.payload));
             }
@@ -123,12 +166,14 @@ async fn a_record_that_became_coarser_fits_and_says_so() {
     assert!(verdict.is_good(), "{:?}", verdict.sentences());
     let left = verdict.to_json()["readings"].as_u64().unwrap();
     assert_eq!(left + scene.journal().stats().thinned, 1601);
+    assert_eq!(verdict_events(&scene.lines).len(), if tells { 228 } else { 0 }, "no event goes");
     assert!(scene.lines.iter().filter(|line| line.contains("\"thinned\"")).count() > 1);
 }
 
 #[tokio::test]
 async fn without_evidence_nothing_has_a_hash_and_nothing_is_kept() {
     let mut scene = Scene::new(1 << 20);
+    scene.tells = true;
     assert!(scene.journal().set_evidence(None));
     scene.measure(40);
     scene.deliver(PLAIN, 200).await;

@@ -18,8 +18,9 @@ use super::super::signatures::Roots;
 use super::super::verdict::Verdict;
 use crate::config::DeliveryMode;
 use crate::event::Events;
+use crate::event_message::{EventMessage, When};
 use crate::evidence::{PROPERTY, Statement, base64, to_sign};
-use crate::journal::{Entry, Journal, JournalOptions, Lease};
+use crate::journal::{Bundle, Entry, Journal, JournalOptions, Lease};
 use crate::reading::{Reading, Stamp};
 use crate::trip::{Limits, Terms};
 use crate::uplink::delivery;
@@ -96,6 +97,8 @@ pub(super) struct Scene {
     booted: DateTime<Utc>,
     pub(super) knows_time: bool,
     n: u32,
+    /// Every seventh reading comes with an event.
+    pub(super) tells: bool,
     pub(super) lines: Vec<String>,
 }
 
@@ -116,6 +119,7 @@ impl Scene {
             booted: now,
             knows_time: true,
             n: 0,
+            tells: false,
             lines: Vec::new(),
         };
         scene.start(true);
@@ -184,7 +188,18 @@ impl Scene {
             fields["temperature"] =
                 ((fields["temperature"].as_f64().unwrap() * 100.0).round() / 100.0).into();
             let alerts = if n.is_multiple_of(40) { vec!["temperatureHigh".to_owned()] } else { Vec::new() };
-            self.journal().append(Reading { stamp: self.stamp(), fields: fields.to_string(), alerts });
+            let stamp = self.stamp();
+            let reading = Reading { stamp, fields: fields.to_string(), alerts };
+            if self.tells && n.is_multiple_of(7) {
+                let fields = json!({"alarm": "cargo", "state": "raised", "limit": 8.0, "extreme": fields["temperature"]});
+                let mut event = EventMessage::new("alarm", "cargo", "raised", fields.to_string());
+                event.moment("begin", When::Ago(90_000));
+                let bundle =
+                    Bundle { stamp, events: vec![event], reading: Some(reading), states: Vec::new() };
+                self.journal().append_bundle(bundle);
+            } else {
+                self.journal().append(reading);
+            }
         }
     }
 
