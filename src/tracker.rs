@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 use tracker_protocol::hub::TwinClient;
 
@@ -138,16 +138,7 @@ impl Tracker {
             () = shutdown => Ok(()),
             Some(ended) = tasks.join_next() => Err(task_ended(ended)),
         };
-        let stopping = async {
-            tasks.shutdown().await;
-            // What shares a commit with readings that will not come any more.
-            journal.close().await;
-            stop.send_replace(true);
-            let uplinked = uplink.await.context("the uplink ended unexpectedly");
-            journal.close().await;
-            background.done().await;
-            uplinked
-        };
+        let stopping = stopping(tasks, &journal, &stop, uplink, background);
         // Whatever hangs now, the end does not wait for it.
         let stopped = timeout(stop_within, stopping).await;
         let stopped = stopped.unwrap_or_else(|_| Err(not_flushed(&state_directory, stop_within)));
@@ -157,6 +148,24 @@ impl Tracker {
         ended.and(stopped)?;
         Ok(stats)
     }
+}
+
+/// Ends everything, in this order.
+async fn stopping(
+    mut tasks: JoinSet<()>,
+    journal: &Journal,
+    stop: &watch::Sender<bool>,
+    uplink: JoinHandle<()>,
+    background: Background,
+) -> anyhow::Result<()> {
+    tasks.shutdown().await;
+    // What shares a commit with readings that will not come any more.
+    journal.close().await;
+    stop.send_replace(true);
+    let uplinked = uplink.await.context("the uplink ended unexpectedly");
+    journal.close().await;
+    background.done().await;
+    uplinked
 }
 
 /// What the direct methods about trips need.
