@@ -198,7 +198,7 @@ fn wire() {
             .map(|n| {
                 let Reading { stamp, fields, alerts } = reading(60 * n);
                 let seq = 13_000_000_000 + n;
-                Entry { seq, start: 0x89ab_cdef, time: stamp.utc, uptime_s: 0.0, fields, alerts }
+                Entry { seq, start: 0x89ab_cdef, time: stamp.utc, uptime_s: 0.0, fields, alerts, event: None }
             })
             .collect()
     };

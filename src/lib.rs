@@ -24,11 +24,20 @@ pub mod identity;
 /// What is measured with: sensors, and the fields that they add to a reading. Touches buses; no disk, no network.
 pub mod instruments;
 
+/// What is told to the cloud by a message of its own.
+pub mod event_message;
+
+/// When a reading is an alarm, since when, how bad, until when. Pure: time and values in, what is to be told out.
+pub mod alarms;
+
 /// What the operator gives: `tracker.toml`, checked, with a sentence for each mistake.
 pub mod config;
 
 /// The noun of the house: what the instruments said at one moment.
 pub mod reading;
+
+/// Fences on the map, and what it means to be in one, to enter it, to leave it, to pass it. Pure.
+pub mod places;
 
 /// What the device twin wishes: each desired property read, answered, kept over a restart.
 pub mod settings;
@@ -41,6 +50,9 @@ pub mod link;
 
 /// Readings on disk until the hub has acknowledged them. The only room that touches the database.
 pub mod journal;
+
+/// Where the container is among the fences of the twin, kept over a restart.
+pub mod whereabouts;
 
 /// Takes a reading at every interval, whatever the network does.
 pub mod recorder;

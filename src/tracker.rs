@@ -11,7 +11,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 use tracker_protocol::hub::TwinClient;
 
-use crate::config::Config;
+use crate::config::{Alerts, Config};
 use crate::event::repeats::Repeats;
 use crate::event::{Event, Events};
 use crate::instruments::health::SensorHealth;
@@ -22,13 +22,14 @@ use crate::link::timing::Timing;
 use crate::platform::background::Background;
 use crate::platform::clock::Clock;
 use crate::platform::state_directory::{Lock, LockError, StateDirectory};
-use crate::recorder::Recorder;
+use crate::recorder::{AlarmDesk, Recorder, Sources};
 use crate::settings::{Defaults, InForce};
 use crate::status::{Connection, State, Status};
 use crate::supervision::Supervision;
 use crate::uplink::Uplink;
 use crate::uplink::assignment::{Assignment, AssignmentFile};
 use crate::uplink::session::Device;
+use crate::whereabouts::Whereabouts;
 
 /// Names of the essential tasks, as the log has them.
 pub const RECORDER: &str = "the recorder";
@@ -69,6 +70,9 @@ impl Tracker {
         let Opened { _lock, journal, settings, stored, assignment } =
             Opened::open(&config, &*clock, &events)?;
         events.emit(Event::Started { version: env!("CARGO_PKG_VERSION") });
+        if config.telemetry.alerts != Alerts::default() {
+            events.emit(Event::Note(Alerts::REPLACED.into()));
+        }
 
         let vitals = supervision.vitals.clone();
         let mut tasks = JoinSet::new();
@@ -84,20 +88,37 @@ impl Tracker {
         for (name, health) in &sensors {
             tasks.spawn(tell_health(name, health.clone(), events.clone()));
         }
+        let whereabouts = Whereabouts::new(settings.fences(), position.clone(), events.clone());
+        let sources = Sources {
+            sensors: sensors.clone(),
+            position: position.clone(),
+            certificate: config.identity.certificate.clone(),
+            journal: journal.clone(),
+        };
+        let alarms = Arc::new(AlarmDesk::new(sources, clock.clone(), events.clone(), settings.alarms()));
         let recorder = Recorder {
             instruments,
+            whereabouts,
             interval: settings.interval(),
             journal: journal.clone(),
             clock: clock.clone(),
             alerts: config.telemetry.alerts.clone(),
+            alarms: alarms.clone(),
             heart: vitals.watch(RECORDER, LONGEST_MEASUREMENT),
         };
         tasks.spawn(recorder.run());
 
         let state = if assignment.is_some() { State::Connecting } else { State::Registering };
         let connection = watch::Sender::new(Connection { state, hub: None, taken_over: false });
-        let status =
-            Status { journal: journal.clone(), connection: connection.subscribe(), sensors, position, clock };
+        let status = Status {
+            journal: journal.clone(),
+            connection: connection.subscribe(),
+            sensors,
+            position,
+            clock,
+            active_alarms: alarms.active(),
+            alarms,
+        };
         let (twin, background) = (TwinClient::new(), Background::default());
         let certificate = config.identity.certificate.clone();
         tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, settings.interval()));
@@ -172,7 +193,11 @@ impl Opened {
             Arc::new(Journal::open(options, events.clone()).context("the journal can't be started")?);
         let (settings, loaded) = InForce::load(
             &directory,
-            Defaults { interval: config.telemetry.interval(), delivery: config.delivery },
+            Defaults {
+                interval: config.telemetry.interval(),
+                delivery: config.delivery,
+                alarms: config.alarms.clone(),
+            },
         );
         if let Err(error) = loaded {
             let what = format!(

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use container_tracker::alarms::schema;
 use container_tracker::config::{Alerts, Config, DeliveryMode};
 use container_tracker::instruments::fields::Fields;
 use container_tracker::instruments::instrument::Start;
@@ -106,6 +107,8 @@ async fn read_once() -> Fields {
     let container = SimulatedContainer::new(voyage, voyage_clock, 1);
     let simulation = Simulation { container, clock: voyage_clock, replay: None };
     let mut instruments = instruments::simulated(&simulation).expect("they can be simulated");
+    let known: Vec<_> = instruments.iter().map(|instrument| instrument.name()).collect();
+    assert_eq!(known, instruments::NAMES);
     let (vitals, mut tasks) = (Vitals::default(), JoinSet::new());
     for instrument in &mut instruments {
         let mut start = Start { clock: clock.clone(), vitals: &vitals, tasks: &mut tasks };
@@ -158,6 +161,11 @@ fn fullest_reading() -> Reading {
     let mut fields = read_once();
     bme280::tell(&environment, &mut fields);
     gps::tell(&fix, &mut fields);
+    fields.word("place", "Rotterdam");
+    // Alarms can be set for each of these, and for no other.
+    for name in instruments::NUMBERS {
+        assert!(fields.get(name).is_some(), "no instrument has {name}");
+    }
     Reading::new(stamp, fields, &bounds)
 }
 
@@ -165,9 +173,10 @@ fn fullest_reading() -> Reading {
 fn message(time: Option<chrono::DateTime<chrono::Utc>>) -> (Value, PropertyBag) {
     let mode = DeliveryMode { full_properties: true, ..DeliveryMode::default() };
     let Reading { fields, alerts, .. } = fullest_reading();
-    let entry = Entry { seq: 1, start: 0, time, uptime_s: 1.5, fields, alerts };
+    let entry = Entry { seq: 1, start: 0, time, uptime_s: 1.5, fields, alerts, event: None };
+    let origin = delivery::Origin { device_id: "device", container_number: Some("MSKU9070323") };
     let lease = Lease { newest: Some(entry), backlog: Vec::new() };
-    let message = delivery::messages(lease, "device", mode).remove(0).publish;
+    let message = delivery::messages(lease, origin, mode).remove(0).publish;
     let Ok(DeviceTopic::Telemetry { properties, .. }) = message.topic.parse() else {
         panic!("{} is no telemetry topic", message.topic);
     };
@@ -286,7 +295,9 @@ fn the_telemetry_table_and_the_model_have_the_fields_that_are_sent() {
 fn the_model_is_the_one_that_the_agent_announces() {
     let model = json("config/tracker-model.json");
     assert_eq!((&model["@id"], &model["@type"]), (&MODEL_ID.into(), &"Interface".into()));
-    assert_eq!(model["@context"], "dtmi:dtdl:context;2");
+    // Version 2 has no arrays in properties, and version 3 has units in an extension.
+    let context = ["dtmi:dtdl:context;3", "dtmi:dtdl:extension:quantitativeTypes;1"];
+    assert_eq!(model["@context"], serde_json::json!(context));
     let desired: BTreeSet<String> = settings::names().map(str::to_owned).collect();
     assert_eq!(names(&model, "Property", "writable", Some(true)), desired);
     assert_eq!(table("README.md", "### Desired properties"), desired);
@@ -302,7 +313,11 @@ fn the_initial_twin_is_one_that_the_agent_applies() {
     let twin = json("config/initial-twin.json");
     assert_eq!(members(&twin["tags"]), set(&["environment", "location"]));
     let desired = twin["properties"]["desired"].as_object().expect("desired properties");
-    let defaults = Defaults { interval: Duration::from_secs(1), delivery: DeliveryMode::default() };
+    let defaults = Defaults {
+        interval: Duration::from_secs(1),
+        delivery: DeliveryMode::default(),
+        alarms: schema::Alarms::NONE,
+    };
     let answers = Settings::default().apply(desired, 1, &defaults);
     for answer in answers {
         assert!((answer.acknowledgement.code as u16) < 300, "{answer:?}");

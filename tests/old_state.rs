@@ -18,6 +18,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use container_tracker::alarms::schema::Alarms;
 use container_tracker::config::DeliveryMode;
 use container_tracker::journal::Entry;
 use container_tracker::reading::{Reading, Stamp};
@@ -132,7 +133,11 @@ fn settings_and_assignment_are_in_force() {
 
 fn are_in_force(version: &Version) {
     let directory = state(version);
-    let defaults = Defaults { interval: Duration::from_mins(1), delivery: DeliveryMode::default() };
+    let defaults = Defaults {
+        interval: Duration::from_mins(1),
+        delivery: DeliveryMode::default(),
+        alarms: Alarms::NONE,
+    };
     let (settings, result) = InForce::load(directory.path(), defaults);
     result.unwrap();
     assert_eq!(*settings.interval().borrow(), Duration::from_mins(5));

@@ -12,7 +12,9 @@ use super::config_argument::ConfigArgument;
 use crate::config::Config;
 use crate::event::Events;
 use crate::journal::inspect::inspect;
-use crate::journal::{JournalOptions, empty_waiting_room, readings_waiting, set_aside, waiting_rooms};
+use crate::journal::{
+    JournalOptions, empty_waiting_room, forget_states, readings_waiting, set_aside, waiting_rooms,
+};
 use crate::platform::clock::{Clock, SystemClock};
 use crate::platform::state_directory::{Fate, StateDirectory};
 use crate::platform::state_file;
@@ -63,7 +65,7 @@ pub(super) fn run(args: &DeprovisionArgs) -> anyhow::Result<ExitCode> {
     let state = StateDirectory::new(directory);
     remove(state.files(Fate::Forgotten))?;
     match args.journal {
-        JournalFate::Keep => {}
+        JournalFate::Keep => forget_states_kept(&config)?,
         JournalFate::SetAside => {
             empty_waiting_rooms(&config)?;
             set_aside(directory, "old")
@@ -101,18 +103,37 @@ fn empty_waiting_rooms(config: &Config) -> anyhow::Result<()> {
     let directory = &config.state.directory;
     for room in waiting_rooms(directory) {
         if readings_waiting(&room, directory).is_ok_and(|left| !left.is_empty()) {
-            let options = JournalOptions {
-                directory: directory.clone(),
-                size_bound: u64::from(config.state.journal_size_mib) * 1024 * 1024,
-                waiting_room: Some(room.clone()),
-                boot: SystemClock::new(false).boot().into(),
-            };
-            if !empty_waiting_room(options, Events::log("")) {
+            if !empty_waiting_room(journal_options(config, Some(room.clone())), Events::log("")) {
                 bail!("the journal does not take the readings in {}", room.display());
             }
         }
     }
     Ok(())
+}
+
+/// What alarms are pending or raised, and in which fences the container is, is the last customer's; the readings and events are
+/// kept.
+fn forget_states_kept(config: &Config) -> anyhow::Result<()> {
+    let directory = &config.state.directory;
+    if !StateDirectory::new(directory).journal().exists() {
+        return Ok(());
+    }
+    let rooms = waiting_rooms(directory).into_iter().filter(|room| room.exists()).map(Some);
+    for room in rooms.chain([None]) {
+        if !forget_states(journal_options(config, room), Events::log("")) {
+            bail!("the journal does not forget the state of alarms and fences; its readings are all there");
+        }
+    }
+    Ok(())
+}
+
+fn journal_options(config: &Config, waiting_room: Option<PathBuf>) -> JournalOptions {
+    JournalOptions {
+        directory: config.state.directory.clone(),
+        size_bound: u64::from(config.state.journal_size_mib) * 1024 * 1024,
+        waiting_room,
+        boot: SystemClock::new(false).boot().into(),
+    }
 }
 
 fn remove(files: impl Iterator<Item = PathBuf>) -> anyhow::Result<()> {

@@ -17,6 +17,10 @@ pub struct Alerts {
 }
 
 impl Alerts {
+    /// What does more, and is told where one of these is set.
+    pub const REPLACED: &str = "telemetry.alerts marks single readings, and a defrost is one too; [alarms], or the twin's \
+                                \"alarms\", tell when something begins and ends (docs/alarms.md)";
+
     /// The first bound that can't be meant: `table.key`, and what is wrong and what would be right.
     pub(super) fn problem(&self) -> Option<(&'static str, String)> {
         let temperature = (self.temperature_low, self.temperature_high);

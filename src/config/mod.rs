@@ -11,6 +11,7 @@ mod written;
 
 use std::path::Path;
 
+use crate::alarms::schema;
 use crate::instruments::SensorsConfig;
 use crate::platform::plain_file;
 
@@ -45,6 +46,8 @@ pub struct Config {
     pub delivery: DeliveryMode,
     /// What is kept over a restart.
     pub state: StateConfig,
+    /// When a reading is an alarm, until the device twin says otherwise.
+    pub alarms: schema::Alarms,
 }
 
 impl Config {
@@ -84,6 +87,7 @@ impl Config {
             clock: written.clock,
             delivery: written.delivery,
             state: written::state(written.state)?,
+            alarms: written::alarms(written.alarms)?,
         })
     }
 }
@@ -157,6 +161,14 @@ mod tests {
         assert!(
             with("[connection]\ngateway = \"edge:0\"").contains("connection.gateway: \"edge:0\" is not host")
         );
+        assert!(
+            with("[alarms]\nprofile = \"brie\"")
+                .contains(": alarms: profile: there is no \"brie\"; there are ")
+        );
+        assert!(
+            with("[alarms.bounds.x]\nfield = \"light\"\nwarning = { high = inf }")
+                .ends_with("alarms: bounds.x.warning.high: null is no number")
+        );
         assert!(with("[sensor]\n").contains("unknown field `sensor`"));
         assert!(
             error("[dps]\nid_scope = \"a/b\"\n[identity]\ncertificate=\"a\"\nkey=\"a\"")
@@ -196,7 +208,7 @@ mod tests {
             (
                 "[sensor]\n",
                 "line 6: unknown field `sensor`, expected one of `dps`, `identity`, `connection`, `sensors`, \
-                            `telemetry`, `clock`, `delivery`, `state`",
+                            `telemetry`, `clock`, `delivery`, `state`, `alarms`",
             ),
         ];
         for (more, why) in cases {

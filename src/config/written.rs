@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use serde_json::Value;
 use tracker_protocol::hub::MAX_KEEP_ALIVE;
 
 use super::alerts::Alerts;
@@ -13,6 +14,7 @@ use super::endpoint::is_host;
 use super::explain::shown;
 use super::interval::Interval;
 use super::tables::{ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, StateConfig, TelemetryConfig};
+use crate::alarms::schema::Alarms as AlarmRules;
 use crate::instruments::SensorsConfig;
 
 /// A value that is not good: `table.key`, and what is wrong and what would be right.
@@ -36,6 +38,8 @@ pub(super) struct Written {
     pub(super) delivery: DeliveryMode,
     #[serde(default)]
     pub(super) state: StateConfig,
+    #[serde(default)]
+    pub(super) alarms: Option<Value>,
 }
 
 /// See [`ConnectionConfig`].
@@ -127,6 +131,11 @@ pub(super) fn telemetry(written: WrittenTelemetry) -> Result<TelemetryConfig, Pr
         Some(problem) => Err(problem),
         None => Ok(TelemetryConfig { interval, alerts }),
     }
+}
+
+pub(super) fn alarms(written: Option<Value>) -> Result<AlarmRules, Problem> {
+    let read = |value| AlarmRules::read(&value).map_err(|why| ("alarms", why));
+    written.map_or(Ok(AlarmRules::NONE), read)
 }
 
 pub(super) fn state(written: StateConfig) -> Result<StateConfig, Problem> {

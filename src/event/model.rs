@@ -1,10 +1,14 @@
 //! The events, and what scripts are told of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tracker_protocol::dps::{Refusal, Substatus};
 
+use crate::alarms::life::Kind;
+use crate::alarms::rule;
+use crate::places::CrossingKind;
 use crate::platform::heartbeat::Hung;
 use crate::settings::Answer;
 
@@ -97,6 +101,24 @@ pub enum Event {
         /// Its new state.
         health: tracker_sensors::health::Health,
     },
+    /// The container was at a fence.
+    Fence {
+        /// What happened there.
+        kind: CrossingKind,
+        /// Its name.
+        fence: Arc<str>,
+    },
+    /// An alarm was raised, became worse, or is over.
+    Alarm {
+        /// In words.
+        what: String,
+        /// Which of them.
+        kind: Kind,
+        /// How bad it is, or was.
+        severity: rule::Severity,
+    },
+    /// Something is as it should be, and could be better.
+    Note(String),
     /// Something is wrong that the agent lives with.
     Trouble(String),
     /// Something on this device keeps it from asking DPS or its hub at all.
@@ -149,6 +171,9 @@ impl Event {
             Self::Setting(_) => "setting",
             Self::Method { .. } => "method",
             Self::Sensor { .. } => "sensor",
+            Self::Fence { .. } => "fence",
+            Self::Alarm { .. } => "alarm",
+            Self::Note(_) => "note",
             Self::Trouble(_) | Self::Offline(_) => "trouble",
             Self::Repeated { .. } => "repeated",
             Self::Hung(_) => "hung",
@@ -181,6 +206,10 @@ impl Event {
                 serde_json::json!({"property": property, "acknowledgement": acknowledgement.to_value()})
             }
             Self::Sensor { name, health } => serde_json::json!({"sensor": name, "state": health.state}),
+            Self::Fence { kind, fence } => serde_json::json!({"state": kind.as_str(), "fence": **fence}),
+            Self::Alarm { kind, severity, .. } => {
+                serde_json::json!({"state": kind.word(), "severity": severity.word()})
+            }
             Self::Method { name, status } => serde_json::json!({"method": name, "status": status}),
             Self::Repeated { last, times } => serde_json::json!({"times": times, "last": last.name()}),
             _ => Value::Null,

@@ -7,6 +7,7 @@ use tracker_protocol::Printable;
 use tracker_protocol::dps::Substatus;
 
 use crate::event::model::{Event, Loss};
+use crate::places::CrossingKind;
 use crate::settings::{Answer, Standing};
 
 /// One line, whatever stands in it: much of it comes from the other side.
@@ -82,7 +83,9 @@ impl Event {
                 Some(cause) => write!(f, "{name}: {cause}"),
                 None => write!(f, "{name} is well"),
             },
-            Self::Trouble(what) | Self::Offline(what) => f.write_str(what),
+            Self::Fence { kind, fence } => write!(f, "the container {} {fence}", has(*kind)),
+            Self::Alarm { what, .. } => f.write_str(what),
+            Self::Note(what) | Self::Trouble(what) | Self::Offline(what) => f.write_str(what),
             Self::Repeated { last, times } => write!(f, "{times} times more: {last}"),
             Self::Hung(hung) => {
                 write!(f, "{hung}: the watchdog is not fed any more, so that systemd restarts the agent")
@@ -123,6 +126,16 @@ impl fmt::Display for Before<'_> {
 }
 
 /// What was answered to a desired property.
+/// What it has to do with a fence.
+fn has(kind: CrossingKind) -> &'static str {
+    match kind {
+        CrossingKind::Inside => "is in",
+        CrossingKind::Enter => "has entered",
+        CrossingKind::Exit => "has left",
+        CrossingKind::Crossed => "has passed through, between two fixes,",
+    }
+}
+
 fn setting(f: &mut fmt::Formatter<'_>, answer: &Answer) -> fmt::Result {
     let Answer { property, acknowledgement: ack, standing } = answer;
     write!(f, "twin: {property}")?;
@@ -159,6 +172,8 @@ mod tests {
     use tracker_sensors::health::{Health, State};
 
     use super::*;
+    use crate::alarms;
+    use crate::alarms::life::Kind;
     use crate::event::severity::Severity;
 
     /// What clouds, files and devices have tried.
@@ -198,6 +213,8 @@ mod tests {
             Event::Lost { why: t(), loss: Loss::TakenOver, again },
             Event::Method { name: t(), status: 404 },
             Event::Sensor { name: "gps", health },
+            Event::Alarm { what: t(), kind: Kind::Raised, severity: alarms::rule::Severity::Warning },
+            Event::Note(t()),
             Event::Trouble(t()),
             Event::Repeated { last: Box::new(Event::Trouble(t())), times: 9 },
         ];

@@ -1,5 +1,6 @@
 //! How much an event matters.
 
+use crate::alarms::life::Kind;
 use crate::event::model::{Event, Loss};
 use crate::settings::Standing;
 
@@ -27,6 +28,7 @@ impl Event {
             Self::RegisterLater { .. }
             | Self::ConnectLater { .. }
             | Self::Lost { .. }
+            | Self::Alarm { kind: Kind::Raised | Kind::Escalated, .. }
             | Self::Trouble(_)
             | Self::Offline(_) => Severity::Warning,
             // A twin that was made anew is nobody's doing.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-use tracker_sensors::door::{Bias, ContactSettings, DoorContact, DoorState, LineSettings};
+use tracker_sensors::door::{Bias, ContactSettings, Door as Standing, DoorContact, DoorState, LineSettings};
 use tracker_sensors::health::Health;
 
 use super::fields::Fields;
@@ -164,6 +164,7 @@ impl Instrument for Door {
         if let Some(door) = door {
             fields.word("door", &door.to_string());
             fields.count("doorOpenings", openings);
+            fields.note(Fields::DOOR_OPEN, f64::from(u8::from(door == Standing::Open)));
         }
     }
 }

@@ -31,11 +31,20 @@ impl Fields {
         self.numbers.push((name, value as f64));
     }
 
+    /// Whether the door is open, as [`Fields::get`] has it: 1 or 0.
+    pub const DOOR_OPEN: &str = "doorOpen";
+
+    /// Notes a number for bounds that is not sent.
+    pub fn note(&mut self, name: &'static str, value: f64) {
+        self.numbers.push((name, value));
+    }
+
     /// Sets `name` to a word.
     pub fn word(&mut self, name: &'static str, word: &str) {
         let mut object = self.object();
         let place = object.place_of(name);
-        if word.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        // What JSON takes as it is.
+        if word.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
             for part in ["\"", word, "\""] {
                 place.push_str(part);
             }
@@ -148,6 +157,7 @@ mod tests {
         fields.number("pressure", Some(f64::NAN), 2);
         fields.word("fix", "none");
         fields.word("door", "\"open\"");
+        fields.word("place", "Gävle, quay 3");
         fields.object_of("location", |location| {
             location.number("lat", Some(-51.123_456_789), POSITION_DECIMALS);
             location.number("alt", None, 1);
@@ -158,7 +168,7 @@ mod tests {
         assert_eq!(fields.get("humidity"), None);
         assert_eq!(
             fields.into_json(),
-            r#"{"temperature":8.0,"fix":"none","door":"\"open\"","location":{"lat":-51.1234568,"lon":0.05},"satellites":9}"#
+            r#"{"temperature":8.0,"fix":"none","door":"\"open\"","place":"Gävle, quay 3","location":{"lat":-51.1234568,"lon":0.05},"satellites":9}"#
         );
     }
 
@@ -173,7 +183,7 @@ mod tests {
             let expected = rounded(value, decimals);
             prop_assert_eq!(text.parse::<f64>().unwrap(), expected);
             // Where doubles have all digits there is only one way to write a number.
-            if expected.abs() < 1e7 && expected != 0.0 {
+            if (1e-5..1e7).contains(&expected.abs()) {
                 prop_assert_eq!(text, serde_json::to_string(&expected).unwrap());
             }
         }

@@ -21,6 +21,11 @@ impl SensorHealth {
         Self { health, hung: watch::Sender::new(false).subscribe() }
     }
 
+    /// Whether it gives nothing.
+    pub fn has_failed(&self) -> bool {
+        *self.hung.borrow() || self.health.borrow().state == State::Failed
+    }
+
     /// As it is now.
     pub fn current(&self) -> Health {
         let mut health = self.health.borrow().clone();

@@ -62,6 +62,13 @@ impl SensorsConfig {
     }
 }
 
+/// Names of all instruments.
+pub const NAMES: [&str; 4] = ["bme280", "gps", "door", "light"];
+
+/// Fields of telemetry that are numbers.
+pub const NUMBERS: [&str; 9] =
+    ["temperature", "humidity", "pressure", "speed", "course", "satellites", "hdop", "doorOpenings", "light"];
+
 /// Instruments without a check of their own.
 pub const EXAMINED: [&Examined; 2] = [&door::EXAMINED, &light::EXAMINED];
 

@@ -2,6 +2,7 @@
 
 use tokio::sync::oneshot;
 
+use super::bundle::States;
 use super::entry::Lease;
 use super::fresh::Fresh;
 use crate::reading::Stamp;
@@ -22,6 +23,8 @@ pub(super) enum Command {
         reply: oneshot::Sender<Lease>,
     },
     Acknowledge(Vec<u64>),
+    /// What was kept in bundles, by name.
+    States(oneshot::Sender<States>),
     Release(oneshot::Sender<()>),
     Commit(oneshot::Sender<()>),
     Flush(oneshot::Sender<()>),

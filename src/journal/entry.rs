@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-/// A reading to be sent.
+use crate::event_message::EventHead;
+
+/// A reading or an event to be sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     /// Counts up; see the invariants of this module.
@@ -17,6 +19,8 @@ pub struct Entry {
     pub fields: String,
     /// Names of the bounds it crosses.
     pub alerts: Vec<String>,
+    /// Of an event, what stands around its fields.
+    pub event: Option<Box<EventHead>>,
 }
 
 impl Entry {
@@ -31,7 +35,7 @@ impl Entry {
 pub struct Lease {
     /// The newest reading, if it is not being sent yet.
     pub newest: Option<Entry>,
-    /// Others, oldest first.
+    /// Others: events, and then readings, each oldest first.
     pub backlog: Vec<Entry>,
 }
 

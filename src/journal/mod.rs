@@ -26,8 +26,9 @@
 //!
 //! | table | row | columns |
 //! |---|---|---|
-//! | `reading` | a reading not known to be acknowledged | `seq`, `start`, `boot`, `monotonic_ms`, `utc_ms` (null: not known), `stands_for` (itself and the thinned ones beside it), `payload` (JSON) |
+//! | `reading` | a reading, or an event, not known to be acknowledged | `seq`, `start`, `boot`, `monotonic_ms`, `utc_ms` (null: not known), `stands_for` (itself and the thinned ones beside it), `payload` (JSON) |
 //! | `boot` | a boot of the machine | `id`, `name` (the kernel's boot ID), `offset_ms` (UTC less monotonic time; null: not known) |
+//! | `state` | what was kept with readings, by name; there only once something was | `name`, `value` |
 //! | `counter` | kept over restarts | `name`, `value`: `thinned`, the readings thinned ever; `last_seq`, the highest number of a reading that is gone |
 //! | `unreadable` | a row of `reading` that could not be read, as it was; there only once one was put aside | as `reading` |
 //!
@@ -53,6 +54,9 @@
 //! 7. A file that is gone from its name while it is open is noticed at the next commit, and saved into a new one.
 //! 8. What a killed program has left in the waiting room goes to the file before anything else does, under the numbers that it
 //!    had. What had none yet was never sent, and gets one.
+//! 9. What is appended as one bundle (events, the reading that showed them, states that then hold) is there as a whole or not at
+//!    all: one record of the waiting room, one transaction of the file. Events wait for no commit that is shared, are handed out
+//!    before all readings, and are not thinned; beyond 2,048 that wait they are handed out in the order of their numbers.
 //!
 //! # What `synchronous` costs
 //!
@@ -95,6 +99,7 @@
 //! went is counted and reported. The file then stays below its bound and 64 readings more; the WAL beside it may take
 //! 2 MiB and the spare file 256 KiB.
 
+mod bundle;
 mod command;
 mod entry;
 mod fresh;
@@ -114,6 +119,7 @@ mod waiting_room;
 mod worker;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
@@ -122,8 +128,10 @@ use tokio::sync::{oneshot, watch};
 
 use crate::event::Events;
 use crate::reading::{Reading, Stamp};
+pub use bundle::Bundle;
 use command::Command;
 pub use entry::{Entry, Lease};
+use fresh::Fresh;
 use inbox::{Inbox, Refused};
 use needs_disk::NeedsDisk;
 pub use options::JournalOptions;
@@ -171,12 +179,30 @@ impl Journal {
     /// Takes a reading. When this returns it survives the end of the program, in the waiting room; it is durable when
     /// [`JournalStats::taken`] counts it.
     pub fn append(&self, reading: Reading) {
-        if let Err(refused) = self.send(Command::Append(reading.into())) {
+        self.take(reading.into());
+    }
+
+    /// Takes what is stored together. When this returns all of it survives the end of the program, or nothing of it; it is
+    /// durable at once where there is an event in it, else with the next commit. Events are sent before all that waits.
+    pub fn append_bundle(&self, bundle: Bundle) {
+        self.take(bundle.into());
+    }
+
+    fn take(&self, fresh: Fresh) {
+        if let Err(refused) = self.send(Command::Append(fresh)) {
             self.shared.stats().dropped += 1;
             if let Refused::Full(Command::Append(fresh)) | Refused::Closed(Command::Append(fresh)) = refused {
                 self.room.withdraw(fresh.ticket);
             }
         }
+    }
+
+    /// What was last kept under each name in bundles, by this start of the program or by earlier ones. Answered once the file
+    /// is open, or found in trouble; where it can't be read, what it has is not known. `None` while the disk is too slow to be
+    /// asked.
+    pub fn states(&self) -> Option<oneshot::Receiver<BTreeMap<String, String>>> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::States(reply)).is_ok().then_some(answer)
     }
 
     /// Up to `limit` readings to send that are not being sent yet: the newest, then the others oldest first. Nothing
@@ -298,6 +324,20 @@ pub fn empty_waiting_room(options: JournalOptions, events: Events) -> bool {
     worker.obey(Command::Close(oneshot::channel().0), now);
     let in_memory = shared.stats().in_memory;
     in_memory == 0
+}
+
+/// Forgets what was kept beside readings, in the file that `options` name and in the waiting room, while no agent works with
+/// them; readings and events stay. Whether it is forgotten then; what is wrong is told to `events`.
+pub fn forget_states(options: JournalOptions, events: Events) -> bool {
+    let (room, shared) = (Arc::new(WaitingRoom::open(&options, &events)), Arc::new(Shared::default()));
+    let storage = Storage::new(options, Arc::new(OsFileSystem), shared.clone(), events);
+    let mut worker = Worker::new(storage, room, &shared, rand::random());
+    let now = Instant::now();
+    worker.begin(now);
+    let forgotten = worker.forget_states(now);
+    // Nobody waits for the answer.
+    worker.obey(Command::Close(oneshot::channel().0), now);
+    forgotten
 }
 
 /// Whoever waits for the thread learns that it has ended, however it did.

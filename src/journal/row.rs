@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::entry::Entry;
-use crate::reading::Reading;
+use crate::event_message::{EventHead, EventMessage};
+use crate::reading::{Reading, Stamp};
 
 /// Numbers from here on are provisional: they were given before the time was known.
 pub(super) const PROVISIONAL: u64 = 1 << 62;
@@ -43,6 +44,9 @@ pub(super) struct Row {
 /// What stands before and after the fields of a payload.
 const AROUND: [&[u8]; 2] = [b"{\"f\":", b"}"];
 
+/// What the payload of an event begins with.
+pub(super) const EVENT: &[u8] = b"{\"e\":";
+
 /// The fields are never taken apart again.
 #[derive(Serialize, Deserialize)]
 struct Payload {
@@ -63,6 +67,27 @@ impl Row {
             let fields = RawValue::from_string(fields);
             fields.and_then(|fields| serde_json::to_vec(&Payload { fields, alerts })).unwrap_or_default()
         };
+        Self { known, ..Self::at(stamp, payload) }
+    }
+
+    /// Of this boot, and without a number.
+    pub(super) fn of_event(stamp: Stamp, event: EventMessage) -> Self {
+        let EventMessage { head, fields } = event;
+        let fields = RawValue::from_string(fields);
+        let parts = fields.and_then(|fields| Ok((serde_json::to_vec(&head)?, fields)));
+        let payload = parts.map(|(mut payload, fields)| {
+            // One object of both: the head's members stand first.
+            payload.pop();
+            payload.extend_from_slice(b",\"f\":");
+            payload.extend_from_slice(fields.get().as_bytes());
+            payload.push(b'}');
+            payload
+        });
+        Self::at(stamp, payload.unwrap_or_default())
+    }
+
+    /// Of this boot, without a number.
+    pub(super) fn at(stamp: Stamp, payload: Vec<u8>) -> Self {
         Self {
             seq: 0,
             start: 0,
@@ -71,8 +96,13 @@ impl Row {
             utc_ms: stamp.utc.map(|utc| utc.timestamp_millis()),
             stands_for: 1,
             payload,
-            known,
+            known: None,
         }
+    }
+
+    /// Whether it is an event, and no reading.
+    pub(super) fn is_event(&self) -> bool {
+        self.payload.starts_with(EVENT)
     }
 
     /// Whether there can be such a reading.
@@ -84,6 +114,7 @@ impl Row {
     /// The reading to be sent; `None` where its payload is none. `offset_ms` is that of its boot, where it is known.
     pub(super) fn entry(&self, offset_ms: Option<i64>) -> Option<Entry> {
         let utc_ms = self.utc_ms.or_else(|| offset_ms?.checked_add(self.monotonic_ms));
+        let event = if self.is_event() { Some(Box::new(event_head(&self.payload)?)) } else { None };
         let (fields, alerts) = match self.known {
             Some(length) => {
                 let fields = self.payload.get(AROUND[0].len()..)?.get(..length)?;
@@ -101,6 +132,7 @@ impl Row {
             uptime_s: self.monotonic_ms as f64 / 1000.0,
             fields,
             alerts,
+            event,
         })
     }
 }
@@ -115,9 +147,13 @@ pub(super) fn is_time(utc_ms: i64) -> bool {
     (0..=LATEST_MS).contains(&utc_ms)
 }
 
-/// Whether these bytes are the payload of a reading.
+/// Whether these bytes are the payload of a reading, or of an event.
 pub(super) fn is_payload(bytes: &[u8]) -> bool {
-    payload(bytes).is_some()
+    payload(bytes).is_some() && (!bytes.starts_with(EVENT) || event_head(bytes).is_some())
+}
+
+fn event_head(bytes: &[u8]) -> Option<EventHead> {
+    serde_json::from_slice(bytes).ok()
 }
 
 fn payload(bytes: &[u8]) -> Option<Payload> {

@@ -110,6 +110,18 @@ impl Sender {
             return lease;
         }
         let numbered = writer.note_numbers(now);
+        let free = |seq: u64, writer: &Writer| self.is_free(seq, writer);
+        let events = writer.events(limit, numbered, free, now);
+        for event in &events {
+            self.leases.take(event.seq);
+        }
+        let limit = limit - events.len();
+        if limit == 0 {
+            self.drained = false;
+            self.shared.stats().sent += events.len() as u64;
+            lease.backlog = events;
+            return lease;
+        }
         if let Some((row, offset)) = writer.newest(numbered, |seq| self.leases.is_leased(seq), now)
             && self.is_free(row.seq, writer)
         {
@@ -117,8 +129,10 @@ impl Sender {
             lease.newest = writer.entry(&row, offset, now);
         }
         let room = limit - lease.newest.iter().len();
-        let readable = self.oldest(room, numbered, &mut lease.backlog, writer, now) && numbered;
-        self.drained = readable && lease.backlog.len() < room;
+        let mut others = Vec::new();
+        let readable = self.oldest(room, numbered, &mut others, writer, now) && numbered;
+        self.drained = readable && others.len() < room;
+        lease.backlog = if events.is_empty() { others } else { [events, others].concat() };
         self.shared.stats().sent += (lease.newest.iter().len() + lease.backlog.len()) as u64;
         lease
     }

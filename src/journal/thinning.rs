@@ -17,12 +17,22 @@ pub(super) fn coarseness(average: f64) -> u32 {
     coarseness
 }
 
-/// Merges neighbours that together stand for no more than `coarseness` readings. Rows that are `kept` stay.
-pub(super) fn coarsen(rows: Vec<Row>, coarseness: u32, kept: impl Fn(u64) -> bool) -> Vec<Row> {
+/// Merges neighbours that together stand for no more than `coarseness` readings. Rows that are `kept` stay, and events,
+/// which stand for no reading, where it `spares_events`.
+pub(super) fn coarsen(
+    rows: Vec<Row>,
+    coarseness: u32,
+    kept: impl Fn(u64) -> bool,
+    spares_events: bool,
+) -> Vec<Row> {
     let mut left: Vec<Row> = Vec::with_capacity(rows.len());
     for row in rows {
         match left.last_mut() {
-            Some(last) if last.stands_for.saturating_add(row.stands_for) <= coarseness && !kept(row.seq) => {
+            Some(last)
+                if last.stands_for.saturating_add(row.stands_for) <= coarseness
+                    && !kept(row.seq)
+                    && !(spares_events && (row.is_event() || last.is_event())) =>
+            {
                 last.stands_for += row.stands_for;
             }
             _ => left.push(row),
@@ -36,6 +46,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::journal::row::EVENT;
 
     fn row(seq: u64, stands_for: u32) -> Row {
         Row {
@@ -60,7 +71,7 @@ mod tests {
                 let newer = rows.split_off(rows.len() / 2);
                 let average =
                     rows.iter().map(|row| f64::from(row.stands_for)).sum::<f64>() / rows.len() as f64;
-                rows = coarsen(rows, coarseness(average), |_| false);
+                rows = coarsen(rows, coarseness(average), |_| false, true);
                 rows.extend(newer);
             }
         }
@@ -77,7 +88,7 @@ mod tests {
             weights in prop::collection::vec(1_u32..6, 1..200), allowed in 2_u32..9,
         ) {
             let rows: Vec<Row> = (0_u64..).zip(&weights).map(|(seq, weight)| row(seq, *weight)).collect();
-            let left = coarsen(rows, allowed, |seq| seq % 7 == 3);
+            let left = coarsen(rows, allowed, |seq| seq % 7 == 3, true);
             prop_assert_eq!(left.iter().map(|row| row.stands_for).sum::<u32>(), weights.iter().sum::<u32>());
             prop_assert_eq!(left[0].seq, 0);
             for seq in (0..weights.len() as u64).filter(|seq| seq % 7 == 3) {
@@ -86,6 +97,19 @@ mod tests {
             for row in &left {
                 prop_assert!(row.stands_for <= allowed.max(5));
             }
+        }
+
+        #[test]
+        fn events_stay_and_stand_for_nothing(events in prop::collection::vec(any::<bool>(), 1..200)) {
+            let as_row = |(seq, is_event): (u64, &bool)| Row {
+                payload: if *is_event { EVENT.to_vec() } else { Vec::new() },
+                ..row(seq, 1)
+            };
+            let rows: Vec<Row> = (0_u64..).zip(&events).map(as_row).collect();
+            let left = coarsen(rows.clone(), 8, |_| false, true);
+            let events = |rows: &[Row]| rows.iter().filter(|row| row.is_event()).cloned().collect::<Vec<_>>();
+            prop_assert_eq!(events(&left), events(&rows));
+            prop_assert_eq!(left.iter().map(|row| row.stands_for).sum::<u32>() as usize, rows.len());
         }
     }
 }

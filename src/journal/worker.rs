@@ -134,6 +134,9 @@ impl Worker {
                     self.writer.forget(now);
                 }
             }
+            Command::States(reply) => {
+                let _ = reply.send(self.writer.states(now));
+            }
             Command::Release(reply) => {
                 self.sender.release();
                 self.writer.forget(now);
@@ -155,6 +158,12 @@ impl Worker {
             }
         }
         self.writer.count_backlog();
+    }
+
+    /// Forgets all that is kept beside readings. Whether the disk has none of it any more.
+    pub(super) fn forget_states(&mut self, now: Instant) -> bool {
+        self.commit(now);
+        self.writer.forget_states(now)
     }
 
     /// Makes durable what waits for it.

@@ -36,6 +36,10 @@ impl Clock for VoyageClock {
         Duration::from_secs_f64(self.voyage.hours().max(0.0) * 3600.0)
     }
 
+    fn time_scale(&self) -> f64 {
+        self.voyage.time_scale()
+    }
+
     fn boot(&self) -> &str {
         &self.boot
     }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tracker_emulator::pki::{CertificateAuthority, Validity};
 use tracker_emulator::{AttestationMechanism, Emulator, EmulatorBuilder, EnrollmentGroup, Hub, InitialTwin};
 
+use crate::alarms::schema::Alarms;
 use crate::config::{
     ClockConfig, Config, ConnectionConfig, DeliveryMode, DpsConfig, Endpoint, IdentityConfig, StateConfig,
     TelemetryConfig,
@@ -114,6 +115,7 @@ pub fn device_config(directory: &Path, id_scope: &str, roots: PathBuf, port: u16
         clock: ClockConfig { trust_system: true },
         delivery: DeliveryMode::default(),
         state: StateConfig { directory: directory.join("state"), ..StateConfig::default() },
+        alarms: Alarms::NONE,
     }
 }
 

@@ -58,6 +58,11 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// Time since the machine was booted, which no change of the wall clock moves.
     fn monotonic(&self) -> Duration;
 
+    /// Its seconds in a second of life: more than one only in simulation.
+    fn time_scale(&self) -> f64 {
+        1.0
+    }
+
     /// Names this boot of the machine: monotonic times of one boot are comparable, whichever process took them.
     fn boot(&self) -> &str;
 

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use crate::alarms::schema::Alarms;
 use crate::config::DeliveryMode;
 
 /// What is in force where the twin says nothing: the configuration's values.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Defaults {
     /// Time between readings.
     pub interval: Duration,
     /// How readings share messages.
     pub delivery: DeliveryMode,
+    /// When a reading is an alarm.
+    pub alarms: Alarms,
 }

@@ -20,6 +20,11 @@ impl Settings {
         property::value::<P>(&self.0, defaults)
     }
 
+    /// Whether a property is set to something else than in `other`.
+    pub(super) fn differs<P: Property>(&self, other: &Self) -> bool {
+        self.0.get(P::NAME) != other.0.get(P::NAME)
+    }
+
     /// Takes the whole desired section. Answers every property that has a meaning, whether it is there or not, and then as
     /// many of the others as there is room for.
     pub fn apply(&mut self, desired: &Map<String, Value>, version: u64, defaults: &Defaults) -> Vec<Answer> {
@@ -53,12 +58,14 @@ mod tests {
     use tracker_protocol::hub::AckCode;
 
     use super::*;
+    use crate::alarms::schema;
     use crate::config::DeliveryMode;
-    use crate::settings::properties::{Delivery, TelemetryInterval, names};
+    use crate::settings::properties::{Delivery, Geofences, TelemetryInterval, names};
 
     const DEFAULT: Defaults = Defaults {
         interval: Duration::from_mins(1),
         delivery: DeliveryMode { batch_backlog: true, gzip: false, full_properties: false, compact: false },
+        alarms: schema::Alarms::NONE,
     };
     const RUNNING: &str = env!("CARGO_PKG_VERSION");
 
@@ -126,7 +133,11 @@ mod tests {
     /// A property, two good values and a bad one: what is in force with each, and by default.
     type Example = (&'static str, [(Value, Value, u16); 2], Value, Value);
 
-    fn examples() -> [Example; 3] {
+    fn examples() -> [Example; 6] {
+        let gate = |radius: i32| {
+            let geometry = json!({"type": "Point", "coordinates": [4.3, 51.95]});
+            json!([{"type": "Feature", "properties": {"name": "gate", "radius": radius}, "geometry": geometry}])
+        };
         let batched = |batch: bool, gzip: bool| json!({"batchBacklog": batch, "gzip": gzip, "fullProperties": false, "compact": false});
         [
             (
@@ -134,6 +145,15 @@ mod tests {
                 [(json!(5), json!(5), 200), (json!(7.0), json!(7), 200)],
                 json!("x"),
                 json!(60),
+            ),
+            (
+                "alarms",
+                [
+                    (json!({"profile": "gouda"}), json!({"profile": "gouda"}), 200),
+                    (json!({}), json!({}), 200),
+                ],
+                json!({"profile": "brie"}),
+                json!({}),
             ),
             (
                 "delivery",
@@ -149,6 +169,16 @@ mod tests {
                 [(json!(RUNNING), json!(RUNNING), 200), (json!("99.0.0"), json!(RUNNING), 202)],
                 json!(99),
                 json!(RUNNING),
+            ),
+            ("geofences", [(gate(50), gate(50), 200), (gate(60), gate(60), 200)], gate(-1), json!([])),
+            (
+                "containerNumber",
+                [
+                    (json!("MSKU9070323"), json!("MSKU9070323"), 200),
+                    (json!("CSQU3054383"), json!("CSQU3054383"), 200),
+                ],
+                json!("MSKU9070324"),
+                json!(""),
             ),
         ]
     }
@@ -267,5 +297,22 @@ mod tests {
         let error = serde_json::from_value::<Settings>(json!({"telemetryInterval": 0})).unwrap_err();
         let words = "telemetryInterval: 0 is not a whole number of seconds from 1 to 86400";
         assert_eq!(error.to_string(), words);
+    }
+
+    #[test]
+    fn many_fences_are_answered_by_their_digest_and_a_bad_one_leaves_the_good_ones_in_force() {
+        let fence = |number: usize, radius: usize| {
+            let geometry = json!({"type": "Point", "coordinates": [4.3, 51.95]});
+            json!({"type": "Feature", "properties": {"name": format!("gate {number}"), "radius": radius}, "geometry": geometry})
+        };
+        let mut fences: Vec<Value> = (0..50).map(|number| fence(number, 100)).collect();
+        let mut settings = Settings::default();
+        let good = reported(&apply(&mut settings, json!({"geofences": fences}), 1), "geofences");
+        assert_eq!((&good["ac"], &good["value"]["members"]), (&json!(200), &json!(50)));
+        fences[49] = fence(48, 100);
+        let bad = reported(&apply(&mut settings, json!({"geofences": fences}), 2), "geofences");
+        assert_eq!((&bad["ac"], &bad["value"]), (&json!(400), &good["value"]));
+        assert_eq!(bad["ad"], "[49].properties.name: \"gate 48\" is the name of [48] already");
+        assert_eq!(settings.value::<Geofences>(&DEFAULT).fences.all().len(), 50);
     }
 }

@@ -3,18 +3,21 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
+use crate::alarms::schema;
 use crate::config::DeliveryMode;
+use crate::places::Fences;
 use crate::platform::state_directory::StateDirectory;
 use crate::platform::state_file;
 use crate::settings::answer::{Answer, Standing};
 use crate::settings::defaults::Defaults;
 use crate::settings::desired::Settings;
-use crate::settings::properties::{Delivery, TABLE, TelemetryInterval};
+use crate::settings::properties::{Alarms, ContainerNumber, Delivery, Geofences, TABLE, TelemetryInterval};
 
 /// The settings in force.
 #[derive(Debug)]
@@ -22,6 +25,9 @@ pub struct InForce {
     settings: Settings,
     defaults: Defaults,
     interval: watch::Sender<Duration>,
+    fences: watch::Sender<Arc<Fences>>,
+    container_number: watch::Sender<Option<Arc<str>>>,
+    alarms: watch::Sender<schema::Alarms>,
     file: PathBuf,
     /// The answers given last, those with a meaning first.
     answered: Vec<Answer>,
@@ -39,12 +45,42 @@ impl InForce {
             Err(error) => (Settings::default(), Err(error)),
         };
         let interval = watch::Sender::new(settings.value::<TelemetryInterval>(&defaults));
-        (Self { settings, defaults, interval, file, answered: Vec::new(), unanswered: 0 }, result)
+        let fences = watch::Sender::new(settings.value::<Geofences>(&defaults).fences);
+        let container_number = watch::Sender::new(settings.value::<ContainerNumber>(&defaults));
+        let alarms = watch::Sender::new(settings.value::<Alarms>(&defaults));
+        let (answered, unanswered) = (Vec::new(), 0);
+        let in_force = Self {
+            settings,
+            defaults,
+            interval,
+            fences,
+            container_number,
+            alarms,
+            file,
+            answered,
+            unanswered,
+        };
+        (in_force, result)
     }
 
     /// The time between readings.
     pub fn interval(&self) -> watch::Receiver<Duration> {
         self.interval.subscribe()
+    }
+
+    /// Named places.
+    pub fn fences(&self) -> watch::Receiver<Arc<Fences>> {
+        self.fences.subscribe()
+    }
+
+    /// The number of the container, for every message.
+    pub fn container_number(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.container_number.subscribe()
+    }
+
+    /// When a reading is an alarm.
+    pub fn alarms(&self) -> watch::Receiver<schema::Alarms> {
+        self.alarms.subscribe()
     }
 
     /// How readings share messages.
@@ -68,6 +104,19 @@ impl InForce {
         let mut answers = self.settings.apply(desired, version, &self.defaults);
         let interval = self.settings.value::<TelemetryInterval>(&self.defaults);
         self.interval.send_if_modified(|current| std::mem::replace(current, interval) != interval);
+        // To read these again takes a while, and whoever follows them has to begin anew.
+        if self.settings.differs::<Geofences>(&before) {
+            self.fences.send_replace(self.settings.value::<Geofences>(&self.defaults).fences);
+        }
+        if self.settings.differs::<ContainerNumber>(&before) {
+            self.container_number.send_replace(self.settings.value::<ContainerNumber>(&self.defaults));
+        }
+        let alarms = self.settings.value::<Alarms>(&self.defaults);
+        self.alarms.send_if_modified(|current| {
+            let news = *current != alarms;
+            *current = alarms;
+            news
+        });
         let changed = (self.settings != before)
             .then(|| ToStore { file: self.file.clone(), settings: self.settings.clone() });
         let mut news = Vec::new();
@@ -142,6 +191,7 @@ mod tests {
     const DEFAULTS: Defaults = Defaults {
         interval: Duration::from_mins(1),
         delivery: DeliveryMode { batch_backlog: true, gzip: false, full_properties: false, compact: false },
+        alarms: schema::Alarms::NONE,
     };
 
     fn apply(settings: &mut InForce, desired: Value, version: u64) -> Applied {
@@ -179,6 +229,28 @@ mod tests {
     }
 
     #[test]
+    fn fences_and_container_number_are_followed_and_known_after_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut settings, _) = InForce::load(directory.path(), DEFAULTS);
+        let (mut fences, container) = (settings.fences(), settings.container_number());
+        assert!(fences.borrow_and_update().is_empty() && container.borrow().is_none());
+        let geometry = json!({"type": "Point", "coordinates": [4.3, 51.95]});
+        let gate =
+            json!([{"type": "Feature", "properties": {"name": "gate", "radius": 50}, "geometry": geometry}]);
+        let desired = json!({"geofences": gate, "containerNumber": "MSKU9070323"});
+        apply(&mut settings, desired.clone(), 1).changed.unwrap().store().unwrap();
+        assert_eq!(&**fences.borrow_and_update().all()[0].name(), "gate");
+        assert_eq!(container.borrow().as_deref(), Some("MSKU9070323"));
+        apply(&mut settings, desired, 2);
+        assert!(!fences.has_changed().unwrap(), "the same fences are no news");
+        let (mut settings, _) = InForce::load(directory.path(), DEFAULTS);
+        assert_eq!(settings.fences().borrow().all().len(), 1);
+        assert_eq!(settings.container_number().borrow().as_deref(), Some("MSKU9070323"));
+        apply(&mut settings, json!({"geofences": [], "containerNumber": ""}), 3);
+        assert!(settings.fences().borrow().is_empty() && settings.container_number().borrow().is_none());
+    }
+
+    #[test]
     fn a_change_of_other_properties_writes_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let (mut settings, _) = InForce::load(directory.path(), DEFAULTS);
@@ -209,7 +281,7 @@ mod tests {
         let mut desired: Map<_, _> = (0..20).map(|number| (format!("p{number}"), json!(true))).collect();
         desired.insert("telemetryInterval".into(), json!(5));
         let first = apply(&mut settings, Value::Object(desired.clone()), 1);
-        assert_eq!(first.news.len(), 23);
+        assert_eq!(first.news.len(), 20 + TABLE.len());
         desired.insert("more".into(), json!(1));
         let second = push(&mut settings, Value::Object(desired.clone()), 2, &["more"]);
         assert_eq!(told(&second), ["more"]);

@@ -16,5 +16,5 @@ pub use answer::{Answer, Standing};
 pub use defaults::Defaults;
 pub use desired::Settings;
 pub use in_force::{Applied, InForce};
-pub use properties::{Delivery, Firmware, TelemetryInterval, names};
+pub use properties::{Alarms, ContainerNumber, Delivery, Firmware, Geofences, TelemetryInterval, names};
 pub use property::Property;

@@ -16,9 +16,10 @@ use crate::instruments::health::SensorHealth;
 use crate::journal::Journal;
 use crate::platform::clock::Clock;
 use crate::platform::timestamp::Timestamp;
+use crate::recorder::{ActiveAlarm, ActiveAlarms, AlarmDesk};
 
 pub use connection::{Connection, State};
-use report::{DeviceStatus, LastFix, SensorReport};
+use report::{ActiveAlarmReport, DeviceStatus, LastFix, SensorReport};
 
 /// Where the parts can be seen.
 #[derive(Clone)]
@@ -33,6 +34,10 @@ pub struct Status {
     pub position: Option<watch::Receiver<GpsState>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Who looks at readings.
+    pub alarms: Arc<AlarmDesk>,
+    /// What is raised.
+    pub active_alarms: watch::Receiver<ActiveAlarms>,
 }
 
 impl Status {
@@ -51,6 +56,7 @@ impl Status {
             journal: self.journal.stats().into(),
             sensors: self.sensors(),
             last_fix: fix.as_ref().map(last_fix),
+            active_alarms: self.active_alarms(),
         }
     }
 
@@ -71,7 +77,24 @@ impl Status {
                 "dropped": stats.dropped,
             }),
         );
+        if self.alarms.is_used() {
+            reported.insert("activeAlarms".into(), json!(self.active_alarms()));
+        }
         reported
+    }
+
+    fn active_alarms(&self) -> BTreeMap<String, ActiveAlarmReport> {
+        let active = self.active_alarms.borrow();
+        let report = |(name, alarm): (&String, &ActiveAlarm)| {
+            let ActiveAlarm { severity, since, acknowledged } = alarm;
+            let report = ActiveAlarmReport {
+                severity: (*severity).into(),
+                since: *since,
+                acknowledged: *acknowledged,
+            };
+            (name.clone(), report)
+        };
+        active.iter().map(report).collect()
     }
 
     fn sensors(&self) -> BTreeMap<String, SensorReport> {

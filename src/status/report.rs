@@ -105,6 +105,21 @@ pub struct DeviceStatus {
     pub sensors: BTreeMap<String, SensorReport>,
     /// Where the device is, if the receiver has a fix.
     pub last_fix: Option<LastFix>,
+    /// Alarms that are raised, by their names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub active_alarms: BTreeMap<String, ActiveAlarmReport>,
+}
+
+/// An alarm that is raised.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ActiveAlarmReport {
+    /// `warning` or `critical`.
+    pub severity: String,
+    /// When it began; null while the time is not known.
+    pub since: Option<Timestamp>,
+    /// Somebody has said that it is known.
+    pub acknowledged: bool,
 }
 
 /// Counts of readings, as in [`JournalStats`].

@@ -11,6 +11,7 @@ use tracker_protocol::hub::json_telemetry;
 use tracker_protocol::{PropertyBag, Publish};
 
 use crate::config::DeliveryMode;
+use crate::event_message::EventHead;
 use crate::journal::{Entry, Lease};
 use crate::platform::clock::rfc3339;
 use crate::uplink::compact;
@@ -50,33 +51,60 @@ pub struct Message {
     pub publish: Publish,
 }
 
+/// Whose messages they are, as every one of them says.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// Of the hub.
+    pub device_id: &'a str,
+    /// Of the container, where it is known: an application property.
+    pub container_number: Option<&'a str>,
+}
+
+impl<'a> From<&'a str> for Origin<'a> {
+    fn from(device_id: &'a str) -> Self {
+        Self { device_id, container_number: None }
+    }
+}
+
+impl<'a> Origin<'a> {
+    fn container(self) -> Option<(&'static str, &'a str)> {
+        self.container_number.map(|number| ("containerNumber", number))
+    }
+}
+
 /// The messages for a lease: the newest reading by itself, the backlog as `mode` says.
-pub fn messages(lease: Lease, device_id: &str, mode: DeliveryMode) -> Vec<Message> {
-    let mut messages: Vec<Message> =
-        lease.newest.iter().map(|entry| single(entry, device_id, mode)).collect();
+pub fn messages<'a>(lease: Lease, origin: impl Into<Origin<'a>>, mode: DeliveryMode) -> Vec<Message> {
+    messages_of(lease, origin.into(), mode)
+}
+
+fn messages_of(lease: Lease, origin: Origin<'_>, mode: DeliveryMode) -> Vec<Message> {
+    let mut messages: Vec<Message> = lease.newest.iter().map(|entry| single(entry, origin, mode)).collect();
     if !mode.batch_backlog {
-        messages.extend(lease.backlog.iter().map(|entry| single(entry, device_id, mode)));
+        messages.extend(lease.backlog.iter().map(|entry| single(entry, origin, mode)));
         return messages;
     }
     let mut batch = Batch::default();
     for entry in lease.backlog {
-        // An alert is a property of its message, for routing; it must not be hidden in a batch.
-        if !entry.alerts.is_empty() {
-            messages.push(single(&entry, device_id, mode));
+        // An alert is a property of its message, for routing, and so is what an event is; they must not be hidden in a batch.
+        if !entry.alerts.is_empty() || entry.event.is_some() {
+            messages.push(single(&entry, origin, mode));
             continue;
         }
         let body = body(&entry);
         if !batch.takes(&body, mode) {
-            std::mem::take(&mut batch).finish(device_id, mode, &mut messages);
+            std::mem::take(&mut batch).finish(origin, mode, &mut messages);
         }
         batch.push(entry, body);
     }
-    batch.finish(device_id, mode, &mut messages);
+    batch.finish(origin, mode, &mut messages);
     messages
 }
 
 /// One reading, one message. What its body says, number and time, is said in properties only where that is wished.
-fn single(entry: &Entry, device_id: &str, mode: DeliveryMode) -> Message {
+fn single(entry: &Entry, origin: Origin<'_>, mode: DeliveryMode) -> Message {
+    if let Some(event) = &entry.event {
+        return event_message(entry, event, origin, mode);
+    }
     let topic = if mode.full_properties || !entry.alerts.is_empty() {
         let message_id = entry.message_id();
         let time = entry.time.map(rfc3339);
@@ -89,11 +117,27 @@ fn single(entry: &Entry, device_id: &str, mode: DeliveryMode) -> Message {
         if !alerts.is_empty() {
             others.push(("alert", alerts.as_str()));
         }
-        json_telemetry(device_id, "utf-8", &others)
+        others.extend(origin.container());
+        json_telemetry(origin.device_id, "utf-8", &others)
     } else {
-        json_telemetry(device_id, "utf-8", &[])
+        json_telemetry(origin.device_id, "utf-8", origin.container().as_slice())
     };
     Message { seqs: vec![entry.seq], publish: Publish { topic, payload: body(entry) } }
+}
+
+/// An event is a message of its own. It says what it is and its ID in properties, by which it can be routed, and dropped where
+/// it comes twice, unread.
+fn event_message(entry: &Entry, event: &EventHead, origin: Origin<'_>, mode: DeliveryMode) -> Message {
+    let (message_id, time) = (entry.message_id(), entry.time.filter(|_| mode.full_properties).map(rfc3339));
+    let mut properties = vec![(PropertyBag::MESSAGE_ID, message_id.as_str())];
+    properties.extend(time.as_deref().map(|time| (PropertyBag::CREATION_TIME, time)));
+    properties.push(("messageType", "event"));
+    properties.extend(event.properties.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    properties.extend(origin.container());
+    let topic = json_telemetry(origin.device_id, "utf-8", &properties);
+    let body = String::from_utf8(body(entry)).unwrap_or_default();
+    let body = body.replacen('{', &format!("{{{}", event.members(entry.time)), 1);
+    Message { seqs: vec![entry.seq], publish: Publish { topic, payload: body.into_bytes() } }
 }
 
 /// The JSON object of a reading: its fields, its time or that it has none, its sequence number.
@@ -137,9 +181,9 @@ impl Batch {
     }
 
     /// Makes a message of it; several, where it compresses worse than estimated.
-    fn finish(mut self, device_id: &str, mode: DeliveryMode, messages: &mut Vec<Message>) {
+    fn finish(mut self, origin: Origin<'_>, mode: DeliveryMode, messages: &mut Vec<Message>) {
         if let [(entry, _)] = self.entries.as_slice() {
-            messages.push(single(entry, device_id, mode));
+            messages.push(single(entry, origin, mode));
         }
         if self.entries.len() < 2 {
             return;
@@ -152,14 +196,17 @@ impl Batch {
         if payload.len() + PROPERTIES > BLOCK {
             let rest = self.entries.split_off(self.entries.len() / 2);
             for half in [self.entries, rest] {
-                Self { entries: half, length: 0 }.finish(device_id, mode, messages);
+                Self { entries: half, length: 0 }.finish(origin, mode, messages);
             }
             return;
         }
         let topic = if mode.full_properties {
-            json_telemetry(device_id, encoding, &[(PropertyBag::MESSAGE_ID, &self.message_id())])
+            let message_id = self.message_id();
+            let mut others = vec![(PropertyBag::MESSAGE_ID, message_id.as_str())];
+            others.extend(origin.container());
+            json_telemetry(origin.device_id, encoding, &others)
         } else {
-            json_telemetry(device_id, encoding, &[])
+            json_telemetry(origin.device_id, encoding, origin.container().as_slice())
         };
         let seqs = self.entries.iter().map(|(entry, _)| entry.seq).collect();
         messages.push(Message { seqs, publish: Publish { topic, payload } });
@@ -200,6 +247,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::event_message::{EventMessage, When};
 
     /// Noisier than any sensor: what is hard to compress is what the estimate could be wrong about.
     fn entry() -> impl Strategy<Value = Entry> {
@@ -221,6 +269,7 @@ mod tests {
                 uptime_s: f64::from(n) / 1000.0,
                 fields,
                 alerts: if alert == 0 { vec!["temperatureHigh".into()] } else { Vec::new() },
+                event: None,
             }
         })
     }
@@ -249,18 +298,20 @@ mod tests {
         #[test]
         fn messages_stay_in_a_block_and_carry_every_reading_once(
             entries in prop::collection::vec(entry(), 0..300), gzip: bool, batch_backlog: bool,
-            full_properties: bool,
+            full_properties: bool, has_container: bool,
         ) {
             let backlog = numbered(entries);
+            let container_number = has_container.then_some("MSKU9070323");
             let all = messages(
                 Lease { newest: None, backlog: backlog.clone() },
-                "sensor-thl-001",
+                Origin { device_id: "sensor-thl-001", container_number },
                 DeliveryMode { batch_backlog, gzip, full_properties, compact: false },
             );
             let mut seqs = Vec::new();
             for message in &all {
                 let topic = &message.publish.topic;
                 let properties = topic.split_once("events/").unwrap().1;
+                prop_assert_eq!(properties.contains("&containerNumber=MSKU9070323"), has_container);
                 prop_assert!(properties.len() + message.publish.payload.len() <= BLOCK);
                 let bodies = bodies(message);
                 let carried: Vec<u64> = bodies.iter().map(|body| body["seq"].as_u64().unwrap()).collect();
@@ -297,6 +348,43 @@ mod tests {
     }
 
     #[test]
+    fn an_event_is_a_message_of_its_own_and_its_moments_are_times() {
+        let mut event = EventMessage::new("alarm", "cargo hold", "raised", r#"{"limit":8.0}"#.into());
+        event.set("severity", "warning");
+        event.moment("begin", When::Ago(1_800_000));
+        event.moment("extremeTime", When::Utc(1_789_999_000_000));
+        let mut entry = Entry {
+            seq: 28_000_000_001,
+            start: 0x89ab_cdef,
+            time: DateTime::from_timestamp(1_790_000_000, 0),
+            uptime_s: 7.0,
+            fields: event.fields,
+            alerts: Vec::new(),
+            event: Some(Box::new(event.head)),
+        };
+        let reading = Entry { seq: 28_000_000_000, event: None, fields: "{}".into(), ..entry.clone() };
+        let backlog = vec![entry.clone(), reading.clone(), reading];
+        let sent = messages(Lease { newest: None, backlog }, "d", DeliveryMode::default());
+        let sent: Vec<_> = sent.iter().map(|message| (message.seqs.len(), &message.publish)).collect();
+        assert_eq!(sent.iter().map(|(count, _)| *count).collect::<Vec<_>>(), [1, 2], "the event goes first");
+        assert_eq!(
+            sent[0].1.topic,
+            "devices/d/messages/events/$.ct=application%2Fjson&$.ce=utf-8&$.mid=89abcdef-28000000001&messageType=event&\
+             alarm=cargo%20hold&severity=warning&state=raised"
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&sent[0].1.payload),
+            r#"{"begin":"2026-09-21T13:43:20.000Z","extremeTime":"2026-09-21T13:56:40.000Z","duration":1800,"limit":8.0,"time":"2026-09-21T14:13:20.000Z","seq":28000000001}"#
+        );
+        entry.time = None;
+        let untimed = messages(Lease { newest: Some(entry), backlog: vec![] }, "d", DeliveryMode::default());
+        assert_eq!(
+            String::from_utf8_lossy(&untimed[0].publish.payload),
+            r#"{"extremeTime":"2026-09-21T13:56:40.000Z","duration":1800,"limit":8.0,"timeUnknown":true,"uptime":7.000,"seq":28000000001}"#
+        );
+    }
+
+    #[test]
     fn realistic_readings_fill_a_block_and_a_lone_one_is_no_array() {
         let fields = |n: u32| {
             let value = json!({
@@ -315,6 +403,7 @@ mod tests {
             uptime_s: 0.0,
             fields: fields(n),
             alerts: Vec::new(),
+            event: None,
         });
         let entries = numbered(entries.collect());
         let count = |gzip| {

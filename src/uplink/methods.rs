@@ -1,9 +1,10 @@
 //! Direct methods: what the hub can ask the device, and its answers.
 
 use serde::de::IgnoredAny;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::platform::clock::rfc3339;
+use crate::recorder::{ActiveAlarm, AlarmDesk};
 use crate::status::Status;
 
 /// Bytes of an answer that a hub takes (IoT Hub quotas).
@@ -17,13 +18,36 @@ pub fn call(name: &str, payload: &[u8], status: &Status) -> (i32, String) {
     let (code, body) = match name {
         "ping" => (200, pong(payload, status.clock.utc().map(rfc3339).as_deref())),
         "getStatus" => (200, json!(status.device()).to_string()),
+        "acknowledgeAlarm" => acknowledge(payload, &status.alarms),
         _ => {
             let name: String = name.chars().take(LONGEST_NAME).collect();
-            let message = format!("there is no method {name:?}; ping and getStatus can be called");
+            let message =
+                format!("there is no method {name:?}; ping, getStatus and acknowledgeAlarm can be called");
             (404, json!({ "message": message }).to_string())
         }
     };
     bounded(code, body)
+}
+
+/// Takes note that somebody knows of an alarm; what it names is its name, by itself or as the member `alarm`.
+fn acknowledge(payload: &[u8], alarms: &AlarmDesk) -> (i32, String) {
+    let payload: Value = serde_json::from_slice(payload).unwrap_or_default();
+    let told = |code: i32, message: String| (code, json!({ "message": message }).to_string());
+    let Some(name) = payload.get("alarm").unwrap_or(&payload).as_str() else {
+        let message = "the payload names no alarm; it is {\"alarm\": \"NAME\"}, with a name of activeAlarms";
+        return told(400, message.into());
+    };
+    match alarms.acknowledge(name) {
+        Ok(ActiveAlarm { severity, since, .. }) => {
+            let answer = json!({"alarm": name, "severity": severity, "since": since, "acknowledged": true});
+            (200, answer.to_string())
+        }
+        Err(active) => {
+            let name: String = name.chars().take(LONGEST_NAME).collect();
+            let active = if active.is_empty() { "none is".into() } else { active.join(", ") };
+            told(404, format!("no alarm {name:?} is active; active: {active}"))
+        }
+    }
 }
 
 fn bounded(code: i32, body: String) -> (i32, String) {
@@ -43,8 +67,6 @@ fn pong(payload: &[u8], time: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     #[test]

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alarms;
 mod check;
 mod cloud;
 mod cloud_files;
@@ -19,6 +20,7 @@ mod link;
 mod odd_cloud;
 mod odd_files;
 mod pasted;
+mod places;
 mod provision;
 mod secrets;
 mod slow_disk;

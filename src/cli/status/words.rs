@@ -10,7 +10,9 @@ use crate::event::recent::Trouble;
 use crate::identity::certificate::RENEW_AT;
 use crate::platform::timestamp::Timestamp;
 use crate::status::State;
-use crate::status::report::{CertificateReport, LastFix, SensorReport, SensorState, StatusReport};
+use crate::status::report::{
+    ActiveAlarmReport, CertificateReport, LastFix, SensorReport, SensorState, StatusReport,
+};
 
 /// In any state but online, and for longer, something is wrong, however rare readings are.
 const LONG_OFFLINE_SECONDS: u64 = 600;
@@ -108,6 +110,13 @@ pub(super) fn describe(text: &mut String, status: &StatusReport, told: &[String]
     for (name, SensorReport { state, cause }) in &device.sensors {
         let cause = if cause.is_empty() || is_told(cause) { String::new() } else { format!(": {cause}") };
         line(name, word(state) + &cause);
+    }
+    for (name, ActiveAlarmReport { severity, since, acknowledged }) in &device.active_alarms {
+        let known = if *acknowledged { ", acknowledged" } else { "" };
+        line(
+            "alarm",
+            format!("{name}: {severity}{}{known}", since.map_or(String::new(), |at| format!(" since {at}"))),
+        );
     }
     line(
         "last fix",

@@ -9,11 +9,12 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, OptionalExtens
 
 use super::file_system::FileSystem;
 use super::files::FILE;
+use super::kept_states;
 use super::place::{Displaced, Place};
 use super::schema::{COLUMNS, OpenError, give_boots, keep_for_oneself, prepare, unknown_boot};
 use super::spare::Spare;
 use super::unreadable::{self, Unreadable, stored};
-use crate::journal::row::{PROVISIONAL, Row, UNKNOWN_BOOT};
+use crate::journal::row::{EVENT, PROVISIONAL, Row, UNKNOWN_BOOT};
 use crate::journal::thinning::{coarsen, coarseness};
 
 /// Rows looked at in one step of thinning.
@@ -79,15 +80,16 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Inserts `rows`, deletes `gone`, and notes that numbers up to `given` are not free any more, in one transaction;
-    /// durable when it returns.
+    /// Inserts `rows`, deletes `gone`, notes that numbers up to `given` are not free any more, and keeps `states`, in one
+    /// transaction; durable when it returns.
     pub(crate) fn append<'a>(
         &mut self,
         rows: &(impl Iterator<Item = &'a Row> + Clone),
         gone: &BTreeSet<u64>,
         given: u64,
+        states: &[(&str, &str)],
     ) -> rusqlite::Result<()> {
-        self.with_spare(|disk| disk.try_append(rows.clone(), gone, given))
+        self.with_spare(|disk| disk.try_append(rows.clone(), gone, given, states))
     }
 
     fn try_append<'a>(
@@ -95,6 +97,7 @@ impl Disk {
         rows: impl Iterator<Item = &'a Row>,
         gone: &BTreeSet<u64>,
         given: u64,
+        states: &[(&str, &str)],
     ) -> rusqlite::Result<()> {
         let boot = self.boot;
         let transaction = self.connection.transaction()?;
@@ -122,6 +125,7 @@ impl Disk {
                     )?
                     .execute([given])?;
             }
+            kept_states::write(&transaction, states)?;
         }
         transaction.commit()?;
         self.rows = self.rows + inserted - deleted;
@@ -205,6 +209,23 @@ impl Disk {
         Ok((stored.max(forgotten), last("SELECT max(seq) FROM reading WHERE seq >= ?1")?))
     }
 
+    /// Numbers of the first events, so many at the most.
+    pub(crate) fn events(&self, limit: usize) -> rusqlite::Result<Vec<u64>> {
+        let query = "SELECT seq FROM reading WHERE substr(payload, 1, ?1) = ?2 ORDER BY seq LIMIT ?3";
+        let mut query = self.connection.prepare(query)?;
+        query.query_map(params![EVENT.len(), EVENT, limit], |row| row.get(0))?.collect()
+    }
+
+    /// The row with this number, if it is there.
+    pub(crate) fn at(&mut self, seq: u64) -> rusqlite::Result<Option<Stored>> {
+        self.read(|disk| {
+            let mut query = disk.connection.prepare_cached(&format!(
+                "SELECT {COLUMNS}, offset_ms FROM reading LEFT JOIN boot ON boot.id = reading.boot WHERE seq = ?1"
+            ))?;
+            query.query_row([seq], with_offset).optional()
+        })
+    }
+
     /// Whether a row was taken in this boot.
     pub(crate) fn is_of_this_boot(&self, row: &Row) -> bool {
         row.boot == Some(self.boot)
@@ -265,8 +286,8 @@ impl Disk {
         Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
     }
 
-    /// Takes thinning one step further, sparing rows that are `kept`, and says how many went.
-    pub(crate) fn thin(&mut self, kept: impl Fn(u64) -> bool) -> rusqlite::Result<u64> {
+    /// Takes thinning one step further, sparing rows that are `kept`, and maybe events; says how many went.
+    pub(crate) fn thin(&mut self, kept: impl Fn(u64) -> bool, spares_events: bool) -> rusqlite::Result<u64> {
         let mut sweep = match self.sweep.take() {
             Some(sweep) => sweep,
             None => self.begin_sweep()?,
@@ -282,7 +303,7 @@ impl Disk {
             return Ok(0);
         };
         let before = rows.len();
-        let left = coarsen(rows, sweep.coarseness, kept);
+        let left = coarsen(rows, sweep.coarseness, kept, spares_events);
         let gone = (before - left.len()) as u64;
         if gone > 0 {
             self.rewrite(first, last, &left, gone)?;
@@ -371,9 +392,9 @@ impl Disk {
         self.place.remove_log();
     }
 
-    /// Inserts rows of another file, or of the waiting room, but for those that are here already. A boot that nothing is
-    /// known of gets a row.
-    pub(crate) fn adopt(&mut self, rows: &mut [Row]) -> rusqlite::Result<()> {
+    /// Inserts rows of another file, or of the waiting room, but for those that are here already, and keeps `states`, in one
+    /// transaction. A boot that nothing is known of gets a row.
+    pub(crate) fn adopt(&mut self, rows: &mut [Row], states: &[(&str, &str)]) -> rusqlite::Result<()> {
         if rows.iter().any(|row| row.boot == Some(UNKNOWN_BOOT)) {
             let unknown = Some(unknown_boot(&self.connection)?);
             rows.iter_mut().filter(|row| row.boot == Some(UNKNOWN_BOOT)).for_each(|row| row.boot = unknown);
@@ -388,6 +409,7 @@ impl Disk {
                 for row in rows {
                     inserted += insert_row(&mut insert, row, boot)? as u64;
                 }
+                kept_states::write(&transaction, states)?;
             }
             transaction.commit().map(|()| inserted)
         })?;

@@ -28,7 +28,7 @@ impl Memory {
         let older: Vec<Row> = std::mem::replace(&mut self.rows, newer).into_values().collect();
         let before = older.len();
         let average = older.iter().map(|row| f64::from(row.stands_for)).sum::<f64>() / before as f64;
-        let left = coarsen(older, coarseness(average), kept);
+        let left = coarsen(older, coarseness(average), kept, true);
         let mut gone = (before - left.len()) as u64;
         self.rows.extend(left.into_iter().map(|row| (row.seq, row)));
         // All of them are being sent, and nobody has acknowledged one: memory is bounded all the same.

@@ -4,6 +4,7 @@ pub(crate) mod adopt;
 pub(crate) mod disk;
 pub(crate) mod file_system;
 pub(crate) mod files;
+pub(crate) mod kept_states;
 pub(crate) mod memory;
 pub(crate) mod place;
 pub(crate) mod schema;

@@ -1,6 +1,7 @@
 //! The journal's worker, driven by hand.
 
 mod bench;
+mod bundles;
 mod chatty;
 mod displaced;
 mod faults;

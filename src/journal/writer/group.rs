@@ -37,6 +37,11 @@ impl Group {
         self.rows.push(row);
     }
 
+    /// Has the commit due now.
+    pub(crate) fn hurry(&mut self, now: Instant) {
+        self.due = now;
+    }
+
     /// Whether the last reading came so short a time ago that the next one shares a commit.
     pub(crate) fn is_close(&self, now: Instant) -> bool {
         self.last_append.is_some_and(|last| now < last + GROUP)

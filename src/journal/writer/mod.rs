@@ -1,8 +1,11 @@
 //! The writer: takes readings, numbers them, makes them durable, and keeps them in memory while the disk fails.
 
 mod boot_offset;
+mod bundles;
+mod event_queue;
 pub(crate) mod group;
 pub(crate) mod numbers;
+mod states;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,8 +23,10 @@ use crate::journal::storage::memory::Memory;
 use crate::journal::waiting_room::WaitingRoom;
 use crate::reading::Stamp;
 use boot_offset::BootOffset;
+use event_queue::EventQueue;
 use group::Group;
 use numbers::Numbers;
+use states::KeptStates;
 
 /// The size is looked at after so many readings.
 pub(crate) const LOOK_AT_SIZE: u64 = 64;
@@ -44,6 +49,8 @@ pub(crate) struct Writer {
     offset: BootOffset,
     memory: Memory,
     group: Group,
+    states: KeptStates,
+    events: EventQueue,
     /// Acknowledged, and not yet deleted from the disk.
     gone: BTreeSet<u64>,
     since_size_check: u64,
@@ -73,6 +80,8 @@ impl Writer {
             offset: BootOffset::default(),
             memory: Memory::default(),
             group: Group::default(),
+            states: KeptStates::default(),
+            events: EventQueue::default(),
             gone: BTreeSet::new(),
             since_size_check: 0,
             unnumbered: false,
@@ -83,6 +92,8 @@ impl Writer {
     /// Opens the file, and brings together what it has and what memory holds.
     pub(crate) fn open(&mut self, now: Instant) {
         let is_open = self.storage.open(now);
+        self.states.distrust_disk();
+        self.events.distrust();
         self.take_in_left(now);
         if is_open {
             self.save_left(now);
@@ -107,6 +118,7 @@ impl Writer {
             self.numbers.give_anew(|next| renumber(memory, group, next, is_own));
             self.tell_room();
             self.renumbered = true;
+            self.events.renumbered();
         }
         if let (Some(provisional), true) = (found.provisional, self.time_is_known()) {
             self.numbers.leave_room_for(provisional);
@@ -122,6 +134,8 @@ impl Writer {
         if left.is_empty() {
             return;
         }
+        let odd = left.iter().any(|row| row.seq == 0 || row.boot.is_some());
+        let left = self.unpack_left(left, now);
         let highest = |provisional| {
             let seqs = left.iter().map(|row| row.seq);
             seqs.filter(|seq| (*seq >= PROVISIONAL) == provisional).max()
@@ -130,7 +144,6 @@ impl Writer {
         if let Some((last, provisional)) = self.storage.attempt(now, |disk| disk.last_numbers()) {
             self.numbers.learn_of(last, provisional);
         }
-        let odd = left.iter().any(|row| row.seq == 0 || row.boot.is_some());
         for mut row in left {
             if row.seq == 0 {
                 (row.seq, row.start) = (self.numbers.take(), self.start_of_left());
@@ -157,18 +170,21 @@ impl Writer {
             if rows.is_empty() {
                 return true;
             }
+            let states = self.states.to_write();
             let saved = self.storage.attempt(now, |disk| {
-                disk.adopt(&mut rows)?;
+                disk.adopt(&mut rows, &states)?;
                 let strange = rows.iter().map(|row| Ok((row.seq, !disk.holds(row)?)));
                 Ok((disk.last_numbers()?, strange.collect::<rusqlite::Result<Vec<_>>>()?))
             });
             let Some(((last, provisional), saved)) = saved else { return false };
+            self.states.written();
             self.numbers.learn_of(last, provisional);
             for (seq, is_strange) in saved {
                 // Where the disk has another reading under that number, it can't be the one that was sent.
                 if let Some(row) = self.memory.remove(seq).filter(|_| is_strange) {
                     self.memory.insert(Row { seq: self.numbers.take(), ..row }, |_| false);
                     self.renumbered = true;
+                    self.events.distrust();
                 }
             }
             if !self.holds_nothing() {
@@ -180,7 +196,8 @@ impl Writer {
 
     /// Readings that are not on the disk have got other numbers or times.
     fn tell_room(&self) {
-        self.room.replace(self.memory.all().chain(self.group.rows()));
+        let states = self.states_to_keep();
+        self.room.replace(self.memory.all().chain(self.group.rows()).chain(&states));
     }
 
     /// The waiting room need not have what is on the disk.
@@ -199,7 +216,7 @@ impl Writer {
 
     /// When [`Writer::commit`] is due: for those that wait for it, or because a disk that failed is to be tried again.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.group.due().into_iter().chain(self.storage.retry_at()).min()
+        self.group.due().into_iter().chain(self.states.due()).chain(self.storage.retry_at()).min()
     }
 
     /// Whether the last reading came so short a time ago that the next one shares a commit.
@@ -208,8 +225,12 @@ impl Writer {
     }
 
     /// Takes a reading; it is durable after the next [`Writer::commit`].
-    pub(crate) fn take(&mut self, fresh: Fresh, now: Instant) {
+    pub(crate) fn take(&mut self, mut fresh: Fresh, now: Instant) {
         self.learn_time(fresh.stamp, now);
+        if let Some(parts) = fresh.parts.take() {
+            self.take_bundle(&fresh, *parts, now);
+            return self.count_backlog();
+        }
         let ticket = fresh.ticket;
         let row = fresh.numbered(self.numbers.take(), self.start);
         self.room.keep(&row, ticket, self.holds_nothing());
@@ -217,14 +238,15 @@ impl Writer {
         self.count_backlog();
     }
 
-    /// Whether every reading is on the disk, or acknowledged.
+    /// Whether all that is kept is on the disk, or acknowledged.
     fn holds_nothing(&self) -> bool {
-        self.memory.len() == 0 && self.group.rows().is_empty()
+        self.memory.len() == 0 && self.group.rows().is_empty() && self.states.is_written()
     }
 
     /// Takes a reading that shares a commit with others, which is not due yet.
     pub(crate) fn take_into_group(&mut self, fresh: Fresh, now: Instant) -> Result<(), NeedsDisk<Fresh>> {
-        if !self.group.is_close(now) || self.group.is_full() || !self.knows(fresh.stamp) {
+        let is_urgent = fresh.parts.as_ref().is_some_and(|parts| parts.rows.iter().any(Row::is_event));
+        if !self.group.is_close(now) || self.group.is_full() || !self.knows(fresh.stamp) || is_urgent {
             return Err(NeedsDisk(fresh));
         }
         self.take(fresh, now);
@@ -238,6 +260,7 @@ impl Writer {
             self.storage.leave_displaced(now);
             self.store(now)
         };
+        self.states.tried();
         let rows = self.group.take();
         let taken = rows.len() as u64;
         let mut dropped = 0;
@@ -281,16 +304,18 @@ impl Writer {
         let written = {
             let rows = self.memory.all().chain(self.group.rows());
             let in_trouble = self.storage.is_in_trouble();
-            if rows.clone().next().is_none() && !in_trouble {
+            if rows.clone().next().is_none() && !in_trouble && self.states.is_written() {
                 return self.storage.is_open();
             }
             // Whether the disk works again is seen by what it takes: where there is nothing else, a number long given.
             let (gone, given) = (&self.gone, u64::from(in_trouble));
-            self.storage.attempt(now, |disk| disk.append(&rows, gone, given)).is_some()
+            let states = self.states.to_write();
+            self.storage.attempt(now, |disk| disk.append(&rows, gone, given, &states)).is_some()
         };
         if written {
             self.gone.clear();
             self.memory.clear();
+            self.states.written();
         }
         written
     }
@@ -311,12 +336,13 @@ impl Writer {
             return;
         }
         self.forget(now);
+        let spares_events = !self.events.is_full();
         let thinned = self.storage.attempt(now, |disk| {
             for _ in 0..STEPS {
                 if disk.used_bytes()? < bound {
                     break;
                 }
-                disk.thin(|seq| leases.is_leased(seq))?;
+                disk.thin(|seq| leases.is_leased(seq), spares_events)?;
             }
             disk.thinned()
         });
@@ -327,6 +353,7 @@ impl Writer {
 
     /// The hub has this reading. Whether it was waiting for its commit, which it does not need any more.
     pub(crate) fn acknowledge(&mut self, seq: u64) -> bool {
+        self.events.remove(seq);
         if self.group.remove(seq) {
             self.shared.stats().taken += 1;
             return true;
@@ -356,7 +383,7 @@ impl Writer {
     /// Deletes what is acknowledged, and notes numbers up to `given`. Whether it could.
     fn append_nothing(&mut self, given: u64, now: Instant) -> bool {
         let gone = &self.gone;
-        let done = self.storage.attempt(now, |disk| disk.append(&[].iter(), gone, given)).is_some();
+        let done = self.storage.attempt(now, |disk| disk.append(&[].iter(), gone, given, &[])).is_some();
         if done {
             self.gone.clear();
         }
@@ -411,6 +438,7 @@ impl Writer {
             return;
         }
         let shift = self.numbers.become_final(utc);
+        self.events.renumbered();
         let is_provisional = |row: &Row| row.seq >= PROVISIONAL;
         if let Some(first) = self.first_held(is_provisional) {
             renumber(&mut self.memory, &mut self.group, first - shift, is_provisional);
@@ -434,6 +462,7 @@ impl Writer {
         while self.unnumbered {
             let Some(count) = self.storage.attempt(now, |disk| disk.number_some(shift)) else { return false };
             self.unnumbered = count > 0;
+            self.events.distrust();
         }
         true
     }

@@ -1,18 +1,30 @@
 //! The desired properties that have a meaning, one file each.
 
+mod alarms;
+mod container_number;
 mod delivery;
 mod firmware;
+mod geofences;
 mod telemetry_interval;
 
 use crate::settings::property::Row;
 
+pub use alarms::Alarms;
+pub use container_number::ContainerNumber;
 pub use delivery::Delivery;
 pub use firmware::Firmware;
+pub use geofences::Geofences;
 pub use telemetry_interval::TelemetryInterval;
 
 /// Every property that this version gives a meaning. A new one is a file with its [`Property`](super::Property), and a row here.
-pub(super) const TABLE: &[Row] =
-    &[Row::of::<TelemetryInterval>(), Row::of::<Delivery>(), Row::of::<Firmware>()];
+pub(super) const TABLE: &[Row] = &[
+    Row::of::<TelemetryInterval>(),
+    Row::of::<Alarms>(),
+    Row::of::<Delivery>(),
+    Row::of::<Firmware>(),
+    Row::of::<Geofences>(),
+    Row::of::<ContainerNumber>(),
+];
 
 /// Names of the desired properties that have a meaning.
 pub fn names() -> impl Iterator<Item = &'static str> {

@@ -408,13 +408,15 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Waits until the health of any sensor changes. How many there are is known only at run time, so that `select!` can't
+/// Waits until the health of any sensor changes, or which alarms are active. How many there are is known only at run time, so that `select!` can't
 /// wait for them.
 async fn any_change(status: &mut Status) {
+    let mut alarms = Box::pin(status.active_alarms.changed());
     let mut changes: Vec<_> =
         status.sensors.iter_mut().map(|(_, health)| Box::pin(health.changed())).collect();
     std::future::poll_fn(|context| {
-        if changes.iter_mut().any(|change| change.as_mut().poll(context).is_ready()) {
+        let is_alarm = matches!(alarms.as_mut().poll(context), Poll::Ready(Ok(())));
+        if is_alarm || changes.iter_mut().any(|change| change.as_mut().poll(context).is_ready()) {
             Poll::Ready(())
         } else {
             Poll::Pending

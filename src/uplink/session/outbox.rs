@@ -5,7 +5,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::config::DeliveryMode;
@@ -46,6 +46,7 @@ pub(super) struct Outbox {
     clock: Arc<dyn Clock>,
     events: Events,
     device_id: String,
+    container_number: watch::Receiver<Option<Arc<str>>>,
     /// The journal will answer with what is to be sent next.
     asked: Option<Asked>,
     /// Messages for which there was no room: readings that do not share messages after all, as alerts don't.
@@ -65,6 +66,7 @@ impl Outbox {
             clock: device.status.clock.clone(),
             events: device.events.clone(),
             device_id: device_id.into(),
+            container_number: device.settings.container_number(),
             asked: None,
             waiting: VecDeque::new(),
             acknowledged: Vec::new(),
@@ -120,7 +122,10 @@ impl Outbox {
     }
 
     fn enqueue(&mut self, lease: Lease, mode: DeliveryMode) {
-        self.waiting.extend(delivery::messages(lease, &self.device_id, mode));
+        let container_number = self.container_number.borrow().clone();
+        let origin =
+            delivery::Origin { device_id: &self.device_id, container_number: container_number.as_deref() };
+        self.waiting.extend(delivery::messages(lease, origin, mode));
     }
 
     /// Fills the window.
