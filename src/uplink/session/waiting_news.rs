@@ -140,7 +140,7 @@ mod tests {
         }
         assert_eq!(scene.reports.len(), 2, "{:?}", scene.reports);
         assert_eq!(scene.told(), 3700);
-        scene.report(Duration::from_secs(7200), "memory", 7);
+        scene.report(HOUR * 2, "memory", 7);
         assert_eq!((scene.reports.len(), scene.told()), (3, &json!(7)));
         scene.report(HOUR * 3 - Duration::from_secs(1), "memory", 8);
         assert_eq!(scene.told(), 7, "an hour after it was last told");
