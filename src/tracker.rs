@@ -28,7 +28,7 @@ use crate::status::{Connection, State, Status};
 use crate::supervision::Supervision;
 use crate::uplink::Uplink;
 use crate::uplink::assignment::{Assignment, AssignmentFile};
-use crate::uplink::session::Device;
+use crate::uplink::session::{Device, WaitingNews};
 use crate::whereabouts::Whereabouts;
 
 /// Names of the essential tasks, as the log has them.
@@ -110,6 +110,8 @@ impl Tracker {
         tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, settings.interval()));
         let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
         let device = Device {
+            identity: watch::Sender::new(None),
+            waiting: WaitingNews::new(started, timing.waiting_every),
             journal: journal.clone(),
             twin,
             settings,

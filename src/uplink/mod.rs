@@ -245,6 +245,7 @@ impl Uplink {
         if in_use.is_some_and(|in_use| in_use.check_validity(&*clock).is_ok()) {
             loaded.check_validity(&*clock)?;
         }
+        self.device.identity.send_replace(Some(loaded.identity.clone()));
         self.credentials = Some(loaded);
         Ok(())
     }
@@ -434,6 +435,7 @@ impl Uplink {
         self.events.emit(Event::CertificateChanged);
         session.finish(goodbye_within).await;
         self.network.forget();
+        self.device.identity.send_replace(Some(renewed.identity.clone()));
         self.credentials = Some(renewed);
         self.life.nudge(self.now());
         (End::Ours, false)

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracker_protocol::hub::TwinClient;
 
 use crate::event::Events;
 use crate::event::repeats::Repeats;
+use crate::identity::Identity;
 use crate::journal::Journal;
 use crate::platform::background::Background;
 use crate::platform::heartbeat::Heartbeat;
 use crate::settings::InForce;
 use crate::status::Status;
+use crate::uplink::session::waiting_news::WaitingNews;
 
 /// What outlives a connection: readings, twin and settings, and who is told what.
 pub struct Device {
@@ -23,6 +26,10 @@ pub struct Device {
     pub settings: InForce,
     /// For methods and reports.
     pub status: Status,
+    /// Who the device is, once that is known.
+    pub identity: watch::Sender<Option<Identity>>,
+    /// When the readings that wait are news.
+    pub waiting: WaitingNews,
     /// Where events go.
     pub events: Events,
     /// Those that the hub can cause without end.
