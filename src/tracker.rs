@@ -30,7 +30,7 @@ use crate::supervision::Supervision;
 use crate::uplink::Uplink;
 use crate::uplink::assignment::{Assignment, AssignmentFile};
 use crate::uplink::notary::Notary;
-use crate::uplink::session::Device;
+use crate::uplink::session::{Device, WaitingNews};
 use crate::uplink::trips::{self, Trips};
 use crate::whereabouts::Whereabouts;
 
@@ -118,6 +118,7 @@ impl Tracker {
         let device = Device {
             trips,
             identity,
+            waiting: WaitingNews::new(started, timing.waiting_every),
             journal: journal.clone(),
             twin,
             settings,

@@ -440,6 +440,24 @@ fn a_late_twin_may_be_from_before_any_report_since_the_first_request() {
 }
 
 #[test]
+fn what_was_last_reported_is_known_before_the_hub_has_it_and_after_a_restart() {
+    let mut client = TwinClient::new();
+    let (get, _) = published(&client.handle(secs(0), TwinEvent::Subscribed));
+    assert!(!client.is_fetched());
+    let twin = json!({"desired": {"$version": 1}, "reported": {"state": 1, "$version": 7}});
+    respond(&mut client, secs(0), &get, 200, &twin);
+    assert!(client.is_fetched());
+    assert_eq!(client.last_reported("state"), Some(&json!(1)), "of an earlier start");
+    assert_eq!(client.last_reported("$version"), None);
+    client.report(secs(1), object(json!({"state": 2, "gone": null})));
+    assert_eq!(client.last_reported("state"), Some(&json!(2)), "it is under way");
+    assert_eq!(client.last_reported("gone"), Some(&Value::Null));
+    client.handle(secs(2), TwinEvent::Connected);
+    assert!(!client.is_fetched());
+    assert_eq!(client.last_reported("state"), Some(&json!(2)));
+}
+
+#[test]
 fn a_replacement_states_everything() {
     let old = object(json!({"a": 1, "b": 2, "d": {"x": 1, "y": 1}}));
     let new = object(json!({"a": 1, "c": 100, "d": {"y": 2}}));

@@ -52,6 +52,8 @@ pub struct Timing {
     pub short_spell: Duration,
     /// How often the certificate file is looked at.
     pub look_every: Duration,
+    /// How many readings wait is reported by itself so often, at the most.
+    pub waiting_every: Duration,
     /// At the end, readings in flight get so long to be acknowledged.
     pub goodbye_within: Duration,
     /// From the order to stop until everything has been flushed and said, or is given up: the disk may hang.
@@ -92,6 +94,7 @@ impl Default for Timing {
             hub_gone_after: Duration::from_mins(15),
             short_spell: Duration::from_mins(1),
             look_every: Duration::from_secs(30),
+            waiting_every: Duration::from_hours(1),
             goodbye_within: Duration::from_millis(400),
             // As much again as for what can't be cancelled is left for the process itself to end.
             stop_within: STOP_WITHIN.saturating_sub(ABANDON_WITHIN.saturating_mul(2)),

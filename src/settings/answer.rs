@@ -66,6 +66,17 @@ impl Answer {
         Self { standing, ..self }
     }
 
+    /// Whether it says that what nobody has ever set is empty, as alarms and fences are: that is neither told nor reported.
+    pub(super) fn says_nothing(&self) -> bool {
+        let is_empty = match &self.acknowledgement.value {
+            Value::Array(members) => members.is_empty(),
+            Value::Object(members) => members.is_empty(),
+            Value::String(text) => text.is_empty(),
+            _ => false,
+        };
+        is_empty && self.standing == Standing::Meaningful && self.acknowledgement.code == AckCode::Default
+    }
+
     /// Whether it says what `other` says, be it to another version of the desired properties.
     pub(super) fn says(&self, other: &Self) -> bool {
         let (ours, theirs) = (&self.acknowledgement, &other.acknowledgement);

@@ -141,6 +141,7 @@ impl InForce {
             match self.answered.iter().find(|old| old.says(answer)) {
                 Some(old) if !is_stated => answer.acknowledgement.version = old.acknowledgement.version,
                 Some(_) => {}
+                None if answer.says_nothing() => {}
                 None => news.push(answer.clone()),
             }
         }
@@ -149,9 +150,11 @@ impl InForce {
         let unanswered = desired.len() - known - (answers.len() - meaningful);
         let crowd = (unanswered > 0 && self.unanswered == 0).then_some(unanswered);
         let report = |answers: &[Answer]| {
-            let pairs =
-                answers.iter().map(|answer| (answer.property.clone(), answer.acknowledgement.to_value()));
-            pairs.collect::<Map<_, _>>()
+            // What is empty and was never set is taken away, where an answer from before still stands there.
+            let value = |answer: &Answer| {
+                if answer.says_nothing() { Value::Null } else { answer.acknowledgement.to_value() }
+            };
+            answers.iter().map(|answer| (answer.property.clone(), value(answer))).collect::<Map<_, _>>()
         };
         let (reported, spare) = (report(&answers[..meaningful]), report(&answers[meaningful..]));
         self.answered = answers;
@@ -276,7 +279,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (mut settings, _) = InForce::load(directory.path(), DEFAULTS);
         let first = apply(&mut settings, json!({"cargo": "gouda"}), 1);
-        assert_eq!(first.news.len(), first.reported.len() + first.spare.len());
+        assert_eq!(
+            told(&first),
+            ["telemetryInterval", "delivery", "evidence", "firmware", "cargo"],
+            "of what is empty nothing"
+        );
+        assert_eq!((&first.reported["alarms"], &first.reported["geofences"]), (&Value::Null, &Value::Null));
         assert_eq!(first.spare["cargo"]["ac"], 200);
         let same = apply(&mut settings, json!({"cargo": "gouda"}), 1);
         assert!(same.news.is_empty() && same.reported == first.reported && same.spare == first.spare);
@@ -293,7 +301,7 @@ mod tests {
         let mut desired: Map<_, _> = (0..20).map(|number| (format!("p{number}"), json!(true))).collect();
         desired.insert("telemetryInterval".into(), json!(5));
         let first = apply(&mut settings, Value::Object(desired.clone()), 1);
-        assert_eq!(first.news.len(), 20 + TABLE.len());
+        assert_eq!(first.news.len(), 20 + TABLE.len() - 3, "three are empty");
         desired.insert("more".into(), json!(1));
         let second = push(&mut settings, Value::Object(desired.clone()), 2, &["more"]);
         assert_eq!(told(&second), ["more"]);

@@ -21,6 +21,9 @@ use crate::recorder::{ActiveAlarm, ActiveAlarms, AlarmDesk};
 pub use connection::{Connection, State};
 use report::{ActiveAlarmReport, DeviceStatus, LastFix, SensorReport};
 
+/// So many readings are on their way rather than waiting: a few always are, and one more or less of them is no news.
+const ON_THEIR_WAY: u64 = 32;
+
 /// Where the parts can be seen.
 #[derive(Clone)]
 pub struct Status {
@@ -75,12 +78,18 @@ impl Status {
                 "setAside": health.set_aside.unwrap_or_default(),
                 "thinned": stats.thinned,
                 "dropped": stats.dropped,
+                "waiting": waiting(stats.backlog),
             }),
         );
         if self.alarms.is_used() {
             reported.insert("activeAlarms".into(), json!(self.active_alarms()));
         }
         reported
+    }
+
+    /// Readings that wait, beyond those on their way: 0 on a link that keeps up.
+    pub fn waiting(&self) -> u64 {
+        waiting(self.journal.stats().backlog)
     }
 
     fn active_alarms(&self) -> BTreeMap<String, ActiveAlarmReport> {
@@ -100,6 +109,10 @@ impl Status {
     fn sensors(&self) -> BTreeMap<String, SensorReport> {
         self.sensors.iter().map(|(name, health)| ((*name).to_owned(), health.current().into())).collect()
     }
+}
+
+fn waiting(backlog: u64) -> u64 {
+    if backlog > ON_THEIR_WAY { backlog } else { 0 }
 }
 
 /// Where the container is, as fine as telemetry tells it.

@@ -18,6 +18,7 @@ mod faults;
 mod left_by_a_kill;
 mod life;
 mod link;
+mod model;
 mod odd_cloud;
 mod odd_files;
 mod pasted;

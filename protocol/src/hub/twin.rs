@@ -192,6 +192,16 @@ impl TwinClient {
         self.desired.is_some() && is_idle && self.outstanding().next().is_none()
     }
 
+    /// Whether the twin of this connection is known.
+    pub fn is_fetched(&self) -> bool {
+        self.desired.is_some()
+    }
+
+    /// What was last wanted reported under this name, or else what the hub is known to hold there.
+    pub fn last_reported(&self, name: &str) -> Option<&Value> {
+        self.wanted.get(name).or_else(|| self.reported.get(name))
+    }
+
     /// Wants `properties` reported, on top of what was wanted before; a null removes a property.
     pub fn report(&mut self, now: Duration, properties: Map<String, Value>) -> Vec<TwinStep> {
         self.wanted.extend(properties);

@@ -14,6 +14,7 @@ use crate::platform::background::Background;
 use crate::platform::heartbeat::Heartbeat;
 use crate::settings::InForce;
 use crate::status::Status;
+use crate::uplink::session::waiting_news::WaitingNews;
 use crate::uplink::trips::Trips;
 
 /// What outlives a connection: readings, twin and settings, and who is told what.
@@ -28,8 +29,10 @@ pub struct Device {
     pub status: Status,
     /// The trip under way.
     pub trips: Trips,
-    /// Who the device is, once that is known, for the notary.
+    /// Who the device is, once that is known, also for the notary.
     pub identity: watch::Sender<Option<Identity>>,
+    /// When the readings that wait are news.
+    pub waiting: WaitingNews,
     /// Where events go.
     pub events: Events,
     /// Those that the hub can cause without end.

@@ -4,6 +4,8 @@ mod acknowledgement;
 mod device;
 mod outbox;
 mod pace;
+mod reported;
+mod waiting_news;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -34,6 +36,7 @@ use pace::Pace;
 
 pub use device::Device;
 pub use outbox::Sent;
+pub use waiting_news::WaitingNews;
 
 /// A journal that is too busy to be asked for more is asked so much later.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -251,7 +254,8 @@ impl<'a> Session<'a> {
         let ask = self.outbox.wants_more(&self.link).then(|| Instant::now() + ASK_AGAIN);
         let apply = self.desired.as_ref().map(|_| self.pace.next());
         let count = self.device.repeats.deadline();
-        let due = [unacknowledged, early, self.subscribed_by, twin, report, ask, apply, count];
+        let waiting = self.waiting_due();
+        let due = [unacknowledged, early, self.subscribed_by, twin, report, ask, apply, count, waiting];
         due.into_iter().flatten().fold(beat, Instant::min)
     }
 
@@ -283,6 +287,7 @@ impl<'a> Session<'a> {
             return Err(LinkError { kind: LinkErrorKind::Outage, why });
         }
         self.device.repeats.tick(&self.device.events);
+        self.tick_waiting()?;
         self.twin(TwinEvent::Tick)
     }
 
@@ -424,17 +429,32 @@ impl<'a> Session<'a> {
                 }
             });
         }
-        let mut reported = applied.reported;
-        reported.extend(self.device.status.reported());
-        let now = self.now();
+        let (now, reported) = (self.now(), reported::properties(self.device, applied.reported));
         let mut steps = self.device.twin.report(now, reported);
         steps.extend(self.device.twin.report_spare(now, applied.spare));
         steps
     }
 
+    /// When to look whether the readings that wait are news by themselves.
+    fn waiting_due(&self) -> Option<Instant> {
+        let Device { twin, waiting, .. } = &*self.device;
+        twin.is_fetched().then(|| waiting.due())
+    }
+
+    fn tick_waiting(&mut self) -> Result<(), LinkError> {
+        let Device { twin, waiting, status, .. } = &mut *self.device;
+        let is_news = twin.is_fetched() && waiting.is_due(status.waiting(), twin, Instant::now());
+        if is_news { self.report() } else { Ok(()) }
+    }
+
     fn report(&mut self) -> Result<(), LinkError> {
+        // A twin that is yet to come is answered with all that there is to report.
+        if !self.device.twin.is_fetched() {
+            return Ok(());
+        }
         self.report_due = Instant::now() + REPORT_EVERY;
-        let steps = self.device.twin.report(self.now(), self.device.status.reported());
+        let (now, reported) = (self.now(), reported::properties(self.device, Map::new()));
+        let steps = self.device.twin.report(now, reported);
         self.follow(steps)
     }
 }
