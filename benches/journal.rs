@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta};
 use container_tracker::config::DeliveryMode;
 use container_tracker::event::Events;
+use container_tracker::evidence::Hash;
 use container_tracker::journal::{Entry, Journal, JournalOptions, Lease, waiting_room};
 use container_tracker::reading::{Reading, Stamp};
 use container_tracker::uplink::delivery::{messages, readings};
@@ -198,7 +199,16 @@ fn wire() {
             .map(|n| {
                 let Reading { stamp, fields, alerts } = reading(60 * n);
                 let seq = 13_000_000_000 + n;
-                Entry { seq, start: 0x89ab_cdef, time: stamp.utc, uptime_s: 0.0, fields, alerts, event: None }
+                Entry {
+                    seq,
+                    start: 0x89ab_cdef,
+                    time: stamp.utc,
+                    uptime_s: 0.0,
+                    fields,
+                    alerts,
+                    chain: None,
+                    event: None,
+                }
             })
             .collect()
     };
@@ -220,6 +230,20 @@ fn wire() {
         let bytes: usize =
             all.iter().map(|m| m.publish.topic.len() + m.publish.payload.len() + 7 + 4 + 2 * 29).sum();
         println!("{name:<32} {:>12.0} {:>20.1}", bytes as f64 / count, count / all.len() as f64);
+    }
+    println!("\nevidence, 20 readings in a message   bytes without   with");
+    for (name, gzip, compact) in
+        [("batch", false, false), ("batch + gzip", true, false), ("compact + gzip", true, true)]
+    {
+        let bytes = |chain: Option<Hash>| -> usize {
+            let backlog = entries(20).into_iter().map(|entry| Entry { chain, ..entry }).collect();
+            let mode = DeliveryMode { batch_backlog: true, gzip, compact, ..DeliveryMode::default() };
+            let all = messages(Lease { newest: None, backlog }, "sensor-thl-001", mode);
+            all.iter().map(|m| m.publish.topic.len() + m.publish.payload.len() + 7).sum()
+        };
+        let (without, with) = (bytes(None), bytes(Some(Hash::NONE)));
+        let more = 100.0 * (with as f64 / without as f64 - 1.0);
+        println!("{name:<32} {without:>14} {with:>8}   {more:.1} % more");
     }
 }
 

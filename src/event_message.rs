@@ -15,7 +15,8 @@ use crate::platform::clock::rfc3339;
 pub struct EventMessage {
     /// What says for whom it is.
     pub head: EventHead,
-    /// The members of its body but the moments, `time` and `seq`: a JSON object.
+    /// The members of its body but the moments, `time` and `seq`: a JSON object. `state` is among them, and is in no reading: by
+    /// that a record of bodies alone tells events from readings.
     pub fields: String,
 }
 

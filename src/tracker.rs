@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 use tracker_protocol::hub::TwinClient;
 
 use crate::config::{Alerts, Config};
 use crate::event::repeats::Repeats;
 use crate::event::{Event, Events};
+use crate::identity::Identity;
 use crate::instruments::health::SensorHealth;
 use crate::instruments::instrument::{Instrument, Start};
 use crate::instruments::sampler::LONGEST_MEASUREMENT;
@@ -28,7 +29,9 @@ use crate::status::{Connection, State, Status};
 use crate::supervision::Supervision;
 use crate::uplink::Uplink;
 use crate::uplink::assignment::{Assignment, AssignmentFile};
+use crate::uplink::notary::Notary;
 use crate::uplink::session::{Device, WaitingNews};
+use crate::uplink::trips::{self, Trips};
 use crate::whereabouts::Whereabouts;
 
 /// Names of the essential tasks, as the log has them.
@@ -109,8 +112,12 @@ impl Tracker {
         let certificate = config.identity.certificate.clone();
         tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, settings.interval()));
         let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
+        let identity = watch::Sender::new(None);
+        let trips = trips(&config, &status, &settings);
+        tasks.spawn(notary(&config, &trips, &settings, identity.subscribe(), events.clone()).run());
         let device = Device {
-            identity: watch::Sender::new(None),
+            trips,
+            identity,
             waiting: WaitingNews::new(started, timing.waiting_every),
             journal: journal.clone(),
             twin,
@@ -132,24 +139,75 @@ impl Tracker {
             () = shutdown => Ok(()),
             Some(ended) = tasks.join_next() => Err(task_ended(ended)),
         };
-        let stopping = async {
-            tasks.shutdown().await;
-            // What shares a commit with readings that will not come any more.
-            journal.close().await;
-            stop.send_replace(true);
-            let uplinked = uplink.await.context("the uplink ended unexpectedly");
-            journal.close().await;
-            background.done().await;
-            uplinked
-        };
+        let stopping = wind_up(tasks, &journal, stop, uplink, &background);
         // Whatever hangs now, the end does not wait for it.
         let stopped = timeout(stop_within, stopping).await;
         let stopped = stopped.unwrap_or_else(|_| Err(not_flushed(&state_directory, stop_within)));
-        let stats = journal.stats();
-        let JournalStats { backlog, in_memory: lost, .. } = stats;
-        events.emit(Event::Stopped { backlog: backlog.saturating_sub(lost), lost });
+        let stats = tell_end(&journal, &events);
         ended.and(stopped)?;
         Ok(stats)
+    }
+}
+
+/// Stops what measures, then what sends, and has all written that there is.
+async fn wind_up(
+    mut tasks: JoinSet<()>,
+    journal: &Journal,
+    stop: watch::Sender<bool>,
+    uplink: JoinHandle<()>,
+    background: &Background,
+) -> anyhow::Result<()> {
+    tasks.shutdown().await;
+    // What shares a commit with readings that will not come any more.
+    journal.close().await;
+    stop.send_replace(true);
+    let uplinked = uplink.await.context("the uplink ended unexpectedly");
+    journal.close().await;
+    background.done().await;
+    uplinked
+}
+
+fn tell_end(journal: &Journal, events: &Events) -> JournalStats {
+    let stats = journal.stats();
+    let JournalStats { backlog, in_memory: lost, .. } = stats;
+    events.emit(Event::Stopped { backlog: backlog.saturating_sub(lost), lost });
+    stats
+}
+
+/// What the direct methods about trips need.
+fn trips(config: &Config, status: &Status, settings: &InForce) -> Trips {
+    Trips {
+        journal: status.journal.clone(),
+        clock: status.clock.clone(),
+        interval: settings.interval(),
+        bounds: trips::bounds(&config.telemetry.alerts),
+        calibration: trips::calibration(config),
+        signs: Arc::default(),
+    }
+}
+
+/// Who signs the chain of evidence. The journal is told before the first reading whether there is to be one.
+fn notary(
+    config: &Config,
+    trips: &Trips,
+    settings: &InForce,
+    identity: watch::Receiver<Option<Identity>>,
+    events: Events,
+) -> Notary {
+    let first_trip = trips.first_terms();
+    if *settings.evidence().borrow() {
+        // It has nothing to do yet, and takes it.
+        trips.journal.set_evidence(Some(first_trip.clone()));
+    }
+    Notary {
+        journal: trips.journal.clone(),
+        clock: trips.clock.clone(),
+        evidence: settings.evidence(),
+        first_trip,
+        wanted: trips.signs.clone(),
+        identity,
+        config: config.clone(),
+        events,
     }
 }
 

@@ -173,7 +173,7 @@ fn fullest_reading() -> Reading {
 fn message(time: Option<chrono::DateTime<chrono::Utc>>) -> (Value, PropertyBag) {
     let mode = DeliveryMode { full_properties: true, ..DeliveryMode::default() };
     let Reading { fields, alerts, .. } = fullest_reading();
-    let entry = Entry { seq: 1, start: 0, time, uptime_s: 1.5, fields, alerts, event: None };
+    let entry = Entry { seq: 1, start: 0, time, uptime_s: 1.5, fields, alerts, chain: None, event: None };
     let origin = delivery::Origin { device_id: "device", container_number: Some("MSKU9070323") };
     let lease = Lease { newest: Some(entry), backlog: Vec::new() };
     let message = delivery::messages(lease, origin, mode).remove(0).publish;

@@ -130,6 +130,11 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// The subject's public key: contents of its algorithm identifier, and the key itself, as verifiers of signatures take them.
+    pub fn key(&self) -> (&'a [u8], &'a [u8]) {
+        (self.public_key.algorithm, self.public_key.bits)
+    }
+
     /// Whether the basic constraints say that it is a CA's; `None` if they are not there.
     pub fn says_ca(&self) -> Result<Option<bool>, CertificateError> {
         Ok(self.basic_constraints()?.map(|constraints| constraints.ca))

@@ -11,14 +11,16 @@ use anyhow::{Context, bail};
 use super::config_argument::ConfigArgument;
 use crate::config::Config;
 use crate::event::Events;
-use crate::journal::inspect::inspect;
+use crate::journal::inspect::{has_evidence, inspect};
 use crate::journal::{
-    JournalOptions, empty_waiting_room, forget_states, readings_waiting, set_aside, waiting_rooms,
+    self, JournalOptions, empty_waiting_room, forget_evidence, forget_states, readings_waiting, set_aside,
+    waiting_room, waiting_rooms,
 };
 use crate::platform::clock::{Clock, SystemClock};
 use crate::platform::state_directory::{Fate, StateDirectory};
 use crate::platform::state_file;
 use crate::platform::stdout::line;
+use crate::reading::Stamp;
 use crate::tracker;
 
 #[derive(Debug, clap::Args)]
@@ -31,6 +33,9 @@ pub(super) struct DeprovisionArgs {
     /// What becomes of readings that the hub has not got.
     #[arg(long, value_name = "WHAT", value_enum, default_value = "keep")]
     journal: JournalFate,
+    /// Write the report of the trip that is under way to this file.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -58,14 +63,22 @@ pub(super) fn run(args: &DeprovisionArgs) -> anyhow::Result<ExitCode> {
         JournalFate::SetAside => format!("{waiting} readings are set aside"),
         JournalFate::Delete => format!("{waiting} readings are deleted, for ever"),
     };
-    let what = format!("assignment and settings in {} are forgotten; {journal}", directory.display());
+    let what =
+        format!("assignment, settings, trip and chain in {} are forgotten; {journal}", directory.display());
     if !args.yes && !confirmed(&what)? {
         bail!("nothing was changed");
     }
     let state = StateDirectory::new(directory);
+    let reported = end_trip(&config, &state, args)?;
     remove(state.files(Fate::Forgotten))?;
     match args.journal {
-        JournalFate::Keep => forget_states_kept(&config)?,
+        JournalFate::Keep => {
+            forget_states_kept(&config)?;
+            let options = journal_options(&config, waiting_room(directory));
+            if has_evidence(directory) && !forget_evidence(options, Events::log("")) {
+                bail!("{} does not forget the chain of evidence", state.journal().display());
+            }
+        }
         JournalFate::SetAside => {
             empty_waiting_rooms(&config)?;
             set_aside(directory, "old")
@@ -76,8 +89,29 @@ pub(super) fn run(args: &DeprovisionArgs) -> anyhow::Result<ExitCode> {
             remove(waiting_rooms(directory).into_iter())?;
         }
     }
-    line(&format!("done: {what}"));
+    line(&format!("done: {what}{reported}"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ends the trip, and writes its report where it is to be. What is said of that.
+fn end_trip(config: &Config, state: &StateDirectory, args: &DeprovisionArgs) -> anyhow::Result<String> {
+    let no_trip =
+        || args.report.as_ref().map(|_| "; no trip was under way, and so there is no report".to_owned());
+    if !has_evidence(state.path()) {
+        return Ok(no_trip().unwrap_or_default());
+    }
+    let clock = SystemClock::new(config.clock.trust_system);
+    let options = journal_options(config, waiting_room(state.path()));
+    let report = journal::end_trip(options, Stamp::now(&clock), Events::log(""));
+    Ok(match (&args.report, report) {
+        (Some(path), Some(report)) => {
+            state_file::replace(path, &report)
+                .with_context(|| format!("can't write the report to {} (--report)", path.display()))?;
+            format!("; the report of the trip is in {}", path.display())
+        }
+        (_, None) => no_trip().unwrap_or_default(),
+        (None, Some(_)) => String::new(),
+    })
 }
 
 /// Asks the person at the terminal.

@@ -16,6 +16,8 @@ mod status;
 mod terminal;
 #[cfg(feature = "lab")]
 mod text_file;
+#[cfg(feature = "lab")]
+pub(crate) mod verify;
 
 use std::process::ExitCode;
 
@@ -52,6 +54,9 @@ enum Command {
     /// Operate a provisioning service and its hubs, of the local emulator or of Azure, with the verbs of `az iot`.
     #[cfg(feature = "lab")]
     Cloud(Box<cloud::CloudArgs>),
+    /// Look whether what a hub has received is what the device has sent, who has signed for it, and how its trips went.
+    #[cfg(feature = "lab")]
+    Verify(verify::VerifyArgs),
 }
 
 /// Parses the arguments and does what they say.
@@ -69,6 +74,8 @@ pub fn main() -> ExitCode {
         Command::Emulator(args) => emulator::run(args).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "lab")]
         Command::Cloud(args) => cloud::run(*args).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "lab")]
+        Command::Verify(args) => verify::run(&args),
     };
     match result {
         Ok(code) => code,

@@ -28,6 +28,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use rustls::SignatureScheme;
 use rustls::sign::CertifiedKey;
 use tracker_protocol::RegistrationId;
 
@@ -39,6 +40,15 @@ pub use key_location::KeyLocation;
 pub use key_uri::{KeyUri, PinSource};
 pub use key_uri_error::KeyUriError;
 pub use token_error::TokenError;
+
+/// How a key may sign outside of TLS, the best first.
+const SCHEMES: [SignatureScheme; 5] = [
+    SignatureScheme::ED25519,
+    SignatureScheme::ECDSA_NISTP256_SHA256,
+    SignatureScheme::ECDSA_NISTP384_SHA384,
+    SignatureScheme::RSA_PSS_SHA256,
+    SignatureScheme::RSA_PKCS1_SHA256,
+];
 
 /// A checked identity. The key never leaves it but into TLS, and one in a token never leaves that.
 #[derive(Clone)]
@@ -91,6 +101,14 @@ impl Identity {
     pub fn leaf_alone(&self) -> Arc<CertifiedKey> {
         let CertifiedKey { cert, key, .. } = &*self.certified_key;
         Arc::new(CertifiedKey::new(cert.iter().take(1).cloned().collect(), key.clone()))
+    }
+
+    /// Signs with the key, and says how, as TLS calls it. A token takes up to 100 ms for it.
+    pub fn sign(&self, message: &[u8]) -> Result<(SignatureScheme, Vec<u8>), rustls::Error> {
+        let signer = self.certified_key.key.choose_scheme(&SCHEMES);
+        let signer =
+            signer.ok_or_else(|| rustls::Error::General("the key signs in no way that is known".into()))?;
+        Ok((signer.scheme(), signer.sign(message)?))
     }
 
     /// Whether the leaf is valid at `now`, which `by` tells, and if not, whether the clock may be to blame.

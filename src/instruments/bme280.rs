@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tracker_sensors::bme280::{Address, Environment, EnvironmentSensor, Settings};
 use tracker_sensors::health::Health;
 
+use super::calibration::Calibration;
 use super::fields::Fields;
 use super::health::SensorHealth;
 use super::instrument::{Instrument, Measuring, Start};
@@ -28,19 +29,25 @@ pub struct Bme280Config {
     pub bus: PathBuf,
     /// 0x76 or 0x77; without it both are tried.
     pub address: Option<u8>,
+    /// What a laboratory has found.
+    pub calibration: Calibration,
 }
 
 impl Default for Bme280Config {
     fn default() -> Self {
-        Self { enabled: true, bus: "/dev/i2c-1".into(), address: None }
+        let calibration = Calibration::default();
+        Self { enabled: true, bus: "/dev/i2c-1".into(), address: None, calibration }
     }
 }
 
 impl Bme280Config {
     /// The key that is wrong, and why.
     pub fn problem(&self) -> Option<(&'static str, String)> {
-        let wrong = self.address.filter(|_| self.chosen().is_none())?;
-        Some(("sensors.bme280.address", format!("a BME280 answers at 0x76 or 0x77, not at {wrong:#04x}")))
+        if let Some(wrong) = self.address.filter(|_| self.chosen().is_none()) {
+            let why = format!("a BME280 answers at 0x76 or 0x77, not at {wrong:#04x}");
+            return Some(("sensors.bme280.address", why));
+        }
+        self.calibration.problem()
     }
 
     /// The address to ask at; `None` where no BME280 answers there.
@@ -75,17 +82,21 @@ impl Bme280Config {
 }
 
 /// The chip, in a thread of its own once it has started.
-pub struct Bme280(Sampled<EnvironmentSensor>);
+pub struct Bme280 {
+    sampled: Sampled<EnvironmentSensor>,
+    calibration: Calibration,
+}
 
 impl Bme280 {
     /// This sensor.
     pub fn new(sensor: EnvironmentSensor) -> Self {
-        Self(Sampled::new(sensor))
+        Self { sampled: Sampled::new(sensor), calibration: Calibration::default() }
     }
 
     /// The one of the configuration.
     pub fn configured(config: &Bme280Config) -> Option<Box<dyn Instrument>> {
-        Some(Box::new(Self::new(config.sensor()?)))
+        let calibration = config.calibration.clone();
+        Some(Box::new(Self { calibration, ..Self::new(config.sensor()?) }))
     }
 
     /// The one of a simulated container.
@@ -101,21 +112,32 @@ impl Instrument for Bme280 {
     }
 
     fn start(&mut self, start: &mut Start<'_>) -> io::Result<()> {
-        self.0.start(start)
+        self.sampled.start(start)
     }
 
     fn health(&self) -> SensorHealth {
-        self.0.health()
+        self.sampled.health()
     }
 
     fn measure(&mut self, due: Instant) -> Option<Measuring<'_>> {
-        self.0.measure(due)
+        self.sampled.measure(due)
     }
 
     fn read(&mut self, fields: &mut Fields) {
-        if let Some(environment) = self.0.take() {
-            tell(&environment, fields);
+        if let Some(environment) = self.sampled.take() {
+            tell(&corrected(environment, &self.calibration), fields);
         }
+    }
+}
+
+/// As it would be without what the sensor is off by.
+fn corrected(environment: Environment, calibration: &Calibration) -> Environment {
+    let Calibration { temperature_offset, humidity_offset, pressure_offset, .. } = calibration;
+    Environment {
+        temperature_c: environment.temperature_c.map(|value| value + temperature_offset),
+        humidity_rh: environment.humidity_rh.map(|value| (value + humidity_offset).clamp(0.0, 100.0)),
+        pressure_hpa: environment.pressure_hpa.map(|value| value + pressure_offset),
+        ..environment
     }
 }
 

@@ -19,6 +19,7 @@ mod sampled;
 pub mod simulation;
 
 pub mod bme280;
+pub mod calibration;
 pub mod door;
 pub mod gps;
 pub mod light;

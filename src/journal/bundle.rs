@@ -67,8 +67,17 @@ pub(super) fn pack(at: &Row, rows: &[Row], states: &States) -> Row {
         RawValue::from_string(text).ok()
     });
     let packed = Packed { payloads: payloads.collect(), states: states.clone(), fields: NoFields {} };
-    let (seq, start) = rows.last().map_or((0, 0), |last| (last.seq, last.start));
-    Row { seq, start, payload: serde_json::to_vec(&packed).unwrap_or_default(), known: None, ..at.clone() }
+    // Sealed, they have their time.
+    let (seq, start, utc_ms) =
+        rows.last().map_or((0, 0, at.utc_ms), |last| (last.seq, last.start, last.utc_ms));
+    Row {
+        seq,
+        start,
+        utc_ms,
+        payload: serde_json::to_vec(&packed).unwrap_or_default(),
+        known: None,
+        ..at.clone()
+    }
 }
 
 /// The rows of what the waiting room has kept; the states of a bundle are added to `states`.

@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use crate::event_message::EventHead;
+use crate::evidence::Hash;
+use crate::platform::clock::rfc3339;
 
 /// A reading or an event to be sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +21,8 @@ pub struct Entry {
     pub fields: String,
     /// Names of the bounds it crosses.
     pub alerts: Vec<String>,
+    /// Its hash in the chain of evidence, where there is one.
+    pub chain: Option<Hash>,
     /// Of an event, what stands around its fields.
     pub event: Option<Box<EventHead>>,
 }
@@ -27,6 +31,36 @@ impl Entry {
     /// Unique, and the same however often the reading is sent.
     pub fn message_id(&self) -> String {
         format!("{:08x}-{}", self.start, self.seq)
+    }
+
+    /// The JSON object of a reading or an event: of an event its moments, its fields, its time or that it has none, its sequence number.
+    ///
+    /// The fields are text that the journal vouches for (`row.rs`): one JSON object, serialised when the reading was taken. It
+    /// is opened at its last brace, not parsed: nothing in it is looked at, and two members are added.
+    pub fn body(&self) -> String {
+        body(&self.fields, self.time, self.uptime_s, self.seq, self.event.as_deref())
+    }
+}
+
+/// See [`Entry::body`].
+pub(super) fn body(
+    fields: &str,
+    time: Option<DateTime<Utc>>,
+    uptime_s: f64,
+    seq: u64,
+    event: Option<&EventHead>,
+) -> String {
+    let moments = event.map(|event| event.members(time));
+    let fields = fields.trim_end().strip_suffix('}').unwrap_or("{");
+    let comma = if fields.ends_with('{') { "" } else { "," };
+    let moment = match time {
+        Some(time) => format!("\"time\":\"{}\"", rfc3339(time)),
+        None => format!("\"timeUnknown\":true,\"uptime\":{uptime_s:.3}"),
+    };
+    let body = format!("{fields}{comma}{moment},\"seq\":{seq}}}");
+    match moments {
+        Some(moments) => body.replacen('{', &format!("{{{moments}"), 1),
+        None => body,
     }
 }
 

@@ -10,6 +10,7 @@ use super::row::{NUMBERS_FROM_MS, PROVISIONAL};
 use super::storage::disk::keep_log;
 use super::storage::file_system::OsFileSystem;
 use super::storage::files::{FILE, what_is_no_file};
+use super::storage::notes;
 use super::storage::schema::{damage, keep_for_oneself, lacks_shared_memory};
 use super::storage::unreadable;
 
@@ -48,6 +49,15 @@ pub fn newest_time(directory: &Path) -> Option<DateTime<Utc>> {
                  SELECT max(value) FROM counter WHERE name = 'last_seq' AND value < ?1)";
     let newest: Option<u64> = connection.query_row(query, [PROVISIONAL], |row| row.get(0)).ok()?;
     DateTime::from_timestamp_millis(NUMBERS_FROM_MS.checked_add_unsigned(newest?)?)
+}
+
+/// Whether the journal in `directory` has a chain of evidence, or a trip. False where it can't be read.
+pub fn has_evidence(directory: &Path) -> bool {
+    if what_is_no_file(&OsFileSystem, directory).is_some() {
+        return false;
+    }
+    let connection = Connection::open_with_flags(directory.join(FILE), OpenFlags::SQLITE_OPEN_READ_ONLY);
+    connection.and_then(|connection| notes::kept(&connection)).is_ok_and(|notes| !notes.is_empty())
 }
 
 /// Looks at the journal in `directory`; `None` when there is none.

@@ -4,8 +4,9 @@ use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::entry::Entry;
+use super::entry::{Entry, body};
 use crate::event_message::{EventHead, EventMessage};
+use crate::evidence::{Hash, STATEMENT};
 use crate::reading::{Reading, Stamp};
 
 /// Numbers from here on are provisional: they were given before the time was known.
@@ -47,7 +48,12 @@ const AROUND: [&[u8]; 2] = [b"{\"f\":", b"}"];
 /// What the payload of an event begins with.
 pub(super) const EVENT: &[u8] = b"{\"e\":";
 
-/// The fields are never taken apart again.
+/// What stands before the hash of a reading that is in the chain; the hash, a quotation mark and a brace end its payload.
+pub(super) const BEFORE_HASH: &str = ",\"h\":\"";
+/// Bytes from there to the end.
+pub(super) const HASH_LENGTH: usize = BEFORE_HASH.len() + 43 + 2;
+
+/// The fields are never taken apart again. The hash `h` is none of their business.
 #[derive(Serialize, Deserialize)]
 struct Payload {
     #[serde(rename = "f")]
@@ -111,6 +117,48 @@ impl Row {
         is_good && self.stands_for > 0 && is_payload(&self.payload)
     }
 
+    /// Its hash in the chain of evidence, if it is in one.
+    pub(super) fn chain(&self) -> Option<Hash> {
+        let (_, end) = self.payload.split_at_checked(self.payload.len().checked_sub(HASH_LENGTH)?)?;
+        let hash = std::str::from_utf8(end).ok()?.strip_prefix(BEFORE_HASH)?.strip_suffix("\"}")?;
+        hash.parse().ok()
+    }
+
+    /// Gives it a hash, or takes the one away that it has.
+    pub(super) fn set_chain(&mut self, hash: Option<Hash>) {
+        if self.chain().is_some() {
+            self.payload.truncate(self.payload.len() - HASH_LENGTH);
+            self.payload.push(b'}');
+        }
+        if let Some(hash) = hash
+            && self.payload.pop().is_some()
+        {
+            self.payload.extend_from_slice(format!("{BEFORE_HASH}{hash}\"}}").as_bytes());
+        }
+    }
+
+    /// Whether it is no reading, but something that the device states.
+    pub(super) fn is_statement(&self) -> bool {
+        self.payload.strip_prefix(AROUND[0]).is_some_and(|fields| fields.starts_with(STATEMENT.as_bytes()))
+    }
+
+    /// The body by which it is sent, once its time is fixed: `utc_ms` is all that there will ever be of it.
+    pub(super) fn body(&self) -> Option<String> {
+        let time = self.utc_ms.and_then(DateTime::from_timestamp_millis);
+        let uptime_s = self.monotonic_ms as f64 / 1000.0;
+        match self.known {
+            Some(length) => {
+                let fields = self.payload.get(AROUND[0].len()..)?.get(..length)?;
+                Some(body(std::str::from_utf8(fields).ok()?, time, uptime_s, self.seq, None))
+            }
+            None => {
+                let event = if self.is_event() { Some(event_head(&self.payload)?) } else { None };
+                let fields = payload(&self.payload)?.fields;
+                Some(body(fields.get(), time, uptime_s, self.seq, event.as_ref()))
+            }
+        }
+    }
+
     /// The reading to be sent; `None` where its payload is none. `offset_ms` is that of its boot, where it is known.
     pub(super) fn entry(&self, offset_ms: Option<i64>) -> Option<Entry> {
         let utc_ms = self.utc_ms.or_else(|| offset_ms?.checked_add(self.monotonic_ms));
@@ -132,6 +180,7 @@ impl Row {
             uptime_s: self.monotonic_ms as f64 / 1000.0,
             fields,
             alerts,
+            chain: self.chain(),
             event,
         })
     }

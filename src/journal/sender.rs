@@ -106,7 +106,7 @@ impl Sender {
 
     fn free(&mut self, limit: usize, writer: &mut Writer, now: Instant) -> Lease {
         let mut lease = Lease::default();
-        if !writer.time_is_known() || limit == 0 {
+        if !writer.time_is_known() || limit == 0 || writer.is_unsealed() {
             return lease;
         }
         let numbered = writer.note_numbers(now);

@@ -137,6 +137,22 @@ impl Worker {
             Command::States(reply) => {
                 let _ = reply.send(self.writer.states(now));
             }
+            Command::Evidence(terms) => self.writer.set_evidence(terms.map(|terms| *terms)),
+            Command::Head(reply) => drop(reply.send(self.writer.head())),
+            Command::TripReport(reply) => drop(reply.send(self.writer.trip_report())),
+            Command::BeginTrip { terms, now: stamp, reply } => {
+                self.writer.learn_time(stamp, now);
+                let begun = self.writer.begin_trip(*terms, stamp, now);
+                self.stated(now);
+                // Whoever asked may be gone, here and below.
+                let _ = reply.send(begun);
+            }
+            Command::EndTrip { now: stamp, earlier, reply } => {
+                self.writer.learn_time(stamp, now);
+                let report = self.writer.end_trip(stamp, earlier, now);
+                self.stated(now);
+                let _ = reply.send(report);
+            }
             Command::Release(reply) => {
                 self.sender.release();
                 self.writer.forget(now);
@@ -185,6 +201,17 @@ impl Worker {
     fn take(&mut self, fresh: Fresh, now: Instant) {
         self.writer.take(fresh, now);
         self.sender.something_changed();
+    }
+
+    /// Forgets chain and trip. Whether the disk has.
+    pub(super) fn forget_evidence(&mut self, now: Instant) -> bool {
+        self.writer.forget_evidence(now)
+    }
+
+    /// Something was stated: it is durable at once, and can be sent.
+    fn stated(&mut self, now: Instant) {
+        self.commit(now);
+        self.sender_answers(now);
     }
 
     fn sender_answers(&mut self, now: Instant) {

@@ -95,6 +95,7 @@ mod tests {
                 uptime_s: f64::from(n) / 1000.0,
                 fields: fields.to_string(),
                 alerts: Vec::new(),
+                chain: None,
                 event: None,
             }
         })

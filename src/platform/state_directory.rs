@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `assignment.json` | the hub that DPS assigned | gone |
 //! | `settings.json` | what the twin has set | gone |
+//! | `evidence.json` | when the chain of evidence was signed, and by which certificate | gone |
 //! | `status.json` | what the running agent is doing, where there is no runtime directory | gone |
 //! | `journal.db`, `-wal`, `-shm` | readings that the hub has not acknowledged | as the operator says |
 //! | `journal.spare` | room that is released when the disk is full | as the operator says |
@@ -38,9 +39,10 @@ pub enum Fate {
 }
 
 /// The table above, as far as names are fixed.
-const FILES: [(&str, Fate); 10] = [
+const FILES: [(&str, Fate); 11] = [
     (ASSIGNMENT, Fate::Forgotten),
     (SETTINGS, Fate::Forgotten),
+    (EVIDENCE, Fate::Forgotten),
     (STATUS, Fate::Forgotten),
     (JOURNAL, Fate::Journal),
     ("journal.db-wal", Fate::Journal),
@@ -53,6 +55,7 @@ const FILES: [(&str, Fate); 10] = [
 
 const ASSIGNMENT: &str = "assignment.json";
 const SETTINGS: &str = "settings.json";
+const EVIDENCE: &str = "evidence.json";
 const STATUS: &str = "status.json";
 const JOURNAL: &str = "journal.db";
 const REFUSED_PIN: &str = "refused-pin.json";
@@ -119,6 +122,11 @@ impl StateDirectory {
     /// What the twin has set.
     pub fn settings(&self) -> PathBuf {
         self.0.join(SETTINGS)
+    }
+
+    /// When the chain of evidence was signed.
+    pub fn evidence(&self) -> PathBuf {
+        self.0.join(EVIDENCE)
     }
 
     /// What the running agent is doing, where there is no runtime directory.

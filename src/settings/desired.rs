@@ -133,7 +133,7 @@ mod tests {
     /// A property, two good values and a bad one: what is in force with each, and by default.
     type Example = (&'static str, [(Value, Value, u16); 2], Value, Value);
 
-    fn examples() -> [Example; 6] {
+    fn examples() -> [Example; 7] {
         let gate = |radius: i32| {
             let geometry = json!({"type": "Point", "coordinates": [4.3, 51.95]});
             json!([{"type": "Feature", "properties": {"name": "gate", "radius": radius}, "geometry": geometry}])
@@ -163,6 +163,12 @@ mod tests {
                 ],
                 json!({"gzip": 1}),
                 batched(true, false),
+            ),
+            (
+                "evidence",
+                [(json!(true), json!(true), 200), (json!(false), json!(false), 200)],
+                json!("yes"),
+                json!(false),
             ),
             (
                 "firmware",

@@ -17,7 +17,9 @@ use crate::platform::state_file;
 use crate::settings::answer::{Answer, Standing};
 use crate::settings::defaults::Defaults;
 use crate::settings::desired::Settings;
-use crate::settings::properties::{Alarms, ContainerNumber, Delivery, Geofences, TABLE, TelemetryInterval};
+use crate::settings::properties::{
+    Alarms, ContainerNumber, Delivery, Evidence, Geofences, TABLE, TelemetryInterval,
+};
 
 /// The settings in force.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ pub struct InForce {
     settings: Settings,
     defaults: Defaults,
     interval: watch::Sender<Duration>,
+    evidence: watch::Sender<bool>,
     fences: watch::Sender<Arc<Fences>>,
     container_number: watch::Sender<Option<Arc<str>>>,
     alarms: watch::Sender<schema::Alarms>,
@@ -45,6 +48,7 @@ impl InForce {
             Err(error) => (Settings::default(), Err(error)),
         };
         let interval = watch::Sender::new(settings.value::<TelemetryInterval>(&defaults));
+        let evidence = watch::Sender::new(settings.value::<Evidence>(&defaults));
         let fences = watch::Sender::new(settings.value::<Geofences>(&defaults).fences);
         let container_number = watch::Sender::new(settings.value::<ContainerNumber>(&defaults));
         let alarms = watch::Sender::new(settings.value::<Alarms>(&defaults));
@@ -53,6 +57,7 @@ impl InForce {
             settings,
             defaults,
             interval,
+            evidence,
             fences,
             container_number,
             alarms,
@@ -66,6 +71,11 @@ impl InForce {
     /// The time between readings.
     pub fn interval(&self) -> watch::Receiver<Duration> {
         self.interval.subscribe()
+    }
+
+    /// Whether readings are chained and signed.
+    pub fn evidence(&self) -> watch::Receiver<bool> {
+        self.evidence.subscribe()
     }
 
     /// Named places.
@@ -104,6 +114,8 @@ impl InForce {
         let mut answers = self.settings.apply(desired, version, &self.defaults);
         let interval = self.settings.value::<TelemetryInterval>(&self.defaults);
         self.interval.send_if_modified(|current| std::mem::replace(current, interval) != interval);
+        let evidence = self.settings.value::<Evidence>(&self.defaults);
+        self.evidence.send_if_modified(|current| std::mem::replace(current, evidence) != evidence);
         // To read these again takes a while, and whoever follows them has to begin anew.
         if self.settings.differs::<Geofences>(&before) {
             self.fences.send_replace(self.settings.value::<Geofences>(&self.defaults).fences);

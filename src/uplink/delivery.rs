@@ -11,7 +11,7 @@ use tracker_protocol::hub::json_telemetry;
 use tracker_protocol::{PropertyBag, Publish};
 
 use crate::config::DeliveryMode;
-use crate::event_message::EventHead;
+use crate::evidence::{PROPERTY, is_statement};
 use crate::journal::{Entry, Lease};
 use crate::platform::clock::rfc3339;
 use crate::uplink::compact;
@@ -20,6 +20,12 @@ use crate::uplink::compact;
 const BLOCK: usize = 4096;
 /// Room for the properties of a batch.
 const PROPERTIES: usize = 160;
+/// Room for a hash of the chain among them.
+const CHAIN: usize = 52;
+/// What a message is that carries no reading but what the device states.
+const STATEMENT: &str = "evidence";
+/// The same of what is told by a message of its own.
+const EVENT: &str = "event";
 /// Most readings in one message, however well they compress; and as columns, which are smaller still.
 const MOST: usize = 100;
 const MOST_COMPACT: usize = 200;
@@ -86,11 +92,11 @@ fn messages_of(lease: Lease, origin: Origin<'_>, mode: DeliveryMode) -> Vec<Mess
     let mut batch = Batch::default();
     for entry in lease.backlog {
         // An alert is a property of its message, for routing, and so is what an event is; they must not be hidden in a batch.
-        if !entry.alerts.is_empty() || entry.event.is_some() {
+        if !entry.alerts.is_empty() || entry.event.is_some() || is_statement(&entry.fields) {
             messages.push(single(&entry, origin, mode));
             continue;
         }
-        let body = body(&entry);
+        let body = entry.body().into_bytes();
         if !batch.takes(&body, mode) {
             std::mem::take(&mut batch).finish(origin, mode, &mut messages);
         }
@@ -102,56 +108,26 @@ fn messages_of(lease: Lease, origin: Origin<'_>, mode: DeliveryMode) -> Vec<Mess
 
 /// One reading, one message. What its body says, number and time, is said in properties only where that is wished.
 fn single(entry: &Entry, origin: Origin<'_>, mode: DeliveryMode) -> Message {
+    let is_event = entry.event.is_some();
+    // By its ID an event can be dropped where it comes twice, unread.
+    let message_id = (mode.full_properties || is_event).then(|| entry.message_id());
+    let time = entry.time.filter(|_| mode.full_properties).map(rfc3339);
+    let (alerts, chain) = (entry.alerts.join(","), entry.chain.map(|hash| hash.to_string()));
+    let mut others: Vec<(&str, &str)> = Vec::new();
+    others.extend(message_id.as_deref().map(|id| (PropertyBag::MESSAGE_ID, id)));
+    others.extend(time.as_deref().map(|time| (PropertyBag::CREATION_TIME, time)));
     if let Some(event) = &entry.event {
-        return event_message(entry, event, origin, mode);
+        // It says what it is, by which it can be routed.
+        others.push(("messageType", EVENT));
+        others.extend(event.properties.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    } else if is_statement(&entry.fields) {
+        others.push(("messageType", STATEMENT));
     }
-    let topic = if mode.full_properties || !entry.alerts.is_empty() {
-        let message_id = entry.message_id();
-        let time = entry.time.map(rfc3339);
-        let alerts = entry.alerts.join(",");
-        let mut others = Vec::new();
-        if mode.full_properties {
-            others.push((PropertyBag::MESSAGE_ID, message_id.as_str()));
-            others.extend(time.as_deref().map(|time| (PropertyBag::CREATION_TIME, time)));
-        }
-        if !alerts.is_empty() {
-            others.push(("alert", alerts.as_str()));
-        }
-        others.extend(origin.container());
-        json_telemetry(origin.device_id, "utf-8", &others)
-    } else {
-        json_telemetry(origin.device_id, "utf-8", origin.container().as_slice())
-    };
-    Message { seqs: vec![entry.seq], publish: Publish { topic, payload: body(entry) } }
-}
-
-/// An event is a message of its own. It says what it is and its ID in properties, by which it can be routed, and dropped where
-/// it comes twice, unread.
-fn event_message(entry: &Entry, event: &EventHead, origin: Origin<'_>, mode: DeliveryMode) -> Message {
-    let (message_id, time) = (entry.message_id(), entry.time.filter(|_| mode.full_properties).map(rfc3339));
-    let mut properties = vec![(PropertyBag::MESSAGE_ID, message_id.as_str())];
-    properties.extend(time.as_deref().map(|time| (PropertyBag::CREATION_TIME, time)));
-    properties.push(("messageType", "event"));
-    properties.extend(event.properties.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    properties.extend(origin.container());
-    let topic = json_telemetry(origin.device_id, "utf-8", &properties);
-    let body = String::from_utf8(body(entry)).unwrap_or_default();
-    let body = body.replacen('{', &format!("{{{}", event.members(entry.time)), 1);
-    Message { seqs: vec![entry.seq], publish: Publish { topic, payload: body.into_bytes() } }
-}
-
-/// The JSON object of a reading: its fields, its time or that it has none, its sequence number.
-///
-/// The fields are text that the journal vouches for (`journal/row.rs`): one JSON object, serialised when the reading was
-/// taken. It is opened at its last brace, not parsed: nothing in it is looked at, and two members are added.
-fn body(entry: &Entry) -> Vec<u8> {
-    let fields = entry.fields.trim_end().strip_suffix('}').unwrap_or("{");
-    let comma = if fields.ends_with('{') { "" } else { "," };
-    let time = match entry.time {
-        Some(time) => format!("\"time\":\"{}\"", rfc3339(time)),
-        None => format!("\"timeUnknown\":true,\"uptime\":{:.3}", entry.uptime_s),
-    };
-    format!("{fields}{comma}{time},\"seq\":{}}}", entry.seq).into_bytes()
+    others.extend((!alerts.is_empty()).then_some(("alert", alerts.as_str())));
+    others.extend(chain.as_deref().map(|chain| (PROPERTY, chain)));
+    others.extend(origin.container());
+    let topic = json_telemetry(origin.device_id, "utf-8", &others);
+    Message { seqs: vec![entry.seq], publish: Publish { topic, payload: entry.body().into_bytes() } }
 }
 
 /// Readings that will share a message of one billing block.
@@ -172,7 +148,13 @@ impl Batch {
             (true, false) => (length / 4, MOST_COMPACT),
             (true, true) => (length / 14, MOST_COMPACT),
         };
-        self.entries.is_empty() || (self.entries.len() < most && shrinks_to + PROPERTIES <= BLOCK)
+        self.entries.is_empty() || (self.entries.len() < most && shrinks_to + self.properties() <= BLOCK)
+    }
+
+    /// Bytes that its properties take at the most.
+    fn properties(&self) -> usize {
+        let has_chain = self.entries.first().is_some_and(|(entry, _)| entry.chain.is_some());
+        if has_chain { PROPERTIES + CHAIN } else { PROPERTIES }
     }
 
     fn push(&mut self, entry: Entry, body: Vec<u8>) {
@@ -193,21 +175,19 @@ impl Batch {
         let compressed = if mode.gzip { compress(&array) } else { None };
         let encoding = if compressed.is_some() { "gzip" } else { "utf-8" };
         let payload = compressed.unwrap_or(array);
-        if payload.len() + PROPERTIES > BLOCK {
+        if payload.len() + self.properties() > BLOCK {
             let rest = self.entries.split_off(self.entries.len() / 2);
             for half in [self.entries, rest] {
                 Self { entries: half, length: 0 }.finish(origin, mode, messages);
             }
             return;
         }
-        let topic = if mode.full_properties {
-            let message_id = self.message_id();
-            let mut others = vec![(PropertyBag::MESSAGE_ID, message_id.as_str())];
-            others.extend(origin.container());
-            json_telemetry(origin.device_id, encoding, &others)
-        } else {
-            json_telemetry(origin.device_id, encoding, origin.container().as_slice())
-        };
+        let message_id = mode.full_properties.then(|| self.message_id());
+        let chain = self.entries.last().and_then(|(entry, _)| entry.chain).map(|hash| hash.to_string());
+        let id = message_id.as_deref().map(|id| (PropertyBag::MESSAGE_ID, id));
+        let chain = chain.as_deref().map(|chain| (PROPERTY, chain));
+        let others = [id, chain, origin.container()].into_iter().flatten();
+        let topic = json_telemetry(origin.device_id, encoding, &others.collect::<Vec<_>>());
         let seqs = self.entries.iter().map(|(entry, _)| entry.seq).collect();
         messages.push(Message { seqs, publish: Publish { topic, payload } });
     }
@@ -248,6 +228,7 @@ mod tests {
 
     use super::*;
     use crate::event_message::{EventMessage, When};
+    use crate::evidence::Hash;
 
     /// Noisier than any sensor: what is hard to compress is what the estimate could be wrong about.
     fn entry() -> impl Strategy<Value = Entry> {
@@ -269,6 +250,7 @@ mod tests {
                 uptime_s: f64::from(n) / 1000.0,
                 fields,
                 alerts: if alert == 0 { vec!["temperatureHigh".into()] } else { Vec::new() },
+                chain: None,
                 event: None,
             }
         })
@@ -348,6 +330,39 @@ mod tests {
     }
 
     #[test]
+    fn a_hash_costs_no_more_than_an_eighth_of_a_batch() {
+        let fields = |n: u32| {
+            format!(
+                r#"{{"temperature":{:.2},"humidity":{:.2},"pressure":{:.2},"fix":"gps","satellites":9}}"#,
+                4.01 + f64::from(n * n % 50) / 100.0,
+                80.01 + f64::from(n * n % 90) / 100.0,
+                1013.01 + f64::from(n * n % 100) / 100.0
+            )
+        };
+        let entries = |chain| {
+            let entry = |n: u32| Entry {
+                seq: 0,
+                start: 7,
+                time: DateTime::from_timestamp(1_780_000_000 + 60 * i64::from(n), 0),
+                uptime_s: 0.0,
+                fields: fields(n),
+                alerts: Vec::new(),
+                chain,
+                event: None,
+            };
+            numbered((0..20).map(entry).collect())
+        };
+        let bytes = |chain| {
+            let mode = DeliveryMode { gzip: true, ..DeliveryMode::default() };
+            let all = messages(Lease { newest: None, backlog: entries(chain) }, "d", mode);
+            assert_eq!(all.len(), 1);
+            all[0].publish.topic.len() + all[0].publish.payload.len()
+        };
+        let (without, with) = (bytes(None), bytes(Some(Hash::NONE)));
+        assert!(with > without && (with - without) * 100 <= without * 12, "{without} {with}");
+    }
+
+    #[test]
     fn an_event_is_a_message_of_its_own_and_its_moments_are_times() {
         let mut event = EventMessage::new("alarm", "cargo hold", "raised", r#"{"limit":8.0}"#.into());
         event.set("severity", "warning");
@@ -360,6 +375,7 @@ mod tests {
             uptime_s: 7.0,
             fields: event.fields,
             alerts: Vec::new(),
+            chain: None,
             event: Some(Box::new(event.head)),
         };
         let reading = Entry { seq: 28_000_000_000, event: None, fields: "{}".into(), ..entry.clone() };
@@ -403,6 +419,7 @@ mod tests {
             uptime_s: 0.0,
             fields: fields(n),
             alerts: Vec::new(),
+            chain: None,
             event: None,
         });
         let entries = numbered(entries.collect());

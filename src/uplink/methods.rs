@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::platform::clock::rfc3339;
 use crate::recorder::{ActiveAlarm, AlarmDesk};
 use crate::status::Status;
+use crate::uplink::trips::METHODS;
 
 /// Bytes of an answer that a hub takes (IoT Hub quotas).
 const LARGEST_ANSWER: usize = 128 * 1024;
@@ -21,12 +22,19 @@ pub fn call(name: &str, payload: &[u8], status: &Status) -> (i32, String) {
         "acknowledgeAlarm" => acknowledge(payload, &status.alarms),
         _ => {
             let name: String = name.chars().take(LONGEST_NAME).collect();
-            let message =
-                format!("there is no method {name:?}; ping, getStatus and acknowledgeAlarm can be called");
+            let others = METHODS.join(", ");
+            let message = format!(
+                "there is no method {name:?}; ping, getStatus, acknowledgeAlarm, {others} can be called"
+            );
             (404, json!({ "message": message }).to_string())
         }
     };
     bounded(code, body)
+}
+
+/// The answer where too many calls wait for theirs.
+pub fn busy() -> (i32, String) {
+    (429, json!({ "message": "too many calls wait for the journal; call again later" }).to_string())
 }
 
 /// Takes note that somebody knows of an alarm; what it names is its name, by itself or as the member `alarm`.

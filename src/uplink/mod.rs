@@ -7,10 +7,12 @@ pub mod delivery;
 mod knocking;
 pub mod lifecycle;
 pub mod methods;
+pub mod notary;
 pub mod patience;
 pub mod provisioner;
 pub mod session;
 mod told;
+pub mod trips;
 
 use std::future::pending;
 use std::time::Duration;

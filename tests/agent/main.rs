@@ -13,6 +13,7 @@ mod cloud_routes;
 mod command_line;
 mod early;
 mod end_to_end;
+mod evidence;
 mod faults;
 mod left_by_a_kill;
 mod life;

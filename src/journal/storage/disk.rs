@@ -10,11 +10,15 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, OptionalExtens
 use super::file_system::FileSystem;
 use super::files::FILE;
 use super::kept_states;
+use super::notes;
 use super::place::{Displaced, Place};
 use super::schema::{COLUMNS, OpenError, give_boots, keep_for_oneself, prepare, unknown_boot};
 use super::spare::Spare;
 use super::unreadable::{self, Unreadable, stored};
-use crate::journal::row::{EVENT, PROVISIONAL, Row, UNKNOWN_BOOT};
+use crate::evidence::Run;
+use crate::journal::ledger::{Ledger, Note};
+use crate::journal::rechain::{begins, rechain, runs};
+use crate::journal::row::{BEFORE_HASH, EVENT, HASH_LENGTH, PROVISIONAL, Row, UNKNOWN_BOOT};
 use crate::journal::thinning::{coarsen, coarseness};
 
 /// Rows looked at in one step of thinning.
@@ -80,16 +84,17 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Inserts `rows`, deletes `gone`, notes that numbers up to `given` are not free any more, and keeps `states`, in one
-    /// transaction; durable when it returns.
+    /// Inserts `rows`, deletes `gone`, notes that numbers up to `given` are not free any more, and keeps `states`, and `notes` of
+    /// the ledger, in one transaction; durable when it returns.
     pub(crate) fn append<'a>(
         &mut self,
         rows: &(impl Iterator<Item = &'a Row> + Clone),
         gone: &BTreeSet<u64>,
         given: u64,
         states: &[(&str, &str)],
+        notes: &[Note],
     ) -> rusqlite::Result<()> {
-        self.with_spare(|disk| disk.try_append(rows.clone(), gone, given, states))
+        self.with_spare(|disk| disk.try_append(rows.clone(), gone, given, states, notes))
     }
 
     fn try_append<'a>(
@@ -98,6 +103,7 @@ impl Disk {
         gone: &BTreeSet<u64>,
         given: u64,
         states: &[(&str, &str)],
+        notes: &[Note],
     ) -> rusqlite::Result<()> {
         let boot = self.boot;
         let transaction = self.connection.transaction()?;
@@ -126,6 +132,7 @@ impl Disk {
                     .execute([given])?;
             }
             kept_states::write(&transaction, states)?;
+            notes::keep(&transaction, notes)?;
         }
         transaction.commit()?;
         self.rows = self.rows + inserted - deleted;
@@ -252,16 +259,31 @@ impl Disk {
         })
     }
 
-    /// Brings back the times of readings of this boot, from that monotonic time on, that ran ahead by so much.
+    /// Brings back the times of readings of this boot, from that monotonic time on, that ran ahead by so much. What is in the
+    /// chain stays as it is.
     pub(crate) fn mend_times(&mut self, from_monotonic_ms: i64, ms: i64) -> rusqlite::Result<()> {
         self.with_spare(|disk| {
-            let mend = "UPDATE reading SET utc_ms = utc_ms - ?1 WHERE boot = ?2 AND monotonic_ms >= ?3";
-            disk.connection.execute(mend, [ms, disk.boot, from_monotonic_ms]).map(|_| ())
+            let mend = "UPDATE reading SET utc_ms = utc_ms - ?1 WHERE boot = ?2 AND monotonic_ms >= ?3
+                        AND substr(payload, ?4, ?5) <> ?6";
+            let (at, length) = (-(HASH_LENGTH as i64), BEFORE_HASH.len());
+            let hash = BEFORE_HASH.as_bytes();
+            let done =
+                disk.connection.execute(mend, params![ms, disk.boot, from_monotonic_ms, at, length, hash]);
+            done.map(|_| ())
         })
     }
 
-    /// Gives some provisional rows, oldest first, their final numbers, which are lower by `shift`; says how many.
-    pub(crate) fn number_some(&mut self, shift: u64) -> rusqlite::Result<usize> {
+    /// Gives some provisional rows, oldest first, their final numbers, which are lower by `shift`; says how many. Where there is
+    /// a chain, or a trip, each is sealed on the way; `offset` is that of this boot.
+    pub(crate) fn number_some(
+        &mut self,
+        shift: u64,
+        offset: Option<i64>,
+        ledger: &mut Ledger,
+    ) -> rusqlite::Result<usize> {
+        if ledger.is_active() {
+            return self.number_and_seal(shift, offset, ledger);
+        }
         self.with_spare(|disk| {
             let transaction = disk.connection.transaction()?;
             let seqs: Vec<u64> = transaction
@@ -280,14 +302,86 @@ impl Disk {
         })
     }
 
+    fn number_and_seal(
+        &mut self,
+        shift: u64,
+        offset: Option<i64>,
+        ledger: &mut Ledger,
+    ) -> rusqlite::Result<usize> {
+        let rows: Vec<Stored> = self.read(|disk| {
+            let mut query = disk.connection.prepare_cached(&format!(
+                "SELECT {COLUMNS}, offset_ms FROM reading LEFT JOIN boot ON boot.id = reading.boot
+                 WHERE seq >= ?1 ORDER BY seq LIMIT ?2"
+            ))?;
+            query.query_map([PROVISIONAL, NUMBERED_AT_ONCE], with_offset)?.collect()
+        })?;
+        let mark = ledger.mark();
+        let here = Some(self.boot);
+        let seal = |(mut row, stored): Stored| {
+            let provisional = row.seq;
+            row.seq -= shift;
+            // The file may not have been able to note what is known of this boot.
+            let known = offset.filter(|_| row.boot == here).or(stored);
+            ledger.seal(&mut row, known);
+            (provisional, row)
+        };
+        let sealed: Vec<(u64, Row)> = rows.into_iter().map(seal).collect();
+        let notes = ledger.notes(false);
+        let written = self.with_spare(|disk| {
+            let transaction = disk.connection.transaction()?;
+            {
+                let mut update = transaction.prepare_cached(
+                    "UPDATE reading SET seq = ?2, utc_ms = ?3, payload = ?4 WHERE seq = ?1",
+                )?;
+                for (provisional, row) in &sealed {
+                    update.execute(params![provisional, row.seq, row.utc_ms, row.payload])?;
+                }
+                notes::keep(&transaction, &notes)?;
+            }
+            transaction.commit()
+        });
+        match written {
+            Ok(()) => ledger.noted(),
+            Err(_) => ledger.go_back(mark),
+        }
+        written?;
+        self.highest = self.highest.max(sealed.last().map_or(0, |(_, row)| row.seq));
+        Ok(sealed.len())
+    }
+
+    /// What was kept of the ledger.
+    pub(crate) fn notes(&self) -> rusqlite::Result<Vec<(String, Vec<u8>)>> {
+        notes::kept(&self.connection)
+    }
+
+    /// Forgets what was kept of the ledger, and the hashes of readings.
+    pub(crate) fn forget_evidence(&mut self) -> rusqlite::Result<()> {
+        self.with_spare(|disk| {
+            disk.connection.execute("DROP TABLE IF EXISTS evidence", [])?;
+            let forget =
+                "UPDATE reading SET payload = CAST(substr(payload, 1, length(payload) - ?1) || '}' AS BLOB)
+                          WHERE substr(payload, -?1, ?2) = ?3";
+            let hash = BEFORE_HASH.as_bytes();
+            disk.connection.execute(forget, params![HASH_LENGTH, BEFORE_HASH.len(), hash])?;
+            // Also from the pages that nothing is in any more.
+            disk.connection.execute_batch("VACUUM")
+        })
+    }
+
     /// Size of the file's used part, in bytes.
     pub(crate) fn used_bytes(&self) -> rusqlite::Result<u64> {
         let pragma = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
         Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
     }
 
-    /// Takes thinning one step further, sparing rows that are `kept`, and maybe events; says how many went.
-    pub(crate) fn thin(&mut self, kept: impl Fn(u64) -> bool, spares_events: bool) -> rusqlite::Result<u64> {
+    /// Takes thinning one step further, sparing rows that are `kept`, and maybe events; says how many went. Where runs of the chain
+    /// become coarser by it, the row that `state` makes of that is kept with them.
+    pub(crate) fn thin(
+        &mut self,
+        kept: impl Fn(u64) -> bool,
+        spares_events: bool,
+        state: impl FnOnce(u64, Vec<Run>) -> Option<Row>,
+    ) -> rusqlite::Result<u64> {
         let mut sweep = match self.sweep.take() {
             Some(sweep) => sweep,
             None => self.begin_sweep()?,
@@ -303,10 +397,14 @@ impl Disk {
             return Ok(0);
         };
         let before = rows.len();
-        let left = coarsen(rows, sweep.coarseness, kept, spares_events);
+        let chained = runs(&rows, &kept, spares_events);
+        let kept = |seq| kept(seq) || begins(&chained, seq);
+        let mut left = coarsen(rows, sweep.coarseness, kept, spares_events);
         let gone = (before - left.len()) as u64;
         if gone > 0 {
-            self.rewrite(first, last, &left, gone)?;
+            let runs = rechain(&chained, &mut left);
+            let stated = if runs.is_empty() { None } else { state(gone, runs) };
+            self.rewrite(first, last, &left, stated.as_ref(), gone)?;
         }
         sweep.at = last;
         self.sweep = Some(sweep);
@@ -315,13 +413,20 @@ impl Disk {
 
     /// Puts `rows` in the place of all from `first` to `last`: written anew they fill their pages, where mere deleting
     /// would leave pages half empty.
-    fn rewrite(&mut self, first: u64, last: u64, rows: &[Row], gone: u64) -> rusqlite::Result<()> {
+    fn rewrite(
+        &mut self,
+        first: u64,
+        last: u64,
+        rows: &[Row],
+        stated: Option<&Row>,
+        gone: u64,
+    ) -> rusqlite::Result<()> {
         let boot = self.boot;
         let transaction = self.connection.transaction()?;
         transaction.execute("DELETE FROM reading WHERE seq BETWEEN ?1 AND ?2", [first, last])?;
         {
             let mut insert = prepare_insert(&transaction, "INSERT")?;
-            for row in rows {
+            for row in rows.iter().chain(stated) {
                 insert_row(&mut insert, row, boot)?;
             }
             transaction
@@ -332,7 +437,8 @@ impl Disk {
                 .execute([gone])?;
         }
         transaction.commit()?;
-        self.rows -= gone;
+        self.rows = self.rows + u64::from(stated.is_some()) - gone;
+        self.highest = self.highest.max(stated.map_or(0, |row| row.seq));
         Ok(())
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::evidence::Run;
+use crate::journal::rechain::{begins, rechain, runs};
 use crate::journal::row::Row;
 use crate::journal::thinning::{coarsen, coarseness};
 
@@ -14,6 +16,8 @@ pub(crate) const CAPACITY_IN_WORDS: &str = "10,000";
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     rows: BTreeMap<u64, Row>,
+    /// Runs of the chain that became coarser, and how many readings went from them: nobody has been told.
+    thinned: (u64, Vec<Run>),
 }
 
 impl Memory {
@@ -28,14 +32,25 @@ impl Memory {
         let older: Vec<Row> = std::mem::replace(&mut self.rows, newer).into_values().collect();
         let before = older.len();
         let average = older.iter().map(|row| f64::from(row.stands_for)).sum::<f64>() / before as f64;
-        let left = coarsen(older, coarseness(average), kept, true);
+        let chained = runs(&older, &kept, true);
+        let mut left = coarsen(older, coarseness(average), |seq| kept(seq) || begins(&chained, seq), true);
         let mut gone = (before - left.len()) as u64;
+        let runs = rechain(&chained, &mut left);
+        if !runs.is_empty() {
+            self.thinned.0 += gone;
+            self.thinned.1.extend(runs);
+        }
         self.rows.extend(left.into_iter().map(|row| (row.seq, row)));
         // All of them are being sent, and nobody has acknowledged one: memory is bounded all the same.
         if gone == 0 && self.rows.pop_first().is_some() {
             gone = 1;
         }
         gone
+    }
+
+    /// What became coarser since this was last asked: readings that went, and the runs of the chain from which they did.
+    pub(crate) fn take_thinned(&mut self) -> Option<(u64, Vec<Run>)> {
+        (!self.thinned.1.is_empty()).then(|| std::mem::take(&mut self.thinned))
     }
 
     pub(crate) fn remove(&mut self, seq: u64) -> Option<Row> {

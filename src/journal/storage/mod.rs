@@ -6,6 +6,7 @@ pub(crate) mod file_system;
 pub(crate) mod files;
 pub(crate) mod kept_states;
 pub(crate) mod memory;
+pub(crate) mod notes;
 pub(crate) mod place;
 pub(crate) mod schema;
 pub(crate) mod spare;

@@ -119,8 +119,11 @@ impl Bench {
     }
 
     pub(super) fn append(&mut self, tag: u64) {
-        let fresh = Fresh::from(reading(tag, self.clock.stamp()));
-        // As a handle does it.
+        self.take(reading(tag, self.clock.stamp()).into());
+    }
+
+    /// As a handle does it.
+    pub(super) fn take(&mut self, fresh: Fresh) {
         if let Err(NeedsDisk(command)) = self.worker.try_obey(Command::Append(fresh), self.now) {
             let Command::Append(mut fresh) = command else { panic!() };
             fresh.ticket = self.room.announce(fresh.row());

@@ -17,8 +17,6 @@ use crate::journal::bundle::{Bundle, States};
 use crate::journal::command::Command;
 use crate::journal::entry::Entry;
 use crate::journal::forget_states;
-use crate::journal::fresh::Fresh;
-use crate::journal::needs_disk::NeedsDisk;
 use crate::journal::options::JournalOptions;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -39,13 +37,8 @@ fn bundle(bench: &Bench, events: &[u64], with_reading: Option<u64>, state: Optio
     }
 }
 
-/// As a handle does it.
 fn append(bench: &mut Bench, bundle: Bundle) {
-    if let Err(NeedsDisk(command)) = bench.worker.try_obey(Command::Append(Fresh::from(bundle)), bench.now) {
-        let Command::Append(mut fresh) = command else { panic!() };
-        fresh.ticket = bench.room.announce(fresh.row());
-        bench.worker.obey(Command::Append(fresh), bench.now);
-    }
+    bench.take(bundle.into());
 }
 
 fn states(bench: &mut Bench) -> States {

@@ -4,6 +4,8 @@ mod bench;
 mod bundles;
 mod chatty;
 mod displaced;
+#[cfg(all(unix, feature = "lab"))]
+mod evidence;
 mod faults;
 mod model;
 mod numbers;

@@ -18,7 +18,8 @@ pub(crate) struct Lead {
 impl Lead {
     /// Brings back the time of a reading of this boot.
     pub(crate) fn mend(self, row: &mut Row) {
-        if row.boot.is_none() && row.monotonic_ms >= self.from_monotonic_ms {
+        // What is in the chain stays as it is.
+        if row.boot.is_none() && row.monotonic_ms >= self.from_monotonic_ms && row.chain().is_none() {
             row.utc_ms = row.utc_ms.map(|utc| utc.saturating_sub(self.ms));
         }
     }

@@ -17,6 +17,7 @@ impl Writer {
         let Parts { mut rows, states } = parts;
         for row in &mut rows {
             (row.seq, row.start) = (self.numbers.take(), self.start);
+            self.seal(row);
         }
         self.room.keep(&pack(fresh.row(), &rows, &states), fresh.ticket, self.holds_nothing());
         let is_urgent = rows.iter().any(Row::is_event) || !self.group.is_close(now);

@@ -5,20 +5,22 @@ mod bundles;
 mod event_queue;
 pub(crate) mod group;
 pub(crate) mod numbers;
+mod sealing;
+mod sending;
 mod states;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::journal::entry::Entry;
 use crate::journal::fresh::Fresh;
 use crate::journal::leases::Leases;
+use crate::journal::ledger::Ledger;
 use crate::journal::needs_disk::NeedsDisk;
 use crate::journal::row::{PROVISIONAL, Row};
 use crate::journal::shared::Shared;
 use crate::journal::storage::Storage;
-use crate::journal::storage::disk::{Disk, Stored};
+use crate::journal::storage::disk::Disk;
 use crate::journal::storage::memory::Memory;
 use crate::journal::waiting_room::WaitingRoom;
 use crate::reading::Stamp;
@@ -58,6 +60,11 @@ pub(crate) struct Writer {
     unnumbered: bool,
     /// What was not on the disk has got other numbers.
     renumbered: bool,
+    ledger: Ledger,
+    /// Some of what is not on the disk has its number, and is not sealed: what is on the disk must be before.
+    unsealed: bool,
+    /// The last time that was known.
+    stated_at: Option<Stamp>,
 }
 
 /// What is found in a file that has just been opened.
@@ -86,12 +93,16 @@ impl Writer {
             since_size_check: 0,
             unnumbered: false,
             renumbered: false,
+            ledger: Ledger::default(),
+            unsealed: false,
+            stated_at: None,
         }
     }
 
     /// Opens the file, and brings together what it has and what memory holds.
     pub(crate) fn open(&mut self, now: Instant) {
         let is_open = self.storage.open(now);
+        self.load_ledger(now);
         self.states.distrust_disk();
         self.events.distrust();
         self.take_in_left(now);
@@ -116,6 +127,7 @@ impl Writer {
         if self.first_held(is_own).is_some_and(|first| first < free) {
             let (memory, group) = (&mut self.memory, &mut self.group);
             self.numbers.give_anew(|next| renumber(memory, group, next, is_own));
+            self.unseal_held();
             self.tell_room();
             self.renumbered = true;
             self.events.renumbered();
@@ -123,6 +135,9 @@ impl Writer {
         if let (Some(provisional), true) = (found.provisional, self.time_is_known()) {
             self.numbers.leave_room_for(provisional);
             self.unnumbered = true;
+        }
+        if !self.unnumbered {
+            self.seal_held(now);
         }
         self.offset.set_stored(false);
         self.store_offset(now);
@@ -134,8 +149,10 @@ impl Writer {
         if left.is_empty() {
             return;
         }
-        let odd = left.iter().any(|row| row.seq == 0 || row.boot.is_some());
-        let left = self.unpack_left(left, now);
+        let mut odd = left.iter().any(|row| row.seq == 0 || row.boot.is_some());
+        let mut left = self.unpack_left(left, now);
+        // What had no number yet when it came in may stand before what had.
+        left.sort_by_key(|row| if row.seq == 0 { u64::MAX } else { row.seq });
         let highest = |provisional| {
             let seqs = left.iter().map(|row| row.seq);
             seqs.filter(|seq| (*seq >= PROVISIONAL) == provisional).max()
@@ -144,7 +161,9 @@ impl Writer {
         if let Some((last, provisional)) = self.storage.attempt(now, |disk| disk.last_numbers()) {
             self.numbers.learn_of(last, provisional);
         }
+        let mut broken = false;
         for mut row in left {
+            odd |= row.seq != 0 && self.seal_left(&mut row, &mut broken);
             if row.seq == 0 {
                 (row.seq, row.start) = (self.numbers.take(), self.start_of_left());
             }
@@ -181,7 +200,8 @@ impl Writer {
             self.numbers.learn_of(last, provisional);
             for (seq, is_strange) in saved {
                 // Where the disk has another reading under that number, it can't be the one that was sent.
-                if let Some(row) = self.memory.remove(seq).filter(|_| is_strange) {
+                if let Some(mut row) = self.memory.remove(seq).filter(|_| is_strange) {
+                    row.set_chain(None);
                     self.memory.insert(Row { seq: self.numbers.take(), ..row }, |_| false);
                     self.renumbered = true;
                     self.events.distrust();
@@ -227,12 +247,16 @@ impl Writer {
     /// Takes a reading; it is durable after the next [`Writer::commit`].
     pub(crate) fn take(&mut self, mut fresh: Fresh, now: Instant) {
         self.learn_time(fresh.stamp, now);
+        if self.ledger.is_active() {
+            self.state_beginnings(fresh.stamp, now);
+        }
         if let Some(parts) = fresh.parts.take() {
             self.take_bundle(&fresh, *parts, now);
             return self.count_backlog();
         }
         let ticket = fresh.ticket;
-        let row = fresh.numbered(self.numbers.take(), self.start);
+        let mut row = fresh.numbered(self.numbers.take(), self.start);
+        self.seal(&mut row);
         self.room.keep(&row, ticket, self.holds_nothing());
         self.group.push(row, now);
         self.count_backlog();
@@ -272,6 +296,7 @@ impl Writer {
             stats.taken += taken;
             stats.dropped += dropped;
         }
+        self.state_thinned(now);
         self.tidy_room();
         self.bound_size(taken, leases, now);
         self.count_backlog();
@@ -309,10 +334,11 @@ impl Writer {
             }
             // Whether the disk works again is seen by what it takes: where there is nothing else, a number long given.
             let (gone, given) = (&self.gone, u64::from(in_trouble));
-            let states = self.states.to_write();
-            self.storage.attempt(now, |disk| disk.append(&rows, gone, given, &states)).is_some()
+            let (states, notes) = (self.states.to_write(), self.ledger.notes(false));
+            self.storage.attempt(now, |disk| disk.append(&rows, gone, given, &states, &notes)).is_some()
         };
         if written {
+            self.ledger.noted();
             self.gone.clear();
             self.memory.clear();
             self.states.written();
@@ -336,16 +362,15 @@ impl Writer {
             return;
         }
         self.forget(now);
-        let spares_events = !self.events.is_full();
-        let thinned = self.storage.attempt(now, |disk| {
-            for _ in 0..STEPS {
-                if disk.used_bytes()? < bound {
-                    break;
-                }
-                disk.thin(|seq| leases.is_leased(seq), spares_events)?;
+        for _ in 0..STEPS {
+            let used = self.storage.attempt(now, |disk| disk.used_bytes());
+            if used.is_none_or(|used| used < bound)
+                || self.thin_disk(|seq| leases.is_leased(seq), now).is_none()
+            {
+                break;
             }
-            disk.thinned()
-        });
+        }
+        let thinned = self.storage.attempt(now, |disk| disk.thinned());
         if let Some(thinned) = thinned {
             self.shared.stats().thinned = thinned;
         }
@@ -382,10 +407,12 @@ impl Writer {
 
     /// Deletes what is acknowledged, and notes numbers up to `given`. Whether it could.
     fn append_nothing(&mut self, given: u64, now: Instant) -> bool {
-        let gone = &self.gone;
-        let done = self.storage.attempt(now, |disk| disk.append(&[].iter(), gone, given, &[])).is_some();
+        let (gone, notes) = (&self.gone, self.ledger.notes(true));
+        let done =
+            self.storage.attempt(now, |disk| disk.append(&[].iter(), gone, given, &[], &notes)).is_some();
         if done {
             self.gone.clear();
+            self.ledger.noted();
         }
         done
     }
@@ -397,6 +424,9 @@ impl Writer {
 
     /// Leaves the file in good order.
     pub(crate) fn close(&mut self, now: Instant) {
+        if self.gone.is_empty() && self.ledger.is_active() && self.storage.may_try(now) {
+            self.append_nothing(0, now);
+        }
         self.forget(now);
         self.storage.attempt(now, |disk| disk.checkpoint().map(|_| ()));
         self.room.close(!self.holds_nothing());
@@ -425,11 +455,13 @@ impl Writer {
     /// Takes note of the time, where it is known: this boot's offset, and numbers that can't have been used before.
     pub(crate) fn learn_time(&mut self, stamp: Stamp, now: Instant) {
         let Some(utc) = stamp.utc else { return };
+        self.stated_at = Some(stamp);
         if let Some(lead) = self.offset.lead(stamp) {
             self.memory.each_mut().for_each(|row| lead.mend(row));
             self.group.each_mut().for_each(|row| lead.mend(row));
             self.tell_room();
             self.storage.attempt(now, |disk| disk.mend_times(lead.from_monotonic_ms, lead.ms));
+            self.state_redated(lead, stamp, now);
         }
         if self.offset.learn(stamp) && self.storage.may_try(now) {
             self.store_offset(now);
@@ -444,7 +476,11 @@ impl Writer {
             renumber(&mut self.memory, &mut self.group, first - shift, is_provisional);
             self.tell_room();
         }
-        self.number_disk(now);
+        self.unsealed = self.ledger.is_active();
+        if !self.number_disk(now) && !self.storage.is_open() {
+            // There is nothing that must be sealed before.
+            self.seal_held(now);
+        }
     }
 
     /// Whether the disk has this boot's offset, as far as it is known.
@@ -460,10 +496,13 @@ impl Writer {
         self.unnumbered = true;
         let shift = self.numbers.shift();
         while self.unnumbered {
-            let Some(count) = self.storage.attempt(now, |disk| disk.number_some(shift)) else { return false };
+            let (ledger, offset) = (&mut self.ledger, self.offset.ms());
+            let count = self.storage.attempt(now, |disk| disk.number_some(shift, offset, ledger));
+            let Some(count) = count else { return false };
             self.unnumbered = count > 0;
             self.events.distrust();
         }
+        self.seal_held(now);
         true
     }
 
@@ -483,75 +522,6 @@ impl Writer {
             self.numbers.note(last + NUMBERS);
         }
         self.numbers.is_noted(last)
-    }
-}
-
-/// What there is to be sent.
-impl Writer {
-    /// Whether the next reading could be sent without the disk, by who has seen all up to `cursor`.
-    pub(crate) fn can_send_next(&self, cursor: u64) -> bool {
-        self.time_is_known()
-            && self.numbers.next_is_noted()
-            && self.memory.len() == 0
-            && !self.unnumbered
-            && self.storage.disk().is_some_and(|disk| disk.has_none_after(cursor))
-    }
-
-    /// Some readings can't be sent before the disk takes their numbers.
-    pub(crate) fn is_unnumbered(&self) -> bool {
-        self.unnumbered
-    }
-
-    /// The newest reading, of those that wait for their commit only `with_group`. The disk is not asked again for one that
-    /// `is_leased`.
-    pub(crate) fn newest(
-        &mut self,
-        with_group: bool,
-        is_leased: impl Fn(u64) -> bool,
-        now: Instant,
-    ) -> Option<Stored> {
-        let held = self.group.rows().last().filter(|_| with_group).or(self.memory.newest());
-        if let Some(row) = held {
-            return Some((row.clone(), self.offset_of(row)));
-        }
-        if self.storage.disk().is_some_and(|disk| is_leased(disk.highest())) {
-            return None;
-        }
-        self.storage.attempt(now, Disk::newest).flatten()
-    }
-
-    /// Up to `limit` rows on the disk after `seq`, oldest first; `None` when it can't be read.
-    pub(crate) fn on_disk_after(&mut self, seq: u64, limit: usize, now: Instant) -> Option<Vec<Stored>> {
-        self.storage.attempt(now, |disk| disk.after(seq, limit))
-    }
-
-    /// What is not on the disk after `seq`, oldest first: what memory keeps is newer than anything on the disk, and what
-    /// waits for its commit, which is given `with_group`, is newer than that.
-    pub(crate) fn held_after(&self, seq: u64, with_group: bool) -> impl Iterator<Item = &Row> {
-        let group = self.group.rows().iter().filter(move |row| with_group && row.seq > seq);
-        self.memory.after(seq).chain(group)
-    }
-
-    /// What is sent of a row; `None`, and the row is put aside, where it can't be read.
-    pub(crate) fn entry(&mut self, row: &Row, stored_offset: Option<i64>, now: Instant) -> Option<Entry> {
-        // The disk may not have been able to note what is known of this boot.
-        let of_this_boot =
-            row.boot.is_none() || self.storage.disk().is_some_and(|disk| disk.is_of_this_boot(row));
-        let entry = row.entry(self.offset.ms().filter(|_| of_this_boot).or(stored_offset));
-        if entry.is_none() {
-            self.storage.attempt(now, Disk::put_unreadable_aside);
-        }
-        entry
-    }
-
-    /// What is sent of a row that is not on the disk.
-    pub(crate) fn entry_of_held(&self, row: &Row) -> Option<Entry> {
-        row.entry(self.offset_of(row))
-    }
-
-    /// The offset of the boot of a row that is not on the disk.
-    fn offset_of(&self, row: &Row) -> Option<i64> {
-        self.offset.ms().filter(|_| row.boot.is_none())
     }
 }
 

@@ -35,6 +35,11 @@ impl Numbers {
         self.next - 1
     }
 
+    /// The number that is given next.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
     /// Numbers that are given now are final.
     pub(crate) fn are_final(&self) -> bool {
         self.next < PROVISIONAL

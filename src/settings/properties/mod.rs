@@ -3,6 +3,7 @@
 mod alarms;
 mod container_number;
 mod delivery;
+mod evidence;
 mod firmware;
 mod geofences;
 mod telemetry_interval;
@@ -12,6 +13,7 @@ use crate::settings::property::Row;
 pub use alarms::Alarms;
 pub use container_number::ContainerNumber;
 pub use delivery::Delivery;
+pub(super) use evidence::Evidence;
 pub use firmware::Firmware;
 pub use geofences::Geofences;
 pub use telemetry_interval::TelemetryInterval;
@@ -21,6 +23,7 @@ pub(super) const TABLE: &[Row] = &[
     Row::of::<TelemetryInterval>(),
     Row::of::<Alarms>(),
     Row::of::<Delivery>(),
+    Row::of::<Evidence>(),
     Row::of::<Firmware>(),
     Row::of::<Geofences>(),
     Row::of::<ContainerNumber>(),

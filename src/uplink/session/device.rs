@@ -15,6 +15,7 @@ use crate::platform::heartbeat::Heartbeat;
 use crate::settings::InForce;
 use crate::status::Status;
 use crate::uplink::session::waiting_news::WaitingNews;
+use crate::uplink::trips::Trips;
 
 /// What outlives a connection: readings, twin and settings, and who is told what.
 pub struct Device {
@@ -26,6 +27,8 @@ pub struct Device {
     pub settings: InForce,
     /// For methods and reports.
     pub status: Status,
+    /// The trip under way.
+    pub trips: Trips,
     /// Who the device is, once that is known.
     pub identity: watch::Sender<Option<Identity>>,
     /// When the readings that wait are news.

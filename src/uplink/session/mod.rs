@@ -13,6 +13,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tracker_protocol::Publish;
 use tracker_protocol::hub::{
@@ -28,7 +29,7 @@ use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent};
 use crate::platform::clock::Clock;
 use crate::platform::user_agent::user_agent;
 use crate::status::Status;
-use crate::uplink::methods;
+use crate::uplink::{methods, trips};
 use acknowledgement::Acknowledgement;
 use outbox::Outbox;
 use pace::Pace;
@@ -41,6 +42,8 @@ pub use waiting_news::WaitingNews;
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// A journal that has readings hands one out within this time, or it is not sent together with CONNECT.
 const AT_HAND_WITHIN: Duration = Duration::from_millis(20);
+/// Calls of methods that wait for the journal, at the most.
+const MOST_ANSWERS: usize = 16;
 /// Health and counts are reported at most so often.
 const REPORT_EVERY: Duration = Duration::from_secs(30);
 
@@ -80,6 +83,8 @@ pub struct Session<'a> {
     /// Desired properties that are not applied yet: a hub that pushes without end is followed at a pace.
     desired: Option<Desired>,
     pace: Pace,
+    /// Answers to methods for which the journal is asked: status, body, and whose they are.
+    answers: JoinSet<(String, String, i32, String)>,
 }
 
 /// The desired section as it is now.
@@ -118,6 +123,7 @@ impl<'a> Session<'a> {
             asked_early,
             desired: None,
             pace: Pace::new(),
+            answers: JoinSet::new(),
         };
         if asked_early {
             session.twin(TwinEvent::Subscribed)?;
@@ -218,6 +224,9 @@ impl<'a> Session<'a> {
         tokio::select! {
             event = self.link.next() => self.handle(event?)?,
             () = self.outbox.answered() => {}
+            Some(Ok((name, request_id, status, body))) = self.answers.join_next() => {
+                self.send_answer(name, request_id, status, body)?;
+            }
             () = any_change(status), if self.report_due <= Instant::now() => self.report()?,
             () = sleep_until(deadline) => self.tick()?,
         }
@@ -323,7 +332,29 @@ impl<'a> Session<'a> {
     }
 
     fn answer_method(&mut self, name: String, request_id: String, payload: &[u8]) -> Result<(), LinkError> {
+        if trips::METHODS.contains(&name.as_str()) {
+            if self.answers.len() >= MOST_ANSWERS {
+                let (status, body) = methods::busy();
+                return self.send_answer(name, request_id, status, body);
+            }
+            let (trips, payload) = (self.device.trips.clone(), payload.to_vec());
+            self.answers.spawn(async move {
+                let (status, body) = trips.call(&name, &payload).await;
+                (name, request_id, status, body)
+            });
+            return Ok(());
+        }
         let (status, body) = methods::call(&name, payload, &self.device.status);
+        self.send_answer(name, request_id, status, body)
+    }
+
+    fn send_answer(
+        &mut self,
+        name: String,
+        request_id: String,
+        status: i32,
+        body: String,
+    ) -> Result<(), LinkError> {
         let Device { events, repeats, .. } = &mut *self.device;
         repeats.tell(events, Repeated::Methods, Event::Method { name, status });
         let topic = DeviceTopic::MethodResponse { status, request_id }.to_string();

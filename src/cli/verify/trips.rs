@@ -1,0 +1,86 @@
+//! Reports of trips, made from what was received alone.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::chain::Chain;
+use super::record::{Record, is_reading, statement};
+use crate::evidence::Statement;
+use crate::trip::{Terms, Trip};
+
+/// A trip in the record.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Found {
+    /// The entry that began it.
+    pub(super) seq: u64,
+    /// The report made here.
+    pub(super) report: Map<String, Value>,
+    /// The entry that ended it; `None` where it is under way, or its end was not received.
+    pub(super) ended: Option<u64>,
+    /// Members of the device's report that say something else.
+    pub(super) differs: Vec<String>,
+}
+
+/// The trips of a record.
+pub(super) fn of(record: &Record, chain: &Chain) -> Vec<Found> {
+    let mut found = Vec::new();
+    let mut current: Option<(u64, Trip)> = None;
+    // The device knows nothing of what it has lost, or of what is not its own.
+    let counts =
+        |seq: &u64| chain.hashes.is_empty() || !(chain.loose.contains(seq) || chain.outside.contains(seq));
+    let mut begins: BTreeMap<u64, (u64, Terms)> = BTreeMap::new();
+    for (seq, statement) in record.statements() {
+        if let Statement::TripBegin(map) = statement
+            && let Ok(terms) = serde_json::from_value::<Terms>(map.into())
+        {
+            begins.insert(terms.from.unwrap_or(seq), (seq, terms));
+        }
+    }
+    for (seq, numbered) in record.entries.iter().filter(|(seq, _)| counts(seq)) {
+        while let Some(begin) = begins.first_entry().filter(|begin| begin.key() <= seq) {
+            let (seq, terms) = begin.remove();
+            found.extend(current.replace((seq, Trip::new(terms))).map(|(seq, trip)| under_way(seq, &trip)));
+        }
+        let chosen = chain.chosen.get(seq).and_then(|index| numbered.versions.get(*index));
+        let body = chosen.map_or(numbered.body(), |version| version.body.as_str());
+        match statement(body) {
+            Some(Statement::TripEnd(told)) => {
+                if let Some((begun, trip)) = current.take() {
+                    let report = trip.report();
+                    let differs = report.iter().filter(|(name, value)| !same(told.get(*name), value));
+                    let differs = differs.map(|(name, _)| name.clone()).collect();
+                    found.push(Found { seq: begun, report, ended: Some(*seq), differs });
+                }
+            }
+            Some(_) => {}
+            None => {
+                if let Some((_, trip)) = current.as_mut().filter(|_| is_reading(body)) {
+                    trip.feed(body);
+                }
+            }
+        }
+    }
+    found.extend(current.map(|(seq, trip)| under_way(seq, &trip)));
+    found
+}
+
+fn under_way(seq: u64, trip: &Trip) -> Found {
+    Found { seq, report: trip.report(), ended: None, differs: Vec::new() }
+}
+
+/// Whether two values say the same; sums that were made over reboots may differ in their last digit.
+fn same(told: Option<&Value>, made: &Value) -> bool {
+    match (told, made) {
+        (None, made) => made.is_null(),
+        (Some(Value::Object(told)), Value::Object(made)) => {
+            made.iter().all(|(name, value)| same(told.get(name), value))
+        }
+        (Some(told), made) => match told.as_f64().zip(made.as_f64()) {
+            Some((told, made)) => (told - made).abs() <= 0.011,
+            None => told == made,
+        },
+    }
+}

@@ -1,0 +1,258 @@
+//! The ledger: has every reading sealed once, when its number and its time are final, in the order of numbers.
+//!
+//! Sealing puts a reading's hash into its row, and the reading into the report of the trip. What is sealed does not change any
+//! more: of a time that turns out to have been ahead the chain has a statement. Without evidence and trip nothing is sealed.
+//!
+//! | kept in the file's table `evidence` | |
+//! |---|---|
+//! | `head` | number and hash of the last entry; where the newest reading is in the file, that one counts |
+//! | `trip` | the trip under way, with the number up to which it was fed; empty when one has ended |
+//! | `hours` | its completed hours, written once an hour |
+//!
+//! They are written in the transaction that makes the readings durable.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::row::Row;
+use crate::evidence::{Hash, Statement, is_statement};
+use crate::trip::{Hours, Terms, Trip};
+
+/// What is known of the chain and of the trip.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// Whether there is to be a chain.
+    evidence: bool,
+    /// The last entry of the chain.
+    head: Option<(u64, Hash)>,
+    /// What was asked for at the start: the chain goes on from there once something is sealed.
+    begun: bool,
+    /// What is still to be stated: that the chain has begun anew, or the first trip, with an entry that is sealed already.
+    late: Vec<Statement>,
+    /// By what the first trip is measured, which begins with the chain.
+    first_trip: Option<Terms>,
+    trip: Option<Trip>,
+    fed_to: u64,
+    /// There was a trip once.
+    had_trip: bool,
+    /// The file does not have the trip as it is.
+    trip_changed: bool,
+    /// The newest hour that the file has.
+    hours_kept: Option<i64>,
+}
+
+/// The trip as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    to: u64,
+    trip: Option<Trip>,
+}
+
+/// What is to be written beside readings: a name, and its value.
+pub(super) type Note = (&'static str, Vec<u8>);
+
+/// What a ledger can do over: put back where the disk did not take what it had sealed.
+#[derive(Debug, Clone)]
+pub(super) struct Mark {
+    head: Option<(u64, Hash)>,
+    begun: bool,
+    late: Vec<Statement>,
+    trip: Option<Trip>,
+    fed_to: u64,
+    had_trip: bool,
+}
+
+impl Ledger {
+    /// Whether anything is to be sealed.
+    pub(super) fn is_active(&self) -> bool {
+        self.evidence || self.trip.is_some()
+    }
+
+    /// Whether readings carry hashes.
+    pub(super) fn has_evidence(&self) -> bool {
+        self.evidence
+    }
+
+    /// There is to be a chain, with a first trip by these terms; or none any more.
+    pub(super) fn set_evidence(&mut self, first_trip: Option<Terms>) {
+        self.evidence = first_trip.is_some();
+        self.begun &= self.evidence;
+        self.first_trip = first_trip;
+    }
+
+    /// The last entry of the chain.
+    pub(super) fn head(&self) -> Option<(u64, Hash)> {
+        self.head.filter(|_| self.evidence && self.begun)
+    }
+
+    /// The trip under way.
+    pub(super) fn trip(&self) -> Option<&Trip> {
+        self.trip.as_ref()
+    }
+
+    /// By what a trip is measured that is to begin by itself: evidence is wanted, and there never was one.
+    pub(super) fn wanted_trip(&self) -> Option<Terms> {
+        if self.had_trip { None } else { self.first_trip.clone() }
+    }
+
+    /// What must be stated before the entry `from` is sealed; `None` once it has been.
+    pub(super) fn begin(&mut self, from: u64) -> Option<Statement> {
+        if !self.evidence || self.begun {
+            return None;
+        }
+        self.begun = true;
+        // What is written anew under numbers from here on can't follow itself.
+        self.head = self.head.filter(|(seq, _)| *seq < from);
+        Some(Statement::start(from, self.head))
+    }
+
+    /// The chain begins anew with the next entry.
+    pub(super) fn break_chain(&mut self) {
+        (self.head, self.begun) = (None, false);
+    }
+
+    /// Seals a row whose number is final: fixes its time by the offset of its boot, where it has none of its own, gives it its
+    /// hash, and feeds the trip.
+    pub(super) fn seal(&mut self, row: &mut Row, offset_ms: Option<i64>) {
+        row.utc_ms = row.utc_ms.or_else(|| offset_ms?.checked_add(row.monotonic_ms));
+        let Some(body) = row.body() else { return };
+        if self.evidence && !self.begun {
+            let start = self.begin(row.seq);
+            self.late.extend(start);
+        }
+        if let Some(terms) = self.wanted_trip().filter(|_| !row.is_statement()) {
+            let terms = Terms { from: Some(row.seq), ..terms };
+            self.late.push(Statement::TripBegin(terms.to_map()));
+            self.begin_trip(terms);
+        }
+        // What a failing disk gives late can't be put between others any more.
+        if self.evidence && self.head.is_none_or(|(seq, _)| seq < row.seq) {
+            let before = self.head.map_or(Hash::NONE, |(_, hash)| hash);
+            if let Some(hash) = before.next(&body) {
+                row.set_chain(Some(hash));
+                self.head = Some((row.seq, hash));
+            }
+        }
+        if row.seq > self.fed_to {
+            self.feed(row, &body);
+        }
+    }
+
+    /// What is to be stated after what was sealed, as it could not be before.
+    pub(super) fn take_late(&mut self) -> Vec<Statement> {
+        std::mem::take(&mut self.late)
+    }
+
+    /// Gives a row that a killed program has left the hash that it had been given, where there is a chain.
+    pub(super) fn chain_again(&mut self, row: &mut Row) {
+        let before = self.head.filter(|(seq, _)| *seq < row.seq);
+        let hash = before.zip(row.body()).and_then(|((_, hash), body)| hash.next(&body));
+        row.set_chain(hash);
+    }
+
+    /// A row that was sealed by a program that was killed: the file may not know of it.
+    pub(super) fn learn_of(&mut self, row: &Row) {
+        if let Some(hash) = row.chain()
+            && self.head.is_none_or(|(seq, _)| seq < row.seq)
+        {
+            self.head = Some((row.seq, hash));
+        }
+        if row.seq > self.fed_to
+            && let Some(body) = row.body()
+        {
+            self.feed(row, &body);
+        }
+    }
+
+    fn feed(&mut self, row: &Row, body: &str) {
+        if let Some(trip) = &mut self.trip {
+            // Statements and events have a time, and are no readings.
+            if !is_statement(body) && !row.is_event() {
+                trip.feed(body);
+            }
+            (self.fed_to, self.trip_changed) = (row.seq, true);
+        }
+    }
+
+    /// A trip begins; what is sealed from now on belongs to it.
+    pub(super) fn begin_trip(&mut self, terms: Terms) {
+        self.trip = Some(Trip::new(terms));
+        (self.had_trip, self.trip_changed, self.hours_kept) = (true, true, None);
+    }
+
+    /// The trip has ended: its report.
+    pub(super) fn end_trip(&mut self) -> Option<Map<String, Value>> {
+        let trip = self.trip.take()?;
+        self.trip_changed = true;
+        Some(trip.report())
+    }
+
+    /// Where it stands, to go back to.
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            head: self.head,
+            begun: self.begun,
+            late: self.late.clone(),
+            trip: self.trip.clone(),
+            fed_to: self.fed_to,
+            had_trip: self.had_trip,
+        }
+    }
+
+    /// Goes back.
+    pub(super) fn go_back(&mut self, mark: Mark) {
+        let Mark { head, begun, late, trip, fed_to, had_trip } = mark;
+        (self.head, self.begun, self.late) = (head, begun, late);
+        (self.trip, self.fed_to, self.had_trip) = (trip, fed_to, had_trip);
+    }
+
+    /// What the file is to have beside the readings; `alone`: of the newest reading it has no row, or none with its hash.
+    pub(super) fn notes(&self, alone: bool) -> Vec<Note> {
+        let mut notes = Vec::new();
+        if let Some((seq, hash)) = self.head.filter(|_| alone && self.evidence) {
+            notes.push((HEAD, format!("{seq} {hash}").into_bytes()));
+        }
+        if self.trip_changed {
+            let kept = Kept { to: self.fed_to, trip: self.trip.clone() };
+            notes.push((TRIP, serde_json::to_vec(&kept).unwrap_or_default()));
+            if let Some(hours) =
+                self.trip.as_ref().map(Trip::hours).filter(|hours| hours.newest() != self.hours_kept)
+            {
+                notes.push((HOURS, hours.to_bytes()));
+            }
+        }
+        notes
+    }
+
+    /// The file has what [`Ledger::notes`] gave.
+    pub(super) fn noted(&mut self) {
+        if std::mem::take(&mut self.trip_changed) {
+            self.hours_kept = self.trip.as_ref().and_then(|trip| trip.hours().newest());
+        }
+    }
+
+    /// Takes what the file has; `newest` is the newest reading there. What is known already is newer.
+    pub(super) fn take_in(&mut self, notes: &[(String, Vec<u8>)], newest: Option<&Row>) {
+        let note = |name: &str| notes.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_slice());
+        if self.head.is_none() && !self.begun {
+            let head = note(HEAD).and_then(|value| std::str::from_utf8(value).ok()?.split_once(' '));
+            let head = head.and_then(|(seq, hash)| Some((seq.parse().ok()?, hash.parse().ok()?)));
+            let newest = newest.and_then(|row| Some((row.seq, row.chain()?)));
+            self.head = head.into_iter().chain(newest).max();
+        }
+        if self.trip.is_none()
+            && !self.had_trip
+            && let Some(Kept { to, trip }) = note(TRIP).and_then(|value| serde_json::from_slice(value).ok())
+        {
+            (self.trip, self.fed_to, self.had_trip) = (trip, to, true);
+            if let (Some(trip), Some(hours)) = (&mut self.trip, note(HOURS)) {
+                trip.set_hours(Hours::from_bytes(hours));
+                self.hours_kept = trip.hours().newest();
+            }
+        }
+    }
+}
+
+const HEAD: &str = "head";
+const TRIP: &str = "trip";
+const HOURS: &str = "hours";

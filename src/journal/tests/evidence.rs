@@ -1,0 +1,204 @@
+//! The chain over whatever happens to a journal: kills, power cuts, boots without the time, disks that fail. What is delivered in the
+//! end fits, and the trip is what was delivered.
+
+use std::fs;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use super::bench::{BOUND, Bench, ManualClock, copy_with_room, reading, room_of};
+use crate::cli::verify::{Received, judge};
+use crate::event_message::{EventMessage, When};
+use crate::journal::bundle::Bundle;
+use crate::journal::command::Command;
+use crate::journal::entry::Entry;
+use crate::trip::Terms;
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// Readings, so many, so far apart.
+    Measure(u8, Duration),
+    /// So many events, the reading that showed them, and the state that then holds.
+    Tell(u8),
+    /// Up to so many are sent, of which the hub gets so many.
+    Send(usize, usize),
+    Kill,
+    /// Also what waits for its commit is gone, and the time.
+    PowerCut,
+    LearnTime,
+    Disk(bool),
+}
+
+fn step(slow: bool) -> impl Strategy<Value = Step> {
+    let apart = if slow { 3_000..90_000_u64 } else { 200..90_000_u64 };
+    prop_oneof![
+        8 => (1..6_u8, apart).prop_map(|(count, ms)| Step::Measure(count, Duration::from_millis(ms))),
+        2 => (0..3_u8).prop_map(Step::Tell),
+        6 => (1..30_usize, 0..30_usize).prop_map(|(sent, got)| Step::Send(sent, got)),
+        1 => Just(Step::Kill),
+        1 => Just(Step::PowerCut),
+        2 => Just(Step::LearnTime),
+        1 => any::<bool>().prop_map(Step::Disk),
+    ]
+}
+
+struct Machine {
+    directory: TempDir,
+    bench: Bench,
+    starts: u32,
+    tag: u64,
+    /// The disk does.
+    fails: bool,
+    received: Vec<Received>,
+}
+
+fn directory() -> TempDir {
+    let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    fs::create_dir(directory.path().join("state")).unwrap();
+    directory
+}
+
+fn open(directory: &TempDir, clock: ManualClock, start: u32) -> Bench {
+    let state = directory.path().join("state");
+    let mut bench = Bench::open_with_room(&state, Some(&room_of(&state)), clock, BOUND, start);
+    let terms = Terms { by: "provisioning".into(), gap_after: 900, ..Terms::default() };
+    bench.worker.obey(Command::Evidence(Some(Box::new(terms))), bench.now);
+    bench
+}
+
+impl Machine {
+    fn new() -> Self {
+        let directory = directory();
+        let bench = open(&directory, ManualClock::new(), 1);
+        Self { directory, bench, starts: 1, tag: 0, fails: false, received: Vec::new() }
+    }
+
+    fn restart(&mut self, has_power: bool) {
+        let next = directory();
+        copy_with_room(&self.directory.path().join("state"), &next.path().join("state"));
+        let mut clock = self.bench.clock.clone();
+        if !has_power {
+            let _ = fs::remove_file(room_of(&next.path().join("state")));
+            clock.reboot();
+        }
+        (self.starts, self.fails) = (self.starts + 1, false);
+        self.bench = open(&next, clock, self.starts);
+        self.directory = next;
+    }
+
+    fn send(&mut self, limit: usize, got: usize) {
+        let lease = self.bench.lease(limit);
+        let newest: Vec<Vec<Entry>> = lease.newest.into_iter().map(|entry| vec![entry]).collect();
+        // An event is a message of its own.
+        let alike = |one: &Entry, other: &Entry| one.event.is_none() && other.event.is_none();
+        let batches = lease.backlog.chunk_by(alike).flat_map(|run| run.chunks(7)).map(<[Entry]>::to_vec);
+        for (index, batch) in newest.into_iter().chain(batches).enumerate() {
+            let bodies = batch.iter().map(Entry::body).collect();
+            let chain = batch.last().and_then(|entry| entry.chain).map(Ok);
+            // What the device is not told of may have arrived all the same, and comes again.
+            if index % 3 != 2 || index < got {
+                self.received.push(Received { device: "d".into(), line: self.received.len(), bodies, chain });
+            }
+            if index < got {
+                self.bench.acknowledge(batch.iter().map(|entry| entry.seq));
+            }
+        }
+        self.bench.release();
+    }
+
+    fn tell(&mut self, events: u8) {
+        let stamp = self.bench.clock.stamp();
+        let event = |number| {
+            let fields = format!(r#"{{"state":"raised","temperature":{number}}}"#);
+            let mut event = EventMessage::new("alarm", "cargo", "raised", fields);
+            event.moment("begin", When::Ago(60_000));
+            event
+        };
+        let bundle = Bundle {
+            stamp,
+            events: (0..events).map(event).collect(),
+            reading: Some(reading(self.tag, stamp)),
+            states: vec![("alarms", self.tag.to_string())],
+        };
+        self.bench.take(bundle.into());
+        self.tag += 1;
+        self.bench.advance(Duration::from_secs(4));
+    }
+
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Measure(count, apart) => {
+                for _ in 0..*count {
+                    self.bench.append(self.tag);
+                    self.tag += 1;
+                    self.bench.advance(*apart);
+                }
+            }
+            Step::Tell(count) => self.tell(*count),
+            Step::Send(limit, got) => self.send(*limit, *got),
+            Step::Kill => self.restart(true),
+            // What only memory has would be gone, and the hub may have what came after it.
+            Step::PowerCut => self.restart(self.fails),
+            Step::LearnTime => self.bench.clock.known = true,
+            Step::Disk(fails) => {
+                self.fails = *fails;
+                self.bench.set_read_only(*fails);
+            }
+        }
+    }
+
+    /// All that is left is delivered.
+    fn finish(&mut self) -> Value {
+        self.bench.set_read_only(false);
+        self.bench.clock.known = true;
+        self.bench.append(self.tag);
+        self.bench.advance(Duration::from_mins(2));
+        while self.bench.stats().backlog > 0 {
+            self.send(1000, 1000);
+        }
+        judge("d", self.received.clone())
+    }
+
+    fn report(&mut self) -> Value {
+        let (reply, mut answer) = oneshot::channel();
+        self.bench.worker.obey(Command::TripReport(reply), self.bench.now);
+        answer.try_recv().unwrap().map_or(Value::Null, Value::Object)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #[test]
+    fn what_is_delivered_fits_whatever_happened(steps in prop::collection::vec(step(false), 1..40)) {
+        let mut machine = Machine::new();
+        for step in &steps {
+            machine.step(step);
+        }
+        let verdict = machine.finish();
+        prop_assert_eq!(&verdict["fault"], &Value::Null, "{}", verdict);
+        // What a kill leaves of a disk that failed before there was a chain is in none, and listed.
+        let fails = steps.iter().any(|step| matches!(step, Step::Disk(true)));
+        prop_assert!(fails || verdict["withoutHash"] == Value::Array(Vec::new()), "{}", verdict);
+    }
+
+    #[test]
+    fn the_trip_is_what_was_delivered_whatever_happened(steps in prop::collection::vec(step(true), 1..40)) {
+        // While the disk fails readings of a power cut are lost, and those that the hub has of them are not the device's any more.
+        let steps: Vec<_> = steps.into_iter().filter(|step| !matches!(step, Step::Disk(_))).collect();
+        let mut machine = Machine::new();
+        for step in &steps {
+            machine.step(step);
+        }
+        let verdict = machine.finish();
+        prop_assert_eq!(&verdict["fault"], &Value::Null, "{}", verdict);
+        let report = machine.report();
+        let made = &verdict["trips"][0]["report"];
+        for (name, value) in report.as_object().unwrap() {
+            prop_assert_eq!(value, &made[name], "{}", name);
+        }
+        prop_assert_eq!(report["readings"].as_u64(), Some(machine.tag + 1));
+    }
+}

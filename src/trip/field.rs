@@ -1,0 +1,106 @@
+//! One field of telemetry over a trip: extremes, mean, and its bounds.
+
+use chrono::DateTime;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::bound::{Bound, Side};
+use super::numbers::{rounded, seconds};
+use super::terms::Limits;
+use super::timeline::Held;
+use crate::platform::clock::rfc3339;
+
+/// An extreme value, and when it was first reached, where that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Extreme(f64, Option<i64>);
+
+/// What is known of one field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Field {
+    name: String,
+    min: Option<Extreme>,
+    max: Option<Extreme>,
+    weight_ms: i64,
+    /// Of value times milliseconds.
+    sum: f64,
+    last: Option<f64>,
+    low: Option<Bound>,
+    high: Option<Bound>,
+}
+
+impl Field {
+    pub(super) fn new(name: &str, limits: Option<&Limits>) -> Self {
+        let Limits { low, high } = limits.copied().unwrap_or_default();
+        Self {
+            name: name.into(),
+            min: None,
+            max: None,
+            weight_ms: 0,
+            sum: 0.0,
+            last: None,
+            low: low.map(|limit| Bound::new(Side::Below, limit)),
+            high: high.map(|limit| Bound::new(Side::Above, limit)),
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it ever had a value.
+    pub(super) fn is_known(&self) -> bool {
+        self.min.is_some()
+    }
+
+    /// Its value in the last reading.
+    pub(super) fn last(&self) -> Option<f64> {
+        self.last
+    }
+
+    /// The last value has stood so long; `None`: nobody knows how long.
+    pub(super) fn hold(&mut self, held: Option<Held>) {
+        let held = self.last.zip(held);
+        if let Some((value, Held { ms, .. })) = held {
+            self.weight_ms += ms;
+            self.sum += value * ms as f64;
+        }
+        for bound in self.low.iter_mut().chain(&mut self.high) {
+            bound.hold(held);
+        }
+    }
+
+    /// The next reading has this value, or none.
+    pub(super) fn take(&mut self, value: Option<f64>, utc_ms: Option<i64>) {
+        self.last = value;
+        let Some(value) = value else { return };
+        let here = Extreme(value, utc_ms);
+        if self.min.is_none_or(|min| value < min.0) {
+            self.min = Some(here);
+        }
+        if self.max.is_none_or(|max| value > max.0) {
+            self.max = Some(here);
+        }
+    }
+
+    pub(super) fn report(&self) -> Map<String, Value> {
+        let extreme = |extreme: Option<Extreme>| {
+            extreme.map(|Extreme(value, at)| {
+                let time = at.and_then(DateTime::from_timestamp_millis).map(rfc3339);
+                json!({"value": rounded(value, 2), "time": time})
+            })
+        };
+        let mut report = Map::new();
+        report.insert("min".into(), json!(extreme(self.min)));
+        report.insert("max".into(), json!(extreme(self.max)));
+        let mean = (self.weight_ms > 0).then(|| rounded(self.sum / self.weight_ms as f64, 2));
+        report.insert("mean".into(), json!(mean));
+        report.insert("seconds".into(), seconds(self.weight_ms));
+        for (name, bound) in [("low", &self.low), ("high", &self.high)] {
+            if let Some(bound) = bound {
+                report.insert(name.into(), bound.report());
+            }
+        }
+        report
+    }
+}
