@@ -398,8 +398,7 @@ async fn what_is_wrong_with_a_routing_is_named() {
     let with_enrichment = |key: &str, value: &str, endpoint: &str| json!({"endpoints": endpoints, "enrichments": [{"key": key, "value": value, "endpointNames": [endpoint]}]});
     let enrichments: Vec<_> =
         (0..11).map(|n| json!({"key": n.to_string(), "value": "v", "endpointNames": ["events"]})).collect();
-    let mut twice = with_route(route("DeviceMessages", "true", "f"));
-    twice["routes"] = json!([route("DeviceMessages", "true", "f"), route("DeviceMessages", "false", "f")]);
+    let twice = ["true", "false"].map(|condition| route("DeviceMessages", condition, "f"));
     for (routing, why) in [
         (
             with_route(route("DeviceMessages", "a =", "f")),
@@ -422,7 +421,7 @@ async fn what_is_wrong_with_a_routing_is_named() {
             with_route(json!({"name": "a", "source": "DeviceMessages", "endpointNames": ["f"], "extra": 1})),
             "extra",
         ),
-        (twice, "there are two of this name"),
+        (json!({"endpoints": endpoints, "routes": twice}), "there are two of this name"),
         (json!({"fallbackRoute": {"condition": "a = 1"}}), "fallbackRoute: source has to be"),
         (json!({"fallbackRoute": {"endpointNames": []}}), "fallbackRoute: endpointNames"),
         (
