@@ -381,7 +381,6 @@ async fn routing_is_shown_changed_and_tried_by_rest() {
 }
 
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "a table of what is refused")]
 async fn what_is_wrong_with_a_routing_is_named() {
     let directory = tempfile::tempdir().expect("a directory");
     let lab = lab(directory.path()).await;
