@@ -281,7 +281,7 @@ mod tests {
         let first = apply(&mut settings, json!({"cargo": "gouda"}), 1);
         assert_eq!(
             told(&first),
-            ["telemetryInterval", "delivery", "firmware", "cargo"],
+            ["telemetryInterval", "delivery", "evidence", "firmware", "cargo"],
             "of what is empty nothing"
         );
         assert_eq!((&first.reported["alarms"], &first.reported["geofences"]), (&Value::Null, &Value::Null));
