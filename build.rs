@@ -2,6 +2,7 @@
 //! recognised. And leaves out of the firmware what only unwinding needs.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs, io};
 
 /// Tables for unwinding, of which the standard library and what is written in C bring many. The firmware aborts when it
@@ -26,8 +27,21 @@ fn main() -> io::Result<()> {
         let script = out.join("no-unwinding.ld");
         fs::write(&script, NO_UNWINDING)?;
         println!("cargo:rustc-link-arg-bins=-Wl,-T,{}", script.display());
+        if variable("HOST") == variable("TARGET") && loads_packed_relocations() {
+            println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+        }
     }
     Ok(())
+}
+
+/// Whether this system's C library loads programs whose relocations are packed, which makes them a twenty-fifth smaller:
+/// from 2.36 on (Debian 12). Linkers do it for older ones too, and such a program does not start.
+fn loads_packed_relocations() -> bool {
+    let version = Command::new("getconf").arg("GNU_LIBC_VERSION").output();
+    let version =
+        version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let mut numbers = version.trim().trim_start_matches("glibc ").split('.').map(str::parse::<u32>);
+    matches!((numbers.next(), numbers.next()), (Some(Ok(2)), Some(Ok(minor))) if minor >= 36)
 }
 
 /// Cargo tells build scripts the profile only by the directory that they write to.

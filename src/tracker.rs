@@ -139,25 +139,23 @@ impl Tracker {
             () = shutdown => Ok(()),
             Some(ended) = tasks.join_next() => Err(task_ended(ended)),
         };
-        let stopping = stopping(tasks, &journal, &stop, uplink, background);
+        let stopping = wind_up(tasks, &journal, stop, uplink, &background);
         // Whatever hangs now, the end does not wait for it.
         let stopped = timeout(stop_within, stopping).await;
         let stopped = stopped.unwrap_or_else(|_| Err(not_flushed(&state_directory, stop_within)));
-        let stats = journal.stats();
-        let JournalStats { backlog, in_memory: lost, .. } = stats;
-        events.emit(Event::Stopped { backlog: backlog.saturating_sub(lost), lost });
+        let stats = tell_end(&journal, &events);
         ended.and(stopped)?;
         Ok(stats)
     }
 }
 
-/// Ends everything, in this order.
-async fn stopping(
+/// Stops what measures, then what sends, and has all written that there is.
+async fn wind_up(
     mut tasks: JoinSet<()>,
     journal: &Journal,
-    stop: &watch::Sender<bool>,
+    stop: watch::Sender<bool>,
     uplink: JoinHandle<()>,
-    background: Background,
+    background: &Background,
 ) -> anyhow::Result<()> {
     tasks.shutdown().await;
     // What shares a commit with readings that will not come any more.
@@ -167,6 +165,13 @@ async fn stopping(
     journal.close().await;
     background.done().await;
     uplinked
+}
+
+fn tell_end(journal: &Journal, events: &Events) -> JournalStats {
+    let stats = journal.stats();
+    let JournalStats { backlog, in_memory: lost, .. } = stats;
+    events.emit(Event::Stopped { backlog: backlog.saturating_sub(lost), lost });
+    stats
 }
 
 /// What the direct methods about trips need.

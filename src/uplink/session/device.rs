@@ -29,7 +29,7 @@ pub struct Device {
     pub status: Status,
     /// The trip under way.
     pub trips: Trips,
-    /// Who the device is, once that is known, also for the notary.
+    /// Who the device is, once that is known.
     pub identity: watch::Sender<Option<Identity>>,
     /// When the readings that wait are news.
     pub waiting: WaitingNews,
