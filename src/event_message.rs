@@ -1,6 +1,6 @@
 //! What is told to the cloud by a message of its own: that something began, became worse or ended.
 //!
-//! Who finds something out makes an [`EventMessage`]; it goes into the journal in one transaction with the reading that showed
+//! Who finds something out makes an `EventMessage`; it goes into the journal in one transaction with the reading that showed
 //! it and with the state that then holds (`journal::Bundle`), and is sent before anything that waits.
 
 use std::collections::BTreeMap;
