@@ -82,7 +82,9 @@ async fn what_the_hub_receives_is_what_the_sensors_saw() {
         let end = fix[12].as_u64().unwrap() as usize;
         receiver.write_all(&LOG[sent..end]).unwrap();
         sent = end;
+        let mut readings = 0..30;
         let reading = loop {
+            assert!(readings.next().is_some(), "no reading with {fix}; there was:\n{}", agent.story());
             let message = next_message(&mut telemetry, "sensor-thl-001").await;
             received.count(&message);
             let reading = body(&message);
