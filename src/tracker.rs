@@ -24,14 +24,15 @@ use crate::platform::background::Background;
 use crate::platform::clock::Clock;
 use crate::platform::state_directory::{Lock, LockError, StateDirectory};
 use crate::recorder::{AlarmDesk, Recorder, Sources};
-use crate::settings::{Defaults, InForce};
+use crate::settings::{Defaults, InForce, TripTerms};
 use crate::status::{Connection, State, Status};
 use crate::supervision::Supervision;
+use crate::trip::BY_ITSELF;
 use crate::uplink::Uplink;
 use crate::uplink::assignment::{Assignment, AssignmentFile};
 use crate::uplink::notary::Notary;
 use crate::uplink::session::{Device, WaitingNews};
-use crate::uplink::trips::{self, Trips};
+use crate::uplink::trips::Trips;
 use crate::whereabouts::Whereabouts;
 
 /// Names of the essential tasks, as the log has them.
@@ -179,9 +180,7 @@ fn trips(config: &Config, status: &Status, settings: &InForce) -> Trips {
     Trips {
         journal: status.journal.clone(),
         clock: status.clock.clone(),
-        interval: settings.interval(),
-        bounds: trips::bounds(&config.telemetry.alerts),
-        calibration: trips::calibration(config),
+        terms: TripTerms::new(settings, config),
         signs: Arc::default(),
     }
 }
@@ -194,16 +193,15 @@ fn notary(
     identity: watch::Receiver<Option<Identity>>,
     events: Events,
 ) -> Notary {
-    let first_trip = trips.first_terms();
     if *settings.evidence().borrow() {
         // It has nothing to do yet, and takes it.
-        trips.journal.set_evidence(Some(first_trip.clone()));
+        trips.journal.set_evidence(Some(trips.terms.now(BY_ITSELF)));
     }
     Notary {
         journal: trips.journal.clone(),
         clock: trips.clock.clone(),
         evidence: settings.evidence(),
-        first_trip,
+        terms: trips.terms.clone(),
         wanted: trips.signs.clone(),
         identity,
         config: config.clone(),
