@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 use tracker_protocol::hub::TwinClient;
@@ -33,7 +33,7 @@ use crate::uplink::assignment::{Assignment, AssignmentFile};
 use crate::uplink::notary::Notary;
 use crate::uplink::session::{Device, WaitingNews};
 use crate::uplink::trips::Trips;
-use crate::whereabouts::Whereabouts;
+use crate::whereabouts::{Turns, Whereabouts};
 
 /// Names of the essential tasks, as the log has them.
 pub const RECORDER: &str = "the recorder";
@@ -86,9 +86,11 @@ impl Tracker {
             journal: journal.clone(),
         };
         let alarms = Arc::new(AlarmDesk::new(sources, clock.clone(), events.clone(), settings.alarms()));
+        let (terms, signs) = (TripTerms::new(&settings, &config), Arc::<Notify>::default());
+        let turns = Turns { fences: settings.trip_fences(), terms: terms.clone(), signs: signs.clone() };
         let recorder = Recorder {
             instruments,
-            whereabouts: Whereabouts::new(settings.fences(), position.clone(), events.clone()),
+            whereabouts: Whereabouts::new(settings.fences(), turns, position.clone(), events.clone()),
             interval: settings.interval(),
             journal: journal.clone(),
             clock: clock.clone(),
@@ -114,7 +116,7 @@ impl Tracker {
         tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, settings.interval()));
         let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
         let identity = watch::Sender::new(None);
-        let trips = trips(&config, &status, &settings);
+        let trips = Trips { journal: journal.clone(), clock: status.clock.clone(), terms, signs };
         tasks.spawn(notary(&config, &trips, &settings, identity.subscribe(), events.clone()).run());
         let device = Device {
             trips,
@@ -173,16 +175,6 @@ fn tell_end(journal: &Journal, events: &Events) -> JournalStats {
     let JournalStats { backlog, in_memory: lost, .. } = stats;
     events.emit(Event::Stopped { backlog: backlog.saturating_sub(lost), lost });
     stats
-}
-
-/// What the direct methods about trips need.
-fn trips(config: &Config, status: &Status, settings: &InForce) -> Trips {
-    Trips {
-        journal: status.journal.clone(),
-        clock: status.clock.clone(),
-        terms: TripTerms::new(settings, config),
-        signs: Arc::default(),
-    }
 }
 
 /// Who signs the chain of evidence. The journal is told before the first reading whether there is to be one.

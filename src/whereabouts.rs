@@ -8,23 +8,36 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tracker_sensors::gps::GpsState;
 
 use crate::event::{Event, Events};
-use crate::event_message::{EventMessage, When};
+use crate::event_message::{EventMessage, Turn, When};
 use crate::instruments::fields::{Fields, POSITION_DECIMALS, rounded};
 use crate::journal::Bundle;
-use crate::places::{Crossing, Fences, Fix, Standing, Tracker};
+use crate::places::{Crossing, CrossingKind, Fences, Fix, Standing, Tracker};
 use crate::reading::Stamp;
+use crate::settings::{TripFences, TripTerms};
 
 /// The name of the state in the journal.
 const STATE: &str = "places";
+
+/// What makes trips of places.
+#[derive(Debug, Clone)]
+pub struct Turns {
+    /// Where they begin and end.
+    pub fences: watch::Receiver<TripFences>,
+    /// By what they are measured.
+    pub terms: TripTerms,
+    /// The end of a trip is signed.
+    pub signs: Arc<Notify>,
+}
 
 /// What follows the container among fences.
 #[derive(Debug)]
 pub struct Whereabouts {
     fences: watch::Receiver<Arc<Fences>>,
+    turns: Turns,
     position: Option<watch::Receiver<GpsState>>,
     /// `None` until the journal has said where the last start stood.
     tracker: Option<Tracker>,
@@ -35,10 +48,11 @@ impl Whereabouts {
     /// Waits for [`Whereabouts::begin`], and looks at nothing before.
     pub fn new(
         fences: watch::Receiver<Arc<Fences>>,
+        turns: Turns,
         position: Option<watch::Receiver<GpsState>>,
         events: Events,
     ) -> Self {
-        Self { fences, position, tracker: None, events }
+        Self { fences, turns, position, tracker: None, events }
     }
 
     /// Goes on from what the journal has kept. Where that can't be read the next fix tells anew.
@@ -68,7 +82,9 @@ impl Whereabouts {
             let (crossings, is_news) = tracker.fix(&fix);
             has_changed |= is_news;
             for crossing in crossings {
-                events.push(message(&crossing));
+                let mut event = message(&crossing);
+                event.head.turn = self.turns.of(&crossing);
+                events.push(event);
                 self.events.emit(Event::Fence { kind: crossing.kind, fence: crossing.fence });
             }
             if let Some(place) = tracker.place() {
@@ -82,6 +98,24 @@ impl Whereabouts {
         let state = serde_json::to_string(&tracker.standing()).unwrap_or_default();
         let states = if has_changed { vec![(STATE, state)] } else { Vec::new() };
         Some(Bundle { stamp, events, reading: None, states })
+    }
+}
+
+impl Turns {
+    /// What this means for the trip.
+    fn of(&self, crossing: &Crossing) -> Option<Turn> {
+        let TripFences { starts_on_leaving, ends_on_reaching } = &*self.fences.borrow();
+        let is = |name: &Option<String>| name.as_deref() == Some(&*crossing.fence);
+        match crossing.kind {
+            CrossingKind::Exit if is(starts_on_leaving) => {
+                Some(Turn::Begin(self.terms.now("fence").to_map()))
+            }
+            CrossingKind::Enter if is(ends_on_reaching) => {
+                self.signs.notify_one();
+                Some(Turn::End)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -128,6 +162,27 @@ mod tests {
     use tracker_sensors::gps::{self, Position};
 
     use super::*;
+    use crate::config::{Config, DeliveryMode};
+    use crate::settings::{Alarms, Defaults, InForce, Property};
+
+    /// Trips from the yard to the gate, of a box with a number.
+    fn turns() -> Turns {
+        let directory = tempfile::tempdir().unwrap();
+        let config = "[dps]\nid_scope = \"0ne\"\n[identity]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\n";
+        let config = Config::parse(std::path::Path::new("tracker.toml"), config).unwrap();
+        let defaults = Defaults {
+            interval: Duration::from_mins(10),
+            delivery: DeliveryMode::default(),
+            alarms: Alarms::read(&json!({"profile": "gouda"})).unwrap(),
+        };
+        let (mut settings, _) = InForce::load(directory.path(), defaults);
+        let desired = json!({
+            "trip": {"startsOnLeaving": "yard", "endsOnReaching": "gate"}, "containerNumber": "MSKU9070323",
+        });
+        settings.apply(desired.as_object().unwrap(), 1, None);
+        let terms = TripTerms::new(&settings, &config);
+        Turns { fences: settings.trip_fences(), terms, signs: Arc::default() }
+    }
 
     fn fences(names: &[&str]) -> Arc<Fences> {
         let fence = |(index, name): (usize, &&str)| {
@@ -171,8 +226,8 @@ mod tests {
     impl Scene {
         fn new(names: &[&str]) -> Self {
             let (fences, position) = (watch::Sender::new(fences(names)), watch::Sender::default());
-            let whereabouts =
-                Whereabouts::new(fences.subscribe(), Some(position.subscribe()), Events::log(""));
+            let position_here = Some(position.subscribe());
+            let whereabouts = Whereabouts::new(fences.subscribe(), turns(), position_here, Events::log(""));
             let mut scene = Self { fences, position, kept: BTreeMap::new(), whereabouts, stored: 0 };
             scene.start();
             scene
@@ -180,7 +235,7 @@ mod tests {
 
         fn start(&mut self) {
             let (fences, position) = (self.fences.subscribe(), Some(self.position.subscribe()));
-            self.whereabouts = Whereabouts::new(fences, position, Events::log(""));
+            self.whereabouts = Whereabouts::new(fences, turns(), position, Events::log(""));
             self.whereabouts.begin(&self.kept);
         }
 
@@ -228,6 +283,35 @@ mod tests {
         assert_eq!(scene.look(), told(&[("exit", "gate 1"), ("exit", "yard")], "{}"));
         scene.start();
         assert_eq!((scene.look(), scene.stored), (told(&[], "{}"), 2));
+    }
+
+    #[test]
+    fn leaving_and_reaching_the_places_of_a_trip_turns_it_and_passing_them_does_not() {
+        let mut scene = Scene::new(&["gate", "yard"]);
+        // From the middle, around which the yard is larger than the gate.
+        let mut turns_at = |latitude: f64| {
+            scene.position.send_replace(at(latitude));
+            let bundle = scene.whereabouts.look(STAMP, &mut Fields::default());
+            let events = bundle.map(|bundle| bundle.events).unwrap_or_default();
+            events
+                .into_iter()
+                .map(|event| (event.head.properties["state"].clone(), event.head.turn))
+                .collect::<Vec<_>>()
+        };
+        let inside = || ("inside".to_owned(), None);
+        assert_eq!(turns_at(51.95), [inside(), inside()], "to be there is not to reach it");
+        let left = turns_at(51.98);
+        let [(_, None), (state, Some(Turn::Begin(terms)))] = &left[..] else { panic!("{left:?}") };
+        let limits = json!({"low": 1.0, "high": 7.0, "criticalLow": 0.0, "criticalHigh": 10.0});
+        let expected = json!({
+            "trip": "", "by": "fence", "gapAfter": 1800, "bounds": {"temperature": limits}, "containerNumber": "MSKU9070323",
+        });
+        assert_eq!((state.as_str(), &Value::Object(terms.clone())), ("exit", &expected));
+        let crossed = || ("crossed".to_owned(), None);
+        assert_eq!(turns_at(51.92), [crossed(), crossed()]);
+        let reached = turns_at(51.95);
+        let enter = |turn| ("enter".to_owned(), turn);
+        assert_eq!(reached, [enter(Some(Turn::End)), enter(None)]);
     }
 
     #[test]

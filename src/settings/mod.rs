@@ -18,6 +18,8 @@ pub use answer::{Answer, Standing};
 pub use defaults::Defaults;
 pub use desired::Settings;
 pub use in_force::{Applied, InForce};
-pub use properties::{Alarms, ContainerNumber, Delivery, Firmware, Geofences, TelemetryInterval, names};
+pub use properties::{
+    Alarms, ContainerNumber, Delivery, Firmware, Geofences, TelemetryInterval, TripFences, names,
+};
 pub use property::Property;
 pub use trip_terms::TripTerms;

@@ -107,11 +107,7 @@ mod tests {
             "fast": {"field": "speed", "critical": {"high": 130}},
         }});
         let rules = schema::Alarms::read(&alarms).unwrap().rules();
-        let alerts = Alerts {
-            temperature_high: Some(5.0),
-            humidity_low: Some(40.0),
-            ..Alerts::default()
-        };
+        let alerts = Alerts { temperature_high: Some(5.0), humidity_low: Some(40.0), ..Alerts::default() };
         let bounds = bounds(&rules, &of_alerts(&alerts));
         let expected = json!({
             "temperature": {"low": 1.0, "high": 6.0, "criticalLow": 0.0, "criticalHigh": 10.0},

@@ -36,8 +36,7 @@ pub(super) struct Field {
 impl Field {
     pub(super) fn new(name: &str, limits: Option<&Limits>) -> Self {
         let limits = limits.copied().unwrap_or_default();
-        let [below, above] =
-            [Side::Below, Side::Above].map(|side| move |limit| Bound::new(side, limit));
+        let [below, above] = [Side::Below, Side::Above].map(|side| move |limit| Bound::new(side, limit));
         Self {
             name: name.into(),
             min: None,

@@ -150,7 +150,8 @@ mod tests {
     use super::*;
 
     fn terms(wish: &Value) -> Result<Terms, String> {
-        let in_force = BTreeMap::from([("temperature".to_owned(), Limits { high: Some(8.0), ..Limits::default() })]);
+        let in_force =
+            BTreeMap::from([("temperature".to_owned(), Limits { high: Some(8.0), ..Limits::default() })]);
         Terms::of_wish(wish, "method", 600, &in_force).map_err(|error| error.to_string())
     }
 

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::bench::{BOUND, Bench, ManualClock, copy_with_room, reading, room_of};
 use crate::cli::verify::{Received, judge};
-use crate::event_message::{EventMessage, When};
+use crate::event_message::{EventMessage, Turn, When};
 use crate::journal::bundle::Bundle;
 use crate::journal::command::Command;
 use crate::journal::entry::Entry;
@@ -24,6 +24,8 @@ enum Step {
     Measure(u8, Duration),
     /// So many events, the reading that showed them, and the state that then holds.
     Tell(u8),
+    /// Where a trip begins, or where it ends, and the reading that showed it.
+    Turn(bool),
     /// Up to so many are sent, of which the hub gets so many.
     Send(usize, usize),
     Kill,
@@ -44,6 +46,11 @@ fn step(slow: bool) -> impl Strategy<Value = Step> {
         2 => Just(Step::LearnTime),
         1 => any::<bool>().prop_map(Step::Disk),
     ]
+}
+
+/// With places at which trips begin and end.
+fn turning_step() -> impl Strategy<Value = Step> {
+    prop_oneof![6 => step(true), 1 => any::<bool>().prop_map(Step::Turn)]
 }
 
 struct Machine {
@@ -113,16 +120,28 @@ impl Machine {
     }
 
     fn tell(&mut self, events: u8) {
-        let stamp = self.bench.clock.stamp();
         let event = |number| {
             let fields = format!(r#"{{"state":"raised","temperature":{number}}}"#);
             let mut event = EventMessage::new("alarm", "cargo", "raised", fields);
             event.moment("begin", When::Ago(60_000));
             event
         };
+        self.tell_all((0..events).map(event).collect());
+    }
+
+    fn turn(&mut self, begins: bool) {
+        let terms = Terms { by: "fence".into(), gap_after: 900, ..Terms::default() };
+        let (state, turn) = if begins { ("exit", Turn::Begin(terms.to_map())) } else { ("enter", Turn::End) };
+        let mut event = EventMessage::new("place", "yard", state, format!(r#"{{"state":"{state}"}}"#));
+        event.head.turn = Some(turn);
+        self.tell_all(vec![event]);
+    }
+
+    fn tell_all(&mut self, events: Vec<EventMessage>) {
+        let stamp = self.bench.clock.stamp();
         let bundle = Bundle {
             stamp,
-            events: (0..events).map(event).collect(),
+            events,
             reading: Some(reading(self.tag, stamp)),
             states: vec![("alarms", self.tag.to_string())],
         };
@@ -141,6 +160,7 @@ impl Machine {
                 }
             }
             Step::Tell(count) => self.tell(*count),
+            Step::Turn(begins) => self.turn(*begins),
             Step::Send(limit, got) => self.send(*limit, *got),
             Step::Kill => self.restart(true),
             // What only memory has would be gone, and the hub may have what came after it.
@@ -215,5 +235,43 @@ proptest! {
             prop_assert_eq!(value, &made[name], "{}", name);
         }
         prop_assert_eq!(report["readings"].as_u64(), Some(machine.tag + 1));
+    }
+
+    #[test]
+    fn trips_turn_where_their_places_are_told_whatever_happened(
+        steps in prop::collection::vec(turning_step(), 1..40),
+    ) {
+        let steps: Vec<_> = steps.into_iter().filter(|step| !matches!(step, Step::Disk(_))).collect();
+        let mut machine = Machine::new();
+        // By whom, the first reading, and that after the last.
+        let mut trips: Vec<(&str, u64, Option<u64>)> = vec![("provisioning", 0, None)];
+        for step in &steps {
+            let here = machine.tag;
+            let under_way = trips.last_mut().filter(|(.., end)| end.is_none());
+            match (step, under_way) {
+                (Step::Turn(true), Some(("fence", ..))) => {}
+                (Step::Turn(true), under_way) => {
+                    under_way.into_iter().for_each(|(.., end)| *end = Some(here));
+                    trips.push(("fence", here, None));
+                }
+                (Step::Turn(false), Some((.., end))) => *end = Some(here + 1),
+                _ => {}
+            }
+            machine.step(step);
+        }
+        let verdict = machine.finish();
+        prop_assert_eq!(&verdict["fault"], &Value::Null, "{}", verdict);
+        let total = machine.tag + 1;
+        let expected = trips.iter().map(|(by, begin, end)| (*by, end.unwrap_or(total) - begin, end.is_some()));
+        // One that was over before there was a reading may not have begun.
+        let expected: Vec<_> = expected.filter(|(_, readings, _)| *readings > 0).collect();
+        let found = verdict["trips"].as_array().unwrap().iter().map(|trip| {
+            let readings = trip["report"]["readings"].as_u64().unwrap();
+            (trip["report"]["by"].as_str().unwrap(), readings, trip["ended"].is_u64())
+        });
+        let found: Vec<_> = found.filter(|(_, readings, _)| *readings > 0).collect();
+        prop_assert_eq!(found, expected, "{}", verdict);
+        let differs = |trip: &&Value| trip["ended"].is_u64() && trip["differs"] != Value::Array(Vec::new());
+        prop_assert_eq!(verdict["trips"].as_array().unwrap().iter().find(differs), None);
     }
 }

@@ -32,6 +32,7 @@ impl Writer {
             self.group.hurry(now);
         }
         self.states.take(states, due);
+        self.state_turns(fresh.stamp, now);
     }
 
     /// What a killed program has left in the waiting room, taken apart.
