@@ -79,18 +79,21 @@ impl Tracker {
         let start = Start { clock: clock.clone(), vitals: &vitals, tasks: &mut tasks };
         let sensors = start_instruments(&mut instruments, start, &events)?;
         let position = instruments.iter().find_map(|instrument| instrument.position());
+        let (terms, signs) = (TripTerms::new(&settings, &config), Arc::<Notify>::default());
+        let turns = Turns { fences: settings.trip_fences(), terms: terms.clone(), signs: signs.clone() };
+        let whereabouts = Whereabouts::new(settings.fences(), turns, position.clone(), events.clone());
+        let here = whereabouts.here();
         let sources = Sources {
             sensors: sensors.clone(),
             position: position.clone(),
+            here: here.clone(),
             certificate: config.identity.certificate.clone(),
             journal: journal.clone(),
         };
         let alarms = Arc::new(AlarmDesk::new(sources, clock.clone(), events.clone(), settings.alarms()));
-        let (terms, signs) = (TripTerms::new(&settings, &config), Arc::<Notify>::default());
-        let turns = Turns { fences: settings.trip_fences(), terms: terms.clone(), signs: signs.clone() };
         let recorder = Recorder {
             instruments,
-            whereabouts: Whereabouts::new(settings.fences(), turns, position.clone(), events.clone()),
+            whereabouts,
             interval: settings.interval(),
             journal: journal.clone(),
             clock: clock.clone(),
@@ -107,6 +110,7 @@ impl Tracker {
             connection: connection.subscribe(),
             sensors,
             position,
+            here,
             clock,
             active_alarms: alarms.active(),
             alarms,

@@ -15,7 +15,7 @@ use crate::event::{Event, Events};
 use crate::event_message::{EventMessage, Turn, When};
 use crate::instruments::fields::{Fields, POSITION_DECIMALS, rounded};
 use crate::journal::Bundle;
-use crate::places::{Crossing, CrossingKind, Fences, Fix, Standing, Tracker};
+use crate::places::{Crossing, CrossingKind, Fences, Fix, Here, Standing, Tracker};
 use crate::reading::Stamp;
 use crate::settings::{TripFences, TripTerms};
 
@@ -41,6 +41,7 @@ pub struct Whereabouts {
     position: Option<watch::Receiver<GpsState>>,
     /// `None` until the journal has said where the last start stood.
     tracker: Option<Tracker>,
+    here: watch::Sender<Here>,
     events: Events,
 }
 
@@ -52,7 +53,7 @@ impl Whereabouts {
         position: Option<watch::Receiver<GpsState>>,
         events: Events,
     ) -> Self {
-        Self { fences, turns, position, tracker: None, events }
+        Self { fences, turns, position, tracker: None, here: watch::Sender::default(), events }
     }
 
     /// Goes on from what the journal has kept. Where that can't be read the next fix tells anew.
@@ -64,7 +65,14 @@ impl Whereabouts {
             self.events.emit(Event::Trouble(what));
             Standing::default()
         });
-        self.tracker = Some(Tracker::new(self.fences.borrow_and_update().clone(), &standing));
+        let tracker = Tracker::new(self.fences.borrow_and_update().clone(), &standing);
+        self.here.send_replace(tracker.here());
+        self.tracker = Some(tracker);
+    }
+
+    /// In which fences it is, for whoever follows that.
+    pub fn here(&self) -> watch::Receiver<Here> {
+        self.here.subscribe()
     }
 
     /// Takes the fix of a reading: sets its field `place`. Gives what is to be stored beside the reading, if anything has
@@ -76,6 +84,7 @@ impl Whereabouts {
             let before = tracker.standing();
             tracker.set(self.fences.borrow_and_update().clone());
             has_changed = tracker.standing() != before;
+            self.here.send_replace(tracker.here());
         }
         let mut events = Vec::new();
         if let Some(fix) = (!tracker.is_idle()).then(|| fix(self.position.as_ref(), stamp)).flatten() {
@@ -94,6 +103,7 @@ impl Whereabouts {
         if events.is_empty() && !has_changed {
             return None;
         }
+        self.here.send_replace(tracker.here());
         // Names can be written as JSON, and lists of them.
         let state = serde_json::to_string(&tracker.standing()).unwrap_or_default();
         let states = if has_changed { vec![(STATE, state)] } else { Vec::new() };
@@ -270,6 +280,11 @@ mod tests {
     fn the_standing_is_kept_over_a_restart_and_the_place_is_the_smallest() {
         let mut scene = Scene::new(&["gate 1", "yard"]);
         assert_eq!(scene.look(), told(&[], "{}"), "no fix, no place");
+        let names = |scene: &Scene| {
+            let here = scene.whereabouts.here().borrow().clone();
+            here.map(|here| here.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        };
+        assert_eq!(names(&scene), None);
         scene.position.send_replace(at(51.95));
         let inside = [("inside", "gate 1"), ("inside", "yard")];
         assert_eq!(scene.look(), told(&inside, r#"{"place":"gate 1"}"#));
@@ -277,10 +292,12 @@ mod tests {
         assert_eq!(scene.look(), told(&[], r#"{"place":"gate 1"}"#), "it was told before");
         scene.position.send_replace(GpsState::default());
         assert_eq!(scene.look(), told(&[], "{}"), "without a fix nobody knows");
+        assert_eq!(names(&scene).as_deref(), Some("gate 1, yard"), "but where it was");
         // It went away while nobody looked.
         scene.position.send_replace(at(51.98));
         scene.start();
         assert_eq!(scene.look(), told(&[("exit", "gate 1"), ("exit", "yard")], "{}"));
+        assert_eq!(names(&scene).as_deref(), Some(""));
         scene.start();
         assert_eq!((scene.look(), scene.stored), (told(&[], "{}"), 2));
     }
