@@ -54,6 +54,7 @@ fn turning_step() -> impl Strategy<Value = Step> {
 }
 
 struct Machine {
+    has_evidence: bool,
     directory: TempDir,
     bench: Bench,
     starts: u32,
@@ -71,19 +72,30 @@ fn directory() -> TempDir {
     directory
 }
 
-fn open(directory: &TempDir, clock: ManualClock, start: u32) -> Bench {
+fn open(directory: &TempDir, clock: ManualClock, start: u32, has_evidence: bool) -> Bench {
     let state = directory.path().join("state");
     let mut bench = Bench::open_with_room(&state, Some(&room_of(&state)), clock, BOUND, start);
     let terms = Terms { by: "provisioning".into(), gap_after: 900, ..Terms::default() };
-    bench.worker.obey(Command::Evidence(Some(Box::new(terms))), bench.now);
+    if has_evidence {
+        bench.worker.obey(Command::Evidence(Some(Box::new(terms))), bench.now);
+    }
     bench
 }
 
 impl Machine {
-    fn new() -> Self {
+    fn new(has_evidence: bool) -> Self {
         let directory = directory();
-        let bench = open(&directory, ManualClock::new(), 1);
-        Self { directory, bench, starts: 1, tag: 0, fails: false, learnt: false, received: Vec::new() }
+        let bench = open(&directory, ManualClock::new(), 1, has_evidence);
+        Self {
+            has_evidence,
+            directory,
+            bench,
+            starts: 1,
+            tag: 0,
+            fails: false,
+            learnt: false,
+            received: Vec::new(),
+        }
     }
 
     fn restart(&mut self, has_power: bool) {
@@ -95,7 +107,7 @@ impl Machine {
             clock.reboot();
         }
         (self.starts, self.fails, self.learnt) = (self.starts + 1, false, self.learnt && has_power);
-        self.bench = open(&next, clock, self.starts);
+        self.bench = open(&next, clock, self.starts, self.has_evidence);
         self.directory = next;
     }
 
@@ -208,7 +220,7 @@ proptest! {
     #![proptest_config(stories())]
     #[test]
     fn what_is_delivered_fits_whatever_happened(steps in prop::collection::vec(step(false), 1..40)) {
-        let mut machine = Machine::new();
+        let mut machine = Machine::new(true);
         for step in &steps {
             machine.step(step);
         }
@@ -223,7 +235,7 @@ proptest! {
     fn the_trip_is_what_was_delivered_whatever_happened(steps in prop::collection::vec(step(true), 1..40)) {
         // While the disk fails readings of a power cut are lost, and those that the hub has of them are not the device's any more.
         let steps: Vec<_> = steps.into_iter().filter(|step| !matches!(step, Step::Disk(_))).collect();
-        let mut machine = Machine::new();
+        let mut machine = Machine::new(true);
         for step in &steps {
             machine.step(step);
         }
@@ -239,12 +251,13 @@ proptest! {
 
     #[test]
     fn trips_turn_where_their_places_are_told_whatever_happened(
-        steps in prop::collection::vec(turning_step(), 1..40),
+        steps in prop::collection::vec(turning_step(), 1..40), has_evidence in any::<bool>(),
     ) {
         let steps: Vec<_> = steps.into_iter().filter(|step| !matches!(step, Step::Disk(_))).collect();
-        let mut machine = Machine::new();
+        let mut machine = Machine::new(has_evidence);
         // By whom, the first reading, and that after the last.
-        let mut trips: Vec<(&str, u64, Option<u64>)> = vec![("provisioning", 0, None)];
+        let by_itself = has_evidence.then_some(("provisioning", 0, None));
+        let mut trips: Vec<(&str, u64, Option<u64>)> = by_itself.into_iter().collect();
         for step in &steps {
             let here = machine.tag;
             let under_way = trips.last_mut().filter(|(.., end)| end.is_none());
