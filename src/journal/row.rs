@@ -1,5 +1,7 @@
 //! A reading as the journal stores it.
 
+use std::time::Duration;
+
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -93,6 +95,11 @@ impl Row {
             payload
         });
         Self::at(stamp, payload.unwrap_or_default())
+    }
+
+    /// With nothing in it, at the boot.
+    pub(super) fn empty() -> Self {
+        Self::at(Stamp { utc: None, monotonic: Duration::ZERO }, Vec::new())
     }
 
     /// Of this boot, without a number.
@@ -223,8 +230,6 @@ fn payload(bytes: &[u8]) -> Option<Payload> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use chrono::Utc;
 
     use super::*;
