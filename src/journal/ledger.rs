@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::row::Row;
+use crate::event_message::Turn;
 use crate::evidence::{Hash, Statement, is_statement};
-use crate::trip::{Hours, Terms, Trip};
+use crate::trip::{BY_ITSELF, Hours, Terms, Trip};
 
 /// What is known of the chain and of the trip.
 #[derive(Debug, Default)]
@@ -47,6 +48,10 @@ pub(super) struct Ledger {
     trip_changed: bool,
     /// The newest hour that the file has.
     hours_kept: Option<i64>,
+    /// The trip ends with the next reading.
+    ending: bool,
+    /// An event that is not sealed yet means something for the trip.
+    expects_turn: bool,
 }
 
 /// The trip as it is kept.
@@ -54,6 +59,8 @@ pub(super) struct Ledger {
 struct Kept {
     to: u64,
     trip: Option<Trip>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    ending: bool,
 }
 
 /// What is to be written beside readings: a name, and its value.
@@ -68,12 +75,18 @@ pub(super) struct Mark {
     trip: Option<Trip>,
     fed_to: u64,
     had_trip: bool,
+    ending: bool,
 }
 
 impl Ledger {
     /// Whether anything is to be sealed.
     pub(super) fn is_active(&self) -> bool {
-        self.evidence || self.trip.is_some()
+        self.evidence || self.trip.is_some() || self.expects_turn || !self.late.is_empty()
+    }
+
+    /// There is an event that means something for the trip.
+    pub(super) fn expect_turn(&mut self) {
+        self.expects_turn = true;
     }
 
     /// Whether readings carry hashes.
@@ -129,7 +142,8 @@ impl Ledger {
             let start = self.begin(row.seq);
             self.late.extend(start.as_ref().map(Statement::to_fields));
         }
-        if let Some(terms) = self.wanted_trip().filter(|_| !row.is_statement()) {
+        let begins_one = || matches!(row.turn(), Some(Turn::Begin(_)));
+        if let Some(terms) = self.wanted_trip().filter(|_| !row.is_statement() && !begins_one()) {
             let terms = Terms { from: Some(row.seq), ..terms };
             self.late.push(Statement::TripBegin(terms.to_map()).to_fields());
             self.begin_trip(terms);
@@ -182,17 +196,74 @@ impl Ledger {
         if row.seq > self.fed_to
             && let Some(body) = row.body()
         {
+            if row.is_statement() {
+                self.learn_of_statement(&body);
+            }
             self.feed(row, &body);
         }
     }
 
-    fn feed(&mut self, row: &Row, body: &str) {
-        if let Some(trip) = &mut self.trip {
-            // Statements and events have a time, and are no readings.
-            if !is_statement(body) && !row.is_event() {
-                trip.feed(body);
+    /// What was stated of trips is not to be stated again. Where nothing else told of it, it is done now; what was to begin
+    /// earlier than it was stated begins anew.
+    fn learn_of_statement(&mut self, body: &str) {
+        let Ok(statement) = serde_json::from_str::<Statement>(body) else { return };
+        let kind = std::mem::discriminant(&statement);
+        let is_so = |late: &Statement| std::mem::discriminant(late) == kind;
+        let late =
+            self.late.iter().position(|late| serde_json::from_str(late).is_ok_and(|late| is_so(&late)));
+        match (statement, late) {
+            (Statement::TripBegin(_) | Statement::TripEnd(_), Some(at)) => drop(self.late.remove(at)),
+            (Statement::TripBegin(terms), None) if !terms.contains_key("from") => {
+                self.begin_trip_of(terms, None);
             }
-            (self.fed_to, self.trip_changed) = (row.seq, true);
+            (Statement::TripEnd(_), None) => drop(self.end_trip()),
+            _ => {}
+        }
+    }
+
+    fn feed(&mut self, row: &Row, body: &str) {
+        if let Some(turn) = row.turn() {
+            self.turn(turn, row.seq);
+        }
+        let Some(trip) = &mut self.trip else { return };
+        (self.fed_to, self.trip_changed) = (row.seq, true);
+        // Statements and events have a time, and are no readings.
+        if !is_statement(body) && !row.is_event() {
+            trip.feed(body);
+            if self.ending {
+                self.end_at(row.seq);
+            }
+        }
+    }
+
+    /// An event of this number means this for the trip.
+    fn turn(&mut self, turn: Turn, seq: u64) {
+        self.expects_turn = false;
+        let by = self.trip.as_ref().map(|trip| trip.terms().by.as_str());
+        match turn {
+            Turn::Begin(terms) if by.is_none_or(|by| by == BY_ITSELF) => {
+                self.end_at(seq - 1);
+                self.begin_trip_of(terms, Some(seq));
+                let terms = self.trip.as_ref().map(|trip| trip.terms().to_map());
+                self.late.extend(terms.map(|terms| Statement::TripBegin(terms).to_fields()));
+            }
+            Turn::Begin(_) => {}
+            Turn::End => self.ending = by.is_some(),
+        }
+    }
+
+    /// The trip has ended with this entry, which is to be stated.
+    fn end_at(&mut self, to: u64) {
+        let report = self.end_trip();
+        self.late.extend(report.map(|mut report| {
+            report.insert("to".to_owned(), to.into());
+            Statement::TripEnd(report).to_fields()
+        }));
+    }
+
+    fn begin_trip_of(&mut self, terms: Map<String, Value>, from: Option<u64>) {
+        if let Ok(terms) = serde_json::from_value::<Terms>(terms.into()) {
+            self.begin_trip(Terms { from: from.or(terms.from), ..terms });
         }
     }
 
@@ -200,12 +271,13 @@ impl Ledger {
     pub(super) fn begin_trip(&mut self, terms: Terms) {
         self.trip = Some(Trip::new(terms));
         (self.had_trip, self.trip_changed, self.hours_kept) = (true, true, None);
+        self.ending = false;
     }
 
     /// The trip has ended: its report.
     pub(super) fn end_trip(&mut self) -> Option<Map<String, Value>> {
         let trip = self.trip.take()?;
-        self.trip_changed = true;
+        (self.trip_changed, self.ending) = (true, false);
         Some(trip.report())
     }
 
@@ -218,13 +290,14 @@ impl Ledger {
             trip: self.trip.clone(),
             fed_to: self.fed_to,
             had_trip: self.had_trip,
+            ending: self.ending,
         }
     }
 
     /// Goes back.
     pub(super) fn go_back(&mut self, mark: Mark) {
-        let Mark { head, begun, late, trip, fed_to, had_trip } = mark;
-        (self.head, self.begun, self.late) = (head, begun, late);
+        let Mark { head, begun, late, trip, fed_to, had_trip, ending } = mark;
+        (self.head, self.begun, self.late, self.ending) = (head, begun, late, ending);
         (self.trip, self.fed_to, self.had_trip) = (trip, fed_to, had_trip);
     }
 
@@ -240,7 +313,7 @@ impl Ledger {
             notes.push((LATE, late.join("\n").into_bytes()));
         }
         if self.trip_changed {
-            let kept = Kept { to: self.fed_to, trip: self.trip.clone() };
+            let kept = Kept { to: self.fed_to, trip: self.trip.clone(), ending: self.ending };
             notes.push((TRIP, serde_json::to_vec(&kept).unwrap_or_default()));
             if let Some(hours) =
                 self.trip.as_ref().map(Trip::hours).filter(|hours| hours.newest() != self.hours_kept)
@@ -284,9 +357,10 @@ impl Ledger {
         }
         if self.trip.is_none()
             && !self.had_trip
-            && let Some(Kept { to, trip }) = note(TRIP).and_then(|value| serde_json::from_slice(value).ok())
+            && let Some(Kept { to, trip, ending }) =
+                note(TRIP).and_then(|value| serde_json::from_slice(value).ok())
         {
-            (self.trip, self.fed_to, self.had_trip) = (trip, to, true);
+            (self.trip, self.fed_to, self.had_trip, self.ending) = (trip, to, true, ending);
             if let (Some(trip), Some(hours)) = (&mut self.trip, note(HOURS)) {
                 trip.set_hours(Hours::from_bytes(hours));
                 self.hours_kept = trip.hours().newest();

@@ -18,7 +18,7 @@ use super::unreadable::{self, Unreadable, stored};
 use crate::evidence::Run;
 use crate::journal::ledger::{Ledger, Note};
 use crate::journal::rechain::{begins, rechain, runs};
-use crate::journal::row::{BEFORE_HASH, EVENT, HASH_LENGTH, PROVISIONAL, Row, UNKNOWN_BOOT};
+use crate::journal::row::{BEFORE_HASH, EVENT, HASH_LENGTH, PROVISIONAL, Row, TURN, UNKNOWN_BOOT};
 use crate::journal::thinning::{coarsen, coarseness};
 
 /// Rows looked at in one step of thinning.
@@ -221,6 +221,13 @@ impl Disk {
         let query = "SELECT seq FROM reading WHERE substr(payload, 1, ?1) = ?2 ORDER BY seq LIMIT ?3";
         let mut query = self.connection.prepare(query)?;
         query.query_map(params![EVENT.len(), EVENT, limit], |row| row.get(0))?.collect()
+    }
+
+    /// Whether an event waits for its final number that means something for the trip.
+    pub(crate) fn has_turn(&self) -> rusqlite::Result<bool> {
+        let query =
+            "SELECT 1 FROM reading WHERE seq >= ?1 AND substr(payload, 1, ?2) = ?3 AND instr(payload, ?4)";
+        self.connection.prepare(query)?.exists(params![PROVISIONAL, EVENT.len(), EVENT, TURN])
     }
 
     /// The row with this number, if it is there.

@@ -481,6 +481,7 @@ impl Writer {
             renumber(&mut self.memory, &mut self.group, first - shift, is_provisional);
             self.tell_room();
         }
+        self.look_for_turns(now);
         self.unsealed = self.ledger.is_active();
         if !self.number_disk(now) && !self.storage.is_open() {
             // There is nothing that must be sealed before.
@@ -499,6 +500,7 @@ impl Writer {
     /// Gives the disk's provisional rows their final numbers. Those that it can't give now are not sent until it can.
     fn number_disk(&mut self, now: Instant) -> bool {
         self.unnumbered = true;
+        self.look_for_turns(now);
         let shift = self.numbers.shift();
         while self.unnumbered {
             let (ledger, offset) = (&mut self.ledger, self.offset.ms());

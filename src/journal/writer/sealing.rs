@@ -39,8 +39,14 @@ impl Writer {
 
     /// Seals a row that has just got its number, if it is to be, and can be yet.
     pub(super) fn seal(&mut self, row: &mut Row) {
-        if !self.ledger.is_active() || row.seq >= PROVISIONAL {
+        if row.seq >= PROVISIONAL {
             return;
+        }
+        if !self.ledger.is_active() {
+            if row.turn().is_none() {
+                return;
+            }
+            self.ledger.expect_turn();
         }
         if self.seals() {
             let offset = self.offset_of(row);
@@ -105,8 +111,9 @@ impl Writer {
         if let Some(statement) = self.ledger.begin(self.numbers.next()) {
             self.state(&statement, stamp, now);
         }
+        // It has the statement behind it then, and is not begun by that again.
+        self.ledger.begin_trip(terms.clone());
         self.state(&Statement::TripBegin(terms.to_map()), stamp, now);
-        self.ledger.begin_trip(terms);
         true
     }
 
@@ -184,6 +191,26 @@ impl Writer {
             self.state_late(stamp, now);
         }
         self.tell_room();
+    }
+
+    /// States what a bundle has meant for the trip, behind it.
+    pub(super) fn state_turns(&mut self, stamp: Stamp, now: Instant) {
+        if self.seals() {
+            self.state_late(stamp, now);
+        }
+    }
+
+    /// Looks whether there is an event that means something for the trip among what is to be sealed.
+    pub(super) fn look_for_turns(&mut self, now: Instant) {
+        if self.ledger.is_active() {
+            return;
+        }
+        let mut held = self.memory.all().chain(self.group.rows());
+        if held.any(|row| row.turn().is_some())
+            || self.storage.attempt(now, |disk| disk.has_turn()) == Some(true)
+        {
+            self.ledger.expect_turn();
+        }
     }
 
     /// What was not on the disk has got other numbers: what was sealed of it is sealed anew, in a chain of its own.

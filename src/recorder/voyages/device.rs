@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use rustls::pki_types::CertificateDer;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 use tracker_sensors::gps::{Fix, GpsState, Position};
@@ -32,10 +32,12 @@ use crate::platform::heartbeat::Heartbeat;
 use crate::reading::Stamp;
 use crate::recorder::alarm_tests::ManualClock;
 use crate::recorder::{AlarmDesk, Recorder, Sources};
+use crate::settings::TripTerms;
+use crate::trip::BY_ITSELF;
 use crate::uplink::delivery;
 use crate::uplink::notary::Notary;
-use crate::uplink::trips::{Trips, bounds};
-use crate::whereabouts::Whereabouts;
+use crate::uplink::trips::Trips;
+use crate::whereabouts::{Turns, Whereabouts};
 
 /// UTC when a voyage begins.
 pub(super) const ZERO: i64 = 1_790_000_000_000;
@@ -181,20 +183,25 @@ impl<'a> Device<'a> {
         let trips = Trips {
             journal: journal.clone(),
             clock: clock.clone(),
-            interval: settings.0.subscribe(),
-            bounds: bounds(&setup.alerts),
-            calibration: Map::new(),
+            terms: TripTerms::by_hand(settings.0.subscribe(), &setup.alerts),
             signs: Arc::new(Notify::new()),
         };
-        assert!(journal.set_evidence(Some(trips.first_terms())));
+        assert!(journal.set_evidence(Some(trips.terms.now(BY_ITSELF))));
+        let turns = Turns {
+            fences: watch::Sender::default().subscribe(),
+            terms: trips.terms.clone(),
+            signs: trips.signs.clone(),
+        };
+        let mut whereabouts =
+            Whereabouts::new(settings.1.subscribe(), turns, Some(position.subscribe()), events.clone());
         let sources = Sources {
             sensors: vec![("bme280", SensorHealth::of(health.subscribe()))],
             position: Some(position.subscribe()),
+            here: whereabouts.here(),
             certificate: setup.papers.certificate(),
             journal: journal.clone(),
         };
-        let desk = AlarmDesk::new(sources, clock.clone(), events.clone(), settings.2.subscribe());
-        let mut whereabouts = Whereabouts::new(settings.1.subscribe(), Some(position.subscribe()), events);
+        let desk = AlarmDesk::new(sources, clock.clone(), events, settings.2.subscribe());
         let states = journal.states().unwrap().await.unwrap();
         whereabouts.begin(&states);
         desk.begin(states);
@@ -320,7 +327,7 @@ impl<'a> Device<'a> {
             journal: self.journal.clone(),
             clock: self.clock.clone(),
             evidence: watch::Sender::new(true).subscribe(),
-            first_trip: self.trips.first_terms(),
+            terms: self.trips.terms.clone(),
             wanted: self.trips.signs.clone(),
             identity: watch::Sender::new(Some(self.setup.papers.identity.clone())).subscribe(),
             config,
