@@ -115,9 +115,9 @@ fn options_are_looked_at_before_anything_is_started() {
     }
 }
 
-#[test]
-fn the_life_of_a_fleet_goes_as_told() {
-    let output = program().args(["simulate", "--scenario", "lifecycle", "--json"]).output().unwrap();
+/// Plays a story that goes as it should, and gives what it said.
+fn play(scenario: &str) -> Vec<Value> {
+    let output = program().args(["simulate", "--scenario", scenario, "--json"]).output().unwrap();
     let lines = lines(&output);
     let failed: Vec<&Value> = lines.iter().filter(|line| line["asExpected"] == false).collect();
     assert!(failed.is_empty(), "{failed:#?}");
@@ -128,6 +128,35 @@ fn the_life_of_a_fleet_goes_as_told() {
         "{verdict}"
     );
     assert!(verdict["steps"].as_u64() > Some(10) && output.status.success(), "{verdict}");
+    lines
+}
+
+#[test]
+fn the_life_of_a_fleet_goes_as_told() {
+    play("lifecycle");
+}
+
+#[test]
+fn a_person_is_told_of_a_reefer_whose_power_fails() {
+    let lines = play("alarm");
+    let told: Vec<&str> = lines
+        .iter()
+        .filter(|line| line["event"] == "notification")
+        .filter_map(|line| line["text"].as_str())
+        .collect();
+    let order = [
+        "is in Rotterdam",
+        "has left Rotterdam",
+        "WARNING: MSKU9070323, temperature",
+        "NOW CRITICAL: MSKU9070323, temperature",
+        "OVER: MSKU9070323, temperature",
+        "CRITICAL: MSKU9070323, not heard",
+        "OVER: MSKU9070323, heard again",
+    ];
+    let places: Vec<_> =
+        order.iter().map(|words| told.iter().position(|text| text.contains(words))).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{told:#?}");
+    assert!(told.iter().any(|text| text.contains("has reached Felixstowe")), "{told:#?}");
 }
 
 #[test]

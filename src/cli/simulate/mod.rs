@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tracker_sensors::simulated::{AtEnd, Replay};
 
 use super::terminal::signals::asked_to_stop;
+use super::verify;
 use crate::config::Config;
 use crate::identity::Identity;
 use crate::lab::Cloud;
@@ -64,7 +65,7 @@ async fn play(args: SimulateArgs) -> anyhow::Result<()> {
     });
     if let Some(scenario) = args.scenario {
         return tokio::select! {
-            verdict = scenario::play(scenario, args.devices, screen) => verdict,
+            verdict = scenario::play(scenario, args.devices, verify::judgements, screen) => verdict,
             () = asked(stopped) => bail!("stopped before the end of the story"),
         };
     }
