@@ -94,6 +94,11 @@ impl Cloud {
         Ok(device_config(&directory, self.emulator.id_scope(), roots, self.emulator.port()))
     }
 
+    /// Where its files are.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// The file with the root that devices' certificates lead to.
     pub(crate) fn device_root(&self) -> PathBuf {
         self.directory.join(DEVICE_ROOT_FILE)

@@ -9,6 +9,7 @@ pub mod local_cloud;
 pub(crate) mod notification;
 mod received;
 pub(crate) mod receiver;
+pub(crate) mod record;
 pub(crate) mod scenario;
 pub(crate) mod screen;
 pub(crate) mod trip_words;

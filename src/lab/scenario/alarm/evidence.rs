@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::checks::{WARNING, names_container, number, words};
 use super::reefer::{TO, WAY_KM};
-use super::stage::{DEVICE, Stage, record};
+use super::stage::{DEVICE, Stage};
 use crate::lab::judgement::{Judgement, Verify};
+use crate::lab::record;
 use crate::lab::scenario::story::Story;
 use crate::lab::trip_words::sentence;
 
@@ -45,14 +46,11 @@ pub(super) async fn verify(story: &mut Story, stage: &Stage, verify: Verify) -> 
         step.saw(false, "the hub has received no signature over the end of the trip");
         return Ok(());
     };
-    let lines = record(&path);
-    let whole = stage.write("record.jsonl", &text(&lines))?;
+    let lines = record::lines(&path);
+    let whole = stage.write("record.jsonl", &lines)?;
     let roots = stage.cloud.device_root();
     let judged = verify(&[whole], &roots)?;
-    let says = |judged: &[Judgement]| -> String {
-        let lines = judged.iter().flat_map(|it| &it.sentences).filter(|it| !it.contains("note:"));
-        lines.map(|line| line.trim()).filter(|line| !line.starts_with("trip")).collect::<Vec<_>>().join("; ")
-    };
+    let says: Vec<&str> = judged.iter().flat_map(Judgement::in_short).collect();
     let is_same = |it: &Judgement| {
         let trips = it.details["trips"].as_array();
         let ended = trips.into_iter().flatten().find(|trip| !trip["ended"].is_null());
@@ -60,7 +58,7 @@ pub(super) async fn verify(story: &mut Story, stage: &Stage, verify: Verify) -> 
     };
     let is_good = !judged.is_empty() && judged.iter().all(|it| it.is_good && is_same(it));
     let same = if is_good { "; the device's report says the same" } else { "" };
-    step.saw(is_good, &format!("{}{same}", says(&judged)));
+    step.saw(is_good, &format!("{}{same}", says.join("; ")));
 
     let Some((seq, changed)) = colder(&lines) else {
         story.step("Make the warmest hour colder", "there is one").saw(false, "no reading came alone");
@@ -70,7 +68,7 @@ pub(super) async fn verify(story: &mut Story, stage: &Stage, verify: Verify) -> 
         &format!("Make the warmest reading, {seq}, colder by {COLDER} °C in the record, and verify again"),
         &format!("it is not fine, and reading {seq} is named"),
     );
-    let changed = stage.write("changed.jsonl", &text(&changed))?;
+    let changed = stage.write("changed.jsonl", &changed)?;
     let judged = verify(&[changed], &roots)?;
     let is_named = judged.iter().any(|it| !it.is_good && it.details["seq"] == seq);
     let wrong = judged.iter().flat_map(|it| &it.sentences).find(|sentence| sentence.contains("WRONG"));
@@ -91,10 +89,6 @@ pub(super) async fn switch_off(story: &mut Story, stage: Stage) -> anyhow::Resul
         ),
     );
     Ok(())
-}
-
-fn text(lines: &[Value]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// The record with its warmest reading made colder, of those that came alone in their message; and its number.

@@ -1,6 +1,6 @@
 //! The stage of the story: cloud, receiver, container, and what has come of it so far.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,10 +18,11 @@ use super::reefer::Reefer;
 use crate::event::Events;
 use crate::journal::JournalStats;
 use crate::lab::clock::VoyageClock;
-use crate::lab::local_cloud::{Cloud, write};
+use crate::lab::local_cloud::Cloud;
 use crate::lab::notification::Notification;
 use crate::lab::received::readings;
 use crate::lab::receiver::{ALARMS, DEVICES, Inbox, Receiver};
+use crate::lab::record;
 use crate::lab::scenario::timing::timing;
 use crate::lab::screen::Screen;
 use crate::platform::clock::system_time;
@@ -81,23 +82,19 @@ impl Stage {
 
     /// Leads events to the receiver, and everything to `events` and to a file; asks to be told of devices and of silence.
     pub(super) async fn route(&self) -> anyhow::Result<()> {
-        let route = |name: &str, condition: &str, endpoint: &str| json!({"name": name, "source": "DeviceMessages", "condition": condition, "endpointNames": [endpoint]});
-        let routing: Routing = serde_json::from_value(json!({
-            "endpoints": {
-                "webhooks": [{"name": "ops", "url": self.receiver.url(ALARMS)}],
-                "files": [{"name": "archive", "file": RECORD}],
-            },
-            "routes": [
-                route("notify", "messageType = 'event'", "ops"),
-                // What a route takes does not reach `events` unless another one leads there.
-                route("watch", "true", "events"),
-                // The hub's own alarm is no word of the device.
-                route("keep", "NOT IS_DEFINED(alarm) OR alarm <> 'silent'", "archive"),
-            ],
+        let mut routing = record::routing(RECORD)?;
+        let ops: Routing = serde_json::from_value(json!({
+            "endpoints": {"webhooks": [{"name": "ops", "url": self.receiver.url(ALARMS)}]},
+            "routes": [{
+                "name": "notify", "source": "DeviceMessages", "condition": "messageType = 'event'", "endpointNames": ["ops"],
+            }],
             "enrichments": [{
                 "key": "containerNumber", "value": "$twin.properties.desired.containerNumber", "endpointNames": ["ops"],
             }],
         }))?;
+        routing.endpoints.webhooks = ops.endpoints.webhooks;
+        routing.routes.extend(ops.routes);
+        routing.enrichments = ops.enrichments;
         let hub = &self.cloud.hub;
         hub.set_routing(routing)?;
         hub.put_event_subscription("ops", EventSubscription::to_webhook(self.receiver.url(DEVICES))).await?;
@@ -193,28 +190,15 @@ impl Stage {
     /// The file with what the hub has received, once it has the signature over the end of the trip.
     pub(super) async fn signed_record(&self) -> Option<PathBuf> {
         let path = self.directory.path().join(RECORD);
-        until(|| {
-            let lines = record(&path);
-            let states = |line: &Value, word: &str| line["Body"]["evidence"] == word;
-            let end = lines.iter().find(|line| states(line, "tripEnd"))?["Body"]["seq"].as_u64();
-            let is_signed = |line: &Value| states(line, "signature") && line["Body"]["upTo"].as_u64() >= end;
-            lines.iter().any(is_signed).then(|| path.clone())
-        })
-        .await
+        until(|| record::is_signed(&record::lines(&path), DEVICE).then(|| path.clone())).await
     }
 
-    /// Writes a file into the stage's directory.
-    pub(super) fn write(&self, name: &str, text: &str) -> anyhow::Result<PathBuf> {
+    /// Writes a changed record beside it.
+    pub(super) fn write(&self, name: &str, lines: &[Value]) -> anyhow::Result<PathBuf> {
         let path = self.directory.path().join(name);
-        write(&path, text, 0o600)?;
+        record::write(&path, lines)?;
         Ok(path)
     }
-}
-
-/// The lines of a record; one that is still being written is left out.
-pub(super) fn record(path: &Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
 /// Waits until `look` finds something, or for too long.
