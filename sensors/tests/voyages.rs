@@ -267,3 +267,34 @@ fn the_doors_open_at_both_ends_and_let_the_light_of_the_hour_in() {
     assert!((5_000.0..25_000.0).contains(&brightest), "{brightest} lx by day");
     assert!((1.0..50.0).contains(&darkest), "{darkest} lx by night");
 }
+
+#[test]
+fn a_reefer_without_power_at_sea_gets_too_warm_and_is_cold_again_at_its_end() {
+    // °C that cheese must not have.
+    for (name, limit_c) in [("woerden-tokyo-gouda-cape", 7.0), ("teawamutu-shanghai-cheddar", 5.0)] {
+        for seed in 1..5 {
+            let usual = voyage(name, seed);
+            let failed = voyage(name, seed).with_power_failure_at_sea();
+            let warmer: Vec<(f64, Conditions)> = course(&failed)
+                .filter(|(hours, now)| now.temperature_c > usual.at(*hours).temperature_c + 1.0)
+                .filter(|(_, now)| now.temperature_c > limit_c && now.stage.contains("at sea"))
+                .collect();
+            println!(
+                "{name} {seed}: {:?} {:?} {}",
+                warmer.first().map(|w| w.0),
+                warmer.last().map(|w| (w.0, w.1.temperature_c)),
+                warmer.len()
+            );
+            assert!(warmer.len() > 8, "{name} {seed}: for two hours at the least");
+            let last = failed.at(failed.length_h() - 60.0).temperature_c;
+            assert!(
+                (last - usual.at(usual.length_h() - 60.0).temperature_c).abs() < 1.0,
+                "{name} {seed}: {last}"
+            );
+        }
+    }
+    let dry = voyage("cognac-allentown-spirits", 1);
+    assert_eq!(dry.clone().with_power_failure_at_sea().at(300.0), dry.at(300.0));
+    let stops: Vec<_> = dry.stops().map(|(name, _)| name).collect();
+    assert_eq!(stops, ["Cognac", "Le Havre", "New York", "Allentown"]);
+}

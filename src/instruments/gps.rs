@@ -12,6 +12,8 @@ use tracker_sensors::gps::{
     Fix, GpsState, GpsTime, Known, PlausibilitySettings, Receiver, ReceiverSettings, SerialSource,
 };
 use tracker_sensors::health::Health;
+#[cfg(feature = "lab")]
+use tracker_sensors::simulated::{GpsReceiver, SimulatedClock};
 
 use super::fields::{Fields, POSITION_DECIMALS};
 use super::health::SensorHealth;
@@ -91,10 +93,16 @@ impl Gps {
                 Receiver::new(Replay::open(path, AtEnd::Loop)?, settings)
             }
             None => {
-                Receiver::new(simulation.container.gps_receiver(), settings(simulation.clock.time_scale()))
+                return Ok(Box::new(Self::emulated(simulation.container.gps_receiver(), &simulation.clock)));
             }
         };
         Ok(Box::new(Self::new(receiver)))
+    }
+
+    /// An emulated one, whose time is that of `clock`.
+    #[cfg(feature = "lab")]
+    pub fn emulated(receiver: GpsReceiver, clock: &SimulatedClock) -> Self {
+        Self::new(Receiver::new(receiver, settings(clock.time_scale())))
     }
 }
 

@@ -20,6 +20,9 @@ use crate::platform::plain_file;
 /// The certificate that devices must trust, as a file.
 pub const SERVER_CA_FILE: &str = "server-ca.pem";
 
+/// The root that devices' certificates lead to, as a file.
+const DEVICE_ROOT_FILE: &str = "device-root.pem";
+
 /// Tags of every twin in the laboratory.
 pub const INITIAL_TWIN_TAGS: &str = r#"{"environment": "simulation", "location": "in transit"}"#;
 
@@ -70,6 +73,7 @@ impl Cloud {
         dps.groups().create(group)?;
         let hub = emulator.hub(Self::HUB).context("the emulator has no hub")?;
         write(&directory.join(SERVER_CA_FILE), &emulator.server_ca_pem(), 0o644)?;
+        write(&directory.join(DEVICE_ROOT_FILE), &root.certificate_pem(), 0o644)?;
         Ok(Self { emulator, hub, factory, directory: directory.into() })
     }
 
@@ -88,6 +92,16 @@ impl Cloud {
         write(&directory.join("device.key"), &credentials.key_pem, 0o600)?;
         let roots = self.directory.join(SERVER_CA_FILE);
         Ok(device_config(&directory, self.emulator.id_scope(), roots, self.emulator.port()))
+    }
+
+    /// Where its files are.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The file with the root that devices' certificates lead to.
+    pub(crate) fn device_root(&self) -> PathBuf {
+        self.directory.join(DEVICE_ROOT_FILE)
     }
 
     /// The twin of a device.

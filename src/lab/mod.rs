@@ -4,10 +4,15 @@
 
 pub(crate) mod clock;
 pub mod compact;
+pub(crate) mod judgement;
 pub mod local_cloud;
+pub(crate) mod notification;
 mod received;
+pub(crate) mod receiver;
+pub(crate) mod record;
 pub(crate) mod scenario;
 pub(crate) mod screen;
+pub(crate) mod trip_words;
 
 pub use local_cloud::{Cloud, INITIAL_TWIN_TAGS, device_config};
 pub use received::{Received, readings};

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tracker_emulator::TelemetryMessage;
 use tracker_protocol::{Printable, printable, printable_json};
 
+use super::notification::Notification;
 use super::received::readings;
 use crate::event::{Event, Severity};
 use crate::platform::clock::{rfc3339, system_time};
@@ -72,7 +73,8 @@ impl Screen {
 
     fn reading(&self, message: &TelemetryMessage, body: &Value) {
         if !self.json {
-            return self.row(&message.device_id, "▶", GREEN, &summary(body));
+            let (mark, colour, text) = self.in_words(message, body);
+            return self.row(&message.device_id, mark, colour, &text);
         }
         let properties: serde_json::Map<String, Value> = message
             .properties
@@ -90,6 +92,22 @@ impl Screen {
             "body": body,
         });
         line(&printable_json(object));
+    }
+
+    /// A message for a person: an event in a sentence, what the device states, or a reading.
+    fn in_words(&self, message: &TelemetryMessage, body: &Value) -> (&'static str, &'static str, String) {
+        if let Some(notification) = Notification::of_message(message) {
+            let colour = match (notification.property("state"), notification.property("severity")) {
+                (_, "") | ("cleared", _) => BOLD,
+                (_, "critical") => RED,
+                _ => YELLOW,
+            };
+            return ("✉", colour, notification.text);
+        }
+        match body["evidence"].as_str() {
+            Some(statement) => ("▶", DIM, stated(statement, body)),
+            None => ("▶", GREEN, summary(body)),
+        }
     }
 
     fn row(&self, device: &str, mark: &str, colour: &'static str, text: &str) {
@@ -130,6 +148,20 @@ fn summary(body: &Value) -> String {
         number("pressure", 1, "hPa"),
         number("humidity", 1, "%RH"),
     )
+}
+
+/// What a device states in its chain of evidence.
+fn stated(statement: &str, body: &Value) -> String {
+    let number = |name: &str| body[name].as_u64().unwrap_or(0);
+    let seq = number("seq");
+    match statement {
+        "signature" => format!("#{seq} evidence: its key has signed all up to #{}", number("upTo")),
+        "certificate" => format!("#{seq} evidence: the certificate of its key"),
+        "start" => format!("#{seq} evidence: the chain begins"),
+        "tripBegin" => format!("#{seq} evidence: a trip begins"),
+        "tripEnd" => format!("#{seq} evidence: a trip ends, with its report"),
+        other => format!("#{seq} evidence: {other}"),
+    }
 }
 
 fn merge(target: &mut Value, more: Value) {

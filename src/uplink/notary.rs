@@ -30,6 +30,8 @@ use crate::trip::BY_ITSELF;
 const EVERY: TimeDelta = TimeDelta::hours(24);
 /// It is looked so often whether a signature is due: a clock may be put forward.
 const LOOK: Duration = Duration::from_hours(1);
+/// No matter how fast time passes.
+const SOONEST: Duration = Duration::from_secs(1);
 /// While there is nothing to sign yet, or no time to do it by.
 const LOOK_SOON: Duration = Duration::from_mins(1);
 
@@ -73,6 +75,8 @@ impl Notary {
             let is_on = *self.evidence.borrow_and_update();
             let pause =
                 if is_on { self.look(&path, &mut signed, &mut told, &mut wanted).await } else { LOOK };
+            // A day of a simulated voyage passes in seconds.
+            let pause = pause.div_f64(self.clock.time_scale()).max(SOONEST);
             tokio::select! {
                 () = sleep_about(pause), if is_on => {}
                 () = self.wanted.notified() => wanted = true,

@@ -115,9 +115,9 @@ fn options_are_looked_at_before_anything_is_started() {
     }
 }
 
-#[test]
-fn the_life_of_a_fleet_goes_as_told() {
-    let output = program().args(["simulate", "--scenario", "lifecycle", "--json"]).output().unwrap();
+/// Plays a story that goes as it should, and gives what it said.
+fn play(scenario: &str) -> Vec<Value> {
+    let output = program().args(["simulate", "--scenario", scenario, "--json"]).output().unwrap();
     let lines = lines(&output);
     let failed: Vec<&Value> = lines.iter().filter(|line| line["asExpected"] == false).collect();
     assert!(failed.is_empty(), "{failed:#?}");
@@ -128,6 +128,64 @@ fn the_life_of_a_fleet_goes_as_told() {
         "{verdict}"
     );
     assert!(verdict["steps"].as_u64() > Some(10) && output.status.success(), "{verdict}");
+    lines
+}
+
+#[test]
+fn the_life_of_a_fleet_goes_as_told() {
+    play("lifecycle");
+}
+
+#[test]
+fn a_person_is_told_of_a_reefer_whose_power_fails() {
+    let lines = play("alarm");
+    let told: Vec<&str> = lines
+        .iter()
+        .filter(|line| line["event"] == "notification")
+        .filter_map(|line| line["text"].as_str())
+        .collect();
+    let order = [
+        "is in Rotterdam",
+        "has left Rotterdam",
+        "WARNING: MSKU9070323, temperature",
+        "NOW CRITICAL: MSKU9070323, temperature",
+        "OVER: MSKU9070323, temperature",
+        "CRITICAL: MSKU9070323, not heard",
+        "OVER: MSKU9070323, heard again",
+    ];
+    let places: Vec<_> =
+        order.iter().map(|words| told.iter().position(|text| text.contains(words))).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{told:#?}");
+    assert!(told.iter().any(|text| text.contains("has reached Felixstowe")), "{told:#?}");
+}
+
+#[test]
+fn a_voyage_is_told_with_places_and_ends_with_a_report_that_verifies() {
+    let directory = tempfile::tempdir().unwrap();
+    let record = directory.path().join("record.jsonl");
+    let arguments = ["simulate", "--story", "--devices", "1", "--duration", "12", "--json", "--record"];
+    let output = program().args(arguments).arg(&record).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = lines(&output);
+    let event = |name: &str| lines.iter().filter(|line| line["event"] == name).collect::<Vec<_>>();
+    let is_of_place = |line: &&&Value| line["properties"]["place"] == "Woerden";
+    let numbered = |line: &&Value| line["properties"]["containerNumber"] == "CHEU1000012";
+    let places: Vec<_> = event("telemetry").iter().filter(is_of_place).copied().collect();
+    assert!(!places.is_empty() && places.iter().all(numbered), "{places:?}");
+    let trips = event("trip");
+    assert_eq!((trips.len(), &trips[0]["report"]["trip"]), (1, &"woerden-tokyo-gouda-cape".into()));
+    let verified = event("verified");
+    assert_eq!((verified.len(), &verified[0]["good"]), (1, &true.into()), "{verified:?}");
+
+    // Whoever has the record can look for himself, and change it.
+    let verify = || program().arg("verify").arg(&record).output().unwrap().status.code();
+    assert_eq!(verify(), Some(0));
+    let text = std::fs::read_to_string(&record).unwrap();
+    let chained =
+        text.lines().rfind(|line| line.contains("\"chain\"") && line.contains("\"humidity\":")).unwrap();
+    let changed = chained.replace("\"humidity\":", "\"humidity\":1");
+    std::fs::write(&record, text.replace(chained, &changed)).unwrap();
+    assert_eq!(verify(), Some(1));
 }
 
 #[test]
@@ -139,6 +197,8 @@ fn mistakes_get_a_sentence_and_an_exit_code() {
     };
     assert!(error(&["simulate", "--voyage", "atlantis"]).contains("teawamutu-shanghai-cheddar"));
     assert!(error(&["simulate", "--speed", "-1"]).contains("--speed"));
+    assert!(error(&["simulate", "--story", "--devices", "21"]).contains("20 containers at the most, not 21"));
+    assert!(error(&["simulate", "--scenario", "alarm", "--devices", "3"]).contains("one container, not 3"));
     assert!(error(&["simulate", "--replay", "/nowhere.nmea"]).contains("/nowhere.nmea"));
     let unreadable = error(&["run", "--config", "/nowhere.toml"]);
     assert!(unreadable.contains("can't read the configuration /nowhere.toml"), "{unreadable}");

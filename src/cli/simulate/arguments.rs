@@ -21,7 +21,7 @@ pub(in crate::cli) struct SimulateArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) seed: u64,
     /// Seconds between readings, as the initial twin's telemetryInterval.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(i64::from(Interval::SHORTEST)..=i64::from(Interval::LONGEST)))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, default_value_if("story", "true", "1"), value_parser = clap::value_parser!(u32).range(i64::from(Interval::SHORTEST)..=i64::from(Interval::LONGEST)))]
     pub(super) interval: u32,
     /// A recorded NMEA log that becomes the bytes of the GPS receivers, one epoch a second, over and over.
     #[arg(long, value_name = "FILE.nmea")]
@@ -29,6 +29,13 @@ pub(in crate::cli) struct SimulateArgs {
     /// Simulated sensors against a real Azure: the identity and DPS of this configuration file, one device.
     #[arg(long, value_name = "FILE", conflicts_with = "interval")]
     pub(super) config: Option<PathBuf>,
+    /// With all that a shipper sets: alarms for the goods, ports as places, container numbers, evidence. What happens is told in
+    /// sentences, and at the end how the trips went and what verify says; a reefer's power fails at sea. A reading a second.
+    #[arg(long, conflicts_with_all = ["config", "scenario", "replay"])]
+    pub(super) story: bool,
+    /// Keep what the hub has received in this file, for verify.
+    #[arg(long, value_name = "FILE", requires = "story")]
+    pub(super) record: Option<PathBuf>,
     /// Tell a story instead: each step says what is done, expected and seen; the exit code is the verdict.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["config", "voyage", "replay", "interval"])]
     pub(super) scenario: Option<Scenario>,
@@ -38,4 +45,25 @@ pub(in crate::cli) struct SimulateArgs {
     /// Print one JSON object a line, for scripts.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[cfg(test)]
+impl SimulateArgs {
+    /// What stands where nothing is given.
+    pub(super) fn for_tests() -> Self {
+        Self {
+            devices: 2,
+            voyage: None,
+            speed: 1.0,
+            seed: 1,
+            interval: 1,
+            replay: None,
+            config: None,
+            story: true,
+            record: None,
+            scenario: None,
+            duration: None,
+            json: false,
+        }
+    }
 }

@@ -9,6 +9,7 @@ use tracker_sensors::simulated::{AtEnd, Replay, SimulatedClock, SimulatedContain
 
 use super::arguments::SimulateArgs;
 use super::ledger::Ledger;
+use super::story::Wishes;
 use crate::config::Config;
 use crate::event::{Event, Events};
 use crate::instruments;
@@ -27,6 +28,8 @@ pub(super) struct Container {
     pub(super) title: String,
     pub(super) details: Value,
     pub(super) tracker: Tracker,
+    /// With `--story`: what is wished for it.
+    pub(super) wishes: Option<Wishes>,
 }
 
 impl Container {
@@ -42,7 +45,11 @@ impl Container {
         let start = system_time();
         let seed = args.seed.wrapping_add(index.into());
         let name = args.voyage.as_deref().unwrap_or_else(|| usual_voyage(index));
-        let voyage = Voyage::named(name, start, seed)?;
+        let mut voyage = Voyage::named(name, start, seed)?;
+        if args.story {
+            voyage = voyage.with_power_failure_at_sea();
+        }
+        let wishes = args.story.then(|| Wishes::new(args, &voyage, index));
         let title = format!("{id}: {}", voyage.title());
         let details = json!({"device": id, "voyage": voyage.name(), "cargo": voyage.cargo()});
         let clock = SimulatedClock::new(start, args.speed);
@@ -64,7 +71,7 @@ impl Container {
             // All of them share one disk.
             timing: Timing { stop_within: STOP_WITHIN * 10, ..Timing::default() },
         };
-        Ok(Self { title, details, tracker })
+        Ok(Self { title, details, tracker, wishes })
     }
 }
 

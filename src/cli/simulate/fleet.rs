@@ -15,6 +15,7 @@ use tracker_emulator::{Subscription, SubscriptionError, TelemetryMessage};
 use super::arguments::SimulateArgs;
 use super::container::{Container, asked};
 use super::ledger::Ledger;
+use super::story::Story;
 use crate::journal::JournalStats;
 use crate::lab::Cloud;
 use crate::lab::screen::Screen;
@@ -36,6 +37,9 @@ pub(super) async fn play(
     cloud.hub.observe(move |message| counts.received(message));
     let mut telemetry = cloud.hub.telemetry();
     let cloud = Arc::new(cloud);
+    let mut story = if args.story { Some(Story::new(cloud.clone(), screen)?) } else { None };
+    // The trackers end when the story has.
+    let (end_trackers, ending) = watch::channel(false);
     let mut set_up = SetUp::new(args.clone(), cloud.clone(), screen, ledger.clone());
     let mut trackers = JoinSet::new();
     let mut end_asked = pin!(asked(stopped.clone()));
@@ -46,23 +50,40 @@ pub(super) async fn play(
             // A tracker that ends by itself could not start.
             Some(ended) = trackers.join_next() => ledger.ended(ended??),
             container = set_up.next() => {
-                let Container { title, tracker, details } = container?;
+                let Container { title, tracker, details, wishes } = container?;
+                if let Some(((story, wishes), id)) = story.as_mut().zip(wishes).zip(details["device"].as_str()) {
+                    story.begin(id, wishes);
+                }
                 screen.note("voyage", &title, details);
                 ledger.started();
-                trackers.spawn(tracker.run(asked(stopped.clone())));
+                trackers.spawn(tracker.run(asked(ending.clone())));
             }
+            () = over(story.as_ref(), args.devices) => break,
             () = show_next(&mut telemetry, screen, &ledger) => {}
         }
     }
     set_up.cancel();
+    if let Some(story) = &mut story {
+        story.end().await;
+    }
+    end_trackers.send_replace(true);
     end(&mut trackers, &mut telemetry, screen, &ledger).await?;
     let settled = ledger.settle(screen, args.devices);
+    let judged = story.map_or(Ok(()), |story| story.judge(args.record.as_deref()));
     drop(set_up);
     if let Some(cloud) = Arc::into_inner(cloud) {
         // What is not closed by then ends with the program.
         let _ = timeout(SHUT_WITHIN, cloud.emulator.shutdown()).await;
     }
-    settled
+    settled.and(judged)
+}
+
+/// Waits until all voyages are over, where somebody wants to know.
+async fn over(story: Option<&Story>, devices: u16) {
+    match story {
+        Some(story) => story.is_over(devices).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits for the trackers, which have been asked to end, and shows what they still deliver.

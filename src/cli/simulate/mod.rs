@@ -4,6 +4,7 @@ mod arguments;
 mod container;
 mod fleet;
 mod ledger;
+mod story;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use tracker_sensors::simulated::{AtEnd, Replay};
 
 use super::terminal::signals::asked_to_stop;
+use super::verify;
 use crate::config::Config;
 use crate::identity::Identity;
 use crate::lab::Cloud;
@@ -23,6 +25,7 @@ use crate::lab::screen::Screen;
 pub(super) use arguments::SimulateArgs;
 use container::{Container, asked};
 use ledger::Ledger;
+use story::Story;
 
 /// Files here are in memory.
 #[cfg(target_os = "linux")]
@@ -37,6 +40,7 @@ pub(in crate::cli) fn run(args: SimulateArgs) -> anyhow::Result<()> {
         bail!("--speed {} is not above 0 and at most 1000 hours a second", args.speed);
     }
     container::check(&args)?;
+    Story::check(&args)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no async runtime")?;
     let result = runtime.block_on(play(args));
@@ -64,7 +68,7 @@ async fn play(args: SimulateArgs) -> anyhow::Result<()> {
     });
     if let Some(scenario) = args.scenario {
         return tokio::select! {
-            verdict = scenario::play(scenario, args.devices, screen) => verdict,
+            verdict = scenario::play(scenario, args.devices, verify::judgements, screen) => verdict,
             () = asked(stopped) => bail!("stopped before the end of the story"),
         };
     }
@@ -87,7 +91,7 @@ async fn local_cloud(
     stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let directory = temporary_directory(args.devices)?;
-    let cloud = Cloud::start(directory.path(), args.interval).await?;
+    let cloud = Cloud::start_with(Story::emulator(directory.path()), directory.path(), args.interval).await?;
     screen.note(
         "emulator",
         &format!(
@@ -118,7 +122,7 @@ async fn real_cloud(
     let text = format!("Simulated sensors, to {endpoint} as configured in {}. Ctrl-C ends.", path.display());
     screen.note("cloud", &text, json!({"dpsHost": config.dps.host, "idScope": config.dps.id_scope}));
     let ledger = Arc::new(Ledger::default());
-    let Container { title, details, tracker } = Container::new(args, screen, &ledger, &id, 0, config)?;
+    let Container { title, details, tracker, .. } = Container::new(args, screen, &ledger, &id, 0, config)?;
     screen.note("voyage", &title, details);
     ledger.started();
     ledger.ended(tracker.run(asked(stopped)).await?);

@@ -14,12 +14,13 @@ mod trips;
 mod verdict;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use tracker_protocol::{printable, printable_json};
 
+use crate::lab::judgement::Judgement;
 use crate::platform::plain_file;
 use crate::platform::stdout::line;
 #[cfg(test)]
@@ -49,14 +50,25 @@ pub(super) struct VerifyArgs {
 }
 
 pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
-    let roots = args.roots.as_deref().map(Roots::read).transpose()?;
+    let verdicts = verdicts(&args.files, args.roots.as_deref(), args.device_id.as_deref())?;
+    let mut all_well = true;
+    for verdict in &verdicts {
+        all_well &= verdict.is_good();
+        line(&if args.json { printable_json(verdict.to_json()) } else { text(verdict) });
+    }
+    Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is found in these files, device by device.
+fn verdicts(files: &[PathBuf], roots: Option<&Path>, wanted: Option<&str>) -> anyhow::Result<Vec<Verdict>> {
+    let roots = roots.map(Roots::read).transpose()?;
     let mut records: BTreeMap<String, Record> = BTreeMap::new();
-    for path in &args.files {
+    for path in files {
         let named = || path.display().to_string();
         let bytes = plain_file::read(path, LARGEST).with_context(|| format!("can't read {}", named()))?;
         let text = String::from_utf8(bytes).with_context(|| format!("{} is no text in UTF-8", named()))?;
         for message in read(&text).with_context(named)? {
-            if args.device_id.as_ref().is_none_or(|wanted| *wanted == message.device) {
+            if wanted.is_none_or(|wanted| *wanted == message.device) {
                 records.entry(message.device.clone()).or_default().add(message);
             }
         }
@@ -64,13 +76,17 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     if records.is_empty() {
         bail!("there are no messages of a device in these files");
     }
-    let mut all_well = true;
-    for (device, record) in &records {
-        let verdict = Verdict::of(device, record, roots.as_ref());
-        all_well &= verdict.is_good();
-        line(&if args.json { printable_json(verdict.to_json()) } else { text(&verdict) });
-    }
-    Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(records.iter().map(|(device, record)| Verdict::of(device, record, roots.as_ref())).collect())
+}
+
+/// The same for stories of the laboratory.
+pub(super) fn judgements(files: &[PathBuf], roots: &Path) -> anyhow::Result<Vec<Judgement>> {
+    let judged = |verdict: Verdict| Judgement {
+        is_good: verdict.is_good(),
+        sentences: verdict.sentences(),
+        details: verdict.to_json(),
+    };
+    Ok(verdicts(files, Some(roots), None)?.into_iter().map(judged).collect())
 }
 
 /// What is said of these messages, for tests of what makes them.

@@ -25,6 +25,9 @@ const STEP_H: f64 = 2.0 / 60.0;
 /// Knots in a km/h.
 const KNOTS_PER_KMH: f64 = 1.0 / 1.852;
 
+/// How long a failure of the ship's plug lasts.
+const POWER_FAILURE_H: f64 = 48.0;
+
 /// Share of the light outside that comes through open doors to a sensor beside them, which sees a part of the sky.
 const LIGHT_AT_DOORS: f64 = 0.2;
 
@@ -53,6 +56,8 @@ pub struct Voyage {
     deck_height_m: f64,
     /// Whether trucks have a generator for the reefer.
     genset: bool,
+    /// Begin and end of a failure of the ship's plug, in hours from the start.
+    power_failure: Option<(f64, f64)>,
     doors: Doors,
     inside: Vec<Inside>,
 }
@@ -118,6 +123,7 @@ impl Voyage {
         let mut voyage = Self {
             deck_height_m: random.random_range(10.0..40.0),
             genset: random.random_bool(0.7),
+            power_failure: None,
             doors: Doors::default(),
             inside: Vec::new(),
             route,
@@ -138,6 +144,30 @@ impl Voyage {
         self.stowage = stowage;
         self.compute_inside();
         self
+    }
+
+    /// The same voyage, on which a reefer's plug gives no power for two days, around the hour at sea at which it is hottest outside.
+    #[must_use]
+    pub fn with_power_failure_at_sea(mut self) -> Self {
+        let hours = (0..self.length_h() as u32).map(f64::from);
+        let at_sea = hours.filter(|hours| {
+            let here = self.itinerary.at(&self.route, *hours);
+            matches!(self.mode(here.segment), Some(Mode::Sea))
+        });
+        let outside = |hours: &f64| self.surroundings(*hours).outside.temperature_c;
+        let hottest = at_sea.max_by(|a, b| outside(a).total_cmp(&outside(b)));
+        self.power_failure =
+            hottest.map(|hottest| (hottest - POWER_FAILURE_H / 2.0, hottest + POWER_FAILURE_H / 2.0));
+        self.compute_inside();
+        self
+    }
+
+    /// Where the container stops, with the names of the places.
+    pub fn stops(&self) -> impl Iterator<Item = (&str, Position)> {
+        self.route.stages.iter().filter_map(|stage| match stage {
+            Stage::Stop { name, place, .. } => Some((name.as_str(), place.position())),
+            Stage::Leg { .. } => None,
+        })
     }
 
     /// Name of the journey, as given to [`Voyage::named`].
@@ -306,6 +336,9 @@ impl Voyage {
     /// A reefer is without current on trucks without a generator, and for an hour around each change of
     /// carrier.
     fn powered(&self, hours: f64, segment: &Segment) -> bool {
+        if self.power_failure.is_some_and(|(begin, end)| (begin..end).contains(&hours)) {
+            return false;
+        }
         let changing_h = 1.0;
         let is_changing =
             segment.stage > 0 && hours - self.itinerary.stage_begins_h(segment.stage) < changing_h;
