@@ -101,7 +101,6 @@ impl Tracker {
             alarms: alarms.clone(),
             heart: vitals.watch(RECORDER, LONGEST_MEASUREMENT),
         };
-        tasks.spawn(recorder.run());
 
         let state = if assignment.is_some() { State::Connecting } else { State::Registering };
         let connection = watch::Sender::new(Connection { state, hub: None, taken_over: false });
@@ -121,7 +120,10 @@ impl Tracker {
         let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
         let identity = watch::Sender::new(None);
         let trips = Trips { journal: journal.clone(), clock: status.clock.clone(), terms, signs };
-        tasks.spawn(notary(&config, &trips, &settings, identity.subscribe(), events.clone()).run());
+        let notary = notary(&config, &trips, &settings, identity.subscribe(), events.clone());
+        // The journal knows by now whether there is to be a chain: no reading comes before.
+        tasks.spawn(recorder.run());
+        tasks.spawn(notary.run());
         let device = Device {
             trips,
             identity,

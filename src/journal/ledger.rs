@@ -38,6 +38,8 @@ pub(super) struct Ledger {
     told: Vec<String>,
     /// The file has something of it.
     late_kept: bool,
+    /// Readings of a killed program were put behind the head, which is to be stated.
+    goes_on: bool,
     /// By what the first trip is measured, which begins with the chain.
     first_trip: Option<Terms>,
     trip: Option<Trip>,
@@ -99,6 +101,10 @@ impl Ledger {
         self.evidence = first_trip.is_some();
         self.begun &= self.evidence;
         self.first_trip = first_trip;
+        if !self.evidence {
+            self.late.clear();
+            self.told.clear();
+        }
     }
 
     /// The last entry of the chain.
@@ -163,7 +169,7 @@ impl Ledger {
 
     /// What is to be stated next after what was sealed, as it could not be before.
     pub(super) fn next_late(&mut self) -> Option<String> {
-        let next = (!self.late.is_empty()).then(|| self.late.remove(0))?;
+        let next = (self.evidence && !self.late.is_empty()).then(|| self.late.remove(0))?;
         self.told.push(next.clone());
         Some(next)
     }
@@ -183,6 +189,10 @@ impl Ledger {
     pub(super) fn chain_again(&mut self, row: &mut Row) {
         let before = self.head.filter(|(seq, _)| *seq < row.seq);
         let hash = before.zip(row.body()).and_then(|((_, hash), body)| hash.next(&body));
+        // That program may have stated nothing of where it went on from.
+        if hash.is_some() && !std::mem::replace(&mut self.goes_on, true) {
+            self.late.push(Statement::start(row.seq, before).to_fields());
+        }
         row.set_chain(hash);
     }
 

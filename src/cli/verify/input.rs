@@ -3,8 +3,12 @@
 //! | who prints | device | properties | body |
 //! |---|---|---|---|
 //! | `container-tracker cloud monitor-events` | `deviceId` | `properties` | `body`, `bodyText`, `bodyBase64` |
-//! | routing to storage, as JSON | `SystemProperties.connectionDeviceId` | `Properties` | `Body` |
+//! | routing to storage as JSON; the emulator's routes to files and webhooks | `SystemProperties.connectionDeviceId` | `Properties` | `Body` |
+//! | Event Grid, `Microsoft.Devices.DeviceTelemetry` | `data.systemProperties.iothub-connection-device-id` | `data.properties` | `data.body` |
 //! | `az iot hub monitor-events --properties app --output json` | `event.origin` | `event.properties.application` | `event.payload` |
+//!
+//! An array of them is read as they are. What a hub itself tells among them (twins that change, devices that connect, silence) is no
+//! message of a device, and passed over.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -22,6 +26,8 @@ use crate::lab::compact;
 
 /// No message of a hub is larger; what comes out of gzip neither.
 const LARGEST: u64 = 4 * 1024 * 1024;
+/// What Event Grid calls a message of a device.
+const TELEMETRY: &str = "Microsoft.Devices.DeviceTelemetry";
 
 /// A message as a hub has received it.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,10 +52,14 @@ pub(crate) fn read(text: &str) -> anyhow::Result<Vec<Received>> {
         line += text[counted..begin].matches('\n').count();
         counted = begin;
         let Some(object) = objects.next() else { return Ok(messages) };
-        let object = object.with_context(|| format!("line {line} is no JSON object"))?;
-        messages.push(
-            message(object.get(), line).with_context(|| format!("line {line} is no message of a device"))?,
-        );
+        let object = object.with_context(|| format!("line {line} is no JSON object"))?.get();
+        // Event Grid posts arrays.
+        let several = object.starts_with('[').then(|| serde_json::from_str::<Vec<&RawValue>>(object).ok());
+        let objects = several.flatten().map(|all| all.into_iter().map(RawValue::get).collect());
+        for object in objects.unwrap_or_else(|| vec![object]) {
+            let found = message(object, line);
+            messages.extend(found.with_context(|| format!("line {line} is no message of a device"))?);
+        }
     }
 }
 
@@ -62,8 +72,17 @@ fn path<'a>(text: &'a str, names: &[&str]) -> Option<&'a str> {
     names.iter().try_fold(text, |text, name| member(text, name))
 }
 
-fn message(text: &str, line: usize) -> anyhow::Result<Received> {
-    let inner = member(text, "event").unwrap_or(text);
+/// A message of a device; `None` where the hub itself tells something.
+fn message(text: &str, line: usize) -> anyhow::Result<Option<Received>> {
+    let event_type = member(text, "eventType").or(member(text, "type")).and_then(decoded);
+    let envelope = if event_type.is_some() { "data" } else { "event" };
+    let inner = member(text, envelope).unwrap_or(text);
+    let source = path(inner, &["systemProperties", "iothub-message-source"]).and_then(decoded);
+    let is_of_device =
+        |source: &str| ["telemetry", "deviceMessages"].iter().any(|of| of.eq_ignore_ascii_case(source));
+    if event_type.is_some_and(|of| of != TELEMETRY) || source.is_some_and(|source| !is_of_device(&source)) {
+        return Ok(None);
+    }
     let paths: [&[&str]; 4] = [
         &["deviceId"],
         &["systemProperties", "connectionDeviceId"],
@@ -77,7 +96,7 @@ fn message(text: &str, line: usize) -> anyhow::Result<Received> {
     let chain = chain.map(|chain| chain.parse().map_err(|()| chain.into_owned()));
     let body = body(inner)?;
     let bodies = bodies(&body)?;
-    Ok(Received { device, line, bodies, chain })
+    Ok(Some(Received { device, line, bodies, chain }))
 }
 
 /// The text of the body, whatever it was wrapped in.
@@ -142,6 +161,35 @@ mod tests {
             assert_eq!((message.device.as_str(), message.bodies[0].as_str()), ("d", "{\"seq\":70}"));
             assert_eq!(message.chain, (message.line != 6).then_some(Ok(hash)));
         }
+    }
+
+    #[test]
+    fn what_routes_and_event_grid_write_is_read_and_what_the_hub_tells_is_passed_over() {
+        let hash = Hash::NONE;
+        let properties = format!(r#""properties":{{"chain":"{hash}"}}"#);
+        let telemetry = |id: &str, body: &str| {
+            format!(
+                r#"{{"eventType":"{TELEMETRY}","subject":"devices/d","data":{{{properties},"systemProperties":{{
+                "iothub-connection-device-id":"{id}","iothub-message-source":"Telemetry"}},"body":{body}}}}}"#
+            )
+        };
+        let text = format!(
+            r#"{{"EnqueuedTimeUtc":"2026-11-28T10:00:00.0000000Z",{properties},"SystemProperties":{{"connectionDeviceId":"d",
+            "contentType":"application/json","contentEncoding":"utf-8"}},"Body":{{"seq":70}}}}
+            {{"EnqueuedTimeUtc":"2026-11-28T10:00:00.0000000Z","Properties":{{"opType":"updateTwin"}},"SystemProperties":{{
+            "connectionDeviceId":"d","iothub-message-source":"twinChangeEvents"}},"Body":{{"version":4}}}}
+            [{},{{"eventType":"Microsoft.Devices.DeviceConnected","data":{{"deviceId":"d"}}}},{}]"#,
+            telemetry("d", r#"{"seq":71}"#),
+            telemetry("e", &format!("\"{}\"", STANDARD.encode("{\"seq\":72}"))),
+        );
+        let found = read(&text).unwrap();
+        let found: Vec<_> = found
+            .iter()
+            .map(|message| (message.device.as_str(), message.bodies.concat(), message.chain.clone()))
+            .collect();
+        let of = |device, body: &str| (device, body.to_owned(), Some(Ok(hash)));
+        let all = [of("d", r#"{"seq":70}"#), of("d", r#"{"seq":71}"#), of("e", r#"{"seq":72}"#)];
+        assert_eq!(found, all);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(crate) fn adopt(old: &mut Disk, new: &mut Disk) -> rusqlite::Result<Adopted>
             row.boot = row.boot.map(|boot| boots.get(&boot).copied().unwrap_or(unknown));
         }
         adopted.saved += rows.len() as u64;
-        new.adopt(&mut rows, &[])?;
+        new.adopt(&mut rows, &[], &[])?;
     }
     adopted.lost = old.rows().saturating_sub(adopted.saved);
     Ok(adopted)

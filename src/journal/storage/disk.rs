@@ -322,6 +322,9 @@ impl Disk {
             ))?;
             query.query_map([PROVISIONAL, NUMBERED_AT_ONCE], with_offset)?.collect()
         })?;
+        if rows.is_empty() {
+            return Ok(0);
+        }
         let mark = ledger.mark();
         let here = Some(self.boot);
         let seal = |(mut row, stored): Stored| {
@@ -505,9 +508,14 @@ impl Disk {
         self.place.remove_log();
     }
 
-    /// Inserts rows of another file, or of the waiting room, but for those that are here already, and keeps `states`, in one
-    /// transaction. A boot that nothing is known of gets a row.
-    pub(crate) fn adopt(&mut self, rows: &mut [Row], states: &[(&str, &str)]) -> rusqlite::Result<()> {
+    /// Inserts rows of another file, or of the waiting room, but for those that are here already, and keeps `states`, and `notes` of
+    /// the ledger, in one transaction. A boot that nothing is known of gets a row.
+    pub(crate) fn adopt(
+        &mut self,
+        rows: &mut [Row],
+        states: &[(&str, &str)],
+        notes: &[Note],
+    ) -> rusqlite::Result<()> {
         if rows.iter().any(|row| row.boot == Some(UNKNOWN_BOOT)) {
             let unknown = Some(unknown_boot(&self.connection)?);
             rows.iter_mut().filter(|row| row.boot == Some(UNKNOWN_BOOT)).for_each(|row| row.boot = unknown);
@@ -523,6 +531,7 @@ impl Disk {
                     inserted += insert_row(&mut insert, row, boot)? as u64;
                 }
                 kept_states::write(&transaction, states)?;
+                notes::keep(&transaction, notes)?;
             }
             transaction.commit().map(|()| inserted)
         })?;

@@ -255,6 +255,31 @@ fn the_chain_goes_on_from_what_is_stored_or_delivered() {
 }
 
 #[test]
+fn where_a_killed_program_went_on_from_is_stated() {
+    let ms = Duration::from_millis;
+    // What came after the cut was not sealed before the kill: the disk could not say what was there.
+    let cut = [
+        Step::Measure(1, ms(200)),
+        Step::Send(1, 0),
+        Step::Measure(3, ms(200)),
+        Step::Send(1, 0),
+        Step::PowerCut,
+    ];
+    let kill = [
+        Step::Measure(1, ms(3000)),
+        Step::LearnTime,
+        Step::Disk(true),
+        Step::Measure(1, ms(200)),
+        Step::Kill,
+    ];
+    let without = &kill[1..];
+    for kill in [&kill, without] {
+        let verdict = played(&[&cut[..], kill].concat());
+        assert_eq!(verdict["fault"], Value::Null, "{verdict}");
+    }
+}
+
+#[test]
 fn what_a_failing_disk_costs_with_the_power_is_not_left_out() {
     let ms = Duration::from_millis;
     let begin = [Step::Disk(true), Step::Measure(2, ms(200)), Step::Measure(1, ms(1800)), Step::Disk(false)];

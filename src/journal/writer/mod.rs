@@ -189,14 +189,15 @@ impl Writer {
             if rows.is_empty() {
                 return true;
             }
-            let states = self.states.to_write();
+            let (states, notes) = (self.states.to_write(), self.ledger.notes(false));
             let saved = self.storage.attempt(now, |disk| {
-                disk.adopt(&mut rows, &states)?;
+                disk.adopt(&mut rows, &states, &notes)?;
                 let strange = rows.iter().map(|row| Ok((row.seq, !disk.holds(row)?)));
                 Ok((disk.last_numbers()?, strange.collect::<rusqlite::Result<Vec<_>>>()?))
             });
             let Some(((last, provisional), saved)) = saved else { return false };
             self.states.written();
+            self.ledger.noted(false);
             self.numbers.learn_of(last, provisional);
             for (seq, is_strange) in saved {
                 // Where the disk has another reading under that number, it can't be the one that was sent.
