@@ -295,6 +295,11 @@ impl Ledger {
         notes
     }
 
+    /// Whether the file does not have the trip as it is.
+    pub(super) fn has_news(&self) -> bool {
+        self.trip_changed
+    }
+
     /// The file has what [`Ledger::notes`] gave.
     pub(super) fn noted(&mut self) {
         if std::mem::take(&mut self.trip_changed) {
