@@ -338,6 +338,11 @@ impl Ledger {
         !self.late.is_empty() || !(all || self.told.is_empty())
     }
 
+    /// Whether the file does not have the trip as it is.
+    pub(super) fn has_news(&self) -> bool {
+        self.trip_changed
+    }
+
     /// The file has what [`Ledger::notes`] gave.
     pub(super) fn noted(&mut self, all: bool) {
         self.late_kept = self.has_late(all);

@@ -1,6 +1,7 @@
 //! The chain over whatever happens to a journal: kills, power cuts, boots without the time, disks that fail. What is delivered in the
 //! end fits, and the trip is what was delivered.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
@@ -24,8 +25,8 @@ enum Step {
     Measure(u8, Duration),
     /// So many events, the reading that showed them, and the state that then holds.
     Tell(u8),
-    /// Where a trip begins, or where it ends, and the reading that showed it.
-    Turn(bool),
+    /// Where a trip begins, or where it ends, and the reading that showed it; and a kill before they are on the disk.
+    Turn(bool, bool),
     /// Up to so many are sent, of which the hub gets so many.
     Send(usize, usize),
     Kill,
@@ -52,7 +53,7 @@ fn step(slow: bool) -> impl Strategy<Value = Step> {
 
 /// With places at which trips begin and end.
 fn turning_step() -> impl Strategy<Value = Step> {
-    prop_oneof![6 => step(true), 1 => any::<bool>().prop_map(Step::Turn)]
+    prop_oneof![6 => step(true), 1 => any::<(bool, bool)>().prop_map(|(begins, kill)| Step::Turn(begins, kill))]
 }
 
 struct Machine {
@@ -63,6 +64,8 @@ struct Machine {
     tag: u64,
     /// The disk does.
     fails: bool,
+    /// Readings from before the time became known have it.
+    settled: bool,
     received: Vec<Received>,
 }
 
@@ -86,7 +89,16 @@ impl Machine {
     fn new(has_evidence: bool) -> Self {
         let directory = directory();
         let bench = open(&directory, ManualClock::new(), 1, has_evidence);
-        Self { has_evidence, directory, bench, starts: 1, tag: 0, fails: false, received: Vec::new() }
+        Self {
+            has_evidence,
+            directory,
+            bench,
+            starts: 1,
+            tag: 0,
+            fails: false,
+            settled: false,
+            received: Vec::new(),
+        }
     }
 
     fn restart(&mut self, has_power: bool) {
@@ -99,6 +111,7 @@ impl Machine {
         }
         (self.starts, self.fails) = (self.starts + 1, false);
         self.bench = open(&next, clock, self.starts, self.has_evidence);
+        self.settled &= has_power;
         self.directory = next;
     }
 
@@ -130,14 +143,22 @@ impl Machine {
             event
         };
         self.tell_all((0..events).map(event).collect());
+        self.bench.advance(Duration::from_secs(4));
     }
 
-    fn turn(&mut self, begins: bool) {
+    fn turn(&mut self, begins: bool, kill: bool) {
         let terms = Terms { by: "fence".into(), gap_after: 900, ..Terms::default() };
         let (state, turn) = if begins { ("exit", Turn::Begin(terms.to_map())) } else { ("enter", Turn::End) };
         let mut event = EventMessage::new("place", "yard", state, format!(r#"{{"state":"{state}"}}"#));
         event.head.turn = Some(turn);
+        // What is left of a disk that fails before that may be known in another order.
+        let kill = kill && self.settled;
+        self.bench.set_read_only(kill);
         self.tell_all(vec![event]);
+        if kill {
+            self.restart(true);
+        }
+        self.bench.advance(Duration::from_secs(4));
     }
 
     fn tell_all(&mut self, events: Vec<EventMessage>) {
@@ -150,7 +171,6 @@ impl Machine {
         };
         self.bench.take(bundle.into());
         self.tag += 1;
-        self.bench.advance(Duration::from_secs(4));
     }
 
     fn step(&mut self, step: &Step) {
@@ -160,10 +180,11 @@ impl Machine {
                     self.bench.append(self.tag);
                     self.tag += 1;
                     self.bench.advance(*apart);
+                    self.settled |= self.bench.clock.known;
                 }
             }
             Step::Tell(count) => self.tell(*count),
-            Step::Turn(begins) => self.turn(*begins),
+            Step::Turn(begins, kill) => self.turn(*begins, *kill),
             Step::Send(limit, got) => self.send(*limit, *got),
             Step::Kill => self.restart(true),
             Step::PowerCut => self.restart(false),
@@ -345,12 +366,12 @@ proptest! {
             let here = machine.tag;
             let under_way = trips.last_mut().filter(|(.., end)| end.is_none());
             match (step, under_way) {
-                (Step::Turn(true), Some(("fence", ..))) => {}
-                (Step::Turn(true), under_way) => {
+                (Step::Turn(true, _), Some(("fence", ..))) => {}
+                (Step::Turn(true, _), under_way) => {
                     under_way.into_iter().for_each(|(.., end)| *end = Some(here));
                     trips.push(("fence", here, None));
                 }
-                (Step::Turn(false), Some((.., end))) => *end = Some(here + 1),
+                (Step::Turn(false, _), Some((.., end))) => *end = Some(here + 1),
                 _ => {}
             }
             machine.step(step);
@@ -367,6 +388,15 @@ proptest! {
         });
         let found: Vec<_> = found.filter(|(_, readings, _)| *readings > 0).collect();
         prop_assert_eq!(found, expected, "{}", verdict);
+        // Each is stated once.
+        let stated = |what: &str, by: &str| {
+            let bodies = machine.received.iter().flat_map(|message| &message.bodies);
+            let bodies = bodies.filter_map(|body| serde_json::from_str::<Value>(body).ok());
+            let these = bodies.filter(|body| body["evidence"] == what && body["by"] == by);
+            these.filter_map(|body| body["seq"].as_u64()).collect::<BTreeSet<_>>().len()
+        };
+        let fence = |ended: bool| trips.iter().filter(|(by, _, end)| *by == "fence" && (!ended || end.is_some())).count();
+        prop_assert_eq!((stated("tripBegin", "fence"), stated("tripEnd", "fence")), (fence(false), fence(true)));
         let differs = |trip: &&Value| trip["ended"].is_u64() && trip["differs"] != Value::Array(Vec::new());
         prop_assert_eq!(verdict["trips"].as_array().unwrap().iter().find(differs), None);
     }

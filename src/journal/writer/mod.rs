@@ -107,7 +107,10 @@ impl Writer {
         self.events.distrust();
         self.take_in_left(now);
         if is_open {
-            self.save_left(now);
+            if self.save_left(now) && self.ledger.has_news() {
+                // What the trip made of them goes where they went, before the waiting room forgets them.
+                self.append_nothing(0, now);
+            }
             let memory = &self.memory;
             let found = self.storage.attempt(now, |disk| look_into(disk, memory));
             if let Some(found) = found {
