@@ -8,7 +8,7 @@ mod support;
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
-use std::process::Output;
+use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
@@ -16,12 +16,12 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ProtocolVersion, RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion};
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::agent::next_message;
 use support::openssl::Factory;
 use support::service::{Installation, Manager, PATIENCE, Service};
 use support::softhsm::{PIN, SoftHsm, uri_without_pin};
-use tracker_emulator::{AttestationMechanism, Emulator, EnrollmentGroup};
+use tracker_emulator::{AttestationMechanism, Emulator, EnrollmentGroup, Subscription, TelemetryMessage};
 
 const HUB: &str = "cheese-hub.azure-devices.net";
 const DEVICE: &str = "sensor-thl-001";
@@ -302,6 +302,127 @@ async fn a_device_is_provisioned_and_delivers_with_a_key_that_nobody_has() {
     assert!(!service.log().contains("WARN"), "{}", service.log());
     tokio::task::spawn_blocking(move || service.stop()).await.unwrap();
     emulator.shutdown().await;
+}
+
+/// Waits until the hub has what the device states of this kind, or a reading where none is named; gives it, and has all that came
+/// before in `lines`.
+async fn stated(
+    telemetry: &mut Subscription<TelemetryMessage>,
+    kind: Option<&str>,
+    lines: &mut Vec<Value>,
+) -> Value {
+    loop {
+        let message = next_message(telemetry, DEVICE).await;
+        let body: Value = serde_json::from_slice(&message.body).unwrap();
+        let properties = message.application_properties();
+        lines.push(json!({"deviceId": DEVICE, "properties": properties, "body": body}));
+        if body["evidence"].as_str() == kind {
+            return body;
+        }
+    }
+}
+
+/// A trip begins and ends; what the device has signed with at its end.
+async fn signed_trip(
+    installation: &Installation,
+    emulator: &Emulator,
+    telemetry: &mut Subscription<TelemetryMessage>,
+    lines: &mut Vec<Value>,
+) -> Value {
+    let manager = Manager::listen(installation.directory.path());
+    let service = Arc::new(installation.start(&manager));
+    wait_for(&service, "online at").await;
+    let hub = emulator.hub(HUB).unwrap();
+    hub.update_twin_desired(DEVICE, json!({"evidence": true})).unwrap();
+    let call = async |name: &str| {
+        let start = Instant::now();
+        while hub.invoke_method(DEVICE, name, json!({}), PATIENCE).await.unwrap().status != 200 {
+            assert!(start.elapsed() < PATIENCE, "{name}:\n{}", service.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let begun = stated(telemetry, Some("start"), lines).await;
+    call("startTrip").await;
+    stated(telemetry, None, lines).await;
+    call("endTrip").await;
+    let signature = stated(telemetry, Some("signature"), lines).await;
+    // The newest comes first, and the rest after it.
+    let [from, to] = [begun, signature.clone()].map(|entry| entry["seq"].as_u64().unwrap());
+    let is_there = |lines: &[Value], seq: u64| {
+        let is_it = |body: &Value| body["seq"].as_u64() == Some(seq);
+        lines.iter().any(|line| {
+            is_it(&line["body"]) || line["body"].as_array().is_some_and(|all| all.iter().any(is_it))
+        })
+    };
+    while !(from..=to).all(|seq| is_there(lines, seq)) {
+        stated(telemetry, None, lines).await;
+    }
+    let service = Arc::into_inner(service).unwrap();
+    tokio::task::spawn_blocking(move || service.stop()).await.unwrap();
+    fs::remove_file(&manager.path).unwrap();
+    signature
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_every_kind_sign_the_chain_of_evidence() {
+    let (installation, hsm) = installation();
+    let emulator = cloud(&installation).await;
+    let mut telemetry = emulator.hub(HUB).unwrap().telemetry();
+    let (factory, mut lines) = (&installation.factory, Vec::new());
+    let kinds: [(&str, &[&str], &str); 3] = [
+        ("p256", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], "ECDSA_NISTP256_SHA256"),
+        ("p384", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"], "ECDSA_NISTP384_SHA384"),
+        ("rsa", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], "RSA_PSS_SHA256"),
+    ];
+    for (number, (kind, arguments, scheme)) in kinds.into_iter().enumerate() {
+        factory.openssl(&[&["genpkey"], arguments, &["-out", &format!("{kind}.key")]].concat());
+        let device = factory.device_with_key(kind, DEVICE, 365);
+        hsm.take_in("tracker", &format!("b{number}"), kind, &device.key);
+        fs::copy(&device.chain, installation.path("chain.pem")).unwrap();
+        use_key(&installation, &hsm.uri(&format!("token=tracker;object={kind}")));
+        let signature = signed_trip(&installation, &emulator, &mut telemetry, &mut lines).await;
+        assert_eq!(signature["scheme"], scheme, "{signature}");
+    }
+    emulator.shutdown().await;
+
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let (received, roots) = (installation.path("received.jsonl"), factory.path("root.pem"));
+    fs::write(&received, text).unwrap();
+    let verify = |arguments: &[&str]| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_container-tracker"));
+        let output = program.arg("verify").arg(&received).args(arguments).arg("--json").output().unwrap();
+        let verdict: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+        (output.status.code(), verdict)
+    };
+    let (code, verdict) = verify(&["--roots", roots.to_str().unwrap()]);
+    assert_eq!((code, &verdict["good"]), (Some(0), &json!(true)), "{verdict}");
+    let signed = verdict["signed"].as_array().unwrap();
+    let mut certificates: Vec<_> =
+        signed.iter().map(|signed| signed["certificate"].as_str().unwrap()).collect();
+    certificates.dedup();
+    assert_eq!(certificates.len(), 3, "each key has signed: {verdict}");
+    let leads = |signed: &Value| signed["root"].as_str().is_some_and(|root| root.contains("Cheese Root CA"));
+    assert!(signed.iter().all(leads), "{verdict}");
+    // Another root is none of theirs.
+    factory.openssl(&[
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-keyout",
+        "stranger.key",
+        "-subj",
+        "/CN=Stranger",
+        "-days",
+        "30",
+        "-out",
+        "stranger.pem",
+    ]);
+    let (code, verdict) = verify(&["--roots", factory.path("stranger.pem").to_str().unwrap()]);
+    assert_eq!((code, &verdict["good"]), (Some(1), &json!(false)), "{verdict}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -259,17 +259,24 @@ impl<'a> Device<'a> {
     /// The disk as it is at this moment, and the memory that outlives a program.
     fn copy(&self, with_memory: bool) -> TempDir {
         let copy = directory();
-        for name in ["journal.db", "journal.db-wal", "evidence.json"] {
-            let from: &Path = &self.disk.path().join(name);
-            if from.exists() {
-                fs::copy(from, copy.path().join(name)).unwrap();
+        let [from, to] = [self.disk.path(), copy.path()];
+        let kept = || {
+            ["journal.db", "journal.db-wal", "evidence.json", ROOM]
+                .map(|name| (name, fs::read(from.join(name)).ok()))
+        };
+        loop {
+            let files = kept();
+            if with_memory {
+                copy_for((from, &from.join(ROOM)), (to, &to.join(ROOM)));
+            }
+            // The journal's thread may be at work: nothing is torn where nothing has changed meanwhile.
+            if files == kept() {
+                for (name, content) in files.into_iter().filter(|(name, _)| *name != ROOM) {
+                    content.into_iter().for_each(|content| fs::write(to.join(name), content).unwrap());
+                }
+                return copy;
             }
         }
-        if with_memory && self.disk.path().join(ROOM).exists() {
-            let [from, to] = [self.disk.path(), copy.path()];
-            copy_for((from, &from.join(ROOM)), (to, &to.join(ROOM)));
-        }
-        copy
     }
 
     /// Takes a reading.

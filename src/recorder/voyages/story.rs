@@ -108,7 +108,7 @@ fn schedule(chance: &mut ChaCha8Rng, interval: i64, may_be_timeless: bool) -> Ve
                 at +=
                     if is_short { chance.random_range(0..20) } else { chance.random_range(5..60) } * interval;
                 boot_at = at - BOOTING;
-            } else if chance.random_bool(0.012) {
+            } else if chance.random_bool(if knew { 0.012 } else { 0.05 }) {
                 before = if chance.random() { Before::Kill } else { Before::Restart };
             } else if chance.random_bool(0.01) {
                 // The machine hangs.
