@@ -23,7 +23,7 @@ use crate::link::timing::Timing;
 use crate::platform::background::Background;
 use crate::platform::clock::Clock;
 use crate::platform::state_directory::{Lock, LockError, StateDirectory};
-use crate::recorder::{AlarmDesk, Recorder, Sources};
+use crate::recorder::{AlarmDesk, Recorder, Reports, Sources};
 use crate::settings::{Defaults, InForce};
 use crate::status::{Connection, State, Status};
 use crate::supervision::Supervision;
@@ -88,7 +88,8 @@ impl Tracker {
         let recorder = Recorder {
             instruments,
             whereabouts: Whereabouts::new(settings.fences(), position.clone(), events.clone()),
-            interval: settings.interval(),
+            reports: Reports::new(*settings.pace().borrow()),
+            pace: settings.pace(),
             journal: journal.clone(),
             clock: clock.clone(),
             alerts: config.telemetry.alerts.clone(),
@@ -110,7 +111,7 @@ impl Tracker {
         };
         let (twin, background) = (TwinClient::new(), Background::default());
         let certificate = config.identity.certificate.clone();
-        tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, settings.interval()));
+        tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, settings.pace()));
         let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
         let identity = watch::Sender::new(None);
         let trips = trips(&config, &status, &settings);
@@ -179,7 +180,7 @@ fn trips(config: &Config, status: &Status, settings: &InForce) -> Trips {
     Trips {
         journal: status.journal.clone(),
         clock: status.clock.clone(),
-        interval: settings.interval(),
+        pace: settings.pace(),
         bounds: trips::bounds(&config.telemetry.alerts),
         calibration: trips::calibration(config),
         signs: Arc::default(),
@@ -241,6 +242,7 @@ impl Opened {
             &directory,
             Defaults {
                 interval: config.telemetry.interval(),
+                intervals: config.telemetry.intervals,
                 delivery: config.delivery,
                 alarms: config.alarms.clone(),
             },

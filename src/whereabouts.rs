@@ -53,6 +53,16 @@ impl Whereabouts {
         self.tracker = Some(Tracker::new(self.fences.borrow_and_update().clone(), &standing));
     }
 
+    /// Whether it is in one of the fences, as far as was told.
+    pub fn is_in_fence(&self) -> bool {
+        self.tracker.as_ref().is_some_and(|tracker| tracker.place().is_some())
+    }
+
+    /// Where it is, if the receiver has a fix.
+    pub fn fix(&self, stamp: Stamp) -> Option<Fix> {
+        fix(self.position.as_ref(), stamp)
+    }
+
     /// Takes the fix of a reading: sets its field `place`. Gives what is to be stored beside the reading, if anything has
     /// happened since the last one. Without fences, or without a fix, nothing is done and nothing said.
     pub fn look(&mut self, stamp: Stamp, fields: &mut Fields) -> Option<Bundle> {

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, watch};
 
-use crate::config::{Alerts, Config};
+use crate::config::{Alerts, Config, Pace};
 use crate::journal::Journal;
 use crate::platform::clock::Clock;
 use crate::reading::Stamp;
@@ -27,7 +26,7 @@ pub struct Trips {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Between readings.
-    pub interval: watch::Receiver<Duration>,
+    pub pace: watch::Receiver<Pace>,
     /// Bounds in force.
     pub bounds: BTreeMap<String, Limits>,
     /// What the configuration says of the sensors.
@@ -44,7 +43,7 @@ impl Trips {
     }
 
     fn terms(&self, wish: &Value, by: &str) -> Result<Terms, String> {
-        let interval_s = self.interval.borrow().as_secs();
+        let interval_s = self.pace.borrow().longest().as_secs();
         let terms = Terms::of_wish(wish, by, interval_s, &self.bounds).map_err(|error| error.to_string())?;
         Ok(Terms { calibration: self.calibration.clone(), ..terms })
     }
