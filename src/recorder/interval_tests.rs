@@ -19,11 +19,12 @@ use crate::event::Events;
 use crate::instruments::fields::Fields;
 use crate::instruments::health::SensorHealth;
 use crate::instruments::instrument::{Instrument, Start};
-use crate::journal::{Journal, JournalOptions};
+use crate::journal::{Entry, Journal, JournalOptions};
 use crate::places::Fences;
 use crate::platform::clock::Clock;
 use crate::platform::heartbeat::Vitals;
 use crate::reading::Stamp;
+use crate::trip::{Terms, Trip};
 use crate::whereabouts::Whereabouts;
 
 /// Follows the time of the test.
@@ -149,19 +150,27 @@ impl Scene {
         sleep_until(self.zero + MINUTE.mul_f64(minute as f64 + 0.5)).await;
     }
 
-    /// Ends it, and gives what was reported: the minute, and the body; of an event the state.
+    /// Ends it, and gives what was reported: the minute, and the fields.
     async fn end(self) -> Vec<(i64, Value)> {
+        in_minutes(&self.end_with_entries().await)
+    }
+
+    async fn end_with_entries(self) -> Vec<Entry> {
         self.recorder.abort();
         let _ = self.recorder.await;
         let lease = self.journal.lease(10_000, Stamp::now(&*self.clock)).await;
         let mut entries: Vec<_> = lease.backlog.into_iter().chain(lease.newest).collect();
         entries.sort_by_key(|entry| entry.seq);
-        let told = entries.into_iter().map(|entry| {
-            let minute = (entry.time.unwrap().timestamp_millis() - ZERO_MS) / 60_000;
-            (minute, serde_json::from_str(&entry.fields).unwrap())
-        });
-        told.collect()
+        entries
     }
+}
+
+fn in_minutes(entries: &[Entry]) -> Vec<(i64, Value)> {
+    let told = entries.iter().map(|entry| {
+        let minute = (entry.time.unwrap().timestamp_millis() - ZERO_MS) / 60_000;
+        (minute, serde_json::from_str(&entry.fields).unwrap())
+    });
+    told.collect()
 }
 
 fn minutes(reports: &[(i64, Value)]) -> Vec<i64> {
@@ -199,7 +208,8 @@ async fn a_peak_between_two_reports_is_seen_in_the_next() {
     scene.until(30).await;
     scene.air.set("temperature", 4.0);
     scene.until(125).await;
-    let reports = scene.end().await;
+    let entries = scene.end_with_entries().await;
+    let reports = in_minutes(&entries);
     assert_eq!(minutes(&reports), [0, 1, 2, 3, 4, 5, 65, 125]);
     assert_eq!(reports[5].1, json!({"temperature": 4.0, "speed": 0.0}), "nothing was skipped before it");
     // One of sixty measurements.
@@ -209,6 +219,16 @@ async fn a_peak_between_two_reports_is_seen_in_the_next() {
     });
     assert_eq!(reports[6].1, expected);
     assert_eq!((&reports[7].1["temperatureMax"], &reports[7].1["period"]), (&json!(4.0), &json!(3600)));
+
+    // And in the report of the trip, of which an hour is no gap.
+    let mut trip = Trip::new(Terms { gap_after: 900, ..Terms::default() });
+    for entry in &entries {
+        trip.feed(&entry.body());
+    }
+    let report = trip.report();
+    assert_eq!((&report["gaps"]["count"], &report["temperature"]["seconds"]), (&json!(0), &json!(7500)));
+    assert_eq!(report["temperature"]["max"]["value"], 9.5);
+    assert_eq!(report["temperature"]["mean"], 4.04);
 }
 
 #[tokio::test(start_paused = true)]

@@ -66,3 +66,53 @@ impl Summary {
         *self = Self { last: Some(at), ..Self::default() };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    proptest! {
+        /// Held against all measurements, each of which stands for the time since the one before.
+        #[test]
+        fn it_is_the_summary_of_all_measurements(
+            all in proptest::collection::vec((1..=300_u64, proptest::option::weighted(0.9, -40.0..85.0)), 1..100),
+        ) {
+            let (interval, mut summary, mut at) = (Duration::from_secs(60), Summary::default(), Duration::ZERO);
+            summary.skip(at);
+            let mut plain: Vec<(f64, f64)> = Vec::new();
+            let mut period = 0;
+            for (after, value) in &all {
+                at += Duration::from_secs(*after);
+                let mut fields = Fields::default();
+                fields.number("temperature", *value, 2);
+                summary.take(at, interval, &fields);
+                // A hole counts as the one measurement after it.
+                let stands_for = if *after > 180 { 60 } else { *after };
+                period += stands_for;
+                plain.extend(value.map(|value| (value, stands_for as f64)));
+            }
+            let mut fields = Fields::default();
+            summary.tell(&mut fields);
+            let told: Value = serde_json::from_str(&fields.clone().into_json()).unwrap();
+            prop_assert_eq!(&told["period"], &Value::from(period));
+            let seconds: f64 = plain.iter().map(|(_, seconds)| seconds).sum();
+            let mean = plain.iter().map(|(value, seconds)| value * seconds).sum::<f64>() / seconds;
+            let of = |fold: fn(f64, f64) -> f64| plain.iter().map(|(value, _)| *value).reduce(fold);
+            prop_assert_eq!(fields.get("temperatureMin"), of(f64::min));
+            prop_assert_eq!(fields.get("temperatureMax"), of(f64::max));
+            match fields.get("temperatureMean") {
+                Some(told) => prop_assert!((told - mean).abs() < 1e-9, "{told} and {mean}"),
+                None => prop_assert!(plain.is_empty()),
+            }
+            prop_assert!(told.get("humidityMin").is_none());
+            // Nothing of it is told twice.
+            summary.take(at + interval, interval, &Fields::default());
+            let mut fields = Fields::default();
+            summary.tell(&mut fields);
+            prop_assert_eq!(fields.into_json(), "{\"period\":60}");
+        }
+    }
+}
