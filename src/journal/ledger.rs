@@ -5,11 +5,13 @@
 //!
 //! | kept in the file's table `evidence` | |
 //! |---|---|
-//! | `head` | number and hash of the last entry; where the newest reading is in the file, that one counts |
+//! | `head` | number and hash of the entry up to which all is in the file or at the hub; where a newer reading in the file has a hash, that one counts |
+//! | `late` | what is still to be stated of entries that are sealed already, one statement a line |
 //! | `trip` | the trip under way, with the number up to which it was fed; empty when one has ended |
 //! | `hours` | its completed hours, written once an hour |
 //!
-//! They are written in the transaction that makes the readings durable.
+//! They are written in the transaction that makes the readings durable. What is sealed and may still be lost with the power is in
+//! none of them: the next start goes on from before it, and says so.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -25,10 +27,16 @@ pub(super) struct Ledger {
     evidence: bool,
     /// The last entry of the chain.
     head: Option<(u64, Hash)>,
+    /// The entry up to which nothing can be lost with the power: it is in the file, or the hub has it.
+    settled: Option<(u64, Hash)>,
     /// What was asked for at the start: the chain goes on from there once something is sealed.
     begun: bool,
     /// What is still to be stated: that the chain has begun anew, or the first trip, with an entry that is sealed already.
-    late: Vec<Statement>,
+    late: Vec<String>,
+    /// What of it was stated, and can still be lost with the power: after that it is stated again.
+    told: Vec<String>,
+    /// The file has something of it.
+    late_kept: bool,
     /// By what the first trip is measured, which begins with the chain.
     first_trip: Option<Terms>,
     trip: Option<Trip>,
@@ -56,7 +64,7 @@ pub(super) type Note = (&'static str, Vec<u8>);
 pub(super) struct Mark {
     head: Option<(u64, Hash)>,
     begun: bool,
-    late: Vec<Statement>,
+    late: Vec<String>,
     trip: Option<Trip>,
     fed_to: u64,
     had_trip: bool,
@@ -103,12 +111,13 @@ impl Ledger {
         self.begun = true;
         // What is written anew under numbers from here on can't follow itself.
         self.head = self.head.filter(|(seq, _)| *seq < from);
+        self.settled = self.settled.filter(|(seq, _)| *seq < from);
         Some(Statement::start(from, self.head))
     }
 
     /// The chain begins anew with the next entry.
     pub(super) fn break_chain(&mut self) {
-        (self.head, self.begun) = (None, false);
+        (self.head, self.settled, self.begun) = (None, None, false);
     }
 
     /// Seals a row whose number is final: fixes its time by the offset of its boot, where it has none of its own, gives it its
@@ -118,11 +127,11 @@ impl Ledger {
         let Some(body) = row.body() else { return };
         if self.evidence && !self.begun {
             let start = self.begin(row.seq);
-            self.late.extend(start);
+            self.late.extend(start.as_ref().map(Statement::to_fields));
         }
         if let Some(terms) = self.wanted_trip().filter(|_| !row.is_statement()) {
             let terms = Terms { from: Some(row.seq), ..terms };
-            self.late.push(Statement::TripBegin(terms.to_map()));
+            self.late.push(Statement::TripBegin(terms.to_map()).to_fields());
             self.begin_trip(terms);
         }
         // What a failing disk gives late can't be put between others any more.
@@ -138,9 +147,22 @@ impl Ledger {
         }
     }
 
-    /// What is to be stated after what was sealed, as it could not be before.
-    pub(super) fn take_late(&mut self) -> Vec<Statement> {
-        std::mem::take(&mut self.late)
+    /// What is to be stated next after what was sealed, as it could not be before.
+    pub(super) fn next_late(&mut self) -> Option<String> {
+        let next = (!self.late.is_empty()).then(|| self.late.remove(0))?;
+        self.told.push(next.clone());
+        Some(next)
+    }
+
+    /// Whether something must be stated before the next reading.
+    pub(super) fn has_to_state(&self) -> bool {
+        self.evidence && !(self.begun && self.had_trip && self.late.is_empty())
+    }
+
+    /// Nothing of what is sealed can be lost with the power any more.
+    pub(super) fn settle(&mut self) {
+        self.settled = self.head;
+        self.told.clear();
     }
 
     /// Gives a row that a killed program has left the hash that it had been given, where there is a chain.
@@ -206,11 +228,16 @@ impl Ledger {
         (self.trip, self.fed_to, self.had_trip) = (trip, fed_to, had_trip);
     }
 
-    /// What the file is to have beside the readings; `alone`: of the newest reading it has no row, or none with its hash.
-    pub(super) fn notes(&self, alone: bool) -> Vec<Note> {
+    /// What the file is to have beside the readings; `all` that is sealed becomes durable with it, or only what is now.
+    pub(super) fn notes(&self, all: bool) -> Vec<Note> {
         let mut notes = Vec::new();
-        if let Some((seq, hash)) = self.head.filter(|_| alone && self.evidence) {
+        if let Some((seq, hash)) = self.settled.filter(|_| !all && self.evidence) {
             notes.push((HEAD, format!("{seq} {hash}").into_bytes()));
+        }
+        if self.late_kept || self.has_late(all) {
+            let late: Vec<&str> =
+                self.told.iter().filter(|_| !all).chain(&self.late).map(String::as_str).collect();
+            notes.push((LATE, late.join("\n").into_bytes()));
         }
         if self.trip_changed {
             let kept = Kept { to: self.fed_to, trip: self.trip.clone() };
@@ -224,8 +251,16 @@ impl Ledger {
         notes
     }
 
+    fn has_late(&self, all: bool) -> bool {
+        !self.late.is_empty() || !(all || self.told.is_empty())
+    }
+
     /// The file has what [`Ledger::notes`] gave.
-    pub(super) fn noted(&mut self) {
+    pub(super) fn noted(&mut self, all: bool) {
+        self.late_kept = self.has_late(all);
+        if all {
+            self.settle();
+        }
         if std::mem::take(&mut self.trip_changed) {
             self.hours_kept = self.trip.as_ref().and_then(|trip| trip.hours().newest());
         }
@@ -239,6 +274,13 @@ impl Ledger {
             let head = head.and_then(|(seq, hash)| Some((seq.parse().ok()?, hash.parse().ok()?)));
             let newest = newest.and_then(|row| Some((row.seq, row.chain()?)));
             self.head = head.into_iter().chain(newest).max();
+            self.settled = self.head;
+        }
+        // Of this run the file has nothing that is not known.
+        if let Some(late) = note(LATE).filter(|_| !self.late_kept && !self.has_late(false)) {
+            let late = std::str::from_utf8(late).unwrap_or_default();
+            self.late = late.lines().map(str::to_owned).collect();
+            self.late_kept = !self.late.is_empty();
         }
         if self.trip.is_none()
             && !self.had_trip
@@ -254,5 +296,6 @@ impl Ledger {
 }
 
 const HEAD: &str = "head";
+const LATE: &str = "late";
 const TRIP: &str = "trip";
 const HOURS: &str = "hours";

@@ -17,7 +17,7 @@ use tracker_sensors::health::{Health, State};
 
 use super::alarm_desk::AlarmDesk;
 use super::signals::Sources;
-use crate::alarms::plain_model::{INTERVAL, Line, Sample, plain};
+use crate::alarms::plain_model::{GAP, INTERVAL, Line, Sample, plain};
 use crate::alarms::schema::Alarms;
 use crate::event::Events;
 use crate::instruments::fields::Fields;
@@ -31,10 +31,10 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 /// A machine's clock, moved by hand.
 #[derive(Debug)]
-struct ManualClock {
-    boot: String,
+pub(super) struct ManualClock {
+    pub(super) boot: String,
     /// Monotonic time, and UTC where it is known.
-    now: Mutex<(Duration, Option<DateTime<Utc>>)>,
+    pub(super) now: Mutex<(Duration, Option<DateTime<Utc>>)>,
 }
 
 impl Clock for ManualClock {
@@ -226,7 +226,7 @@ async fn a_hundred_voyages_tell_what_the_plain_model_tells() {
     let (mut told, mut reboots_matter) = (0, 0);
     for seed in 0..100 {
         let (samples, hub) = voyage(seed).await;
-        let expected: Vec<_> = plain(&rule, &samples).into_iter().map(in_words).collect();
+        let expected: Vec<_> = plain(&rule, &samples, GAP).into_iter().map(in_words).collect();
         assert_eq!(hub.lines(), expected, "seed {seed}");
         told += expected.len();
         reboots_matter += usize::from(expected.len() > 2);

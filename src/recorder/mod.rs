@@ -10,6 +10,8 @@ mod motion;
 mod reports;
 mod signals;
 mod summary;
+#[cfg(test)]
+mod voyages;
 
 use std::collections::BTreeMap;
 use std::future::{pending, poll_fn};

@@ -80,7 +80,7 @@ mod tests {
         fn it_is_the_summary_of_all_measurements(
             all in proptest::collection::vec((1..=300_u64, proptest::option::weighted(0.9, -40.0..85.0)), 1..100),
         ) {
-            let (interval, mut summary, mut at) = (Duration::from_secs(60), Summary::default(), Duration::ZERO);
+            let (interval, mut summary, mut at) = (Duration::from_mins(1), Summary::default(), Duration::ZERO);
             summary.skip(at);
             let mut plain: Vec<(f64, f64)> = Vec::new();
             let mut period = 0;

@@ -341,7 +341,7 @@ impl Disk {
             transaction.commit()
         });
         match written {
-            Ok(()) => ledger.noted(),
+            Ok(()) => ledger.noted(false),
             Err(_) => ledger.go_back(mark),
         }
         written?;

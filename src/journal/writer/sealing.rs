@@ -61,15 +61,40 @@ impl Writer {
         if let Some(terms) = self.ledger.wanted_trip() {
             self.begin_trip(terms, stamp, now);
         }
+        self.state_late(stamp, now);
+    }
+
+    /// States what could not be stated before what it is about was sealed.
+    fn state_late(&mut self, stamp: Stamp, now: Instant) {
+        while let Some(fields) = self.ledger.next_late() {
+            self.state_fields(fields, stamp, now);
+        }
     }
 
     /// Has the device say something: an entry as readings are.
     fn state(&mut self, statement: &Statement, stamp: Stamp, now: Instant) {
-        let row = Row::new(Reading { stamp, fields: statement.to_fields(), alerts: Vec::new() });
+        self.state_fields(statement.to_fields(), stamp, now);
+    }
+
+    fn state_fields(&mut self, fields: String, stamp: Stamp, now: Instant) {
+        let row = Row::new(Reading { stamp, fields, alerts: Vec::new() });
         let mut row = Row { seq: self.numbers.take(), start: self.start, ..row };
         self.seal(&mut row);
         self.room.keep(&row, None, self.holds_nothing());
         self.group.push(row, now);
+        self.group.hurry(now);
+    }
+
+    /// Whether something must be stated before the next reading, and can be.
+    pub(super) fn has_to_state(&self) -> bool {
+        self.ledger.has_to_state() && self.seals()
+    }
+
+    /// Takes note where nothing that is sealed can be lost with the power.
+    pub(super) fn settle(&mut self) {
+        if self.memory.len() == 0 && self.group.rows().is_empty() {
+            self.ledger.settle();
+        }
     }
 
     /// Begins a trip. False while the time is not known.
@@ -155,10 +180,8 @@ impl Writer {
                 self.ledger.seal(row, offset);
             }
         }
-        for statement in self.ledger.take_late() {
-            if let Some(stamp) = self.stated_at {
-                self.state(&statement, stamp, now);
-            }
+        if let Some(stamp) = self.stated_at {
+            self.state_late(stamp, now);
         }
         self.tell_room();
     }
@@ -209,8 +232,9 @@ impl Writer {
                 Some(row)
             })
         });
-        if thinned.is_none() {
-            self.ledger.go_back(mark);
+        match thinned {
+            Some(_) => self.settle(),
+            None => self.ledger.go_back(mark),
         }
         thinned
     }
