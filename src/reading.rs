@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::config::Alerts;
+use crate::instruments::SUMMARISED;
 use crate::instruments::fields::Fields;
 use crate::platform::clock::Clock;
 
@@ -44,17 +45,22 @@ impl Reading {
 }
 
 fn crossed(bounds: &Alerts, fields: &Fields) -> Vec<String> {
-    let below = |field: &str, bound: Option<f64>| {
-        fields.get(field).zip(bound).is_some_and(|(value, bound)| value < bound)
+    let [temperature, humidity, ..] = SUMMARISED;
+    // Also where it was crossed only by a measurement that was not reported.
+    let any = |names: [&str; 2], is_beyond: &dyn Fn(f64) -> bool| {
+        names.into_iter().filter_map(|name| fields.get(name)).any(is_beyond)
     };
-    let above = |field: &str, bound: Option<f64>| {
-        fields.get(field).zip(bound).is_some_and(|(value, bound)| value > bound)
+    let below = |[name, min, ..]: [&str; 4], bound: Option<f64>| {
+        bound.is_some_and(|bound| any([name, min], &|value| value < bound))
+    };
+    let above = |[name, _, max, _]: [&str; 4], bound: Option<f64>| {
+        bound.is_some_and(|bound| any([name, max], &|value| value > bound))
     };
     [
-        ("temperatureLow", below("temperature", bounds.temperature_low)),
-        ("temperatureHigh", above("temperature", bounds.temperature_high)),
-        ("humidityLow", below("humidity", bounds.humidity_low)),
-        ("humidityHigh", above("humidity", bounds.humidity_high)),
+        ("temperatureLow", below(temperature, bounds.temperature_low)),
+        ("temperatureHigh", above(temperature, bounds.temperature_high)),
+        ("humidityLow", below(humidity, bounds.humidity_low)),
+        ("humidityHigh", above(humidity, bounds.humidity_high)),
     ]
     .into_iter()
     .filter(|(_, crossed)| *crossed)

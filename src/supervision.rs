@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracker_timers::sleep_about;
 
+use crate::config::Pace;
 use crate::event::recent::Recent;
 use crate::event::{Event, Events, Readings};
 use crate::identity::Chain;
@@ -57,7 +58,7 @@ impl Supervision {
         status: Status,
         events: Events,
         certificate: PathBuf,
-        interval: watch::Receiver<Duration>,
+        pace: watch::Receiver<Pace>,
     ) {
         let state = status.connection.borrow().state;
         Supervisor {
@@ -69,7 +70,7 @@ impl Supervision {
             supervision: self,
             status,
             events,
-            interval,
+            pace,
         }
         .run()
         .await;
@@ -86,7 +87,7 @@ struct Supervisor {
     supervision: Supervision,
     status: Status,
     events: Events,
-    interval: watch::Receiver<Duration>,
+    pace: watch::Receiver<Pace>,
     looks: Option<Looks>,
     leaf: Leaf,
     /// Where the device stands, and since when on the monotonic clock.
@@ -209,7 +210,7 @@ impl Supervisor {
             ready: self.told.ready,
             in_state_seconds: uptime.saturating_sub(self.since).as_secs(),
             offline_cause: readers.recent.offline_cause(),
-            interval_seconds: Some(self.interval.borrow().as_secs()),
+            interval_seconds: Some(self.pace.borrow().longest().as_secs()),
             written_on_usr1: self.looks.is_some(),
             hung: self.told.hung.iter().map(|task| (*task).to_owned()).collect(),
             last_delivered: readers.recent.delivered(),

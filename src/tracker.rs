@@ -23,7 +23,7 @@ use crate::link::timing::Timing;
 use crate::platform::background::Background;
 use crate::platform::clock::Clock;
 use crate::platform::state_directory::{Lock, LockError, StateDirectory};
-use crate::recorder::{AlarmDesk, Recorder, Sources};
+use crate::recorder::{AlarmDesk, Recorder, Reports, Sources};
 use crate::settings::{Defaults, InForce, TripTerms};
 use crate::status::{Connection, State, Status};
 use crate::supervision::Supervision;
@@ -94,7 +94,8 @@ impl Tracker {
         let recorder = Recorder {
             instruments,
             whereabouts,
-            interval: settings.interval(),
+            reports: Reports::new(*settings.pace().borrow()),
+            pace: settings.pace(),
             journal: journal.clone(),
             clock: clock.clone(),
             alerts: config.telemetry.alerts.clone(),
@@ -116,7 +117,7 @@ impl Tracker {
         };
         let (twin, background) = (TwinClient::new(), Background::default());
         let certificate = config.identity.certificate.clone();
-        tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, settings.interval()));
+        tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, settings.pace()));
         let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
         let identity = watch::Sender::new(None);
         let trips = Trips { journal: journal.clone(), clock: status.clock.clone(), terms, signs };
@@ -237,6 +238,7 @@ impl Opened {
             &directory,
             Defaults {
                 interval: config.telemetry.interval(),
+                intervals: config.telemetry.intervals,
                 delivery: config.delivery,
                 alarms: config.alarms.clone(),
             },

@@ -75,6 +75,16 @@ impl Whereabouts {
         self.here.subscribe()
     }
 
+    /// Whether it is in one of the fences, as far as was told.
+    pub fn is_in_fence(&self) -> bool {
+        self.tracker.as_ref().is_some_and(|tracker| tracker.place().is_some())
+    }
+
+    /// Where it is, if the receiver has a fix.
+    pub fn fix(&self, stamp: Stamp) -> Option<Fix> {
+        fix(self.position.as_ref(), stamp)
+    }
+
     /// Takes the fix of a reading: sets its field `place`. Gives what is to be stored beside the reading, if anything has
     /// happened since the last one. Without fences, or without a fix, nothing is done and nothing said.
     pub fn look(&mut self, stamp: Stamp, fields: &mut Fields) -> Option<Bundle> {
@@ -172,7 +182,7 @@ mod tests {
     use tracker_sensors::gps::{self, Position};
 
     use super::*;
-    use crate::config::{Config, DeliveryMode};
+    use crate::config::{Config, DeliveryMode, Intervals};
     use crate::settings::{Alarms, Defaults, InForce, Property};
 
     /// Trips from the yard to the gate, of a box with a number.
@@ -182,6 +192,7 @@ mod tests {
         let config = Config::parse(std::path::Path::new("tracker.toml"), config).unwrap();
         let defaults = Defaults {
             interval: Duration::from_mins(10),
+            intervals: Intervals::default(),
             delivery: DeliveryMode::default(),
             alarms: Alarms::read(&json!({"profile": "gouda"})).unwrap(),
         };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use container_tracker::alarms::schema;
-use container_tracker::config::{Alerts, Config, DeliveryMode};
+use container_tracker::config::{Alerts, Config, DeliveryMode, Intervals};
 use container_tracker::instruments::fields::Fields;
 use container_tracker::instruments::instrument::Start;
 use container_tracker::instruments::simulation::Simulation;
@@ -161,6 +161,10 @@ fn fullest_reading() -> Reading {
     let mut fields = read_once();
     bme280::tell(&environment, &mut fields);
     gps::tell(&fix, &mut fields);
+    for name in instruments::SUMMARISED.into_iter().flat_map(|[_, spread @ ..]| spread) {
+        fields.number(name, Some(1.0), 2);
+    }
+    fields.count("period", 3600);
     fields.word("place", "Rotterdam");
     // Alarms can be set for each of these, and for no other.
     for name in instruments::NUMBERS {
@@ -240,6 +244,7 @@ fn every_commented_setting_of_the_example_parses_and_shows_the_default() {
     for bound in [temperature_low, temperature_high, humidity_low, humidity_high] {
         assert!(bound.is_some());
     }
+    assert!(full.telemetry.intervals.value().as_object().is_some_and(|all| all.len() == 4));
     assert!(full.connection.roots.is_some() && full.connection.gateway.is_some());
     assert!(full.sensors.bme280.address.is_some());
 }
@@ -315,6 +320,7 @@ fn the_initial_twin_is_one_that_the_agent_applies() {
     let desired = twin["properties"]["desired"].as_object().expect("desired properties");
     let defaults = Defaults {
         interval: Duration::from_secs(1),
+        intervals: Intervals::default(),
         delivery: DeliveryMode::default(),
         alarms: schema::Alarms::NONE,
     };

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use container_tracker::alarms::schema::Alarms;
-use container_tracker::config::DeliveryMode;
+use container_tracker::config::{DeliveryMode, Intervals};
 use container_tracker::journal::Entry;
 use container_tracker::reading::{Reading, Stamp};
 use container_tracker::settings::Defaults;
@@ -139,12 +139,13 @@ fn are_in_force(version: &Version) {
     let directory = state(version);
     let defaults = Defaults {
         interval: Duration::from_mins(1),
+        intervals: Intervals::default(),
         delivery: DeliveryMode::default(),
         alarms: Alarms::NONE,
     };
     let (settings, result) = InForce::load(directory.path(), defaults);
     result.unwrap();
-    assert_eq!(*settings.interval().borrow(), Duration::from_mins(5));
+    assert_eq!(settings.pace().borrow().interval, Duration::from_mins(5));
     assert_eq!(settings.delivery(), DeliveryMode { gzip: true, ..DeliveryMode::default() });
 
     let assignment = AssignmentFile::new(directory.path()).read().unwrap().unwrap();

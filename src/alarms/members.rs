@@ -10,13 +10,13 @@ const QUOTED: usize = 40;
 const LONGEST_S: f64 = 2_592_000.0;
 
 /// An object, and where it stands.
-pub(super) struct Members<'a> {
+pub(crate) struct Members<'a> {
     pub(super) path: String,
     map: &'a Map<String, Value>,
 }
 
 /// A value as a sentence quotes it.
-pub(super) fn quoted(value: &Value) -> String {
+pub(crate) fn quoted(value: &Value) -> String {
     shorten(value.to_string(), QUOTED)
 }
 
@@ -27,7 +27,7 @@ pub(super) fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 impl<'a> Members<'a> {
     /// The members of `value`, which stands at `path` and may have these and no others.
-    pub(super) fn of(value: &'a Value, path: &str, allowed: &[&str]) -> Result<Self, String> {
+    pub(crate) fn of(value: &'a Value, path: &str, allowed: &[&str]) -> Result<Self, String> {
         let members = Self::any(value, path)?;
         match members.map.keys().find(|name| !allowed.contains(&name.as_str())) {
             Some(name) => Err(format!(
@@ -51,7 +51,7 @@ impl<'a> Members<'a> {
         if self.path.is_empty() { member.into() } else { format!("{}.{member}", self.path) }
     }
 
-    pub(super) fn get(&self, member: &str) -> Option<&'a Value> {
+    pub(crate) fn get(&self, member: &str) -> Option<&'a Value> {
         self.map.get(member)
     }
 

@@ -13,7 +13,7 @@
 
 mod built_in;
 pub mod life;
-mod members;
+pub(crate) mod members;
 #[cfg(test)]
 pub(crate) mod plain_model;
 pub mod profiles;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 /// A whole number of seconds from one second to one day; a minute, unless somebody says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Interval(u32);
@@ -18,6 +20,20 @@ impl Interval {
     pub fn from_seconds(seconds: u64) -> Option<Self> {
         let seconds = u32::try_from(seconds).ok()?;
         (Self::SHORTEST..=Self::LONGEST).contains(&seconds).then_some(Self(seconds))
+    }
+
+    /// A whole number of seconds in JSON; `5.0` is one as well. An error is a sentence that shows the value as `quoted` does.
+    pub fn read(value: &Value, quoted: fn(&Value) -> String) -> Result<Self, String> {
+        let whole = value.as_u64().or_else(|| {
+            value
+                .as_f64()
+                .filter(|seconds| seconds.fract() == 0.0 && (0.0..1e18).contains(seconds))
+                .map(|seconds| seconds as u64)
+        });
+        whole.and_then(Self::from_seconds).ok_or_else(|| {
+            let (least, most) = (Self::SHORTEST, Self::LONGEST);
+            format!("{} is not a whole number of seconds from {least} to {most}", quoted(value))
+        })
     }
 
     /// In seconds.

@@ -6,6 +6,7 @@ mod endpoint;
 mod error;
 mod explain;
 mod interval;
+mod pace;
 mod tables;
 mod written;
 
@@ -21,6 +22,7 @@ pub use endpoint::Endpoint;
 pub use error::ConfigError;
 use explain::{decode, explain, misplaced};
 pub use interval::Interval;
+pub use pace::{Intervals, Pace, Situation};
 pub use tables::{ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, StateConfig, TelemetryConfig};
 use written::{Problem, Written};
 
@@ -136,6 +138,14 @@ mod tests {
         assert!(
             with("[telemetry]\ninterval = 0").ends_with("telemetry.interval: 0 s is not between 1 and 86400")
         );
+        let still = with("[telemetry.intervals]\nmoving = 300\nstill = 0");
+        assert!(
+            still.ends_with("telemetry.intervals: still: 0 is not a whole number of seconds from 1 to 86400"),
+            "{still}"
+        );
+        let camel = with("[telemetry.intervals]\ninFence = 60");
+        let words = "inFence: there is no such member; there are moving, still, in_fence, alarm";
+        assert!(camel.ends_with(words), "{camel}");
         let crossed = with("[telemetry.alerts]\ntemperature_low = 9\ntemperature_high = 8");
         assert!(
             crossed.ends_with(

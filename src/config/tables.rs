@@ -9,6 +9,7 @@ use tracker_protocol::{GLOBAL_DPS_HOST, MQTT_TLS_PORT};
 use super::alerts::Alerts;
 use super::endpoint::Endpoint;
 use super::interval::Interval;
+use super::pace::Intervals;
 use crate::identity::KeyLocation;
 
 /// `[dps]`
@@ -56,6 +57,8 @@ pub struct TelemetryConfig {
     pub interval: Interval,
     /// Bounds that name an alert.
     pub alerts: Alerts,
+    /// Between readings in some states, until the twin's `intervals` says otherwise.
+    pub intervals: Intervals,
 }
 
 /// `[clock]`

@@ -13,6 +13,7 @@ use super::endpoint::Endpoint;
 use super::endpoint::is_host;
 use super::explain::shown;
 use super::interval::Interval;
+use super::pace::Intervals;
 use super::tables::{ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, StateConfig, TelemetryConfig};
 use crate::alarms::schema::Alarms as AlarmRules;
 use crate::instruments::SensorsConfig;
@@ -60,6 +61,7 @@ pub(super) struct WrittenTelemetry {
     /// Seconds.
     interval: u32,
     alerts: Alerts,
+    intervals: Option<Value>,
 }
 
 impl Default for WrittenConnection {
@@ -71,8 +73,8 @@ impl Default for WrittenConnection {
 
 impl Default for WrittenTelemetry {
     fn default() -> Self {
-        let TelemetryConfig { interval, alerts } = TelemetryConfig::default();
-        Self { interval: interval.seconds(), alerts }
+        let TelemetryConfig { interval, alerts, intervals: _ } = TelemetryConfig::default();
+        Self { interval: interval.seconds(), alerts, intervals: None }
     }
 }
 
@@ -122,14 +124,16 @@ pub(super) fn sensors(written: SensorsConfig) -> Result<SensorsConfig, Problem> 
 }
 
 pub(super) fn telemetry(written: WrittenTelemetry) -> Result<TelemetryConfig, Problem> {
-    let WrittenTelemetry { interval: seconds, alerts } = written;
+    let WrittenTelemetry { interval: seconds, alerts, intervals } = written;
     let interval = Interval::from_seconds(seconds.into()).ok_or_else(|| {
         let (shortest, longest) = (Interval::SHORTEST, Interval::LONGEST);
         ("telemetry.interval", format!("{seconds} s is not between {shortest} and {longest}"))
     })?;
+    let read = |value| Intervals::read(&value, Intervals::KEYS).map_err(|why| ("telemetry.intervals", why));
+    let intervals = intervals.map_or(Ok(Intervals::default()), read)?;
     match alerts.problem() {
         Some(problem) => Err(problem),
-        None => Ok(TelemetryConfig { interval, alerts }),
+        None => Ok(TelemetryConfig { interval, alerts, intervals }),
     }
 }
 

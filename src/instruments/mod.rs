@@ -70,6 +70,15 @@ pub const NAMES: [&str; 4] = ["bme280", "gps", "door", "light"];
 pub const NUMBERS: [&str; 9] =
     ["temperature", "humidity", "pressure", "speed", "course", "satellites", "hdop", "doorOpenings", "light"];
 
+/// Fields of telemetry that are summarised where not every measurement is reported, each with the fields that have minimum, maximum
+/// and mean.
+pub const SUMMARISED: [[&str; 4]; 4] = [
+    ["temperature", "temperatureMin", "temperatureMax", "temperatureMean"],
+    ["humidity", "humidityMin", "humidityMax", "humidityMean"],
+    ["pressure", "pressureMin", "pressureMax", "pressureMean"],
+    ["light", "lightMin", "lightMax", "lightMean"],
+];
+
 /// Instruments without a check of their own.
 pub const EXAMINED: [&Examined; 2] = [&door::EXAMINED, &light::EXAMINED];
 

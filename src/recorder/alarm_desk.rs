@@ -62,6 +62,15 @@ struct Inner {
     used: bool,
 }
 
+/// What a reading has shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown {
+    /// Something that is told by itself, at once.
+    pub has_events: bool,
+    /// An alarm is pending or raised.
+    pub is_alarm: bool,
+}
+
 /// A reading that waits to be looked at.
 struct Held {
     stamp: Stamp,
@@ -121,14 +130,15 @@ impl AlarmDesk {
         self.show(&inner, Stamp::now(&*self.clock));
     }
 
-    /// Takes a reading into the journal, with what it means for the alarms, and what `others` have to store beside it.
+    /// Takes a reading into the journal, with what it means for the alarms, and what `others` have to store beside it; where
+    /// `reading` gives none these alone.
     pub fn take(
         &self,
         stamp: Stamp,
         interval: Duration,
         fields: Fields,
         others: Option<Bundle>,
-        reading: impl FnOnce(Fields) -> Reading,
+        reading: impl FnOnce(Fields, Shown) -> Option<Reading>,
     ) {
         let mut inner = self.lock();
         if inner.watch.is_none() {
@@ -138,11 +148,15 @@ impl AlarmDesk {
             inner.held.push_back(Held { stamp, interval, fields: fields.clone() });
         }
         let bundle = self.look(&mut inner, stamp, interval, &fields);
+        let is_alarm = inner.watch.as_ref().is_some_and(Watch::is_any_alive);
         drop(inner);
-        let reading = reading(fields);
-        match Bundle::joined(others, bundle) {
-            Some(bundle) => self.journal.append_bundle(Bundle { reading: Some(reading), ..bundle }),
-            None => self.journal.append(reading),
+        let bundle = Bundle::joined(others, bundle);
+        let has_events = bundle.as_ref().is_some_and(|bundle| !bundle.events.is_empty());
+        let reading = reading(fields, Shown { has_events, is_alarm });
+        match (bundle, reading) {
+            (Some(bundle), reading) => self.journal.append_bundle(Bundle { reading, ..bundle }),
+            (None, Some(reading)) => self.journal.append(reading),
+            (None, None) => {}
         }
     }
 

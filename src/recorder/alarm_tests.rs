@@ -92,10 +92,8 @@ impl Device {
         let stamp = Stamp::now(&*self.clock);
         let mut fields = Fields::default();
         fields.number("temperature", value, 2);
-        self.desk.take(stamp, MINUTE, fields, None, |fields| Reading {
-            stamp,
-            fields: fields.into_json(),
-            alerts: Vec::new(),
+        self.desk.take(stamp, MINUTE, fields, None, |fields, _| {
+            Some(Reading { stamp, fields: fields.into_json(), alerts: Vec::new() })
         });
     }
 
@@ -377,7 +375,8 @@ async fn what_is_built_in_is_seen() {
             fields.note(Fields::DOOR_OPEN, f64::from(u8::from(open)));
         }
         let stamp = Stamp::now(&*device.clock);
-        let reading = |fields: Fields| Reading { stamp, fields: fields.into_json(), alerts: Vec::new() };
+        let reading =
+            |fields: Fields, _| Some(Reading { stamp, fields: fields.into_json(), alerts: Vec::new() });
         device.desk.take(stamp, MINUTE, fields, None, reading);
     };
     let pair = |name: &str, state: &str| (name.to_owned(), state.to_owned());

@@ -4,7 +4,12 @@ mod alarm_desk;
 mod alarm_message;
 #[cfg(test)]
 mod alarm_tests;
+#[cfg(test)]
+mod interval_tests;
+mod motion;
+mod reports;
 mod signals;
+mod summary;
 #[cfg(test)]
 mod voyages;
 
@@ -13,14 +18,13 @@ use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use tokio::task::yield_now;
 use tokio::time::Instant;
 use tracker_timers::sleep_until;
 
-use crate::config::Alerts;
+use crate::config::{Alerts, Pace};
 use crate::instruments::fields::Fields;
 use crate::instruments::instrument::{Instrument, Measuring};
 use crate::journal::Journal;
@@ -28,7 +32,11 @@ use crate::platform::clock::Clock;
 use crate::platform::heartbeat::Heartbeat;
 use crate::reading::{Reading, Stamp};
 use crate::whereabouts::Whereabouts;
+use alarm_desk::Shown;
 pub use alarm_desk::{ActiveAlarm, ActiveAlarms, AlarmDesk};
+use motion::{Place, Seen};
+use reports::Measured;
+pub use reports::Reports;
 pub use signals::Sources;
 
 /// What a recorder works with.
@@ -36,7 +44,9 @@ pub struct Recorder {
     /// What it asks, all of them started.
     pub instruments: Vec<Box<dyn Instrument>>,
     /// Time between readings; a change acts at once.
-    pub interval: watch::Receiver<Duration>,
+    pub pace: watch::Receiver<Pace>,
+    /// Which measurements are reported.
+    pub reports: Reports,
     /// Where readings go.
     pub journal: Arc<Journal>,
     /// Stamps them.
@@ -54,17 +64,16 @@ pub struct Recorder {
 impl Recorder {
     /// Records for ever; the first reading is taken at once.
     pub async fn run(mut self) {
-        let mut last = None;
         let mut kept = self.journal.states();
         loop {
-            let due = next_due(last, *self.interval.borrow_and_update());
+            let due = self.reports.next(*self.pace.borrow_and_update());
             let is_measured = {
                 let mut measured = pin!(self.heart.during(measure(&mut self.instruments, due)));
                 loop {
                     tokio::select! {
                         () = &mut measured => break true,
                         // An interval that changes meanwhile counts from the last reading.
-                        Ok(()) = self.interval.changed() => break false,
+                        Ok(()) = self.pace.changed() => break false,
                         // A journal that is gone, or did not take the question, knows of none.
                         states = answer(&mut kept) => {
                             self.whereabouts.begin(&states);
@@ -76,12 +85,11 @@ impl Recorder {
             if !is_measured {
                 continue;
             }
-            last = Some(due);
-            self.record().await;
+            self.record(due).await;
         }
     }
 
-    async fn record(&mut self) {
+    async fn record(&mut self, due: Instant) {
         for instrument in &self.instruments {
             instrument.look();
         }
@@ -93,10 +101,41 @@ impl Recorder {
             instrument.read(&mut fields);
         }
         let places = self.whereabouts.look(stamp, &mut fields);
+        let pace = *self.pace.borrow();
         // As the stamps count it.
-        let interval = self.interval.borrow().mul_f64(self.clock.time_scale());
-        self.alarms.take(stamp, interval, fields, places, |fields| Reading::new(stamp, fields, &self.alerts));
+        let interval = pace.shortest().mul_f64(self.clock.time_scale());
+        let Self { alarms, whereabouts, reports, alerts, .. } = self;
+        alarms.take(stamp, interval, fields, places, |fields, Shown { has_events, is_alarm }| {
+            let fields = if pace.has_states() {
+                let (seen, is_in_fence) = (seen(whereabouts, stamp, &fields), whereabouts.is_in_fence());
+                reports.take(
+                    Measured { due, stamp, interval, seen, is_in_fence, is_alarm, has_events },
+                    fields,
+                )?
+            } else {
+                reports.take_all(due, fields)
+            };
+            Some(Reading::new(stamp, fields, alerts))
+        });
     }
+}
+
+/// What was measured after the last report is not lost with a stop.
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        if let Some((stamp, fields)) = self.reports.rest() {
+            self.journal.append(Reading::new(stamp, fields, &self.alerts));
+        }
+    }
+}
+
+/// What a measurement says of motion.
+fn seen(whereabouts: &Whereabouts, stamp: Stamp, fields: &Fields) -> Seen {
+    let place = whereabouts
+        .fix(stamp)
+        .map(|fix| Place { at: (fix.latitude, fix.longitude), margin_m: fix.margin_m() });
+    let (speed_kmh, pressure_hpa) = (fields.get("speed"), fields.get("pressure"));
+    Seen { at: stamp.monotonic, place, speed_kmh, pressure_hpa }
 }
 
 /// What a question to the journal is answered with; waits for ever once it is.
@@ -119,10 +158,4 @@ async fn measure(instruments: &mut [Box<dyn Instrument>], due: Instant) {
         if measuring.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
-}
-
-/// The next moment on the grid of intervals. Readings that were missed can't be made up for.
-fn next_due(last: Option<Instant>, interval: Duration) -> Instant {
-    let now = Instant::now();
-    last.map_or(now, |last| now.max(last + interval))
 }

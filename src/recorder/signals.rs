@@ -140,7 +140,7 @@ fn is_near_end(from: DateTime<Utc>, until: DateTime<Utc>, now: DateTime<Utc>) ->
 }
 
 /// Along the surface of the earth, between latitudes and longitudes in degrees.
-fn distance_m((lat_a, lon_a): (f64, f64), (lat_b, lon_b): (f64, f64)) -> f64 {
+pub(super) fn distance_m((lat_a, lon_a): (f64, f64), (lat_b, lon_b): (f64, f64)) -> f64 {
     let half = |a: f64, b: f64| ((b - a).to_radians() / 2.0).sin().powi(2);
     let cosines = lat_a.to_radians().cos() * lat_b.to_radians().cos();
     2.0 * EARTH_M * (half(lat_a, lat_b) + cosines * half(lon_a, lon_b)).sqrt().min(1.0).asin()

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use crate::alarms::schema::Alarms;
-use crate::config::DeliveryMode;
+use crate::config::{DeliveryMode, Intervals};
 
 /// What is in force where the twin says nothing: the configuration's values.
 #[derive(Debug, Clone)]
 pub struct Defaults {
     /// Time between readings.
     pub interval: Duration,
+    /// Time between readings in some states.
+    pub intervals: Intervals,
     /// How readings share messages.
     pub delivery: DeliveryMode,
     /// When a reading is an alarm.

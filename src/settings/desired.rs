@@ -80,11 +80,12 @@ mod tests {
 
     use super::*;
     use crate::alarms::schema;
-    use crate::config::DeliveryMode;
-    use crate::settings::properties::{Delivery, TelemetryInterval, names};
+    use crate::config::{DeliveryMode, Intervals};
+    use crate::settings::properties::{Delivery, Geofences, TelemetryInterval, names};
 
     const DEFAULT: Defaults = Defaults {
         interval: Duration::from_mins(1),
+        intervals: Intervals { moving: None, still: None, in_fence: None, alarm: None },
         delivery: DeliveryMode { batch_backlog: true, gzip: false, full_properties: false, compact: false },
         alarms: schema::Alarms::NONE,
     };
@@ -154,7 +155,7 @@ mod tests {
     /// A property, two good values and a bad one: what is in force with each, and by default.
     type Example = (&'static str, [(Value, Value, u16); 2], Value, Value);
 
-    fn examples() -> [Example; 8] {
+    fn examples() -> [Example; 9] {
         let gate = |radius: i32| {
             let geometry = json!({"type": "Point", "coordinates": [4.3, 51.95]});
             json!([{"type": "Feature", "properties": {"name": "gate", "radius": radius}, "geometry": geometry}])
@@ -166,6 +167,19 @@ mod tests {
                 [(json!(5), json!(5), 200), (json!(7.0), json!(7), 200)],
                 json!("x"),
                 json!(60),
+            ),
+            (
+                "intervals",
+                [
+                    (
+                        json!({"moving": 300, "still": 3600.0, "inFence": 86400, "alarm": 1}),
+                        json!({"moving": 300, "still": 3600, "inFence": 86400, "alarm": 1}),
+                        200,
+                    ),
+                    (json!({}), json!({}), 200),
+                ],
+                json!({"moving": 300, "still": 0}),
+                json!({}),
             ),
             (
                 "alarms",
@@ -261,6 +275,41 @@ mod tests {
         let value = json!({"batchBacklog": true, "gzip": true, "fullProperties": false, "compact": false});
         let answer = json!({"value": value, "ac": 200, "av": 2, "ad": "applied"});
         assert_eq!(reported(&answers, "delivery"), answer);
+    }
+
+    #[test]
+    fn bad_intervals_are_told_by_the_member() {
+        for (bad, right) in [
+            (json!(60), "60 is no object"),
+            (json!([300, 3600]), "[300,3600] is no object"),
+            (
+                json!({"driving": 300}),
+                "driving: there is no such member; there are moving, still, inFence, alarm",
+            ),
+            (
+                json!({"in_fence": 300}),
+                "in_fence: there is no such member; there are moving, still, inFence, alarm",
+            ),
+            (json!({"moving": "300"}), "moving: \"300\" is not a whole number of seconds from 1 to 86400"),
+            (json!({"still": 0}), "still: 0 is not a whole number of seconds from 1 to 86400"),
+            (json!({"still": -5}), "still: -5 is not a whole number of seconds from 1 to 86400"),
+            (json!({"inFence": 1.5}), "inFence: 1.5 is not a whole number of seconds from 1 to 86400"),
+            (
+                json!({"moving": 9, "alarm": 86401}),
+                "alarm: 86401 is not a whole number of seconds from 1 to 86400",
+            ),
+            (json!({"alarm": null}), "alarm: null is not a whole number of seconds from 1 to 86400"),
+        ] {
+            let mut settings = Settings::default();
+            apply(&mut settings, json!({"intervals": {"still": 600}}), 1);
+            let answer = reported(&apply(&mut settings, json!({"intervals": bad}), 2), "intervals");
+            assert_eq!((&answer["ac"], &answer["ad"]), (&json!(400), &json!(right)), "{bad}");
+            assert_eq!(answer["value"], json!({"still": 600}), "the last good ones stay");
+        }
+        let odd = json!({"intervals": {"moving": 60, "alarm": 300}});
+        let answer = reported(&apply(&mut Settings::default(), odd, 2), "intervals");
+        let words = "applied; alarm is meant to be the shortest";
+        assert_eq!((&answer["ac"], &answer["ad"]), (&json!(200), &json!(words)));
     }
 
     #[test]

@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use crate::alarms::schema;
-use crate::config::DeliveryMode;
+use crate::config::{DeliveryMode, Pace};
 use crate::places::Fences;
 use crate::platform::state_directory::StateDirectory;
 use crate::platform::state_file;
@@ -18,7 +17,8 @@ use crate::settings::answer::{Answer, Standing};
 use crate::settings::defaults::Defaults;
 use crate::settings::desired::Settings;
 use crate::settings::properties::{
-    Alarms, ContainerNumber, Delivery, Evidence, Geofences, TABLE, TelemetryInterval, Trip, TripFences,
+    Alarms, ByState, ContainerNumber, Delivery, Evidence, Geofences, TABLE, TelemetryInterval, Trip,
+    TripFences,
 };
 
 /// The settings in force.
@@ -26,7 +26,7 @@ use crate::settings::properties::{
 pub struct InForce {
     settings: Settings,
     defaults: Defaults,
-    interval: watch::Sender<Duration>,
+    pace: watch::Sender<Pace>,
     evidence: watch::Sender<bool>,
     fences: watch::Sender<Arc<Fences>>,
     container_number: watch::Sender<Option<Arc<str>>>,
@@ -48,7 +48,7 @@ impl InForce {
             Ok(settings) => (settings.unwrap_or_default(), Ok(())),
             Err(error) => (Settings::default(), Err(error)),
         };
-        let interval = watch::Sender::new(settings.value::<TelemetryInterval>(&defaults));
+        let pace = watch::Sender::new(pace(&settings, &defaults));
         let evidence = watch::Sender::new(settings.value::<Evidence>(&defaults));
         let fences = watch::Sender::new(settings.value::<Geofences>(&defaults).fences);
         let container_number = watch::Sender::new(settings.value::<ContainerNumber>(&defaults));
@@ -58,7 +58,7 @@ impl InForce {
         let in_force = Self {
             settings,
             defaults,
-            interval,
+            pace,
             evidence,
             fences,
             container_number,
@@ -72,8 +72,8 @@ impl InForce {
     }
 
     /// The time between readings.
-    pub fn interval(&self) -> watch::Receiver<Duration> {
-        self.interval.subscribe()
+    pub fn pace(&self) -> watch::Receiver<Pace> {
+        self.pace.subscribe()
     }
 
     /// Whether readings are chained and signed.
@@ -120,8 +120,8 @@ impl InForce {
     ) -> Applied {
         let before = self.settings.clone();
         let mut answers = self.settings.apply(desired, version, &self.defaults);
-        let interval = self.settings.value::<TelemetryInterval>(&self.defaults);
-        self.interval.send_if_modified(|current| std::mem::replace(current, interval) != interval);
+        let pace = pace(&self.settings, &self.defaults);
+        self.pace.send_if_modified(|current| std::mem::replace(current, pace) != pace);
         let evidence = self.settings.value::<Evidence>(&self.defaults);
         self.evidence.send_if_modified(|current| std::mem::replace(current, evidence) != evidence);
         // To read these again takes a while, and whoever follows them has to begin anew.
@@ -174,6 +174,13 @@ impl InForce {
     }
 }
 
+fn pace(settings: &Settings, defaults: &Defaults) -> Pace {
+    Pace {
+        interval: settings.value::<TelemetryInterval>(defaults),
+        by_state: settings.value::<ByState>(defaults),
+    }
+}
+
 /// What came of applying desired properties.
 #[derive(Debug)]
 pub struct Applied {
@@ -210,12 +217,16 @@ impl ToStore {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
 
     use super::*;
+    use crate::config::Intervals;
 
     const DEFAULTS: Defaults = Defaults {
         interval: Duration::from_mins(1),
+        intervals: Intervals { moving: None, still: None, in_fence: None, alarm: None },
         delivery: DeliveryMode { batch_backlog: true, gzip: false, full_properties: false, compact: false },
         alarms: schema::Alarms::NONE,
     };
@@ -241,14 +252,16 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (mut settings, loaded) = InForce::load(directory.path(), DEFAULTS);
         loaded.unwrap();
-        let mut interval = settings.interval();
-        assert_eq!(*interval.borrow_and_update(), Duration::from_mins(1));
-        let desired = json!({"telemetryInterval": 5, "delivery": {"gzip": true}, "cargo": "gouda"});
+        let mut pace = settings.pace();
+        assert_eq!(pace.borrow_and_update().interval, Duration::from_mins(1));
+        let by_state = json!({"moving": 3, "alarm": 1});
+        let desired = json!({"telemetryInterval": 5, "delivery": {"gzip": true}, "cargo": "gouda", "intervals": by_state});
         apply(&mut settings, desired, 1).changed.unwrap().store().unwrap();
-        assert!(interval.has_changed().unwrap());
+        assert!(pace.has_changed().unwrap());
         let (settings, loaded) = InForce::load(directory.path(), DEFAULTS);
         loaded.unwrap();
-        assert_eq!(*settings.interval().borrow(), Duration::from_secs(5));
+        assert_eq!(settings.pace().borrow().interval, Duration::from_secs(5));
+        assert_eq!(settings.pace().borrow().by_state.value(), by_state);
         assert_eq!(settings.delivery(), DeliveryMode { gzip: true, ..DeliveryMode::default() });
         let stored = std::fs::read_to_string(directory.path().join("settings.json")).unwrap();
         assert!(!stored.contains("gouda"), "a property without a meaning costs no flash: {stored}");
@@ -340,7 +353,7 @@ mod tests {
         let mut desired: Map<_, _> = (0..3400).map(|number| (format!("p{number}"), json!(true))).collect();
         desired.insert("telemetryInterval".into(), json!(5));
         let applied = apply(&mut settings, Value::Object(desired.clone()), 1);
-        assert_eq!(*settings.interval().borrow(), Duration::from_secs(5));
+        assert_eq!(settings.pace().borrow().interval, Duration::from_secs(5));
         assert_eq!(applied.reported["telemetryInterval"]["ac"], 200);
         assert_eq!(applied.crowd, Some(3400 - applied.spare.len()));
         assert!((100..300).contains(&applied.spare.len()), "{}", applied.spare.len());

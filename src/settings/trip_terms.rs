@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::sync::watch;
@@ -10,7 +9,7 @@ use tokio::sync::watch;
 use crate::alarms::rule::{Rule, Severity};
 use crate::alarms::schema;
 use crate::alarms::signal::Signal;
-use crate::config::{Alerts, Config};
+use crate::config::{Alerts, Config, Pace};
 use crate::instruments::NUMBERS;
 use crate::settings::in_force::InForce;
 use crate::trip::{Limits, Terms};
@@ -18,7 +17,7 @@ use crate::trip::{Limits, Terms};
 /// Makes the terms of trips.
 #[derive(Debug, Clone)]
 pub struct TripTerms {
-    interval: watch::Receiver<Duration>,
+    pace: watch::Receiver<Pace>,
     alarms: watch::Receiver<schema::Alarms>,
     container_number: watch::Receiver<Option<Arc<str>>>,
     /// Bounds of the configuration, by field.
@@ -31,7 +30,7 @@ impl TripTerms {
     pub fn new(settings: &InForce, config: &Config) -> Self {
         let of_bme280 = config.sensors.bme280.calibration.report();
         Self {
-            interval: settings.interval(),
+            pace: settings.pace(),
             alarms: settings.alarms(),
             container_number: settings.container_number(),
             alerts: of_alerts(&config.telemetry.alerts),
@@ -41,10 +40,10 @@ impl TripTerms {
 
     /// Of what is set by hand, without alarms.
     #[cfg(test)]
-    pub(crate) fn by_hand(interval: watch::Receiver<Duration>, alerts: &Alerts) -> Self {
+    pub(crate) fn by_hand(pace: watch::Receiver<Pace>, alerts: &Alerts) -> Self {
         let (alarms, container_number) = (watch::Sender::new(schema::Alarms::NONE), watch::Sender::default());
         Self {
-            interval,
+            pace,
             alarms: alarms.subscribe(),
             container_number: container_number.subscribe(),
             alerts: of_alerts(alerts),
@@ -54,7 +53,7 @@ impl TripTerms {
 
     /// Those of a trip that begins now, begun by `by`; see [`Terms::of_wish`].
     pub fn of_wish(&self, wish: &Value, by: &str) -> Result<Terms, String> {
-        let interval_s = self.interval.borrow().as_secs();
+        let interval_s = self.pace.borrow().longest().as_secs();
         let bounds = bounds(&self.alarms.borrow().rules(), &self.alerts);
         let terms = Terms::of_wish(wish, by, interval_s, &bounds).map_err(|error| error.to_string())?;
         let container_number = self.container_number.borrow().as_deref().map(str::to_owned);

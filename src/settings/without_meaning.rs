@@ -70,7 +70,7 @@ mod tests {
             ("delivry", Some("delivery")),
             ("Firmware", Some("firmware")),
             ("cargo", None),
-            ("interval", None),
+            ("interval", Some("intervals")),
             ("deliveryAddress", None),
             ("", None),
         ] {

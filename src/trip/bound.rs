@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::numbers::seconds;
+use super::spread::Spread;
 use super::timeline::Held;
 use crate::platform::clock::rfc3339;
 
@@ -54,33 +55,58 @@ pub(super) struct Bound {
     beyond_ms: i64,
     beyond: Unbroken,
     within: Unbroken,
+    /// Of readings that were beyond at times: nobody knows for how long.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    partly_ms: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(ms: &i64) -> bool {
+    *ms == 0
 }
 
 impl Bound {
     pub(super) fn new(side: Side, limit: f64) -> Self {
-        Self { side, limit, beyond_ms: 0, beyond: Unbroken::default(), within: Unbroken::default() }
+        Self {
+            side,
+            limit,
+            beyond_ms: 0,
+            beyond: Unbroken::default(),
+            within: Unbroken::default(),
+            partly_ms: 0,
+        }
     }
 
-    /// A value has stood so long; `None`: it is not known, or not how long.
-    pub(super) fn hold(&mut self, held: Option<(f64, Held)>) {
-        let is_beyond = held.is_some_and(|(value, _)| match self.side {
+    /// It was between these values for so long; `None`: it is not known, or not how long.
+    pub(super) fn hold(&mut self, held: Option<(Spread, Held)>) {
+        let is_beyond = |value: f64| match self.side {
             Side::Below => value < self.limit,
             Side::Above => value > self.limit,
-        });
-        let held = held.map(|(_, held)| held);
-        self.beyond_ms += held.filter(|_| is_beyond).map_or(0, |held| held.ms);
-        self.beyond.hold(held.filter(|_| is_beyond));
-        self.within.hold(held.filter(|_| !is_beyond));
+        };
+        let beyond = held.map(|(Spread { min, max, .. }, _)| [is_beyond(min), is_beyond(max)]);
+        let held_while =
+            |beyond_is: [bool; 2]| held.filter(|_| beyond == Some(beyond_is)).map(|(_, held)| held);
+        let (beyond, within) = (held_while([true; 2]), held_while([false; 2]));
+        if beyond.or(within).is_none() {
+            self.partly_ms += held.map_or(0, |(_, held)| held.ms);
+        }
+        self.beyond_ms += beyond.map_or(0, |held| held.ms);
+        self.beyond.hold(beyond);
+        self.within.hold(within);
     }
 
     pub(super) fn report(&self) -> Value {
-        json!({
+        let mut report = json!({
             "limit": self.limit,
             "beyondSeconds": seconds(self.beyond_ms),
             "longestBeyondSeconds": seconds(self.beyond.longest_ms),
             "longestBeyondFrom": self.beyond.from(),
             "longestWithinSeconds": seconds(self.within.longest_ms),
             "longestWithinFrom": self.within.from(),
-        })
+        });
+        if self.partly_ms > 0 {
+            report["partlyBeyondSeconds"] = seconds(self.partly_ms);
+        }
+        report
     }
 }

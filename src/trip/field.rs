@@ -6,8 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::bound::{Bound, Side};
 use super::numbers::{rounded, seconds};
+use super::spread::{Spread, Told};
 use super::terms::Limits;
 use super::timeline::Held;
+use crate::instruments::SUMMARISED;
 use crate::platform::clock::rfc3339;
 
 /// An extreme value, and when it was first reached, where that is known.
@@ -60,17 +62,21 @@ impl Field {
         self.min.is_some()
     }
 
-    /// Its value in the last reading.
-    pub(super) fn last(&self) -> Option<f64> {
-        self.last
+    /// Whether readings say what it was between them, where that was measured.
+    pub(super) fn is_summarised(&self) -> bool {
+        SUMMARISED.iter().any(|[name, ..]| *name == self.name)
     }
 
-    /// The last value has stood so long; `None`: nobody knows how long.
-    pub(super) fn hold(&mut self, held: Option<Held>) {
-        let held = self.last.zip(held);
-        if let Some((value, Held { ms, .. })) = held {
+    /// What it was until a reading that tells this: what that says, or the value of the reading before.
+    pub(super) fn stood(&self, told: Told) -> Option<Spread> {
+        told.spread().or_else(|| self.last.map(|last| Spread { min: last, max: last, mean: last }))
+    }
+
+    /// It has stood so for so long; `None`: nobody knows how, or how long.
+    pub(super) fn hold(&mut self, held: Option<(Spread, Held)>) {
+        if let Some((Spread { mean, .. }, Held { ms, .. })) = held {
             self.weight_ms += ms;
-            self.sum += value * ms as f64;
+            self.sum += mean * ms as f64;
         }
         let bounds = [&mut self.low, &mut self.high, &mut self.critical_low, &mut self.critical_high];
         for bound in bounds.into_iter().flatten() {
@@ -78,16 +84,18 @@ impl Field {
         }
     }
 
-    /// The next reading has this value, or none.
-    pub(super) fn take(&mut self, value: Option<f64>, utc_ms: Option<i64>) {
-        self.last = value;
-        let Some(value) = value else { return };
-        let here = Extreme(value, utc_ms);
-        if self.min.is_none_or(|min| value < min.0) {
-            self.min = Some(here);
-        }
-        if self.max.is_none_or(|max| value > max.0) {
-            self.max = Some(here);
+    /// The next reading tells this.
+    pub(super) fn take(&mut self, told: Told, utc_ms: Option<i64>) {
+        self.last = told.value;
+        let spread = told.spread().map(|Spread { min, max, .. }| [min, max]);
+        for value in spread.into_iter().flatten().chain(told.value) {
+            let here = Extreme(value, utc_ms);
+            if self.min.is_none_or(|min| value < min.0) {
+                self.min = Some(here);
+            }
+            if self.max.is_none_or(|max| value > max.0) {
+                self.max = Some(here);
+            }
         }
     }
 

@@ -18,6 +18,14 @@
 //!
 //! A gap ends every unbroken time, and weighs nothing. The last reading of a trip weighs nothing either.
 //!
+//! # Readings that say what was measured before them
+//!
+//! With intervals by state not every measurement is a reading. Such a reading says minimum, maximum and mean of the time since the
+//! last one, and its `period`. Then there is no gap, however long that was; extremes are those that were measured, with the time of
+//! the reading that tells them; and the mean stands for the time before the reading, in place of the last reading's value. Where
+//! minimum and maximum lie on two sides of a bound nobody knows how long it was beyond: that time is counted by itself, and ends
+//! every unbroken time. In the mean kinetic temperature a period weighs as its mean does.
+//!
 //! # Mean kinetic temperature
 //!
 //! With ΔH = 83.144 kJ/mol, over the trip, and over the worst 24 and 720 (30 days) clock hours on end, of UTC; a trip that
@@ -29,6 +37,9 @@ mod kinetic;
 mod numbers;
 mod route;
 mod sample;
+mod spread;
+#[cfg(test)]
+mod summary_tests;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -44,6 +55,7 @@ pub use kinetic::Hours;
 use kinetic::Kinetic;
 use route::Route;
 use sample::Sample;
+use spread::Spread;
 use terms::ALWAYS;
 pub use terms::{BY_ITSELF, LONGEST_NAME, Limits, MOST_BOUNDS, Terms, TermsError};
 use timeline::{Gaps, Timeline};
@@ -108,13 +120,24 @@ impl Trip {
         let utc = sample.when.utc_ms();
         self.first_ms = self.first_ms.or(utc);
         self.last_ms = utc.or(self.last_ms);
-        let held = self.timeline.advance(sample.when, self.terms.gap_after_ms(), &mut self.gaps);
+        let gap_after = self.terms.gap_after_ms();
+        // Its clock and the one of the times do not go quite alike.
+        let covered = sample.period_ms.map_or(0, |ms| ms + ms / 100 + 2000);
+        let held = self.timeline.advance(sample.when, gap_after.max(covered), &mut self.gaps);
         for (index, field) in self.fields.iter_mut().enumerate() {
-            if let (Some(held), 0, Some(celsius)) = (held, index, field.last()) {
-                self.kinetic.hold(celsius, held);
+            let told = sample.values[index];
+            // What is not summarised, or was not measured all the time, is known as far as its readings tell.
+            let held = held.filter(|held| {
+                sample.period_ms.is_none()
+                    || told.spread().is_some()
+                    || !field.is_summarised() && held.ms <= gap_after
+            });
+            let stood = field.stood(told);
+            if let (Some(held), 0, Some(Spread { mean, .. })) = (held, index, stood) {
+                self.kinetic.hold(mean, held);
             }
-            field.hold(held);
-            field.take(sample.values[index], utc);
+            field.hold(stood.zip(held));
+            field.take(told, utc);
         }
         if let Some(openings) = sample.openings {
             // The counter begins anew with the agent.

@@ -12,13 +12,14 @@ use rustls::pki_types::CertificateDer;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tracker_sensors::gps::{Fix, GpsState, Position};
 use tracker_sensors::health::{Health, State};
 
 use super::hub::Hub;
 use super::story::{Before, Step, World};
 use crate::alarms::schema::Alarms;
-use crate::config::{Alerts, Config, DeliveryMode};
+use crate::config::{Alerts, Config, DeliveryMode, Intervals, Pace};
 use crate::event::{Event, Events};
 use crate::identity::{Identity, KeyLocation};
 use crate::instruments::fields::Fields;
@@ -31,7 +32,7 @@ use crate::platform::clock::Clock;
 use crate::platform::heartbeat::Heartbeat;
 use crate::reading::Stamp;
 use crate::recorder::alarm_tests::ManualClock;
-use crate::recorder::{AlarmDesk, Recorder, Sources};
+use crate::recorder::{AlarmDesk, Recorder, Reports, Sources};
 use crate::settings::TripTerms;
 use crate::trip::BY_ITSELF;
 use crate::uplink::delivery;
@@ -142,7 +143,7 @@ pub(super) struct Device<'a> {
     position: watch::Sender<GpsState>,
     health: watch::Sender<Health>,
     /// Kept so that the setting goes on being there.
-    _settings: (watch::Sender<Duration>, watch::Sender<Arc<Fences>>, watch::Sender<Alarms>),
+    _settings: (watch::Sender<Pace>, watch::Sender<Arc<Fences>>, watch::Sender<Alarms>),
 }
 
 /// In memory where there is some: a disk is waited for at every commit.
@@ -176,7 +177,7 @@ impl<'a> Device<'a> {
         let (position, health) =
             (watch::Sender::new(GpsState::default()), watch::Sender::new(Health::default()));
         let settings = (
-            watch::Sender::new(setup.interval),
+            watch::Sender::new(Pace { interval: setup.interval, by_state: Intervals::default() }),
             watch::Sender::new(Arc::new(Fences::read(&setup.fences).unwrap())),
             watch::Sender::new(setup.alarms.clone()),
         );
@@ -209,7 +210,8 @@ impl<'a> Device<'a> {
         let dials = Arc::new(Mutex::new(dials));
         let recorder = Recorder {
             instruments: vec![Box::new(dials.clone())],
-            interval: settings.0.subscribe(),
+            reports: Reports::new(*settings.0.borrow()),
+            pace: settings.0.subscribe(),
             journal: journal.clone(),
             clock: clock.clone(),
             whereabouts,
@@ -290,7 +292,7 @@ impl<'a> Device<'a> {
             let mut dials = self.dials.lock().unwrap();
             (dials.number, dials.world) = (number as u64, step.world.clone());
         }
-        self.recorder.record().await;
+        self.recorder.record(Instant::now()).await;
     }
 
     /// Minutes pass until the next reading: what was taken is durable long before.

@@ -6,6 +6,7 @@ mod delivery;
 mod evidence;
 mod firmware;
 mod geofences;
+mod intervals;
 mod telemetry_interval;
 mod trip;
 
@@ -17,6 +18,7 @@ pub use delivery::Delivery;
 pub(super) use evidence::Evidence;
 pub use firmware::Firmware;
 pub use geofences::Geofences;
+pub(super) use intervals::ByState;
 pub use telemetry_interval::TelemetryInterval;
 pub(super) use trip::Trip;
 pub use trip::TripFences;
@@ -24,6 +26,7 @@ pub use trip::TripFences;
 /// Every property that this version gives a meaning. A new one is a file with its [`Property`](super::Property), and a row here.
 pub(super) const TABLE: &[Row] = &[
     Row::of::<TelemetryInterval>(),
+    Row::of::<ByState>(),
     Row::of::<Alarms>(),
     Row::of::<Delivery>(),
     Row::of::<Evidence>(),

@@ -20,16 +20,7 @@ impl Property for TelemetryInterval {
     type Value = Duration;
 
     fn read(value: &Value) -> Result<Duration, String> {
-        let whole = value.as_u64().or_else(|| {
-            value
-                .as_f64()
-                .filter(|seconds| seconds.fract() == 0.0 && (0.0..1e18).contains(seconds))
-                .map(|seconds| seconds as u64)
-        });
-        whole.and_then(Interval::from_seconds).map(Interval::duration).ok_or_else(|| {
-            let (least, most) = (Interval::SHORTEST, Interval::LONGEST);
-            format!("{} is not a whole number of seconds from {least} to {most}", quoted(value))
-        })
+        Interval::read(value, quoted).map(Interval::duration)
     }
 
     fn default(defaults: &Defaults) -> Duration {
