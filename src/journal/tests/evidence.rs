@@ -2,6 +2,7 @@
 //! end fits, and the trip is what was delivered.
 
 use std::fs;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -11,11 +12,14 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use super::bench::{BOUND, Bench, ManualClock, copy_with_room, reading, room_of};
+use crate::cli::verify::tests::{Authority, Signer};
 use crate::cli::verify::{Received, judge};
 use crate::event_message::{EventMessage, When};
+use crate::evidence::Statement;
 use crate::journal::bundle::Bundle;
 use crate::journal::command::Command;
 use crate::journal::entry::Entry;
+use crate::reading::Reading;
 use crate::trip::Terms;
 
 #[derive(Debug, Clone)]
@@ -26,6 +30,8 @@ enum Step {
     Tell(u8),
     /// Up to so many are sent, of which the hub gets so many.
     Send(usize, usize),
+    /// The device's key signs, as far as it can.
+    Sign,
     Kill,
     /// Also what waits for its commit is gone, and the time.
     PowerCut,
@@ -41,12 +47,16 @@ fn step(slow: bool) -> impl Strategy<Value = Step> {
         8 => (1..6_u8, apart).prop_map(|(count, ms)| Step::Measure(count, Duration::from_millis(ms))),
         2 => (0..3_u8).prop_map(Step::Tell),
         6 => (1..30_usize, 0..30_usize).prop_map(|(sent, got)| Step::Send(sent, got)),
+        1 => Just(Step::Sign),
         1 => Just(Step::Kill),
         1 => Just(Step::PowerCut),
         2 => Just(Step::LearnTime),
         1 => any::<bool>().prop_map(Step::Disk),
     ]
 }
+
+/// Of the device.
+static SIGNER: LazyLock<Signer> = LazyLock::new(|| Authority::new("Root").signer("d"));
 
 struct Machine {
     directory: TempDir,
@@ -131,6 +141,27 @@ impl Machine {
         self.bench.advance(Duration::from_secs(4));
     }
 
+    /// As the notary does it.
+    fn sign(&mut self) {
+        let head = |bench: &mut Bench| {
+            let (reply, mut answer) = oneshot::channel();
+            bench.worker.obey(Command::Head(reply), bench.now);
+            answer.try_recv().unwrap()
+        };
+        let state = |bench: &mut Bench, statement: &Statement| {
+            let (stamp, fields) = (bench.clock.stamp(), statement.to_fields());
+            bench.take(Reading { stamp, fields, alerts: Vec::new() }.into());
+        };
+        if head(&mut self.bench).is_none() || !self.bench.clock.known {
+            return;
+        }
+        state(&mut self.bench, &SIGNER.certificate());
+        if let Some((up_to, head)) = head(&mut self.bench) {
+            state(&mut self.bench, &SIGNER.signature(up_to, head));
+        }
+        self.bench.ask(Command::Commit);
+    }
+
     fn step(&mut self, step: &Step) {
         match step {
             Step::Measure(count, apart) => {
@@ -142,6 +173,7 @@ impl Machine {
             }
             Step::Tell(count) => self.tell(*count),
             Step::Send(limit, got) => self.send(*limit, *got),
+            Step::Sign => self.sign(),
             Step::Kill => self.restart(true),
             Step::PowerCut => self.restart(false),
             Step::LearnTime => self.bench.clock.known = true,
@@ -152,12 +184,13 @@ impl Machine {
         }
     }
 
-    /// All that is left is delivered.
+    /// All that is left is delivered, and signed.
     fn finish(&mut self) -> Value {
         self.bench.set_read_only(false);
         self.bench.clock.known = true;
         self.bench.append(self.tag);
         self.bench.advance(Duration::from_mins(2));
+        self.sign();
         while self.bench.stats().backlog > 0 {
             self.send(1000, 1000);
         }
@@ -263,6 +296,10 @@ fn what_a_failing_disk_costs_with_the_power_is_not_left_out() {
     let verdict = played(&[&begin[..], &[Step::Send(2, 0), Step::PowerCut]].concat());
     assert_eq!(verdict["fault"], Value::Null, "{verdict}");
     assert_eq!(verdict["notFollowed"].as_array().map(Vec::len), Some(1), "{verdict}");
+    // A signature that arrived, of a certificate that did not.
+    let begin = [Step::Measure(1, ms(200)), Step::Disk(true), Step::Send(1, 0)];
+    let verdict = played(&[&begin[..], &[Step::Sign, Step::Send(1, 0), Step::PowerCut]].concat());
+    assert_eq!((&verdict["fault"], &verdict["signed"][1]), (&Value::Null, &Value::Null), "{verdict}");
 }
 
 /// The same stories each time; `EVIDENCE_SEED=7` plays others, `EVIDENCE_CASES=6000` more of them.
@@ -289,6 +326,9 @@ proptest! {
         // Nothing is lost but with the power.
         let is_cut = steps.iter().any(|step| matches!(step, Step::PowerCut));
         prop_assert!(is_cut || verdict["notFollowed"] == none, "{}", verdict);
+        // The device signs for all the rest.
+        prop_assert!(verdict["good"] == true, "{}", verdict);
+        prop_assert!(fails || is_cut || verdict["unsigned"] == 0, "{}", verdict);
     }
 
     #[test]
