@@ -9,7 +9,7 @@ mod input;
 mod record;
 mod signatures;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trips;
 mod verdict;
 

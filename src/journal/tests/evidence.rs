@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -12,11 +13,14 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use super::bench::{BOUND, Bench, ManualClock, copy_with_room, reading, room_of};
+use crate::cli::verify::tests::{Authority, Signer};
 use crate::cli::verify::{Received, judge};
 use crate::event_message::{EventMessage, Turn, When};
+use crate::evidence::Statement;
 use crate::journal::bundle::Bundle;
 use crate::journal::command::Command;
 use crate::journal::entry::Entry;
+use crate::reading::Reading;
 use crate::trip::Terms;
 
 #[derive(Debug, Clone)]
@@ -29,6 +33,8 @@ enum Step {
     Turn(bool, bool),
     /// Up to so many are sent, of which the hub gets so many.
     Send(usize, usize),
+    /// The device's key signs, as far as it can.
+    Sign,
     Kill,
     /// Also what waits for its commit is gone, and the time.
     PowerCut,
@@ -44,6 +50,7 @@ fn step(slow: bool) -> impl Strategy<Value = Step> {
         8 => (1..6_u8, apart).prop_map(|(count, ms)| Step::Measure(count, Duration::from_millis(ms))),
         2 => (0..3_u8).prop_map(Step::Tell),
         6 => (1..30_usize, 0..30_usize).prop_map(|(sent, got)| Step::Send(sent, got)),
+        1 => Just(Step::Sign),
         1 => Just(Step::Kill),
         1 => Just(Step::PowerCut),
         2 => Just(Step::LearnTime),
@@ -55,6 +62,9 @@ fn step(slow: bool) -> impl Strategy<Value = Step> {
 fn turning_step() -> impl Strategy<Value = Step> {
     prop_oneof![6 => step(true), 1 => any::<(bool, bool)>().prop_map(|(begins, kill)| Step::Turn(begins, kill))]
 }
+
+/// Of the device.
+static SIGNER: LazyLock<Signer> = LazyLock::new(|| Authority::new("Root").signer("d"));
 
 struct Machine {
     has_evidence: bool,
@@ -173,6 +183,27 @@ impl Machine {
         self.tag += 1;
     }
 
+    /// As the notary does it.
+    fn sign(&mut self) {
+        let head = |bench: &mut Bench| {
+            let (reply, mut answer) = oneshot::channel();
+            bench.worker.obey(Command::Head(reply), bench.now);
+            answer.try_recv().unwrap()
+        };
+        let state = |bench: &mut Bench, statement: &Statement| {
+            let (stamp, fields) = (bench.clock.stamp(), statement.to_fields());
+            bench.take(Reading { stamp, fields, alerts: Vec::new() }.into());
+        };
+        if head(&mut self.bench).is_none() || !self.bench.clock.known {
+            return;
+        }
+        state(&mut self.bench, &SIGNER.certificate());
+        if let Some((up_to, head)) = head(&mut self.bench) {
+            state(&mut self.bench, &SIGNER.signature(up_to, head));
+        }
+        self.bench.ask(Command::Commit);
+    }
+
     fn step(&mut self, step: &Step) {
         match step {
             Step::Measure(count, apart) => {
@@ -186,6 +217,7 @@ impl Machine {
             Step::Tell(count) => self.tell(*count),
             Step::Turn(begins, kill) => self.turn(*begins, *kill),
             Step::Send(limit, got) => self.send(*limit, *got),
+            Step::Sign => self.sign(),
             Step::Kill => self.restart(true),
             Step::PowerCut => self.restart(false),
             Step::LearnTime => self.bench.clock.known = true,
@@ -196,12 +228,13 @@ impl Machine {
         }
     }
 
-    /// All that is left is delivered.
+    /// All that is left is delivered, and signed.
     fn finish(&mut self) -> Value {
         self.bench.set_read_only(false);
         self.bench.clock.known = true;
         self.bench.append(self.tag);
         self.bench.advance(Duration::from_mins(2));
+        self.sign();
         while self.bench.stats().backlog > 0 {
             self.send(1000, 1000);
         }
@@ -307,6 +340,10 @@ fn what_a_failing_disk_costs_with_the_power_is_not_left_out() {
     let verdict = played(&[&begin[..], &[Step::Send(2, 0), Step::PowerCut]].concat());
     assert_eq!(verdict["fault"], Value::Null, "{verdict}");
     assert_eq!(verdict["notFollowed"].as_array().map(Vec::len), Some(1), "{verdict}");
+    // A signature that arrived, of a certificate that did not.
+    let begin = [Step::Measure(1, ms(200)), Step::Disk(true), Step::Send(1, 0)];
+    let verdict = played(&[&begin[..], &[Step::Sign, Step::Send(1, 0), Step::PowerCut]].concat());
+    assert_eq!((&verdict["fault"], &verdict["signed"][1]), (&Value::Null, &Value::Null), "{verdict}");
 }
 
 /// The same stories each time; `EVIDENCE_SEED=7` plays others, `EVIDENCE_CASES=6000` more of them.
@@ -333,6 +370,9 @@ proptest! {
         // Nothing is lost but with the power.
         let is_cut = steps.iter().any(|step| matches!(step, Step::PowerCut));
         prop_assert!(is_cut || verdict["notFollowed"] == none, "{}", verdict);
+        // The device signs for all the rest.
+        prop_assert!(verdict["good"] == true, "{}", verdict);
+        prop_assert!(fails || is_cut || verdict["unsigned"] == 0, "{}", verdict);
     }
 
     #[test]

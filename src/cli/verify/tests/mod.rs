@@ -3,3 +3,5 @@
 mod forgeries;
 mod honest;
 mod scene;
+
+pub(crate) use scene::{Authority, Signer};

@@ -33,17 +33,17 @@ pub(super) const PLAIN: DeliveryMode = DeliveryMode { gzip: false, ..GZIP };
 pub(super) const SINGLE: DeliveryMode = DeliveryMode { batch_backlog: false, ..PLAIN };
 
 /// Whoever can sign.
-pub(super) struct Signer {
+pub(crate) struct Signer {
     key: EcdsaKeyPair,
     chain: Vec<Vec<u8>>,
     pub(super) thumbprint: String,
 }
 
 /// A CA, of which devices have their certificates.
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -55,7 +55,7 @@ impl Authority {
         Roots::of(vec![CertificateDer::from(self.0.der().to_vec())])
     }
 
-    pub(super) fn signer(&self, name: &str) -> Signer {
+    pub(crate) fn signer(&self, name: &str) -> Signer {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -69,11 +69,11 @@ impl Authority {
 }
 
 impl Signer {
-    pub(super) fn certificate(&self) -> Statement {
+    pub(crate) fn certificate(&self) -> Statement {
         Statement::certificate(&self.thumbprint, self.chain.iter().map(Vec::as_slice))
     }
 
-    pub(super) fn signature(&self, up_to: u64, head: crate::evidence::Hash) -> Statement {
+    pub(crate) fn signature(&self, up_to: u64, head: crate::evidence::Hash) -> Statement {
         let message = to_sign(up_to, head, &self.thumbprint);
         let random = ring::rand::SystemRandom::new();
         let signature = self.key.sign(&random, message.as_bytes()).unwrap();
