@@ -50,7 +50,9 @@ impl Fence {
             }
         };
         let mut properties = json!({"name": self.name});
-        radius.into_iter().for_each(|radius| properties["radius"] = radius.into());
+        if let Some(radius) = radius {
+            properties["radius"] = radius.into();
+        }
         json!({"type": "Feature", "properties": properties, "geometry": geometry})
     }
 

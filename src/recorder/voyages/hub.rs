@@ -26,7 +26,9 @@ impl Hub {
     pub(super) fn take(&mut self, publish: &Publish) {
         let DeviceTopic::Telemetry { properties, .. } = publish.topic.parse().unwrap() else { panic!() };
         let mut line = json!({"deviceId": DEVICE, "properties": {}});
-        properties.get(PROPERTY).into_iter().for_each(|hash| line["properties"][PROPERTY] = hash.into());
+        if let Some(hash) = properties.get(PROPERTY) {
+            line["properties"][PROPERTY] = hash.into();
+        }
         match serde_json::from_slice::<Value>(&publish.payload) {
             Ok(body) => line["body"] = body,
             Err(_) => {

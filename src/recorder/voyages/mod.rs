@@ -58,7 +58,12 @@ fn alerts() -> Alerts {
 
 fn mode(seed: u64) -> DeliveryMode {
     let bits = |bit: u64| seed >> bit & 1 == 1;
-    DeliveryMode { batch_backlog: seed % 4 > 0, gzip: bits(1), compact: bits(2), full_properties: bits(3) }
+    DeliveryMode {
+        batch_backlog: !seed.is_multiple_of(4),
+        gzip: bits(1),
+        compact: bits(2),
+        full_properties: bits(3),
+    }
 }
 
 /// What came of a voyage.

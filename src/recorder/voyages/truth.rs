@@ -22,6 +22,9 @@ pub(super) struct Truth<'a> {
 /// A time for which a reading stands: from when, in UTC as far as that is known, and how long.
 type Span = Option<(i64, i64)>;
 
+/// Whether a value is beyond a limit.
+type Beyond = fn(f64, f64) -> bool;
+
 /// What was measured, for how long, and which reading it was.
 struct Piece {
     value: f64,
@@ -122,7 +125,7 @@ impl Truth<'_> {
         let sum: f64 = held().flatten().map(|(value, (_, ms))| value * ms as f64).sum();
         seconds(&found["seconds"], known);
         close(&found["mean"], (known > 0).then(|| sum / known as f64));
-        let sides: [(&str, Option<f64>, fn(f64, f64) -> bool); 2] =
+        let sides: [(&str, Option<f64>, Beyond); 2] =
             [("low", low, |value, limit| value < limit), ("high", high, |value, limit| value > limit)];
         for (name, limit, is_beyond) in sides {
             let Some(limit) = limit else { continue };
