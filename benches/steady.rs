@@ -1,8 +1,8 @@
 //! What a tracker costs that measures once a second and is connected: processor time and memory.
 //!
 //! `cargo bench --profile firmware --bench steady`: built as it is flashed. With `-- instructions` it counts instructions
-//! instead of time, which are the same on a busy machine (needs valgrind); with `-- drain` a backlog is sent instead, message
-//! by message. The tracker is a process of its own with the
+//! instead of time, which are the same on a busy machine (needs valgrind), also of a tracker that has alarms, fences and a chain
+//! of evidence; with `-- drain` a backlog is sent instead, message by message. The tracker is a process of its own with the
 //! runtime that `run` has: the receiver's bytes come at 9600 baud through a pseudo-terminal, the chip is emulated at its
 //! registers and the driver sleeps as on the bus, readings go to the journal's file and over TLS to the emulator in this
 //! process.
@@ -54,7 +54,7 @@ mod linux {
     use container_tracker::platform::clock::SystemClock;
     use container_tracker::tracker::Tracker;
     use embedded_hal::delay::DelayNs;
-    use serde_json::Value;
+    use serde_json::{Value, json};
     use tokio::time::Instant;
     use tracker_sensors::bme280::{EnvironmentSensor, RawReading, Settings};
     use tracker_sensors::gps::{PlausibilitySettings, Receiver, ReceiverSettings, SerialSource};
@@ -72,6 +72,7 @@ mod linux {
     const DUMPS: &str = "STEADY_DUMPS";
     /// Tells it to send a backlog, and to measure nothing.
     const DRAIN: &str = "STEADY_DRAIN";
+    const DEVICE: &str = "sensor-thl-001";
     const BACKLOG: u64 = 100_000;
     const READINGS: u64 = 60;
     const LOG: &[u8] = include_bytes!("../sensors/tests/data/nmea/logs/quectel-l76k-nmea.nmea");
@@ -127,11 +128,37 @@ mod linux {
     /// Counts what the tracker's own code does; the kernel's part is not seen.
     pub(super) fn count_instructions() {
         println!("one reading a second, connected, instructions a reading in user space:");
-        println!("  receiver and emulated chip: {:.0}", instructions(false));
-        println!("  receiver alone: {:.0}", instructions(true));
+        println!("  receiver and emulated chip: {:.0}", instructions(false, None));
+        println!("  receiver alone: {:.0}", instructions(true, None));
+        println!("  with 4 alarms, 10 fences, evidence: {:.0}", instructions(false, Some(watched())));
     }
 
-    fn instructions(alone: bool) -> f64 {
+    /// Desired properties of a tracker that has all to do: alarms, fences around the log's position and beside it, a chain.
+    fn watched() -> Value {
+        let fence = |number: u32| {
+            let (west, south) = (f64::from(number) / 10.0 - 122.9, f64::from(number % 3) / 10.0 + 47.4);
+            let (east, north) = (west + 0.3, south + 0.2);
+            json!({
+                "type": "Feature",
+                "properties": {"name": format!("Terminal {number}")},
+                "geometry": {"type": "Polygon", "coordinates": [
+                    [[west, south], [east, south], [east + 0.1, south + 0.1], [east, north], [west, north], [west, south]]
+                ]},
+            })
+        };
+        json!({
+            "alarms": {
+                "profile": "gouda",
+                "bounds": {"damp": {"field": "humidity", "warning": {"high": 95, "delay": 3600}, "hysteresis": 2}},
+                "sensorFailed": true,
+                "gpsGone": true,
+            },
+            "geofences": (0..10).map(fence).collect::<Vec<_>>(),
+            "evidence": true,
+        })
+    }
+
+    fn instructions(alone: bool, desired: Option<Value>) -> f64 {
         let directory = tempfile::tempdir().unwrap();
         let counts = directory.path().join("counts");
         let mut command = Command::new("valgrind");
@@ -143,6 +170,10 @@ mod linux {
             command.env(ALONE, "1");
         }
         let running = Running::start(command);
+        if let Some(desired) = &desired {
+            running.cloud.hub.update_twin_desired(DEVICE, desired.clone()).unwrap();
+            running.wait(running.acknowledged() + 10);
+        }
         let control = |what: &str| {
             let mut command = Command::new("callgrind_control");
             let done = command.args([what, &running.child.id().to_string()]).output().unwrap();
@@ -154,7 +185,11 @@ mod linux {
         // The first dump has this name.
         let dump = counts.with_extension("1");
         if let Some(kept) = std::env::var_os(DUMPS) {
-            let name = if alone { "receiver-alone.callgrind" } else { "receiver-and-chip.callgrind" };
+            let name = match (alone, desired) {
+                (true, _) => "receiver-alone.callgrind",
+                (false, None) => "receiver-and-chip.callgrind",
+                (false, Some(_)) => "watched.callgrind",
+            };
             fs::copy(&dump, Path::new(&kept).join(name)).unwrap();
         }
         let dump = fs::read_to_string(dump).unwrap();
@@ -179,7 +214,7 @@ mod linux {
             let directory = tempfile::tempdir().unwrap();
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
             let cloud = runtime.block_on(Cloud::start(directory.path(), 1)).unwrap();
-            let config = cloud.device("sensor-thl-001").unwrap();
+            let config = cloud.device(DEVICE).unwrap();
             let file = directory.path().join("tracker.toml");
             fs::write(&file, toml(&config)).unwrap();
             let (receiver, port) = pseudo_terminal();
@@ -192,7 +227,7 @@ mod linux {
         }
 
         fn acknowledged(&self) -> u64 {
-            self.cloud.hub.counters("sensor-thl-001").map_or(0, |counters| counters.received)
+            self.cloud.hub.counters(DEVICE).map_or(0, |counters| counters.received)
         }
 
         fn wait(&self, count: u64) {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::platform::clock::rfc3339;
 
@@ -33,6 +34,20 @@ pub struct EventHead {
     /// The same, of which UTC is known and how long ago they were is not: milliseconds since 1970.
     #[serde(rename = "u", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub known: BTreeMap<String, i64>,
+    /// What it means for the trip. It is kept and not sent: so the trip turns where the event stands, whatever happens on the
+    /// way.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Turn>,
+}
+
+/// What an event means for the trip.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Turn {
+    /// One begins by these terms, unless one is under way that somebody has begun.
+    Begin(Map<String, Value>),
+    /// The one under way ends with the reading that comes next.
+    End,
 }
 
 /// When something was, as seen from an event.

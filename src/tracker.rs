@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 use tracker_protocol::hub::TwinClient;
@@ -24,15 +24,16 @@ use crate::platform::background::Background;
 use crate::platform::clock::Clock;
 use crate::platform::state_directory::{Lock, LockError, StateDirectory};
 use crate::recorder::{AlarmDesk, Recorder, Sources};
-use crate::settings::{Defaults, InForce};
+use crate::settings::{Defaults, InForce, TripTerms};
 use crate::status::{Connection, State, Status};
 use crate::supervision::Supervision;
+use crate::trip::BY_ITSELF;
 use crate::uplink::Uplink;
 use crate::uplink::assignment::{Assignment, AssignmentFile};
 use crate::uplink::notary::Notary;
 use crate::uplink::session::{Device, WaitingNews};
-use crate::uplink::trips::{self, Trips};
-use crate::whereabouts::Whereabouts;
+use crate::uplink::trips::Trips;
+use crate::whereabouts::{Turns, Whereabouts};
 
 /// Names of the essential tasks, as the log has them.
 pub const RECORDER: &str = "the recorder";
@@ -78,16 +79,21 @@ impl Tracker {
         let start = Start { clock: clock.clone(), vitals: &vitals, tasks: &mut tasks };
         let sensors = start_instruments(&mut instruments, start, &events)?;
         let position = instruments.iter().find_map(|instrument| instrument.position());
+        let (terms, signs) = (TripTerms::new(&settings, &config), Arc::<Notify>::default());
+        let turns = Turns { fences: settings.trip_fences(), terms: terms.clone(), signs: signs.clone() };
+        let whereabouts = Whereabouts::new(settings.fences(), turns, position.clone(), events.clone());
+        let here = whereabouts.here();
         let sources = Sources {
             sensors: sensors.clone(),
             position: position.clone(),
+            here: here.clone(),
             certificate: config.identity.certificate.clone(),
             journal: journal.clone(),
         };
         let alarms = Arc::new(AlarmDesk::new(sources, clock.clone(), events.clone(), settings.alarms()));
         let recorder = Recorder {
             instruments,
-            whereabouts: Whereabouts::new(settings.fences(), position.clone(), events.clone()),
+            whereabouts,
             interval: settings.interval(),
             journal: journal.clone(),
             clock: clock.clone(),
@@ -104,6 +110,7 @@ impl Tracker {
             connection: connection.subscribe(),
             sensors,
             position,
+            here,
             clock,
             active_alarms: alarms.active(),
             alarms,
@@ -113,7 +120,7 @@ impl Tracker {
         tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, settings.interval()));
         let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
         let identity = watch::Sender::new(None);
-        let trips = trips(&config, &status, &settings);
+        let trips = Trips { journal: journal.clone(), clock: status.clock.clone(), terms, signs };
         tasks.spawn(notary(&config, &trips, &settings, identity.subscribe(), events.clone()).run());
         let device = Device {
             trips,
@@ -174,18 +181,6 @@ fn tell_end(journal: &Journal, events: &Events) -> JournalStats {
     stats
 }
 
-/// What the direct methods about trips need.
-fn trips(config: &Config, status: &Status, settings: &InForce) -> Trips {
-    Trips {
-        journal: status.journal.clone(),
-        clock: status.clock.clone(),
-        interval: settings.interval(),
-        bounds: trips::bounds(&config.telemetry.alerts),
-        calibration: trips::calibration(config),
-        signs: Arc::default(),
-    }
-}
-
 /// Who signs the chain of evidence. The journal is told before the first reading whether there is to be one.
 fn notary(
     config: &Config,
@@ -194,16 +189,15 @@ fn notary(
     identity: watch::Receiver<Option<Identity>>,
     events: Events,
 ) -> Notary {
-    let first_trip = trips.first_terms();
     if *settings.evidence().borrow() {
         // It has nothing to do yet, and takes it.
-        trips.journal.set_evidence(Some(first_trip.clone()));
+        trips.journal.set_evidence(Some(trips.terms.now(BY_ITSELF)));
     }
     Notary {
         journal: trips.journal.clone(),
         clock: trips.clock.clone(),
         evidence: settings.evidence(),
-        first_trip,
+        terms: trips.terms.clone(),
         wanted: trips.signs.clone(),
         identity,
         config: config.clone(),

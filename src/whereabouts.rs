@@ -8,26 +8,40 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tracker_sensors::gps::GpsState;
 
 use crate::event::{Event, Events};
-use crate::event_message::{EventMessage, When};
+use crate::event_message::{EventMessage, Turn, When};
 use crate::instruments::fields::{Fields, POSITION_DECIMALS, rounded};
 use crate::journal::Bundle;
-use crate::places::{Crossing, Fences, Fix, Standing, Tracker};
+use crate::places::{Crossing, CrossingKind, Fences, Fix, Here, Standing, Tracker};
 use crate::reading::Stamp;
+use crate::settings::{TripFences, TripTerms};
 
 /// The name of the state in the journal.
 const STATE: &str = "places";
+
+/// What makes trips of places.
+#[derive(Debug, Clone)]
+pub struct Turns {
+    /// Where they begin and end.
+    pub fences: watch::Receiver<TripFences>,
+    /// By what they are measured.
+    pub terms: TripTerms,
+    /// The end of a trip is signed.
+    pub signs: Arc<Notify>,
+}
 
 /// What follows the container among fences.
 #[derive(Debug)]
 pub struct Whereabouts {
     fences: watch::Receiver<Arc<Fences>>,
+    turns: Turns,
     position: Option<watch::Receiver<GpsState>>,
     /// `None` until the journal has said where the last start stood.
     tracker: Option<Tracker>,
+    here: watch::Sender<Here>,
     events: Events,
 }
 
@@ -35,10 +49,11 @@ impl Whereabouts {
     /// Waits for [`Whereabouts::begin`], and looks at nothing before.
     pub fn new(
         fences: watch::Receiver<Arc<Fences>>,
+        turns: Turns,
         position: Option<watch::Receiver<GpsState>>,
         events: Events,
     ) -> Self {
-        Self { fences, position, tracker: None, events }
+        Self { fences, turns, position, tracker: None, here: watch::Sender::default(), events }
     }
 
     /// Goes on from what the journal has kept. Where that can't be read the next fix tells anew.
@@ -50,7 +65,14 @@ impl Whereabouts {
             self.events.emit(Event::Trouble(what));
             Standing::default()
         });
-        self.tracker = Some(Tracker::new(self.fences.borrow_and_update().clone(), &standing));
+        let tracker = Tracker::new(self.fences.borrow_and_update().clone(), &standing);
+        self.here.send_replace(tracker.here());
+        self.tracker = Some(tracker);
+    }
+
+    /// In which fences it is, for whoever follows that.
+    pub fn here(&self) -> watch::Receiver<Here> {
+        self.here.subscribe()
     }
 
     /// Takes the fix of a reading: sets its field `place`. Gives what is to be stored beside the reading, if anything has
@@ -62,13 +84,16 @@ impl Whereabouts {
             let before = tracker.standing();
             tracker.set(self.fences.borrow_and_update().clone());
             has_changed = tracker.standing() != before;
+            self.here.send_replace(tracker.here());
         }
         let mut events = Vec::new();
         if let Some(fix) = (!tracker.is_idle()).then(|| fix(self.position.as_ref(), stamp)).flatten() {
             let (crossings, is_news) = tracker.fix(&fix);
             has_changed |= is_news;
             for crossing in crossings {
-                events.push(message(&crossing));
+                let mut event = message(&crossing);
+                event.head.turn = self.turns.of(&crossing);
+                events.push(event);
                 self.events.emit(Event::Fence { kind: crossing.kind, fence: crossing.fence });
             }
             if let Some(place) = tracker.place() {
@@ -78,10 +103,29 @@ impl Whereabouts {
         if events.is_empty() && !has_changed {
             return None;
         }
+        self.here.send_replace(tracker.here());
         // Names can be written as JSON, and lists of them.
         let state = serde_json::to_string(&tracker.standing()).unwrap_or_default();
         let states = if has_changed { vec![(STATE, state)] } else { Vec::new() };
         Some(Bundle { stamp, events, reading: None, states })
+    }
+}
+
+impl Turns {
+    /// What this means for the trip.
+    fn of(&self, crossing: &Crossing) -> Option<Turn> {
+        let TripFences { starts_on_leaving, ends_on_reaching } = &*self.fences.borrow();
+        let is = |name: &Option<String>| name.as_deref() == Some(&*crossing.fence);
+        match crossing.kind {
+            CrossingKind::Exit if is(starts_on_leaving) => {
+                Some(Turn::Begin(self.terms.now("fence").to_map()))
+            }
+            CrossingKind::Enter if is(ends_on_reaching) => {
+                self.signs.notify_one();
+                Some(Turn::End)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -128,6 +172,27 @@ mod tests {
     use tracker_sensors::gps::{self, Position};
 
     use super::*;
+    use crate::config::{Config, DeliveryMode};
+    use crate::settings::{Alarms, Defaults, InForce, Property};
+
+    /// Trips from the yard to the gate, of a box with a number.
+    fn turns() -> Turns {
+        let directory = tempfile::tempdir().unwrap();
+        let config = "[dps]\nid_scope = \"0ne\"\n[identity]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\n";
+        let config = Config::parse(std::path::Path::new("tracker.toml"), config).unwrap();
+        let defaults = Defaults {
+            interval: Duration::from_mins(10),
+            delivery: DeliveryMode::default(),
+            alarms: Alarms::read(&json!({"profile": "gouda"})).unwrap(),
+        };
+        let (mut settings, _) = InForce::load(directory.path(), defaults);
+        let desired = json!({
+            "trip": {"startsOnLeaving": "yard", "endsOnReaching": "gate"}, "containerNumber": "MSKU9070323",
+        });
+        settings.apply(desired.as_object().unwrap(), 1, None);
+        let terms = TripTerms::new(&settings, &config);
+        Turns { fences: settings.trip_fences(), terms, signs: Arc::default() }
+    }
 
     fn fences(names: &[&str]) -> Arc<Fences> {
         let fence = |(index, name): (usize, &&str)| {
@@ -171,8 +236,8 @@ mod tests {
     impl Scene {
         fn new(names: &[&str]) -> Self {
             let (fences, position) = (watch::Sender::new(fences(names)), watch::Sender::default());
-            let whereabouts =
-                Whereabouts::new(fences.subscribe(), Some(position.subscribe()), Events::log(""));
+            let position_here = Some(position.subscribe());
+            let whereabouts = Whereabouts::new(fences.subscribe(), turns(), position_here, Events::log(""));
             let mut scene = Self { fences, position, kept: BTreeMap::new(), whereabouts, stored: 0 };
             scene.start();
             scene
@@ -180,7 +245,7 @@ mod tests {
 
         fn start(&mut self) {
             let (fences, position) = (self.fences.subscribe(), Some(self.position.subscribe()));
-            self.whereabouts = Whereabouts::new(fences, position, Events::log(""));
+            self.whereabouts = Whereabouts::new(fences, turns(), position, Events::log(""));
             self.whereabouts.begin(&self.kept);
         }
 
@@ -215,6 +280,11 @@ mod tests {
     fn the_standing_is_kept_over_a_restart_and_the_place_is_the_smallest() {
         let mut scene = Scene::new(&["gate 1", "yard"]);
         assert_eq!(scene.look(), told(&[], "{}"), "no fix, no place");
+        let names = |scene: &Scene| {
+            let here = scene.whereabouts.here().borrow().clone();
+            here.map(|here| here.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        };
+        assert_eq!(names(&scene), None);
         scene.position.send_replace(at(51.95));
         let inside = [("inside", "gate 1"), ("inside", "yard")];
         assert_eq!(scene.look(), told(&inside, r#"{"place":"gate 1"}"#));
@@ -222,12 +292,43 @@ mod tests {
         assert_eq!(scene.look(), told(&[], r#"{"place":"gate 1"}"#), "it was told before");
         scene.position.send_replace(GpsState::default());
         assert_eq!(scene.look(), told(&[], "{}"), "without a fix nobody knows");
+        assert_eq!(names(&scene).as_deref(), Some("gate 1, yard"), "but where it was");
         // It went away while nobody looked.
         scene.position.send_replace(at(51.98));
         scene.start();
         assert_eq!(scene.look(), told(&[("exit", "gate 1"), ("exit", "yard")], "{}"));
+        assert_eq!(names(&scene).as_deref(), Some(""));
         scene.start();
         assert_eq!((scene.look(), scene.stored), (told(&[], "{}"), 2));
+    }
+
+    #[test]
+    fn leaving_and_reaching_the_places_of_a_trip_turns_it_and_passing_them_does_not() {
+        let mut scene = Scene::new(&["gate", "yard"]);
+        // From the middle, around which the yard is larger than the gate.
+        let mut turns_at = |latitude: f64| {
+            scene.position.send_replace(at(latitude));
+            let bundle = scene.whereabouts.look(STAMP, &mut Fields::default());
+            let events = bundle.map(|bundle| bundle.events).unwrap_or_default();
+            events
+                .into_iter()
+                .map(|event| (event.head.properties["state"].clone(), event.head.turn))
+                .collect::<Vec<_>>()
+        };
+        let inside = || ("inside".to_owned(), None);
+        assert_eq!(turns_at(51.95), [inside(), inside()], "to be there is not to reach it");
+        let left = turns_at(51.98);
+        let [(_, None), (state, Some(Turn::Begin(terms)))] = &left[..] else { panic!("{left:?}") };
+        let limits = json!({"low": 1.0, "high": 7.0, "criticalLow": 0.0, "criticalHigh": 10.0});
+        let expected = json!({
+            "trip": "", "by": "fence", "gapAfter": 1800, "bounds": {"temperature": limits}, "containerNumber": "MSKU9070323",
+        });
+        assert_eq!((state.as_str(), &Value::Object(terms.clone())), ("exit", &expected));
+        let crossed = || ("crossed".to_owned(), None);
+        assert_eq!(turns_at(51.92), [crossed(), crossed()]);
+        let reached = turns_at(51.95);
+        let enter = |turn| ("enter".to_owned(), turn);
+        assert_eq!(reached, [enter(Some(Turn::End)), enter(None)]);
     }
 
     #[test]

@@ -34,7 +34,7 @@ struct Version {
     ids: [&'static str; 3],
 }
 
-const VERSIONS: [Version; 3] = [
+const VERSIONS: [Version; 4] = [
     Version {
         commit: "b1c2554",
         ids: ["d9a72ced-22775900010", "5b332cf9-22834440000", "7b6607ba-22834440019"],
@@ -46,6 +46,10 @@ const VERSIONS: [Version; 3] = [
     Version {
         commit: "b752a25",
         ids: ["57d1f9fb-22775900010", "78dfe7e1-22834440000", "bf0859bb-22834440019"],
+    },
+    Version {
+        commit: "e81e915",
+        ids: ["1168d695-22775900010", "9a225312-22834440000", "0f64bee1-22834440019"],
     },
 ];
 

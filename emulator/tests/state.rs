@@ -227,7 +227,7 @@ async fn a_start_that_fails_changes_nothing() {
 /// was set once, and a message waits for it.
 #[tokio::test]
 async fn the_state_of_an_earlier_version_goes_on_being_used() {
-    for commit in ["6f0864f", "b752a25"] {
+    for commit in ["6f0864f", "b752a25", "e81e915"] {
         goes_on_being_used(commit).await;
     }
 }

@@ -4,14 +4,14 @@ use serde_json::Value;
 
 use crate::alarms::members::{Members, quoted};
 use crate::alarms::rule::{Level, Rule, Severity};
-use crate::alarms::signal::{Night, Signal};
+use crate::alarms::signal::{Door, Night, Signal};
 use crate::instruments::NAMES;
 
 /// Members of `alarms` that switch one on, each with what it may say beside `severity` and `delay`.
 const MEMBERS: [(&str, &[&str]); 7] = [
     ("sensorFailed", &[]),
     ("gpsGone", &[]),
-    ("doorOpened", &["from", "to"]),
+    ("doorOpened", &["from", "to", "outside"]),
     ("moved", &["distance"]),
     ("batteryLow", &["low"]),
     ("certificateEnds", &[]),
@@ -22,6 +22,9 @@ const HOUR: i64 = 3600 * SECOND;
 /// Metres that a receiver's position may wander while the box stands, and the farthest that is asked for.
 const LEAST_DISTANCE_M: f64 = 50.0;
 const MOST_DISTANCE_M: f64 = 100_000.0;
+
+/// Characters of a fence's name.
+const LONGEST_FENCE: usize = 64;
 
 /// The members.
 pub(super) fn members() -> impl Iterator<Item = &'static str> {
@@ -104,7 +107,7 @@ pub(super) fn rules(all: &Members<'_>) -> Result<Vec<Rule>, String> {
         rules.push(set.flag("gpsGone", Signal::GpsGone));
     }
     if let Some(set) = setting(all, "doorOpened", Critical, 0)? {
-        rules.push(set.flag("doorOpened", Signal::DoorOpened(night(&set)?)));
+        rules.push(set.flag("doorOpened", Signal::DoorOpened(door(&set)?)));
     }
     if let Some(set) = setting(all, "moved", Critical, 60 * SECOND)? {
         let distance = set.number("distance", 200.0, LEAST_DISTANCE_M, MOST_DISTANCE_M)?;
@@ -123,6 +126,21 @@ pub(super) fn rules(all: &Members<'_>) -> Result<Vec<Rule>, String> {
         rules.push(Rule { clear_ms: 24 * HOUR, ..rule });
     }
     Ok(rules)
+}
+
+/// When and where a door that opens is an alarm.
+fn door(set: &Setting<'_>) -> Result<Door, String> {
+    let outside = match &set.members {
+        Some(members) => members.word("outside")?.map(|name| (members, name)),
+        None => None,
+    };
+    if let Some((members, name)) =
+        outside.filter(|(_, name)| !(1..=LONGEST_FENCE).contains(&name.chars().count()))
+    {
+        let (at, name) = (members.at("outside"), quoted(&name.into()));
+        return Err(format!("{at}: {name} is neither {:?} nor the name of one", Door::FENCES));
+    }
+    Ok(Door { night: night(set)?, outside: outside.map(|(_, name)| name.to_owned()) })
 }
 
 /// From which hour to which a door that opens is an alarm; `None`: always.

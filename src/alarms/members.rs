@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::platform::shorten::shorten;
+
 /// Characters of a bad value that a sentence quotes.
 const QUOTED: usize = 40;
 /// Longest delay: 30 days.
@@ -15,12 +17,7 @@ pub(super) struct Members<'a> {
 
 /// A value as a sentence quotes it.
 pub(super) fn quoted(value: &Value) -> String {
-    let mut text = value.to_string();
-    if let Some((end, _)) = text.char_indices().nth(QUOTED) {
-        text.truncate(end);
-        text.push('…');
-    }
-    text
+    shorten(value.to_string(), QUOTED)
 }
 
 /// `names` as a sentence lists them.

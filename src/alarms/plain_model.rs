@@ -18,6 +18,7 @@ fn run(
     samples: &[(i64, f64)],
     last: usize,
     from: usize,
+    gap: i64,
     holds: impl Fn(f64) -> bool,
 ) -> Option<(i64, usize)> {
     let mut first = last;
@@ -28,12 +29,13 @@ fn run(
         first -= 1;
     }
     let seen =
-        samples[first..=last].windows(2).map(|pair| pair[1].0 - pair[0].0).filter(|passed| *passed <= GAP);
+        samples[first..=last].windows(2).map(|pair| pair[1].0 - pair[0].0).filter(|passed| *passed <= gap);
     Some((seen.sum(), first))
 }
 
-/// Looks back from every reading, and knows nothing but what was told.
-pub(crate) fn plain(rule: &Rule, samples: &[Sample]) -> Vec<Line> {
+/// Looks back from every reading, and knows nothing but what was told. What is farther apart than `gap`, in milliseconds, has one
+/// between.
+pub(crate) fn plain(rule: &Rule, samples: &[Sample], gap: i64) -> Vec<Line> {
     let values: Vec<(i64, f64)> = samples.iter().filter_map(|(at, value)| Some((*at, (*value)?))).collect();
     let outermost = rule.levels.iter().flatten().next().unwrap();
     let (mut lines, mut raised, mut begin, mut from) = (Vec::new(), None::<Severity>, 0, 0);
@@ -44,19 +46,19 @@ pub(crate) fn plain(rule: &Rule, samples: &[Sample]) -> Vec<Line> {
         };
         let reached = [Severity::Critical, Severity::Warning].into_iter().find(|severity| {
             let Some(level) = rule.level(*severity) else { return false };
-            let run = run(&values, last, from, |value| level.excess(value) > 0.0);
+            let run = run(&values, last, from, gap, |value| level.excess(value) > 0.0);
             run.is_some_and(|(seen, _)| seen >= level.delay_ms)
         });
         if let Some(severity) = reached.filter(|reached| Some(*reached) > raised) {
             let kind = if raised.is_none() { Kind::Raised } else { Kind::Escalated };
             if raised.is_none() {
-                begin = run(&values, last, from, |value| outermost.excess(value) > 0.0).unwrap().1;
+                begin = run(&values, last, from, gap, |value| outermost.excess(value) > 0.0).unwrap().1;
             }
             raised = Some(severity);
             let (at, value) = extreme(begin);
             lines.push((values[last].0, kind, severity, values[begin].0, value, at));
         }
-        let back = run(&values, last, begin, |value| outermost.excess(value) <= -rule.hysteresis);
+        let back = run(&values, last, begin, gap, |value| outermost.excess(value) <= -rule.hysteresis);
         if let (Some(severity), Some((seen, _))) = (raised, back)
             && seen >= rule.clear_ms
         {

@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn what_is_built_in_is_switched_on_by_name() {
         let all = json!({
-            "sensorFailed": true, "gpsGone": {"delay": 3600}, "doorOpened": {"from": 22, "to": 6}, "moved": {"distance": 500},
+            "sensorFailed": true, "gpsGone": {"delay": 3600}, "doorOpened": {"from": 22, "to": 6, "outside": "yard"}, "moved": {"distance": 500},
             "batteryLow": {"low": 30, "severity": "critical"}, "certificateEnds": true, "journalThinned": true,
         });
         let rules = Alarms::read(&all).unwrap().rules();
@@ -274,6 +274,11 @@ mod tests {
                 json!({"doorOpened": {"from": 6}}),
                 "doorOpened: from and to are two different hours, or neither is there",
             ),
+            (
+                json!({"doorOpened": {"outside": ""}}),
+                "doorOpened.outside: \"\" is neither \"fences\" nor the name of one",
+            ),
+            (json!({"doorOpened": {"outside": true}}), "doorOpened.outside: true is no text"),
             (
                 json!({"bounds": {"moved": {"field": "speed", "warning": {"high": 1}}}}),
                 "bounds.moved: an alarm that is built in has this name; give it another",

@@ -9,14 +9,28 @@ pub enum Signal {
     SensorFailed(&'static str),
     /// Whether a receiver is there and has no fix.
     GpsGone,
-    /// Whether a door is open, or was since the last reading; only within these hours.
-    DoorOpened(Option<Night>),
+    /// Whether a door is open, or was since the last reading; only then and there.
+    DoorOpened(Door),
     /// Metres from where the box was when this was set.
     Moved,
     /// Whether the certificate is near its end.
     CertificateEnds,
     /// Whether the history has become coarser since the last reading.
     JournalThinned,
+}
+
+/// When and where a door that opens is an alarm.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Door {
+    /// Only within these hours.
+    pub night: Option<Night>,
+    /// Only outside this fence, or outside all of them where it is [`Door::FENCES`].
+    pub outside: Option<String>,
+}
+
+impl Door {
+    /// Stands for all fences.
+    pub const FENCES: &str = "fences";
 }
 
 /// Hours of a day, which may go over midnight. By the sun: UTC and an hour for each 15 degrees east.

@@ -128,12 +128,12 @@ proptest! {
 
     #[test]
     fn it_tells_what_the_plain_model_tells(rule in rules(), samples in series()) {
-        prop_assert_eq!(lines(&machine(&rule, &samples, &[])), plain(&rule, &samples));
+        prop_assert_eq!(lines(&machine(&rule, &samples, &[])), plain(&rule, &samples, GAP));
     }
 
     #[test]
     fn boots_lose_nothing_and_double_nothing(rule in rules(), samples in series(), boots in boots(Just(0))) {
-        prop_assert_eq!(lines(&machine(&rule, &samples, &boots)), plain(&rule, &samples));
+        prop_assert_eq!(lines(&machine(&rule, &samples, &boots)), plain(&rule, &samples, GAP));
     }
 
     /// How long it took to boot is not known then, and no time is counted across it; but what is told is in order.
@@ -225,7 +225,7 @@ fn a_clock_that_becomes_known_moves_what_was_before_to_where_it_was() {
         samples.push((80 * INTERVAL, Some(5.0)));
         let boots = [Boot { before: before as usize, time_known_after: 10 }];
         let lines = lines(&machine(&rule, &samples, &boots));
-        assert_eq!(lines, plain(&rule, &samples));
+        assert_eq!(lines, plain(&rule, &samples, GAP));
         assert_eq!(lines.len(), 2);
     }
 }

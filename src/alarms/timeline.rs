@@ -1,7 +1,7 @@
 //! The time that alarms live by: it never jumps, and is tied over boots by what is known.
 //!
 //! Within a boot it is the monotonic time since that boot, moved by a constant. A restart of the program alone changes
-//! nothing. A new boot goes on where the last one was when its state was last kept, and as much later as UTC says, if that
+//! nothing, also while the boot is not tied to the one before. A new boot goes on where the last one was when its state was last kept, and as much later as UTC says, if that
 //! is known of both; else as much as has passed since the boot, which is the least that can have passed. Becomes UTC known
 //! only then, the time does not jump: what happened before the boot is moved into the past instead, to where it was.
 
@@ -23,6 +23,9 @@ pub struct Kept {
     monotonic: i64,
     /// UTC, where it was known.
     utc: Option<i64>,
+    /// The end of the boot before, on this clock and in UTC, while it is not known how long ago that is.
+    #[serde(rename = "last", default, skip_serializing_if = "Option::is_none")]
+    last_boot: Option<(i64, Option<i64>)>,
 }
 
 /// The clock.
@@ -59,7 +62,9 @@ impl Timeline {
     /// A clock that goes on from a moment that was kept.
     pub fn after(kept: &Kept, boot: &str) -> Self {
         if kept.boot == boot {
-            return Self { offset: kept.at - kept.monotonic, ..Self::new(boot) };
+            let (last_boot, last_utc) = kept.last_boot.unzip();
+            let offset = kept.at - kept.monotonic;
+            return Self { offset, last_boot, last_utc: last_utc.flatten(), ..Self::new(boot) };
         }
         Self { boot: boot.into(), offset: kept.at, last_boot: Some(kept.at), last_utc: kept.utc }
     }
@@ -93,7 +98,8 @@ impl Timeline {
         // While the last boot is not tied, this one counts as its end.
         let by_last_boot = || Some(self.last_utc? + at - self.last_boot?);
         let utc = utc.map(|utc| utc.timestamp_millis()).or_else(by_last_boot);
-        Kept { boot: self.boot.clone(), at, monotonic: ms(monotonic), utc }
+        let last_boot = self.last_boot.map(|last| (last, self.last_utc));
+        Kept { boot: self.boot.clone(), at, monotonic: ms(monotonic), utc, last_boot }
     }
 }
 
@@ -131,6 +137,23 @@ mod tests {
         let shift = Shift { before: 100_000, by: 3_600_000 };
         assert_eq!(time.now(20 * SECOND, utc(100 + 3600 + 20)), (120_000, Some(shift)));
         assert_eq!(time.now(21 * SECOND, utc(9999)), (121_000, None), "once");
+    }
+
+    #[test]
+    fn a_restart_of_the_program_in_a_boot_without_utc_forgets_nothing_of_the_boot_before() {
+        let kept = Timeline::new("a").keep(100 * SECOND, utc(100));
+        let between = Timeline::after(&kept, "b").keep(10 * SECOND, None);
+        let mut time = Timeline::after(&between, "b");
+        assert!(time.is_untied(100_000) && !time.is_untied(100_001));
+        let shift = Shift { before: 100_000, by: 3_600_000 };
+        assert_eq!(time.now(20 * SECOND, utc(100 + 3600 + 20)), (120_000, Some(shift)));
+        assert_eq!(time.keep(21 * SECOND, utc(100 + 3600 + 21)).last_boot, None);
+    }
+
+    #[test]
+    fn what_an_earlier_version_has_kept_is_read() {
+        let kept = r#"{"boot":"a","at":5000,"monotonic":4000,"utc":null}"#;
+        assert_eq!(Timeline::after(&serde_json::from_str(kept).unwrap(), "a").offset, 1000);
     }
 
     #[test]

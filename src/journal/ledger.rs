@@ -5,18 +5,21 @@
 //!
 //! | kept in the file's table `evidence` | |
 //! |---|---|
-//! | `head` | number and hash of the last entry; where the newest reading is in the file, that one counts |
+//! | `head` | number and hash of the entry up to which all is in the file or at the hub; where a newer reading in the file has a hash, that one counts |
+//! | `late` | what is still to be stated of entries that are sealed already, one statement a line |
 //! | `trip` | the trip under way, with the number up to which it was fed; empty when one has ended |
 //! | `hours` | its completed hours, written once an hour |
 //!
-//! They are written in the transaction that makes the readings durable.
+//! They are written in the transaction that makes the readings durable. What is sealed and may still be lost with the power is in
+//! none of them: the next start goes on from before it, and says so.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::row::Row;
+use crate::event_message::Turn;
 use crate::evidence::{Hash, Statement, is_statement};
-use crate::trip::{Hours, Terms, Trip};
+use crate::trip::{BY_ITSELF, Hours, Terms, Trip};
 
 /// What is known of the chain and of the trip.
 #[derive(Debug, Default)]
@@ -25,10 +28,16 @@ pub(super) struct Ledger {
     evidence: bool,
     /// The last entry of the chain.
     head: Option<(u64, Hash)>,
+    /// The entry up to which nothing can be lost with the power: it is in the file, or the hub has it.
+    settled: Option<(u64, Hash)>,
     /// What was asked for at the start: the chain goes on from there once something is sealed.
     begun: bool,
     /// What is still to be stated: that the chain has begun anew, or the first trip, with an entry that is sealed already.
-    late: Vec<Statement>,
+    late: Vec<String>,
+    /// What of it was stated, and can still be lost with the power: after that it is stated again.
+    told: Vec<String>,
+    /// The file has something of it.
+    late_kept: bool,
     /// By what the first trip is measured, which begins with the chain.
     first_trip: Option<Terms>,
     trip: Option<Trip>,
@@ -39,6 +48,10 @@ pub(super) struct Ledger {
     trip_changed: bool,
     /// The newest hour that the file has.
     hours_kept: Option<i64>,
+    /// The trip ends with the next reading.
+    ending: bool,
+    /// An event that is not sealed yet means something for the trip.
+    expects_turn: bool,
 }
 
 /// The trip as it is kept.
@@ -46,6 +59,8 @@ pub(super) struct Ledger {
 struct Kept {
     to: u64,
     trip: Option<Trip>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    ending: bool,
 }
 
 /// What is to be written beside readings: a name, and its value.
@@ -56,16 +71,22 @@ pub(super) type Note = (&'static str, Vec<u8>);
 pub(super) struct Mark {
     head: Option<(u64, Hash)>,
     begun: bool,
-    late: Vec<Statement>,
+    late: Vec<String>,
     trip: Option<Trip>,
     fed_to: u64,
     had_trip: bool,
+    ending: bool,
 }
 
 impl Ledger {
     /// Whether anything is to be sealed.
     pub(super) fn is_active(&self) -> bool {
-        self.evidence || self.trip.is_some()
+        self.evidence || self.trip.is_some() || self.expects_turn || !self.late.is_empty()
+    }
+
+    /// There is an event that means something for the trip.
+    pub(super) fn expect_turn(&mut self) {
+        self.expects_turn = true;
     }
 
     /// Whether readings carry hashes.
@@ -103,12 +124,13 @@ impl Ledger {
         self.begun = true;
         // What is written anew under numbers from here on can't follow itself.
         self.head = self.head.filter(|(seq, _)| *seq < from);
+        self.settled = self.settled.filter(|(seq, _)| *seq < from);
         Some(Statement::start(from, self.head))
     }
 
     /// The chain begins anew with the next entry.
     pub(super) fn break_chain(&mut self) {
-        (self.head, self.begun) = (None, false);
+        (self.head, self.settled, self.begun) = (None, None, false);
     }
 
     /// Seals a row whose number is final: fixes its time by the offset of its boot, where it has none of its own, gives it its
@@ -118,11 +140,12 @@ impl Ledger {
         let Some(body) = row.body() else { return };
         if self.evidence && !self.begun {
             let start = self.begin(row.seq);
-            self.late.extend(start);
+            self.late.extend(start.as_ref().map(Statement::to_fields));
         }
-        if let Some(terms) = self.wanted_trip().filter(|_| !row.is_statement()) {
+        let begins_one = || matches!(row.turn(), Some(Turn::Begin(_)));
+        if let Some(terms) = self.wanted_trip().filter(|_| !row.is_statement() && !begins_one()) {
             let terms = Terms { from: Some(row.seq), ..terms };
-            self.late.push(Statement::TripBegin(terms.to_map()));
+            self.late.push(Statement::TripBegin(terms.to_map()).to_fields());
             self.begin_trip(terms);
         }
         // What a failing disk gives late can't be put between others any more.
@@ -138,9 +161,22 @@ impl Ledger {
         }
     }
 
-    /// What is to be stated after what was sealed, as it could not be before.
-    pub(super) fn take_late(&mut self) -> Vec<Statement> {
-        std::mem::take(&mut self.late)
+    /// What is to be stated next after what was sealed, as it could not be before.
+    pub(super) fn next_late(&mut self) -> Option<String> {
+        let next = (!self.late.is_empty()).then(|| self.late.remove(0))?;
+        self.told.push(next.clone());
+        Some(next)
+    }
+
+    /// Whether something must be stated before the next reading.
+    pub(super) fn has_to_state(&self) -> bool {
+        self.evidence && !(self.begun && self.had_trip && self.late.is_empty())
+    }
+
+    /// Nothing of what is sealed can be lost with the power any more.
+    pub(super) fn settle(&mut self) {
+        self.settled = self.head;
+        self.told.clear();
     }
 
     /// Gives a row that a killed program has left the hash that it had been given, where there is a chain.
@@ -160,17 +196,74 @@ impl Ledger {
         if row.seq > self.fed_to
             && let Some(body) = row.body()
         {
+            if row.is_statement() {
+                self.learn_of_statement(&body);
+            }
             self.feed(row, &body);
         }
     }
 
-    fn feed(&mut self, row: &Row, body: &str) {
-        if let Some(trip) = &mut self.trip {
-            // Statements and events have a time, and are no readings.
-            if !is_statement(body) && !row.is_event() {
-                trip.feed(body);
+    /// What was stated of trips is not to be stated again. Where nothing else told of it, it is done now; what was to begin
+    /// earlier than it was stated begins anew.
+    fn learn_of_statement(&mut self, body: &str) {
+        let Ok(statement) = serde_json::from_str::<Statement>(body) else { return };
+        let kind = std::mem::discriminant(&statement);
+        let is_so = |late: &Statement| std::mem::discriminant(late) == kind;
+        let late =
+            self.late.iter().position(|late| serde_json::from_str(late).is_ok_and(|late| is_so(&late)));
+        match (statement, late) {
+            (Statement::TripBegin(_) | Statement::TripEnd(_), Some(at)) => drop(self.late.remove(at)),
+            (Statement::TripBegin(terms), None) if !terms.contains_key("from") => {
+                self.begin_trip_of(terms, None);
             }
-            (self.fed_to, self.trip_changed) = (row.seq, true);
+            (Statement::TripEnd(_), None) => drop(self.end_trip()),
+            _ => {}
+        }
+    }
+
+    fn feed(&mut self, row: &Row, body: &str) {
+        if let Some(turn) = row.turn() {
+            self.turn(turn, row.seq);
+        }
+        let Some(trip) = &mut self.trip else { return };
+        (self.fed_to, self.trip_changed) = (row.seq, true);
+        // Statements and events have a time, and are no readings.
+        if !is_statement(body) && !row.is_event() {
+            trip.feed(body);
+            if self.ending {
+                self.end_at(row.seq);
+            }
+        }
+    }
+
+    /// An event of this number means this for the trip.
+    fn turn(&mut self, turn: Turn, seq: u64) {
+        self.expects_turn = false;
+        let by = self.trip.as_ref().map(|trip| trip.terms().by.as_str());
+        match turn {
+            Turn::Begin(terms) if by.is_none_or(|by| by == BY_ITSELF) => {
+                self.end_at(seq - 1);
+                self.begin_trip_of(terms, Some(seq));
+                let terms = self.trip.as_ref().map(|trip| trip.terms().to_map());
+                self.late.extend(terms.map(|terms| Statement::TripBegin(terms).to_fields()));
+            }
+            Turn::Begin(_) => {}
+            Turn::End => self.ending = by.is_some(),
+        }
+    }
+
+    /// The trip has ended with this entry, which is to be stated.
+    fn end_at(&mut self, to: u64) {
+        let report = self.end_trip();
+        self.late.extend(report.map(|mut report| {
+            report.insert("to".to_owned(), to.into());
+            Statement::TripEnd(report).to_fields()
+        }));
+    }
+
+    fn begin_trip_of(&mut self, terms: Map<String, Value>, from: Option<u64>) {
+        if let Ok(terms) = serde_json::from_value::<Terms>(terms.into()) {
+            self.begin_trip(Terms { from: from.or(terms.from), ..terms });
         }
     }
 
@@ -178,12 +271,13 @@ impl Ledger {
     pub(super) fn begin_trip(&mut self, terms: Terms) {
         self.trip = Some(Trip::new(terms));
         (self.had_trip, self.trip_changed, self.hours_kept) = (true, true, None);
+        self.ending = false;
     }
 
     /// The trip has ended: its report.
     pub(super) fn end_trip(&mut self) -> Option<Map<String, Value>> {
         let trip = self.trip.take()?;
-        self.trip_changed = true;
+        (self.trip_changed, self.ending) = (true, false);
         Some(trip.report())
     }
 
@@ -196,24 +290,30 @@ impl Ledger {
             trip: self.trip.clone(),
             fed_to: self.fed_to,
             had_trip: self.had_trip,
+            ending: self.ending,
         }
     }
 
     /// Goes back.
     pub(super) fn go_back(&mut self, mark: Mark) {
-        let Mark { head, begun, late, trip, fed_to, had_trip } = mark;
-        (self.head, self.begun, self.late) = (head, begun, late);
+        let Mark { head, begun, late, trip, fed_to, had_trip, ending } = mark;
+        (self.head, self.begun, self.late, self.ending) = (head, begun, late, ending);
         (self.trip, self.fed_to, self.had_trip) = (trip, fed_to, had_trip);
     }
 
-    /// What the file is to have beside the readings; `alone`: of the newest reading it has no row, or none with its hash.
-    pub(super) fn notes(&self, alone: bool) -> Vec<Note> {
+    /// What the file is to have beside the readings; `all` that is sealed becomes durable with it, or only what is now.
+    pub(super) fn notes(&self, all: bool) -> Vec<Note> {
         let mut notes = Vec::new();
-        if let Some((seq, hash)) = self.head.filter(|_| alone && self.evidence) {
+        if let Some((seq, hash)) = self.settled.filter(|_| !all && self.evidence) {
             notes.push((HEAD, format!("{seq} {hash}").into_bytes()));
         }
+        if self.late_kept || self.has_late(all) {
+            let late: Vec<&str> =
+                self.told.iter().filter(|_| !all).chain(&self.late).map(String::as_str).collect();
+            notes.push((LATE, late.join("\n").into_bytes()));
+        }
         if self.trip_changed {
-            let kept = Kept { to: self.fed_to, trip: self.trip.clone() };
+            let kept = Kept { to: self.fed_to, trip: self.trip.clone(), ending: self.ending };
             notes.push((TRIP, serde_json::to_vec(&kept).unwrap_or_default()));
             if let Some(hours) =
                 self.trip.as_ref().map(Trip::hours).filter(|hours| hours.newest() != self.hours_kept)
@@ -224,8 +324,16 @@ impl Ledger {
         notes
     }
 
+    fn has_late(&self, all: bool) -> bool {
+        !self.late.is_empty() || !(all || self.told.is_empty())
+    }
+
     /// The file has what [`Ledger::notes`] gave.
-    pub(super) fn noted(&mut self) {
+    pub(super) fn noted(&mut self, all: bool) {
+        self.late_kept = self.has_late(all);
+        if all {
+            self.settle();
+        }
         if std::mem::take(&mut self.trip_changed) {
             self.hours_kept = self.trip.as_ref().and_then(|trip| trip.hours().newest());
         }
@@ -239,12 +347,20 @@ impl Ledger {
             let head = head.and_then(|(seq, hash)| Some((seq.parse().ok()?, hash.parse().ok()?)));
             let newest = newest.and_then(|row| Some((row.seq, row.chain()?)));
             self.head = head.into_iter().chain(newest).max();
+            self.settled = self.head;
+        }
+        // Of this run the file has nothing that is not known.
+        if let Some(late) = note(LATE).filter(|_| !self.late_kept && !self.has_late(false)) {
+            let late = std::str::from_utf8(late).unwrap_or_default();
+            self.late = late.lines().map(str::to_owned).collect();
+            self.late_kept = !self.late.is_empty();
         }
         if self.trip.is_none()
             && !self.had_trip
-            && let Some(Kept { to, trip }) = note(TRIP).and_then(|value| serde_json::from_slice(value).ok())
+            && let Some(Kept { to, trip, ending }) =
+                note(TRIP).and_then(|value| serde_json::from_slice(value).ok())
         {
-            (self.trip, self.fed_to, self.had_trip) = (trip, to, true);
+            (self.trip, self.fed_to, self.had_trip, self.ending) = (trip, to, true, ending);
             if let (Some(trip), Some(hours)) = (&mut self.trip, note(HOURS)) {
                 trip.set_hours(Hours::from_bytes(hours));
                 self.hours_kept = trip.hours().newest();
@@ -254,5 +370,6 @@ impl Ledger {
 }
 
 const HEAD: &str = "head";
+const LATE: &str = "late";
 const TRIP: &str = "trip";
 const HOURS: &str = "hours";

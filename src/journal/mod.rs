@@ -151,6 +151,8 @@ use storage::Storage;
 pub use storage::file_system::{FileSystem, OsFileSystem};
 pub use storage::files::{FILES, SET_ASIDE_FILES, set_aside, set_aside_on};
 use waiting_room::WaitingRoom;
+#[cfg(test)]
+pub(crate) use waiting_room::copy_for;
 pub use waiting_room::{readings_waiting, waiting_room, waiting_rooms};
 use worker::Worker;
 

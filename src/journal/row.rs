@@ -1,11 +1,13 @@
 //! A reading as the journal stores it.
 
+use std::time::Duration;
+
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::entry::{Entry, body};
-use crate::event_message::{EventHead, EventMessage};
+use crate::event_message::{EventHead, EventMessage, Turn};
 use crate::evidence::{Hash, STATEMENT};
 use crate::reading::{Reading, Stamp};
 
@@ -47,6 +49,9 @@ const AROUND: [&[u8]; 2] = [b"{\"f\":", b"}"];
 
 /// What the payload of an event begins with.
 pub(super) const EVENT: &[u8] = b"{\"e\":";
+
+/// What stands in the payload of an event that means something for the trip; within text its quotation marks are escaped.
+pub(super) const TURN: &[u8] = b",\"t\":";
 
 /// What stands before the hash of a reading that is in the chain; the hash, a quotation mark and a brace end its payload.
 pub(super) const BEFORE_HASH: &str = ",\"h\":\"";
@@ -92,6 +97,11 @@ impl Row {
         Self::at(stamp, payload.unwrap_or_default())
     }
 
+    /// With nothing in it, at the boot.
+    pub(super) fn empty() -> Self {
+        Self::at(Stamp { utc: None, monotonic: Duration::ZERO }, Vec::new())
+    }
+
     /// Of this boot, without a number.
     pub(super) fn at(stamp: Stamp, payload: Vec<u8>) -> Self {
         Self {
@@ -109,6 +119,14 @@ impl Row {
     /// Whether it is an event, and no reading.
     pub(super) fn is_event(&self) -> bool {
         self.payload.starts_with(EVENT)
+    }
+
+    /// What it means for the trip, where it is an event that means something for it.
+    pub(super) fn turn(&self) -> Option<Turn> {
+        if !self.is_event() {
+            return None;
+        }
+        event_head(&self.payload)?.turn
     }
 
     /// Whether there can be such a reading.
@@ -212,8 +230,6 @@ fn payload(bytes: &[u8]) -> Option<Payload> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use chrono::Utc;
 
     use super::*;

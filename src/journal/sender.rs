@@ -10,7 +10,6 @@ use super::leases::Leases;
 use super::needs_disk::NeedsDisk;
 use super::shared::Shared;
 use super::writer::Writer;
-use crate::reading::Stamp;
 
 /// What is on its way, and who waits for more.
 pub(super) struct Sender {
@@ -89,7 +88,7 @@ impl Sender {
             return;
         }
         let Some((limit, reply)) = self.waiting.take() else { return };
-        let lease = self.free(limit, writer, now);
+        let lease = self.lease(limit, writer, now);
         if lease.is_empty() {
             self.waiting = Some((limit, reply));
         } else {
@@ -99,12 +98,7 @@ impl Sender {
     }
 
     /// Leases up to `limit` free rows.
-    pub(super) fn lease(&mut self, limit: usize, stamp: Stamp, writer: &mut Writer, now: Instant) -> Lease {
-        writer.learn_time(stamp, now);
-        self.free(limit, writer, now)
-    }
-
-    fn free(&mut self, limit: usize, writer: &mut Writer, now: Instant) -> Lease {
+    pub(super) fn lease(&mut self, limit: usize, writer: &mut Writer, now: Instant) -> Lease {
         let mut lease = Lease::default();
         if !writer.time_is_known() || limit == 0 || writer.is_unsealed() {
             return lease;

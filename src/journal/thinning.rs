@@ -49,16 +49,7 @@ mod tests {
     use crate::journal::row::EVENT;
 
     fn row(seq: u64, stands_for: u32) -> Row {
-        Row {
-            seq,
-            start: 1,
-            boot: None,
-            monotonic_ms: 0,
-            utc_ms: None,
-            stands_for,
-            payload: Vec::new(),
-            known: None,
-        }
+        Row { seq, start: 1, stands_for, ..Row::empty() }
     }
 
     #[test]

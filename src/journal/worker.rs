@@ -119,12 +119,16 @@ impl Worker {
                 self.sender_answers(now);
             }
             Command::Lease { limit, now: stamp, reply } => {
-                let lease = self.sender.lease(limit, stamp, &mut self.writer, now);
+                self.writer.learn_time(stamp, now);
+                // What was stated by that must not be lost when what it is about has been sent.
+                self.commit_if_due(now);
+                let lease = self.sender.lease(limit, &mut self.writer, now);
                 // Whoever asked may be gone; then nobody sends them, and the next release frees them.
                 let _ = reply.send(lease);
             }
             Command::Await { limit, now: stamp, reply } => {
                 self.writer.learn_time(stamp, now);
+                self.commit_if_due(now);
                 self.sender.wait(limit, reply);
                 self.sender_answers(now);
             }
@@ -237,6 +241,10 @@ impl Worker {
 impl Worker {
     pub(super) fn writer(&self) -> &Writer {
         &self.writer
+    }
+
+    pub(super) fn writer_mut(&mut self) -> &mut Writer {
+        &mut self.writer
     }
 
     pub(super) fn sender(&self) -> &Sender {

@@ -27,4 +27,4 @@ mod tests;
 
 pub use fence::{Fence, MOST_FENCES};
 pub use fences::Fences;
-pub use tracker::{Crossing, CrossingKind, Fix, Standing, Tracker};
+pub use tracker::{Crossing, CrossingKind, Fix, Here, Standing, Tracker};

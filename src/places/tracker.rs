@@ -103,6 +103,10 @@ pub struct Standing {
     pub outside: Vec<String>,
 }
 
+/// The fences that the container is in by the last fix that told, the smallest first; `None` while there are fences, and no fix has
+/// told of one.
+pub type Here = Option<Vec<Arc<str>>>;
+
 /// How the container stands to one fence.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Place {
@@ -140,6 +144,18 @@ impl Tracker {
     /// Whether there is nothing to follow.
     pub fn is_idle(&self) -> bool {
         self.places.is_empty()
+    }
+
+    /// In which fences the container is.
+    pub fn here(&self) -> Here {
+        if !self.places.is_empty() && self.places.iter().all(|place| place.is_in.is_none()) {
+            return None;
+        }
+        let places = self.fences.all().iter().zip(&self.places);
+        let mut these: Vec<_> =
+            places.filter(|(_, place)| place.is_in == Some(true)).map(|(fence, _)| fence).collect();
+        these.sort_by(|a, b| a.area().total_cmp(&b.area()));
+        Some(these.into_iter().map(|fence| fence.name().clone()).collect())
     }
 
     /// The smallest fence that the container is in.

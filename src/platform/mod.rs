@@ -12,6 +12,7 @@ pub mod owner;
 mod route_changes;
 pub mod plain_file;
 pub mod runtime_directory;
+pub mod shorten;
 pub mod state_directory;
 pub mod state_file;
 pub mod stdout;

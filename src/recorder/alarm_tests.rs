@@ -16,8 +16,8 @@ use tracker_sensors::gps::{Fix, GpsState, Position};
 use tracker_sensors::health::{Health, State};
 
 use super::alarm_desk::AlarmDesk;
-use super::signals::Sources;
-use crate::alarms::plain_model::{INTERVAL, Line, Sample, plain};
+use super::signals::{Signals, Sources};
+use crate::alarms::plain_model::{GAP, INTERVAL, Line, Sample, plain};
 use crate::alarms::schema::Alarms;
 use crate::event::Events;
 use crate::instruments::fields::Fields;
@@ -31,10 +31,10 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 /// A machine's clock, moved by hand.
 #[derive(Debug)]
-struct ManualClock {
-    boot: String,
+pub(super) struct ManualClock {
+    pub(super) boot: String,
     /// Monotonic time, and UTC where it is known.
-    now: Mutex<(Duration, Option<DateTime<Utc>>)>,
+    pub(super) now: Mutex<(Duration, Option<DateTime<Utc>>)>,
 }
 
 impl Clock for ManualClock {
@@ -52,7 +52,13 @@ impl Clock for ManualClock {
 }
 
 fn sources(journal: &Arc<Journal>) -> Sources {
-    Sources { sensors: Vec::new(), position: None, certificate: "/nowhere".into(), journal: journal.clone() }
+    Sources {
+        sensors: Vec::new(),
+        position: None,
+        here: watch::Sender::new(Some(Vec::new())).subscribe(),
+        certificate: "/nowhere".into(),
+        journal: journal.clone(),
+    }
 }
 
 /// A device with its disk.
@@ -228,7 +234,7 @@ async fn a_hundred_voyages_tell_what_the_plain_model_tells() {
     let (mut told, mut reboots_matter) = (0, 0);
     for seed in 0..100 {
         let (samples, hub) = voyage(seed).await;
-        let expected: Vec<_> = plain(&rule, &samples).into_iter().map(in_words).collect();
+        let expected: Vec<_> = plain(&rule, &samples, GAP).into_iter().map(in_words).collect();
         assert_eq!(hub.lines(), expected, "seed {seed}");
         told += expected.len();
         reboots_matter += usize::from(expected.len() > 2);
@@ -403,4 +409,26 @@ async fn what_is_built_in_is_seen() {
     health.send_modify(|health| health.state = State::Ok);
     take(&device, 17, None);
     assert_eq!(told(&device, &mut hub).await, [pair("bme280Failed", "cleared")]);
+}
+
+#[tokio::test]
+async fn a_door_may_open_where_it_is_allowed() {
+    let at = |minute: u64| (Duration::from_mins(minute), None);
+    let device = Device::start(tempfile::tempdir().unwrap(), "boot".into(), &Alarms::NONE, at(0)).await;
+    let here = watch::Sender::new(None);
+    let tell = |outside: &str, opened: &[(Option<&[&str]>, Option<f64>)]| {
+        let mut signals = Signals::new(Sources { here: here.subscribe(), ..sources(&device.journal) });
+        let rules = Alarms::read(&json!({"doorOpened": {"outside": outside}})).unwrap().rules();
+        for (number, (names, expected)) in (1..).zip(opened) {
+            here.send_replace(names.map(|names| names.iter().map(|name| Arc::from(*name)).collect()));
+            let mut fields = Fields::default();
+            fields.count("doorOpenings", number);
+            fields.note(Fields::DOOR_OPEN, 1.0);
+            let value = signals.value(&rules[0], Stamp::now(&*device.clock), &fields);
+            assert_eq!(value, *expected, "{outside}: {names:?}");
+        }
+    };
+    let (out, yard, gate): (&[&str], &[&str], &[&str]) = (&[], &["ramp", "yard"], &["gate"]);
+    tell("fences", &[(None, None), (Some(yard), Some(0.0)), (Some(gate), Some(0.0)), (Some(out), Some(1.0))]);
+    tell("yard", &[(None, None), (Some(yard), Some(0.0)), (Some(gate), Some(1.0)), (Some(out), Some(1.0))]);
 }

@@ -5,6 +5,8 @@ mod alarm_message;
 #[cfg(test)]
 mod alarm_tests;
 mod signals;
+#[cfg(test)]
+mod voyages;
 
 use std::collections::BTreeMap;
 use std::future::{pending, poll_fn};

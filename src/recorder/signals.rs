@@ -9,12 +9,13 @@ use tokio::sync::watch;
 use tracker_sensors::gps::GpsState;
 
 use crate::alarms::rule::Rule;
-use crate::alarms::signal::{Night, Signal};
+use crate::alarms::signal::{Door, Signal};
 use crate::identity::Chain;
 use crate::identity::certificate::{Certificate, RENEW_AT};
 use crate::instruments::fields::Fields;
 use crate::instruments::health::SensorHealth;
 use crate::journal::Journal;
+use crate::places::Here;
 use crate::platform::watched_file::WatchedFile;
 use crate::reading::Stamp;
 
@@ -31,6 +32,8 @@ pub struct Sources {
     pub sensors: Vec<(&'static str, SensorHealth)>,
     /// Where the container is, as far as an instrument knows.
     pub position: Option<watch::Receiver<GpsState>>,
+    /// In which fences that is.
+    pub here: watch::Receiver<Here>,
     /// The file of the certificate.
     pub certificate: PathBuf,
     /// Which may be thinned.
@@ -79,7 +82,7 @@ impl Signals {
                 Some(flag(health.has_failed()))
             }
             Signal::GpsGone => self.sources.position.as_ref().map(|gps| flag(gps.borrow().fix.is_none())),
-            Signal::DoorOpened(night) => self.door(*night, stamp, fields).map(flag),
+            Signal::DoorOpened(door) => self.door(door, stamp, fields).map(flag),
             Signal::Moved => {
                 let here = self.position()?;
                 Some(distance_m(*self.anchor.get_or_insert(here), here))
@@ -93,13 +96,23 @@ impl Signals {
         }
     }
 
-    /// Whether the door is open, or was since the last reading, at night.
-    fn door(&mut self, night: Option<Night>, stamp: Stamp, fields: &Fields) -> Option<bool> {
+    /// Whether the door is open, or was since the last reading, when and where it must not be.
+    fn door(&mut self, Door { night, outside }: &Door, stamp: Stamp, fields: &Fields) -> Option<bool> {
         let openings = fields.get("doorOpenings")?;
         let before = self.openings.replace(openings);
         let was_opened =
             fields.get(Fields::DOOR_OPEN)? > 0.5 || before.is_some_and(|before| openings > before);
-        let Some(night) = night.filter(|_| was_opened) else { return Some(was_opened) };
+        if !was_opened {
+            return Some(false);
+        }
+        if let Some(outside) = outside {
+            let here = self.sources.here.borrow();
+            let mut fences = here.as_ref()?.iter();
+            if fences.any(|fence| outside == Door::FENCES || **fence == **outside) {
+                return Some(false);
+            }
+        }
+        let Some(night) = night else { return Some(true) };
         let east = self.position().map_or(0.0, |(_, longitude)| longitude);
         Some(night.is_at(stamp.utc?.num_seconds_from_midnight(), east))
     }

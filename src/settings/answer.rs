@@ -10,6 +10,8 @@ use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use tracker_protocol::hub::{AckCode, Acknowledgement};
 
+use crate::platform::shorten::shorten;
+
 /// Bytes of compact JSON up to which a value is reported as it is.
 const WHOLE: usize = 1024;
 /// Characters up to which a sentence is reported as it is; a bad value may be quoted in it.
@@ -51,12 +53,9 @@ impl Answer {
         in_force: Value,
         code: AckCode,
         version: u64,
-        mut description: String,
+        description: String,
     ) -> Self {
-        if let Some((end, _)) = description.char_indices().nth(SENTENCE) {
-            description.truncate(end);
-            description.push('…');
-        }
+        let description = shorten(description, SENTENCE);
         let acknowledgement = Acknowledgement { value: shown(in_force), code, version, description };
         Self { property: property.to_owned(), acknowledgement, standing: Standing::Meaningful }
     }
@@ -116,12 +115,7 @@ fn depth(value: &Value) -> usize {
 
 /// A value as a sentence about it quotes it.
 pub(super) fn quoted(value: &Value) -> String {
-    let mut text = value.to_string();
-    if let Some((end, _)) = text.char_indices().nth(QUOTED) {
-        text.truncate(end);
-        text.push('…');
-    }
-    text
+    shorten(value.to_string(), QUOTED)
 }
 
 /// The value itself, or `{"sha256": "…", "members": n}` where it is larger than [`WHOLE`] or deeper than [`DEEPEST`].

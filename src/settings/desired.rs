@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tracker_protocol::hub::AckCode;
 
 use crate::settings::answer::Answer;
 use crate::settings::defaults::Defaults;
-use crate::settings::properties::TABLE;
+use crate::settings::properties::{Geofences, TABLE, Trip, TripFences};
 use crate::settings::property::{self, Property, Set};
 use crate::settings::without_meaning;
 
@@ -30,7 +31,28 @@ impl Settings {
     pub fn apply(&mut self, desired: &Map<String, Value>, version: u64, defaults: &Defaults) -> Vec<Answer> {
         let known =
             TABLE.iter().map(|row| (row.answer)(&mut self.0, desired.get(row.name), version, defaults));
-        known.chain(without_meaning::answers(desired, version)).collect()
+        let mut answers: Vec<Answer> = known.chain(without_meaning::answers(desired, version)).collect();
+        self.mention_missing_fences(&mut answers, defaults);
+        answers
+    }
+
+    /// The fences of a trip may come later than their names, or never: what is not there is told.
+    fn mention_missing_fences(&self, answers: &mut [Answer], defaults: &Defaults) {
+        let Some(Answer { acknowledgement, .. }) = answers.iter_mut().find(|a| a.property == Trip::NAME)
+        else {
+            return;
+        };
+        let TripFences { starts_on_leaving, ends_on_reaching } = self.value::<Trip>(defaults);
+        let fences = self.0.get(Geofences::NAME).and_then(Value::as_array);
+        let is_there = |name: &String| {
+            let mut names = fences.into_iter().flatten().map(|fence| &fence["properties"]["name"]);
+            names.any(|other| other == name)
+        };
+        let missing = starts_on_leaving.into_iter().chain(ends_on_reaching).find(|name| !is_there(name));
+        if let Some(name) = missing.filter(|_| acknowledgement.code == AckCode::Applied) {
+            acknowledgement.code = AckCode::Pending;
+            acknowledgement.description = format!("geofences has no {name:?}; once it has, trips follow it");
+        }
     }
 }
 
@@ -55,12 +77,11 @@ mod tests {
     use std::time::Duration;
 
     use serde_json::json;
-    use tracker_protocol::hub::AckCode;
 
     use super::*;
     use crate::alarms::schema;
     use crate::config::DeliveryMode;
-    use crate::settings::properties::{Delivery, Geofences, TelemetryInterval, names};
+    use crate::settings::properties::{Delivery, TelemetryInterval, names};
 
     const DEFAULT: Defaults = Defaults {
         interval: Duration::from_mins(1),
@@ -133,7 +154,7 @@ mod tests {
     /// A property, two good values and a bad one: what is in force with each, and by default.
     type Example = (&'static str, [(Value, Value, u16); 2], Value, Value);
 
-    fn examples() -> [Example; 7] {
+    fn examples() -> [Example; 8] {
         let gate = |radius: i32| {
             let geometry = json!({"type": "Point", "coordinates": [4.3, 51.95]});
             json!([{"type": "Feature", "properties": {"name": "gate", "radius": radius}, "geometry": geometry}])
@@ -185,6 +206,15 @@ mod tests {
                 ],
                 json!("MSKU9070324"),
                 json!(""),
+            ),
+            (
+                "trip",
+                [
+                    (json!({"startsOnLeaving": "gate"}), json!({"startsOnLeaving": "gate"}), 202),
+                    (json!({"endsOnReaching": null}), json!({}), 200),
+                ],
+                json!({"startsOnLeaving": 7}),
+                json!({}),
             ),
         ]
     }
@@ -259,6 +289,20 @@ mod tests {
         let answer = reported(&answers, "alarms");
         assert_eq!((&answer["ac"], &answer["value"]["members"]), (&json!(200), &json!(2)));
         assert_eq!(answer["value"]["sha256"].as_str().unwrap().len(), 64);
+    }
+
+    #[test]
+    fn a_trip_may_name_fences_that_come_later() {
+        let geometry = json!({"type": "Point", "coordinates": [4.3, 51.95]});
+        let gate =
+            json!({"type": "Feature", "properties": {"name": "gate", "radius": 50}, "geometry": geometry});
+        let mut settings = Settings::default();
+        let trip = json!({"startsOnLeaving": "gate", "endsOnReaching": "gate"});
+        let answer = reported(&apply(&mut settings, json!({"trip": trip}), 1), "trip");
+        assert_eq!((&answer["ac"], &answer["value"]), (&json!(202), &trip));
+        assert_eq!(answer["ad"], "geofences has no \"gate\"; once it has, trips follow it");
+        let answers = apply(&mut settings, json!({"trip": trip, "geofences": [gate]}), 2);
+        assert_eq!(reported(&answers, "trip"), json!({"value": trip, "ac": 200, "av": 2, "ad": "applied"}));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::settings::answer::{Answer, Standing};
 use crate::settings::defaults::Defaults;
 use crate::settings::desired::Settings;
 use crate::settings::properties::{
-    Alarms, ContainerNumber, Delivery, Evidence, Geofences, TABLE, TelemetryInterval,
+    Alarms, ContainerNumber, Delivery, Evidence, Geofences, TABLE, TelemetryInterval, Trip, TripFences,
 };
 
 /// The settings in force.
@@ -30,6 +30,7 @@ pub struct InForce {
     evidence: watch::Sender<bool>,
     fences: watch::Sender<Arc<Fences>>,
     container_number: watch::Sender<Option<Arc<str>>>,
+    trip_fences: watch::Sender<TripFences>,
     alarms: watch::Sender<schema::Alarms>,
     file: PathBuf,
     /// The answers given last, those with a meaning first.
@@ -51,6 +52,7 @@ impl InForce {
         let evidence = watch::Sender::new(settings.value::<Evidence>(&defaults));
         let fences = watch::Sender::new(settings.value::<Geofences>(&defaults).fences);
         let container_number = watch::Sender::new(settings.value::<ContainerNumber>(&defaults));
+        let trip_fences = watch::Sender::new(settings.value::<Trip>(&defaults));
         let alarms = watch::Sender::new(settings.value::<Alarms>(&defaults));
         let (answered, unanswered) = (Vec::new(), 0);
         let in_force = Self {
@@ -60,6 +62,7 @@ impl InForce {
             evidence,
             fences,
             container_number,
+            trip_fences,
             alarms,
             file,
             answered,
@@ -86,6 +89,11 @@ impl InForce {
     /// The number of the container, for every message.
     pub fn container_number(&self) -> watch::Receiver<Option<Arc<str>>> {
         self.container_number.subscribe()
+    }
+
+    /// At which fences trips begin and end.
+    pub fn trip_fences(&self) -> watch::Receiver<TripFences> {
+        self.trip_fences.subscribe()
     }
 
     /// When a reading is an alarm.
@@ -122,6 +130,9 @@ impl InForce {
         }
         if self.settings.differs::<ContainerNumber>(&before) {
             self.container_number.send_replace(self.settings.value::<ContainerNumber>(&self.defaults));
+        }
+        if self.settings.differs::<Trip>(&before) {
+            self.trip_fences.send_replace(self.settings.value::<Trip>(&self.defaults));
         }
         let alarms = self.settings.value::<Alarms>(&self.defaults);
         self.alarms.send_if_modified(|current| {
@@ -301,7 +312,7 @@ mod tests {
         let mut desired: Map<_, _> = (0..20).map(|number| (format!("p{number}"), json!(true))).collect();
         desired.insert("telemetryInterval".into(), json!(5));
         let first = apply(&mut settings, Value::Object(desired.clone()), 1);
-        assert_eq!(first.news.len(), 20 + TABLE.len() - 3, "three are empty");
+        assert_eq!(first.news.len(), 20 + TABLE.len() - 4, "four are empty");
         desired.insert("more".into(), json!(1));
         let second = push(&mut settings, Value::Object(desired.clone()), 2, &["more"]);
         assert_eq!(told(&second), ["more"]);

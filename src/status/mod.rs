@@ -14,6 +14,7 @@ use tracker_sensors::gps::{Fix, GpsState};
 use crate::instruments::fields::{POSITION_DECIMALS, rounded};
 use crate::instruments::health::SensorHealth;
 use crate::journal::Journal;
+use crate::places::Here;
 use crate::platform::clock::Clock;
 use crate::platform::timestamp::Timestamp;
 use crate::recorder::{ActiveAlarm, ActiveAlarms, AlarmDesk};
@@ -35,6 +36,8 @@ pub struct Status {
     pub sensors: Vec<(&'static str, SensorHealth)>,
     /// Where the container is, as far as an instrument knows.
     pub position: Option<watch::Receiver<GpsState>>,
+    /// In which fences that is.
+    pub here: watch::Receiver<Here>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Who looks at readings.
@@ -59,6 +62,7 @@ impl Status {
             journal: self.journal.stats().into(),
             sensors: self.sensors(),
             last_fix: fix.as_ref().map(last_fix),
+            places: self.here.borrow().iter().flatten().map(ToString::to_string).collect(),
             active_alarms: self.active_alarms(),
         }
     }

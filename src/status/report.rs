@@ -105,6 +105,9 @@ pub struct DeviceStatus {
     pub sensors: BTreeMap<String, SensorReport>,
     /// Where the device is, if the receiver has a fix.
     pub last_fix: Option<LastFix>,
+    /// Fences that it is in by the last fix that told, the smallest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<String>,
     /// Alarms that are raised, by their names.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub active_alarms: BTreeMap<String, ActiveAlarmReport>,

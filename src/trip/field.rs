@@ -27,11 +27,16 @@ pub(super) struct Field {
     last: Option<f64>,
     low: Option<Bound>,
     high: Option<Bound>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    critical_low: Option<Bound>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    critical_high: Option<Bound>,
 }
 
 impl Field {
     pub(super) fn new(name: &str, limits: Option<&Limits>) -> Self {
-        let Limits { low, high } = limits.copied().unwrap_or_default();
+        let limits = limits.copied().unwrap_or_default();
+        let [below, above] = [Side::Below, Side::Above].map(|side| move |limit| Bound::new(side, limit));
         Self {
             name: name.into(),
             min: None,
@@ -39,8 +44,10 @@ impl Field {
             weight_ms: 0,
             sum: 0.0,
             last: None,
-            low: low.map(|limit| Bound::new(Side::Below, limit)),
-            high: high.map(|limit| Bound::new(Side::Above, limit)),
+            low: limits.low.map(below),
+            high: limits.high.map(above),
+            critical_low: limits.critical_low.map(below),
+            critical_high: limits.critical_high.map(above),
         }
     }
 
@@ -65,7 +72,8 @@ impl Field {
             self.weight_ms += ms;
             self.sum += value * ms as f64;
         }
-        for bound in self.low.iter_mut().chain(&mut self.high) {
+        let bounds = [&mut self.low, &mut self.high, &mut self.critical_low, &mut self.critical_high];
+        for bound in bounds.into_iter().flatten() {
             bound.hold(held);
         }
     }
@@ -96,7 +104,13 @@ impl Field {
         let mean = (self.weight_ms > 0).then(|| rounded(self.sum / self.weight_ms as f64, 2));
         report.insert("mean".into(), json!(mean));
         report.insert("seconds".into(), seconds(self.weight_ms));
-        for (name, bound) in [("low", &self.low), ("high", &self.high)] {
+        let bounds = [
+            ("low", &self.low),
+            ("high", &self.high),
+            ("criticalLow", &self.critical_low),
+            ("criticalHigh", &self.critical_high),
+        ];
+        for (name, bound) in bounds {
             if let Some(bound) = bound {
                 report.insert(name.into(), bound.report());
             }

@@ -45,7 +45,7 @@ use kinetic::Kinetic;
 use route::Route;
 use sample::Sample;
 use terms::ALWAYS;
-pub use terms::{LONGEST_NAME, Limits, MOST_BOUNDS, Terms, TermsError};
+pub use terms::{BY_ITSELF, LONGEST_NAME, Limits, MOST_BOUNDS, Terms, TermsError};
 use timeline::{Gaps, Timeline};
 
 /// A trip under way. What is serialised is small, and changes with every reading; [`Hours`] are kept beside it.

@@ -7,10 +7,12 @@ use serde_json::{Map, Value};
 
 /// What is measured whether there are bounds or not.
 pub(super) const ALWAYS: [&str; 2] = ["temperature", "humidity"];
-/// Fields that have bounds, at the most.
+/// Fields that have bounds by a wish, at the most.
 pub const MOST_BOUNDS: usize = 8;
 /// Characters of a trip's name.
 pub const LONGEST_NAME: usize = 100;
+/// Who begins the trip that is under way as long as nobody has begun one.
+pub const BY_ITSELF: &str = "provisioning";
 /// Seconds: a longer time between two readings is a gap, unless the interval is longer than a third of it.
 const GAP_AFTER: u64 = 900;
 /// Seconds: no gap can be told later than this.
@@ -40,16 +42,22 @@ pub struct Terms {
     pub container_number: Option<String>,
 }
 
-/// Bounds of one field; beyond is above `high`, or below `low`.
+/// Bounds of one field; beyond is above the upper ones, or below the lower ones.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Limits {
     /// The lower one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub low: Option<f64>,
     /// The upper one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub high: Option<f64>,
+    /// The lower one that is critical.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub critical_low: Option<f64>,
+    /// The upper one that is critical.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub critical_high: Option<f64>,
 }
 
 /// Why terms are none, in a sentence that names the member.
@@ -99,16 +107,24 @@ impl Terms {
                 "gapAfter: {gap_after} is no number of seconds from 1 to {LONGEST_GAP_AFTER}"
             ));
         }
-        let bounds = wish.bounds.unwrap_or_else(|| bounds.clone());
-        if bounds.len() > MOST_BOUNDS {
+        // Those in force are no more than there are fields.
+        if let Some(many) = wish.bounds.as_ref().map(BTreeMap::len).filter(|many| *many > MOST_BOUNDS) {
             return error(format!(
-                "bounds: {} fields have some, and a trip knows no more than {MOST_BOUNDS}",
-                bounds.len()
+                "bounds: {many} fields have some, and a trip knows no more than {MOST_BOUNDS}"
             ));
         }
-        for (name, Limits { low, high }) in &bounds {
-            if let Some((low, high)) = low.zip(*high).filter(|(low, high)| low > high) {
-                return error(format!("bounds.{name}: low, {low}, is above high, {high}; exchange them"));
+        let bounds = wish.bounds.unwrap_or_else(|| bounds.clone());
+        for (name, limits) in &bounds {
+            let pairs = [
+                ("low", limits.low, "high", limits.high),
+                ("criticalLow", limits.critical_low, "criticalHigh", limits.critical_high),
+            ];
+            for (low, lower, high, upper) in pairs {
+                if let Some((lower, upper)) = lower.zip(upper).filter(|(lower, upper)| lower > upper) {
+                    return error(format!(
+                        "bounds.{name}: {low}, {lower}, is above {high}, {upper}; exchange them"
+                    ));
+                }
             }
         }
         Ok(Self { trip, by: by.into(), gap_after, bounds, ..Self::default() })
@@ -134,7 +150,8 @@ mod tests {
     use super::*;
 
     fn terms(wish: &Value) -> Result<Terms, String> {
-        let in_force = BTreeMap::from([("temperature".to_owned(), Limits { low: None, high: Some(8.0) })]);
+        let in_force =
+            BTreeMap::from([("temperature".to_owned(), Limits { high: Some(8.0), ..Limits::default() })]);
         Terms::of_wish(wish, "method", 600, &in_force).map_err(|error| error.to_string())
     }
 
@@ -164,6 +181,10 @@ mod tests {
                 "bounds.temperature: low, 9, is above high, 8",
             ),
             (json!({"bounds": {"temperature": {"hi": 9}}}), "unknown field `hi`"),
+            (
+                json!({"bounds": {"temperature": {"criticalLow": 9, "criticalHigh": 8}}}),
+                "bounds.temperature: criticalLow, 9, is above criticalHigh, 8",
+            ),
         ] {
             let error = terms(&wish).unwrap_err();
             assert!(error.contains(says), "{error}");

@@ -166,7 +166,7 @@ fn readings() -> impl Strategy<Value = Vec<Plain>> {
 
 fn terms() -> Terms {
     let limits = [("temperature", Some(2.0), Some(8.0)), ("humidity", None, Some(70.0))];
-    let bounds = limits.map(|(name, low, high)| (name.to_owned(), Limits { low, high }));
+    let bounds = limits.map(|(name, low, high)| (name.to_owned(), Limits { low, high, ..Limits::default() }));
     Terms { gap_after: 900, bounds: bounds.into(), ..Terms::default() }
 }
 

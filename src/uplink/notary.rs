@@ -23,7 +23,8 @@ use crate::platform::clock::Clock;
 use crate::platform::state_directory::StateDirectory;
 use crate::platform::state_file;
 use crate::reading::{Reading, Stamp};
-use crate::trip::Terms;
+use crate::settings::TripTerms;
+use crate::trip::BY_ITSELF;
 
 /// A head is signed so often.
 const EVERY: TimeDelta = TimeDelta::hours(24);
@@ -53,7 +54,7 @@ pub struct Notary {
     /// Whether there is to be evidence.
     pub evidence: watch::Receiver<bool>,
     /// By what the first trip is measured.
-    pub first_trip: Terms,
+    pub terms: TripTerms,
     /// A signature is wanted now.
     pub wanted: Arc<Notify>,
     /// The identity in use, where one is.
@@ -86,7 +87,7 @@ impl Notary {
 
     /// The journal chains from now on, or does not any more.
     async fn tell_journal(&mut self) {
-        let terms = self.evidence.borrow_and_update().then(|| self.first_trip.clone());
+        let terms = self.evidence.borrow_and_update().then(|| self.terms.now(BY_ITSELF));
         while !self.journal.set_evidence(terms.clone()) {
             sleep(Duration::from_millis(100)).await;
         }

@@ -1,23 +1,18 @@
 //! The direct methods about trips: begin one, end it, ask how it goes.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
-use crate::config::{Alerts, Config};
 use crate::journal::Journal;
 use crate::platform::clock::Clock;
 use crate::reading::Stamp;
-use crate::trip::{Limits, Terms};
+use crate::settings::TripTerms;
+use crate::trip::BY_ITSELF;
 
 /// The methods that are answered here.
 pub const METHODS: [&str; 3] = ["startTrip", "endTrip", "getTripReport"];
-
-/// Who begins the trip that is under way as long as nobody has begun one.
-const BY_ITSELF: &str = "provisioning";
 
 /// What the methods need.
 #[derive(Clone)]
@@ -26,29 +21,13 @@ pub struct Trips {
     pub journal: Arc<Journal>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Between readings.
-    pub interval: watch::Receiver<Duration>,
-    /// Bounds in force.
-    pub bounds: BTreeMap<String, Limits>,
-    /// What the configuration says of the sensors.
-    pub calibration: Map<String, Value>,
+    /// By what they are measured.
+    pub terms: TripTerms,
     /// The end of a trip is signed.
     pub signs: Arc<Notify>,
 }
 
 impl Trips {
-    /// The terms of the trip that begins by itself.
-    pub fn first_terms(&self) -> Terms {
-        // Nothing that could be refused is wished for.
-        self.terms(&Value::Null, BY_ITSELF).unwrap_or_default()
-    }
-
-    fn terms(&self, wish: &Value, by: &str) -> Result<Terms, String> {
-        let interval_s = self.interval.borrow().as_secs();
-        let terms = Terms::of_wish(wish, by, interval_s, &self.bounds).map_err(|error| error.to_string())?;
-        Ok(Terms { calibration: self.calibration.clone(), ..terms })
-    }
-
     /// Answers a call with a status, numbered as in HTTP, and a body, which is JSON.
     pub async fn call(&self, name: &str, payload: &[u8]) -> (i32, String) {
         let (status, body) = match name {
@@ -63,7 +42,7 @@ impl Trips {
         let payload = payload.trim_ascii();
         let wish = if payload.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(payload) };
         let wish = wish.map_err(|error| format!("it is no JSON: {error}"));
-        let terms = match wish.and_then(|wish| self.terms(&wish, "method")) {
+        let terms = match wish.and_then(|wish| self.terms.of_wish(&wish, "method")) {
             Ok(terms) => terms,
             Err(why) => return refusal(400, &why),
         };
@@ -103,19 +82,4 @@ fn report(report: Option<Map<String, Value>>) -> (i32, Value) {
 
 fn refusal(status: i32, why: &str) -> (i32, Value) {
     (status, json!({ "message": why }))
-}
-
-/// The bounds of the configuration, by field.
-pub fn bounds(alerts: &Alerts) -> BTreeMap<String, Limits> {
-    let Alerts { temperature_low, temperature_high, humidity_low, humidity_high } = *alerts;
-    let fields =
-        [("temperature", temperature_low, temperature_high), ("humidity", humidity_low, humidity_high)];
-    let set = fields.into_iter().filter(|(_, low, high)| low.or(*high).is_some());
-    set.map(|(name, low, high)| (name.to_owned(), Limits { low, high })).collect()
-}
-
-/// What the configuration says of the sensors' calibration, by sensor.
-pub fn calibration(config: &Config) -> Map<String, Value> {
-    let of_bme280 = config.sensors.bme280.calibration.report();
-    of_bme280.map(|report| ("bme280".to_owned(), report)).into_iter().collect()
 }

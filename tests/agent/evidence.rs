@@ -18,13 +18,13 @@ use crate::support::agent::{Agent, PATIENCE, next_message};
 const DEVICE: &str = "sensor-thl-001";
 
 /// As `cloud monitor-events` prints it.
-fn line(message: impl AsRef<TelemetryMessage>) -> Value {
+pub fn line(message: impl AsRef<TelemetryMessage>) -> Value {
     let message = message.as_ref();
     let body: Value = serde_json::from_slice(&message.body).expect("JSON");
     json!({"deviceId": message.device_id, "properties": message.application_properties(), "body": body})
 }
 
-fn verify(directory: &Path, lines: &[Value], roots: &Path) -> (Option<i32>, String) {
+pub fn verify(directory: &Path, lines: &[Value], roots: &Path) -> (Option<i32>, String) {
     let file = directory.join("received.jsonl");
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     std::fs::write(&file, text).expect("the file can be written");
@@ -140,7 +140,7 @@ fn next_owner_sees_nothing(directory: &Path, config: &Config) {
 }
 
 /// The certificate that ends a chain.
-fn root_of(certificate: &Path) -> String {
+pub fn root_of(certificate: &Path) -> String {
     let text = std::fs::read_to_string(certificate).expect("the chain can be read");
     let begin = text.rfind("-----BEGIN CERTIFICATE-----").expect("there is one");
     text[begin..].to_owned()

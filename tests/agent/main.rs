@@ -27,4 +27,5 @@ mod provision;
 mod secrets;
 mod slow_disk;
 mod status_file;
+mod voyage;
 mod watchdog;

@@ -109,6 +109,7 @@ async fn what_is_reported_and_answered_is_as_the_model_says() {
         "alarms": {"bounds": {"cargo": {"field": "temperature", "warning": {"high": 7, "delay": 0}}}},
         "containerNumber": "MSKU9070323",
         "firmware": "9.9.9",
+        "trip": {"startsOnLeaving": "yard", "endsOnReaching": "gate"},
     });
     cloud.hub.update_twin_desired(DEVICE, desired).unwrap();
     chip.set_air(Air { temperature_c: 9.0, pressure_hpa: 1013.0, humidity_rh: 80.0 });

@@ -124,6 +124,9 @@ pub(super) fn describe(text: &mut String, status: &StatusReport, told: &[String]
             format!("{lat:?}, {lon:?}{}", at(time, None, status))
         }),
     );
+    if !device.places.is_empty() {
+        line("in", device.places.join(", "));
+    }
     line(
         "clock",
         device.time.map_or("the time is not known yet".into(), |time| {

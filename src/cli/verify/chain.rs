@@ -26,6 +26,8 @@ pub(super) struct Chain {
     pub(super) loose: BTreeSet<u64>,
     /// Which version counts of what came in several.
     pub(super) chosen: BTreeMap<u64, usize>,
+    /// The first entry that would excuse something and is not believed; where it says that entries are lost, behind which.
+    pub(super) doubted: Option<(u64, Option<u64>)>,
     /// Entries that came before there was a chain, or after: without a hash.
     pub(super) outside: BTreeSet<u64>,
 }
@@ -40,6 +42,8 @@ struct Walk<'a> {
     jumps: Jumps,
     /// Numbers within such a run: none of them is missed.
     thinned: Vec<(u64, u64)>,
+    /// Where the chain goes on behind a power cut: from which entry, each with the one behind which others may be lost.
+    cuts: BTreeMap<u64, u64>,
     state: Option<Hash>,
     /// The state where the last hash fitted, and the entries since.
     checked: Option<Hash>,
@@ -47,25 +51,35 @@ struct Walk<'a> {
 }
 
 impl Chain {
-    /// Computes the chain over `record`. That something was thinned is believed only where `believes` says so of the entry that
-    /// states it.
-    pub(super) fn over(record: &Record, believes: impl Fn(u64) -> bool) -> Self {
+    /// Computes the chain over `record`. That something was thinned, or that what had been signed was lost, is believed only
+    /// where `believes` says so of the entry that states it.
+    pub(super) fn over(record: &Record, believes: impl Fn(u64, &Statement) -> bool) -> Self {
         let mut heads = BTreeMap::new();
-        let mut runs = Vec::new();
+        let (mut runs, mut cuts, mut signs) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
         let mut chain = Self::default();
         for (seq, statement) in record.statements() {
+            let is_believed = believes(seq, &statement);
             match statement {
                 Statement::Start { from, after, head, .. } => {
+                    // What was signed before is not lost, unless the device signs that.
+                    let signed = signs.range(..from).next_back().copied().unwrap_or(0);
+                    let least = after.filter(|_| is_believed).unwrap_or(signed);
+                    let doubted = after.filter(|after| *after < least).map(|after| (seq, Some(after)));
+                    chain.doubted = chain.doubted.or(doubted);
+                    cuts.insert(from, least.max(after.unwrap_or(0)));
                     heads.insert(from, (after, head));
                     chain.starts.insert(from, after);
                 }
-                Statement::Thinned { runs: more, .. } if believes(seq) => runs.extend(more),
+                Statement::Thinned { runs: more, .. } if is_believed => runs.extend(more),
+                Statement::Thinned { .. } => chain.doubted = chain.doubted.or(Some((seq, None))),
+                Statement::Signature { up_to, .. } => drop(signs.insert(up_to)),
                 _ => {}
             }
         }
         let thinned = runs.iter().map(|run| (run.from, run.to)).collect();
         let jumps = jumps(&runs);
-        let mut walk = Walk { record, chain, jumps, thinned, state: None, checked: None, since: Vec::new() };
+        let (state, checked, since) = (None, None, Vec::new());
+        let mut walk = Walk { record, chain, jumps, thinned, cuts, state, checked, since };
         for (seq, numbered) in &record.entries {
             walk.jump_before(*seq);
             if let Some((after, head)) = heads.get(seq) {
@@ -98,7 +112,7 @@ impl Walk<'_> {
             for run in entry.remove() {
                 // Of a run of which nothing was received nothing can be said.
                 let Some(state) = self.state else { continue };
-                if state != run.digest {
+                if state != run.digest && self.cut_behind(run.to).is_none() {
                     let found = diagnose(self.record, self.checked, &self.since, run.digest, &self.thinned);
                     self.fault(found.unwrap_or(Fault::Thinned { from: run.from, to: run.to }));
                 }
@@ -119,7 +133,7 @@ impl Walk<'_> {
             let segment: Vec<u64> = self.since.extract_if(.., |seq| *seq <= after).collect();
             if known == head {
                 self.chain.good_to = self.chain.good_to.max(Some(after));
-            } else {
+            } else if self.cut_behind(after).is_none() {
                 let found = diagnose(self.record, self.checked, &segment, head, &self.thinned);
                 let last = self.record.entries.range(..from).next_back().map_or(after, |(last, _)| *last);
                 let left_out = (last < after).then_some(Fault::LeftOut { from: last + 1, to: after });
@@ -165,12 +179,14 @@ impl Walk<'_> {
             self.fault(Fault::Hash { seq });
             return self.settle(next);
         }
-        if self.is_not_followed(seq) {
+        if let Some(after) = self.cut_behind(seq) {
             // What it follows may have been lost with the power, too: it is listed, and proves nothing.
-            self.chain.loose.insert(seq);
-            self.chain.hashes.remove(&seq);
-            self.state = self.checked;
-            self.since.clear();
+            for loose in self.since.extract_if(.., |seq| *seq > after) {
+                self.chain.loose.insert(loose);
+                self.chain.hashes.remove(&loose);
+            }
+            let last = self.since.last().and_then(|last| self.chain.hashes.get(last));
+            self.state = last.copied().or(self.checked);
             return;
         }
         let found = self.left_out_behind(seq, *stated);
@@ -213,12 +229,10 @@ impl Walk<'_> {
         &numbered.versions[chosen].body
     }
 
-    /// Whether the chain goes on from before this entry and those since, as it does where the power was cut.
-    fn is_not_followed(&self, seq: u64) -> bool {
-        let first = self.since.first().copied().unwrap_or(seq);
-        let is_loose =
-            |(from, after): (&u64, &Option<u64>)| after.is_some_and(|after| after < first) && seq < *from;
-        self.chain.starts.iter().any(is_loose)
+    /// Where the chain goes on from an entry before this one, as it does where the power was cut before the device had stored what
+    /// it had sent: that entry.
+    fn cut_behind(&self, seq: u64) -> Option<u64> {
+        self.cuts.range(seq + 1..).map(|(_, after)| *after).min().filter(|after| *after < seq)
     }
 
     /// Whether the last of a message was left out: the next number is not there, and what follows goes on from its hash.

@@ -21,8 +21,9 @@ pub(super) enum Fault {
     Hash { seq: u64 },
     /// A run that became coarser is not what the device has stated.
     Thinned { from: u64, to: u64 },
-    /// Readings are not there, and that the device has thinned them stands in an entry that nobody has signed.
-    Unproven { at: u64, why: Box<Fault> },
+    /// Readings are not there, and that the device has thinned them, or lost what came after one that it had signed, stands in an
+    /// entry that nobody has signed.
+    Unproven { at: u64, lost_after: Option<u64>, why: Box<Fault> },
     /// The chain is said to go on from another hash than that of this reading.
     OtherStart { from: u64, after: u64 },
     /// The key has signed another hash than the one that the readings give.
@@ -87,7 +88,12 @@ impl fmt::Display for Fault {
                 "among the readings {from} to {to}, which the device has made coarser, are others than it has kept; it states one hash for \
                  all of them, so that it can't be said which"
             ),
-            Self::Unproven { at, why } => write!(
+            Self::Unproven { at, lost_after: Some(after), why } => write!(
+                f,
+                "entry {at} says that the device has lost with the power what came after entry {after}, which was signed, but no \
+                 signature covers that; without it {why}"
+            ),
+            Self::Unproven { at, lost_after: None, why } => write!(
                 f,
                 "entry {at} says that the device has made its history coarser, but no signature covers that; without it {why}"
             ),

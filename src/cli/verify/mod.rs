@@ -25,6 +25,7 @@ use crate::platform::plain_file;
 use crate::platform::stdout::line;
 #[cfg(test)]
 pub(crate) use input::Received;
+pub(crate) use input::read;
 use record::Record;
 use signatures::Roots;
 use verdict::Verdict;
@@ -66,7 +67,7 @@ fn verdicts(files: &[PathBuf], roots: Option<&Path>, wanted: Option<&str>) -> an
         let named = || path.display().to_string();
         let bytes = plain_file::read(path, LARGEST).with_context(|| format!("can't read {}", named()))?;
         let text = String::from_utf8(bytes).with_context(|| format!("{} is no text in UTF-8", named()))?;
-        for message in input::read(&text).with_context(named)? {
+        for message in read(&text).with_context(named)? {
             if wanted.is_none_or(|wanted| *wanted == message.device) {
                 records.entry(message.device.clone()).or_default().add(message);
             }
@@ -96,6 +97,20 @@ pub(crate) fn judge(device: &str, messages: Vec<Received>) -> serde_json::Value 
         record.add(message);
     }
     Verdict::of(device, &record, None).to_json()
+}
+
+/// The same, of signatures that must lead to one of these roots.
+#[cfg(test)]
+pub(crate) fn judge_by(
+    device: &str,
+    messages: Vec<Received>,
+    roots: Vec<rustls::pki_types::CertificateDer<'static>>,
+) -> serde_json::Value {
+    let mut record = Record::default();
+    for message in messages {
+        record.add(message);
+    }
+    Verdict::of(device, &record, Some(&Roots::of(roots))).to_json()
 }
 
 /// Lines of a verdict, none of which a terminal obeys.

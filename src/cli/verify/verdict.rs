@@ -35,23 +35,19 @@ pub(super) struct Verdict {
 
 impl Verdict {
     pub(super) fn of(device: &str, record: &Record, roots: Option<&Roots>) -> Self {
-        let all = Chain::over(record, |_| true);
+        let all = Chain::over(record, |_, _| true);
         let signatures = Signatures::of(device, record, &all, roots);
-        let thinned = |(seq, statement): (u64, Statement)| {
-            let is_unproven = matches!(statement, Statement::Thinned { .. }) && !signatures.cover(seq, &all);
-            is_unproven.then_some(seq)
-        };
-        let unproven = record.statements().find_map(thinned);
-        let believed = Chain::over(record, |seq| unproven.is_none_or(|unproven| seq < unproven));
-        let chain = if unproven.is_some() { believed } else { all };
+        let is_proven = |seq: u64, statement: &Statement| !excuses(statement) || signatures.cover(seq, &all);
+        let chain = Chain::over(record, is_proven);
         let unreadable = record.unreadable.first().cloned().map(Fault::Unreadable);
         // A signature that does not fit only because of what is wrong before says nothing new.
         let before = |at: u64| chain.fault_at.is_none_or(|chain| at < chain);
         let of_signature = signatures.fault.clone().filter(|(at, _)| before(*at)).map(|(_, fault)| fault);
-        let of_chain = chain.fault.clone().map(|fault| match unproven {
-            Some(at) => Fault::Unproven { at, why: Box::new(fault) },
-            None => fault,
-        });
+        let of_chain =
+            chain.fault.clone().map(|fault| match chain.doubted.filter(|_| all.fault != chain.fault) {
+                Some((at, lost_after)) => Fault::Unproven { at, lost_after, why: Box::new(fault) },
+                None => fault,
+            });
         let fault = of_signature.or(of_chain).or(unreadable);
         let signed_to = signatures.signed.iter().map(|signed| signed.up_to).max();
         let fault = fault.or_else(|| unsigned_for_long(record, &chain, signed_to));
@@ -104,11 +100,12 @@ impl Verdict {
         ));
         says.extend(list(
             &self.loose,
-            "readings are not followed by the chain, and not shown: the power was cut before the device had stored them, or they were put in",
+            "readings are not followed by the chain, and not shown: the power was cut before the device had stored them, or they were put in; \
+             whether others were lost with them, or left out, can't be seen",
         ));
         says.extend(note(
             self.starts.saturating_sub(1),
-            "times the chain has begun anew: the device had lost its journal",
+            "times the chain has begun anew: the device had lost its journal, or could not read it",
         ));
         says.extend(self.last.map(|last| {
             format!("  note: whether the device has sent more after entry {last}, only a signature that comes later can show")
@@ -167,6 +164,11 @@ impl Verdict {
             "trips": self.trips,
         })
     }
+}
+
+/// Whether a statement explains why entries are not there.
+fn excuses(statement: &Statement) -> bool {
+    matches!(statement, Statement::Thinned { .. } | Statement::Start { after: Some(_), .. })
 }
 
 /// A device signs every day, while it can.

@@ -18,7 +18,7 @@ use super::unreadable::{self, Unreadable, stored};
 use crate::evidence::Run;
 use crate::journal::ledger::{Ledger, Note};
 use crate::journal::rechain::{begins, rechain, runs};
-use crate::journal::row::{BEFORE_HASH, EVENT, HASH_LENGTH, PROVISIONAL, Row, UNKNOWN_BOOT};
+use crate::journal::row::{BEFORE_HASH, EVENT, HASH_LENGTH, PROVISIONAL, Row, TURN, UNKNOWN_BOOT};
 use crate::journal::thinning::{coarsen, coarseness};
 
 /// Rows looked at in one step of thinning.
@@ -223,6 +223,13 @@ impl Disk {
         query.query_map(params![EVENT.len(), EVENT, limit], |row| row.get(0))?.collect()
     }
 
+    /// Whether an event waits for its final number that means something for the trip.
+    pub(crate) fn has_turn(&self) -> rusqlite::Result<bool> {
+        let query =
+            "SELECT 1 FROM reading WHERE seq >= ?1 AND substr(payload, 1, ?2) = ?3 AND instr(payload, ?4)";
+        self.connection.prepare(query)?.exists(params![PROVISIONAL, EVENT.len(), EVENT, TURN])
+    }
+
     /// The row with this number, if it is there.
     pub(crate) fn at(&mut self, seq: u64) -> rusqlite::Result<Option<Stored>> {
         self.read(|disk| {
@@ -341,7 +348,7 @@ impl Disk {
             transaction.commit()
         });
         match written {
-            Ok(()) => ledger.noted(),
+            Ok(()) => ledger.noted(false),
             Err(_) => ledger.go_back(mark),
         }
         written?;

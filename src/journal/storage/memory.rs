@@ -113,16 +113,7 @@ mod tests {
         let mut gone = 0;
         let total = 5 * CAPACITY as u64;
         for seq in 1..=total {
-            let row = Row {
-                seq,
-                start: 1,
-                boot: None,
-                monotonic_ms: 0,
-                utc_ms: None,
-                stands_for: 1,
-                payload: Vec::new(),
-                known: None,
-            };
+            let row = Row { seq, start: 1, ..Row::empty() };
             gone += memory.insert(row, |seq| seq == 77);
         }
         assert!(memory.len() <= CAPACITY as u64);
@@ -137,16 +128,7 @@ mod tests {
     fn rows_that_are_all_on_their_way_do_not_fill_the_memory() {
         let mut memory = Memory::default();
         for seq in 1..=CAPACITY as u64 + 100 {
-            let row = Row {
-                seq,
-                start: 1,
-                boot: None,
-                monotonic_ms: 0,
-                utc_ms: None,
-                stands_for: 1,
-                payload: Vec::new(),
-                known: None,
-            };
+            let row = Row { seq, start: 1, ..Row::empty() };
             memory.insert(row, |_| true);
         }
         assert_eq!(memory.len(), CAPACITY as u64);

@@ -331,7 +331,7 @@ impl Room {
 
 /// What a kill leaves of the room in `from`, put to `to` as that of another state directory.
 #[cfg(test)]
-pub(super) fn copy_for(from: (&Path, &Path), to: (&Path, &Path)) {
+pub(crate) fn copy_for(from: (&Path, &Path), to: (&Path, &Path)) {
     let Ok(content) = fs::read(from.1) else {
         return drop(fs::remove_file(to.1));
     };

@@ -32,6 +32,7 @@ impl Writer {
             self.group.hurry(now);
         }
         self.states.take(states, due);
+        self.state_turns(fresh.stamp, now);
     }
 
     /// What a killed program has left in the waiting room, taken apart.
@@ -44,17 +45,7 @@ impl Writer {
 
     /// What the disk has not got of the states, as the waiting room keeps it.
     pub(super) fn states_to_keep(&self) -> Option<Row> {
-        let at = || Row {
-            seq: 0,
-            start: 0,
-            boot: None,
-            monotonic_ms: 0,
-            utc_ms: None,
-            stands_for: 1,
-            payload: Vec::new(),
-            known: None,
-        };
-        (!self.states.is_written()).then(|| pack(&at(), &[], &self.states.unwritten()))
+        (!self.states.is_written()).then(|| pack(&Row::empty(), &[], &self.states.unwritten()))
     }
 
     /// What is kept, by name; as far as the disk can be read.

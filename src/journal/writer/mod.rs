@@ -270,6 +270,7 @@ impl Writer {
     /// Takes a reading that shares a commit with others, which is not due yet.
     pub(crate) fn take_into_group(&mut self, fresh: Fresh, now: Instant) -> Result<(), NeedsDisk<Fresh>> {
         let is_urgent = fresh.parts.as_ref().is_some_and(|parts| parts.rows.iter().any(Row::is_event));
+        let is_urgent = is_urgent || self.has_to_state();
         if !self.group.is_close(now) || self.group.is_full() || !self.knows(fresh.stamp) || is_urgent {
             return Err(NeedsDisk(fresh));
         }
@@ -334,11 +335,11 @@ impl Writer {
             }
             // Whether the disk works again is seen by what it takes: where there is nothing else, a number long given.
             let (gone, given) = (&self.gone, u64::from(in_trouble));
-            let (states, notes) = (self.states.to_write(), self.ledger.notes(false));
+            let (states, notes) = (self.states.to_write(), self.ledger.notes(true));
             self.storage.attempt(now, |disk| disk.append(&rows, gone, given, &states, &notes)).is_some()
         };
         if written {
-            self.ledger.noted();
+            self.ledger.noted(true);
             self.gone.clear();
             self.memory.clear();
             self.states.written();
@@ -381,9 +382,12 @@ impl Writer {
         self.events.remove(seq);
         if self.group.remove(seq) {
             self.shared.stats().taken += 1;
+            self.settle();
             return true;
         }
-        if self.memory.remove(seq).is_none() {
+        if self.memory.remove(seq).is_some() {
+            self.settle();
+        } else {
             self.gone.insert(seq);
         }
         false
@@ -407,12 +411,13 @@ impl Writer {
 
     /// Deletes what is acknowledged, and notes numbers up to `given`. Whether it could.
     fn append_nothing(&mut self, given: u64, now: Instant) -> bool {
-        let (gone, notes) = (&self.gone, self.ledger.notes(true));
+        self.settle();
+        let (gone, notes) = (&self.gone, self.ledger.notes(false));
         let done =
             self.storage.attempt(now, |disk| disk.append(&[].iter(), gone, given, &[], &notes)).is_some();
         if done {
             self.gone.clear();
-            self.ledger.noted();
+            self.ledger.noted(false);
         }
         done
     }
@@ -476,6 +481,7 @@ impl Writer {
             renumber(&mut self.memory, &mut self.group, first - shift, is_provisional);
             self.tell_room();
         }
+        self.look_for_turns(now);
         self.unsealed = self.ledger.is_active();
         if !self.number_disk(now) && !self.storage.is_open() {
             // There is nothing that must be sealed before.
@@ -494,11 +500,16 @@ impl Writer {
     /// Gives the disk's provisional rows their final numbers. Those that it can't give now are not sent until it can.
     fn number_disk(&mut self, now: Instant) -> bool {
         self.unnumbered = true;
+        self.look_for_turns(now);
         let shift = self.numbers.shift();
         while self.unnumbered {
             let (ledger, offset) = (&mut self.ledger, self.offset.ms());
             let count = self.storage.attempt(now, |disk| disk.number_some(shift, offset, ledger));
             let Some(count) = count else { return false };
+            // What is sealed is on the disk, but where some was before the disk could be read.
+            if self.memory.all().chain(self.group.rows()).all(|row| row.chain().is_none()) {
+                self.ledger.settle();
+            }
             self.unnumbered = count > 0;
             self.events.distrust();
         }

@@ -39,8 +39,14 @@ impl Writer {
 
     /// Seals a row that has just got its number, if it is to be, and can be yet.
     pub(super) fn seal(&mut self, row: &mut Row) {
-        if !self.ledger.is_active() || row.seq >= PROVISIONAL {
+        if row.seq >= PROVISIONAL {
             return;
+        }
+        if !self.ledger.is_active() {
+            if row.turn().is_none() {
+                return;
+            }
+            self.ledger.expect_turn();
         }
         if self.seals() {
             let offset = self.offset_of(row);
@@ -61,15 +67,40 @@ impl Writer {
         if let Some(terms) = self.ledger.wanted_trip() {
             self.begin_trip(terms, stamp, now);
         }
+        self.state_late(stamp, now);
+    }
+
+    /// States what could not be stated before what it is about was sealed.
+    fn state_late(&mut self, stamp: Stamp, now: Instant) {
+        while let Some(fields) = self.ledger.next_late() {
+            self.state_fields(fields, stamp, now);
+        }
     }
 
     /// Has the device say something: an entry as readings are.
     fn state(&mut self, statement: &Statement, stamp: Stamp, now: Instant) {
-        let row = Row::new(Reading { stamp, fields: statement.to_fields(), alerts: Vec::new() });
+        self.state_fields(statement.to_fields(), stamp, now);
+    }
+
+    fn state_fields(&mut self, fields: String, stamp: Stamp, now: Instant) {
+        let row = Row::new(Reading { stamp, fields, alerts: Vec::new() });
         let mut row = Row { seq: self.numbers.take(), start: self.start, ..row };
         self.seal(&mut row);
         self.room.keep(&row, None, self.holds_nothing());
         self.group.push(row, now);
+        self.group.hurry(now);
+    }
+
+    /// Whether something must be stated before the next reading, and can be.
+    pub(super) fn has_to_state(&self) -> bool {
+        self.ledger.has_to_state() && self.seals()
+    }
+
+    /// Takes note where nothing that is sealed can be lost with the power.
+    pub(super) fn settle(&mut self) {
+        if self.memory.len() == 0 && self.group.rows().is_empty() {
+            self.ledger.settle();
+        }
     }
 
     /// Begins a trip. False while the time is not known.
@@ -80,8 +111,9 @@ impl Writer {
         if let Some(statement) = self.ledger.begin(self.numbers.next()) {
             self.state(&statement, stamp, now);
         }
+        // It has the statement behind it then, and is not begun by that again.
+        self.ledger.begin_trip(terms.clone());
         self.state(&Statement::TripBegin(terms.to_map()), stamp, now);
-        self.ledger.begin_trip(terms);
         true
     }
 
@@ -155,12 +187,30 @@ impl Writer {
                 self.ledger.seal(row, offset);
             }
         }
-        for statement in self.ledger.take_late() {
-            if let Some(stamp) = self.stated_at {
-                self.state(&statement, stamp, now);
-            }
+        if let Some(stamp) = self.stated_at {
+            self.state_late(stamp, now);
         }
         self.tell_room();
+    }
+
+    /// States what a bundle has meant for the trip, behind it.
+    pub(super) fn state_turns(&mut self, stamp: Stamp, now: Instant) {
+        if self.seals() {
+            self.state_late(stamp, now);
+        }
+    }
+
+    /// Looks whether there is an event that means something for the trip among what is to be sealed.
+    pub(super) fn look_for_turns(&mut self, now: Instant) {
+        if self.ledger.is_active() {
+            return;
+        }
+        let mut held = self.memory.all().chain(self.group.rows());
+        if held.any(|row| row.turn().is_some())
+            || self.storage.attempt(now, |disk| disk.has_turn()) == Some(true)
+        {
+            self.ledger.expect_turn();
+        }
     }
 
     /// What was not on the disk has got other numbers: what was sealed of it is sealed anew, in a chain of its own.
@@ -209,8 +259,9 @@ impl Writer {
                 Some(row)
             })
         });
-        if thinned.is_none() {
-            self.ledger.go_back(mark);
+        match thinned {
+            Some(_) => self.settle(),
+            None => self.ledger.go_back(mark),
         }
         thinned
     }

@@ -7,6 +7,7 @@ mod evidence;
 mod firmware;
 mod geofences;
 mod telemetry_interval;
+mod trip;
 
 use crate::settings::property::Row;
 
@@ -17,6 +18,8 @@ pub(super) use evidence::Evidence;
 pub use firmware::Firmware;
 pub use geofences::Geofences;
 pub use telemetry_interval::TelemetryInterval;
+pub(super) use trip::Trip;
+pub use trip::TripFences;
 
 /// Every property that this version gives a meaning. A new one is a file with its [`Property`](super::Property), and a row here.
 pub(super) const TABLE: &[Row] = &[
@@ -27,6 +30,7 @@ pub(super) const TABLE: &[Row] = &[
     Row::of::<Firmware>(),
     Row::of::<Geofences>(),
     Row::of::<ContainerNumber>(),
+    Row::of::<Trip>(),
 ];
 
 /// Names of the desired properties that have a meaning.

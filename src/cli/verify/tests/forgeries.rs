@@ -18,7 +18,7 @@ use crate::config::DeliveryMode;
 use crate::evidence::{Hash, Run, Statement};
 
 const FORGERIES: u64 = 1000;
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 10] = [
     "byte",
     "byte and its hash",
     "gap",
@@ -26,6 +26,7 @@ const KINDS: [&str; 9] = [
     "swap",
     "foreign key",
     "forged thinning",
+    "forged loss",
     "cut tail",
     "all hashes anew",
 ];
@@ -37,6 +38,8 @@ struct Original {
     readings: Vec<u64>,
     /// By number.
     hashes: BTreeMap<u64, Hash>,
+    /// The last that is signed.
+    signed_to: u64,
     single: bool,
 }
 
@@ -65,8 +68,13 @@ async fn original(mode: DeliveryMode, signer: &Signer) -> Original {
     for message in messages.iter().cloned() {
         record.add(message);
     }
-    let hashes = Chain::over(&record, |_| true).hashes;
-    Original { messages, hashes, readings: readings.into_iter().collect(), single: !mode.batch_backlog }
+    let hashes = Chain::over(&record, |_, _| true).hashes;
+    let signed = record.statements().filter_map(|(_, statement)| match statement {
+        Statement::Signature { up_to, .. } => Some(up_to),
+        _ => None,
+    });
+    let (readings, single) = (readings.into_iter().collect(), !mode.batch_backlog);
+    Original { messages, hashes, readings, single, signed_to: signed.max().unwrap() }
 }
 
 fn number(body: &str) -> u64 {
@@ -182,6 +190,21 @@ fn thin(original: &Original, mut messages: Vec<Received>, at: usize) -> Vec<Rece
     messages
 }
 
+/// Leaves a reading out, and has an entry at the end say that the device has lost all from there on: behind the one before it, or
+/// ever.
+fn lose(original: &Original, mut messages: Vec<Received>, seq: u64, knows: bool) -> Vec<Received> {
+    let last = *original.readings.last().unwrap();
+    let known = original.hashes.range(..seq).next_back().filter(|_| knows);
+    let fields = Statement::start(last + 1, known.map(|(before, hash)| (*before, *hash))).to_fields();
+    let mut body: Value = serde_json::from_str(&fields).unwrap();
+    (body["time"], body["seq"]) = (body_of(&messages, last)["time"].clone(), json!(last + 1));
+    remove(&mut messages, &[seq].into());
+    let body = body.to_string();
+    let chain = known.map_or(Hash::NONE, |(_, hash)| *hash).next(&body).map(Ok);
+    messages.push(Received { device: DEVICE.into(), line: messages.len() + 1, bodies: vec![body], chain });
+    messages
+}
+
 /// Forges; gives the number of the first reading that is not as it was, and what must be able to tell by number.
 fn forge(original: &Original, kind: &str, random: &mut StdRng, foreign: &Signer) -> (Vec<Received>, u64) {
     let mut messages = original.messages.clone();
@@ -246,6 +269,7 @@ fn forge(original: &Original, kind: &str, random: &mut StdRng, foreign: &Signer)
             (messages, seq)
         }
         "forged thinning" => (thin(original, messages, at), seq),
+        "forged loss" => (lose(original, messages, seq, random.random_bool(0.5)), seq),
         _ => {
             let gone: BTreeSet<u64> = numbers(&messages).into_iter().filter(|other| *other > seq).collect();
             // Whole messages: who takes some readings out of one changes it.
@@ -272,7 +296,7 @@ fn named(fault: &Fault, seq: u64) -> bool {
     }
 }
 
-fn is_told(kind: &str, verdict: &Verdict, seq: u64) -> bool {
+fn is_told(kind: &str, verdict: &Verdict, original: &Original, seq: u64) -> bool {
     let says = verdict.sentences().join("\n");
     match (kind, &verdict.fault) {
         ("cut tail", None) => says.contains("only a signature that comes later can show"),
@@ -286,6 +310,7 @@ fn is_told(kind: &str, verdict: &Verdict, seq: u64) -> bool {
         ("byte and its hash" | "all hashes anew", None) => {
             says.contains("readings come after the last signature")
         }
+        ("forged loss", None) => seq > original.signed_to && says.contains("or left out, can't be seen"),
         ("insert", None) => says.contains(&format!("{seq}")) && says.contains("or they were put in"),
         (_, Some(fault)) => named(fault, seq),
         (_, None) => false,
@@ -311,7 +336,7 @@ async fn of_a_thousand_forgeries_none_passes() {
         let kind = KINDS[seed as usize % KINDS.len()];
         let (messages, seq) = forge(original, kind, &mut random, &stranger);
         let verdict = of_messages(messages, Some(&roots));
-        let told = is_told(kind, &verdict, seq);
+        let told = is_told(kind, &verdict, original, seq);
         assert!(told, "seed {seed}, {kind} at {seq}, single {}: {:#?}", original.single, verdict.sentences());
         if ["byte", "gap", "swap"].contains(&kind) && original.single {
             of_single += 1;

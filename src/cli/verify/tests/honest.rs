@@ -265,3 +265,40 @@ async fn a_new_key_is_a_new_certificate_and_both_lead_to_the_root() {
     let says = verdict(&scene.lines, None).sentences().join("\n");
     assert!(says.contains("WRONG"), "{says}");
 }
+
+#[tokio::test]
+async fn what_was_lost_with_the_journal_is_not_left_out_and_what_was_signed_is_not_lost() {
+    let authority = Authority::new("Root");
+    let signer = authority.signer(DEVICE);
+    let mut scene = Scene::new(1 << 20);
+    scene.state(&signer.certificate());
+    scene.measure(20);
+    scene.sign(&signer).await;
+    scene.measure(1);
+    scene.deliver(SINGLE, 200).await;
+    let number =
+        |line: &String| serde_json::from_str::<Value>(line).unwrap()["body"]["seq"].as_u64().unwrap();
+    let last = scene.lines.iter().map(number).max().unwrap();
+    scene.measure(9);
+    scene.deliver(SINGLE, 200).await;
+    // Of the last ones the hub has some, and the device none.
+    scene.lines.retain(|line| ![last + 3, last + 4].contains(&number(line)));
+    scene.leave().await;
+    for name in ["journal.db", "journal.db-wal", "room"] {
+        let _ = std::fs::remove_file(scene.directory().join(name));
+    }
+    scene.start(true);
+    scene.state(&signer.certificate());
+    scene.measure(5);
+    scene.sign(&signer).await;
+    scene.deliver(SINGLE, 200).await;
+    let roots = authority.roots();
+    let all = verdict(&scene.lines, Some(&roots));
+    assert!(all.is_good(), "{:?}", all.sentences());
+    let says = all.sentences().join("\n");
+    assert!(says.contains("begun anew") && says.contains("not followed by the chain"), "{says}");
+    // What was there before the last signature is still named.
+    scene.lines.retain(|line| number(line) != last - 4);
+    let without = verdict(&scene.lines, Some(&roots)).to_json();
+    assert_eq!(without["seq"], last - 4, "{without}");
+}

@@ -103,7 +103,8 @@ pub(super) struct Scene {
 }
 
 pub(super) fn terms() -> Terms {
-    let bounds = [("temperature".to_owned(), Limits { low: Some(2.0), high: Some(8.0) })];
+    let bounds =
+        [("temperature".to_owned(), Limits { low: Some(2.0), high: Some(8.0), ..Limits::default() })];
     Terms { by: "provisioning".into(), gap_after: 900, bounds: bounds.into(), ..Terms::default() }
 }
 
