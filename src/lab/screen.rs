@@ -73,7 +73,7 @@ impl Screen {
 
     fn reading(&self, message: &TelemetryMessage, body: &Value) {
         if !self.json {
-            let (mark, colour, text) = self.in_words(message, body);
+            let (mark, colour, text) = in_words(message, body);
             return self.row(&message.device_id, mark, colour, &text);
         }
         let properties: serde_json::Map<String, Value> = message
@@ -94,22 +94,6 @@ impl Screen {
         line(&printable_json(object));
     }
 
-    /// A message for a person: an event in a sentence, what the device states, or a reading.
-    fn in_words(&self, message: &TelemetryMessage, body: &Value) -> (&'static str, &'static str, String) {
-        if let Some(notification) = Notification::of_message(message) {
-            let colour = match (notification.property("state"), notification.property("severity")) {
-                (_, "") | ("cleared", _) => BOLD,
-                (_, "critical") => RED,
-                _ => YELLOW,
-            };
-            return ("✉", colour, notification.text);
-        }
-        match body["evidence"].as_str() {
-            Some(statement) => ("▶", DIM, stated(statement, body)),
-            None => ("▶", GREEN, summary(body)),
-        }
-    }
-
     fn row(&self, device: &str, mark: &str, colour: &'static str, text: &str) {
         let (dim, plain, colour) = (self.style(DIM), self.style(PLAIN), self.style(colour));
         let time = system_time().format("%H:%M:%S");
@@ -119,6 +103,22 @@ impl Screen {
 
     fn style(&self, code: &'static str) -> &'static str {
         if self.colour { code } else { "" }
+    }
+}
+
+/// A message for a person: an event in a sentence, what the device states, or a reading.
+fn in_words(message: &TelemetryMessage, body: &Value) -> (&'static str, &'static str, String) {
+    if let Some(notification) = Notification::of_message(message) {
+        let colour = match (notification.property("state"), notification.property("severity")) {
+            (_, "") | ("cleared", _) => BOLD,
+            (_, "critical") => RED,
+            _ => YELLOW,
+        };
+        return ("✉", colour, notification.text);
+    }
+    match body["evidence"].as_str() {
+        Some(statement) => ("▶", DIM, stated(statement, body)),
+        None => ("▶", GREEN, summary(body)),
     }
 }
 

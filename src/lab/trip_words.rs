@@ -21,18 +21,20 @@ pub(crate) fn sentence(report: &Value) -> String {
         }
         says.push(said);
     }
-    for (name, word) in [("high", "above"), ("low", "below")] {
+    for (name, word) in
+        [("high", "above"), ("criticalHigh", "above"), ("low", "below"), ("criticalLow", "below")]
+    {
         let bound = &temperature[name];
         let (Some(limit), Some(beyond)) = (bound["limit"].as_f64(), bound["beyondSeconds"].as_f64()) else {
             continue;
         };
         let longest = bound["longestBeyondSeconds"].as_f64().filter(|longest| *longest > 0.0);
         let longest = longest.map(|longest| format!(", {} on end", lasted(longest))).unwrap_or_default();
-        says.push(if beyond > 0.0 {
-            format!("{word} {limit} °C for {}{longest}", lasted(beyond))
-        } else {
-            format!("never {word} {limit} °C")
-        });
+        if beyond > 0.0 {
+            says.push(format!("{word} {limit} °C for {}{longest}", lasted(beyond)));
+        } else if !name.starts_with("critical") {
+            says.push(format!("never {word} {limit} °C"));
+        }
     }
     says.push(match report["gaps"]["count"].as_u64() {
         None | Some(0) => "no gaps".into(),
@@ -61,13 +63,15 @@ mod tests {
             "temperature": {
                 "min": {"value": 4.6}, "max": {"value": 12.21}, "mean": 7.13, "mkt": 7.9,
                 "high": {"limit": 7.0, "beyondSeconds": 11520.0, "longestBeyondSeconds": 10800},
+                "criticalHigh": {"limit": 10.0, "beyondSeconds": 3600, "longestBeyondSeconds": 3600},
+                "criticalLow": {"limit": 0, "beyondSeconds": 0, "longestBeyondSeconds": 0},
                 "low": {"limit": 1, "beyondSeconds": 0, "longestBeyondSeconds": 0},
             },
         });
         assert_eq!(
             sentence(&report),
             "40 readings from 2026-11-21 08:00 to 2026-11-21 15:48 UTC; 186 km; 4.6 to 12.2 °C, mean 7.1, mean kinetic \
-             temperature 7.9; above 7 °C for 3 h 12 min, 3 h 0 min on end; never below 1 °C; no gaps"
+             temperature 7.9; above 7 °C for 3 h 12 min, 3 h 0 min on end; above 10 °C for 60 min, 60 min on end; never below 1 °C; no gaps"
         );
         assert_eq!(sentence(&json!({"readings": 0, "gaps": {"count": 2}})), "0 readings; 2 gaps");
     }

@@ -38,8 +38,9 @@ pub(super) async fn play(
     let mut telemetry = cloud.hub.telemetry();
     let cloud = Arc::new(cloud);
     let mut story = if args.story { Some(Story::new(cloud.clone(), screen)?) } else { None };
-    // The trackers end when the story has.
+    // With a story the trackers end when their trips have.
     let (end_trackers, ending) = watch::channel(false);
+    let ending = if args.story { ending } else { stopped.clone() };
     let mut set_up = SetUp::new(args.clone(), cloud.clone(), screen, ledger.clone());
     let mut trackers = JoinSet::new();
     let mut end_asked = pin!(asked(stopped.clone()));

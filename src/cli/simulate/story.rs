@@ -66,10 +66,7 @@ impl Wishes {
         });
         let interval_s = f64::from(args.interval) * args.speed * 3600.0;
         let gap_after = (GAP_INTERVALS * interval_s).clamp(GAP_AFTER.0, GAP_AFTER.1) as u64;
-        let mut trip = json!({"trip": voyage.name(), "gapAfter": gap_after});
-        if let Some((low, high)) = bounds(voyage) {
-            trip["bounds"] = json!({"temperature": {"low": low, "high": high}});
-        }
+        let trip = json!({"trip": voyage.name(), "gapAfter": gap_after});
         Self {
             desired,
             trip,
@@ -81,11 +78,14 @@ impl Wishes {
 /// Alarms for the goods of a voyage: a profile where there is one.
 fn alarms(voyage: &Voyage) -> Value {
     let built_in = json!({"sensorFailed": true, "gpsGone": {"delay": GPS_GONE_S}});
-    let mut alarms = match (profile(voyage), bounds(voyage)) {
+    let mut alarms = match (profile(voyage), voyage.setpoint_c()) {
         (Some(profile), _) => json!({ "profile": profile }),
-        (None, Some((low, high))) => json!({"bounds": {"temperature": {
-            "field": "temperature", "warning": {"low": low, "high": high, "delay": 3600}, "hysteresis": 0.5, "clear": 600,
-        }}}),
+        (None, Some(set_c)) => {
+            // The air that returns from the goods is a degree warmer than what is set.
+            let warning = json!({"low": set_c - 2.0, "high": set_c + 3.0, "delay": 3600});
+            let bound = json!({"field": "temperature", "warning": warning, "hysteresis": 0.5, "clear": 600});
+            json!({"bounds": {"temperature": bound}})
+        }
         (None, None) => json!({"profile": "dry"}),
     };
     for (name, value) in built_in.as_object().into_iter().flatten() {
@@ -96,17 +96,6 @@ fn alarms(voyage: &Voyage) -> Value {
 
 fn profile(voyage: &Voyage) -> Option<&'static str> {
     ["gouda", "cheddar", "cherries"].into_iter().find(|goods| voyage.name().contains(goods))
-}
-
-/// °C between which refrigerated goods should travel.
-fn bounds(voyage: &Voyage) -> Option<(f64, f64)> {
-    match profile(voyage) {
-        Some("gouda") => Some((1.0, 7.0)),
-        Some("cheddar") => Some((0.0, 5.0)),
-        Some(_) => Some((-1.0, 1.0)),
-        // The air that returns from the goods is a degree warmer than what is set.
-        None => voyage.setpoint_c().map(|set| (set - 2.0, set + 3.0)),
-    }
 }
 
 /// A container's number with its check digit, by ISO 6346.
@@ -267,7 +256,8 @@ mod tests {
             assert!(Alarms::read(&taken("alarms")).is_ok(), "{name}: {:?}", Alarms::read(&taken("alarms")));
             assert!(Geofences::read(&taken("geofences")).is_ok(), "{name}");
             assert!(ContainerNumber::read(&taken("containerNumber")).unwrap().is_some(), "{name}");
-            assert_eq!(wishes.trip["bounds"].is_null(), voyage.setpoint_c().is_none(), "{name}");
+            let is_dry = taken("alarms")["profile"] == "dry";
+            assert_eq!(is_dry, voyage.setpoint_c().is_none(), "{name}");
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::tracker::Tracker;
 pub(super) const DEVICE: &str = "sensor-thl-001";
 /// Hours of the voyage in a second: with a reading a second, one in a little over eleven minutes. The delays of the alarms are no
 /// multiples of that, so that none of them ends just when a reading is taken.
-const SPEED: f64 = 0.19;
+pub(super) const SPEED: f64 = 0.19;
 /// Seconds between readings, in the life of machines.
 pub(super) const INTERVAL: u32 = 1;
 /// A container is silent after so many intervals.
@@ -166,6 +166,14 @@ impl Stage {
     /// The first reading that is as the closure wants it, which may come only later.
     pub(super) async fn measures(&self, wanted: impl Fn(&Measured) -> bool) -> Option<Measured> {
         until(|| self.measured.borrow().iter().copied().find(|it| wanted(it))).await
+    }
+
+    /// Readings up to this notification, which was sent before them.
+    pub(super) async fn measured_until(&self, told: Option<&Notification>) -> Vec<Measured> {
+        if let Some(at) = told.and_then(|told| told.moment("time")) {
+            self.measures(|it| it.time >= at).await;
+        }
+        self.measured()
     }
 
     /// The time of the voyage.
