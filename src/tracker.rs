@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 use tracker_protocol::hub::TwinClient;
+use tracker_sensors::gps::GpsState;
 
 use crate::config::{Alerts, Config};
 use crate::event::repeats::Repeats;
@@ -79,15 +80,14 @@ impl Tracker {
         let start = Start { clock: clock.clone(), vitals: &vitals, tasks: &mut tasks };
         let sensors = start_instruments(&mut instruments, start, &events)?;
         let position = instruments.iter().find_map(|instrument| instrument.position());
-        let (terms, signs) = (TripTerms::new(&settings, &config), Arc::<Notify>::default());
-        let turns = Turns { fences: settings.trip_fences(), terms: terms.clone(), signs: signs.clone() };
-        let whereabouts = Whereabouts::new(settings.fences(), turns, position.clone(), events.clone());
-        let here = whereabouts.here();
+        let trips = trips(&journal, &clock, &config, &settings);
+        let whereabouts = whereabouts(&settings, &trips, position.clone(), &events);
+        let (here, certificate) = (whereabouts.here(), config.identity.certificate.clone());
         let sources = Sources {
             sensors: sensors.clone(),
             position: position.clone(),
             here: here.clone(),
-            certificate: config.identity.certificate.clone(),
+            certificate: certificate.clone(),
             journal: journal.clone(),
         };
         let alarms = Arc::new(AlarmDesk::new(sources, clock.clone(), events.clone(), settings.alarms()));
@@ -115,12 +115,9 @@ impl Tracker {
             active_alarms: alarms.active(),
             alarms,
         };
-        let (twin, background) = (TwinClient::new(), Background::default());
-        let certificate = config.identity.certificate.clone();
         tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, settings.pace()));
         let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
-        let identity = watch::Sender::new(None);
-        let trips = Trips { journal: journal.clone(), clock: status.clock.clone(), terms, signs };
+        let (identity, background) = (watch::Sender::new(None), Background::default());
         let notary = notary(&config, &trips, &settings, identity.subscribe(), events.clone());
         // The journal knows by now whether there is to be a chain: no reading comes before.
         tasks.spawn(recorder.run());
@@ -130,7 +127,7 @@ impl Tracker {
             identity,
             waiting: WaitingNews::new(started, timing.waiting_every),
             journal: journal.clone(),
-            twin,
+            twin: TwinClient::new(),
             settings,
             status,
             events: events.clone(),
@@ -182,6 +179,24 @@ fn tell_end(journal: &Journal, events: &Events) -> JournalStats {
     let JournalStats { backlog, in_memory: lost, .. } = stats;
     events.emit(Event::Stopped { backlog: backlog.saturating_sub(lost), lost });
     stats
+}
+
+/// What the direct methods about trips need.
+fn trips(journal: &Arc<Journal>, clock: &Arc<dyn Clock>, config: &Config, settings: &InForce) -> Trips {
+    let terms = TripTerms::new(settings, config);
+    Trips { journal: journal.clone(), clock: clock.clone(), terms, signs: Arc::default() }
+}
+
+/// Who says in which fences the container is, and makes trips of that.
+fn whereabouts(
+    settings: &InForce,
+    trips: &Trips,
+    position: Option<watch::Receiver<GpsState>>,
+    events: &Events,
+) -> Whereabouts {
+    let (terms, signs) = (trips.terms.clone(), trips.signs.clone());
+    let turns = Turns { fences: settings.trip_fences(), terms, signs };
+    Whereabouts::new(settings.fences(), turns, position, events.clone())
 }
 
 /// Who signs the chain of evidence. The journal is told before the first reading whether there is to be one.

@@ -22,17 +22,17 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use container_tracker::alarms::schema::Alarms;
-use container_tracker::config::DeliveryMode;
+use container_tracker::config::{Config, DeliveryMode, Intervals};
 use container_tracker::event::{Event, Events};
 use container_tracker::instruments::fields::Fields;
 use container_tracker::journal::{Journal, JournalOptions};
 use container_tracker::platform::clock::Clock;
 use container_tracker::reading::{Reading, Stamp};
 use container_tracker::recorder::{AlarmDesk, Sources};
-use container_tracker::settings::{Defaults, InForce};
+use container_tracker::settings::{Defaults, InForce, TripTerms};
 use container_tracker::trip::{Limits, Terms};
 use container_tracker::uplink::delivery;
-use container_tracker::whereabouts::Whereabouts;
+use container_tracker::whereabouts::{Turns, Whereabouts};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tracker_protocol::hub::DeviceTopic;
@@ -87,8 +87,12 @@ impl Device {
         let heard = said.clone();
         let events =
             Events::to("test", Arc::new(move |event: &Event| heard.lock().unwrap().push(event.to_string())));
-        let defaults =
-            Defaults { interval: INTERVAL, delivery: DeliveryMode::default(), alarms: Alarms::NONE };
+        let defaults = Defaults {
+            interval: INTERVAL,
+            intervals: Intervals::default(),
+            delivery: DeliveryMode::default(),
+            alarms: Alarms::NONE,
+        };
         let (settings, loaded) = InForce::load(directory, defaults);
         loaded.unwrap();
         let options = JournalOptions {
@@ -98,19 +102,31 @@ impl Device {
             boot: boot.into(),
         };
         let journal = Arc::new(Journal::open(options, events.clone()).unwrap());
-        let bounds = [("temperature".to_owned(), Limits { low: Some(2.0), high: Some(8.0) })];
+        let bounds =
+            [("temperature".to_owned(), Limits { low: Some(2.0), high: Some(8.0), ..Limits::default() })];
         let terms =
             Terms { by: "provisioning".into(), gap_after: 900, bounds: bounds.into(), ..Terms::default() };
         assert!(journal.set_evidence(settings.evidence().borrow().then_some(terms)));
         let position = watch::Sender::new(GpsState::default());
+        let toml = "[dps]\nid_scope = \"0ne\"\n[identity]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\n";
+        let file = directory.join("tracker.toml");
+        fs::write(&file, toml).unwrap();
+        let config = Config::load(&file).unwrap();
+        let turns = Turns {
+            fences: settings.trip_fences(),
+            terms: TripTerms::new(&settings, &config),
+            signs: Arc::default(),
+        };
+        let mut whereabouts =
+            Whereabouts::new(settings.fences(), turns, Some(position.subscribe()), events.clone());
         let sources = Sources {
             sensors: Vec::new(),
             position: Some(position.subscribe()),
+            here: whereabouts.here(),
             certificate: "nowhere.pem".into(),
             journal: journal.clone(),
         };
-        let desk = AlarmDesk::new(sources, clock.clone(), events.clone(), settings.alarms());
-        let mut whereabouts = Whereabouts::new(settings.fences(), Some(position.subscribe()), events);
+        let desk = AlarmDesk::new(sources, clock.clone(), events, settings.alarms());
         let states = journal.states().unwrap().await.unwrap();
         whereabouts.begin(&states);
         desk.begin(states);
@@ -130,10 +146,8 @@ impl Device {
         fields.count("n", n);
         fields.number("temperature", Some(celsius), 2);
         let places = self.whereabouts.look(stamp, &mut fields);
-        self.desk.take(stamp, INTERVAL, fields, places, |fields| Reading {
-            stamp,
-            fields: fields.into_json(),
-            alerts: Vec::new(),
+        self.desk.take(stamp, INTERVAL, fields, places, |fields, _| {
+            Some(Reading { stamp, fields: fields.into_json(), alerts: Vec::new() })
         });
         self.journal.commit().await;
     }

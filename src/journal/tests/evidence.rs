@@ -408,7 +408,9 @@ proptest! {
             match (step, under_way) {
                 (Step::Turn(true, _), Some(("fence", ..))) => {}
                 (Step::Turn(true, _), under_way) => {
-                    under_way.into_iter().for_each(|(.., end)| *end = Some(here));
+                    if let Some((.., end)) = under_way {
+                        *end = Some(here);
+                    }
                     trips.push(("fence", here, None));
                 }
                 (Step::Turn(false, _), Some((.., end))) => *end = Some(here + 1),

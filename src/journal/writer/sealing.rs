@@ -112,8 +112,9 @@ impl Writer {
             self.state(&statement, stamp, now);
         }
         // It has the statement behind it then, and is not begun by that again.
-        self.ledger.begin_trip(terms.clone());
-        self.state(&Statement::TripBegin(terms.to_map()), stamp, now);
+        let begin = Statement::TripBegin(terms.to_map());
+        self.ledger.begin_trip(terms);
+        self.state(&begin, stamp, now);
         true
     }
 
