@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use super::row::Row;
 use crate::event_message::Turn;
-use crate::evidence::{Hash, Statement, is_statement};
+use crate::evidence::{Hash, STATEMENT, Statement, is_statement};
 use crate::trip::{BY_ITSELF, Hours, Terms, Trip};
 
 /// What is known of the chain and of the trip.
@@ -102,8 +102,9 @@ impl Ledger {
         self.begun &= self.evidence;
         self.first_trip = first_trip;
         if !self.evidence {
-            self.late.clear();
-            self.told.clear();
+            // Trips are told without a chain, too.
+            self.late.retain(|late| is_of_trip(late));
+            self.told.retain(|told| is_of_trip(told));
         }
     }
 
@@ -169,7 +170,7 @@ impl Ledger {
 
     /// What is to be stated next after what was sealed, as it could not be before.
     pub(super) fn next_late(&mut self) -> Option<String> {
-        let next = (self.evidence && !self.late.is_empty()).then(|| self.late.remove(0))?;
+        let next = (!self.late.is_empty()).then(|| self.late.remove(0))?;
         self.told.push(next.clone());
         Some(next)
     }
@@ -216,18 +217,18 @@ impl Ledger {
     /// What was stated of trips is not to be stated again. Where nothing else told of it, it is done now; what was to begin
     /// earlier than it was stated begins anew.
     fn learn_of_statement(&mut self, body: &str) {
-        let Ok(statement) = serde_json::from_str::<Statement>(body) else { return };
-        let kind = std::mem::discriminant(&statement);
-        let is_so = |late: &Statement| std::mem::discriminant(late) == kind;
-        let late =
-            self.late.iter().position(|late| serde_json::from_str(late).is_ok_and(|late| is_so(&late)));
-        match (statement, late) {
-            (Statement::TripBegin(_) | Statement::TripEnd(_), Some(at)) => drop(self.late.remove(at)),
-            (Statement::TripBegin(terms), None) if !terms.contains_key("from") => {
-                self.begin_trip_of(terms, None);
-            }
-            (Statement::TripEnd(_), None) => drop(self.end_trip()),
-            _ => {}
+        let Ok(terms) = serde_json::from_str::<Map<String, Value>>(body) else { return };
+        let kind = terms.get("evidence").and_then(Value::as_str).unwrap_or_default();
+        if !matches!(kind, "tripBegin" | "tripEnd") {
+            return;
+        }
+        let start = format!("{STATEMENT}\"{kind}\"");
+        let late = self.late.iter().position(|late| late.starts_with(&start));
+        match late {
+            Some(at) => drop(self.late.remove(at)),
+            None if kind == "tripEnd" => drop(self.end_trip()),
+            None if !terms.contains_key("from") => self.begin_trip_of(terms, None),
+            None => {}
         }
     }
 
@@ -382,6 +383,11 @@ impl Ledger {
             }
         }
     }
+}
+
+/// Whether these fields are a statement of a trip.
+fn is_of_trip(fields: &str) -> bool {
+    fields.strip_prefix(STATEMENT).is_some_and(|kind| kind.starts_with("\"trip"))
 }
 
 const HEAD: &str = "head";

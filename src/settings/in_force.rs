@@ -325,7 +325,7 @@ mod tests {
         let mut desired: Map<_, _> = (0..20).map(|number| (format!("p{number}"), json!(true))).collect();
         desired.insert("telemetryInterval".into(), json!(5));
         let first = apply(&mut settings, Value::Object(desired.clone()), 1);
-        assert_eq!(first.news.len(), 20 + TABLE.len() - 4, "four are empty");
+        assert_eq!(first.news.len(), 20 + TABLE.len() - 5, "five are empty");
         desired.insert("more".into(), json!(1));
         let second = push(&mut settings, Value::Object(desired.clone()), 2, &["more"]);
         assert_eq!(told(&second), ["more"]);
