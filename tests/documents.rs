@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::{Arg, CommandFactory};
 use container_tracker::alarms::schema;
+use container_tracker::cli::Cli;
 use container_tracker::config::{Alerts, Config, DeliveryMode, Intervals};
 use container_tracker::instruments::fields::Fields;
 use container_tracker::instruments::instrument::Start;
@@ -372,6 +374,65 @@ fn links_between_documents_lead_somewhere() {
             assert!(file.exists(), "{} points to {link}", document.display());
         }
     }
+}
+
+/// Where a command line of this program begins: at the start, and behind `cargo run --release`.
+fn command_lines(document: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    for block in document.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+        for line in block.replace("\\\n", " ").lines() {
+            let begin = ["container-tracker ", "cargo run --release -- "].into_iter();
+            let begin =
+                begin.filter_map(|begin| line.trim_start().trim_start_matches("sudo ").strip_prefix(begin));
+            lines.extend(begin.map(str::to_owned));
+        }
+    }
+    lines
+}
+
+/// Follows a command line through the definition; an error says which word there is not.
+fn is_understood(line: &str) -> Result<(), String> {
+    let mut command = Cli::command();
+    command.build();
+    let mut here = &command;
+    let end = |word: &&str| !["|", ">", "#", "&&", ";", "&"].iter().any(|end| word.starts_with(end));
+    let mut words = line.split_whitespace().take_while(end);
+    while let Some(word) = words.next() {
+        if let Some(option) = word.strip_prefix("--").filter(|option| !option.is_empty()) {
+            let name = option.split('=').next().unwrap_or_default();
+            let is_it = |arg: &&Arg| {
+                arg.get_long() == Some(name)
+                    || arg.get_all_aliases().is_some_and(|names| names.contains(&name))
+            };
+            let arg = here.get_arguments().find(is_it).ok_or_else(|| word.to_owned())?;
+            if here.has_subcommands() && arg.get_action().takes_values() {
+                words.next();
+            }
+        } else if here.has_subcommands() && !word.starts_with('-') {
+            here = here.find_subcommand(word).ok_or_else(|| word.to_owned())?;
+        }
+    }
+    Ok(())
+}
+
+/// Who copies a command from a document must not find that there is no such command, or option.
+#[test]
+fn commands_in_the_documents_are_those_of_the_program() {
+    let docs = std::fs::read_dir(path("docs")).expect("there is a folder docs");
+    let docs = docs
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|p| p.extension().is_some_and(|e| e == "md"));
+    let mut checked = 0;
+    for document in docs.chain([path("README.md")]) {
+        for line in command_lines(&std::fs::read_to_string(&document).expect("a document can be read")) {
+            checked += 1;
+            let understood = is_understood(&line);
+            assert_eq!(understood, Ok(()), "{}: container-tracker {line}", document.display());
+        }
+    }
+    assert!(checked > 50, "only {checked} commands were found");
+    assert_eq!(is_understood("cloud monitor-events > x"), Err("monitor-events".into()));
+    assert_eq!(is_understood("simulate --sory"), Err("--sory".into()));
 }
 
 /// The sources as one text, with continued lines of string literals joined.

@@ -152,7 +152,7 @@ impl Device {
         self.journal.commit().await;
     }
 
-    /// What is sent, as `cloud monitor-events` prints it.
+    /// What is sent, as `cloud monitor` prints it.
     async fn send(&self, limit: usize) -> Vec<String> {
         let lease = self.journal.lease(limit, self.now()).await;
         let mut lines = Vec::new();

@@ -17,7 +17,7 @@ use crate::support::agent::{Agent, PATIENCE, next_message};
 
 const DEVICE: &str = "sensor-thl-001";
 
-/// As `cloud monitor-events` prints it.
+/// As `cloud monitor` prints it.
 pub fn line(message: impl AsRef<TelemetryMessage>) -> Value {
     let message = message.as_ref();
     let body: Value = serde_json::from_slice(&message.body).expect("JSON");

@@ -2,7 +2,7 @@
 //!
 //! | who prints | device | properties | body |
 //! |---|---|---|---|
-//! | `container-tracker cloud monitor-events` | `deviceId` | `properties` | `body`, `bodyText`, `bodyBase64` |
+//! | `container-tracker cloud monitor` | `deviceId` | `properties` | `body`, `bodyText`, `bodyBase64` |
 //! | routing to storage as JSON; the emulator's routes to files and webhooks | `SystemProperties.connectionDeviceId` | `Properties` | `Body` |
 //! | Event Grid, `Microsoft.Devices.DeviceTelemetry` | `data.systemProperties.iothub-connection-device-id` | `data.properties` | `data.body` |
 //! | `az iot hub monitor-events --properties app --output json` | `event.origin` | `event.properties.application` | `event.payload` |

@@ -63,7 +63,7 @@ impl Roots {
     }
 
     /// The subject of the root that this chain of certificates leads to.
-    fn of_chain(&self, chain: &[Vec<u8>]) -> Result<String, String> {
+    pub(super) fn of_chain(&self, chain: &[Vec<u8>]) -> Result<String, String> {
         let read = |der: &'_ [u8]| {
             Fields::read(der).map_err(|error| format!("a certificate can't be read: {error}")).map(|_| ())
         };
@@ -76,8 +76,8 @@ impl Roots {
         let last = chain.last().map(Vec::as_slice).unwrap_or_default();
         for root in &self.0 {
             let (Ok(top), Ok(fields)) = (Fields::read(last), Fields::read(root)) else { continue };
-            let is_it = root.as_ref() == last && chain.len() > 1;
-            if is_it || issued_by(&top, &fields, chain.len() - 1).is_ok() {
+            // Also the device's own, where it was enrolled by that alone.
+            if root.as_ref() == last || issued_by(&top, &fields, chain.len() - 1).is_ok() {
                 return Ok(name(fields.subject));
             }
         }

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use serde_json::Value;
 
 use super::super::record::is_reading;
+use super::super::signatures::Roots;
 use super::scene::{Authority, COMPACT, DEVICE, GZIP, PLAIN, SINGLE, Scene, terms, verdict};
 use crate::config::DeliveryMode;
 use crate::event::Events;
@@ -73,6 +74,15 @@ async fn a_record_fits_however_it_was_delivered_and_its_trip_equals_the_device_s
         let verdict = verdict(&lines, Some(&stranger.roots()));
         assert!(verdict.sentences()[1].contains("leads to none of the roots"), "{:?}", verdict.sentences());
     }
+}
+
+#[test]
+fn a_device_that_was_enrolled_by_its_own_certificate_is_its_own_root() {
+    let authority = Authority::new("Root");
+    let [own, other] = ["sensor-1", "sensor-2"].map(|name| authority.signer(name).leaf());
+    let roots = Roots::of(vec![own.clone().into()]);
+    assert!(roots.of_chain(&[own]).is_ok_and(|root| root.contains("sensor-1")));
+    assert!(roots.of_chain(&[other]).is_err_and(|why| why.contains("none of the roots")));
 }
 
 /// Events among these lines: their numbers, and whether they carry a hash.

@@ -69,6 +69,10 @@ impl Authority {
 }
 
 impl Signer {
+    pub(super) fn leaf(&self) -> Vec<u8> {
+        self.chain[0].clone()
+    }
+
     pub(crate) fn certificate(&self) -> Statement {
         Statement::certificate(&self.thumbprint, self.chain.iter().map(Vec::as_slice))
     }
@@ -242,7 +246,7 @@ impl Scene {
     }
 }
 
-/// A message as `cloud monitor-events` prints it.
+/// A message as `cloud monitor` prints it.
 pub(super) fn line(topic: &str, payload: &[u8]) -> String {
     let DeviceTopic::Telemetry { device_id, properties } = topic.parse().unwrap() else { panic!("{topic}") };
     let mut message = json!({"deviceId": device_id, "properties": {}});
