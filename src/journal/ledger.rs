@@ -56,11 +56,11 @@ pub(super) struct Ledger {
     expects_turn: bool,
 }
 
-/// The trip as it is kept.
+/// The trip as it is kept; lent to be written, which happens with every commit.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct Kept<T> {
     to: u64,
-    trip: Option<Trip>,
+    trip: T,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     ending: bool,
 }
@@ -324,7 +324,7 @@ impl Ledger {
             notes.push((LATE, late.join("\n").into_bytes()));
         }
         if self.trip_changed {
-            let kept = Kept { to: self.fed_to, trip: self.trip.clone(), ending: self.ending };
+            let kept = Kept { to: self.fed_to, trip: &self.trip, ending: self.ending };
             notes.push((TRIP, serde_json::to_vec(&kept).unwrap_or_default()));
             if let Some(hours) =
                 self.trip.as_ref().map(Trip::hours).filter(|hours| hours.newest() != self.hours_kept)
@@ -373,7 +373,7 @@ impl Ledger {
         }
         if self.trip.is_none()
             && !self.had_trip
-            && let Some(Kept { to, trip, ending }) =
+            && let Some(Kept::<Option<Trip>> { to, trip, ending }) =
                 note(TRIP).and_then(|value| serde_json::from_slice(value).ok())
         {
             (self.trip, self.fed_to, self.had_trip, self.ending) = (trip, to, true, ending);
