@@ -5,14 +5,18 @@
 //! | `/alarms` | messages that a route leads here, one each, in the shape of a storage account |
 //! | `/devices` | events of Event Grid, and its question whether they are wanted |
 
-mod http;
-
 use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -23,6 +27,9 @@ use super::notification::Notification;
 
 /// A request has to be there within this time.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest body in bytes. No message of a hub is nearly as long.
+const LONGEST: usize = 1024 * 1024;
 
 /// Where messages of routes are posted.
 pub(crate) const ALARMS: &str = "/alarms";
@@ -112,24 +119,36 @@ impl Drop for Receiver {
 }
 
 impl Shared {
-    async fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
-        let (status, body) = match http::read(&mut stream).await {
-            Ok(request) => self.take(&request),
-            Err(_) => (400, String::new()),
-        };
-        self.news.send_replace(());
-        http::answer(&mut stream, status, &body).await
+    async fn serve(&self, stream: TcpStream) -> hyper::Result<()> {
+        let service = service_fn(|request: Request<Incoming>| async move {
+            let (head, body) = request.into_parts();
+            let body = Limited::new(body, LONGEST).collect().await;
+            let (status, answer) = match body {
+                Ok(body) => self.take(head.uri.path(), &body.to_bytes()),
+                Err(_) => (StatusCode::BAD_REQUEST, String::new()),
+            };
+            self.news.send_replace(());
+            let mut response = Response::new(answer);
+            *response.status_mut() = status;
+            Ok::<_, std::convert::Infallible>(response)
+        });
+        http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service).await
     }
 
     /// What a request is answered with.
-    fn take(&self, request: &http::Request) -> (u16, String) {
-        let Ok(body) = serde_json::from_slice::<Value>(&request.body) else { return (400, String::new()) };
-        match request.path.as_str() {
-            ALARMS => self.notify(&body),
-            DEVICES => return self.tell(&body),
-            _ => return (404, String::new()),
-        }
-        (200, String::new())
+    fn take(&self, path: &str, body: &[u8]) -> (StatusCode, String) {
+        let Ok(body) = serde_json::from_slice::<Value>(body) else {
+            return (StatusCode::BAD_REQUEST, String::new());
+        };
+        let answer = match path {
+            ALARMS => {
+                self.notify(&body);
+                String::new()
+            }
+            DEVICES => self.tell(&body),
+            _ => return (StatusCode::NOT_FOUND, String::new()),
+        };
+        (StatusCode::OK, answer)
     }
 
     fn notify(&self, record: &Value) {
@@ -142,7 +161,7 @@ impl Shared {
         }
     }
 
-    fn tell(&self, events: &Value) -> (u16, String) {
+    fn tell(&self, events: &Value) -> String {
         let mut inbox = self.inbox();
         let mut answer = String::new();
         for event in events.as_array().into_iter().flatten() {
@@ -154,7 +173,7 @@ impl Shared {
                 inbox.events.push((word("eventType"), word("subject")));
             }
         }
-        (200, answer)
+        answer
     }
 
     fn inbox(&self) -> MutexGuard<'_, Inbox> {
@@ -171,7 +190,8 @@ mod tests {
     async fn post(receiver: &Receiver, path: &str, body: &Value) -> String {
         let mut stream = TcpStream::connect(receiver.address).await.unwrap();
         let body = body.to_string();
-        let request = format!("POST {path} HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let request =
+            format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -201,6 +221,8 @@ mod tests {
         assert!(post(&receiver, DEVICES, &validation).await.ends_with(r#"{"validationResponse":"C"}"#));
         post(&receiver, DEVICES, &json!([{"eventType": "Connected", "subject": "devices/d"}])).await;
         assert!(post(&receiver, "/", &json!(1)).await.starts_with("HTTP/1.1 404"));
+        let endless = json!("x".repeat(LONGEST));
+        assert!(post(&receiver, ALARMS, &endless).await.starts_with("HTTP/1.1 400"));
         let inbox = receiver.wait(PATIENCE, |inbox| (!inbox.events.is_empty()).then(|| inbox.clone())).await;
         let Inbox { notifications, events, validations, .. } = inbox.unwrap();
         assert_eq!((notifications.len(), validations), (1, 1));
