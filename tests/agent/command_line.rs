@@ -198,6 +198,8 @@ fn mistakes_get_a_sentence_and_an_exit_code() {
     assert!(error(&["simulate", "--voyage", "atlantis"]).contains("teawamutu-shanghai-cheddar"));
     assert!(error(&["simulate", "--speed", "-1"]).contains("--speed"));
     assert!(error(&["simulate", "--story", "--devices", "21"]).contains("20 containers at the most, not 21"));
+    let record = error(&["simulate", "--story", "--record", "/nowhere/record.jsonl"]);
+    assert!(record.contains("can't write /nowhere/record.jsonl"), "{record}");
     assert!(error(&["simulate", "--scenario", "alarm", "--devices", "3"]).contains("one container, not 3"));
     assert!(error(&["simulate", "--replay", "/nowhere.nmea"]).contains("/nowhere.nmea"));
     let unreadable = error(&["run", "--config", "/nowhere.toml"]);

@@ -37,7 +37,8 @@ pub(super) async fn play(
     cloud.hub.observe(move |message| counts.received(message));
     let mut telemetry = cloud.hub.telemetry();
     let cloud = Arc::new(cloud);
-    let mut story = if args.story { Some(Story::new(cloud.clone(), screen)?) } else { None };
+    let story = args.story.then(|| Story::new(cloud.clone(), screen, args.record.as_deref()));
+    let mut story = story.transpose()?;
     // With a story the trackers end when their trips have.
     let (end_trackers, ending) = watch::channel(false);
     let ending = if args.story { ending } else { stopped.clone() };
@@ -70,7 +71,7 @@ pub(super) async fn play(
     end_trackers.send_replace(true);
     end(&mut trackers, &mut telemetry, screen, &ledger).await?;
     let settled = ledger.settle(screen, args.devices);
-    let judged = story.map_or(Ok(()), |story| story.judge(args.record.as_deref()));
+    let judged = story.map_or(Ok(()), Story::judge);
     drop(set_up);
     if let Some(cloud) = Arc::into_inner(cloud) {
         // What is not closed by then ends with the program.

@@ -3,6 +3,7 @@
 //! Each container gets the alarms of its goods, its ports as places, a number, and evidence; its trip is begun, and ended with the
 //! voyage or when somebody asks for the end. Then its report is told, and what `verify` says of all that the hub has received.
 
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,6 +109,8 @@ fn number(index: u16) -> String {
 pub(super) struct Story {
     cloud: Arc<Cloud>,
     screen: Screen,
+    /// Where the record goes in the end.
+    kept: PathBuf,
     devices: Vec<String>,
     begun: JoinSet<()>,
     /// When the last voyage is over, of those that have begun.
@@ -128,10 +131,14 @@ impl Story {
         Cloud::builder().files_directory(directory)
     }
 
-    /// Everything that devices say goes to `events`, and into the record.
-    pub(super) fn new(cloud: Arc<Cloud>, screen: Screen) -> anyhow::Result<Self> {
+    /// Everything that devices say goes to `events`, and into the record, which is kept at `kept` in the end if somebody wants it.
+    pub(super) fn new(cloud: Arc<Cloud>, screen: Screen, kept: Option<&Path>) -> anyhow::Result<Self> {
+        let kept = kept.map_or_else(|| cloud.directory().join("record.jsonl"), PathBuf::from);
+        // Nobody is to wait for the end of a voyage to be told that.
+        let opened = OpenOptions::new().append(true).create(true).open(&kept);
+        opened.with_context(|| format!("can't write {}", kept.display()))?;
         cloud.hub.set_routing(record::routing(RECORD)?)?;
-        Ok(Self { cloud, screen, devices: Vec::new(), begun: JoinSet::new(), over: None })
+        Ok(Self { cloud, screen, kept, devices: Vec::new(), begun: JoinSet::new(), over: None })
     }
 
     /// Sets what is wished for a container, once it is there, and begins its trip.
@@ -191,16 +198,15 @@ impl Story {
         let _ = timeout(END_WITHIN, signed).await;
     }
 
-    /// Tells what `verify` says of the record, and keeps it at `kept`, if somebody wants it. What does not fit is an error.
-    pub(super) fn judge(self, kept: Option<&Path>) -> anyhow::Result<()> {
+    /// Keeps the record, and tells what `verify` says of it. What does not fit is an error.
+    pub(super) fn judge(self) -> anyhow::Result<()> {
         let lines = record::lines(&self.cloud.directory().join(RECORD));
-        let path = kept.map_or_else(|| self.cloud.directory().join("record.jsonl"), PathBuf::from);
-        record::write(&path, &lines).with_context(|| format!("can't write {}", path.display()))?;
+        record::write(&self.kept, &lines).with_context(|| format!("can't write {}", self.kept.display()))?;
         if lines.is_empty() {
             return Ok(());
         }
         let mut wrong = 0;
-        for judgement in verify::judgements(&[path], &self.cloud.device_root())? {
+        for judgement in verify::judgements(&[self.kept], &self.cloud.device_root())? {
             wrong += usize::from(!judgement.details["fault"].is_null());
             self.screen.note("verified", &judgement.in_short().join("\n  "), judgement.details);
         }
