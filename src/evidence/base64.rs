@@ -4,15 +4,15 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 /// The text for these bytes.
 pub fn encode(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    let mut text = Vec::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
         let bits =
             group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
-        for place in 0..=group.len() {
-            text.push(char::from(ALPHABET[(bits >> (18 - 6 * place) & 63) as usize]));
-        }
+        let letter = |place: usize| ALPHABET[(bits >> (18 - 6 * place) & 63) as usize];
+        text.extend_from_slice(&[0, 1, 2, 3].map(letter)[..=group.len()]);
     }
-    text
+    // It is ASCII.
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// The bytes of a text; `None` where there is another text for the same bytes, or none at all.
@@ -21,13 +21,29 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
     for group in text.as_bytes().chunks(4) {
         let mut bits = 0_u32;
         for letter in group {
-            bits = bits << 6 | ALPHABET.iter().position(|known| known == letter)? as u32;
+            bits = bits << 6 | value(*letter)?;
         }
         let count = group.len().checked_sub(1).filter(|count| *count > 0)?;
-        let bits = bits << (6 * (4 - group.len()));
-        bytes.extend_from_slice(bits.to_be_bytes().get(1..=count)?);
+        let [_, group @ ..] = (bits << (6 * (4 - group.len()))).to_be_bytes();
+        // Bits that no byte has are zero, or there would be a second text.
+        if group[count..].iter().any(|rest| *rest != 0) {
+            return None;
+        }
+        bytes.extend_from_slice(&group[..count]);
     }
-    (encode(&bytes) == text).then_some(bytes)
+    Some(bytes)
+}
+
+fn value(letter: u8) -> Option<u32> {
+    let value = match letter {
+        b'A'..=b'Z' => letter - b'A',
+        b'a'..=b'z' => letter - b'a' + 26,
+        b'0'..=b'9' => letter - b'0' + 52,
+        b'-' => 62,
+        b'_' => 63,
+        _ => return None,
+    };
+    Some(value.into())
 }
 
 #[cfg(test)]

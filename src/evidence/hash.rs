@@ -6,7 +6,8 @@ use std::str::FromStr;
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{base64, canonical};
+use super::base64;
+use super::canonical::{self, Member};
 
 /// SHA-256 of an entry and of the hash before it. As text in base64 for URLs, 43 characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +21,13 @@ impl Hash {
     pub fn next(self, body: &str) -> Option<Self> {
         let mut text = String::with_capacity(body.len());
         canonical::write(body, &mut text)?;
+        Some(self.next_canonical(&text))
+    }
+
+    /// As [`Hash::next`], of a body that has these members; they are put into the canonical order.
+    pub fn next_of(self, members: &mut [Member<'_>], length: usize) -> Option<Self> {
+        let mut text = String::with_capacity(length);
+        canonical::write_object(members, &mut text)?;
         Some(self.next_canonical(&text))
     }
 

@@ -49,6 +49,7 @@ use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::evidence::canonical::{Member, members};
 use crate::platform::clock::rfc3339;
 use field::Field;
 pub use kinetic::Hours;
@@ -115,6 +116,13 @@ impl Trip {
 
     /// Takes the body of the next reading. What is no reading is passed over.
     pub fn feed(&mut self, body: &str) {
+        if let Some(members) = members(body) {
+            self.feed_members(&members);
+        }
+    }
+
+    /// As [`Trip::feed`], of a body that has these members.
+    pub fn feed_members(&mut self, body: &[Member<'_>]) {
         let Some(sample) = Sample::read(body, &self.fields) else { return };
         self.readings += 1;
         let utc = sample.when.utc_ms();

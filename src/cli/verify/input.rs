@@ -65,7 +65,10 @@ pub(crate) fn read(text: &str) -> anyhow::Result<Vec<Received>> {
 
 /// A member of an object, its name in whatever case.
 fn member<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    members(text)?.into_iter().find(|(of, _)| of.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    members(text)?
+        .into_iter()
+        .find(|member| member.name.eq_ignore_ascii_case(name))
+        .map(|member| member.value)
 }
 
 fn path<'a>(text: &'a str, names: &[&str]) -> Option<&'a str> {
