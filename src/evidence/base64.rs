@@ -4,34 +4,54 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 /// The text for these bytes.
 pub fn encode(bytes: &[u8]) -> String {
-    let mut text = Vec::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits =
-            group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
-        let letter = |place: usize| ALPHABET[(bits >> (18 - 6 * place) & 63) as usize];
-        text.extend_from_slice(&[0, 1, 2, 3].map(letter)[..=group.len()]);
-    }
+    let mut text = vec![0; bytes.len().div_ceil(3) * 4];
+    let length = encode_into(bytes, &mut text);
+    text.truncate(length);
     // It is ASCII.
     String::from_utf8(text).unwrap_or_default()
 }
 
+/// Puts the text for these bytes into `text`, which has room for four letters for every three of them begun. Gives its length.
+pub(super) fn encode_into(bytes: &[u8], text: &mut [u8]) -> usize {
+    let mut length = 0;
+    for (group, letters) in bytes.chunks(3).zip(text.chunks_mut(4)) {
+        let byte = |place: usize| u32::from(group.get(place).copied().unwrap_or_default());
+        let mut bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for letter in letters.iter_mut().rev() {
+            *letter = ALPHABET[(bits & 63) as usize];
+            bits >>= 6;
+        }
+        length += group.len() + 1;
+    }
+    length
+}
+
 /// The bytes of a text; `None` where there is another text for the same bytes, or none at all.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
-    for group in text.as_bytes().chunks(4) {
+    let mut bytes = vec![0; text.len().div_ceil(4) * 3];
+    let length = decode_into(text.as_bytes(), &mut bytes)?;
+    bytes.truncate(length);
+    Some(bytes)
+}
+
+/// Puts the bytes of a text into `bytes`, which has room for three for every four letters begun. Gives their number.
+pub(super) fn decode_into(text: &[u8], bytes: &mut [u8]) -> Option<usize> {
+    let mut length = 0;
+    for (letters, group) in text.chunks(4).zip(bytes.chunks_mut(3)) {
         let mut bits = 0_u32;
-        for letter in group {
-            bits = bits << 6 | value(*letter)?;
+        for place in 0..4 {
+            bits = bits << 6 | letters.get(place).map_or(Some(0), |letter| value(*letter))?;
         }
-        let count = group.len().checked_sub(1).filter(|count| *count > 0)?;
-        let [_, group @ ..] = (bits << (6 * (4 - group.len()))).to_be_bytes();
+        let [_, decoded @ ..] = bits.to_be_bytes();
+        let count = letters.len().checked_sub(1).filter(|count| *count > 0)?;
         // Bits that no byte has are zero, or there would be a second text.
-        if group[count..].iter().any(|rest| *rest != 0) {
+        if decoded[count..].iter().any(|rest| *rest != 0) {
             return None;
         }
-        bytes.extend_from_slice(&group[..count]);
+        group.copy_from_slice(&decoded);
+        length += count;
     }
-    Some(bytes)
+    Some(length)
 }
 
 fn value(letter: u8) -> Option<u32> {

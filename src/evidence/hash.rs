@@ -43,9 +43,19 @@ impl Hash {
     }
 }
 
+impl Hash {
+    /// As text, [`Hash::LENGTH`] letters.
+    pub fn to_text(self) -> String {
+        base64::encode(&self.0)
+    }
+
+    /// Bytes of its text.
+    pub const LENGTH: usize = 43;
+}
+
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&base64::encode(&self.0))
+        f.write_str(&self.to_text())
     }
 }
 
@@ -53,8 +63,11 @@ impl FromStr for Hash {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let bytes = base64::decode(text).ok_or(())?;
-        bytes.try_into().map(Self).map_err(|_| ())
+        let mut bytes = [0; Self::LENGTH.div_ceil(4) * 3];
+        let length =
+            if text.len() == Self::LENGTH { base64::decode_into(text.as_bytes(), &mut bytes) } else { None };
+        let hash = bytes.first_chunk().filter(|hash| length == Some(hash.len()));
+        hash.copied().map(Self).ok_or(())
     }
 }
 

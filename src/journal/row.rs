@@ -56,7 +56,7 @@ pub(super) const TURN: &[u8] = b",\"t\":";
 /// What stands before the hash of a reading that is in the chain; the hash, a quotation mark and a brace end its payload.
 pub(super) const BEFORE_HASH: &str = ",\"h\":\"";
 /// Bytes from there to the end.
-pub(super) const HASH_LENGTH: usize = BEFORE_HASH.len() + 43 + 2;
+pub(super) const HASH_LENGTH: usize = BEFORE_HASH.len() + Hash::LENGTH + 2;
 
 /// The fields are never taken apart again. The hash `h` is none of their business.
 #[derive(Serialize, Deserialize)]
@@ -151,7 +151,9 @@ impl Row {
         if let Some(hash) = hash
             && self.payload.pop().is_some()
         {
-            self.payload.extend_from_slice(format!("{BEFORE_HASH}{hash}\"}}").as_bytes());
+            for part in [BEFORE_HASH, &hash.to_text(), "\"}"] {
+                self.payload.extend_from_slice(part.as_bytes());
+            }
         }
     }
 
