@@ -17,7 +17,7 @@ const SHOTS = {
   two: { count: 2 },
   none: { count: 0 },
   hostile: { count: 12, hostile: true },
-  harbour: { count: 40, act: (page) => page.evaluate(() => window.__console.look({ ...window.__console.view(), x: (4.03 + 180) / 360, y: 0.3295, zoom: 11 })) },
+  harbour: { count: 40, act: (page) => page.evaluate(() => window.__console.look({ ...window.__console.view(), x: (4.03 + 180) / 360, y: 0.33095, zoom: 11 })) },
   history: { count: 40, act: async (page) => {
     await page.click('[data-testid="history"]');
     await page.locator(".history-slider").fill("620");

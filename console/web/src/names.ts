@@ -9,9 +9,10 @@ export function nameOf(row: Row, format: Format): string {
   return row.container ? format.container(row.container) : row.id;
 }
 
-/** The gravest alarm's name as words: `temperatureHigh` is "temperature high". */
+/** An alarm's name as words: `temperatureHigh` is "Temperature high". */
 export function alarmText(name: string): string {
-  return name.replace(/([a-z\d])([A-Z])/g, "$1 $2").toLowerCase();
+  const words = name.replace(/([a-z\d])([A-Z])/g, "$1 $2").toLowerCase();
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 /** What a state means for this device. */

@@ -27,9 +27,9 @@ export interface Column {
 }
 
 export const COLUMNS: readonly Column[] = [
-  { name: "container", title: "Container", width: 168, key: (row) => row.container ?? row.id, cell: containerCell },
-  { name: "alarm", title: "Alarm", width: 158, key: gravity, cell: alarmCell },
-  { name: "temperature", title: "Temperature", width: 180, isNumber: true, key: (row) => number(row.temperature), cell: temperatureCell },
+  { name: "container", title: "Container", width: 190, key: (row) => row.container ?? row.id, cell: containerCell },
+  { name: "alarm", title: "Alarm", width: 174, key: gravity, cell: alarmCell },
+  { name: "temperature", title: "Temperature", width: 196, isNumber: true, key: (row) => number(row.temperature), cell: temperatureCell },
   { name: "cargo", title: "Cargo", width: 124, key: (row) => row.cargo, cell: () => textCell((row) => row.cargo) },
   { name: "place", title: "Place", width: 158, key: (row) => row.place, cell: placeCell },
   { name: "lastSeen", title: "Last seen", width: 112, key: (row) => time(row.lastSeen), cell: seenCell },

@@ -5,14 +5,14 @@
 import { nearest, worldSize } from "./projection.js";
 import { LOOKS } from "../states.js";
 
-/** A cell's side, CSS pixels at the whole zoom. */
+/** A cell's side, CSS pixels at the zoom it is laid out for. */
 const CELL = 64;
 /** The most devices of a cell that are drawn each for itself. */
 const SINGLES = 6;
 /** Markers nearer than this hide each other, pixels. */
 const HIDDEN = 13;
-/** Circles nearer than this are made one, pixels. */
-const CLOSE = 44;
+/** What keeps circles apart, pixels. */
+const GAP = 2;
 
 export interface Single {
   index: number;
@@ -41,11 +41,20 @@ export interface Placed {
   looks: Uint8Array;
 }
 
+/** The zoom a view is laid out for: half a step or less farther out, so that nothing comes nearer than it was laid out. */
+export function levelOf(zoom: number): number {
+  return Math.max(0, Math.floor(zoom * 2) / 2);
+}
+
+/** A circle's radius by its members, CSS pixels. */
+export function radiusOf(count: number): number {
+  return Math.min(26, 11 + 1.15 * Math.log2(count));
+}
+
 /** Lays out the devices of `placed` that `isShown` names, for a zoom. */
 export function layout(placed: Placed, zoom: number, isShown: ((index: number) => boolean) | null): Layout {
-  const level = Math.max(0, Math.round(zoom));
-  const size = worldSize(level);
-  const cells = Math.max(1, size / CELL);
+  const size = worldSize(levelOf(zoom));
+  const cells = Math.max(1, Math.round(size / CELL));
   const byCell = new Map<number, number[]>();
   for (let index = 0; index < placed.size; index += 1) {
     if (isShown !== null && !isShown(index)) continue;
@@ -58,12 +67,32 @@ export function layout(placed: Placed, zoom: number, isShown: ((index: number) =
   }
   const result: Layout = { singles: [], clusters: [] };
   const circles = new Map<number, Cluster>();
-  for (const [key, members] of byCell) {
-    if (members.length > SINGLES) circles.set(key, cluster(placed, members));
-    else spread(placed, members, size, result.singles);
-  }
+  for (const [key, members] of byCell) if (members.length > SINGLES) circles.set(key, cluster(placed, members));
+  absorb(placed, byCell, circles, cells, size);
+  for (const [key, members] of byCell) if (!circles.has(key)) spread(placed, members, size, result.singles);
   result.clusters = joined(placed, circles, cells, size);
   return result;
+}
+
+/** Devices that a circle would hide are counted in it. */
+function absorb(placed: Placed, byCell: Map<number, number[]>, circles: Map<number, Cluster>, cells: number, size: number): void {
+  for (const [key, members] of byCell) {
+    if (circles.has(key)) continue;
+    for (const near of around(key, cells)) {
+      const circle = circles.get(near);
+      if (circle === undefined) continue;
+      const reach = radiusOf(circle.members.length) + HIDDEN / 2;
+      const hidden = members.filter((index) => distance(placed, index, circle) * size < reach);
+      if (hidden.length === 0) continue;
+      circles.set(near, cluster(placed, [...circle.members, ...hidden]));
+      const left = members.filter((index) => !hidden.includes(index));
+      members.splice(0, members.length, ...left);
+    }
+  }
+}
+
+function distance(placed: Placed, index: number, { x, y }: Cluster): number {
+  return Math.hypot(nearest(placed.toX[index] ?? 0, x) - x, (placed.toY[index] ?? 0) - y);
 }
 
 function cluster(placed: Placed, members: number[]): Cluster {
@@ -85,19 +114,20 @@ function joined(placed: Placed, circles: Map<number, Cluster>, cells: number, si
   const order = [...circles].sort((a, b) => b[1].members.length - a[1].members.length);
   const kept: Cluster[] = [];
   const taken = new Set<number>();
-  for (const [key, circle] of order) {
+  for (const [key, greatest] of order) {
     if (taken.has(key)) continue;
     taken.add(key);
-    const members = circle.members;
+    let circle = greatest;
     for (const near of around(key, cells)) {
       const other = circles.get(near);
       if (other === undefined || taken.has(near)) continue;
       const [dx, dy] = [nearest(other.x, circle.x) - circle.x, other.y - circle.y];
-      if (Math.hypot(dx, dy) * size > CLOSE) continue;
+      const least = radiusOf(circle.members.length) + radiusOf(other.members.length) + GAP;
+      if (Math.hypot(dx, dy) * size > least) continue;
       taken.add(near);
-      for (const member of other.members) members.push(member);
+      circle = cluster(placed, [...circle.members, ...other.members]);
     }
-    kept.push(cluster(placed, members));
+    kept.push(circle);
   }
   return kept;
 }

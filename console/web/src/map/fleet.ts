@@ -3,7 +3,7 @@
 import type { App } from "../app.js";
 import { LOOKS, type Look } from "../states.js";
 import { isMotionReduced } from "../motion.js";
-import { layout, type Cluster, type Layout } from "./clusters.js";
+import { layout, levelOf, type Cluster, type Layout } from "./clusters.js";
 import type { Scene } from "./ground.js";
 import type { Drawn } from "./markers.js";
 import { Points } from "./points.js";
@@ -54,7 +54,7 @@ export class Fleet {
 
   /** Lays out anew where something changed; true if so. */
   layOut(zoom: number): boolean {
-    const level = Math.round(zoom);
+    const level = levelOf(zoom);
     if (!this.isStale && level === this.level) return false;
     this.isStale = false;
     this.level = level;

@@ -2,6 +2,7 @@
 
 import type { App } from "../app.js";
 import { h, setText } from "../dom.js";
+import { icon, type Icon } from "../icons.js";
 import { isMotionReduced } from "../motion.js";
 import { sentence, nameOf } from "../names.js";
 import { expose } from "../inspect.js";
@@ -15,7 +16,7 @@ import { HELP, pressKey } from "./keys.js";
 import { loadLand } from "./load.js";
 import { drawRing, Markers, type Drawn, type Thing } from "./markers.js";
 import { readPalette, type Palette } from "./palette.js";
-import { latitude, longitude, worldSize } from "./projection.js";
+import { latitude, longitude, type View } from "./projection.js";
 import { ScaleBar } from "./scale.js";
 import { Sprites } from "./sprites.js";
 
@@ -59,12 +60,12 @@ export class FleetMap {
     this.markers = new Markers(this.fleet.points, (id) => this.nameOf(id), (value) => app.format.number(value));
     this.card = new Card(app);
     this.scale = new ScaleBar(app.format);
-    const button = (label: string, sign: string, act: () => void): HTMLElement =>
-      h("button", { type: "button", class: "map-button", "aria-label": label, title: label, onclick: act }, sign);
+    const button = (label: string, sign: Icon, act: () => void): HTMLElement =>
+      h("button", { type: "button", class: "map-button", "aria-label": label, title: label, onclick: act }, icon(sign));
     const buttons = h("div", { class: "map-buttons" },
-      button("Zoom in", "+", () => this.camera.zoomSmoothly(1)),
-      button("Zoom out", "−", () => this.camera.zoomSmoothly(-1)),
-      button("Show all", "⤢", () => this.fit(true)));
+      button("Zoom in", "plus", () => this.camera.zoomSmoothly(1)),
+      button("Zoom out", "minus", () => this.camera.zoomSmoothly(-1)),
+      button("Show all", "fit", () => this.fit(true)));
     const help = h("div", { class: "map-help small", id: "map-help" }, HELP);
     this.element = h("div", { class: "map" }, this.canvas, this.card.element, buttons, this.scale.element, this.empty, help, this.said);
     this.listen();
@@ -107,7 +108,8 @@ export class FleetMap {
     document.addEventListener("themechange", repaint);
     this.endings.push(() => resized.disconnect(), () => theme.removeEventListener("change", repaint),
       () => document.removeEventListener("themechange", repaint));
-    this.endings.push(expose({ positions: () => this.positions(), view: () => this.camera.view, look: (view) => this.camera.fly(view) }));
+    this.endings.push(expose({ positions: () => this.positions(), view: () => this.camera.view, look: (view: View) => this.camera.fly(view),
+      pan: (x: number, y: number) => this.camera.pan(x, y), zoom: (by: number) => this.camera.zoom(by) }));
 
     attachGestures(canvas, this.camera, {
       click: (x, y) => this.press(this.markers.at(x, y)),
@@ -314,16 +316,14 @@ export class FleetMap {
 
   /** Where each device was drawn last, for tests that look at the picture. */
   private positions(): { id: string; x: number; y: number; lon: number; lat: number; isClustered: boolean }[] {
-    const { view } = this.camera;
     const found = [];
     for (const { id, cluster, x, y } of this.markers.drawn) {
-      const size = worldSize(view.zoom);
       const indices = cluster === null ? [this.fleet.points.indexOf(id) ?? -1] : cluster.members;
       for (const index of indices) {
         const now = performance.now();
         const [worldXHere, worldYHere] = [this.fleet.points.x(index, now), this.fleet.points.y(index, now)];
         const name = this.fleet.points.ids[index] ?? "";
-        found.push({ id: name, x, y, lon: longitude(worldXHere), lat: latitude(worldYHere), isClustered: cluster !== null, size });
+        found.push({ id: name, x, y, lon: longitude(worldXHere), lat: latitude(worldYHere), isClustered: cluster !== null });
       }
     }
     return found;

@@ -1,7 +1,7 @@
 // Draws devices and clusters, and remembers where, so that a click or a key finds them.
 
 import { LOOKS } from "../states.js";
-import type { Cluster, Layout } from "./clusters.js";
+import { radiusOf, type Cluster, type Layout } from "./clusters.js";
 import type { Palette } from "./palette.js";
 import type { Points } from "./points.js";
 import { nearest, worldSize, type View } from "./projection.js";
@@ -111,10 +111,6 @@ export function isSame(a: Thing, b: Thing): boolean {
   return a.cluster === b.cluster;
 }
 
-function radiusOf(count: number): number {
-  return Math.min(30, 13 + 3.2 * Math.log2(count) * 0.62);
-}
-
 /** A circle with the number of its members, and a ring with the share of each state. */
 function drawCluster(
   pen: CanvasRenderingContext2D, palette: Palette, cluster: Cluster, x: number, y: number, radius: number, count: string,
@@ -123,7 +119,7 @@ function drawCluster(
   pen.beginPath();
   pen.arc(x, y, radius, 0, 2 * Math.PI);
   pen.fill();
-  pen.lineWidth = 4;
+  pen.lineWidth = 3.5;
   let angle = -Math.PI / 2;
   for (const [at, look] of LOOKS.entries()) {
     const share = (cluster.looks[at] ?? 0) / cluster.members.length;
@@ -135,7 +131,7 @@ function drawCluster(
     angle += share * 2 * Math.PI;
   }
   pen.fillStyle = palette.ink;
-  pen.font = `600 ${radius > 20 ? 12 : 11}px ${palette.font}`;
+  pen.font = `600 11px ${palette.font}`;
   pen.textAlign = "center";
   pen.textBaseline = "middle";
   pen.fillText(count, x, y + 0.5);
