@@ -39,7 +39,7 @@ export function paperChart(chart: PaperChart): SVGSVGElement {
       : `${told.name}: ${format.number(found.min, told.digits)} to ${format.quantity(found.max, told.unit, told.digits)}`;
   return svg(
     "svg",
-    { class: "paper-chart", viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": label },
+    { class: "paper-chart", "data-testid": `chart-${field}`, viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": label },
     patterns(),
     ...missing(chart, scales, bottom),
     ...grid(chart, scales, low, high, right, bottom),

@@ -121,7 +121,7 @@ function valuesOf(app: App, { trip, view, series }: Material, data: Record<strin
   });
   if (made.length === 0) return h("p", {}, "No values were received.");
   const names = made.map(({ name }) => words(name).name.toLowerCase()).join(" and ");
-  return h("div", {}, fieldTable(format, made), h("p", { class: "paper-note" }, `The device has reported no trip: the figures of ${names} are made here, of what was received.`));
+  return h("div", {}, fieldTable(format, made), h("p", { class: "paper-note" }, `The figures of ${names} are made here, of what was received: the device has reported no trip of this time. MKT: mean kinetic temperature, ΔH = 83.144 kJ/mol.`));
 }
 
 function wayOf(app: App, { track, device, trip }: Material): HTMLElement {

@@ -1,5 +1,7 @@
 // Fields of readings in words: name, unit, digits, and the least that their axis shows.
 
+import { alarmText } from "../names.js";
+
 export interface FieldWords {
   name: string;
   unit: string;
@@ -25,23 +27,12 @@ export function words(field: string): FieldWords {
 }
 
 const ALARMS: Record<string, string> = {
-  temperature: "Temperature",
-  humidity: "Humidity",
-  pressure: "Air pressure",
   bme280Failed: "Climate sensor failed",
   gpsFailed: "GPS receiver failed",
-  doorFailed: "Door contact failed",
-  lightFailed: "Light sensor failed",
   gpsGone: "No GPS fix",
-  doorOpened: "Door opened",
-  moved: "Moved",
-  batteryLow: "Battery low",
-  certificateEnds: "Certificate ends",
-  journalThinned: "Journal thinned",
-  silent: "Silent",
 };
 
-/** An alarm's name for people; a name of one's own stays as it is. */
+/** An alarm's name for people. */
 export function alarmName(name: string): string {
-  return Object.hasOwn(ALARMS, name) ? (ALARMS[name] as string) : name;
+  return Object.hasOwn(ALARMS, name) ? (ALARMS[name] as string) : alarmText(name);
 }
