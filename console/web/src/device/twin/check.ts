@@ -2,6 +2,7 @@
 
 import type { Json, JsonObject } from "../../api-types.js";
 import { isObject } from "../../voyage/limits.js";
+import { faultAt } from "./scan.js";
 
 export type Checked = { value: JsonObject } | { error: string; at: number | null };
 
@@ -15,8 +16,8 @@ export function checked(text: string): Checked {
   let value: Json;
   try {
     value = JSON.parse(text) as Json;
-  } catch (error) {
-    return unreadable(text, error instanceof Error ? error.message : "");
+  } catch {
+    return unreadable(text);
   }
   if (!isObject(value)) return { error: "Desired properties are an object: { … }.", at: null };
   const fault = objectFault(value, "", 0) ?? sizeFault(value);
@@ -29,12 +30,9 @@ export function place(text: string, index: number): { line: number; column: numb
   return { line: before.length, column: (before.at(-1) ?? "").length + 1 };
 }
 
-function unreadable(text: string, message: string): Checked {
-  const position = /position (\d+)/.exec(message)?.[1];
-  const isCut = /end of (JSON|data)/i.test(message);
-  const index = position === undefined ? (isCut ? text.length : null) : Math.min(Number(position), text.length);
+function unreadable(text: string): Checked {
   if (text.trim() === "") return { error: "It is empty; no properties at all are {}.", at: null };
-  if (index === null) return { error: "It is no JSON.", at: null };
+  const index = faultAt(text) ?? text.length;
   const { line, column } = place(text, index);
   const found = index >= text.length ? "its end" : `“${text.slice(index, index + 1)}”`;
   return { error: `It is no JSON: line ${line}, column ${column} does not fit, at ${found}.`, at: index };
@@ -52,7 +50,6 @@ function objectFault(object: JsonObject, path: string, depth: number): string | 
 
 function nameFault(name: string, full: string): string | null {
   if (name === "") return "A property has no name.";
-  // eslint-disable-next-line no-control-regex
   const bad = /[\u0000-\u001f\u007f-\u009f.$# ]/.exec(name)?.[0];
   if (bad === undefined) return null;
   const which = bad === " " ? "a space" : bad < " " || bad >= "\u007f" ? "a control character" : `“${bad}”`;
