@@ -141,7 +141,7 @@ export class Fleet {
       lastSeen: iso(time),
       lastReading: iso(time),
       spark: spark(device, time),
-      place: row.place?.startsWith("<") ? row.place : share < 0.01 || share > 0.99 ? PLACES[device.index % PLACES.length] : null,
+      place: row.place?.startsWith("<") ? row.place : share < 0.04 || share > 0.96 ? PLACES[device.index % PLACES.length] : null,
     };
     Object.assign(row, news);
     return news;

@@ -1,7 +1,8 @@
 // Whether things may move by themselves: not for people who asked their system for less motion.
 
-const reduced = window.matchMedia("(prefers-reduced-motion: reduce)");
+let query: MediaQueryList | null = null;
 
 export function isMotionReduced(): boolean {
-  return reduced.matches;
+  query ??= window.matchMedia("(prefers-reduced-motion: reduce)");
+  return query.matches;
 }

@@ -1,7 +1,8 @@
-// What lies under the markers: sea, graticule, land, fences and tails. It is drawn into a canvas larger than the view and
-// copied from there, so that a moved map draws nothing anew until its edge is reached.
+// What lies under the markers: sea, graticule, land, fences and tails. It is a canvas of its own, larger than the view, so
+// that a moved map draws nothing anew until its edge is reached.
 
 import type { Fence } from "../api-types.js";
+import { h } from "../dom.js";
 import { LOOKS } from "../states.js";
 import { traceFences } from "./fences.js";
 import { traceGraticule, traceLand, type Ring } from "./land.js";
@@ -25,25 +26,26 @@ export interface Scene {
 }
 
 export class Ground {
-  private readonly canvas = document.createElement("canvas");
+  readonly element = h("canvas", { class: "map-ground", "aria-hidden": "true" });
   private view: View | null = null;
   private drawnAt = 0;
   private tailVersion = -1;
   private isStale = true;
+  private transform = "";
 
   /** The picture no longer shows what is: it is drawn anew. */
   invalidate(): void {
     this.isStale = true;
   }
 
-  /** Copies the ground into `pen`; true where a better picture has to follow. */
-  draw(pen: CanvasRenderingContext2D, view: View, ratio: number, palette: Palette, scene: Scene, now: number): boolean {
+  /** Shows the ground of a view; true where a better picture has to follow. */
+  draw(view: View, ratio: number, palette: Palette, scene: Scene, now: number): boolean {
     const isUsable = !this.isStale && this.covers(view);
     const isStretched = this.view !== null && this.view.zoom !== view.zoom;
     const age = now - this.drawnAt;
     const isOld = (isStretched && age > PATIENCE) || (scene.tails.version !== this.tailVersion && age > TAIL_PATIENCE);
     if (!isUsable || isOld) this.render(view, ratio, palette, scene, now);
-    this.copy(pen, view, ratio, palette);
+    this.lay(view, ratio);
     return this.view !== null && this.view.zoom !== view.zoom;
   }
 
@@ -67,10 +69,13 @@ export class Ground {
 
   private render(view: View, ratio: number, palette: Palette, scene: Scene, now: number): void {
     const wide = this.marginal(view);
+    const { element } = this;
     const [width, height] = [Math.ceil(wide.width * ratio), Math.ceil(wide.height * ratio)];
-    if (this.canvas.width !== width) this.canvas.width = width;
-    if (this.canvas.height !== height) this.canvas.height = height;
-    const pen = this.canvas.getContext("2d", { alpha: false });
+    if (element.width !== width) element.width = width;
+    if (element.height !== height) element.height = height;
+    element.style.width = `${wide.width}px`;
+    element.style.height = `${wide.height}px`;
+    const pen = element.getContext("2d", { alpha: false });
     if (pen === null) return;
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.fillStyle = palette.sea;
@@ -135,22 +140,20 @@ export class Ground {
     pen.globalAlpha = 1;
   }
 
-  private copy(pen: CanvasRenderingContext2D, view: View, ratio: number, palette: Palette): void {
+  /** Lays the picture where the view is: the browser's compositor moves and stretches it, no script draws. */
+  private lay(view: View, ratio: number): void {
     const held = this.view;
     if (held === null) return;
-    const stretch = worldSize(view.zoom) / worldSize(held.zoom);
     const size = worldSize(view.zoom);
-    const [width, height] = [held.width * stretch, held.height * stretch];
-    let left = (nearest(held.x, view.x) - view.x) * size + view.width / 2 - width / 2;
-    let top = (held.y - view.y) * size + view.height / 2 - height / 2;
+    const stretch = size / worldSize(held.zoom);
+    let left = (nearest(held.x, view.x) - view.x) * size + view.width / 2 - (held.width * stretch) / 2;
+    let top = (held.y - view.y) * size + view.height / 2 - (held.height * stretch) / 2;
     if (stretch === 1) {
       // Whole device pixels keep the picture sharp.
       left = Math.round(left * ratio) / ratio;
       top = Math.round(top * ratio) / ratio;
-    } else {
-      pen.fillStyle = palette.sea;
-      pen.fillRect(0, 0, view.width, view.height);
     }
-    pen.drawImage(this.canvas, left, top, width, height);
+    const transform = `translate(${left}px, ${top}px) scale(${stretch})`;
+    if (transform !== this.transform) this.element.style.transform = this.transform = transform;
   }
 }

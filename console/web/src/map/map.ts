@@ -67,7 +67,7 @@ export class FleetMap {
       button("Zoom out", "minus", () => this.camera.zoomSmoothly(-1)),
       button("Show all", "fit", () => this.fit(true)));
     const help = h("div", { class: "map-help small", id: "map-help" }, HELP);
-    this.element = h("div", { class: "map" }, this.canvas, this.card.element, buttons, this.scale.element, this.empty, help, this.said);
+    this.element = h("div", { class: "map" }, this.ground.element, this.canvas, this.card.element, buttons, this.scale.element, this.empty, help, this.said);
     this.listen();
   }
 
@@ -167,7 +167,7 @@ export class FleetMap {
 
   private draw(now: number): void {
     this.frame = 0;
-    const pen = this.canvas.getContext("2d", { alpha: false });
+    const pen = this.canvas.getContext("2d");
     const { palette, sprites, camera } = this;
     if (pen === null || palette === null || sprites === null || camera.view.width === 0) return;
     if (!this.isFitted && this.fleet.points.size > 0) this.fit(false);
@@ -180,7 +180,8 @@ export class FleetMap {
     }
     const isMoving = this.markers.place(this.fleet.layout, view, now);
     pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    const isRough = this.ground.draw(pen, view, this.ratio, palette, this.fleet.scene, now);
+    pen.clearRect(0, 0, view.width, view.height);
+    const isRough = this.ground.draw(view, this.ratio, palette, this.fleet.scene, now);
     this.drawTailEnds(pen, palette);
     this.markers.draw({ pen, palette, sprites }, view);
     this.drawMarks(pen, palette);
