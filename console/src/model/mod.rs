@@ -20,8 +20,8 @@ pub use faults::{All, Fault, FaultKind, FaultWish, Injected, Targets};
 pub use incoming::{CloudEvent, Incoming, Message};
 pub use live::{Delta, Lagged};
 pub use operations::{
-    Acknowledgement, Deprovision, DesiredPatch, DeviceMessage, DeviceStatusWish, MethodAnswer, MethodCall, Move, ProvisioningStatus,
-    ProvisioningWish, TimeWish, Trips, TwinPatch, Verdict, Verification,
+    Acknowledgement, Deprovision, DesiredPatch, DeviceMessage, DeviceStatusWish, MethodAnswer, MethodCall,
+    Move, ProvisioningStatus, ProvisioningWish, TimeWish, Trips, TwinPatch, Verdict, Verification,
 };
 pub use place::{Fence, Places, Tails};
 pub use row::{Connection, Fleet, Position, ProfileBand, Row, RowAlarm, Severity, State};
