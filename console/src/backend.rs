@@ -12,8 +12,8 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 
 use crate::model::{
-    DeviceMessage, Fault, FaultWish, Identity, Incoming, MethodAnswer, MethodCall, ProvisioningStatus, Session, TimeWish,
-    TwinPatch, Verification,
+    DeviceMessage, Fault, FaultWish, Identity, Incoming, MethodAnswer, MethodCall, ProvisioningStatus,
+    Session, TimeWish, TwinPatch, Verification,
 };
 
 /// What a call gives, some time.

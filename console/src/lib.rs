@@ -17,3 +17,9 @@
 pub mod model;
 /// What the console asks of whatever is behind it.
 pub mod backend;
+/// What messages of devices say.
+mod telemetry;
+/// The fleet as it is.
+mod fleet;
+/// What was.
+pub mod history;
