@@ -13,6 +13,7 @@ use super::Position;
 #[serde(rename_all = "camelCase")]
 pub struct Tails {
     /// By device ID, the newest last; null is a gap.
+    #[cfg_attr(test, schema(value_type = BTreeMap<String, Vec<Option<Vec<f64>>>>))]
     pub tails: BTreeMap<String, Vec<Option<Position>>>,
 }
 

@@ -118,6 +118,7 @@ pub struct Row {
     /// The fence it is in.
     pub place: Option<String>,
     /// Where it was last.
+    #[cfg_attr(test, schema(value_type = Option<Vec<f64>>))]
     pub at: Option<Position>,
     /// Degrees from north, clockwise.
     pub course: Option<f64>,

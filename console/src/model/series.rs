@@ -48,6 +48,7 @@ pub type TrackPoint = [f64; 3];
 #[serde(rename_all = "camelCase")]
 pub struct Track {
     /// The oldest first; null is a gap.
+    #[cfg_attr(test, schema(value_type = Vec<Option<Vec<f64>>>))]
     pub points: Vec<Option<TrackPoint>>,
 }
 

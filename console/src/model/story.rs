@@ -66,12 +66,18 @@ pub struct StoryEntry {
     /// The limit that was passed.
     pub limit: Option<f64>,
     /// Where it was.
+    #[cfg_attr(test, schema(value_type = Option<Vec<f64>>))]
     pub at: Option<Position>,
 }
 
 impl StoryEntry {
     /// An entry of this text and no more.
-    pub fn new(device: impl Into<String>, time: DateTime<Utc>, kind: StoryKind, text: impl Into<String>) -> Self {
+    pub fn new(
+        device: impl Into<String>,
+        time: DateTime<Utc>,
+        kind: StoryKind,
+        text: impl Into<String>,
+    ) -> Self {
         Self {
             id: 0,
             device: device.into(),

@@ -43,6 +43,7 @@ pub(super) mod option {
     ) -> Result<Option<DateTime<Utc>>, D::Error> {
         let Some(text) = Option::<String>::deserialize(input)? else { return Ok(None) };
         let time = super::parse(&text);
-        time.map(Some).ok_or_else(|| D::Error::custom("it is no time in RFC 3339, such as 2026-11-28T14:00:00Z"))
+        time.map(Some)
+            .ok_or_else(|| D::Error::custom("it is no time in RFC 3339, such as 2026-11-28T14:00:00Z"))
     }
 }
