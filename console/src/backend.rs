@@ -129,6 +129,6 @@ pub trait Backend: Send + Sync + 'static {
     /// Changes how simulated time passes.
     fn set_time(&self, wish: TimeWish) -> Answer<'_, ()>;
 
-    /// Looks whether a record of messages, one JSON object a line as routes write them, is what the device has sent.
-    fn verify<'a>(&'a self, device: &'a str, record: Vec<Value>) -> Answer<'a, Verification>;
+    /// Looks whether what was received of a device is what it has measured.
+    fn verify<'a>(&'a self, device: &'a str) -> Answer<'a, Verification>;
 }

@@ -71,6 +71,15 @@ pub struct Fault {
     pub until: Option<DateTime<Utc>>,
 }
 
+/// All of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Faults {
+    /// In the order in which they were asked for.
+    pub faults: Vec<Fault>,
+}
+
 /// A fault to be injected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]

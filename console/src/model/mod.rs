@@ -16,12 +16,13 @@ pub mod time;
 
 pub use detail::{DeviceDetail, Identity};
 pub use failure::{Failure, FailureBody};
-pub use faults::{All, Fault, FaultKind, FaultWish, Injected, Targets};
+pub use faults::{All, Fault, FaultKind, FaultWish, Faults, Injected, Targets};
 pub use incoming::{CloudEvent, Incoming, Message};
 pub use live::{Delta, Lagged};
 pub use operations::{
-    Acknowledgement, Deprovision, DesiredPatch, DeviceMessage, DeviceStatusWish, MethodAnswer, MethodCall,
-    Move, ProvisioningStatus, ProvisioningWish, TimeWish, Trips, TwinPatch, Verdict, Verification,
+    Acknowledgement, Deprovision, Deprovisioned, DesiredPatch, DeviceMessage, DeviceStatusWish, MethodAnswer,
+    MethodCall, Move, ProvisioningStatus, ProvisioningWish, TimeWish, Trips, TwinPatch, Unmoved, Verdict,
+    Verification,
 };
 pub use place::{Fence, Places, Tails};
 pub use row::{Connection, Fleet, Position, ProfileBand, Row, RowAlarm, Severity, State};

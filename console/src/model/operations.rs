@@ -125,6 +125,28 @@ pub struct Deprovision {
     pub devices: Targets,
 }
 
+/// What became of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Deprovisioned {
+    /// So many were.
+    pub count: usize,
+    /// Those that were not.
+    pub failures: Vec<Unmoved>,
+}
+
+/// One that was not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Unmoved {
+    /// Which.
+    pub device: String,
+    /// Why, in a sentence.
+    pub message: String,
+}
+
 /// How simulated time is to pass. What is absent stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]

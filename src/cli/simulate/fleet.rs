@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tracker_emulator::{Subscription, SubscriptionError, TelemetryMessage};
+use tracker_sensors::simulated::SimulatedClock;
 
 use super::arguments::SimulateArgs;
 use super::container::{Container, asked};
@@ -19,6 +20,7 @@ use super::story::Story;
 use crate::journal::JournalStats;
 use crate::lab::Cloud;
 use crate::lab::screen::Screen;
+use crate::platform::clock::system_time;
 
 /// What the trackers of a fleet have to end in, which hundreds do in half a second. Whoever asks for the end waits no longer.
 const END_WITHIN: Duration = Duration::from_secs(3);
@@ -42,7 +44,8 @@ pub(super) async fn play(
     // With a story the trackers end when their trips have.
     let (end_trackers, ending) = watch::channel(false);
     let ending = if args.story { ending } else { stopped.clone() };
-    let mut set_up = SetUp::new(args.clone(), cloud.clone(), screen, ledger.clone());
+    let time = SimulatedClock::new(system_time(), args.speed);
+    let mut set_up = SetUp::new(args.clone(), cloud.clone(), screen, ledger.clone(), time);
     let mut trackers = JoinSet::new();
     let mut end_asked = pin!(asked(stopped.clone()));
     loop {
@@ -133,27 +136,34 @@ struct SetUp {
     cloud: Arc<Cloud>,
     screen: Screen,
     ledger: Arc<Ledger>,
+    time: SimulatedClock,
     at_a_time: usize,
     begun: u16,
     making: VecDeque<JoinHandle<anyhow::Result<Container>>>,
 }
 
 impl SetUp {
-    fn new(args: Arc<SimulateArgs>, cloud: Arc<Cloud>, screen: Screen, ledger: Arc<Ledger>) -> Self {
+    fn new(
+        args: Arc<SimulateArgs>,
+        cloud: Arc<Cloud>,
+        screen: Screen,
+        ledger: Arc<Ledger>,
+        time: SimulatedClock,
+    ) -> Self {
         let at_a_time = std::thread::available_parallelism().map_or(2, |count| 2 * count.get());
-        Self { args, cloud, screen, ledger, at_a_time, begun: 0, making: VecDeque::new() }
+        Self { args, cloud, screen, ledger, time, at_a_time, begun: 0, making: VecDeque::new() }
     }
 
     /// The next container; for ever nothing when there is none any more. Cancel-safe.
     async fn next(&mut self) -> anyhow::Result<Container> {
         while self.making.len() < self.at_a_time && self.begun < self.args.devices {
             let (args, cloud, screen) = (self.args.clone(), self.cloud.clone(), self.screen);
-            let (ledger, index) = (self.ledger.clone(), self.begun);
+            let (ledger, time, index) = (self.ledger.clone(), self.time.clone(), self.begun);
             self.begun += 1;
             self.making.push_back(spawn_blocking(move || {
                 let id = format!("sensor-thl-{:03}", index + 1);
                 let config = cloud.device(&id)?;
-                Container::new(&args, screen, &ledger, &id, index, config)
+                Container::new(&args, screen, &ledger, (&id, index), config, &time)
             }));
         }
         let Some(first) = self.making.front_mut() else { return std::future::pending().await };
