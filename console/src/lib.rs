@@ -23,3 +23,5 @@ mod telemetry;
 mod fleet;
 /// What was.
 pub mod history;
+/// What comes out of a backend, into the fleet and the history.
+pub mod ingest;

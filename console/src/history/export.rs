@@ -14,17 +14,12 @@ pub struct Mark(pub(super) (i64, u64, bool));
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exported(pub(super) Reading);
 
-/// Fields in the order of the columns.
-fn columns() -> impl Iterator<Item = Field> {
-    Field::ALL.into_iter()
-}
-
 impl Exported {
     /// The first line of a CSV file.
-    pub fn header() -> String {
-        let names = columns().map(Field::name).collect::<Vec<_>>().join(",");
-        format!("time,timeUnknown,seq,place,{names}\r\n")
-    }
+    pub const HEADER: &str = "time,timeUnknown,seq,place,temperature,humidity,pressure,light,speed,course,location.alt,\
+        satellites,hdop,doorOpenings,location.lat,location.lon,temperatureMin,temperatureMax,temperatureMean,\
+        humidityMin,humidityMax,humidityMean,pressureMin,pressureMax,pressureMean,lightMin,lightMax,lightMean,\
+        period,door,fix\r\n";
 
     /// Its time; of one that has none, when the hub took it.
     pub fn time(&self) -> DateTime<Utc> {
@@ -40,7 +35,7 @@ impl Exported {
         out.push_str(&seq.map(|seq| seq.to_string()).unwrap_or_default());
         out.push(',');
         quote(place.as_deref().unwrap_or_default(), out);
-        for field in columns() {
+        for field in Field::ALL {
             out.push(',');
             match (values.word(field), values.get(field)) {
                 (Some(word), _) => out.push_str(word),

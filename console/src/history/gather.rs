@@ -116,7 +116,7 @@ pub(super) fn buckets(
     let numbers = from.div_euclid(step)..(to - 1).div_euclid(step) + 1;
     let (from, to) = (numbers.start * step, numbers.end * step);
     let mut all = BTreeMap::new();
-    let mut read = |(from, to): (i64, i64), which: Which, all: &mut BTreeMap<i64, Bucket>| {
+    let read = |(from, to): (i64, i64), which: Which, all: &mut BTreeMap<i64, Bucket>| {
         for_each_reading(connection, known.device, (from, to), which, wanted, |reading| {
             spread(reading, step, &numbers, all)
         })
@@ -125,10 +125,8 @@ pub(super) fn buckets(
         for (number, bucket) in rollup::between(connection, known.device, level, from, to)? {
             let middle = number * level.width() + level.width() / 2;
             // Of those that are wider than a step, some may reach out of the span.
-            let number = middle.div_euclid(step);
-            if numbers.contains(&number) {
-                all.entry(number).or_insert_with(Bucket::default).merge(&bucket);
-            }
+            let number = middle.div_euclid(step).clamp(numbers.start, numbers.end - 1);
+            all.entry(number).or_insert_with(Bucket::default).merge(&bucket);
         }
         Ok::<_, rusqlite::Error>(())
     };
@@ -170,10 +168,8 @@ fn fill(
     };
     let missing: Vec<_> = coarse.into_iter().filter(|(number, _)| is_empty(*number)).collect();
     for (number, bucket) in missing {
-        let middle = number * width + width / 2;
-        if (from..to).contains(&middle) {
-            all.entry(middle.div_euclid(step)).or_default().merge(&bucket);
-        }
+        let middle = (number * width + width / 2).clamp(from, to - 1);
+        all.entry(middle.div_euclid(step)).or_default().merge(&bucket);
     }
     Ok(())
 }

@@ -130,6 +130,11 @@ impl History {
         shelf.keep_bounds(now.timestamp_millis());
     }
 
+    /// Whether it outlives the process.
+    pub(crate) fn is_kept(&self) -> bool {
+        lock(&self.shelf).is_kept()
+    }
+
     /// How devices did when it was last written.
     pub(crate) fn states(&self) -> Vec<(String, String)> {
         lock(&self.shelf).read(gather::states).unwrap_or_default()

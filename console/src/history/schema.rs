@@ -84,8 +84,6 @@ impl From<rusqlite::Error> for OpenError {
 
 /// Whether an error means that the file itself is damaged.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
-    let is_missing =
-        || matches!(error, rusqlite::Error::SqlInputError { .. } | rusqlite::Error::InvalidColumnType(..));
     matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
 }
 

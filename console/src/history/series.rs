@@ -32,6 +32,7 @@ pub(super) fn series(
     points: usize,
 ) -> rusqlite::Result<(u32, Vec<FieldSeries>)> {
     let points = points.clamp(1, MOST_POINTS);
+    let (from, to) = within(known, (from, to));
     let wanted = |field: Field| {
         let is = |number: &usize| {
             let (of, summary) = SUMMARIES[*number];
@@ -62,6 +63,12 @@ pub(super) fn series(
     Ok(((step / 1000) as u32, fields.iter().map(of).collect()))
 }
 
+/// The part of a span in which there may be anything: points are not spent on the time before and after.
+fn within(known: &Known, (from, to): (i64, i64)) -> (i64, i64) {
+    let first = known.first.map_or(from, |first| from.max(first));
+    (first, known.last.map_or(to, |last| to.min(last + 1)).max(first + 1))
+}
+
 /// Whether there are so few readings that each can be shown.
 fn is_single(
     connection: &Connection,
@@ -89,7 +96,9 @@ fn column(points: &[Point], field: Field) -> FieldSeries {
         if number > 0 && gaps[number - 1] && distances[number - 1] > usual[number - 1] / 2 {
             let before = points[number - 1].end;
             column.t.push(seconds(before + (begin - before) / 2));
-            [&mut column.min, &mut column.mean, &mut column.max].map(|values| values.push(None));
+            [&mut column.min, &mut column.mean, &mut column.max]
+                .into_iter()
+                .for_each(|values| values.push(None));
         }
         let last = column.t.last().copied();
         let mut put = |t: f64| {
@@ -122,6 +131,7 @@ pub(super) fn track(
     points: usize,
 ) -> rusqlite::Result<Track> {
     let points = points.clamp(1, MOST_POINTS);
+    let (from, to) = within(known, (from, to));
     let wanted = |field: Field| matches!(field, Field::Latitude | Field::Longitude);
     let mut places = Vec::new();
     if is_single(connection, known, (from, to), points)? {

@@ -57,6 +57,11 @@ impl Shelf {
         self.failed.is_none_or(|failed| now >= failed + RETRY)
     }
 
+    /// Whether it outlives the process.
+    pub(super) fn is_kept(&self) -> bool {
+        self.options.file.is_some() && !self.options.is_temporary
+    }
+
     /// Writes a batch in one transaction; gives it back where that fails.
     pub(super) fn write(&mut self, batch: Batch, states: &[(String, String)]) -> Result<(), Batch> {
         if batch.readings.is_empty() && batch.told.is_empty() && states.is_empty() {

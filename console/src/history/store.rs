@@ -208,11 +208,12 @@ fn segment_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Segment> {
 }
 
 fn note_extent(connection: &Connection, device: Device, readings: &[Reading]) -> rusqlite::Result<()> {
-    let mut timed = readings.iter().filter(|reading| reading.has_time).map(|reading| reading.time);
+    let timed = || readings.iter().filter(|reading| reading.has_time);
+    // What was measured before the first reading, and is told by it, is of the device's time too.
+    let first = timed().map(|reading| reading.time - reading.period().unwrap_or(0)).min();
+    let last = timed().map(|reading| reading.time).max();
     let fields =
         readings.iter().flat_map(|reading| reading.values.present()).fold(0, |all, field| all | bit(field));
-    let first = timed.next();
-    let last = timed.next_back().or(first);
     connection
         .prepare_cached(
             "UPDATE device SET fields = fields | ?2, first = min(ifnull(first, ?3), ifnull(?3, first)),

@@ -99,7 +99,7 @@ pub(super) fn read(
             _ => return None,
         };
         let mut report = body.clone();
-        ["evidence", "time", "seq"].map(|member| report.remove(member));
+        report.retain(|member, _| !["evidence", "time", "seq"].contains(&member.as_str()));
         return Some(Notice::Trip(Trip { is_end, time, report }));
     }
     // What an event says of itself stands in its properties too, for routes; hubs say it only there.

@@ -204,7 +204,11 @@ fn a_thousand_devices_at_once_stay_within_the_bound_of_the_file() {
     assert!(schema::used_bytes(shelf.connection()).unwrap() <= most_bytes);
     drop(shelf);
     let series = history.series("d0500", &temperature(), at(-HOUR), at(HOUR), 12).unwrap();
-    assert_eq!(series.fields["temperature"].mean.len(), 1, "what went is left in ten minutes");
+    assert!(exported(&history, "d0500").len() < 320, "some went");
+    assert!(
+        series.fields["temperature"].t[0] < (DAY + 300_000) as f64 / 1000.0,
+        "and are left in ten minutes"
+    );
     assert_eq!(history.tails(60).unwrap().tails.len(), 1000);
 }
 

@@ -32,7 +32,7 @@ fn a_gap_is_a_gap_and_is_filled_by_what_comes_late() {
     history.take("a", hours(24..240));
     let filled = column(&history, 0, 400 * HOUR, 800);
     assert_eq!((filled.t.len(), filled.mean.contains(&None)), (264, false));
-    let coarse = column(&history, 0, 400 * HOUR, 50);
+    let coarse = column(&history, 0, 400 * HOUR, 25);
     assert_eq!(coarse.mean.len(), 22, "twelve hours each");
 }
 
@@ -66,10 +66,11 @@ fn readings_without_a_time_are_in_no_chart_and_in_every_export() {
         json!({"temperature": 70, "timeUnknown": true, "enqueuedTime": crate::model::time::text(at(60_000)), "seq": 2})
     );
     assert_eq!(lines[2]["time"], crate::model::time::text(at(120_000)));
-    let mut csv = Exported::header();
+    let mut csv = Exported::HEADER.to_owned();
     all[1].csv(&mut csv);
     let (header, line) = csv.split_once("\r\n").unwrap();
-    assert!(header.starts_with("time,timeUnknown,seq,place,temperature,humidity"), "{header}");
+    let names = Field::ALL.map(Field::name).join(",");
+    assert_eq!(header, format!("time,timeUnknown,seq,place,{names}"));
     assert!(line.contains(",true,2,,70,"), "{line}");
     assert_eq!(header.split(',').count(), line.trim_end().split(',').count());
 }
@@ -239,6 +240,22 @@ fn what_is_not_there_is_empty_and_what_cannot_be_asked_says_so() {
         (vec!["temperature".to_owned(), "location".to_owned()], Some(at(0)), Some(at(HOUR)))
     );
     assert_eq!(history.bounds(), Some((at(0), at(HOUR))));
+    let all =
+        history.series("a", &temperature(), DateTime::UNIX_EPOCH, DateTime::<Utc>::MAX_UTC, 800).unwrap();
+    assert_eq!(
+        (all.step, all.fields["temperature"].t.len()),
+        (0, 2),
+        "all there is, in no more time than that takes"
+    );
+    assert_eq!(
+        history.track("a", DateTime::UNIX_EPOCH, DateTime::<Utc>::MAX_UTC, 2).unwrap().points.len(),
+        1
+    );
+    assert_eq!(history.alarms("a", DateTime::UNIX_EPOCH, DateTime::<Utc>::MAX_UTC).unwrap().spans, []);
+    assert_eq!(
+        history.readings("a", DateTime::UNIX_EPOCH, DateTime::<Utc>::MAX_UTC, None, 9).unwrap().0.len(),
+        2
+    );
     history.clear_device("a").unwrap();
     assert_eq!((history.extent("a").unwrap(), exported(&history, "a")), (Extent::default(), Vec::new()));
 }
