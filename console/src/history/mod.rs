@@ -1,0 +1,167 @@
+//! What was: readings, what they roll up to, what happened, in an SQLite file or in memory.
+//!
+//! ```text
+//!  ingest ── readings, entries, alarms, trips ──▶ waiting (memory) ── every ten seconds ──▶ shelf (the file)
+//!  web ◀── series, track, story, alarms, export, the fleet at a time ─────────────────────────────┘
+//! ```
+//!
+//! Invariants:
+//!
+//! 1. A reading is kept once, whenever and however often it comes: what makes it itself are its device, its time and its number.
+//! 2. What charts show is the same in whatever order readings came. Full segments are in the buckets of their level, once; all
+//!    other readings are looked at one by one.
+//! 3. The file stays below its bounds in bytes and age. Readings go first, the oldest of all devices, and leave their buckets;
+//!    these, and what happened, go by age, or where readings were not enough.
+//! 4. A file that is damaged, foreign or of a newer version is set aside under another name; one that another console has is left
+//!    alone. Then, and where the disk takes nothing, the console goes on and says so.
+//! 5. Whoever asks sees all that has come: what waits for the device in question is written first.
+
+mod bucket;
+mod columns;
+mod export;
+mod gather;
+mod key;
+mod lock;
+mod options;
+mod past;
+mod queries;
+mod retention;
+mod rollup;
+mod schema;
+mod segment;
+mod series;
+mod shelf;
+mod steps;
+mod store;
+mod told;
+mod waiting;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use thiserror::Error;
+
+use crate::model::StoryEntry;
+use crate::telemetry::{Alarm, Reading, Trip};
+pub use export::{Exported, Mark};
+pub use options::HistoryOptions;
+pub use queries::Extent;
+use shelf::Shelf;
+use waiting::{Told, Waiting};
+
+/// Why the history has no answer.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum HistoryError {
+    /// Charts have no such field.
+    #[error("charts show no field \"{0}\"; they show temperature, humidity, pressure, light and speed")]
+    NoSuchField(String),
+    /// The file can't be read.
+    #[error("the history can't be read: {0}")]
+    Disk(String),
+}
+
+/// What was. Clones are the same history. Every call may take some milliseconds of disk and processor: not for an async task.
+#[derive(Clone)]
+pub struct History {
+    waiting: Arc<Mutex<Waiting>>,
+    shelf: Arc<Mutex<Shelf>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl History {
+    /// Opens or makes it. It can't fail: what can't be used is set aside, and without a file it is kept in memory;
+    /// [`History::notices`] says so.
+    pub fn open(options: HistoryOptions) -> Self {
+        Self { waiting: Arc::default(), shelf: Arc::new(Mutex::new(Shelf::open(options))) }
+    }
+
+    /// What people should know of it, a sentence each, each told once.
+    pub fn notices(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.shelf).notices)
+    }
+
+    /// What is wrong with it now, in a sentence, if anything is.
+    pub fn trouble(&self) -> Option<String> {
+        lock(&self.shelf).trouble.clone()
+    }
+
+    /// Takes readings of a device. Costs no disk.
+    pub(crate) fn take(&self, device: &str, readings: Vec<Reading>) {
+        lock(&self.waiting).readings(device, readings);
+    }
+
+    /// Takes an entry of the story.
+    pub(crate) fn tell(&self, entry: StoryEntry) {
+        lock(&self.waiting).told(Told::Entry(entry));
+    }
+
+    /// Takes what was told of an alarm.
+    pub(crate) fn alarm(&self, device: &str, alarm: Alarm) {
+        lock(&self.waiting).told(Told::Alarm(device.to_owned(), alarm));
+    }
+
+    /// Takes what was told of a trip.
+    pub(crate) fn trip(&self, device: &str, trip: Trip) {
+        lock(&self.waiting).told(Told::Trip(device.to_owned(), trip));
+    }
+
+    /// How many readings wait to be written.
+    pub(crate) fn waits(&self) -> usize {
+        lock(&self.waiting).len()
+    }
+
+    /// Writes what waits, and how devices do, `(name, state)`; keeps the bounds. `now` is the fleet's time.
+    pub(crate) fn flush(&self, states: &[(String, String)], now: DateTime<Utc>) {
+        let mut shelf = lock(&self.shelf);
+        if !shelf.may_try(Instant::now()) {
+            return;
+        }
+        let batch = lock(&self.waiting).take_all();
+        if let Err(batch) = shelf.write(batch, states) {
+            lock(&self.waiting).put_back(batch);
+            return;
+        }
+        let lost = lock(&self.waiting).take_lost();
+        shelf.works(lost);
+        shelf.keep_bounds(now.timestamp_millis());
+    }
+
+    /// Whether it outlives the process.
+    pub(crate) fn is_kept(&self) -> bool {
+        lock(&self.shelf).is_kept()
+    }
+
+    /// How devices did when it was last written.
+    pub(crate) fn states(&self) -> Vec<(String, String)> {
+        lock(&self.shelf).read(gather::states).unwrap_or_default()
+    }
+
+    /// Asks the file, in which all is that has come of this device, or of all.
+    fn ask<T>(
+        &self,
+        device: Option<&str>,
+        question: impl Fn(&rusqlite::Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, HistoryError> {
+        let mut shelf = lock(&self.shelf);
+        if shelf.may_try(Instant::now()) {
+            let batch = {
+                let mut waiting = lock(&self.waiting);
+                match device {
+                    Some(device) => waiting.take_of(device),
+                    None => waiting.take_all(),
+                }
+            };
+            if let Err(batch) = shelf.write(batch, &[]) {
+                lock(&self.waiting).put_back(batch);
+            }
+        }
+        shelf.read(question).map_err(HistoryError::Disk)
+    }
+}
+
+#[cfg(test)]
+mod tests;
