@@ -60,7 +60,7 @@ function textCell(text: (row: Row) => string | null): Cell {
   return {
     element,
     update: (row) => {
-      const value = text(row);
+      const value = text(row) || null;
       setText(element, value ?? "–");
       setAttribute(element, "title", value);
       element.classList.toggle("muted", value === null);
@@ -84,6 +84,7 @@ function containerCell(app: App): Cell {
         symbol.title = LOOK_NAMES[its];
       }
       setText(name, nameOf(row, app.format));
+      setAttribute(name, "title", row.id);
       setAttribute(name, "href", `#/device/${encodeURIComponent(row.id)}`);
       setText(id, row.container === null ? "" : row.id);
       id.hidden = row.container === null;
