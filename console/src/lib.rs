@@ -13,6 +13,8 @@
 
 // The rooms, from the ground up: a room takes names from those above it in this list, never from those below it.
 
+/// Locks. Stands on nothing.
+mod lock;
 /// What page, history and backend tell each other. Plain data.
 pub mod model;
 /// What the console asks of whatever is behind it.

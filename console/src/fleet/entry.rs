@@ -1,6 +1,6 @@
 //! A device in the fleet: how it does, what of it was shown, and when each member last changed.
 
-use super::Device;
+use super::device::Device;
 use super::members::{self, COUNT, Members};
 use super::recent::Recent;
 use crate::model::Row;

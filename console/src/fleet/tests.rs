@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use super::live::{MOST_STRANGERS, REMEMBERED};
 use super::*;
-use crate::model::{Connection, FaultKind, Severity, State, StoryKind, Targets};
-use crate::telemetry::{AlarmState, Field, Values};
+use crate::model::{
+    CloudEvent, Connection, Delta, Fault, FaultKind, Identity, Row, Severity, State, StoryKind, Targets,
+};
+use crate::telemetry::{Alarm, AlarmState, Field, Notice, Reading, Values};
 
 const DAY: i64 = 1_795_000_000_000;
 

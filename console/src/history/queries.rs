@@ -6,9 +6,10 @@ use chrono::{DateTime, Utc};
 
 use super::export::{Exported, Mark};
 use super::gather::{self, Known};
+use super::keeper::{History, HistoryError};
 use super::series::{self, summary};
 use super::store::bit;
-use super::{History, HistoryError, past, told};
+use super::{past, told};
 use crate::model::{AlarmSpans, Row, Series, StoryPage, Tails, Track};
 use crate::telemetry::{Field, Reading, SUMMARIES};
 

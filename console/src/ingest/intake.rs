@@ -2,9 +2,9 @@
 
 use std::sync::Mutex;
 
-use super::lock;
 use crate::fleet::Fleet;
 use crate::history::History;
+use crate::lock::lock;
 use crate::model::{CloudEvent, Message};
 use crate::telemetry::{self, Notice, Said};
 

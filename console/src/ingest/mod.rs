@@ -8,7 +8,7 @@ mod intake;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -19,6 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
 use crate::backend::Backend;
 use crate::fleet::Fleet;
 use crate::history::History;
+use crate::lock::lock;
 use crate::model::{Delta, Identity, Incoming, Places, Row, StoryEntry};
 
 /// How often identities are asked for, without a reason.
@@ -52,10 +53,6 @@ struct Shared {
     write: Notify,
     stop: watch::Sender<bool>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Ingest {
@@ -193,6 +190,10 @@ impl Ingest {
             };
             let Some(next) = next else { return };
             self.take(next);
+            // Who sends faster than a disk takes it waits, and tells of what it could not keep.
+            if self.0.history.waits() > 2 * MANY {
+                self.flush().await;
+            }
         }
     }
 

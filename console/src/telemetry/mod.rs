@@ -6,12 +6,13 @@
 mod field;
 mod notice;
 mod reading;
+mod text;
 
 pub(crate) use field::{Field, SUMMARIES, Values};
 pub(crate) use notice::{Alarm, AlarmState, Notice, Passage, Trip};
 pub(crate) use reading::Reading;
+pub(crate) use text::{clipped, moment};
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -48,24 +49,6 @@ fn special(body: &[u8], properties: &BTreeMap<String, String>, enqueued: DateTim
         Ok(body) => Said { notice: notice::read(&body, properties, enqueued), ..Said::default() },
         Err(_) => Said { is_unreadable: true, ..Said::default() },
     }
-}
-
-/// A text of a stranger, at most this long.
-pub(crate) fn clipped(text: &str) -> Cow<'_, str> {
-    const MOST: usize = 200;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
-        None => Cow::Borrowed(text),
-    }
-}
-
-/// A moment in milliseconds since 1970, where it can be one of a reading: clocks that were never set begin in 1970, and those
-/// that lost their battery in 2000.
-pub(crate) fn moment(text: &str) -> Option<i64> {
-    const FIRST: i64 = 1_420_070_400_000;
-    const LAST: i64 = 4_102_444_800_000;
-    let ms = DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis();
-    (FIRST..LAST).contains(&ms).then_some(ms)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::field::Field;
-use super::{clipped, moment};
+use super::text::{clipped, moment};
 use crate::model::{Position, Severity};
 
 /// Something that happened.

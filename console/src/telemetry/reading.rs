@@ -9,7 +9,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::field::{Field, Values};
-use super::{clipped, moment};
+use super::text::{clipped, moment};
 
 /// What a device has measured at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -4,10 +4,15 @@ mod faults;
 mod model;
 mod questions;
 
+use std::sync::{Arc, Mutex};
+
 use chrono::{DateTime, Utc};
 
+use super::shelf::Shelf;
 use super::*;
-use crate::telemetry::{Field, Values};
+use crate::lock::lock;
+use crate::model::StoryEntry;
+use crate::telemetry::{Alarm, Field, Reading, Trip, Values};
 
 /// A whole day since 1970, in milliseconds.
 const DAY: i64 = 20_780 * 86_400_000;

@@ -69,19 +69,21 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 64, ..ProptestConfig::default() })]
     #[test]
     fn series_are_those_of_a_plain_list(
-        readings in readings(), order in any::<prop::sample::Index>(), cuts in 1..6_usize, twice in 0..3_usize,
+        readings in readings(), order in any::<prop::sample::Index>(), cuts in 1..6_usize, twice in 0..2_usize, mixed in 0..4_u8,
         points in prop::sample::select(vec![1_usize, 7, 60, 800]), from in -2..40_i64, length in 1..2000_i64,
     ) {
         let history = history();
-        // Turned around, in parts of which some come again: as backlogs come.
+        // Turned around or mixed, in parts of which some come again: as backlogs come, and worse.
         let mut arriving = readings.clone();
         arriving.rotate_left(order.index(readings.len()));
-        if twice == 2 {
-            arriving.reverse();
+        match mixed {
+            0 => arriving.reverse(),
+            1 => arriving.sort_by_key(|reading| reading.seq.map(|seq| seq * 7919 % 101)),
+            _ => {}
         }
         let size = arriving.len().div_ceil(cuts);
         for (number, part) in arriving.chunks(size).enumerate() {
-            for _ in 0..=(twice.min(1) * (number % 2)) {
+            for _ in 0..=(twice * (number % 2)) {
                 history.take("a", part.to_vec());
                 history.flush(&[], at(0));
             }
