@@ -79,7 +79,7 @@ export class Camera {
   }
 
   get isFarthestOut(): boolean {
-    return this.view.zoom <= minZoom(this.view.width, this.view.height) + 1e-6;
+    return this.view.zoom <= minZoom(this.view.width) + 1e-6;
   }
 
   private set(view: View): void {
