@@ -27,7 +27,9 @@ export interface ChartOptions {
   pointed(time: number | null): void;
 }
 
-const GUTTER = 54;
+/** Pixels at the left for values, and at the right for nothing. */
+export const GUTTER = 54;
+export const MARGIN = 12;
 const NOTHING: Columns = { t: [], min: [], max: [], mean: [], isAggregated: false };
 
 export class Chart {
@@ -43,6 +45,8 @@ export class Chart {
   private spans: Excursion[] = [];
   private missing: [number, number][] = [];
   private time: number | null = null;
+  /** Charts that share a cursor share the brush too: only the one that it was drawn in acts. */
+  private isBrushed = false;
 
   constructor(private readonly options: ChartOptions) {
     this.words = words(options.field);
@@ -53,7 +57,7 @@ export class Chart {
 
   /** Pixels of the plot itself, of which a point each is enough. */
   get width(): number {
-    return Math.max(60, this.plot.clientWidth - GUTTER - 12);
+    return Math.max(60, this.plot.clientWidth - GUTTER - MARGIN);
   }
 
   set(field: SeriesField | undefined, view: View, limits: Limit[], spans: Excursion[]): void {
@@ -140,7 +144,7 @@ export class Chart {
       {
         width: Math.max(this.plot.clientWidth, 120),
         height,
-        padding: [6, 12, this.options.hasAxis ? 0 : 6, 0],
+        padding: [6, MARGIN, this.options.hasAxis ? 0 : 6, 0],
         legend: { show: false },
         scales: {
           x: { time: true, auto: false, range: (_, min, max) => [min, max] },
@@ -155,7 +159,13 @@ export class Chart {
           sync: { key, setSeries: false, scales: ["x", null] },
           // Only the mean has a point at the cursor.
           points: { size: (_, index) => (index === 3 ? 8 : 0), fill: () => this.colours.ok, stroke: () => this.colours.surface, width: (_, index) => (index === 3 ? 2 : 0) },
-          bind: { dblclick: () => () => (this.options.reset(), null) },
+          bind: {
+            mousedown: (_, __, handler) => (event) => {
+              this.isBrushed = true;
+              return handler(event);
+            },
+            dblclick: () => () => (this.options.reset(), null),
+          },
         },
         hooks: {
           drawClear: [(chart) => behind(chart, this.limits, this.spans, this.missing, this.colours)],
@@ -219,10 +229,12 @@ export class Chart {
 
   private selected(chart: uPlot): void {
     const { left, width } = chart.select;
+    const isOwn = this.isBrushed;
+    this.isBrushed = false;
     if (width < 5) return;
     const [from, to] = [chart.posToVal(left, "x"), chart.posToVal(left + width, "x")];
     chart.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-    this.options.brushed(from, to);
+    if (isOwn) this.options.brushed(from, to);
   }
 
   private pointed(chart: uPlot): void {

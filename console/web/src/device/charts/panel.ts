@@ -3,6 +3,7 @@
 import type { App } from "../../app.js";
 import type { Series, Twin } from "../../api-types.js";
 import { h, setText } from "../../dom.js";
+import { fill } from "../../parts/card.js";
 import { said } from "../../parts/said.js";
 import { throttled, type Life } from "../../parts/life.js";
 import { excursions, type Excursion } from "../../voyage/excursions.js";
@@ -11,8 +12,9 @@ import * as voyage from "../../voyage/view.js";
 import type { View } from "../../voyage/view.js";
 import { CHARTED, words } from "../../voyage/words.js";
 import { timeLabels, zoneName } from "./axis.js";
-import { Chart } from "./chart.js";
+import { Chart, GUTTER } from "./chart.js";
 import { controls, KEYS_TOLD, keys } from "./controls.js";
+import { lanes } from "./lanes.js";
 
 export interface Panel {
   element: HTMLElement;
@@ -32,6 +34,7 @@ const REFETCH_MS = 1500;
 export function panel(app: App, id: string, life: Life): Panel {
   const charts = new Map<string, Chart>();
   const place = h("div", { class: "charts" });
+  const beneath = h("div", {});
   const note = h("p", { class: "muted small charts-note", role: "status" });
   const spoken = h("p", { class: "visually-hidden", "aria-live": "polite" });
   const clock = h("p", { class: "charts-clock muted small" });
@@ -63,7 +66,7 @@ export function panel(app: App, id: string, life: Life): Panel {
     },
   };
   const bar = controls(acts);
-  const keyed = h("div", { class: "charts-keys", tabindex: 0, role: "group", "aria-label": KEYS_TOLD, "data-testid": "charts" }, place);
+  const keyed = h("div", { class: "charts-keys", tabindex: 0, role: "group", "aria-label": KEYS_TOLD, "data-testid": "charts" }, place, beneath);
   keyed.addEventListener("keydown", (event) => keys(event, acts));
   const element = h("div", { class: "panel" }, bar.element, clock, keyed, spoken, note);
 
@@ -90,6 +93,7 @@ export function panel(app: App, id: string, life: Life): Panel {
   function show(next: View): void {
     view = next;
     for (const chart of charts.values()) chart.show(next);
+    drawLanes();
     showClock();
     if (whole !== null) {
       bar.update(next, whole);
@@ -104,8 +108,15 @@ export function panel(app: App, id: string, life: Life): Panel {
       const own = spans.filter((span) => span.field === field || (span.field === null && span.name === field));
       chart.set(series?.fields[field], view, bounds, own);
     }
-    const others = spans.filter((span) => !charts.has(span.field ?? span.name)).length;
-    setText(note, [cutText(isCut), others > 0 ? `${others === 1 ? "One alarm" : `${app.format.number(others)} alarms`} of other kinds in view: see the story.` : ""].filter(Boolean).join(" "));
+    drawLanes();
+    setText(note, cutText(isCut));
+  }
+
+  function drawLanes(): void {
+    const first = charts.values().next().value;
+    if (view === null || first === undefined) return;
+    const others = spans.filter((span) => !charts.has(span.field ?? span.name));
+    fill(beneath, lanes(others, view, GUTTER, first.width, app.format));
   }
 
   async function fetchSeries(): Promise<void> {
@@ -172,6 +183,7 @@ export function panel(app: App, id: string, life: Life): Panel {
 
   const observer = new ResizeObserver(() => {
     for (const chart of charts.values()) chart.resize();
+    drawLanes();
     refetch();
   });
   observer.observe(place);
