@@ -27,3 +27,5 @@ mod fleet;
 pub mod history;
 /// What comes out of a backend, into the fleet and the history.
 pub mod ingest;
+/// The page and its calls.
+pub mod web;

@@ -42,6 +42,7 @@ impl Backend for Told {
             telemetry: TelemetryState { is_available: true, reason: None },
             away: None,
             can: Abilities::default(),
+            history: None,
             time: TimeState { now, speed: None, is_paused: false },
         }
     }

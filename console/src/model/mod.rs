@@ -27,5 +27,5 @@ pub use operations::{
 pub use place::{Fence, Places, Tails};
 pub use row::{Connection, Fleet, Position, ProfileBand, Row, RowAlarm, Severity, State};
 pub use series::{AlarmSpan, AlarmSpans, FieldSeries, Series, Track, TrackPoint};
-pub use session::{Abilities, Mode, Session, TelemetryState, TimeState};
+pub use session::{Abilities, Mode, Session, Span, TelemetryState, TimeState};
 pub use story::{StoryEntry, StoryKind, StoryPage};

@@ -43,6 +43,21 @@ pub struct Session {
     pub can: Abilities,
     /// The fleet's time.
     pub time: TimeState,
+    /// Of when there is a history; null while there is none. What backends say here does not count.
+    pub history: Option<Span>,
+}
+
+/// From when until when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Span {
+    /// The oldest.
+    #[serde(with = "time")]
+    pub first: DateTime<Utc>,
+    /// The newest.
+    #[serde(with = "time")]
+    pub last: DateTime<Utc>,
 }
 
 /// Whether messages of devices are received.

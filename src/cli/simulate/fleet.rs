@@ -10,6 +10,8 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::timeout;
+use tracker_console::history::HistoryOptions;
+use tracker_console::web::ListenOptions;
 use tracker_emulator::{Subscription, SubscriptionError, TelemetryMessage};
 use tracker_sensors::simulated::SimulatedClock;
 
@@ -17,13 +19,17 @@ use super::arguments::SimulateArgs;
 use super::container::{Container, asked};
 use super::ledger::Ledger;
 use super::story::Story;
+use crate::cli::verify;
 use crate::journal::JournalStats;
 use crate::lab::Cloud;
+use crate::lab::console::{Page, Parts, Simulation, open_in_browser};
 use crate::lab::screen::Screen;
 use crate::platform::clock::system_time;
 
 /// What the trackers of a fleet have to end in, which hundreds do in half a second. Whoever asks for the end waits no longer.
 const END_WITHIN: Duration = Duration::from_secs(3);
+/// What the history of the page has, which is thrown away with the directory.
+const PAGE_WITHIN: Duration = Duration::from_millis(500);
 /// What the emulator has after that.
 const SHUT_WITHIN: Duration = Duration::from_millis(100);
 
@@ -45,6 +51,7 @@ pub(super) async fn play(
     let (end_trackers, ending) = watch::channel(false);
     let ending = if args.story { ending } else { stopped.clone() };
     let time = SimulatedClock::new(system_time(), args.speed);
+    let page = page(&args, &cloud, &time, screen).await?;
     let mut set_up = SetUp::new(args.clone(), cloud.clone(), screen, ledger.clone(), time);
     let mut trackers = JoinSet::new();
     let mut end_asked = pin!(asked(stopped.clone()));
@@ -73,6 +80,10 @@ pub(super) async fn play(
     }
     end_trackers.send_replace(true);
     end(&mut trackers, &mut telemetry, screen, &ledger).await?;
+    if let Some(page) = page {
+        // What it holds up is the end that somebody waits for.
+        let _ = timeout(PAGE_WITHIN, page.stop()).await;
+    }
     let settled = ledger.settle(screen, args.devices);
     let judged = story.map_or(Ok(()), Story::judge);
     drop(set_up);
@@ -81,6 +92,44 @@ pub(super) async fn play(
         let _ = timeout(SHUT_WITHIN, cloud.emulator.shutdown()).await;
     }
     settled.and(judged)
+}
+
+/// Serves the page, if it is wanted, and prints its link.
+async fn page(
+    args: &SimulateArgs,
+    cloud: &Cloud,
+    time: &SimulatedClock,
+    screen: Screen,
+) -> anyhow::Result<Option<Page>> {
+    if args.no_console {
+        return Ok(None);
+    }
+    let containers = if args.devices == 1 { "container" } else { "containers" };
+    let backend = Simulation::new(Parts {
+        dps: cloud.emulator.dps().clone(),
+        faults: cloud.emulator.faults().clone(),
+        events: cloud.emulator.events(),
+        clock: time.clone(),
+        title: format!("Simulation of {} {containers}", args.devices),
+        directory: cloud.directory().to_owned(),
+        root: cloud.device_root(),
+        verify: verify::judgements,
+    });
+    let history = HistoryOptions::temporary(cloud.directory().join("console.sqlite"));
+    let options =
+        ListenOptions { port: args.console_port, is_read_only: args.read_only, ..ListenOptions::default() };
+    let page = Page::serve(Arc::new(backend), history, options).await.context("the page can't be served")?;
+    let link = page.link();
+    screen.note("console", &format!("The fleet in sight: {link}"), json!({"link": link}));
+    for notice in page.notices() {
+        screen.note("history", &notice, json!({}));
+    }
+    if args.open
+        && let Err(why) = open_in_browser(&link)
+    {
+        screen.note("browser", &why, json!({}));
+    }
+    Ok(Some(page))
 }
 
 /// Waits until all voyages are over, where somebody wants to know.
