@@ -51,6 +51,7 @@ impl Backend for Told {
             telemetry: TelemetryState { is_available: true, reason: None },
             away: None,
             can: Abilities::default(),
+            history: None,
             time: TimeState { now: *self.now.lock().unwrap(), speed: None, is_paused: false },
         }
     }

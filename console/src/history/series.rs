@@ -96,9 +96,9 @@ fn column(points: &[Point], field: Field) -> FieldSeries {
         if number > 0 && gaps[number - 1] && distances[number - 1] > usual[number - 1] / 2 {
             let before = points[number - 1].end;
             column.t.push(seconds(before + (begin - before) / 2));
-            [&mut column.min, &mut column.mean, &mut column.max]
-                .into_iter()
-                .for_each(|values| values.push(None));
+            for values in [&mut column.min, &mut column.mean, &mut column.max] {
+                values.push(None);
+            }
         }
         let last = column.t.last().copied();
         let mut put = |t: f64| {
@@ -136,7 +136,7 @@ pub(super) fn track(
     let mut places = Vec::new();
     if is_single(connection, known, (from, to), points)? {
         let take = |reading: &crate::telemetry::Reading| {
-            places.extend(place(reading).filter(|place| place.time < to))
+            places.extend(place(reading).filter(|place| place.time < to));
         };
         gather::for_each_reading(connection, known.device, (from, to), Which::All, wanted, take)?;
     } else {

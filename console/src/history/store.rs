@@ -133,7 +133,7 @@ fn write(
         if let Some(at) = (fits..readings.len()).find(|at| readings[at - 1].time < readings[*at].time) {
             let (first, second) = readings.split_at(at);
             write(connection, device, was_rolled, true, first)?;
-            return write(connection, device, was_rolled, is_full, second);
+            return write(connection, device, was_rolled, false, second);
         }
     }
     let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return Ok(()) };

@@ -64,7 +64,7 @@ impl Ingest {
             match serde_json::from_str(&state) {
                 Ok(device) => fleet.restore(id, device),
                 Err(error) => {
-                    tracing::debug!("the history has no state of \"{id}\" that can be read: {error}")
+                    tracing::debug!("the history has no state of \"{id}\" that can be read: {error}");
                 }
             }
         }
@@ -257,7 +257,9 @@ impl Ingest {
             Ok(mut identities) => {
                 lock(&self.0.fleet).identities(&identities);
                 // Twins are large, and were read.
-                identities.iter_mut().for_each(|identity| identity.twin = None);
+                for identity in &mut identities {
+                    identity.twin = None;
+                }
                 let by_id = identities.into_iter().map(|identity| (identity.id.clone(), identity));
                 *lock(&self.0.identities) = by_id.collect();
             }

@@ -14,7 +14,7 @@ fn opened(file: &Path) -> (History, Vec<String>) {
 fn fill(history: &History) {
     for device in 0..20 {
         let readings = (0..1500)
-            .map(|n| placed(n * 60_000, n as u64, (n % 170) as f64 + 0.137 * device as f64, 51.0))
+            .map(|n| placed(n * 60_000, n as u64, (n % 170) as f64 + 0.137 * f64::from(device), 51.0))
             .collect();
         history.take(&format!("d{device}"), readings);
     }
@@ -194,7 +194,7 @@ fn a_thousand_devices_at_once_stay_within_the_bound_of_the_file() {
     for round in 0..8_i64 {
         for device in 0..1000 {
             let readings = (0..40).map(|n| {
-                placed((round * 40 + n) * 1000, (round * 40 + n) as u64, (device % 180) as f64, 51.0)
+                placed((round * 40 + n) * 1000, (round * 40 + n) as u64, f64::from(device % 180), 51.0)
             });
             history.take(&format!("d{device:04}"), readings.collect());
         }
