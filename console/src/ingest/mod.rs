@@ -57,7 +57,8 @@ struct Shared {
 }
 
 impl Ingest {
-    /// Begins to read the backend, on this runtime. The fleet is at first as the history has it.
+    /// Begins to read the backend, on this runtime. The fleet is at first as the history has it. What the history had to say when it
+    /// was opened is left to whoever asks it; what it says later goes into the log.
     pub fn start(backend: Arc<dyn Backend>, history: History) -> Self {
         // Another one at each start, and small enough to be exact in a page.
         let mut fleet = Fleet::new(u64::from(rand::random::<u32>()) << 20);
@@ -85,7 +86,6 @@ impl Ingest {
             stop: watch::Sender::new(false),
             tasks: Mutex::default(),
         }));
-        ingest.say_notices();
         let incoming = ingest.0.backend.clone().subscribe();
         let tasks = [
             tokio::spawn(ingest.clone().read(incoming)),
