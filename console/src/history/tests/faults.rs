@@ -219,9 +219,12 @@ fn what_is_too_old_goes() {
         most_age: Some(chrono::TimeDelta::days(10)),
         ..HistoryOptions::in_memory()
     });
+    history.take("gone", vec![reading(0, 1, 4.0)]);
     history.take("a", (0..24 * 100).map(|hour| reading(hour * HOUR, hour as u64, 4.0)).collect());
     history.tell(StoryEntry::new("a", at(0), crate::model::StoryKind::Twin, "old"));
     history.flush(&[], at(100 * 24 * HOUR));
+    assert_eq!(history.extent("gone").unwrap(), Extent::default());
+    assert_eq!(history.bounds(), Some((at(90 * 24 * HOUR), at((24 * 100 - 1) * HOUR))));
     let left = exported(&history, "a");
     assert!(left.len() < 24 * 24 && left.len() >= 24 * 10, "{}", left.len());
     let series = history.series("a", &temperature(), at(0), at(100 * 24 * HOUR), 1000).unwrap();
