@@ -29,7 +29,7 @@ fn free() -> ListenOptions {
 async fn until(stream: &mut TcpStream, wanted: &str) -> String {
     let mut text = String::new();
     let mut bytes = [0; 4096];
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_mins(1);
     while !text.contains(wanted) {
         let read = timeout_at(end, stream.read(&mut bytes)).await.unwrap().unwrap();
         assert_ne!(read, 0, "it ended before {wanted:?}: {text}");
