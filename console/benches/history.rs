@@ -51,6 +51,7 @@ impl Backend for Told {
             telemetry: TelemetryState { is_available: true, reason: None },
             away: None,
             can: Abilities::default(),
+            history: None,
             time: TimeState { now: *self.now.lock().unwrap(), speed: None, is_paused: false },
             history: None,
         }
@@ -150,12 +151,12 @@ async fn tell(told: &Told, sender: &mpsc::Sender<Incoming>, number: u64, time: D
 }
 
 async fn year() {
-    let directory = tempfile::tempdir_in(".").unwrap();
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let file = directory.path().join("history.db");
     let told = Arc::new(Told::default());
     let before = processor();
     for hour in 0..HOURS {
-        drop((0..DEVICES).map(|device| message(device, hour, DateTime::UNIX_EPOCH)).last());
+        (0..DEVICES).for_each(|device| drop(message(device, hour, DateTime::UNIX_EPOCH)));
     }
     let making = processor() - before;
     let ingest = Ingest::start(told.clone(), History::open(HistoryOptions::kept(&file)));
@@ -215,7 +216,7 @@ async fn year() {
 }
 
 async fn rate(seconds: u64) {
-    let directory = tempfile::tempdir_in(".").unwrap();
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let told = Arc::new(Told::default());
     let ingest = Ingest::start(
         told.clone(),
@@ -224,7 +225,7 @@ async fn rate(seconds: u64) {
     let sender = told.sender.lock().unwrap().clone().unwrap();
     let before = processor();
     for number in 0..200 {
-        drop((0..DEVICES).map(|device| message(device, number, DateTime::UNIX_EPOCH)).last());
+        (0..DEVICES).for_each(|device| drop(message(device, number, DateTime::UNIX_EPOCH)));
     }
     let making = (processor() - before) / 200.0;
     // A page looks on.
