@@ -239,11 +239,15 @@ test("the history shows what was, and now again", () =>
   withPage({ count: 4, speed: 1 / 3600 }, async (page, mock) => {
     await page.getByTestId("row-tracker-001").waitFor();
     const now = await page.getByTestId("row-tracker-001").textContent();
+    const entry = mock.fleet.tell(mock.fleet.devices.get("tracker-001"), "door", "Opened just now.", {});
+    mock.send("delta", { time: entry.time, devices: [], gone: [], entries: [entry] });
+    await page.getByText("Opened just now.").waitFor();
     await page.getByTestId("history").click();
     await page.locator(".history-slider").fill("300");
     await page.waitForFunction((held) => document.querySelector('[data-testid="row-tracker-001"]')?.textContent !== held, now);
     assert.ok(mock.requests.some((request) => request.startsWith("GET /api/fleet?at=")));
     assert.match(await page.locator(".history-time").textContent(), /UTC/);
+    assert.equal(await page.getByText("Opened just now.").count(), 0);
     await page.getByText("Back to now").click();
     await page.waitForFunction((held) => document.querySelector('[data-testid="row-tracker-001"]')?.textContent === held, now);
   }));
