@@ -9,3 +9,6 @@ mod stream;
 
 pub(crate) use page::{Page, open_in_browser};
 pub(crate) use simulation::{Parts, Simulation};
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,9 @@ use crate::lab::judgement::Verify;
 /// Batches that wait for the console; with more of them the feeds wait, which lose the oldest some time.
 const WAITING: usize = 8;
 
+/// By which a certificate ends in PEM.
+const PEM_END: &str = "-----END CERTIFICATE-----";
+
 /// What a simulation consists of, for the console.
 pub(crate) struct Parts {
     /// The provisioning service, and with it the hubs.
@@ -101,7 +104,9 @@ impl Simulation {
                     return Err(no_device(device));
                 }
                 let path = self.directory.join(device).join("device.pem");
-                let leaf = std::fs::read_to_string(path).map_err(|_| no_device(device))?;
+                let chain = std::fs::read_to_string(path).map_err(|_| no_device(device))?;
+                // The leaf is the first of its chain.
+                let leaf = chain.split_inclusive(PEM_END).next().unwrap_or_default();
                 let attestation = AttestationMechanism::client_certificate(leaf);
                 let mut enrollment = IndividualEnrollment::new(device, attestation);
                 enrollment.terms.provisioning_status = Standing::Disabled;

@@ -3,7 +3,7 @@
 import type { App } from "../app.js";
 import type { Alarm, Device, Row } from "../api-types.js";
 import { h, setText, type Child } from "../dom.js";
-import { fill, labelled } from "../parts/card.js";
+import { fill, hubName, labelled } from "../parts/card.js";
 import { ask } from "../parts/dialog.js";
 import { deprovision, disable, enable, move } from "../parts/operations.js";
 import { reason } from "../parts/reasons.js";
@@ -42,7 +42,7 @@ export function header(app: App, id: string): Header {
   let shownActions = "";
 
   const times = (): void => {
-    if (current !== null) fill(facts, ...factsOf(app, current, detail).map(([name, ...value]) => h("div", { class: "fact" }, h("dt", {}, name), h("dd", {}, ...value))));
+    if (current !== null) renew(facts, factsOf(app, current, detail));
   };
 
   return {
@@ -75,6 +75,20 @@ export function header(app: App, id: string): Header {
   };
 }
 
+/** Touches only what differs: nobody's selection is taken away every second. */
+function renew(list: HTMLElement, facts: [string, ...Child[]][]): void {
+  const names = facts.map(([name]) => name).join();
+  if (list.dataset["names"] !== names) {
+    list.dataset["names"] = names;
+    fill(list, ...facts.map(([name]) => h("div", { class: "fact" }, h("dt", {}, name), h("dd", {}))));
+  }
+  for (const [index, [, ...value]] of facts.entries()) {
+    const shown = list.children[index]?.querySelector("dd");
+    const fresh = h("dd", {}, ...value);
+    if (shown && shown.textContent !== fresh.textContent) shown.replaceChildren(...fresh.childNodes);
+  }
+}
+
 function profile(app: App, row: Row): string {
   const { name, low, high } = row.profile ?? { name: "", low: null, high: null };
   const { temperature } = app.format;
@@ -95,7 +109,7 @@ function factsOf(app: App, row: Row, device: Device | null): [string, ...Child[]
     ["Last seen", ago(row.lastSeen)],
     ["Newest reading", ago(row.lastReading)],
     ["In the journal", row.backlog === null ? format.number(null) : `${format.number(row.backlog)} waiting`],
-    ["Connection", `${CONNECTIONS[row.connection]}${row.hub ? `, ${row.hub}` : ""}`],
+    ["Connection", CONNECTIONS[row.connection], ...(row.hub ? [", ", hubName(row.hub)] : [])],
     ["Firmware", row.firmware ?? format.number(null)],
     ["Certificate", certificate(app, row.certificateDays)],
     ["Enrollment", row.enrollment ?? format.number(null)],

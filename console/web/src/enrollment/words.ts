@@ -27,19 +27,19 @@ function subject(slot: unknown): string | null {
 export function allocation(enrollment: unknown): string {
   const hubs = [...texts(dig(enrollment, "iotHubs")), text(dig(enrollment, "iotHubHostName"))].filter((hub) => hub !== null);
   const policy = text(dig(enrollment, "allocationPolicy"));
-  const where = hubs.length === 0 ? "every hub" : [...new Set(hubs)].join(", ");
+  const where = hubs.length === 0 ? "every hub" : [...new Set(hubs.map((hub) => hub.split(".")[0] ?? hub))].join(", ");
   return policy === null ? where : `${where} (${policy})`;
 }
 
-/** A CA certificate, whose members may lie beneath `properties`. */
+/** A CA certificate, whose members may lie beneath `properties`, and what it says of itself beneath `info`. */
 export function certificate(value: unknown): { name: string; subject: string | null; expires: string | null; isVerified: boolean; thumbprint: string | null } {
   const of = (member: string): unknown => dig(value, "properties", member) ?? dig(value, member);
   return {
     name: text(dig(value, "name")) ?? "",
-    subject: text(of("subject"))?.replace(/^CN=/, "") ?? null,
-    expires: text(of("expiry")),
+    subject: subject(value) ?? text(of("subject"))?.replace(/^CN=/, "") ?? null,
+    expires: text(of("expiry")) ?? text(dig(value, "info", "notAfterUtc")),
     isVerified: of("isVerified") === true,
-    thumbprint: text(of("thumbprint")),
+    thumbprint: text(of("thumbprint")) ?? text(dig(value, "info", "sha256Thumbprint")),
   };
 }
 

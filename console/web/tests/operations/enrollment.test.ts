@@ -18,6 +18,7 @@ test("by what a device proves itself is told in words", () => {
 
 test("hubs and policy, or every hub", () => {
   assert.equal(allocation({ iotHubs: ["a", "b", "a"], allocationPolicy: "hashed" }), "a, b (hashed)");
+  assert.equal(allocation({ iotHubs: ["north.azure-devices.net", "south.azure-devices.net"] }), "north, south");
   assert.equal(allocation({}), "every hub");
   assert.equal(allocation({ iotHubs: "a" }), "every hub");
 });
@@ -27,6 +28,7 @@ test("a certificate's members may lie beneath properties, or not", () => {
   const told = { name: "root", subject: "root", expires: "2036", isVerified: true, thumbprint: "AB" };
   assert.deepEqual(certificate({ name: "root", properties: members }), told);
   assert.deepEqual(certificate({ name: "root", ...members }), told);
+  assert.deepEqual(certificate({ name: "root", isVerified: true, info: { subjectName: "CN=root", notAfterUtc: "2036", sha256Thumbprint: "AB" } }), told);
   assert.equal(certificate(null).isVerified, false);
 });
 
