@@ -1,5 +1,6 @@
 // A titled part of a page.
 
+import { hubLabel } from "../names.js";
 import { h, type Child } from "../dom.js";
 
 let count = 0;
@@ -66,6 +67,13 @@ function isNumberCell(cell: unknown): cell is { number: string } {
 /** A label over its control. */
 export function labelled(label: string, control: HTMLElement, hint?: string): HTMLElement {
   return h("label", { class: "labelled" }, h("span", { class: "label" }, label), control, hint !== undefined && h("span", { class: "muted small" }, hint));
+}
+
+/** A hub by the first label of its host name, which is enough to tell hubs apart; the whole name is its title. */
+export function hubName(hub: string | null | undefined): Child {
+  if (!hub) return "–";
+  const first = hubLabel(hub);
+  return first === hub ? hub : h("span", { title: hub }, first);
 }
 
 /** Why something can't be done here. */
