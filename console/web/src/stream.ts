@@ -1,6 +1,10 @@
 // Server-sent events over fetch. The browser's EventSource would do, but for two things it hides: the status of a refusal
 // (a link that has ended is not a server that is away), and the comments that tell a quiet stream from a dead one.
 
+import { refusal } from "./api.js";
+
+const SILENT = "The console has been silent for too long.";
+
 export interface StreamEvent {
   id: string | null;
   event: string;
@@ -87,16 +91,16 @@ export function openStream(address: string, handler: StreamHandler, options: Str
     try {
       const headers = { accept: "text/event-stream", ...(lastId === null ? {} : { "Last-Event-ID": lastId }) };
       const response = await fetch(address, { headers, signal: abort.signal, credentials: "same-origin", cache: "no-store" });
-      if (response.status === 401) return "This link has ended: open the one that the program printed when it started.";
-      if (!response.ok || response.body === null) return `The console answered ${response.status}.`;
+      if (!response.ok || response.body === null) return (await refusal(response)).message;
       opened();
       handler.opened();
       const parser = new EventParser();
       const decoder = new TextDecoder();
       const reader = response.body.getReader();
+      abort.signal.addEventListener("abort", () => void reader.cancel().catch(() => undefined));
       for (;;) {
         const { done, value } = await reader.read();
-        if (done) return "The console closed the stream.";
+        if (done) return abort.signal.aborted ? SILENT : "The console closed the stream.";
         clearTimeout(watchdog);
         watchdog = setTimeout(() => abort.abort(), silence);
         for (const event of parser.push(decoder.decode(value, { stream: true }))) {
@@ -105,7 +109,7 @@ export function openStream(address: string, handler: StreamHandler, options: Str
         }
       }
     } catch {
-      return abort.signal.aborted ? "The console has been silent for too long." : "The console does not answer.";
+      return abort.signal.aborted ? SILENT : "The console does not answer.";
     } finally {
       clearTimeout(watchdog);
     }

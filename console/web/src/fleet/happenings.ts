@@ -34,25 +34,43 @@ export function happenings(app: App): Happenings {
 
   const draw = (): void => {
     element.hidden = app.store.entries.length === 0;
-    list.replaceChildren(...app.store.entries.slice(0, SHOWN).map((entry) => line(app, entry)));
+    list.replaceChildren(...lines(app));
   };
   draw();
   let known = app.store.rows().size;
+  let { at } = app.store;
   const endings = [
     app.store.onEntries(draw),
     // A container that was not known is called by its number once it is.
     app.store.subscribe(() => {
-      if (app.store.rows().size !== known) draw();
+      if (app.store.rows().size !== known || app.store.at !== at) draw();
       known = app.store.rows().size;
+      at = app.store.at;
     }),
   ];
   return { element, destroy: () => endings.forEach((end) => end()) };
 }
 
+/** The newest happenings, under the days they happened on. */
+function lines(app: App): HTMLElement[] {
+  const all: HTMLElement[] = [];
+  let shown = "";
+  const { at, entries } = app.store;
+  // In the past only what had happened by then.
+  const told = at === null ? entries : entries.filter((entry) => Date.parse(entry.time) <= Date.parse(at));
+  for (const entry of told.slice(0, SHOWN)) {
+    const day = app.format.day(entry.time);
+    if (day !== shown) all.push(h("li", { class: "happenings-day small muted" }, day));
+    shown = day;
+    all.push(line(app, entry));
+  }
+  return all;
+}
+
 function line(app: App, entry: StoryEntry): HTMLElement {
   const row = app.store.row(entry.device);
   const name = row === undefined ? entry.device : nameOf(row, app.format);
-  const time = h("time", { class: "muted", title: app.format.both(entry.time) }, app.format.moment(entry.time));
+  const time = h("time", { class: "muted", title: app.format.both(entry.time) }, app.format.clock(entry.time));
   const look = lookOf(entry);
   return h("li", { class: "happening" }, time,
     h("a", { href: `#/device/${encodeURIComponent(entry.device)}`, title: entry.device }, name),
