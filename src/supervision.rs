@@ -40,6 +40,21 @@ pub struct Supervision {
     pub vitals: Vitals,
     /// Readers of the status file, where one is written.
     pub readers: Option<Readers>,
+    /// Who looks on in this program.
+    #[cfg(feature = "lab")]
+    pub onlooker: Option<Onlooker>,
+}
+
+/// Is given the status of a tracker that begins to work.
+#[cfg(feature = "lab")]
+#[derive(Clone)]
+pub struct Onlooker(pub Arc<dyn Fn(Status) + Send + Sync>);
+
+#[cfg(feature = "lab")]
+impl std::fmt::Debug for Onlooker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Onlooker")
+    }
 }
 
 /// Readers of the status file.
@@ -60,6 +75,10 @@ impl Supervision {
         certificate: PathBuf,
         pace: watch::Receiver<Pace>,
     ) {
+        #[cfg(feature = "lab")]
+        if let Some(Onlooker(tell)) = &self.onlooker {
+            tell(status.clone());
+        }
         let state = status.connection.borrow().state;
         Supervisor {
             state,
@@ -218,6 +237,10 @@ impl Supervisor {
             journal_trouble: health.trouble,
             journal_set_aside: health.set_aside,
             troubles: readers.recent.troubles(),
+            #[cfg(feature = "lab")]
+            measurement: self.status.measurement(),
+            #[cfg(feature = "lab")]
+            sky: self.status.sky(),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::lab::clock::VoyageClock;
 use crate::lab::screen::Screen;
 use crate::link::timing::{STOP_WITHIN, Timing};
 use crate::platform::clock::system_time;
+use crate::supervision::{Onlooker, Supervision};
 use crate::tracker::Tracker;
 
 /// The voyages of the first devices; the others follow.
@@ -28,6 +29,8 @@ pub(super) struct Container {
     pub(super) title: String,
     pub(super) details: Value,
     pub(super) tracker: Tracker,
+    /// Shows it on the board, where there is one.
+    pub(super) supervision: Supervision,
     /// With `--story`: what is wished for it.
     pub(super) wishes: Option<Wishes>,
 }
@@ -71,7 +74,11 @@ impl Container {
             // All of them share one disk.
             timing: Timing { stop_within: STOP_WITHIN * 10, ..Timing::default() },
         };
-        Ok(Self { title, details, tracker, wishes })
+        let device = id.to_owned();
+        let onlooker =
+            screen.board().map(|board| Onlooker(Arc::new(move |status| board.track(&device, status))));
+        let supervision = Supervision { onlooker, ..Supervision::default() };
+        Ok(Self { title, details, tracker, supervision, wishes })
     }
 }
 

@@ -52,18 +52,19 @@ pub(super) async fn play(
             // A tracker that ends by itself could not start.
             Some(ended) = trackers.join_next() => ledger.ended(ended??),
             container = set_up.next() => {
-                let Container { title, tracker, details, wishes } = container?;
+                let Container { title, tracker, supervision, details, wishes } = container?;
                 if let Some(((story, wishes), id)) = story.as_mut().zip(wishes).zip(details["device"].as_str()) {
                     story.begin(id, wishes);
                 }
                 screen.note("voyage", &title, details);
                 ledger.started();
-                trackers.spawn(tracker.run(asked(ending.clone())));
+                trackers.spawn(tracker.run_supervised(asked(ending.clone()), supervision));
             }
             () = over(story.as_ref(), args.devices) => break,
             () = show_next(&mut telemetry, screen, &ledger) => {}
         }
     }
+    screen.close();
     set_up.cancel();
     if let Some(story) = &mut story {
         story.end().await;

@@ -4,6 +4,7 @@ mod arguments;
 mod container;
 mod fleet;
 mod ledger;
+mod page;
 mod story;
 
 use std::path::Path;
@@ -15,13 +16,15 @@ use serde_json::json;
 use tokio::sync::watch;
 use tracker_sensors::simulated::{AtEnd, Replay};
 
-use super::terminal::signals::asked_to_stop;
+use super::terminal::screen::lack;
+use super::terminal::signals::{asked_to_stop, hung_up};
 use super::verify;
 use crate::config::Config;
 use crate::identity::Identity;
 use crate::lab::Cloud;
 use crate::lab::scenario;
 use crate::lab::screen::Screen;
+use arguments::ScreenKind;
 pub(super) use arguments::SimulateArgs;
 use container::{Container, asked};
 use ledger::Ledger;
@@ -50,7 +53,10 @@ pub(in crate::cli) fn run(args: SimulateArgs) -> anyhow::Result<()> {
 }
 
 async fn play(args: SimulateArgs) -> anyhow::Result<()> {
-    let screen = Screen::new(args.json);
+    let screen = match args.screen {
+        ScreenKind::Terminal => terminal_screen(),
+        ScreenKind::Lines => Screen::new(args.json),
+    };
     if let Some(path) = &args.replay
         && let Some(lack) = Replay::open(path, AtEnd::Loop)?.lack()
     {
@@ -59,9 +65,16 @@ async fn play(args: SimulateArgs) -> anyhow::Result<()> {
     }
     let (stop, stopped) = watch::channel(false);
     let duration = args.duration.map(Duration::from_secs);
+    // Whatever ends it, the terminal is given back before anything else is said.
+    let _closing = Closing(screen);
+    if let Some(board) = screen.board() {
+        page::begin(board, &args, stop.clone())?;
+    }
+    let hung_up = hung_up_at(screen);
     tokio::spawn(async move {
         tokio::select! {
             () = asked_to_stop() => {}
+            () = hung_up => {}
             () = after(duration) => {}
         }
         stop.send_replace(true);
@@ -75,6 +88,38 @@ async fn play(args: SimulateArgs) -> anyhow::Result<()> {
     match &args.config {
         Some(path) => real_cloud(path, &args, screen, stopped).await,
         None => local_cloud(args, screen, stopped).await,
+    }
+}
+
+/// A page, where the terminal can show one.
+fn terminal_screen() -> Screen {
+    match lack() {
+        // One for the whole program.
+        None => Screen::on(Box::leak(Box::default())),
+        Some(why) => {
+            eprintln!("no screen: {why}; lines instead");
+            Screen::new(false)
+        }
+    }
+}
+
+/// Closes the page.
+struct Closing(Screen);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Waits until the terminal of a page is taken away, which would end the program; without one it does.
+fn hung_up_at(screen: Screen) -> impl Future<Output = ()> {
+    let hung_up = screen.board().map(|_| hung_up());
+    async move {
+        match hung_up {
+            Some(hung_up) => hung_up.await,
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -122,10 +167,13 @@ async fn real_cloud(
     let text = format!("Simulated sensors, to {endpoint} as configured in {}. Ctrl-C ends.", path.display());
     screen.note("cloud", &text, json!({"dpsHost": config.dps.host, "idScope": config.dps.id_scope}));
     let ledger = Arc::new(Ledger::default());
-    let Container { title, details, tracker, .. } = Container::new(args, screen, &ledger, &id, 0, config)?;
+    let Container { title, details, tracker, supervision, .. } =
+        Container::new(args, screen, &ledger, &id, 0, config)?;
     screen.note("voyage", &title, details);
     ledger.started();
-    ledger.ended(tracker.run(asked(stopped)).await?);
+    let ended = tracker.run_supervised(asked(stopped), supervision).await;
+    screen.close();
+    ledger.ended(ended?);
     ledger.settle(screen, 1)
 }
 
