@@ -55,3 +55,28 @@ impl Sky {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tracker_sensors::gps::{Decoder, Event};
+
+    use super::*;
+
+    #[test]
+    fn the_sky_is_told_as_the_receiver_has_it() {
+        let mut decoder = Decoder::new();
+        decoder.push(
+            b"$GPGGA,120000,5157.59,N,00432.12,E,1,09,1.2,3.0,M,,M,,*5A\r\n$GPGGA,x*00\r\n",
+            Duration::ZERO,
+        );
+        let events = decoder.finish();
+        let [Event::Fix(fix)] = &events[..] else { panic!("{events:?}") };
+        let sky = Sky::of(&GpsState { fix: Some(fix.clone()), time: None, counts: decoder.counts() });
+        assert_eq!((sky.fix.as_deref(), sky.satellites, sky.hdop), (Some("gps"), Some(9), Some(1.2)));
+        assert_eq!((sky.sentences.as_deref(), sky.whole, sky.broken), (Some("GGA"), 1, 1));
+        let nothing = Sky::of(&GpsState { fix: None, time: None, counts: Decoder::new().counts() });
+        assert_eq!(nothing, Sky::default());
+    }
+}

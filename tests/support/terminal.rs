@@ -13,7 +13,7 @@ use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
 use super::pseudo_terminal;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What ends a screen: style, cursor and page as before.
 pub const LEFT: &str = "\x1b[0m\x1b[?25h\x1b[?1049l";

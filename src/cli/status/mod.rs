@@ -54,8 +54,11 @@ pub(in crate::cli) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     #[cfg(feature = "lab")]
     if args.watch && !args.json {
         match lack() {
-            None => return watch(args, config.state.directory),
-            Some(why) => eprintln!("no screen: {why}; lines instead"),
+            None => return watch(args, &config.state.directory),
+            Some(why) => {
+                let but = if args.log.is_some() { ", without the log" } else { "" };
+                eprintln!("no screen: {why}; lines instead{but}");
+            }
         }
     }
     loop {
@@ -75,15 +78,15 @@ pub(in crate::cli) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
 
 /// Shows it on a screen.
 #[cfg(feature = "lab")]
-fn watch(args: &StatusArgs, state_directory: PathBuf) -> anyhow::Result<ExitCode> {
-    let (directory, start) = (state_directory.clone(), args.config.start());
+fn watch(args: &StatusArgs, state_directory: &Path) -> anyhow::Result<ExitCode> {
+    let (directory, start) = (state_directory.to_owned(), args.config.start());
     let look = move || {
         let seen = Seen::look(&directory, &start).printable();
         let code = seen.health().code();
         let Seen { status, absent, troubles, age } = seen;
         Sight { code, status, absent, troubles, age }
     };
-    screen::watch(look, &state_directory, args.log.as_deref())
+    screen::watch(look, state_directory, args.log.as_deref())
 }
 
 fn show(text: &str, instead_of_the_last: bool) -> std::io::Result<()> {

@@ -96,7 +96,8 @@ impl Board {
     /// The hub has a message.
     pub(crate) fn telemetry(&self, message: &TelemetryMessage) {
         let device = &message.device_id;
-        if let Some(notification) = Notification::of_message(message) {
+        let is_event = message.application_properties().contains_key("messageType");
+        if let Some(notification) = Some(message).filter(|_| is_event).and_then(Notification::of_message) {
             let is_bad =
                 !matches!(notification.property("state"), "" | "cleared" | "enter" | "exit" | "crossed");
             let severity = if is_bad { Severity::Warning } else { Severity::Info };
@@ -105,7 +106,9 @@ impl Board {
         let readings = received::readings(message);
         let mut inner = self.inner();
         let tracked = inner.tracked.entry(device.clone()).or_default();
-        readings.into_iter().for_each(|reading| tracked.reading(reading));
+        for reading in readings {
+            tracked.reading(reading);
+        }
     }
 
     /// A tracker works, and shows itself.

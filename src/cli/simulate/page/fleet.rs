@@ -138,13 +138,12 @@ impl FleetPage {
     fn press_in_table(&mut self, key: Key) -> Flow {
         let index = self.index();
         match key {
-            Key::Char('q') => return Flow::Ends,
             // First what narrows the view.
             Key::Escape if !self.words.is_empty() => {
                 self.words.clear();
                 self.choose();
             }
-            Key::Escape => return Flow::Ends,
+            Key::Escape | Key::Char('q') => return Flow::Ends,
             Key::Up | Key::Char('k') => self.move_to(index.saturating_sub(1)),
             Key::Down | Key::Char('j') => self.move_to(index + 1),
             Key::PageUp => self.move_to(index.saturating_sub(10)),
@@ -279,7 +278,7 @@ impl Page for FleetPage {
             _ if self.is_typing => self.type_key(key),
             (View::Table, key) => return self.press_in_table(key),
             (View::One(_), Key::Char('q') | Key::Escape | Key::Enter) | (View::Help, _) => {
-                self.view = View::Table
+                self.view = View::Table;
             }
             (View::One(_), key) => scroll(&mut self.scroll, key),
         }

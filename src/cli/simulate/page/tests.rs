@@ -146,7 +146,9 @@ q ends · Enter shows · / finds · s order: device · ? keys
 fn keys_choose_find_sort_and_show() {
     let mut page = page();
     let press = |page: &mut FleetPage, keys: &[Key]| {
-        keys.iter().for_each(|key| assert_eq!(page.press(*key), Flow::Stays));
+        for key in keys {
+            assert_eq!(page.press(*key), Flow::Stays);
+        }
     };
     press(&mut page, &[Key::End, Key::Up, Key::Enter]);
     let one = snapshot(&mut page, 80, 24);

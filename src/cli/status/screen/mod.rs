@@ -12,7 +12,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -39,22 +39,28 @@ pub(super) fn watch(
     let mut watcher =
         Watcher { look, readings: Readings::default(), at: None, log, directory: state_directory.into() };
     let (facts, code) = watcher.look();
+    let watcher = Arc::new(Mutex::new(watcher));
     let code = Arc::new(AtomicU8::new(code));
     let news = Arc::<Mutex<Option<Facts>>>::default();
-    let (left, told) = (news.clone(), code.clone());
-    // It ends with the program.
+    let (left, told, looking, over) = (news.clone(), code.clone(), watcher.clone(), ended.clone());
     thread::Builder::new().name("look".into()).spawn(move || {
         loop {
             thread::sleep(LOOK);
+            let mut watcher = lock(&looking);
+            if over.load(Ordering::SeqCst) {
+                return;
+            }
             let (facts, code) = watcher.look();
             told.store(code, Ordering::Relaxed);
-            left.lock().unwrap_or_else(PoisonError::into_inner).replace(facts);
+            lock(&left).replace(facts);
         }
     })?;
-    let latest = move || news.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let mut page = ContainerPage::new(facts, latest);
-    show(&mut page, Look::of_environment(), &|| ended.load(Ordering::Relaxed))
-        .context("the terminal can't show a screen")?;
+    let mut page = ContainerPage::new(facts, move || lock(&news).take());
+    let shown = show(&mut page, Look::of_environment(), &|| ended.load(Ordering::SeqCst));
+    ended.store(true, Ordering::SeqCst);
+    // Whoever reads journald for it ends with it.
+    lock(&watcher).log = None;
+    shown.context("the terminal can't show a screen")?;
     Ok(ExitCode::from(code.load(Ordering::Relaxed)))
 }
 
@@ -75,9 +81,13 @@ fn ended_by_signal() -> anyhow::Result<Arc<AtomicBool>> {
                 () = hangup => {}
             }
         });
-        is_ended.store(true, Ordering::Relaxed);
+        is_ended.store(true, Ordering::SeqCst);
     })?;
     Ok(ended)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Looks, and remembers the course of things.

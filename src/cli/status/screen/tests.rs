@@ -70,9 +70,9 @@ sensor        gps ! degraded: no fix for 2 min
 stage         DPS ✓ → hub … → online
 state         connects to its hub, for 30 min
 hub           cheese-hub.azure-devices.net
+last attempt  name ✓ → TCP ✓ → TLS ✗ → MQTT
 held up by    TCP stands, but the server does not answer TLS within 30 s
-delivered     reading 7 at 2026-11-21T00:00:00.000Z
-── position ───────────────────────────────────────────────────────────── 18/36
+delivered     reading 7 at 2026-11-21T00:00:00.000Z                       18/37
 q ends · ↑↓ scroll · ? keys
 "
     );
@@ -95,15 +95,15 @@ sensor-thl-001 · trouble · as of 1 s ago
 ! connecting for 30 min, nothing delivered for 30 min, 30          temperature        6.90 °C  ▁▁▂▂▂▃▃▃▄▄▄▅▅▅▆▆▆▇▇▇██ 4.80…6.90       stage         DPS ✓ → hub … → online
   readings wait                                                    humidity          80.0 %RH  ▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄                 state         connects to its hub, for 30 min
 ── position ─────────────────────────────────────────────────────  pressure        1013.2 hPa  ▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄                 hub           cheese-hub.azure-devices.net
-last fix      51.95, 4.14 at 2026-11-21T00:28:00.000Z              speed            20.1 km/h  ▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄                 held up by    TCP stands, but the server does not answer TLS
-fix           ✓ gps                                                taken         10 s ago                                                             within 30 s
-sky           9 satellites, HDOP 1.2, by GGA+RMC                   interval      60 s                                                 delivered     reading 7 at 2026-11-21T00:00:00.000Z
-receiver      120 sentences, 2 broken; 50 s with a fix, 10 s       sensor        bme280 ✓                                             ── journal ──────────────────────────────────────────────────────
-                without                                            sensor        gps ! degraded: no fix for 2 min                     waiting       30 readings wait
-in            Maasvlakte                                           ── alarms ───────────────────────────────────────────────────────  since start   90 taken, 60 acknowledged
-── device ───────────────────────────────────────────────────────  warning temperature since 2026-11-21T00:20:00.000Z                 lost          0 thinned, 0 lost
-clock         2026-11-21T00:30:00.000Z (gps)                                                                                          disk          41 KB taken, 12.3 GB free
-certificate   sensor-thl-001, 300 days left
+last fix      51.95, 4.14 at 2026-11-21T00:28:00.000Z              speed            20.1 km/h  ▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄                 last attempt  name ✓ → TCP ✓ → TLS ✗ → MQTT
+fix           ✓ gps                                                taken         10 s ago                                             held up by    TCP stands, but the server does not answer TLS
+sky           9 satellites, HDOP 1.2, by GGA+RMC                   interval      60 s                                                                 within 30 s
+receiver      120 sentences, 2 broken; 50 s with a fix, 10 s       sensor        bme280 ✓                                             delivered     reading 7 at 2026-11-21T00:00:00.000Z
+                without                                            sensor        gps ! degraded: no fix for 2 min                     ── journal ──────────────────────────────────────────────────────
+in            Maasvlakte                                           ── alarms ───────────────────────────────────────────────────────  waiting       30 readings wait
+── device ───────────────────────────────────────────────────────  warning temperature since 2026-11-21T00:20:00.000Z                 since start   90 taken, 60 acknowledged
+clock         2026-11-21T00:30:00.000Z (gps)                                                                                          lost          0 thinned, 0 lost
+certificate   sensor-thl-001, 300 days left                                                                                           disk          41 KB taken, 12.3 GB free
 version       0.1.0
 ── log: the last warnings, as the status has them (all of it: --log FILE) ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 2026-11-21T00:00:10.000Z warning the connection is lost: it was reset

@@ -35,7 +35,7 @@ impl Drop for Device {
     }
 }
 
-pub(super) use real::{leave, size, wait, write};
+pub(super) use real::{is_taken, leave, size, wait, write};
 
 #[cfg(unix)]
 mod real {
@@ -124,6 +124,11 @@ mod real {
         Ok(())
     }
 
+    /// Whether the terminal was not given back yet.
+    pub(crate) fn is_taken() -> bool {
+        SHOWS.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn size() -> Size {
         match tcgetwinsize(io::stdout()) {
             Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
@@ -171,6 +176,10 @@ mod real {
 
     pub(crate) fn write(_frame: &[u8]) -> io::Result<()> {
         Ok(())
+    }
+
+    pub(crate) fn is_taken() -> bool {
+        false
     }
 
     pub(crate) fn size() -> Size {

@@ -72,8 +72,7 @@ fn character(bytes: &[u8]) -> Option<(Option<Key>, usize)> {
         0xf0..=0xf4 => 4,
         _ => return Some((None, 1)),
     };
-    let Some(encoded) = bytes.get(..length) else { return None };
-    match std::str::from_utf8(encoded) {
+    match std::str::from_utf8(bytes.get(..length)?) {
         Ok(text) => Some((text.chars().next().filter(|c| !c.is_control()).map(Key::Char), length)),
         Err(_) => Some((None, 1)),
     }

@@ -21,7 +21,8 @@ pub(in crate::cli) struct Mark {
     pub(in crate::cli) tone: Tone,
 }
 
-/// Draws land, and marks on it: a dot for one, a number for several in one place. The last of them lies on top.
+/// Draws land, and marks on it: a dot for one, `!` where something is wrong there, a number for several in one place. The last of
+/// them lies on top.
 pub(in crate::cli) fn draw_map(area: Rect, buffer: &mut Buffer, look: Look, marks: &[Mark]) {
     if area.width == 0 || area.height == 0 {
         return;
@@ -47,6 +48,7 @@ pub(in crate::cli) fn draw_map(area: Rect, buffer: &mut Buffer, look: Look, mark
         let count = &mut there[usize::from(y) * usize::from(area.width) + usize::from(x)];
         *count += 1;
         let symbol = match *count {
+            1 if matches!(mark.tone, Tone::Warning | Tone::Bad) => '!',
             1 => '●',
             count @ 2..=9 => char::from(b'0' + count as u8),
             _ => '+',
@@ -119,6 +121,8 @@ fn land() -> &'static [Vec<(f64, f64)>] {
 
 #[cfg(test)]
 mod tests {
+    use ratatui_core::buffer::Cell;
+
     use super::*;
 
     #[test]
@@ -138,11 +142,13 @@ mod tests {
         let look = Look { colour: false, unicode: true };
         let mark = |latitude, longitude| Mark { latitude, longitude, tone: Tone::Good };
         let nowhere = mark(-90.0, 180.0);
-        draw_map(area, &mut buffer, look, &[mark(51.9, 4.5), mark(51.9, 4.5), mark(-36.8, 174.7), nowhere]);
-        let symbols: String = buffer.content.iter().map(|cell| cell.symbol()).collect();
+        let bad = Mark { tone: Tone::Bad, ..mark(0.0, -30.0) };
+        let marks = [mark(51.9, 4.5), mark(51.9, 4.5), mark(-36.8, 174.7), nowhere, bad];
+        draw_map(area, &mut buffer, look, &marks);
+        let symbols: String = buffer.content.iter().map(Cell::symbol).collect();
         let at = |symbol: char| symbols.chars().position(|c| c == symbol).unwrap();
         assert_eq!((at('2') % 60, at('2') / 60), (30, 2), "Rotterdam");
-        assert_eq!(symbols.matches('●').count(), 2);
+        assert_eq!((symbols.matches('●').count(), symbols.matches('!').count()), (2, 1));
         let land = symbols.chars().filter(|c| ('\u{2801}'..='\u{28ff}').contains(c)).count();
         assert!((100..500).contains(&land), "{land}");
         // Where there is no room there is no map.

@@ -14,6 +14,8 @@ mod look;
 mod map;
 mod page;
 mod pane;
+#[cfg(all(test, target_os = "linux"))]
+mod panic_tests;
 mod projector;
 mod rows;
 mod show;

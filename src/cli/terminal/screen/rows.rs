@@ -1,5 +1,6 @@
 //! What a container says of itself, as rows of panes: of a status file, or of a tracker in this program.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use tracker_protocol::printable;
@@ -63,9 +64,31 @@ pub(in crate::cli) fn link_rows(device: &DeviceStatus, seconds: u64, cause: Opti
         rows.push(Row::Fact("identity", Tone::Bad, "another client uses it too".into()));
     }
     if let Some(cause) = cause.filter(|_| device.state != Some(State::Online)) {
+        rows.extend(attempt(cause).map(|stages| Row::Fact("last attempt", Tone::Warning, stages)));
         rows.push(Row::Fact("held up by", Tone::Warning, printable(cause)));
     }
     rows
+}
+
+/// How far the last attempt came, by the words of the link (`link/stage.rs`, `link/error.rs`); `None` of others.
+fn attempt(cause: &str) -> Option<String> {
+    const STAGES: [&str; 4] = ["name", "TCP", "TLS", "MQTT"];
+    let words: [&[&str]; 4] = [
+        &["the name servers do not answer", "no such name", "no address"],
+        &["there is no TCP connection", "nobody listens there", "no way there"],
+        &["does not answer TLS", "TLS: ", "the server's certificate", "broke off TLS", "does not speak TLS"],
+        &["CONNECT", "CONNACK", "does not accept"],
+    ];
+    let failed = words.iter().position(|words| words.iter().any(|words| cause.contains(words)))?;
+    let stage = |(index, name): (usize, &&str)| {
+        let mark = match index.cmp(&failed) {
+            Ordering::Less => " ✓",
+            Ordering::Equal => " ✗",
+            Ordering::Greater => "",
+        };
+        format!("{name}{mark}")
+    };
+    Some(STAGES.iter().enumerate().map(stage).collect::<Vec<_>>().join(" → "))
 }
 
 /// What the receiver says of the sky.
@@ -124,5 +147,27 @@ pub(in crate::cli) fn age(seconds: u64) -> String {
         120..=7199 => format!("{} min", seconds / 60),
         7200..=172_799 => format!("{} h", seconds / 3600),
         _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_attempt_is_told_by_the_stage_at_which_it_failed() {
+        for (cause, stages) in [
+            ("hub:8883: the name servers do not answer within 30 s", "name ✗ → TCP → TLS → MQTT"),
+            ("nobody listens there (connection refused)", "name ✓ → TCP ✗ → TLS → MQTT"),
+            ("TCP stands, but the server does not answer TLS within 30 s", "name ✓ → TCP ✓ → TLS ✗ → MQTT"),
+            ("the server's certificate is for another name: x", "name ✓ → TCP ✓ → TLS ✗ → MQTT"),
+            (
+                "TLS stands, but the server does not answer CONNECT within 30 s",
+                "name ✓ → TCP ✓ → TLS ✓ → MQTT ✗",
+            ),
+        ] {
+            assert_eq!(attempt(cause).as_deref(), Some(stages), "{cause}");
+        }
+        assert_eq!(attempt("the time is not known yet"), None);
     }
 }

@@ -8,7 +8,7 @@ use ratatui_core::terminal::Terminal;
 
 use super::ascii::fold;
 use super::backend::Ansi;
-use super::device::{Device, Input, size, wait};
+use super::device::{Device, Input, is_taken, size, wait};
 use super::keys::{Decoder, Key};
 use super::look::Look;
 use super::page::{Flow, Page};
@@ -39,7 +39,8 @@ pub(super) fn show_on(
     let mut keys = Decoder::default();
     let (mut drawn, mut shown) = (None::<Instant>, Size::ZERO);
     let mut is_new = true;
-    while !is_ended() {
+    // A panic elsewhere gives the terminal back, too.
+    while !is_ended() && is_taken() {
         is_new |= page.refresh();
         let age = drawn.map_or(Duration::MAX, |drawn| drawn.elapsed());
         if shown != size() || age >= AGES || (is_new && age >= FRAME) {
