@@ -9,21 +9,21 @@ use tracker_protocol::printable;
 use super::one::{facts, log, place};
 use super::order::{Order, is_meant, state};
 use crate::cli::terminal::screen::{
-    Column, Flow, Key, Look, Mark, Page, Pane, Row, Table, Tone, age, draw_facts, draw_map, draw_panes,
-    footer, heading, scroll,
+    Column, Flow, Key, Look, Mark, Page, Pane, Table, Tone, age, draw_facts, draw_map, draw_panes, footer,
+    heading, keys_pane, scroll,
 };
 use crate::lab::board::{Board, Brief};
 use crate::status::State;
 
-const HELP: [&str; 8] = [
-    "↑ ↓, k j     choose a container; Home, End, PgUp, PgDn",
-    "Enter        show the chosen one; q or Esc leads back",
-    "/            show those with these words; Enter keeps, Esc forgets them",
-    "s            the next order: device, trouble, warmest, backlog, silence",
-    "m            map on and off",
-    "q, Esc       the end, with the sums of the voyage",
-    "Ctrl-C       the end, from everywhere",
-    "?            this",
+const HELP: [(&str, &str); 8] = [
+    ("↑ ↓, k j", "choose a container; Home, End, PgUp, PgDn"),
+    ("Enter", "show the chosen one; q or Esc leads back"),
+    ("/", "show those with these words; Enter keeps, Esc forgets them"),
+    ("s", "the next order: device, trouble, warmest, backlog, silence"),
+    ("m", "map on and off"),
+    ("q, Esc", "the end, with the sums of the voyage"),
+    ("Ctrl-C", "the end, from everywhere"),
+    ("?", "this"),
 ];
 /// From this width on the map lies beside the table, else above it.
 const BESIDE: u16 = 150;
@@ -297,8 +297,7 @@ impl Page for FleetPage {
             View::Help => {
                 let area = heading(buffer.area, buffer, look, "keys", Tone::Strong);
                 let area = footer(area, buffer, look, "any key leads back");
-                let rows = HELP.iter().map(|line| Row::Text(Tone::Plain, (*line).into())).collect();
-                draw_panes(area, buffer, look, &[Pane::new("keys", rows)], &Pane::default(), &mut 0);
+                draw_panes(area, buffer, look, &[keys_pane(&HELP)], &Pane::default(), &mut self.scroll);
             }
         }
     }
@@ -315,6 +314,7 @@ fn tone(brief: &Brief) -> Tone {
         Some(State::Refused) => Tone::Bad,
         _ if !brief.alarms.is_empty() => Tone::Warning,
         Some(State::Online) => Tone::Plain,
+        None => Tone::Dim,
         _ => Tone::Warning,
     }
 }

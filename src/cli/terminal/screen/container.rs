@@ -8,11 +8,12 @@ use super::page::{Flow, Page, footer, heading};
 use super::pane::{Pane, Row, draw_panes};
 
 const KEYS: &str = "q ends · ↑↓ scroll · ? keys";
-const HELP: [&str; 4] = [
-    "q, Esc, Ctrl-C  the end",
-    "↑ ↓, k j        a line up, down",
-    "PgUp PgDn       ten lines",
-    "?               this",
+const HELP: [(&str, &str); 5] = [
+    ("q, Esc", "the end; Ctrl-C likewise"),
+    ("↑ ↓, k j", "a line up, down"),
+    ("PgUp, PgDn", "ten lines up, down"),
+    ("Home, End", "the first line, the last"),
+    ("?", "this"),
 ];
 
 /// What there is to say.
@@ -62,7 +63,7 @@ impl<F: FnMut() -> Option<Facts>> Page for ContainerPage<F> {
     }
 
     fn draw(&mut self, buffer: &mut Buffer, look: Look) {
-        let help: &[&str] = if self.help { &HELP } else { &[] };
+        let help: &[(&'static str, &str)] = if self.help { &HELP } else { &[] };
         draw_facts(buffer, look, &self.facts, help, KEYS, &mut self.scroll);
     }
 }
@@ -72,7 +73,7 @@ pub(in crate::cli) fn draw_facts(
     buffer: &mut Buffer,
     look: Look,
     facts: &Facts,
-    help: &[&str],
+    help: &[(&'static str, &str)],
     keys: &str,
     scroll: &mut u16,
 ) {
@@ -80,10 +81,14 @@ pub(in crate::cli) fn draw_facts(
     let area = footer(area, buffer, look, keys);
     let mut panes = facts.panes.clone();
     if !help.is_empty() {
-        let rows = help.iter().map(|line| Row::Text(Tone::Plain, (*line).into())).collect();
-        panes.insert(0, Pane::new("keys", rows));
+        panes.insert(0, keys_pane(help));
     }
     draw_panes(area, buffer, look, &panes, &facts.log, scroll);
+}
+
+/// What keys do.
+pub(in crate::cli) fn keys_pane(keys: &[(&'static str, &str)]) -> Pane {
+    Pane::new("keys", keys.iter().map(|(key, does)| Row::Fact(key, Tone::Plain, (*does).into())).collect())
 }
 
 /// Scrolls by what a key says.

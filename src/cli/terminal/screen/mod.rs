@@ -24,7 +24,7 @@ mod snapshot;
 mod text;
 
 pub(in crate::cli) use columns::{Column, Table};
-pub(in crate::cli) use container::{ContainerPage, Facts, draw_facts, scroll};
+pub(in crate::cli) use container::{ContainerPage, Facts, draw_facts, keys_pane, scroll};
 pub(in crate::cli) use keys::Key;
 pub(in crate::cli) use look::{Look, Tone, lack};
 pub(in crate::cli) use map::{Mark, draw_map};

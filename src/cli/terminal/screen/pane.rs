@@ -118,10 +118,15 @@ pub(in crate::cli) fn draw_panes(
         }
     }
     let height = columns.iter().map(Vec::len).max().unwrap_or_default() as u16;
-    let rest = area.height.saturating_sub(height).max(LAST);
+    let rest = if panes.is_empty() { area.height } else { area.height.saturating_sub(height).max(LAST) };
     let mut below = last.lines(area.width.into(), look);
+    if last.title.is_empty() {
+        below.clear();
+    }
     let spare = below.len().saturating_sub(rest.into());
-    below.drain(1..=spare);
+    if spare > 0 {
+        below.drain(1..below.len().min(spare + 1));
+    }
     let all = height + below.len() as u16;
     *scroll = (*scroll).min(all.saturating_sub(area.height));
     let mut put = |x: u16, y: u16, line: &Line<'_>, columns: u16| {
