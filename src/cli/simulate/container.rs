@@ -18,7 +18,7 @@ use crate::lab::clock::VoyageClock;
 use crate::lab::screen::Screen;
 use crate::link::timing::{STOP_WITHIN, Timing};
 use crate::platform::clock::system_time;
-use crate::supervision::{Onlooker, Supervision};
+use crate::supervision::Onlooker;
 use crate::tracker::Tracker;
 
 /// The voyages of the first devices; the others follow.
@@ -29,8 +29,6 @@ pub(super) struct Container {
     pub(super) title: String,
     pub(super) details: Value,
     pub(super) tracker: Tracker,
-    /// Shows it on the board, where there is one.
-    pub(super) supervision: Supervision,
     /// With `--story`: what is wished for it.
     pub(super) wishes: Option<Wishes>,
 }
@@ -74,12 +72,14 @@ impl Container {
             // All of them share one disk.
             timing: Timing { stop_within: STOP_WITHIN * 10, ..Timing::default() },
         };
-        let device = id.to_owned();
-        let onlooker =
-            screen.board().map(|board| Onlooker(Arc::new(move |status| board.track(&device, status))));
-        let supervision = Supervision { onlooker, ..Supervision::default() };
-        Ok(Self { title, details, tracker, supervision, wishes })
+        Ok(Self { title, details, tracker, wishes })
     }
+}
+
+/// Shows a tracker on the board, where there is one.
+pub(super) fn onlooker(screen: Screen, id: &str) -> Option<Onlooker> {
+    let (board, device) = (screen.board()?, id.to_owned());
+    Some(Onlooker(Arc::new(move |status| board.track(&device, status))))
 }
 
 /// Whether every container could be made as the options want it, before anything is started.

@@ -13,12 +13,13 @@ use tokio::time::timeout;
 use tracker_emulator::{Subscription, SubscriptionError, TelemetryMessage};
 
 use super::arguments::SimulateArgs;
-use super::container::{Container, asked};
+use super::container::{Container, asked, onlooker};
 use super::ledger::Ledger;
 use super::story::Story;
 use crate::journal::JournalStats;
 use crate::lab::Cloud;
 use crate::lab::screen::Screen;
+use crate::supervision::Supervision;
 
 /// What the trackers of a fleet have to end in, which hundreds do in half a second. Whoever asks for the end waits no longer.
 const END_WITHIN: Duration = Duration::from_secs(3);
@@ -52,7 +53,9 @@ pub(super) async fn play(
             // A tracker that ends by itself could not start.
             Some(ended) = trackers.join_next() => ledger.ended(ended??),
             container = set_up.next() => {
-                let Container { title, tracker, supervision, details, wishes } = container?;
+                let Container { title, tracker, details, wishes } = container?;
+                let onlooker = onlooker(screen, details["device"].as_str().unwrap_or_default());
+                let supervision = Supervision { onlooker, ..Supervision::default() };
                 if let Some(((story, wishes), id)) = story.as_mut().zip(wishes).zip(details["device"].as_str()) {
                     story.begin(id, wishes);
                 }

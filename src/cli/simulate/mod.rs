@@ -24,9 +24,10 @@ use crate::identity::Identity;
 use crate::lab::Cloud;
 use crate::lab::scenario;
 use crate::lab::screen::Screen;
+use crate::supervision::Supervision;
 use arguments::ScreenKind;
 pub(super) use arguments::SimulateArgs;
-use container::{Container, asked};
+use container::{Container, asked, onlooker};
 use ledger::Ledger;
 use story::Story;
 
@@ -167,10 +168,10 @@ async fn real_cloud(
     let text = format!("Simulated sensors, to {endpoint} as configured in {}. Ctrl-C ends.", path.display());
     screen.note("cloud", &text, json!({"dpsHost": config.dps.host, "idScope": config.dps.id_scope}));
     let ledger = Arc::new(Ledger::default());
-    let Container { title, details, tracker, supervision, .. } =
-        Container::new(args, screen, &ledger, &id, 0, config)?;
+    let Container { title, details, tracker, .. } = Container::new(args, screen, &ledger, &id, 0, config)?;
     screen.note("voyage", &title, details);
     ledger.started();
+    let supervision = Supervision { onlooker: onlooker(screen, &id), ..Supervision::default() };
     let ended = tracker.run_supervised(asked(stopped), supervision).await;
     screen.close();
     ledger.ended(ended?);

@@ -42,6 +42,8 @@ pub(crate) struct Board {
 struct Inner {
     tracked: BTreeMap<String, Tracked>,
     said: VecDeque<Said>,
+    /// Where else the fleet can be seen.
+    link: Option<String>,
 }
 
 impl Board {
@@ -77,6 +79,9 @@ impl Board {
             let word = |name: &str| details[name].as_str().map(printable).unwrap_or_default();
             let tracked = inner.tracked.entry(device.to_owned()).or_default();
             (tracked.voyage, tracked.cargo) = (word("voyage"), word("cargo"));
+        }
+        if let Some(link) = details["link"].as_str() {
+            inner.link = Some(printable(link));
         }
         for line in text.lines() {
             inner.say(None, Severity::Info, line);
@@ -131,6 +136,11 @@ impl Board {
     /// All that is known of one container, printable but its ID.
     pub(crate) fn close_up(&self, device: &str) -> Option<CloseUp> {
         Some(self.inner().tracked.get_mut(device)?.close_up(device))
+    }
+
+    /// Where else the fleet can be seen, if the laboratory has told.
+    pub(crate) fn link(&self) -> Option<String> {
+        self.inner().link.clone()
     }
 
     /// What was said last, the newest at the end.

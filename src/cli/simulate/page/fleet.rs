@@ -297,7 +297,10 @@ impl Page for FleetPage {
             View::Help => {
                 let area = heading(buffer.area, buffer, look, "keys", Tone::Strong);
                 let area = footer(area, buffer, look, "any key leads back");
-                draw_panes(area, buffer, look, &[keys_pane(&HELP)], &Pane::default(), &mut self.scroll);
+                let link = self.board.link();
+                let keys: Vec<_> =
+                    HELP.into_iter().chain(link.iter().map(|link| ("a page", &**link))).collect();
+                draw_panes(area, buffer, look, &[keys_pane(&keys)], &Pane::default(), &mut self.scroll);
             }
         }
     }

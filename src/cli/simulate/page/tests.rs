@@ -13,6 +13,7 @@ use crate::status::State;
 /// A board with containers between Rotterdam and Auckland; the last has a name that is markup and more.
 fn board() -> &'static Board {
     let board: &'static Board = Box::leak(Box::default());
+    board.note("console", "it can be seen", &json!({"link": "http://localhost:8462/"}));
     let ids = ["sensor-thl-001", "sensor-thl-002", "\u{1b}[2J<b>東京"];
     for (index, id) in ids.into_iter().enumerate() {
         let part = index as f64 / 2.0;
@@ -163,7 +164,11 @@ fn keys_choose_find_sort_and_show() {
     press(&mut page, &[Key::Escape, Key::Char('s'), Key::Char('s'), Key::Home, Key::Enter]);
     assert!(snapshot(&mut page, 80, 24).starts_with("\\u{1b}[2J<b>"), "the warmest");
     press(&mut page, &[Key::Escape, Key::Char('?')]);
-    assert!(snapshot(&mut page, 60, 24).contains("Ctrl-C"));
+    let help = snapshot(&mut page, 60, 24);
+    assert!(
+        help.contains("Ctrl-C        the end") && help.contains("a page        http://localhost"),
+        "{help}"
+    );
     press(&mut page, &[Key::Char('x')]);
     assert_eq!(page.press(Key::Escape), Flow::Ends);
 }
