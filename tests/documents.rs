@@ -106,7 +106,7 @@ async fn read_once() -> Fields {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(true));
     let voyage_clock = SimulatedClock::new(system_time(), 1.0);
     let voyage = Voyage::named("woerden-tokyo-gouda-cape", system_time(), 1).expect("there is such a voyage");
-    let container = SimulatedContainer::new(voyage, voyage_clock, 1);
+    let container = SimulatedContainer::new(voyage, voyage_clock.clone(), 1);
     let simulation = Simulation { container, clock: voyage_clock, replay: None };
     let mut instruments = instruments::simulated(&simulation).expect("they can be simulated");
     let known: Vec<_> = instruments.iter().map(|instrument| instrument.name()).collect();

@@ -31,6 +31,12 @@ fn the_emulator_stands() {
 }
 
 #[test]
+fn the_console_stands() {
+    let faults = plan::faults(&root().join("console/src"));
+    assert!(faults.is_empty(), "in console/src/:\n{faults}");
+}
+
+#[test]
 fn the_reader_of_certificates_stands() {
     let faults = plan::faults(&root().join("certificates/src"));
     assert!(faults.is_empty(), "in certificates/src/:\n{faults}");
@@ -49,6 +55,7 @@ fn files_are_small_and_introduce_themselves() {
             "emulator/src",
             "emulator/tests",
             "emulator/examples",
+            "console/src",
             "tests",
             "benches",
         ],

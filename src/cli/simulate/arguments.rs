@@ -45,6 +45,18 @@ pub(in crate::cli) struct SimulateArgs {
     /// How it is shown: each message in a line, or all containers on a map and in a table that follow them.
     #[arg(long, value_name = "KIND", value_enum, default_value_t, conflicts_with_all = ["json", "scenario"])]
     pub(super) screen: ScreenKind,
+    /// Open the page with map and charts in a browser.
+    #[arg(long, conflicts_with_all = ["config", "scenario", "no_console"])]
+    pub(super) open: bool,
+    /// The port of that page; by default 8462, or any other while that one is taken.
+    #[arg(long, value_name = "PORT", conflicts_with_all = ["config", "scenario", "no_console"])]
+    pub(super) console_port: Option<u16>,
+    /// That page changes nothing.
+    #[arg(long, conflicts_with_all = ["config", "scenario", "no_console"])]
+    pub(super) read_only: bool,
+    /// Serve no page.
+    #[arg(long)]
+    pub(super) no_console: bool,
     /// Print one JSON object a line, for scripts.
     #[arg(long)]
     pub(super) json: bool,
@@ -77,6 +89,10 @@ impl SimulateArgs {
             scenario: None,
             duration: None,
             screen: ScreenKind::Lines,
+            open: false,
+            console_port: None,
+            read_only: false,
+            no_console: true,
             json: false,
         }
     }
