@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 use tracker_protocol::hub::TwinClient;
@@ -115,6 +115,8 @@ impl Tracker {
             active_alarms: alarms.active(),
             alarms,
         };
+        let news = Arc::new(Notify::new());
+        tasks.spawn(status.clone().tell_changes(news.clone()));
         tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, settings.pace()));
         let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
         let (identity, background) = (watch::Sender::new(None), Background::default());
@@ -130,6 +132,7 @@ impl Tracker {
             twin: TwinClient::new(),
             settings,
             status,
+            news,
             events: events.clone(),
             repeats: Repeats::default(),
             started,

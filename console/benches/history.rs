@@ -52,6 +52,7 @@ impl Backend for Told {
             away: None,
             can: Abilities::default(),
             time: TimeState { now: *self.now.lock().unwrap(), speed: None, is_paused: false },
+            history: None,
         }
     }
 

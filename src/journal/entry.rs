@@ -1,10 +1,12 @@
 //! What the journal hands out to be sent.
 
+use std::fmt::Write;
+
 use chrono::{DateTime, Utc};
 
 use crate::event_message::EventHead;
-use crate::evidence::Hash;
 use crate::platform::clock::rfc3339;
+use tracker_evidence::Hash;
 
 /// A reading or an event to be sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,19 +52,30 @@ pub(super) fn body(
     seq: u64,
     event: Option<&EventHead>,
 ) -> String {
-    let moments = event.map(|event| event.members(time));
     let fields = fields.trim_end().strip_suffix('}').unwrap_or("{");
-    let comma = if fields.ends_with('{') { "" } else { "," };
-    let moment = match time {
-        Some(time) => format!("\"time\":\"{}\"", rfc3339(time)),
-        None => format!("\"timeUnknown\":true,\"uptime\":{uptime_s:.3}"),
-    };
-    let body = format!("{fields}{comma}{moment},\"seq\":{seq}}}");
-    match moments {
-        Some(moments) => body.replacen('{', &format!("{{{moments}"), 1),
-        None => body,
+    let mut body = String::with_capacity(fields.len() + LONGEST_END);
+    body.push_str(fields);
+    if !body.ends_with('{') {
+        body.push(',');
     }
+    if let Some(event) = event {
+        body.insert_str(1, &event.members(time));
+    }
+    match time {
+        Some(time) => {
+            for part in ["\"time\":\"", &rfc3339(time), "\""] {
+                body.push_str(part);
+            }
+        }
+        // Writing to memory does not fail.
+        None => drop(write!(body, "\"timeUnknown\":true,\"uptime\":{uptime_s:.3}")),
+    }
+    let _ = write!(body, ",\"seq\":{seq}}}");
+    body
 }
+
+/// Bytes of what stands behind the fields, at the most and usually.
+const LONGEST_END: usize = 72;
 
 /// Readings handed out to be sent.
 #[derive(Debug, Default)]

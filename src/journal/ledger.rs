@@ -18,8 +18,9 @@ use serde_json::{Map, Value};
 
 use super::row::Row;
 use crate::event_message::Turn;
-use crate::evidence::{Hash, STATEMENT, Statement, is_statement};
 use crate::trip::{BY_ITSELF, Hours, Terms, Trip};
+use tracker_evidence::canonical::{Member, members};
+use tracker_evidence::{Hash, STATEMENT, Statement, is_statement};
 
 /// What is known of the chain and of the trip.
 #[derive(Debug, Default)]
@@ -155,16 +156,18 @@ impl Ledger {
             self.late.push(Statement::TripBegin(terms.to_map()).to_fields());
             self.begin_trip(terms);
         }
+        let mut members = members(&body);
         // What a failing disk gives late can't be put between others any more.
         if self.evidence && self.head.is_none_or(|(seq, _)| seq < row.seq) {
             let before = self.head.map_or(Hash::NONE, |(_, hash)| hash);
-            if let Some(hash) = before.next(&body) {
+            let hash = members.as_mut().and_then(|members| before.next_of(members, body.len()));
+            if let Some(hash) = hash {
                 row.set_chain(Some(hash));
                 self.head = Some((row.seq, hash));
             }
         }
         if row.seq > self.fed_to {
-            self.feed(row, &body);
+            self.feed(row, is_statement(&body), members.as_deref());
         }
     }
 
@@ -210,7 +213,7 @@ impl Ledger {
             if row.is_statement() {
                 self.learn_of_statement(&body);
             }
-            self.feed(row, &body);
+            self.feed(row, is_statement(&body), members(&body).as_deref());
         }
     }
 
@@ -232,15 +235,18 @@ impl Ledger {
         }
     }
 
-    fn feed(&mut self, row: &Row, body: &str) {
+    /// Feeds the trip with the members of a body.
+    fn feed(&mut self, row: &Row, is_statement: bool, body: Option<&[Member<'_>]>) {
         if let Some(turn) = row.turn() {
             self.turn(turn, row.seq);
         }
         let Some(trip) = &mut self.trip else { return };
         (self.fed_to, self.trip_changed) = (row.seq, true);
         // Statements and events have a time, and are no readings.
-        if !is_statement(body) && !row.is_event() {
-            trip.feed(body);
+        if !is_statement && !row.is_event() {
+            if let Some(body) = body {
+                trip.feed_members(body);
+            }
             if self.ending {
                 self.end_at(row.seq);
             }

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 
 use super::entry::{Entry, body};
 use crate::event_message::{EventHead, EventMessage, Turn};
-use crate::evidence::{Hash, STATEMENT};
 use crate::reading::{Reading, Stamp};
+use tracker_evidence::{Hash, STATEMENT};
 
 /// Numbers from here on are provisional: they were given before the time was known.
 pub(super) const PROVISIONAL: u64 = 1 << 62;
@@ -56,7 +56,7 @@ pub(super) const TURN: &[u8] = b",\"t\":";
 /// What stands before the hash of a reading that is in the chain; the hash, a quotation mark and a brace end its payload.
 pub(super) const BEFORE_HASH: &str = ",\"h\":\"";
 /// Bytes from there to the end.
-pub(super) const HASH_LENGTH: usize = BEFORE_HASH.len() + 43 + 2;
+pub(super) const HASH_LENGTH: usize = BEFORE_HASH.len() + Hash::LENGTH + 2;
 
 /// The fields are never taken apart again. The hash `h` is none of their business.
 #[derive(Serialize, Deserialize)]
@@ -151,7 +151,9 @@ impl Row {
         if let Some(hash) = hash
             && self.payload.pop().is_some()
         {
-            self.payload.extend_from_slice(format!("{BEFORE_HASH}{hash}\"}}").as_bytes());
+            for part in [BEFORE_HASH, &hash.to_text(), "\"}"] {
+                self.payload.extend_from_slice(part.as_bytes());
+            }
         }
     }
 

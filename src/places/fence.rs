@@ -55,6 +55,12 @@ impl Fence {
         self.shape.side(point, metres, metres.min(self.deep))
     }
 
+    /// Whether no part of the border is nearer than so many metres.
+    pub(super) fn is_border_beyond(&self, point: Coord, metres: f64) -> bool {
+        let around = Bounds::of([point]).with_margin(Margin::new(metres, point.y));
+        !self.bounds.meets(&around) || self.shape.side(point, metres, metres).is_sure
+    }
+
     /// Whether the way between two points outside leads through it.
     pub(super) fn is_cut_by(&self, way: &Way) -> bool {
         self.shape.is_cut_by(way, &self.bounds)

@@ -17,7 +17,7 @@ use std::time::Duration;
 use geo::Coord;
 use serde::{Deserialize, Serialize};
 
-use super::bounds::Margin;
+use super::bounds::{METRES, Margin};
 use super::fence::Fence;
 use super::fences::Fences;
 use super::line::Way;
@@ -27,6 +27,8 @@ use super::shape::Side;
 const MARGIN_M: f64 = 20.0;
 const LEAST_MARGIN_M: f64 = 20.0;
 const MOST_MARGIN_M: f64 = 500.0;
+/// Metres that a container moves before it is looked at anew, where no border is near.
+const CALM_M: f64 = 100.0;
 /// Where the receiver tells none.
 const USUAL_HDOP: f64 = 2.0;
 
@@ -116,12 +118,23 @@ struct Place {
     outside: Option<Fix>,
 }
 
+/// A position around which nothing can happen: all borders are farther away than [`CALM_M`] and the margin.
+#[derive(Debug, Clone, Copy)]
+struct Calm {
+    at: Coord,
+    margin_m: f64,
+    /// The last fix there, if it was not looked at.
+    last: Option<Fix>,
+}
+
 /// Follows a container among fences.
 #[derive(Debug, Default)]
 pub struct Tracker {
     fences: Arc<Fences>,
     /// One for each of them.
     places: Vec<Place>,
+    /// Most containers stand still most of the time: nothing is to be looked at then.
+    calm: Option<Calm>,
 }
 
 impl Tracker {
@@ -133,7 +146,7 @@ impl Tracker {
             Place { is_in: if has(&standing.inside, name) { Some(true) } else { is_out }, outside: None }
         };
         let places = fences.all().iter().map(|fence| place(fence.name())).collect();
-        Self { fences, places }
+        Self { fences, places, calm: None }
     }
 
     /// Takes other fences. One of the same name goes on as it stood, wherever its border is now: the next fix tells.
@@ -178,6 +191,16 @@ impl Tracker {
     /// Takes a fix. Says what happened, exits first, and whether [`Tracker::standing`] is another one now.
     pub fn fix(&mut self, fix: &Fix) -> (Vec<Crossing>, bool) {
         let (point, metres) = (fix.point(), fix.margin_m());
+        if let Some(calm) = &mut self.calm {
+            if metres <= calm.margin_m && is_within(calm.at, point, CALM_M) {
+                calm.last = Some(*fix);
+                return (Vec::new(), false);
+            }
+            if let Some(last) = calm.last {
+                let outside = self.places.iter_mut().filter(|place| place.is_in == Some(false));
+                outside.for_each(|place| place.outside = Some(last));
+            }
+        }
         let margin = Margin::new(metres, fix.latitude);
         // Most of the time nothing happens, and an empty list costs nothing.
         let (mut crossings, mut has_changed) = (Vec::<Crossing>::new(), false);
@@ -214,6 +237,17 @@ impl Tracker {
                 crossings.insert(crossings.partition_point(|other| other.kind <= kind), crossing);
             }
         }
+        // Receivers are now and then less sure of themselves.
+        let margin_m = 2.0 * metres;
+        let is_calm = self.fences.all().iter().all(|fence| fence.is_border_beyond(point, margin_m + CALM_M));
+        self.calm = is_calm.then_some(Calm { at: point, margin_m, last: None });
         (crossings, has_changed)
     }
+}
+
+/// Whether two positions are for sure no farther apart than so many metres.
+fn is_within(one: Coord, other: Coord, metres: f64) -> bool {
+    // Nowhere a degree of longitude is longer than one of latitude.
+    let (x, y) = (one.x - other.x, one.y - other.y);
+    x * x + y * y <= (metres / METRES).powi(2)
 }

@@ -7,10 +7,12 @@ pub mod file;
 pub mod report;
 
 use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 
 use serde_json::{Map, Value, json};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tracker_sensors::gps::{Fix, GpsState};
 
 use crate::instruments::fields::{POSITION_DECIMALS, rounded};
@@ -51,6 +53,30 @@ pub struct Status {
 }
 
 impl Status {
+    /// Tells of every change of what the hub is told unasked: the health of a sensor, and which alarms are active. For ever: who
+    /// waits for it meanwhile has one thing to wait for, however many sensors there are.
+    pub async fn tell_changes(mut self, news: Arc<Notify>) {
+        loop {
+            self.changed().await;
+            news.notify_one();
+        }
+    }
+
+    async fn changed(&mut self) {
+        let mut alarms = Box::pin(self.active_alarms.changed());
+        let mut changes: Vec<_> =
+            self.sensors.iter_mut().map(|(_, health)| Box::pin(health.changed())).collect();
+        poll_fn(|context| {
+            let is_alarm = matches!(alarms.as_mut().poll(context), Poll::Ready(Ok(())));
+            if is_alarm || changes.iter_mut().any(|change| change.as_mut().poll(context).is_ready()) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
     /// What the device is doing now.
     pub fn device(&self) -> DeviceStatus {
         let Connection { state, hub, taken_over } = self.connection.borrow().clone();

@@ -59,6 +59,7 @@ use spread::Spread;
 use terms::ALWAYS;
 pub use terms::{BY_ITSELF, LONGEST_NAME, Limits, MOST_BOUNDS, Terms, TermsError};
 use timeline::{Gaps, Timeline};
+use tracker_evidence::canonical::{Member, members};
 
 /// A trip under way. What is serialised is small, and changes with every reading; [`Hours`] are kept beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -115,6 +116,13 @@ impl Trip {
 
     /// Takes the body of the next reading. What is no reading is passed over.
     pub fn feed(&mut self, body: &str) {
+        if let Some(members) = members(body) {
+            self.feed_members(&members);
+        }
+    }
+
+    /// As [`Trip::feed`], of a body that has these members.
+    pub fn feed_members(&mut self, body: &[Member<'_>]) {
         let Some(sample) = Sample::read(body, &self.fields) else { return };
         self.readings += 1;
         let utc = sample.when.utc_ms();

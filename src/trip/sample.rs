@@ -7,7 +7,7 @@ use super::route::Position;
 use super::spread::{Told, summarised};
 use super::terms::{ALWAYS, MOST_BOUNDS};
 use super::timeline::When;
-use crate::evidence::canonical::{decoded, members};
+use tracker_evidence::canonical::{Member, decoded, members};
 
 /// Fields of a trip, at the most.
 const MOST_FIELDS: usize = ALWAYS.len() + MOST_BOUNDS;
@@ -25,12 +25,12 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// Reads a body; `None` where it is no reading.
-    pub(super) fn read(body: &str, fields: &[Field]) -> Option<Self> {
+    /// Reads a body by its members; `None` where it is no reading.
+    pub(super) fn read(body: &[Member<'_>], fields: &[Field]) -> Option<Self> {
         let (mut time, mut uptime, mut period_ms) = (None, None, None);
         let (mut values, mut position, mut openings) = ([Told::default(); MOST_FIELDS], None, None);
-        for (name, text) in members(body)? {
-            match &*name {
+        for Member { name, value: text, .. } in body {
+            match &**name {
                 "time" => time = Some(DateTime::parse_from_rfc3339(&decoded(text)?).ok()?.timestamp_millis()),
                 "uptime" => uptime = Some((number(text)? * 1000.0).round() as i64),
                 "location" => position = read_position(text),
@@ -59,6 +59,6 @@ fn number(text: &str) -> Option<f64> {
 
 fn read_position(text: &str) -> Option<Position> {
     let members = members(text)?;
-    let member = |name: &str| number(members.iter().find(|(of, _)| of == name)?.1);
+    let member = |name: &str| number(members.iter().find(|member| member.name == name)?.value);
     Some((member("lat")?, member("lon")?))
 }

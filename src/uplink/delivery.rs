@@ -11,10 +11,10 @@ use tracker_protocol::hub::json_telemetry;
 use tracker_protocol::{PropertyBag, Publish};
 
 use crate::config::DeliveryMode;
-use crate::evidence::{PROPERTY, is_statement};
 use crate::journal::{Entry, Lease};
 use crate::platform::clock::rfc3339;
 use crate::uplink::compact;
+use tracker_evidence::{Hash, PROPERTY, is_statement};
 
 /// A hub bills messages in blocks of so many bytes, properties included.
 const BLOCK: usize = 4096;
@@ -112,7 +112,7 @@ fn single(entry: &Entry, origin: Origin<'_>, mode: DeliveryMode) -> Message {
     // By its ID an event can be dropped where it comes twice, unread.
     let message_id = (mode.full_properties || is_event).then(|| entry.message_id());
     let time = entry.time.filter(|_| mode.full_properties).map(rfc3339);
-    let (alerts, chain) = (entry.alerts.join(","), entry.chain.map(|hash| hash.to_string()));
+    let (alerts, chain) = (entry.alerts.join(","), entry.chain.map(Hash::to_text));
     let mut others: Vec<(&str, &str)> = Vec::new();
     others.extend(message_id.as_deref().map(|id| (PropertyBag::MESSAGE_ID, id)));
     others.extend(time.as_deref().map(|time| (PropertyBag::CREATION_TIME, time)));
@@ -183,7 +183,7 @@ impl Batch {
             return;
         }
         let message_id = mode.full_properties.then(|| self.message_id());
-        let chain = self.entries.last().and_then(|(entry, _)| entry.chain).map(|hash| hash.to_string());
+        let chain = self.entries.last().and_then(|(entry, _)| entry.chain).map(Hash::to_text);
         let id = message_id.as_deref().map(|id| (PropertyBag::MESSAGE_ID, id));
         let chain = chain.as_deref().map(|chain| (PROPERTY, chain));
         let others = [id, chain, origin.container()].into_iter().flatten();
@@ -228,7 +228,7 @@ mod tests {
 
     use super::*;
     use crate::event_message::{EventMessage, When};
-    use crate::evidence::Hash;
+    use tracker_evidence::Hash;
 
     /// Noisier than any sensor: what is hard to compress is what the estimate could be wrong about.
     fn entry() -> impl Strategy<Value = Entry> {

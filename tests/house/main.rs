@@ -43,6 +43,12 @@ fn the_reader_of_certificates_stands() {
 }
 
 #[test]
+fn the_chain_of_evidence_stands() {
+    let faults = plan::faults(&root().join("evidence/src"));
+    assert!(faults.is_empty(), "in evidence/src/:\n{faults}");
+}
+
+#[test]
 fn files_are_small_and_introduce_themselves() {
     let faults = sizes::faults(
         root(),
@@ -52,6 +58,7 @@ fn files_are_small_and_introduce_themselves() {
             "timers",
             "sensors",
             "certificates",
+            "evidence",
             "emulator/src",
             "emulator/tests",
             "emulator/examples",

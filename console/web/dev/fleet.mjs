@@ -6,6 +6,16 @@ const HOUR = 3_600_000;
 const CARGOES = ["Bananas", "Salmon", "Vaccines", "Coffee", "Lithium cells", "Chocolate", "Blueberries", "Machine parts"];
 const COLD = { Bananas: 13.4, Salmon: -19.5, Vaccines: 5, Coffee: 21, "Lithium cells": 22, Chocolate: 15, Blueberries: 0.6, "Machine parts": 24 };
 const PLACES = ["Rotterdam, Maasvlakte", "Singapore, Tuas", "Los Angeles, Pier 400", "Cape Town, Ben Schoeman"];
+const HAPPENINGS = [
+  ["connection", "Connected to the hub.", {}],
+  ["connection", "The connection was lost: no answer for 345 s.", {}],
+  ["refusal", "Refused: the enrollment is disabled (401002).", {}],
+  ["alarm", "Temperature is above 8.0 °C: 9.4 °C.", { alarm: "temperatureHigh", severity: "critical", state: "active" }],
+  ["alarm", "Temperature is back below 8.0 °C after 42 min.", { alarm: "temperatureHigh", severity: "critical", state: "ended" }],
+  ["door", "The door was opened.", {}],
+  ["place", "Entered Rotterdam, Maasvlakte.", {}],
+  ["takeover", "Another client took the connection over.", {}],
+];
 export const MARKUP = "<img src=x onerror=window.__markup=1>";
 
 /** A small deterministic generator of numbers from 0 to 1. */
@@ -59,7 +69,10 @@ export class Fleet {
     const begin = from ?? end - 3 * 24 * HOUR;
     return Array.from({ length: points }, (_, index) => {
       const time = begin + ((end - begin) * index) / Math.max(points - 1, 1);
-      const isGap = device.index % 7 === 3 && index === Math.floor(points / 2);
+      const step = (end - begin) / Math.max(points - 1, 1);
+      // A lane that ends begins anew: its tail has a gap there.
+      const isNew = index > 0 && this.share(device, time) < this.share(device, time - step);
+      const isGap = isNew || (device.index % 7 === 3 && index === Math.floor(points / 2));
       return isGap ? null : [...along(device.lane, this.share(device, time)).at, Math.round(time / 1000)];
     });
   }
@@ -76,8 +89,18 @@ export class Fleet {
       if (this.random() > share || device.row.state === "silent" || device.row.state === "disabled") continue;
       devices.push({ id: device.row.id, ...this.place(device) });
     }
+    if (share > 0 && this.devices.size > 0) this.happen();
     const entries = this.entries.splice(0);
     return { time: iso(this.time), devices, gone: [], entries };
+  }
+
+  /** Now and then something happens to somebody. */
+  happen() {
+    if (this.random() > 0.3) return;
+    const devices = [...this.devices.values()];
+    const device = devices[Math.floor(this.random() * devices.length)];
+    const [kind, text, more] = HAPPENINGS[Math.floor(this.random() * HAPPENINGS.length)];
+    this.tell(device, kind, text, more);
   }
 
   tell(device, kind, text, more = {}) {
@@ -138,7 +161,7 @@ export class Fleet {
       lastSeen: iso(time),
       lastReading: iso(time),
       spark: spark(device, time),
-      place: row.place?.startsWith("<") ? row.place : share < 0.01 || share > 0.99 ? PLACES[device.index % PLACES.length] : null,
+      place: row.place?.startsWith("<") ? row.place : share < 0.04 || share > 0.96 ? PLACES[device.index % PLACES.length] : null,
     };
     Object.assign(row, news);
     return news;

@@ -23,12 +23,12 @@ use tracker_console::model::{CloudEvent, Fault, Incoming, Message};
 use super::services::Services;
 use crate::cli::cloud::service::client::Call;
 use crate::cli::cloud::service::event_stream;
-use crate::evidence::PROPERTY;
 use crate::lab::console::fault_book::FaultBook;
 use crate::lab::console::forms::cloud_event;
 use crate::lab::console::recorder::Recorder;
 use crate::lab::received::readings_in;
 use crate::platform::clock::system_time;
+use tracker_evidence::PROPERTY;
 
 /// How often is handed on what has come.
 const EVERY: Duration = Duration::from_millis(250);

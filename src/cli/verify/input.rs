@@ -20,9 +20,9 @@ use flate2::read::GzDecoder;
 use serde_json::value::RawValue;
 use serde_json::{Deserializer, Value};
 
-use crate::evidence::canonical::{decoded, members};
-use crate::evidence::{Hash, PROPERTY};
 use crate::lab::compact;
+use tracker_evidence::canonical::{decoded, members};
+use tracker_evidence::{Hash, PROPERTY};
 
 /// No message of a hub is larger; what comes out of gzip neither.
 const LARGEST: u64 = 4 * 1024 * 1024;
@@ -65,7 +65,10 @@ pub(crate) fn read(text: &str) -> anyhow::Result<Vec<Received>> {
 
 /// A member of an object, its name in whatever case.
 fn member<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    members(text)?.into_iter().find(|(of, _)| of.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    members(text)?
+        .into_iter()
+        .find(|member| member.name.eq_ignore_ascii_case(name))
+        .map(|member| member.value)
 }
 
 fn path<'a>(text: &'a str, names: &[&str]) -> Option<&'a str> {

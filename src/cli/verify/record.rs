@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::input::Received;
-use crate::evidence::{Hash, Statement, canonical, is_statement};
+use tracker_evidence::{Hash, Statement, canonical, is_statement};
 
 /// One body under a number, as canonical text.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,9 +94,9 @@ pub(super) fn statement(body: &str) -> Option<Statement> {
 /// Whether a body is that of a reading: no statement, and no event, which says a `state`.
 pub(super) fn is_reading(body: &str) -> bool {
     let members = canonical::members(body).unwrap_or_default();
-    !members.iter().any(|(name, _)| name == "evidence" || name == "state")
+    !members.iter().any(|member| member.name == "evidence" || member.name == "state")
 }
 
 fn number(body: &str) -> Option<u64> {
-    canonical::members(body)?.into_iter().find(|(name, _)| name == "seq")?.1.parse().ok()
+    canonical::members(body)?.into_iter().find(|member| member.name == "seq")?.value.parse().ok()
 }

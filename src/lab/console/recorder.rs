@@ -13,9 +13,9 @@ use tracker_console::model::{Verdict, Verification};
 use tracker_emulator::TelemetryMessage;
 
 use super::forms::sentence;
-use crate::evidence::PROPERTY;
 use crate::lab::judgement::Verify;
 use crate::lab::local_cloud::write as write_file;
+use tracker_evidence::PROPERTY;
 
 /// The most bytes that are kept; a fleet with evidence gets on for hours with it.
 const MOST: usize = 64 * 1024 * 1024;

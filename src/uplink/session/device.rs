@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracker_protocol::hub::TwinClient;
 
@@ -27,6 +27,8 @@ pub struct Device {
     pub settings: InForce,
     /// For methods and reports.
     pub status: Status,
+    /// Something of the status has changed that the hub is told.
+    pub news: Arc<Notify>,
     /// The trip under way.
     pub trips: Trips,
     /// Who the device is, once that is known.

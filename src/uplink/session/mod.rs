@@ -9,7 +9,6 @@ mod waiting_news;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -28,7 +27,6 @@ use crate::link::timing::Timing;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent};
 use crate::platform::clock::Clock;
 use crate::platform::user_agent::user_agent;
-use crate::status::Status;
 use crate::uplink::{methods, trips};
 use acknowledgement::Acknowledgement;
 use outbox::Outbox;
@@ -220,14 +218,13 @@ impl<'a> Session<'a> {
         self.outbox.send(&mut self.link)?;
         self.outbox.ask(&self.link, self.device.settings.delivery());
         let deadline = self.deadline();
-        let status = &mut self.device.status;
         tokio::select! {
             event = self.link.next() => self.handle(event?)?,
             () = self.outbox.answered() => {}
             Some(Ok((name, request_id, status, body))) = self.answers.join_next() => {
                 self.send_answer(name, request_id, status, body)?;
             }
-            () = any_change(status), if self.report_due <= Instant::now() => self.report()?,
+            () = self.device.news.notified(), if self.report_due <= Instant::now() => self.report()?,
             () = sleep_until(deadline) => self.tick()?,
         }
         Ok(())
@@ -457,21 +454,4 @@ impl<'a> Session<'a> {
         let steps = self.device.twin.report(now, reported);
         self.follow(steps)
     }
-}
-
-/// Waits until the health of any sensor changes, or which alarms are active. How many there are is known only at run time, so that `select!` can't
-/// wait for them.
-async fn any_change(status: &mut Status) {
-    let mut alarms = Box::pin(status.active_alarms.changed());
-    let mut changes: Vec<_> =
-        status.sensors.iter_mut().map(|(_, health)| Box::pin(health.changed())).collect();
-    std::future::poll_fn(|context| {
-        let is_alarm = matches!(alarms.as_mut().poll(context), Poll::Ready(Ok(())));
-        if is_alarm || changes.iter_mut().any(|change| change.as_mut().poll(context).is_ready()) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
 }

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{base64, canonical};
+use crate::base64;
+use crate::canonical::{self, Member};
 
 /// SHA-256 of an entry and of the hash before it. As text in base64 for URLs, 43 characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +24,13 @@ impl Hash {
         Some(self.next_canonical(&text))
     }
 
+    /// As [`Hash::next`], of a body that has these members; they are put into the canonical order.
+    pub fn next_of(self, members: &mut [Member<'_>], length: usize) -> Option<Self> {
+        let mut text = String::with_capacity(length);
+        canonical::write_object(members, &mut text)?;
+        Some(self.next_canonical(&text))
+    }
+
     /// As [`Hash::next`], of a body that is in its canonical form.
     #[must_use]
     pub fn next_canonical(self, body: &str) -> Self {
@@ -35,9 +43,19 @@ impl Hash {
     }
 }
 
+impl Hash {
+    /// As text, [`Hash::LENGTH`] letters.
+    pub fn to_text(self) -> String {
+        base64::encode(&self.0)
+    }
+
+    /// Bytes of its text.
+    pub const LENGTH: usize = 43;
+}
+
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&base64::encode(&self.0))
+        f.write_str(&self.to_text())
     }
 }
 
@@ -45,8 +63,11 @@ impl FromStr for Hash {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let bytes = base64::decode(text).ok_or(())?;
-        bytes.try_into().map(Self).map_err(|_| ())
+        let mut bytes = [0; Self::LENGTH.div_ceil(4) * 3];
+        let length =
+            if text.len() == Self::LENGTH { base64::decode_into(text.as_bytes(), &mut bytes) } else { None };
+        let hash = bytes.first_chunk().filter(|hash| length == Some(hash.len()));
+        hash.copied().map(Self).ok_or(())
     }
 }
 

@@ -13,8 +13,18 @@ const DEEPEST: u32 = 16;
 /// Digits that a double keeps, whatever they are.
 const EXACT_DIGITS: usize = 15;
 
-/// A member of an object: its name, and the text of its value.
-pub type Member<'a> = (Cow<'a, str>, &'a str);
+/// A member of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member<'a> {
+    /// What its name says.
+    pub name: Cow<'a, str>,
+    /// The text of its value.
+    pub value: &'a str,
+    /// Both as they stand, where the name is the canonical one and there is no white space.
+    whole: Option<&'a str>,
+    /// The first bytes of the name, by which most are told apart.
+    start: u64,
+}
 
 /// Appends the canonical form of one JSON value. `None` where it is none, or one that not all readers of JSON understand
 /// alike: a name twice in an object, a number beyond a double.
@@ -22,39 +32,75 @@ pub fn write(text: &str, out: &mut String) -> Option<()> {
     value(text.trim_ascii(), out, DEEPEST)
 }
 
+/// As [`write`], of an object whose members are these; they are put into the canonical order.
+pub fn write_object(members: &mut [Member<'_>], out: &mut String) -> Option<()> {
+    object(members, out, DEEPEST - 1)
+}
+
 /// The members of an object, in their order. `None` where the text is none.
 pub fn members(text: &str) -> Option<Vec<Member<'_>>> {
+    let text = text.trim_ascii();
+    let bytes = text.as_bytes();
+    if bytes.first() != Some(&b'{') {
+        return None;
+    }
     let mut members = Vec::with_capacity(16);
-    let mut rest = text.trim_ascii().strip_prefix('{')?.trim_ascii_start();
-    if rest == "}" {
+    let mut at = skip_space(bytes, 1);
+    if bytes.get(at..)? == b"}" {
         return Some(members);
     }
     loop {
-        let (name, after) = rest.split_at(string_end(rest)?);
-        let after = after.trim_ascii_start().strip_prefix(':')?.trim_ascii_start();
-        let (value, after) = after.split_at(value_end(after)?);
-        members.push((decoded(name)?, value.trim_ascii_end()));
-        rest = match after.as_bytes().first()? {
-            b',' => after[1..].trim_ascii_start(),
-            b'}' if after.len() == 1 => return Some(members),
+        let (name_at, (name_end, is_plain)) = (at, string_end(bytes, at)?);
+        let colon = skip_space(bytes, name_end);
+        if *bytes.get(colon)? != b':' {
+            return None;
+        }
+        let value_at = skip_space(bytes, colon + 1);
+        let end = value_end(bytes, value_at)?;
+        let value = text.get(value_at..end)?.trim_ascii_end();
+        let name = text.get(name_at..name_end)?;
+        let whole = text.get(name_at..value_at + value.len());
+        let name = if is_plain { Cow::Borrowed(name.get(1..name.len() - 1)?) } else { decoded(name)? };
+        members.push(Member {
+            start: start(&name),
+            name,
+            value,
+            whole: whole.filter(|_| is_plain && name_end == colon && colon + 1 == value_at),
+        });
+        match bytes[end] {
+            b',' => at = skip_space(bytes, end + 1),
+            b'}' if end + 1 == bytes.len() => return Some(members),
             _ => return None,
-        };
+        }
     }
+}
+
+fn start(name: &str) -> u64 {
+    let mut bytes = [0; 8];
+    for (to, from) in bytes.iter_mut().zip(name.bytes()) {
+        *to = from;
+    }
+    u64::from_be_bytes(bytes)
 }
 
 /// What a JSON string says.
 pub fn decoded(string: &str) -> Option<Cow<'_, str>> {
     let inner = string.strip_prefix('"')?.strip_suffix('"')?;
-    if inner.bytes().any(|byte| byte == b'\\' || byte == b'"' || byte < b' ') {
+    if !is_plain(inner) {
         return serde_json::from_str(string).ok().map(Cow::Owned);
     }
     Some(Cow::Borrowed(inner))
 }
 
+/// Whether text stands in a JSON string as it is.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte != b'\\' && byte != b'"' && byte >= b' ')
+}
+
 fn value(text: &str, out: &mut String, depth: u32) -> Option<()> {
     let depth = depth.checked_sub(1)?;
     match text.as_bytes().first()? {
-        b'{' => object(text, out, depth),
+        b'{' => object(&mut members(text)?, out, depth),
         b'[' => array(text, out, depth),
         b'"' => string(text, out),
         b'-' | b'0'..=b'9' => number(text, out),
@@ -62,25 +108,39 @@ fn value(text: &str, out: &mut String, depth: u32) -> Option<()> {
     }
 }
 
-fn object(text: &str, out: &mut String, depth: u32) -> Option<()> {
-    let mut members = members(text)?;
-    // By code units of UTF-16, which is by bytes where all is ASCII.
-    if members.iter().all(|(name, _)| name.is_ascii()) {
-        members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-    } else {
-        members.sort_by(|(one, _), (other, _)| one.encode_utf16().cmp(other.encode_utf16()));
+/// Whether a value stands as it is in the canonical form, as far as can be seen at once.
+fn is_canonical(text: &str) -> bool {
+    match text.as_bytes() {
+        [b'"', .., b'"'] => is_plain(&text[1..text.len() - 1]),
+        [b'-' | b'0'..=b'9', ..] => short(text).is_some_and(|short| short.len() == text.len()),
+        _ => false,
     }
-    if members.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+}
+
+fn object(members: &mut [Member<'_>], out: &mut String, depth: u32) -> Option<()> {
+    // By code units of UTF-16, which is by bytes where all is ASCII.
+    if members.iter().all(|member| member.name.is_ascii()) {
+        members.sort_unstable_by(|one, other| {
+            one.start.cmp(&other.start).then_with(|| one.name.cmp(&other.name))
+        });
+    } else {
+        members.sort_by(|one, other| one.name.encode_utf16().cmp(other.name.encode_utf16()));
+    }
+    if members.windows(2).any(|pair| pair[0].name == pair[1].name) {
         return None;
     }
     out.push('{');
-    for (index, (name, text)) in members.iter().enumerate() {
+    for (index, member) in members.iter().enumerate() {
         if index > 0 {
             out.push(',');
         }
-        quoted(name, out)?;
+        if let Some(whole) = member.whole.filter(|_| is_canonical(member.value)) {
+            out.push_str(whole);
+            continue;
+        }
+        quoted(&member.name, out)?;
         out.push(':');
-        value(text, out, depth)?;
+        value(member.value, out, depth)?;
     }
     out.push('}');
     Some(())
@@ -90,7 +150,7 @@ fn array(text: &str, out: &mut String, depth: u32) -> Option<()> {
     let mut rest = text.strip_prefix('[')?.trim_ascii_start();
     out.push('[');
     while rest != "]" {
-        let (item, after) = rest.split_at(value_end(rest)?);
+        let (item, after) = rest.split_at(value_end(rest.as_bytes(), 0)?);
         value(item.trim_ascii_end(), out, depth)?;
         rest = match after.as_bytes().first()? {
             b',' => {
@@ -115,7 +175,7 @@ fn string(text: &str, out: &mut String) -> Option<()> {
 }
 
 fn quoted(text: &str, out: &mut String) -> Option<()> {
-    if text.bytes().all(|byte| byte != b'\\' && byte != b'"' && byte >= b' ') {
+    if is_plain(text) {
         for part in ["\"", text, "\""] {
             out.push_str(part);
         }
@@ -139,21 +199,27 @@ fn number(text: &str, out: &mut String) -> Option<()> {
 
 /// The number as it stands, but for zeros at its end, where it is plain that ECMAScript writes it so.
 fn short(text: &str) -> Option<&str> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let is_plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let leads = whole.len() > 1 && whole.starts_with('0');
+    let bytes = text.as_bytes();
+    let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
+    let point = digits.iter().position(|byte| *byte == b'.');
+    let (whole, fraction) =
+        point.map_or((digits, &b"0"[..]), |point| (&digits[..point], &digits[point + 1..]));
+    let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    let leads = whole.len() > 1 && whole[0] == b'0';
     // Below a millionth there are exponents, and zero has no sign.
-    let small = whole == "0" && fraction.bytes().take(5).all(|byte| byte == b'0');
-    if !is_plain(whole)
-        || !is_plain(fraction)
+    let small = whole == b"0" && fraction.iter().take(5).all(|byte| *byte == b'0');
+    if !is_number(whole)
+        || !is_number(fraction)
         || leads
         || (small && text != "0")
         || whole.len() + fraction.len() > EXACT_DIGITS
     {
         return None;
     }
-    Some(if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text })
+    let zeros = fraction.iter().rev().take_while(|byte| **byte == b'0').count();
+    // With all of its fraction the point goes.
+    let rest = point.map_or(0, |_| zeros + usize::from(zeros == fraction.len()));
+    text.get(..text.len() - rest)
 }
 
 /// As ECMA-262 writes a number (`Number::toString`).
@@ -187,35 +253,44 @@ fn ecmascript(number: f64, out: &mut String) {
     };
 }
 
-/// Where the string that `text` begins with ends.
-fn string_end(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut at = 1;
-    if *bytes.first()? != b'"' {
+fn skip_space(bytes: &[u8], mut at: usize) -> usize {
+    while bytes.get(at).is_some_and(u8::is_ascii_whitespace) {
+        at += 1;
+    }
+    at
+}
+
+/// Where the string that begins at `at` ends, and whether it stands there as it is read.
+fn string_end(bytes: &[u8], mut at: usize) -> Option<(usize, bool)> {
+    if *bytes.get(at)? != b'"' {
         return None;
     }
+    let mut is_plain = true;
     loop {
+        at += 1;
         match bytes.get(at)? {
-            b'"' => return Some(at + 1),
-            b'\\' => at += 2,
-            _ => at += 1,
+            b'"' => return Some((at + 1, is_plain)),
+            b'\\' => {
+                is_plain = false;
+                at += 1;
+            }
+            byte => is_plain &= *byte >= b' ',
         }
     }
 }
 
-/// Where the value that `text` begins with ends, and what follows begins.
-fn value_end(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let (mut at, mut open) = (0, 0_u32);
+/// Where the value that begins at `from` ends, and what follows begins.
+fn value_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let (mut at, mut open) = (from, 0_u32);
     loop {
         match bytes.get(at)? {
             b'"' => {
-                at += string_end(text.get(at..)?)?;
+                at = string_end(bytes, at)?.0;
                 continue;
             }
             b'{' | b'[' => open += 1,
             b'}' | b']' if open > 0 => open -= 1,
-            b',' | b'}' | b']' if open == 0 => return (at > 0).then_some(at),
+            b',' | b'}' | b']' if open == 0 => return (at > from).then_some(at),
             _ => {}
         }
         at += 1;
