@@ -43,6 +43,9 @@ pub struct Supervision {
     /// Who looks into its journal, in the same process.
     #[cfg(feature = "lab")]
     pub window: Window,
+    /// Who looks on in this program.
+    #[cfg(feature = "lab")]
+    pub onlooker: Option<Onlooker>,
 }
 
 /// Through it the laboratory sees into the journal of a tracker as long as that runs.
@@ -60,6 +63,18 @@ impl Window {
     /// Readings that wait to be sent; `None` while no tracker runs.
     pub fn backlog(&self) -> Option<u64> {
         self.0.get()?.upgrade().map(|journal| journal.stats().backlog)
+    }
+}
+
+/// Is given the status of a tracker that begins to work.
+#[cfg(feature = "lab")]
+#[derive(Clone)]
+pub struct Onlooker(pub Arc<dyn Fn(Status) + Send + Sync>);
+
+#[cfg(feature = "lab")]
+impl std::fmt::Debug for Onlooker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Onlooker")
     }
 }
 
@@ -81,6 +96,10 @@ impl Supervision {
         certificate: PathBuf,
         pace: watch::Receiver<Pace>,
     ) {
+        #[cfg(feature = "lab")]
+        if let Some(Onlooker(tell)) = &self.onlooker {
+            tell(status.clone());
+        }
         #[cfg(feature = "lab")]
         self.window.open(&status.journal);
         let state = status.connection.borrow().state;
@@ -241,6 +260,10 @@ impl Supervisor {
             journal_trouble: health.trouble,
             journal_set_aside: health.set_aside,
             troubles: readers.recent.troubles(),
+            #[cfg(feature = "lab")]
+            measurement: self.status.measurement(),
+            #[cfg(feature = "lab")]
+            sky: self.status.sky(),
         }
     }
 }

@@ -78,6 +78,8 @@ async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> anyhow
             readers: Some(Readers { file: file.clone(), recent: recent.clone() }),
             #[cfg(feature = "lab")]
             window: Window::default(),
+            #[cfg(feature = "lab")]
+            onlooker: None,
         };
         let tracker = Tracker {
             instruments: instruments::configured(&config.sensors, &known_dates(&config)),

@@ -71,6 +71,14 @@ impl Fields {
         self.json
     }
 
+    /// The JSON object in place of what `text` was, whose memory is used again.
+    #[cfg(feature = "lab")]
+    pub fn write_json(&self, text: &mut String) {
+        text.clear();
+        text.push_str(&self.json);
+        text.push('}');
+    }
+
     fn object(&mut self) -> Object<'_> {
         Object(&mut self.json)
     }

@@ -172,7 +172,7 @@ pub fn tell(fix: &Fix, fields: &mut Fields) {
 
 /// The quality digit of GGA as a word. What a receiver has estimated (6), what was typed in (7) and what it simulates (8)
 /// is no fix: it was not measured.
-fn quality(digit: Option<u8>) -> &'static str {
+pub(crate) fn quality(digit: Option<u8>) -> &'static str {
     match digit {
         Some(2) => "dgps",
         Some(3) => "pps",

@@ -2,6 +2,7 @@
 //!
 //! Simulation happens at the bus: chip and receiver are emulated, everything above them is what runs on a tracker.
 
+pub(crate) mod board;
 pub(crate) mod clock;
 pub mod compact;
 pub(crate) mod console;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tracker_emulator::TelemetryMessage;
 use tracker_protocol::{Printable, printable, printable_json};
 
+use super::board::Board;
 use super::notification::Notification;
 use super::received::readings;
 use crate::event::{Event, Severity};
@@ -18,6 +19,8 @@ use crate::platform::stdout::line;
 pub(crate) struct Screen {
     json: bool,
     colour: bool,
+    /// In place of lines, but for what the laboratory says while no page shows it.
+    board: Option<&'static Board>,
 }
 
 const DIM: &str = "\x1b[2m";
@@ -29,11 +32,35 @@ const PLAIN: &str = "\x1b[0m";
 
 impl Screen {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json, colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() }
+        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { json, colour, board: None }
+    }
+
+    /// Tells the board.
+    pub(crate) fn on(board: &'static Board) -> Self {
+        Self { board: Some(board), ..Self::new(false) }
+    }
+
+    /// The board, where there is one.
+    pub(crate) fn board(&self) -> Option<&'static Board> {
+        self.board
+    }
+
+    /// Ends the page that shows the board: what is said from now on stays to be read.
+    pub(crate) fn close(&self) {
+        if let Some(board) = self.board {
+            board.close();
+        }
     }
 
     /// A line about the laboratory itself; `details` is for scripts.
     pub(crate) fn note(&self, event: &str, text: &str, mut details: Value) {
+        if let Some(board) = self.board {
+            board.note(event, text, &details);
+            if board.is_shown() {
+                return;
+            }
+        }
         if self.json {
             merge(&mut details, json!({"event": event, "time": rfc3339(system_time()), "text": text}));
             line(&printable_json(details));
@@ -45,6 +72,9 @@ impl Screen {
 
     /// A tracker's event.
     pub(crate) fn event(&self, device: &str, event: &Event) {
+        if let Some(board) = self.board {
+            return board.event(device, event);
+        }
         if self.json {
             let mut object = event.details();
             let text = event.to_string();
@@ -66,6 +96,9 @@ impl Screen {
 
     /// A message as the hub received it.
     pub(crate) fn telemetry(&self, message: &TelemetryMessage) {
+        if let Some(board) = self.board {
+            return board.telemetry(message);
+        }
         for reading in readings(message) {
             self.reading(message, &reading);
         }

@@ -60,6 +60,9 @@ struct Inner {
     held: VecDeque<Held>,
     /// An alarm is, or was, set: others are told of active ones, also that there are none.
     used: bool,
+    /// What was measured last, as JSON, for those who look on.
+    #[cfg(feature = "lab")]
+    last: (Option<Stamp>, String),
 }
 
 /// What a reading has shown.
@@ -88,7 +91,15 @@ impl AlarmDesk {
     ) -> Self {
         let journal = sources.journal.clone();
         let signals = Signals::new(sources);
-        let inner = Inner { watch: None, signals, rules, held: VecDeque::new(), used: false };
+        let inner = Inner {
+            watch: None,
+            signals,
+            rules,
+            held: VecDeque::new(),
+            used: false,
+            #[cfg(feature = "lab")]
+            last: (None, String::new()),
+        };
         let active = watch::Sender::default();
         Self { inner: Mutex::new(inner), active, journal, clock, events }
     }
@@ -101,6 +112,13 @@ impl AlarmDesk {
     /// Whether others are to be told of active alarms.
     pub fn is_used(&self) -> bool {
         self.lock().used
+    }
+
+    /// What was measured last, reported or not, as a JSON object.
+    #[cfg(feature = "lab")]
+    pub fn last_measured(&self) -> Option<(Stamp, String)> {
+        let inner = self.lock();
+        Some((inner.last.0?, inner.last.1.clone()))
     }
 
     /// Goes on from what the journal has kept ([`Journal::states`]); what could not be looked at yet is.
@@ -146,6 +164,11 @@ impl AlarmDesk {
                 inner.held.pop_front();
             }
             inner.held.push_back(Held { stamp, interval, fields: fields.clone() });
+        }
+        #[cfg(feature = "lab")]
+        {
+            inner.last.0 = Some(stamp);
+            fields.write_json(&mut inner.last.1);
         }
         let bundle = self.look(&mut inner, stamp, interval, &fields);
         let is_alarm = inner.watch.as_ref().is_some_and(Watch::is_any_alive);

@@ -1,5 +1,7 @@
 //! What the agent is doing, put together from its parts for direct methods and reported properties.
 
+#[cfg(feature = "lab")]
+pub mod close_up;
 mod connection;
 pub mod file;
 pub mod report;
@@ -21,6 +23,8 @@ use crate::platform::clock::Clock;
 use crate::platform::timestamp::Timestamp;
 use crate::recorder::{ActiveAlarm, ActiveAlarms, AlarmDesk};
 
+#[cfg(feature = "lab")]
+use close_up::{Measurement, Sky};
 pub use connection::{Connection, State};
 use report::{ActiveAlarmReport, DeviceStatus, LastFix, SensorReport};
 
@@ -120,6 +124,20 @@ impl Status {
     /// Readings that wait, beyond those on their way: 0 on a link that keeps up.
     pub fn waiting(&self) -> u64 {
         waiting(self.journal.stats().backlog)
+    }
+
+    /// What was measured last.
+    #[cfg(feature = "lab")]
+    pub fn measurement(&self) -> Option<Measurement> {
+        let (stamp, fields) = self.alarms.last_measured()?;
+        let fields = serde_json::from_str(&fields).unwrap_or_default();
+        Some(Measurement { uptime: stamp.monotonic.as_secs_f64(), fields })
+    }
+
+    /// What the GPS receiver says of itself; `None` without one.
+    #[cfg(feature = "lab")]
+    pub fn sky(&self) -> Option<Sky> {
+        Some(Sky::of(&self.position.as_ref()?.borrow()))
     }
 
     fn active_alarms(&self) -> BTreeMap<String, ActiveAlarmReport> {

@@ -18,6 +18,8 @@ use crate::event::recent::{LastDelivered, Trouble};
 use crate::journal::JournalStats;
 use crate::platform::clock::TimeSource;
 use crate::platform::timestamp::Timestamp;
+#[cfg(feature = "lab")]
+use crate::status::close_up::{Measurement, Sky};
 use crate::status::connection::State;
 
 /// The content of `status.json`.
@@ -63,6 +65,14 @@ pub struct StatusReport {
     pub journal_set_aside: Option<String>,
     /// The last warnings and errors, oldest first.
     pub troubles: Vec<Trouble>,
+    /// What was measured last; absent where the agent does not tell.
+    #[cfg(feature = "lab")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measurement: Option<Measurement>,
+    /// What the GPS receiver says of itself; absent where the agent does not tell.
+    #[cfg(feature = "lab")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sky: Option<Sky>,
 }
 
 impl Serialize for StatusReport {

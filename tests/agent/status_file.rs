@@ -57,4 +57,8 @@ async fn the_first_delivery_is_in_the_status_file_before_it_is_due_again() {
     assert_eq!(status.device.state, Some(State::Online));
     assert_eq!(status.device.sensors["bme280"].state, SensorState::Ok);
     assert_eq!((status.interval_seconds, status.offline_cause), (Some(3600), None));
+    let measurement = status.measurement.expect("it was measured before it was delivered");
+    assert!(measurement.uptime <= status.written_at_uptime);
+    assert!(measurement.fields["temperature"].is_number(), "{}", measurement.fields);
+    assert_eq!(status.sky, None, "it has no receiver");
 }

@@ -29,6 +29,8 @@ pub mod service;
 pub mod softhsm;
 #[cfg(feature = "lab")]
 pub mod stage;
+#[cfg(all(feature = "lab", target_os = "linux"))]
+pub mod terminal;
 
 /// A pseudo-terminal: the end a receiver would be wired to, and the path of the other.
 #[cfg(target_os = "linux")]

@@ -42,6 +42,9 @@ pub(in crate::cli) struct SimulateArgs {
     /// End by itself after so many seconds.
     #[arg(long, value_name = "SECONDS")]
     pub(super) duration: Option<u64>,
+    /// How it is shown: each message in a line, or all containers on a map and in a table that follow them.
+    #[arg(long, value_name = "KIND", value_enum, default_value_t, conflicts_with_all = ["json", "scenario"])]
+    pub(super) screen: ScreenKind,
     /// Open the page with map and charts in a browser.
     #[arg(long, conflicts_with_all = ["config", "scenario", "no_console"])]
     pub(super) open: bool,
@@ -57,6 +60,16 @@ pub(in crate::cli) struct SimulateArgs {
     /// Print one JSON object a line, for scripts.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// How a simulation is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ScreenKind {
+    /// A line for each message.
+    #[default]
+    Lines,
+    /// A table and a map.
+    Terminal,
 }
 
 #[cfg(test)]
@@ -75,6 +88,7 @@ impl SimulateArgs {
             record: None,
             scenario: None,
             duration: None,
+            screen: ScreenKind::Lines,
             open: false,
             console_port: None,
             read_only: false,

@@ -18,6 +18,7 @@ use crate::lab::clock::VoyageClock;
 use crate::lab::screen::Screen;
 use crate::link::timing::{STOP_WITHIN, Timing};
 use crate::platform::clock::system_time;
+use crate::supervision::Onlooker;
 use crate::tracker::Tracker;
 
 /// The voyages of the first devices; the others follow.
@@ -72,6 +73,12 @@ impl Container {
         };
         Ok(Self { title, details, tracker, wishes })
     }
+}
+
+/// Shows a tracker on the board, where there is one.
+pub(super) fn onlooker(screen: Screen, id: &str) -> Option<Onlooker> {
+    let (board, device) = (screen.board()?, id.to_owned());
+    Some(Onlooker(Arc::new(move |status| board.track(&device, status))))
 }
 
 /// Whether every container could be made as the options want it, before anything is started.

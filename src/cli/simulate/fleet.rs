@@ -16,7 +16,7 @@ use tracker_emulator::{Subscription, SubscriptionError, TelemetryMessage};
 use tracker_sensors::simulated::SimulatedClock;
 
 use super::arguments::SimulateArgs;
-use super::container::{Container, asked};
+use super::container::{Container, asked, onlooker};
 use super::ledger::Ledger;
 use super::story::Story;
 use crate::cli::verify;
@@ -65,8 +65,9 @@ pub(super) async fn play(
             Some(ended) = trackers.join_next() => ledger.ended(ended??),
             container = set_up.next() => {
                 let Container { title, tracker, details, wishes } = container?;
-                let window = backlogs.window(details["device"].as_str().unwrap_or_default());
-                let supervision = Supervision { window, ..Supervision::default() };
+                let device = details["device"].as_str().unwrap_or_default();
+                let (window, onlooker) = (backlogs.window(device), onlooker(screen, device));
+                let supervision = Supervision { window, onlooker, ..Supervision::default() };
                 if let Some(((story, wishes), id)) = story.as_mut().zip(wishes).zip(details["device"].as_str()) {
                     story.begin(id, wishes);
                 }
@@ -78,6 +79,7 @@ pub(super) async fn play(
             () = show_next(&mut telemetry, screen, &ledger) => {}
         }
     }
+    screen.close();
     set_up.cancel();
     if let Some(story) = &mut story {
         story.end().await;

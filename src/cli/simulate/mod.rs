@@ -4,6 +4,7 @@ mod arguments;
 mod container;
 mod fleet;
 mod ledger;
+mod page;
 mod story;
 
 use std::path::Path;
@@ -15,7 +16,8 @@ use serde_json::json;
 use tokio::sync::watch;
 use tracker_sensors::simulated::{AtEnd, Replay, SimulatedClock};
 
-use super::terminal::signals::asked_to_stop;
+use super::terminal::screen::lack;
+use super::terminal::signals::{asked_to_stop, hung_up};
 use super::verify;
 use crate::config::Config;
 use crate::identity::Identity;
@@ -23,8 +25,10 @@ use crate::lab::Cloud;
 use crate::lab::scenario;
 use crate::lab::screen::Screen;
 use crate::platform::clock::system_time;
+use crate::supervision::Supervision;
+use arguments::ScreenKind;
 pub(super) use arguments::SimulateArgs;
-use container::{Container, asked};
+use container::{Container, asked, onlooker};
 use ledger::Ledger;
 use story::Story;
 
@@ -51,7 +55,10 @@ pub(in crate::cli) fn run(args: SimulateArgs) -> anyhow::Result<()> {
 }
 
 async fn play(args: SimulateArgs) -> anyhow::Result<()> {
-    let screen = Screen::new(args.json);
+    let screen = match args.screen {
+        ScreenKind::Terminal => terminal_screen(),
+        ScreenKind::Lines => Screen::new(args.json),
+    };
     if let Some(path) = &args.replay
         && let Some(lack) = Replay::open(path, AtEnd::Loop)?.lack()
     {
@@ -60,9 +67,16 @@ async fn play(args: SimulateArgs) -> anyhow::Result<()> {
     }
     let (stop, stopped) = watch::channel(false);
     let duration = args.duration.map(Duration::from_secs);
+    // Whatever ends it, the terminal is given back before anything else is said.
+    let _closing = Closing(screen);
+    if let Some(board) = screen.board() {
+        page::begin(board, &args, stop.clone())?;
+    }
+    let hung_up = hung_up_at(screen);
     tokio::spawn(async move {
         tokio::select! {
             () = asked_to_stop() => {}
+            () = hung_up => {}
             () = after(duration) => {}
         }
         stop.send_replace(true);
@@ -76,6 +90,38 @@ async fn play(args: SimulateArgs) -> anyhow::Result<()> {
     match &args.config {
         Some(path) => real_cloud(path, &args, screen, stopped).await,
         None => local_cloud(args, screen, stopped).await,
+    }
+}
+
+/// A page, where the terminal can show one.
+fn terminal_screen() -> Screen {
+    match lack() {
+        // One for the whole program.
+        None => Screen::on(Box::leak(Box::default())),
+        Some(why) => {
+            eprintln!("no screen: {why}; lines instead");
+            Screen::new(false)
+        }
+    }
+}
+
+/// Closes the page.
+struct Closing(Screen);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Waits until the terminal of a page is taken away, which would end the program; without one it does.
+fn hung_up_at(screen: Screen) -> impl Future<Output = ()> {
+    let hung_up = screen.board().map(|_| hung_up());
+    async move {
+        match hung_up {
+            Some(hung_up) => hung_up.await,
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -128,7 +174,10 @@ async fn real_cloud(
         Container::new(args, screen, &ledger, (&id, 0), config, &time)?;
     screen.note("voyage", &title, details);
     ledger.started();
-    ledger.ended(tracker.run(asked(stopped)).await?);
+    let supervision = Supervision { onlooker: onlooker(screen, &id), ..Supervision::default() };
+    let ended = tracker.run_supervised(asked(stopped), supervision).await;
+    screen.close();
+    ledger.ended(ended?);
     ledger.settle(screen, 1)
 }
 

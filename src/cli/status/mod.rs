@@ -4,10 +4,14 @@
 
 mod printable;
 mod running;
+#[cfg(feature = "lab")]
+mod screen;
 mod words;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
+#[cfg(feature = "lab")]
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,11 +19,15 @@ use serde_json::{Value, json};
 use tracker_protocol::printable_json;
 
 use super::config_argument::ConfigArgument;
+#[cfg(feature = "lab")]
+use super::terminal::screen::lack;
 use crate::platform::clock::{Clock, SystemClock};
 use crate::platform::state_directory::StateDirectory;
 use crate::status::file::StatusFile;
 use crate::status::report::StatusReport;
 use running::{ask_for_present, is_running};
+#[cfg(feature = "lab")]
+use screen::Sight;
 use words::{describe, span, troubles};
 
 /// How often `--watch` looks.
@@ -35,10 +43,24 @@ pub(in crate::cli) struct StatusArgs {
     /// Show it again and again, until Ctrl-C.
     #[arg(long)]
     watch: bool,
+    /// With --watch, show the end of this file, where the agent's log goes; by default of what journald has of it.
+    #[cfg(feature = "lab")]
+    #[arg(long, value_name = "FILE", requires = "watch", conflicts_with = "json")]
+    log: Option<PathBuf>,
 }
 
 pub(in crate::cli) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
+    #[cfg(feature = "lab")]
+    if args.watch && !args.json {
+        match lack() {
+            None => return watch(args, &config.state.directory),
+            Some(why) => {
+                let but = if args.log.is_some() { ", without the log" } else { "" };
+                eprintln!("no screen: {why}; lines instead{but}");
+            }
+        }
+    }
     loop {
         let seen = Seen::look(&config.state.directory, &args.config.start());
         let text = if args.json { printable_json(seen.to_json()) } else { seen.printable().to_text() };
@@ -52,6 +74,19 @@ pub(in crate::cli) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
         }
         std::thread::sleep(LOOK);
     }
+}
+
+/// Shows it on a screen.
+#[cfg(feature = "lab")]
+fn watch(args: &StatusArgs, state_directory: &Path) -> anyhow::Result<ExitCode> {
+    let (directory, start) = (state_directory.to_owned(), args.config.start());
+    let look = move || {
+        let seen = Seen::look(&directory, &start).printable();
+        let code = seen.health().code();
+        let Seen { status, absent, troubles, age } = seen;
+        Sight { code, status, absent, troubles, age }
+    };
+    screen::watch(look, state_directory, args.log.as_deref())
 }
 
 fn show(text: &str, instead_of_the_last: bool) -> std::io::Result<()> {

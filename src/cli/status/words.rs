@@ -189,13 +189,13 @@ fn without_next(text: &str) -> &str {
 }
 
 /// A moment, after the thing that happened then.
-fn at(time: Option<Timestamp>, uptime: Option<f64>, status: &StatusReport) -> String {
+pub(super) fn at(time: Option<Timestamp>, uptime: Option<f64>, status: &StatusReport) -> String {
     let at = if time.is_some() { " at " } else { ", " };
     format!("{at}{}", when(time, uptime, status))
 }
 
 /// A moment: its time; as long as that was not known, how long it was before the status was written.
-fn when(time: Option<Timestamp>, uptime: Option<f64>, status: &StatusReport) -> String {
+pub(super) fn when(time: Option<Timestamp>, uptime: Option<f64>, status: &StatusReport) -> String {
     match (time, uptime) {
         (Some(time), _) => word(&time),
         (None, Some(uptime)) => {
@@ -206,7 +206,7 @@ fn when(time: Option<Timestamp>, uptime: Option<f64>, status: &StatusReport) -> 
 }
 
 /// A value as it stands in the file, without quotes; one that is not there is "none".
-fn word(value: &impl Serialize) -> String {
+pub(super) fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value).unwrap_or_default() {
         Value::Null => "none".into(),
         Value::String(text) => text,

@@ -1,4 +1,6 @@
-//! What commands share with the terminal or service manager that started them: the log, and signals.
+//! What commands share with the terminal or service manager that started them: the log, signals, and the screen.
 
 pub(super) mod log;
+#[cfg(feature = "lab")]
+pub(super) mod screen;
 pub(super) mod signals;

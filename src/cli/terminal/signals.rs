@@ -76,6 +76,26 @@ pub(in crate::cli) fn asked_to_stop() -> impl Future<Output = ()> {
     }
 }
 
+/// Waits until the terminal is taken away, as when a window is closed or a line drops; for those who leave it as it was. The signal
+/// is taken from the call on.
+#[cfg(all(feature = "lab", unix))]
+pub(in crate::cli) fn hung_up() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let hangup = signal(SignalKind::hangup());
+    async move {
+        match hangup {
+            Ok(mut hangup) => drop(hangup.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// Waits until the terminal is taken away, which nobody tells here.
+#[cfg(all(feature = "lab", not(unix)))]
+pub(in crate::cli) fn hung_up() -> impl Future<Output = ()> {
+    std::future::pending()
+}
+
 /// Waits for Ctrl-C, or until nobody reads standard output any more, as after `| head`.
 #[cfg(not(unix))]
 pub(in crate::cli) async fn asked_to_stop() {
