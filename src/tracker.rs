@@ -115,10 +115,8 @@ impl Tracker {
             active_alarms: alarms.active(),
             alarms,
         };
-        let news = Arc::new(Notify::new());
-        tasks.spawn(status.clone().tell_changes(news.clone()));
+        let news = follow(&status, &mut tasks);
         tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, settings.pace()));
-        let heart = vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within);
         let (identity, background) = (watch::Sender::new(None), Background::default());
         let notary = notary(&config, &trips, &settings, identity.subscribe(), events.clone());
         // The journal knows by now whether there is to be a chain: no reading comes before.
@@ -136,7 +134,7 @@ impl Tracker {
             events: events.clone(),
             repeats: Repeats::default(),
             started,
-            heart,
+            heart: vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within),
             background: background.clone(),
         };
         let first_wait = first_wait.mul_f64(rand::random());
@@ -144,7 +142,6 @@ impl Tracker {
         let uplink = Uplink::new(config, timing, device, connection, stored, assignment, first_wait);
         let (stop, stopped) = watch::channel(false);
         let uplink = tokio::spawn(uplink.run(stopped));
-
         let ended = tokio::select! {
             () = shutdown => Ok(()),
             Some(ended) = tasks.join_next() => Err(task_ended(ended)),
@@ -157,6 +154,13 @@ impl Tracker {
         ended.and(stopped)?;
         Ok(stats)
     }
+}
+
+/// Follows what the hub is told of unasked, and says when it has changed.
+fn follow(status: &Status, tasks: &mut JoinSet<()>) -> Arc<Notify> {
+    let news = Arc::new(Notify::new());
+    tasks.spawn(status.clone().tell_changes(news.clone()));
+    news
 }
 
 /// Stops what measures, then what sends, and has all written that there is.

@@ -53,7 +53,6 @@ impl Backend for Told {
             can: Abilities::default(),
             history: None,
             time: TimeState { now: *self.now.lock().unwrap(), speed: None, is_paused: false },
-            history: None,
         }
     }
 
