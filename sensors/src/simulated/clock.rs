@@ -265,7 +265,7 @@ mod tests {
         clock.set_paused(true);
         let waiting = clock.clone();
         let waiting = tokio::spawn(async move { waiting.running().await });
-        advance(Duration::from_secs(60)).await;
+        advance(Duration::from_mins(1)).await;
         assert!(!waiting.is_finished());
         clock.set_paused(false);
         waiting.await.unwrap();

@@ -60,7 +60,7 @@ fn locked(basket: &Mutex<Basket>) -> MutexGuard<'_, Basket> {
 /// Begins to listen. Of a real hub nothing is heard but whether it answers.
 pub(super) fn start(
     services: Services,
-    recorder: Arc<Recorder>,
+    recorder: &Arc<Recorder>,
     faults: FaultBook,
 ) -> mpsc::Receiver<Incoming> {
     let (sender, receiver) = mpsc::channel(WAITING);

@@ -117,17 +117,17 @@ impl Remote {
     }
 
     /// Does something at the provisioning service.
-    fn at_dps<'a, T: Send + 'static>(
-        &'a self,
+    fn at_dps<T: Send + 'static>(
+        &self,
         call: impl FnOnce(&Client) -> anyhow::Result<T> + Send + 'static,
-    ) -> Answer<'a, T> {
+    ) -> Answer<'_, T> {
         Box::pin(async move { self.services.run(move |services| services.with_dps(call)).await })
     }
+}
 
-    fn not_here<'a, T: Send + 'a>(&self, what: &str) -> Answer<'a, T> {
-        let message = format!("{what} can't be had over HTTPS from a real hub.");
-        Box::pin(std::future::ready(Err(BackendError::NotPossible(message))))
-    }
+fn not_here<'a, T: Send + 'a>(what: &str) -> Answer<'a, T> {
+    let message = format!("{what} can't be had over HTTPS from a real hub.");
+    Box::pin(std::future::ready(Err(BackendError::NotPossible(message))))
 }
 
 /// Shuts a device out, as far as that can be done for it alone.
@@ -218,7 +218,7 @@ impl Backend for Remote {
     }
 
     fn subscribe(self: Arc<Self>) -> mpsc::Receiver<Incoming> {
-        feeds::start(self.services.clone(), self.recorder.clone(), self.faults.clone())
+        feeds::start(self.services.clone(), &self.recorder, self.faults.clone())
     }
 
     fn devices(&self) -> Answer<'_, Vec<Identity>> {
@@ -264,7 +264,7 @@ impl Backend for Remote {
 
     fn send<'a>(&'a self, device: &'a str, message: DeviceMessage) -> Answer<'a, ()> {
         if self.mode == Mode::Hub {
-            return self.not_here("Messages to devices");
+            return not_here("Messages to devices");
         }
         let mut properties = PropertyBag::new();
         for (name, value) in message.properties {
@@ -315,7 +315,7 @@ impl Backend for Remote {
 
     fn move_to<'a>(&'a self, device: &'a str, hub: &'a str) -> Answer<'a, ()> {
         if self.mode == Mode::Hub {
-            return self.not_here("Moving a device to another hub");
+            return not_here("Moving a device to another hub");
         }
         let (device, hub) = (device.to_owned(), hub.to_owned());
         self.forget();
@@ -399,7 +399,7 @@ impl Backend for Remote {
 
     fn inject(&self, wish: FaultWish) -> Answer<'_, u64> {
         if self.mode == Mode::Hub {
-            return self.not_here("Trouble on purpose");
+            return not_here("Trouble on purpose");
         }
         let book = self.faults.clone();
         Box::pin(async move {

@@ -81,7 +81,7 @@ impl Services {
                 self.is_away(&text);
                 BackendError::Away(text)
             }
-            Some((404, Some("DeviceNotOnline" | "404103"))) | Some((504, _)) => BackendError::NoAnswer(text),
+            Some((404, Some("DeviceNotOnline" | "404103")) | (504, _)) => BackendError::NoAnswer(text),
             Some((404, _)) => BackendError::NotFound(text),
             Some((409 | 412 | 429, _)) => BackendError::Conflict(text),
             Some((400..=499, _)) => BackendError::Invalid { message: text, member: None },

@@ -119,23 +119,23 @@ impl Simulation {
                 let attestation = AttestationMechanism::client_certificate(leaf);
                 let mut enrollment = IndividualEnrollment::new(device, attestation);
                 enrollment.terms.provisioning_status = Standing::Disabled;
-                self.dps.individuals().create(enrollment).map_err(of_dps)?;
+                self.dps.individuals().create(enrollment).map_err(|error| of_dps(&error))?;
             }
-            other => drop(other.map_err(of_dps)?),
+            other => drop(other.map_err(|error| of_dps(&error))?),
         }
         match self.dps.delete_registration(device, &IfMatch::Any) {
             Ok(()) | Err(DpsError::DeviceRegistrationNotFound(_)) => {}
-            Err(error) => return Err(of_dps(error)),
+            Err(error) => return Err(of_dps(&error)),
         }
         // It may have had none.
         let hub = self.hub(device);
-        hub.map_or(Ok(()), |hub| hub.delete(device).map_err(of_hub))
+        hub.map_or(Ok(()), |hub| hub.delete(device).map_err(|error| of_hub(&error)))
     }
 }
 
 /// What the hub refuses, in the console's terms.
-fn of_hub(error: HubError) -> BackendError {
-    let text = sentence(&error);
+fn of_hub(error: &HubError) -> BackendError {
+    let text = sentence(error);
     match error {
         HubError::DeviceNotFound(_) => BackendError::NotFound(text),
         HubError::DeviceNotOnline { .. }
@@ -152,8 +152,8 @@ fn of_hub(error: HubError) -> BackendError {
 }
 
 /// What the provisioning service refuses.
-fn of_dps(error: DpsError) -> BackendError {
-    let text = sentence(&error);
+fn of_dps(error: &DpsError) -> BackendError {
+    let text = sentence(error);
     match error {
         DpsError::EnrollmentNotFound(_)
         | DpsError::EnrollmentGroupNotFound(_)
@@ -220,23 +220,25 @@ impl Backend for Simulation {
     }
 
     fn twin<'a>(&'a self, device: &'a str) -> Answer<'a, Value> {
-        now(self.hub(device).and_then(|hub| hub.twin(device).map(json).map_err(of_hub)))
+        now(self.hub(device).and_then(|hub| hub.twin(device).map(json).map_err(|error| of_hub(&error))))
     }
 
     fn update_twin<'a>(&'a self, device: &'a str, patch: TwinPatch) -> Answer<'a, Value> {
         let desired = Patch { tags: None, desired: Some(patch.properties.desired) };
         let if_match = patch.etag.map_or(IfMatch::Any, IfMatch::ETag);
-        now(self
-            .hub(device)
-            .and_then(|hub| hub.update_twin(device, desired, &if_match).map(json).map_err(of_hub)))
+        now(self.hub(device).and_then(|hub| {
+            hub.update_twin(device, desired, &if_match).map(json).map_err(|error| of_hub(&error))
+        }))
     }
 
     fn call_method<'a>(&'a self, device: &'a str, call: MethodCall) -> Answer<'a, MethodAnswer> {
         Box::pin(async move {
             let hub = self.hub(device)?;
             let patience = Duration::from_secs(call.timeout_seconds.unwrap_or(30));
-            let answer =
-                hub.invoke_method(device, &call.name, call.payload, patience).await.map_err(of_hub)?;
+            let answer = hub
+                .invoke_method(device, &call.name, call.payload, patience)
+                .await
+                .map_err(|error| of_hub(&error))?;
             Ok(MethodAnswer { status: answer.status.into(), payload: answer.payload.unwrap_or_default() })
         })
     }
@@ -247,7 +249,7 @@ impl Backend for Simulation {
             properties: message.properties.into_iter().collect(),
             ..CloudToDeviceMessage::default()
         };
-        now(self.hub(device).and_then(|hub| hub.send(device, message).map_err(of_hub)))
+        now(self.hub(device).and_then(|hub| hub.send(device, message).map_err(|error| of_hub(&error))))
     }
 
     fn set_status<'a>(&'a self, device: &'a str, status: ProvisioningStatus) -> Answer<'a, ()> {
@@ -255,11 +257,13 @@ impl Backend for Simulation {
             ProvisioningStatus::Enabled => DeviceStatus::Enabled,
             ProvisioningStatus::Disabled => DeviceStatus::Disabled,
         };
-        now(self.hub(device).and_then(|hub| hub.set_status(device, status, None).map(drop).map_err(of_hub)))
+        now(self
+            .hub(device)
+            .and_then(|hub| hub.set_status(device, status, None).map(drop).map_err(|error| of_hub(&error))))
     }
 
     fn delete_device<'a>(&'a self, device: &'a str) -> Answer<'a, ()> {
-        now(self.hub(device).and_then(|hub| hub.delete(device).map_err(of_hub)))
+        now(self.hub(device).and_then(|hub| hub.delete(device).map_err(|error| of_hub(&error))))
     }
 
     fn deprovision<'a>(&'a self, device: &'a str) -> Answer<'a, ()> {
@@ -294,7 +298,7 @@ impl Backend for Simulation {
             (EnrollmentKind::Individual, ProvisioningStatus::Enabled) => individuals.enable(id).map(json),
             (EnrollmentKind::Individual, ProvisioningStatus::Disabled) => individuals.disable(id).map(json),
         };
-        now(set.map(without_keys).map_err(of_dps))
+        now(set.map(without_keys).map_err(|error| of_dps(&error)))
     }
 
     fn delete_enrollment<'a>(&'a self, kind: EnrollmentKind, id: &'a str) -> Answer<'a, ()> {
@@ -302,7 +306,7 @@ impl Backend for Simulation {
             EnrollmentKind::Group => self.dps.groups().delete(id, &IfMatch::Any),
             EnrollmentKind::Individual => self.dps.individuals().delete(id, &IfMatch::Any),
         };
-        now(deleted.map_err(of_dps))
+        now(deleted.map_err(|error| of_dps(&error)))
     }
 
     fn certificates(&self) -> Answer<'_, Vec<Value>> {
@@ -314,19 +318,19 @@ impl Backend for Simulation {
             Some(group) => self.dps.group_registrations(group),
             None => Ok(self.dps.registrations()),
         };
-        now(found.map(|all| all.into_iter().map(json).collect()).map_err(of_dps))
+        now(found.map(|all| all.into_iter().map(json).collect()).map_err(|error| of_dps(&error)))
     }
 
     fn registration<'a>(&'a self, device: &'a str) -> Answer<'a, Option<Value>> {
         now(match self.dps.registration(device) {
             Ok(registration) => Ok(Some(json(registration))),
             Err(DpsError::DeviceRegistrationNotFound(_)) => Ok(None),
-            Err(error) => Err(of_dps(error)),
+            Err(error) => Err(of_dps(&error)),
         })
     }
 
     fn delete_registration<'a>(&'a self, device: &'a str) -> Answer<'a, ()> {
-        now(self.dps.delete_registration(device, &IfMatch::Any).map_err(of_dps))
+        now(self.dps.delete_registration(device, &IfMatch::Any).map_err(|error| of_dps(&error)))
     }
 
     fn faults(&self) -> Answer<'_, Vec<Fault>> {

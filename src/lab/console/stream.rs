@@ -89,7 +89,9 @@ impl Feeds {
             let (messages, lost) = drain(telemetry);
             all_lost += lost;
             for messages in messages.chunks(BATCH) {
-                messages.iter().for_each(|message| self.recorder.take(message));
+                for message in messages {
+                    self.recorder.take(message);
+                }
                 batches.push(Incoming::Messages(messages.iter().map(|it| plain(it, &time)).collect()));
             }
         }
