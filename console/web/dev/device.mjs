@@ -2,6 +2,9 @@
 
 import { fail, json } from "./answers.mjs";
 import { iso } from "./fleet.mjs";
+import { deprovision, serviceAnswer } from "./service.mjs";
+import { trips } from "./trip.mjs";
+import { patchTwin, twin } from "./twin.mjs";
 
 const DAY = 86_400_000;
 
@@ -24,11 +27,11 @@ export function deviceAnswer(mock, method, path, query, body, response) {
     case "GET alarms":
       return json(response, { spans: spans(mock, device) });
     case "GET twin":
-      return json(response, twin(device));
+      return json(response, twin(mock, device));
     case "PATCH twin":
-      return json(response, patchTwin(device, body));
+      return patchTwin(mock, device, body, response);
     case "POST methods":
-      return json(response, { status: body.name === "fail" ? 404 : 200, payload: { echo: body.payload } });
+      return json(response, body.name === "fail" ? { status: 404, payload: { message: "there is no method \"fail\"" } } : { status: 200, payload: { pong: true, payload: body.payload } });
     case "POST messages":
       return json(response, {});
     case "POST acknowledge":
@@ -36,41 +39,21 @@ export function deviceAnswer(mock, method, path, query, body, response) {
       mock.send("delta", { time: iso(mock.fleet.time), devices: [{ id: device.row.id, alarms: device.row.alarms }], gone: [], entries: [] });
       return json(response, {});
     case "GET trips":
-      return json(response, { trips: [trip(mock, device)] });
+      return json(response, { trips: trips(mock, device) });
+    case "GET export.csv":
+    case "GET export.jsonl":
+      return response.end("time,temperature\n");
+    case "POST move":
+      mock.send("delta", { time: iso(mock.fleet.time), devices: [{ id: device.row.id, hub: body.hub }], gone: [], entries: [] });
+      return json(response, {});
+    case "POST deprovision":
+    case "DELETE ":
+      deprovision(mock, device.row.id);
+      return json(response, {});
     case "POST verify":
       return json(response, { verdict: "untouched", lines: ["12 of 12 statements are signed by the device's key.", "The chain has no gap."] });
     default:
       return fail(response, 404, "notFound", `The mock has no ${method} ${path.join("/")}.`);
-  }
-}
-
-function serviceAnswer(mock, method, path, body, response) {
-  switch (`${method} ${path[0]}`) {
-    case "GET enrollment-groups":
-      return json(response, [{ enrollmentGroupId: "containers", provisioningStatus: "enabled", etag: '"1"', attestation: { type: "x509" }, allocationPolicy: "hashed" }]);
-    case "GET enrollments":
-      return json(response, [{ registrationId: "tracker-001", provisioningStatus: "enabled", etag: '"1"', deviceId: "tracker-001", attestation: { type: "x509" } }]);
-    case "GET certificates":
-      return json(response, [{ name: "fleet-root", subject: "CN=Fleet Root CA", isVerified: true, thumbprint: "3F0A…", created: "2026-01-01T00:00:00Z", expiry: "2036-01-01T00:00:00Z" }]);
-    case "GET registrations":
-      return json(response, [...mock.fleet.devices.keys()].slice(0, 50).map((id) => ({ registrationId: id, status: "assigned", assignedHub: "hub-west", createdDateTimeUtc: "2026-11-01T08:00:00Z", lastUpdatedDateTimeUtc: "2026-11-11T08:00:00Z", errorCode: null, errorMessage: null })));
-    case "GET faults":
-      return json(response, [...mock.faults.values()]);
-    case "POST faults": {
-      if (!body.kind) return fail(response, 422, "invalid", "A fault needs a kind.", "kind");
-      const id = `fault-${mock.faults.size + 1}`;
-      mock.faults.set(id, { id, ...body, since: iso(mock.fleet.time) });
-      for (const name of body.devices === "all" ? mock.fleet.devices.keys() : body.devices) setState(mock, mock.fleet.devices.get(name), "outage");
-      return json(response, { id });
-    }
-    case "DELETE faults": {
-      const fault = mock.faults.get(path[1]);
-      mock.faults.delete(path[1]);
-      for (const name of fault?.devices === "all" ? mock.fleet.devices.keys() : (fault?.devices ?? [])) setState(mock, mock.fleet.devices.get(name), "ok");
-      return json(response, {});
-    }
-    default:
-      return method === "GET" ? fail(response, 404, "notFound", `The mock has no ${method} ${path.join("/")}.`) : json(response, {});
   }
 }
 
@@ -119,17 +102,23 @@ function series(mock, device, { from, to }, query) {
 
 function value(mock, device, field, time) {
   const wave = Math.sin(device.phase + time / (9 * 3_600_000));
-  if (field === "temperature") return Math.round(mock.fleet.temperature(device.row.id, time) * 100) / 100;
+  if (field === "temperature") return Math.round((mock.fleet.temperature(device.row.id, time) + excursion(mock, time)) * 100) / 100;
   if (field === "humidity") return 70 + 12 * wave;
   if (field === "pressure") return 1013 + 8 * wave;
   return field === "speed" ? 30 + 5 * wave : wave;
 }
 
+/** °C that a reefer's failure adds, nine days ago. */
+function excursion(mock, time) {
+  const days = (mock.fleet.time - time) / DAY;
+  return days > 8.5 && days < 9.1 ? 5 * Math.sin(((9.1 - days) / 0.6) * Math.PI) : 0;
+}
+
 function spans(mock, device) {
   const { time } = mock.fleet;
   return [
-    { name: "temperatureHigh", severity: "critical", begin: iso(time - 9 * DAY), end: iso(time - 8.6 * DAY), extreme: device.row.profile.high + 3.1, limit: device.row.profile.high, field: "temperature" },
-    { name: "doorOpen", severity: "warning", begin: iso(time - 15 * DAY), end: iso(time - 14.97 * DAY), extreme: null, limit: null, field: null },
+    { name: "temperature", severity: "critical", begin: iso(time - 9 * DAY), end: iso(time - 8.6 * DAY), extreme: device.row.profile.high + 3.1, limit: device.row.profile.high, field: "temperature" },
+    { name: "doorOpened", severity: "warning", begin: iso(time - 15 * DAY), end: iso(time - 14.97 * DAY), extreme: null, limit: null, field: null },
   ];
 }
 
@@ -147,36 +136,4 @@ function story(mock, device) {
     entry(20.9, "refusal", "Refused: the enrollment is disabled (401002)."),
     entry(21, "provisioning", "Assigned to hub-west by group containers."),
   ];
-}
-
-function twin(device) {
-  device.twin ??= {
-    deviceId: device.row.id, etag: "AAAAAAAAAAE=", version: 4,
-    properties: {
-      desired: { telemetryInterval: 300, temperatureHigh: device.row.profile.high, $version: 3 },
-      reported: { telemetryInterval: { value: 300, ac: 200, av: 3, ad: "applied" }, temperatureHigh: { value: device.row.profile.high, ac: 200, av: 3, ad: "applied" }, firmware: device.row.firmware, $version: 9 },
-    },
-  };
-  return device.twin;
-}
-
-function patchTwin(device, body) {
-  const held = twin(device);
-  const { desired, reported } = held.properties;
-  desired.$version += 1;
-  for (const [name, wish] of Object.entries(body.properties?.desired ?? {})) {
-    if (wish === null) {
-      delete desired[name];
-      continue;
-    }
-    desired[name] = wish;
-    const isGood = typeof wish === "number" && wish > 0;
-    reported[name] = { value: isGood ? wish : (reported[name]?.value ?? null), ac: isGood ? 200 : 400, av: desired.$version, ad: isGood ? "applied" : `${name} must be a number above 0` };
-  }
-  return held;
-}
-
-function trip(mock, device) {
-  const { time } = mock.fleet;
-  return { trip: 1, isUnderWay: true, begin: iso(time - 21 * DAY), end: null, readings: 6048, temperature: { min: device.row.profile.low - 0.3, mean: device.row.profile.low + 2, max: device.row.profile.high + 3.1, mkt: device.row.profile.low + 2.2 }, excursions: spans(mock, device) };
 }

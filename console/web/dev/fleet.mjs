@@ -59,7 +59,10 @@ export class Fleet {
     const begin = from ?? end - 3 * 24 * HOUR;
     return Array.from({ length: points }, (_, index) => {
       const time = begin + ((end - begin) * index) / Math.max(points - 1, 1);
-      const isGap = device.index % 7 === 3 && index === Math.floor(points / 2);
+      const step = (end - begin) / Math.max(points - 1, 1);
+      // A lane that ends begins anew: its tail has a gap there.
+      const isNew = index > 0 && this.share(device, time) < this.share(device, time - step);
+      const isGap = isNew || (device.index % 7 === 3 && index === Math.floor(points / 2));
       return isGap ? null : [...along(device.lane, this.share(device, time)).at, Math.round(time / 1000)];
     });
   }
@@ -138,7 +141,7 @@ export class Fleet {
       lastSeen: iso(time),
       lastReading: iso(time),
       spark: spark(device, time),
-      place: row.place?.startsWith("<") ? row.place : share < 0.01 || share > 0.99 ? PLACES[device.index % PLACES.length] : null,
+      place: row.place?.startsWith("<") ? row.place : share < 0.04 || share > 0.96 ? PLACES[device.index % PLACES.length] : null,
     };
     Object.assign(row, news);
     return news;

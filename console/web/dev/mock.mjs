@@ -120,7 +120,7 @@ export class Mock {
     response.write(": hello\n\n");
     this.streams.add(response);
     const comments = setInterval(() => response.write(": still here\n\n"), 10_000);
-    request.on("close", () => {
+    response.on("close", () => {
       clearInterval(comments);
       this.streams.delete(response);
     });

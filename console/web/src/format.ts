@@ -13,6 +13,8 @@ export class Format {
   private readonly local: Intl.DateTimeFormat;
   private readonly universal: Intl.DateTimeFormat;
   private readonly localDay: Intl.DateTimeFormat;
+  private readonly universalDay: Intl.DateTimeFormat;
+  private readonly universalClock: Intl.DateTimeFormat;
   private readonly relative: Intl.RelativeTimeFormat;
 
   constructor(readonly locale?: string, readonly timeZone?: string) {
@@ -21,6 +23,8 @@ export class Format {
     this.local = new Intl.DateTimeFormat(locale, { ...moment, ...zone });
     this.universal = new Intl.DateTimeFormat(locale, { ...moment, timeZone: "UTC" });
     this.localDay = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", ...zone });
+    this.universalDay = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", timeZone: "UTC" });
+    this.universalClock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
     this.relative = new Intl.RelativeTimeFormat(locale, { numeric: "always", style: "short" });
   }
 
@@ -57,10 +61,17 @@ export class Format {
     return text.includes(" ") && milliseconds(value) !== null ? `${text} UTC` : text;
   }
 
+  /** UTC for a place beside local time: without the day where it is the same. */
+  utcBeside(value: Time): string {
+    const [time, day] = [milliseconds(value), this.day(value)];
+    if (time === null || time < FIRST_TRUE_TIME || day !== this.universalDay.format(time)) return this.utc(value);
+    return `${this.universalClock.format(time)} UTC`;
+  }
+
   /** Local time with UTC beside it. */
   both(value: Time): string {
     const time = milliseconds(value);
-    return time === null || time < FIRST_TRUE_TIME ? this.time(value) : `${this.time(value)} (${this.utc(value)})`;
+    return time === null || time < FIRST_TRUE_TIME ? this.time(value) : `${this.time(value)} (${this.utcBeside(value)})`;
   }
 
   day(value: Time): string {

@@ -8,6 +8,7 @@ import { find } from "./routes.js";
 import { header } from "./shell/header.js";
 import { notifier } from "./shell/notify.js";
 import { Store } from "./store.js";
+import { speedBar } from "./timebar/speed.js";
 
 async function start(root: HTMLElement): Promise<void> {
   const api = new Api();
@@ -26,7 +27,7 @@ async function start(root: HTMLElement): Promise<void> {
     },
     notify: notes.notify,
   };
-  const top = header(app);
+  const top = header(app, speedBar(app));
   const main = h("main", { class: "main", id: "main", tabindex: -1 });
   const skip = h("a", { class: "skip button", href: "#main" }, "Skip to the content");
   skip.addEventListener("click", (event) => {

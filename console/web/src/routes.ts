@@ -1,7 +1,9 @@
 // The console's pages by their address after the hash.
 
 import type { Mount } from "./app.js";
+import { mount as device } from "./device/page.js";
 import { mount as fleet } from "./fleet/page.js";
+import { mount as report } from "./report/page.js";
 
 export interface Route {
   /** Groups are handed to the page, decoded. */
@@ -12,6 +14,8 @@ export interface Route {
 
 export const ROUTES: readonly Route[] = [
   { pattern: /^\/?$/, title: () => "Fleet", mount: fleet },
+  { pattern: /^\/device\/([^/]+)$/, title: ([id]) => id ?? "", mount: device },
+  { pattern: /^\/device\/([^/]+)\/report(?:\/([^/]+))?$/, title: ([id]) => `Voyage report ${id ?? ""}`, mount: report },
 ];
 
 export interface Found {

@@ -2,6 +2,7 @@
 // stays until it is closed, or another says the same.
 
 import { h } from "../dom.js";
+import { icon } from "../icons.js";
 
 const SHOWN_MS = 6000;
 const AT_ONCE = 4;
@@ -22,7 +23,7 @@ export function notifier(): Notifier {
       if (note.firstChild?.textContent === text) note.remove();
     }
     const note = h("div", { class: `note note-${kind}` }, h("span", {}, text));
-    note.append(h("button", { type: "button", class: "button-quiet", "aria-label": "Close this message", onclick: () => note.remove() }, "×"));
+    note.append(h("button", { type: "button", class: "button-quiet", "aria-label": "Close this message", onclick: () => note.remove() }, icon("close")));
     region.append(note);
     while (region.children.length > AT_ONCE) region.firstElementChild?.remove();
     if (kind === "info") setTimeout(() => note.remove(), SHOWN_MS);

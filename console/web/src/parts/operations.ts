@@ -1,0 +1,117 @@
+// What an operator does with devices: each asks first, says what will happen, and does it.
+
+import type { App } from "../app.js";
+import { h, type Child } from "../dom.js";
+import { labelled } from "./card.js";
+import { ask } from "./dialog.js";
+import { said } from "./said.js";
+
+const SHOWN = 8;
+
+/** The devices as a list that is not longer than a dialog. */
+export function named(ids: readonly string[]): Child {
+  const shown = ids.slice(0, SHOWN).map((id) => h("li", { class: "mono" }, id));
+  const rest = ids.length - shown.length;
+  return h("ul", { class: "named" }, ...shown, rest > 0 && h("li", { class: "muted" }, `and ${rest} more`));
+}
+
+export async function disable(app: App, ids: readonly string[]): Promise<boolean> {
+  return each(app, ids, {
+    title: ids.length === 1 ? "Disable this device?" : `Disable ${ids.length} devices?`,
+    happens: "The hub drops the connection and lets nobody in with this identity until it is enabled. The device goes on measuring and keeps its readings.",
+    yes: "Disable", isDangerous: true, done: "disabled",
+    act: (id) => app.api.setDevice(id, "disabled"),
+  });
+}
+
+export async function enable(app: App, ids: readonly string[]): Promise<boolean> {
+  return each(app, ids, {
+    title: ids.length === 1 ? "Enable this device?" : `Enable ${ids.length} devices?`,
+    happens: "The hub lets it in again. It comes back by itself, which may take a while, and sends what it has kept.",
+    yes: "Enable", isDangerous: false, done: "enabled",
+    act: (id) => app.api.setDevice(id, "enabled"),
+  });
+}
+
+export async function deprovision(app: App, ids: readonly string[]): Promise<boolean> {
+  const happens =
+    "The identity at the hub and the registration record are deleted; the connection is dropped. The device goes on measuring. " +
+    "As long as its enrollment is enabled it registers anew by itself and comes back: disable the enrollment to keep it out.";
+  return ask({
+    title: ids.length === 1 ? "Deprovision this device?" : `Deprovision ${ids.length} devices?`,
+    body: [named(ids), h("p", {}, happens)],
+    yes: "Deprovision", isDangerous: true, explain: said,
+    act: async () => {
+      if (ids.length === 1) await app.api.deprovision(ids[0] ?? "");
+      else await app.api.deprovisionMany([...ids]);
+      app.notify(`${count(ids)} deprovisioned.`);
+    },
+  });
+}
+
+/** All that there are, which has to be typed: nobody should do this by a slip. */
+export async function deprovisionAll(app: App, many: number): Promise<boolean> {
+  const word = "deprovision all";
+  const typed = h("input", { class: "field", name: "word", autocomplete: "off", spellcheck: "false" });
+  return ask({
+    title: `Deprovision all ${app.format.number(many)} devices?`,
+    body: [
+      h("p", {}, "Every identity at every hub and every registration record is deleted, and all connections are dropped. What was received stays here. Devices whose enrollment is enabled register anew by themselves."),
+      labelled(`Type “${word}”`, typed),
+    ],
+    yes: "Deprovision all", isDangerous: true, explain: said,
+    act: async (form) => {
+      if (String(form.get("word")).trim().toLowerCase() !== word) throw new Error(`Type “${word}” to do it.`);
+      await app.api.deprovisionMany("all");
+      app.notify("All devices are deprovisioned.");
+    },
+  });
+}
+
+export async function move(app: App, ids: readonly string[]): Promise<boolean> {
+  const here = new Set(ids.map((id) => app.store.row(id)?.hub ?? ""));
+  const hubs = app.session.hubs.filter((hub) => here.size > 1 || !here.has(hub));
+  if (hubs.length === 0) {
+    app.notify("There is no other hub to move to.", "error");
+    return false;
+  }
+  const select = h("select", { class: "field", name: "hub" }, ...hubs.map((hub) => h("option", { value: hub }, hub)));
+  return ask({
+    title: ids.length === 1 ? "Move this device to another hub?" : `Move ${ids.length} devices to another hub?`,
+    body: [
+      named(ids),
+      h("p", {}, "The provisioning service assigns it to that hub; the hub that it is at lets it go. It registers anew, and its twin comes along."),
+      labelled("Hub", select),
+    ],
+    yes: "Move", explain: said,
+    act: async (form) => {
+      const hub = String(form.get("hub"));
+      for (const id of ids) await app.api.move(id, hub);
+      app.notify(`${count(ids)} on the way to ${hub}.`);
+    },
+  });
+}
+
+interface Each {
+  title: string;
+  happens: string;
+  yes: string;
+  done: string;
+  isDangerous: boolean;
+  act(id: string): Promise<unknown>;
+}
+
+function each(app: App, ids: readonly string[], { title, happens, yes, done, isDangerous, act }: Each): Promise<boolean> {
+  return ask({
+    title, yes, isDangerous, explain: said,
+    body: [named(ids), h("p", {}, happens)],
+    act: async () => {
+      for (const id of ids) await act(id);
+      app.notify(`${count(ids)} ${done}.`);
+    },
+  });
+}
+
+function count(ids: readonly string[]): string {
+  return ids.length === 1 ? (ids[0] ?? "") : `${ids.length} devices`;
+}

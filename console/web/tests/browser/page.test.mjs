@@ -1,0 +1,281 @@
+// The page in Chromium, against a server with a fleet that is made up: what it shows, and what it does when things go wrong.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { MARKUP } from "../../dev/fleet.mjs";
+import { launch, openPage } from "../../dev/browser.mjs";
+import { startMock } from "../../dev/mock.mjs";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+let browser;
+
+before(async () => {
+  browser = await launch();
+});
+after(() => browser.close());
+
+/** Opens the page on a fleet of its own, and closes both afterwards; the page's console must have stayed silent. */
+async function withPage(options, act, context = {}) {
+  const mock = await startMock({ interval: 0, ...options });
+  const { page, errors } = await openPage(browser, mock.url, context);
+  const foreign = [];
+  page.on("request", (request) => {
+    const url = request.url();
+    if (!url.startsWith(mock.url) && !url.startsWith("data:") && !url.startsWith("blob:")) foreign.push(url);
+  });
+  try {
+    await act(page, mock);
+    assert.deepEqual(foreign, [], "requests to anywhere else");
+    if (!options.mayComplain) assert.deepEqual(errors, [], "the page's console");
+  } finally {
+    await page.context().close();
+    await mock.close();
+  }
+}
+
+const list = (page) => page.getByTestId("list");
+const ids = (page) => page.locator(".list-body .list-row").evaluateAll((rows) => rows
+  .sort((a, b) => a.getAttribute("aria-rowindex") - b.getAttribute("aria-rowindex")).map((row) => row.dataset.testid.slice(4)));
+const positions = (page) => page.evaluate(() => window.__console.positions());
+const waitForMap = (page) => page.waitForFunction(() => window.__console?.positions().length > 0);
+
+test("markup in a device's ID, cargo and place is text", () =>
+  withPage({ count: 5, hostile: true, mayComplain: false }, async (page, mock) => {
+    const row = page.getByTestId(`row-${MARKUP}`);
+    await row.waitFor();
+    assert.equal(await row.locator(".list-name").textContent(), MARKUP);
+    const text = await row.textContent();
+    assert.ok(text.includes("<b>Bananas</b>") && text.includes("<script>window.__markup=1</script>") && text.includes("&lt;1.0"), text);
+    // Its card and what is said of it too.
+    await waitForMap(page);
+    await page.getByTestId("search").fill("img");
+    await page.waitForFunction(() => window.__console.positions().length === 1);
+    await page.getByTestId("map").focus();
+    await page.keyboard.press("n");
+    await page.locator(".map-card").waitFor();
+    assert.ok((await page.locator(".map-card").textContent()).includes(MARKUP));
+    assert.ok((await page.getByTestId("map-said").textContent()).includes(MARKUP));
+    // And what an error says.
+    mock.send("delta", { time: "2026-11-12T06:00:01Z", devices: [], gone: [], entries: [] });
+    assert.equal(await page.locator("img, script:not([src]), b").count(), 0);
+    assert.equal(await page.evaluate(() => window.__markup), undefined);
+  }));
+
+test("markers move as the fleet does, to where the last message says", () =>
+  withPage({ count: 2, speed: 20 }, async (page, mock) => {
+    await waitForMap(page);
+    const before = await positions(page);
+    assert.equal(before.length, 2);
+    mock.step(1, 1);
+    await page.waitForFunction(
+      (held) => window.__console.positions().every(({ id, lon }) => lon !== held.find((other) => other.id === id).lon), before);
+    await page.waitForTimeout(700);
+    for (const { id, lon, lat } of await positions(page)) {
+      const { at } = mock.fleet.devices.get(id).row;
+      assert.ok(Math.abs(lon - at[0]) < 1e-3 && Math.abs(lat - at[1]) < 1e-3, `${id}: ${lon}, ${lat} for ${at}`);
+    }
+  }));
+
+test("a ship that passes 180° does not cross the map", () =>
+  withPage({ count: 2 }, async (page, mock) => {
+    await waitForMap(page);
+    const delta = (lon) => mock.send("delta", { time: "2026-11-12T06:00:01Z", devices: [{ id: "tracker-001", at: [lon, 30] }], gone: [], entries: [] });
+    delta(179.5);
+    await page.waitForFunction(() => window.__console.positions().some(({ lon }) => Math.abs(lon - 179.5) < 1e-6));
+    await page.evaluate(() => {
+      window.__console.look({ ...window.__console.view(), x: 1, y: 0.42, zoom: 5 });
+      window.__lons = [];
+      const watch = () => {
+        window.__lons.push(window.__console.positions().find(({ id }) => id === "tracker-001")?.lon);
+        requestAnimationFrame(watch);
+      };
+      setTimeout(watch, 500);
+    });
+    await page.waitForTimeout(600);
+    delta(-179.5);
+    await page.waitForFunction(() => window.__console.positions().some(({ lon }) => Math.abs(lon + 179.5) < 1e-6));
+    const lons = await page.evaluate(() => window.__lons);
+    assert.ok(lons.length > 3 && lons.every((lon) => Math.abs(lon) > 179.4), String(lons));
+    assert.ok(lons.some((lon) => Math.abs(lon) > 179.6), "it was seen on its way");
+  }));
+
+test("with less motion wished for, markers and the map are there at once", () =>
+  withPage({ count: 2 }, async (page, mock) => {
+    await waitForMap(page);
+    await page.evaluate(() => {
+      window.__console.look({ ...window.__console.view(), x: 0.5, y: 0.42, zoom: 6 });
+      window.__zoom = window.__console.view().zoom;
+      window.__lons = new Set();
+      const watch = () => {
+        for (const { id, lon } of window.__console.positions()) if (id === "tracker-001") window.__lons.add(Math.round(lon * 1e4) / 1e4);
+        requestAnimationFrame(watch);
+      };
+      watch();
+    });
+    assert.equal(await page.evaluate(() => window.__zoom), 6);
+    for (const lon of [1, 2, 3]) {
+      mock.send("delta", { time: "2026-11-12T06:00:01Z", devices: [{ id: "tracker-001", at: [lon, 27] }], gone: [], entries: [] });
+      await page.waitForTimeout(150);
+    }
+    assert.deepEqual(await page.evaluate(() => [...window.__lons].filter((lon) => lon > 0.5 && lon < 3.5)), [1, 2, 3]);
+  }, { reducedMotion: "reduce" }));
+
+test("a stream that lagged is made good, and the page says so", () =>
+  withPage({ count: 3 }, async (page, mock) => {
+    await page.getByTestId("row-tracker-001").waitFor();
+    const asked = () => mock.requests.filter((request) => request === "GET /api/fleet").length;
+    const before = asked();
+    mock.fleet.devices.get("tracker-001").row.cargo = "Changed while nobody looked";
+    mock.send("lagged", { lost: 12 });
+    await page.getByText("Changed while nobody looked").waitFor();
+    assert.equal(asked(), before + 1);
+    assert.equal(await page.getByTestId("live-state").getAttribute("data-live"), "live");
+  }));
+
+test("a console that ends is told, and its return too", () =>
+  withPage({ count: 3, mayComplain: true }, async (page, mock) => {
+    await page.getByTestId("row-tracker-001").waitFor();
+    mock.isAway = true;
+    mock.drop();
+    await page.waitForSelector('[data-testid="live-state"][data-live="lost"]');
+    assert.match(await page.getByTestId("live-state").textContent(), /^Not live/);
+    mock.isAway = false;
+    mock.fleet.devices.get("tracker-002").row.cargo = "After the return";
+    await page.waitForSelector('[data-testid="live-state"][data-live="live"]', { timeout: 15_000 });
+    await page.getByText("After the return").waitFor();
+  }));
+
+test("10,000 rows are a list of few elements that reaches to the end", () =>
+  withPage({ count: 10_000 }, async (page) => {
+    await page.getByTestId("row-tracker-00022").waitFor();
+    assert.equal(await list(page).getAttribute("aria-rowcount"), "10001");
+    assert.ok((await page.locator(".list-body .list-row").count()) < 60);
+    await list(page).focus();
+    await page.keyboard.press("End");
+    await page.waitForFunction(() => document.querySelector('[aria-rowindex="10001"]') !== null);
+    const active = await page.evaluate(() => document.getElementById(document.querySelector('[role="grid"]').getAttribute("aria-activedescendant"))?.getAttribute("aria-rowindex"));
+    assert.equal(active, "10001");
+    await page.getByTestId("search").fill("tracker-09999");
+    await page.getByTestId("row-tracker-09999").waitFor();
+    await page.waitForFunction(() => document.querySelector('[role="grid"]').getAttribute("aria-rowcount") === "2");
+  }));
+
+test("the list sorts by every column, both ways", () =>
+  withPage({ count: 40 }, async (page) => {
+    await page.getByTestId("row-tracker-001").first().waitFor({ state: "attached" });
+    await page.locator(".segmented button", { hasText: "List" }).click();
+    for (const head of await page.getByRole("columnheader").all()) {
+      const orders = new Set();
+      for (let press = 0; press < 2; press += 1) {
+        await head.getByRole("button").click();
+        await page.waitForTimeout(60);
+        orders.add(await head.getAttribute("aria-sort"));
+        orders.add((await ids(page)).slice(0, 8).join());
+      }
+      assert.ok(orders.has("ascending") && orders.has("descending"));
+      assert.equal(orders.size, 4, `the order changes: ${await head.textContent()}`);
+    }
+  }, { viewport: { width: 1500, height: 700 } }));
+
+test("a state that is pressed filters list and map", () =>
+  withPage({ count: 40 }, async (page, mock) => {
+    await waitForMap(page);
+    await page.getByTestId("state-refused").click();
+    const refused = [...mock.fleet.devices.values()].filter(({ row }) => row.state === "refused").map(({ row }) => row.id).sort();
+    await page.waitForFunction((count) => document.querySelector('[role="grid"]').getAttribute("aria-rowcount") === String(count + 1), refused.length);
+    assert.deepEqual((await ids(page)).sort(), refused);
+    await page.waitForFunction((count) => window.__console.positions().length === count, refused.length);
+  }));
+
+test("keyboard only: a container found on the map and in the list, and opened", () =>
+  withPage({ count: 40 }, async (page) => {
+    await waitForMap(page);
+    const reach = async (test) => {
+      for (let press = 0; press < 40; press += 1) {
+        await page.keyboard.press("Tab");
+        if ((await page.evaluate(() => document.activeElement?.dataset.testid)) === test) return;
+      }
+      assert.fail(`${test} is not reached by Tab`);
+    };
+    await reach("map");
+    const view = () => page.evaluate(() => window.__console.view());
+    const before = await view();
+    await page.keyboard.press("+");
+    await page.waitForFunction((zoom) => window.__console.view().zoom > zoom + 0.4, before.zoom);
+    await page.keyboard.press("0");
+    await page.waitForFunction((zoom) => Math.abs(window.__console.view().zoom - zoom) < 1e-6, before.zoom);
+    await page.keyboard.press("n");
+    const said = await page.getByTestId("map-said").textContent();
+    assert.match(said, /^MSKU .*1 of \d+ in sight\.$/);
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => location.hash.startsWith("#/device/"));
+    await page.goBack();
+    await waitForMap(page);
+    await reach("list");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => location.hash.startsWith("#/device/"));
+  }));
+
+test("the history shows what was, and now again", () =>
+  withPage({ count: 4, speed: 1 / 3600 }, async (page, mock) => {
+    await page.getByTestId("row-tracker-001").waitFor();
+    const now = await page.getByTestId("row-tracker-001").textContent();
+    await page.getByTestId("history").click();
+    await page.locator(".history-slider").fill("300");
+    await page.waitForFunction((held) => document.querySelector('[data-testid="row-tracker-001"]')?.textContent !== held, now);
+    assert.ok(mock.requests.some((request) => request.startsWith("GET /api/fleet?at=")));
+    assert.match(await page.locator(".history-time").textContent(), /UTC/);
+    await page.getByText("Back to now").click();
+    await page.waitForFunction((held) => document.querySelector('[data-testid="row-tracker-001"]')?.textContent === held, now);
+  }));
+
+test("time can be paused and sped up", () =>
+  withPage({ count: 2 }, async (page, mock) => {
+    await page.getByRole("button", { name: "Faster" }).click();
+    await page.waitForFunction(() => document.querySelector('[data-testid="speed"]').textContent.startsWith("1"));
+    assert.equal(mock.fleet.speed, 1);
+    await page.getByRole("button", { name: "Pause" }).click();
+    await page.getByRole("button", { name: "Go on" }).waitFor();
+    assert.equal(mock.fleet.isPaused, true);
+  }));
+
+test("a fleet without devices says what would bring one", () =>
+  withPage({ count: 0 }, async (page, mock) => {
+    await page.getByTestId("empty").getByText("No devices yet").waitFor();
+    const row = { ...(await startedRow()), id: "first" };
+    mock.send("delta", { time: "2026-11-12T06:00:01Z", devices: [row], gone: [], entries: [] });
+    await page.getByTestId("row-first").waitFor();
+    assert.equal(await page.getByTestId("empty").getByText("No devices yet").isVisible(), false);
+  }));
+
+test("a hub without telemetry says why the map is empty", () =>
+  withPage({ count: 0, session: { mode: "hub", telemetry: { isAvailable: false, reason: "Telemetry of a real hub is not read yet." }, time: { now: "2026-11-12T06:00:00Z", speed: null, isPaused: false } } }, async (page, mock) => {
+    await page.getByTestId("empty").getByText("No devices yet").waitFor();
+    mock.send("delta", { time: "2026-11-12T06:00:01Z", devices: [{ ...(await startedRow()), at: null }], gone: [], entries: [] });
+    await page.getByText("Telemetry of a real hub is not read yet.").waitFor();
+  }));
+
+async function startedRow() {
+  const mock = await startMock({ count: 1, interval: 0 });
+  const [row] = mock.fleet.rows();
+  await mock.close();
+  return row;
+}
+
+for (const [name, context] of Object.entries({
+  light: {}, dark: { colorScheme: "dark" }, "375 pixels": { viewport: { width: 375, height: 700 } },
+})) {
+  test(`nothing that axe finds grave, and nothing wider than the page: ${name}`, () =>
+    withPage({ count: 40 }, async (page) => {
+      await waitForMap(page);
+      await page.getByTestId("history").click();
+      await page.evaluate(AXE);
+      const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+      const grave = violations.filter(({ impact }) => impact === "serious" || impact === "critical" || impact === "moderate");
+      assert.deepEqual(grave.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`), []);
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth));
+    }, context));
+}
