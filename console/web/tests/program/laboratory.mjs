@@ -12,7 +12,7 @@ const KEPT = 5000;
 
 export function binary() {
   const path = process.env.CONTAINER_TRACKER;
-  if (!path) throw new Error("CONTAINER_TRACKER names no binary: test/browser/run.sh sets it");
+  if (!path) throw new Error("CONTAINER_TRACKER names no binary: tests/program/run.sh sets it");
   return path;
 }
 

@@ -1,5 +1,5 @@
 // Runs the browser tests one file after another, each with programs and a browser of its own: two at a time would take each
-// other's processor. `node test/browser/run.mjs [NAME…]`: all, or those whose file begins so.
+// other's processor. `node tests/program/run.mjs [NAME…]`: all, or those whose file begins so.
 
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";

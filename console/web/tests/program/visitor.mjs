@@ -4,17 +4,16 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { chromium } from "playwright-core";
+import { launch as start } from "../../dev/browser.mjs";
 import { PATIENCE, until } from "./until.mjs";
 
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const SCREENSHOTS = process.env.SCREENSHOTS ?? "target/screenshots";
 export const WIDE = { width: 1280, height: 800 };
 export const PHONE = { width: 375, height: 740 };
 
 export function launch() {
-  // Containers, in which checks run as root, have no user namespaces for Chromium's sandbox; only pages of ours are opened.
-  return chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+  // The shared memory of a container is often small.
+  return start("--disable-dev-shm-usage");
 }
 
 export class Visitor {

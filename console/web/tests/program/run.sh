@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The console in a real browser, against the real program:
 #
-#   console/web/test/browser/run.sh [NAME…]     all tests, or those whose file begins so
+#   console/web/tests/program/run.sh [NAME…]     all tests, or those whose file begins so
 #
 # Installs what it needs: Debian's Chromium and poppler's tools by apt, the page's own tools by npm as the lock file has
 # them. CONTAINER_TRACKER names a binary that is there already; without it a debug build is made. Screenshots and the printed
@@ -27,4 +27,4 @@ export SCREENSHOTS=${SCREENSHOTS:-$repository/target/screenshots}
 
 cd console/web
 [ -d node_modules/axe-core ] || npm ci --silent --no-audit --no-fund
-node test/browser/run.mjs "$@"
+node tests/program/run.mjs "$@"
