@@ -15,7 +15,7 @@ const files = [];
 
 if (isWanted("unit")) {
   rmSync(BUILT, { recursive: true, force: true });
-  const tests = readdirSync(join(HERE, "tests")).filter((name) => name.endsWith(".test.ts"));
+  const tests = readdirSync(join(HERE, "tests"), { recursive: true }).filter((name) => name.endsWith(".test.ts"));
   await build({
     absWorkingDir: HERE, entryPoints: tests.map((name) => `tests/${name}`), outdir: BUILT, bundle: true, platform: "node", format: "esm",
     packages: "external", outExtension: { ".js": ".mjs" }, sourcemap: "inline", logLevel: "error",

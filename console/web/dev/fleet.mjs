@@ -6,6 +6,16 @@ const HOUR = 3_600_000;
 const CARGOES = ["Bananas", "Salmon", "Vaccines", "Coffee", "Lithium cells", "Chocolate", "Blueberries", "Machine parts"];
 const COLD = { Bananas: 13.4, Salmon: -19.5, Vaccines: 5, Coffee: 21, "Lithium cells": 22, Chocolate: 15, Blueberries: 0.6, "Machine parts": 24 };
 const PLACES = ["Rotterdam, Maasvlakte", "Singapore, Tuas", "Los Angeles, Pier 400", "Cape Town, Ben Schoeman"];
+const HAPPENINGS = [
+  ["connection", "Connected to the hub.", {}],
+  ["connection", "The connection was lost: no answer for 345 s.", {}],
+  ["refusal", "Refused: the enrollment is disabled (401002).", {}],
+  ["alarm", "Temperature is above 8.0 °C: 9.4 °C.", { alarm: "temperatureHigh", severity: "critical", state: "active" }],
+  ["alarm", "Temperature is back below 8.0 °C after 42 min.", { alarm: "temperatureHigh", severity: "critical", state: "ended" }],
+  ["door", "The door was opened.", {}],
+  ["place", "Entered Rotterdam, Maasvlakte.", {}],
+  ["takeover", "Another client took the connection over.", {}],
+];
 export const MARKUP = "<img src=x onerror=window.__markup=1>";
 
 /** A small deterministic generator of numbers from 0 to 1. */
@@ -79,8 +89,18 @@ export class Fleet {
       if (this.random() > share || device.row.state === "silent" || device.row.state === "disabled") continue;
       devices.push({ id: device.row.id, ...this.place(device) });
     }
+    if (share > 0 && this.devices.size > 0) this.happen();
     const entries = this.entries.splice(0);
     return { time: iso(this.time), devices, gone: [], entries };
+  }
+
+  /** Now and then something happens to somebody. */
+  happen() {
+    if (this.random() > 0.3) return;
+    const devices = [...this.devices.values()];
+    const device = devices[Math.floor(this.random() * devices.length)];
+    const [kind, text, more] = HAPPENINGS[Math.floor(this.random() * HAPPENINGS.length)];
+    this.tell(device, kind, text, more);
   }
 
   tell(device, kind, text, more = {}) {

@@ -13,6 +13,7 @@ export class Format {
   private readonly local: Intl.DateTimeFormat;
   private readonly universal: Intl.DateTimeFormat;
   private readonly localDay: Intl.DateTimeFormat;
+  private readonly localMoment: Intl.DateTimeFormat;
   private readonly universalDay: Intl.DateTimeFormat;
   private readonly universalClock: Intl.DateTimeFormat;
   private readonly relative: Intl.RelativeTimeFormat;
@@ -23,6 +24,7 @@ export class Format {
     this.local = new Intl.DateTimeFormat(locale, { ...moment, ...zone });
     this.universal = new Intl.DateTimeFormat(locale, { ...moment, timeZone: "UTC" });
     this.localDay = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", ...zone });
+    this.localMoment = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", ...zone });
     this.universalDay = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", timeZone: "UTC" });
     this.universalClock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
     this.relative = new Intl.RelativeTimeFormat(locale, { numeric: "always", style: "short" });
@@ -53,11 +55,11 @@ export class Format {
 
   /** Local time; a clock that was never set is said to be so. */
   time(value: Time): string {
-    return this.moment(value, this.local);
+    return this.formatted(value, this.local);
   }
 
   utc(value: Time): string {
-    const text = this.moment(value, this.universal);
+    const text = this.formatted(value, this.universal);
     return text.includes(" ") && milliseconds(value) !== null ? `${text} UTC` : text;
   }
 
@@ -74,8 +76,13 @@ export class Format {
     return time === null || time < FIRST_TRUE_TIME ? this.time(value) : `${this.time(value)} (${this.utcBeside(value)})`;
   }
 
+  /** Local day and time without the year, for lists of what happened. */
+  moment(value: Time): string {
+    return this.formatted(value, this.localMoment);
+  }
+
   day(value: Time): string {
-    return this.moment(value, this.localDay);
+    return this.formatted(value, this.localDay);
   }
 
   /** How long ago, by the fleet's own time `now` (ms). */
@@ -121,7 +128,7 @@ export class Format {
     return match ? `${match[1]} ${match[2]} ${match[3]}` : number;
   }
 
-  private moment(value: Time, format: Intl.DateTimeFormat): string {
+  private formatted(value: Time, format: Intl.DateTimeFormat): string {
     const time = milliseconds(value);
     if (time === null) return MISSING;
     return time < FIRST_TRUE_TIME ? "clock not set" : format.format(time);

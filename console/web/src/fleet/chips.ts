@@ -12,8 +12,8 @@ export interface Chips {
 export function chips(app: App, changed: (looks: ReadonlySet<Look>) => void): Chips {
   const pressed = new Set<Look>();
   const all = LOOKS.map((name) => {
-    const count = h("span", { class: "chip-count" });
-    const button = h("button", { type: "button", class: "chip", "aria-pressed": "false", "data-testid": `state-${name}` }, mark(name), h("span", {}, LOOK_NAMES[name]), count);
+    const count = h("span", { class: "state-count" });
+    const button = h("button", { type: "button", class: "state-chip", "aria-pressed": "false", "data-testid": `state-${name}` }, mark(name), h("span", {}, LOOK_NAMES[name]), count);
     button.addEventListener("click", () => {
       if (!pressed.delete(name)) pressed.add(name);
       setAttribute(button, "aria-pressed", String(pressed.has(name)));
@@ -36,6 +36,6 @@ export function chips(app: App, changed: (looks: ReadonlySet<Look>) => void): Ch
     }
   };
   update();
-  const element = h("div", { class: "chips", role: "group", "aria-label": "States" }, ...all.map(({ button }) => button));
+  const element = h("div", { class: "state-chips", role: "group", "aria-label": "States" }, ...all.map(({ button }) => button));
   return { element, destroy: app.store.subscribe(update) };
 }

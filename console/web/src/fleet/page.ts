@@ -7,6 +7,7 @@ import type { Wish } from "../list/order.js";
 import { FleetMap } from "../map/map.js";
 import { history } from "../timebar/history.js";
 import { chips } from "./chips.js";
+import { happenings } from "./happenings.js";
 import { panes } from "./panes.js";
 
 const TYPING_MS = 120;
@@ -56,7 +57,8 @@ export function mount(root: HTMLElement, app: App): () => void {
     }, TYPING_MS);
   });
 
-  const listPane = h("div", { class: "list-pane" }, h("div", { class: "list-tools" }, search, ids, count), list.element);
+  const events = happenings(app);
+  const listPane = h("div", { class: "list-pane" }, h("div", { class: "list-tools" }, search, ids, count), list.element, events.element);
   const { element, switcher } = panes(map.element, listPane);
   const states = chips(app, (looks) => {
     wish.looks = new Set(looks);
@@ -79,6 +81,7 @@ export function mount(root: HTMLElement, app: App): () => void {
     clearTimeout(typing);
     for (const end of endings) end();
     states.destroy();
+    events.destroy();
     past.destroy();
     map.destroy();
     list.destroy();

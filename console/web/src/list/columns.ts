@@ -84,6 +84,7 @@ function containerCell(app: App): Cell {
         symbol.title = LOOK_NAMES[its];
       }
       setText(name, nameOf(row, app.format));
+      setAttribute(name, "title", row.id);
       setAttribute(name, "href", `#/device/${encodeURIComponent(row.id)}`);
       setText(id, row.container === null ? "" : row.id);
       id.hidden = row.container === null;

@@ -1,12 +1,14 @@
 // Markers drawn once and copied: a shape for each state, with a pointer for each of 36 courses.
 
-import { LOOKS, SHAPES } from "../states.js";
+import { LOOKS, SHAPES, type Look } from "../states.js";
 import type { Palette } from "./palette.js";
 
 /** A sprite's side and the marker's middle in it, CSS pixels. */
 const SIDE = 40;
 const COURSES = 36;
 const SCALE = 0.9;
+/** A course is worth a pointer only where it is of now. */
+const REPORTING = new Set<Look>(["ok", "alarm-warning", "alarm-critical"]);
 
 export class Sprites {
   private readonly sheet: HTMLCanvasElement;
@@ -24,7 +26,8 @@ export class Sprites {
       for (let column = 0; column <= COURSES; column += 1) {
         const outline = new Path2D(shape);
         const turn = new DOMMatrix().rotate((column / COURSES) * 360);
-        if (column < COURSES) outline.addPath(pointer, turn);
+        const hasPointer = column < COURSES && REPORTING.has(look);
+        if (hasPointer) outline.addPath(pointer, turn);
         this.centre(pen, column, row);
         pen.strokeStyle = palette.edge;
         pen.lineWidth = 4;
@@ -32,7 +35,7 @@ export class Sprites {
         pen.strokeStyle = palette.ink;
         pen.lineWidth = 1.6;
         pen.stroke(outline);
-        if (column < COURSES) {
+        if (hasPointer) {
           const turned = new Path2D();
           turned.addPath(pointer, turn);
           pen.fillStyle = palette.looks[look];
@@ -40,6 +43,9 @@ export class Sprites {
         }
         pen.fillStyle = palette.looks[look];
         pen.fill(shape, "evenodd");
+        pen.strokeStyle = palette.ink;
+        pen.lineWidth = 0.7;
+        pen.stroke(shape);
       }
     }
     pen.setTransform(1, 0, 0, 1, 0, 0);

@@ -37,7 +37,7 @@ export function header(app: App, ...tools: Node[]): Header {
   const update = (): void => {
     const { live: state, reason, at } = app.store;
     setAttribute(live, "data-live", state);
-    setText(live, state === "lost" && reason !== null ? `Not live: ${reason}` : at !== null && state === "live" ? "Live, behind the history" : LIVE[state]);
+    setText(live, state === "lost" && reason !== null ? `Not live: ${reason}` : at !== null && state === "live" ? "Showing the past" : LIVE[state]);
   };
   app.store.onStatus(update);
   update();

@@ -251,6 +251,24 @@ test("a fleet without devices says what would bring one", () =>
     assert.equal(await page.getByTestId("empty").getByText("No devices yet").isVisible(), false);
   }));
 
+test("a thousand devices that arrive at once are all there", () =>
+  withPage({ count: 0 }, async (page, mock) => {
+    await page.getByTestId("empty").getByText("No devices yet").waitFor();
+    const row = await startedRow();
+    const devices = Array.from({ length: 1000 }, (_, at) => ({ ...row, id: `new-${at}`, at: [(at % 360) - 180, (at % 120) - 60] }));
+    mock.send("delta", { time: "2026-11-12T06:00:01Z", devices, gone: [], entries: [] });
+    await page.waitForFunction(() => document.querySelector('[role="grid"]').getAttribute("aria-rowcount") === "1001");
+    await page.waitForFunction(() => window.__console.positions().length > 500);
+  }));
+
+test("a happening is listed with its text as text", () =>
+  withPage({ count: 2 }, async (page, mock) => {
+    await page.getByTestId("row-tracker-001").waitFor();
+    const entry = mock.fleet.tell(mock.fleet.devices.get("tracker-001"), "alarm", "<i>hot</i>", { severity: "critical", state: "active" });
+    mock.send("delta", { time: "2026-11-12T06:00:01Z", devices: [], gone: [], entries: [entry] });
+    await page.getByTestId("happenings").getByText("<i>hot</i>").waitFor();
+  }));
+
 test("a hub without telemetry says why the map is empty", () =>
   withPage({ count: 0, session: { mode: "hub", telemetry: { isAvailable: false, reason: "Telemetry of a real hub is not read yet." }, time: { now: "2026-11-12T06:00:00Z", speed: null, isPaused: false } } }, async (page, mock) => {
     await page.getByTestId("empty").getByText("No devices yet").waitFor();
