@@ -2,8 +2,10 @@
 
 import type { Mount } from "./app.js";
 import { mount as device } from "./device/page.js";
+import { mount as enrollment } from "./enrollment/page.js";
 import { mount as fleet } from "./fleet/page.js";
 import { mount as report } from "./report/page.js";
+import { mount as trouble } from "./trouble/page.js";
 
 export interface Route {
   /** Groups are handed to the page, decoded. */
@@ -16,6 +18,8 @@ export const ROUTES: readonly Route[] = [
   { pattern: /^\/?$/, title: () => "Fleet", mount: fleet },
   { pattern: /^\/device\/([^/]+)$/, title: ([id]) => id ?? "", mount: device },
   { pattern: /^\/device\/([^/]+)\/report(?:\/([^/]+))?$/, title: ([id]) => `Voyage report ${id ?? ""}`, mount: report },
+  { pattern: /^\/enrollment$/, title: () => "Enrollment", mount: enrollment },
+  { pattern: /^\/trouble$/, title: () => "Trouble", mount: trouble },
 ];
 
 export interface Found {

@@ -46,11 +46,11 @@ function methods(app: App, id: string, life: Life): HTMLElement {
   };
   name.addEventListener("input", offer);
   const chips = METHODS.map((method) =>
-    h("button", { type: "button", class: "chip", title: method.about, onclick: () => { name.value = method.name; payload.value = method.payload; offered = method.payload; offer(); call.focus(); } }, method.name));
+    h("button", { type: "button", class: "choice", title: method.about, onclick: () => { name.value = method.name; payload.value = method.payload; offered = method.payload; offer(); call.focus(); } }, method.name));
   offer();
 
   const form = h("form", { class: "form" },
-    h("div", { class: "chips", role: "group", "aria-label": "The agent's methods" }, ...chips),
+    h("div", { class: "choices", role: "group", "aria-label": "The agent's methods" }, ...chips),
     h("div", { class: "row row-fields" }, labelled("Method", name), labelled("Timeout, s", timeout)),
     labelled("Payload (JSON)", payload), about, fault, h("div", { class: "row" }, call), names, answers);
   form.addEventListener("submit", (event) => {

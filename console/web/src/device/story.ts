@@ -23,7 +23,7 @@ export function story(app: App, id: string, life: Life, point: (time: number) =>
   const list = h("ol", { class: "story-list", "data-testid": "story" });
   const state = h("p", { class: "muted small", role: "status" });
   const older = h("button", { type: "button", class: "button", hidden: true, onclick: () => void more() }, "Older");
-  const chips = GROUPS.map((group) => h("button", { type: "button", class: "chip", "aria-pressed": "true", onclick: (event: Event) => toggle(group, event.currentTarget as HTMLElement) }, group.name));
+  const chips = GROUPS.map((group) => h("button", { type: "button", class: "choice", "aria-pressed": "true", onclick: (event: Event) => toggle(group, event.currentTarget as HTMLElement) }, group.name));
   let next: string | number | null = null;
   let hasMore = false;
 
@@ -80,7 +80,7 @@ export function story(app: App, id: string, life: Life, point: (time: number) =>
 
   life.add(app.store.onEntries((entries) => take([...entries].sort((a, b) => b.time.localeCompare(a.time)), "before")));
   void more();
-  const element = card("Story", { class: "story", testid: "story-card" }, h("div", { class: "chips", role: "group", "aria-label": "Kinds shown" }, ...chips), state, h("div", { class: "story-scroll", tabindex: 0, role: "region", "aria-label": "What has happened, the newest first" }, list, older));
+  const element = card("Story", { class: "story", testid: "story-card" }, h("div", { class: "choices", role: "group", "aria-label": "Kinds shown" }, ...chips), state, h("div", { class: "story-scroll", tabindex: 0, role: "region", "aria-label": "What has happened, the newest first" }, list, older));
   return { element };
 }
 

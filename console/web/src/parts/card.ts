@@ -22,6 +22,17 @@ export function fill(element: Element, ...children: Child[]): void {
   element.replaceChildren(...nodes.map((child) => (typeof child === "number" ? String(child) : (child as Node | string))));
 }
 
+/** Replaces an element's children, and gives the focus to what stands where the focus was. */
+export function refill(element: Element, ...children: Child[]): void {
+  const focused = element.contains(document.activeElement) ? document.activeElement : null;
+  const names = ["data-testid", "data-device", "aria-label"].map((name): [string, string | null] => [name, focused?.getAttribute(name) ?? null]);
+  fill(element, ...children);
+  if (focused === null) return;
+  const same = [...element.querySelectorAll<HTMLElement>("button, input, a, [tabindex]")].find((candidate) =>
+    names.some(([name, value]) => value !== null && candidate.getAttribute(name) === value));
+  (same ?? element.querySelector<HTMLElement>("[tabindex]"))?.focus();
+}
+
 /** A table that scrolls by itself where it is wider than the page. */
 export function table(caption: string, heads: (string | { text: string; isNumber: boolean })[], rows: HTMLTableRowElement[]): HTMLElement {
   const cells = heads.map((head) => {
