@@ -17,7 +17,7 @@ if (isWanted("unit")) {
   rmSync(BUILT, { recursive: true, force: true });
   const tests = readdirSync(join(HERE, "tests"), { recursive: true }).filter((name) => name.endsWith(".test.ts"));
   await build({
-    absWorkingDir: HERE, entryPoints: tests.map((name) => `tests/${name}`), outdir: BUILT, bundle: true, platform: "node", format: "esm",
+    absWorkingDir: HERE, entryPoints: tests.map((name) => `tests/${name}`), outdir: BUILT, outbase: "tests", bundle: true, platform: "node", format: "esm",
     packages: "external", outExtension: { ".js": ".mjs" }, sourcemap: "inline", logLevel: "error",
   });
   files.push(...tests.map((name) => join(BUILT, name.replace(/\.ts$/, ".mjs"))));

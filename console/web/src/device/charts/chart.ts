@@ -43,6 +43,8 @@ export class Chart {
   private spans: Excursion[] = [];
   private missing: [number, number][] = [];
   private time: number | null = null;
+  /** Charts that share a cursor share the brush too: only the one that it was drawn in acts. */
+  private isBrushed = false;
 
   constructor(private readonly options: ChartOptions) {
     this.words = words(options.field);
@@ -155,7 +157,13 @@ export class Chart {
           sync: { key, setSeries: false, scales: ["x", null] },
           // Only the mean has a point at the cursor.
           points: { size: (_, index) => (index === 3 ? 8 : 0), fill: () => this.colours.ok, stroke: () => this.colours.surface, width: (_, index) => (index === 3 ? 2 : 0) },
-          bind: { dblclick: () => () => (this.options.reset(), null) },
+          bind: {
+            mousedown: (_, __, handler) => (event) => {
+              this.isBrushed = true;
+              return handler(event);
+            },
+            dblclick: () => () => (this.options.reset(), null),
+          },
         },
         hooks: {
           drawClear: [(chart) => behind(chart, this.limits, this.spans, this.missing, this.colours)],
@@ -219,10 +227,12 @@ export class Chart {
 
   private selected(chart: uPlot): void {
     const { left, width } = chart.select;
+    const isOwn = this.isBrushed;
+    this.isBrushed = false;
     if (width < 5) return;
     const [from, to] = [chart.posToVal(left, "x"), chart.posToVal(left + width, "x")];
     chart.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-    this.options.brushed(from, to);
+    if (isOwn) this.options.brushed(from, to);
   }
 
   private pointed(chart: uPlot): void {
