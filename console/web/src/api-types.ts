@@ -15,6 +15,8 @@ export interface Session {
   hubs: string[];
   idScope: string | null;
   telemetry: { isAvailable: boolean; reason: string | null };
+  /** Why what is behind the console does not answer; null where it does. */
+  away?: string | null;
   can: Record<"twin" | "methods" | "messages" | "enrollments" | "faults" | "time" | "verify" | "scenario", boolean>;
   /** speed: simulated hours in a second; null where time is nobody's to set. */
   time: { now: string; speed: number | null; isPaused: boolean };

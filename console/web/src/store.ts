@@ -171,8 +171,8 @@ export class Store {
   }
 
   private addEntries(entries: StoryEntry[]): void {
-    const known = new Set(this.entries.map((entry) => entry.id));
-    const fresh = entries.filter((entry) => !known.has(entry.id));
+    const known = new Set(this.entries.map(identity));
+    const fresh = entries.filter((entry) => !known.has(identity(entry)));
     if (fresh.length === 0) return;
     this.entries = [...fresh, ...this.entries].sort((a, b) => (a.time < b.time ? 1 : a.time > b.time ? -1 : 0)).slice(0, ENTRIES);
     for (const listener of this.entryListeners) listener(fresh);
@@ -214,6 +214,11 @@ function merge(rows: Map<string, Row>, delta: Delta): { changed: Set<string>; is
   }
   for (const id of delta.gone) if (rows.delete(id)) changed.add(id);
   return { changed, isWhole };
+}
+
+/** What tells a happening from others: one that the history has not kept yet has no number of its own. */
+function identity({ device, time, kind, text }: StoryEntry): string {
+  return [device, time, kind, text].join("\0");
 }
 
 function byId(devices: Row[]): Map<string, Row> {

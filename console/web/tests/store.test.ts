@@ -138,9 +138,9 @@ test("the history stands still while the stream goes on", async () => {
 test("a happening is told once, the newest first", async () => {
   const server = new Server();
   await server.start();
-  const entry = (id: number, time: string) => ({ id, device: "a", time, kind: "door", text: "Opened." }) as never;
-  await server.delta([], { entries: [entry(1, "2026-11-12T01:00:00Z"), entry(2, "2026-11-12T02:00:00Z")] });
-  await server.delta([], { entries: [entry(2, "2026-11-12T02:00:00Z")] });
-  assert.deepEqual(server.store.entries.map(({ id }) => id), [2, 1]);
+  const entry = (time: string, id = 0) => ({ id, device: "a", time, kind: "door", text: "Opened." }) as never;
+  await server.delta([], { entries: [entry("2026-11-12T01:00:00Z"), entry("2026-11-12T02:00:00Z")] });
+  await server.delta([], { entries: [entry("2026-11-12T02:00:00Z", 7)] });
+  assert.deepEqual(server.store.entries.map(({ time }) => time), ["2026-11-12T02:00:00Z", "2026-11-12T01:00:00Z"]);
   server.store.stop();
 });

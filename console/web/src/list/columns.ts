@@ -60,7 +60,7 @@ function textCell(text: (row: Row) => string | null): Cell {
   return {
     element,
     update: (row) => {
-      const value = text(row);
+      const value = text(row) || null;
       setText(element, value ?? "–");
       setAttribute(element, "title", value);
       element.classList.toggle("muted", value === null);

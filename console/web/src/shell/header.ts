@@ -35,9 +35,12 @@ export function header(app: App, ...tools: Node[]): Header {
   );
 
   const update = (): void => {
-    const { live: state, reason, at } = app.store;
+    const { reason, at } = app.store;
+    const away = app.session.away ?? null;
+    const state = app.store.live === "live" && away !== null ? "lost" : app.store.live;
+    const why = app.store.live === "lost" ? reason : away;
     setAttribute(live, "data-live", state);
-    setText(live, state === "lost" && reason !== null ? `Not live: ${reason}` : at !== null && state === "live" ? "Showing the past" : LIVE[state]);
+    setText(live, state === "lost" && why !== null ? `Not live: ${why}` : at !== null && state === "live" ? "Showing the past" : LIVE[state]);
   };
   app.store.onStatus(update);
   update();

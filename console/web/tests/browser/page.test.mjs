@@ -147,6 +147,11 @@ test("a console that ends is told, and its return too", () =>
     await page.getByText("After the return").waitFor();
   }));
 
+test("an emulator that is away is told", () =>
+  withPage({ count: 2, session: { away: "The emulator does not answer." } }, async (page) => {
+    await page.getByText("Not live: The emulator does not answer.").waitFor();
+  }));
+
 test("10,000 rows are a list of few elements that reaches to the end", () =>
   withPage({ count: 10_000 }, async (page) => {
     await page.getByTestId("row-tracker-00022").waitFor();
