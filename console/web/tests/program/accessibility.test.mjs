@@ -53,7 +53,7 @@ for (const { name, ...look } of LOOKS) {
       await context.test(route.name, async () => {
         await visitor.go(route.hash);
         await route.isThere(visitor);
-        await visitor.picture(`${route.name}-${name}`, { fullPage: true });
+        await visitor.picture(`${route.name}-${name}`, { isWhole: true });
         assert.deepEqual(await faults(visitor.page), []);
         const { wide, inner } = await visitor.page.evaluate(() => ({ wide: document.documentElement.scrollWidth, inner: innerWidth }));
         assert.ok(wide <= inner, `the page is ${wide} px wide, ${wide - inner} more than the window`);

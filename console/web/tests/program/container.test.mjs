@@ -44,7 +44,7 @@ test("the charts are filled with what the hub received", async () => {
   assert.ok(shown.length >= 10);
   assert.ok(Math.min(...shown) >= Math.min(...received) - 0.01, "a chart is not below what was received");
   assert.ok(Math.max(...shown) <= Math.max(...received, ...laboratory.last(ID, 5).map(({ body }) => body.temperature)) + 0.01, "nor above");
-  await visitor.picture("container", { fullPage: true });
+  await visitor.picture("container", { isWhole: true });
 });
 
 test("telemetryInterval is edited in place, and the device's answer stands beside it", async () => {

@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 repository=$(cd "$here/../../../.." && pwd)
 cd "$repository"
 
-packages=(poppler-utils)
+packages=(poppler-utils fonts-dejavu-core)
 [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || packages+=(chromium)
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)

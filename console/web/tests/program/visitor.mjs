@@ -92,9 +92,15 @@ export class Visitor {
     });
   }
 
-  async picture(name, options = {}) {
+  /** Keeps a picture; `isWhole`: of all that could be scrolled to. */
+  async picture(name, { isWhole = false } = {}) {
     mkdirSync(SCREENSHOTS, { recursive: true });
-    await this.page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), ...options });
+    const size = this.page.viewportSize();
+    // The header stays, and what is below it scrolls by itself: only a taller window shows all of it.
+    const hidden = isWhole ? await this.page.evaluate(() => { const main = document.querySelector("main"); return main.scrollHeight - main.clientHeight; }) : 0;
+    if (hidden > 0) await this.page.setViewportSize({ ...size, height: size.height + hidden });
+    await this.page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
+    if (hidden > 0) await this.page.setViewportSize(size);
   }
 
   /** Leaves. Nothing was complained of, unless it is what the test has provoked, and nobody else was asked. */
