@@ -2,15 +2,17 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { simulation } from "./laboratory.mjs";
 import { colour, count } from "./pixels.mjs";
+import { story } from "./story.mjs";
 import { until } from "./until.mjs";
 import { launch, Visitor } from "./visitor.mjs";
 
 const ID = "sensor-thl-001";
 const FIELDS = ["temperature", "humidity", "pressure", "speed"];
 
+const step = story();
 let laboratory, browser, visitor;
 
 before(async () => {
@@ -25,13 +27,13 @@ after(async () => {
   await laboratory?.stop();
 });
 
-test("a row opens its container", async () => {
+step("a row opens its container", async () => {
   await visitor.get(`row-${ID}`).getByText(ID).first().click();
   await until("its title is shown", async () => (await visitor.get("device-title").textContent()) === ID);
   assert.match(visitor.page.url(), new RegExp(`#/device/${ID}$`));
 });
 
-test("the charts are filled with what the hub received", async () => {
+step("the charts are filled with what the hub received", async () => {
   for (const field of FIELDS) {
     const chart = visitor.get(`chart-${field}`);
     await until(`the chart of ${field} has points`, async () => Number(await chart.getAttribute("data-points")) >= 10);
@@ -47,7 +49,7 @@ test("the charts are filled with what the hub received", async () => {
   await visitor.picture("container", { isWhole: true });
 });
 
-test("telemetryInterval is edited in place, and the device's answer stands beside it", async () => {
+step("telemetryInterval is edited in place, and the device's answer stands beside it", async () => {
   await desire({ telemetryInterval: 2 });
   await answered("telemetryInterval", "accepted", "200");
   await laboratory.line("that the device follows its twin", ({ device, text }) => device === ID && /telemetryInterval = 2/.test(text ?? ""));
@@ -56,7 +58,7 @@ test("telemetryInterval is edited in place, and the device's answer stands besid
   assert.equal(twin.properties.reported.telemetryInterval.value, 2);
 });
 
-test("a value that the device can't take is refused with its reason", async () => {
+step("a value that the device can't take is refused with its reason", async () => {
   await desire({ telemetryInterval: 0 });
   await answered("telemetryInterval", "refused", "400");
   assert.match(await visitor.get("twin-answer-telemetryInterval").textContent(), /In force:\s*2/);
@@ -64,7 +66,7 @@ test("a value that the device can't take is refused with its reason", async () =
   await answered("telemetryInterval", "accepted", "200");
 });
 
-test("what is no JSON is not saved, and the page says why", async () => {
+step("what is no JSON is not saved, and the page says why", async () => {
   const area = visitor.get("twin-desired");
   const good = await area.inputValue();
   await area.fill(good.replace("{", ""));
@@ -73,7 +75,7 @@ test("what is no JSON is not saved, and the page says why", async () => {
   await area.fill(good);
 });
 
-test("a direct method is answered", async () => {
+step("a direct method is answered", async () => {
   await visitor.get("method-name").fill("ping");
   await visitor.get("method-payload").fill('{"from": "the console"}');
   await visitor.get("method-call").click();
@@ -84,17 +86,17 @@ test("a direct method is answered", async () => {
   await until("an unknown method is refused", async () => /makeCoffee/.test(await answer.textContent()) && /404|501|400/.test(await answer.textContent()));
 });
 
-test("a message waits at the hub", async () => {
+step("a message waits at the hub", async () => {
   await visitor.get("message-body").fill("a message");
   await visitor.get("message-send").click();
   await visitor.page.getByText("It waits in the device's queue").waitFor();
 });
 
-test("the story tells how it was provisioned", async () => {
+step("the story tells how it was provisioned", async () => {
   await until("the story has it", async () => /assigned|provision/i.test(await visitor.get("story").textContent()));
 });
 
-test("the record is downloaded as CSV and as JSON lines", async () => {
+step("the record is downloaded as CSV and as JSON lines", async () => {
   const lines = {};
   for (const kind of ["csv", "jsonl"]) {
     const [download] = await Promise.all([visitor.page.waitForEvent("download"), visitor.get(`export-${kind}`).click()]);
@@ -109,7 +111,7 @@ test("the record is downloaded as CSV and as JSON lines", async () => {
   assert.ok(lines.csv.length > 10);
 });
 
-test("nothing was complained of, and nobody else was asked", () => visitor.leave());
+step("nothing was complained of, and nobody else was asked", () => visitor.leave());
 
 /** Edits the desired properties in place, and saves. */
 async function desire(change) {

@@ -1,9 +1,10 @@
 // The fleet: two simulated containers on the map and in the list, as the hub receives them.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { simulation } from "./laboratory.mjs";
 import { colour, count } from "./pixels.mjs";
+import { story } from "./story.mjs";
 import { until } from "./until.mjs";
 import { launch, Visitor } from "./visitor.mjs";
 
@@ -11,6 +12,7 @@ const DEVICES = ["sensor-thl-001", "sensor-thl-002"];
 /** Degrees: what is lost on the way from the hub to a pixel and back. */
 const EXACT = 1e-3;
 
+const step = story();
 let laboratory, browser, visitor;
 
 before(async () => {
@@ -24,14 +26,14 @@ after(async () => {
   await laboratory?.stop();
 });
 
-test("the link that simulate prints opens the fleet, and leaves no token in the address", async () => {
+step("the link that simulate prints opens the fleet, and leaves no token in the address", async () => {
   await visitor.open(await laboratory.link());
   assert.doesNotMatch(visitor.page.url(), /token/);
   assert.match(await visitor.page.title(), /Fleet/);
   for (const id of DEVICES) await visitor.get(`row-${id}`).waitFor();
 });
 
-test("both containers are drawn where the hub's last message says, and move", async () => {
+step("both containers are drawn where the hub's last message says, and move", async () => {
   const first = await until("both containers are on the map", async () => {
     const drawn = await visitor.positions();
     return DEVICES.every((id) => drawn.has(id)) && drawn;
@@ -50,7 +52,7 @@ test("both containers are drawn where the hub's last message says, and move", as
   }
 });
 
-test("the place on the canvas has the colour of the container's state", async () => {
+step("the place on the canvas has the colour of the container's state", async () => {
   const fine = await colour(visitor.page, "--ok");
   const canvas = visitor.get("map");
   for (const id of DEVICES) {
@@ -64,7 +66,7 @@ test("the place on the canvas has the colour of the container's state", async ()
   assert.ok(everywhere < 4000, `${everywhere} pixels have the colour of a marker: the map is full of it`);
 });
 
-test("the map of a paused simulation shows the hub's very last message", async () => {
+step("the map of a paused simulation shows the hub's very last message", async () => {
   await visitor.page.getByRole("button", { name: "Pause" }).click();
   await until("the page says so", async () => /Paused/.test(await visitor.get("speed").textContent()));
   for (const id of DEVICES) {
@@ -77,13 +79,13 @@ test("the map of a paused simulation shows the hub's very last message", async (
   await until("time goes on", async () => !/Paused/.test(await visitor.get("speed").textContent()));
 });
 
-test("time goes faster", async () => {
+step("time goes faster", async () => {
   const before = (await visitor.api("session")).time.speed;
   await visitor.page.getByRole("button", { name: "Faster" }).click();
   await until("the server says so", async () => (await visitor.api("session")).time.speed === before * 2);
 });
 
-test("the list shows the reading that the hub received, searches and sorts", async () => {
+step("the list shows the reading that the hub received, searches and sorts", async () => {
   const [one, other] = DEVICES;
   await until("the row shows one of the hub's last temperatures", async () => {
     const text = await visitor.get(`row-${one}`).textContent();
@@ -104,16 +106,16 @@ test("the list shows the reading that the hub received, searches and sorts", asy
   await visitor.picture("fleet");
 });
 
-test("the past is shown, and the page says that it is not now", async () => {
+step("the past is shown, and the page says that it is not now", async () => {
   await visitor.get("history").click();
   const slider = visitor.page.getByRole("slider", { name: /history/ });
   await slider.fill("300");
-  await until("the page says so", async () => /history/.test(await visitor.get("live-state").textContent()));
+  await until("the page says so", async () => /past/.test(await visitor.get("live-state").textContent()));
   await visitor.page.getByRole("button", { name: "Back to now" }).click();
-  await until("it is now again", async () => !/history/.test(await visitor.get("live-state").textContent()));
+  await until("it is now again", async () => !/past/.test(await visitor.get("live-state").textContent()));
 });
 
-test("nothing was complained of, and nobody else was asked", () => visitor.leave());
+step("nothing was complained of, and nobody else was asked", () => visitor.leave());
 
 function isAt(drawn, location) {
   return drawn !== undefined && location !== undefined && Math.abs(drawn.lon - location.lon) < EXACT && Math.abs(drawn.lat - location.lat) < EXACT;

@@ -2,8 +2,9 @@
 // goes it is seen.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { simulation } from "./laboratory.mjs";
+import { story } from "./story.mjs";
 import { until } from "./until.mjs";
 import { launch, Visitor } from "./visitor.mjs";
 
@@ -11,6 +12,7 @@ const ID = "sensor-thl-002";
 /** Presses of Tab in which everything of a page is reached. */
 const FAR = 120;
 
+const step = story();
 let laboratory, browser, visitor, keyboard;
 
 before(async () => {
@@ -27,14 +29,14 @@ after(async () => {
   await laboratory?.stop();
 });
 
-test("the first Tab offers to skip to the content", async () => {
+step("the first Tab offers to skip to the content", async () => {
   await keyboard.press("Tab");
   assert.match((await focused()).text, /Skip to the content/);
   await keyboard.press("Enter");
   assert.equal((await focused()).id, "main");
 });
 
-test("on the map N goes from container to container, and says which", async () => {
+step("on the map N goes from container to container, and says which", async () => {
   await tabTo("the map", ({ testid }) => testid === "map");
   await keyboard.press("n");
   const said = visitor.get("map-said");
@@ -50,7 +52,7 @@ test("on the map N goes from container to container, and says which", async () =
   await until("the map shows all again", async () => Math.abs((await zoom()) - before) < 0.5);
 });
 
-test("the list is gone through with arrows, and Enter opens a container", async () => {
+step("the list is gone through with arrows, and Enter opens a container", async () => {
   await tabTo("the search", ({ testid }) => testid === "search");
   await keyboard.type(ID);
   await until("one row is left", async () => (await visitor.page.locator('[data-testid^="row-"]').count()) === 1);
@@ -60,7 +62,7 @@ test("the list is gone through with arrows, and Enter opens a container", async 
   await until("its page is open", async () => (await visitor.get("device-title").textContent()) === ID);
 });
 
-test("the charts are read by keyboard", async () => {
+step("the charts are read by keyboard", async () => {
   await until("the charts are there", async () => Number(await visitor.get("chart-temperature").getAttribute("data-points")) >= 3);
   await tabTo("the charts", ({ testid }) => testid === "charts");
   const before = await visitor.get("charts").textContent();
@@ -68,7 +70,7 @@ test("the charts are read by keyboard", async () => {
   await until("a value is told", async () => (await visitor.get("charts").textContent()) !== before);
 });
 
-test("the twin is edited and saved", async () => {
+step("the twin is edited and saved", async () => {
   await tabTo("the desired properties", ({ testid }) => testid === "twin-desired");
   await until("they are there", async () => (await visitor.get("twin-desired").inputValue()) !== "");
   const desired = JSON.parse(await visitor.get("twin-desired").inputValue());
@@ -78,7 +80,7 @@ test("the twin is edited and saved", async () => {
   await visitor.page.locator('[data-testid="twin-answer-telemetryInterval"][data-state="accepted"]').filter({ hasText: "In force: 3" }).waitFor();
 });
 
-test("the device is disabled, and enabled again", async () => {
+step("the device is disabled, and enabled again", async () => {
   await tabTo("Disable", ({ testid }) => testid === "device-disable");
   await keyboard.press("Enter");
   await tabTo("the answer yes", ({ testid }) => testid === "dialog-yes");
@@ -93,7 +95,7 @@ test("the device is disabled, and enabled again", async () => {
   await visitor.rowIs(ID, "is well again", (row) => row.state === "ok");
 });
 
-test("a black hole begins and ends", async () => {
+step("a black hole begins and ends", async () => {
   await tabTo("the link to Trouble", ({ tag, text }) => tag === "A" && text === "Trouble");
   await keyboard.press("Enter");
   await tabTo("whom it strikes", ({ testid }) => testid === `fault-device-${ID}` || testid === "fault-all");
@@ -107,7 +109,7 @@ test("a black hole begins and ends", async () => {
   await until("it is over", async () => (await visitor.api("faults")).faults.length === 0);
 });
 
-test("nothing was complained of, and nobody else was asked", () => visitor.leave());
+step("nothing was complained of, and nobody else was asked", () => visitor.leave());
 
 /** Presses Tab until the focus is on what is meant; on the way each that has the focus is seen to have it. */
 async function tabTo(what, isIt) {

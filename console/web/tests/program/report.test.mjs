@@ -4,14 +4,16 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { simulation } from "./laboratory.mjs";
+import { story } from "./story.mjs";
 import { until } from "./until.mjs";
 import { launch, Visitor } from "./visitor.mjs";
 
 const ID = "sensor-thl-001";
 const FOLDER = process.env.SCREENSHOTS ?? "target/screenshots";
 
+const step = story();
 let laboratory, browser, visitor;
 
 before(async () => {
@@ -28,7 +30,7 @@ after(async () => {
   await laboratory?.stop("SIGKILL");
 });
 
-test("the report is printed to PDF: pages with words, a chart and a map, and nothing of the console around it", async () => {
+step("the report is printed to PDF: pages with words, a chart and a map, and nothing of the console around it", async () => {
   await until("there are readings enough for a chart", () => laboratory.last(ID, 5000).length >= 20);
   await visitor.go(`#/device/${ID}`);
   await visitor.get("report-link").click();
@@ -54,7 +56,7 @@ test("the report is printed to PDF: pages with words, a chart and a map, and not
   tool("pdftoppm", "-png", "-r", "60", file, join(FOLDER, "report"));
 });
 
-test("nothing was complained of, and nobody else was asked", () => visitor.leave());
+step("nothing was complained of, and nobody else was asked", () => visitor.leave());
 
 function tool(name, ...args) {
   return execFileSync(name, args, { encoding: "utf8", cwd: dirname(".") });

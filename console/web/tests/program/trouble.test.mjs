@@ -1,13 +1,15 @@
 // Trouble: a device that is disabled is refused and comes back; one that a black hole strikes keeps what it can't send.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { simulation } from "./laboratory.mjs";
+import { story } from "./story.mjs";
 import { until } from "./until.mjs";
 import { launch, Visitor } from "./visitor.mjs";
 
 const [ONE, OTHER] = ["sensor-thl-001", "sensor-thl-002"];
 
+const step = story();
 let laboratory, browser, visitor;
 
 before(async () => {
@@ -23,7 +25,7 @@ after(async () => {
   await laboratory?.stop();
 });
 
-test("a device is disabled, and the page shows that it is refused", async () => {
+step("a device is disabled, and the page shows that it is refused", async () => {
   await visitor.go(`#/device/${ONE}`);
   await visitor.get("device-disable").click();
   await visitor.get("dialog-yes").click();
@@ -34,7 +36,7 @@ test("a device is disabled, and the page shows that it is refused", async () => 
   await visitor.picture("refused");
 });
 
-test("it is enabled, and delivers what it has kept", async () => {
+step("it is enabled, and delivers what it has kept", async () => {
   const before = laboratory.last(ONE, 5000).length;
   await visitor.get("device-enable").click();
   const sure = visitor.get("dialog-yes");
@@ -44,7 +46,7 @@ test("it is enabled, and delivers what it has kept", async () => {
   assertWhole(ONE);
 });
 
-test("a black hole strikes one: its backlog grows on the page, the other goes on", async () => {
+step("a black hole strikes one: its backlog grows on the page, the other goes on", async () => {
   await visitor.go("#/trouble");
   await strike("blackHole", OTHER);
   await visitor.get("fault-start").click();
@@ -58,7 +60,7 @@ test("a black hole strikes one: its backlog grows on the page, the other goes on
   assert.equal((await visitor.row(ONE)).state, "ok");
 });
 
-test("the black hole ends: the backlog drains, and no reading is lost", async () => {
+step("the black hole ends: the backlog drains, and no reading is lost", async () => {
   await visitor.go("#/trouble");
   await visitor.get("fault-stop").first().click();
   await visitor.rowIs(OTHER, "has delivered", (row) => row.state === "ok" && row.backlog !== null && row.backlog <= 2);
@@ -66,7 +68,7 @@ test("the black hole ends: the backlog drains, and no reading is lost", async ()
   assert.deepEqual((await visitor.api("faults")).faults, []);
 });
 
-test("nothing was complained of, and nobody else was asked", () => visitor.leave());
+step("nothing was complained of, and nobody else was asked", () => visitor.leave());
 
 /** Chooses a fault and whom it strikes. */
 async function strike(kind, device) {

@@ -1,7 +1,7 @@
 // Waiting for conditions, never for seconds: a slow machine takes longer and passes all the same.
 
 /** What something may take at most before a test fails, ms. It is no measure: a busy machine with two cores is meant. */
-export const PATIENCE = 90_000;
+export const PATIENCE = 1000 * Number(process.env.PATIENCE ?? 60);
 const LOOK_EVERY = 100;
 
 /**

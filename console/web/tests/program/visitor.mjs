@@ -2,11 +2,13 @@
 // asks of another host and whatever its console complains of is kept, and `leave` fails when there was any.
 
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { launch as start } from "../../dev/browser.mjs";
 import { PATIENCE, until } from "./until.mjs";
 
+/** A folder whose files are shown in place of those that are built into the program: for work on the page. */
+const PAGE = process.env.PAGE;
 const SCREENSHOTS = process.env.SCREENSHOTS ?? "target/screenshots";
 export const WIDE = { width: 1280, height: 800 };
 export const PHONE = { width: 375, height: 740 };
@@ -29,6 +31,7 @@ export class Visitor {
       viewport: WIDE, locale: "en-GB", timezoneId: "Europe/Amsterdam", reducedMotion: isMoving ? "no-preference" : "reduce", acceptDownloads: true, ...options,
     });
     visitor.context.setDefaultTimeout(PATIENCE);
+    if (PAGE) for (const file of readdirSync(PAGE)) await visitor.context.route(`**/${file}`, (route) => route.fulfill({ path: join(PAGE, file) }));
     visitor.page = await visitor.context.newPage();
     visitor.#watch();
     return visitor;
