@@ -14,8 +14,8 @@ const ID = "sensor-thl-001";
 const ROUTES = [
   { name: "fleet", hash: "#/", isThere: (visitor) => visitor.get(`row-${ID}`).waitFor({ state: "attached" }) },
   { name: "container", hash: `#/device/${ID}`, isThere: (visitor) => visitor.get("chart-temperature").locator("canvas").first().waitFor() },
-  { name: "report", hash: `#/device/${ID}/report`, isThere: (visitor) => visitor.get("report").waitFor() },
-  { name: "enrollment", hash: "#/enrollment", isThere: (visitor) => visitor.get("enrollment").getByText("fleet").first().waitFor() },
+  { name: "report", hash: `#/device/${ID}/report`, isThere: (visitor) => visitor.get("report").getByRole("heading", { level: 1 }).waitFor() },
+  { name: "enrollment", hash: "#/enrollment", isThere: (visitor) => visitor.get("enrollment").getByText("container-trackers").first().waitFor() },
   { name: "trouble", hash: "#/trouble", isThere: (visitor) => visitor.get("fault-start").waitFor() },
   { name: "nowhere", hash: "#/nowhere", isThere: (visitor) => visitor.page.getByText("There is no such page").waitFor() },
 ];

@@ -21,7 +21,7 @@ test("the emulator ends and starts again: the page says so, and is live again", 
   context.after(() => Promise.all([console.stop("SIGKILL"), emulator.stop("SIGKILL")]));
   const visitor = await Visitor.arrive(browser);
   await visitor.open(await console.link());
-  await visitor.page.getByText("No devices yet").waitFor();
+  await visitor.get("empty").getByText("No devices yet").waitFor();
 
   await emulator.stop("SIGKILL");
   await visitor.page.locator('[data-testid="live-state"][data-live="lost"]').waitFor();

@@ -77,7 +77,8 @@ step("the twin is edited and saved", async () => {
   await keyboard.press("Control+A");
   await keyboard.insertText(JSON.stringify({ ...desired, telemetryInterval: 3 }));
   await keyboard.press("Control+Enter");
-  await visitor.page.locator('[data-testid="twin-answer-telemetryInterval"][data-state="accepted"]').filter({ hasText: "In force: 3" }).waitFor();
+  await until("the device has answered", async () => (await visitor.api(`devices/${ID}/twin`)).properties.reported.telemetryInterval?.value === 3);
+  await visitor.page.locator('[data-testid="twin-answer-telemetryInterval"][data-state="accepted"]').waitFor();
 });
 
 step("the device is disabled, and enabled again", async () => {

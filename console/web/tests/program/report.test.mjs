@@ -34,8 +34,8 @@ step("the report is printed to PDF: pages with words, a chart and a map, and not
   await until("there are readings enough for a chart", () => laboratory.last(ID, 5000).length >= 20);
   await visitor.go(`#/device/${ID}`);
   await visitor.get("report-link").click();
-  await visitor.get("report").waitFor();
-  await until("the chart is drawn", async () => Number(await visitor.get("chart-temperature").first().getAttribute("data-points").catch(() => 1)) >= 1);
+  await visitor.get("report").getByRole("heading", { level: 1 }).waitFor();
+  await visitor.get("chart-temperature").locator("path, polyline").first().waitFor({ state: "attached" });
   mkdirSync(FOLDER, { recursive: true });
   const file = join(FOLDER, "report.pdf");
   await visitor.page.pdf({ path: file, format: "A4", printBackground: true });
