@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta};
 use container_tracker::config::DeliveryMode;
 use container_tracker::event::Events;
-use container_tracker::evidence::Hash;
 use container_tracker::journal::{Entry, Journal, JournalOptions, Lease, waiting_room};
 use container_tracker::reading::{Reading, Stamp};
 use container_tracker::uplink::delivery::{messages, readings};
 use serde_json::json;
+use tracker_evidence::Hash;
 
 const YEAR_S: f64 = 365.25 * 86_400.0;
 const MIB: f64 = 1024.0 * 1024.0;

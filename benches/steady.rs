@@ -172,7 +172,8 @@ mod linux {
         let running = Running::start(command);
         if let Some(desired) = &desired {
             running.cloud.hub.update_twin_desired(DEVICE, desired.clone()).unwrap();
-            running.wait(running.acknowledged() + 10);
+            // Until the chain is signed for the first time; from then on it is once a day.
+            running.wait(running.acknowledged() + 80);
         }
         let control = |what: &str| {
             let mut command = Command::new("callgrind_control");

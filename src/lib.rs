@@ -36,9 +36,6 @@ pub mod config;
 /// The noun of the house: what the instruments said at one moment.
 pub mod reading;
 
-/// The chain that shows whether a record was changed: hashes over readings, and who signs for them. Pure functions of bytes.
-pub mod evidence;
-
 /// How a voyage went, in bounded memory: extremes, means, times beyond bounds. Pure functions of readings.
 pub mod trip;
 

@@ -106,7 +106,7 @@ async fn read_once() -> Fields {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(true));
     let voyage_clock = SimulatedClock::new(system_time(), 1.0);
     let voyage = Voyage::named("woerden-tokyo-gouda-cape", system_time(), 1).expect("there is such a voyage");
-    let container = SimulatedContainer::new(voyage, voyage_clock, 1);
+    let container = SimulatedContainer::new(voyage, voyage_clock.clone(), 1);
     let simulation = Simulation { container, clock: voyage_clock, replay: None };
     let mut instruments = instruments::simulated(&simulation).expect("they can be simulated");
     let known: Vec<_> = instruments.iter().map(|instrument| instrument.name()).collect();
@@ -437,7 +437,8 @@ fn commands_in_the_documents_are_those_of_the_program() {
 
 /// The sources as one text, with continued lines of string literals joined.
 fn sources() -> String {
-    let mut folders = ["src", "protocol/src", "sensors/src", "certificates/src"].map(path).to_vec();
+    let mut folders =
+        ["src", "protocol/src", "sensors/src", "certificates/src", "evidence/src"].map(path).to_vec();
     let mut all = String::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("a folder of sources").flatten() {

@@ -4,6 +4,8 @@ mod check;
 #[cfg(feature = "lab")]
 mod cloud;
 mod config_argument;
+#[cfg(feature = "lab")]
+mod console;
 mod known_dates;
 mod deprovision;
 #[cfg(feature = "lab")]
@@ -54,6 +56,9 @@ enum Command {
     /// Operate a provisioning service and its hubs, of the local emulator or of Azure, with the verbs of `az iot`.
     #[cfg(feature = "lab")]
     Cloud(Box<cloud::CloudArgs>),
+    /// Serve a page with map and charts of a fleet: of a local emulator that runs, or of a real hub.
+    #[cfg(feature = "lab")]
+    Console(Box<console::ConsoleArgs>),
     /// Look whether what a hub has received is what the device has sent, who has signed for it, and how its trips went.
     #[cfg(feature = "lab")]
     Verify(verify::VerifyArgs),
@@ -74,6 +79,8 @@ pub fn main() -> ExitCode {
         Command::Emulator(args) => emulator::run(args).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "lab")]
         Command::Cloud(args) => cloud::run(*args).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "lab")]
+        Command::Console(args) => console::run(*args).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "lab")]
         Command::Verify(args) => verify::run(&args),
     };

@@ -35,7 +35,7 @@ use gps::{Gps, GpsConfig};
 use instrument::{Examined, Instrument};
 use light::{Light, LightConfig};
 #[cfg(feature = "lab")]
-use simulation::Simulation;
+use simulation::{Paused, Simulation};
 
 /// `[sensors]`: a table for each instrument.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -99,7 +99,7 @@ pub fn configured(config: &SensorsConfig, known: &Known) -> Vec<Box<dyn Instrume
 #[cfg(feature = "lab")]
 pub fn simulated(simulation: &Simulation) -> anyhow::Result<Vec<Box<dyn Instrument>>> {
     Ok(vec![
-        Bme280::simulated(simulation),
+        Box::new(Paused { instrument: Bme280::simulated(simulation), clock: simulation.clock.clone() }),
         Gps::simulated(simulation)?,
         Door::simulated(simulation),
         Light::simulated(simulation),

@@ -5,9 +5,9 @@ use tokio::sync::oneshot;
 use super::bundle::States;
 use super::entry::Lease;
 use super::fresh::Fresh;
-use crate::evidence::Hash;
 use crate::reading::Stamp;
 use crate::trip::Terms;
+use tracker_evidence::Hash;
 
 /// The report of a trip.
 pub(super) type Report = serde_json::Map<String, serde_json::Value>;

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use chrono::{DateTime, Utc};
 
 use crate::event_message::EventHead;
-use crate::evidence::Hash;
 use crate::platform::clock::rfc3339;
+use tracker_evidence::Hash;
 
 /// A reading or an event to be sent.
 #[derive(Debug, Clone, PartialEq)]

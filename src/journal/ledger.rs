@@ -18,9 +18,9 @@ use serde_json::{Map, Value};
 
 use super::row::Row;
 use crate::event_message::Turn;
-use crate::evidence::canonical::{Member, members};
-use crate::evidence::{Hash, STATEMENT, Statement, is_statement};
 use crate::trip::{BY_ITSELF, Hours, Terms, Trip};
+use tracker_evidence::canonical::{Member, members};
+use tracker_evidence::{Hash, STATEMENT, Statement, is_statement};
 
 /// What is known of the chain and of the trip.
 #[derive(Debug, Default)]

@@ -135,7 +135,6 @@ use serde_json::{Map, Value};
 use tokio::sync::{oneshot, watch};
 
 use crate::event::Events;
-use crate::evidence::Hash;
 use crate::reading::{Reading, Stamp};
 use crate::trip::Terms;
 pub use bundle::Bundle;
@@ -150,6 +149,7 @@ pub use shared::{JournalHealth, JournalStats};
 use storage::Storage;
 pub use storage::file_system::{FileSystem, OsFileSystem};
 pub use storage::files::{FILES, SET_ASIDE_FILES, set_aside, set_aside_on};
+use tracker_evidence::Hash;
 use waiting_room::WaitingRoom;
 #[cfg(test)]
 pub(crate) use waiting_room::copy_for;

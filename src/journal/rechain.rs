@@ -6,7 +6,7 @@
 //! what the device stated, is a run by itself.
 
 use super::row::Row;
-use crate::evidence::{Hash, Run};
+use tracker_evidence::{Hash, Run};
 
 /// A reading before anything went.
 #[derive(Debug, Clone, Copy)]

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 
 use super::entry::{Entry, body};
 use crate::event_message::{EventHead, EventMessage, Turn};
-use crate::evidence::{Hash, STATEMENT};
 use crate::reading::{Reading, Stamp};
+use tracker_evidence::{Hash, STATEMENT};
 
 /// Numbers from here on are provisional: they were given before the time was known.
 pub(super) const PROVISIONAL: u64 = 1 << 62;

@@ -4,10 +4,11 @@
 
 pub(crate) mod clock;
 pub mod compact;
+pub(crate) mod console;
 pub(crate) mod judgement;
 pub mod local_cloud;
 pub(crate) mod notification;
-mod received;
+pub(crate) mod received;
 pub(crate) mod receiver;
 pub(crate) mod record;
 pub(crate) mod scenario;

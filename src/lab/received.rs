@@ -10,16 +10,20 @@ use tracker_protocol::PropertyBag;
 
 use crate::lab::compact;
 
+/// No message of a hub is larger, unpacked.
+const LARGEST: u64 = 16 * 1024 * 1024;
+
 /// The readings in a message: one, or those of a batch; compact, compressed or not. What is no JSON is a null.
 pub fn readings(message: &TelemetryMessage) -> Vec<Value> {
-    let mut body = message.body.to_vec();
-    if message.properties.get(PropertyBag::CONTENT_ENCODING) == Some("gzip") {
-        let mut plain = Vec::new();
-        if GzDecoder::new(body.as_slice()).read_to_end(&mut plain).is_ok() {
-            body = plain;
-        }
-    }
-    match serde_json::from_slice(&body).unwrap_or(Value::Null) {
+    let is_packed = message.properties.get(PropertyBag::CONTENT_ENCODING) == Some("gzip");
+    readings_in(&message.body, is_packed)
+}
+
+/// The readings in a body, which may be compressed by gzip.
+pub(crate) fn readings_in(body: &[u8], is_packed: bool) -> Vec<Value> {
+    let mut plain = Vec::new();
+    let is_unpacked = is_packed && GzDecoder::new(body).take(LARGEST).read_to_end(&mut plain).is_ok();
+    match serde_json::from_slice(if is_unpacked { &plain } else { body }).unwrap_or(Value::Null) {
         Value::Array(readings) => readings,
         other => compact::readings(&other).unwrap_or_else(|| vec![other]),
     }

@@ -49,7 +49,6 @@ use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::evidence::canonical::{Member, members};
 use crate::platform::clock::rfc3339;
 use field::Field;
 pub use kinetic::Hours;
@@ -60,6 +59,7 @@ use spread::Spread;
 use terms::ALWAYS;
 pub use terms::{BY_ITSELF, LONGEST_NAME, Limits, MOST_BOUNDS, Terms, TermsError};
 use timeline::{Gaps, Timeline};
+use tracker_evidence::canonical::{Member, members};
 
 /// A trip under way. What is serialised is small, and changes with every reading; [`Hours`] are kept beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

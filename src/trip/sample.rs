@@ -7,7 +7,7 @@ use super::route::Position;
 use super::spread::{Told, summarised};
 use super::terms::{ALWAYS, MOST_BOUNDS};
 use super::timeline::When;
-use crate::evidence::canonical::{Member, decoded, members};
+use tracker_evidence::canonical::{Member, decoded, members};
 
 /// Fields of a trip, at the most.
 const MOST_FIELDS: usize = ALWAYS.len() + MOST_BOUNDS;

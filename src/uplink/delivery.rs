@@ -11,10 +11,10 @@ use tracker_protocol::hub::json_telemetry;
 use tracker_protocol::{PropertyBag, Publish};
 
 use crate::config::DeliveryMode;
-use crate::evidence::{Hash, PROPERTY, is_statement};
 use crate::journal::{Entry, Lease};
 use crate::platform::clock::rfc3339;
 use crate::uplink::compact;
+use tracker_evidence::{Hash, PROPERTY, is_statement};
 
 /// A hub bills messages in blocks of so many bytes, properties included.
 const BLOCK: usize = 4096;
@@ -228,7 +228,7 @@ mod tests {
 
     use super::*;
     use crate::event_message::{EventMessage, When};
-    use crate::evidence::Hash;
+    use tracker_evidence::Hash;
 
     /// Noisier than any sensor: what is hard to compress is what the estimate could be wrong about.
     fn entry() -> impl Strategy<Value = Entry> {

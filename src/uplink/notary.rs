@@ -16,7 +16,6 @@ use tracker_timers::{sleep, sleep_about};
 
 use crate::config::Config;
 use crate::event::{Event, Events};
-use crate::evidence::{Hash, Statement, base64, to_sign};
 use crate::identity::Identity;
 use crate::journal::Journal;
 use crate::platform::clock::Clock;
@@ -25,6 +24,7 @@ use crate::platform::state_file;
 use crate::reading::{Reading, Stamp};
 use crate::settings::TripTerms;
 use crate::trip::BY_ITSELF;
+use tracker_evidence::{Hash, Statement, base64, to_sign};
 
 /// A head is signed so often.
 const EVERY: TimeDelta = TimeDelta::hours(24);

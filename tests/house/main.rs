@@ -31,9 +31,21 @@ fn the_emulator_stands() {
 }
 
 #[test]
+fn the_console_stands() {
+    let faults = plan::faults(&root().join("console/src"));
+    assert!(faults.is_empty(), "in console/src/:\n{faults}");
+}
+
+#[test]
 fn the_reader_of_certificates_stands() {
     let faults = plan::faults(&root().join("certificates/src"));
     assert!(faults.is_empty(), "in certificates/src/:\n{faults}");
+}
+
+#[test]
+fn the_chain_of_evidence_stands() {
+    let faults = plan::faults(&root().join("evidence/src"));
+    assert!(faults.is_empty(), "in evidence/src/:\n{faults}");
 }
 
 #[test]
@@ -46,9 +58,11 @@ fn files_are_small_and_introduce_themselves() {
             "timers",
             "sensors",
             "certificates",
+            "evidence",
             "emulator/src",
             "emulator/tests",
             "emulator/examples",
+            "console/src",
             "tests",
             "benches",
         ],

@@ -13,11 +13,21 @@ if (source === undefined) {
   process.exit(1);
 }
 const { features } = JSON.parse(readFileSync(source, "utf8"));
-const rings = features.flatMap(({ geometry }) => geometry.coordinates.flat()).map(quantise).filter((ring) => ring.length >= 6);
+const rings = features.flatMap(({ geometry }) => geometry.coordinates.flat()).map(closed).map(quantise).filter((ring) => ring.length >= 6);
 rings.sort((a, b) => b.length - a.length);
 const path = fileURLToPath(new URL("../data/land.json", import.meta.url));
 writeFileSync(path, JSON.stringify({ scale: SCALE, rings }));
 console.log(`${rings.length} rings, ${rings.reduce((sum, ring) => sum + ring.length / 2, 0)} corners`);
+
+/** A ring about the pole goes down to it, where simplifying left out the corners there. */
+function closed(ring) {
+  return ring.flatMap((corner, at) => {
+    const next = ring[at + 1];
+    if (next === undefined || Math.abs(next[0] - corner[0]) <= 180) return [corner];
+    const side = Math.sign(corner[0]) * 180;
+    return [corner, [side, corner[1]], [side, -90], [-side, -90]];
+  });
+}
 
 function quantise(ring) {
   const steps = [];

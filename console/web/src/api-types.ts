@@ -130,11 +130,17 @@ export type Geometry =
   | { type: "Polygon"; coordinates: Position[][] }
   | { type: "MultiPolygon"; coordinates: Position[][][] };
 
+/** A device's identity at its hub. */
 export interface Identity {
-  deviceId: string;
-  etag: string | null;
-  status: "enabled" | "disabled" | null;
-  connectionState: string | null;
+  id: string;
+  hub: string;
+  isEnabled: boolean;
+  connection: Connection;
+  lastActivity: string | null;
+  messagesWaiting: number | null;
+  /** `selfSigned`, `certificateAuthority`, `sas` or `none`. */
+  authentication: string;
+  thumbprints: string[];
   [member: string]: unknown;
 }
 
@@ -234,9 +240,13 @@ export interface Certificate {
 }
 
 export interface Fault {
-  id: string;
-  kind: string;
+  id: number | string;
+  /** Null for a fault that was asked for elsewhere and is none of these kinds. */
+  kind: string | null;
   devices: string[] | "all";
+  text: string;
+  /** When it ends by itself, by the console's computer. */
+  until: string | null;
   [member: string]: unknown;
 }
 

@@ -36,10 +36,10 @@ impl SimulatedContainer {
     pub fn new(voyage: Voyage, clock: SimulatedClock, seed: u64) -> Self {
         let voyage = Arc::new(voyage);
         let chip = Bme280Chip::new(0x76, published_calibration());
-        let felt = Arc::clone(&voyage);
+        let (felt, time) = (Arc::clone(&voyage), clock.clone());
         let random = Mutex::new(ChaCha8Rng::seed_from_u64(seed));
         chip.set_source(move || {
-            let conditions = felt.at(clock.hours());
+            let conditions = felt.at(time.hours());
             let mut random = random.lock().unwrap_or_else(PoisonError::into_inner);
             let mut noisy = |value: f64, rms: f64| value + rms * gaussian(&mut random);
             Air {
@@ -49,8 +49,8 @@ impl SimulatedContainer {
             }
         });
         let light_chip = Veml7700Chip::new();
-        let seen = Arc::clone(&voyage);
-        light_chip.set_source(move || seen.at(clock.hours()).light_lx);
+        let (seen, time) = (Arc::clone(&voyage), clock.clone());
+        light_chip.set_source(move || seen.at(time.hours()).light_lx);
         let door = door_switch(&voyage, &clock);
         Self { voyage, clock, chip, light_chip, door, seed }
     }
@@ -92,7 +92,7 @@ impl SimulatedContainer {
 
     /// The emulated receiver with settings of your own.
     pub fn gps_receiver_with(&self, settings: GpsReceiverSettings) -> GpsReceiver {
-        let (voyage, clock) = (Arc::clone(&self.voyage), self.clock);
+        let (voyage, clock) = (Arc::clone(&self.voyage), self.clock.clone());
         let situation = move || {
             let hours = clock.hours();
             let Conditions { position, altitude_m, speed_kn, course_deg, gnss_visible, .. } =
@@ -116,7 +116,7 @@ impl SimulatedContainer {
 
     /// The clock that all parts share.
     pub fn clock(&self) -> SimulatedClock {
-        self.clock
+        self.clock.clone()
     }
 
     /// What is true now, for comparison with what the sensors say.
@@ -127,18 +127,11 @@ impl SimulatedContainer {
 
 /// A switch that turns when the voyage opens its doors and shuts them.
 fn door_switch(voyage: &Voyage, clock: &SimulatedClock) -> ReedSwitch {
-    let begins_open = voyage.at(0.0).doors_open;
-    let door = ReedSwitch::new(begins_open);
-    let mut rests_until = clock.instant(0.0);
-    for &(begin, end) in voyage.openings() {
-        for (hours, open) in [(begin, true), (end, false)] {
-            if hours > 0.0 {
-                let at = clock.instant(hours).max(rests_until);
-                door.move_at(at, open);
-                rests_until = at + REST;
-            }
-        }
-    }
+    let door = ReedSwitch::new(voyage.at(0.0).doors_open);
+    let openings = voyage.openings().iter();
+    let moves =
+        openings.flat_map(|&(begin, end)| [(begin, true), (end, false)]).filter(|(hours, _)| *hours > 0.0);
+    door.follow(clock, moves, REST);
     door
 }
 

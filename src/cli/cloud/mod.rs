@@ -14,8 +14,8 @@ mod emulator_file;
 mod enrollment_settings;
 mod json_argument;
 mod output;
-mod service;
-mod target;
+pub(in crate::cli) mod service;
+pub(in crate::cli) mod target;
 
 use commands::{
     c2d, certificate, device, enrichment, enrollment, enrollment_group, event_subscription, fault, method,

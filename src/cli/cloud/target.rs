@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use tracker_certificates::Document;
 use ureq::tls::Certificate;
 
-use super::emulator_file::EmulatorFile;
+use super::emulator_file::{EmulatorFile, ServiceEntry};
 use super::output::OutputFormat;
 use super::service::client::{Client, Service};
 use super::service::connection_string::ConnectionString;
@@ -30,6 +30,59 @@ pub(crate) struct Target {
     /// How results are printed.
     #[arg(long, short, value_enum, default_value_t, global = true)]
     pub output: OutputFormat,
+}
+
+/// Options of the console, which looks at all hubs of an emulator, or at one that is named.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Login {
+    /// Connection string of a hub, HostName=…;SharedAccessKeyName=…;SharedAccessKey=…, of Azure or of an emulator; @FILE reads it from a file.
+    #[arg(long, short = 'l', value_name = "CONNECTION STRING")]
+    login: Option<String>,
+    /// The --directory of the local emulator, which has an emulator.json.
+    #[arg(long, value_name = "DIRECTORY", default_value = ".")]
+    emulator: PathBuf,
+    /// The server-ca.pem of the emulator that --login names, where it is not the one of --emulator.
+    #[arg(long, value_name = "FILE.pem", requires = "login")]
+    server_ca: Option<PathBuf>,
+}
+
+/// All services of an emulator, or one hub.
+pub(crate) struct Clients {
+    /// Of an emulator.
+    pub dps: Option<Client>,
+    /// By host name.
+    pub hubs: Vec<(String, Client)>,
+    /// Of an emulator.
+    pub id_scope: Option<String>,
+}
+
+impl Login {
+    /// The directory of the emulator, unless a hub is named.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        self.login.is_none().then_some(&*self.emulator)
+    }
+
+    /// Who is asked.
+    pub(crate) fn clients(&self) -> anyhow::Result<Clients> {
+        let Some(login) = &self.login else { return Clients::of_emulator(&self.emulator) };
+        let (emulator, server_ca) = (self.emulator.clone(), self.server_ca.clone());
+        let target =
+            Target { login: None, emulator, hub_name: None, server_ca, output: OutputFormat::default() };
+        let hub = target.named(login, Service::Hub)?;
+        Ok(Clients { dps: None, hubs: vec![(hub.host().to_owned(), hub)], id_scope: None })
+    }
+}
+
+impl Clients {
+    /// Those of the emulator whose file is in this directory.
+    pub(crate) fn of_emulator(directory: &Path) -> anyhow::Result<Self> {
+        let (path, file) = emulator_file(directory)?;
+        let client = |entry: &ServiceEntry, service| client_of(&path, &file, entry, service);
+        let hub = |entry: &ServiceEntry| Ok((entry.name.clone(), client(entry, Service::Hub)?));
+        let hubs: anyhow::Result<Vec<_>> = file.hubs.iter().map(hub).collect();
+        let dps = Some(client(&file.provisioning_service, Service::Dps)?);
+        Ok(Self { dps, hubs: hubs?, id_scope: Some(file.id_scope.clone()) })
+    }
 }
 
 impl Target {
@@ -90,28 +143,44 @@ impl Target {
     }
 
     fn local(&self, service: Service) -> anyhow::Result<Client> {
-        let path = EmulatorFile::path(&self.emulator);
-        let Some(file) = EmulatorFile::load(&self.emulator)? else {
-            bail!(
-                "there is no {}: start `container-tracker emulator` there, or name its directory with --emulator, or a \
-                 service with --login",
-                path.display()
-            );
-        };
+        let (path, file) = emulator_file(&self.emulator)?;
         let entry = match service {
             Service::Dps => &file.provisioning_service,
             Service::Hub => file.hub(self.hub_name.as_deref())?,
         };
-        let connection = ConnectionString::parse(&entry.connection_string)
-            .with_context(|| format!("{} is damaged", path.display()))?;
-        let roots = certificates(file.server_ca.as_bytes())
-            .with_context(|| format!("{} has no certificate", path.display()))?;
-        let advice = format!(
-            "does the emulator still run that wrote {}? Start it with `container-tracker emulator`",
+        client_of(&path, &file, entry, service)
+    }
+}
+
+/// What a running emulator has written in this directory, and where that is.
+fn emulator_file(directory: &Path) -> anyhow::Result<(PathBuf, EmulatorFile)> {
+    let path = EmulatorFile::path(directory);
+    let Some(file) = EmulatorFile::load(directory)? else {
+        bail!(
+            "there is no {}: start `container-tracker emulator` there, or name its directory with --emulator, or a \
+             service with --login",
             path.display()
         );
-        Ok(Client::new(connection, false, service, &roots, advice))
-    }
+    };
+    Ok((path, file))
+}
+
+/// A service of an emulator.
+fn client_of(
+    path: &Path,
+    file: &EmulatorFile,
+    entry: &ServiceEntry,
+    service: Service,
+) -> anyhow::Result<Client> {
+    let connection = ConnectionString::parse(&entry.connection_string)
+        .with_context(|| format!("{} is damaged", path.display()))?;
+    let roots = certificates(file.server_ca.as_bytes())
+        .with_context(|| format!("{} has no certificate", path.display()))?;
+    let advice = format!(
+        "does the emulator still run that wrote {}? Start it with `container-tracker emulator`",
+        path.display()
+    );
+    Ok(Client::new(connection, false, service, &roots, advice))
 }
 
 fn only_emulated(client: Client, what: &str, instead: &str) -> anyhow::Result<Client> {

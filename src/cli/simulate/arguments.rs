@@ -42,6 +42,18 @@ pub(in crate::cli) struct SimulateArgs {
     /// End by itself after so many seconds.
     #[arg(long, value_name = "SECONDS")]
     pub(super) duration: Option<u64>,
+    /// Open the page with map and charts in a browser.
+    #[arg(long, conflicts_with_all = ["config", "scenario", "no_console"])]
+    pub(super) open: bool,
+    /// The port of that page; by default 8462, or any other while that one is taken.
+    #[arg(long, value_name = "PORT", conflicts_with_all = ["config", "scenario", "no_console"])]
+    pub(super) console_port: Option<u16>,
+    /// That page changes nothing.
+    #[arg(long, conflicts_with_all = ["config", "scenario", "no_console"])]
+    pub(super) read_only: bool,
+    /// Serve no page.
+    #[arg(long)]
+    pub(super) no_console: bool,
     /// Print one JSON object a line, for scripts.
     #[arg(long)]
     pub(super) json: bool,
@@ -63,6 +75,10 @@ impl SimulateArgs {
             record: None,
             scenario: None,
             duration: None,
+            open: false,
+            console_port: None,
+            read_only: false,
+            no_console: true,
             json: false,
         }
     }

@@ -33,28 +33,27 @@ pub(super) struct Container {
 }
 
 impl Container {
-    /// The one with this number, from 0.
+    /// The one with this number, from 0. Its voyage begins now, in the fleet's time.
     pub(super) fn new(
         args: &SimulateArgs,
         screen: Screen,
         ledger: &Arc<Ledger>,
-        id: &str,
-        index: u16,
+        (id, index): (&str, u16),
         config: Config,
+        time: &SimulatedClock,
     ) -> anyhow::Result<Self> {
-        let start = system_time();
+        let clock = time.beginning_now();
         let seed = args.seed.wrapping_add(index.into());
         let name = args.voyage.as_deref().unwrap_or_else(|| usual_voyage(index));
-        let mut voyage = Voyage::named(name, start, seed)?;
+        let mut voyage = Voyage::named(name, clock.start(), seed)?;
         if args.story {
             voyage = voyage.with_power_failure_at_sea();
         }
         let wishes = args.story.then(|| Wishes::new(args, &voyage, index));
         let title = format!("{id}: {}", voyage.title());
         let details = json!({"device": id, "voyage": voyage.name(), "cargo": voyage.cargo()});
-        let clock = SimulatedClock::new(start, args.speed);
-        let container = SimulatedContainer::new(voyage, clock, seed);
-        let simulation = Simulation { container, clock, replay: args.replay.clone() };
+        let container = SimulatedContainer::new(voyage, clock.clone(), seed);
+        let simulation = Simulation { container, clock: clock.clone(), replay: args.replay.clone() };
         let (device, ledger) = (id.to_owned(), ledger.clone());
         let listener = move |event: &Event| {
             if let Event::Delivered { seq } = event {

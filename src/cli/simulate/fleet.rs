@@ -10,18 +10,26 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::timeout;
+use tracker_console::history::HistoryOptions;
+use tracker_console::web::ListenOptions;
 use tracker_emulator::{Subscription, SubscriptionError, TelemetryMessage};
+use tracker_sensors::simulated::SimulatedClock;
 
 use super::arguments::SimulateArgs;
 use super::container::{Container, asked};
 use super::ledger::Ledger;
 use super::story::Story;
+use crate::cli::verify;
 use crate::journal::JournalStats;
 use crate::lab::Cloud;
+use crate::lab::console::{Page, Parts, Simulation, open_in_browser};
 use crate::lab::screen::Screen;
+use crate::platform::clock::system_time;
 
 /// What the trackers of a fleet have to end in, which hundreds do in half a second. Whoever asks for the end waits no longer.
 const END_WITHIN: Duration = Duration::from_secs(3);
+/// What the history of the page has, which is thrown away with the directory.
+const PAGE_WITHIN: Duration = Duration::from_millis(500);
 /// What the emulator has after that.
 const SHUT_WITHIN: Duration = Duration::from_millis(100);
 
@@ -42,7 +50,9 @@ pub(super) async fn play(
     // With a story the trackers end when their trips have.
     let (end_trackers, ending) = watch::channel(false);
     let ending = if args.story { ending } else { stopped.clone() };
-    let mut set_up = SetUp::new(args.clone(), cloud.clone(), screen, ledger.clone());
+    let time = SimulatedClock::new(system_time(), args.speed);
+    let page = page(&args, &cloud, &time, screen).await?;
+    let mut set_up = SetUp::new(args.clone(), cloud.clone(), screen, ledger.clone(), time);
     let mut trackers = JoinSet::new();
     let mut end_asked = pin!(asked(stopped.clone()));
     loop {
@@ -70,6 +80,10 @@ pub(super) async fn play(
     }
     end_trackers.send_replace(true);
     end(&mut trackers, &mut telemetry, screen, &ledger).await?;
+    if let Some(page) = page {
+        // What it holds up is the end that somebody waits for.
+        let _ = timeout(PAGE_WITHIN, page.stop()).await;
+    }
     let settled = ledger.settle(screen, args.devices);
     let judged = story.map_or(Ok(()), Story::judge);
     drop(set_up);
@@ -78,6 +92,44 @@ pub(super) async fn play(
         let _ = timeout(SHUT_WITHIN, cloud.emulator.shutdown()).await;
     }
     settled.and(judged)
+}
+
+/// Serves the page, if it is wanted, and prints its link.
+async fn page(
+    args: &SimulateArgs,
+    cloud: &Cloud,
+    time: &SimulatedClock,
+    screen: Screen,
+) -> anyhow::Result<Option<Page>> {
+    if args.no_console {
+        return Ok(None);
+    }
+    let containers = if args.devices == 1 { "container" } else { "containers" };
+    let backend = Simulation::new(Parts {
+        dps: cloud.emulator.dps().clone(),
+        faults: cloud.emulator.faults().clone(),
+        events: cloud.emulator.events(),
+        clock: time.clone(),
+        title: format!("Simulation of {} {containers}", args.devices),
+        directory: cloud.directory().to_owned(),
+        root: cloud.device_root(),
+        verify: verify::judgements,
+    });
+    let history = HistoryOptions::temporary(cloud.directory().join("console.sqlite"));
+    let options =
+        ListenOptions { port: args.console_port, is_read_only: args.read_only, ..ListenOptions::default() };
+    let page = Page::serve(Arc::new(backend), history, options).await.context("the page can't be served")?;
+    let link = page.link();
+    screen.note("console", &format!("The fleet in sight: {link}"), json!({"link": link}));
+    for notice in page.notices() {
+        screen.note("history", &notice, json!({}));
+    }
+    if args.open
+        && let Err(why) = open_in_browser(&link)
+    {
+        screen.note("browser", &why, json!({}));
+    }
+    Ok(Some(page))
 }
 
 /// Waits until all voyages are over, where somebody wants to know.
@@ -133,27 +185,34 @@ struct SetUp {
     cloud: Arc<Cloud>,
     screen: Screen,
     ledger: Arc<Ledger>,
+    time: SimulatedClock,
     at_a_time: usize,
     begun: u16,
     making: VecDeque<JoinHandle<anyhow::Result<Container>>>,
 }
 
 impl SetUp {
-    fn new(args: Arc<SimulateArgs>, cloud: Arc<Cloud>, screen: Screen, ledger: Arc<Ledger>) -> Self {
+    fn new(
+        args: Arc<SimulateArgs>,
+        cloud: Arc<Cloud>,
+        screen: Screen,
+        ledger: Arc<Ledger>,
+        time: SimulatedClock,
+    ) -> Self {
         let at_a_time = std::thread::available_parallelism().map_or(2, |count| 2 * count.get());
-        Self { args, cloud, screen, ledger, at_a_time, begun: 0, making: VecDeque::new() }
+        Self { args, cloud, screen, ledger, time, at_a_time, begun: 0, making: VecDeque::new() }
     }
 
     /// The next container; for ever nothing when there is none any more. Cancel-safe.
     async fn next(&mut self) -> anyhow::Result<Container> {
         while self.making.len() < self.at_a_time && self.begun < self.args.devices {
             let (args, cloud, screen) = (self.args.clone(), self.cloud.clone(), self.screen);
-            let (ledger, index) = (self.ledger.clone(), self.begun);
+            let (ledger, time, index) = (self.ledger.clone(), self.time.clone(), self.begun);
             self.begun += 1;
             self.making.push_back(spawn_blocking(move || {
                 let id = format!("sensor-thl-{:03}", index + 1);
                 let config = cloud.device(&id)?;
-                Container::new(&args, screen, &ledger, &id, index, config)
+                Container::new(&args, screen, &ledger, (&id, index), config, &time)
             }));
         }
         let Some(first) = self.making.front_mut() else { return std::future::pending().await };

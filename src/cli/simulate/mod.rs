@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde_json::json;
 use tokio::sync::watch;
-use tracker_sensors::simulated::{AtEnd, Replay};
+use tracker_sensors::simulated::{AtEnd, Replay, SimulatedClock};
 
 use super::terminal::signals::asked_to_stop;
 use super::verify;
@@ -22,6 +22,7 @@ use crate::identity::Identity;
 use crate::lab::Cloud;
 use crate::lab::scenario;
 use crate::lab::screen::Screen;
+use crate::platform::clock::system_time;
 pub(super) use arguments::SimulateArgs;
 use container::{Container, asked};
 use ledger::Ledger;
@@ -122,7 +123,9 @@ async fn real_cloud(
     let text = format!("Simulated sensors, to {endpoint} as configured in {}. Ctrl-C ends.", path.display());
     screen.note("cloud", &text, json!({"dpsHost": config.dps.host, "idScope": config.dps.id_scope}));
     let ledger = Arc::new(Ledger::default());
-    let Container { title, details, tracker, .. } = Container::new(args, screen, &ledger, &id, 0, config)?;
+    let time = SimulatedClock::new(system_time(), args.speed);
+    let Container { title, details, tracker, .. } =
+        Container::new(args, screen, &ledger, (&id, 0), config, &time)?;
     screen.note("voyage", &title, details);
     ledger.started();
     ledger.ended(tracker.run(asked(stopped)).await?);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::fault::Fault;
 use super::record::{Numbered, Record, statement};
-use crate::evidence::{Hash, Run, Statement};
+use tracker_evidence::{Hash, Run, Statement};
 
 /// Hypotheses about a segment are tried on no more entries than this.
 const MOST_TRIED: usize = 256;

@@ -20,9 +20,9 @@ use flate2::read::GzDecoder;
 use serde_json::value::RawValue;
 use serde_json::{Deserializer, Value};
 
-use crate::evidence::canonical::{decoded, members};
-use crate::evidence::{Hash, PROPERTY};
 use crate::lab::compact;
+use tracker_evidence::canonical::{decoded, members};
+use tracker_evidence::{Hash, PROPERTY};
 
 /// No message of a hub is larger; what comes out of gzip neither.
 const LARGEST: u64 = 4 * 1024 * 1024;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::input::Received;
-use crate::evidence::{Hash, Statement, canonical, is_statement};
+use tracker_evidence::{Hash, Statement, canonical, is_statement};
 
 /// One body under a number, as canonical text.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,7 +13,7 @@ use tracker_certificates::{Document, Fields, Name, issued_by};
 use super::chain::Chain;
 use super::fault::Fault;
 use super::record::Record;
-use crate::evidence::{Hash, Statement, base64, to_sign};
+use tracker_evidence::{Hash, Statement, base64, to_sign};
 
 /// Certificates that are trusted to issue those of devices.
 pub(super) struct Roots(Vec<CertificateDer<'static>>);

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::chain::Chain;
 use super::record::{Record, is_reading, statement};
-use crate::evidence::Statement;
 use crate::trip::{Terms, Trip};
+use tracker_evidence::Statement;
 
 /// A trip in the record.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -7,7 +7,7 @@ use super::fault::Fault;
 use super::record::{Numbered, Record, is_reading};
 use super::signatures::{Roots, Signatures, Signed};
 use super::trips;
-use crate::evidence::Statement;
+use tracker_evidence::Statement;
 
 /// Numbers that a note lists.
 const LISTED: usize = 20;

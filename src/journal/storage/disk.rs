@@ -15,11 +15,11 @@ use super::place::{Displaced, Place};
 use super::schema::{COLUMNS, OpenError, give_boots, keep_for_oneself, prepare, unknown_boot};
 use super::spare::Spare;
 use super::unreadable::{self, Unreadable, stored};
-use crate::evidence::Run;
 use crate::journal::ledger::{Ledger, Note};
 use crate::journal::rechain::{begins, rechain, runs};
 use crate::journal::row::{BEFORE_HASH, EVENT, HASH_LENGTH, PROVISIONAL, Row, TURN, UNKNOWN_BOOT};
 use crate::journal::thinning::{coarsen, coarseness};
+use tracker_evidence::Run;
 
 /// Rows looked at in one step of thinning.
 const WINDOW: u64 = 512;

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::evidence::Run;
 use crate::journal::rechain::{begins, rechain, runs};
 use crate::journal::row::Row;
 use crate::journal::thinning::{coarsen, coarseness};
+use tracker_evidence::Run;
 
 /// Stands in for the disk: a week of readings at one a minute, nearly.
 pub(crate) const CAPACITY: usize = 10_000;

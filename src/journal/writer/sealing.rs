@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 
 use super::Writer;
 use super::boot_offset::Lead;
-use crate::evidence::{Hash, Statement};
 use crate::journal::entry::Entry;
 use crate::journal::ledger::Ledger;
 use crate::journal::row::{PROVISIONAL, Row};
@@ -15,6 +14,7 @@ use crate::journal::storage::disk::Disk;
 use crate::platform::clock::rfc3339;
 use crate::reading::{Reading, Stamp};
 use crate::trip::Terms;
+use tracker_evidence::{Hash, Statement};
 
 impl Writer {
     /// There is to be a chain, with a first trip by these terms; or none any more.

@@ -9,7 +9,7 @@ use tracker_protocol::{PropertyBag, Publish};
 
 use super::device::DEVICE;
 use crate::cli::verify::{Received, judge_by, read};
-use crate::evidence::PROPERTY;
+use tracker_evidence::PROPERTY;
 
 /// What was received.
 #[derive(Default)]

@@ -18,8 +18,24 @@ export const VERDICTS: Record<Verdict["verdict"], { mark: string; text: string; 
 /** A verdict and what the check has said. */
 export function verdictShown(verdict: Verdict): HTMLElement[] {
   const { mark, text, tone } = VERDICTS[verdict.verdict] ?? { mark: "?", text: verdict.verdict, tone: "default" };
-  const lines = verdict.lines.map((line) => h("li", {}, line));
+  const lines = verdict.lines.map((line) => {
+    const { said, json } = parted(line);
+    return h("li", {}, said, json !== null && h("details", { class: "no-print" }, h("summary", {}, "Report"), h("pre", { class: "mono" }, json)));
+  });
   return [h("p", { class: `verdict answer answer-${tone}`, "data-testid": "verdict" }, h("span", { "aria-hidden": "true" }, `${mark} `), text), h("ul", { class: "verdict-lines small" }, ...lines)];
+}
+
+/** A line of the check without the report that it may quote, which is named instead. */
+export function parted(line: string): { said: string; json: string | null } {
+  const [begin, end] = [line.indexOf("{"), line.lastIndexOf("}")];
+  if (begin < 0 || end < begin) return { said: line, json: null };
+  try {
+    const report = JSON.parse(line.slice(begin, end + 1)) as { trip?: unknown };
+    const name = typeof report.trip === "string" && report.trip !== "" ? `“${report.trip}”` : "without a name";
+    return { said: `${line.slice(0, begin)}${name}${line.slice(end + 1)}`, json: JSON.stringify(report, null, 2) };
+  } catch {
+    return { said: line, json: null };
+  }
 }
 
 export function evidencePart(app: App, id: string, life: Life, span: () => { from: string; to: string } | null): HTMLElement {

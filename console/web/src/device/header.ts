@@ -42,7 +42,7 @@ export function header(app: App, id: string): Header {
   let shownActions = "";
 
   const times = (): void => {
-    if (current !== null) fill(facts, ...factsOf(app, current, detail).map(([name, ...value]) => h("div", { class: "fact" }, h("dt", {}, name), h("dd", {}, ...value))));
+    if (current !== null) renew(facts, factsOf(app, current, detail));
   };
 
   return {
@@ -73,6 +73,20 @@ export function header(app: App, id: string): Header {
       fill(actions);
     },
   };
+}
+
+/** Touches only what differs: nobody's selection is taken away every second. */
+function renew(list: HTMLElement, facts: [string, ...Child[]][]): void {
+  const names = facts.map(([name]) => name).join();
+  if (list.dataset["names"] !== names) {
+    list.dataset["names"] = names;
+    fill(list, ...facts.map(([name]) => h("div", { class: "fact" }, h("dt", {}, name), h("dd", {}))));
+  }
+  for (const [index, [, ...value]] of facts.entries()) {
+    const shown = list.children[index]?.querySelector("dd");
+    const fresh = h("dd", {}, ...value);
+    if (shown && shown.textContent !== fresh.textContent) shown.replaceChildren(...fresh.childNodes);
+  }
 }
 
 function profile(app: App, row: Row): string {

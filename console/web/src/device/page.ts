@@ -7,7 +7,7 @@ import { card } from "../parts/card.js";
 import { Life, throttled } from "../parts/life.js";
 import { isMissing, said } from "../parts/said.js";
 import { picture } from "../track/picture.js";
-import { panel } from "./charts/panel.js";
+import { Panel } from "./charts/panel.js";
 import { commands } from "./commands.js";
 import { evidencePart } from "./evidence.js";
 import { header } from "./header.js";
@@ -41,7 +41,7 @@ function show(page: HTMLElement, app: App, first: Device, life: Life): void {
   const { id } = first.row;
   const held = new HeldTwin(app, id, life);
   const head = header(app, id);
-  const charts = panel(app, id, life);
+  const charts = new Panel(app, id, life);
   const map = picture(app.format, 420, 300);
   const past = story(app, id, life, (time) => charts.show({ from: time - 6 * HOUR, to: time + 6 * HOUR }));
 

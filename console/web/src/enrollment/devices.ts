@@ -83,9 +83,11 @@ function refusals(app: App): HTMLElement[] {
   });
 }
 
+const ORDER = new Intl.Collator(undefined, { numeric: true });
+
 /** Rows whose words begin with all that was typed, in the order of their IDs. */
 export function matching(rows: Row[], typed: string): Row[] {
   const wanted = typed.toLowerCase().split(/\s+/).filter(Boolean);
   const words = (row: Row): string => [row.id, row.hub, row.enrollment, row.container, row.cargo, row.state, row.connection].filter(Boolean).join(" ").toLowerCase();
-  return rows.filter((row) => wanted.length === 0 || wanted.every((part) => words(row).includes(part))).sort((a, b) => a.id.localeCompare(b.id, undefined, { numeric: true }));
+  return rows.filter((row) => wanted.length === 0 || wanted.every((part) => words(row).includes(part))).sort((a, b) => ORDER.compare(a.id, b.id));
 }

@@ -97,7 +97,7 @@ function device(id: string): Child {
 
 function interval(group: EnrollmentGroup): Child {
   const twin = dig(group, "initialTwin", "properties", "desired");
-  return twin === undefined || twin === null ? "–" : h("code", { class: "mono small" }, JSON.stringify(twin).slice(0, 80));
+  return twin === undefined || twin === null ? "–" : h("code", { class: "mono small wrapped" }, JSON.stringify(twin).slice(0, 120));
 }
 
 function none(why: string): HTMLElement {

@@ -31,15 +31,15 @@ export function allocation(enrollment: unknown): string {
   return policy === null ? where : `${where} (${policy})`;
 }
 
-/** A CA certificate, whose members may lie beneath `properties`. */
+/** A CA certificate, whose members may lie beneath `properties`, and what it says of itself beneath `info`. */
 export function certificate(value: unknown): { name: string; subject: string | null; expires: string | null; isVerified: boolean; thumbprint: string | null } {
   const of = (member: string): unknown => dig(value, "properties", member) ?? dig(value, member);
   return {
     name: text(dig(value, "name")) ?? "",
-    subject: text(of("subject"))?.replace(/^CN=/, "") ?? null,
-    expires: text(of("expiry")),
+    subject: subject(value) ?? text(of("subject"))?.replace(/^CN=/, "") ?? null,
+    expires: text(of("expiry")) ?? text(dig(value, "info", "notAfterUtc")),
     isVerified: of("isVerified") === true,
-    thumbprint: text(of("thumbprint")),
+    thumbprint: text(of("thumbprint")) ?? text(dig(value, "info", "sha256Thumbprint")),
   };
 }
 

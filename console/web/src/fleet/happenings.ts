@@ -37,7 +37,16 @@ export function happenings(app: App): Happenings {
     list.replaceChildren(...app.store.entries.slice(0, SHOWN).map((entry) => line(app, entry)));
   };
   draw();
-  return { element, destroy: app.store.onEntries(draw) };
+  let known = app.store.rows().size;
+  const endings = [
+    app.store.onEntries(draw),
+    // A container that was not known is called by its number once it is.
+    app.store.subscribe(() => {
+      if (app.store.rows().size !== known) draw();
+      known = app.store.rows().size;
+    }),
+  ];
+  return { element, destroy: () => endings.forEach((end) => end()) };
 }
 
 function line(app: App, entry: StoryEntry): HTMLElement {

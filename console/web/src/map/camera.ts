@@ -1,11 +1,13 @@
 // Where the map looks, and how it gets to another view.
 
-import { clampView, fitView, minZoom, nearest, panBy, zoomAbout, type View } from "./projection.js";
+import { clampView, fitView, minZoom, nearest, panBy, worldSize, zoomAbout, type View } from "./projection.js";
 
 const FLIGHT_MS = 260;
 
 export class Camera {
   view: View = { x: 0.5, y: 0.4, zoom: 0, width: 0, height: 0 };
+  /** Whether somebody chose the view: until then it follows the fleet. */
+  isChosen = false;
   private flight: { from: View; to: View; began: number } | null = null;
 
   /** `changed` is called whenever the view has to be drawn anew. */
@@ -20,17 +22,20 @@ export class Camera {
   }
 
   pan(pixelsX: number, pixelsY: number): void {
+    this.isChosen = true;
     this.flight = null;
     this.set(panBy(this.view, pixelsX, pixelsY));
   }
 
   zoom(by: number, pixelX = this.view.width / 2, pixelY = this.view.height / 2): void {
+    this.isChosen = true;
     this.flight = null;
     this.set(zoomAbout(this.view, by, pixelX, pixelY));
   }
 
   /** Zooms in steps, in a moment rather than at once. */
   zoomSmoothly(by: number, pixelX = this.view.width / 2, pixelY = this.view.height / 2): void {
+    this.isChosen = true;
     const from = this.flight?.to ?? this.view;
     this.fly(zoomAbout(from, Math.round(from.zoom + by) - from.zoom || by, pixelX, pixelY));
   }
@@ -42,15 +47,19 @@ export class Camera {
     else this.set(to);
   }
 
-  /** Brings a place into sight, if it is not. */
-  show(x: number, y: number): void {
-    const margin = 40;
+  /** Whether a place is in sight, `margin` pixels from the edge. */
+  sees(x: number, y: number, margin = 0): boolean {
     const { width, height } = this.view;
-    const size = 256 * 2 ** this.view.zoom;
+    const size = worldSize(this.view.zoom);
     const dx = (nearest(x, this.view.x) - this.view.x) * size;
     const dy = (y - this.view.y) * size;
-    const isInSight = Math.abs(dx) < width / 2 - margin && Math.abs(dy) < height / 2 - margin;
-    if (!isInSight) this.fly(clampView({ ...this.view, x, y }));
+    return Math.abs(dx) <= width / 2 - margin && Math.abs(dy) <= height / 2 - margin;
+  }
+
+  /** Brings a place into sight, if it is not. */
+  show(x: number, y: number): void {
+    this.isChosen = true;
+    if (!this.sees(x, y, 40)) this.fly(clampView({ ...this.view, x, y }));
   }
 
   fly(to: View): void {
@@ -79,7 +88,7 @@ export class Camera {
   }
 
   get isFarthestOut(): boolean {
-    return this.view.zoom <= minZoom(this.view.width, this.view.height) + 1e-6;
+    return this.view.zoom <= minZoom(this.view.width) + 1e-6;
   }
 
   private set(view: View): void {

@@ -7,7 +7,7 @@ import { LOOKS } from "../states.js";
 import { traceFences } from "./fences.js";
 import { traceGraticule, traceLand, type Ring } from "./land.js";
 import type { Palette } from "./palette.js";
-import { nearest, worldSize, type View } from "./projection.js";
+import { nearest, screenY, worldSize, type View } from "./projection.js";
 import type { Tails } from "./tails.js";
 
 /** How much larger than the view the canvas is, on each side. */
@@ -95,6 +95,9 @@ export class Ground {
     traceLand(scene.rings, view, land, coast);
     pen.fillStyle = palette.land;
     pen.fill(land, "evenodd");
+    // Beyond Mercator's edge the north is sea, and the south land.
+    const south = screenY(view, 1) - 0.5;
+    if (south < view.height) pen.fillRect(0, south, view.width, view.height - south);
     pen.lineWidth = 1;
     pen.strokeStyle = palette.grid;
     pen.stroke(grid);

@@ -65,7 +65,7 @@ export class FleetMap {
     const buttons = h("div", { class: "map-buttons" },
       button("Zoom in", "plus", () => this.camera.zoomSmoothly(1)),
       button("Zoom out", "minus", () => this.camera.zoomSmoothly(-1)),
-      button("Show all", "fit", () => this.fit(true)));
+      button("Show all", "fit", () => this.showAll()));
     const help = h("div", { class: "map-help small", id: "map-help" }, HELP);
     this.element = h("div", { class: "map" }, this.ground.element, this.canvas, this.card.element, buttons, this.scale.element, this.empty, help, this.said);
     this.listen();
@@ -108,7 +108,7 @@ export class FleetMap {
     document.addEventListener("themechange", repaint);
     this.endings.push(() => resized.disconnect(), () => theme.removeEventListener("change", repaint),
       () => document.removeEventListener("themechange", repaint));
-    this.endings.push(expose({ positions: () => this.positions(), view: () => this.camera.view, look: (view: View) => this.camera.fly(view),
+    this.endings.push(expose({ positions: () => this.positions(), view: () => this.camera.view, look: (view: View) => this.look(view),
       pan: (x: number, y: number) => this.camera.pan(x, y), zoom: (by: number) => this.camera.zoom(by) }));
 
     attachGestures(canvas, this.camera, {
@@ -121,7 +121,7 @@ export class FleetMap {
         next: (by) => this.next(by),
         open: () => this.open(this.focused),
         leave: () => this.leave(),
-        fit: () => this.fit(true),
+        fit: () => this.showAll(),
       });
       if (isMeant) event.preventDefault();
     });
@@ -155,6 +155,24 @@ export class FleetMap {
     this.request();
   }
 
+  /** Keeps all in sight until somebody looks elsewhere: containers come one after the other, and travel. */
+  private followFleet(): void {
+    const { camera, fleet } = this;
+    if (camera.isChosen || camera.isFlying || camera.isFarthestOut) return;
+    const { xs, ys } = fleet.places();
+    if (xs.some((x, at) => !camera.sees(x, ys[at] ?? 0, 4))) this.fit(true);
+  }
+
+  private showAll(): void {
+    this.camera.isChosen = false;
+    this.fit(true);
+  }
+
+  private look(view: View): void {
+    this.camera.isChosen = true;
+    this.camera.fly(view);
+  }
+
   private fit(isSmooth: boolean): void {
     const { xs, ys } = this.fleet.places();
     this.isFitted = xs.length > 0 && this.camera.view.width > 0;
@@ -175,6 +193,7 @@ export class FleetMap {
     const { view } = camera;
     const isNew = this.fleet.layOut(view.zoom);
     if (isNew) {
+      this.followFleet();
       this.keepFocus();
       if (this.fleet.didSceneChange) this.ground.invalidate();
     }
@@ -254,7 +273,10 @@ export class FleetMap {
     const { xs, ys, ids } = this.fleet.members(cluster);
     const isTight = this.camera.view.zoom >= DEEP_ZOOM || this.fleet.isOnePlace(xs, ys);
     if (isTight) this.events.listed(ids);
-    else this.camera.fit(xs, ys, DEEP_ZOOM, true);
+    else {
+      this.camera.isChosen = true;
+      this.camera.fit(xs, ys, DEEP_ZOOM, true);
+    }
     this.say(`${this.app.format.number(ids.length)} containers`);
   }
 

@@ -53,22 +53,26 @@ export function screenY(view: View, y: number): number {
   return (y - view.y) * worldSize(view.zoom) + view.height / 2;
 }
 
-/** The farthest out a view may be: the world is never narrower or lower than the view. */
-export function minZoom(width: number, height: number): number {
-  return Math.log2(Math.max(width, height, TILE) / TILE);
+/** The farthest out a view may be: the world is never narrower than the view, so that nothing is seen twice. */
+export function minZoom(width: number): number {
+  return Math.log2(Math.max(width, TILE) / TILE);
 }
 
-/** The view within the world: zoom in its limits, north and south edges not inside the view. */
+/** How far a view may go beyond the north's and the south's edge, world units. */
+const BEYOND_POLES = 0.12;
+
+/** The view within the world: zoom in its limits, and not much of what lies beyond the poles. */
 export function clampView(view: View): View {
-  const zoom = Math.max(minZoom(view.width, view.height), Math.min(MAX_ZOOM, view.zoom));
+  const zoom = Math.max(minZoom(view.width), Math.min(MAX_ZOOM, view.zoom));
   const half = view.height / 2 / worldSize(zoom);
-  const y = half >= 0.5 ? 0.5 : Math.max(half, Math.min(1 - half, view.y));
+  const [first, last] = [half - BEYOND_POLES, 1 - half + BEYOND_POLES];
+  const y = first >= last ? 0.5 : Math.max(first, Math.min(last, view.y));
   return { ...view, zoom, y, x: view.x - Math.floor(view.x) };
 }
 
 /** The view after zooming by `by` with the place at a pixel kept where it is. */
 export function zoomAbout(view: View, by: number, pixelX: number, pixelY: number): View {
-  const zoom = Math.max(minZoom(view.width, view.height), Math.min(MAX_ZOOM, view.zoom + by));
+  const zoom = Math.max(minZoom(view.width), Math.min(MAX_ZOOM, view.zoom + by));
   const [before, after] = [worldSize(view.zoom), worldSize(zoom)];
   const [dx, dy] = [pixelX - view.width / 2, pixelY - view.height / 2];
   return clampView({ ...view, zoom, x: view.x + dx / before - dx / after, y: view.y + dy / before - dy / after });

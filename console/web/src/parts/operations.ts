@@ -4,6 +4,7 @@ import type { App } from "../app.js";
 import { h, type Child } from "../dom.js";
 import { labelled } from "./card.js";
 import { ask } from "./dialog.js";
+import { dig, text } from "./loose.js";
 import { said } from "./said.js";
 
 const SHOWN = 8;
@@ -35,15 +36,15 @@ export async function enable(app: App, ids: readonly string[]): Promise<boolean>
 
 export async function deprovision(app: App, ids: readonly string[]): Promise<boolean> {
   const happens =
-    "The identity at the hub and the registration record are deleted; the connection is dropped. The device goes on measuring. " +
-    "As long as its enrollment is enabled it registers anew by itself and comes back: disable the enrollment to keep it out.";
+    "The identity at the hub and the registration record are deleted; the connection is dropped. The device goes on measuring and " +
+    "keeps its readings. It is let in again when its enrollment is enabled under Enrollment, and then comes back by itself.";
   return ask({
     title: ids.length === 1 ? "Deprovision this device?" : `Deprovision ${ids.length} devices?`,
     body: [named(ids), h("p", {}, happens)],
     yes: "Deprovision", isDangerous: true, explain: said,
     act: async () => {
-      if (ids.length === 1) await app.api.deprovision(ids[0] ?? "");
-      else await app.api.deprovisionMany([...ids]);
+      if (ids.length !== 1) return told(app, await app.api.deprovisionMany([...ids]), ids.length);
+      await app.api.deprovision(ids[0] ?? "");
       app.notify(`${count(ids)} deprovisioned.`);
     },
   });
@@ -56,14 +57,13 @@ export async function deprovisionAll(app: App, many: number): Promise<boolean> {
   return ask({
     title: `Deprovision all ${app.format.number(many)} devices?`,
     body: [
-      h("p", {}, "Every identity at every hub and every registration record is deleted, and all connections are dropped. What was received stays here. Devices whose enrollment is enabled register anew by themselves."),
+      h("p", {}, "Every identity at every hub and every registration record is deleted, and all connections are dropped. What was received stays here. Each is let in again when its enrollment is enabled."),
       labelled(`Type “${word}”`, typed),
     ],
     yes: "Deprovision all", isDangerous: true, explain: said,
     act: async (form) => {
       if (String(form.get("word")).trim().toLowerCase() !== word) throw new Error(`Type “${word}” to do it.`);
-      await app.api.deprovisionMany("all");
-      app.notify("All devices are deprovisioned.");
+      told(app, await app.api.deprovisionMany("all"), many);
     },
   });
 }
@@ -90,6 +90,21 @@ export async function move(app: App, ids: readonly string[]): Promise<boolean> {
       app.notify(`${count(ids)} on the way to ${hub}.`);
     },
   });
+}
+
+/** How many of them were, and why others were not. */
+export function outcome(answer: unknown, asked: number): { done: number; failures: string[] } {
+  const failed = dig(answer, "failures");
+  const failures = (Array.isArray(failed) ? failed : []).map((one) => `${text(dig(one, "device")) ?? "one"}: ${text(dig(one, "message")) ?? "not said why"}`);
+  const done = dig(answer, "count");
+  return { done: typeof done === "number" ? done : asked - failures.length, failures };
+}
+
+function told(app: App, answer: unknown, asked: number): void {
+  const { done, failures } = outcome(answer, asked);
+  if (failures.length === 0) return app.notify(`${done} deprovisioned.`);
+  const more = failures.length > 3 ? `; and ${failures.length - 3} more` : "";
+  app.notify(`${done} deprovisioned, ${failures.length} not: ${failures.slice(0, 3).join("; ")}${more}`, "error");
 }
 
 interface Each {

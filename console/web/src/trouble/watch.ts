@@ -11,6 +11,7 @@ export interface Watched {
 }
 
 const SAMPLES = 120;
+const ORDER = new Intl.Collator(undefined, { numeric: true });
 
 export class Watch {
   private readonly known = new Map<string, Watched>();
@@ -47,7 +48,7 @@ export class Watch {
 
   /** The watched, those struck first, then by backlog. */
   list(): Watched[] {
-    return [...this.known.values()].sort((a, b) => Number(b.isStruck) - Number(a.isStruck) || (last(b) ?? 0) - (last(a) ?? 0) || a.id.localeCompare(b.id, undefined, { numeric: true }));
+    return [...this.known.values()].sort((a, b) => Number(b.isStruck) - Number(a.isStruck) || (last(b) ?? 0) - (last(a) ?? 0) || ORDER.compare(a.id, b.id));
   }
 
   private of(id: string): Watched {

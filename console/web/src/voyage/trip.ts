@@ -2,6 +2,7 @@
 
 import type { Json, TripReport } from "../api-types.js";
 import { limitsOfTrip, isObject, member, type Limit } from "./limits.js";
+import { CHARTED } from "./words.js";
 
 export interface Extreme {
   value: number;
@@ -110,7 +111,12 @@ function fields(report: TripReport): FieldReport[] {
       bounds: BOUNDS.flatMap((bound) => boundReport(bound, value[bound])),
     });
   }
-  return found;
+  return found.sort((a, b) => rank(a.name) - rank(b.name) || a.name.localeCompare(b.name));
+}
+
+function rank(field: string): number {
+  const at = (CHARTED as readonly string[]).indexOf(field);
+  return at < 0 ? CHARTED.length : at;
 }
 
 function boundReport(name: BoundReport["name"], value: Json | undefined): BoundReport[] {

@@ -51,6 +51,16 @@ export function isWhole(view: View, whole: View): boolean {
   return Math.abs(view.from - whole.from) < 1 && Math.abs(view.to - whole.to) < 1;
 }
 
+/**
+ * What is in view when the whole has grown: whoever looks at all of it, or at the newest, goes on to do so; whoever looks back
+ * is left in peace.
+ */
+export function followed(view: View | null, before: View | null, whole: View): View {
+  if (view === null || before === null || isWhole(view, before)) return whole;
+  if (Math.abs(view.to - before.to) >= 1) return view;
+  return within({ from: view.from + whole.to - before.to, to: whole.to }, whole);
+}
+
 /** When it was measured first and last; what a clock of 1970 says is left out where there is anything else. */
 export function voyage(first: string | null, last: string | null): { view: View; isCut: boolean } | null {
   const from = seconds(first);

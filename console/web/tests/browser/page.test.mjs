@@ -274,6 +274,28 @@ test("a happening is listed with its text as text", () =>
     await page.getByTestId("happenings").getByText("<i>hot</i>").waitFor();
   }));
 
+test("the map keeps all in sight until somebody looks elsewhere", () =>
+  withPage({ count: 0 }, async (page, mock) => {
+    await page.getByTestId("empty").waitFor();
+    const row = await startedRow();
+    const appear = (id, at) => mock.send("delta", { time: "2026-11-12T06:00:01Z", devices: [{ ...row, id, at }], gone: [], entries: [] });
+    const drawn = (count) => page.waitForFunction((wished) => window.__console?.positions().length === wished, count);
+    appear("first", [4, 52]);
+    await drawn(1);
+    appear("second", [-71, -33]);
+    await drawn(2);
+    await page.getByTestId("map").focus();
+    for (const key of ["+", "+", "+"]) await page.keyboard.press(key);
+    await page.waitForFunction(() => window.__console.positions().length < 2);
+    const held = await page.evaluate(() => window.__console.view());
+    appear("third", [100, 10]);
+    await page.getByTestId("row-third").waitFor();
+    await page.waitForTimeout(400);
+    assert.ok((await page.evaluate(() => window.__console.view().zoom)) > held.zoom - 0.01);
+    await page.keyboard.press("0");
+    await drawn(3);
+  }));
+
 test("a hub without telemetry says why the map is empty", () =>
   withPage({ count: 0, session: { mode: "hub", telemetry: { isAvailable: false, reason: "Telemetry of a real hub is not read yet." }, time: { now: "2026-11-12T06:00:00Z", speed: null, isPaused: false } } }, async (page, mock) => {
     await page.getByTestId("empty").getByText("No devices yet").waitFor();

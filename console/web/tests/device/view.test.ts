@@ -50,3 +50,12 @@ test("without a reading there is no voyage, and one reading is one of a minute",
   const one = view.voyage("2026-11-21T08:00:00Z", "2026-11-21T08:00:00Z");
   assert.equal((one?.view.to ?? 0) - (one?.view.from ?? 0), view.SHORTEST);
 });
+
+test("the newest is followed, and whoever looks back is left in peace", () => {
+  const grown = { from: WHOLE.from, to: WHOLE.to + 600 };
+  assert.deepEqual(view.followed(null, null, grown), grown);
+  assert.deepEqual(view.followed(WHOLE, WHOLE, grown), grown);
+  assert.deepEqual(view.followed({ from: WHOLE.to - 3600, to: WHOLE.to }, WHOLE, grown), { from: grown.to - 3600, to: grown.to });
+  const back = { from: WHOLE.from + 100, to: WHOLE.from + 4000 };
+  assert.equal(view.followed(back, WHOLE, grown), back);
+});

@@ -27,6 +27,7 @@ test("a certificate's members may lie beneath properties, or not", () => {
   const told = { name: "root", subject: "root", expires: "2036", isVerified: true, thumbprint: "AB" };
   assert.deepEqual(certificate({ name: "root", properties: members }), told);
   assert.deepEqual(certificate({ name: "root", ...members }), told);
+  assert.deepEqual(certificate({ name: "root", isVerified: true, info: { subjectName: "CN=root", notAfterUtc: "2036", sha256Thumbprint: "AB" } }), told);
   assert.equal(certificate(null).isVerified, false);
 });
 

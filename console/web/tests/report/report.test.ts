@@ -56,6 +56,9 @@ test("mean kinetic temperature: of one temperature it is that, and heat weighs m
   const two = meanKinetic(columns({ t: [0, 300], mean: [2, 12], min: [], max: [] }), 300) ?? NaN;
   assert.ok(Math.abs(two - (kelvin - 273.15)) < 1e-9 && two > 7);
   assert.equal(meanKinetic(columns(undefined), 300), null);
+  // Points that are single readings have no length of their own.
+  assert.equal(meanKinetic(columns({ t: [0, 300], mean: [2, 12], min: [], max: [] }), 0), two);
+  assert.ok(Math.abs((meanKinetic(columns({ t: [7], mean: [4], min: [], max: [] }), 0) ?? NaN) - 4) < 1e-9);
 });
 
 test("what lies before a gap does not weigh for the whole of it", () => {

@@ -4,7 +4,7 @@ use std::io::{self, BufRead};
 
 /// One event.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::cli::cloud) struct ServerEvent {
+pub(in crate::cli) struct ServerEvent {
     /// Its kind, `message` unless said otherwise.
     pub name: String,
     /// Its data, lines joined.
@@ -12,7 +12,7 @@ pub(in crate::cli::cloud) struct ServerEvent {
 }
 
 /// Reads the next event; `None` at the end of the stream.
-pub(in crate::cli::cloud) fn next(stream: &mut impl BufRead) -> io::Result<Option<ServerEvent>> {
+pub(in crate::cli) fn next(stream: &mut impl BufRead) -> io::Result<Option<ServerEvent>> {
     let mut event = ServerEvent { name: "message".into(), data: String::new() };
     let mut line = String::new();
     loop {

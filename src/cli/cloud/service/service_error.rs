@@ -7,7 +7,7 @@ use tracker_protocol::Printable;
 
 /// A refusal.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::cli::cloud) struct ServiceError {
+pub(in crate::cli) struct ServiceError {
     /// HTTP status.
     pub status: u16,
     /// Azure's name of the error (`DeviceNotFound`) or its six digits, where there is one.
@@ -23,7 +23,7 @@ impl ServiceError {
     ///
     /// DPS: `{"errorCode":404201,"trackingId":"…","message":"…"}`. Hubs: `{"Message":"ErrorCode:Name;text",
     /// "ExceptionMessage":"Tracking ID:…"}`, or a document like that of DPS as the text of `Message`.
-    pub(in crate::cli::cloud) fn parse(status: u16, header: Option<&str>, body: &[u8]) -> Self {
+    pub(in crate::cli) fn parse(status: u16, header: Option<&str>, body: &[u8]) -> Self {
         let document = serde_json::from_slice(body).unwrap_or(Value::Null);
         let mut error =
             Self { status, code: header.map(str::to_owned), message: String::new(), tracking_id: None };

@@ -15,7 +15,7 @@ use super::super::record::Record;
 use super::super::verdict::Verdict;
 use super::scene::{Authority, COMPACT, DEVICE, GZIP, SINGLE, Scene, Signer, of_messages};
 use crate::config::DeliveryMode;
-use crate::evidence::{Hash, Run, Statement};
+use tracker_evidence::{Hash, Run, Statement};
 
 const FORGERIES: u64 = 1000;
 const KINDS: [&str; 10] = [

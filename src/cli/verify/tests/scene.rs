@@ -19,11 +19,11 @@ use super::super::verdict::Verdict;
 use crate::config::DeliveryMode;
 use crate::event::Events;
 use crate::event_message::{EventMessage, When};
-use crate::evidence::{PROPERTY, Statement, base64, to_sign};
 use crate::journal::{Bundle, Entry, Journal, JournalOptions, Lease};
 use crate::reading::{Reading, Stamp};
 use crate::trip::{Limits, Terms};
 use crate::uplink::delivery;
+use tracker_evidence::{PROPERTY, Statement, base64, to_sign};
 
 pub(super) const DEVICE: &str = "sensor-thl-001";
 pub(super) const COMPACT: DeliveryMode =
@@ -77,7 +77,7 @@ impl Signer {
         Statement::certificate(&self.thumbprint, self.chain.iter().map(Vec::as_slice))
     }
 
-    pub(crate) fn signature(&self, up_to: u64, head: crate::evidence::Hash) -> Statement {
+    pub(crate) fn signature(&self, up_to: u64, head: tracker_evidence::Hash) -> Statement {
         let message = to_sign(up_to, head, &self.thumbprint);
         let random = ring::rand::SystemRandom::new();
         let signature = self.key.sign(&random, message.as_bytes()).unwrap();

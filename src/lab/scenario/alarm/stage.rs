@@ -76,7 +76,7 @@ impl Stage {
         let receiver = Receiver::start(show).await.context("the receiver can't listen")?;
         let clock = SimulatedClock::new(system_time(), SPEED);
         let measured = follow(&cloud);
-        let (reefer, stop) = (Reefer::new(clock), watch::Sender::new(false));
+        let (reefer, stop) = (Reefer::new(clock.clone()), watch::Sender::new(false));
         Ok(Self { cloud, receiver, reefer, directory, clock, measured, tracker: None, stop })
     }
 
@@ -107,7 +107,7 @@ impl Stage {
         let tracker = Tracker {
             config: self.cloud.device(DEVICE)?,
             instruments: self.reefer.instruments(),
-            clock: Arc::new(VoyageClock::new(self.clock)),
+            clock: Arc::new(VoyageClock::new(self.clock.clone())),
             events: Events::to(DEVICE, Arc::new(|_| {})),
             first_wait: Duration::ZERO,
             timing: timing(),

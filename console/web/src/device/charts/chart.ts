@@ -27,7 +27,9 @@ export interface ChartOptions {
   pointed(time: number | null): void;
 }
 
-const GUTTER = 54;
+/** Pixels at the left for values, and at the right for nothing. */
+export const GUTTER = 54;
+export const MARGIN = 12;
 const NOTHING: Columns = { t: [], min: [], max: [], mean: [], isAggregated: false };
 
 export class Chart {
@@ -55,7 +57,7 @@ export class Chart {
 
   /** Pixels of the plot itself, of which a point each is enough. */
   get width(): number {
-    return Math.max(60, this.plot.clientWidth - GUTTER - 12);
+    return Math.max(60, this.plot.clientWidth - GUTTER - MARGIN);
   }
 
   set(field: SeriesField | undefined, view: View, limits: Limit[], spans: Excursion[]): void {
@@ -142,7 +144,7 @@ export class Chart {
       {
         width: Math.max(this.plot.clientWidth, 120),
         height,
-        padding: [6, 12, this.options.hasAxis ? 0 : 6, 0],
+        padding: [6, MARGIN, this.options.hasAxis ? 0 : 6, 0],
         legend: { show: false },
         scales: {
           x: { time: true, auto: false, range: (_, min, max) => [min, max] },

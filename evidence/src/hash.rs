@@ -6,8 +6,8 @@ use std::str::FromStr;
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::base64;
-use super::canonical::{self, Member};
+use crate::base64;
+use crate::canonical::{self, Member};
 
 /// SHA-256 of an entry and of the hash before it. As text in base64 for URLs, 43 characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

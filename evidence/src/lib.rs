@@ -24,9 +24,15 @@
 //! Nothing is trusted but a signature: what lies under a signed hash can't be changed, left out or added to without a hash that
 //! does not fit. What comes after the last one can be cut off and nobody sees it; the next signature ends that.
 
+// The rooms, from the ground up: a room takes names from those above it in this list, never from those below it.
+
+// Base64 for URLs. Stands on nothing.
 pub mod base64;
+// The one way to write a JSON object. Stands on nothing.
 pub mod canonical;
+// A hash of the chain.
 mod hash;
+// What the device itself says in it.
 mod statement;
 
 pub use hash::Hash;

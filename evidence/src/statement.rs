@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::base64;
-use super::hash::Hash;
+use crate::base64;
+use crate::hash::Hash;
 
 /// The message property that carries the hash of a message's last reading.
 pub const PROPERTY: &str = "chain";

@@ -1,0 +1,100 @@
+//! Readings as they are downloaded: as JSON like that of telemetry, and as lines of CSV.
+
+use chrono::{DateTime, Utc};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use crate::model::time;
+use crate::telemetry::{Field, Reading};
+
+/// How far an export has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark(pub(super) (i64, u64, bool));
+
+/// A reading, as the device has said it, as far as the console knows its fields.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exported(pub(super) Reading);
+
+impl Exported {
+    /// The first line of a CSV file.
+    pub const HEADER: &str = "time,timeUnknown,seq,place,temperature,humidity,pressure,light,speed,course,location.alt,\
+        satellites,hdop,doorOpenings,location.lat,location.lon,temperatureMin,temperatureMax,temperatureMean,\
+        humidityMin,humidityMax,humidityMean,pressureMin,pressureMax,pressureMean,lightMin,lightMax,lightMean,\
+        period,door,fix\r\n";
+
+    /// Its time; of one that has none, when the hub took it.
+    pub fn time(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.0.time).unwrap_or_default()
+    }
+
+    /// Appends it as a line of CSV (RFC 4180). The time of one that has none is when the hub took it. A text that a spreadsheet would
+    /// take for a formula has an apostrophe before it.
+    pub fn csv(&self, out: &mut String) {
+        let Reading { has_time, seq, values, place, .. } = &self.0;
+        out.push_str(&time::text(self.time()));
+        out.push_str(if *has_time { ",," } else { ",true," });
+        out.push_str(&seq.map(|seq| seq.to_string()).unwrap_or_default());
+        out.push(',');
+        quote(place.as_deref().unwrap_or_default(), out);
+        for field in Field::ALL {
+            out.push(',');
+            match (values.word(field), values.get(field)) {
+                (Some(word), _) => out.push_str(word),
+                (None, Some(value)) => out.push_str(&value.to_string()),
+                (None, None) => {}
+            }
+        }
+        out.push_str("\r\n");
+    }
+}
+
+fn quote(text: &str, out: &mut String) {
+    if text.is_empty() {
+        return;
+    }
+    out.push('"');
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        out.push('\'');
+    }
+    out.push_str(&text.replace('"', "\"\""));
+    out.push('"');
+}
+
+impl Serialize for Exported {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let Reading { has_time, seq, values, place, .. } = &self.0;
+        let mut map = out.serialize_map(None)?;
+        for field in values.present() {
+            match (field, values.word(field), values.get(field)) {
+                (Field::Latitude | Field::Longitude | Field::Altitude, ..) => {}
+                (_, Some(word), _) => map.serialize_entry(field.name(), word)?,
+                (_, None, Some(value)) => map.serialize_entry(field.name(), &number(value))?,
+                _ => {}
+            }
+        }
+        if let Some([longitude, latitude]) = values.position() {
+            let mut location = serde_json::json!({"lat": latitude, "lon": longitude});
+            if let Some(altitude) = values.get(Field::Altitude) {
+                location["alt"] = altitude.into();
+            }
+            map.serialize_entry("location", &location)?;
+        }
+        if let Some(place) = place {
+            map.serialize_entry("place", place)?;
+        }
+        if *has_time {
+            map.serialize_entry("time", &time::text(self.time()))?;
+        } else {
+            map.serialize_entry("timeUnknown", &true)?;
+            map.serialize_entry("enqueuedTime", &time::text(self.time()))?;
+        }
+        if let Some(seq) = seq {
+            map.serialize_entry("seq", seq)?;
+        }
+        map.end()
+    }
+}
+
+/// Whole numbers without a point, as devices write counts.
+fn number(value: f64) -> serde_json::Value {
+    if value.fract() == 0.0 && value.abs() < 1e15 { (value as i64).into() } else { value.into() }
+}

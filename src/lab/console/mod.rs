@@ -1,0 +1,14 @@
+//! What the console looks at: the emulator of a simulation, in this process; and what that has in common with one elsewhere.
+
+pub(crate) mod forms;
+pub(crate) mod fault_book;
+mod page;
+pub(crate) mod recorder;
+mod simulation;
+mod stream;
+
+pub(crate) use page::{Page, open_in_browser};
+pub(crate) use simulation::{Parts, Simulation};
+
+#[cfg(test)]
+mod tests;
