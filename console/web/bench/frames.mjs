@@ -1,11 +1,11 @@
 // Script time a frame, in headless Chromium: `npm run bench [-- 1000 10000]`. A fleet is moved about, zoomed, and left alone,
 // while a fifth of it has news twice a second. Chromium's own trace says which script ran when; a frame's script time
-// is all that ran on the main thread since the frame before, collection of garbage included.
+// is all that ran on the main thread since the frame before, collection of garbage included, in processor time.
 
 import { launch, openPage } from "../dev/browser.mjs";
 import { startMock } from "../dev/mock.mjs";
 
-/** Most script time a frame (mean over a phase, ms) by the number of devices. */
+/** Most script time that 95 of 100 frames of a phase may take, ms, by the number of devices. */
 const LIMITS = new Map([[1000, 8], [10_000, 30]]);
 const SECONDS = 4;
 const SCRIPT = new Set(["FunctionCall", "FireAnimationFrame", "TimerFire", "RunMicrotasks", "EvaluateScript", "v8.callFunction", "MajorGC", "MinorGC", "V8.GC_MARK_COMPACTOR", "V8.GC_SCAVENGER"]);
@@ -30,7 +30,7 @@ for (const count of counts.length > 0 ? counts : [1000, 10_000]) {
     await page.waitForTimeout(500);
     const { mean, p95, most, frames } = await measure(page, act);
     const limit = LIMITS.get(count);
-    const isGood = limit === undefined || mean <= limit;
+    const isGood = limit === undefined || p95 <= limit;
     isWithin &&= isGood;
     const figures = [mean, p95, most].map((value) => value.toFixed(1).padStart(6));
     console.log(`${String(count).padStart(6)} devices, ${name.padEnd(8)} mean ${figures[0]} ms, 95 % ${figures[1]} ms, most ${figures[2]} ms, ${frames} frames${isGood ? "" : `: more than ${limit} ms`}`);
@@ -69,15 +69,16 @@ function evaluate(events) {
   const begins = mine.filter(({ name }) => name === "FireAnimationFrame").map(({ ts }) => ts).sort((a, b) => a - b);
   // Several callbacks of one frame begin within a fraction of it.
   const frames = begins.filter((ts, at) => at === 0 || ts - begins[at - 1] > 4000);
-  const spans = mine.filter(({ name, ph, dur }) => ph === "X" && dur > 0 && SCRIPT.has(name)).map(({ ts, dur }) => [ts, ts + dur]).sort((a, b) => a[0] - b[0]);
+  const spans = mine.filter(({ name, ph, dur }) => ph === "X" && dur > 0 && SCRIPT.has(name)).sort((a, b) => a.ts - b.ts || b.dur - a.dur);
   const times = new Array(Math.max(frames.length - 1, 1)).fill(0);
   let reached = 0;
-  for (const [begin, end] of spans) {
-    const from = Math.max(begin, reached);
-    if (end <= from) continue;
-    reached = end;
-    const at = frames.findLastIndex((ts) => ts <= from);
-    if (at >= 0 && at < times.length) times[at] += (end - from) / 1000;
+  for (const { ts, dur, tdur } of spans) {
+    // What began within another is counted with it.
+    if (ts < reached) continue;
+    reached = ts + dur;
+    const at = frames.findLastIndex((begin) => begin <= ts);
+    // The thread's own time, so that a busy computer does not count.
+    if (at >= 0 && at < times.length) times[at] += (tdur ?? dur) / 1000;
   }
   const sorted = [...times].sort((a, b) => a - b);
   const mean = times.reduce((sum, time) => sum + time, 0) / times.length;

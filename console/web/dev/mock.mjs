@@ -46,6 +46,8 @@ export class Mock {
     this.faults = new Map();
     /** While true every API call is refused, as if the console had ended. */
     this.isAway = false;
+    /** While true the page's cookie is that of a console that has ended. */
+    this.isEnded = false;
   }
 
   session() {
@@ -83,6 +85,7 @@ export class Mock {
     response.setHeader("x-content-type-options", "nosniff");
     response.setHeader("referrer-policy", "no-referrer");
     if (!url.pathname.startsWith("/api/")) return this.asset(url.pathname, response);
+    if (this.isEnded) return fail(response, 401, "unauthorized", "The link has ended.");
     if (this.isAway) return fail(response, 503, "away", "The emulator does not answer.");
     const body = await read(request);
     const path = url.pathname.slice(5).split("/").map(decodeURIComponent);

@@ -13,7 +13,7 @@ export class Format {
   private readonly local: Intl.DateTimeFormat;
   private readonly universal: Intl.DateTimeFormat;
   private readonly localDay: Intl.DateTimeFormat;
-  private readonly localMoment: Intl.DateTimeFormat;
+  private readonly localClock: Intl.DateTimeFormat;
   private readonly universalDay: Intl.DateTimeFormat;
   private readonly universalClock: Intl.DateTimeFormat;
   private readonly relative: Intl.RelativeTimeFormat;
@@ -24,7 +24,7 @@ export class Format {
     this.local = new Intl.DateTimeFormat(locale, { ...moment, ...zone });
     this.universal = new Intl.DateTimeFormat(locale, { ...moment, timeZone: "UTC" });
     this.localDay = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", ...zone });
-    this.localMoment = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", ...zone });
+    this.localClock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", ...zone });
     this.universalDay = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", timeZone: "UTC" });
     this.universalClock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
     this.relative = new Intl.RelativeTimeFormat(locale, { numeric: "always", style: "short" });
@@ -76,9 +76,9 @@ export class Format {
     return time === null || time < FIRST_TRUE_TIME ? this.time(value) : `${this.time(value)} (${this.utcBeside(value)})`;
   }
 
-  /** Local day and time without the year, for lists of what happened. */
-  moment(value: Time): string {
-    return this.formatted(value, this.localMoment);
+  /** Local time of day. */
+  clock(value: Time): string {
+    return this.formatted(value, this.localClock);
   }
 
   day(value: Time): string {

@@ -1,6 +1,8 @@
 // Server-sent events over fetch. The browser's EventSource would do, but for two things it hides: the status of a refusal
 // (a link that has ended is not a server that is away), and the comments that tell a quiet stream from a dead one.
 
+import { refusal } from "./api.js";
+
 export interface StreamEvent {
   id: string | null;
   event: string;
@@ -87,8 +89,7 @@ export function openStream(address: string, handler: StreamHandler, options: Str
     try {
       const headers = { accept: "text/event-stream", ...(lastId === null ? {} : { "Last-Event-ID": lastId }) };
       const response = await fetch(address, { headers, signal: abort.signal, credentials: "same-origin", cache: "no-store" });
-      if (response.status === 401) return "This link has ended: open the one that the program printed when it started.";
-      if (!response.ok || response.body === null) return `The console answered ${response.status}.`;
+      if (!response.ok || response.body === null) return (await refusal(response)).message;
       opened();
       handler.opened();
       const parser = new EventParser();

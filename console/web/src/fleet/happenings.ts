@@ -34,7 +34,7 @@ export function happenings(app: App): Happenings {
 
   const draw = (): void => {
     element.hidden = app.store.entries.length === 0;
-    list.replaceChildren(...app.store.entries.slice(0, SHOWN).map((entry) => line(app, entry)));
+    list.replaceChildren(...lines(app));
   };
   draw();
   let known = app.store.rows().size;
@@ -49,10 +49,23 @@ export function happenings(app: App): Happenings {
   return { element, destroy: () => endings.forEach((end) => end()) };
 }
 
+/** The newest happenings, under the days they happened on. */
+function lines(app: App): HTMLElement[] {
+  const all: HTMLElement[] = [];
+  let shown = "";
+  for (const entry of app.store.entries.slice(0, SHOWN)) {
+    const day = app.format.day(entry.time);
+    if (day !== shown) all.push(h("li", { class: "happenings-day small muted" }, day));
+    shown = day;
+    all.push(line(app, entry));
+  }
+  return all;
+}
+
 function line(app: App, entry: StoryEntry): HTMLElement {
   const row = app.store.row(entry.device);
   const name = row === undefined ? entry.device : nameOf(row, app.format);
-  const time = h("time", { class: "muted", title: app.format.both(entry.time) }, app.format.moment(entry.time));
+  const time = h("time", { class: "muted", title: app.format.both(entry.time) }, app.format.clock(entry.time));
   const look = lookOf(entry);
   return h("li", { class: "happening" }, time,
     h("a", { href: `#/device/${encodeURIComponent(entry.device)}`, title: entry.device }, name),

@@ -65,7 +65,7 @@ export function panes(map: HTMLElement, list: HTMLElement): Panes {
 }
 
 function recall(): { arrangement: Arrangement; share: number } {
-  const usual = { arrangement: "both", share: 50 } as const;
+  const usual = { arrangement: "both", share: 47 } as const;
   try {
     const { arrangement, share } = JSON.parse(localStorage.getItem(KEY) ?? "{}") as Partial<{ arrangement: Arrangement; share: number }>;
     return {

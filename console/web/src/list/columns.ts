@@ -27,16 +27,16 @@ export interface Column {
 }
 
 export const COLUMNS: readonly Column[] = [
-  { name: "container", title: "Container", width: 190, key: (row) => row.container ?? row.id, cell: containerCell },
-  { name: "alarm", title: "Alarm", width: 174, key: gravity, cell: alarmCell },
-  { name: "temperature", title: "Temperature", width: 196, isNumber: true, key: (row) => number(row.temperature), cell: temperatureCell },
-  { name: "cargo", title: "Cargo", width: 124, key: (row) => row.cargo, cell: () => textCell((row) => row.cargo) },
-  { name: "place", title: "Place", width: 158, key: (row) => row.place, cell: placeCell },
-  { name: "lastSeen", title: "Last seen", width: 112, key: (row) => time(row.lastSeen), cell: seenCell },
-  { name: "backlog", title: "Backlog", width: 88, isNumber: true, key: (row) => number(row.backlog), cell: backlogCell },
-  { name: "hub", title: "Hub", width: 124, key: (row) => row.hub, cell: () => textCell((row) => row.hub) },
-  { name: "firmware", title: "Firmware", width: 96, key: (row) => row.firmware, cell: () => textCell((row) => row.firmware) },
-  { name: "certificate", title: "Certificate", width: 108, isNumber: true, key: (row) => number(row.certificateDays), cell: certificateCell },
+  { name: "container", title: "Container", width: 158, key: (row) => row.container ?? row.id, cell: containerCell },
+  { name: "alarm", title: "Alarm", width: 148, key: gravity, cell: alarmCell },
+  { name: "temperature", title: "Temperature", width: 164, isNumber: true, key: (row) => number(row.temperature), cell: temperatureCell },
+  { name: "place", title: "Place", width: 142, key: (row) => row.place, cell: placeCell },
+  { name: "cargo", title: "Cargo", width: 118, key: (row) => row.cargo, cell: () => textCell((row) => row.cargo) },
+  { name: "lastSeen", title: "Last seen", width: 104, key: (row) => time(row.lastSeen), cell: seenCell },
+  { name: "backlog", title: "Backlog", width: 82, isNumber: true, key: (row) => number(row.backlog), cell: backlogCell },
+  { name: "hub", title: "Hub", width: 110, key: (row) => row.hub, cell: () => textCell((row) => row.hub, hubName) },
+  { name: "firmware", title: "Firmware", width: 90, key: (row) => row.firmware, cell: () => textCell((row) => row.firmware) },
+  { name: "certificate", title: "Certificate", width: 98, isNumber: true, key: (row) => number(row.certificateDays), cell: certificateCell },
 ];
 
 /** A certificate with fewer days left than this is worth a look. */
@@ -55,13 +55,18 @@ function time(value: string | null): Key {
   return value === null ? null : number(Date.parse(value));
 }
 
-function textCell(text: (row: Row) => string | null): Cell {
+/** A hub's own name, without the domain that all hubs share. */
+function hubName(host: string): string {
+  return host.split(".")[0] ?? host;
+}
+
+function textCell(text: (row: Row) => string | null, shorter: (text: string) => string = (whole) => whole): Cell {
   const element = h("span", { class: "list-text" });
   return {
     element,
     update: (row) => {
       const value = text(row) || null;
-      setText(element, value ?? "–");
+      setText(element, value === null ? "–" : shorter(value));
       setAttribute(element, "title", value);
       element.classList.toggle("muted", value === null);
     },

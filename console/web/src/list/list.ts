@@ -65,7 +65,7 @@ export class List {
     this.body.addEventListener("pointerleave", () => events.pointed(null));
     const resized = new ResizeObserver(() => this.request());
     resized.observe(this.grid);
-    const clock = setInterval(() => this.refresh(), 5000);
+    const clock = setInterval(() => this.refresh(), 2000);
     this.endings.push(app.store.subscribe((ids) => this.take(ids)), () => resized.disconnect(), () => clearInterval(clock));
     this.sort();
   }

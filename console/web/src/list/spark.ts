@@ -3,7 +3,7 @@
 import { svg } from "../dom.js";
 import { isNumber } from "../format.js";
 
-export const SPARK_WIDTH = 84;
+export const SPARK_WIDTH = 76;
 export const SPARK_HEIGHT = 22;
 const PADDING = 2;
 /** A flat line is not blown up to noise: the least span of the scale, °C. */

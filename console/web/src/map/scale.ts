@@ -4,7 +4,7 @@ import type { Format } from "../format.js";
 import { h, setText } from "../dom.js";
 import { metresPerPixel, type View } from "./projection.js";
 
-const WIDEST = 120;
+const WIDEST = 160;
 /** The land's outline is true to about this, m. */
 const COAST_M = 10_000;
 

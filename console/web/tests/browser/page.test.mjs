@@ -147,6 +147,17 @@ test("a console that ends is told, and its return too", () =>
     await page.getByText("After the return").waitFor();
   }));
 
+test("a link that has ended is said to have, at once and later", () =>
+  withPage({ count: 2, mayComplain: true }, async (page, mock) => {
+    await page.getByTestId("row-tracker-001").waitFor();
+    mock.isEnded = true;
+    mock.drop();
+    await page.getByText("Not live: This link has ended").waitFor();
+    await page.reload();
+    await page.getByText("The console cannot be shown.").waitFor();
+    await page.getByText("This link has ended: open the one that the program printed when it started.").waitFor();
+  }));
+
 test("an emulator that is away is told", () =>
   withPage({ count: 2, session: { away: "The emulator does not answer." } }, async (page) => {
     await page.getByText("Not live: The emulator does not answer.").waitFor();
