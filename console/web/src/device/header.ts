@@ -3,7 +3,7 @@
 import type { App } from "../app.js";
 import type { Alarm, Device, Row } from "../api-types.js";
 import { h, setText, type Child } from "../dom.js";
-import { fill, labelled } from "../parts/card.js";
+import { fill, hubName, labelled } from "../parts/card.js";
 import { ask } from "../parts/dialog.js";
 import { deprovision, disable, enable, move } from "../parts/operations.js";
 import { reason } from "../parts/reasons.js";
@@ -109,7 +109,7 @@ function factsOf(app: App, row: Row, device: Device | null): [string, ...Child[]
     ["Last seen", ago(row.lastSeen)],
     ["Newest reading", ago(row.lastReading)],
     ["In the journal", row.backlog === null ? format.number(null) : `${format.number(row.backlog)} waiting`],
-    ["Connection", `${CONNECTIONS[row.connection]}${row.hub ? `, ${row.hub}` : ""}`],
+    ["Connection", CONNECTIONS[row.connection], ...(row.hub ? [", ", hubName(row.hub)] : [])],
     ["Firmware", row.firmware ?? format.number(null)],
     ["Certificate", certificate(app, row.certificateDays)],
     ["Enrollment", row.enrollment ?? format.number(null)],

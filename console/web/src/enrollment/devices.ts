@@ -3,7 +3,7 @@
 import type { App } from "../app.js";
 import type { Row } from "../api-types.js";
 import { h, setText } from "../dom.js";
-import { card, fill, refill, table, tr } from "../parts/card.js";
+import { card, fill, hubName, refill, table, tr } from "../parts/card.js";
 import { throttled, type Life } from "../parts/life.js";
 import { deprovision, deprovisionAll, disable, enable, move } from "../parts/operations.js";
 import { LOOK_NAMES, look, mark } from "../states.js";
@@ -48,7 +48,7 @@ export function devicesPart(app: App, life: Life, canChange: boolean): HTMLEleme
         draw();
       });
       const head = h("span", { class: "row row-tight" }, canChange && box, h("a", { href: `#/device/${encodeURIComponent(row.id)}` }, row.id));
-      return tr(head, h("span", { class: "row row-tight" }, mark(name), LOOK_NAMES[name]), row.hub || "–", row.enrollment ?? "–", CONNECTED[row.connection], row.refusal ?? "");
+      return tr(head, h("span", { class: "row row-tight" }, mark(name), LOOK_NAMES[name]), hubName(row.hub), row.enrollment ?? "–", CONNECTED[row.connection], row.refusal ?? "");
     });
     return table("All devices", ["Device", "State", "Hub", "Enrollment", "Connection", "Refused because"], rows);
   }

@@ -3,7 +3,7 @@
 import type { App } from "../app.js";
 import type { Certificate, Enrollment, EnrollmentGroup, ProvisioningStatus, Registration } from "../api-types.js";
 import { h, type Child } from "../dom.js";
-import { table, tr } from "../parts/card.js";
+import { hubName, table, tr } from "../parts/card.js";
 import { ask } from "../parts/dialog.js";
 import { dig, text } from "../parts/loose.js";
 import { said } from "../parts/said.js";
@@ -52,7 +52,7 @@ export function registrationTable(app: App, registrations: Registration[], canCh
     const state = record.status === "assigned" ? word("accepted", "✓", "assigned") : word(record.status === "assigning" ? "pending" : "refused", record.status === "assigning" ? "…" : "✕", record.status);
     const controls = canChange && remove(
       `Delete the registration record of ${id}?`, "The provisioning service forgets where the device was assigned. The device stays at its hub until it registers anew.", () => app.api.removeRegistration(id), done);
-    return tr(device(id), state, text(record.assignedHub) ?? "–", text(dig(record, "enrollmentGroupId")) ?? text(dig(record, "substatus")) ?? "–", app.format.time(record.lastUpdatedDateTimeUtc), fault ?? "", controls);
+    return tr(device(id), state, hubName(text(record.assignedHub)), text(dig(record, "enrollmentGroupId")) ?? text(dig(record, "substatus")) ?? "–", app.format.time(record.lastUpdatedDateTimeUtc), fault ?? "", controls);
   });
   return table("All registration records", ["Registration", "Status", "Hub", "Enrollment", "Updated", "Error", ""], rows);
 }

@@ -4,7 +4,7 @@ import type { App } from "../app.js";
 import type { StoryEntry } from "../api-types.js";
 import { kindMark, kindName } from "../device/story-kinds.js";
 import { h, type Child } from "../dom.js";
-import { card, fill, refill, why } from "../parts/card.js";
+import { card, fill, hubName, refill, why } from "../parts/card.js";
 import { Life, throttled } from "../parts/life.js";
 import { reason } from "../parts/reasons.js";
 import { said } from "../parts/said.js";
@@ -19,7 +19,7 @@ export function mount(root: HTMLElement, app: App): () => void {
   const life = new Life();
   const unable = reason(app.session, "enrollments");
   const canChange = unable === null;
-  const scope = app.session.idScope === null ? null : h("p", { class: "muted" }, "ID scope ", h("code", { class: "mono" }, app.session.idScope), ", hubs ", app.session.hubs.join(", "));
+  const scope = app.session.idScope === null ? null : h("p", { class: "muted" }, "ID scope ", h("code", { class: "mono" }, app.session.idScope), ", hubs ", ...app.session.hubs.flatMap((hub, index) => (index === 0 ? [hubName(hub)] : [", ", hubName(hub)])));
   // Whoever may only look can still see all of it.
   const isThere = canChange || app.session.readOnly;
   const parts: HTMLElement[] = [];

@@ -27,7 +27,7 @@ function subject(slot: unknown): string | null {
 export function allocation(enrollment: unknown): string {
   const hubs = [...texts(dig(enrollment, "iotHubs")), text(dig(enrollment, "iotHubHostName"))].filter((hub) => hub !== null);
   const policy = text(dig(enrollment, "allocationPolicy"));
-  const where = hubs.length === 0 ? "every hub" : [...new Set(hubs)].join(", ");
+  const where = hubs.length === 0 ? "every hub" : [...new Set(hubs.map((hub) => hub.split(".")[0] ?? hub))].join(", ");
   return policy === null ? where : `${where} (${policy})`;
 }
 

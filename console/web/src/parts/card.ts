@@ -68,6 +68,13 @@ export function labelled(label: string, control: HTMLElement, hint?: string): HT
   return h("label", { class: "labelled" }, h("span", { class: "label" }, label), control, hint !== undefined && h("span", { class: "muted small" }, hint));
 }
 
+/** A hub by the first label of its host name, which is enough to tell hubs apart; the whole name is its title. */
+export function hubName(hub: string | null | undefined): Child {
+  if (!hub) return "–";
+  const [first = hub] = hub.split(".");
+  return first === hub ? hub : h("span", { title: hub }, first);
+}
+
 /** Why something can't be done here. */
 export function why(text: string): HTMLElement {
   return h("p", { class: "muted why" }, text);

@@ -37,7 +37,7 @@ export async function enable(app: App, ids: readonly string[]): Promise<boolean>
 export async function deprovision(app: App, ids: readonly string[]): Promise<boolean> {
   const happens =
     "The identity at the hub and the registration record are deleted; the connection is dropped. The device goes on measuring and " +
-    "keeps its readings. It is let in again when its enrollment is enabled under Enrollment, and then comes back by itself.";
+    `keeps its readings. ${returns(app)}`;
   return ask({
     title: ids.length === 1 ? "Deprovision this device?" : `Deprovision ${ids.length} devices?`,
     body: [named(ids), h("p", {}, happens)],
@@ -50,6 +50,12 @@ export async function deprovision(app: App, ids: readonly string[]): Promise<boo
   });
 }
 
+/** When a device that was deprovisioned is let in again. */
+function returns(app: App): string {
+  if (app.session.mode === "simulation") return "It is refused until its enrollment is enabled under Enrollment; then it comes back by itself.";
+  return "An enrollment of its own is disabled. Without one it comes back by itself, as long as its group lets it in.";
+}
+
 /** All that there are, which has to be typed: nobody should do this by a slip. */
 export async function deprovisionAll(app: App, many: number): Promise<boolean> {
   const word = "deprovision all";
@@ -57,7 +63,8 @@ export async function deprovisionAll(app: App, many: number): Promise<boolean> {
   return ask({
     title: `Deprovision all ${app.format.number(many)} devices?`,
     body: [
-      h("p", {}, "Every identity at every hub and every registration record is deleted, and all connections are dropped. What was received stays here. Each is let in again when its enrollment is enabled."),
+      h("p", {}, "Every identity at every hub and every registration record is deleted, and all connections are dropped. What was received stays here."),
+      h("p", {}, returns(app)),
       labelled(`Type “${word}”`, typed),
     ],
     yes: "Deprovision all", isDangerous: true, explain: said,

@@ -78,6 +78,19 @@ test("a desired property is edited in place and answered", () =>
     assert.deepEqual(Object.keys(mock.fleet.devices.get("tracker-002").twin.properties.desired).sort(), ["$metadata", "$version", "evidence", "telemetryInterval"]);
   }));
 
+test("what was edited and not saved is there again after a look elsewhere", () =>
+  withPage(browser, HERE, {}, async (page) => {
+    await page.getByTestId("twin-answer-telemetryInterval").waitFor();
+    await page.getByTestId("twin-desired").fill('{"telemetryInterval": 7');
+    await page.evaluate(() => (location.hash = "#/trouble"));
+    await page.getByTestId("trouble").waitFor();
+    await page.evaluate((to) => (location.hash = to), HERE);
+    await page.getByText("not saved yet, are there again").waitFor();
+    assert.equal(await page.getByTestId("twin-desired").inputValue(), '{"telemetryInterval": 7');
+    await page.getByRole("button", { name: "Undo changes" }).click();
+    assert.equal(JSON.parse(await page.getByTestId("twin-desired").inputValue()).telemetryInterval, 300);
+  }));
+
 test("somebody else's change is kept: ours goes on top of it, and is saved by a second word", () =>
   withPage(browser, HERE, { mayComplain: true }, async (page, mock) => {
     const area = page.getByTestId("twin-desired");

@@ -18,6 +18,7 @@ test("by what a device proves itself is told in words", () => {
 
 test("hubs and policy, or every hub", () => {
   assert.equal(allocation({ iotHubs: ["a", "b", "a"], allocationPolicy: "hashed" }), "a, b (hashed)");
+  assert.equal(allocation({ iotHubs: ["north.azure-devices.net", "south.azure-devices.net"] }), "north, south");
   assert.equal(allocation({}), "every hub");
   assert.equal(allocation({ iotHubs: "a" }), "every hub");
 });

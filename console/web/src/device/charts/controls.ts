@@ -59,7 +59,7 @@ export function controls(acts: Acts): { element: HTMLElement; update(view: View,
   const out = button("Zoom out", "−", () => acts.zoom(OUT));
   const element = h(
     "div",
-    { class: "charts-bar", role: "toolbar", "aria-label": "Time shown" },
+    { class: "charts-bar", role: "group", "aria-label": "Time shown" },
     h("div", { class: "segmented" }, ...spans.map((span) => span.button), all),
     h("div", { class: "charts-steps" }, earlier, later, button("Zoom in", "+", () => acts.zoom(IN)), out),
   );

@@ -19,7 +19,7 @@ export function twinPart(app: App, id: string, held: HeldTwin, life: Life): HTML
   const answered = h("div", { class: "twin-answers" });
   const tags = h("div", { class: "twin-tags" });
   const unable = reason(app.session, "twin");
-  const editor = unable === null ? new Editor(app, held) : null;
+  const editor = unable === null ? new Editor(app, id, held) : null;
   const version = h("span", { class: "muted small" });
 
   const update = (): void => {
@@ -39,6 +39,9 @@ export function twinPart(app: App, id: string, held: HeldTwin, life: Life): HTML
   return card("Twin", { class: "twin", beside: [version], testid: "twin" }, state, h("div", { class: "twin-columns" }, h("div", {}, answered, tags), editor?.element ?? why(unable ?? "")));
 }
 
+/** What was edited and not saved, by device: whoever looks elsewhere meanwhile finds it again. */
+const drafts = new Map<string, { base: Twin; text: string }>();
+
 class Editor {
   readonly element: HTMLElement;
   private readonly area = h("textarea", { class: "field mono twin-area", id: "twin-desired", rows: 14, spellcheck: "false", autocapitalize: "off", autocomplete: "off", "aria-describedby": "twin-fault twin-news", "data-testid": "twin-desired" });
@@ -49,7 +52,7 @@ class Editor {
   /** The twin whose desired properties are being edited. */
   private base: Twin | null = null;
 
-  constructor(private readonly app: App, private readonly held: HeldTwin) {
+  constructor(private readonly app: App, private readonly id: string, private readonly held: HeldTwin) {
     const known = h("select", { class: "field", "aria-label": "Put in a property" }, h("option", { value: "" }, "Put in…"), ...KNOWN.map(({ name, about }) => h("option", { value: name }, `${name}: ${about}`)));
     known.addEventListener("change", () => {
       this.put(known.value);
@@ -73,6 +76,12 @@ class Editor {
 
   /** A newer twin: what was not edited follows it, what was edited is put on top of it. */
   take(twin: Twin): void {
+    const draft = this.base === null ? drafts.get(this.id) : undefined;
+    if (draft !== undefined) {
+      this.base = draft.base;
+      this.area.value = draft.text;
+      this.app.notify("Your changes of the twin, not saved yet, are there again.");
+    }
     const patch = this.patch();
     const isClean = this.base === null || (patch !== null && Object.keys(patch).length === 0);
     if (isClean) {
@@ -101,6 +110,8 @@ class Editor {
     setText(this.news, lines.length === 0 ? "" : `To be saved: ${lines.slice(0, 6).join("; ")}${lines.length > 6 ? "; …" : ""}.`);
     this.save.disabled = lines.length === 0;
     this.undo.disabled = this.base === null || this.area.value === written(desired(this.base));
+    if (this.base === null || this.undo.disabled) drafts.delete(this.id);
+    else drafts.set(this.id, { base: this.base, text: this.area.value });
   }
 
   private async send(): Promise<void> {
@@ -110,6 +121,7 @@ class Editor {
     this.save.disabled = true;
     try {
       this.base = null;
+      drafts.delete(this.id);
       await this.held.save(patch, base.etag);
       this.app.notify("Saved. The device's answer stands beside each property.");
     } catch (error) {
