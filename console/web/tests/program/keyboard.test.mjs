@@ -20,7 +20,7 @@ before(async () => {
   browser = await launch();
   visitor = await Visitor.arrive(browser);
   await visitor.open(await laboratory.link());
-  await visitor.rowIs(ID, "is well", (row) => row.state === "ok" && row.at !== null);
+  await until("both containers are on the map", async () => (await visitor.positions()).size === 2);
   keyboard = visitor.page.keyboard;
 });
 

@@ -88,11 +88,17 @@ export class Visitor {
   }
 
   /** Waits until a device's row is so. */
-  rowIs(id, what, isSo) {
-    return until(`${id}: ${what}`, async () => {
-      const row = await this.row(id);
-      return row !== undefined && isSo(row) ? row : null;
-    });
+  async rowIs(id, what, isSo) {
+    let row;
+    try {
+      return await until(`${id}: ${what}`, async () => {
+        row = await this.row(id);
+        return row !== undefined && isSo(row) ? row : null;
+      });
+    } catch (error) {
+      error.message += `: ${JSON.stringify(row)}`;
+      throw error;
+    }
   }
 
   /** Keeps a picture; `isWhole`: of all that could be scrolled to. */
