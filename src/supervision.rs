@@ -40,6 +40,27 @@ pub struct Supervision {
     pub vitals: Vitals,
     /// Readers of the status file, where one is written.
     pub readers: Option<Readers>,
+    /// Who looks into its journal, in the same process.
+    #[cfg(feature = "lab")]
+    pub window: Window,
+}
+
+/// Through it the laboratory sees into the journal of a tracker as long as that runs.
+#[cfg(feature = "lab")]
+#[derive(Debug, Clone, Default)]
+pub struct Window(Arc<std::sync::OnceLock<std::sync::Weak<crate::journal::Journal>>>);
+
+#[cfg(feature = "lab")]
+impl Window {
+    fn open(&self, journal: &Arc<crate::journal::Journal>) {
+        // A window is of one tracker, which runs once.
+        let _ = self.0.set(Arc::downgrade(journal));
+    }
+
+    /// Readings that wait to be sent; `None` while no tracker runs.
+    pub fn backlog(&self) -> Option<u64> {
+        self.0.get()?.upgrade().map(|journal| journal.stats().backlog)
+    }
 }
 
 /// Readers of the status file.
@@ -60,6 +81,8 @@ impl Supervision {
         certificate: PathBuf,
         pace: watch::Receiver<Pace>,
     ) {
+        #[cfg(feature = "lab")]
+        self.window.open(&status.journal);
         let state = status.connection.borrow().state;
         Supervisor {
             state,

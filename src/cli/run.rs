@@ -23,6 +23,8 @@ use crate::platform::heartbeat::Vitals;
 use crate::platform::notify::Notify;
 use crate::platform::owner;
 use crate::status::file::StatusFile;
+#[cfg(feature = "lab")]
+use crate::supervision::Window;
 use crate::supervision::{Readers, Supervision};
 use crate::tracker::Tracker;
 use crate::uplink::assignment::{Assignment, AssignmentFile, Terms};
@@ -74,6 +76,8 @@ async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> anyhow
             notify: notify.clone(),
             vitals: Vitals::default(),
             readers: Some(Readers { file: file.clone(), recent: recent.clone() }),
+            #[cfg(feature = "lab")]
+            window: Window::default(),
         };
         let tracker = Tracker {
             instruments: instruments::configured(&config.sensors, &known_dates(&config)),

@@ -46,7 +46,7 @@ fn hang(task: &'static str) {
     let plausibility = PlausibilitySettings { build_date: None, time_scale: 1.0 };
     let vitals = Vitals::new(Pace { every: Duration::from_millis(100), patience: Duration::from_secs(4) });
     let notify = Notify::new(manager.path.to_str(), Some(Duration::from_millis(300)));
-    let supervision = Supervision { notify, vitals: vitals.clone(), readers: None };
+    let supervision = Supervision { notify, vitals: vitals.clone(), ..Supervision::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let settings = ReceiverSettings::new(plausibility, tokio::time::Instant::now());

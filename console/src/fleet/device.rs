@@ -45,6 +45,9 @@ pub(crate) struct Device {
     cargo: Option<String>,
     container: Option<String>,
     backlog: Option<u64>,
+    /// It was counted in the journal itself, and what the twin says is older.
+    #[serde(skip)]
+    is_counted: bool,
     firmware: Option<String>,
     certificate_until: Option<i64>,
     profile: Option<ProfileBand>,
@@ -143,12 +146,17 @@ impl Device {
         self.last_seen = self.last_seen.max(identity.last_activity.map(|time| time.timestamp_millis()));
     }
 
+    /// Takes what waits in its journal, from who has counted.
+    pub(super) fn counted(&mut self, backlog: u64) {
+        (self.backlog, self.is_counted) = (Some(backlog), true);
+    }
+
     /// Takes its twin.
     pub(super) fn twin(&mut self, twin: &Value) {
         let told = twin::read(twin);
         self.cargo = told.cargo;
         self.container = told.container.or(self.container.take());
-        self.backlog = told.backlog.or(self.backlog);
+        self.backlog = told.backlog.filter(|_| !self.is_counted).or(self.backlog);
         self.firmware = told.firmware.or(self.firmware.take());
         self.certificate_until = told.certificate_until.or(self.certificate_until);
         self.profile = told.profile;

@@ -149,6 +149,15 @@ impl Fleet {
         }
     }
 
+    /// What waits in journals that somebody can look into.
+    pub(crate) fn backlogs(&mut self, backlogs: &[(String, u64)]) {
+        for (id, backlog) in backlogs {
+            if self.devices.contains_key(id) {
+                self.device(id).counted(*backlog);
+            }
+        }
+    }
+
     /// The faults in force.
     pub(crate) fn faults(&mut self, faults: Vec<Fault>) {
         self.faults = faults;

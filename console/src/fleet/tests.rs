@@ -347,3 +347,17 @@ proptest! {
         prop_assert_eq!(late, page);
     }
 }
+
+#[test]
+fn what_was_counted_in_a_journal_is_better_than_what_a_twin_says() {
+    let mut fleet = Fleet::new(0);
+    fleet.heard("a", "hub", None, DateTime::UNIX_EPOCH);
+    let twin = serde_json::json!({"properties": {"reported": {"journal": {"waiting": 17}}}});
+    fleet.twin("a", &twin);
+    let backlog = |fleet: &mut Fleet| fleet.row("a", DateTime::UNIX_EPOCH).unwrap().backlog;
+    assert_eq!(backlog(&mut fleet), Some(17));
+    fleet.backlogs(&[("a".into(), 3), ("stranger".into(), 1)]);
+    fleet.twin("a", &twin);
+    assert_eq!(backlog(&mut fleet), Some(3));
+    assert!(fleet.row("stranger", DateTime::UNIX_EPOCH).is_none());
+}

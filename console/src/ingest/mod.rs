@@ -215,6 +215,7 @@ impl Ingest {
                 }
             }
             Incoming::Faults(faults) => lock(fleet).faults(faults),
+            Incoming::Backlogs(backlogs) => lock(fleet).backlogs(&backlogs),
             Incoming::Lost(count) => {
                 self.0.lost.fetch_add(count, Ordering::Relaxed);
                 tracing::debug!("{count} messages or events were missed");

@@ -48,6 +48,8 @@ pub enum Incoming {
     Events(Vec<CloudEvent>),
     /// The faults in force now, after a change.
     Faults(Vec<Fault>),
+    /// Readings that wait in the journals of these devices, from who can look into them: better than what twins say.
+    Backlogs(Vec<(String, u64)>),
     /// So many messages or events were missed.
     Lost(u64),
     /// The backend can't be reached; why, in a sentence.

@@ -22,9 +22,10 @@ use super::story::Story;
 use crate::cli::verify;
 use crate::journal::JournalStats;
 use crate::lab::Cloud;
-use crate::lab::console::{Page, Parts, Simulation, open_in_browser};
+use crate::lab::console::{Backlogs, Page, Parts, Simulation, open_in_browser};
 use crate::lab::screen::Screen;
 use crate::platform::clock::system_time;
+use crate::supervision::Supervision;
 
 /// What the trackers of a fleet have to end in, which hundreds do in half a second. Whoever asks for the end waits no longer.
 const END_WITHIN: Duration = Duration::from_secs(3);
@@ -51,7 +52,8 @@ pub(super) async fn play(
     let (end_trackers, ending) = watch::channel(false);
     let ending = if args.story { ending } else { stopped.clone() };
     let time = SimulatedClock::new(system_time(), args.speed);
-    let page = page(&args, &cloud, &time, screen).await?;
+    let backlogs = Backlogs::default();
+    let page = page(&args, &cloud, &time, &backlogs, screen).await?;
     let mut set_up = SetUp::new(args.clone(), cloud.clone(), screen, ledger.clone(), time);
     let mut trackers = JoinSet::new();
     let mut end_asked = pin!(asked(stopped.clone()));
@@ -63,12 +65,14 @@ pub(super) async fn play(
             Some(ended) = trackers.join_next() => ledger.ended(ended??),
             container = set_up.next() => {
                 let Container { title, tracker, details, wishes } = container?;
+                let window = backlogs.window(details["device"].as_str().unwrap_or_default());
+                let supervision = Supervision { window, ..Supervision::default() };
                 if let Some(((story, wishes), id)) = story.as_mut().zip(wishes).zip(details["device"].as_str()) {
                     story.begin(id, wishes);
                 }
                 screen.note("voyage", &title, details);
                 ledger.started();
-                trackers.spawn(tracker.run(asked(ending.clone())));
+                trackers.spawn(tracker.run_supervised(asked(ending.clone()), supervision));
             }
             () = over(story.as_ref(), args.devices) => break,
             () = show_next(&mut telemetry, screen, &ledger) => {}
@@ -99,6 +103,7 @@ async fn page(
     args: &SimulateArgs,
     cloud: &Cloud,
     time: &SimulatedClock,
+    backlogs: &Backlogs,
     screen: Screen,
 ) -> anyhow::Result<Option<Page>> {
     if args.no_console {
@@ -109,6 +114,7 @@ async fn page(
         dps: cloud.emulator.dps().clone(),
         faults: cloud.emulator.faults().clone(),
         events: cloud.emulator.events(),
+        backlogs: backlogs.clone(),
         clock: time.clone(),
         title: format!("Simulation of {} {containers}", args.devices),
         directory: cloud.directory().to_owned(),

@@ -17,6 +17,7 @@ use tracker_emulator::{
 };
 use tracker_sensors::simulated::SimulatedClock;
 
+use super::backlogs::Backlogs;
 use super::fault_book::FaultBook;
 use super::forms::{identity, json, no_device, no_fault, sentence, without_keys};
 use super::recorder::Recorder;
@@ -37,6 +38,8 @@ pub(crate) struct Parts {
     pub(crate) faults: Faults,
     /// What happens.
     pub(crate) events: Subscription<Event>,
+    /// What waits in the journals.
+    pub(crate) backlogs: Backlogs,
     /// The fleet's time.
     pub(crate) clock: SimulatedClock,
     /// For the head of the page.
@@ -65,12 +68,18 @@ pub(crate) struct Simulation {
 impl Simulation {
     /// Hears all that comes from now on.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { dps, faults, events, clock, title, directory, root, verify } = parts;
+        let Parts { dps, faults, events, backlogs, clock, title, directory, root, verify } = parts;
         let (faults, recorder) = (FaultBook::new(Arc::new(faults)), Arc::new(Recorder::default()));
         let telemetry = dps.hubs().iter().map(Hub::telemetry).collect();
         let (feed_clock, feed_faults) = (clock.clone(), faults.clone());
-        let feeds =
-            Feeds { telemetry, events, clock: feed_clock, faults: feed_faults, recorder: recorder.clone() };
+        let feeds = Feeds {
+            telemetry,
+            events,
+            clock: feed_clock,
+            faults: feed_faults,
+            recorder: recorder.clone(),
+            backlogs,
+        };
         let feeds = Mutex::new(Some(feeds));
         Self { dps, clock, title, directory, root, verify, faults, recorder, feeds }
     }

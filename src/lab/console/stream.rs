@@ -1,7 +1,7 @@
 //! What the emulator tells, in batches: whoever reads them wakes a few times a second, whatever the fleet does, and a message
 //! costs the hub nothing that it does not cost already.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tracker_emulator::{Event, Subscription, SubscriptionError, TelemetryMessage}
 use tracker_protocol::PropertyBag;
 use tracker_sensors::simulated::SimulatedClock;
 
+use super::backlogs::Backlogs;
 use super::fault_book::FaultBook;
 use super::forms;
 use super::recorder::Recorder;
@@ -23,8 +24,8 @@ use crate::platform::clock::system_time;
 
 /// How often the feeds are emptied.
 const EVERY: Duration = Duration::from_millis(250);
-/// It is looked every so many rounds whether there are other faults.
-const FAULTS_EVERY: u32 = 2;
+/// It is looked every so many rounds whether there are other faults, and what waits in the journals.
+const LOOK_EVERY: u32 = 2;
 /// The most messages, or events, that go in one batch.
 const BATCH: usize = 4096;
 
@@ -35,6 +36,7 @@ pub(super) struct Feeds {
     pub(super) clock: SimulatedClock,
     pub(super) faults: FaultBook,
     pub(super) recorder: Arc<Recorder>,
+    pub(super) backlogs: Backlogs,
 }
 
 impl Feeds {
@@ -43,10 +45,15 @@ impl Feeds {
         let mut every = interval(EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut round, mut told): (u32, Vec<Fault>) = (0, Vec::new());
+        let mut backlogs = HashMap::new();
         loop {
             every.tick().await;
             let mut batches = self.empty();
-            if round.is_multiple_of(FAULTS_EVERY) {
+            if round.is_multiple_of(LOOK_EVERY) {
+                let news = self.backlogs.news(&mut backlogs);
+                if !news.is_empty() {
+                    batches.push(Incoming::Backlogs(news));
+                }
                 // Of an emulator in this process there is always a list.
                 let faults = self.faults.list().unwrap_or_default();
                 if faults != told {

@@ -14,7 +14,7 @@ use tracker_console::model::{
 };
 use tracker_sensors::simulated::{SimulatedClock, SimulatedContainer, Voyage};
 
-use super::{Parts, Simulation};
+use super::{Backlogs, Parts, Simulation};
 use crate::event::Events;
 use crate::instruments;
 use crate::journal::JournalStats;
@@ -23,6 +23,7 @@ use crate::lab::clock::VoyageClock;
 use crate::lab::judgement::Judgement;
 use crate::link::timing::Timing;
 use crate::platform::clock::system_time;
+use crate::supervision::Supervision;
 use crate::tracker::Tracker;
 
 const ID: &str = "sensor-1";
@@ -50,10 +51,12 @@ impl Scene {
         let directory = tempfile::tempdir().unwrap();
         let cloud = Cloud::start(directory.path(), 1).await.unwrap();
         let clock = SimulatedClock::new(system_time(), 1.0);
+        let backlogs = Backlogs::default();
         let backend = Arc::new(Simulation::new(Parts {
             dps: cloud.emulator.dps().clone(),
             faults: cloud.emulator.faults().clone(),
             events: cloud.emulator.events(),
+            backlogs: backlogs.clone(),
             clock: clock.clone(),
             title: "Test".into(),
             directory: directory.path().to_owned(),
@@ -74,9 +77,11 @@ impl Scene {
             timing: Timing::default(),
         };
         let (stop, mut stopped) = watch::channel(false);
-        let tracker = tokio::spawn(tracker.run(async move {
+        let supervision = Supervision { window: backlogs.window(ID), ..Supervision::default() };
+        let stopped = async move {
             let _ = stopped.wait_for(|stopped| *stopped).await;
-        }));
+        };
+        let tracker = tokio::spawn(tracker.run_supervised(stopped, supervision));
         Self { backend, incoming, clock, stop, tracker, cloud, _directory: directory }
     }
 
@@ -212,9 +217,16 @@ async fn trouble_is_told_and_strikes_whom_it_names() {
         _ => None,
     };
     scene.hears(refused).await;
+    let backlog = |wanted: fn(u64) -> bool| {
+        move |incoming: &Incoming| match incoming {
+            Incoming::Backlogs(all) => all.iter().any(|(id, count)| id == ID && wanted(*count)).then_some(()),
+            _ => None,
+        }
+    };
+    scene.hears(backlog(|count| count > 2)).await;
     backend.clear_fault(gone).await.unwrap();
     assert!(matches!(backend.clear_fault(gone).await, Err(BackendError::NotFound(_))));
     assert!(scene.hears(told).await.is_empty());
-    scene.reading().await;
+    scene.hears(backlog(|count| count == 0)).await;
     scene.end().await;
 }
