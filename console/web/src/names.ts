@@ -30,3 +30,8 @@ export function sentence(row: Row, format: Format): string {
   parts.push(row.place ?? (row.at === null ? null : format.position(row.at, 1)));
   return parts.filter((part) => part !== null && part !== "").join(", ");
 }
+
+/** A hub's own name: its host's first label, without the domain that all hubs share. */
+export function hubLabel(host: string): string {
+  return host.split(".")[0] ?? host;
+}

@@ -3,6 +3,8 @@
 
 import { refusal } from "./api.js";
 
+const SILENT = "The console has been silent for too long.";
+
 export interface StreamEvent {
   id: string | null;
   event: string;
@@ -95,9 +97,10 @@ export function openStream(address: string, handler: StreamHandler, options: Str
       const parser = new EventParser();
       const decoder = new TextDecoder();
       const reader = response.body.getReader();
+      abort.signal.addEventListener("abort", () => void reader.cancel().catch(() => undefined));
       for (;;) {
         const { done, value } = await reader.read();
-        if (done) return "The console closed the stream.";
+        if (done) return abort.signal.aborted ? SILENT : "The console closed the stream.";
         clearTimeout(watchdog);
         watchdog = setTimeout(() => abort.abort(), silence);
         for (const event of parser.push(decoder.decode(value, { stream: true }))) {
@@ -106,7 +109,7 @@ export function openStream(address: string, handler: StreamHandler, options: Str
         }
       }
     } catch {
-      return abort.signal.aborted ? "The console has been silent for too long." : "The console does not answer.";
+      return abort.signal.aborted ? SILENT : "The console does not answer.";
     } finally {
       clearTimeout(watchdog);
     }

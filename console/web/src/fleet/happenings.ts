@@ -38,12 +38,14 @@ export function happenings(app: App): Happenings {
   };
   draw();
   let known = app.store.rows().size;
+  let { at } = app.store;
   const endings = [
     app.store.onEntries(draw),
     // A container that was not known is called by its number once it is.
     app.store.subscribe(() => {
-      if (app.store.rows().size !== known) draw();
+      if (app.store.rows().size !== known || app.store.at !== at) draw();
       known = app.store.rows().size;
+      at = app.store.at;
     }),
   ];
   return { element, destroy: () => endings.forEach((end) => end()) };
@@ -53,7 +55,10 @@ export function happenings(app: App): Happenings {
 function lines(app: App): HTMLElement[] {
   const all: HTMLElement[] = [];
   let shown = "";
-  for (const entry of app.store.entries.slice(0, SHOWN)) {
+  const { at, entries } = app.store;
+  // In the past only what had happened by then.
+  const told = at === null ? entries : entries.filter((entry) => Date.parse(entry.time) <= Date.parse(at));
+  for (const entry of told.slice(0, SHOWN)) {
     const day = app.format.day(entry.time);
     if (day !== shown) all.push(h("li", { class: "happenings-day small muted" }, day));
     shown = day;

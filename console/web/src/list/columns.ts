@@ -4,7 +4,7 @@ import type { Row } from "../api-types.js";
 import type { App } from "../app.js";
 import { h, setAttribute, setText } from "../dom.js";
 import { isNumber } from "../format.js";
-import { alarmText, nameOf, stateText } from "../names.js";
+import { alarmText, hubLabel, nameOf, stateText } from "../names.js";
 import { LOOKS, LOOK_NAMES, look, mark, type Look } from "../states.js";
 import { Spark } from "./spark.js";
 
@@ -34,7 +34,7 @@ export const COLUMNS: readonly Column[] = [
   { name: "cargo", title: "Cargo", width: 118, key: (row) => row.cargo, cell: () => textCell((row) => row.cargo) },
   { name: "lastSeen", title: "Last seen", width: 104, key: (row) => time(row.lastSeen), cell: seenCell },
   { name: "backlog", title: "Backlog", width: 82, isNumber: true, key: (row) => number(row.backlog), cell: backlogCell },
-  { name: "hub", title: "Hub", width: 110, key: (row) => row.hub, cell: () => textCell((row) => row.hub, hubName) },
+  { name: "hub", title: "Hub", width: 110, key: (row) => row.hub, cell: () => textCell((row) => row.hub, hubLabel) },
   { name: "firmware", title: "Firmware", width: 90, key: (row) => row.firmware, cell: () => textCell((row) => row.firmware) },
   { name: "certificate", title: "Certificate", width: 98, isNumber: true, key: (row) => number(row.certificateDays), cell: certificateCell },
 ];
@@ -53,11 +53,6 @@ function number(value: number | null): Key {
 
 function time(value: string | null): Key {
   return value === null ? null : number(Date.parse(value));
-}
-
-/** A hub's own name, without the domain that all hubs share. */
-function hubName(host: string): string {
-  return host.split(".")[0] ?? host;
 }
 
 function textCell(text: (row: Row) => string | null, shorter: (text: string) => string = (whole) => whole): Cell {

@@ -1,5 +1,6 @@
 // A titled part of a page.
 
+import { hubLabel } from "../names.js";
 import { h, type Child } from "../dom.js";
 
 let count = 0;
@@ -71,7 +72,7 @@ export function labelled(label: string, control: HTMLElement, hint?: string): HT
 /** A hub by the first label of its host name, which is enough to tell hubs apart; the whole name is its title. */
 export function hubName(hub: string | null | undefined): Child {
   if (!hub) return "–";
-  const [first = hub] = hub.split(".");
+  const first = hubLabel(hub);
   return first === hub ? hub : h("span", { title: hub }, first);
 }
 

@@ -23,10 +23,10 @@ export function livePart(app: App, life: Life, watch: Watch): { element: HTMLEle
   const body = h("tbody", {});
   const none = h("p", { class: "muted" }, "Nobody is struck, and no backlog is larger than usual. Start something, and look at what the agents do.");
   const told = h("p", { class: "muted small" });
-  const heads = ["Device", "State", "Connection"].map((text) => h("th", { scope: "col" }, text));
+  const heads = ["Device", "What it does"].map((text) => h("th", { scope: "col" }, text));
   const numbers = ["In the journal", "Reconnects"].map((text) => h("th", { scope: "col", class: "number" }, text));
   const scrolled = h("div", { class: "scrolled", tabindex: 0, role: "region", "aria-label": "Agents under trouble" },
-    h("table", { class: "table", "data-testid": "trouble-live" }, h("thead", {}, h("tr", {}, ...heads, numbers[0], h("th", { scope: "col" }, "Over two minutes"), numbers[1], h("th", { scope: "col" }, "Last word"))), body));
+    h("table", { class: "table", "data-testid": "trouble-live" }, h("thead", {}, h("tr", {}, ...heads, numbers[0], h("th", { scope: "col" }, "Over two minutes"), numbers[1])), body));
 
   function draw(): void {
     const all = watch.list();
@@ -62,14 +62,14 @@ export function livePart(app: App, life: Life, watch: Watch): { element: HTMLEle
 
 function makeLine(app: App, id: string): Line {
   const state = h("span", { class: "row row-tight" });
-  const connection = h("td", {});
+  const connection = h("span", {});
   const backlog = h("td", { class: "number", "data-testid": `trouble-backlog-${id}` });
   const reconnects = h("td", { class: "number" });
   const path = svg("path", { class: "backlog-line" });
   const most = h("span", { class: "muted small" });
-  const news = h("td", { class: "small" });
+  const news = h("span", { class: "muted small news" });
   const drawing = svg("svg", { class: "backlog", viewBox: `0 -2 ${WIDTH} ${HEIGHT + 4}`, role: "img" }, path);
-  const row = h("tr", {}, h("th", { scope: "row", class: "row-head" }, h("a", { href: `#/device/${encodeURIComponent(id)}` }, id)), h("td", {}, state), connection, backlog, h("td", {}, h("span", { class: "row row-tight" }, drawing, most)), reconnects, news);
+  const row = h("tr", {}, h("th", { scope: "row", class: "row-head" }, h("a", { href: `#/device/${encodeURIComponent(id)}` }, id)), h("td", { class: "doing" }, h("span", { class: "doing-line" }, state, connection), news), backlog, h("td", {}, h("span", { class: "row row-tight" }, drawing, most)), reconnects);
   let shown = "";
   return {
     row,

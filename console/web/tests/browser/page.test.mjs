@@ -235,15 +235,63 @@ test("keyboard only: a container found on the map and in the list, and opened", 
     await page.waitForFunction(() => location.hash.startsWith("#/device/"));
   }));
 
+test("the wheel zooms about the pointer, dragging moves the map, a click marks a container", () =>
+  withPage({ count: 2 }, async (page) => {
+    await waitForMap(page);
+    const box = await page.getByTestId("map").boundingBox();
+    const first = async () => (await positions(page)).find(({ id }) => id === "tracker-001");
+    const before = await first();
+    await page.mouse.move(box.x + before.x, box.y + before.y);
+    await page.mouse.wheel(0, -300);
+    await page.waitForFunction((zoom) => window.__console.view().zoom > zoom, 2.5);
+    await page.waitForTimeout(200);
+    const zoomed = await first();
+    assert.ok(Math.hypot(zoomed.x - before.x, zoomed.y - before.y) < 2, JSON.stringify([before, zoomed]));
+    const middle = [box.x + box.width / 2, box.y + box.height / 2];
+    await page.mouse.move(...middle);
+    await page.mouse.down();
+    await page.mouse.move(middle[0] - 60, middle[1] + 30, { steps: 6 });
+    await page.mouse.move(middle[0] - 120, middle[1] + 40, { steps: 6 });
+    await page.mouse.up();
+    await page.waitForTimeout(100);
+    const moved = await first();
+    assert.ok(Math.abs(moved.x - zoomed.x + 120) < 8 && Math.abs(moved.y - zoomed.y - 40) < 8, JSON.stringify([zoomed, moved]));
+    await page.mouse.click(box.x + moved.x, box.y + moved.y);
+    await page.locator(".map-card.is-pinned").waitFor();
+    assert.equal(await page.getByTestId("row-tracker-001").getAttribute("aria-selected"), "true");
+    await page.locator(".map-card a").click();
+    await page.waitForFunction(() => location.hash === "#/device/tracker-001");
+  }));
+
+test("two fingers zoom the map", () =>
+  withPage({ count: 2 }, async (page) => {
+    await waitForMap(page);
+    const before = await page.evaluate(() => window.__console.view());
+    const box = await page.getByTestId("map").boundingBox();
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+    const cdp = await page.context().newCDPSession(page);
+    const touch = (type, away) => cdp.send("Input.dispatchTouchEvent", { type, touchPoints: away === null ? [] : [{ x: x - away, y, id: 1 }, { x: x + away, y, id: 2 }] });
+    await touch("touchStart", 30);
+    for (const away of [40, 60, 90, 120]) await touch("touchMove", away);
+    await touch("touchEnd", null);
+    await page.waitForFunction((zoom) => window.__console.view().zoom > zoom + 1, before.zoom);
+    const after = await page.evaluate(() => window.__console.view());
+    assert.ok(Math.abs(after.zoom - before.zoom - 2) < 0.4, `${before.zoom} to ${after.zoom}`);
+  }, { hasTouch: true, viewport: { width: 375, height: 700 } }));
+
 test("the history shows what was, and now again", () =>
   withPage({ count: 4, speed: 1 / 3600 }, async (page, mock) => {
     await page.getByTestId("row-tracker-001").waitFor();
     const now = await page.getByTestId("row-tracker-001").textContent();
+    const entry = mock.fleet.tell(mock.fleet.devices.get("tracker-001"), "door", "Opened just now.", {});
+    mock.send("delta", { time: entry.time, devices: [], gone: [], entries: [entry] });
+    await page.getByText("Opened just now.").waitFor();
     await page.getByTestId("history").click();
     await page.locator(".history-slider").fill("300");
     await page.waitForFunction((held) => document.querySelector('[data-testid="row-tracker-001"]')?.textContent !== held, now);
     assert.ok(mock.requests.some((request) => request.startsWith("GET /api/fleet?at=")));
     assert.match(await page.locator(".history-time").textContent(), /UTC/);
+    assert.equal(await page.getByText("Opened just now.").count(), 0);
     await page.getByText("Back to now").click();
     await page.waitForFunction((held) => document.querySelector('[data-testid="row-tracker-001"]')?.textContent === held, now);
   }));

@@ -29,7 +29,7 @@ export interface ChartOptions {
 
 /** Pixels at the left for values, and at the right for nothing. */
 export const GUTTER = 54;
-export const MARGIN = 12;
+export const MARGIN = 28;
 const NOTHING: Columns = { t: [], min: [], max: [], mean: [], isAggregated: false };
 
 export class Chart {
