@@ -18,6 +18,11 @@ test("a bound of the profile's name goes before it, others beside it", () => {
   assert.deepEqual(found.filter(({ field }) => field === "humidity"), [{ field: "humidity", severity: "warning", side: "high", value: 85 }]);
 });
 
+test("a bound that is wider than the profile's goes before it too", () => {
+  const own = { bounds: { temperature: { field: "temperature", warning: { low: -5, high: 20 } } } };
+  assert.deepEqual(band(limits(gouda, own), "warning"), { low: -5, high: 20 });
+});
+
 test("of several bounds over one field the nearest counts", () => {
   const own = { bounds: { a: { field: "humidity", warning: { low: 10, high: 90 } }, b: { field: "humidity", warning: { low: 20, high: 95 } } } };
   assert.deepEqual(band(limits(null, own), "warning"), { low: 20, high: 90 });
