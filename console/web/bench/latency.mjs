@@ -8,8 +8,8 @@ import { launch } from "../dev/browser.mjs";
 const LOOK_EVERY = 50;
 /** Trackers that are followed. */
 const FOLLOWED = 20;
-/** Degrees. */
-const SAME = 1e-4;
+/** Degrees: half of the last digit that a reading has. Receivers that stand still differ by more from reading to reading. */
+const SAME = 5e-8;
 
 /** A sentence about `devices` trackers that were watched for some seconds. */
 export async function latency(binary, devices, seconds) {
@@ -40,12 +40,12 @@ export async function latency(binary, devices, seconds) {
     const ids = [...arrivals.keys()].slice(0, FOLLOWED);
     const seen = await page.evaluate(look, { ids, seconds, every: LOOK_EVERY });
     const late = seen.flatMap(({ id, lon, lat, at }) => {
-      const from = arrivals.get(id).find((one) => Math.abs(one.lon - lon) < SAME && Math.abs(one.lat - lat) < SAME);
+      const from = arrivals.get(id).findLast((one) => one.enqueued <= at && Math.abs(one.lon - lon) < SAME && Math.abs(one.lat - lat) < SAME);
       return from === undefined ? [] : [at - from.enqueued];
     }).sort((a, b) => a - b);
     if (late.length === 0) return "page latency: nothing moved";
     const part = (share) => Math.round(late[Math.min(late.length - 1, Math.floor(late.length * share))]);
-    return `page latency of ${devices} trackers, from the hub's enqueued time to the frame that draws it: median ${part(0.5)} ms, 95 % ${part(0.95)} ms, most ${part(1)} ms, of ${late.length} readings`;
+    return `page latency of ${devices} trackers, from the hub's enqueued time to the frame that draws it: median ${part(0.5)} ms, 95 % ${part(0.95)} ms, most ${part(1)} ms, of ${late.length} readings (${seen.length - late.length} more could not be told apart)`;
   } finally {
     await browser.close();
     child.kill("SIGKILL");

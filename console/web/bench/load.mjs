@@ -16,7 +16,7 @@ import { latency } from "./latency.mjs";
 
 const BINARY = process.env.CONTAINER_TRACKER ?? "target/release/container-tracker";
 const DEVICES = Number(process.env.DEVICES ?? 1000);
-const SECONDS = Number(process.env.SECONDS ?? 60);
+const SECONDS = Number(process.env.SECONDS ?? 30);
 const RUNS = Number(process.env.RUNS ?? 5);
 /** Of processor time a reading: with the console to without. */
 const MOST_TIME = 1.1;
