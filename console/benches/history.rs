@@ -51,6 +51,7 @@ impl Backend for Told {
             telemetry: TelemetryState { is_available: true, reason: None },
             away: None,
             can: Abilities::default(),
+            history: None,
             time: TimeState { now: *self.now.lock().unwrap(), speed: None, is_paused: false },
             history: None,
         }
@@ -150,7 +151,7 @@ async fn tell(told: &Told, sender: &mpsc::Sender<Incoming>, number: u64, time: D
 }
 
 async fn year() {
-    let directory = tempfile::tempdir_in(".").unwrap();
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let file = directory.path().join("history.db");
     let told = Arc::new(Told::default());
     let before = processor();
@@ -215,7 +216,7 @@ async fn year() {
 }
 
 async fn rate(seconds: u64) {
-    let directory = tempfile::tempdir_in(".").unwrap();
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let told = Arc::new(Told::default());
     let ingest = Ingest::start(
         told.clone(),

@@ -33,6 +33,17 @@ struct Remembered<T> {
     floor: u64,
 }
 
+/// What a reading was.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Taken {
+    /// It came before.
+    Again,
+    /// It is new.
+    New,
+    /// It is new, and tells that the door has moved.
+    Door(Box<StoryEntry>),
+}
+
 impl<T: Clone> Remembered<T> {
     fn push(&mut self, version: u64, item: T) {
         self.items.push_back((version, item));
@@ -72,18 +83,15 @@ impl Fleet {
         self.device(id).heard(hub, container, time.timestamp_millis());
     }
 
-    /// Takes a reading; gives what it tells of the door. `None` of one that came before.
-    pub(crate) fn reading(
-        &mut self,
-        id: &str,
-        reading: &Reading,
-        enqueued: DateTime<Utc>,
-    ) -> Option<Option<StoryEntry>> {
+    /// Takes a reading.
+    pub(crate) fn reading(&mut self, id: &str, reading: &Reading, enqueued: DateTime<Utc>) -> Taken {
         if !self.entry(id).recent.is_new(&reading.key()) {
-            return None;
+            return Taken::Again;
         }
-        let door = self.device(id).reading(reading, enqueued.timestamp_millis());
-        Some(door.map(|is_open| self.tell(events::door(id, reading, is_open))))
+        match self.device(id).reading(reading, enqueued.timestamp_millis()) {
+            Some(is_open) => Taken::Door(Box::new(self.tell(events::door(id, reading, is_open)))),
+            None => Taken::New,
+        }
     }
 
     /// Takes what a device has told by a message of its own; gives the entry for the story. `None` of one that came before.

@@ -66,6 +66,7 @@ fn json<T: Serialize>(member: &T) -> Value {
 }
 
 /// As rows have their times.
+#[expect(clippy::ref_option, reason = "it is called as the one above is")]
 fn moment(member: &Option<DateTime<Utc>>) -> Value {
     member.map(time::text).into()
 }

@@ -12,7 +12,7 @@ mod spark;
 mod twin;
 
 pub(crate) use device::Device;
-pub(crate) use live::Fleet;
+pub(crate) use live::{Fleet, Taken};
 pub(crate) use spark::Spark;
 
 #[cfg(test)]

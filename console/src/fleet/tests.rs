@@ -64,7 +64,7 @@ fn what_comes_late_fills_the_spark_and_changes_nothing_else() {
     let hour = 3_600_000;
     let came = [(10, 9, 9.0), (1, 1, 1.0), (2, 2, 2.0), (2, 2, 2.0), (-40, 0, 77.0)];
     let is_new = came.map(|(hours, seq, degrees)| {
-        fleet.reading("a", &reading(hours * hour, seq, degrees), at(11 * hour)).is_some()
+        fleet.reading("a", &reading(hours * hour, seq, degrees), at(11 * hour)) == Taken::New
     });
     assert_eq!(is_new, [true, true, true, false, true], "one comes twice");
     let row = row(&mut fleet, "a");
@@ -109,9 +109,10 @@ fn a_clock_that_was_ahead_once_hides_nothing_and_one_that_never_knows_is_shown()
 fn an_emulator_that_begins_anew_is_followed() {
     let mut fleet = Fleet::new(0);
     fleet.reading("a", &reading(0, 5, 4.0), at(0));
-    assert!(fleet.reading("a", &reading(1000, 1, 5.0), at(1000)).is_some(), "numbers begin anew");
-    assert!(
-        fleet.reading("a", &reading(2000, 5, 6.0), at(2000)).is_some(),
+    assert_eq!(fleet.reading("a", &reading(1000, 1, 5.0), at(1000)), Taken::New, "numbers begin anew");
+    assert_eq!(
+        fleet.reading("a", &reading(2000, 5, 6.0), at(2000)),
+        Taken::New,
         "the same number, another reading"
     );
     assert_eq!(row(&mut fleet, "a").temperature, Some(6.0));
@@ -209,13 +210,15 @@ fn a_device_is_deleted_comes_back_and_moves() {
 fn the_door_is_told_once_it_moves() {
     let mut fleet = Fleet::new(0);
     let door = |ms, seq, open: f64| with(reading(ms, seq, 4.0), Field::Door, open);
-    assert_eq!(fleet.reading("a", &door(0, 1, 0.0), at(0)), Some(None));
-    let told = fleet.reading("a", &door(60, 2, 1.0), at(0)).unwrap().unwrap();
+    assert_eq!(fleet.reading("a", &door(0, 1, 0.0), at(0)), Taken::New);
+    let Taken::Door(told) = fleet.reading("a", &door(60, 2, 1.0), at(0)) else {
+        panic!("the door has not moved")
+    };
     assert_eq!((told.kind, told.state.as_deref()), (StoryKind::Door, Some("open")));
-    assert_eq!(fleet.reading("a", &door(30, 3, 0.0), at(0)), Some(None), "what is old tells nothing of now");
+    assert_eq!(fleet.reading("a", &door(30, 3, 0.0), at(0)), Taken::New, "what is old tells nothing of now");
     assert_eq!(
         fleet.reading("a", &reading(90, 4, 4.0), at(0)),
-        Some(None),
+        Taken::New,
         "a line that can't be read has not moved"
     );
 }

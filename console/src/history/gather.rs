@@ -118,7 +118,7 @@ pub(super) fn buckets(
     let mut all = BTreeMap::new();
     let read = |(from, to): (i64, i64), which: Which, all: &mut BTreeMap<i64, Bucket>| {
         for_each_reading(connection, known.device, (from, to), which, wanted, |reading| {
-            spread(reading, step, &numbers, all)
+            spread(reading, step, &numbers, all);
         })
     };
     let roll = |level: Level, (from, to): (i64, i64), all: &mut BTreeMap<i64, Bucket>| {
@@ -126,7 +126,7 @@ pub(super) fn buckets(
             let middle = number * level.width() + level.width() / 2;
             // Of those that are wider than a step, some may reach out of the span.
             let number = middle.div_euclid(step).clamp(numbers.start, numbers.end - 1);
-            all.entry(number).or_insert_with(Bucket::default).merge(&bucket);
+            all.entry(number).or_default().merge(&bucket);
         }
         Ok::<_, rusqlite::Error>(())
     };

@@ -40,6 +40,8 @@ pub(super) fn by_age(connection: &mut Connection, since: i64) -> rusqlite::Resul
     connection.execute("DELETE FROM story WHERE time < ?1", [since])?;
     connection.execute("DELETE FROM span WHERE end < ?1", [since])?;
     connection.execute("DELETE FROM trip WHERE time < ?1", [since])?;
+    connection.execute("UPDATE device SET first = NULL, last = NULL, fields = 0 WHERE last < ?1", [since])?;
+    connection.execute("UPDATE device SET first = ?1 WHERE first < ?1", [since])?;
     Ok(())
 }
 

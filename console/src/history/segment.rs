@@ -116,12 +116,15 @@ pub(super) fn read(mut bytes: &[u8], wanted: impl Fn(Field) -> bool) -> Option<V
                 reading.time = time?;
                 Some(())
             })?,
-            SEQ => readings
-                .iter_mut()
-                .zip(sums(values()?))
-                .for_each(|(reading, seq)| reading.seq = seq.map(|seq| seq as u64)),
+            SEQ => {
+                for (reading, seq) in readings.iter_mut().zip(sums(values()?)) {
+                    reading.seq = seq.map(|seq| seq as u64);
+                }
+            }
             UNTIMED => {
-                readings.iter_mut().zip(values()?).for_each(|(reading, is)| reading.has_time = is != Some(1))
+                for (reading, is) in readings.iter_mut().zip(values()?) {
+                    reading.has_time = is != Some(1);
+                }
             }
             PLACE => places = values()?,
             NAMES => {

@@ -32,7 +32,7 @@ pub(super) fn series(
     points: usize,
 ) -> rusqlite::Result<(u32, Vec<FieldSeries>)> {
     let points = points.clamp(1, MOST_POINTS);
-    let (from, to) = within(known, (from, to));
+    let Some((from, to)) = within(known, (from, to)) else { return Ok((0, Vec::new())) };
     let wanted = |field: Field| {
         let is = |number: &usize| {
             let (of, summary) = SUMMARIES[*number];
@@ -64,9 +64,9 @@ pub(super) fn series(
 }
 
 /// The part of a span in which there may be anything: points are not spent on the time before and after.
-fn within(known: &Known, (from, to): (i64, i64)) -> (i64, i64) {
-    let first = known.first.map_or(from, |first| from.max(first));
-    (first, known.last.map_or(to, |last| to.min(last + 1)).max(first + 1))
+fn within(known: &Known, (from, to): (i64, i64)) -> Option<(i64, i64)> {
+    let (from, to) = (from.max(known.first?), to.min(known.last? + 1));
+    (from < to).then_some((from, to))
 }
 
 /// Whether there are so few readings that each can be shown.
@@ -96,9 +96,9 @@ fn column(points: &[Point], field: Field) -> FieldSeries {
         if number > 0 && gaps[number - 1] && distances[number - 1] > usual[number - 1] / 2 {
             let before = points[number - 1].end;
             column.t.push(seconds(before + (begin - before) / 2));
-            [&mut column.min, &mut column.mean, &mut column.max]
-                .into_iter()
-                .for_each(|values| values.push(None));
+            for values in [&mut column.min, &mut column.mean, &mut column.max] {
+                values.push(None);
+            }
         }
         let last = column.t.last().copied();
         let mut put = |t: f64| {
@@ -131,12 +131,12 @@ pub(super) fn track(
     points: usize,
 ) -> rusqlite::Result<Track> {
     let points = points.clamp(1, MOST_POINTS);
-    let (from, to) = within(known, (from, to));
+    let Some((from, to)) = within(known, (from, to)) else { return Ok(Track::default()) };
     let wanted = |field: Field| matches!(field, Field::Latitude | Field::Longitude);
     let mut places = Vec::new();
     if is_single(connection, known, (from, to), points)? {
         let take = |reading: &crate::telemetry::Reading| {
-            places.extend(place(reading).filter(|place| place.time < to))
+            places.extend(place(reading).filter(|place| place.time < to));
         };
         gather::for_each_reading(connection, known.device, (from, to), Which::All, wanted, take)?;
     } else {

@@ -281,7 +281,7 @@ fn set_aside(file: &Path) -> std::io::Result<PathBuf> {
         name.push(suffix);
         PathBuf::from(name)
     };
-    let number = (1..).find(|number| !named(&format!(".bad-{number}")).exists()).unwrap_or(1);
+    let number = (1..10_000).find(|number| !named(&format!(".bad-{number}")).exists()).unwrap_or(1);
     let aside = named(&format!(".bad-{number}"));
     fs::rename(file, &aside)?;
     for log in ["-wal", "-shm"] {

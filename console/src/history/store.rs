@@ -127,12 +127,13 @@ fn write(
 ) -> rusqlite::Result<()> {
     let data = segment::write(readings);
     if data.len() > ROOM && readings.len() > 16 {
-        let middle = readings.len() / 2;
-        // As long as the first of the second half is not of the same moment.
-        if let Some(at) = (middle..readings.len()).find(|at| readings[at - 1].time < readings[*at].time) {
+        // The first part fills its page, as most devices go on at the end.
+        let fits = (readings.len() * (ROOM - ROOM / 32) / data.len()).clamp(8, readings.len() - 1);
+        // Readings of one moment stay together.
+        if let Some(at) = (fits..readings.len()).find(|at| readings[at - 1].time < readings[*at].time) {
             let (first, second) = readings.split_at(at);
             write(connection, device, was_rolled, true, first)?;
-            return write(connection, device, was_rolled, is_full, second);
+            return write(connection, device, was_rolled, false, second);
         }
     }
     let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return Ok(()) };

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Taken};
 use crate::history::History;
 use crate::lock::lock;
 use crate::model::{CloudEvent, Message};
@@ -24,11 +24,12 @@ pub(super) fn messages(messages: &[Message], fleet: &Mutex<Fleet>, history: &His
         unreadable += u64::from(said.is_unreadable);
         let mut readings = said.readings;
         readings.retain(|reading| match fleet.reading(device, reading, *enqueued) {
-            Some(door) => {
-                door.into_iter().for_each(|entry| history.tell(entry));
+            Taken::Again => false,
+            Taken::New => true,
+            Taken::Door(entry) => {
+                history.tell(*entry);
                 true
             }
-            None => false,
         });
         if !readings.is_empty() {
             history.take(device, readings);

@@ -7,7 +7,7 @@
 mod intake;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -50,13 +50,15 @@ struct Shared {
     lost: AtomicU64,
     unreadable: AtomicU64,
     look: Notify,
+    wants_identities: AtomicBool,
     write: Notify,
     stop: watch::Sender<bool>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Ingest {
-    /// Begins to read the backend, on this runtime. The fleet is at first as the history has it.
+    /// Begins to read the backend, on this runtime. The fleet is at first as the history has it. What the history had to say when it
+    /// was opened is left to whoever asks it; what it says later goes into the log.
     pub fn start(backend: Arc<dyn Backend>, history: History) -> Self {
         // Another one at each start, and small enough to be exact in a page.
         let mut fleet = Fleet::new(u64::from(rand::random::<u32>()) << 20);
@@ -64,7 +66,7 @@ impl Ingest {
             match serde_json::from_str(&state) {
                 Ok(device) => fleet.restore(id, device),
                 Err(error) => {
-                    tracing::debug!("the history has no state of \"{id}\" that can be read: {error}")
+                    tracing::debug!("the history has no state of \"{id}\" that can be read: {error}");
                 }
             }
         }
@@ -79,11 +81,11 @@ impl Ingest {
             lost: AtomicU64::new(0),
             unreadable: AtomicU64::new(0),
             look: Notify::new(),
+            wants_identities: AtomicBool::new(false),
             write: Notify::new(),
             stop: watch::Sender::new(false),
             tasks: Mutex::default(),
         }));
-        ingest.say_notices();
         let incoming = ingest.0.backend.clone().subscribe();
         let tasks = [
             tokio::spawn(ingest.clone().read(incoming)),
@@ -147,6 +149,7 @@ impl Ingest {
 
     /// Something was done that changes identities or twins: they are asked for soon.
     pub fn look_again(&self) {
+        self.0.wants_identities.store(true, Ordering::Relaxed);
         self.0.look.notify_one();
     }
 
@@ -219,10 +222,10 @@ impl Ingest {
             Incoming::Lost(count) => {
                 self.0.lost.fetch_add(count, Ordering::Relaxed);
                 tracing::debug!("{count} messages or events were missed");
-                self.0.look.notify_one();
+                self.look_again();
             }
             Incoming::Away(why) => tracing::debug!("the backend can't be reached: {why}"),
-            Incoming::Back => self.0.look.notify_one(),
+            Incoming::Back => self.look_again(),
         }
     }
 
@@ -238,31 +241,48 @@ impl Ingest {
             if is_asked {
                 sleep(LOOK_SOON).await;
             }
-            let twins = std::mem::take(&mut *lock(&self.0.twins));
-            // Twins alone are asked for one by one, as long as they are few.
-            let are_few = !twins.is_empty() && twins.len() <= TWINS_AT_ONCE && Instant::now() < next;
-            if !are_few {
-                self.look_at_identities().await;
+            let mut twins = std::mem::take(&mut *lock(&self.0.twins));
+            let is_wanted = self.0.wants_identities.swap(false, Ordering::Relaxed);
+            // Few twins are asked for one by one, many with the identities, where the backend has them there.
+            if is_wanted || twins.len() > TWINS_AT_ONCE || Instant::now() >= next {
+                self.look_at_identities(&mut twins).await;
                 next = Instant::now() + LOOK;
             }
-            for id in twins.iter().take(TWINS_AT_ONCE) {
-                if let Ok(twin) = self.0.backend.twin(id).await {
-                    lock(&self.0.fleet).twin(id, &twin);
-                }
-            }
+            self.look_at_twins(twins).await;
         }
     }
 
-    async fn look_at_identities(&self) {
-        match self.0.backend.devices().await {
-            Ok(mut identities) => {
-                lock(&self.0.fleet).identities(&identities);
-                // Twins are large, and were read.
-                identities.iter_mut().for_each(|identity| identity.twin = None);
-                let by_id = identities.into_iter().map(|identity| (identity.id.clone(), identity));
-                *lock(&self.0.identities) = by_id.collect();
+    /// Takes those from `twins` whose twins came along, and adds those of which none is known yet.
+    async fn look_at_identities(&self, twins: &mut BTreeSet<String>) {
+        let mut identities = match self.0.backend.devices().await {
+            Ok(identities) => identities,
+            Err(error) => return tracing::debug!("identities can't be read: {error}"),
+        };
+        lock(&self.0.fleet).identities(&identities);
+        let mut known = lock(&self.0.identities);
+        for identity in &mut identities {
+            // Twins are large, and were read.
+            if identity.twin.take().is_some() {
+                twins.remove(&identity.id);
+            } else if !known.contains_key(&identity.id) {
+                twins.insert(identity.id.clone());
             }
-            Err(error) => tracing::debug!("identities can't be read: {error}"),
+        }
+        *known = identities.into_iter().map(|identity| (identity.id.clone(), identity)).collect();
+    }
+
+    /// Asks for some twins; the others are next.
+    async fn look_at_twins(&self, twins: BTreeSet<String>) {
+        let mut twins = twins.into_iter();
+        for id in twins.by_ref().take(TWINS_AT_ONCE) {
+            match self.0.backend.twin(&id).await {
+                Ok(twin) => lock(&self.0.fleet).twin(&id, &twin),
+                Err(error) => tracing::debug!("the twin of \"{id}\" can't be read: {error}"),
+            }
+        }
+        if twins.len() > 0 {
+            lock(&self.0.twins).extend(twins);
+            self.0.look.notify_one();
         }
     }
 

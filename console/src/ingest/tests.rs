@@ -258,6 +258,17 @@ async fn what_was_missed_is_said_and_twins_follow_reports() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn all_twins_are_read_where_they_come_one_by_one() {
+    let told = Told::new();
+    let ids: Vec<String> = (0..500).map(|number| format!("device-{number}")).collect();
+    *lock(&told.identities) = ids.iter().map(|id| Identity { twin: None, ..identity(id) }).collect();
+    *lock(&told.twin) = json!({"tags": {"cargo": "cheese"}});
+    let ingest = Ingest::start(told.clone(), History::open(HistoryOptions::in_memory()));
+    until(&ingest, |ingest| ids.iter().all(|id| ingest.row(id).is_some_and(|row| row.cargo.is_some()))).await;
+    ingest.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_console_that_comes_back_shows_what_it_knew() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("history.db");

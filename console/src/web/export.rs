@@ -32,7 +32,7 @@ pub(super) async fn csv(
     Path(id): Path<String>,
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
-    export(site, id, &parameters, Form::Csv).await
+    export(site, id, &parameters, Form::Csv)
 }
 
 /// Readings as lines of JSON, each as the device sent it.
@@ -42,15 +42,10 @@ pub(super) async fn json_lines(
     Path(id): Path<String>,
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
-    export(site, id, &parameters, Form::JsonLines).await
+    export(site, id, &parameters, Form::JsonLines)
 }
 
-async fn export(
-    site: Arc<Site>,
-    id: String,
-    parameters: &Parameters,
-    form: Form,
-) -> Result<Response, Refusal> {
+fn export(site: Arc<Site>, id: String, parameters: &Parameters, form: Form) -> Result<Response, Refusal> {
     let (from, to) = parameters.only(&["from", "to"])?.span(site.now())?;
     let (kind, extension) = match form {
         Form::Csv => ("text/csv; charset=utf-8", "csv"),

@@ -46,7 +46,6 @@ pub(super) struct Guard {
 
 impl Guard {
     /// Lets a request through, or says what is answered in its place.
-    #[expect(clippy::result_large_err, reason = "an answer, made once a request")]
     pub(super) fn admit(&self, request: &Parts) -> Result<Rights, Response> {
         let host = self.host(request).map_err(Refusal::into_response)?;
         if let Some(answer) = self.exchange(request) {

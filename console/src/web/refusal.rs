@@ -31,6 +31,7 @@ impl Refusal {
     }
 
     /// The sentence.
+    #[cfg(test)]
     pub(super) fn message(&self) -> &str {
         &self.message
     }

@@ -64,13 +64,13 @@ impl Site {
     ) -> Result<T, Refusal> {
         let history = self.ingest.history().clone();
         match spawn_blocking(move || query(&history)).await {
-            Ok(answer) => answer.map_err(refusal),
-            Err(error) => Err(refusal(HistoryError::Disk(error.to_string()))),
+            Ok(answer) => answer.map_err(|error| refusal(&error)),
+            Err(error) => Err(refusal(&HistoryError::Disk(error.to_string()))),
         }
     }
 }
 
-fn refusal(error: HistoryError) -> Refusal {
+fn refusal(error: &HistoryError) -> Refusal {
     match error {
         HistoryError::NoSuchField(_) => Refusal::invalid("fields", format!("{error}.")),
         HistoryError::Disk(_) => {

@@ -27,7 +27,7 @@ use crate::supervision::Supervision;
 use crate::tracker::Tracker;
 
 const ID: &str = "sensor-1";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 struct Scene {
     backend: Arc<Simulation>,

@@ -14,7 +14,7 @@ fn opened(file: &Path) -> (History, Vec<String>) {
 fn fill(history: &History) {
     for device in 0..20 {
         let readings = (0..1500)
-            .map(|n| placed(n * 60_000, n as u64, (n % 170) as f64 + 0.137 * device as f64, 51.0))
+            .map(|n| placed(n * 60_000, n as u64, (n % 170) as f64 + 0.137 * f64::from(device), 51.0))
             .collect();
         history.take(&format!("d{device}"), readings);
     }
@@ -194,7 +194,7 @@ fn a_thousand_devices_at_once_stay_within_the_bound_of_the_file() {
     for round in 0..8_i64 {
         for device in 0..1000 {
             let readings = (0..40).map(|n| {
-                placed((round * 40 + n) * 1000, (round * 40 + n) as u64, (device % 180) as f64, 51.0)
+                placed((round * 40 + n) * 1000, (round * 40 + n) as u64, f64::from(device % 180), 51.0)
             });
             history.take(&format!("d{device:04}"), readings.collect());
         }
@@ -219,9 +219,12 @@ fn what_is_too_old_goes() {
         most_age: Some(chrono::TimeDelta::days(10)),
         ..HistoryOptions::in_memory()
     });
+    history.take("gone", vec![reading(0, 1, 4.0)]);
     history.take("a", (0..24 * 100).map(|hour| reading(hour * HOUR, hour as u64, 4.0)).collect());
     history.tell(StoryEntry::new("a", at(0), crate::model::StoryKind::Twin, "old"));
     history.flush(&[], at(100 * 24 * HOUR));
+    assert_eq!(history.extent("gone").unwrap(), Extent::default());
+    assert_eq!(history.bounds(), Some((at(90 * 24 * HOUR), at((24 * 100 - 1) * HOUR))));
     let left = exported(&history, "a");
     assert!(left.len() < 24 * 24 && left.len() >= 24 * 10, "{}", left.len());
     let series = history.series("a", &temperature(), at(0), at(100 * 24 * HOUR), 1000).unwrap();

@@ -259,3 +259,15 @@ fn what_is_not_there_is_empty_and_what_cannot_be_asked_says_so() {
     history.clear_device("a").unwrap();
     assert_eq!((history.extent("a").unwrap(), exported(&history, "a")), (Extent::default(), Vec::new()));
 }
+
+#[test]
+fn an_emulator_that_begins_anew_loses_nothing_of_what_was() {
+    let history = history();
+    history.take("a", (0..300).map(|n| reading(n * 60_000, n as u64, 4.0)).collect());
+    // The same numbers, of readings that are others.
+    history.take("a", (0..300).map(|n| reading(n * 60_000 + 7000, n as u64, 8.0)).collect());
+    history.take("a", (0..300).map(|n| reading(n * 60_000, n as u64, 4.0)).collect());
+    assert_eq!(exported(&history, "a").len(), 600);
+    let mean = column(&history, 0, 300 * 60_000, 1);
+    assert_eq!(mean.mean, [Some(6.0)]);
+}

@@ -20,12 +20,19 @@ pub(super) struct Pretended {
     calls: Mutex<Vec<String>>,
     faults: Mutex<Vec<Fault>>,
     pub(super) is_away: Mutex<bool>,
+    sender: Mutex<Option<mpsc::Sender<Incoming>>>,
 }
 
 impl Pretended {
     /// Names of the calls that change something.
     pub(super) fn calls(&self) -> Vec<String> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells something, as if it had happened.
+    pub(super) async fn tell(&self, incoming: Incoming) {
+        let sender = self.sender.lock().unwrap().clone().unwrap();
+        sender.send(incoming).await.unwrap();
     }
 
     fn note(&self, call: &str, device: &str) -> Result<(), BackendError> {
@@ -72,7 +79,9 @@ impl Backend for Pretended {
     }
 
     fn subscribe(self: Arc<Self>) -> mpsc::Receiver<Incoming> {
-        mpsc::channel(1).1
+        let (sender, receiver) = mpsc::channel(16);
+        *self.sender.lock().unwrap() = Some(sender);
+        receiver
     }
 
     fn devices(&self) -> Answer<'_, Vec<Identity>> {

@@ -66,7 +66,7 @@ async fn bad_input_is_answered_with_the_member() {
         (&Method::GET, &path("/series?from=x"), "", "from"),
         (&Method::GET, "/api/live?after=x", "", "after"),
     ] {
-        let answer = desk.ask(desk.own(method.clone(), path, body)).await;
+        let answer = desk.ask(desk.own(method, path, body)).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{path} {body}");
         let error = &answer.json()["error"];
         assert_eq!(error["member"], member, "{path} {body}: {error}");

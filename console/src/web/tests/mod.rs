@@ -75,14 +75,14 @@ impl Desk {
     }
 
     /// A request as the page itself makes it.
-    fn own(&self, method: Method, path: &str, body: &str) -> Request<Body> {
+    fn own(&self, method: &Method, path: &str, body: &str) -> Request<Body> {
         let mut request = Request::builder()
             .method(method.clone())
             .uri(path)
             .header("host", HOST)
             .header("cookie", self.cookie())
             .header("sec-fetch-site", "same-origin");
-        if method != Method::GET {
+        if *method != Method::GET {
             request =
                 request.header("origin", format!("http://{HOST}")).header("content-type", "application/json");
         }
@@ -90,10 +90,10 @@ impl Desk {
     }
 
     async fn get(&self, path: &str) -> Answered {
-        self.ask(self.own(Method::GET, path, "")).await
+        self.ask(self.own(&Method::GET, path, "")).await
     }
 
     async fn change(&self, method: Method, path: &str, body: &str) -> Answered {
-        self.ask(self.own(method, path, body)).await
+        self.ask(self.own(&method, path, body)).await
     }
 }

@@ -29,7 +29,7 @@ async fn the_link_is_exchanged_for_a_cookie_and_leaves_the_address() {
     let cookie = answer.header("set-cookie").to_owned();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
     let pair = cookie.split(';').next().unwrap();
-    let session = with(desk.own(Method::GET, "/api/session", ""), "cookie", pair);
+    let session = with(desk.own(&Method::GET, "/api/session", ""), "cookie", pair);
     assert_eq!(desk.ask(session).await.status, StatusCode::OK);
 
     for wrong in ["", "x", &desk.guard.access.token()[1..]] {
@@ -52,7 +52,7 @@ async fn without_the_cookie_nothing_is_shown() {
     for path in
         ["/", "/app.js", "/api/session", "/api/fleet", "/api/live", "/api/openapi.json", "/api/nothing"]
     {
-        let stranger = without(desk.own(Method::GET, path, ""), "cookie");
+        let stranger = without(desk.own(&Method::GET, path, ""), "cookie");
         let answer = desk.ask(stranger).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}");
         assert!(
@@ -60,7 +60,7 @@ async fn without_the_cookie_nothing_is_shown() {
             "{path}"
         );
     }
-    let change = without(desk.own(Method::POST, "/api/time", CHANGE), "cookie");
+    let change = without(desk.own(&Method::POST, "/api/time", CHANGE), "cookie");
     assert_eq!(desk.ask(change).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(desk.backend.calls(), [""; 0]);
 }
@@ -69,31 +69,31 @@ async fn without_the_cookie_nothing_is_shown() {
 async fn a_name_that_leads_here_from_elsewhere_is_refused() {
     let desk = Desk::new(false);
     for good in [HOST, "localhost:8462", "LocalHost:8462", "[::1]:8462"] {
-        let answer = desk.ask(with(desk.own(Method::GET, "/api/session", ""), "host", good)).await;
+        let answer = desk.ask(with(desk.own(&Method::GET, "/api/session", ""), "host", good)).await;
         assert_eq!(answer.status, StatusCode::OK, "{good}");
     }
     for bad in
         ["evil.example:8462", "127.0.0.1", "127.0.0.1:8463", "127.0.0.1:8462.evil.example", "", "localhost"]
     {
-        let answer = desk.ask(with(desk.own(Method::GET, "/api/session", ""), "host", bad)).await;
+        let answer = desk.ask(with(desk.own(&Method::GET, "/api/session", ""), "host", bad)).await;
         assert_eq!((answer.status, answer.code().as_str()), (StatusCode::FORBIDDEN, "host"), "{bad}");
     }
-    let nameless = without(desk.own(Method::GET, "/", ""), "host");
+    let nameless = without(desk.own(&Method::GET, "/", ""), "host");
     assert_eq!(desk.ask(nameless).await.status, StatusCode::FORBIDDEN);
-    let mut two = desk.own(Method::GET, "/", "");
+    let mut two = desk.own(&Method::GET, "/", "");
     two.headers_mut().append("host", HeaderValue::from_static("evil.example"));
     assert_eq!(desk.ask(two).await.status, StatusCode::FORBIDDEN);
-    let absolute = desk.own(Method::GET, "http://evil.example/api/session", "");
+    let absolute = desk.own(&Method::GET, "http://evil.example/api/session", "");
     assert_eq!(desk.ask(absolute).await.status, StatusCode::FORBIDDEN);
     let token = format!("/?token={}", desk.guard.access.token());
-    let rebound = with(desk.own(Method::GET, &token, ""), "host", "evil.example:8462");
+    let rebound = with(desk.own(&Method::GET, &token, ""), "host", "evil.example:8462");
     assert_eq!(desk.ask(rebound).await.header("set-cookie"), "", "no cookie for a foreign name");
 }
 
 #[tokio::test]
 async fn changes_come_from_the_page_alone() {
     let desk = Desk::new(false);
-    let change = || desk.own(Method::POST, "/api/time", CHANGE);
+    let change = || desk.own(&Method::POST, "/api/time", CHANGE);
     let refused = |answer: Answered, code: &str| assert_eq!(answer.code(), code, "{}", answer.status);
     for origin in [
         "http://evil.example",
@@ -109,7 +109,7 @@ async fn changes_come_from_the_page_alone() {
     for site in ["cross-site", "same-site"] {
         refused(desk.ask(with(change(), "sec-fetch-site", site)).await, "origin");
         refused(
-            desk.ask(with(desk.own(Method::GET, "/api/fleet", ""), "sec-fetch-site", site)).await,
+            desk.ask(with(desk.own(&Method::GET, "/api/fleet", ""), "sec-fetch-site", site)).await,
             "origin",
         );
     }
@@ -152,7 +152,7 @@ async fn a_link_that_is_read_only_changes_nothing_whatever_is_called() {
 #[tokio::test]
 async fn every_answer_carries_the_policy() {
     let desk = Desk::new(false);
-    let stranger = without(desk.own(Method::GET, "/", ""), "cookie");
+    let stranger = without(desk.own(&Method::GET, "/", ""), "cookie");
     let answers = [
         desk.get("/").await,
         desk.get("/app.js").await,
@@ -190,12 +190,12 @@ async fn the_page_is_kept_and_packed_as_the_browser_likes() {
     let desk = Desk::new(false);
     let plain = desk.get("/app.js").await;
     let packed =
-        desk.ask(with(desk.own(Method::GET, "/app.js", ""), "accept-encoding", "br, gzip;q=1.0")).await;
+        desk.ask(with(desk.own(&Method::GET, "/app.js", ""), "accept-encoding", "br, gzip;q=1.0")).await;
     assert_eq!((plain.header("content-encoding"), packed.header("content-encoding")), ("", "gzip"));
     assert!(packed.body.len() < plain.body.len() && packed.body.starts_with(&[0x1f, 0x8b]));
-    let refused = with(desk.own(Method::GET, "/app.js", ""), "accept-encoding", "gzip;q=0");
+    let refused = with(desk.own(&Method::GET, "/app.js", ""), "accept-encoding", "gzip;q=0");
     assert_eq!(desk.ask(refused).await.header("content-encoding"), "");
-    let again = with(desk.own(Method::GET, "/app.js", ""), "if-none-match", plain.header("etag"));
+    let again = with(desk.own(&Method::GET, "/app.js", ""), "if-none-match", plain.header("etag"));
     let again = desk.ask(again).await;
     assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0));
     for path in ["/..%2FCargo.toml", "/nothing.js", "/app.js/x", "/%2e%2e/app.js"] {
