@@ -196,7 +196,7 @@ function pickState(chance, index, count) {
 }
 
 /** ISO 6346 with its check digit: letters count from 10 and leave out the multiples of 11. */
-function containerNumber(index) {
+export function containerNumber(index) {
   const text = `MSKU${String((907_000 + index * 7) % 1_000_000).padStart(6, "0")}`;
   const values = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"].reduce((map, letter) => {
     let next = map.size === 0 ? 10 : [...map.values()].at(-1) + 1;
