@@ -151,8 +151,7 @@ impl Tracker {
         let stopped = timeout(stop_within, stopping).await;
         let stopped = stopped.unwrap_or_else(|_| Err(not_flushed(&state_directory, stop_within)));
         let stats = tell_end(&journal, &events);
-        ended.and(stopped)?;
-        Ok(stats)
+        ended.and(stopped).map(|()| stats)
     }
 }
 

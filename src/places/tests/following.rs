@@ -126,8 +126,11 @@ fn between(a: (f64, f64), b: (f64, f64)) -> impl Iterator<Item = (f64, f64)> {
     (0..=points as u32).map(move |point| at(f64::from(point) / points))
 }
 
+/// A position, in metres, and how exact its fix is.
+type Stop = ((f64, f64), Option<f64>);
+
 /// A walk: steps of any size, rests at which the position wanders about, and how exact each fix is.
-fn walk() -> impl Strategy<Value = Vec<((f64, f64), Option<f64>)>> {
+fn walk() -> impl Strategy<Value = Vec<Stop>> {
     let at = prop_oneof![
         (-1500.0..1500.0_f64, -1500.0..1500.0_f64),
         (-300.0..300.0_f64, -300.0..300.0_f64),
@@ -136,7 +139,7 @@ fn walk() -> impl Strategy<Value = Vec<((f64, f64), Option<f64>)>> {
     let hdop = || prop::option::of(0.5..12.0_f64);
     let rest = prop::collection::vec(((-120.0..120.0_f64, -120.0..120.0_f64), hdop()), 0..4);
     prop::collection::vec((at, hdop(), rest), 1..12).prop_map(|stops| {
-        let fixes = |(at, hdop, rest): ((f64, f64), _, Vec<((f64, f64), _)>)| {
+        let fixes = |(at, hdop, rest): ((f64, f64), Option<f64>, Vec<Stop>)| {
             let wandering = rest.into_iter().map(move |(by, hdop)| ((at.0 + by.0, at.1 + by.1), hdop));
             std::iter::once((at, hdop)).chain(wandering)
         };
