@@ -1,7 +1,8 @@
 //! What the console asks of whatever is behind it: an emulator in the same process, one elsewhere, or a real hub.
 //!
 //! Each call is answered by a boxed future, so that the trait can be an object. What a backend can't do it answers with
-//! [`BackendError::NotPossible`], and says so in [`Session::can`] beforehand.
+//! [`BackendError::NotPossible`](crate::backend::BackendError::NotPossible), and says so in
+//! [`Session::can`](crate::model::Session::can) beforehand.
 
 use std::future::Future;
 use std::pin::Pin;
