@@ -32,7 +32,7 @@ pub fn write(text: &str, out: &mut String) -> Option<()> {
     value(text.trim_ascii(), out, DEEPEST)
 }
 
-/// As [`write`], of an object whose members are these; they are put into the canonical order.
+/// As [`write()`], of an object whose members are these; they are put into the canonical order.
 pub fn write_object(members: &mut [Member<'_>], out: &mut String) -> Option<()> {
     object(members, out, DEEPEST - 1)
 }
