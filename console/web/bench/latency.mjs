@@ -1,8 +1,10 @@
 // How late the page is: from a reading's arrival at the hub to the frame that draws its position.
 
 import { spawn } from "node:child_process";
+import { rmSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { launch } from "../dev/browser.mjs";
+import { folderInMemory } from "../dev/memory.mjs";
 
 /** How often the page's drawing is looked at, ms: what is found is that much too late at most. */
 const LOOK_EVERY = 50;
@@ -13,7 +15,8 @@ const SAME = 5e-8;
 
 /** A sentence about `devices` trackers that were watched for some seconds. */
 export async function latency(binary, devices, seconds) {
-  const child = spawn(binary, ["simulate", "--json", "--devices", String(devices), "--interval", "1", "--seed", "1"], { stdio: ["ignore", "pipe", "ignore"] });
+  const folder = folderInMemory();
+  const child = spawn(binary, ["simulate", "--json", "--devices", String(devices), "--interval", "1", "--seed", "1"], { stdio: ["ignore", "pipe", "ignore"], env: { ...process.env, TMPDIR: folder } });
   const arrivals = new Map();
   let link = null;
   let ready = null;
@@ -49,6 +52,8 @@ export async function latency(binary, devices, seconds) {
   } finally {
     await browser.close();
     child.kill("SIGKILL");
+    await new Promise((resolve) => child.on("close", resolve));
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

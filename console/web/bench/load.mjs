@@ -9,9 +9,9 @@
 // (of each kind), LATENCY_SECONDS change what is measured. Fails when the limits below are not kept.
 
 import { spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, openSync, readFileSync, readSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { folderInMemory } from "../dev/memory.mjs";
 import { latency } from "./latency.mjs";
 
 const BINARY = process.env.CONTAINER_TRACKER ?? "target/release/container-tracker";
@@ -55,10 +55,10 @@ process.exit(isKept ? 0 : 1);
 
 /** One run: its processor time a reading in seconds, and its memory in bytes at the end. */
 async function measure({ args, isWatched = false }) {
-  const folder = mkdtempSync(join(tmpdir(), "console-load-"));
+  const folder = folderInMemory();
   const file = join(folder, "output");
   const output = openSync(file, "w");
-  const child = spawn(BINARY, ["simulate", "--devices", String(DEVICES), "--interval", "1", "--seed", "1", ...args], { stdio: ["ignore", output, output] });
+  const child = spawn(BINARY, ["simulate", "--devices", String(DEVICES), "--interval", "1", "--seed", "1", ...args], { stdio: ["ignore", output, output], env: { ...process.env, TMPDIR: folder } });
   closeSync(output);
   const stop = new AbortController();
   try {

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { folderInMemory } from "../../dev/memory.mjs";
 import { until } from "./until.mjs";
 
 /** Lines of telemetry that are kept. */
@@ -26,10 +27,12 @@ export class Program {
 
   constructor(args, options = {}) {
     this.name = args[0];
-    this.child = spawn(binary(), args, { stdio: ["ignore", "pipe", "pipe"], ...options });
+    const temporary = folderInMemory();
+    this.child = spawn(binary(), args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, TMPDIR: temporary }, ...options });
     this.ended = new Promise((resolve) => {
       this.child.on("close", (code, signal) => {
         this.isOver = true;
+        rmSync(temporary, { recursive: true, force: true });
         resolve(code ?? signal);
       });
     });
