@@ -90,8 +90,19 @@ pub struct Abilities {
     pub time: bool,
     /// The check of the evidence.
     pub verify: bool,
-    /// Stepping through the life-cycle scenario.
-    pub scenario: bool,
+}
+
+impl Abilities {
+    /// All that there are.
+    pub const ALL: Self = Self {
+        twin: true,
+        methods: true,
+        messages: true,
+        enrollments: true,
+        faults: true,
+        time: true,
+        verify: true,
+    };
 }
 
 /// The fleet's time.

@@ -17,7 +17,7 @@ export interface Session {
   telemetry: { isAvailable: boolean; reason: string | null };
   /** Why what is behind the console does not answer; null where it does. */
   away?: string | null;
-  can: Record<"twin" | "methods" | "messages" | "enrollments" | "faults" | "time" | "verify" | "scenario", boolean>;
+  can: Record<"twin" | "methods" | "messages" | "enrollments" | "faults" | "time" | "verify", boolean>;
   /** speed: simulated hours in a second; null where time is nobody's to set. */
   time: { now: string; speed: number | null; isPaused: boolean };
   /** What the history holds; absent where the server does not say. */

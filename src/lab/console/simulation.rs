@@ -173,16 +173,6 @@ fn now<'a, T: Send + 'a>(answer: Result<T, BackendError>) -> Answer<'a, T> {
 
 impl Backend for Simulation {
     fn session(&self) -> Session {
-        let all = Abilities {
-            twin: true,
-            methods: true,
-            messages: true,
-            enrollments: true,
-            faults: true,
-            time: true,
-            verify: true,
-            scenario: false,
-        };
         Session {
             mode: Mode::Simulation,
             title: self.title.clone(),
@@ -192,7 +182,7 @@ impl Backend for Simulation {
             id_scope: Some(self.dps.id_scope().to_owned()),
             telemetry: TelemetryState { is_available: true, reason: None },
             away: None,
-            can: all,
+            can: Abilities::ALL,
             time: TimeState {
                 now: self.clock.utc(),
                 speed: Some(self.clock.speed()),

@@ -53,16 +53,6 @@ fn now<'a, T: Send + 'a>(answer: Result<T, BackendError>) -> Answer<'a, T> {
 
 impl Backend for Pretended {
     fn session(&self) -> Session {
-        let all = Abilities {
-            twin: true,
-            methods: true,
-            messages: true,
-            enrollments: true,
-            faults: true,
-            time: true,
-            verify: true,
-            scenario: false,
-        };
         Session {
             mode: Mode::Simulation,
             title: "Pretended".into(),
@@ -72,7 +62,7 @@ impl Backend for Pretended {
             id_scope: None,
             telemetry: TelemetryState { is_available: true, reason: None },
             away: self.is_away.lock().unwrap().then(|| "The emulator does not answer.".into()),
-            can: all,
+            can: Abilities::ALL,
             time: TimeState { now: DateTime::<Utc>::UNIX_EPOCH, speed: Some(1.0), is_paused: false },
             history: None,
         }
