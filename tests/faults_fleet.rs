@@ -77,7 +77,14 @@ fn start(timing: &Timing, known: Option<&Assignment>, first_wait: Duration, seed
             Action::Register => {
                 let outcome = if dps.takes(now) {
                     let (hub, device_id) = ("hub".into(), "device".into());
-                    Outcome::Assigned(dps::Assignment { hub, device_id, substatus: None, payload: None })
+                    Outcome::Assigned(dps::Assignment {
+                        hub,
+                        device_id,
+                        substatus: None,
+                        payload: None,
+                        issued: None,
+                        connection_profile: None,
+                    })
                 } else {
                     Outcome::TryLater { retry_after: None, why: String::new() }
                 };

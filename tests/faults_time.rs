@@ -46,6 +46,8 @@ fn assigned() -> Outcome {
         device_id: "device".into(),
         substatus: None,
         payload: None,
+        issued: None,
+        connection_profile: None,
     })
 }
 

@@ -89,6 +89,7 @@ proptest! {
             DeviceTopic::TwinGet { request_id: request_id.clone() },
             DeviceTopic::ReportedPatch { request_id: request_id.clone() },
             DeviceTopic::MethodResponse { status, request_id: request_id.clone() },
+            DeviceTopic::IssueCertificate { request_id: request_id.clone() },
         ];
         for topic in up {
             prop_assert_eq!(topic.to_string().parse::<DeviceTopic>().unwrap(), topic);
@@ -96,7 +97,8 @@ proptest! {
         let down = [
             CloudTopic::TwinResponse { status: code, request_id: request_id.clone(), version: Some(version) },
             CloudTopic::DesiredPatch { version },
-            CloudTopic::MethodRequest { name, request_id },
+            CloudTopic::MethodRequest { name, request_id: request_id.clone() },
+            CloudTopic::CredentialResponse { status: code, request_id },
             CloudTopic::DeviceBound { device_id, properties },
         ];
         for topic in down {

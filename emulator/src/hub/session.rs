@@ -145,6 +145,8 @@ impl Service for DeviceSession {
         exchange.acknowledge(publish.packet_id, self.faults(), self.place());
         match topic {
             DeviceTopic::Telemetry { .. } => {}
+            // As a hub that issues no certificates.
+            DeviceTopic::IssueCertificate { .. } => {}
             DeviceTopic::TwinGet { request_id } => self.twin_requested(request_id, exchange),
             DeviceTopic::ReportedPatch { request_id } => {
                 self.reported(request_id, &publish.payload, exchange);

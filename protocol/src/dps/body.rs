@@ -14,6 +14,9 @@ pub struct RegisterRequest {
     /// Custom data for a custom allocation webhook; must be an object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Map<String, Value>>,
+    /// A request for an operational certificate: DER of PKCS#10 in base64, on one line (from API version 2025-07-01-preview).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csr: Option<String>,
 }
 
 /// Answer to registration and status requests with a topic status below 300.
@@ -100,6 +103,13 @@ pub struct RegistrationState {
     /// What a custom allocation webhook returned for the device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Value>,
+    /// What was issued for the request's `csr`: DER of each certificate in base64, the leaf first, then each one's issuer. In
+    /// the answer that assigns, and nowhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_certificate_chain: Option<Vec<String>>,
+    /// How to speak to the hub: absent or `classic` for MQTT 3.1.1, `mqttV5` (from API version 2026-11-02-preview).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection_profile: Option<String>,
     /// Azure's number for the failure; 0 or absent when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<u32>,

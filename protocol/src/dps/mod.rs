@@ -18,3 +18,9 @@ pub use username::DpsUsername;
 
 /// The API version this crate speaks: the one all device SDKs use with X.509.
 pub const API_VERSION: &str = "2019-03-31";
+
+/// The first stable API version that issues certificates in the registration.
+pub const ISSUING_API_VERSION: &str = "2026-11-01";
+
+/// The API version that tells how to speak to the hub, a preview.
+pub const PROFILE_API_VERSION: &str = "2026-11-02-preview";

@@ -49,6 +49,7 @@ const MOST_DELAYS: u32 = 5;
 pub struct Registration {
     registration_id: RegistrationId,
     payload: Option<serde_json::Map<String, Value>>,
+    csr: Option<String>,
     answer_within: Duration,
     requests: u32,
     polls: u32,
@@ -133,6 +134,10 @@ pub struct Assignment {
     pub substatus: Option<Substatus>,
     /// What a custom allocation webhook sent along.
     pub payload: Option<Value>,
+    /// The chain that was issued for the request's `csr`: base64 of DER, the leaf first.
+    pub issued: Option<Vec<String>>,
+    /// How to speak to the hub, where the service says so.
+    pub connection_profile: Option<String>,
 }
 
 /// Why DPS refuses a device, with Azure's own words.
@@ -192,6 +197,7 @@ impl Registration {
         Self {
             registration_id,
             payload,
+            csr: None,
             answer_within: ANSWER_TIMEOUT,
             requests: 0,
             polls: 0,
@@ -205,6 +211,13 @@ impl Registration {
     #[must_use]
     pub fn answer_within(mut self, answer_within: Duration) -> Self {
         self.answer_within = answer_within;
+        self
+    }
+
+    /// Asks for an operational certificate: `csr` is DER of PKCS#10 in base64, of at most 8 KB.
+    #[must_use]
+    pub fn csr(mut self, csr: String) -> Self {
+        self.csr = Some(csr);
         self
     }
 
@@ -269,6 +282,7 @@ impl Registration {
         let body = RegisterRequest {
             registration_id: self.registration_id.to_string(),
             payload: self.payload.clone(),
+            csr: self.csr.clone(),
         };
         // Strings and JSON objects always serialise.
         serde_json::to_vec(&body).unwrap_or_default()
@@ -378,7 +392,15 @@ impl Registration {
                     Substatus::Other(word) => Substatus::Other(bounded(word)),
                     known => known,
                 });
-                self.end(Outcome::Assigned(Assignment { hub, device_id, substatus, payload }))
+                let RegistrationState { issued_certificate_chain: issued, connection_profile, .. } = state;
+                self.end(Outcome::Assigned(Assignment {
+                    hub,
+                    device_id,
+                    substatus,
+                    payload,
+                    issued,
+                    connection_profile,
+                }))
             }
             (None, _) => self.give_up(None, "DPS says assigned, but names no hub (assignedHub)".into()),
             (_, None) => self.give_up(None, "DPS says assigned, but names no device (deviceId)".into()),

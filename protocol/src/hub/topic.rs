@@ -11,6 +11,8 @@ pub const TWIN_RESPONSE_FILTER: &str = "$iothub/twin/res/#";
 pub const TWIN_DESIRED_FILTER: &str = "$iothub/twin/PATCH/properties/desired/#";
 /// Calls of direct methods.
 pub const METHOD_FILTER: &str = "$iothub/methods/POST/#";
+/// Answers to requests for certificates.
+pub const CREDENTIALS_FILTER: &str = "$iothub/credentials/res/#";
 
 const TWIN_GET: &str = "$iothub/twin/GET/?";
 const TWIN_REPORTED: &str = "$iothub/twin/PATCH/properties/reported/?";
@@ -18,6 +20,8 @@ const TWIN_DESIRED: &str = "$iothub/twin/PATCH/properties/desired/?";
 const TWIN_RESPONSE: &str = "$iothub/twin/res/";
 const METHOD_REQUEST: &str = "$iothub/methods/POST/";
 const METHOD_RESPONSE: &str = "$iothub/methods/res/";
+const ISSUE_CERTIFICATE: &str = "$iothub/credentials/POST/issueCertificate/?";
+const CREDENTIAL_RESPONSE: &str = "$iothub/credentials/res/";
 
 /// Content type and encoding of a JSON body, but for the encoding's value. The dollar is unencoded, which is the form
 /// that Azure's documents give for routing by body; encoded it is two bytes longer, each time.
@@ -68,6 +72,11 @@ pub enum DeviceTopic {
         /// Of the request.
         request_id: String,
     },
+    /// `$iothub/credentials/POST/issueCertificate/?$rid={rid}`; the body is an [`IssueRequest`](crate::hub::IssueRequest).
+    IssueCertificate {
+        /// Echoed in the answers: 4 to 36 letters, digits and dashes, no dash first or last.
+        request_id: String,
+    },
 }
 
 /// A topic on which a hub publishes.
@@ -94,6 +103,13 @@ pub enum CloudTopic {
         /// Opaque; goes back with the response.
         request_id: String,
     },
+    /// `$iothub/credentials/res/{status}/?$rid={rid}`
+    CredentialResponse {
+        /// 202 when the request is taken, 200 with the certificates, or an error.
+        status: u16,
+        /// Of the request.
+        request_id: String,
+    },
     /// `devices/{id}/messages/devicebound/{properties}`
     DeviceBound {
         /// Not URL-encoded in the topic.
@@ -114,6 +130,7 @@ impl fmt::Display for DeviceTopic {
             Self::MethodResponse { status, request_id } => {
                 write!(f, "{METHOD_RESPONSE}{status}/?$rid={request_id}")
             }
+            Self::IssueCertificate { request_id } => write!(f, "{ISSUE_CERTIFICATE}$rid={request_id}"),
         }
     }
 }
@@ -131,6 +148,9 @@ impl fmt::Display for CloudTopic {
             Self::DesiredPatch { version } => write!(f, "{TWIN_DESIRED}$version={version}"),
             Self::MethodRequest { name, request_id } => {
                 write!(f, "{METHOD_REQUEST}{name}/?$rid={request_id}")
+            }
+            Self::CredentialResponse { status, request_id } => {
+                write!(f, "{CREDENTIAL_RESPONSE}{status}/?$rid={request_id}")
             }
             Self::DeviceBound { device_id, properties } => {
                 write!(f, "devices/{device_id}/messages/devicebound/{properties}")
@@ -204,11 +224,13 @@ impl FromStr for DeviceTopic {
         } else if let Some(rest) = topic.strip_prefix(METHOD_RESPONSE) {
             let mut fields = fields(rest);
             Ok(Self::MethodResponse { status: fields.status()?, request_id: fields.text("$rid")? })
+        } else if let Some(query) = topic.strip_prefix(ISSUE_CERTIFICATE) {
+            Ok(Self::IssueCertificate { request_id: fields(query).text("$rid")? })
         } else if let Some(parsed) = message(WHAT, topic, "events") {
             let (device_id, properties) = parsed?;
             Ok(Self::Telemetry { device_id, properties })
         } else {
-            Err(ParseError::new(WHAT, topic, "it is none of telemetry, twin or method response"))
+            Err(ParseError::new(WHAT, topic, "it is none of telemetry, twin, method response or credentials"))
         }
     }
 }
@@ -239,11 +261,14 @@ impl FromStr for CloudTopic {
             }
             fields.query = query;
             Ok(Self::MethodRequest { name: name.into(), request_id: fields.text("$rid")? })
+        } else if let Some(rest) = topic.strip_prefix(CREDENTIAL_RESPONSE) {
+            let mut fields = fields(rest);
+            Ok(Self::CredentialResponse { status: fields.status()?, request_id: fields.text("$rid")? })
         } else if let Some(parsed) = message(WHAT, topic, "devicebound") {
             let (device_id, properties) = parsed?;
             Ok(Self::DeviceBound { device_id, properties })
         } else {
-            Err(ParseError::new(WHAT, topic, "it is none of twin, method or message"))
+            Err(ParseError::new(WHAT, topic, "it is none of twin, method, credentials or message"))
         }
     }
 }
@@ -290,6 +315,17 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_is_asked_for_and_answered() {
+        let topic = DeviceTopic::IssueCertificate { request_id: "ab-12".into() };
+        assert_eq!(topic.to_string(), "$iothub/credentials/POST/issueCertificate/?$rid=ab-12");
+        assert_eq!(topic.to_string().parse(), Ok(topic));
+        let topic = CloudTopic::CredentialResponse { status: 202, request_id: "ab-12".into() };
+        assert_eq!(topic.to_string(), "$iothub/credentials/res/202/?$rid=ab-12");
+        // As some hubs were seen to say it.
+        assert_eq!("$iothub/credentials/res/202/?$rid=ab-12&$version=1".parse(), Ok(topic));
+    }
+
+    #[test]
     fn errors_say_what_is_missing() {
         let error = |topic: &str| topic.parse::<CloudTopic>().unwrap_err().to_string();
         assert!(error("$iothub/twin/res/200/?version=1").contains("$rid is missing"));
@@ -297,6 +333,6 @@ mod tests {
         assert!(error("$iothub/twin/PATCH/properties/desired/?x=1").contains("$version is missing"));
         assert!(error("$iothub/methods/POST//?$rid=1").contains("the method has no name"));
         assert!(error("devices/d/messages/devicebound/%FF=1").contains("does not decode to UTF-8"));
-        assert!(error("elsewhere").contains("none of twin, method or message"));
+        assert!(error("elsewhere").contains("none of twin, method, credentials or message"));
     }
 }

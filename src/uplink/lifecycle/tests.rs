@@ -27,6 +27,8 @@ fn assigned() -> Result<Outcome, LinkError> {
         device_id: "d".into(),
         substatus: None,
         payload: None,
+        issued: None,
+        connection_profile: None,
     }))
 }
 

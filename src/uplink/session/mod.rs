@@ -320,7 +320,7 @@ impl<'a> Session<'a> {
             Ok(CloudTopic::MethodRequest { name, request_id }) => {
                 self.answer_method(name, request_id, payload)
             }
-            Ok(CloudTopic::DeviceBound { .. }) => Ok(()),
+            Ok(CloudTopic::DeviceBound { .. } | CloudTopic::CredentialResponse { .. }) => Ok(()),
             Err(error) => {
                 self.trouble(Repeated::Messages, format!("the hub sent what can't be read: {error}"));
                 Ok(())
