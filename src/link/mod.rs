@@ -7,6 +7,7 @@
 pub mod dial;
 pub mod dialer;
 pub mod error;
+pub mod roots;
 mod stage;
 pub mod timing;
 pub mod tls;
