@@ -172,7 +172,7 @@ fn reading(device: &str, minutes: i64, degrees: f64) -> Message {
 
 fn event(kind: &str, device: &str, detail: Value) -> CloudEvent {
     let time = DateTime::from_timestamp_millis(DAY).unwrap();
-    CloudEvent { time, device: device.into(), kind: kind.into(), text: format!("{device} {kind}"), detail }
+    CloudEvent { time, device: device.into(), kind: kind.into(), detail }
 }
 
 fn identity(id: &str) -> Identity {

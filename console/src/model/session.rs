@@ -90,10 +90,12 @@ pub struct Abilities {
     pub time: bool,
     /// The check of the evidence.
     pub verify: bool,
+    /// A story is played that can be steered.
+    pub scenario: bool,
 }
 
 impl Abilities {
-    /// All that there are.
+    /// All that there are, but for a story, which is not always played.
     pub const ALL: Self = Self {
         twin: true,
         methods: true,
@@ -102,6 +104,7 @@ impl Abilities {
         faults: true,
         time: true,
         verify: true,
+        scenario: false,
     };
 }
 

@@ -197,6 +197,7 @@ impl Backend for Remote {
             faults: is_emulator,
             time: false,
             verify: is_emulator && self.roots.is_some(),
+            scenario: false,
         };
         Session {
             mode: self.mode,
