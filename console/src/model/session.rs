@@ -39,6 +39,9 @@ pub struct Session {
     pub telemetry: TelemetryState,
     /// Whether the backend answers; a sentence why not.
     pub away: Option<String>,
+    /// What is wrong with the history, in a sentence. What backends say here does not count.
+    #[serde(default)]
+    pub history_trouble: Option<String>,
     /// What can be done.
     pub can: Abilities,
     /// The fleet's time.

@@ -17,6 +17,8 @@ export interface Session {
   telemetry: { isAvailable: boolean; reason: string | null };
   /** Why what is behind the console does not answer; null where it does. */
   away?: string | null;
+  /** What is wrong with the history, in a sentence. */
+  historyTrouble?: string | null;
   can: Record<"twin" | "methods" | "messages" | "enrollments" | "faults" | "time" | "verify" | "scenario", boolean>;
   /** speed: simulated hours in a second; null where time is nobody's to set. */
   time: { now: string; speed: number | null; isPaused: boolean };

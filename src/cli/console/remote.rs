@@ -211,6 +211,7 @@ impl Backend for Remote {
                 reason: (!is_emulator).then(|| NO_TELEMETRY.to_owned()),
             },
             away: self.services.away(),
+            history_trouble: None,
             can,
             time: TimeState { now: system_time(), speed: None, is_paused: false },
             history: None,

@@ -215,6 +215,7 @@ impl Backend for Simulation {
             id_scope: Some(self.dps.id_scope().to_owned()),
             telemetry: TelemetryState { is_available: true, reason: None },
             away: None,
+            history_trouble: None,
             can: Abilities { time: !is_story, scenario: is_story, ..Abilities::ALL },
             time: TimeState {
                 now: self.clock.utc(),
