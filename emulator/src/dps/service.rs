@@ -17,6 +17,7 @@ use crate::{
     events::EventBus,
     faults::Faults,
     hub::{Hub, HubParts, KeptHub},
+    issuance::{KeptNamespace, Namespace},
     lock::{Changes, Tracked},
     net::tls::ServerIdentity,
     security::{access::AccessPolicies, x509::GoodSignatures},
@@ -43,6 +44,7 @@ pub(super) struct Core {
     pub(super) access: AccessPolicies,
     pub(super) host_name: String,
     pub(super) good_signatures: GoodSignatures,
+    pub(super) namespace: Namespace,
     pub(super) store: Tracked<Store>,
 }
 
@@ -62,6 +64,7 @@ pub(crate) struct DpsParts {
     pub changes: Changes,
     /// `{name}.azure-devices-provisioning.net`
     pub host_name: String,
+    pub namespace: Namespace,
     pub kept: KeptDps,
 }
 
@@ -74,6 +77,8 @@ pub(crate) struct KeptDps {
     enrollment_groups: Vec<EnrollmentGroup>,
     registrations: Records,
     linked_hubs: Vec<LinkedHub>,
+    #[serde(default, skip_serializing_if = "KeptNamespace::is_empty")]
+    namespace: KeptNamespace,
 }
 
 impl KeptDps {
@@ -86,7 +91,12 @@ impl KeptDps {
             enrollment_groups: Vec::new(),
             registrations: Records::new(),
             linked_hubs: Vec::new(),
+            namespace: KeptNamespace::default(),
         }
+    }
+
+    pub(crate) fn namespace(&self) -> &KeptNamespace {
+        &self.namespace
     }
 }
 
@@ -106,6 +116,7 @@ impl Dps {
             first_redelivery,
             changes,
             host_name,
+            namespace,
             kept,
         } = parts;
         let store = Store {
@@ -131,6 +142,7 @@ impl Dps {
             access: kept.access,
             host_name,
             good_signatures: GoodSignatures::default(),
+            namespace,
             store: Tracked::new(store, changes),
         })))
     }
@@ -145,6 +157,7 @@ impl Dps {
             enrollment_groups: store.groups.iter().cloned().collect(),
             registrations: store.registrations.clone(),
             linked_hubs: store.hubs.linked().to_vec(),
+            namespace: self.0.namespace.keep(),
         }
     }
 
@@ -167,6 +180,7 @@ impl Dps {
             changes: self.0.changes.clone(),
             files: self.0.files.clone(),
             first_redelivery: self.0.first_redelivery,
+            namespace: self.0.namespace.clone(),
             kept,
         })
     }
@@ -185,6 +199,11 @@ impl Dps {
 
     pub(crate) fn faults(&self) -> &Faults {
         &self.0.faults
+    }
+
+    /// The namespace that issues certificates to devices.
+    pub fn namespace(&self) -> &Namespace {
+        &self.0.namespace
     }
 
     /// The host name of the service side, `emulator-dps.azure-devices-provisioning.net`.
