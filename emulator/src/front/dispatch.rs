@@ -55,9 +55,8 @@ pub(crate) fn open(
         let reason = format!("there is no hub \"{}\"", user_name.hub);
         return Err(refused(&user_name.hub, &connect, ConnectCode::NotAuthorized, reason));
     };
-    // A hub knows devices by their leaf, whoever has signed it.
-    let certificates = PeerCertificates::read(presented, 1);
-    hub::open(&hub, connect, user_name, certificates.leaf()).map(Client::Hub)
+    let certificates = PeerCertificates::readable(presented, MAX_CHAIN);
+    hub::open(&hub, connect, user_name, &certificates).map(Client::Hub)
 }
 
 /// What every service asks of a CONNECT; gives its user name.
