@@ -49,7 +49,8 @@ fn json(name: &str) -> Value {
 fn uncommented() -> String {
     let setting = |line: &str| {
         let key = line.split(" = ").next().unwrap_or_default();
-        line.contains(" = ") && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        let is_of_key = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '.');
+        line.contains(" = ") && key.chars().all(is_of_key)
     };
     let line = |line: &str| match line.strip_prefix("# ") {
         Some(rest) if setting(rest) => rest.to_owned(),
