@@ -40,6 +40,7 @@ mod delivery;
 mod twin_requests;
 
 pub use c2d::CloudToDeviceMessage;
+pub(crate) use connection::MethodAnswer;
 pub(crate) use device_id::check_device_id;
 pub use error::HubError;
 pub use event_grid::{
@@ -66,6 +67,7 @@ pub(crate) use service::{HubParts, KeptHub};
 pub(crate) use session::{DeviceSession, open};
 pub use silence::{Severity, Silence};
 pub use telemetry::{TelemetryCounters, TelemetryMessage};
+pub(crate) use twin::Cleared;
 pub use twin::TwinPatch;
 pub use twin_rules::TwinError;
 pub(crate) use twin_rules::check_initial;
