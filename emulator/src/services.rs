@@ -9,6 +9,7 @@ use crate::{
     dps::{Dps, DpsError, DpsParts, KeptDps},
     events::EventBus,
     faults::Faults,
+    hub::RenewalSettings,
     issuance::{IssuanceError, Namespace},
     lock::Changes,
     net::tls::{ServerIdentity, ServerIdentityError},
@@ -112,6 +113,10 @@ impl Services {
             changes: changes.clone(),
             host_name,
             namespace,
+            renewal: RenewalSettings {
+                issuing_time: options.issuing_time,
+                older_numbers: options.older_renewal_errors,
+            },
             kept: kept_dps,
         })?;
         for (name, hub) in kept.hubs {

@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     events::EventBus,
     faults::Faults,
-    hub::{Hub, HubParts, KeptHub},
+    hub::{Hub, HubParts, KeptHub, RenewalSettings},
     issuance::{KeptNamespace, Namespace},
     lock::{Changes, Tracked},
     net::tls::ServerIdentity,
@@ -45,6 +45,7 @@ pub(super) struct Core {
     pub(super) host_name: String,
     pub(super) good_signatures: GoodSignatures,
     pub(super) namespace: Namespace,
+    pub(super) renewal: RenewalSettings,
     pub(super) store: Tracked<Store>,
 }
 
@@ -65,6 +66,7 @@ pub(crate) struct DpsParts {
     /// `{name}.azure-devices-provisioning.net`
     pub host_name: String,
     pub namespace: Namespace,
+    pub renewal: RenewalSettings,
     pub kept: KeptDps,
 }
 
@@ -117,6 +119,7 @@ impl Dps {
             changes,
             host_name,
             namespace,
+            renewal,
             kept,
         } = parts;
         let store = Store {
@@ -143,6 +146,7 @@ impl Dps {
             host_name,
             good_signatures: GoodSignatures::default(),
             namespace,
+            renewal,
             store: Tracked::new(store, changes),
         })))
     }
@@ -181,6 +185,7 @@ impl Dps {
             files: self.0.files.clone(),
             first_redelivery: self.0.first_redelivery,
             namespace: self.0.namespace.clone(),
+            renewal: self.0.renewal,
             kept,
         })
     }
