@@ -354,3 +354,44 @@ async fn an_individual_enrollment_with_keys_gets_a_certificate_too() {
     let chain = &body["registrationState"]["issuedCertificateChain"];
     assert!(is_let_in(&lab, "k1", &csr.credentials(chain, 2)).await, "{body}");
 }
+
+#[tokio::test]
+async fn authorities_and_policies_are_made_and_deleted_by_rest() {
+    let lab = Lab::start().await;
+    let dps = Service::dps(&lab.emulator);
+    let put = async |path: &str, body: Value| {
+        let answer = dps.call("PUT", path, &[], &body.to_string()).await;
+        (answer.status, answer.body)
+    };
+    let policy = |leaf: Value| json!({"properties": {"leafCertificateConfiguration": leaf}});
+    assert_eq!(dps.get("/certificateAuthorities").await.body, json!({"value": []}));
+    let (status, made) = put("/certificateAuthorities/north", json!({})).await;
+    assert_eq!((status, &made["name"]), (200, &json!("north")), "{made}");
+    assert!(
+        made["properties"]["certificateChain"].as_str().is_some_and(|pem| pem.matches("BEGIN").count() == 2)
+    );
+    let (status, made) = put("/certificatePolicies/fleet", policy(json!({"validityPeriodInDays": 30}))).await;
+    let leaf = json!({"validityPeriodInDays": 30, "validityPeriodInSeconds": 2_592_000});
+    let properties = json!({"certificateAuthorityName": "north", "leafCertificateConfiguration": leaf});
+    assert_eq!((status, &made["properties"]), (200, &properties));
+    assert_eq!(dps.get("/certificatePolicies/fleet").await.body, made);
+    assert_eq!(dps.get("/certificatepolicies").await.body, json!({"value": [made]}));
+    let (_, made) = put("/certificatePolicies/short", policy(json!({"validityPeriodInSeconds": 15}))).await;
+    assert_eq!(made["properties"]["leafCertificateConfiguration"], json!({"validityPeriodInSeconds": 15}));
+    for (path, body, status, word) in [
+        ("/certificateAuthorities/north", json!({}), 409, "exists"),
+        ("/certificateAuthorities/a.b", json!({}), 400, "1 to 64 letters"),
+        ("/certificatePolicies/fleet", policy(json!({"validityPeriodInDays": 1})), 409, "exists"),
+        ("/certificatePolicies/p", policy(json!({})), 400, "has to hold validityPeriodInDays or"),
+        ("/certificatePolicies/p", policy(json!({"validityPeriodInDays": 91})), 400, "1 second to 90 days"),
+        ("/certificatePolicies/p", policy(json!({"validityPeriodInSeconds": 0})), 400, "1 second to 90 days"),
+    ] {
+        let (got, body) = put(path, body).await;
+        assert_eq!(got, status, "{path}: {body}");
+        assert!(body["message"].as_str().is_some_and(|text| text.contains(word)), "{body}");
+    }
+    assert_eq!(dps.call("DELETE", "/certificateAuthorities/north", &[], "").await.status, 409, "in use");
+    assert_eq!(dps.call("DELETE", "/certificatePolicies/fleet", &[], "").await.status, 204);
+    assert_eq!(dps.call("DELETE", "/certificateAuthorities/north", &[], "").await.status, 204);
+    assert_eq!(dps.get("/certificateAuthorities/north").await.status, 404);
+}
