@@ -1,4 +1,6 @@
-//! Certificates renewed at the hub, by `$iothub/credentials/…`. The rows name the source by the keys of the reference.
+//! Certificates renewed at the hub, by `$iothub/credentials/…`. Rows name their source: CS-T is the run of scenarios on the
+//! service in azure-iot-sdk-csharp, branch feature/iot-csr-preview (30 January 2026); CS, JAVA, PY the branches of the SDKs;
+//! C-CERT c/docs/eng/certificate-management.md in Azure/azure-iot-sdk.
 
 mod common;
 
