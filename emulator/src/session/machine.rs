@@ -39,7 +39,8 @@ impl<V: Service> Session<V> {
 
     /// When [`Self::pass_time`] has something to do.
     pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
-        [self.acknowledger.due(), self.line.due(), self.service.ends(now)].into_iter().flatten().min()
+        let of_service = [self.service.ends(now), self.service.wakes(now)];
+        [self.acknowledger.due(), self.line.due()].into_iter().chain(of_service).flatten().min()
     }
 
     /// Does what is due: acknowledgements that were delayed, the next packet that was slow, and the end.

@@ -34,6 +34,11 @@ pub(crate) trait Service: Send {
         None
     }
 
+    /// When something is there to deliver by time alone; told anew after each delivery.
+    fn wakes(&self, _now: Instant) -> Option<Instant> {
+        None
+    }
+
     /// A PUBLISH of `QoS` 0 or 1.
     fn published(&mut self, publish: Publish, exchange: &mut Exchange<'_>) -> Result<(), DisconnectReason>;
 
