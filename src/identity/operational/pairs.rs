@@ -12,7 +12,7 @@ use tracker_protocol::RegistrationId;
 
 use super::csr;
 use super::disk::{Disk, Folder};
-use super::error::OperationalError;
+use super::error::{OperationalError, in_token};
 use super::issued;
 use super::key::{self, hex};
 use super::record::{self, Record};
@@ -371,7 +371,7 @@ impl Pairs {
         for object in self.record.retired.iter().filter(|object| !named.contains(object)) {
             if let Err(error) = token.destroy(object) {
                 left.push(object.clone());
-                problem = Some(format!("a key of no more use stays in the token: {error}"));
+                problem = Some(format!("a key of no more use stays in the token: {}", in_token(&error)));
             }
         }
         problem.into_iter().for_each(|why| self.tell(why));
