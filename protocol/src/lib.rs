@@ -27,6 +27,8 @@ mod registration_id;
 
 pub mod dps;
 pub mod hub;
+#[cfg(feature = "mqtt5")]
+pub mod hub_v5;
 
 pub use backoff::{Backoff, BackoffPolicy, fraction};
 pub use error::ParseError;

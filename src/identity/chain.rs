@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use rustls::pki_types::CertificateDer;
 use tracker_certificates::{Document, Fields, NotIssued, issued_by};
 use tracker_protocol::RegistrationId;
@@ -85,6 +86,11 @@ impl Chain {
             }
         }
         Ok(())
+    }
+
+    /// When the first of the issuers ends that are in the file.
+    pub fn issuers_end(&self) -> Option<DateTime<Utc>> {
+        self.parsed.iter().skip(1).map(|issuer| issuer.not_after).min()
     }
 
     /// The device's own certificate.

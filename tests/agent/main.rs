@@ -15,10 +15,13 @@ mod early;
 mod end_to_end;
 mod evidence;
 mod faults;
+mod host_names;
 mod intervals;
 mod left_by_a_kill;
 mod life;
 mod link;
+#[cfg(feature = "mqtt5")]
+mod link_v5;
 mod model;
 mod odd_cloud;
 mod odd_files;

@@ -8,7 +8,7 @@ use super::{
     model::{EnrollmentTerms, ReprovisionPolicy},
     pending::Pending,
 };
-use crate::hub::{Hub, HubError, InitialTwin, ProvisionedData, Standing, check_device_id};
+use crate::hub::{Credentials, Hub, HubError, InitialTwin, ProvisionedData, Standing, check_device_id};
 
 /// Where a device went and how it came about.
 pub(super) struct Placement {
@@ -63,10 +63,14 @@ pub(super) fn place(
         None => TwinFate::new(ProvisionedData::Keep(first_twin), Substatus::InitialAssignment),
         Some(assigned) => twin_fate(assigned, keeps(hub), old_device_id, terms),
     };
-    hub.provision(device_id, pending.authentication.clone(), terms.capabilities, data, before)
+    let credentials = Credentials {
+        authentication: pending.authentication.clone(),
+        policy: pending.issue.as_ref().map(|issue| issue.policy.clone()),
+    };
+    hub.provision(device_id, credentials, terms.capabilities, data, before)
         .map_err(|error| error.to_string())?;
     let substatus = told_as(substatus, &pending.api_version);
-    Ok(Placement { hub: hub.name().to_owned(), device_id: device_id.to_owned(), substatus })
+    Ok(Placement { hub: hubs.name_for_devices(hub), device_id: device_id.to_owned(), substatus })
 }
 
 /// The device ID at the hub. Registration IDs know no case and device IDs do: a device that has registered before, in

@@ -24,8 +24,10 @@ use crate::{
     etag::IfMatch,
     events::{DisconnectReason, EventBus},
     faults::Faults,
+    host_names,
+    issuance::Namespace,
     lock::{Changes, Tracked},
-    security::access::AccessPolicies,
+    security::{access::AccessPolicies, x509::GoodSignatures},
     subscription::{Feed, Subscription},
 };
 
@@ -41,6 +43,8 @@ pub(crate) struct HubParts {
     pub files: PathBuf,
     /// The wait after a delivery that failed for the first time.
     pub first_redelivery: Duration,
+    /// Issues certificates, and is trusted.
+    pub namespace: Namespace,
     pub kept: KeptHub,
 }
 
@@ -90,6 +94,8 @@ pub(super) struct Core {
     pub(super) event_grid: EventGrid,
     pub(super) silence: Mutex<Silence>,
     pub(super) changes: Changes,
+    pub(super) namespace: Namespace,
+    pub(super) good_signatures: GoodSignatures,
     /// When this run of the hub began.
     pub(super) began: DateTime<Utc>,
     pub(super) observers: RwLock<Vec<Observer>>,
@@ -108,6 +114,7 @@ impl Hub {
             changes,
             files,
             first_redelivery,
+            namespace,
             kept,
         } = parts;
         let KeptHub { access, devices, routing, event_subscriptions, silence } = kept;
@@ -127,6 +134,8 @@ impl Hub {
             router: Router::new(router, routing),
             silence: Mutex::new(silence),
             changes,
+            namespace,
+            good_signatures: GoodSignatures::default(),
             began: clock.now(),
             telemetry: Feed::new(telemetry_capacity, KEPT_BYTES),
             clock,
@@ -150,9 +159,14 @@ impl Hub {
         &self.0.access
     }
 
-    /// The host name, `hub-1.azure-devices.net`.
+    /// The classic host name, `hub-1.azure-devices.net`.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// All its host names, the classic one first.
+    pub(crate) fn names(&self) -> [String; 3] {
+        host_names::all(&self.0.name)
     }
 
     /// The first label of the host name, by which messages and events call the hub.

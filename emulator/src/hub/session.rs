@@ -49,9 +49,9 @@ pub(crate) fn open(
     hub: &Hub,
     connect: Connect,
     user_name: HubUsername,
-    leaf: Option<&Arc<Certificate>>,
+    presented: &[Arc<Certificate>],
 ) -> Result<DeviceSession, Refused> {
-    let attachment = match admit(hub, &connect, &user_name, leaf) {
+    let attachment = match admit(hub, &connect, &user_name, presented) {
         Ok(attachment) => attachment,
         Err((code, reason)) => {
             let service = hub.0.name.clone();
@@ -81,7 +81,7 @@ fn admit(
     hub: &Hub,
     connect: &Connect,
     user_name: &HubUsername,
-    leaf: Option<&Arc<Certificate>>,
+    presented: &[Arc<Certificate>],
 ) -> Result<Attachment, (ConnectCode, String)> {
     let device_id = &user_name.device_id;
     let place = Place { hub: Some(&hub.0.name), device: device_id };
@@ -94,7 +94,7 @@ fn admit(
     {
         return Err(refused(NotAdmitted::Will(will.topic.clone())));
     }
-    hub.admit(connect, user_name, leaf.map(AsRef::as_ref)).map_err(refused)
+    hub.admit(connect, user_name, presented).map_err(refused)
 }
 
 impl Service for DeviceSession {
