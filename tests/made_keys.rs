@@ -13,14 +13,8 @@ use std::process::{Command, Output};
 
 use container_tracker::config::Config;
 use container_tracker::identity::operational::Pairs;
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
-    PKCS_ECDSA_P256_SHA256, PublicKeyData, SignatureAlgorithm,
-};
+use support::issuer::renew;
 use support::softhsm::{PIN, SoftHsm};
-use tracker_certificates::{Document, certificate_pem};
-use x509_cert::der::Decode as _;
-use x509_cert::request::CertReq;
 
 const NAME: &str = "sensor-thl-001";
 /// Names the configuration to the process in which a token is used: libraries read their environment.
@@ -93,7 +87,7 @@ fn play() {
             Err(error) => println!("error: {error}"),
         },
         "renew" => {
-            renew(&mut pairs);
+            renew(&mut pairs, NAME);
             let pair = &pairs.candidates()[0];
             pair.identity.sign(b"hello").unwrap();
         }
@@ -105,40 +99,12 @@ fn play() {
             let slots: Vec<_> = pairs.candidates().iter().map(|pair| pair.slot.name()).collect();
             println!("slots {slots:?} news {:?}", pairs.news());
         }
-        "destroy" => println!("left {:?}", pairs.destroy().unwrap()),
+        "destroy" => {
+            let operational = config.identity.operational.as_ref();
+            println!("left {:?}", Pairs::destroy(operational, &config.state.directory).unwrap());
+        }
         act => panic!("{act}"),
     }
-}
-
-struct Public(Vec<u8>);
-
-impl PublicKeyData for Public {
-    fn der_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    fn algorithm(&self) -> &'static SignatureAlgorithm {
-        &PKCS_ECDSA_P256_SHA256
-    }
-}
-
-/// A new service each time: who issues makes no difference here.
-fn renew(pairs: &mut Pairs) {
-    let params = |name: &str| {
-        let mut params = CertificateParams::default();
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params
-    };
-    let mut authority = params("issuer");
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let csr = pairs.request(&NAME.parse().unwrap(), None).unwrap().csr;
-    let pem = Document::read(certificate_pem(&csr).as_bytes()).unwrap();
-    let request = CertReq::from_der(&pem.certificates().unwrap()[0]).unwrap();
-    let key = Public(request.info.public_key.subject_public_key.raw_bytes().to_vec());
-    let leaf = params(NAME).signed_by(&key, &authority).unwrap();
-    pairs.take(&[leaf.der().to_vec(), authority.as_ref().der().to_vec()], None).unwrap();
 }
 
 fn private_keys(objects: &str) -> usize {
