@@ -97,6 +97,13 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Has DPS tell devices every hub's name of TLS 1.3, `{hub}.device.azure-devices.net`.
+    #[must_use]
+    pub fn assign_device_names(mut self) -> Self {
+        self.options.assign_device_names = true;
+        self
+    }
+
     /// Speaks these versions of TLS only.
     #[must_use]
     pub fn tls(mut self, versions: TlsVersions) -> Self {

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::lock::lock;
+use crate::{host_names, lock::lock};
 
 /// A fault to inject.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -255,7 +255,7 @@ impl Place<'_> {
     fn is_meant_by(self, fault: &Fault) -> bool {
         let service = match (&fault.service, self.hub) {
             (FaultyService::Dps, None) | (FaultyService::AnyHub, Some(_)) => true,
-            (FaultyService::Hub(meant), Some(hub)) => meant.eq_ignore_ascii_case(hub),
+            (FaultyService::Hub(meant), Some(hub)) => host_names::kind_at(hub, meant).is_some(),
             _ => false,
         };
         service && fault.device.as_deref().is_none_or(|device| device.eq_ignore_ascii_case(self.device))

@@ -56,6 +56,8 @@
 
 // The time, by which certificates are judged and records are stamped. Stands on nothing.
 mod clock;
+// The names that a hub has. Stands on nothing.
+mod host_names;
 // Opaque names that Azure makes up, and hexadecimal. Stands on nothing.
 mod id;
 // Locks that survive a panic elsewhere, and tell of changes. Stands on nothing.

@@ -102,16 +102,14 @@ impl Services {
             first_redelivery: options.first_redelivery,
             changes: changes.clone(),
             host_name,
+            assign_device_names: options.assign_device_names,
             kept: kept.dps.unwrap_or_else(KeptDps::new),
         })?;
         for (name, hub) in kept.hubs {
             dps.restore_hub(&name, hub)?;
         }
         for hub in &options.hub_names {
-            // One that was kept is linked, or not any more, as it was.
-            if dps.hub(hub).is_none() {
-                dps.add_hub(hub)?;
-            }
+            dps.take_hub(hub)?;
         }
         Ok(Self { identity, dps, events, faults, changes })
     }

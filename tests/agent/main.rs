@@ -15,6 +15,7 @@ mod early;
 mod end_to_end;
 mod evidence;
 mod faults;
+mod host_names;
 mod intervals;
 mod left_by_a_kill;
 mod life;

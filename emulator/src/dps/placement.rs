@@ -66,7 +66,7 @@ pub(super) fn place(
     hub.provision(device_id, pending.authentication.clone(), terms.capabilities, data, before)
         .map_err(|error| error.to_string())?;
     let substatus = told_as(substatus, &pending.api_version);
-    Ok(Placement { hub: hub.name().to_owned(), device_id: device_id.to_owned(), substatus })
+    Ok(Placement { hub: hubs.name_for_devices(hub), device_id: device_id.to_owned(), substatus })
 }
 
 /// The device ID at the hub. Registration IDs know no case and device IDs do: a device that has registered before, in

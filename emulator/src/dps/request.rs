@@ -47,7 +47,7 @@ pub(super) fn check_token(text: &[u8], id_scope: &str, registration_id: &str) ->
     let text = std::str::from_utf8(text).map_err(|_| SasError::Scheme);
     let resource = format!("{id_scope}/registrations/{registration_id}");
     let token = text.and_then(SasToken::parse).and_then(|token| {
-        token.check_resource(&resource)?;
+        token.check_resource([resource.as_str()])?;
         Ok(token)
     });
     token.map_err(|error| Refused::bad_token(error.to_string()))

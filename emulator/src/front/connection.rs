@@ -4,13 +4,14 @@ use std::{io, net::SocketAddr, time::Duration};
 
 use rustls::{PeerIncompatible, pki_types::CertificateDer};
 use tokio::{net::TcpStream, sync::watch, time::timeout};
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::server::TlsStream;
 
 use super::dispatch::{Client, open};
 use crate::{
     dps::Dps,
     events::{EventBus, EventKind},
     mqtt::{Connect, Link, Packet},
+    net::tls::Entrance,
     session::{refuse, serve as serve_session},
 };
 
@@ -28,7 +29,7 @@ const CONNECT_LIMIT: usize = 400 * 1024;
 pub(super) struct Shared {
     pub dps: Dps,
     pub events: EventBus,
-    pub acceptor: TlsAcceptor,
+    pub entrance: Entrance,
     pub shutdown: watch::Receiver<bool>,
 }
 
@@ -37,7 +38,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, mut shared: Share
     let failed = |reason: String| {
         shared.events.tell(EventKind::HandshakeFailed { peer: peer.to_string(), reason });
     };
-    let handshake = timeout(PATIENCE, shared.acceptor.accept(stream));
+    let handshake = timeout(PATIENCE, shared.entrance.accept(stream, |name| shared.dps.host_kind(name)));
     let stream = tokio::select! {
         _ = shared.shutdown.changed() => return,
         accepted = handshake => match accepted {

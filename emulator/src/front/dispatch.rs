@@ -50,9 +50,8 @@ pub(crate) fn open(
             return Err(refused("", &connect, ConnectCode::NotAuthorized, reason));
         }
     };
-    // In full: the short form is a convenience of the Rust API.
-    let hub = services.hub(&user_name.hub).filter(|hub| hub.name().eq_ignore_ascii_case(&user_name.hub));
-    let Some(hub) = hub else {
+    // In full, by any of its names: the short form is a convenience of the Rust API.
+    let Some(hub) = services.hub_at(&user_name.hub) else {
         let reason = format!("there is no hub \"{}\"", user_name.hub);
         return Err(refused(&user_name.hub, &connect, ConnectCode::NotAuthorized, reason));
     };

@@ -139,12 +139,14 @@ impl Hub {
         let token = SasToken::parse(text)?;
         if token.policy.is_some() {
             let policy = self.0.access.signer(&token)?;
-            token.check_scope(&[&self.0.name], ["devices", device_id])?;
+            let [classic, device, service] = self.names();
+            token.check_scope(&[&service, &device, &classic], ["devices", device_id])?;
             if !policy.rights.contains(&Right::DeviceConnect) {
                 return Err(NotAdmitted::Policy(policy.name.clone()));
             }
         } else {
-            token.check_resource(&format!("{}/devices/{device_id}", self.0.name))?;
+            let resources = self.names().map(|name| format!("{name}/devices/{device_id}"));
+            token.check_resource(resources.iter().map(String::as_str))?;
             token.check_signature(authentication.symmetric_key.iter())?;
         }
         Ok(token)

@@ -24,6 +24,7 @@ use crate::{
     etag::IfMatch,
     events::{DisconnectReason, EventBus},
     faults::Faults,
+    host_names,
     lock::{Changes, Tracked},
     security::access::AccessPolicies,
     subscription::{Feed, Subscription},
@@ -150,9 +151,14 @@ impl Hub {
         &self.0.access
     }
 
-    /// The host name, `hub-1.azure-devices.net`.
+    /// The classic host name, `hub-1.azure-devices.net`.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// All its host names, the classic one first.
+    pub(crate) fn names(&self) -> [String; 3] {
+        host_names::all(&self.0.name)
     }
 
     /// The first label of the host name, by which messages and events call the hub.

@@ -13,6 +13,7 @@ mod dns;
 mod dps;
 mod finding;
 mod gps;
+mod hub;
 mod i2c;
 mod instrument;
 mod item;
@@ -51,12 +52,13 @@ const DEVICE: [Check; 7] = [
 ];
 
 /// The cloud, and what is kept for it.
-const CLOUD: [Check; 8] = [
+const CLOUD: [Check; 9] = [
     dns::CHECK,
     tcp::CHECK,
     tls::CHECK,
     dps::CHECK,
     assignment::CHECK,
+    hub::CHECK,
     journal::CHECK,
     disk::CHECK,
     systemd::CHECK,
