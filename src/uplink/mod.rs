@@ -29,7 +29,7 @@ use crate::link::dial::Probe;
 use crate::link::dialer::Dialer;
 use crate::link::timing::Timing;
 use crate::link::tls::Tls;
-use crate::link::{Link, LinkError, LinkErrorKind, LinkOptions};
+use crate::link::{Link, LinkError, LinkErrorKind, LinkOptions, Version};
 use crate::platform::background::Background;
 use crate::platform::network::Network;
 use crate::platform::watched_file::{self, WatchedFile};
@@ -261,6 +261,7 @@ impl Uplink {
             keep_alive: connection.keep_alive,
             timing: self.timing.clone(),
             tls,
+            version: Version::V311,
         }
     }
 

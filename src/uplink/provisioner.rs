@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::link::dialer::Dialer;
 use crate::link::timing::Timing;
 use crate::link::tls::Tls;
-use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent, LinkOptions};
+use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent, LinkOptions, Version};
 use crate::platform::heartbeat::Heartbeat;
 use crate::platform::user_agent::user_agent;
 use crate::uplink::patience::Patience;
@@ -35,6 +35,7 @@ pub fn link_options(config: &Config, id: &RegistrationId, tls: Tls, timing: Timi
         keep_alive: config.connection.keep_alive,
         timing,
         tls,
+        version: Version::V311,
     }
 }
 
@@ -144,9 +145,9 @@ impl Asking<'_> {
             let now = start.elapsed();
             let event = match &event {
                 Some(LinkEvent::Subscribed) => Event::Subscribed,
-                Some(LinkEvent::Message { topic, payload }) => Event::Message { topic, payload },
+                Some(LinkEvent::Message { topic, payload, .. }) => Event::Message { topic, payload },
                 Some(LinkEvent::Connected) => Event::Connected,
-                Some(LinkEvent::Acknowledged(())) | None => Event::Tick,
+                Some(LinkEvent::Acknowledged(()) | LinkEvent::Refused(..)) | None => Event::Tick,
             };
             step = registration.handle(now, rand::random(), event);
         }

@@ -20,6 +20,8 @@ mod intervals;
 mod left_by_a_kill;
 mod life;
 mod link;
+#[cfg(feature = "mqtt5")]
+mod link_v5;
 mod model;
 mod odd_cloud;
 mod odd_files;

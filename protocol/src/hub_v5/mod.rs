@@ -13,8 +13,9 @@
 //! ```
 //!
 //! Both directions are here, as for hubs of the first kind: [`DeviceMessage`] is what devices send, [`CloudMessage`] what
-//! hubs send.
+//! hubs send. What a device says when is in [`client`].
 
+pub mod client;
 mod correlation;
 mod envelope;
 mod messages;

@@ -4,6 +4,7 @@ mod acknowledgement;
 mod device;
 mod outbox;
 mod pace;
+mod reluctance;
 mod reported;
 mod waiting_news;
 
@@ -24,7 +25,7 @@ use tracker_timers::sleep_until;
 use crate::event::Event;
 use crate::event::repeats::Repeated;
 use crate::link::timing::Timing;
-use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent};
+use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent, Refusal};
 use crate::platform::clock::Clock;
 use crate::platform::user_agent::user_agent;
 use crate::uplink::{methods, trips};
@@ -204,6 +205,7 @@ impl<'a> Session<'a> {
             tokio::select! {
                 event = self.link.next() => match event {
                     Ok(LinkEvent::Acknowledged(sent)) => self.outbox.acknowledged(sent),
+                    Ok(LinkEvent::Refused(sent, refusal)) => self.refused(sent, &refusal),
                     Ok(_) => {}
                     Err(_) => break,
                 },
@@ -215,6 +217,7 @@ impl<'a> Session<'a> {
     async fn turn(&mut self) -> Result<(), LinkError> {
         self.device.heart.beat().await;
         self.outbox.tell_journal(&self.link);
+        self.outbox.renew(&self.link);
         self.outbox.send(&mut self.link)?;
         self.outbox.ask(&self.link, self.device.settings.delivery());
         let deadline = self.deadline();
@@ -252,7 +255,9 @@ impl<'a> Session<'a> {
         let apply = self.desired.as_ref().map(|_| self.pace.next());
         let count = self.device.repeats.deadline();
         let waiting = self.waiting_due();
-        let due = [unacknowledged, early, self.subscribed_by, twin, report, ask, apply, count, waiting];
+        let renewal = self.outbox.renewal_due();
+        let due =
+            [unacknowledged, early, self.subscribed_by, twin, report, ask, apply, count, waiting, renewal];
         due.into_iter().flatten().fold(beat, Instant::min)
     }
 
@@ -295,13 +300,27 @@ impl<'a> Session<'a> {
                 self.outbox.acknowledged(sent);
                 Ok(())
             }
+            LinkEvent::Refused(sent, refusal) => {
+                self.acknowledgement.came();
+                self.refused(sent, &refusal);
+                Ok(())
+            }
             LinkEvent::Connected => self.accepted(),
             LinkEvent::Subscribed => {
                 self.subscribed_by = None;
                 if self.asked_early { Ok(()) } else { self.twin(TwinEvent::Subscribed) }
             }
-            LinkEvent::Message { topic, payload } => self.receive(&topic, &payload),
+            LinkEvent::Message { topic, payload, .. } => self.receive(&topic, &payload),
         }
+    }
+
+    /// The hub has not taken a message.
+    fn refused(&mut self, sent: Option<Sent>, refusal: &Refusal) {
+        let words = match sent {
+            Some(sent) => self.outbox.refused(sent, refusal),
+            None => format!("the hub did not take an answer ({})", refusal.why),
+        };
+        self.trouble(Repeated::Messages, words);
     }
 
     /// What was said before is answered from now on.

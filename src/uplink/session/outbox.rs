@@ -11,11 +11,12 @@ use tokio::time::{Instant, sleep};
 use crate::config::DeliveryMode;
 use crate::event::{Event, Events};
 use crate::journal::{Journal, Lease};
-use crate::link::{Link, LinkError};
+use crate::link::{Link, LinkError, Refusal};
 use crate::platform::clock::Clock;
 use crate::reading::Stamp;
 use crate::uplink::delivery;
 use crate::uplink::session::device::Device;
+use crate::uplink::session::reluctance::{Fate, Reluctance};
 
 /// Messages sent and not yet acknowledged, at the most.
 const WINDOW: usize = 32;
@@ -55,6 +56,8 @@ pub(super) struct Outbox {
     released: bool,
     /// Acknowledged readings that the journal has not been told of yet.
     acknowledged: Vec<u64>,
+    /// Where the hub did not take a message; nothing, as long as it takes all.
+    reluctance: Option<Box<Reluctance>>,
 }
 
 impl Outbox {
@@ -70,14 +73,15 @@ impl Outbox {
             asked: None,
             waiting: VecDeque::new(),
             acknowledged: Vec::new(),
+            reluctance: None,
         }
     }
 
     /// Whether to ask the journal for more: once half of the window is free, as several readings at a time spare it
     /// questions.
     pub(super) fn wants_more(&self, link: &Link<Sent>) -> bool {
-        let half = if link.is_connected() { WINDOW / 2 } else { FIRST };
-        self.asked.is_none() && self.waiting.is_empty() && room(link) >= half
+        let half = if link.is_connected() { link.window(WINDOW).div_ceil(2) } else { FIRST };
+        self.asked.is_none() && self.waiting.is_empty() && self.room(link) >= half
     }
 
     /// Asks the journal for more, if it is time to.
@@ -90,7 +94,8 @@ impl Outbox {
             return;
         }
         self.tell_journal_now();
-        let limit = if link.is_connected() { delivery::readings(mode, room(link)) } else { FIRST };
+        let mode = self.allowed(mode);
+        let limit = if link.is_connected() { delivery::readings(mode, self.room(link)) } else { FIRST };
         let lease = self.journal.await_lease(limit, Stamp::now(&*self.clock));
         self.asked = lease.map(|lease| Asked { lease, mode });
     }
@@ -114,7 +119,8 @@ impl Outbox {
         let (lease, mode) = match answered {
             Some(answered) => answered,
             None => {
-                let limit = delivery::readings(mode, room(link));
+                let mode = self.allowed(mode);
+                let limit = delivery::readings(mode, self.room(link));
                 (self.journal.lease(limit, Stamp::now(&*self.clock)).await, mode)
             }
         };
@@ -130,7 +136,8 @@ impl Outbox {
 
     /// Fills the window.
     pub(super) fn send(&mut self, link: &mut Link<Sent>) -> Result<(), LinkError> {
-        for delivery::Message { seqs, publish } in self.waiting.drain(..room(link).min(self.waiting.len())) {
+        let room = self.room(link);
+        for delivery::Message { seqs, publish } in self.waiting.drain(..room.min(self.waiting.len())) {
             link.publish(publish, Some(Sent { seqs, at: Instant::now() }))?;
         }
         Ok(())
@@ -142,6 +149,63 @@ impl Outbox {
             self.events.emit(Event::Delivered { seq: *seq });
         }
         self.acknowledged.extend(seqs);
+        if let Some(reluctance) = &mut self.reluctance {
+            reluctance.taken();
+        }
+    }
+
+    /// The hub has not taken these readings. Gives what a person is told of it.
+    pub(super) fn refused(&mut self, Sent { seqs, .. }: Sent, refusal: &Refusal) -> String {
+        let reluctance = self.reluctance.get_or_insert_with(|| Box::new(Reluctance::new()));
+        let fate = reluctance.refused(refusal.kind, seqs.len(), rand::random());
+        let (first, more) = (seqs.first().copied().unwrap_or_default(), seqs.len().saturating_sub(1));
+        let which =
+            if more == 0 { format!("reading {first}") } else { format!("reading {first} and {more} more") };
+        let fate = match fate {
+            Fate::Again => "it is sent again later",
+            Fate::OneByOne => "they are sent one by one",
+            Fate::GivenUp => {
+                self.acknowledged.extend(seqs);
+                "it can never be taken, and is given up"
+            }
+        };
+        format!("the hub did not take {which} ({}): {fate}", refusal.why)
+    }
+
+    /// Has what was put off sent again, where it is time to, and nothing is in flight.
+    pub(super) fn renew(&mut self, link: &Link<Sent>) {
+        let Some(reluctance) = self.reluctance.as_mut().filter(|reluctance| reluctance.is_due()) else {
+            return;
+        };
+        if link.unacknowledged().next().is_some() || !self.acknowledged.is_empty() {
+            return;
+        }
+        // What it has given, or is about to give, it gives again.
+        self.waiting.clear();
+        self.asked = None;
+        self.released = self.journal.release_soon();
+        reluctance.renewed();
+    }
+
+    /// When that is.
+    pub(super) fn renewal_due(&self) -> Option<Instant> {
+        self.reluctance.as_ref()?.due()
+    }
+
+    /// The mode, as far as the hub takes several readings at a time.
+    fn allowed(&self, mode: DeliveryMode) -> DeliveryMode {
+        match &self.reluctance {
+            Some(reluctance) if reluctance.one_by_one() => DeliveryMode { batch_backlog: false, ..mode },
+            _ => mode,
+        }
+    }
+
+    /// Messages that may be sent before another one is acknowledged.
+    fn room(&self, link: &Link<Sent>) -> usize {
+        if self.reluctance.as_ref().is_some_and(|reluctance| !reluctance.sends()) {
+            return 0;
+        }
+        link.room(if link.is_connected() { WINDOW } else { FIRST })
     }
 
     /// Tells the journal what is acknowledged, once nothing is in flight or much has gathered; else it is told when it is
@@ -172,10 +236,4 @@ impl Outbox {
         // A journal that can't be told now is told by the next connection.
         self.journal.release_soon();
     }
-}
-
-/// Messages that may be sent before another one is acknowledged.
-fn room(link: &Link<Sent>) -> usize {
-    let most = if link.is_connected() { WINDOW } else { FIRST };
-    most.saturating_sub(link.unacknowledged().count())
 }
