@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{
     HubError,
+    broker::KeptSession,
     c2d::{KeptMessage, MessageQueue},
     connection::{Handle, Subscriptions},
     initial_twin::InitialTwin,
@@ -103,6 +104,8 @@ pub(super) struct Entry {
     pub queue: MessageQueue,
     /// Subscriptions of a client that connects with clean session 0; for its next connection.
     pub kept_session: Option<Subscriptions>,
+    /// The same of one of MQTT 5, whose session outlives its connection.
+    pub kept_five: Option<KeptSession>,
 }
 
 /// The devices of one hub by ID.
@@ -219,6 +222,7 @@ impl Entry {
             tally: Tally::default(),
             queue: MessageQueue::default(),
             kept_session: None,
+            kept_five: None,
         }
     }
 

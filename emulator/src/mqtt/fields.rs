@@ -31,6 +31,13 @@ pub(crate) enum DecodeError {
     Malformed { packet: &'static str, what: &'static str },
 }
 
+impl DecodeError {
+    /// Whether it is its size alone.
+    pub(crate) fn is_too_large(&self) -> bool {
+        matches!(self, Self::TooLarge { .. })
+    }
+}
+
 /// The bytes after the fixed header, taken field by field.
 pub(super) struct Fields {
     pub packet: &'static str,

@@ -11,7 +11,6 @@ pub(crate) mod reason {
     pub(crate) const SUCCESS: u8 = 0x00;
     pub(crate) const DISCONNECT_WITH_WILL: u8 = 0x04;
     pub(crate) const NO_SUBSCRIPTION_EXISTED: u8 = 0x11;
-    pub(crate) const UNSPECIFIED: u8 = 0x80;
     pub(crate) const MALFORMED: u8 = 0x81;
     pub(crate) const PROTOCOL_ERROR: u8 = 0x82;
     pub(crate) const IMPLEMENTATION_SPECIFIC: u8 = 0x83;
@@ -24,12 +23,10 @@ pub(crate) mod reason {
     pub(crate) const BAD_AUTHENTICATION_METHOD: u8 = 0x8c;
     pub(crate) const KEEP_ALIVE: u8 = 0x8d;
     pub(crate) const TAKEN_OVER: u8 = 0x8e;
-    pub(crate) const TOPIC_NAME: u8 = 0x90;
     pub(crate) const RECEIVE_MAXIMUM: u8 = 0x93;
     pub(crate) const TOPIC_ALIAS: u8 = 0x94;
     pub(crate) const PACKET_TOO_LARGE: u8 = 0x95;
     pub(crate) const QUOTA: u8 = 0x97;
-    pub(crate) const ADMINISTRATIVE: u8 = 0x98;
     pub(crate) const PAYLOAD_FORMAT: u8 = 0x99;
     pub(crate) const RETAIN: u8 = 0x9a;
     pub(crate) const QOS: u8 = 0x9b;

@@ -33,7 +33,7 @@ mod encode;
 mod link;
 
 pub(crate) use decode::{Version, decode};
-pub(crate) use five::{ConnectAnswer, ConnectOptions, Five, MessageProperties, reason};
+pub(crate) use five::{ConnectAnswer, Five, MessageProperties, reason};
 pub(crate) use link::{Link, LinkError};
 pub(crate) use packet::{Connect, ConnectCode, Packet, PacketId, Publish, QoS, SubscribeCode, Will};
 
