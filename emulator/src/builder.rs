@@ -111,6 +111,21 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Makes a certificate policy, and a CA for it: enrollments that name it give their devices certificates that live for
+    /// `validity`, whole seconds of at most 90 days.
+    #[must_use]
+    pub fn certificate_policy(mut self, name: impl Into<String>, validity: Duration) -> Self {
+        self.options.certificate_policies.push((name.into(), validity));
+        self
+    }
+
+    /// Issues certificates for EC P-384 keys alone.
+    #[must_use]
+    pub fn p384_only(mut self) -> Self {
+        self.options.p384_only = true;
+        self
+    }
+
     /// Has an RSA certificate too, for clients that take no other.
     #[must_use]
     pub fn rsa(mut self) -> Self {

@@ -11,6 +11,7 @@ use crate::{
     faults::Faults,
     front::accept,
     hub::Hub,
+    issuance::Namespace,
     net::{
         door::Listening,
         tls::{ServerIdentity, device_entrance, service_entrance},
@@ -181,6 +182,11 @@ impl Emulator {
     /// The service side of the provisioning service.
     pub fn dps(&self) -> &Dps {
         &self.dps
+    }
+
+    /// The namespace that issues certificates to devices.
+    pub fn namespace(&self) -> &Namespace {
+        self.dps.namespace()
     }
 
     /// The service side of a hub, by one of its host names or the first label of them.

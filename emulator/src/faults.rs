@@ -42,6 +42,9 @@ impl Fault {
             FaultKind::TwinError { status } if !(400..=599).contains(&status) => {
                 Err(format!("the status {status} is not in 400 to 599"))
             }
+            FaultKind::IssueRefused { code } if !(400_000..=599_999).contains(&code) => Err(format!(
+                "the code {code} is not in 400000 to 599999: the first three digits are the status"
+            )),
             FaultKind::Throttle { per_second: 0 } => Err("perSecond has to be 1 or more".into()),
             _ => Ok(()),
         }
@@ -106,6 +109,19 @@ pub enum FaultKind {
     },
     /// The body of a DPS or twin answer is not JSON.
     GarbageBody,
+    /// A request for a certificate is refused: at DPS the registration, at a hub after it was taken.
+    IssueRefused {
+        /// Azure's six digits, of which the first three are the status.
+        code: u32,
+    },
+    /// A certificate is issued late.
+    IssueSlow {
+        /// How late, in whole milliseconds.
+        #[serde(rename = "milliseconds", with = "milliseconds")]
+        delay: Duration,
+    },
+    /// A certificate is issued and never arrives: DPS assigns without it, a hub takes the request and is silent.
+    IssueLost,
     /// A PUBLISH of `QoS` 1 is taken, and not acknowledged.
     WithholdPubAck,
     /// A PUBLISH of `QoS` 1 is acknowledged late.
@@ -318,6 +334,12 @@ mod tests {
             (FaultKind::NeverAssign, r#"{"fault":"neverAssign"}"#),
             (FaultKind::TwinError { status: 429 }, r#"{"fault":"twinError","status":429}"#),
             (FaultKind::GarbageBody, r#"{"fault":"garbageBody"}"#),
+            (FaultKind::IssueRefused { code: 429_002 }, r#"{"fault":"issueRefused","code":429002}"#),
+            (
+                FaultKind::IssueSlow { delay: Duration::from_millis(250) },
+                r#"{"fault":"issueSlow","milliseconds":250}"#,
+            ),
+            (FaultKind::IssueLost, r#"{"fault":"issueLost"}"#),
             (FaultKind::WithholdPubAck, r#"{"fault":"withholdPubAck"}"#),
             (
                 FaultKind::DelayPubAck { delay: Duration::from_millis(250) },

@@ -35,6 +35,12 @@ pub struct EmulatorOptions {
     pub assign_device_names: bool,
     /// The versions of TLS to speak; 1.2 and 1.3 under every name by default.
     pub tls: TlsVersions,
+    /// Certificate policies of the namespace, made if they are not there: name, and how long their leafs live, whole seconds of
+    /// at most 90 days.
+    pub certificate_policies: Vec<(String, Duration)>,
+    /// Whether certificates are issued for EC P-384 keys alone, as documents of March 2026 have it. Else for P-256 and RSA of
+    /// 2048 bits and more too, as Azure's own tests ask for them.
+    pub p384_only: bool,
     /// Shows clients that take no ECDSA certificates an RSA one, under an authority of its own; making the keys takes some
     /// tenths of a second. Azure shows RSA to all that take it.
     pub rsa: bool,
@@ -71,6 +77,8 @@ impl Default for EmulatorOptions {
             assign_at_once: false,
             assign_device_names: false,
             tls: TlsVersions::All,
+            certificate_policies: Vec::new(),
+            p384_only: false,
             rsa: false,
             extra_server_names: Vec::new(),
             ca_directory: None,

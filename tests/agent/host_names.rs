@@ -59,6 +59,17 @@ async fn the_agent_uses_the_name_that_dps_has_assigned() {
     assert_eq!((&*verdict, text), ("pass", format!("sensor-thl-001 at {DEVICE_NAME}")));
     let (verdict, text, _) = check(&installation, "hub").await;
     assert_eq!((&*verdict, &*text), ("skip", "the gateway is asked in its place"));
+    // The roots in use are told, too.
+    let mut program = installation.program("status");
+    program.arg("--json");
+    let output = tokio::task::spawn_blocking(move || program.output().unwrap()).await.unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let root = &told["status"]["firstRootEnd"];
+    assert!(
+        root["name"].as_str().unwrap().starts_with("CN=container-tracker emulator server CA"),
+        "{told:#}"
+    );
+    assert!(root["daysLeft"].as_i64().unwrap() > 20_000, "{told:#}");
     tokio::task::spawn_blocking(move || service.stop()).await.unwrap();
 }
 

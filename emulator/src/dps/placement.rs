@@ -8,7 +8,7 @@ use super::{
     model::{EnrollmentTerms, ReprovisionPolicy},
     pending::Pending,
 };
-use crate::hub::{Hub, HubError, InitialTwin, ProvisionedData, Standing, check_device_id};
+use crate::hub::{Credentials, Hub, HubError, InitialTwin, ProvisionedData, Standing, check_device_id};
 
 /// Where a device went and how it came about.
 pub(super) struct Placement {
@@ -65,7 +65,11 @@ pub(super) fn place(
         None => TwinFate::new(ProvisionedData::Keep(first_twin), Substatus::InitialAssignment),
         Some(assigned) => twin_fate(assigned, keeps(hub), old_device_id, terms),
     };
-    hub.provision(device_id, pending.authentication.clone(), terms.capabilities, data, before)
+    let credentials = Credentials {
+        authentication: pending.authentication.clone(),
+        policy: pending.issue.as_ref().map(|issue| issue.policy.clone()),
+    };
+    hub.provision(device_id, credentials, terms.capabilities, data, before)
         .map_err(|error| error.to_string())?;
     let substatus = told_as(substatus, &pending.api_version);
     let tells = pending.api_version.as_str() >= PROFILE_API_VERSION;

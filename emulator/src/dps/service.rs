@@ -19,6 +19,7 @@ use crate::{
     faults::Faults,
     host_names::{self, HostKind},
     hub::{Hub, HubParts, KeptHub},
+    issuance::{KeptNamespace, Namespace},
     lock::{Changes, Tracked},
     net::tls::ServerIdentity,
     security::{access::AccessPolicies, x509::GoodSignatures},
@@ -45,6 +46,7 @@ pub(super) struct Core {
     pub(super) access: AccessPolicies,
     pub(super) host_name: String,
     pub(super) good_signatures: GoodSignatures,
+    pub(super) namespace: Namespace,
     pub(super) store: Tracked<Store>,
 }
 
@@ -66,6 +68,7 @@ pub(crate) struct DpsParts {
     pub host_name: String,
     /// Whether devices are told the device names of all hubs.
     pub assign_device_names: bool,
+    pub namespace: Namespace,
     pub kept: KeptDps,
 }
 
@@ -78,6 +81,8 @@ pub(crate) struct KeptDps {
     enrollment_groups: Vec<EnrollmentGroup>,
     registrations: Records,
     linked_hubs: Vec<LinkedHub>,
+    #[serde(default, skip_serializing_if = "KeptNamespace::is_empty")]
+    namespace: KeptNamespace,
 }
 
 impl KeptDps {
@@ -90,7 +95,12 @@ impl KeptDps {
             enrollment_groups: Vec::new(),
             registrations: Records::new(),
             linked_hubs: Vec::new(),
+            namespace: KeptNamespace::default(),
         }
+    }
+
+    pub(crate) fn namespace(&self) -> &KeptNamespace {
+        &self.namespace
     }
 }
 
@@ -111,6 +121,7 @@ impl Dps {
             changes,
             host_name,
             assign_device_names,
+            namespace,
             kept,
         } = parts;
         let store = Store {
@@ -136,6 +147,7 @@ impl Dps {
             access: kept.access,
             host_name,
             good_signatures: GoodSignatures::default(),
+            namespace,
             store: Tracked::new(store, changes),
         })))
     }
@@ -150,6 +162,7 @@ impl Dps {
             enrollment_groups: store.groups.iter().cloned().collect(),
             registrations: store.registrations.clone(),
             linked_hubs: store.hubs.linked().to_vec(),
+            namespace: self.0.namespace.keep(),
         }
     }
 
@@ -172,6 +185,7 @@ impl Dps {
             changes: self.0.changes.clone(),
             files: self.0.files.clone(),
             first_redelivery: self.0.first_redelivery,
+            namespace: self.0.namespace.clone(),
             kept,
         })
     }
@@ -190,6 +204,11 @@ impl Dps {
 
     pub(crate) fn faults(&self) -> &Faults {
         &self.0.faults
+    }
+
+    /// The namespace that issues certificates to devices.
+    pub fn namespace(&self) -> &Namespace {
+        &self.0.namespace
     }
 
     /// The host name of the service side, `emulator-dps.azure-devices-provisioning.net`.

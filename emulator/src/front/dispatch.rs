@@ -58,9 +58,8 @@ pub(crate) fn open(
         let reason = format!("there is no hub \"{}\"", user_name.hub);
         return Err(refused(&user_name.hub, &connect, ConnectCode::NotAuthorized, reason));
     };
-    // A hub knows devices by their leaf, whoever has signed it.
-    let certificates = PeerCertificates::read(presented, 1);
-    hub::open(&hub, connect, user_name, certificates.leaf()).map(Client::Hub)
+    let certificates = PeerCertificates::readable(presented, MAX_CHAIN);
+    hub::open(&hub, connect, user_name, &certificates).map(Client::Hub)
 }
 
 /// The hub of MQTT 5 that a CONNECT of that version is for: the one whose name the client has used in the TLS handshake. A

@@ -48,7 +48,7 @@ pub use event_grid::{
     DeadLetterDestination, EventDeliverySchema, EventDestination, EventFilter, EventSubscription, EventType,
 };
 pub use identity::DeviceSettings;
-pub(crate) use identity::{ProvisionedData, Standing};
+pub(crate) use identity::{Credentials, ProvisionedData, Standing};
 pub use initial_twin::{InitialTwin, InitialTwinProperties};
 pub(crate) use method::MethodCall;
 pub use method::{DirectMethod, MethodResult};

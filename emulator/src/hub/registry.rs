@@ -40,6 +40,9 @@ pub(super) struct IdentityRecord {
     pub status_updated: DateTime<Utc>,
     pub authentication: Authentication,
     pub capabilities: DeviceCapabilities,
+    /// The certificate policy by which the device's certificate is renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 /// The durable part of a twin.
@@ -158,6 +161,7 @@ impl Registry {
             status_updated: NEVER,
             authentication,
             capabilities,
+            policy: None,
         };
         self.devices.insert(device_id.to_owned(), Entry::new(identity, twin, NEVER));
         Ok(())

@@ -26,8 +26,9 @@ use crate::{
     events::{DisconnectReason, EventBus},
     faults::Faults,
     host_names,
+    issuance::Namespace,
     lock::{Changes, Tracked},
-    security::access::AccessPolicies,
+    security::{access::AccessPolicies, x509::GoodSignatures},
     subscription::{Feed, Subscription},
 };
 
@@ -43,6 +44,8 @@ pub(crate) struct HubParts {
     pub files: PathBuf,
     /// The wait after a delivery that failed for the first time.
     pub first_redelivery: Duration,
+    /// Issues certificates, and is trusted.
+    pub namespace: Namespace,
     pub kept: KeptHub,
 }
 
@@ -111,6 +114,8 @@ pub(super) struct Core {
     pub(super) event_grid: EventGrid,
     pub(super) silence: Mutex<Silence>,
     pub(super) changes: Changes,
+    pub(super) namespace: Namespace,
+    pub(super) good_signatures: GoodSignatures,
     /// When this run of the hub began.
     pub(super) began: DateTime<Utc>,
     pub(super) observers: RwLock<Vec<Observer>>,
@@ -129,6 +134,7 @@ impl Hub {
             changes,
             files,
             first_redelivery,
+            namespace,
             kept,
         } = parts;
         let KeptHub { access, devices, routing, event_subscriptions, silence, connection_profile } = kept;
@@ -151,6 +157,8 @@ impl Hub {
             router: Router::new(router, routing),
             silence: Mutex::new(silence),
             changes,
+            namespace,
+            good_signatures: GoodSignatures::default(),
             began: clock.now(),
             telemetry: Feed::new(telemetry_capacity, KEPT_BYTES),
             clock,

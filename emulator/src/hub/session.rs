@@ -52,9 +52,9 @@ pub(crate) fn open(
     hub: &Hub,
     connect: Connect,
     user_name: HubUsername,
-    leaf: Option<&Arc<Certificate>>,
+    presented: &[Arc<Certificate>],
 ) -> Result<DeviceSession, Refused> {
-    let attachment = match admit(hub, &connect, &user_name, leaf) {
+    let attachment = match admit(hub, &connect, &user_name, presented) {
         Ok(attachment) => attachment,
         Err((code, reason)) => {
             let service = hub.0.name.clone();
@@ -84,7 +84,7 @@ fn admit(
     hub: &Hub,
     connect: &Connect,
     user_name: &HubUsername,
-    leaf: Option<&Arc<Certificate>>,
+    presented: &[Arc<Certificate>],
 ) -> Result<Attachment, (ConnectCode, String)> {
     let device_id = &user_name.device_id;
     if hub.0.profile == ConnectionProfile::MqttV5 {
@@ -101,7 +101,7 @@ fn admit(
     {
         return Err(refused(NotAdmitted::Will(will.topic.clone())));
     }
-    hub.admit(connect, user_name, leaf.map(AsRef::as_ref)).map_err(refused)
+    hub.admit(connect, user_name, presented).map_err(refused)
 }
 
 impl Service for DeviceSession {

@@ -21,6 +21,7 @@ mod journal;
 mod key;
 mod receiver;
 mod report;
+mod roots;
 mod second_hand;
 mod serial;
 mod server;
@@ -41,10 +42,11 @@ use report::{Report, print};
 use crate::instruments::EXAMINED;
 
 /// What the device is and measures.
-const DEVICE: [Check; 7] = [
+const DEVICE: [Check; 8] = [
     configuration::CHECK,
     certificate::CHECK,
     key::CHECK,
+    roots::CHECK,
     clock::CHECK,
     i2c::CHECK,
     serial::CHECK,
