@@ -7,7 +7,7 @@ use tokio::{net::TcpStream, sync::watch, time::timeout};
 use tokio_rustls::server::TlsStream;
 use tracker_protocol::hub_v5::MAX_KEEP_ALIVE;
 
-use super::dispatch::{Client, five_hub, open};
+use super::dispatch::{Client, MAX_CHAIN, five_hub, open};
 use crate::{
     dps::Dps,
     events::{EventBus, EventKind},
@@ -125,8 +125,8 @@ async fn serve_five(
         0 => MAX_KEEP_ALIVE,
         seconds => seconds.min(MAX_KEEP_ALIVE),
     };
-    let certificates = PeerCertificates::read(presented, 1);
-    match open_five(hub, connect, certificates.leaf()) {
+    let certificates = PeerCertificates::readable(presented, MAX_CHAIN);
+    match open_five(hub, connect, &certificates) {
         Ok(service) => serve_session(link, service, keep_alive, shared.shutdown.clone()).await,
         Err(refused) => {
             link.queue(&refused.answer());

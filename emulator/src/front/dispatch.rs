@@ -20,7 +20,7 @@ const MAX_CLIENT_ID: usize = 257;
 const MAX_USER_NAME: usize = 4096;
 
 /// Certificates looked at in a presented chain.
-const MAX_CHAIN: usize = 10;
+pub(super) const MAX_CHAIN: usize = 10;
 
 /// A client that was let in.
 pub(crate) enum Client {

@@ -50,7 +50,7 @@ impl Refused {
 pub(super) fn admit(
     hub: &Hub,
     connect: &Connect,
-    leaf: Option<&Arc<Certificate>>,
+    presented: &[Arc<Certificate>],
 ) -> Result<(Attachment, Correlation), Refused> {
     check(hub, connect)
         .and_then(|name| {
@@ -64,7 +64,7 @@ pub(super) fn admit(
             };
             // Sessions are kept in another way than those of 3.1.1.
             let connect = Connect { clean_session: true, ..connect.clone() };
-            let attachment = hub.admit(&connect, &user_name, leaf.map(AsRef::as_ref)).map_err(|refusal| {
+            let attachment = hub.admit(&connect, &user_name, presented).map_err(|refusal| {
                 let why = match refusal {
                     NotAdmitted::NoToken => {
                         "the identity is one with symmetric keys; a hub of MQTT 5 takes certificates alone"

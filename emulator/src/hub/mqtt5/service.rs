@@ -40,9 +40,9 @@ const TOPIC_ALIASES: u16 = 10;
 pub(crate) fn open(
     hub: &Hub,
     connect: Connect,
-    leaf: Option<&Arc<Certificate>>,
+    presented: &[Arc<Certificate>],
 ) -> Result<FiveSession, Refused> {
-    let (attachment, nonce) = admit(hub, &connect, leaf)?;
+    let (attachment, nonce) = admit(hub, &connect, presented)?;
     let Attachment { connection_id, pushes, close, .. } = attachment;
     let options = connect.options.unwrap_or_default();
     let session_expiry = options.session_expiry.min(MAX_SESSION_EXPIRY);
