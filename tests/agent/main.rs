@@ -15,6 +15,8 @@ mod early;
 mod end_to_end;
 mod evidence;
 mod faults;
+#[cfg(feature = "mqtt5")]
+mod hub_v5;
 mod intervals;
 mod left_by_a_kill;
 mod life;
