@@ -83,11 +83,13 @@ impl Tracker {
         let trips = trips(&journal, &clock, &config, &settings);
         let whereabouts = whereabouts(&settings, &trips, position.clone(), &events);
         let (here, certificate) = (whereabouts.here(), config.identity.certificate.clone());
+        let first_root_end = watch::Sender::new(None);
         let sources = Sources {
             sensors: sensors.clone(),
             position: position.clone(),
             here: here.clone(),
             certificate: certificate.clone(),
+            first_root_end: first_root_end.subscribe(),
             journal: journal.clone(),
         };
         let alarms = Arc::new(AlarmDesk::new(sources, clock.clone(), events.clone(), settings.alarms()));
@@ -113,6 +115,7 @@ impl Tracker {
             here,
             clock,
             active_alarms: alarms.active(),
+            first_root_end: first_root_end.subscribe(),
             alarms,
         };
         let news = follow(&status, &mut tasks);
@@ -125,6 +128,7 @@ impl Tracker {
         let device = Device {
             trips,
             identity,
+            first_root_end,
             waiting: WaitingNews::new(started, timing.waiting_every),
             journal: journal.clone(),
             twin: TwinClient::new(),

@@ -97,10 +97,32 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Has DPS tell devices every hub's name of TLS 1.3, `{hub}.device.azure-devices.net`.
+    #[must_use]
+    pub fn assign_device_names(mut self) -> Self {
+        self.options.assign_device_names = true;
+        self
+    }
+
     /// Speaks these versions of TLS only.
     #[must_use]
     pub fn tls(mut self, versions: TlsVersions) -> Self {
         self.options.tls = versions;
+        self
+    }
+
+    /// Makes a certificate policy, and a CA for it: enrollments that name it give their devices certificates that live for
+    /// `validity`, whole seconds of at most 90 days.
+    #[must_use]
+    pub fn certificate_policy(mut self, name: impl Into<String>, validity: Duration) -> Self {
+        self.options.certificate_policies.push((name.into(), validity));
+        self
+    }
+
+    /// Issues certificates for EC P-384 keys alone.
+    #[must_use]
+    pub fn p384_only(mut self) -> Self {
+        self.options.p384_only = true;
         self
     }
 

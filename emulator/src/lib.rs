@@ -20,8 +20,7 @@
 //!
 //! # What it does not do
 //!
-//! It says so where it is asked for it: TPM; certificate signing requests; module identities; hub authentication by
-//! certificate authority; `QoS` 2; MQTT over `WebSockets`, AMQP, and HTTPS for devices; Microsoft Entra tokens; jobs,
+//! It says so where it is asked for it: TPM; module identities; `QoS` 2; MQTT over `WebSockets`, AMQP, and HTTPS for devices; Microsoft Entra tokens; jobs,
 //! configurations, digital twins and file upload.
 //! It imitates no throttling of its own accord (see [`Faults`]).
 //! Nothing in it is meant to protect anything: do not let it face a network you do not trust.
@@ -56,6 +55,8 @@
 
 // The time, by which certificates are judged and records are stamped. Stands on nothing.
 mod clock;
+// The names that a hub has. Stands on nothing.
+mod host_names;
 // Opaque names that Azure makes up, and hexadecimal. Stands on nothing.
 mod id;
 // Locks that survive a panic elsewhere, and tell of changes. Stands on nothing.
@@ -78,6 +79,8 @@ mod net;
 mod mqtt;
 // What the sessions of both MQTT services share. Knows neither of them.
 mod session;
+// A namespace that issues certificates to devices. Knows neither service.
+mod issuance;
 // An IoT hub. Knows nothing of the provisioning service.
 mod hub;
 // The Device Provisioning Service, which writes identities into hubs.
@@ -123,6 +126,7 @@ pub use hub::{
     RetryPolicy, Route, Routing, Severity, Silence, TelemetryCounters, TelemetryMessage, Twin, TwinError,
     TwinPatch, TwinProperties, WebhookEndpoint, X509Thumbprint,
 };
+pub use issuance::{CertificatePolicy, IssuanceError, IssuingAuthority, Namespace};
 pub use net::tls::{ServerIdentityError, TlsVersions};
 pub use options::EmulatorOptions;
 pub use security::access::ConnectionString;

@@ -34,7 +34,8 @@ pub(super) struct EmulatorArgs {
     /// ID scope of the DPS.
     #[arg(long, value_name = "SCOPE", default_value = "0ne00000001")]
     id_scope: String,
-    /// Name of a hub; repeat it for more. A name without a dot gets .azure-devices.net.
+    /// Name of a hub; repeat it for more. A name without a dot gets .azure-devices.net. Devices are told the name that is given in
+    /// full: NAME.device.azure-devices.net, that of TLS 1.3, or the classic NAME.azure-devices.net.
     #[arg(long = "hub", value_name = "NAME", default_value = "hub-1")]
     hubs: Vec<String>,
     /// Enroll the devices whose certificates this root or intermediate CA has signed; repeat it for more CAs.
@@ -52,7 +53,11 @@ pub(super) struct EmulatorArgs {
     /// Print what service clients connect with: the connection string of every policy of DPS and hubs.
     #[arg(long)]
     print_connection_strings: bool,
-    /// Speak this version of TLS only. Azure's classic host names speak 1.2.
+    /// Tell devices every hub's name of TLS 1.3, NAME.device.azure-devices.net, in place of the classic one.
+    #[arg(long)]
+    assign_device_names: bool,
+    /// Speak this version of TLS only, 1.2 or 1.3; or by the name that the client asks for: "azure" speaks 1.2 alone at classic names,
+    /// and 1.3 beside it at NAME.device.… and NAME.service.…; "split" 1.3 alone there. Without this option both are spoken everywhere.
     #[arg(long, value_name = "VERSION", value_parser = tls_version)]
     tls: Option<TlsVersions>,
     /// Have no RSA certificate beside the ECDSA one. Clients that take no ECDSA can't connect then, and the start is some tenths
@@ -104,6 +109,7 @@ fn prepare(args: &EmulatorArgs) -> anyhow::Result<PreparedEmulator> {
         hub_names: args.hubs.clone(),
         retry_after: Duration::from_secs(args.retry_after),
         assign_at_once: args.retry_after == 0,
+        assign_device_names: args.assign_device_names,
         tls: args.tls.unwrap_or_default(),
         rsa: !args.no_rsa,
         extra_server_names: server_names,
@@ -198,7 +204,9 @@ fn tls_version(text: &str) -> Result<TlsVersions, String> {
     match text {
         "1.2" => Ok(TlsVersions::Tls12),
         "1.3" => Ok(TlsVersions::Tls13),
-        _ => Err("1.2 or 1.3; without this option, both".into()),
+        "azure" => Ok(TlsVersions::Azure),
+        "split" => Ok(TlsVersions::Split),
+        _ => Err("1.2, 1.3, azure or split; without this option, both versions everywhere".into()),
     }
 }
 

@@ -11,6 +11,7 @@ use super::endpoint::Endpoint;
 use super::interval::Interval;
 use super::pace::Intervals;
 use crate::identity::KeyLocation;
+use crate::identity::operational::Operational;
 
 /// `[dps]`
 #[derive(Debug, Clone, Deserialize)]
@@ -24,16 +25,16 @@ pub struct DpsConfig {
 }
 
 /// `[identity]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct IdentityConfig {
     /// PEM file: the leaf first, then every intermediate CA up to one that DPS knows.
     pub certificate: PathBuf,
     /// The private key of the leaf: a PEM file, or a `pkcs11:` URI.
     pub key: KeyLocation,
     /// The hub is shown the leaf alone: it knows the device by a thumbprint, and not by a CA.
-    #[serde(default)]
     pub leaf_alone_at_hub: bool,
+    /// Azure issues the certificate that the hub is shown; `None` where it is shown [`IdentityConfig::certificate`].
+    pub operational: Option<Operational>,
 }
 
 /// `[connection]`

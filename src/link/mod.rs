@@ -9,6 +9,7 @@ mod codec;
 pub mod dial;
 pub mod dialer;
 pub mod error;
+pub mod roots;
 mod message;
 mod packet;
 mod stage;

@@ -254,7 +254,7 @@ impl Uplink {
     /// Takes what the files hold, if they have changed, and if it is not worse than what is in use.
     fn load_credentials(&mut self) -> Result<(), CredentialsError> {
         let clock = self.device.status.clock.clone();
-        if self.credentials.as_ref().is_some_and(|in_use| !in_use.file.has_changed()) {
+        if self.credentials.as_ref().is_some_and(|in_use| !in_use.have_changed()) {
             return Ok(());
         }
         self.certificate = Some(WatchedFile::new(&self.config.identity.certificate));
@@ -263,9 +263,14 @@ impl Uplink {
         if in_use.is_some_and(|in_use| in_use.check_validity(&*clock).is_ok()) {
             loaded.check_validity(&*clock)?;
         }
-        self.device.identity.send_replace(Some(loaded.identity.clone()));
-        self.credentials = Some(loaded);
+        self.use_credentials(loaded);
         Ok(())
+    }
+
+    fn use_credentials(&mut self, loaded: Credentials) {
+        self.device.identity.send_replace(Some(loaded.identity.clone()));
+        self.device.first_root_end.send_replace(loaded.first_root_end.clone());
+        self.credentials = Some(loaded);
     }
 
     /// How to connect to the assigned hub, this time.
@@ -467,8 +472,7 @@ impl Uplink {
         self.events.emit(Event::CertificateChanged);
         session.finish(goodbye_within).await;
         self.network.forget();
-        self.device.identity.send_replace(Some(renewed.identity.clone()));
-        self.credentials = Some(renewed);
+        self.use_credentials(renewed);
         self.life.nudge(self.now());
         (End::Ours, false)
     }

@@ -15,6 +15,7 @@ mod early;
 mod end_to_end;
 mod evidence;
 mod faults;
+mod host_names;
 #[cfg(feature = "mqtt5")]
 mod hub_v5;
 mod intervals;

@@ -133,7 +133,7 @@ impl Answer {
         let failure = |message: String| Failure { error_code: HUB_NOT_SPECIFIED, message };
         let named = self.iot_hub_host_name.filter(|name| !name.is_empty());
         let named = named.ok_or_else(|| failure("Custom allocation failed: IoT hub not specified".into()))?;
-        let linked = hubs.linked().iter().find(|hub| hub.name.eq_ignore_ascii_case(&named));
+        let linked = hubs.linked().iter().find(|hub| hub.is_named(&named));
         let hub = linked
             .ok_or_else(|| failure(format!("Custom allocation failed: no hub \"{named}\" is linked")))?;
         if let Some(twin) = &self.initial_twin {

@@ -24,6 +24,7 @@ mod event_grid;
 mod notice;
 mod silence;
 mod connection;
+mod broker;
 mod registry;
 mod service;
 mod identity;
@@ -38,6 +39,7 @@ mod admission;
 mod session;
 mod delivery;
 mod twin_requests;
+mod mqtt5;
 
 pub use c2d::CloudToDeviceMessage;
 pub(crate) use device_id::check_device_id;
@@ -46,7 +48,7 @@ pub use event_grid::{
     DeadLetterDestination, EventDeliverySchema, EventDestination, EventFilter, EventSubscription, EventType,
 };
 pub use identity::DeviceSettings;
-pub(crate) use identity::{ProvisionedData, Standing};
+pub(crate) use identity::{Credentials, ProvisionedData, Standing};
 pub use initial_twin::{InitialTwin, InitialTwinProperties};
 pub(crate) use method::MethodCall;
 pub use method::{DirectMethod, MethodResult};
@@ -54,6 +56,7 @@ pub use model::{
     Authentication, AuthenticationType, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Twin,
     TwinProperties, X509Thumbprint,
 };
+pub(crate) use mqtt5::open_five;
 pub(crate) use query::is_query;
 pub(crate) use registry::TwinRecord;
 pub use routing::{

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{
     HubError,
+    broker::KeptSession,
     c2d::{KeptMessage, MessageQueue},
     connection::{Handle, Subscriptions},
     initial_twin::InitialTwin,
@@ -39,6 +40,9 @@ pub(super) struct IdentityRecord {
     pub status_updated: DateTime<Utc>,
     pub authentication: Authentication,
     pub capabilities: DeviceCapabilities,
+    /// The certificate policy by which the device's certificate is renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 /// The durable part of a twin.
@@ -103,6 +107,8 @@ pub(super) struct Entry {
     pub queue: MessageQueue,
     /// Subscriptions of a client that connects with clean session 0; for its next connection.
     pub kept_session: Option<Subscriptions>,
+    /// The same of one of MQTT 5, whose session outlives its connection.
+    pub kept_five: Option<KeptSession>,
 }
 
 /// The devices of one hub by ID.
@@ -155,6 +161,7 @@ impl Registry {
             status_updated: NEVER,
             authentication,
             capabilities,
+            policy: None,
         };
         self.devices.insert(device_id.to_owned(), Entry::new(identity, twin, NEVER));
         Ok(())
@@ -219,6 +226,7 @@ impl Entry {
             tally: Tally::default(),
             queue: MessageQueue::default(),
             kept_session: None,
+            kept_five: None,
         }
     }
 

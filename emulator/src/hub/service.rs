@@ -9,6 +9,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tracker_protocol::dps::ConnectionProfile;
 
 use super::{
     CloudToDeviceMessage, Device, DeviceStatus, HubError, TelemetryCounters, TelemetryMessage, connection,
@@ -24,8 +25,10 @@ use crate::{
     etag::IfMatch,
     events::{DisconnectReason, EventBus},
     faults::Faults,
+    host_names,
+    issuance::Namespace,
     lock::{Changes, Tracked},
-    security::access::AccessPolicies,
+    security::{access::AccessPolicies, x509::GoodSignatures},
     subscription::{Feed, Subscription},
 };
 
@@ -41,6 +44,8 @@ pub(crate) struct HubParts {
     pub files: PathBuf,
     /// The wait after a delivery that failed for the first time.
     pub first_redelivery: Duration,
+    /// Issues certificates, and is trusted.
+    pub namespace: Namespace,
     pub kept: KeptHub,
 }
 
@@ -55,18 +60,36 @@ pub(crate) struct KeptHub {
     event_subscriptions: Vec<KeptSubscription>,
     #[serde(default, skip_serializing_if = "Silence::is_default")]
     silence: Silence,
+    /// Absent for a classic hub, as all were once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    connection_profile: Option<KeptProfile>,
+}
+
+/// The profile of a hub that is not a classic one.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum KeptProfile {
+    #[serde(rename = "mqttV5")]
+    MqttV5,
 }
 
 impl KeptHub {
     /// A new hub: random keys, no devices.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(profile: ConnectionProfile) -> Self {
         Self {
             access: AccessPolicies::of_hub(),
             devices: Vec::new(),
             routing: None,
             event_subscriptions: Vec::new(),
             silence: Silence::default(),
+            connection_profile: keep_profile(profile),
         }
+    }
+}
+
+fn keep_profile(profile: ConnectionProfile) -> Option<KeptProfile> {
+    match profile {
+        ConnectionProfile::Classic => None,
+        ConnectionProfile::MqttV5 => Some(KeptProfile::MqttV5),
     }
 }
 
@@ -79,6 +102,7 @@ pub struct Hub(pub(super) Arc<Core>);
 
 pub(super) struct Core {
     pub(super) name: String,
+    pub(super) profile: ConnectionProfile,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: EventBus,
     pub(super) faults: Faults,
@@ -90,6 +114,8 @@ pub(super) struct Core {
     pub(super) event_grid: EventGrid,
     pub(super) silence: Mutex<Silence>,
     pub(super) changes: Changes,
+    pub(super) namespace: Namespace,
+    pub(super) good_signatures: GoodSignatures,
     /// When this run of the hub began.
     pub(super) began: DateTime<Utc>,
     pub(super) observers: RwLock<Vec<Observer>>,
@@ -108,17 +134,21 @@ impl Hub {
             changes,
             files,
             first_redelivery,
+            namespace,
             kept,
         } = parts;
-        let KeptHub { access, devices, routing, event_subscriptions, silence } = kept;
+        let KeptHub { access, devices, routing, event_subscriptions, silence, connection_profile } = kept;
         let router = RouterParts {
             hub_name: label(&name).to_owned(),
             clock: Arc::clone(&clock),
             files,
             first_wait: first_redelivery,
         };
+        let profile = connection_profile
+            .map_or(ConnectionProfile::Classic, |KeptProfile::MqttV5| ConnectionProfile::MqttV5);
         Self(Arc::new(Core {
             name,
+            profile,
             events,
             faults,
             access,
@@ -127,6 +157,8 @@ impl Hub {
             router: Router::new(router, routing),
             silence: Mutex::new(silence),
             changes,
+            namespace,
+            good_signatures: GoodSignatures::default(),
             began: clock.now(),
             telemetry: Feed::new(telemetry_capacity, KEPT_BYTES),
             clock,
@@ -143,6 +175,7 @@ impl Hub {
             routing: self.0.router.keep(),
             event_subscriptions: self.0.event_grid.keep(),
             silence: self.silence(),
+            connection_profile: keep_profile(self.0.profile),
         }
     }
 
@@ -150,9 +183,19 @@ impl Hub {
         &self.0.access
     }
 
-    /// The host name, `hub-1.azure-devices.net`.
+    /// The classic host name, `hub-1.azure-devices.net`.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// All its host names, the classic one first.
+    pub(crate) fn names(&self) -> [String; 3] {
+        host_names::all(&self.0.name)
+    }
+
+    /// What devices speak here. A hub never changes it.
+    pub fn profile(&self) -> ConnectionProfile {
+        self.0.profile
     }
 
     /// The first label of the host name, by which messages and events call the hub.
@@ -241,6 +284,12 @@ impl Hub {
 
     /// Queues a message for a device; it is delivered as soon as the device is connected and subscribed.
     pub fn send(&self, device_id: &str, message: CloudToDeviceMessage) -> Result<(), HubError> {
+        if self.0.profile == ConnectionProfile::MqttV5 {
+            return Err(HubError::ArgumentInvalid(format!(
+                "{} is a hub of MQTT 5, which has no messages to devices: call a direct method, or set desired properties",
+                self.0.name
+            )));
+        }
         let mut registry = self.0.registry.change();
         let entry = registry.entry(device_id)?;
         entry.queue.push(device_id, message, self.0.clock.now())?;

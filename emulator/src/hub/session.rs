@@ -7,7 +7,10 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
 };
-use tracker_protocol::hub::{DeviceTopic, HubUsername, MAX_TELEMETRY};
+use tracker_protocol::{
+    dps::ConnectionProfile,
+    hub::{DeviceTopic, HubUsername, MAX_TELEMETRY},
+};
 
 use super::{
     Hub, HubError,
@@ -49,9 +52,9 @@ pub(crate) fn open(
     hub: &Hub,
     connect: Connect,
     user_name: HubUsername,
-    leaf: Option<&Arc<Certificate>>,
+    presented: &[Arc<Certificate>],
 ) -> Result<DeviceSession, Refused> {
-    let attachment = match admit(hub, &connect, &user_name, leaf) {
+    let attachment = match admit(hub, &connect, &user_name, presented) {
         Ok(attachment) => attachment,
         Err((code, reason)) => {
             let service = hub.0.name.clone();
@@ -81,9 +84,13 @@ fn admit(
     hub: &Hub,
     connect: &Connect,
     user_name: &HubUsername,
-    leaf: Option<&Arc<Certificate>>,
+    presented: &[Arc<Certificate>],
 ) -> Result<Attachment, (ConnectCode, String)> {
     let device_id = &user_name.device_id;
+    if hub.0.profile == ConnectionProfile::MqttV5 {
+        let why = "MQTT 3.1.1 at a hub of MQTT 5 (connectionProfile mqttV5)";
+        return Err((ConnectCode::UnacceptableProtocolVersion, why.into()));
+    }
     let place = Place { hub: Some(&hub.0.name), device: device_id };
     if let Some(faulty) = connect_fault(&hub.0.faults, place) {
         return Err(faulty);
@@ -94,7 +101,7 @@ fn admit(
     {
         return Err(refused(NotAdmitted::Will(will.topic.clone())));
     }
-    hub.admit(connect, user_name, leaf.map(AsRef::as_ref)).map_err(refused)
+    hub.admit(connect, user_name, presented).map_err(refused)
 }
 
 impl Service for DeviceSession {
@@ -217,7 +224,9 @@ impl Service for DeviceSession {
     fn push(&mut self, push: Push, exchange: &mut Exchange<'_>) {
         match push {
             Push::Desired { version, patch } => self.push_desired(version, patch, exchange),
-            Push::Method { name, payload, answer } => self.call_method(name, payload, answer, exchange),
+            Push::Method { name, payload, answer, patience: _ } => {
+                self.call_method(name, payload, answer, exchange)
+            }
             // The session delivers them before it waits again.
             Push::Messages => {}
         }

@@ -13,6 +13,7 @@ mod dns;
 mod dps;
 mod finding;
 mod gps;
+mod hub;
 mod i2c;
 mod instrument;
 mod item;
@@ -20,6 +21,7 @@ mod journal;
 mod key;
 mod receiver;
 mod report;
+mod roots;
 mod second_hand;
 mod serial;
 mod server;
@@ -40,10 +42,11 @@ use report::{Report, print};
 use crate::instruments::EXAMINED;
 
 /// What the device is and measures.
-const DEVICE: [Check; 7] = [
+const DEVICE: [Check; 8] = [
     configuration::CHECK,
     certificate::CHECK,
     key::CHECK,
+    roots::CHECK,
     clock::CHECK,
     i2c::CHECK,
     serial::CHECK,
@@ -51,12 +54,13 @@ const DEVICE: [Check; 7] = [
 ];
 
 /// The cloud, and what is kept for it.
-const CLOUD: [Check; 8] = [
+const CLOUD: [Check; 9] = [
     dns::CHECK,
     tcp::CHECK,
     tls::CHECK,
     dps::CHECK,
     assignment::CHECK,
+    hub::CHECK,
     journal::CHECK,
     disk::CHECK,
     systemd::CHECK,

@@ -2,6 +2,7 @@
 //! CA certificates, linked hubs, faults, events.
 
 mod refusal;
+mod issuance_members;
 mod enrollment_body;
 mod enrollments;
 mod bulk;
@@ -33,7 +34,7 @@ static ROUTES: [Route<Handler>; 27] = [
     azure(Method::POST, "enrollments/{id}/attestationMechanism", |dps, id, _| {
         enrollments::attestation(&dps.individuals(), id)
     }),
-    azure(Method::GET, "enrollments/{id}", |dps, id, _| enrollments::get(&dps.individuals(), id)),
+    azure(Method::GET, "enrollments/{id}", |dps, id, call| enrollments::get(&dps.individuals(), id, call)),
     azure(Method::PUT, "enrollments/{id}", |dps, id, call| enrollments::put(&dps.individuals(), id, call)),
     azure(Method::DELETE, "enrollments/{id}", |dps, id, call| {
         enrollments::delete(&dps.individuals(), id, call)
@@ -43,7 +44,7 @@ static ROUTES: [Route<Handler>; 27] = [
     azure(Method::POST, "enrollmentGroups/{id}/attestationMechanism", |dps, id, _| {
         enrollments::attestation(&dps.groups(), id)
     }),
-    azure(Method::GET, "enrollmentGroups/{id}", |dps, id, _| enrollments::get(&dps.groups(), id)),
+    azure(Method::GET, "enrollmentGroups/{id}", |dps, id, call| enrollments::get(&dps.groups(), id, call)),
     azure(Method::PUT, "enrollmentGroups/{id}", |dps, id, call| enrollments::put(&dps.groups(), id, call)),
     azure(Method::DELETE, "enrollmentGroups/{id}", |dps, id, call| {
         enrollments::delete(&dps.groups(), id, call)
