@@ -17,6 +17,8 @@ pub mod journal;
 pub mod log;
 #[cfg(feature = "lab")]
 pub mod odd_hub;
+#[cfg(all(feature = "lab", feature = "mqtt5"))]
+pub mod odd_hub_v5;
 pub mod openssl;
 #[cfg(feature = "lab")]
 pub mod proxy;
