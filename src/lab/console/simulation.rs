@@ -174,7 +174,6 @@ fn of_hub(error: &HubError) -> BackendError {
         | HubError::GatewayTimeout { .. }
         | HubError::MethodRejected { .. }
         | HubError::DeviceConnectionClosed(_)
-        | HubError::MethodRejected { .. }
         | HubError::InvalidMethodAnswer(_) => BackendError::NoAnswer(text),
         HubError::PreconditionFailed(_) | HubError::DeviceAlreadyExists(_) | HubError::QueueFull { .. } => {
             BackendError::Conflict(text)
