@@ -107,14 +107,14 @@ impl Filter {
             TWIN_DESIRED_FILTER => Some(Self::DesiredChanges),
             METHOD_FILTER => Some(Self::Methods),
             CREDENTIALS_FILTER => Some(Self::Credentials),
-            // The case of the last segment varies between clients.
-            other => other
-                .strip_prefix("devices/")?
-                .strip_prefix(device_id)?
-                .strip_prefix("/messages/")?
-                .strip_suffix("/#")?
-                .eq_ignore_ascii_case("devicebound")
-                .then_some(Self::DeviceBound),
+            // The case of the last segment varies between clients; those of Microsoft's SDK for embedded C put a wildcard in
+            // place of the device.
+            other => {
+                let (device, rest) = other.strip_prefix("devices/")?.split_once('/')?;
+                let direction = rest.strip_prefix("messages/")?.strip_suffix("/#")?;
+                let is_own = device == device_id || device == "+";
+                (is_own && direction.eq_ignore_ascii_case("devicebound")).then_some(Self::DeviceBound)
+            }
         }
     }
 }

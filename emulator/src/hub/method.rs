@@ -69,6 +69,16 @@ impl Hub {
         method: &DirectMethod,
         payload: String,
     ) -> Result<MethodResult, HubError> {
+        self.invoke_written(device_id, method, payload).await.and_then(|answer| read(device_id, answer))
+    }
+
+    /// The same, and the answer as the device has written it.
+    pub(crate) async fn invoke_written(
+        &self,
+        device_id: &str,
+        method: &DirectMethod,
+        payload: String,
+    ) -> Result<MethodAnswer, HubError> {
         check(method, &payload)?;
         let deadline = Instant::now() + method.connect_timeout;
         let mut arrivals = self.0.arrivals.subscribe();
@@ -90,7 +100,7 @@ impl Hub {
         device_id: &str,
         method: &DirectMethod,
         payload: Vec<u8>,
-    ) -> Result<MethodResult, HubError> {
+    ) -> Result<MethodAnswer, HubError> {
         let pushes = self.pushes(device_id)?;
         let (answer, answered) = oneshot::channel();
         let push = Push::Method { name: method.method_name.clone(), payload, answer };
@@ -106,7 +116,7 @@ impl Hub {
                 waited: method.response_timeout,
             }),
             Ok(Err(_closed)) => Err(HubError::DeviceConnectionClosed(device_id.to_owned())),
-            Ok(Ok(answer)) => read(device_id, answer?),
+            Ok(Ok(answer)) => answer,
         }
     }
 

@@ -43,6 +43,7 @@ mod twin_requests;
 mod certificate_requests;
 
 pub use c2d::CloudToDeviceMessage;
+pub(crate) use connection::MethodAnswer;
 pub(crate) use device_id::check_device_id;
 pub use error::HubError;
 pub use event_grid::{
@@ -69,6 +70,7 @@ pub(crate) use service::{HubParts, KeptHub, RenewalSettings};
 pub(crate) use session::{DeviceSession, open};
 pub use silence::{Severity, Silence};
 pub use telemetry::{TelemetryCounters, TelemetryMessage};
+pub(crate) use twin::Cleared;
 pub use twin::TwinPatch;
 pub use twin_rules::TwinError;
 pub(crate) use twin_rules::check_initial;

@@ -102,6 +102,6 @@ pub(super) fn respond(dps: &Dps, caller: &Caller, call: &Call) -> Result<Answer,
 }
 
 fn events(dps: &Dps) -> Answer {
-    let print = |event: &Event| Some((None, json!(event)));
+    let print = |event: &Event| Some((None, json!(event).to_string()));
     stream::events(dps.events().subscribe(), print)
 }
