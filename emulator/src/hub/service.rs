@@ -18,6 +18,7 @@ use super::{
     routing::{KeptRouting, Router, RouterParts},
     silence::Silence,
     telemetry::KEPT_BYTES,
+    trust::{self, Authorities, KeptAuthority},
 };
 use crate::{
     clock::Clock,
@@ -26,7 +27,7 @@ use crate::{
     faults::Faults,
     host_names,
     issuance::Namespace,
-    lock::{Changes, Tracked},
+    lock::{Changes, Tracked, lock},
     security::{access::AccessPolicies, x509::GoodSignatures},
     subscription::{Feed, Subscription},
 };
@@ -69,6 +70,8 @@ pub(crate) struct KeptHub {
     event_subscriptions: Vec<KeptSubscription>,
     #[serde(default, skip_serializing_if = "Silence::is_default")]
     silence: Silence,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    authorities: Vec<KeptAuthority>,
 }
 
 impl KeptHub {
@@ -80,6 +83,7 @@ impl KeptHub {
             routing: None,
             event_subscriptions: Vec::new(),
             silence: Silence::default(),
+            authorities: Vec::new(),
         }
     }
 }
@@ -103,6 +107,7 @@ pub(super) struct Core {
     pub(super) router: Router,
     pub(super) event_grid: EventGrid,
     pub(super) silence: Mutex<Silence>,
+    pub(super) authorities: Mutex<Authorities>,
     pub(super) changes: Changes,
     pub(super) namespace: Namespace,
     pub(super) issuing_time: Duration,
@@ -130,7 +135,7 @@ impl Hub {
             renewal,
             kept,
         } = parts;
-        let KeptHub { access, devices, routing, event_subscriptions, silence } = kept;
+        let KeptHub { access, devices, routing, event_subscriptions, silence, authorities } = kept;
         let router = RouterParts {
             hub_name: label(&name).to_owned(),
             clock: Arc::clone(&clock),
@@ -146,6 +151,7 @@ impl Hub {
             event_grid: EventGrid::new(router.clone(), event_subscriptions),
             router: Router::new(router, routing),
             silence: Mutex::new(silence),
+            authorities: Mutex::new(trust::restore(authorities)),
             changes,
             namespace,
             issuing_time: renewal.issuing_time,
@@ -167,6 +173,7 @@ impl Hub {
             routing: self.0.router.keep(),
             event_subscriptions: self.0.event_grid.keep(),
             silence: self.silence(),
+            authorities: trust::keep(&lock(&self.0.authorities)),
         }
     }
 
