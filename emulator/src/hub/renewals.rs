@@ -134,9 +134,9 @@ impl Hub {
     /// The words behind `credentialError` are our own, but for the first.
     fn bad_request(&self, error: &CsrError) -> CredentialRefusal {
         let word = match error {
-            CsrError::Signature(_) => "InvalidCsrSignature",
+            CsrError::Signature => "InvalidCsrSignature",
             CsrError::CommonName { .. } => "CsrSubjectMismatch",
-            CsrError::Key { .. } => "UnsupportedCsrKey",
+            CsrError::Key { .. } | CsrError::Unsupported(_) => "UnsupportedCsrKey",
             _ => "FailedToDecodeCsr",
         };
         let (code, word) = if self.0.older_numbers { (400_037, "400000") } else { (400_040, word) };
