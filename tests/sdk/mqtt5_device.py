@@ -114,8 +114,6 @@ class Device:
 
 
 def enrolled_with_the_hub_of_mqtt_5():
-    certificate = {"properties": {"certificate": text("root.pem"), "isVerified": True}}
-    dps("PUT", "/certificates/sdk-root", certificate)
     leaf = {"clientCertificates": {"primary": {"certificate": text(f"{ID}.pem")}}}
     twin = {"properties": {"desired": {"telemetryInterval": 5}}}
     enrollment = {"attestation": {"type": "x509", "x509": leaf}, "initialTwin": twin, "allocationPolicy": "static"}

@@ -9,6 +9,7 @@ from azure.iot.device.aio import IoTHubDeviceClient, ProvisioningDeviceClient
 from calls import CA, dps, hub, service
 from checks import emulator, file, run, text
 
+
 def credentials(name):
     return X509(cert_file=file(f"{name}.pem"), key_file=file(f"{name}-key.pem"))
 

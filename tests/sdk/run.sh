@@ -37,9 +37,14 @@ if [ ! -x "$work/venv/bin/python" ]; then
   python3 -m venv "$work/venv"
 fi
 # azure-iot-hub imports six and does not say that it needs it.
-"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check azure-iot-device azure-iot-hub six \
-  "paho-mqtt>=2" protobuf &
+"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check azure-iot-device azure-iot-hub six &
 python_install=$!
+# Microsoft's device SDK wants an older paho-mqtt.
+if [ ! -x "$work/venv-mqtt5/bin/python" ]; then
+  python3 -m venv "$work/venv-mqtt5"
+fi
+"$work/venv-mqtt5/bin/python" -m pip install --quiet --disable-pip-version-check "paho-mqtt>=2" protobuf &
+mqtt5_install=$!
 (cd "$work" && npm install --silent --no-audit --no-fund --no-save \
   azure-iot-provisioning-device azure-iot-provisioning-device-mqtt azure-iot-security-x509 \
   azure-iot-device azure-iot-device-mqtt azure-iot-provisioning-service azure-iothub >/dev/null) &
@@ -52,6 +57,7 @@ for line in sys.stdin:
     if message.get("executable") and message["target"]["name"] == "serve":
         print(message["executable"])')
 wait "$python_install"
+wait "$mqtt5_install"
 wait "$node_install"
 
 export EMULATOR_LAB=$work/lab
@@ -77,6 +83,7 @@ passed=0
 failed=0
 for suite in ${SUITES:-mqtt5_device.py python_device.py python_service.py node_device.js node_service.js}; do
   case $suite in
+    mqtt5_*.py) runner=("$work/venv-mqtt5/bin/python" "$here/$suite") ;;
     *.py) runner=("$work/venv/bin/python" "$here/$suite") ;;
     *.js) runner=(node --no-deprecation --require "$here/resolve.js" "$here/$suite") ;;
   esac
