@@ -175,6 +175,7 @@ async fn messages_go_both_ways_with_their_properties_and_follow_connect_at_once(
     let properties =
         Properties { correlation: Some(b"c".to_vec()), expiry: Some(0), ..Properties::default() };
     let publish = Publish { topic: "u".into(), payload: b"body".to_vec() };
+    let properties = Some(Box::new(properties));
     link.send(Message { publish, at_least_once: false, properties }, None).unwrap();
     assert!(matches!(next(&mut link).await, LinkEvent::Connected));
     assert!(matches!(next(&mut link).await, LinkEvent::Subscribed));

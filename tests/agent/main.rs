@@ -16,6 +16,8 @@ mod end_to_end;
 mod evidence;
 mod faults;
 mod host_names;
+#[cfg(feature = "mqtt5")]
+mod hub_v5;
 mod intervals;
 mod left_by_a_kill;
 mod life;

@@ -13,13 +13,21 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from calls import CA, dps, hub
-from checks import emulator, file, run, text
+from checks import emulator, file, run, service, text
 from mqtt5_messages import BOTH, DESIRED, DOWN, OK, PAYLOAD_INVALID, QOS, UP, VERSION_MISMATCH, messages
 
 ID = "mqtt5-device"
 HUB = "hub-5.device.azure-devices.net"
 PATIENCE = 20
+CA = text("server-ca.pem")
+
+
+def dps(method, path, body=None):
+    return service("emulator-dps", "provisioningserviceowner", method, path, body)
+
+
+def hub(label, method, path, body=None):
+    return service(label, "iothubowner", method, path, body)
 
 
 class Refused(Exception):

@@ -39,7 +39,7 @@ impl<V: Service> Session<V> {
 
     /// When [`Self::pass_time`] has something to do.
     pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
-        let service = [self.service.ends(now), self.service.due()];
+        let service = [self.service.ends(now), self.service.wakes(now), self.service.due()];
         [self.acknowledger.due(), self.line.due()].into_iter().chain(service).flatten().min()
     }
 

@@ -39,6 +39,11 @@ pub(crate) trait Service: Send {
         None
     }
 
+    /// When something is there to deliver by time alone; told anew after each delivery.
+    fn wakes(&self, _now: Instant) -> Option<Instant> {
+        None
+    }
+
     /// When something of the service's own is due.
     fn due(&self) -> Option<Instant> {
         None

@@ -10,7 +10,13 @@ fn secs(seconds: u64) -> Duration {
 }
 
 fn assignment() -> Assignment {
-    Assignment { hub: "h".into(), device_id: "d".into(), terms: terms(), waits_for_connack: false }
+    Assignment {
+        hub: "h".into(),
+        device_id: "d".into(),
+        terms: terms(),
+        waits_for_connack: false,
+        profile: None,
+    }
 }
 
 fn terms() -> Terms {

@@ -16,6 +16,7 @@ use crate::platform::clock::Clock;
 use crate::reading::Stamp;
 use crate::uplink::delivery;
 use crate::uplink::session::device::Device;
+use crate::uplink::session::dialect::Dialect;
 use crate::uplink::session::reluctance::{Fate, Reluctance};
 
 /// Messages sent and not yet acknowledged, at the most.
@@ -56,13 +57,15 @@ pub(super) struct Outbox {
     released: bool,
     /// Acknowledged readings that the journal has not been told of yet.
     acknowledged: Vec<u64>,
+    /// The hub takes readings by now.
+    is_open: bool,
     /// Where the hub did not take a message; nothing, as long as it takes all.
     reluctance: Option<Box<Reluctance>>,
 }
 
 impl Outbox {
     /// Begins anew: what was being sent over another connection will be sent again.
-    pub(super) fn begin(device: &Device, device_id: &str) -> Self {
+    pub(super) fn begin(device: &Device, device_id: &str, is_open: bool) -> Self {
         Self {
             released: device.journal.release_soon(),
             journal: device.journal.clone(),
@@ -73,8 +76,14 @@ impl Outbox {
             asked: None,
             waiting: VecDeque::new(),
             acknowledged: Vec::new(),
+            is_open,
             reluctance: None,
         }
+    }
+
+    /// The hub takes readings from now on.
+    pub(super) fn open(&mut self) {
+        self.is_open = true;
     }
 
     /// Whether to ask the journal for more: once half of the window is free, as several readings at a time spare it
@@ -135,10 +144,10 @@ impl Outbox {
     }
 
     /// Fills the window.
-    pub(super) fn send(&mut self, link: &mut Link<Sent>) -> Result<(), LinkError> {
+    pub(super) fn send(&mut self, link: &mut Link<Sent>, dialect: &dyn Dialect) -> Result<(), LinkError> {
         let room = self.room(link);
         for delivery::Message { seqs, publish } in self.waiting.drain(..room.min(self.waiting.len())) {
-            link.publish(publish, Some(Sent { seqs, at: Instant::now() }))?;
+            link.send(dialect.telemetry(publish), Some(Sent { seqs, at: Instant::now() }))?;
         }
         Ok(())
     }
@@ -202,7 +211,8 @@ impl Outbox {
 
     /// Messages that may be sent before another one is acknowledged.
     fn room(&self, link: &Link<Sent>) -> usize {
-        if self.reluctance.as_ref().is_some_and(|reluctance| !reluctance.sends()) {
+        let sends = self.reluctance.as_ref().is_none_or(|reluctance| reluctance.sends());
+        if !self.is_open || !sends {
             return 0;
         }
         link.room(if link.is_connected() { WINDOW } else { FIRST })
