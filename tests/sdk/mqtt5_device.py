@@ -1,6 +1,7 @@
 """A device of a hub of MQTT 5 that is none of ours: paho-mqtt and protobuf, by the tables of the protocol alone."""
 
 import json
+import os
 import queue
 import secrets
 import ssl
@@ -14,6 +15,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from checks import emulator, file, run, service, text
+import mqtt5_rows
 from mqtt5_messages import BOTH, DESIRED, DOWN, OK, PAYLOAD_INVALID, QOS, UP, VERSION_MISMATCH, messages
 
 ID = "mqtt5-device"
@@ -119,6 +121,12 @@ class Device:
 
     def __exit__(self, *_):
         self.stop()
+
+
+def the_rows_that_our_messages_are_held_against_are_up_to_date():
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(here, "../../protocol/tests/data/hub_v5.json")) as rows:
+        assert rows.read() == mqtt5_rows.whole(), "tests/sdk/mqtt5_rows.py >protocol/tests/data/hub_v5.json"
 
 
 def enrolled_with_the_hub_of_mqtt_5():
@@ -304,6 +312,7 @@ def who_may_not_is_refused_in_words():
 
 if __name__ == "__main__":
     run(
+        the_rows_that_our_messages_are_held_against_are_up_to_date,
         enrolled_with_the_hub_of_mqtt_5,
         provisioning_tells_the_connection_profile,
         connack_tells_what_the_broker_takes,
