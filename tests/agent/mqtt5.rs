@@ -2,6 +2,8 @@
 
 #![cfg(feature = "lab")]
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use container_tracker::config::{Config, Profile};
@@ -118,6 +120,41 @@ async fn a_backlog_is_delivered_whole_although_the_hub_refuses_now_and_then() {
         story.contains("(PUBACK 0x97, quota exceeded: a fault was asked for): it is sent again later"),
         "{story}"
     );
+    assert_eq!(agent.stop().await.backlog, 0);
+    cloud.emulator.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_are_cut_cost_no_reading() {
+    const READINGS: usize = 2000;
+    let directory = tempfile::tempdir().unwrap();
+    let (cloud, mut config) = cloud(&directory, 3600).await;
+    config.delivery.batch_backlog = false;
+    fill(&config, READINGS as u64).await;
+    let received = Arc::new(Mutex::new(BTreeSet::new()));
+    let seen = received.clone();
+    cloud.hub.observe(move |message| {
+        seen.lock().unwrap().insert(body(message)["seq"].as_u64().unwrap());
+    });
+    let mut agent = Agent::start_with(config, Some(&mild_chip()), None, fast());
+    let seqs = |events: &[Event]| -> BTreeSet<u64> {
+        let seq = |event: &Event| if let Event::Delivered { seq } = event { Some(*seq) } else { None };
+        events.iter().filter_map(seq).collect()
+    };
+    let mut cuts = 0;
+    for part in 1..=10 {
+        agent.wait_until("a part", |events| seqs(events).len() >= part * READINGS / 12).await;
+        cuts += u32::from(cloud.hub.drop_connection(DEVICE).unwrap());
+    }
+    assert!(cuts >= 8, "{cuts}");
+    agent.wait_until("delivery", |events| seqs(events).len() > READINGS).await;
+    let delivered = seqs(&agent.events());
+    assert_eq!(
+        delivered,
+        *received.lock().unwrap(),
+        "what is told as delivered is at the hub, and nothing else"
+    );
+    assert_eq!(delivered.len(), READINGS + 1, "each of them");
     assert_eq!(agent.stop().await.backlog, 0);
     cloud.emulator.shutdown().await;
 }
