@@ -19,6 +19,7 @@ impl Emulator {
             service_port: Some(0),
             retry_after: Duration::from_secs(1),
             assigning_time: Duration::ZERO,
+            issuing_time: Duration::ZERO,
             ..EmulatorOptions::default()
         };
         EmulatorBuilder { options, clock: Arc::new(SystemClock) }
@@ -116,6 +117,20 @@ impl EmulatorBuilder {
     #[must_use]
     pub fn certificate_policy(mut self, name: impl Into<String>, validity: Duration) -> Self {
         self.options.certificate_policies.push((name.into(), validity));
+        self
+    }
+
+    /// How long hubs take to renew a certificate; they do it at once unless told otherwise.
+    #[must_use]
+    pub fn issuing_time(mut self, time: Duration) -> Self {
+        self.options.issuing_time = time;
+        self
+    }
+
+    /// Answers requests for certificates with the error numbers of January 2026.
+    #[must_use]
+    pub fn older_renewal_errors(mut self) -> Self {
+        self.options.older_renewal_errors = true;
         self
     }
 

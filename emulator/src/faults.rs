@@ -109,7 +109,8 @@ pub enum FaultKind {
     },
     /// The body of a DPS or twin answer is not JSON.
     GarbageBody,
-    /// A request for a certificate is refused: at DPS the registration, at a hub after it was taken.
+    /// A request for a certificate is refused: at DPS the registration; at a hub the request, for 400037 and 400040 after it
+    /// was taken.
     IssueRefused {
         /// Azure's six digits, of which the first three are the status.
         code: u32,

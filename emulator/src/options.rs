@@ -41,6 +41,12 @@ pub struct EmulatorOptions {
     /// Whether certificates are issued for EC P-384 keys alone, as documents of March 2026 have it. Else for P-256 and RSA of
     /// 2048 bits and more too, as Azure's own tests ask for them.
     pub p384_only: bool,
+    /// How long a hub takes from the answer that a request for a certificate is taken to the certificates. Azure takes from seconds
+    /// to hours.
+    pub issuing_time: Duration,
+    /// Whether the errors of renewal have the numbers that were seen in January 2026, 409004 and 400037, and not those of later
+    /// documents, 409005 and 400040.
+    pub older_renewal_errors: bool,
     /// Shows clients that take no ECDSA certificates an RSA one, under an authority of its own; making the keys takes some
     /// tenths of a second. Azure shows RSA to all that take it.
     pub rsa: bool,
@@ -79,6 +85,8 @@ impl Default for EmulatorOptions {
             tls: TlsVersions::All,
             certificate_policies: Vec::new(),
             p384_only: false,
+            issuing_time: Duration::from_secs(1),
+            older_renewal_errors: false,
             rsa: false,
             extra_server_names: Vec::new(),
             ca_directory: None,

@@ -9,6 +9,7 @@ use crate::{
     dps::{Dps, DpsError, DpsParts, KeptDps},
     events::EventBus,
     faults::Faults,
+    hub::RenewalSettings,
     issuance::{IssuanceError, Namespace},
     lock::Changes,
     net::tls::{ServerIdentity, ServerIdentityError},
@@ -113,6 +114,10 @@ impl Services {
             host_name,
             assign_device_names: options.assign_device_names,
             namespace,
+            renewal: RenewalSettings {
+                issuing_time: options.issuing_time,
+                older_numbers: options.older_renewal_errors,
+            },
             kept: kept_dps,
         })?;
         for (name, hub) in kept.hubs {

@@ -6,74 +6,17 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::{
-    Csr, Dial, Lab, pem, register_with,
+    Csr, Dial, Lab,
+    issuing::{MONTH, ask, ask_as, is_let_in, issued, lab, lab_with, set_policy},
+    pem, register_with,
     service::{Service, sas},
 };
-use rumqttc::ConnectReturnCode::NotAuthorized;
 use serde_json::{Value, json};
 use tracker_certificates::Fields;
 use tracker_emulator::{
-    AttestationMechanism, AuthenticationType, Emulator, EmulatorBuilder, EnrollmentGroup, Fault, FaultKind,
-    FaultyService, IfMatch, IndividualEnrollment, ManualClock, SymmetricKey, pki::DeviceCredentials,
+    AttestationMechanism, AuthenticationType, Emulator, EnrollmentGroup, Fault, FaultKind, FaultyService,
+    IfMatch, IndividualEnrollment, ManualClock, SymmetricKey,
 };
-
-const MONTH: Duration = Duration::from_secs(30 * 86_400);
-
-/// A lab whose group has the policy `fleet`.
-async fn lab() -> Lab {
-    lab_with(Emulator::builder()).await
-}
-
-async fn lab_with(builder: EmulatorBuilder) -> Lab {
-    let builder = builder.dps_timing(Duration::ZERO, Duration::ZERO).certificate_policy("fleet", MONTH);
-    let lab = Lab::with(builder.start().await.expect("it starts"));
-    set_policy(&lab, Some("fleet"));
-    lab
-}
-
-fn set_policy(lab: &Lab, policy: Option<&str>) -> EnrollmentGroup {
-    let groups = lab.emulator.dps().groups();
-    let mut group = groups.get("trackers").expect("the group");
-    group.terms.certificate_policy_name = policy.map(str::to_owned);
-    groups.update(group, &IfMatch::Any).expect("the policy is there")
-}
-
-/// Registers by this API version with this body; the last answer.
-async fn ask(lab: &Lab, id: &str, version: &str, body: &Value) -> (u16, Value) {
-    ask_as(lab, id, &lab.credentials(id), version, body).await
-}
-
-async fn ask_as(
-    lab: &Lab,
-    id: &str,
-    credentials: &DeviceCredentials,
-    version: &str,
-    body: &Value,
-) -> (u16, Value) {
-    let mut dial = lab.to_dps(id, credentials);
-    dial.user_name = Some(format!("{}/registrations/{id}/api-version={version}", lab.emulator.id_scope()));
-    let mut client = dial.connect().await.expect("DPS lets in");
-    let answer = register_with(&mut client, &body.to_string()).await;
-    client.disconnect().await;
-    answer
-}
-
-async fn issued(lab: &Lab, id: &str, csr: &Csr) -> Value {
-    let (status, body) = ask(lab, id, "2026-11-01", &json!({"csr": csr.base64})).await;
-    assert_eq!((status, &body["status"]), (200, &json!("assigned")), "{body}");
-    body["registrationState"]["issuedCertificateChain"].clone()
-}
-
-async fn is_let_in(lab: &Lab, id: &str, credentials: &DeviceCredentials) -> bool {
-    match lab.to_hub(id, credentials).connect().await {
-        Ok(client) => {
-            client.disconnect().await;
-            true
-        }
-        Err(rumqttc::ConnectionError::ConnectionRefused(NotAuthorized)) => false,
-        Err(other) => panic!("{other}"),
-    }
-}
 
 #[tokio::test]
 async fn a_device_that_asks_is_issued_a_certificate_and_comes_to_its_hub_with_it() {
@@ -410,4 +353,45 @@ async fn an_individual_enrollment_with_keys_gets_a_certificate_too() {
     let (_, body) = register_with(&mut client, &json!({"csr": csr.base64}).to_string()).await;
     let chain = &body["registrationState"]["issuedCertificateChain"];
     assert!(is_let_in(&lab, "k1", &csr.credentials(chain, 2)).await, "{body}");
+}
+
+#[tokio::test]
+async fn authorities_and_policies_are_made_and_deleted_by_rest() {
+    let lab = Lab::start().await;
+    let dps = Service::dps(&lab.emulator);
+    let put = async |path: &str, body: Value| {
+        let answer = dps.call("PUT", path, &[], &body.to_string()).await;
+        (answer.status, answer.body)
+    };
+    let policy = |leaf: Value| json!({"properties": {"leafCertificateConfiguration": leaf}});
+    assert_eq!(dps.get("/certificateAuthorities").await.body, json!({"value": []}));
+    let (status, made) = put("/certificateAuthorities/north", json!({})).await;
+    assert_eq!((status, &made["name"]), (200, &json!("north")), "{made}");
+    assert!(
+        made["properties"]["certificateChain"].as_str().is_some_and(|pem| pem.matches("BEGIN").count() == 2)
+    );
+    let (status, made) = put("/certificatePolicies/fleet", policy(json!({"validityPeriodInDays": 30}))).await;
+    let leaf = json!({"validityPeriodInDays": 30, "validityPeriodInSeconds": 2_592_000});
+    let properties = json!({"certificateAuthorityName": "north", "leafCertificateConfiguration": leaf});
+    assert_eq!((status, &made["properties"]), (200, &properties));
+    assert_eq!(dps.get("/certificatePolicies/fleet").await.body, made);
+    assert_eq!(dps.get("/certificatepolicies").await.body, json!({"value": [made]}));
+    let (_, made) = put("/certificatePolicies/short", policy(json!({"validityPeriodInSeconds": 15}))).await;
+    assert_eq!(made["properties"]["leafCertificateConfiguration"], json!({"validityPeriodInSeconds": 15}));
+    for (path, body, status, word) in [
+        ("/certificateAuthorities/north", json!({}), 409, "exists"),
+        ("/certificateAuthorities/a.b", json!({}), 400, "1 to 64 letters"),
+        ("/certificatePolicies/fleet", policy(json!({"validityPeriodInDays": 1})), 409, "exists"),
+        ("/certificatePolicies/p", policy(json!({})), 400, "has to hold validityPeriodInDays or"),
+        ("/certificatePolicies/p", policy(json!({"validityPeriodInDays": 91})), 400, "1 second to 90 days"),
+        ("/certificatePolicies/p", policy(json!({"validityPeriodInSeconds": 0})), 400, "1 second to 90 days"),
+    ] {
+        let (got, body) = put(path, body).await;
+        assert_eq!(got, status, "{path}: {body}");
+        assert!(body["message"].as_str().is_some_and(|text| text.contains(word)), "{body}");
+    }
+    assert_eq!(dps.call("DELETE", "/certificateAuthorities/north", &[], "").await.status, 409, "in use");
+    assert_eq!(dps.call("DELETE", "/certificatePolicies/fleet", &[], "").await.status, 204);
+    assert_eq!(dps.call("DELETE", "/certificateAuthorities/north", &[], "").await.status, 204);
+    assert_eq!(dps.get("/certificateAuthorities/north").await.status, 404);
 }

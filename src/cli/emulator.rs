@@ -71,6 +71,15 @@ pub(super) struct EmulatorArgs {
     /// polls: for measurements.
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     retry_after: u64,
+    /// Issue certificates for EC P-384 keys alone, as documents of March 2026 have it.
+    #[arg(long)]
+    p384_only: bool,
+    /// Seconds between a hub's answer that a certificate will be renewed and the certificate.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1)]
+    issuing_time: u64,
+    /// Answer bad requests for certificates with the numbers of January 2026, 409004 and 400037.
+    #[arg(long)]
+    older_renewal_errors: bool,
     /// How much the log tells: error, warn, info, debug, or trace for every packet.
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     log: tracing::Level,
@@ -111,6 +120,9 @@ fn prepare(args: &EmulatorArgs) -> anyhow::Result<PreparedEmulator> {
         assign_at_once: args.retry_after == 0,
         assign_device_names: args.assign_device_names,
         tls: args.tls.unwrap_or_default(),
+        p384_only: args.p384_only,
+        issuing_time: Duration::from_secs(args.issuing_time),
+        older_renewal_errors: args.older_renewal_errors,
         rsa: !args.no_rsa,
         extra_server_names: server_names,
         ca_directory: Some(args.directory.clone()),

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs Microsoft's unmodified SDKs for Python and Node, devices and services, against the emulator.
+# Runs Microsoft's unmodified SDKs for Python and Node, devices and services, against the emulator; and for what no SDK in a
+# registry can do yet, certificates from DPS and hub, a device written from the tables of the reference on paho-mqtt.
 #
 #   tests/sdk/run.sh [DIRECTORY]
 #   SUITES="python_device.py node_device.js" tests/sdk/run.sh    # not all of them
@@ -36,7 +37,7 @@ if [ ! -x "$work/venv/bin/python" ]; then
   python3 -m venv "$work/venv"
 fi
 # azure-iot-hub imports six and does not say that it needs it.
-"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check azure-iot-device azure-iot-hub six &
+"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check azure-iot-device azure-iot-hub six paho-mqtt cryptography &
 python_install=$!
 (cd "$work" && npm install --silent --no-audit --no-fund --no-save \
   azure-iot-provisioning-device azure-iot-provisioning-device-mqtt azure-iot-security-x509 \
@@ -73,7 +74,7 @@ export PYTHONPATH=$here REQUESTS_CA_BUNDLE=$EMULATOR_LAB/server-ca.pem
 export NODE_EXTRA_CA_CERTS=$EMULATOR_LAB/server-ca.pem NODE_PATH=$work/node_modules
 passed=0
 failed=0
-for suite in ${SUITES:-python_device.py python_service.py node_device.js node_service.js}; do
+for suite in ${SUITES:-python_device.py python_service.py node_device.js node_service.js certificates.py}; do
   case $suite in
     *.py) runner=("$work/venv/bin/python" "$here/$suite") ;;
     *.js) runner=(node --no-deprecation --require "$here/resolve.js" "$here/$suite") ;;

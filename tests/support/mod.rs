@@ -11,6 +11,7 @@
 
 #[cfg(feature = "lab")]
 pub mod agent;
+pub mod issuer;
 pub mod journal;
 #[cfg(feature = "lab")]
 pub mod log;

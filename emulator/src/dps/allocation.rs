@@ -20,6 +20,7 @@ pub(super) fn choose<'a>(
     let mut candidates =
         linked.iter().filter(|hub| named.is_empty() || named.iter().any(|name| hub.is_named(name)));
     match terms.allocation_policy {
+        AllocationPolicy::Static if named.is_empty() => None,
         AllocationPolicy::Static => candidates.next(),
         AllocationPolicy::GeoLatency => {
             candidates.min_by(|a, b| latency(a, registration_id).total_cmp(&latency(b, registration_id)))

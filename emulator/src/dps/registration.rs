@@ -215,6 +215,11 @@ impl Dps {
         let issued = self.0.namespace.issue(&issue.policy, &issue.request, &pending.registration_id);
         let chain =
             issued.map_err(|error| Failure { error_code: POLICY_GONE, message: error.to_string() })?;
+        self.0.events.tell(EventKind::CertificateIssued {
+            service: "DPS".into(),
+            device_id: pending.registration_id.clone(),
+            policy: issue.policy.clone(),
+        });
         Ok(Some(chain).filter(|_| !issue.is_lost))
     }
 

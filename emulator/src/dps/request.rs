@@ -6,8 +6,7 @@ use tracker_protocol::RegistrationId;
 use super::refused::Refused;
 use crate::security::sas::{SasError, SasToken};
 
-/// The first API version in which a request may carry a certificate signing request; earlier ones ignore it. The versions
-/// from here on take a request without registration ID too, or without a body: the user name says it.
+/// The first API version in which a request may carry a certificate signing request; earlier ones ignore it.
 const CSR_SINCE: &str = "2025-07-01";
 
 /// Whether devices of an API version may ask for certificates.
@@ -18,7 +17,7 @@ pub(super) fn may_ask_for_certificates(api_version: &str) -> bool {
 /// What a register request brings.
 pub(super) struct Asked {
     /// For a webhook.
-    pub payload: Option<Map<String, Value>>,
+    pub payload: Option<Value>,
     /// A certificate signing request, as it was sent.
     pub csr: Option<String>,
 }
@@ -29,19 +28,21 @@ pub(super) fn check_request(body: &[u8], registration_id: &str, api_version: &st
         return Err(Refused::bad_request("Invalid RegistrationId"));
     }
     let is_new = may_ask_for_certificates(api_version);
-    let body = if is_new && body.is_empty() { &b"{}"[..] } else { body };
+    // The user name says who asks: Microsoft's SDK for embedded C sends nothing at all.
+    let body = if body.is_empty() { &b"{}"[..] } else { body };
     let Ok(Value::Object(mut request)) = serde_json::from_slice(body) else {
         return Err(Refused::bad_request("the body of the request is not a JSON object"));
     };
     match request.get("registrationId") {
-        None if is_new => {}
+        None => {}
         Some(Value::String(id)) if id == registration_id => {}
         _ => {
             return Err(Refused::bad_request("registrationId in the body is not that of the connection"));
         }
     }
-    if !matches!(request.get("payload"), None | Some(Value::Null | Value::Object(_))) {
-        return Err(Refused::bad_request("payload is not a JSON object"));
+    // Microsoft's documents know objects alone; a text is taken all the same.
+    if !matches!(request.get("payload"), None | Some(Value::Null | Value::Object(_) | Value::String(_))) {
+        return Err(Refused::bad_request("payload is neither a JSON object nor a text"));
     }
     if request.get("tpm").is_some_and(|tpm| !tpm.is_null()) {
         return Err(Refused::not_implemented("tpm", "TPM attestation"));
@@ -51,10 +52,7 @@ pub(super) fn check_request(body: &[u8], registration_id: &str, api_version: &st
         Some(Value::String(csr)) => Some(csr),
         Some(_) => return Err(Refused::bad_request("csr is not a text")),
     };
-    let payload = match request.remove("payload") {
-        Some(Value::Object(payload)) => Some(payload),
-        _ => None,
-    };
+    let payload = request.remove("payload").filter(|payload| !payload.is_null());
     Ok(Asked { payload, csr })
 }
 

@@ -18,7 +18,7 @@ use crate::{
     events::EventBus,
     faults::Faults,
     host_names::{self, HostKind},
-    hub::{Hub, HubParts, KeptHub},
+    hub::{Hub, HubParts, KeptHub, RenewalSettings},
     issuance::{KeptNamespace, Namespace},
     lock::{Changes, Tracked},
     net::tls::ServerIdentity,
@@ -47,6 +47,7 @@ pub(super) struct Core {
     pub(super) host_name: String,
     pub(super) good_signatures: GoodSignatures,
     pub(super) namespace: Namespace,
+    pub(super) renewal: RenewalSettings,
     pub(super) store: Tracked<Store>,
 }
 
@@ -69,6 +70,7 @@ pub(crate) struct DpsParts {
     /// Whether devices are told the device names of all hubs.
     pub assign_device_names: bool,
     pub namespace: Namespace,
+    pub renewal: RenewalSettings,
     pub kept: KeptDps,
 }
 
@@ -122,6 +124,7 @@ impl Dps {
             host_name,
             assign_device_names,
             namespace,
+            renewal,
             kept,
         } = parts;
         let store = Store {
@@ -148,6 +151,7 @@ impl Dps {
             host_name,
             good_signatures: GoodSignatures::default(),
             namespace,
+            renewal,
             store: Tracked::new(store, changes),
         })))
     }
@@ -186,6 +190,7 @@ impl Dps {
             files: self.0.files.clone(),
             first_redelivery: self.0.first_redelivery,
             namespace: self.0.namespace.clone(),
+            renewal: self.0.renewal,
             kept,
         })
     }

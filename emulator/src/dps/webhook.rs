@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     attest::AcceptedBy,
@@ -52,18 +52,13 @@ pub(super) struct Answer {
 }
 
 impl Request {
-    pub(super) fn new(
-        pending: &Pending,
-        x509: Option<Value>,
-        payload: Option<&Map<String, Value>>,
-        hubs: &Hubs,
-    ) -> Self {
+    pub(super) fn new(pending: &Pending, x509: Option<Value>, payload: Option<&Value>, hubs: &Hubs) -> Self {
         let mut context = json!({ "registrationId": pending.registration_id });
         let previous = pending.previous.as_ref();
         let optional = [
             ("currentIotHubHostName", previous.and_then(|state| state.assigned_hub.clone()).map(Value::from)),
             ("currentDeviceId", previous.and_then(|state| state.device_id.clone()).map(Value::from)),
-            ("payload", payload.cloned().map(Value::Object)),
+            ("payload", payload.cloned()),
         ];
         for (name, value) in optional {
             if let Some(value) = value {

@@ -11,6 +11,7 @@ use super::{
     connection::{Attachment, Subscriptions, pair},
     notice::{Notice, NoticeKind},
     registry::{Entry, Registry},
+    renewal::Renewal,
 };
 use crate::{
     events::{DisconnectReason, EventKind},
@@ -116,6 +117,7 @@ impl Hub {
         }
         let (handle, mut attachment) = pair(connection_id, kept);
         attachment.token_expiry = token_expiry;
+        attachment.renewal_due = entry.renewal.as_ref().and_then(Renewal::wakes);
         entry.connection = Some(handle);
         entry.connection_updated = now;
         entry.last_activity = now;

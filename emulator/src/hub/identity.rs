@@ -181,6 +181,7 @@ impl Hub {
                 entry.identity.etag = device_etag();
             }
             entry.identity.capabilities = capabilities;
+            entry.renewal.take_if(|_| policy.is_none());
             entry.identity.policy = policy;
             return Ok(());
         }

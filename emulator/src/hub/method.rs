@@ -74,6 +74,16 @@ impl Hub {
         method: &DirectMethod,
         payload: String,
     ) -> Result<MethodResult, HubError> {
+        self.invoke_written(device_id, method, payload).await.and_then(|answer| read(device_id, answer))
+    }
+
+    /// The same, and the answer as the device has written it.
+    pub(crate) async fn invoke_written(
+        &self,
+        device_id: &str,
+        method: &DirectMethod,
+        payload: String,
+    ) -> Result<MethodAnswer, HubError> {
         check(method, &payload)?;
         let deadline = Instant::now() + method.connect_timeout;
         let mut arrivals = self.0.arrivals.subscribe();
@@ -95,7 +105,7 @@ impl Hub {
         device_id: &str,
         method: &DirectMethod,
         payload: Vec<u8>,
-    ) -> Result<MethodResult, HubError> {
+    ) -> Result<MethodAnswer, HubError> {
         let pushes = self.pushes(device_id)?;
         let (answer, answered) = oneshot::channel();
         let push = push(method, payload, answer);
@@ -115,7 +125,7 @@ impl Hub {
                 Err(HubError::GatewayTimeout { device_id: device_id.to_owned(), waited: patience })
             }
             Ok(Err(_closed)) => Err(HubError::DeviceConnectionClosed(device_id.to_owned())),
-            Ok(Ok(answer)) => read(device_id, answer?),
+            Ok(Ok(answer)) => answer,
         }
     }
 

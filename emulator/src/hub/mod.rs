@@ -24,11 +24,13 @@ mod event_grid;
 mod notice;
 mod silence;
 mod connection;
+mod renewal;
 mod broker;
 mod registry;
 mod service;
 mod identity;
 mod twin;
+mod renewals;
 mod method;
 mod query;
 mod routes;
@@ -39,9 +41,11 @@ mod admission;
 mod session;
 mod delivery;
 mod twin_requests;
+mod certificate_requests;
 mod mqtt5;
 
 pub use c2d::CloudToDeviceMessage;
+pub(crate) use connection::MethodAnswer;
 pub(crate) use device_id::check_device_id;
 pub use error::HubError;
 pub use event_grid::{
@@ -65,10 +69,11 @@ pub use routing::{
 };
 pub(crate) use routing::{RouteTrial, RoutesTrial, is_condition};
 pub use service::Hub;
-pub(crate) use service::{HubParts, KeptHub};
+pub(crate) use service::{HubParts, KeptHub, RenewalSettings};
 pub(crate) use session::{DeviceSession, open};
 pub use silence::{Severity, Silence};
 pub use telemetry::{TelemetryCounters, TelemetryMessage};
+pub(crate) use twin::Cleared;
 pub use twin::TwinPatch;
 pub use twin_rules::TwinError;
 pub(crate) use twin_rules::check_initial;

@@ -32,6 +32,15 @@ use crate::{
     subscription::{Feed, Subscription},
 };
 
+/// How hubs renew certificates.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RenewalSettings {
+    /// Between the answer that a request is taken and the certificates.
+    pub issuing_time: Duration,
+    /// Errors have the numbers that were seen in January 2026.
+    pub older_numbers: bool,
+}
+
 /// What a hub is made with.
 pub(crate) struct HubParts {
     pub name: String,
@@ -46,6 +55,7 @@ pub(crate) struct HubParts {
     pub first_redelivery: Duration,
     /// Issues certificates, and is trusted.
     pub namespace: Namespace,
+    pub renewal: RenewalSettings,
     pub kept: KeptHub,
 }
 
@@ -115,6 +125,8 @@ pub(super) struct Core {
     pub(super) silence: Mutex<Silence>,
     pub(super) changes: Changes,
     pub(super) namespace: Namespace,
+    pub(super) issuing_time: Duration,
+    pub(super) older_numbers: bool,
     pub(super) good_signatures: GoodSignatures,
     /// When this run of the hub began.
     pub(super) began: DateTime<Utc>,
@@ -135,6 +147,7 @@ impl Hub {
             files,
             first_redelivery,
             namespace,
+            renewal,
             kept,
         } = parts;
         let KeptHub { access, devices, routing, event_subscriptions, silence, connection_profile } = kept;
@@ -158,6 +171,8 @@ impl Hub {
             silence: Mutex::new(silence),
             changes,
             namespace,
+            issuing_time: renewal.issuing_time,
+            older_numbers: renewal.older_numbers,
             good_signatures: GoodSignatures::default(),
             began: clock.now(),
             telemetry: Feed::new(telemetry_capacity, KEPT_BYTES),

@@ -21,6 +21,20 @@ pub struct TwinPatch {
     pub desired: Option<Map<String, Value>>,
 }
 
+/// Sections of which a change leaves nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cleared {
+    /// Tags.
+    pub(crate) tags: bool,
+    /// Desired properties.
+    pub(crate) desired: bool,
+}
+
+/// A patch that deletes all that is there.
+fn all_of(members: &Map<String, Value>) -> Map<String, Value> {
+    members.keys().map(|key| (key.clone(), Value::Null)).collect()
+}
+
 impl Hub {
     /// The twin of a device.
     pub fn twin(&self, device_id: &str) -> Result<Twin, HubError> {
@@ -51,10 +65,27 @@ impl Hub {
         patch: TwinPatch,
         if_match: &IfMatch,
     ) -> Result<Twin, HubError> {
+        self.update_or_clear_twin(device_id, patch, Cleared::default(), if_match)
+    }
+
+    /// The same, and a section that is cleared is empty afterwards; a device that is connected is told of each member.
+    pub(crate) fn update_or_clear_twin(
+        &self,
+        device_id: &str,
+        mut patch: TwinPatch,
+        cleared: Cleared,
+        if_match: &IfMatch,
+    ) -> Result<Twin, HubError> {
         let now = self.0.clock.now();
         let mut registry = self.0.registry.change();
         let entry = registry.entry(device_id)?;
         check_etag(device_id, entry, if_match)?;
+        if cleared.tags {
+            patch.tags = Some(all_of(&entry.twin.tags));
+        }
+        if cleared.desired {
+            patch.desired = Some(all_of(entry.twin.desired.properties()));
+        }
         let tags_patch = patch.tags.map(without_system);
         let tags = tags_patch.as_ref().map(|tags| patch_tags(&entry.twin.tags, tags)).transpose()?;
         let mut told = None;

@@ -5,7 +5,8 @@ use bytes::{Buf as _, BytesMut};
 use super::{
     decode_five,
     fields::{DecodeError, Fields},
-    packet::{Connect, ConnectCode, Packet, Publish, QoS, SubscribeCode, Will},
+    identifier::QoS,
+    packet::{Connect, ConnectCode, Packet, Publish, SubscribeCode, Will},
     properties,
 };
 

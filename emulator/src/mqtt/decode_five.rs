@@ -3,7 +3,7 @@
 use super::{
     fields::{DecodeError, Fields},
     five::{ConnectAnswer, Five, reason},
-    packet::{PacketId, QoS},
+    identifier::{PacketId, QoS},
     properties::{IN_ACKNOWLEDGEMENT, IN_DISCONNECT, IN_SUBSCRIBE, Others, of_others},
 };
 

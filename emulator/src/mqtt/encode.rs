@@ -1,25 +1,16 @@
 //! Packets to bytes.
 
 use bytes::{BufMut as _, BytesMut};
-use thiserror::Error;
 
 use super::{
     encode_five,
-    packet::{Connect, Packet, PacketId, Publish, SubscribeCode},
+    packet::{Connect, Packet, Publish, SubscribeCode},
     properties::{Written, put_variable},
+    written::{EncodeError, identified, put_field},
 };
 
 /// The largest value of the remaining-length field (section 2.2.3).
 const MAX_REMAINING_LENGTH: usize = 268_435_455;
-
-/// A packet that has no form in bytes.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub(crate) enum EncodeError {
-    #[error("a text or password of {0} bytes; MQTT carries at most 65 535")]
-    FieldTooLong(usize),
-    #[error("a packet of {0} bytes; MQTT carries at most 268 435 455")]
-    PacketTooLong(usize),
-}
 
 /// Appends the bytes of `packet` to `out`; on an error `out` is as it was.
 pub(crate) fn encode(packet: &Packet, out: &mut BytesMut) -> Result<(), EncodeError> {
@@ -112,16 +103,4 @@ fn encode_publish(publish: &Publish, body: &mut BytesMut) -> Result<u8, EncodeEr
     }
     body.put_slice(&publish.payload);
     Ok(0x30 | u8::from(publish.dup) << 3 | (publish.qos as u8) << 1 | u8::from(publish.retain))
-}
-
-pub(super) fn identified(first: u8, id: PacketId, body: &mut BytesMut) -> u8 {
-    body.put_u16(id.get());
-    first
-}
-
-pub(super) fn put_field(body: &mut BytesMut, field: &[u8]) -> Result<(), EncodeError> {
-    let length = u16::try_from(field.len()).map_err(|_| EncodeError::FieldTooLong(field.len()))?;
-    body.put_u16(length);
-    body.put_slice(field);
-    Ok(())
 }

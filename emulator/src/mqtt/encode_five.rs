@@ -3,9 +3,9 @@
 use bytes::{BufMut as _, BytesMut};
 
 use super::{
-    encode::{EncodeError, identified, put_field},
     five::Five,
     properties::{Others, Written},
+    written::{EncodeError, identified, put_field},
 };
 
 /// Appends the body of a packet; gives its first byte.

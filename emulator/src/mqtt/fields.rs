@@ -3,7 +3,7 @@
 use bytes::{Buf as _, Bytes};
 use thiserror::Error;
 
-use super::packet::PacketId;
+use super::identifier::PacketId;
 
 /// A filter list longer than this can't belong to a device: Azure allows five subscriptions.
 const MAX_FILTERS: usize = 64;

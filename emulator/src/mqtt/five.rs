@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::packet::{PacketId, QoS};
+use super::identifier::{PacketId, QoS};
 
 /// Reason codes (section 2.4) that the emulator gives.
 pub(crate) mod reason {

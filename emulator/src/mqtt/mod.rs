@@ -22,20 +22,23 @@
 //! MQTT 5 is spoken by hubs of the second kind alone. The level in CONNECT says how what follows is read; what its packets
 //! have beyond those of 3.1.1 is in `five`.
 
+mod identifier;
 mod five;
 mod packet;
 mod fields;
 mod properties;
 mod decode_five;
 mod decode;
+mod written;
 mod encode_five;
 mod encode;
 mod link;
 
 pub(crate) use decode::{Version, decode};
 pub(crate) use five::{ConnectAnswer, Five, MessageProperties, reason};
+pub(crate) use identifier::{PacketId, QoS};
 pub(crate) use link::{Link, LinkError};
-pub(crate) use packet::{Connect, ConnectCode, Packet, PacketId, Publish, QoS, SubscribeCode, Will};
+pub(crate) use packet::{Connect, ConnectCode, Packet, Publish, SubscribeCode, Will};
 
 #[cfg(test)]
 mod tests;

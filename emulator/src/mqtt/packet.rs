@@ -1,34 +1,14 @@
 //! The control packets of MQTT 3.1.1 (OASIS standard, section 3), without those of the `QoS` 2 handshake, and with those of
 //! MQTT 5 that are not the same ([`Packet::Five`]).
 
-use std::{fmt, num::NonZeroU16};
+use std::fmt;
 
 use bytes::Bytes;
 
-use super::five::{ConnectOptions, Five, MessageProperties};
-
-/// A packet identifier; zero is not one (section 2.3.1).
-pub(crate) type PacketId = NonZeroU16;
-
-/// Quality of service of a PUBLISH or of a requested subscription.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(clippy::enum_variant_names, reason = "the names of the standard")]
-pub(crate) enum QoS {
-    AtMostOnce = 0,
-    AtLeastOnce = 1,
-    ExactlyOnce = 2,
-}
-
-impl QoS {
-    pub(super) fn from_bits(bits: u8) -> Option<Self> {
-        match bits {
-            0 => Some(Self::AtMostOnce),
-            1 => Some(Self::AtLeastOnce),
-            2 => Some(Self::ExactlyOnce),
-            _ => None,
-        }
-    }
-}
+use super::{
+    five::{ConnectOptions, Five, MessageProperties},
+    identifier::{PacketId, QoS},
+};
 
 /// The return code of a CONNACK (section 3.2.2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,9 @@ use super::{
     decode::{Version, decode},
     encode::encode,
     fields::DecodeError,
+    identifier::{PacketId, QoS},
     link::{Link, LinkError},
-    packet::{Connect, ConnectCode, Packet, PacketId, Publish, QoS, SubscribeCode, Will},
+    packet::{Connect, ConnectCode, Packet, Publish, SubscribeCode, Will},
 };
 
 const LIMIT: usize = 64 * 1024;

@@ -8,7 +8,8 @@ use super::{
     encode::encode,
     fields::DecodeError,
     five::{ConnectAnswer, ConnectOptions, Five, MessageProperties, WillOptions},
-    packet::{Connect, Packet, PacketId, Publish, QoS, Will},
+    identifier::{PacketId, QoS},
+    packet::{Connect, Packet, Publish, Will},
 };
 
 const LIMIT: usize = 64 * 1024;

@@ -39,12 +39,13 @@ pub(crate) trait Service: Send {
         None
     }
 
-    /// When something of the service's own is due.
-    fn due(&self) -> Option<Instant> {
+    /// When something of the service's own is due, or there is something to deliver by time alone; told anew after each
+    /// delivery.
+    fn due(&self, _now: Instant) -> Option<Instant> {
         None
     }
 
-    /// Does what is due.
+    /// Does what is due. What is to be delivered is, whenever the session is awake.
     fn pass_time(&mut self, _exchange: &mut Exchange<'_>) {}
 
     /// A PUBLISH of `QoS` 0 or 1; in MQTT 5 also one of 2.

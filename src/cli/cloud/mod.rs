@@ -18,8 +18,8 @@ pub(in crate::cli) mod service;
 pub(in crate::cli) mod target;
 
 use commands::{
-    c2d, certificate, device, enrichment, enrollment, enrollment_group, event_subscription, fault, method,
-    monitor, query, registration, route, routing_endpoint, silence, twin,
+    c2d, ca, certificate, certificate_policy, device, enrichment, enrollment, enrollment_group,
+    event_subscription, fault, method, monitor, query, registration, route, routing_endpoint, silence, twin,
 };
 
 pub(super) use emulator_file::EmulatorFile;
@@ -38,6 +38,12 @@ enum Noun {
     /// CA certificates of the provisioning service. Emulator only.
     #[command(subcommand)]
     Certificate(certificate::CertificateCommand),
+    /// CAs that issue certificates to devices. Emulator only.
+    #[command(subcommand)]
+    Ca(ca::CaCommand),
+    /// For how long, and by which CA, certificates are issued. Emulator only.
+    #[command(subcommand)]
+    CertificatePolicy(certificate_policy::CertificatePolicyCommand),
     /// Enrollments of all devices below a CA.
     #[command(subcommand)]
     EnrollmentGroup(enrollment_group::EnrollmentGroupCommand),
@@ -86,6 +92,8 @@ pub(super) fn run(args: CloudArgs) -> anyhow::Result<()> {
     let CloudArgs { target, noun } = args;
     match noun {
         Noun::Certificate(command) => command.run(&target),
+        Noun::Ca(command) => command.run(&target),
+        Noun::CertificatePolicy(command) => command.run(&target),
         Noun::EnrollmentGroup(command) => command.run(&target),
         Noun::Enrollment(command) => command.run(&target),
         Noun::Registration(command) => command.run(&target),

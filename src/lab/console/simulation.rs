@@ -172,8 +172,8 @@ fn of_hub(error: &HubError) -> BackendError {
         HubError::DeviceNotFound(_) => BackendError::NotFound(text),
         HubError::DeviceNotOnline { .. }
         | HubError::GatewayTimeout { .. }
-        | HubError::DeviceConnectionClosed(_)
         | HubError::MethodRejected { .. }
+        | HubError::DeviceConnectionClosed(_)
         | HubError::InvalidMethodAnswer(_) => BackendError::NoAnswer(text),
         HubError::PreconditionFailed(_) | HubError::DeviceAlreadyExists(_) | HubError::QueueFull { .. } => {
             BackendError::Conflict(text)

@@ -93,9 +93,10 @@ impl EnrollmentTerms {
     pub(crate) fn check_allocation(&self) -> Result<(), String> {
         match self.allocation_policy {
             AllocationPolicy::Hashed | AllocationPolicy::GeoLatency => Ok(()),
-            AllocationPolicy::Static if self.named_hubs().count() == 1 => Ok(()),
+            // Without a hub it is kept, and places nobody.
+            AllocationPolicy::Static if self.named_hubs().count() <= 1 => Ok(()),
             AllocationPolicy::Static => {
-                Err("allocationPolicy static needs exactly one hub, in iotHubs or iotHubHostName".into())
+                Err("allocationPolicy static takes one hub, in iotHubs or iotHubHostName".into())
             }
             AllocationPolicy::Custom => match &self.custom_allocation_definition {
                 Some(definition) => definition.check(),

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use tokio::{sync::oneshot, time::Instant};
+use tokio::time::Instant;
 use tracker_protocol::hub_v5::{
     Abandon, AbandonReason, CloudMessage, Correlation, Exec, MethodResult, Probe, ProbeAck, ProbeAnswer,
     RejectReason, Timestamp,
 };
 
-use super::session::FiveSession;
+use super::{
+    call::{Answer, Call},
+    session::FiveSession,
+};
 use crate::{
     hub::{
         HubError,
@@ -20,27 +23,6 @@ use crate::{
 
 /// Calls that may be under way to one device; those beyond are refused as for a device that is not there.
 const MAX_CALLS: usize = 1024;
-
-type Answer = oneshot::Sender<Result<MethodAnswer, HubError>>;
-
-/// A call under way.
-#[derive(Debug)]
-pub(super) struct Call {
-    payload: Vec<u8>,
-    response: Duration,
-    /// Set once the device is ready.
-    ready_id: Option<Vec<u8>>,
-    /// When the probe, and later the call, is over.
-    due: Instant,
-    began: Instant,
-    answer: Answer,
-}
-
-impl Call {
-    pub(super) fn due(&self) -> Instant {
-        self.due
-    }
-}
 
 impl FiveSession {
     pub(super) fn call(

@@ -4,6 +4,7 @@
 //! Registry, twins, routes and telemetry are those of every hub.
 
 mod admission;
+mod call;
 mod session;
 mod outgoing;
 mod twin;
@@ -12,6 +13,3 @@ mod telemetry;
 mod service;
 
 pub(crate) use service::open as open_five;
-
-#[cfg(test)]
-mod tests;

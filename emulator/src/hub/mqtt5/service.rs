@@ -125,7 +125,7 @@ impl Service for FiveSession {
         })))
     }
 
-    fn due(&self) -> Option<Instant> {
+    fn due(&self, _now: Instant) -> Option<Instant> {
         self.next_end_of_call()
     }
 

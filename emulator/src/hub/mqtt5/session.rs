@@ -8,7 +8,7 @@ use tokio::{
 };
 use tracker_protocol::hub_v5::Correlation;
 
-use super::methods::Call;
+use super::call::Call;
 use crate::{
     events::DisconnectReason,
     faults::Place,
@@ -67,6 +67,6 @@ impl FiveSession {
 
     /// When the next call is over.
     pub(super) fn next_end_of_call(&self) -> Option<Instant> {
-        self.calls.values().map(Call::due).min()
+        self.calls.values().map(|call| call.due).min()
     }
 }

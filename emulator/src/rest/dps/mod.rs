@@ -1,5 +1,5 @@
 //! The provisioning service by REST (`api-version=2021-10-01` in shape), and our additions under the same host:
-//! CA certificates, linked hubs, faults, events.
+//! CA certificates, the namespace that issues certificates, linked hubs, faults, events.
 
 mod refusal;
 mod issuance_members;
@@ -9,6 +9,7 @@ mod bulk;
 mod registrations;
 mod ca_certificates;
 mod faults;
+mod namespace;
 
 use hyper::Method;
 use serde_json::json;
@@ -28,7 +29,7 @@ use crate::{dps::Dps, events::Event, security::access::Right};
 type Handler = fn(&Dps, &str, &Call) -> Result<Answer, DpsRefusal>;
 
 /// Every call that the service knows.
-static ROUTES: [Route<Handler>; 27] = [
+static ROUTES: [Route<Handler>; 35] = [
     azure(Method::POST, "enrollments", |dps, _, call| bulk::respond(&dps.individuals(), call)),
     azure(Method::POST, "enrollments/query", |dps, _, call| enrollments::query(&dps.individuals(), call)),
     azure(Method::POST, "enrollments/{id}/attestationMechanism", |dps, id, _| {
@@ -58,6 +59,14 @@ static ROUTES: [Route<Handler>; 27] = [
     ours(Method::DELETE, "certificates/{name}", ca_certificates::delete),
     ours(Method::POST, "certificates/{name}/generateVerificationCode", ca_certificates::generate_code),
     ours(Method::POST, "certificates/{name}/verify", ca_certificates::verify),
+    ours(Method::GET, "certificateAuthorities", namespace::authorities),
+    ours(Method::GET, "certificateAuthorities/{name}", namespace::authority),
+    ours(Method::PUT, "certificateAuthorities/{name}", namespace::create_authority),
+    ours(Method::DELETE, "certificateAuthorities/{name}", namespace::delete_authority),
+    ours(Method::GET, "certificatePolicies", namespace::policies),
+    ours(Method::GET, "certificatePolicies/{name}", namespace::policy),
+    ours(Method::PUT, "certificatePolicies/{name}", namespace::create_policy),
+    ours(Method::DELETE, "certificatePolicies/{name}", namespace::delete_policy),
     ours(Method::GET, "faults", |dps, _, _| Ok(faults::list(dps.faults()))),
     ours(Method::POST, "faults", |dps, _, call| faults::inject(dps.faults(), call)),
     ours(Method::DELETE, "faults", |dps, _, _| Ok(faults::clear_all(dps.faults()))),
@@ -93,6 +102,6 @@ pub(super) fn respond(dps: &Dps, caller: &Caller, call: &Call) -> Result<Answer,
 }
 
 fn events(dps: &Dps) -> Answer {
-    let print = |event: &Event| Some((None, json!(event)));
+    let print = |event: &Event| Some((None, json!(event).to_string()));
     stream::events(dps.events().subscribe(), print)
 }

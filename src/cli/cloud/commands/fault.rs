@@ -78,6 +78,20 @@ pub(in crate::cli::cloud) enum Kind {
     },
     /// Let DPS work on registrations for ever.
     NeverAssign,
+    /// Refuse requests for certificates, at DPS or at a hub.
+    IssueRefused {
+        /// Azure's number, like 400040, 429002 or 500001.
+        #[arg(long, value_name = "CODE", default_value_t = 500_001)]
+        code: u32,
+    },
+    /// Issue certificates late.
+    IssueSlow {
+        /// How late.
+        #[arg(long, value_name = "MILLISECONDS")]
+        milliseconds: u64,
+    },
+    /// Issue certificates that never arrive.
+    IssueLost,
     /// Refuse to read the twin, and to take what devices report.
     TwinError {
         /// Like 400, 429 or 500.

@@ -1,7 +1,9 @@
 //! One noun a file, with its verbs.
 
 pub(in crate::cli::cloud) mod c2d;
+pub(in crate::cli::cloud) mod ca;
 pub(in crate::cli::cloud) mod certificate;
+pub(in crate::cli::cloud) mod certificate_policy;
 pub(in crate::cli::cloud) mod device;
 pub(in crate::cli::cloud) mod enrichment;
 pub(in crate::cli::cloud) mod enrollment;
