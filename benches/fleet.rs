@@ -319,7 +319,7 @@ impl Device {
     /// From the first byte to the acknowledgement of the first reading.
     async fn provision(&self) -> Link<()> {
         let id = &self.identity.registration_id;
-        let username = provisioner::username(&self.config.dps.id_scope, id);
+        let username = provisioner::username(&self.config, id);
         let mut link = Link::connect(&self.link_options(&id.to_string(), username)).await.unwrap();
         let assigned = register(&mut link, id.clone(), self.patience).await;
         link.close().await;

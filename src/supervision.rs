@@ -21,6 +21,7 @@ use crate::platform::notify::Notify;
 use crate::platform::timestamp::Timestamp;
 use crate::platform::watched_file::WatchedFile;
 use crate::status::file::StatusFile;
+use crate::status::issued::Issued;
 use crate::status::report::{CertificateReport, RootReport, StatusReport};
 use crate::status::{State, Status};
 
@@ -94,6 +95,7 @@ impl Supervision {
         status: Status,
         events: Events,
         certificate: PathBuf,
+        issued: Option<Issued>,
         pace: watch::Receiver<Pace>,
     ) {
         #[cfg(feature = "lab")]
@@ -107,6 +109,7 @@ impl Supervision {
             state,
             since: status.clock.monotonic(),
             leaf: Leaf::new(certificate),
+            issued,
             told: Told::default(),
             looks: self.readers.as_ref().and_then(|_| looks()),
             supervision: self,
@@ -132,6 +135,7 @@ struct Supervisor {
     pace: watch::Receiver<Pace>,
     looks: Option<Looks>,
     leaf: Leaf,
+    issued: Option<Issued>,
     /// Where the device stands, and since when on the monotonic clock.
     state: State,
     since: Duration,
@@ -262,6 +266,7 @@ impl Supervisor {
                 not_after: Some(Timestamp(root.not_after)),
                 days_left: clock.certificate_time().map(|now| root.days_left(now)),
             }),
+            issued: self.issued.as_mut().map(|issued| issued.report(clock.certificate_time())),
             journal_trouble: health.trouble,
             journal_set_aside: health.set_aside,
             troubles: readers.recent.troubles(),

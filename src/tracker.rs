@@ -26,6 +26,7 @@ use crate::platform::clock::Clock;
 use crate::platform::state_directory::{Lock, LockError, StateDirectory};
 use crate::recorder::{AlarmDesk, Recorder, Reports, Sources};
 use crate::settings::{Defaults, InForce, TripTerms};
+use crate::status::issued::Issued;
 use crate::status::{Connection, State, Status};
 use crate::supervision::Supervision;
 use crate::trip::BY_ITSELF;
@@ -119,7 +120,11 @@ impl Tracker {
             alarms,
         };
         let news = follow(&status, &mut tasks);
-        tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, settings.pace()));
+        let issued = config.identity.operational.clone();
+        let issued = issued.map(|operational| Issued::new(operational, &config.state.directory));
+        let supervising =
+            supervision.run(status.clone(), events.clone(), certificate, issued, settings.pace());
+        tasks.spawn(supervising);
         let (identity, background) = (watch::Sender::new(None), Background::default());
         let notary = notary(&config, &trips, &settings, identity.subscribe(), events.clone());
         // The journal knows by now whether there is to be a chain: no reading comes before.

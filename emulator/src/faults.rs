@@ -30,8 +30,11 @@ impl Fault {
     /// Whether its numbers make sense; `Err` says which do not.
     pub(crate) fn check(&self) -> Result<(), String> {
         match self.kind {
-            FaultKind::RefuseConnect { code } if !(1..=5).contains(&code) => {
-                Err(format!("the return code {code} of a CONNACK is not in 1 to 5"))
+            FaultKind::RefuseConnect { code } if !(1..=5).contains(&code) && code < 0x80 => Err(format!(
+                "the return code {code} of a CONNACK is not in 1 to 5, nor in 128 to 255 (MQTT 5)"
+            )),
+            FaultKind::RefuseSubscribe { code } | FaultKind::RefusePublish { code } if code < 0x80 => {
+                Err(format!("the reason code {code} is not in 128 to 255"))
             }
             FaultKind::DpsError { status, .. } if !(300..=599).contains(&status) => {
                 Err(format!("the status {status} is not in 300 to 599"))
@@ -143,6 +146,21 @@ pub enum FaultKind {
     Throttle {
         /// Publishes allowed in any second.
         per_second: u32,
+    },
+    /// A subscription at a hub of MQTT 5 is refused.
+    RefuseSubscribe {
+        /// Reason code of the SUBACK, 128 to 255.
+        code: u8,
+    },
+    /// A PUBLISH at a hub of MQTT 5 comes to nothing, and is answered so where it is of `QoS` 1.
+    RefusePublish {
+        /// Reason code of the PUBACK, 128 to 255.
+        code: u8,
+    },
+    /// A hub of MQTT 5 ends the connection in words, at the next PUBLISH, SUBSCRIBE or UNSUBSCRIBE of the client.
+    Disconnect {
+        /// Reason code of the DISCONNECT.
+        code: u8,
     },
     /// The connection is closed at the next packet of the client.
     DropConnection,
@@ -335,6 +353,9 @@ mod tests {
                 r#"{"fault":"latency","milliseconds":250}"#,
             ),
             (FaultKind::Throttle { per_second: 5 }, r#"{"fault":"throttle","perSecond":5}"#),
+            (FaultKind::RefuseSubscribe { code: 151 }, r#"{"fault":"refuseSubscribe","code":151}"#),
+            (FaultKind::RefusePublish { code: 151 }, r#"{"fault":"refusePublish","code":151}"#),
+            (FaultKind::Disconnect { code: 0 }, r#"{"fault":"disconnect","code":0}"#),
             (FaultKind::DropConnection, r#"{"fault":"dropConnection"}"#),
             (FaultKind::BlackHole, r#"{"fault":"blackHole"}"#),
         ];

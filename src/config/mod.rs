@@ -24,7 +24,9 @@ pub use error::ConfigError;
 use explain::{decode, explain, misplaced};
 pub use interval::Interval;
 pub use pace::{Intervals, Pace, Situation};
-pub use tables::{ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, StateConfig, TelemetryConfig};
+pub use tables::{
+    ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, Profile, StateConfig, TelemetryConfig,
+};
 use written::{Problem, Written};
 
 /// A larger file is no configuration.
@@ -135,6 +137,17 @@ mod tests {
         assert_eq!(goes(with("")), ("hub".into(), 8883));
         assert_eq!(goes(with("[connection]\ngateway = \"edge\"\nport = 99")), ("edge".into(), 99));
         assert_eq!(goes(with("[connection]\ngateway = \"edge:7\"\nport = 99")), ("edge".into(), 7));
+    }
+
+    #[test]
+    fn how_the_hub_is_spoken_to_is_classic_unless_dps_is_to_be_asked() {
+        let with = |more: &str| Config::parse(Path::new("tracker.toml"), &format!("{MINIMAL}{more}"));
+        assert_eq!(with("").unwrap().connection.profile, Profile::Classic);
+        let written = |word: &str| with(&format!("[connection]\nprofile = \"{word}\""));
+        assert_eq!(written("classic").unwrap().connection.profile, Profile::Classic);
+        assert_eq!(written("assigned").unwrap().connection.profile, Profile::Assigned);
+        let why = written("mqttV5").unwrap_err().to_string();
+        assert!(why.ends_with("unknown variant `mqttV5`, expected `classic` or `assigned`"), "{why}");
     }
 
     #[test]

@@ -49,6 +49,19 @@ pub struct ConnectionConfig {
     pub keep_alive: u16,
     /// TCP port of DPS and hub.
     pub port: u16,
+    /// How the hub is spoken to.
+    pub profile: Profile,
+}
+
+/// `connection.profile`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// MQTT 3.1.1, as every hub did until 2026; DPS is not asked.
+    #[default]
+    Classic,
+    /// As DPS says of the hub that it assigns: MQTT 3.1.1, or 5. It is asked by an API version that is a preview.
+    Assigned,
 }
 
 /// `[telemetry]`
@@ -88,7 +101,8 @@ fn default_dps_host() -> String {
 impl Default for ConnectionConfig {
     fn default() -> Self {
         // Carriers forget an idle connection after some five minutes, load balancers after four.
-        Self { roots: None, gateway: None, keep_alive: 230, port: MQTT_TLS_PORT }
+        let profile = Profile::Classic;
+        Self { roots: None, gateway: None, keep_alive: 230, port: MQTT_TLS_PORT, profile }
     }
 }
 

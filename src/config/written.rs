@@ -14,7 +14,9 @@ use super::endpoint::is_host;
 use super::explain::shown;
 use super::interval::Interval;
 use super::pace::Intervals;
-use super::tables::{ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, StateConfig, TelemetryConfig};
+use super::tables::{
+    ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, Profile, StateConfig, TelemetryConfig,
+};
 use crate::alarms::schema::Alarms as AlarmRules;
 use crate::identity::operational::{KeyPlace, Operational};
 use crate::identity::{KeyLocation, KeyUriError};
@@ -76,6 +78,7 @@ pub(super) struct WrittenConnection {
     gateway: Option<String>,
     keep_alive: u16,
     port: u16,
+    profile: Profile,
 }
 
 /// See [`TelemetryConfig`].
@@ -90,8 +93,8 @@ pub(super) struct WrittenTelemetry {
 
 impl Default for WrittenConnection {
     fn default() -> Self {
-        let ConnectionConfig { roots, gateway: _, keep_alive, port } = ConnectionConfig::default();
-        Self { roots, gateway: None, keep_alive, port }
+        let ConnectionConfig { roots, gateway: _, keep_alive, port, profile } = ConnectionConfig::default();
+        Self { roots, gateway: None, keep_alive, port, profile }
     }
 }
 
@@ -174,14 +177,14 @@ fn operational(written: WrittenOperational) -> Result<Operational, Problem> {
 }
 
 pub(super) fn connection(written: WrittenConnection) -> Result<ConnectionConfig, Problem> {
-    let WrittenConnection { roots, gateway, keep_alive, port } = written;
+    let WrittenConnection { roots, gateway, keep_alive, port, profile } = written;
     if !(10..=MAX_KEEP_ALIVE).contains(&keep_alive) {
         let why = format!("{keep_alive} s is not between 10 and {MAX_KEEP_ALIVE}");
         return Err(("connection.keep_alive", why));
     }
     let gateway = gateway.map(|gateway| Endpoint::parse(&gateway, port)).transpose();
     let gateway = gateway.map_err(|why| ("connection.gateway", why))?;
-    Ok(ConnectionConfig { roots, gateway, keep_alive, port })
+    Ok(ConnectionConfig { roots, gateway, keep_alive, port, profile })
 }
 
 pub(super) fn sensors(written: SensorsConfig) -> Result<SensorsConfig, Problem> {

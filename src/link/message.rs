@@ -25,11 +25,11 @@ pub struct Message {
     /// Whether it is to be acknowledged (`QoS` 1).
     pub at_least_once: bool,
     /// Not sent where MQTT has none.
-    pub properties: Properties,
+    pub properties: Option<Box<Properties>>,
 }
 
 impl From<Publish> for Message {
     fn from(publish: Publish) -> Self {
-        Self { publish, at_least_once: true, properties: Properties::default() }
+        Self { publish, at_least_once: true, properties: None }
     }
 }

@@ -4,6 +4,7 @@
 pub mod close_up;
 mod connection;
 pub mod file;
+pub mod issued;
 pub mod report;
 
 use std::collections::BTreeMap;

@@ -21,6 +21,7 @@ use crate::platform::timestamp::Timestamp;
 #[cfg(feature = "lab")]
 use crate::status::close_up::{Measurement, Sky};
 use crate::status::connection::State;
+use crate::status::issued::IssuedReport;
 
 /// The content of `status.json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -63,6 +64,9 @@ pub struct StatusReport {
     /// Azure's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_root_end: Option<RootReport>,
+    /// What Azure has issued; absent where it is to issue nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issued: Option<IssuedReport>,
     /// Why readings are kept in memory; null while the disk works.
     pub journal_trouble: Option<String>,
     /// The journal that could not be used and was set aside since the start.

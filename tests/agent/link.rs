@@ -387,8 +387,13 @@ fn assign(config: &Config, hub: &str) {
     let thumbprint = Credentials::load(config, Arc::new(SystemClock::new(true))).unwrap().identity.thumbprint;
     let terms = Terms::new(&config.dps, &thumbprint);
     std::fs::create_dir_all(&config.state.directory).unwrap();
-    let assignment =
-        Assignment { hub: hub.into(), device_id: DEVICE.into(), terms, waits_for_connack: false };
+    let assignment = Assignment {
+        hub: hub.into(),
+        device_id: DEVICE.into(),
+        terms,
+        waits_for_connack: false,
+        profile: None,
+    };
     AssignmentFile::new(&config.state.directory).write(Some(&assignment)).unwrap();
 }
 

@@ -1,6 +1,7 @@
 //! The hubs that exist, and which of them are linked to the provisioning service.
 
 use serde::{Deserialize, Serialize};
+use tracker_protocol::dps::ConnectionProfile;
 
 use super::DpsError;
 use crate::{
@@ -87,7 +88,9 @@ impl Hubs {
     /// The name of a hub that devices are told.
     pub(super) fn name_for_devices(&self, hub: &Hub) -> String {
         let linked = self.linked.iter().find(|linked| linked.name == hub.name());
-        if self.assigns_device_names || linked.is_some_and(|linked| linked.assigns_device_name) {
+        // A hub of MQTT 5 has no other name for devices.
+        let is_five = hub.profile() == ConnectionProfile::MqttV5;
+        if is_five || self.assigns_device_names || linked.is_some_and(|linked| linked.assigns_device_name) {
             host_names::device_name(hub.name())
         } else {
             hub.name().to_owned()
@@ -133,6 +136,18 @@ impl Hubs {
         }
         Ok(())
     }
+}
+
+/// The name of a hub in the options, and what devices speak there, where `NAME=mqtt5` or `NAME=classic` says it.
+pub(super) fn profile_of(option: &str) -> Result<(&str, Option<ConnectionProfile>), DpsError> {
+    let Some((name, word)) = option.split_once('=') else { return Ok((option, None)) };
+    let word = if word.eq_ignore_ascii_case("mqtt5") { ConnectionProfile::MQTT_V5 } else { word };
+    let profile = ConnectionProfile::parse(Some(word)).map_err(|_| {
+        DpsError::InvalidArgument(format!(
+            "\"{option}\": what follows a hub's name is =mqtt5 or =classic, the kind of the hub"
+        ))
+    })?;
+    Ok((name, Some(profile)))
 }
 
 /// A hub's host name in full, checked.

@@ -192,6 +192,7 @@ impl Dps {
                 state.device_id = Some(placement.device_id);
                 state.status = Some(RegistrationStatus::Assigned);
                 state.substatus = Some(placement.substatus);
+                state.connection_profile = placement.connection_profile;
                 state.payload = payload;
             }
             Err(Failure { error_code, message }) => {

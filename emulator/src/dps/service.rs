@@ -3,12 +3,13 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use tracker_protocol::dps::ConnectionProfile;
 
 use super::{
     DpsError, EnrollmentGroup, IndividualEnrollment, LinkedHub,
     ca_certificates::{CertificateStore, KeptCertificate},
     enrollment_store::EnrollmentStore,
-    linked_hubs::{Hubs, full_name, name_in_full},
+    linked_hubs::{Hubs, full_name, name_in_full, profile_of},
     records::Records,
     store::Store,
 };
@@ -233,9 +234,24 @@ impl Dps {
 
     /// Makes a hub and links it with an allocation weight, 1 to 1000; one that exists already gets the weight.
     pub fn add_weighted_hub(&self, name: &str, allocation_weight: u16) -> Result<Hub, DpsError> {
+        self.link_hub(name, allocation_weight, ConnectionProfile::Classic)
+    }
+
+    /// Makes a hub at which devices speak MQTT 5 (`connectionProfile` `mqttV5`), and links it with allocation weight 1. One
+    /// that exists already is returned.
+    pub fn add_mqtt5_hub(&self, name: &str) -> Result<Hub, DpsError> {
+        self.link_hub(name, 1, ConnectionProfile::MqttV5)
+    }
+
+    fn link_hub(
+        &self,
+        name: &str,
+        allocation_weight: u16,
+        profile: ConnectionProfile,
+    ) -> Result<Hub, DpsError> {
         let (name, named) = name_in_full(name, allocation_weight)?;
         self.0.identity.add_names(host_names::all(&name))?;
-        let make = |name: String| self.make_hub(name, KeptHub::new());
+        let make = |name: String| self.make_hub(name, KeptHub::new(profile));
         let mut store = self.0.store.change();
         let hub = store.hubs.add(name, allocation_weight, make);
         if named == Some(HostKind::Device) {
@@ -247,9 +263,16 @@ impl Dps {
     /// Makes and links a hub of the options, unless it is there. A host name in full says which of the hub's names devices
     /// are told; the first label alone leaves that as it was.
     pub(crate) fn take_hub(&self, name: &str) -> Result<(), DpsError> {
+        let (name, profile) = profile_of(name)?;
         let (full, named) = name_in_full(name, 1)?;
-        if self.hub(name).is_none() {
-            return self.add_hub(name).map(drop);
+        let Some(hub) = self.hub(name) else {
+            return self.link_hub(name, 1, profile.unwrap_or_default()).map(drop);
+        };
+        if profile.is_some_and(|profile| profile != hub.profile()) {
+            return Err(DpsError::InvalidArgument(format!(
+                "the hub {full} is one of connectionProfile {}, which a hub never changes",
+                hub.profile().word()
+            )));
         }
         // One that was kept is linked, or not any more, as it was.
         let is_linked = self.linked_hubs().iter().any(|hub| hub.is_named(&full));

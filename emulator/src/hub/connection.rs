@@ -1,6 +1,6 @@
 //! What ties the registry to the session of a connected device.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -19,9 +19,22 @@ pub(crate) enum Push {
     /// Desired properties have changed.
     Desired { version: u64, patch: Map<String, Value> },
     /// Call a direct method.
-    Method { name: String, payload: Vec<u8>, answer: oneshot::Sender<Result<MethodAnswer, HubError>> },
+    Method {
+        name: String,
+        payload: Vec<u8>,
+        /// How long the caller waits for the device to be ready, and then for its answer.
+        patience: Patience,
+        answer: oneshot::Sender<Result<MethodAnswer, HubError>>,
+    },
     /// There are messages to deliver.
     Messages,
+}
+
+/// The two time-outs of a call of a direct method.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    pub connect: Duration,
+    pub response: Duration,
 }
 
 /// What a device answered to a direct method, its body as sent.

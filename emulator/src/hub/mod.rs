@@ -25,6 +25,7 @@ mod notice;
 mod silence;
 mod connection;
 mod renewal;
+mod broker;
 mod trust;
 mod registry;
 mod service;
@@ -43,6 +44,7 @@ mod session;
 mod delivery;
 mod twin_requests;
 mod certificate_requests;
+mod mqtt5;
 
 pub use c2d::CloudToDeviceMessage;
 pub(crate) use connection::MethodAnswer;
@@ -60,6 +62,7 @@ pub use model::{
     Authentication, AuthenticationType, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Twin,
     TwinProperties, X509Thumbprint,
 };
+pub(crate) use mqtt5::open_five;
 pub(crate) use query::is_query;
 pub(crate) use registry::TwinRecord;
 pub use routing::{

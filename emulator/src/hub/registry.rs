@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{
     HubError,
+    broker::KeptSession,
     c2d::{KeptMessage, MessageQueue},
     connection::{Handle, Subscriptions},
     initial_twin::InitialTwin,
@@ -111,6 +112,8 @@ pub(super) struct Entry {
     pub kept_session: Option<Subscriptions>,
     /// The newest request for a certificate.
     pub renewal: Option<Renewal>,
+    /// The same of one of MQTT 5, whose session outlives its connection.
+    pub kept_five: Option<KeptSession>,
 }
 
 /// The devices of one hub by ID.
@@ -231,6 +234,7 @@ impl Entry {
             queue: MessageQueue::default(),
             kept_session: None,
             renewal: None,
+            kept_five: None,
         }
     }
 

@@ -9,6 +9,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tracker_protocol::dps::ConnectionProfile;
 
 use super::{
     CloudToDeviceMessage, Device, DeviceStatus, HubError, TelemetryCounters, TelemetryMessage, connection,
@@ -72,19 +73,37 @@ pub(crate) struct KeptHub {
     silence: Silence,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     authorities: Vec<KeptAuthority>,
+    /// Absent for a classic hub, as all were once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    connection_profile: Option<KeptProfile>,
+}
+
+/// The profile of a hub that is not a classic one.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum KeptProfile {
+    #[serde(rename = "mqttV5")]
+    MqttV5,
 }
 
 impl KeptHub {
     /// A new hub: random keys, no devices.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(profile: ConnectionProfile) -> Self {
         Self {
             access: AccessPolicies::of_hub(),
             devices: Vec::new(),
             routing: None,
             event_subscriptions: Vec::new(),
             silence: Silence::default(),
+            connection_profile: keep_profile(profile),
             authorities: Vec::new(),
         }
+    }
+}
+
+fn keep_profile(profile: ConnectionProfile) -> Option<KeptProfile> {
+    match profile {
+        ConnectionProfile::Classic => None,
+        ConnectionProfile::MqttV5 => Some(KeptProfile::MqttV5),
     }
 }
 
@@ -97,6 +116,7 @@ pub struct Hub(pub(super) Arc<Core>);
 
 pub(super) struct Core {
     pub(super) name: String,
+    pub(super) profile: ConnectionProfile,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: EventBus,
     pub(super) faults: Faults,
@@ -135,15 +155,26 @@ impl Hub {
             renewal,
             kept,
         } = parts;
-        let KeptHub { access, devices, routing, event_subscriptions, silence, authorities } = kept;
+        let KeptHub {
+            access,
+            devices,
+            routing,
+            event_subscriptions,
+            silence,
+            connection_profile,
+            authorities,
+        } = kept;
         let router = RouterParts {
             hub_name: label(&name).to_owned(),
             clock: Arc::clone(&clock),
             files,
             first_wait: first_redelivery,
         };
+        let profile = connection_profile
+            .map_or(ConnectionProfile::Classic, |KeptProfile::MqttV5| ConnectionProfile::MqttV5);
         Self(Arc::new(Core {
             name,
+            profile,
             events,
             faults,
             access,
@@ -173,6 +204,7 @@ impl Hub {
             routing: self.0.router.keep(),
             event_subscriptions: self.0.event_grid.keep(),
             silence: self.silence(),
+            connection_profile: keep_profile(self.0.profile),
             authorities: trust::keep(&lock(&self.0.authorities)),
         }
     }
@@ -189,6 +221,11 @@ impl Hub {
     /// All its host names, the classic one first.
     pub(crate) fn names(&self) -> [String; 3] {
         host_names::all(&self.0.name)
+    }
+
+    /// What devices speak here. A hub never changes it.
+    pub fn profile(&self) -> ConnectionProfile {
+        self.0.profile
     }
 
     /// The first label of the host name, by which messages and events call the hub.
@@ -277,6 +314,12 @@ impl Hub {
 
     /// Queues a message for a device; it is delivered as soon as the device is connected and subscribed.
     pub fn send(&self, device_id: &str, message: CloudToDeviceMessage) -> Result<(), HubError> {
+        if self.0.profile == ConnectionProfile::MqttV5 {
+            return Err(HubError::ArgumentInvalid(format!(
+                "{} is a hub of MQTT 5, which has no messages to devices: call a direct method, or set desired properties",
+                self.0.name
+            )));
+        }
         let mut registry = self.0.registry.change();
         let entry = registry.entry(device_id)?;
         entry.queue.push(device_id, message, self.0.clock.now())?;

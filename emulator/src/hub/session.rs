@@ -7,7 +7,10 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
 };
-use tracker_protocol::hub::{DeviceTopic, HubUsername, MAX_TELEMETRY};
+use tracker_protocol::{
+    dps::ConnectionProfile,
+    hub::{DeviceTopic, HubUsername, MAX_TELEMETRY},
+};
 
 use super::{
     Hub, HubError,
@@ -98,6 +101,10 @@ fn admit(
     presented: &[Arc<Certificate>],
 ) -> Result<Attachment, (ConnectCode, String)> {
     let device_id = &user_name.device_id;
+    if hub.0.profile == ConnectionProfile::MqttV5 {
+        let why = "MQTT 3.1.1 at a hub of MQTT 5 (connectionProfile mqttV5)";
+        return Err((ConnectCode::UnacceptableProtocolVersion, why.into()));
+    }
     let place = Place { hub: Some(&hub.0.name), device: device_id };
     if let Some(faulty) = connect_fault(&hub.0.faults, place) {
         return Err(faulty);
@@ -135,7 +142,7 @@ impl Service for DeviceSession {
         now.checked_add(left.to_std().unwrap_or_default())
     }
 
-    fn wakes(&self, now: Instant) -> Option<Instant> {
+    fn due(&self, now: Instant) -> Option<Instant> {
         let due = self.renewal_due.filter(|_| self.subscriptions.contains_key(&Filter::Credentials))?;
         let left = due - self.hub.0.clock.now();
         now.checked_add(left.to_std().unwrap_or_default())
@@ -241,7 +248,9 @@ impl Service for DeviceSession {
     fn push(&mut self, push: Push, exchange: &mut Exchange<'_>) {
         match push {
             Push::Desired { version, patch } => self.push_desired(version, patch, exchange),
-            Push::Method { name, payload, answer } => self.call_method(name, payload, answer, exchange),
+            Push::Method { name, payload, answer, patience: _ } => {
+                self.call_method(name, payload, answer, exchange)
+            }
             // The session delivers them before it waits again.
             Push::Messages => {}
         }

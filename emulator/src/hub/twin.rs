@@ -148,17 +148,28 @@ impl Hub {
             .collect())
     }
 
+    /// Both sections as a device of MQTT 5 gets them, desired and reported: version and properties.
+    pub(super) fn sections(&self, device_id: &str) -> Result<[(u64, Map<String, Value>); 2], HubError> {
+        let registry = self.0.registry.lock();
+        let twin = &registry.get(device_id)?.twin;
+        Ok([&twin.desired, &twin.reported].map(|section| (section.version(), section.properties().clone())))
+    }
+
     /// A change of the reported properties by the device. Returns the `$version`, which rises unless the patch does
-    /// nothing but delete what is not there.
+    /// nothing but delete what is not there. `if_version`: only if that is the `$version`.
     pub(super) fn patch_reported(
         &self,
         device_id: &str,
         patch: &Map<String, Value>,
+        if_version: Option<u64>,
     ) -> Result<u64, HubError> {
         let now = self.0.clock.now();
         let mut registry = self.0.registry.change();
         let entry = registry.entry(device_id)?;
         entry.last_activity = now;
+        if if_version.is_some_and(|version| version != entry.twin.reported.version()) {
+            return Err(HubError::PreconditionFailed(device_id.to_owned()));
+        }
         if deletes_nothing(patch, entry.twin.reported.properties()) {
             check(patch)?;
             return Ok(entry.twin.reported.version());

@@ -3,6 +3,7 @@
 #![allow(clippy::panic, reason = "helpers of tests are not marked as tests")]
 
 pub mod issuing;
+pub mod five;
 pub mod receiver;
 pub mod service;
 

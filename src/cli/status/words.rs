@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::cli::issued_words;
 use crate::event::recent::Trouble;
 use crate::identity::certificate::RENEW_AT;
 use crate::platform::timestamp::Timestamp;
@@ -44,6 +45,7 @@ pub(super) fn troubles(status: &StatusReport, now: Duration) -> Vec<String> {
         }
         _ => {}
     }
+    troubles.extend(status.issued.iter().flat_map(issued_words::troubles));
     let issuer = status.certificate.as_ref().and_then(|certificate| certificate.issuer_days_left);
     if let Some(days) = issuer.filter(|days| *days < RENEW_AT.num_days()) {
         troubles.push(format!("the certificate's issuer has {days} days left"));
@@ -152,6 +154,9 @@ pub(super) fn describe(text: &mut String, status: &StatusReport, told: &[String]
     );
     if let Some(root) = &status.first_root_end {
         line("server roots", root_end(root));
+    }
+    if let Some(issued) = &status.issued {
+        line("issued", issued_words::in_words(issued));
     }
     line("version", word(&device.version));
     lately(text, status, told);

@@ -37,7 +37,7 @@ pub enum OperationalError {
     #[error("can't sign the certificate request: {0}")]
     Sign(rustls::Error),
     /// A token does not what it should.
-    #[error(transparent)]
+    #[error("{}", in_token(.0))]
     Token(#[from] TokenError),
     /// A certificate came, and nobody has asked.
     #[error("a certificate was issued that was not asked for, and is not taken")]
@@ -98,4 +98,9 @@ pub enum OperationalError {
         /// The clock.
         now: DateTime<Utc>,
     },
+}
+
+/// A token's sentence, with the setting that names this token.
+pub(super) fn in_token(error: &TokenError) -> String {
+    error.to_string().replace("identity.key", "identity.operational.key")
 }

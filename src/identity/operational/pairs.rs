@@ -12,7 +12,7 @@ use tracker_protocol::RegistrationId;
 
 use super::csr;
 use super::disk::{Disk, Folder};
-use super::error::OperationalError;
+use super::error::{OperationalError, in_token};
 use super::issued;
 use super::key::{self, hex};
 use super::record::{self, Record};
@@ -293,9 +293,18 @@ impl Pairs {
         std::mem::take(&mut self.news)
     }
 
-    /// Removes all of it. Keys in a token are destroyed; the names of those that can't be, because the token does not answer
-    /// or the configuration names none any more.
-    pub fn destroy(mut self) -> Result<Vec<String>, OperationalError> {
+    /// Removes all that is in a state directory, also where nothing is configured any more. Keys in a token are destroyed; the
+    /// names of those that can't be, because the token does not answer or the configuration names none.
+    pub fn destroy(
+        operational: Option<&Operational>,
+        state_directory: &Path,
+    ) -> Result<Vec<String>, OperationalError> {
+        let files = Operational { key: KeyPlace::File, renew_at: 1.0 };
+        let pairs = Self::open(operational.or(Some(&files)), state_directory)?;
+        pairs.map_or(Ok(Vec::new()), Self::destroy_all)
+    }
+
+    fn destroy_all(mut self) -> Result<Vec<String>, OperationalError> {
         let slots = [self.next.take(), self.current.take()];
         let mut objects = std::mem::take(&mut self.record.retired);
         objects.extend(slots.into_iter().flatten().filter_map(|held| held.object));
@@ -371,7 +380,7 @@ impl Pairs {
         for object in self.record.retired.iter().filter(|object| !named.contains(object)) {
             if let Err(error) = token.destroy(object) {
                 left.push(object.clone());
-                problem = Some(format!("a key of no more use stays in the token: {error}"));
+                problem = Some(format!("a key of no more use stays in the token: {}", in_token(&error)));
             }
         }
         problem.into_iter().for_each(|why| self.tell(why));

@@ -14,6 +14,7 @@ use rustls::sign::SigningKey;
 
 use super::csr::pem;
 use super::disk::Disk;
+use super::error::in_token;
 use super::token_keys::TokenKeys;
 use crate::identity::chain::Chain;
 use crate::identity::error::IdentityError;
@@ -127,7 +128,7 @@ impl Held {
         let signer: Arc<dyn SigningKey> = match token.load(&object, self.chain.leaf()) {
             Ok(Some(signer)) => signer,
             Ok(None) => return Err(wrong_key(object, path, &self.chain).to_string()),
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(in_token(&error)),
         };
         let identity = Identity::of(self.chain.clone(), signer).map_err(|error| error.to_string())?;
         self.identity = Some(identity.clone());

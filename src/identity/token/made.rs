@@ -116,7 +116,19 @@ fn destroy_all(session: &Session, objects: Vec<ObjectHandle>) -> Result<(), Erro
 
 #[cfg(test)]
 mod tests {
+    use cryptoki::context::Function;
+
     use super::*;
+
+    #[test]
+    fn what_keeps_a_token_from_making_a_key_has_its_mend() {
+        let told = |code| reason(&Error::Pkcs11(code, Function::GenerateKeyPair));
+        let full = told(RvError::DeviceMemory);
+        assert!(full.starts_with("C_GenerateKeyPair gives CKR_DEVICE_MEMORY; it has no room"), "{full}");
+        let read_only = told(RvError::TokenWriteProtected);
+        assert_eq!(read_only, "C_GenerateKeyPair gives CKR_TOKEN_WRITE_PROTECTED; it is write-protected");
+        assert_eq!(told(RvError::GeneralError), "C_GenerateKeyPair gives CKR_GENERAL_ERROR");
+    }
 
     #[test]
     fn a_point_is_read_wrapped_or_not_and_nothing_else_is() {

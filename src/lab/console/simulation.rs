@@ -172,6 +172,7 @@ fn of_hub(error: &HubError) -> BackendError {
         HubError::DeviceNotFound(_) => BackendError::NotFound(text),
         HubError::DeviceNotOnline { .. }
         | HubError::GatewayTimeout { .. }
+        | HubError::MethodRejected { .. }
         | HubError::DeviceConnectionClosed(_)
         | HubError::InvalidMethodAnswer(_) => BackendError::NoAnswer(text),
         HubError::PreconditionFailed(_) | HubError::DeviceAlreadyExists(_) | HubError::QueueFull { .. } => {

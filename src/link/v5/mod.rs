@@ -134,7 +134,8 @@ impl Codec {
 
 fn publish(id: u16, message: Message) -> Result<Publish, LinkError> {
     let Message { publish, at_least_once, properties } = message;
-    let Properties { content_type, correlation, expiry, is_text, user } = properties;
+    let Properties { content_type, correlation, expiry, is_text, user } =
+        properties.map_or_else(Properties::default, |boxed| *boxed);
     let lengths = user.iter().flat_map(|(name, value)| [name.len(), value.len()]);
     let others = [content_type.as_ref().map(String::len), correlation.as_ref().map(Vec::len)];
     if lengths.chain(others.into_iter().flatten()).any(|length| length > LONGEST_STRING) {

@@ -9,6 +9,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::config::DeliveryMode;
+use crate::event::repeats::Repeated;
 use crate::event::{Event, Events};
 use crate::journal::{Journal, Lease};
 use crate::link::{Link, LinkError, Refusal};
@@ -16,6 +17,7 @@ use crate::platform::clock::Clock;
 use crate::reading::Stamp;
 use crate::uplink::delivery;
 use crate::uplink::session::device::Device;
+use crate::uplink::session::dialect::Dialect;
 use crate::uplink::session::reluctance::{Fate, Reluctance};
 
 /// Messages sent and not yet acknowledged, at the most.
@@ -56,13 +58,15 @@ pub(super) struct Outbox {
     released: bool,
     /// Acknowledged readings that the journal has not been told of yet.
     acknowledged: Vec<u64>,
+    /// The hub takes readings by now.
+    is_open: bool,
     /// Where the hub did not take a message; nothing, as long as it takes all.
     reluctance: Option<Box<Reluctance>>,
 }
 
 impl Outbox {
     /// Begins anew: what was being sent over another connection will be sent again.
-    pub(super) fn begin(device: &Device, device_id: &str) -> Self {
+    pub(super) fn begin(device: &Device, device_id: &str, is_open: bool) -> Self {
         Self {
             released: device.journal.release_soon(),
             journal: device.journal.clone(),
@@ -73,8 +77,14 @@ impl Outbox {
             asked: None,
             waiting: VecDeque::new(),
             acknowledged: Vec::new(),
+            is_open,
             reluctance: None,
         }
+    }
+
+    /// The hub takes readings from now on.
+    pub(super) fn open(&mut self) {
+        self.is_open = true;
     }
 
     /// Whether to ask the journal for more: once half of the window is free, as several readings at a time spare it
@@ -135,10 +145,10 @@ impl Outbox {
     }
 
     /// Fills the window.
-    pub(super) fn send(&mut self, link: &mut Link<Sent>) -> Result<(), LinkError> {
+    pub(super) fn send(&mut self, link: &mut Link<Sent>, dialect: &dyn Dialect) -> Result<(), LinkError> {
         let room = self.room(link);
         for delivery::Message { seqs, publish } in self.waiting.drain(..room.min(self.waiting.len())) {
-            link.publish(publish, Some(Sent { seqs, at: Instant::now() }))?;
+            link.send(dialect.telemetry(publish), Some(Sent { seqs, at: Instant::now() }))?;
         }
         Ok(())
     }
@@ -155,21 +165,21 @@ impl Outbox {
     }
 
     /// The hub has not taken these readings. Gives what a person is told of it.
-    pub(super) fn refused(&mut self, Sent { seqs, .. }: Sent, refusal: &Refusal) -> String {
+    pub(super) fn refused(&mut self, Sent { seqs, .. }: Sent, refusal: &Refusal) -> (Repeated, String) {
         let reluctance = self.reluctance.get_or_insert_with(|| Box::new(Reluctance::new()));
         let fate = reluctance.refused(refusal.kind, seqs.len(), rand::random());
         let (first, more) = (seqs.first().copied().unwrap_or_default(), seqs.len().saturating_sub(1));
         let which =
             if more == 0 { format!("reading {first}") } else { format!("reading {first} and {more} more") };
-        let fate = match fate {
-            Fate::Again => "it is sent again later",
-            Fate::OneByOne => "they are sent one by one",
+        let (kind, fate) = match fate {
+            Fate::Again => (Repeated::PutOff, "it is sent again later"),
+            Fate::OneByOne => (Repeated::PutOff, "they are sent one by one"),
             Fate::GivenUp => {
                 self.acknowledged.extend(seqs);
-                "it can never be taken, and is given up"
+                (Repeated::GivenUp, "it can never be taken, and is given up")
             }
         };
-        format!("the hub did not take {which} ({}): {fate}", refusal.why)
+        (kind, format!("the hub did not take {which} ({}): {fate}", refusal.why))
     }
 
     /// Has what was put off sent again, where it is time to, and nothing is in flight.
@@ -202,7 +212,8 @@ impl Outbox {
 
     /// Messages that may be sent before another one is acknowledged.
     fn room(&self, link: &Link<Sent>) -> usize {
-        if self.reluctance.as_ref().is_some_and(|reluctance| !reluctance.sends()) {
+        let sends = self.reluctance.as_ref().is_none_or(|reluctance| reluctance.sends());
+        if !self.is_open || !sends {
             return 0;
         }
         link.room(if link.is_connected() { WINDOW } else { FIRST })

@@ -50,7 +50,9 @@ fn all_of_it_is_for_its_owner_alone_and_is_removed_whole() {
     let summary = Summary::look(&OPERATIONAL, state.path()).unwrap();
     let told: Vec<_> = summary.pairs.iter().map(|pair| (&*pair.thumbprint, pair.refusals)).collect();
     assert_eq!(told, [(&*first, 0), (&*second, 1)], "after a rollback the old one comes first");
-    assert_eq!(pairs.destroy().unwrap(), Vec::<String>::new());
+    for operational in [Some(&OPERATIONAL), None] {
+        assert_eq!(Pairs::destroy(operational, state.path()).unwrap(), Vec::<String>::new());
+    }
     assert!(!state.path().join("operational").exists());
 }
 
