@@ -83,7 +83,7 @@ impl Hub {
                     credential_message: own.credential_message,
                     ..renewal.info()
                 };
-                CredentialRefusal { info: Some(info), ..refusal }
+                CredentialRefusal { info: Some(Box::new(info)), ..refusal }
             }),
         };
         let mut registry = self.0.registry.change();
@@ -141,11 +141,11 @@ impl Hub {
         };
         let (code, word) = if self.0.older_numbers { (400_037, "400000") } else { (400_040, word) };
         CredentialRefusal {
-            info: Some(CredentialErrorInfo {
+            info: Some(Box::new(CredentialErrorInfo {
                 credential_error: Some(word.to_owned()),
                 credential_message: Some(error.to_string()),
                 ..CredentialErrorInfo::default()
-            }),
+            })),
             ..CredentialRefusal::new(code, "the certificate could not be issued: verification of csr failed")
         }
     }
