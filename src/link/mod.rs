@@ -358,7 +358,7 @@ impl<T> Link<T> {
             return Ok(());
         };
         let followed = *followed;
-        let mut minded = false;
+        let minded;
         let error = match packet {
             Ok(Heard::Greeting(Ok(Welcome { receive_maximum, keep_alive }))) => {
                 let until = Instant::now() + self.heeded_within;
