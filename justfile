@@ -15,9 +15,9 @@ emulator *options:
 test:
     cargo test --workspace
 
-# Keys in hardware: needs softhsm2 and opensc-pkcs11
+# Keys in hardware: needs softhsm2, opensc-pkcs11 and opensc
 test-keys:
-    cargo test --features pkcs11 --test hardware_key
+    cargo test --features pkcs11 --test hardware_key --test made_keys
 
 # All checks, as CI runs them
 check:

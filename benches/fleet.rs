@@ -22,7 +22,7 @@ use container_tracker::identity::Identity;
 use container_tracker::lab::{Cloud, device_config};
 use container_tracker::link::timing::Timing;
 use container_tracker::link::tls::{self, Tls};
-use container_tracker::link::{Link, LinkEvent, LinkOptions};
+use container_tracker::link::{Link, LinkEvent, LinkOptions, Version};
 use container_tracker::platform::clock::SystemClock;
 use container_tracker::uplink::provisioner;
 use container_tracker::uplink::session;
@@ -312,13 +312,14 @@ impl Device {
             keep_alive: self.config.connection.keep_alive,
             timing: Timing::default(),
             tls: self.tls.clone(),
+            version: Version::V311,
         }
     }
 
     /// From the first byte to the acknowledgement of the first reading.
     async fn provision(&self) -> Link<()> {
         let id = &self.identity.registration_id;
-        let username = provisioner::username(&self.config.dps.id_scope, id);
+        let username = provisioner::username(&self.config, id);
         let mut link = Link::connect(&self.link_options(&id.to_string(), username)).await.unwrap();
         let assigned = register(&mut link, id.clone(), self.patience).await;
         link.close().await;
@@ -342,6 +343,7 @@ impl Device {
                 }
                 LinkEvent::Acknowledged(()) => acknowledged = true,
                 LinkEvent::Connected => {}
+                LinkEvent::Refused(_, refusal) => panic!("{}", refusal.why),
             }
         }
         link
@@ -356,10 +358,10 @@ async fn register(link: &mut Link<()>, id: RegistrationId, patience: bool) -> As
     loop {
         let mut step = match link.next().await.unwrap() {
             LinkEvent::Subscribed => registration.handle(now, 0.0, Event::Subscribed),
-            LinkEvent::Message { topic, payload } => {
+            LinkEvent::Message { topic, payload, .. } => {
                 registration.handle(now, 0.0, Event::Message { topic: &topic, payload: &payload })
             }
-            LinkEvent::Acknowledged(()) | LinkEvent::Connected => continue,
+            LinkEvent::Acknowledged(()) | LinkEvent::Connected | LinkEvent::Refused(..) => continue,
         };
         if let Step::Wait(until) = step {
             if patience {

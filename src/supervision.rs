@@ -21,7 +21,8 @@ use crate::platform::notify::Notify;
 use crate::platform::timestamp::Timestamp;
 use crate::platform::watched_file::WatchedFile;
 use crate::status::file::StatusFile;
-use crate::status::report::{CertificateReport, StatusReport};
+use crate::status::issued::Issued;
+use crate::status::report::{CertificateReport, RootReport, StatusReport};
 use crate::status::{State, Status};
 
 /// How often it looks whether the first reading was taken.
@@ -94,6 +95,7 @@ impl Supervision {
         status: Status,
         events: Events,
         certificate: PathBuf,
+        issued: Option<Issued>,
         pace: watch::Receiver<Pace>,
     ) {
         #[cfg(feature = "lab")]
@@ -107,6 +109,7 @@ impl Supervision {
             state,
             since: status.clock.monotonic(),
             leaf: Leaf::new(certificate),
+            issued,
             told: Told::default(),
             looks: self.readers.as_ref().and_then(|_| looks()),
             supervision: self,
@@ -132,6 +135,7 @@ struct Supervisor {
     pace: watch::Receiver<Pace>,
     looks: Option<Looks>,
     leaf: Leaf,
+    issued: Option<Issued>,
     /// Where the device stands, and since when on the monotonic clock.
     state: State,
     since: Duration,
@@ -257,6 +261,12 @@ impl Supervisor {
             hung: self.told.hung.iter().map(|task| (*task).to_owned()).collect(),
             last_delivered: readers.recent.delivered(),
             certificate: self.leaf.report(clock.certificate_time()),
+            first_root_end: self.status.first_root_end.borrow().as_ref().map(|root| RootReport {
+                name: root.name.clone(),
+                not_after: Some(Timestamp(root.not_after)),
+                days_left: clock.certificate_time().map(|now| root.days_left(now)),
+            }),
+            issued: self.issued.as_mut().map(|issued| issued.report(clock.certificate_time())),
             journal_trouble: health.trouble,
             journal_set_aside: health.set_aside,
             troubles: readers.recent.troubles(),
@@ -326,7 +336,8 @@ fn words(status: &Status, hung: &[Hung]) -> String {
 /// The leaf certificate, read again when its file is another one.
 struct Leaf {
     path: PathBuf,
-    read: Option<(WatchedFile, Certificate)>,
+    /// With the end of the issuers in it.
+    read: Option<(WatchedFile, Certificate, Option<DateTime<Utc>>)>,
 }
 
 impl Leaf {
@@ -335,15 +346,18 @@ impl Leaf {
     }
 
     fn report(&mut self, now: Option<DateTime<Utc>>) -> Option<CertificateReport> {
-        if self.read.as_ref().is_none_or(|(file, _)| file.has_changed()) {
+        if self.read.as_ref().is_none_or(|(file, ..)| file.has_changed()) {
             let file = WatchedFile::new(&self.path);
-            self.read = Chain::read(&self.path).ok().map(|chain| (file, chain.leaf().clone()));
+            self.read =
+                Chain::read(&self.path).ok().map(|chain| (file, chain.leaf().clone(), chain.issuers_end()));
         }
-        let (_, certificate) = self.read.as_ref()?;
+        let (_, certificate, issuers_end) = self.read.as_ref()?;
+        let issuers_end = issuers_end.filter(|end| *end < certificate.not_after);
         Some(CertificateReport {
             common_name: certificate.common_name.clone(),
             not_after: Some(Timestamp(certificate.not_after)),
             days_left: now.map(|now| (certificate.not_after - now).num_days()),
+            issuer_days_left: now.zip(issuers_end).map(|(now, end)| (end - now).num_days()),
         })
     }
 }

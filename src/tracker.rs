@@ -26,6 +26,7 @@ use crate::platform::clock::Clock;
 use crate::platform::state_directory::{Lock, LockError, StateDirectory};
 use crate::recorder::{AlarmDesk, Recorder, Reports, Sources};
 use crate::settings::{Defaults, InForce, TripTerms};
+use crate::status::issued::Issued;
 use crate::status::{Connection, State, Status};
 use crate::supervision::Supervision;
 use crate::trip::BY_ITSELF;
@@ -83,11 +84,13 @@ impl Tracker {
         let trips = trips(&journal, &clock, &config, &settings);
         let whereabouts = whereabouts(&settings, &trips, position.clone(), &events);
         let (here, certificate) = (whereabouts.here(), config.identity.certificate.clone());
+        let first_root_end = watch::Sender::new(None);
         let sources = Sources {
             sensors: sensors.clone(),
             position: position.clone(),
             here: here.clone(),
             certificate: certificate.clone(),
+            first_root_end: first_root_end.subscribe(),
             journal: journal.clone(),
         };
         let alarms = Arc::new(AlarmDesk::new(sources, clock.clone(), events.clone(), settings.alarms()));
@@ -113,10 +116,15 @@ impl Tracker {
             here,
             clock,
             active_alarms: alarms.active(),
+            first_root_end: first_root_end.subscribe(),
             alarms,
         };
         let news = follow(&status, &mut tasks);
-        tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, settings.pace()));
+        let issued = config.identity.operational.clone();
+        let issued = issued.map(|operational| Issued::new(operational, &config.state.directory));
+        let supervising =
+            supervision.run(status.clone(), events.clone(), certificate, issued, settings.pace());
+        tasks.spawn(supervising);
         let (identity, background) = (watch::Sender::new(None), Background::default());
         let notary = notary(&config, &trips, &settings, identity.subscribe(), events.clone());
         // The journal knows by now whether there is to be a chain: no reading comes before.
@@ -125,6 +133,7 @@ impl Tracker {
         let device = Device {
             trips,
             identity,
+            first_root_end,
             waiting: WaitingNews::new(started, timing.waiting_every),
             journal: journal.clone(),
             twin: TwinClient::new(),

@@ -11,6 +11,7 @@ use clap::{Arg, CommandFactory};
 use container_tracker::alarms::schema;
 use container_tracker::cli::Cli;
 use container_tracker::config::{Alerts, Config, DeliveryMode, Intervals};
+use container_tracker::identity::operational::{KeyPlace, Operational};
 use container_tracker::instruments::fields::Fields;
 use container_tracker::instruments::instrument::Start;
 use container_tracker::instruments::simulation::Simulation;
@@ -49,7 +50,8 @@ fn json(name: &str) -> Value {
 fn uncommented() -> String {
     let setting = |line: &str| {
         let key = line.split(" = ").next().unwrap_or_default();
-        line.contains(" = ") && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        let is_of_key = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '.');
+        line.contains(" = ") && key.chars().all(is_of_key)
     };
     let line = |line: &str| match line.strip_prefix("# ") {
         Some(rest) if setting(rest) => rest.to_owned(),
@@ -235,6 +237,9 @@ fn every_commented_setting_of_the_example_parses_and_shows_the_default() {
         (plain.sensors.gps.enabled, &plain.sensors.gps.port, plain.sensors.gps.baud)
     );
     assert_eq!(full.telemetry.interval, plain.telemetry.interval);
+    // Off without a word on it, so that its own defaults stand here.
+    assert_eq!(full.identity.operational, Some(Operational { key: KeyPlace::File, renew_at: 0.8 }));
+    assert_eq!(plain.identity.operational, None);
     assert_eq!(
         (&full.state.directory, full.state.journal_size_mib),
         (&plain.state.directory, plain.state.journal_size_mib)
@@ -260,12 +265,12 @@ fn the_settings_table_has_every_key_of_the_example_and_no_other() {
 /// `Debug` shows every field of the structure, so a key that is new in the code is missed here.
 #[test]
 fn the_example_has_every_key_of_the_code() {
-    let config = Config::load(&path("config/tracker.toml")).expect("the example parses");
-    let fields: BTreeSet<String> = format!("{config:#?}")
-        .lines()
-        .filter_map(|line| line.trim().split_once(": "))
-        .map(|(field, _)| field.to_owned())
-        .collect();
+    let mut config = Config::load(&path("config/tracker.toml")).expect("the example parses");
+    config.identity.operational = Some(Operational { key: KeyPlace::File, renew_at: 0.8 });
+    let text = format!("{config:#?}");
+    let fields = text.lines().filter_map(|line| line.trim().split_once(": ")).map(|(field, _)| field);
+    // Without a field: it has one value.
+    let fields: BTreeSet<String> = fields.chain(["issuer"]).map(str::to_owned).collect();
     let example: toml::Table = uncommented().parse().expect("the example is TOML");
     let written: BTreeSet<String> = keys("", &example)
         .iter()

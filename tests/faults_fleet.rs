@@ -44,7 +44,13 @@ impl Limit {
 }
 
 fn assignment() -> Assignment {
-    Assignment { hub: "hub".into(), device_id: "device".into(), terms: terms(), waits_for_connack: false }
+    Assignment {
+        hub: "hub".into(),
+        device_id: "device".into(),
+        terms: terms(),
+        waits_for_connack: false,
+        profile: None,
+    }
 }
 
 fn terms() -> Terms {

@@ -29,7 +29,13 @@ impl Chance {
 }
 
 fn assignment() -> Assignment {
-    Assignment { hub: "hub".into(), device_id: "device".into(), terms: terms(), waits_for_connack: false }
+    Assignment {
+        hub: "hub".into(),
+        device_id: "device".into(),
+        terms: terms(),
+        waits_for_connack: false,
+        profile: None,
+    }
 }
 
 fn terms() -> Terms {

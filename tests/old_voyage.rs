@@ -124,6 +124,7 @@ impl Device {
             position: Some(position.subscribe()),
             here: whereabouts.here(),
             certificate: "nowhere.pem".into(),
+            first_root_end: watch::channel(None).1,
             journal: journal.clone(),
         };
         let desk = AlarmDesk::new(sources, clock.clone(), events, settings.alarms());

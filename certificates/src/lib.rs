@@ -6,6 +6,7 @@
 //! | `label.rs` | what the blocks are called |
 //! | `fields.rs`, `name.rs` | what a certificate says, as it is written, by the elements of `der.rs` |
 //! | `signature.rs`, `path.rs` | whether one certificate has issued another, and if not, why |
+//! | `request.rs` | what a certification request asks for |
 //! | `public_key.rs`, `key.rs` | which keys belong together; a private key as TLS wants it |
 //!
 //! No error here repeats a byte of what was read: a file may be a key where a certificate is expected.
@@ -21,6 +22,7 @@ mod name;
 
 mod signature;
 mod path;
+mod request;
 
 mod key;
 
@@ -30,6 +32,7 @@ pub use name::{Name, same_name};
 pub use path::{NotIssued, check_issuer, issued_by, may_issue};
 pub use pem::{Document, PemError, certificate_pem};
 pub use public_key::same_key;
+pub use request::{Request, RequestError};
 pub use signature::{SignatureError, verify};
 
 /// Bytes of DER as they are handed on.

@@ -38,12 +38,21 @@ static ALGORITHMS: [Row; 11] = [
 
 /// Whether `child` carries a signature made with the key of `issuer`.
 pub fn verify(child: &Fields<'_>, issuer: &Fields<'_>) -> Result<(), SignatureError> {
+    verify_signed(child.signature_algorithm, child.signed, child.signature, &issuer.public_key)
+}
+
+/// Whether `signature`, by the algorithm whose identifier has these contents, was made over `signed` with `key`.
+pub(crate) fn verify_signed(
+    signature_algorithm: &[u8],
+    signed: &[u8],
+    signature: &[u8],
+    key: &PublicKey<'_>,
+) -> Result<(), SignatureError> {
     let unsupported = |what: String| Err(SignatureError::Unsupported(what));
-    let key = issuer.public_key;
-    let signed = |(signature, ..): &&Row| signature.as_ref() == child.signature_algorithm;
-    let mut candidates = ALGORITHMS.iter().filter(signed).peekable();
+    let fits = |(of, ..): &&Row| of.as_ref() == signature_algorithm;
+    let mut candidates = ALGORITHMS.iter().filter(fits).peekable();
     if candidates.peek().is_none() {
-        return unsupported(format!("it is {}", called(child.signature_algorithm)));
+        return unsupported(format!("it is {}", called(signature_algorithm)));
     }
     let Some((.., algorithm)) = candidates.find(|(_, of, _)| of.as_ref() == key.algorithm) else {
         // A signature of another family than the key's own is certainly not made with it.
@@ -54,12 +63,12 @@ pub fn verify(child: &Fields<'_>, issuer: &Fields<'_>) -> Result<(), SignatureEr
             _ => Err(SignatureError::Wrong),
         };
     };
-    let bits = rsa_bits(&key);
+    let bits = rsa_bits(key);
     if bits.is_some_and(|bits| bits.next_multiple_of(8) < 2048) {
         return unsupported(format!("the key that made it is RSA of {} bits", bits.unwrap_or_default()));
     }
     ring::UnparsedPublicKey::new(*algorithm, key.bits)
-        .verify(child.signed, child.signature)
+        .verify(signed, signature)
         .map_err(|_| SignatureError::Wrong)
 }
 

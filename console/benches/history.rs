@@ -50,6 +50,7 @@ impl Backend for Told {
             id_scope: None,
             telemetry: TelemetryState { is_available: true, reason: None },
             away: None,
+            history_trouble: None,
             can: Abilities::default(),
             history: None,
             time: TimeState { now: *self.now.lock().unwrap(), speed: None, is_paused: false },

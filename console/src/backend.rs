@@ -4,7 +4,7 @@
 //! [`BackendError::NotPossible`](crate::backend::BackendError::NotPossible), and says so in
 //! [`Session::can`](crate::model::Session::can) beforehand.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::model::{
     DeviceMessage, Fault, FaultWish, Identity, Incoming, MethodAnswer, MethodCall, ProvisioningStatus,
-    Session, TimeWish, TwinPatch, Verification,
+    Scenario, ScenarioWish, Session, TimeWish, TwinPatch, Verification,
 };
 
 /// What a call gives, some time.
@@ -132,4 +132,14 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Looks whether what was received of a device is what it has measured.
     fn verify<'a>(&'a self, device: &'a str) -> Answer<'a, Verification>;
+
+    /// The story that is played, if one is.
+    fn scenario(&self) -> Answer<'_, Option<Scenario>> {
+        Box::pin(ready(Ok(None)))
+    }
+
+    /// Lets it go on, or wait.
+    fn steer(&self, _: ScenarioWish) -> Answer<'_, ()> {
+        Box::pin(ready(Err(BackendError::NotPossible("No story is played here.".into()))))
+    }
 }

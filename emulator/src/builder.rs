@@ -19,6 +19,7 @@ impl Emulator {
             service_port: Some(0),
             retry_after: Duration::from_secs(1),
             assigning_time: Duration::ZERO,
+            issuing_time: Duration::ZERO,
             ..EmulatorOptions::default()
         };
         EmulatorBuilder { options, clock: Arc::new(SystemClock) }
@@ -82,7 +83,8 @@ impl EmulatorBuilder {
         self
     }
 
-    /// The hubs to make and link, instead of the one of the options; names without a dot get `.azure-devices.net`.
+    /// The hubs to make and link, instead of the one of the options; names without a dot get `.azure-devices.net`,
+    /// and `hub-5=mqtt5` is one at which devices speak MQTT 5.
     #[must_use]
     pub fn hubs<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.options.hub_names = names.into_iter().map(Into::into).collect();
@@ -97,10 +99,46 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Has DPS tell devices every hub's name of TLS 1.3, `{hub}.device.azure-devices.net`.
+    #[must_use]
+    pub fn assign_device_names(mut self) -> Self {
+        self.options.assign_device_names = true;
+        self
+    }
+
     /// Speaks these versions of TLS only.
     #[must_use]
     pub fn tls(mut self, versions: TlsVersions) -> Self {
         self.options.tls = versions;
+        self
+    }
+
+    /// Makes a certificate policy, and a CA for it: enrollments that name it give their devices certificates that live for
+    /// `validity`, whole seconds of at most 90 days.
+    #[must_use]
+    pub fn certificate_policy(mut self, name: impl Into<String>, validity: Duration) -> Self {
+        self.options.certificate_policies.push((name.into(), validity));
+        self
+    }
+
+    /// How long hubs take to renew a certificate; they do it at once unless told otherwise.
+    #[must_use]
+    pub fn issuing_time(mut self, time: Duration) -> Self {
+        self.options.issuing_time = time;
+        self
+    }
+
+    /// Answers requests for certificates with the error numbers of January 2026.
+    #[must_use]
+    pub fn older_renewal_errors(mut self) -> Self {
+        self.options.older_renewal_errors = true;
+        self
+    }
+
+    /// Issues certificates for EC P-384 keys alone.
+    #[must_use]
+    pub fn p384_only(mut self) -> Self {
+        self.options.p384_only = true;
         self
     }
 

@@ -11,9 +11,10 @@ use crate::{
     faults::Faults,
     front::accept,
     hub::Hub,
+    issuance::Namespace,
     net::{
         door::Listening,
-        tls::{ServerIdentity, server_config, service_config},
+        tls::{ServerIdentity, device_entrance, service_entrance},
     },
     options::EmulatorOptions,
     rest,
@@ -83,17 +84,17 @@ impl PreparedEmulator {
     pub async fn listen(self) -> Result<Emulator, StartError> {
         let Self { options, state, services } = self;
         let Services { identity, dps, events, faults, changes } = services;
-        let config = Arc::new(server_config(Arc::clone(&identity), options.tls)?);
+        let entrance = device_entrance(&identity, options.tls)?;
         let address = SocketAddr::new(options.listen_address, options.port);
         let max_connections = options.max_connections.max(1);
-        let listening = accept(address, config, dps.clone(), events.clone(), max_connections)
+        let listening = accept(address, entrance, dps.clone(), events.clone(), max_connections)
             .await
             .map_err(|source| StartError::Listen { address, source })?;
         let service = match options.service_port {
             Some(port) => {
                 let address = SocketAddr::new(options.listen_address, port);
-                let config = Arc::new(service_config(Arc::clone(&identity), options.tls)?);
-                let listening = rest::listen(address, config, dps.clone(), max_connections).await;
+                let entrance = service_entrance(&identity, options.tls)?;
+                let listening = rest::listen(address, entrance, dps.clone(), max_connections).await;
                 Some(listening.map_err(|source| StartError::Listen { address, source })?)
             }
             None => None,
@@ -183,7 +184,12 @@ impl Emulator {
         &self.dps
     }
 
-    /// The service side of a hub, by its host name or the first label of it.
+    /// The namespace that issues certificates to devices.
+    pub fn namespace(&self) -> &Namespace {
+        self.dps.namespace()
+    }
+
+    /// The service side of a hub, by one of its host names or the first label of them.
     pub fn hub(&self, name: &str) -> Option<Hub> {
         self.dps.hub(name)
     }

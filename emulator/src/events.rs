@@ -127,6 +127,26 @@ pub enum EventKind {
         /// The device.
         device_id: String,
     },
+    /// A device was issued a certificate.
+    CertificateIssued {
+        /// `DPS`, or host name of the hub that renewed it.
+        service: String,
+        /// The device; at DPS its registration ID.
+        device_id: String,
+        /// The certificate policy.
+        policy: String,
+    },
+    /// A hub refused a device a new certificate.
+    CertificateRefused {
+        /// Host name.
+        hub: String,
+        /// The device.
+        device_id: String,
+        /// Azure's six digits.
+        error_code: u32,
+        /// Why.
+        reason: String,
+    },
     /// A device reported properties.
     Reported {
         /// Host name.
@@ -236,6 +256,12 @@ impl EventKind {
                 write!(f, "{hub}: \"{device_id}\" is silent, not heard for {seconds} s")
             }
             Self::DeviceHeard { hub, device_id } => write!(f, "{hub}: \"{device_id}\" is heard again"),
+            Self::CertificateIssued { service, device_id, policy } => {
+                write!(f, "{service}: \"{device_id}\" is issued a certificate by the policy \"{policy}\"")
+            }
+            Self::CertificateRefused { hub, device_id, error_code, reason } => {
+                write!(f, "{hub}: \"{device_id}\" is refused a certificate with {error_code}: {reason}")
+            }
             Self::Reported { hub, device_id, version } => {
                 write!(f, "{hub}: \"{device_id}\" reported properties, version {version}")
             }
@@ -281,7 +307,7 @@ mod tests {
         "\u{200f}\u{61c}",
     ];
 
-    fn events(text: &str) -> [EventKind; 14] {
+    fn events(text: &str) -> [EventKind; 16] {
         let t = || text.to_owned();
         let lost = DisconnectReason::ConnectionLost(t());
         let violation = DisconnectReason::ProtocolViolation(t());
@@ -299,6 +325,8 @@ mod tests {
             EventKind::DeviceDisconnected { hub: t(), device_id: t(), reason: violation },
             EventKind::DeviceSilent { hub: t(), device_id: t(), seconds: 1 },
             EventKind::DeviceHeard { hub: t(), device_id: t() },
+            EventKind::CertificateIssued { service: t(), device_id: t(), policy: t() },
+            EventKind::CertificateRefused { hub: t(), device_id: t(), error_code: 400_040, reason: t() },
             EventKind::Reported { hub: t(), device_id: t(), version: 1 },
         ]
     }

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::lock::lock;
+use crate::{host_names, lock::lock};
 
 /// A fault to inject.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,8 +30,11 @@ impl Fault {
     /// Whether its numbers make sense; `Err` says which do not.
     pub(crate) fn check(&self) -> Result<(), String> {
         match self.kind {
-            FaultKind::RefuseConnect { code } if !(1..=5).contains(&code) => {
-                Err(format!("the return code {code} of a CONNACK is not in 1 to 5"))
+            FaultKind::RefuseConnect { code } if !(1..=5).contains(&code) && code < 0x80 => Err(format!(
+                "the return code {code} of a CONNACK is not in 1 to 5, nor in 128 to 255 (MQTT 5)"
+            )),
+            FaultKind::RefuseSubscribe { code } | FaultKind::RefusePublish { code } if code < 0x80 => {
+                Err(format!("the reason code {code} is not in 128 to 255"))
             }
             FaultKind::DpsError { status, .. } if !(300..=599).contains(&status) => {
                 Err(format!("the status {status} is not in 300 to 599"))
@@ -39,6 +42,9 @@ impl Fault {
             FaultKind::TwinError { status } if !(400..=599).contains(&status) => {
                 Err(format!("the status {status} is not in 400 to 599"))
             }
+            FaultKind::IssueRefused { code } if !(400_000..=599_999).contains(&code) => Err(format!(
+                "the code {code} is not in 400000 to 599999: the first three digits are the status"
+            )),
             FaultKind::Throttle { per_second: 0 } => Err("perSecond has to be 1 or more".into()),
             _ => Ok(()),
         }
@@ -103,6 +109,20 @@ pub enum FaultKind {
     },
     /// The body of a DPS or twin answer is not JSON.
     GarbageBody,
+    /// A request for a certificate is refused: at DPS the registration; at a hub the request, for 400037 and 400040 after it
+    /// was taken.
+    IssueRefused {
+        /// Azure's six digits, of which the first three are the status.
+        code: u32,
+    },
+    /// A certificate is issued late.
+    IssueSlow {
+        /// How late, in whole milliseconds.
+        #[serde(rename = "milliseconds", with = "milliseconds")]
+        delay: Duration,
+    },
+    /// A certificate is issued and never arrives: DPS assigns without it, a hub takes the request and is silent.
+    IssueLost,
     /// A PUBLISH of `QoS` 1 is taken, and not acknowledged.
     WithholdPubAck,
     /// A PUBLISH of `QoS` 1 is acknowledged late.
@@ -126,6 +146,21 @@ pub enum FaultKind {
     Throttle {
         /// Publishes allowed in any second.
         per_second: u32,
+    },
+    /// A subscription at a hub of MQTT 5 is refused.
+    RefuseSubscribe {
+        /// Reason code of the SUBACK, 128 to 255.
+        code: u8,
+    },
+    /// A PUBLISH at a hub of MQTT 5 comes to nothing, and is answered so where it is of `QoS` 1.
+    RefusePublish {
+        /// Reason code of the PUBACK, 128 to 255.
+        code: u8,
+    },
+    /// A hub of MQTT 5 ends the connection in words, at the next PUBLISH, SUBSCRIBE or UNSUBSCRIBE of the client.
+    Disconnect {
+        /// Reason code of the DISCONNECT.
+        code: u8,
     },
     /// The connection is closed at the next packet of the client.
     DropConnection,
@@ -255,7 +290,7 @@ impl Place<'_> {
     fn is_meant_by(self, fault: &Fault) -> bool {
         let service = match (&fault.service, self.hub) {
             (FaultyService::Dps, None) | (FaultyService::AnyHub, Some(_)) => true,
-            (FaultyService::Hub(meant), Some(hub)) => meant.eq_ignore_ascii_case(hub),
+            (FaultyService::Hub(meant), Some(hub)) => host_names::kind_at(hub, meant).is_some(),
             _ => false,
         };
         service && fault.device.as_deref().is_none_or(|device| device.eq_ignore_ascii_case(self.device))
@@ -300,6 +335,12 @@ mod tests {
             (FaultKind::NeverAssign, r#"{"fault":"neverAssign"}"#),
             (FaultKind::TwinError { status: 429 }, r#"{"fault":"twinError","status":429}"#),
             (FaultKind::GarbageBody, r#"{"fault":"garbageBody"}"#),
+            (FaultKind::IssueRefused { code: 429_002 }, r#"{"fault":"issueRefused","code":429002}"#),
+            (
+                FaultKind::IssueSlow { delay: Duration::from_millis(250) },
+                r#"{"fault":"issueSlow","milliseconds":250}"#,
+            ),
+            (FaultKind::IssueLost, r#"{"fault":"issueLost"}"#),
             (FaultKind::WithholdPubAck, r#"{"fault":"withholdPubAck"}"#),
             (
                 FaultKind::DelayPubAck { delay: Duration::from_millis(250) },
@@ -312,6 +353,9 @@ mod tests {
                 r#"{"fault":"latency","milliseconds":250}"#,
             ),
             (FaultKind::Throttle { per_second: 5 }, r#"{"fault":"throttle","perSecond":5}"#),
+            (FaultKind::RefuseSubscribe { code: 151 }, r#"{"fault":"refuseSubscribe","code":151}"#),
+            (FaultKind::RefusePublish { code: 151 }, r#"{"fault":"refusePublish","code":151}"#),
+            (FaultKind::Disconnect { code: 0 }, r#"{"fault":"disconnect","code":0}"#),
             (FaultKind::DropConnection, r#"{"fault":"dropConnection"}"#),
             (FaultKind::BlackHole, r#"{"fault":"blackHole"}"#),
         ];

@@ -2,7 +2,10 @@
 
 use bytes::BytesMut;
 
-use crate::{mqtt::decode, security::sas::SasToken};
+use crate::{
+    mqtt::{Packet, Version, decode},
+    security::sas::SasToken,
+};
 
 /// As a connection before CONNECT has it.
 const PACKET_LIMIT: usize = 64 * 1024;
@@ -12,11 +15,17 @@ const PACKET_LIMIT: usize = 64 * 1024;
 pub fn mqtt_packets<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
     let mut inbox = BytesMut::new();
     let mut packets = Vec::new();
+    let mut version = Version::Three;
     for piece in pieces {
         inbox.extend_from_slice(piece);
         loop {
-            match decode(&mut inbox, PACKET_LIMIT) {
-                Ok(Some(packet)) => packets.push(packet.to_string()),
+            match decode(&mut inbox, PACKET_LIMIT, version) {
+                Ok(Some(packet)) => {
+                    if matches!(&packet, Packet::Connect(connect) if connect.options.is_some()) {
+                        version = Version::Five;
+                    }
+                    packets.push(packet.to_string());
+                }
                 Ok(None) => break,
                 Err(error) => {
                     packets.push(error.to_string());

@@ -1,7 +1,7 @@
 //! A local Azure: the Device Provisioning Service and any number of IoT hubs, on two ports of your machine.
 //!
 //! ```text
-//!             one port, MQTT 3.1.1 over mutual TLS
+//!             one port, MQTT 3.1.1 over mutual TLS, or 5 at hubs of that kind
 //!  device ──▶ TLS: client certificate passed on, not judged
 //!         ──▶ CONNECT: the user name says DPS or which hub
 //!               ├─ DPS session:  register ─▶ attestation by chain or token ─▶ hub, identity, record ◀── Dps ◀─┐
@@ -20,8 +20,7 @@
 //!
 //! # What it does not do
 //!
-//! It says so where it is asked for it: TPM; certificate signing requests; module identities; hub authentication by
-//! certificate authority; `QoS` 2; MQTT over `WebSockets`, AMQP, and HTTPS for devices; Microsoft Entra tokens; jobs,
+//! It says so where it is asked for it: TPM; module identities; `QoS` 2; MQTT over `WebSockets`, AMQP, and HTTPS for devices; Microsoft Entra tokens; jobs,
 //! configurations, digital twins and file upload.
 //! It imitates no throttling of its own accord (see [`Faults`]).
 //! Nothing in it is meant to protect anything: do not let it face a network you do not trust.
@@ -56,6 +55,8 @@
 
 // The time, by which certificates are judged and records are stamped. Stands on nothing.
 mod clock;
+// The names that a hub has. Stands on nothing.
+mod host_names;
 // Opaque names that Azure makes up, and hexadecimal. Stands on nothing.
 mod id;
 // Locks that survive a panic elsewhere, and tell of changes. Stands on nothing.
@@ -74,10 +75,12 @@ mod faults;
 mod security;
 // Sockets, TLS, and calls to the outside. Knows no service.
 mod net;
-// MQTT 3.1.1: packets, their bytes, one bounded connection. Knows no service.
+// MQTT 3.1.1 and 5: packets, their bytes, one bounded connection. Knows no service.
 mod mqtt;
 // What the sessions of both MQTT services share. Knows neither of them.
 mod session;
+// A namespace that issues certificates to devices. Knows neither service.
+mod issuance;
 // An IoT hub. Knows nothing of the provisioning service.
 mod hub;
 // The Device Provisioning Service, which writes identities into hubs.
@@ -123,6 +126,7 @@ pub use hub::{
     RetryPolicy, Route, Routing, Severity, Silence, TelemetryCounters, TelemetryMessage, Twin, TwinError,
     TwinPatch, TwinProperties, WebhookEndpoint, X509Thumbprint,
 };
+pub use issuance::{CertificatePolicy, IssuanceError, IssuingAuthority, Namespace};
 pub use net::tls::{ServerIdentityError, TlsVersions};
 pub use options::EmulatorOptions;
 pub use security::access::ConnectionString;

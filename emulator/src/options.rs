@@ -22,7 +22,8 @@ pub struct EmulatorOptions {
     pub id_scope: String,
     /// The name of the provisioning service: `{dps_name}.azure-devices-provisioning.net` is in the server certificate.
     pub dps_name: String,
-    /// Hubs to make and link; names without a dot get `.azure-devices.net`.
+    /// Hubs to make and link; names without a dot get `.azure-devices.net`. A hub that is given by its name of TLS 1.3,
+    /// `hub-1.device.azure-devices.net`, is told to devices by that. `hub-5=mqtt5` makes one at which devices speak MQTT 5.
     pub hub_names: Vec<String>,
     /// What DPS asks devices to wait before they poll; whole seconds count. Azure says 3.
     pub retry_after: Duration,
@@ -30,8 +31,22 @@ pub struct EmulatorOptions {
     pub assigning_time: Duration,
     /// Whether DPS answers a registration with its result, for measurements, and no device has to poll. Azure lets them poll.
     pub assign_at_once: bool,
-    /// The versions of TLS to speak; 1.2 and 1.3 by default.
+    /// Whether DPS tells devices every hub's name of TLS 1.3, `{hub}.device.azure-devices.net`, in place of the classic one.
+    pub assign_device_names: bool,
+    /// The versions of TLS to speak; 1.2 and 1.3 under every name by default.
     pub tls: TlsVersions,
+    /// Certificate policies of the namespace, made if they are not there: name, and how long their leafs live, whole seconds of
+    /// at most 90 days.
+    pub certificate_policies: Vec<(String, Duration)>,
+    /// Whether certificates are issued for EC P-384 keys alone, as documents of March 2026 have it. Else for P-256 and RSA of
+    /// 2048 bits and more too, as Azure's own tests ask for them.
+    pub p384_only: bool,
+    /// How long a hub takes from the answer that a request for a certificate is taken to the certificates. Azure takes from seconds
+    /// to hours.
+    pub issuing_time: Duration,
+    /// Whether the errors of renewal have the numbers that were seen in January 2026, 409004 and 400037, and not those of later
+    /// documents, 409005 and 400040.
+    pub older_renewal_errors: bool,
     /// Shows clients that take no ECDSA certificates an RSA one, under an authority of its own; making the keys takes some
     /// tenths of a second. Azure shows RSA to all that take it.
     pub rsa: bool,
@@ -66,7 +81,12 @@ impl Default for EmulatorOptions {
             retry_after: Duration::from_secs(3),
             assigning_time: Duration::from_secs(1),
             assign_at_once: false,
+            assign_device_names: false,
             tls: TlsVersions::All,
+            certificate_policies: Vec::new(),
+            p384_only: false,
+            issuing_time: Duration::from_secs(1),
+            older_renewal_errors: false,
             rsa: false,
             extra_server_names: Vec::new(),
             ca_directory: None,

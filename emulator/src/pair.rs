@@ -163,6 +163,7 @@ impl Cloud {
             will: None,
             user_name: Some(dial.user_name.clone()),
             password: dial.password.clone().map(Into::into),
+            options: None,
         };
         match open(&self.dps, connect, &presented) {
             Ok(client) => Ok(Client {

@@ -170,14 +170,14 @@ impl std::fmt::Debug for CertificateAuthority {
     }
 }
 
-fn ca_params(common_name: &str, validity: Validity) -> Result<CertificateParams, PkiError> {
+pub(crate) fn ca_params(common_name: &str, validity: Validity) -> Result<CertificateParams, PkiError> {
     let mut params = params(common_name, validity)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     Ok(params)
 }
 
-fn leaf_params(registration_id: &str, validity: Validity) -> Result<CertificateParams, PkiError> {
+pub(crate) fn leaf_params(registration_id: &str, validity: Validity) -> Result<CertificateParams, PkiError> {
     let mut params = params(registration_id, validity)?;
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

@@ -9,11 +9,16 @@ use crate::{
     dps::{Dps, DpsError, DpsParts, KeptDps},
     events::EventBus,
     faults::Faults,
+    hub::RenewalSettings,
+    issuance::{IssuanceError, Namespace},
     lock::Changes,
     net::tls::{ServerIdentity, ServerIdentityError},
     options::EmulatorOptions,
     state::{Kept, StateError},
 };
+
+/// The name of the one namespace.
+const NAMESPACE: &str = "emulator-namespace";
 
 /// DPS with its hubs, and what they share.
 pub(crate) struct Services {
@@ -46,6 +51,9 @@ pub enum StartError {
     /// TLS could not be set up.
     #[error("TLS could not be set up: {0}")]
     Tls(#[from] rustls::Error),
+    /// A certificate policy could not be made, or what was kept of the namespace is not readable.
+    #[error(transparent)]
+    Issuance(#[from] IssuanceError),
     /// A hub's name is no name.
     #[error(transparent)]
     Hub(#[from] DpsError),
@@ -84,6 +92,8 @@ impl Services {
         let events = EventBus::new(options.event_capacity.max(1), Arc::clone(&clock));
         let faults = Faults::default();
         let changes = Changes::default();
+        let kept_dps = kept.dps.unwrap_or_else(KeptDps::new);
+        let namespace = namespace(options, &clock, &changes, &kept_dps)?;
         let dps = Dps::new(DpsParts {
             id_scope,
             retry_after: options.retry_after,
@@ -102,17 +112,37 @@ impl Services {
             first_redelivery: options.first_redelivery,
             changes: changes.clone(),
             host_name,
-            kept: kept.dps.unwrap_or_else(KeptDps::new),
+            assign_device_names: options.assign_device_names,
+            namespace,
+            renewal: RenewalSettings {
+                issuing_time: options.issuing_time,
+                older_numbers: options.older_renewal_errors,
+            },
+            kept: kept_dps,
         })?;
         for (name, hub) in kept.hubs {
             dps.restore_hub(&name, hub)?;
         }
         for hub in &options.hub_names {
-            // One that was kept is linked, or not any more, as it was.
-            if dps.hub(hub).is_none() {
-                dps.add_hub(hub)?;
-            }
+            dps.take_hub(hub)?;
         }
         Ok(Self { identity, dps, events, faults, changes })
     }
+}
+
+/// The namespace as it was kept, with the policies that the options ask for.
+fn namespace(
+    options: &EmulatorOptions,
+    clock: &Arc<dyn Clock>,
+    changes: &Changes,
+    kept: &KeptDps,
+) -> Result<Namespace, IssuanceError> {
+    let clock = Arc::clone(clock);
+    let namespace = Namespace::new(NAMESPACE, options.p384_only, clock, changes.clone(), kept.namespace())?;
+    for (name, validity) in &options.certificate_policies {
+        if namespace.policy(name).is_err() {
+            namespace.create_policy(name, None, *validity)?;
+        }
+    }
+    Ok(namespace)
 }

@@ -1,4 +1,4 @@
-//! Alarms that are no bound of a field: sensors, position, doors, a box that should stand, battery, certificate, journal.
+//! Alarms that are no bound of a field: sensors, position, doors, a box that should stand, battery, certificates, journal.
 
 use serde_json::Value;
 
@@ -8,13 +8,14 @@ use crate::alarms::signal::{Door, Night, Signal};
 use crate::instruments::NAMES;
 
 /// Members of `alarms` that switch one on, each with what it may say beside `severity` and `delay`.
-const MEMBERS: [(&str, &[&str]); 7] = [
+const MEMBERS: [(&str, &[&str]); 8] = [
     ("sensorFailed", &[]),
     ("gpsGone", &[]),
     ("doorOpened", &["from", "to", "outside"]),
     ("moved", &["distance"]),
     ("batteryLow", &["low"]),
-    ("certificateEnds", &[]),
+    ("certificateEnds", &["days"]),
+    ("rootsEnd", &["days"]),
     ("journalThinned", &[]),
 ];
 const SECOND: i64 = 1000;
@@ -22,6 +23,11 @@ const HOUR: i64 = 3600 * SECOND;
 /// Metres that a receiver's position may wander while the box stands, and the farthest that is asked for.
 const LEAST_DISTANCE_M: f64 = 50.0;
 const MOST_DISTANCE_M: f64 = 100_000.0;
+
+/// Days that a certificate may have left when it is said to end.
+const MOST_DAYS: f64 = 3650.0;
+/// Days that roots have left when they are said to end: as many as `check` warns of them.
+const RENEW_ROOTS_AT_DAYS: f64 = 180.0;
 
 /// Characters of a fence's name.
 const LONGEST_FENCE: usize = 64;
@@ -51,11 +57,17 @@ impl Setting<'_> {
     /// A number of its own, within these bounds.
     fn number(&self, member: &str, otherwise: f64, least: f64, most: f64) -> Result<f64, String> {
         let Some(members) = &self.members else { return Ok(otherwise) };
-        let number = members.number(member)?.unwrap_or(otherwise);
+        let Some(number) = members.number(member)? else { return Ok(otherwise) };
         if (least..=most).contains(&number) {
             return Ok(number);
         }
         Err(format!("{}: {number} is not between {least} and {most}", members.at(member)))
+    }
+
+    /// Its `days`, if it says some.
+    fn days(&self) -> Result<Option<u32>, String> {
+        let days = self.number("days", f64::NAN, 1.0, MOST_DAYS)?;
+        Ok(days.is_finite().then_some(days as u32))
     }
 
     fn rule(&self, name: String, signal: Signal, bounds: (Option<f64>, Option<f64>)) -> Rule {
@@ -119,7 +131,11 @@ pub(super) fn rules(all: &Members<'_>) -> Result<Vec<Rule>, String> {
         rules.push(Rule { hysteresis: 5.0, ..rule });
     }
     if let Some(set) = setting(all, "certificateEnds", Warning, 0)? {
-        rules.push(set.flag("certificateEnds", Signal::CertificateEnds));
+        rules.push(set.flag("certificateEnds", Signal::CertificateEnds { days: set.days()? }));
+    }
+    if let Some(set) = setting(all, "rootsEnd", Warning, 0)? {
+        let days = set.days()?.map_or(RENEW_ROOTS_AT_DAYS, f64::from);
+        rules.push(set.rule("rootsEnd".into(), Signal::RootsEnd, (Some(days), None)));
     }
     if let Some(set) = setting(all, "journalThinned", Warning, 0)? {
         let rule = set.flag("journalThinned", Signal::JournalThinned);

@@ -222,7 +222,7 @@ mod tests {
     fn what_is_built_in_is_switched_on_by_name() {
         let all = json!({
             "sensorFailed": true, "gpsGone": {"delay": 3600}, "doorOpened": {"from": 22, "to": 6, "outside": "yard"}, "moved": {"distance": 500},
-            "batteryLow": {"low": 30, "severity": "critical"}, "certificateEnds": true, "journalThinned": true,
+            "batteryLow": {"low": 30, "severity": "critical"}, "certificateEnds": true, "rootsEnd": {"days": 90}, "journalThinned": true,
         });
         let rules = Alarms::read(&all).unwrap().rules();
         let told: Vec<_> = rules
@@ -243,6 +243,7 @@ mod tests {
             ("moved", Critical, 60),
             ("batteryLow", Critical, 600),
             ("certificateEnds", Warning, 0),
+            ("rootsEnd", Warning, 0),
             ("journalThinned", Warning, 0),
         ];
         assert_eq!(told, expected);
@@ -258,6 +259,11 @@ mod tests {
                 "moved.low: there is no such member; there are severity, delay, distance",
             ),
             (json!({"moved": {"distance": 7}}), "moved.distance: 7 is not between 50 and 100000"),
+            (json!({"rootsEnd": {"days": 0}}), "rootsEnd.days: 0 is not between 1 and 3650"),
+            (
+                json!({"certificateEnds": {"days": 4000}}),
+                "certificateEnds.days: 4000 is not between 1 and 3650",
+            ),
             (
                 json!({"gpsGone": {"severity": "bad"}}),
                 "gpsGone.severity: \"bad\" is neither warning nor critical",
@@ -299,7 +305,7 @@ mod tests {
             (
                 json!({"profiles": "gouda"}),
                 "profiles: there is no such member; there are profile, bounds, sensorFailed, gpsGone, doorOpened, moved, batteryLow, \
-                 certificateEnds, journalThinned",
+                 certificateEnds, rootsEnd, journalThinned",
             ),
             (json!({"profile": 7}), "profile: 7 is no text"),
             (

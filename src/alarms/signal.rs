@@ -13,8 +13,13 @@ pub enum Signal {
     DoorOpened(Door),
     /// Metres from where the box was when this was set.
     Moved,
-    /// Whether the certificate is near its end.
-    CertificateEnds,
+    /// Whether the certificate is near its end: by so many days, or else by its life.
+    CertificateEnds {
+        /// Days.
+        days: Option<u32>,
+    },
+    /// Days until the first of the roots of servers ends.
+    RootsEnd,
     /// Whether the history has become coarser since the last reading.
     JournalThinned,
 }

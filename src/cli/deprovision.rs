@@ -1,6 +1,6 @@
 //! `container-tracker deprovision`: the device forgets where it belonged, before it goes to another owner or service.
 //!
-//! Certificate and key stay: they are not the agent's. Refuses while an agent runs.
+//! Certificate and key stay: they are not the agent's. Those that Azure has issued go, with their keys in files and tokens. Refuses while an agent runs.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use super::config_argument::ConfigArgument;
 use crate::config::Config;
 use crate::event::Events;
+use crate::identity::operational::Pairs;
 use crate::journal::inspect::{has_evidence, inspect};
 use crate::journal::{
     self, JournalOptions, empty_waiting_room, forget_evidence, forget_states, readings_waiting, set_aside,
@@ -63,12 +64,15 @@ pub(super) fn run(args: &DeprovisionArgs) -> anyhow::Result<ExitCode> {
         JournalFate::SetAside => format!("{waiting} readings are set aside"),
         JournalFate::Delete => format!("{waiting} readings are deleted, for ever"),
     };
-    let what =
-        format!("assignment, settings, trip and chain in {} are forgotten; {journal}", directory.display());
+    let state = StateDirectory::new(directory);
+    let issued = if state.operational().exists() { ", issued certificates with their keys" } else { "" };
+    let what = format!(
+        "assignment, settings, trip and chain{issued} in {} are forgotten; {journal}",
+        directory.display()
+    );
     if !args.yes && !confirmed(&what)? {
         bail!("nothing was changed");
     }
-    let state = StateDirectory::new(directory);
     let reported = end_trip(&config, &state, args)?;
     remove(state.files(Fate::Forgotten))?;
     match args.journal {
@@ -89,8 +93,24 @@ pub(super) fn run(args: &DeprovisionArgs) -> anyhow::Result<ExitCode> {
             remove(waiting_rooms(directory).into_iter())?;
         }
     }
-    line(&format!("done: {what}{reported}"));
+    let left = forget_issued(&config, issued)?;
+    line(&format!("done: {what}{reported}{left}"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Forgets what Azure has issued, where there `is` something. What is said of keys that are left in a token.
+fn forget_issued(config: &Config, is: &str) -> anyhow::Result<String> {
+    if is.is_empty() {
+        return Ok(String::new());
+    }
+    let left = Pairs::destroy(config.identity.operational.as_ref(), &config.state.directory)?;
+    if left.is_empty() {
+        return Ok(String::new());
+    }
+    let keys = left.join(", ");
+    Ok(format!(
+        "; these keys are left in the token, which can't be asked: {keys} (pkcs11-tool --delete-object)"
+    ))
 }
 
 /// Ends the trip, and writes its report where it is to be. What is said of that.

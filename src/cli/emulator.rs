@@ -9,9 +9,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 use tracker_certificates::Document;
 use tracker_emulator::{
-    AttestationMechanism, Dps, Emulator, EmulatorOptions, EnrollmentGroup, Event, InitialTwin,
+    AttestationMechanism, Dps, Emulator, EmulatorOptions, EnrollmentGroup, Event, Hub, InitialTwin,
     PreparedEmulator, Subscription, SubscriptionError, TelemetryMessage, TlsVersions,
 };
+use tracker_protocol::dps::ConnectionProfile;
 
 use super::cloud::EmulatorFile;
 use super::terminal::{log, signals::asked_to_stop};
@@ -34,7 +35,9 @@ pub(super) struct EmulatorArgs {
     /// ID scope of the DPS.
     #[arg(long, value_name = "SCOPE", default_value = "0ne00000001")]
     id_scope: String,
-    /// Name of a hub; repeat it for more. A name without a dot gets .azure-devices.net.
+    /// Name of a hub; repeat it for more. A name without a dot gets .azure-devices.net. Devices are told the name that is given in
+    /// full: NAME.device.azure-devices.net, that of TLS 1.3, or the classic NAME.azure-devices.net. NAME=mqtt5 makes a hub at which they speak
+    /// MQTT 5, a preview.
     #[arg(long = "hub", value_name = "NAME", default_value = "hub-1")]
     hubs: Vec<String>,
     /// Enroll the devices whose certificates this root or intermediate CA has signed; repeat it for more CAs.
@@ -52,7 +55,11 @@ pub(super) struct EmulatorArgs {
     /// Print what service clients connect with: the connection string of every policy of DPS and hubs.
     #[arg(long)]
     print_connection_strings: bool,
-    /// Speak this version of TLS only. Azure's classic host names speak 1.2.
+    /// Tell devices every hub's name of TLS 1.3, NAME.device.azure-devices.net, in place of the classic one.
+    #[arg(long)]
+    assign_device_names: bool,
+    /// Speak this version of TLS only, 1.2 or 1.3; or by the name that the client asks for: "azure" speaks 1.2 alone at classic names,
+    /// and 1.3 beside it at NAME.device.… and NAME.service.…; "split" 1.3 alone there. Without this option both are spoken everywhere.
     #[arg(long, value_name = "VERSION", value_parser = tls_version)]
     tls: Option<TlsVersions>,
     /// Have no RSA certificate beside the ECDSA one. Clients that take no ECDSA can't connect then, and the start is some tenths
@@ -66,6 +73,15 @@ pub(super) struct EmulatorArgs {
     /// polls: for measurements.
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     retry_after: u64,
+    /// Issue certificates for EC P-384 keys alone, as documents of March 2026 have it.
+    #[arg(long)]
+    p384_only: bool,
+    /// Seconds between a hub's answer that a certificate will be renewed and the certificate.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1)]
+    issuing_time: u64,
+    /// Answer bad requests for certificates with the numbers of January 2026, 409004 and 400037.
+    #[arg(long)]
+    older_renewal_errors: bool,
     /// How much the log tells: error, warn, info, debug, or trace for every packet.
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     log: tracing::Level,
@@ -80,6 +96,14 @@ pub(super) fn run(args: EmulatorArgs) -> anyhow::Result<()> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no async runtime")?;
     runtime.block_on(serve(args))
+}
+
+/// A hub's name, and its kind where that is not the usual one.
+fn named(hub: &Hub) -> String {
+    match hub.profile() {
+        ConnectionProfile::Classic => hub.name().to_owned(),
+        ConnectionProfile::MqttV5 => format!("{} (MQTT 5)", hub.name()),
+    }
 }
 
 /// All that is done before it listens, and all that can be wrong with the options.
@@ -104,7 +128,11 @@ fn prepare(args: &EmulatorArgs) -> anyhow::Result<PreparedEmulator> {
         hub_names: args.hubs.clone(),
         retry_after: Duration::from_secs(args.retry_after),
         assign_at_once: args.retry_after == 0,
+        assign_device_names: args.assign_device_names,
         tls: args.tls.unwrap_or_default(),
+        p384_only: args.p384_only,
+        issuing_time: Duration::from_secs(args.issuing_time),
+        older_renewal_errors: args.older_renewal_errors,
         rsa: !args.no_rsa,
         extra_server_names: server_names,
         ca_directory: Some(args.directory.clone()),
@@ -130,10 +158,11 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
     let held = file.as_ref().map(|file| file.save(&args.directory)).transpose()?;
     let hubs = emulator.dps().hubs();
     let names: Vec<&str> = hubs.iter().map(tracker_emulator::Hub::name).collect();
+    let told: Vec<_> = hubs.iter().map(named).collect();
     let text = format!(
         "DPS with ID scope {} and {} listen on {}; devices must trust {}. Ctrl-C ends.",
         emulator.id_scope(),
-        names.join(", "),
+        told.join(", "),
         emulator.address(),
         args.directory.join(SERVER_CA_FILE).display()
     );
@@ -198,7 +227,9 @@ fn tls_version(text: &str) -> Result<TlsVersions, String> {
     match text {
         "1.2" => Ok(TlsVersions::Tls12),
         "1.3" => Ok(TlsVersions::Tls13),
-        _ => Err("1.2 or 1.3; without this option, both".into()),
+        "azure" => Ok(TlsVersions::Azure),
+        "split" => Ok(TlsVersions::Split),
+        _ => Err("1.2, 1.3, azure or split; without this option, both versions everywhere".into()),
     }
 }
 

@@ -6,6 +6,7 @@ mod cloud;
 mod config_argument;
 #[cfg(feature = "lab")]
 mod console;
+mod issued_words;
 mod known_dates;
 mod deprovision;
 #[cfg(feature = "lab")]

@@ -17,7 +17,7 @@ use tracker_protocol::{printable, printable_json};
 use super::check::context::Context;
 use super::config_argument::ConfigArgument;
 use super::known_dates::known_dates;
-use crate::config::Config;
+use crate::config::{Config, Profile};
 use crate::event::Events;
 use crate::identity::Identity;
 use crate::instruments::gps::Gps;
@@ -32,6 +32,7 @@ use crate::tracker;
 use crate::uplink::assignment::{Assignment, AssignmentFile, Terms};
 use crate::uplink::credentials::Credentials;
 use crate::uplink::patience::Patience;
+use crate::uplink::profile;
 use crate::uplink::provisioner::{self, Asking};
 
 /// A receiver that has a fix tells the time within seconds; one that is switched on with the device, within a minute.
@@ -80,6 +81,9 @@ pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
     let outcome =
         runtime.block_on(asking.register(&id, &mut Dialer::default(), &mut Patience::default(), |_| {}));
     runtime.shutdown_background();
+    let asks = config.connection.profile == Profile::Assigned;
+    let known = stored.read().ok().flatten().and_then(|before| Some((before.hub, before.profile?)));
+    let outcome = outcome.map(|outcome| profile::judge(outcome, asks, known.as_ref()));
     if let (Ok(Outcome::Assigned(assigned)), false) = (&outcome, args.dry_run) {
         let terms = Terms::new(&config.dps, &identity.thumbprint);
         let assignment = Assignment::new(assigned, terms);
@@ -144,7 +148,11 @@ fn answer(
     let (code, name, text) = match outcome {
         Ok(Outcome::Assigned(assigned)) => {
             let stored = if dry_run { "not stored" } else { "stored" };
-            let text = format!("{} is assigned to {} ({stored})", assigned.device_id, assigned.hub);
+            let profile = match &assigned.connection_profile {
+                Some(word) => format!(", which is {word}"),
+                None => String::new(),
+            };
+            let text = format!("{} is assigned to {}{profile} ({stored})", assigned.device_id, assigned.hub);
             (0, "assigned", text)
         }
         Ok(Outcome::Refused(refusal)) => (3, "refused", format!("DPS refuses this device: {refusal}")),
@@ -168,6 +176,7 @@ fn answer(
         "thumbprint": identity.thumbprint,
         "hub": assigned.map(|assigned| &assigned.hub),
         "deviceId": assigned.map(|assigned| &assigned.device_id),
+        "connectionProfile": assigned.and_then(|assigned| assigned.connection_profile.as_ref()),
         "stored": assigned.is_some() && !dry_run,
         "text": text,
     });

@@ -13,6 +13,7 @@ mod written;
 use std::path::Path;
 
 use crate::alarms::schema;
+use crate::identity::operational::{OperationalError, Pairs};
 use crate::instruments::SensorsConfig;
 use crate::platform::plain_file;
 
@@ -23,7 +24,9 @@ pub use error::ConfigError;
 use explain::{decode, explain, misplaced};
 pub use interval::Interval;
 pub use pace::{Intervals, Pace, Situation};
-pub use tables::{ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, StateConfig, TelemetryConfig};
+pub use tables::{
+    ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, Profile, StateConfig, TelemetryConfig,
+};
 use written::{Problem, Written};
 
 /// A larger file is no configuration.
@@ -62,12 +65,20 @@ impl Config {
         // The parent of a mere name is empty, which is no directory to the system.
         let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         config.identity.key.make_relative_to(directory);
+        if let Some(operational) = &mut config.identity.operational {
+            operational.make_relative_to(directory);
+        }
         let paths = [&mut config.identity.certificate, &mut config.state.directory];
         let paths = paths.into_iter().chain(config.connection.roots.as_mut()).chain(config.sensors.paths());
         for relative in paths {
             *relative = directory.join(&relative);
         }
         Ok(config)
+    }
+
+    /// What Azure has issued to this device; `None` where nothing is to be issued. See [`Pairs::open`].
+    pub fn pairs(&self) -> Result<Option<Pairs>, OperationalError> {
+        Pairs::open(self.identity.operational.as_ref(), &self.state.directory)
     }
 
     pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
@@ -126,6 +137,17 @@ mod tests {
         assert_eq!(goes(with("")), ("hub".into(), 8883));
         assert_eq!(goes(with("[connection]\ngateway = \"edge\"\nport = 99")), ("edge".into(), 99));
         assert_eq!(goes(with("[connection]\ngateway = \"edge:7\"\nport = 99")), ("edge".into(), 7));
+    }
+
+    #[test]
+    fn how_the_hub_is_spoken_to_is_classic_unless_dps_is_to_be_asked() {
+        let with = |more: &str| Config::parse(Path::new("tracker.toml"), &format!("{MINIMAL}{more}"));
+        assert_eq!(with("").unwrap().connection.profile, Profile::Classic);
+        let written = |word: &str| with(&format!("[connection]\nprofile = \"{word}\""));
+        assert_eq!(written("classic").unwrap().connection.profile, Profile::Classic);
+        assert_eq!(written("assigned").unwrap().connection.profile, Profile::Assigned);
+        let why = written("mqttV5").unwrap_err().to_string();
+        assert!(why.ends_with("unknown variant `mqttV5`, expected `classic` or `assigned`"), "{why}");
     }
 
     #[test]
@@ -307,6 +329,51 @@ mod tests {
             ),
             "{other}"
         );
+    }
+
+    #[test]
+    fn what_azure_is_to_issue_is_off_and_each_mistake_in_it_has_its_sentence() {
+        use crate::identity::operational::{KeyPlace, Operational};
+
+        let with = |more: &str| format!("{MINIMAL}[identity.operational]\n{more}");
+        let operational =
+            |text: &str| Config::parse(Path::new("tracker.toml"), text).unwrap().identity.operational;
+        assert_eq!(operational(MINIMAL), None);
+        assert!(Config::parse(Path::new("tracker.toml"), MINIMAL).unwrap().pairs().unwrap().is_none());
+        let file = operational(&with("issuer = \"dps\""));
+        assert_eq!(file, Some(Operational { key: KeyPlace::File, renew_at: 0.8 }));
+        let uri = "pkcs11:token=t?module-path=/lib/p11.so&pin-value=1234";
+        let token = operational(&with(&format!("issuer = \"dps\"\nkey = \"{uri}\"\nrenew_at = 0.5")));
+        let Some(Operational { key: KeyPlace::Token(named), renew_at: 0.5 }) = token else {
+            panic!("{token:?}")
+        };
+        assert_eq!(named.to_string(), "pkcs11:token=t");
+        for (more, words) in [
+            ("", "missing field `issuer`"),
+            ("issuer = \"est\"", "identity.operational.issuer: \"est\" issues no certificates; \"dps\" does"),
+            (
+                "issuer = \"dps\"\nrenew_at = 1",
+                "identity.operational.renew_at: 1 is not between 0.1 and 0.95",
+            ),
+            ("issuer = \"dps\"\nrenew_at = nan", "identity.operational.renew_at: NaN is not between"),
+            (
+                "issuer = \"dps\"\nkey = \"my.key\"",
+                "identity.operational.key: it is neither \"file\" nor a pkcs11: URI",
+            ),
+            (
+                "issuer = \"dps\"\nkey = \"pkcs11:token=t\"",
+                "identity.operational.key: the pkcs11: URI names no PKCS#11 library",
+            ),
+            (
+                "issuer = \"dps\"\nkey = \"pkcs11:object=x?module-path=/l.so\"",
+                "identity.operational.key: the agent makes keys in the token",
+            ),
+            ("issuer = \"dps\"\nkey = \"token=t?pin-value=1234\"", "identity.operational.key: it is neither"),
+            ("issuer = \"dps\"\npath = 1", "unknown field `path`"),
+        ] {
+            let told = error(&with(more));
+            assert!(told.contains(words) && !told.contains("1234"), "{told}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::endpoint::Endpoint;
 use super::interval::Interval;
 use super::pace::Intervals;
 use crate::identity::KeyLocation;
+use crate::identity::operational::Operational;
 
 /// `[dps]`
 #[derive(Debug, Clone, Deserialize)]
@@ -24,16 +25,16 @@ pub struct DpsConfig {
 }
 
 /// `[identity]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct IdentityConfig {
     /// PEM file: the leaf first, then every intermediate CA up to one that DPS knows.
     pub certificate: PathBuf,
     /// The private key of the leaf: a PEM file, or a `pkcs11:` URI.
     pub key: KeyLocation,
     /// The hub is shown the leaf alone: it knows the device by a thumbprint, and not by a CA.
-    #[serde(default)]
     pub leaf_alone_at_hub: bool,
+    /// Azure issues the certificate that the hub is shown; `None` where it is shown [`IdentityConfig::certificate`].
+    pub operational: Option<Operational>,
 }
 
 /// `[connection]`
@@ -48,6 +49,19 @@ pub struct ConnectionConfig {
     pub keep_alive: u16,
     /// TCP port of DPS and hub.
     pub port: u16,
+    /// How the hub is spoken to.
+    pub profile: Profile,
+}
+
+/// `connection.profile`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// MQTT 3.1.1, as every hub did until 2026; DPS is not asked.
+    #[default]
+    Classic,
+    /// As DPS says of the hub that it assigns: MQTT 3.1.1, or 5. It is asked by an API version that is a preview.
+    Assigned,
 }
 
 /// `[telemetry]`
@@ -87,7 +101,8 @@ fn default_dps_host() -> String {
 impl Default for ConnectionConfig {
     fn default() -> Self {
         // Carriers forget an idle connection after some five minutes, load balancers after four.
-        Self { roots: None, gateway: None, keep_alive: 230, port: MQTT_TLS_PORT }
+        let profile = Profile::Classic;
+        Self { roots: None, gateway: None, keep_alive: 230, port: MQTT_TLS_PORT, profile }
     }
 }
 

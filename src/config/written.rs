@@ -14,8 +14,12 @@ use super::endpoint::is_host;
 use super::explain::shown;
 use super::interval::Interval;
 use super::pace::Intervals;
-use super::tables::{ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, StateConfig, TelemetryConfig};
+use super::tables::{
+    ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, Profile, StateConfig, TelemetryConfig,
+};
 use crate::alarms::schema::Alarms as AlarmRules;
+use crate::identity::operational::{KeyPlace, Operational};
+use crate::identity::{KeyLocation, KeyUriError};
 use crate::instruments::SensorsConfig;
 
 /// A value that is not good: `table.key`, and what is wrong and what would be right.
@@ -26,7 +30,7 @@ pub(super) type Problem = (&'static str, String);
 #[serde(deny_unknown_fields)]
 pub(super) struct Written {
     pub(super) dps: DpsConfig,
-    pub(super) identity: IdentityConfig,
+    pub(super) identity: WrittenIdentity,
     #[serde(default)]
     pub(super) connection: WrittenConnection,
     #[serde(default)]
@@ -43,6 +47,28 @@ pub(super) struct Written {
     pub(super) alarms: Option<Value>,
 }
 
+/// See [`IdentityConfig`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenIdentity {
+    certificate: PathBuf,
+    key: KeyLocation,
+    #[serde(default)]
+    leaf_alone_at_hub: bool,
+    operational: Option<WrittenOperational>,
+}
+
+/// See [`Operational`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenOperational {
+    issuer: String,
+    #[serde(default = "in_file")]
+    key: String,
+    #[serde(default = "renew_at")]
+    renew_at: f64,
+}
+
 /// See [`ConnectionConfig`].
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -52,6 +78,7 @@ pub(super) struct WrittenConnection {
     gateway: Option<String>,
     keep_alive: u16,
     port: u16,
+    profile: Profile,
 }
 
 /// See [`TelemetryConfig`].
@@ -66,8 +93,8 @@ pub(super) struct WrittenTelemetry {
 
 impl Default for WrittenConnection {
     fn default() -> Self {
-        let ConnectionConfig { roots, gateway: _, keep_alive, port } = ConnectionConfig::default();
-        Self { roots, gateway: None, keep_alive, port }
+        let ConnectionConfig { roots, gateway: _, keep_alive, port, profile } = ConnectionConfig::default();
+        Self { roots, gateway: None, keep_alive, port, profile }
     }
 }
 
@@ -96,24 +123,68 @@ pub(super) fn dps(written: DpsConfig) -> Result<DpsConfig, Problem> {
     Ok(written)
 }
 
-pub(super) fn identity(written: IdentityConfig) -> Result<IdentityConfig, Problem> {
+pub(super) fn identity(written: WrittenIdentity) -> Result<IdentityConfig, Problem> {
+    let WrittenIdentity { certificate, key, leaf_alone_at_hub, operational: issued } = written;
     // The name of a file is shown, and such a URI may have a PIN in it.
-    let certificate = written.certificate.to_string_lossy();
-    if certificate.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("pkcs11:")) {
+    let scheme = certificate.to_string_lossy();
+    if scheme.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("pkcs11:")) {
         return Err(("identity.certificate", "it is a file; identity.key alone can be a pkcs11: URI".into()));
     }
-    Ok(written)
+    let operational = issued.map(operational).transpose()?;
+    Ok(IdentityConfig { certificate, key, leaf_alone_at_hub, operational })
+}
+
+/// Where keys of issued certificates are without a word on it.
+const FILE: &str = "file";
+
+fn in_file() -> String {
+    FILE.into()
+}
+
+fn renew_at() -> f64 {
+    0.8
+}
+
+fn operational(written: WrittenOperational) -> Result<Operational, Problem> {
+    const KEY: &str = "identity.operational.key";
+    let WrittenOperational { issuer, key, renew_at } = written;
+    if issuer != "dps" {
+        let why = format!("{} issues no certificates; \"dps\" does, as its enrollment says", shown(&issuer));
+        return Err(("identity.operational.issuer", why));
+    }
+    if !(0.1..=0.95).contains(&renew_at) {
+        let why = format!("{renew_at} is not between 0.1 and 0.95; it is the part of a certificate's life");
+        return Err(("identity.operational.renew_at", why));
+    }
+    if key == FILE {
+        return Ok(Operational { key: KeyPlace::File, renew_at });
+    }
+    let uri = match KeyLocation::try_from(key) {
+        Ok(KeyLocation::Token(uri)) => uri,
+        // Nothing of it is shown: it may have a PIN in it.
+        Ok(KeyLocation::File(_)) | Err(KeyUriError::NoUri) => {
+            let why =
+                "it is neither \"file\" nor a pkcs11: URI; the agent makes these keys, and names their files";
+            return Err((KEY, why.into()));
+        }
+        Err(error) => return Err((KEY, error.to_string())),
+    };
+    if uri.object.is_some() || uri.id.is_some() {
+        let why = "the agent makes keys in the token, and names them itself (container-tracker-…); leave out object and id";
+        return Err((KEY, why.into()));
+    }
+    Ok(Operational { key: KeyPlace::Token(uri), renew_at })
 }
 
 pub(super) fn connection(written: WrittenConnection) -> Result<ConnectionConfig, Problem> {
-    let WrittenConnection { roots, gateway, keep_alive, port } = written;
+    let WrittenConnection { roots, gateway, keep_alive, port, profile } = written;
     if !(10..=MAX_KEEP_ALIVE).contains(&keep_alive) {
         let why = format!("{keep_alive} s is not between 10 and {MAX_KEEP_ALIVE}");
         return Err(("connection.keep_alive", why));
     }
     let gateway = gateway.map(|gateway| Endpoint::parse(&gateway, port)).transpose();
     let gateway = gateway.map_err(|why| ("connection.gateway", why))?;
-    Ok(ConnectionConfig { roots, gateway, keep_alive, port })
+    Ok(ConnectionConfig { roots, gateway, keep_alive, port, profile })
 }
 
 pub(super) fn sensors(written: SensorsConfig) -> Result<SensorsConfig, Problem> {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use rustls::pki_types::CertificateDer;
 use tracker_certificates::{Document, Fields, NotIssued, issued_by};
 use tracker_protocol::RegistrationId;
@@ -28,12 +29,22 @@ impl Chain {
     pub fn read(path: &Path) -> Result<Self, IdentityError> {
         let bytes = read_limited(path)
             .map_err(|source| IdentityError::ReadCertificate { path: path.into(), source })?;
+        Self::of_pem(path, &bytes)
+    }
+
+    /// As [`Chain::read`], of what is in a file already read.
+    pub(super) fn of_pem(path: &Path, bytes: &[u8]) -> Result<Self, IdentityError> {
         let pem = |source| IdentityError::Pem { path: path.into(), source };
-        let document = Document::read(&bytes).map_err(pem)?;
+        let document = Document::read(bytes).map_err(pem)?;
         let der = document.certificates().map_err(pem)?;
         if der.is_empty() {
             return Err(IdentityError::NoCertificate { path: path.into(), hint: document.instead() });
         }
+        Self::of_der(path, der)
+    }
+
+    /// As [`Chain::read`], of at least one certificate; `path` is what sentences call the place that they come from.
+    pub(super) fn of_der(path: &Path, der: Vec<CertificateDer<'static>>) -> Result<Self, IdentityError> {
         let parse = |(index, der)| {
             let position = index + 1;
             match Certificate::parse(der) {
@@ -77,6 +88,11 @@ impl Chain {
         Ok(())
     }
 
+    /// When the first of the issuers ends that are in the file.
+    pub fn issuers_end(&self) -> Option<DateTime<Utc>> {
+        self.parsed.iter().skip(1).map(|issuer| issuer.not_after).min()
+    }
+
     /// The device's own certificate.
     pub fn leaf(&self) -> &Certificate {
         // Without one there is no chain.
@@ -104,6 +120,11 @@ impl Chain {
     }
 
     /// All of them as TLS sends them.
+    pub fn der(&self) -> &[CertificateDer<'static>] {
+        &self.der
+    }
+
+    /// As [`Chain::der`].
     pub fn into_der(self) -> Vec<CertificateDer<'static>> {
         self.der
     }

@@ -18,9 +18,17 @@ pub(super) fn load(path: &Path, leaf: &Certificate) -> Result<Option<Arc<dyn Sig
     if let Some(mode) = open_to_others(path).map_err(read)? {
         return Err(IdentityError::KeyPermissions { path: path.into(), mode });
     }
-    let bytes = read_limited(path).map_err(read)?;
+    of_pem(path, &read_limited(path).map_err(read)?, leaf)
+}
+
+/// As [`load`], of what is in a file already read.
+pub(super) fn of_pem(
+    path: &Path,
+    bytes: &[u8],
+    leaf: &Certificate,
+) -> Result<Option<Arc<dyn SigningKey>>, IdentityError> {
     let pem = |source| IdentityError::Pem { path: path.into(), source };
-    let document = Document::read(&bytes).map_err(pem)?;
+    let document = Document::read(bytes).map_err(pem)?;
     let keys = document.keys().map_err(pem)?;
     if keys.is_empty() {
         return Err(IdentityError::NoKey { path: path.into(), hint: document.instead() });

@@ -5,6 +5,7 @@
 //! | `chain.rs`, `key_file.rs` | what is in files, with the rules of `file.rs` |
 //! | `key_location.rs`, `key_uri.rs` | where the key is: a path, or an RFC 7512 URI |
 //! | `token/` | a key that stays in its TPM, secure element or HSM (feature `pkcs11`) |
+//! | `operational/` | the certificate that Azure issues: its key, the request for it, and both on disk over power cuts |
 //! | `error.rs`, `token_error.rs` | a sentence for everything that can be wrong |
 
 pub mod certificate;
@@ -15,6 +16,7 @@ mod key_file;
 mod key_location;
 mod key_uri;
 mod key_uri_error;
+pub mod operational;
 mod token_error;
 
 #[cfg(feature = "pkcs11")]
@@ -29,7 +31,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use rustls::SignatureScheme;
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SigningKey};
 use tracker_protocol::RegistrationId;
 
 use crate::platform::clock::{TimeSource, build_date};
@@ -75,7 +77,8 @@ impl Identity {
     ) -> Result<Self, IdentityError> {
         let chain = Chain::read(certificate)?;
         chain.check_order()?;
-        let registration_id = chain.registration_id()?;
+        // Before a token is asked.
+        chain.registration_id()?;
         let leaf = chain.leaf();
         let signer = match key {
             KeyLocation::File(path) => key_file::load(path, leaf)?,
@@ -88,8 +91,14 @@ impl Identity {
                 subject: leaf.subject.clone(),
             });
         };
+        Self::of(chain, signer)
+    }
+
+    /// Of a chain in order and the key of its leaf.
+    fn of(chain: Chain, signer: Arc<dyn SigningKey>) -> Result<Self, IdentityError> {
+        let leaf = chain.leaf();
         Ok(Self {
-            registration_id,
+            registration_id: chain.registration_id()?,
             thumbprint: chain.thumbprint(),
             not_before: leaf.not_before,
             not_after: leaf.not_after,

@@ -16,3 +16,11 @@ pub(super) fn load(
 ) -> Result<Option<Arc<dyn SigningKey>>, TokenError> {
     Err(TokenError::NotBuiltIn { key: uri.to_string() })
 }
+
+pub(super) fn make(uri: &KeyUri, _: &Path) -> Result<Arc<dyn SigningKey>, TokenError> {
+    Err(TokenError::NotBuiltIn { key: uri.to_string() })
+}
+
+pub(super) fn destroy(uri: &KeyUri, _: &Path) -> Result<(), TokenError> {
+    Err(TokenError::NotBuiltIn { key: uri.to_string() })
+}

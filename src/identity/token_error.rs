@@ -176,6 +176,16 @@ pub enum TokenError {
         /// What is missing.
         why: String,
     },
+    /// A key can't be made.
+    #[error("the token {token} makes no key for {key}: {why}")]
+    NotMade {
+        /// Label of the token.
+        token: String,
+        /// The key.
+        key: String,
+        /// What it lacks, and what mends that.
+        why: String,
+    },
     /// The library has another answer than the one hoped for.
     #[error(
         "the token of {key} does not answer as it should: {why}; look at its wiring, and at what the library needs to reach it"

@@ -118,6 +118,7 @@ pub fn device_config(directory: &Path, id_scope: &str, roots: PathBuf, port: u16
             certificate: directory.join("device.pem"),
             key: directory.join("device.key").into(),
             leaf_alone_at_hub: false,
+            operational: None,
         },
         connection: ConnectionConfig {
             roots: Some(roots),

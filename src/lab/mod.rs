@@ -6,6 +6,7 @@ pub(crate) mod board;
 pub(crate) mod clock;
 pub mod compact;
 pub(crate) mod console;
+pub(crate) mod director;
 pub(crate) mod judgement;
 pub mod local_cloud;
 pub(crate) mod notification;

@@ -110,6 +110,7 @@ fn is_wrong(alarm: &str, body: &Value) -> String {
         "doorOpened" => "a door is open".into(),
         "gpsGone" => "no position".into(),
         "certificateEnds" => "its certificate is near its end".into(),
+        "rootsEnd" => "a root certificate of servers is near its end".into(),
         "journalThinned" => "its memory is full, the history becomes coarser".into(),
         _ => match body["sensor"].as_str() {
             Some(sensor) => format!("the sensor {sensor} gives nothing"),

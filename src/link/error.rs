@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use rumqttc::{ConnectReturnCode, mqttbytes};
+use rumqttc::ConnectReturnCode;
 use rustls::{CertificateError, OtherError};
 
 use crate::config::Endpoint;
@@ -29,6 +29,12 @@ pub enum LinkErrorKind {
     NobodyListens,
     /// The server closed the connection: a restart, or another client took over.
     Closed,
+    /// The server says that another client has taken over: no fight for it, wait long.
+    TakenOver,
+    /// The server says that this device belongs elsewhere: ask DPS.
+    Moved,
+    /// The server says what another attempt will not change: wait long.
+    Terminal,
     /// The server has taken a TCP connection, and does not answer any more: an outage, try again.
     Outage,
     /// Nothing came back: no way there, no name server, no TCP connection. To look whether it does again costs next to
@@ -97,20 +103,24 @@ pub(super) fn bad_topic() -> LinkError {
     LinkError { kind: LinkErrorKind::Unsendable, why }
 }
 
-pub(super) fn unsendable(error: &mqttbytes::Error) -> LinkError {
-    let why = match error {
-        mqttbytes::Error::OutgoingPacketTooLarge { pkt_size, max } => format!(
-            "a message was not sent: it has {} KB, and a hub takes {} KB",
-            pkt_size.div_ceil(1024),
-            max / 1024
-        ),
-        other => format!("a message was not sent: {other}"),
-    };
+#[cfg(feature = "mqtt5")]
+pub(super) fn bad_properties() -> LinkError {
+    let why = "a message was not sent: one of its properties is longer than MQTT can say".into();
+    LinkError { kind: LinkErrorKind::Unsendable, why }
+}
+
+/// Bytes of a packet, and how many a server takes.
+pub(super) fn unsendable(size: usize, most: usize) -> LinkError {
+    let why = format!(
+        "a message was not sent: it has {} KB, and a hub takes {} KB",
+        size.div_ceil(1024),
+        most / 1024
+    );
     LinkError { kind: LinkErrorKind::Unsendable, why }
 }
 
 /// What came is no packet, or not one that belongs here.
-pub(super) fn not_mqtt(error: &mqttbytes::Error) -> LinkError {
+pub(super) fn not_mqtt(error: &dyn fmt::Display) -> LinkError {
     LinkError { kind: LinkErrorKind::Answered, why: format!("MQTT: {error}") }
 }
 
@@ -124,6 +134,11 @@ pub(super) fn refused(code: ConnectReturnCode) -> LinkError {
         ConnectReturnCode::BadUserNamePassword => {
             (Identity, "the server does not accept this device (CONNACK 4, bad user name)")
         }
+        ConnectReturnCode::RefusedProtocolVersion => (
+            Identity,
+            "the server does not speak MQTT 3.1.1 (CONNACK 1); if it is a hub, it may be one of MQTT 5: connection.profile = \
+             \"assigned\" has DPS asked for that",
+        ),
         ConnectReturnCode::BadClientId => (Identity, "the server does not accept the client ID (CONNACK 2)"),
         other => {
             return (Identity, format!("the server refuses the connection ({other:?})")).into();

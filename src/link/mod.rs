@@ -1,23 +1,27 @@
 //! One MQTT connection over TLS, from its first byte to its last.
 //!
-//! Packets are read and written by `rumqttc`'s codec; dialling, TLS and what belongs to one connection are here. That
-//! library's own event loop dials one address after the other without a limit, pings although publishes go out, and
-//! keeps across connections what the journal keeps better.
+//! Packets are read and written by `rumqttc`'s codec (`classic.rs` for MQTT 3.1.1, `v5/` for MQTT 5); dialling, TLS and what
+//! belongs to one connection are here, the same for both. That library's own event loop dials one address after the other
+//! without a limit, pings although publishes go out, and keeps across connections what the journal keeps better.
 
+mod classic;
+mod codec;
 pub mod dial;
 pub mod dialer;
 pub mod error;
+pub mod roots;
+mod message;
+mod packet;
 mod stage;
 pub mod timing;
 pub mod tls;
+#[cfg(feature = "mqtt5")]
+mod v5;
 mod wire;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use rumqttc::{
-    ConnAck, Connect, ConnectReturnCode, Packet, QoS, Subscribe, SubscribeFilter, SubscribeReasonCode,
-};
 use rustls::pki_types::ServerName;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
@@ -26,15 +30,17 @@ use tracker_timers::{Sleep, sleep_until};
 
 use crate::config::Endpoint;
 use crate::link::dialer::Dialer;
-use crate::link::error::{
-    bad_topic, io_error, no_connack, no_pong, no_room, not_heeded, refused, unacknowledged,
-};
+use crate::link::error::{bad_topic, io_error, no_connack, no_pong, no_room, not_heeded, unacknowledged};
+use crate::link::packet::{Heard, Said, Welcome};
 use crate::link::stage::{Attempt, Stage};
 use crate::link::timing::Timing;
 use crate::link::tls::Tls;
 use crate::link::wire::Wire;
 
+pub use codec::Version;
 pub use error::{LinkError, LinkErrorKind, explain_tls};
+pub use message::{Message, Properties};
+pub use packet::{Refusal, RefusalKind};
 
 /// Time for the last packet to leave.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -61,6 +67,8 @@ pub struct LinkOptions {
     pub timing: Timing,
     /// TLS with the device's certificate.
     pub tls: Tls,
+    /// Which MQTT to speak.
+    pub version: Version,
 }
 
 /// A connection; `T` is what the acknowledgement of a publish stands for. Dropping it cuts it.
@@ -69,6 +77,10 @@ pub struct Link<T> {
     greeting: Greeting,
     /// Publishes sent and not acknowledged, oldest first, and what their acknowledgement stands for.
     in_flight: VecDeque<(u16, Option<T>)>,
+    /// So many may be in flight, as the server says; MQTT 3.1.1 does not say.
+    receive_maximum: usize,
+    /// Those for which there is no room there yet.
+    held: VecDeque<(Message, Option<T>)>,
     last_packet_id: u16,
     keep_alive: Duration,
     /// When something was last sent: the server expects a word of ours every `keep_alive`.
@@ -89,10 +101,10 @@ pub struct Link<T> {
 /// minds closes, or goes on as if it had not heard them.
 enum Greeting {
     /// CONNECT is on its way; packets may have followed it, and a subscription among them.
-    Awaited { attempt: Attempt, endpoint: Endpoint, followed: bool, subscription: Option<Subscribe> },
+    Awaited { attempt: Attempt, endpoint: Endpoint, followed: bool, subscription: Option<Vec<String>> },
     /// CONNACK has come, and SUBACK of a subscription that was asked for before has not.
     Unsure {
-        subscription: Subscribe,
+        subscription: Vec<String>,
         /// Then it is asked for again. A server that answers that, and not what came before, has not heard the first; one
         /// that is late answers the first.
         until: Instant,
@@ -116,9 +128,13 @@ pub enum LinkEvent<T> {
         topic: String,
         /// Its body.
         payload: Vec<u8>,
+        /// What MQTT 5 says beside.
+        properties: Option<Box<Properties>>,
     },
     /// The other side has taken the publish that was made with this.
     Acknowledged(T),
+    /// The other side does not take the publish that was made with this, and says why. The connection stands.
+    Refused(Option<T>, Refusal),
     /// A subscription is in force.
     Subscribed,
 }
@@ -146,7 +162,7 @@ impl<T> Link<T> {
     }
 
     async fn attempt(dialer: &mut Dialer, options: &LinkOptions) -> Result<Self, LinkError> {
-        let LinkOptions { endpoint, client_id, username, keep_alive, timing, tls } = options;
+        let LinkOptions { endpoint, client_id, username, keep_alive, timing, tls, version } = options;
         let attempt = Attempt::begin(timing);
         let name = ServerName::try_from(endpoint.host.clone())
             .map_err(|error| LinkError { kind: LinkErrorKind::Answered, why: error.to_string() })?;
@@ -155,15 +171,14 @@ impl<T> Link<T> {
         let _ = tcp.set_nodelay(true);
         let securing = TlsConnector::from(tls.clone()).connect(name, tcp);
         let stream = attempt.stage(Stage::Securing, securing).await?.map_err(|error| io_error(&error))?;
-        let mut wire = Wire::new(stream);
-        let mut connect = Connect::new(client_id);
-        connect.keep_alive = *keep_alive;
-        connect.set_login(username, "");
-        wire.queue(&Packet::Connect(connect))?;
+        let mut wire = Wire::new(stream, *version);
+        wire.queue(Said::Connect { client_id, username, keep_alive: *keep_alive })?;
         let said_at = Instant::now();
         Ok(Self {
             wire,
             in_flight: VecDeque::new(),
+            receive_maximum: usize::MAX,
+            held: VecDeque::new(),
             last_packet_id: 0,
             keep_alive: Duration::from_secs((*keep_alive).into()),
             said_at,
@@ -194,35 +209,61 @@ impl<T> Link<T> {
 
     /// Asks for messages on `filter`, `QoS` 1.
     pub fn subscribe(&mut self, filters: impl IntoIterator<Item = String>) -> Result<(), LinkError> {
-        let filters = filters.into_iter().map(|filter| SubscribeFilter::new(filter, QoS::AtLeastOnce));
-        let mut subscribe = Subscribe::new_many(filters);
-        subscribe.pkid = self.packet_id()?;
+        let filters: Vec<String> = filters.into_iter().collect();
+        let id = self.packet_id()?;
+        self.say(Said::Subscribe { id, filters: &filters })?;
         if let Greeting::Awaited { subscription, .. } = &mut self.greeting {
-            *subscription = Some(subscribe.clone());
+            *subscription = Some(filters);
         }
-        self.say(&Packet::Subscribe(subscribe))
+        Ok(())
     }
 
     /// Publishes at `QoS` 1. What is given as `acknowledges` comes back as [`LinkEvent::Acknowledged`]. A message that
     /// can't be sent ([`LinkErrorKind::Unsendable`]) leaves the connection as it is: so it is with one that is given nothing
     /// when thousands wait for their acknowledgement, as after a burst of calls.
     pub fn publish(&mut self, message: Publish, acknowledges: Option<T>) -> Result<(), LinkError> {
-        let Publish { topic, payload } = message;
+        self.send(message.into(), acknowledges)
+    }
+
+    /// As [`Link::publish`], with what MQTT 5 lets a message say. One that the server has no room for leaves later.
+    pub fn send(&mut self, message: Message, acknowledges: Option<T>) -> Result<(), LinkError> {
+        let topic = &message.publish.topic;
         if topic.is_empty()
             || topic.len() > LONGEST_TOPIC
             || topic.bytes().any(|byte| matches!(byte, b'+' | b'#' | 0))
         {
             return Err(bad_topic());
         }
-        if acknowledges.is_none() && self.in_flight.len() >= MOST_ANSWERS {
+        if !message.at_least_once {
+            return self.say(Said::Publish { id: 0, message });
+        }
+        if acknowledges.is_none() && self.in_flight.len() + self.held.len() >= MOST_ANSWERS {
             return Err(no_room(MOST_ANSWERS));
         }
-        let mut publish = rumqttc::Publish::new(topic, QoS::AtLeastOnce, payload);
-        publish.pkid = self.packet_id()?;
-        let id = publish.pkid;
-        self.say(&Packet::Publish(publish))?;
+        if self.in_flight.len() >= self.receive_maximum {
+            self.held.push_back((message, acknowledges));
+            return Ok(());
+        }
+        self.say_publish(message, acknowledges)
+    }
+
+    fn say_publish(&mut self, message: Message, acknowledges: Option<T>) -> Result<(), LinkError> {
+        let id = self.packet_id()?;
+        self.say(Said::Publish { id, message })?;
         self.in_flight.push_back((id, acknowledges));
         Ok(())
+    }
+
+    /// So many messages may wait for their acknowledgement, of `most`: the server may take fewer.
+    pub fn window(&self, most: usize) -> usize {
+        most.min(self.receive_maximum)
+    }
+
+    /// How many messages more may be sent, of so many that may wait for their acknowledgement at the most: the server may
+    /// take fewer.
+    pub fn room(&self, most: usize) -> usize {
+        let room = self.receive_maximum.saturating_sub(self.in_flight.len() + self.held.len());
+        most.saturating_sub(self.unacknowledged().count()).min(room)
     }
 
     /// A packet ID that no message in flight has.
@@ -235,7 +276,7 @@ impl<T> Link<T> {
         Ok(self.last_packet_id)
     }
 
-    fn say(&mut self, packet: &Packet) -> Result<(), LinkError> {
+    fn say(&mut self, packet: Said<'_>) -> Result<(), LinkError> {
         self.wire.queue(packet)?;
         if let Greeting::Awaited { followed, .. } = &mut self.greeting {
             *followed = true;
@@ -246,7 +287,8 @@ impl<T> Link<T> {
 
     /// What the publishes stand for that are not acknowledged yet, oldest first.
     pub fn unacknowledged(&self) -> impl Iterator<Item = &T> {
-        self.in_flight.iter().filter_map(|(_, acknowledges)| acknowledges.as_ref())
+        let held = self.held.iter().map(|(_, acknowledges)| acknowledges);
+        self.in_flight.iter().map(|(_, acknowledges)| acknowledges).chain(held).flatten()
     }
 
     /// The next event; what was said leaves meanwhile. Cancel-safe.
@@ -269,52 +311,71 @@ impl<T> Link<T> {
             }
             let packet = packet.inspect_err(|error| self.broken(error));
             match packet? {
-                Packet::PubAck(ack) => {
-                    let acknowledged = self.in_flight.iter().position(|(id, _)| *id == ack.pkid);
-                    let acknowledged = acknowledged.and_then(|index| self.in_flight.remove(index));
-                    if let Some((_, Some(acknowledged))) = acknowledged {
-                        return Ok(LinkEvent::Acknowledged(acknowledged));
+                Heard::Acknowledged(id, refusal) => {
+                    if let Some(event) = self.acknowledged(id, refusal)? {
+                        return Ok(event);
                     }
                 }
-                Packet::PingResp => {
+                Heard::Pong => {
                     self.pong_due = None;
                     self.set_alarm();
                 }
-                Packet::SubAck(ack) => {
-                    self.heeded(ack.pkid)?;
-                    if ack.return_codes.contains(&SubscribeReasonCode::Failure) {
-                        let why = "the server refused a subscription".into();
-                        return Err(LinkError { kind: LinkErrorKind::Answered, why });
-                    }
+                Heard::Subscribed(id, granted) => {
+                    self.heeded(id)?;
+                    granted?;
                     return Ok(LinkEvent::Subscribed);
                 }
-                Packet::Publish(message) => {
-                    return Ok(LinkEvent::Message {
-                        topic: message.topic,
-                        payload: message.payload.to_vec(),
-                    });
+                Heard::Message { topic, payload, properties, .. } => {
+                    return Ok(LinkEvent::Message { topic, payload, properties });
                 }
-                _ => {}
+                Heard::Goodbye(error) => {
+                    self.ended(&error);
+                    return Err(error);
+                }
+                Heard::Greeting(_) | Heard::Other => {}
             }
         }
     }
 
+    /// The server has taken a publish, or not: there is room for another one.
+    fn acknowledged(&mut self, id: u16, refusal: Option<Refusal>) -> Result<Option<LinkEvent<T>>, LinkError> {
+        let acknowledged = self.in_flight.iter().position(|(sent, _)| *sent == id);
+        let Some((_, acknowledges)) = acknowledged.and_then(|index| self.in_flight.remove(index)) else {
+            return Ok(None);
+        };
+        if let Some((message, acknowledges)) = self.held.pop_front() {
+            self.say_publish(message, acknowledges)?;
+        }
+        Ok(match refusal {
+            None => acknowledges.map(LinkEvent::Acknowledged),
+            Some(refusal) => Some(LinkEvent::Refused(acknowledges, refusal)),
+        })
+    }
+
     /// Takes the first packet, which must be CONNACK.
-    fn greeted(&mut self, packet: Result<Packet, LinkError>) -> Result<(), LinkError> {
+    fn greeted(&mut self, packet: Result<Heard, LinkError>) -> Result<(), LinkError> {
         let Greeting::Awaited { endpoint, followed, subscription, .. } = &mut self.greeting else {
             return Ok(());
         };
         let followed = *followed;
-        let mut minded = false;
+        let minded;
         let error = match packet {
-            Ok(Packet::ConnAck(ConnAck { code: ConnectReturnCode::Success, .. })) => {
+            Ok(Heard::Greeting(Ok(Welcome { receive_maximum, keep_alive }))) => {
                 let until = Instant::now() + self.heeded_within;
                 let unsure = |subscription| Greeting::Unsure { subscription, until, again: None };
                 self.greeting = subscription.take().map_or(Greeting::Done, unsure);
+                self.receive_maximum = receive_maximum.map_or(usize::MAX, usize::from);
+                if let Some(seconds) = keep_alive {
+                    self.keep_alive = Duration::from_secs(seconds.into());
+                }
                 self.set_alarm();
                 return Ok(());
             }
-            Ok(Packet::ConnAck(ConnAck { code, .. })) => refused(code),
+            Ok(Heard::Greeting(Err(refused))) => {
+                // Of what kind packets that were not waited for are to such a server: protocol errors.
+                minded = refused.kind == LinkErrorKind::Terminal;
+                refused
+            }
             Ok(_) => {
                 minded = true;
                 no_connack()
@@ -334,6 +395,13 @@ impl<T> Link<T> {
     /// A server that closes before it has answered what was said before its CONNACK may have closed because of it.
     fn broken(&mut self, error: &LinkError) {
         if matches!(self.greeting, Greeting::Unsure { .. }) && error.kind == LinkErrorKind::Closed {
+            self.greeting = Greeting::Minded;
+        }
+    }
+
+    /// The same of one that says why it ends the connection, and finds fault with what this side has sent.
+    fn ended(&mut self, error: &LinkError) {
+        if matches!(self.greeting, Greeting::Unsure { .. }) && error.kind == LinkErrorKind::Terminal {
             self.greeting = Greeting::Minded;
         }
     }
@@ -359,10 +427,9 @@ impl<T> Link<T> {
                 return Err(attempt.late(Stage::Greeting).at(endpoint));
             }
             Greeting::Unsure { subscription, until, again: None } if *until <= now => {
-                let mut subscription = subscription.clone();
-                subscription.pkid = self.packet_id()?;
-                let id = subscription.pkid;
-                self.say(&Packet::Subscribe(subscription))?;
+                let filters = subscription.clone();
+                let id = self.packet_id()?;
+                self.say(Said::Subscribe { id, filters: &filters })?;
                 if let Greeting::Unsure { again, .. } = &mut self.greeting {
                     *again = Some(id);
                 }
@@ -372,7 +439,7 @@ impl<T> Link<T> {
         match self.pong_due {
             Some(due) if due <= now => return Err(no_pong()),
             None if self.said_at + self.keep_alive <= now => {
-                self.say(&Packet::PingReq)?;
+                self.say(Said::Ping)?;
                 self.pong_due = Some(now + self.pong_within);
             }
             _ => {}
@@ -392,7 +459,7 @@ impl<T> Link<T> {
 
     /// Says goodbye, as far as the other side still listens.
     pub async fn close(mut self) {
-        if self.wire.queue(&Packet::Disconnect).is_ok() {
+        if self.wire.queue(Said::Goodbye).is_ok() {
             let _ = timeout(CLOSE_TIMEOUT, self.wire.flush()).await;
         }
     }

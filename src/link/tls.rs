@@ -11,6 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tracker_certificates::{Document, PemError};
 
 use crate::identity::Identity;
+use crate::link::roots::RootEnd;
 use crate::platform::clock::Clock;
 use crate::platform::plain_file;
 
@@ -54,9 +55,16 @@ pub enum RootsError {
 /// The root certificates that the certificates of DPS, hub or gateway must lead to: those of `file`, or else of the
 /// operating system.
 pub fn roots(file: Option<&Path>) -> Result<RootCertStore, RootsError> {
+    roots_and_end(file).map(|(store, _)| store)
+}
+
+/// As [`roots`], with the one that ends first: of a file's any, of the system's one of Azure's.
+pub fn roots_and_end(file: Option<&Path>) -> Result<(RootCertStore, Option<RootEnd>), RootsError> {
     let mut store = RootCertStore::empty();
     let Some(path) = file else {
-        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let certificates = rustls_native_certs::load_native_certs().certs;
+        let first = RootEnd::first(&certificates, true);
+        store.add_parsable_certificates(certificates);
         if store.is_empty() {
             let place = "the system's certificate store".into();
             return Err(RootsError::Empty {
@@ -65,20 +73,21 @@ pub fn roots(file: Option<&Path>) -> Result<RootCertStore, RootsError> {
                 mend: "install ca-certificates, or name a file as connection.roots",
             });
         }
-        return Ok(store);
+        return Ok((store, first));
     };
     let read = |source| RootsError::Read { path: path.into(), source };
     let bytes = plain_file::read(path, LARGEST_ROOTS).map_err(read)?;
     let pem = |source| RootsError::Pem { path: path.into(), source };
     let document = Document::read(&bytes).map_err(pem)?;
     let certificates = document.certificates().map_err(pem)?;
+    let first = RootEnd::first(&certificates, false);
     store.add_parsable_certificates(certificates);
     if store.is_empty() {
         let mend = "connection.roots must be a PEM file with DigiCert Global Root G2, or the CA of your emulator or gateway";
         let place = path.display().to_string();
         return Err(RootsError::Empty { place, hint: document.instead(), mend });
     }
-    Ok(store)
+    Ok((store, first))
 }
 
 /// TLS with the device's certificate.

@@ -6,20 +6,14 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use rumqttc::{Packet, PubAck, QoS, mqttbytes};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use crate::link::error::{LinkError, io_error, not_mqtt, queue_full, unsendable};
+use crate::link::codec::{Codec, Version};
+use crate::link::error::{LinkError, io_error, queue_full};
+use crate::link::packet::{Heard, LARGEST_PACKET, Said};
 
-/// Largest packet that is sent: what a hub takes, and its topic.
-const LARGEST_PACKET: usize = 260 * 1024;
-/// Largest packet that is taken. A twin has two sections of 32 KB as a hub counts, which counts names and values alone: one
-/// of empty objects with names of one letter is seven times as large in JSON. All else that hubs send is smaller: calls
-/// of methods have up to 128 KB, messages 64 KB. (Control characters are not counted at all; there is no bound for a twin
-/// of those.)
-const LARGEST_INCOMING: usize = 512 * 1024;
 /// While so much waits to leave, nothing more is taken in: each message that comes may cost an answer.
 const MUCH: usize = 64 * 1024;
 /// More than this is not kept for a server that takes nothing.
@@ -30,6 +24,7 @@ const READ: usize = 4 * 1024;
 /// One TLS connection, and what waits on either side of it.
 pub(super) struct Wire {
     stream: TlsStream<TcpStream>,
+    codec: Codec,
     incoming: BytesMut,
     outgoing: BytesMut,
     /// What left the queue may still be in a buffer of TLS.
@@ -39,27 +34,25 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(stream: TlsStream<TcpStream>) -> Self {
-        Self { stream, incoming: BytesMut::new(), outgoing: BytesMut::new(), flushed: true, heard: 0 }
+    pub(super) fn new(stream: TlsStream<TcpStream>, version: Version) -> Self {
+        let codec = Codec::new(version);
+        Self { stream, codec, incoming: BytesMut::new(), outgoing: BytesMut::new(), flushed: true, heard: 0 }
     }
 
     /// Queues a packet. One that is too large is refused, and the connection stands.
-    pub(super) fn queue(&mut self, packet: &Packet) -> Result<(), LinkError> {
+    pub(super) fn queue(&mut self, packet: Said<'_>) -> Result<(), LinkError> {
         if self.outgoing.len() > TOO_MUCH {
             return Err(queue_full(self.outgoing.len()));
         }
-        packet.write(&mut self.outgoing, LARGEST_PACKET).map_err(|error| unsendable(&error))?;
-        Ok(())
+        self.codec.write(packet, &mut self.outgoing)
     }
 
     /// The next packet, while what is queued leaves. A message at `QoS` 1 is acknowledged. Cancel-safe.
-    pub(super) async fn receive(&mut self) -> Result<Packet, LinkError> {
+    pub(super) async fn receive(&mut self) -> Result<Heard, LinkError> {
         let packet = poll_fn(|context| self.poll_receive(context)).await?;
         self.heard = self.heard.saturating_add(1);
-        if let Packet::Publish(message) = &packet
-            && message.qos == QoS::AtLeastOnce
-        {
-            self.queue(&Packet::PubAck(PubAck::new(message.pkid)))?;
+        if let Heard::Message { id: Some(id), .. } = packet {
+            self.queue(Said::Acknowledge(id))?;
         }
         Ok(packet)
     }
@@ -69,13 +62,11 @@ impl Wire {
         poll_fn(|context| self.poll_flush(context)).await
     }
 
-    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Result<Packet, LinkError>> {
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Result<Heard, LinkError>> {
         let flushed = self.poll_flush(context);
         while self.outgoing.len() <= MUCH || flushed.is_ready() {
-            match Packet::read(&mut self.incoming, LARGEST_INCOMING) {
-                Ok(packet) => return Poll::Ready(Ok(packet)),
-                Err(mqttbytes::Error::InsufficientBytes(_)) => {}
-                Err(error) => return Poll::Ready(Err(not_mqtt(&error))),
+            if let Some(read) = self.codec.read(&mut self.incoming).transpose() {
+                return Poll::Ready(read);
             }
             if self.incoming.capacity() - self.incoming.len() < READ / 8 {
                 self.incoming.reserve(READ);

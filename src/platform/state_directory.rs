@@ -10,6 +10,7 @@
 //! | `journal.spare` | room that is released when the disk is full | as the operator says |
 //! | `journal.aside` | note of a journal that is being set aside | as the operator says |
 //! | `journal.db.bad-N`, `journal.db.old-N`, each with `-wal`, `-shm` | journals that were set aside | stays, for somebody to look at |
+//! | `operational/` | certificates that Azure has issued, with their keys: see `identity::operational` | gone |
 //! | `refused-pin.json` | digest of the PIN that a token refused | stays: the token is still the same |
 //! | `lock` | held by the agent that works here | stays: others may be waiting for it |
 //! | `*.new` | one of the `.json` while it is being replaced; a power cut may leave it behind | as the file itself |
@@ -58,6 +59,7 @@ const SETTINGS: &str = "settings.json";
 const EVIDENCE: &str = "evidence.json";
 const STATUS: &str = "status.json";
 const JOURNAL: &str = "journal.db";
+const OPERATIONAL: &str = "operational";
 const REFUSED_PIN: &str = "refused-pin.json";
 const LOCK: &str = "lock";
 /// Far longer than the question takes whether the lock is taken.
@@ -142,6 +144,11 @@ impl StateDirectory {
     /// What the agent that works here holds.
     pub fn lock_file(&self) -> PathBuf {
         self.0.join(LOCK)
+    }
+
+    /// The folder of the certificates that Azure has issued, with their keys.
+    pub fn operational(&self) -> PathBuf {
+        self.0.join(OPERATIONAL)
     }
 
     /// The memory of the PIN that a token refused.

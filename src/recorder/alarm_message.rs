@@ -76,7 +76,7 @@ pub(super) fn sentence(told: &Told) -> String {
 
 /// Whether it has a value, and is not only so or not.
 fn is_measured(told: &Told) -> bool {
-    matches!(told.rule.signal, Signal::Field(_) | Signal::Moved)
+    matches!(told.rule.signal, Signal::Field(_) | Signal::Moved | Signal::RootsEnd)
 }
 
 fn what(told: &Told) -> String {
@@ -87,7 +87,8 @@ fn what(told: &Told) -> String {
         Signal::SensorFailed(sensor) => format!("{sensor} gives nothing"),
         Signal::GpsGone => "no position".into(),
         Signal::DoorOpened(_) => "the door was opened".into(),
-        Signal::CertificateEnds => "the certificate is near its end".into(),
+        Signal::CertificateEnds { .. } => "the certificate is near its end".into(),
+        Signal::RootsEnd => format!("a root certificate of servers ends in {:.0} days", told.extreme),
         Signal::JournalThinned => "the journal is full, and its history becomes coarser".into(),
     }
 }

@@ -18,11 +18,13 @@ use tracker_sensors::health::{Health, State};
 use super::alarm_desk::AlarmDesk;
 use super::signals::{Signals, Sources};
 use crate::alarms::plain_model::{GAP, INTERVAL, Line, Sample, plain};
+use crate::alarms::rule::Severity;
 use crate::alarms::schema::Alarms;
 use crate::event::Events;
 use crate::instruments::fields::Fields;
 use crate::instruments::health::SensorHealth;
 use crate::journal::{Entry, Journal, JournalOptions};
+use crate::link::roots::RootEnd;
 use crate::platform::clock::Clock;
 use crate::reading::{Reading, Stamp};
 
@@ -57,6 +59,7 @@ fn sources(journal: &Arc<Journal>) -> Sources {
         position: None,
         here: watch::Sender::new(Some(Vec::new())).subscribe(),
         certificate: "/nowhere".into(),
+        first_root_end: watch::channel(None).1,
         journal: journal.clone(),
     }
 }
@@ -430,4 +433,63 @@ async fn a_door_may_open_where_it_is_allowed() {
     let (out, yard, gate): (&[&str], &[&str], &[&str]) = (&[], &["ramp", "yard"], &["gate"]);
     tell("fences", &[(None, None), (Some(yard), Some(0.0)), (Some(gate), Some(0.0)), (Some(out), Some(1.0))]);
     tell("yard", &[(None, None), (Some(yard), Some(0.0)), (Some(gate), Some(1.0)), (Some(out), Some(1.0))]);
+}
+
+#[tokio::test]
+async fn the_first_root_to_end_is_counted_down_in_days() {
+    let zero = DateTime::parse_from_rfc3339("2037-06-01T00:00:00Z").unwrap().to_utc();
+    let at = |day: i64| (Duration::ZERO, Some(zero + chrono::TimeDelta::days(day)));
+    let device = Device::start(tempfile::tempdir().unwrap(), "boot".into(), &Alarms::NONE, at(0)).await;
+    let roots = watch::Sender::new(None);
+    let sources = || Sources { first_root_end: roots.subscribe(), ..sources(&device.journal) };
+    let rules = Alarms::read(&json!({"rootsEnd": true})).unwrap().rules();
+    let value = || Signals::new(sources()).value(&rules[0], Stamp::now(&*device.clock), &Fields::default());
+    assert_eq!(value(), None, "no roots are in use yet");
+    let not_after = zero + chrono::TimeDelta::days(181);
+    roots.send_replace(Some(RootEnd { name: "CN=Root".into(), not_after }));
+    assert_eq!(value(), Some(181.0));
+    assert_eq!(rules[0].level(Severity::Warning).unwrap().low, Some(180.0));
+    *device.clock.now.lock().unwrap() = at(190);
+    assert_eq!(value(), Some(-9.0));
+    *device.clock.now.lock().unwrap() = (Duration::ZERO, None);
+    assert_eq!(value(), None, "the time is not known");
+    let set = Alarms::read(&json!({"rootsEnd": {"days": 365, "severity": "critical"}})).unwrap().rules();
+    assert_eq!(set[0].level(Severity::Critical).unwrap().low, Some(365.0));
+}
+
+#[cfg(feature = "lab")]
+#[tokio::test]
+async fn an_issuer_that_ends_before_the_leaf_is_an_end_too() {
+    use tracker_emulator::pki::{CertificateAuthority, Validity};
+
+    let pki = CertificateAuthority::root("root", Validity::always()).unwrap();
+    let now = DateTime::parse_from_rfc3339("2026-06-01T00:00:00Z").unwrap().to_utc();
+    let until = |days: i64| Validity {
+        not_before: now - chrono::TimeDelta::days(300),
+        not_after: now + chrono::TimeDelta::days(days),
+    };
+    let device = Device::start(
+        tempfile::tempdir().unwrap(),
+        "boot".into(),
+        &Alarms::NONE,
+        (Duration::ZERO, Some(now)),
+    )
+    .await;
+    let directory = tempfile::tempdir().unwrap();
+    for (issuer, leaf, rule, expected) in [
+        (400, 300, json!(true), 0.0),
+        (20, 300, json!(true), 1.0),
+        (400, 20, json!(true), 1.0),
+        (40, 300, json!({"days": 60}), 1.0),
+        (40, 50, json!({"days": 30}), 0.0),
+    ] {
+        let chain =
+            pki.intermediate("issuer", until(issuer)).unwrap().device("box", until(leaf)).unwrap().chain_pem;
+        let certificate = directory.path().join("chain.pem");
+        crate::lab::local_cloud::write(&certificate, &chain, 0o644).unwrap();
+        let rules = Alarms::read(&json!({"certificateEnds": rule})).unwrap().rules();
+        let mut signals = Signals::new(Sources { certificate, ..sources(&device.journal) });
+        let value = signals.value(&rules[0], Stamp::now(&*device.clock), &Fields::default());
+        assert_eq!(value, Some(expected), "{issuer} {leaf} {rule}");
+    }
 }

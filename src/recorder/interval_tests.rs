@@ -127,6 +127,7 @@ impl Scene {
             position: None,
             here: whereabouts.here(),
             certificate: "/nowhere".into(),
+            first_root_end: watch::channel(None).1,
             journal: journal.clone(),
         };
         let desk = AlarmDesk::new(sources, clock.clone(), events, rules.subscribe());

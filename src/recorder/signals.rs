@@ -15,6 +15,7 @@ use crate::identity::certificate::{Certificate, RENEW_AT};
 use crate::instruments::fields::Fields;
 use crate::instruments::health::SensorHealth;
 use crate::journal::Journal;
+use crate::link::roots::RootEnd;
 use crate::places::Here;
 use crate::platform::watched_file::WatchedFile;
 use crate::reading::Stamp;
@@ -36,6 +37,8 @@ pub struct Sources {
     pub here: watch::Receiver<Here>,
     /// The file of the certificate.
     pub certificate: PathBuf,
+    /// The root of servers that ends first, once the roots are in use.
+    pub first_root_end: watch::Receiver<Option<RootEnd>>,
     /// Which may be thinned.
     pub journal: Arc<Journal>,
 }
@@ -48,13 +51,13 @@ pub(super) struct Signals {
     /// Openings of the door, and readings thinned, at the last reading.
     openings: Option<f64>,
     thinned: Option<u64>,
-    leaf: Option<(WatchedFile, Certificate)>,
+    chain: Option<(WatchedFile, Vec<Certificate>)>,
     looked: Option<Duration>,
 }
 
 impl Signals {
     pub(super) fn new(sources: Sources) -> Self {
-        Self { sources, anchor: None, openings: None, thinned: None, leaf: None, looked: None }
+        Self { sources, anchor: None, openings: None, thinned: None, chain: None, looked: None }
     }
 
     /// Latitude and longitude, if the receiver has a fix.
@@ -87,7 +90,11 @@ impl Signals {
                 let here = self.position()?;
                 Some(distance_m(*self.anchor.get_or_insert(here), here))
             }
-            Signal::CertificateEnds => self.certificate_ends(stamp).map(flag),
+            Signal::CertificateEnds { days } => self.certificate_ends(*days, stamp).map(flag),
+            Signal::RootsEnd => {
+                let end = self.sources.first_root_end.borrow();
+                Some(end.as_ref()?.days_left(stamp.utc?) as f64)
+            }
             Signal::JournalThinned => {
                 let thinned = self.sources.journal.stats().thinned;
                 let before = self.thinned.replace(thinned);
@@ -117,26 +124,34 @@ impl Signals {
         Some(night.is_at(stamp.utc?.num_seconds_from_midnight(), east))
     }
 
-    /// Whether the certificate is near its end. Looked at now and then: it is a file.
-    fn certificate_ends(&mut self, stamp: Stamp) -> Option<bool> {
+    /// Whether the certificate, or an issuer beside it, is near its end. Looked at now and then: it is a file.
+    fn certificate_ends(&mut self, days: Option<u32>, stamp: Stamp) -> Option<bool> {
         let is_due = self.looked.is_none_or(|looked| stamp.monotonic >= looked + LOOK_AT_CERTIFICATE);
         if is_due {
             self.looked = Some(stamp.monotonic);
-            if self.leaf.as_ref().is_none_or(|(file, _)| file.has_changed()) {
+            if self.chain.as_ref().is_none_or(|(file, _)| file.has_changed()) {
                 let file = WatchedFile::new(&self.sources.certificate);
                 let chain = Chain::read(&self.sources.certificate);
-                self.leaf = chain.ok().map(|chain| (file, chain.leaf().clone()));
+                self.chain = chain.ok().map(|chain| (file, chain.certificates().to_vec()));
             }
         }
-        let (_, leaf) = self.leaf.as_ref()?;
-        Some(is_near_end(leaf.not_before, leaf.not_after, stamp.utc?))
+        let (_, chain) = self.chain.as_ref()?;
+        let now = stamp.utc?;
+        let ends =
+            |certificate: &Certificate| is_near_end(certificate.not_before, certificate.not_after, days, now);
+        Some(chain.iter().any(ends))
     }
 }
 
-/// Under 30 days; of one that lives shorter than 90 days, under a tenth of its life.
-fn is_near_end(from: DateTime<Utc>, until: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+/// Under so many days; without a number under 30, and of one that lives shorter than 90 days under a tenth of its life.
+fn is_near_end(from: DateTime<Utc>, until: DateTime<Utc>, days: Option<u32>, now: DateTime<Utc>) -> bool {
     let life = until - from;
-    until - now < if life < SHORT_LIFE { life / 10 } else { RENEW_AT }
+    let least = match days {
+        Some(days) => TimeDelta::days(days.into()),
+        None if life < SHORT_LIFE => life / 10,
+        None => RENEW_AT,
+    };
+    until - now < least
 }
 
 /// Along the surface of the earth, between latitudes and longitudes in degrees.
@@ -154,11 +169,13 @@ mod tests {
     fn a_certificate_is_near_its_end_at_thirty_days_or_a_tenth() {
         let from = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
         let near = |life: i64, age: i64| {
-            is_near_end(from, from + TimeDelta::days(life), from + TimeDelta::hours(age))
+            is_near_end(from, from + TimeDelta::days(life), None, from + TimeDelta::hours(age))
         };
         assert!(!near(365, 334 * 24) && near(365, 336 * 24));
         assert!(!near(90, 59 * 24) && near(90, 61 * 24), "of ninety days, thirty");
         assert!(!near(30, 26 * 24) && near(30, 28 * 24), "of thirty, three");
+        let at = |days| is_near_end(from, from + TimeDelta::days(30), Some(days), from + TimeDelta::days(20));
+        assert!(!at(10) && at(11), "by the days that were set");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 pub mod close_up;
 mod connection;
 pub mod file;
+pub mod issued;
 pub mod report;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use tracker_sensors::gps::{Fix, GpsState};
 use crate::instruments::fields::{POSITION_DECIMALS, rounded};
 use crate::instruments::health::SensorHealth;
 use crate::journal::Journal;
+use crate::link::roots::RootEnd;
 use crate::places::Here;
 use crate::platform::clock::Clock;
 use crate::platform::timestamp::Timestamp;
@@ -50,6 +52,8 @@ pub struct Status {
     pub alarms: Arc<AlarmDesk>,
     /// What is raised.
     pub active_alarms: watch::Receiver<ActiveAlarms>,
+    /// The root of servers that ends first, once the roots are in use.
+    pub first_root_end: watch::Receiver<Option<RootEnd>>,
 }
 
 impl Status {

@@ -21,6 +21,7 @@ use crate::platform::timestamp::Timestamp;
 #[cfg(feature = "lab")]
 use crate::status::close_up::{Measurement, Sky};
 use crate::status::connection::State;
+use crate::status::issued::IssuedReport;
 
 /// The content of `status.json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -59,6 +60,13 @@ pub struct StatusReport {
     pub last_delivered: Option<LastDelivered>,
     /// The leaf certificate in its file, unless it can't be read.
     pub certificate: Option<CertificateReport>,
+    /// The root of servers' certificates that ends first; absent while none is in use, and where the system's store has none of
+    /// Azure's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_root_end: Option<RootReport>,
+    /// What Azure has issued; absent where it is to issue nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issued: Option<IssuedReport>,
     /// Why readings are kept in memory; null while the disk works.
     pub journal_trouble: Option<String>,
     /// The journal that could not be used and was set aside since the start.
@@ -199,6 +207,21 @@ pub struct LastFix {
 pub struct CertificateReport {
     /// Its common name, which is the registration ID.
     pub common_name: Option<String>,
+    /// Its last moment.
+    pub not_after: Option<Timestamp>,
+    /// Whole days until then, negative afterwards; null while the time is not known.
+    pub days_left: Option<i64>,
+    /// As many until an issuer in its file ends; absent where none ends before it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer_days_left: Option<i64>,
+}
+
+/// A root of servers' certificates.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RootReport {
+    /// Its subject.
+    pub name: String,
     /// Its last moment.
     pub not_after: Option<Timestamp>,
     /// Whole days until then, negative afterwards; null while the time is not known.

@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tracker_protocol::{check_device_id, check_host_name, dps};
+use tracker_protocol::dps::{self, ConnectionProfile};
+use tracker_protocol::{ParseError, check_device_id, check_host_name};
 
 use crate::config::DpsConfig;
 use crate::platform::state_directory::StateDirectory;
@@ -12,7 +13,7 @@ use crate::platform::state_file;
 
 /// A device's place at a hub, and what it was given for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Stored", into = "Stored")]
+#[serde(try_from = "Stored", into = "Stored")]
 pub struct Assignment {
     /// Host name of the hub.
     pub hub: String,
@@ -22,6 +23,8 @@ pub struct Assignment {
     pub terms: Terms,
     /// The hub minds packets before its CONNACK.
     pub waits_for_connack: bool,
+    /// How the hub is spoken to, where DPS was asked for that.
+    pub profile: Option<ConnectionProfile>,
 }
 
 /// What an assignment was given for: with any of it changed, DPS must be asked anew.
@@ -46,28 +49,44 @@ struct Stored {
     dps_host: String,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     waits_for_connack: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    connection_profile: Option<String>,
 }
 
-impl From<Stored> for Assignment {
-    fn from(stored: Stored) -> Self {
-        let Stored { hub, device_id, thumbprint, id_scope, dps_host, waits_for_connack } = stored;
-        Self { hub, device_id, terms: Terms { thumbprint, id_scope, dps_host }, waits_for_connack }
+impl TryFrom<Stored> for Assignment {
+    type Error = ParseError;
+
+    fn try_from(stored: Stored) -> Result<Self, ParseError> {
+        let Stored { hub, device_id, thumbprint, id_scope, dps_host, waits_for_connack, connection_profile } =
+            stored;
+        let profile = connection_profile.map(|word| ConnectionProfile::parse(Some(&word))).transpose()?;
+        let terms = Terms { thumbprint, id_scope, dps_host };
+        Ok(Self { hub, device_id, terms, waits_for_connack, profile })
     }
 }
 
 impl From<Assignment> for Stored {
     fn from(assignment: Assignment) -> Self {
-        let Assignment { hub, device_id, terms: Terms { thumbprint, id_scope, dps_host }, waits_for_connack } =
-            assignment;
-        Self { hub, device_id, thumbprint, id_scope, dps_host, waits_for_connack }
+        let Assignment { hub, device_id, terms, waits_for_connack, profile } = assignment;
+        let Terms { thumbprint, id_scope, dps_host } = terms;
+        let connection_profile = profile.map(|profile| profile.word().into());
+        Self { hub, device_id, thumbprint, id_scope, dps_host, waits_for_connack, connection_profile }
     }
 }
 
 impl Assignment {
-    /// What DPS has assigned to a device that asked with these terms.
+    /// What DPS has assigned to a device that asked with these terms. Whether the hub can be spoken to is judged before
+    /// ([`profile::judge`](crate::uplink::profile::judge)).
     pub fn new(assigned: &dps::Assignment, terms: Terms) -> Self {
         let (hub, device_id) = (assigned.hub.clone(), assigned.device_id.clone());
-        Self { hub, device_id, terms, waits_for_connack: false }
+        let word = assigned.connection_profile.as_deref();
+        let profile = word.and_then(|word| ConnectionProfile::parse(Some(word)).ok());
+        Self { hub, device_id, terms, waits_for_connack: false, profile }
+    }
+
+    /// How the hub is spoken to: where DPS was not asked, as ever.
+    pub fn speaks(&self) -> ConnectionProfile {
+        self.profile.unwrap_or_default()
     }
 }
 
@@ -124,9 +143,21 @@ mod tests {
         let assignment: Assignment = serde_json::from_value(written.clone()).unwrap();
         assert_eq!(assignment.terms.id_scope, "s");
         assert_eq!(serde_json::to_value(&assignment).unwrap(), written);
-        let waits = serde_json::to_value(Assignment { waits_for_connack: true, ..assignment }).unwrap();
+        let waits =
+            serde_json::to_value(Assignment { waits_for_connack: true, ..assignment.clone() }).unwrap();
         assert_eq!(waits["waitsForConnack"], true);
         assert!(serde_json::from_value::<Assignment>(waits).unwrap().waits_for_connack);
+        let told = Assignment { profile: Some(ConnectionProfile::MqttV5), ..assignment.clone() };
+        let mut stored = serde_json::to_value(told.clone()).unwrap();
+        assert_eq!(stored["connectionProfile"], "mqttV5");
+        assert_eq!(serde_json::from_value::<Assignment>(stored.clone()).unwrap(), told);
+        assert_eq!(
+            (assignment.speaks(), told.speaks()),
+            (ConnectionProfile::Classic, ConnectionProfile::MqttV5)
+        );
+        stored["connectionProfile"] = "mqttV6".into();
+        let why = serde_json::from_value::<Assignment>(stored).unwrap_err().to_string();
+        assert!(why.contains("mqttV6"), "{why}");
         assert!(serde_json::from_value::<Assignment>(json!({"hub": "h", "deviceId": "d"})).is_err());
     }
 
@@ -141,6 +172,7 @@ mod tests {
                 device_id: device_id.into(),
                 terms: terms.clone(),
                 waits_for_connack: false,
+                profile: None,
             };
             file.write(Some(&assignment)).unwrap();
             file.read()

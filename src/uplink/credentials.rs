@@ -7,6 +7,7 @@ use tracker_timers::sleep_about;
 
 use crate::config::Config;
 use crate::identity::{Identity, IdentityError, ValidityError};
+use crate::link::roots::RootEnd;
 use crate::link::tls::Tls;
 use crate::link::tls::{self, RootsError};
 use crate::platform::clock::Clock;
@@ -25,6 +26,10 @@ pub struct Credentials {
     pub hub_tls: Tls,
     /// The certificate file that they were made from.
     pub file: WatchedFile,
+    /// The file of roots, where one is named.
+    pub roots: Option<WatchedFile>,
+    /// The root that ends first, as far as that matters.
+    pub first_root_end: Option<RootEnd>,
 }
 
 /// Why there are no credentials, or why they can't be used now.
@@ -72,11 +77,13 @@ impl Credentials {
     pub fn load(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, CredentialsError> {
         let Config { identity, connection, state, .. } = config;
         let file = WatchedFile::new(&identity.certificate);
+        let roots = connection.roots.as_deref().map(WatchedFile::new);
         let leaf_alone = identity.leaf_alone_at_hub;
         let identity = Identity::load(&identity.certificate, &identity.key, &state.directory)?;
-        let tls = tls::client_config(tls::roots(connection.roots.as_deref())?, &identity, clock)?;
+        let (store, first_root_end) = tls::roots_and_end(connection.roots.as_deref())?;
+        let tls = tls::client_config(store, &identity, clock)?;
         let hub_tls = if leaf_alone { tls::with_leaf_alone(&tls, &identity) } else { tls.clone() };
-        Ok(Self { identity, tls, hub_tls, file })
+        Ok(Self { identity, tls, hub_tls, file, roots, first_root_end })
     }
 
     /// As [`Credentials::load`], and they can be used now.
@@ -103,6 +110,11 @@ impl Credentials {
             }
             sleep_about(look_every).await;
         }
+    }
+
+    /// Whether other files are in the place of those that they were made from.
+    pub fn have_changed(&self) -> bool {
+        self.file.has_changed() || self.roots.as_ref().is_some_and(WatchedFile::has_changed)
     }
 
     /// Whether they can be used now, if the time is known.

@@ -8,10 +8,13 @@
 //! | | nobody answers, or listens | registering, soon (`knocking.rs`) |
 //! | connecting | CONNACK 0 | online |
 //! | | refused for identity | registering |
+//! | | refused for good, as MQTT 5 can say | registering, after a long wait |
 //! | | TLS, CONNACK 3 | connecting, with backoff; after long with answers that are none, registering |
 //! | | nobody answers | connecting, as soon as a probe of TCP is answered (`knocking.rs`) |
 //! | | nobody listens | connecting, soon, later with backoff; after long, registering |
 //! | online | link lost | connecting, with backoff unless the spell was stable |
+//! | | ended by the hub for another client, or for good, as MQTT 5 can say | connecting, after a long wait |
+//! | | ended by the hub as it does not know the device, or has moved | registering, with the same backoff |
 //! | refused | a long wait, a changed certificate, an operator's word | registering |
 //!
 //! Attempts an hour, the mean once the waits have grown and the busiest hour of a hundred days (`tests/faults_time.rs`):
@@ -92,6 +95,8 @@ pub struct Lifecycle {
     dps: Backoff,
     hub: Backoff,
     refused: Backoff,
+    /// The hub has refused, or ended the connection, for good as things stand.
+    terminal: Backoff,
     /// The last attempt was answered by nobody.
     silence: Option<Silence>,
     /// There was no server at the last attempt that was answered.
@@ -120,6 +125,7 @@ impl Lifecycle {
             dps: Backoff::new(timing.attempts),
             hub: Backoff::new(timing.attempts),
             refused: Backoff::new(timing.refused),
+            terminal: Backoff::new(timing.refused),
             silence: None,
             closed: None,
             answered: 0,
@@ -277,6 +283,7 @@ impl Lifecycle {
         self.answered = 0;
         self.just_assigned = false;
         self.hub.connected(now);
+        self.terminal.connected(now);
     }
 
     /// Whether DPS has assigned the device to its hub since it was last there.
@@ -286,10 +293,21 @@ impl Lifecycle {
 
     /// The hub could not be connected to.
     pub fn connect_failed(&mut self, now: Duration, jitter: f64, error: &LinkError) {
-        self.waits_for_network = error.kind != LinkErrorKind::Identity;
+        self.waits_for_network = !matches!(
+            error.kind,
+            LinkErrorKind::Identity
+                | LinkErrorKind::Moved
+                | LinkErrorKind::Terminal
+                | LinkErrorKind::TakenOver
+        );
         self.heard(Some(error.kind));
         match error.kind {
-            LinkErrorKind::Identity => self.identity_refused(now),
+            LinkErrorKind::Identity | LinkErrorKind::Moved => self.identity_refused(now),
+            LinkErrorKind::Terminal | LinkErrorKind::TakenOver => {
+                // What has changed until then, if anything, DPS may know.
+                self.state = State::Registering;
+                self.not_before = after(now, self.terminal.failed(now, jitter));
+            }
             LinkErrorKind::Silent => self.not_before = self.try_soon(now, jitter),
             LinkErrorKind::Answered | LinkErrorKind::NobodyListens => {
                 if self.answered == 0 {
@@ -341,7 +359,23 @@ impl Lifecycle {
         // The first loss after a good spell is retried at once, with a second of jitter for the fleet's sake.
         let wait = if self.hub.failures() == 1 { fraction(Duration::from_secs(1), jitter) } else { wait };
         self.not_before = after(now, wait);
-        if self.short_spells >= TAKEN_OVER { Loss::TakenOver } else { Loss::Ordinary }
+        match kind {
+            // The hub has said so, and not left it to be guessed.
+            LinkErrorKind::Identity | LinkErrorKind::Moved => {
+                self.state = State::Registering;
+                self.assignment = None;
+            }
+            LinkErrorKind::Terminal | LinkErrorKind::TakenOver => {
+                self.waits_for_network = false;
+                self.not_before = after(now, self.terminal.failed(now, jitter));
+            }
+            _ => {}
+        }
+        match kind {
+            LinkErrorKind::TakenOver => Loss::Displaced,
+            _ if self.short_spells >= TAKEN_OVER => Loss::TakenOver,
+            _ => Loss::Ordinary,
+        }
     }
 
     /// The network is up again: what only it delayed is tried soon, within `jitter` × 2 s for the fleet's sake; a mere
@@ -368,6 +402,7 @@ impl Lifecycle {
         self.dps.reset();
         self.hub.reset();
         self.refused.reset();
+        self.terminal.reset();
         if self.state == State::Refused {
             self.state = State::Registering;
         }

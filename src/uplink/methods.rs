@@ -10,6 +10,10 @@ use crate::uplink::trips::METHODS;
 
 /// Bytes of an answer that a hub takes (IoT Hub quotas).
 const LARGEST_ANSWER: usize = 128 * 1024;
+/// All that can be called, here and in [`trips`](crate::uplink::trips).
+#[cfg_attr(not(feature = "mqtt5"), expect(dead_code, reason = "hubs of MQTT 5 ask for them first"))]
+pub(super) const NAMES: &[&str] =
+    &["ping", "getStatus", "acknowledgeAlarm", METHODS[0], METHODS[1], METHODS[2]];
 /// Characters of a name that an answer repeats.
 const LONGEST_NAME: usize = 100;
 

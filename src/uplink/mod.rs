@@ -9,6 +9,7 @@ pub mod lifecycle;
 pub mod methods;
 pub mod notary;
 pub mod patience;
+pub mod profile;
 pub mod provisioner;
 pub mod session;
 mod told;
@@ -19,10 +20,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracker_protocol::dps::Outcome;
+use tracker_protocol::dps::{ConnectionProfile, Outcome};
 use tracker_timers::sleep;
 
-use crate::config::{Config, DpsConfig};
+use crate::config::{Config, DpsConfig, Profile};
 use crate::event::{Event, Events, Loss};
 use crate::identity::Identity;
 use crate::link::dial::Probe;
@@ -38,7 +39,7 @@ use crate::uplink::assignment::{Assignment, AssignmentFile, Terms};
 use crate::uplink::credentials::{Credentials, CredentialsError};
 use crate::uplink::lifecycle::{Action, Lifecycle, Registered};
 use crate::uplink::patience::Patience;
-use crate::uplink::session::{Device, Session};
+use crate::uplink::session::{Device, Opening, Session};
 use crate::uplink::told::Told;
 
 /// How often the clock is looked at while it does not know the time.
@@ -61,6 +62,10 @@ pub struct Uplink {
     patience: Patience,
     dialer: Dialer,
     told: Told,
+    /// The kind of the hub that was assigned last, where DPS has said it.
+    known: Option<(String, ConnectionProfile)>,
+    /// It was told what a hub of MQTT 5 lacks.
+    lacks_told: bool,
 }
 
 /// How it ended to work with a hub.
@@ -90,6 +95,7 @@ impl Uplink {
         if let Some(assignment) = assignment.as_ref().filter(|assignment| assignment.waits_for_connack) {
             patience.remember(&assignment.hub);
         }
+        let known = assignment.as_ref().and_then(kind);
         let life = Lifecycle::new(timing.clone(), assignment, device.started.elapsed() + first_wait);
         Self {
             config,
@@ -106,6 +112,8 @@ impl Uplink {
             patience,
             dialer: Dialer::default(),
             told: Told::default(),
+            known,
+            lacks_told: false,
         }
     }
 
@@ -157,7 +165,7 @@ impl Uplink {
                     () = self.register(&identity, tls) => {}
                     _ = shutdown.changed() => {}
                 },
-                Action::Connect(assignment) if assignment.terms != self.terms(&identity) => {
+                Action::Connect(assignment) if !self.holds(&assignment, &identity) => {
                     self.life.forget_assignment(self.now());
                 }
                 Action::Connect(assignment) => self.connect(&assignment, hub_tls, &mut shutdown).await,
@@ -214,6 +222,14 @@ impl Uplink {
         Terms::new(&self.config.dps, &identity.thumbprint)
     }
 
+    /// Whether an assignment is still good: DPS would give it again, and has said of it what is to be known.
+    fn holds(&self, assignment: &Assignment, identity: &Identity) -> bool {
+        let asks = self.config.connection.profile == Profile::Assigned;
+        assignment.terms == self.terms(identity)
+            && (assignment.profile.is_some() || !asks)
+            && profile::is_spoken(assignment.speaks())
+    }
+
     /// Identity and TLS clients, loaded again when the certificate was replaced. A replacement that can't be used is told
     /// of, and those in use stay as long as they are valid. `None` while none can be used; the reason is told once.
     fn credentials(&mut self) -> Option<Credentials> {
@@ -238,7 +254,7 @@ impl Uplink {
     /// Takes what the files hold, if they have changed, and if it is not worse than what is in use.
     fn load_credentials(&mut self) -> Result<(), CredentialsError> {
         let clock = self.device.status.clock.clone();
-        if self.credentials.as_ref().is_some_and(|in_use| !in_use.file.has_changed()) {
+        if self.credentials.as_ref().is_some_and(|in_use| !in_use.have_changed()) {
             return Ok(());
         }
         self.certificate = Some(WatchedFile::new(&self.config.identity.certificate));
@@ -247,20 +263,27 @@ impl Uplink {
         if in_use.is_some_and(|in_use| in_use.check_validity(&*clock).is_ok()) {
             loaded.check_validity(&*clock)?;
         }
-        self.device.identity.send_replace(Some(loaded.identity.clone()));
-        self.credentials = Some(loaded);
+        self.use_credentials(loaded);
         Ok(())
     }
 
-    fn link_options(&self, host: &str, client_id: &str, username: String, tls: Tls) -> LinkOptions {
+    fn use_credentials(&mut self, loaded: Credentials) {
+        self.device.identity.send_replace(Some(loaded.identity.clone()));
+        self.device.first_root_end.send_replace(loaded.first_root_end.clone());
+        self.credentials = Some(loaded);
+    }
+
+    /// How to connect to the assigned hub, this time.
+    fn link_options(&self, assignment: &Assignment, opening: &Opening, tls: Tls) -> LinkOptions {
         let connection = &self.config.connection;
         LinkOptions {
-            endpoint: connection.endpoint(host),
-            client_id: client_id.into(),
-            username,
-            keep_alive: connection.keep_alive,
+            endpoint: connection.endpoint(&assignment.hub),
+            client_id: assignment.device_id.clone(),
+            username: opening.username.clone(),
+            keep_alive: connection.keep_alive.min(opening.longest_keep_alive),
             timing: self.timing.clone(),
             tls,
+            version: opening.version,
         }
     }
 
@@ -280,6 +303,8 @@ impl Uplink {
         let answer_within = self.timing.dps_answer_within;
         let asking = provisioner::Asking { options: &options, answer_within, heart: &self.device.heart };
         let outcome = asking.register(id, &mut self.dialer, &mut self.patience, hurries).await;
+        let asks = self.config.connection.profile == Profile::Assigned;
+        let outcome = outcome.map(|outcome| profile::judge(outcome, asks, self.known.as_ref()));
         let terms = self.terms(identity);
         self.registered(outcome, &terms);
     }
@@ -292,6 +317,7 @@ impl Uplink {
         }
         match self.life.registered(now, rand::random(), &outcome, terms) {
             Registered::Assigned(assignment) => {
+                self.known = kind(assignment).or(self.known.take());
                 // What is known of a hub holds although DPS has assigned it once more.
                 let minds = self.patience.minds(&assignment.hub);
                 self.life.wait_for_connack(minds);
@@ -320,14 +346,13 @@ impl Uplink {
     }
 
     async fn connect(&mut self, assignment: &Assignment, tls: Tls, shutdown: &mut watch::Receiver<bool>) {
-        let Assignment { hub, device_id, .. } = assignment;
-        let options = self.link_options(hub, device_id, session::username(hub, device_id), tls);
+        let hub = &assignment.hub;
         let mut waits = self.patience.waits_for(hub);
         loop {
             if !self.told.is_quiet() {
                 self.events.emit(Event::Connecting { hub: hub.clone() });
             }
-            let (end, minded) = self.attempt(assignment, &options, waits, shutdown).await;
+            let (end, minded) = self.attempt(assignment, tls.clone(), waits, shutdown).await;
             // At once, and waiting for CONNACK this time.
             let hurries = minded && self.patience.suspects(hub);
             if waits && !matches!(end, End::Ours) {
@@ -352,7 +377,12 @@ impl Uplink {
         let now = self.now();
         let loss = self.life.lost(now, rand::random(), error.kind);
         let stayed = stood >= self.timing.short_spell;
-        self.publish_state(if stayed { Some(false) } else { (loss == Loss::TakenOver).then_some(true) });
+        self.publish_state(match loss {
+            Loss::Displaced => Some(true),
+            _ if stayed => Some(false),
+            Loss::TakenOver => Some(true),
+            Loss::Ordinary => None,
+        });
         let again = if hurries { Duration::ZERO } else { self.life.next().at.saturating_sub(now) };
         self.events.emit(Event::Lost { why: error.why, loss, again });
     }
@@ -362,11 +392,13 @@ impl Uplink {
     async fn attempt(
         &mut self,
         assignment: &Assignment,
-        options: &LinkOptions,
+        tls: Tls,
         waits: bool,
         shutdown: &mut watch::Receiver<bool>,
     ) -> (End, bool) {
         let Assignment { hub, device_id, .. } = assignment;
+        let opening = Opening::new(assignment.speaks(), hub, device_id);
+        let options = &self.link_options(assignment, &opening, tls);
         let link = tokio::select! {
             link = async {
                 if waits {
@@ -383,7 +415,8 @@ impl Uplink {
         };
         let Timing { goodbye_within, look_every, .. } = self.timing;
         let background = self.device.background.clone();
-        let mut session = match Session::begin(link, device_id, &mut self.device, &self.timing).await {
+        let begun = Session::begin(link, opening.dialect, device_id, &mut self.device, &self.timing);
+        let mut session = match begun.await {
             Ok(session) => session,
             Err(error) => return (End::Unconnected(error), false),
         };
@@ -398,6 +431,13 @@ impl Uplink {
         self.told.end();
         publish_state(&self.connection, &self.life, None);
         self.events.emit(Event::Online { hub: hub.clone(), backlog: session.backlog() });
+        if assignment.speaks() == ConnectionProfile::MqttV5 && !std::mem::replace(&mut self.lacks_told, true)
+        {
+            let what = format!(
+                "{hub} speaks MQTT 5: such a hub renews no certificate, and sends no messages to devices"
+            );
+            self.events.emit(Event::Note(what));
+        }
         let online_since = Instant::now();
         let (config, events, last_problem) = (&self.config, &self.events, &mut self.last_problem);
         let (in_use, clock) = (self.credentials.clone(), session.clock());
@@ -437,8 +477,7 @@ impl Uplink {
         self.events.emit(Event::CertificateChanged);
         session.finish(goodbye_within).await;
         self.network.forget();
-        self.device.identity.send_replace(Some(renewed.identity.clone()));
-        self.credentials = Some(renewed);
+        self.use_credentials(renewed);
         self.life.nudge(self.now());
         (End::Ours, false)
     }
@@ -478,6 +517,11 @@ fn store(file: &AssignmentFile, events: &Events, background: &Background, assign
             events.emit(Event::Trouble(what));
         }
     });
+}
+
+/// The hub of an assignment and its kind, where DPS has said it.
+fn kind(assignment: &Assignment) -> Option<(String, ConnectionProfile)> {
+    Some((assignment.hub.clone(), assignment.profile?))
 }
 
 /// Tells how the connection stands, where that is news.

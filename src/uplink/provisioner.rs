@@ -6,21 +6,29 @@ use tokio::time::{Instant, sleep};
 use tracker_protocol::RegistrationId;
 use tracker_protocol::dps::{self, DpsUsername, Event, Outcome, RESPONSE_FILTER, Registration, Step};
 
-use crate::config::Config;
+use crate::config::{Config, Profile};
 use crate::link::dialer::Dialer;
 use crate::link::timing::Timing;
 use crate::link::tls::Tls;
-use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent, LinkOptions};
+use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent, LinkOptions, Version};
 use crate::platform::heartbeat::Heartbeat;
 use crate::platform::user_agent::user_agent;
 use crate::uplink::patience::Patience;
 
+/// By which version of its API DPS is asked: the oldest that knows what is asked for.
+fn api_version(config: &Config) -> &'static str {
+    match config.connection.profile {
+        Profile::Assigned => dps::PROFILE_API_VERSION,
+        Profile::Classic => dps::API_VERSION,
+    }
+}
+
 /// The MQTT user name at DPS.
-pub fn username(id_scope: &str, registration_id: &RegistrationId) -> String {
+pub fn username(config: &Config, registration_id: &RegistrationId) -> String {
     DpsUsername {
-        id_scope: id_scope.into(),
+        id_scope: config.dps.id_scope.clone(),
         registration_id: registration_id.to_string(),
-        api_version: dps::API_VERSION.into(),
+        api_version: api_version(config).into(),
         client_version: Some(user_agent()),
     }
     .to_string()
@@ -31,10 +39,11 @@ pub fn link_options(config: &Config, id: &RegistrationId, tls: Tls, timing: Timi
     LinkOptions {
         endpoint: config.connection.endpoint(&config.dps.host),
         client_id: id.to_string(),
-        username: username(&config.dps.id_scope, id),
+        username: username(config, id),
         keep_alive: config.connection.keep_alive,
         timing,
         tls,
+        version: Version::V311,
     }
 }
 
@@ -144,9 +153,9 @@ impl Asking<'_> {
             let now = start.elapsed();
             let event = match &event {
                 Some(LinkEvent::Subscribed) => Event::Subscribed,
-                Some(LinkEvent::Message { topic, payload }) => Event::Message { topic, payload },
+                Some(LinkEvent::Message { topic, payload, .. }) => Event::Message { topic, payload },
                 Some(LinkEvent::Connected) => Event::Connected,
-                Some(LinkEvent::Acknowledged(())) | None => Event::Tick,
+                Some(LinkEvent::Acknowledged(()) | LinkEvent::Refused(..)) | None => Event::Tick,
             };
             step = registration.handle(now, rand::random(), event);
         }

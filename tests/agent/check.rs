@@ -123,6 +123,38 @@ fn what_is_wrong_is_said_with_a_way_to_mend_it() {
     assert_eq!(finding(&report, "disk").0, "skip");
 }
 
+#[test]
+fn ends_that_come_before_the_leafs_are_told_early() {
+    let installation = Installation::new();
+    let look = |id: &str| finding(&json(&installation.ask("check", &["--json"])), id);
+    let (verdict, why, _) = look("roots");
+    assert!(
+        verdict == "pass" && why.starts_with("1 in ") && why.contains("CN=Cheese Root CA ends first, on 20"),
+        "{why}"
+    );
+
+    // The one that ends first counts, wherever it is in the file.
+    let factory = &installation.factory;
+    factory.ec_key("old");
+    factory.sign("old", "/CN=Old Root", "root", "ca", 100);
+    fs::write(installation.path("server-ca.pem"), factory.pem("root") + &factory.pem("old")).unwrap();
+    let (verdict, why, mend) = look("roots");
+    assert!(verdict == "warn" && why.starts_with("2 in ") && why.contains("CN=Old Root ends first"), "{why}");
+    assert!(why.ends_with(", in 99 days") && mend.contains("docs/azure.md"), "{why}; {mend}");
+    fs::write(installation.path("server-ca.pem"), "nothing").unwrap();
+    assert_eq!(look("roots").0, "fail");
+
+    factory.sign("intermediate", "/O=Cheese/CN=Cheese Intermediate CA", "root", "ca", 20);
+    let chain = factory.pem("sensor-thl-001") + &factory.pem("intermediate");
+    fs::write(installation.path("chain.pem"), chain).unwrap();
+    let (verdict, why, mend) = look("certificate");
+    assert!(verdict == "warn" && why.contains(" days left, but certificate 2 in "), "{why}");
+    assert!(
+        why.ends_with("CN=Cheese Intermediate CA) has 19") && mend.starts_with("make a new intermediate"),
+        "{why}"
+    );
+}
+
 /// What a build with it says is in `tests/hardware_key.rs`.
 #[cfg(not(feature = "pkcs11"))]
 #[test]

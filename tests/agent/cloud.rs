@@ -362,6 +362,48 @@ async fn faults_strike_and_are_cleared() {
 }
 
 #[test]
+fn certificates_are_issued_by_policies_made_by_hand() {
+    let emulator = Emulator::start(&["--issuing-time", "0"]);
+    let ca = emulator.json(&["ca", "create", "--name", "north"]);
+    assert_eq!((&ca["name"], &ca["properties"]["certificatePolicyName"]), (&json!("north"), &Value::Null));
+    let create =
+        ["certificate-policy", "create", "--name", "fleet", "--ca", "north", "--validity-days", "30"];
+    let policy = emulator.json(&create);
+    assert_eq!(policy["properties"]["certificateAuthorityName"], json!("north"));
+    let error = emulator.error(&create);
+    assert!(error.contains("\"fleet\" exists"), "{error}");
+    let error = emulator.error(&["certificate-policy", "create", "--name", "short"]);
+    assert!(error.contains("--validity-days"), "{error}");
+    emulator.json(&["certificate-policy", "create", "--name", "short", "--validity-seconds", "15"]);
+    assert_eq!(emulator.json(&["certificate-policy", "list"]).as_array().map(Vec::len), Some(2));
+    assert_eq!(emulator.json(&["ca", "list"]).as_array().map(Vec::len), Some(2));
+    let error = emulator.error(&["ca", "delete", "--name", "north"]);
+    assert!(error.contains("has the policy \"fleet\""), "{error}");
+
+    let group = emulator.enroll(&["--certificate-policy", "fleet"]);
+    assert_eq!(group["certificatePolicyName"], json!("fleet"), "{group}");
+    let update = |options: &[&str]| {
+        let verb = ["enrollment-group", "update", "--enrollment-id", "thl"];
+        emulator.json(&[&verb[..], options].concat())
+    };
+    let updated = update(&["--provisioning-status", "disabled"]);
+    assert_eq!(updated["certificatePolicyName"], json!("fleet"), "an update of something else keeps it");
+    assert_eq!(update(&["--certificate-policy", "short"])["certificatePolicyName"], json!("short"));
+    assert_eq!(update(&["--certificate-policy", ""]).get("certificatePolicyName"), None);
+    let fault = emulator.json(&["fault", "inject", "issue-refused", "--code", "400040"]);
+    assert_eq!((&fault["fault"], &fault["code"]), (&json!("issueRefused"), &json!(400_040)));
+    emulator.json(&["fault", "inject", "issue-slow", "--milliseconds", "5", "--service", "dps"]);
+    emulator.json(&["fault", "inject", "issue-lost"]);
+    emulator.text(&["certificate-policy", "delete", "--name", "fleet"]);
+    emulator.text(&["ca", "delete", "--name", "north"]);
+    let path = emulator.path("root.pem");
+    let made = emulator.json(&["hub-certificate", "create", "--name", "lab", "--path", text(&path)]);
+    assert_eq!(emulator.json(&["hub-certificate", "list"]), json!([made]));
+    assert_eq!(emulator.json(&["hub-certificate", "show", "--name", "lab"]), made);
+    emulator.text(&["hub-certificate", "delete", "--name", "lab"]);
+}
+
+#[test]
 fn messages_that_cannot_be_sent_are_refused_by_name() {
     let emulator = Emulator::start(&[]);
     let error = emulator.error(&["c2d", "send", "-d", "nobody", "--data", "x"]);

@@ -12,7 +12,7 @@ use container_tracker::config::{Config, Endpoint};
 use container_tracker::event::{Event, Loss};
 use container_tracker::lab::Cloud;
 use container_tracker::link::timing::Timing;
-use container_tracker::link::{Link, LinkErrorKind, LinkEvent, LinkOptions, explain_tls};
+use container_tracker::link::{Link, LinkErrorKind, LinkEvent, LinkOptions, Version, explain_tls};
 use container_tracker::platform::clock::SystemClock;
 use container_tracker::uplink::assignment::{Assignment, AssignmentFile, Terms};
 use container_tracker::uplink::credentials::Credentials;
@@ -135,6 +135,7 @@ fn options(port: u16, trusted: &CertifiedIssuer<'static, KeyPair>, keep_alive: u
         keep_alive,
         timing: Timing::default(),
         tls: Arc::new(config),
+        version: Version::V311,
     }
 }
 
@@ -231,7 +232,7 @@ async fn a_burst_of_calls_does_not_cost_the_connection() {
                 calls += 1;
             }
             LinkEvent::Acknowledged(call) => acknowledged.push(call),
-            LinkEvent::Subscribed | LinkEvent::Connected => {}
+            LinkEvent::Subscribed | LinkEvent::Connected | LinkEvent::Refused(..) => {}
         }
     }
     assert_eq!(acknowledged, (0..CALLS as u32).collect::<Vec<_>>());
@@ -386,8 +387,13 @@ fn assign(config: &Config, hub: &str) {
     let thumbprint = Credentials::load(config, Arc::new(SystemClock::new(true))).unwrap().identity.thumbprint;
     let terms = Terms::new(&config.dps, &thumbprint);
     std::fs::create_dir_all(&config.state.directory).unwrap();
-    let assignment =
-        Assignment { hub: hub.into(), device_id: DEVICE.into(), terms, waits_for_connack: false };
+    let assignment = Assignment {
+        hub: hub.into(),
+        device_id: DEVICE.into(),
+        terms,
+        waits_for_connack: false,
+        profile: None,
+    };
     AssignmentFile::new(&config.state.directory).write(Some(&assignment)).unwrap();
 }
 

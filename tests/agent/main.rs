@@ -15,11 +15,18 @@ mod early;
 mod end_to_end;
 mod evidence;
 mod faults;
+mod host_names;
+#[cfg(feature = "mqtt5")]
+mod hub_v5;
 mod intervals;
 mod left_by_a_kill;
 mod life;
 mod link;
+#[cfg(feature = "mqtt5")]
+mod link_v5;
 mod model;
+#[cfg(feature = "mqtt5")]
+mod mqtt5;
 mod odd_cloud;
 mod odd_files;
 mod pasted;

@@ -28,8 +28,13 @@ async fn odd(directory: &TempDir, interval: u32) -> (Config, OddHub) {
     let mut config = cloud.device(DEVICE).unwrap();
     let identity = Credentials::load(&config, Arc::new(SystemClock::new(true))).unwrap().identity;
     let terms = Terms::new(&config.dps, &identity.thumbprint);
-    let assignment =
-        Assignment { hub: Cloud::HUB.into(), device_id: DEVICE.into(), terms, waits_for_connack: false };
+    let assignment = Assignment {
+        hub: Cloud::HUB.into(),
+        device_id: DEVICE.into(),
+        terms,
+        waits_for_connack: false,
+        profile: None,
+    };
     std::fs::create_dir_all(&config.state.directory).unwrap();
     AssignmentFile::new(&config.state.directory).write(Some(&assignment)).unwrap();
     let twin =

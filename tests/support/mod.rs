@@ -11,11 +11,14 @@
 
 #[cfg(feature = "lab")]
 pub mod agent;
+pub mod issuer;
 pub mod journal;
 #[cfg(feature = "lab")]
 pub mod log;
 #[cfg(feature = "lab")]
 pub mod odd_hub;
+#[cfg(all(feature = "lab", feature = "mqtt5"))]
+pub mod odd_hub_v5;
 pub mod openssl;
 #[cfg(feature = "lab")]
 pub mod proxy;

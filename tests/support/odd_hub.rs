@@ -123,7 +123,7 @@ impl OddHub {
         self.write(&bytes).await;
     }
 
-    async fn read(&mut self) -> (u8, Vec<u8>) {
+    pub(super) async fn read(&mut self) -> (u8, Vec<u8>) {
         let from = self.from_device.as_mut().unwrap();
         let first = from.read_u8().await.expect("the device keeps the connection");
         let (mut length, mut shift) = (0_usize, 0);
@@ -140,7 +140,7 @@ impl OddHub {
         (first, packet)
     }
 
-    async fn write(&mut self, bytes: &[u8]) {
+    pub(super) async fn write(&mut self, bytes: &[u8]) {
         let to = self.to_device.as_mut().unwrap();
         to.write_all(bytes).await.expect("the device keeps the connection");
         to.flush().await.unwrap();

@@ -114,9 +114,9 @@ impl Device {
                 self.hub = detail("hub").unwrap_or_default();
                 self.refusal = None;
             }
-            "registrationDisabled" => self.refusal = Some(events::clipped(&event.text)),
+            "registrationDisabled" => self.refusal = Some(events::of_happening(event)),
             "registrationRefused" | "connectionRefused" => {
-                self.refusal = Some(detail("reason").unwrap_or_else(|| events::clipped(&event.text)));
+                self.refusal = Some(detail("reason").unwrap_or_else(|| events::of_happening(event)));
             }
             "deviceConnected" => {
                 self.hub = detail("hub").unwrap_or_else(|| std::mem::take(&mut self.hub));

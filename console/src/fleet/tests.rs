@@ -31,13 +31,7 @@ fn with(mut reading: Reading, field: Field, value: f64) -> Reading {
 }
 
 fn event(kind: &str, device: &str, detail: Value) -> CloudEvent {
-    CloudEvent {
-        time: at(0),
-        device: device.into(),
-        kind: kind.into(),
-        text: format!("{device}: {kind}"),
-        detail,
-    }
+    CloudEvent { time: at(0), device: device.into(), kind: kind.into(), detail }
 }
 
 fn identity(id: &str, hub: &str, connection: Connection) -> Identity {
@@ -145,7 +139,7 @@ fn the_gravest_state_is_shown() {
     let told = fleet.notice("a", &Notice::Alarm(alarm.clone())).unwrap();
     assert_eq!(
         (told.text.as_str(), told.kind),
-        ("alarm temperature (warning): 8.4, beyond 7", StoryKind::Alarm)
+        ("Alarm temperature (warning): 8.4, beyond 7.", StoryKind::Alarm)
     );
     assert_eq!(fleet.notice("a", &Notice::Alarm(alarm)), None, "it comes twice");
     assert_eq!(state(&mut fleet), State::Alarm);
@@ -170,6 +164,60 @@ fn the_gravest_state_is_shown() {
         (state(&mut fleet), row(&mut fleet, "a").connection),
         (State::Disabled, Connection::Disconnected)
     );
+}
+
+#[test]
+fn what_happens_is_told_in_a_sentence_that_does_not_repeat_whose_it_is() {
+    let mut fleet = Fleet::new(0);
+    let hub = "cheese-hub.azure-devices.net";
+    let lost = json!({"kind": "connectionLost", "detail": "reset"});
+    let cases = [
+        (
+            "assigning",
+            json!({"enrollment": "enrollment group \"trackers\""}),
+            "Let in by enrollment group \"trackers\".",
+        ),
+        (
+            "assigned",
+            json!({"hub": hub, "deviceId": "a", "substatus": "initialAssignment"}),
+            "Assigned to cheese-hub.",
+        ),
+        (
+            "assigned",
+            json!({"hub": hub, "deviceId": "b", "substatus": "deviceDataMigrated"}),
+            "Assigned to cheese-hub as \"b\", its twin came along.",
+        ),
+        (
+            "registrationDisabled",
+            json!({"enrollment": "group \"g\""}),
+            "Refused by DPS: group \"g\" is disabled.",
+        ),
+        (
+            "registrationRefused",
+            json!({"errorCode": 401_002, "reason": "no."}),
+            "Refused by DPS with 401002: no.",
+        ),
+        (
+            "connectionRefused",
+            json!({"service": hub, "reason": "disabled"}),
+            "Connection refused by cheese-hub: disabled.",
+        ),
+        ("deviceConnected", json!({"hub": hub, "deviceId": "a"}), "Connected to cheese-hub."),
+        (
+            "deviceDisconnected",
+            json!({"hub": hub, "reason": {"kind": "disconnect"}}),
+            "Disconnected from cheese-hub: it said goodbye.",
+        ),
+        (
+            "deviceDisconnected",
+            json!({"hub": hub, "reason": lost}),
+            "Disconnected from cheese-hub: the connection was lost (reset).",
+        ),
+        ("deviceSilent", json!({"seconds": 90}), "Silent: not heard for 90 s."),
+    ];
+    for (kind, detail, sentence) in cases {
+        assert_eq!(fleet.cloud_event(&event(kind, "a", detail)).unwrap().text, sentence);
+    }
 }
 
 #[test]

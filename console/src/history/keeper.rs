@@ -44,6 +44,15 @@ impl History {
         std::mem::take(&mut lock(&self.shelf).notices)
     }
 
+    /// From now on its file may not grow.
+    #[cfg(test)]
+    pub(crate) fn let_nothing_grow(&self) {
+        let shelf = lock(&self.shelf);
+        let connection = shelf.connection();
+        let count: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        connection.query_row(&format!("PRAGMA max_page_count = {count}"), [], |_| Ok(())).unwrap();
+    }
+
     /// What is wrong with it now, in a sentence, if anything is.
     pub fn trouble(&self) -> Option<String> {
         lock(&self.shelf).trouble.clone()

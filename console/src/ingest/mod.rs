@@ -52,6 +52,8 @@ struct Shared {
     look: Notify,
     wants_identities: AtomicBool,
     write: Notify,
+    /// What is wrong with the history, as of its last writing.
+    trouble: Mutex<Option<String>>,
     stop: watch::Sender<bool>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -83,6 +85,7 @@ impl Ingest {
             look: Notify::new(),
             wants_identities: AtomicBool::new(false),
             write: Notify::new(),
+            trouble: Mutex::default(),
             stop: watch::Sender::new(false),
             tasks: Mutex::default(),
         }));
@@ -303,8 +306,19 @@ impl Ingest {
         let states = if self.0.history.is_kept() { lock(&self.0.fleet).unsaved() } else { Vec::new() };
         let history = self.0.history.clone();
         // A panic in there has been told by its hook.
-        let _ = spawn_blocking(move || history.flush(&states, now)).await;
+        let written = spawn_blocking(move || {
+            history.flush(&states, now);
+            history.trouble()
+        });
+        if let Ok(trouble) = written.await {
+            *lock(&self.0.trouble) = trouble;
+        }
         self.say_notices();
+    }
+
+    /// What is wrong with the history, in a sentence, if anything is.
+    pub fn history_trouble(&self) -> Option<String> {
+        lock(&self.0.trouble).clone()
     }
 
     fn say_notices(&self) {

@@ -41,6 +41,7 @@ impl Backend for Told {
             id_scope: None,
             telemetry: TelemetryState { is_available: true, reason: None },
             away: None,
+            history_trouble: None,
             can: Abilities::default(),
             history: None,
             time: TimeState { now, speed: None, is_paused: false },
@@ -172,7 +173,7 @@ fn reading(device: &str, minutes: i64, degrees: f64) -> Message {
 
 fn event(kind: &str, device: &str, detail: Value) -> CloudEvent {
     let time = DateTime::from_timestamp_millis(DAY).unwrap();
-    CloudEvent { time, device: device.into(), kind: kind.into(), text: format!("{device} {kind}"), detail }
+    CloudEvent { time, device: device.into(), kind: kind.into(), detail }
 }
 
 fn identity(id: &str) -> Identity {
@@ -284,6 +285,24 @@ async fn a_console_that_comes_back_shows_what_it_knew() {
     let ingest = Ingest::start(told.clone(), History::open(HistoryOptions::kept(&file)));
     assert_eq!(ingest.fleet().1.devices, before);
     until(&ingest, |ingest| ingest.row("a").is_none()).await;
+    ingest.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_history_that_is_not_kept_is_told_while_it_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let told = Told::new();
+    let history = History::open(HistoryOptions::kept(&directory.path().join("history.db")));
+    let ingest = Ingest::start(told.clone(), history);
+    assert_eq!(ingest.history_trouble(), None);
+    ingest.history().let_nothing_grow();
+    for minutes in 0..200 {
+        let all = (0..50).map(|device| reading(&format!("d{device}"), minutes * 977, f64::from(device)));
+        told.tell(Incoming::Messages(all.collect())).await;
+    }
+    until(&ingest, |ingest| ingest.history_trouble().is_some()).await;
+    let trouble = ingest.history_trouble().unwrap();
+    assert!(trouble.contains("the disk does not take the history"), "{trouble}");
     ingest.stop().await;
 }
 

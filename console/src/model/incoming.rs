@@ -33,8 +33,6 @@ pub struct CloudEvent {
     pub device: String,
     /// As the emulator names it: `assigned`, `registrationRefused`, `deviceConnected`, `reported` …
     pub kind: String,
-    /// One line for people.
-    pub text: String,
     /// The members of the event.
     pub detail: Value,
 }

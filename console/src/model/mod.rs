@@ -9,6 +9,7 @@ mod live;
 mod operations;
 mod place;
 mod row;
+mod scenario;
 mod series;
 mod session;
 mod story;
@@ -26,6 +27,7 @@ pub use operations::{
 };
 pub use place::{Fence, Places, Tails};
 pub use row::{Connection, Fleet, Position, ProfileBand, Row, RowAlarm, Severity, State};
+pub use scenario::{Scenario, ScenarioState, ScenarioStep, ScenarioWish};
 pub use series::{AlarmSpan, AlarmSpans, FieldSeries, Series, Track, TrackPoint};
 pub use session::{Abilities, Mode, Session, Span, TelemetryState, TimeState};
 pub use story::{StoryEntry, StoryKind, StoryPage};

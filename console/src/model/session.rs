@@ -39,6 +39,9 @@ pub struct Session {
     pub telemetry: TelemetryState,
     /// Whether the backend answers; a sentence why not.
     pub away: Option<String>,
+    /// What is wrong with the history, in a sentence. What backends say here does not count.
+    #[serde(default)]
+    pub history_trouble: Option<String>,
     /// What can be done.
     pub can: Abilities,
     /// The fleet's time.
@@ -90,10 +93,12 @@ pub struct Abilities {
     pub time: bool,
     /// The check of the evidence.
     pub verify: bool,
+    /// A story is played that can be steered.
+    pub scenario: bool,
 }
 
 impl Abilities {
-    /// All that there are.
+    /// All that there are, but for a story, which is not always played.
     pub const ALL: Self = Self {
         twin: true,
         methods: true,
@@ -102,6 +107,7 @@ impl Abilities {
         faults: true,
         time: true,
         verify: true,
+        scenario: false,
     };
 }
 

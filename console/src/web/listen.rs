@@ -78,7 +78,7 @@ pub enum ListenError {
     #[error("{0} is no name: say with --host by which name or address browsers will call this machine")]
     NeedsName(IpAddr),
     /// The port is taken, or may not be had.
-    #[error("can't listen at {address}: {source}")]
+    #[error("can't listen at {address}: {source}{}", instead(source))]
     Listen {
         /// Where.
         address: SocketAddr,
@@ -99,6 +99,14 @@ pub struct Server {
     guard: Arc<Guard>,
     address: SocketAddr,
     serving: JoinHandle<()>,
+}
+
+/// What to do where another program has the port that was asked for.
+fn instead(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => "; leave the port out, and one that is free is taken",
+        _ => "",
+    }
 }
 
 impl Server {

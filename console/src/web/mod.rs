@@ -17,6 +17,7 @@ mod input;
 mod listen;
 mod read;
 mod refusal;
+mod scenario;
 mod site;
 mod stream;
 mod trouble;
@@ -95,6 +96,7 @@ fn calls() -> Vec<(&'static str, MethodRouter<Arc<Site>>)> {
         ("/api/faults", get(trouble::faults).post(trouble::inject)),
         ("/api/faults/{id}", delete(trouble::clear)),
         ("/api/time", post(trouble::set_time)),
+        ("/api/scenario", get(scenario::scenario).post(scenario::steer)),
     ]
 }
 

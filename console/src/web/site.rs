@@ -33,6 +33,7 @@ impl Site {
             session.can = Abilities::default();
         }
         session.read_only = is_read_only;
+        session.history_trouble = self.ingest.history_trouble();
         session
     }
 

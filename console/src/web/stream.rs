@@ -123,7 +123,7 @@ impl Teller {
 
     /// Tells that the session is another one, where it is.
     async fn session(&mut self) -> Result<(), Gone> {
-        let now = essence(&self.site.backend.session());
+        let now = essence(&self.site.session(false));
         let is_told = self.changes.has_changed().unwrap_or_default();
         if now == self.session && !is_told {
             return Ok(());
@@ -150,6 +150,6 @@ impl Teller {
 
 /// The session without what changes by itself.
 fn essence(session: &Session) -> String {
-    let Session { time, away, hubs, telemetry, can, .. } = session;
-    format!("{:?} {} {away:?} {hubs:?} {telemetry:?} {can:?}", time.speed, time.is_paused)
+    let Session { time, away, history_trouble, hubs, telemetry, can, .. } = session;
+    format!("{:?} {} {away:?} {history_trouble:?} {hubs:?} {telemetry:?} {can:?}", time.speed, time.is_paused)
 }

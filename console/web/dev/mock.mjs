@@ -55,7 +55,7 @@ export class Mock {
     return {
       mode: "simulation", title: "Laboratory fleet", version: "0.10.0", readOnly: false, hubs: ["hub-west", "hub-east"],
       idScope: "0ne00000000", telemetry: { isAvailable: true, reason: null },
-      can: { twin: true, methods: true, messages: true, enrollments: true, faults: true, time: true, verify: true },
+      can: { twin: true, methods: true, messages: true, enrollments: true, faults: true, time: true, verify: true, scenario: false },
       time: { now: iso(fleet.time), speed: fleet.speed, isPaused: fleet.isPaused },
       history: { first: iso(fleet.start - 21 * 86_400_000), last: iso(fleet.time) },
       ...this.changes,

@@ -17,7 +17,9 @@ export interface Session {
   telemetry: { isAvailable: boolean; reason: string | null };
   /** Why what is behind the console does not answer; null where it does. */
   away?: string | null;
-  can: Record<"twin" | "methods" | "messages" | "enrollments" | "faults" | "time" | "verify", boolean>;
+  /** What is wrong with the history, in a sentence. */
+  historyTrouble?: string | null;
+  can: Record<"twin" | "methods" | "messages" | "enrollments" | "faults" | "time" | "verify" | "scenario", boolean>;
   /** speed: simulated hours in a second; null where time is nobody's to set. */
   time: { now: string; speed: number | null; isPaused: boolean };
   /** What the history holds; absent where the server does not say. */
@@ -256,4 +258,24 @@ export interface FaultRequest {
   seconds?: number;
   latencyMs?: number;
   [member: string]: Json | undefined;
+}
+
+/** A story that is played step by step. */
+export interface Scenario {
+  title: string;
+  steps: ScenarioStep[];
+  /** Each step waits until somebody goes on. */
+  isStepping: boolean;
+  /** The last one waits now. */
+  isWaiting: boolean;
+  verdict: string | null;
+}
+
+export interface ScenarioStep {
+  number: number;
+  title: string;
+  expected: string;
+  seen: string | null;
+  isAsExpected: boolean | null;
+  seconds: number | null;
 }

@@ -2,7 +2,7 @@
 
 import type {
   AlarmSpan, Certificate, Device, Enrollment, EnrollmentGroup, Fault, FaultRequest, Fence, Fleet, Json, JsonObject,
-  MethodAnswer, ProvisioningStatus, Registration, Series, Session, Story, Tails, TrackPoint, TripReport, Twin, Verdict,
+  MethodAnswer, ProvisioningStatus, Registration, Scenario, Series, Session, Story, Tails, TrackPoint, TripReport, Twin, Verdict,
 } from "./api-types.js";
 
 /** What the server refused, or that it could not be reached (status 0). */
@@ -81,6 +81,9 @@ export class Api {
   startFault = (fault: FaultRequest): Promise<{ id: string }> => this.send("POST", "faults", fault);
   stopFault = (id: string): Promise<unknown> => this.send("DELETE", `faults/${encodeURIComponent(id)}`);
   setTime = (time: { speed?: number; isPaused?: boolean }): Promise<unknown> => this.send("POST", "time", time);
+
+  scenario = (): Promise<{ scenario: Scenario | null }> => this.get("scenario");
+  steerScenario = (wish: { isStepping?: boolean; isNext?: boolean }): Promise<{ scenario: Scenario | null }> => this.send("POST", "scenario", wish);
 
   /** Where a device's readings can be downloaded: for a link, not for a call. */
   exportUrl(id: string, kind: "csv" | "jsonl", span: Span = {}): string {

@@ -48,9 +48,12 @@ test("a search finds all its words anywhere", () => {
 });
 
 test("a sparkline has gaps where means are missing", () => {
-  const path = sparkPath(sparkPoints([1, 2, null, 3, NaN, 4]));
-  assert.equal(path.match(/M/g)?.length, 3);
-  assert.ok(!path.includes("NaN"));
+  const lines = (values: (number | null)[]) => sparkPath(sparkPoints(values)).match(/M/g)?.length;
+  assert.equal(lines([1, 2, 3, null, NaN, 4, 5, null, 6, 7]), 3);
+  // A device that measures every three hours, and was silent once.
+  assert.equal(lines([1, null, null, 2, null, null, 3, null, null, null, null, null, 4, null, null, 5]), 2);
+  assert.equal(lines([1, null, null, 2]), 1);
+  assert.ok(!sparkPath(sparkPoints([1, NaN, 4])).includes("NaN"));
   assert.deepEqual(sparkPoints([null, NaN]), []);
 });
 

@@ -11,6 +11,7 @@ const PAIRS = {
   Row: "Row", Alarm: "RowAlarm", Profile: "ProfileBand", Fleet: "Fleet", Session: "Session", Delta: "Delta", StoryEntry: "StoryEntry",
   Story: "StoryPage", Tails: "Tails", Fence: "Fence", Device: "DeviceDetail", Series: "Series", SeriesField: "FieldSeries",
   AlarmSpan: "AlarmSpan", MethodAnswer: "MethodAnswer", Identity: "Identity", Fault: "Fault", Verdict: "Verification",
+  Scenario: "Scenario", ScenarioStep: "ScenarioStep",
 };
 
 /** The members of an interface, as its source says. */

@@ -17,10 +17,10 @@ pub(super) fn choose<'a>(
     registration_id: &str,
 ) -> Option<&'a LinkedHub> {
     let named: Vec<&str> = terms.named_hubs().collect();
-    let mut candidates = linked
-        .iter()
-        .filter(|hub| named.is_empty() || named.iter().any(|name| name.eq_ignore_ascii_case(&hub.name)));
+    let mut candidates =
+        linked.iter().filter(|hub| named.is_empty() || named.iter().any(|name| hub.is_named(name)));
     match terms.allocation_policy {
+        AllocationPolicy::Static if named.is_empty() => None,
         AllocationPolicy::Static => candidates.next(),
         AllocationPolicy::GeoLatency => {
             candidates.min_by(|a, b| latency(a, registration_id).total_cmp(&latency(b, registration_id)))
@@ -56,7 +56,11 @@ mod tests {
     use crate::dps::AttestationMechanism;
 
     fn hubs(weights: &[u16]) -> Vec<LinkedHub> {
-        let hub = |(index, &allocation_weight)| LinkedHub { name: format!("hub-{index}"), allocation_weight };
+        let hub = |(index, &allocation_weight)| LinkedHub {
+            name: format!("hub-{index}.azure-devices.net"),
+            allocation_weight,
+            assigns_device_name: false,
+        };
         weights.iter().enumerate().map(hub).collect()
     }
 
@@ -69,7 +73,8 @@ mod tests {
         let linked = hubs(&[1, 3]);
         let heavy = (0..4000)
             .filter(|device| {
-                choose(&hashed(), &linked, &format!("d{device}")).is_some_and(|hub| hub.name == "hub-1")
+                choose(&hashed(), &linked, &format!("d{device}"))
+                    .is_some_and(|hub| hub.name.starts_with("hub-1."))
             })
             .count();
         assert!((2850..3150).contains(&heavy), "{heavy} of 4000 at three quarters of the weight");
@@ -81,7 +86,7 @@ mod tests {
         for device in 0..500 {
             let id = format!("d{device}");
             let (old, new) = (choose(&hashed(), &before, &id), choose(&hashed(), &after, &id));
-            assert!(old == new || new.is_some_and(|hub| hub.name == "hub-2"));
+            assert!(old == new || new.is_some_and(|hub| hub.name.starts_with("hub-2.")));
         }
     }
 
@@ -93,8 +98,11 @@ mod tests {
             iot_hubs: vec![name.to_owned()],
             ..hashed()
         };
-        let terms = named("HUB-2", AllocationPolicy::Static);
-        assert_eq!(choose(&terms, &linked, "d").map(|hub| hub.name.as_str()), Some("hub-2"));
+        for name in ["HUB-2.azure-devices.net", "hub-2.device.Azure-devices.net"] {
+            let terms = named(name, AllocationPolicy::Static);
+            let chosen = choose(&terms, &linked, "d").map(|hub| hub.name.as_str());
+            assert_eq!(chosen, Some("hub-2.azure-devices.net"), "{name}");
+        }
         let terms = named("elsewhere", AllocationPolicy::Hashed);
         assert_eq!(choose(&terms, &linked, "d"), None);
     }

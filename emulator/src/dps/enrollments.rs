@@ -34,14 +34,14 @@ impl<E: Stored> Enrollments<'_, E> {
     /// Creates an enrollment; the answer carries entity tag, times and certificate details.
     pub fn create(&self, enrollment: E) -> Result<E, DpsError> {
         let mut store = self.dps.0.store.change();
-        store.check_names(&enrollment)?;
+        store.check_names(&enrollment, &self.dps.0.namespace)?;
         E::of_mut(&mut store).create(enrollment.with_record(None), self.dps.0.clock.now())
     }
 
     /// Replaces an enrollment. A certificate given by its `info` alone is kept as stored.
     pub fn update(&self, enrollment: E, if_match: &IfMatch) -> Result<E, DpsError> {
         let mut store = self.dps.0.store.change();
-        store.check_names(&enrollment)?;
+        store.check_names(&enrollment, &self.dps.0.namespace)?;
         E::of_mut(&mut store).update(enrollment.with_record(None), if_match, self.dps.0.clock.now())
     }
 

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{net::tls::ServerIdentityError, security::x509::CertificateError};
+use crate::{issuance::IssuanceError, net::tls::ServerIdentityError, security::x509::CertificateError};
 
 /// A call of the service side that was refused.
 #[derive(Debug, Error)]
@@ -53,6 +53,9 @@ pub enum DpsError {
     /// No such hub is linked.
     #[error("no hub \"{0}\" is linked to this DPS")]
     HubNotLinked(String),
+    /// What an enrollment names of the namespace is not there.
+    #[error(transparent)]
+    Issuance(#[from] IssuanceError),
     /// Azure has it and this emulator does not.
     #[error("this emulator does not implement {0}")]
     NotImplemented(&'static str),
@@ -69,6 +72,7 @@ impl DpsError {
             | Self::InvalidCertificate { .. }
             | Self::VerificationFailed { .. }
             | Self::HubNotLinked(_)
+            | Self::Issuance(_)
             | Self::ServerIdentity(_) => 400_004,
             Self::EnrollmentNotFound(_) => 404_201,
             Self::DeviceRegistrationNotFound(_) => 404_202,

@@ -17,6 +17,7 @@ mod ca_certificates;
 mod store;
 mod service;
 mod attest;
+mod issue;
 mod pending;
 mod placement;
 mod webhook;

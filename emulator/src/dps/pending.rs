@@ -2,7 +2,7 @@
 
 use tracker_protocol::dps::RegistrationState;
 
-use super::attest::AcceptedBy;
+use super::{attest::AcceptedBy, issue::Issue};
 use crate::hub::Authentication;
 
 /// A registration that an enrollment took, until it is placed.
@@ -13,6 +13,8 @@ pub(super) struct Pending {
     pub operation_id: String,
     pub accepted_by: AcceptedBy,
     pub authentication: Authentication,
+    /// The certificate that the device has asked for.
+    pub issue: Option<Issue>,
     pub previous: Option<RegistrationState>,
 }
 

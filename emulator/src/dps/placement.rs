@@ -1,6 +1,6 @@
 //! The placing of a device: the choice of its hub, and what is written there.
 
-use tracker_protocol::dps::Substatus;
+use tracker_protocol::dps::{ConnectionProfile, PROFILE_API_VERSION, Substatus};
 
 use super::{
     allocation::choose,
@@ -8,13 +8,15 @@ use super::{
     model::{EnrollmentTerms, ReprovisionPolicy},
     pending::Pending,
 };
-use crate::hub::{Hub, HubError, InitialTwin, ProvisionedData, Standing, check_device_id};
+use crate::hub::{Credentials, Hub, HubError, InitialTwin, ProvisionedData, Standing, check_device_id};
 
 /// Where a device went and how it came about.
 pub(super) struct Placement {
     pub hub: String,
     pub device_id: String,
     pub substatus: Substatus,
+    /// How to speak to the hub, where that is not the classic way and the device has asked by a version that tells it.
+    pub connection_profile: Option<String>,
 }
 
 /// What a webhook has decided in place of the allocation policy.
@@ -63,10 +65,18 @@ pub(super) fn place(
         None => TwinFate::new(ProvisionedData::Keep(first_twin), Substatus::InitialAssignment),
         Some(assigned) => twin_fate(assigned, keeps(hub), old_device_id, terms),
     };
-    hub.provision(device_id, pending.authentication.clone(), terms.capabilities, data, before)
+    let credentials = Credentials {
+        authentication: pending.authentication.clone(),
+        policy: pending.issue.as_ref().map(|issue| issue.policy.clone()),
+    };
+    hub.provision(device_id, credentials, terms.capabilities, data, before)
         .map_err(|error| error.to_string())?;
     let substatus = told_as(substatus, &pending.api_version);
-    Ok(Placement { hub: hub.name().to_owned(), device_id: device_id.to_owned(), substatus })
+    let tells = pending.api_version.as_str() >= PROFILE_API_VERSION;
+    let connection_profile =
+        (tells && hub.profile() != ConnectionProfile::Classic).then(|| hub.profile().word().to_owned());
+    let hub = hubs.name_for_devices(hub);
+    Ok(Placement { hub, device_id: device_id.to_owned(), substatus, connection_profile })
 }
 
 /// The device ID at the hub. Registration IDs know no case and device IDs do: a device that has registered before, in

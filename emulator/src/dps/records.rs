@@ -24,6 +24,8 @@ pub(super) struct Operation {
     /// The device is told `assigning` until then; `None` while a webhook thinks about it.
     pub ready: Option<Instant>,
     pub announced: bool,
+    /// What was issued; told in the answer that assigns, and nowhere else.
+    pub issued: Option<Vec<String>>,
 }
 
 /// Registration records by canonical registration ID.

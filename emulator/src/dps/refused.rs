@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crate::session::shown;
+use super::issue::NotIssued;
+use crate::{issuance::CsrError, session::shown};
+
+/// The certificate policy of the enrollment is not there any more; our own number.
+pub(super) const POLICY_GONE: u32 = 400_305;
 
 /// An answer that is an error: status, Azure's code, Azure's words, the operator's words.
 pub(super) struct Refused {
@@ -43,6 +47,26 @@ impl Refused {
 
     pub(super) fn bad_token(reason: String) -> Self {
         Self { message: "Unauthorized".into(), ..Self::unauthorized(reason) }
+    }
+
+    /// No certificate can be issued. Azure's numbers for it are not known, these are our own.
+    pub(super) fn not_issued(why: &NotIssued) -> Self {
+        let error_code = match why {
+            NotIssued::Request(CsrError::Signature) => 400_302,
+            NotIssued::Request(CsrError::CommonName { .. }) => 400_303,
+            NotIssued::Request(CsrError::Key { .. } | CsrError::Unsupported(_)) => 400_304,
+            NotIssued::Request(_) => 400_301,
+            NotIssued::Policy(_) => POLICY_GONE,
+            NotIssued::Fault(code) => *code,
+        };
+        let message = why.to_string();
+        Self {
+            status: u16::try_from(error_code / 1000).unwrap_or(400),
+            error_code,
+            reason: message.clone(),
+            message,
+            retry_after: None,
+        }
     }
 
     pub(super) fn no_operation(operation_id: &str) -> Self {

@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::{runtime::Handle, time::Instant};
 use tracker_protocol::dps::{DpsUsername, RegistrationOperation, RegistrationState, RegistrationStatus};
 
 use super::{
     Dps,
     attest::{AcceptedBy, Attestor, Credentials, NotAttested},
+    issue::NotIssued,
     linked_hubs::Hubs,
     model::{AllocationPolicy, ProvisioningStatus},
     pending::{Failure, Pending},
     placement::{Decision, place},
     records::{Operation, Record},
+    refused::POLICY_GONE,
+    request::Asked,
     store::Store,
     webhook,
 };
@@ -32,6 +35,8 @@ pub(super) enum Registered {
     Operation(RegistrationOperation),
     /// The enrollment is disabled.
     Disabled(RegistrationOperation),
+    /// An enrollment takes it, and no certificate can be issued for what it sent.
+    NotIssued(NotIssued),
     /// No enrollment takes it.
     Refused(NotAttested),
 }
@@ -46,7 +51,7 @@ impl Dps {
         moment: Instant,
         user_name: &DpsUsername,
         credentials: Credentials<'_>,
-        payload: Option<&Map<String, Value>>,
+        asked: &Asked,
     ) -> Registered {
         let registration_id = user_name.registration_id.as_str();
         let now = self.0.clock.now();
@@ -68,9 +73,13 @@ impl Dps {
         if accepted_by.terms().provisioning_status == ProvisioningStatus::Disabled {
             return Registered::Disabled(self.bar(&mut store, registration_id, &accepted_by, state));
         }
-        let identity = Identity::new(&accepted_by, registration_id, credentials);
+        let issue = match self.judge_request(registration_id, &accepted_by, asked.csr.as_deref()) {
+            Ok(issue) => issue,
+            Err(why) => return Registered::NotIssued(why),
+        };
+        let identity = Identity::new(&accepted_by, registration_id, credentials, issue.is_some());
         let operation_id = operation_id();
-        let operation = Operation { id: operation_id.clone(), ready: None, announced: false };
+        let operation = Operation { id: operation_id.clone(), ready: None, announced: false, issued: None };
         let mut record = Record {
             state: RegistrationState {
                 status: Some(RegistrationStatus::Assigning),
@@ -91,10 +100,11 @@ impl Dps {
             operation_id: operation_id.clone(),
             accepted_by,
             authentication: identity.authentication,
+            issue,
             previous,
         };
         if pending.accepted_by.terms().allocation_policy == AllocationPolicy::Custom {
-            let request = webhook::Request::new(&pending, identity.x509, payload, &store.hubs);
+            let request = webhook::Request::new(&pending, identity.x509, asked.payload.as_ref(), &store.hubs);
             self.ask_webhook(pending, request);
         } else {
             self.conclude(moment, &mut record, &store.hubs, &pending, Ok(None));
@@ -168,17 +178,21 @@ impl Dps {
             let (decision, payload) =
                 decided.map_or((None, None), |(decision, payload)| (Some(decision), payload));
             place(pending, hubs, decision.as_ref())
-                .map(|placement| (placement, payload))
                 .map_err(|message| Failure { error_code: 401_001, message })
+                .and_then(|placement| Ok((placement, payload, self.issue(pending)?)))
         });
         let state = &mut record.state;
         state.last_updated_date_time_utc = Some(wire_time::print(self.0.clock.now()));
         match placed {
-            Ok((placement, payload)) => {
+            Ok((placement, payload, issued)) => {
+                if let Some(operation) = &mut record.operation {
+                    operation.issued = issued;
+                }
                 state.assigned_hub = Some(placement.hub);
                 state.device_id = Some(placement.device_id);
                 state.status = Some(RegistrationStatus::Assigned);
                 state.substatus = Some(placement.substatus);
+                state.connection_profile = placement.connection_profile;
                 state.payload = payload;
             }
             Err(Failure { error_code, message }) => {
@@ -190,8 +204,23 @@ impl Dps {
             }
         }
         if let Some(operation) = &mut record.operation {
-            operation.ready = Some(moment + self.0.assigning_time);
+            let delay = pending.issue.as_ref().map(|issue| issue.delay).unwrap_or_default();
+            operation.ready = Some(moment + self.0.assigning_time + delay);
         }
+    }
+
+    /// The certificates for a device that is placed: base64 of DER each, the leaf first.
+    fn issue(&self, pending: &Pending) -> Result<Option<Vec<String>>, Failure> {
+        let Some(issue) = &pending.issue else { return Ok(None) };
+        let issued = self.0.namespace.issue(&issue.policy, &issue.request, &pending.registration_id);
+        let chain =
+            issued.map_err(|error| Failure { error_code: POLICY_GONE, message: error.to_string() })?;
+        self.0.events.tell(EventKind::CertificateIssued {
+            service: "DPS".into(),
+            device_id: pending.registration_id.clone(),
+            policy: issue.policy.clone(),
+        });
+        Ok(Some(chain).filter(|_| !issue.is_lost))
     }
 
     /// How an operation stands; `None` if the device has none of this ID.
@@ -208,7 +237,8 @@ impl Dps {
         if never_assign || operation.ready.is_none_or(|ready| moment < ready) {
             return Some(assigning(registration_id, operation_id.to_owned()));
         }
-        let state = record.state.clone();
+        let state =
+            RegistrationState { issued_certificate_chain: operation.issued.clone(), ..record.state.clone() };
         if !std::mem::replace(&mut operation.announced, true) {
             let text = |field: &Option<String>| field.clone().unwrap_or_default();
             self.0.events.tell(match state.status {
@@ -269,8 +299,14 @@ struct Identity {
 }
 
 impl Identity {
-    fn new(accepted_by: &AcceptedBy, registration_id: &str, credentials: Credentials<'_>) -> Self {
-        match credentials {
+    /// `is_issued`: it is given a certificate, by which the hub shall know it from now on.
+    fn new(
+        accepted_by: &AcceptedBy,
+        registration_id: &str,
+        credentials: Credentials<'_>,
+        is_issued: bool,
+    ) -> Self {
+        let identity = match credentials {
             Credentials::Chain(chain) => {
                 let leaf = chain.first();
                 let thumbprint = leaf.map(|leaf| leaf.info.sha256_thumbprint.clone());
@@ -283,7 +319,11 @@ impl Identity {
                 authentication: Authentication::sas(accepted_by.device_keys(registration_id)),
                 x509: None,
             },
+        };
+        if is_issued {
+            return Self { authentication: Authentication::certificate_authority(), ..identity };
         }
+        identity
     }
 }
 

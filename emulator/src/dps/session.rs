@@ -3,16 +3,18 @@
 use std::{convert::Infallible, time::Duration};
 
 use serde::Serialize;
+use serde_json::Value;
 use tracker_protocol::dps::{
-    DpsUsername, RESPONSE_FILTER, RegistrationStatus, Request, Response, ServiceError,
+    DpsUsername, RESPONSE_FILTER, RegistrationOperation, RegistrationStatus, Request, Response, ServiceError,
 };
 
 use super::{
     Dps,
     attest::Credentials,
+    issue::place,
     refused::Refused,
     registration::Registered,
-    request::{check_request, check_token},
+    request::{check_poll, check_request, check_token, may_ask_for_certificates},
 };
 use crate::{
     clock::wire_time,
@@ -58,7 +60,7 @@ pub(crate) fn open(
 
 fn admit(dps: &Dps, client_id: &str, user_name: &DpsUsername) -> Result<(), (ConnectCode, String)> {
     let refused = |reason: String| Err((ConnectCode::NotAuthorized, reason));
-    if let Some(faulty) = connect_fault(&dps.0.faults, Place { hub: None, device: client_id }) {
+    if let Some(faulty) = connect_fault(&dps.0.faults, place(client_id)) {
         return Err(faulty);
     }
     if user_name.id_scope != dps.0.id_scope {
@@ -85,7 +87,7 @@ impl Service for RegistrationSession {
     }
 
     fn place(&self) -> Place<'_> {
-        Place { hub: None, device: &self.registration_id }
+        place(&self.registration_id)
     }
 
     fn published(&mut self, publish: Publish, exchange: &mut Exchange<'_>) -> Result<(), DisconnectReason> {
@@ -93,7 +95,10 @@ impl Service for RegistrationSession {
         exchange.acknowledge(publish.packet_id, self.faults(), self.place());
         let (request_id, answer) = match &request {
             Request::Register { request_id } => (request_id, self.register(&publish.payload, exchange)),
-            Request::Poll { request_id, operation_id } => (request_id, self.poll(operation_id, exchange)),
+            Request::Poll { request_id, operation_id } => {
+                let checked = check_poll(&publish.payload, &self.user_name.api_version);
+                (request_id, checked.and_then(|()| self.poll(operation_id, exchange)))
+            }
         };
         match answer {
             Ok(answer) => self.answer(answer, request_id, exchange),
@@ -141,7 +146,7 @@ impl Service for RegistrationSession {
 impl RegistrationSession {
     fn register(&self, body: &[u8], exchange: &mut Exchange<'_>) -> Result<Answer, Refused> {
         self.injected_error(exchange)?;
-        let payload = check_request(body, &self.registration_id, &self.user_name.api_version)?;
+        let asked = check_request(body, &self.registration_id, &self.user_name.api_version)?;
         let chain = match (&self.token, &self.certificates) {
             (Some(_), _) | (None, PeerCertificates::None) => &[][..],
             (None, PeerCertificates::Chain(chain)) => chain,
@@ -154,12 +159,13 @@ impl RegistrationSession {
         let check = |text: &Vec<u8>| check_token(text, &self.user_name.id_scope, &self.registration_id);
         let token = self.token.as_ref().map(check).transpose()?;
         let credentials = token.as_ref().map_or(Credentials::Chain(chain), Credentials::Token);
-        match self.dps.register(exchange.now, &self.user_name, credentials, payload.as_ref()) {
+        match self.dps.register(exchange.now, &self.user_name, credentials, &asked) {
             Registered::Operation(body) if self.dps.0.assign_at_once => {
                 self.poll(&body.operation_id, exchange)
             }
             Registered::Operation(body) => Ok(Answer::new(202, Some(self.dps.0.retry_after), &body)),
             Registered::Disabled(body) => Ok(Answer::new(200, None, &body)),
+            Registered::NotIssued(why) => Err(Refused::not_issued(&why)),
             Registered::Refused(refusal) if token.is_some() => Err(Refused::bad_token(refusal.to_string())),
             Registered::Refused(refusal) => Err(Refused::unauthorized(refusal.to_string())),
         }
@@ -175,8 +181,20 @@ impl RegistrationSession {
         Ok(if operation.status == RegistrationStatus::Assigning {
             Answer::new(202, Some(self.dps.0.retry_after), &operation)
         } else {
-            Answer::new(200, None, &operation)
+            self.final_answer(&operation)
         })
+    }
+
+    /// The versions that know the chain tell of it in the answer that assigns, null where there is none.
+    fn final_answer(&self, operation: &RegistrationOperation) -> Answer {
+        // This type has no form that JSON lacks.
+        let mut body = serde_json::to_value(operation).unwrap_or_default();
+        let is_told = operation.status == RegistrationStatus::Assigned
+            && may_ask_for_certificates(&self.user_name.api_version);
+        if let Some(state) = body["registrationState"].as_object_mut().filter(|_| is_told) {
+            state.entry("issuedCertificateChain").or_insert(Value::Null);
+        }
+        Answer::new(200, None, &body)
     }
 
     fn injected_error(&self, exchange: &mut Exchange<'_>) -> Result<(), Refused> {

@@ -8,6 +8,7 @@ use super::{
     model::{Enrollment, EnrollmentGroup, IndividualEnrollment},
     records::Records,
 };
+use crate::issuance::Namespace;
 
 #[derive(Default)]
 pub(crate) struct Store {
@@ -20,8 +21,13 @@ pub(crate) struct Store {
 
 impl Store {
     /// Whether the hubs and CA certificates that an enrollment names are there.
-    pub(super) fn check_names<E: Enrollment>(&self, enrollment: &E) -> Result<(), DpsError> {
+    pub(super) fn check_names<E: Enrollment>(
+        &self,
+        enrollment: &E,
+        namespace: &Namespace,
+    ) -> Result<(), DpsError> {
         let terms = enrollment.terms();
+        check_policy(enrollment, namespace)?;
         self.hubs.check_linked(terms.named_hubs())?;
         // An attestation of a form that this kind does not take is refused for that.
         let x509 = terms.attestation.x509.as_ref().filter(|x509| E::check_attestation(x509).is_ok());
@@ -29,6 +35,30 @@ impl Store {
         references.map_or(Ok(()), |references| {
             references.names().try_for_each(|name| self.certificates.check_reference(name))
         })
+    }
+}
+
+/// Whether the policy that an enrollment names is there.
+fn check_policy<E: Enrollment>(enrollment: &E, namespace: &Namespace) -> Result<(), DpsError> {
+    let terms = enrollment.terms();
+    let (of, authority) = (terms.namespace_name.as_deref(), terms.certificate_authority_name.as_deref());
+    let Some(policy) = &terms.certificate_policy_name else {
+        let alone = [("namespaceName", of), ("certificateAuthorityName", authority)];
+        return match alone.iter().find(|(_, name)| name.is_some()) {
+            None => Ok(()),
+            Some((member, _)) => Err(DpsError::InvalidArgument(format!(
+                "{member} has no meaning without certificatePolicyName"
+            ))),
+        };
+    };
+    namespace.check_names(of, authority, policy)?;
+    match enrollment.device_id() {
+        // The common name of an issued leaf is the registration ID, and the hub takes it for the device ID.
+        Some(device_id) if device_id != enrollment.id() => Err(DpsError::InvalidArgument(format!(
+            "deviceId \"{device_id}\" is not the registration ID: with certificatePolicyName it has to be, as the hub \
+             knows the device by the common name of its certificate"
+        ))),
+        _ => Ok(()),
     }
 }
 

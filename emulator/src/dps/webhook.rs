@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     attest::AcceptedBy,
@@ -52,18 +52,13 @@ pub(super) struct Answer {
 }
 
 impl Request {
-    pub(super) fn new(
-        pending: &Pending,
-        x509: Option<Value>,
-        payload: Option<&Map<String, Value>>,
-        hubs: &Hubs,
-    ) -> Self {
+    pub(super) fn new(pending: &Pending, x509: Option<Value>, payload: Option<&Value>, hubs: &Hubs) -> Self {
         let mut context = json!({ "registrationId": pending.registration_id });
         let previous = pending.previous.as_ref();
         let optional = [
             ("currentIotHubHostName", previous.and_then(|state| state.assigned_hub.clone()).map(Value::from)),
             ("currentDeviceId", previous.and_then(|state| state.device_id.clone()).map(Value::from)),
-            ("payload", payload.cloned().map(Value::Object)),
+            ("payload", payload.cloned()),
         ];
         for (name, value) in optional {
             if let Some(value) = value {
@@ -133,7 +128,7 @@ impl Answer {
         let failure = |message: String| Failure { error_code: HUB_NOT_SPECIFIED, message };
         let named = self.iot_hub_host_name.filter(|name| !name.is_empty());
         let named = named.ok_or_else(|| failure("Custom allocation failed: IoT hub not specified".into()))?;
-        let linked = hubs.linked().iter().find(|hub| hub.name.eq_ignore_ascii_case(&named));
+        let linked = hubs.linked().iter().find(|hub| hub.is_named(&named));
         let hub = linked
             .ok_or_else(|| failure(format!("Custom allocation failed: no hub \"{named}\" is linked")))?;
         if let Some(twin) = &self.initial_twin {

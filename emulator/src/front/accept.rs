@@ -1,28 +1,28 @@
 //! The port of the devices.
 
-use std::{io, net::SocketAddr, sync::Arc};
-
-use tokio_rustls::TlsAcceptor;
+use std::{io, net::SocketAddr};
 
 use super::connection::{self, Shared};
 use crate::{
     dps::Dps,
     events::EventBus,
-    net::door::{self, Listening},
+    net::{
+        door::{self, Listening},
+        tls::Entrance,
+    },
 };
 
 /// Listens on `address` (port 0 picks a free one) and serves up to `max_connections` devices at a time.
 pub(crate) async fn accept(
     address: SocketAddr,
-    config: Arc<rustls::ServerConfig>,
+    entrance: Entrance,
     dps: Dps,
     events: EventBus,
     max_connections: usize,
 ) -> io::Result<Listening> {
-    let acceptor = TlsAcceptor::from(config);
     door::listen(address, max_connections, move |stream, peer, shutdown| {
         let shared =
-            Shared { dps: dps.clone(), events: events.clone(), acceptor: acceptor.clone(), shutdown };
+            Shared { dps: dps.clone(), events: events.clone(), entrance: entrance.clone(), shutdown };
         connection::serve(stream, peer, shared)
     })
     .await

@@ -4,14 +4,17 @@ use std::{io, net::SocketAddr, time::Duration};
 
 use rustls::{PeerIncompatible, pki_types::CertificateDer};
 use tokio::{net::TcpStream, sync::watch, time::timeout};
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::server::TlsStream;
+use tracker_protocol::hub_v5::MAX_KEEP_ALIVE;
 
-use super::dispatch::{Client, open};
+use super::dispatch::{Client, MAX_CHAIN, five_hub, open};
 use crate::{
     dps::Dps,
     events::{EventBus, EventKind},
+    hub::{Hub, open_five},
     mqtt::{Connect, Link, Packet},
-    session::{refuse, serve as serve_session},
+    net::tls::Entrance,
+    session::{PeerCertificates, refuse, serve as serve_session},
 };
 
 /// For the TLS handshake, and then for CONNECT to arrive. Microsoft's SDKs wait up to a minute under load; a client
@@ -28,7 +31,7 @@ const CONNECT_LIMIT: usize = 400 * 1024;
 pub(super) struct Shared {
     pub dps: Dps,
     pub events: EventBus,
-    pub acceptor: TlsAcceptor,
+    pub entrance: Entrance,
     pub shutdown: watch::Receiver<bool>,
 }
 
@@ -37,7 +40,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, mut shared: Share
     let failed = |reason: String| {
         shared.events.tell(EventKind::HandshakeFailed { peer: peer.to_string(), reason });
     };
-    let handshake = timeout(PATIENCE, shared.acceptor.accept(stream));
+    let handshake = timeout(PATIENCE, shared.entrance.accept(stream, |name| shared.dps.host_kind(name)));
     let stream = tokio::select! {
         _ = shared.shutdown.changed() => return,
         accepted = handshake => match accepted {
@@ -50,6 +53,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, mut shared: Share
     if let Some(name) = stream.get_ref().1.server_name() {
         tracing::trace!(target: "tracker_emulator::wire", connection = %peer, "TLS, server name {name}");
     }
+    let server_name = stream.get_ref().1.server_name().map(str::to_owned);
     let mut link = Link::new(peer.to_string(), stream, CONNECT_LIMIT);
     let first = tokio::select! {
         _ = shared.shutdown.changed() => return,
@@ -64,7 +68,9 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, mut shared: Share
         });
     };
     match first {
-        Ok(Ok(Packet::Connect(connect))) => dispatch(&mut link, *connect, &presented, &shared).await,
+        Ok(Ok(Packet::Connect(connect))) => {
+            dispatch(&mut link, *connect, server_name.as_deref(), &presented, &shared).await
+        }
         Ok(Ok(other)) => refused(format!("the first packet is {other}, not CONNECT")),
         Ok(Err(error)) => refused(format!("before CONNECT: {error}")),
         Err(_elapsed) => refused(format!("no CONNECT within {PATIENCE:?}")),
@@ -91,14 +97,40 @@ fn why_not(error: &io::Error) -> String {
 async fn dispatch(
     link: &mut Link<TlsStream<TcpStream>>,
     connect: Connect,
+    server_name: Option<&str>,
     presented: &[CertificateDer<'static>],
     shared: &Shared,
 ) {
+    if let Some(hub) = five_hub(&shared.dps, &connect, server_name) {
+        return serve_five(link, &hub, connect, presented, shared).await;
+    }
     let keep_alive = connect.keep_alive;
     let shutdown = shared.shutdown.clone();
     match open(&shared.dps, connect, presented) {
         Ok(Client::Dps(service)) => serve_session(link, service, keep_alive, shutdown).await,
         Ok(Client::Hub(service)) => serve_session(link, service, keep_alive, shutdown).await,
         Err(refused) => refuse(link, refused, &shared.events),
+    }
+}
+
+/// The same at a hub of MQTT 5.
+async fn serve_five(
+    link: &mut Link<TlsStream<TcpStream>>,
+    hub: &Hub,
+    connect: Connect,
+    presented: &[CertificateDer<'static>],
+    shared: &Shared,
+) {
+    let keep_alive = match connect.keep_alive {
+        0 => MAX_KEEP_ALIVE,
+        seconds => seconds.min(MAX_KEEP_ALIVE),
+    };
+    let certificates = PeerCertificates::readable(presented, MAX_CHAIN);
+    match open_five(hub, connect, &certificates) {
+        Ok(service) => serve_session(link, service, keep_alive, shared.shutdown.clone()).await,
+        Err(refused) => {
+            link.queue(&refused.answer());
+            shared.events.tell(refused.event());
+        }
     }
 }

@@ -1,11 +1,14 @@
 //! Which service a client means, by its user name, and whether that lets it in.
 
 use rustls::pki_types::CertificateDer;
-use tracker_protocol::{dps::DpsUsername, hub::HubUsername};
+use tracker_protocol::{
+    dps::{ConnectionProfile, DpsUsername},
+    hub::HubUsername,
+};
 
 use crate::{
     dps::{self, Dps, RegistrationSession},
-    hub::{self, DeviceSession},
+    hub::{self, DeviceSession, Hub},
     mqtt::{Connect, ConnectCode},
     session::{PeerCertificates, Refused, shown},
 };
@@ -17,7 +20,7 @@ const MAX_CLIENT_ID: usize = 257;
 const MAX_USER_NAME: usize = 4096;
 
 /// Certificates looked at in a presented chain.
-const MAX_CHAIN: usize = 10;
+pub(super) const MAX_CHAIN: usize = 10;
 
 /// A client that was let in.
 pub(crate) enum Client {
@@ -50,21 +53,44 @@ pub(crate) fn open(
             return Err(refused("", &connect, ConnectCode::NotAuthorized, reason));
         }
     };
-    // In full: the short form is a convenience of the Rust API.
-    let hub = services.hub(&user_name.hub).filter(|hub| hub.name().eq_ignore_ascii_case(&user_name.hub));
-    let Some(hub) = hub else {
+    // In full, by any of its names: the short form is a convenience of the Rust API.
+    let Some(hub) = services.hub_at(&user_name.hub) else {
         let reason = format!("there is no hub \"{}\"", user_name.hub);
         return Err(refused(&user_name.hub, &connect, ConnectCode::NotAuthorized, reason));
     };
-    // A hub knows devices by their leaf, whoever has signed it.
-    let certificates = PeerCertificates::read(presented, 1);
-    hub::open(&hub, connect, user_name, certificates.leaf()).map(Client::Hub)
+    let certificates = PeerCertificates::readable(presented, MAX_CHAIN);
+    hub::open(&hub, connect, user_name, &certificates).map(Client::Hub)
+}
+
+/// The hub of MQTT 5 that a CONNECT of that version is for: the one whose name the client has used in the TLS handshake. A
+/// client that has used another name (`localhost`) reaches the only such hub, or the only one that knows it.
+pub(crate) fn five_hub(services: &Dps, connect: &Connect, server_name: Option<&str>) -> Option<Hub> {
+    if connect.protocol_level != 5 {
+        return None;
+    }
+    if let Some(hub) = server_name.and_then(|name| services.hub_at(name)) {
+        return Some(hub).filter(is_five);
+    }
+    if server_name.is_some_and(|name| name.ends_with(".azure-devices-provisioning.net")) {
+        return None;
+    }
+    let hubs: Vec<Hub> = services.hubs().into_iter().filter(is_five).collect();
+    let mut knowing = hubs.iter().filter(|hub| hub.device(&connect.client_id).is_ok());
+    match (&hubs[..], knowing.next(), knowing.next()) {
+        ([hub], ..) | (_, Some(hub), None) => Some(hub.clone()),
+        _ => None,
+    }
+}
+
+fn is_five(hub: &Hub) -> bool {
+    hub.profile() == ConnectionProfile::MqttV5
 }
 
 /// What every service asks of a CONNECT; gives its user name.
 fn check(connect: &Connect) -> Result<&str, (ConnectCode, String)> {
     if connect.protocol_level != 4 {
-        let reason = format!("MQTT protocol level {}; the services speak 3.1.1 (4)", connect.protocol_level);
+        let reason =
+            format!("MQTT protocol level {}; DPS and classic hubs speak 3.1.1 (4)", connect.protocol_level);
         return Err((ConnectCode::UnacceptableProtocolVersion, reason));
     }
     if connect.client_id.len() > MAX_CLIENT_ID {

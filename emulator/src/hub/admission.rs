@@ -1,5 +1,8 @@
 //! Who may connect: what CONNECT is judged by.
 
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 use thiserror::Error;
 use tracker_protocol::hub::HubUsername;
 
@@ -7,7 +10,8 @@ use super::{
     Authentication, AuthenticationType, DeviceStatus, Hub, HubError,
     connection::{Attachment, Subscriptions, pair},
     notice::{Notice, NoticeKind},
-    registry::Registry,
+    registry::{Entry, Registry},
+    renewal::Renewal,
 };
 use crate::{
     events::{DisconnectReason, EventKind},
@@ -15,7 +19,7 @@ use crate::{
     security::{
         access::Right,
         sas::{SasError, SasToken},
-        x509::{Certificate, Flaw, NONE_PRESENTED},
+        x509::{Certificate, Flaw, NONE_PRESENTED, Path, paths},
     },
 };
 
@@ -39,8 +43,13 @@ pub(super) enum NotAdmitted {
     Token(#[from] SasError),
     #[error("the policy \"{0}\" of the token lacks the right DeviceConnect")]
     Policy(String),
-    #[error("authentication.type certificateAuthority is not implemented by this emulator")]
-    CertificateAuthority,
+    #[error("the common name of the certificate presented is \"{common_name}\", not the device ID")]
+    CommonName { common_name: String },
+    #[error(
+        "the chain presented ends with \"{top}\", and the hub trusts no CA in it: the identity is one with certificates \
+         of a certificate authority"
+    )]
+    Untrusted { top: String },
     #[error("the identity has authentication.type none: it cannot connect")]
     NoAuthentication,
     #[error(
@@ -60,7 +69,7 @@ impl Hub {
         &self,
         connect: &Connect,
         user_name: &HubUsername,
-        leaf: Option<&Certificate>,
+        presented: &[Arc<Certificate>],
     ) -> Result<Attachment, NotAdmitted> {
         let device_id = &user_name.device_id;
         if user_name.module_id.is_some() {
@@ -71,6 +80,8 @@ impl Hub {
             return Err(NotAdmitted::ClientId { client_id, device_id: device_id.clone() });
         }
         let now = self.0.clock.now();
+        let leaf = presented.first();
+        let paths = self.paths(device_id, presented);
         let mut registry = self.0.registry.lock();
         let connection_id = registry.next_connection_id();
         let entry = registry.entry(device_id)?;
@@ -90,7 +101,10 @@ impl Hub {
                 check_thumbprint(leaf, authentication)?;
                 leaf.check_validity(now).map_err(NotAdmitted::Validity)?;
             }
-            AuthenticationType::CertificateAuthority => return Err(NotAdmitted::CertificateAuthority),
+            AuthenticationType::CertificateAuthority => {
+                let leaf = leaf.ok_or(NotAdmitted::NoCertificate)?;
+                self.check_chain(device_id, leaf, &paths, now)?;
+            }
             AuthenticationType::None => return Err(NotAdmitted::NoAuthentication),
         }
         if let Some(old) = entry.connection.take() {
@@ -103,6 +117,7 @@ impl Hub {
         }
         let (handle, mut attachment) = pair(connection_id, kept);
         attachment.token_expiry = token_expiry;
+        attachment.renewal_due = entry.renewal.as_ref().and_then(Renewal::wakes);
         entry.connection = Some(handle);
         entry.connection_updated = now;
         entry.last_activity = now;
@@ -116,6 +131,50 @@ impl Hub {
             .events
             .tell(EventKind::DeviceConnected { hub: self.0.name.clone(), device_id: device_id.clone() });
         Ok(attachment)
+    }
+
+    /// The paths upwards from the leaf of a device that is known by its chain. Signatures take their time; other devices are
+    /// served meanwhile.
+    fn paths(&self, device_id: &str, presented: &[Arc<Certificate>]) -> Vec<Path> {
+        let kind = |entry: &Entry| entry.identity.authentication.kind;
+        let is_by_chain = self.0.registry.lock().get(device_id).map(kind).ok()
+            == Some(AuthenticationType::CertificateAuthority);
+        match presented {
+            [leaf, above @ ..] if is_by_chain => paths(leaf, above, &self.trusted(), &self.0.good_signatures),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether a leaf is that of a device, and one of the CAs above it is trusted. The leaf alone is enough where the hub has
+    /// the CA itself.
+    fn check_chain(
+        &self,
+        device_id: &str,
+        leaf: &Certificate,
+        paths: &[Path],
+        now: DateTime<Utc>,
+    ) -> Result<(), NotAdmitted> {
+        let common_name = leaf.common_name.clone().unwrap_or_default();
+        if common_name != device_id {
+            return Err(NotAdmitted::CommonName { common_name });
+        }
+        leaf.check_validity(now).map_err(NotAdmitted::Validity)?;
+        let trusted = self.trusted();
+        let is_trusted = |certificate: &Arc<Certificate>| trusted.iter().any(|known| known.is(certificate));
+        let mut flaw = None;
+        for path in paths {
+            let Some(anchor) = path.certificates.iter().skip(1).position(is_trusted) else { continue };
+            let mut used = path.certificates.iter().take(anchor + 2);
+            match used.try_for_each(|certificate| certificate.check_validity(now)) {
+                Ok(()) => return Ok(()),
+                Err(found) => flaw = Some(found),
+            }
+        }
+        if let Some(flaw) = flaw {
+            return Err(NotAdmitted::Validity(flaw));
+        }
+        let top = paths.first().and_then(|path| path.certificates.last());
+        Err(NotAdmitted::Untrusted { top: top.map(|top| top.info.subject_name.clone()).unwrap_or_default() })
     }
 
     fn tell_of_connection(&self, registry: &mut Registry, kind: NoticeKind, device_id: &str) {
@@ -139,12 +198,14 @@ impl Hub {
         let token = SasToken::parse(text)?;
         if token.policy.is_some() {
             let policy = self.0.access.signer(&token)?;
-            token.check_scope(&[&self.0.name], ["devices", device_id])?;
+            let [classic, device, service] = self.names();
+            token.check_scope(&[&service, &device, &classic], ["devices", device_id])?;
             if !policy.rights.contains(&Right::DeviceConnect) {
                 return Err(NotAdmitted::Policy(policy.name.clone()));
             }
         } else {
-            token.check_resource(&format!("{}/devices/{device_id}", self.0.name))?;
+            let resources = self.names().map(|name| format!("{name}/devices/{device_id}"));
+            token.check_resource(resources.iter().map(String::as_str))?;
             token.check_signature(authentication.symmetric_key.iter())?;
         }
         Ok(token)

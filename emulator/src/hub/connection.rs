@@ -1,11 +1,11 @@
 //! What ties the registry to the session of a connected device.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot, watch};
-use tracker_protocol::hub::{METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER};
+use tracker_protocol::hub::{CREDENTIALS_FILTER, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER};
 
 use super::HubError;
 use crate::{events::DisconnectReason, mqtt::QoS};
@@ -19,9 +19,22 @@ pub(crate) enum Push {
     /// Desired properties have changed.
     Desired { version: u64, patch: Map<String, Value> },
     /// Call a direct method.
-    Method { name: String, payload: Vec<u8>, answer: oneshot::Sender<Result<MethodAnswer, HubError>> },
+    Method {
+        name: String,
+        payload: Vec<u8>,
+        /// How long the caller waits for the device to be ready, and then for its answer.
+        patience: Patience,
+        answer: oneshot::Sender<Result<MethodAnswer, HubError>>,
+    },
     /// There are messages to deliver.
     Messages,
+}
+
+/// The two time-outs of a call of a direct method.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    pub connect: Duration,
+    pub response: Duration,
 }
 
 /// What a device answered to a direct method, its body as sent.
@@ -70,6 +83,8 @@ pub(super) struct Attachment {
     pub session_present: bool,
     /// When the token that let it in expires, if one did.
     pub token_expiry: Option<DateTime<Utc>>,
+    /// When certificates that were asked for are there.
+    pub renewal_due: Option<DateTime<Utc>>,
 }
 
 pub(super) fn pair(id: u64, subscriptions: Option<Subscriptions>) -> (Handle, Attachment) {
@@ -83,6 +98,7 @@ pub(super) fn pair(id: u64, subscriptions: Option<Subscriptions>) -> (Handle, At
         subscriptions: subscriptions.unwrap_or_default(),
         session_present,
         token_expiry: None,
+        renewal_due: None,
     };
     (Handle { id, pushes: pushes_in, close: close_in }, attachment)
 }
@@ -94,6 +110,7 @@ pub(super) enum Filter {
     DesiredChanges,
     Methods,
     DeviceBound,
+    Credentials,
 }
 
 impl Filter {
@@ -102,17 +119,18 @@ impl Filter {
             TWIN_RESPONSE_FILTER => Some(Self::TwinResponses),
             TWIN_DESIRED_FILTER => Some(Self::DesiredChanges),
             METHOD_FILTER => Some(Self::Methods),
-            // The case of the last segment varies between clients.
-            other => other
-                .strip_prefix("devices/")?
-                .strip_prefix(device_id)?
-                .strip_prefix("/messages/")?
-                .strip_suffix("/#")?
-                .eq_ignore_ascii_case("devicebound")
-                .then_some(Self::DeviceBound),
+            CREDENTIALS_FILTER => Some(Self::Credentials),
+            // The case of the last segment varies between clients; those of Microsoft's SDK for embedded C put a wildcard in
+            // place of the device.
+            other => {
+                let (device, rest) = other.strip_prefix("devices/")?.split_once('/')?;
+                let direction = rest.strip_prefix("messages/")?.strip_suffix("/#")?;
+                let is_own = device == device_id || device == "+";
+                (is_own && direction.eq_ignore_ascii_case("devicebound")).then_some(Self::DeviceBound)
+            }
         }
     }
 }
 
-/// What a device is subscribed to, with the `QoS` granted. Four are possible, so the hub's limit of five holds.
+/// What a device is subscribed to, with the `QoS` granted. Five are possible, so the hub's limit of five holds.
 pub(super) type Subscriptions = BTreeMap<Filter, QoS>;

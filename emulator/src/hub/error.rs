@@ -37,6 +37,14 @@ pub enum HubError {
     /// The device answered a method with something that is not JSON.
     #[error("the answer of \"{0}\" to the method is not JSON")]
     InvalidMethodAnswer(String),
+    /// A device of MQTT 5 did not take a method, or gave it up.
+    #[error("MethodRejected: \"{device_id}\" {why}")]
+    MethodRejected {
+        /// The device.
+        device_id: String,
+        /// In words.
+        why: &'static str,
+    },
     /// A payload above its limit.
     #[error("MessageTooLarge: {size} bytes; the limit is {limit}")]
     MessageTooLarge {
@@ -77,6 +85,7 @@ impl HubError {
             Self::PreconditionFailed(_) => "PreconditionFailed",
             Self::MessageTooLarge { .. } => "MessageTooLarge",
             Self::InvalidMethodAnswer(_) => "BadDeviceResponse",
+            Self::MethodRejected { .. } => "MethodRejected",
             Self::GatewayTimeout { .. } => "GatewayTimeout",
         }
     }
@@ -93,6 +102,8 @@ impl HubError {
             Self::PreconditionFailed(_) => 412_001,
             Self::MessageTooLarge { .. } => 413_001,
             Self::InvalidMethodAnswer(_) => 502_000,
+            // A number of ours: what services are told of it is not documented.
+            Self::MethodRejected { .. } => 502_001,
             Self::GatewayTimeout { .. } => 504_101,
         }
     }

@@ -163,13 +163,14 @@ impl Hub {
     pub(crate) fn provision(
         &self,
         device_id: &str,
-        authentication: Authentication,
+        credentials: Credentials,
         capabilities: DeviceCapabilities,
         data: ProvisionedData<'_>,
         before: Option<Standing>,
     ) -> Result<(), HubError> {
         check_device_id(device_id).map_err(HubError::ArgumentInvalid)?;
         data.check()?;
+        let Credentials { authentication, policy } = credentials;
         let now = self.0.clock.now();
         let mut registry = self.0.registry.change();
         if let ProvisionedData::Keep(_) = data
@@ -180,6 +181,8 @@ impl Hub {
                 entry.identity.etag = device_etag();
             }
             entry.identity.capabilities = capabilities;
+            entry.renewal.take_if(|_| policy.is_none());
+            entry.identity.policy = policy;
             return Ok(());
         }
         let twin = match data {
@@ -190,6 +193,7 @@ impl Hub {
         let replaced = registry.remove(device_id).ok().map(leave);
         let standings = [before, replaced.map(|(_, standing)| standing)];
         registry.create(device_id, authentication, capabilities, twin)?;
+        registry.entry(device_id)?.identity.policy = policy;
         if let Some(disabled) = standings.into_iter().flatten().find(Standing::is_disabled) {
             let identity = &mut registry.entry(device_id)?.identity;
             identity.status = disabled.status;
@@ -244,6 +248,13 @@ impl Standing {
     fn is_disabled(&self) -> bool {
         self.status == DeviceStatus::Disabled
     }
+}
+
+/// How a device that DPS assigns is known.
+pub(crate) struct Credentials {
+    pub authentication: Authentication,
+    /// The certificate policy by which its certificate was issued.
+    pub policy: Option<String>,
 }
 
 /// What becomes of a device's twin when DPS assigns it to a hub.

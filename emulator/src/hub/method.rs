@@ -8,13 +8,18 @@ use tokio::{
     time::Instant,
 };
 
+use tracker_protocol::dps::ConnectionProfile;
+
 use super::{
     Hub, HubError,
-    connection::{MethodAnswer, Push},
+    connection::{MethodAnswer, Patience, Push},
 };
 
 /// The largest payload of a call and of an answer.
 pub(super) const PAYLOAD_LIMIT: usize = 128 * 1024;
+
+/// The least time that a device of MQTT 5 is given to say that it is ready for a call.
+pub(super) const READY_MARGIN: Duration = Duration::from_secs(10);
 
 /// A call of a direct method.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +74,16 @@ impl Hub {
         method: &DirectMethod,
         payload: String,
     ) -> Result<MethodResult, HubError> {
+        self.invoke_written(device_id, method, payload).await.and_then(|answer| read(device_id, answer))
+    }
+
+    /// The same, and the answer as the device has written it.
+    pub(crate) async fn invoke_written(
+        &self,
+        device_id: &str,
+        method: &DirectMethod,
+        payload: String,
+    ) -> Result<MethodAnswer, HubError> {
         check(method, &payload)?;
         let deadline = Instant::now() + method.connect_timeout;
         let mut arrivals = self.0.arrivals.subscribe();
@@ -90,23 +105,27 @@ impl Hub {
         device_id: &str,
         method: &DirectMethod,
         payload: Vec<u8>,
-    ) -> Result<MethodResult, HubError> {
+    ) -> Result<MethodAnswer, HubError> {
         let pushes = self.pushes(device_id)?;
         let (answer, answered) = oneshot::channel();
-        let push = Push::Method { name: method.method_name.clone(), payload, answer };
+        let push = push(method, payload, answer);
         let answered = async {
             // A session that ends drops its pushes, and with them the sender of the answer.
             let _ = pushes.send(push).await;
             drop(pushes);
             answered.await
         };
-        match tokio::time::timeout(method.response_timeout, answered).await {
-            Err(_elapsed) => Err(HubError::GatewayTimeout {
-                device_id: device_id.to_owned(),
-                waited: method.response_timeout,
-            }),
+        // A hub of MQTT 5 watches over both of its time-outs itself.
+        let patience = match self.0.profile {
+            ConnectionProfile::Classic => method.response_timeout,
+            ConnectionProfile::MqttV5 => method.response_timeout + method.connect_timeout + READY_MARGIN,
+        };
+        match tokio::time::timeout(patience, answered).await {
+            Err(_elapsed) => {
+                Err(HubError::GatewayTimeout { device_id: device_id.to_owned(), waited: patience })
+            }
             Ok(Err(_closed)) => Err(HubError::DeviceConnectionClosed(device_id.to_owned())),
-            Ok(Ok(answer)) => read(device_id, answer?),
+            Ok(Ok(answer)) => answer,
         }
     }
 
@@ -116,7 +135,7 @@ impl Hub {
         check(method, &payload)?;
         let payload = payload.into_bytes();
         let (answer, answered) = oneshot::channel();
-        let push = Push::Method { name: method.method_name.clone(), payload, answer };
+        let push = push(method, payload, answer);
         let device_id = device_id.to_owned();
         match self.pushes(&device_id)?.try_send(push) {
             Ok(()) => Ok(MethodCall { device_id, answered }),
@@ -149,6 +168,15 @@ impl MethodCall {
             }
         }
     }
+}
+
+fn push(
+    method: &DirectMethod,
+    payload: Vec<u8>,
+    answer: oneshot::Sender<Result<MethodAnswer, HubError>>,
+) -> Push {
+    let patience = Patience { connect: method.connect_timeout, response: method.response_timeout };
+    Push::Method { name: method.method_name.clone(), payload, patience, answer }
 }
 
 fn written(method: &DirectMethod) -> String {

@@ -24,10 +24,15 @@ mod event_grid;
 mod notice;
 mod silence;
 mod connection;
+mod renewal;
+mod broker;
+mod trust;
 mod registry;
 mod service;
 mod identity;
 mod twin;
+mod renewals;
+mod authorities;
 mod method;
 mod query;
 mod routes;
@@ -38,15 +43,18 @@ mod admission;
 mod session;
 mod delivery;
 mod twin_requests;
+mod certificate_requests;
+mod mqtt5;
 
 pub use c2d::CloudToDeviceMessage;
+pub(crate) use connection::MethodAnswer;
 pub(crate) use device_id::check_device_id;
 pub use error::HubError;
 pub use event_grid::{
     DeadLetterDestination, EventDeliverySchema, EventDestination, EventFilter, EventSubscription, EventType,
 };
 pub use identity::DeviceSettings;
-pub(crate) use identity::{ProvisionedData, Standing};
+pub(crate) use identity::{Credentials, ProvisionedData, Standing};
 pub use initial_twin::{InitialTwin, InitialTwinProperties};
 pub(crate) use method::MethodCall;
 pub use method::{DirectMethod, MethodResult};
@@ -54,6 +62,7 @@ pub use model::{
     Authentication, AuthenticationType, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Twin,
     TwinProperties, X509Thumbprint,
 };
+pub(crate) use mqtt5::open_five;
 pub(crate) use query::is_query;
 pub(crate) use registry::TwinRecord;
 pub use routing::{
@@ -62,10 +71,11 @@ pub use routing::{
 };
 pub(crate) use routing::{RouteTrial, RoutesTrial, is_condition};
 pub use service::Hub;
-pub(crate) use service::{HubParts, KeptHub};
+pub(crate) use service::{HubParts, KeptHub, RenewalSettings};
 pub(crate) use session::{DeviceSession, open};
 pub use silence::{Severity, Silence};
 pub use telemetry::{TelemetryCounters, TelemetryMessage};
+pub(crate) use twin::Cleared;
 pub use twin::TwinPatch;
 pub use twin_rules::TwinError;
 pub(crate) use twin_rules::check_initial;

@@ -95,12 +95,12 @@ pub struct Authentication {
 pub enum AuthenticationType {
     /// By a shared access signature made with one of two symmetric keys.
     Sas,
-    /// By a chain up to a CA certificate uploaded to the hub. An identity may have it; this emulator refuses the
-    /// connection of such a device by name.
+    /// By a chain up to a CA certificate that the hub trusts; the common name of the leaf is the device ID. This is what DPS
+    /// creates for devices that it gives certificates.
     CertificateAuthority,
     /// None: the device can't connect.
     None,
-    /// By the thumbprint of the leaf, whoever signed it. This is what DPS creates for every X.509 attestation.
+    /// By the thumbprint of the leaf, whoever signed it. This is what DPS creates for every other X.509 attestation.
     SelfSigned,
 }
 
@@ -125,6 +125,15 @@ impl Authentication {
                 primary_thumbprint: thumbprint.clone(),
                 secondary_thumbprint: thumbprint,
             },
+        }
+    }
+
+    /// By a chain to a CA that the hub trusts.
+    pub fn certificate_authority() -> Self {
+        Self {
+            kind: AuthenticationType::CertificateAuthority,
+            symmetric_key: SymmetricKey::default(),
+            x509_thumbprint: X509Thumbprint::default(),
         }
     }
 

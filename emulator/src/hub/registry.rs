@@ -11,12 +11,14 @@ use serde_json::{Map, Value};
 
 use super::{
     HubError,
+    broker::KeptSession,
     c2d::{KeptMessage, MessageQueue},
     connection::{Handle, Subscriptions},
     initial_twin::InitialTwin,
     model::{
         Authentication, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Twin, TwinProperties,
     },
+    renewal::Renewal,
     section::Section,
     telemetry::Tally,
     twin_rules::without_system,
@@ -39,6 +41,9 @@ pub(super) struct IdentityRecord {
     pub status_updated: DateTime<Utc>,
     pub authentication: Authentication,
     pub capabilities: DeviceCapabilities,
+    /// The certificate policy by which the device's certificate is renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 /// The durable part of a twin.
@@ -87,6 +92,8 @@ pub(super) struct KeptDevice {
     silent_since: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     messages: Vec<KeptMessage>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    renewal: Option<Renewal>,
 }
 
 /// One device.
@@ -103,6 +110,10 @@ pub(super) struct Entry {
     pub queue: MessageQueue,
     /// Subscriptions of a client that connects with clean session 0; for its next connection.
     pub kept_session: Option<Subscriptions>,
+    /// The newest request for a certificate.
+    pub renewal: Option<Renewal>,
+    /// The same of one of MQTT 5, whose session outlives its connection.
+    pub kept_five: Option<KeptSession>,
 }
 
 /// The devices of one hub by ID.
@@ -120,6 +131,7 @@ impl Registry {
             let mut entry = Entry::new(kept.identity, kept.twin, kept.last_activity);
             entry.queue = MessageQueue::restore(kept.messages);
             entry.silent_since = kept.silent_since;
+            entry.renewal = kept.renewal;
             (kept.device_id, entry)
         };
         Self { devices: devices.into_iter().map(restore).collect(), ..Self::default() }
@@ -133,6 +145,7 @@ impl Registry {
             last_activity: entry.last_activity,
             silent_since: entry.silent_since,
             messages: entry.queue.keep(),
+            renewal: entry.renewal.clone(),
         };
         self.devices.iter().map(keep).collect()
     }
@@ -155,6 +168,7 @@ impl Registry {
             status_updated: NEVER,
             authentication,
             capabilities,
+            policy: None,
         };
         self.devices.insert(device_id.to_owned(), Entry::new(identity, twin, NEVER));
         Ok(())
@@ -219,6 +233,8 @@ impl Entry {
             tally: Tally::default(),
             queue: MessageQueue::default(),
             kept_session: None,
+            renewal: None,
+            kept_five: None,
         }
     }
 

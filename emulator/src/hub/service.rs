@@ -9,6 +9,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tracker_protocol::dps::ConnectionProfile;
 
 use super::{
     CloudToDeviceMessage, Device, DeviceStatus, HubError, TelemetryCounters, TelemetryMessage, connection,
@@ -18,16 +19,28 @@ use super::{
     routing::{KeptRouting, Router, RouterParts},
     silence::Silence,
     telemetry::KEPT_BYTES,
+    trust::{self, Authorities, KeptAuthority},
 };
 use crate::{
     clock::Clock,
     etag::IfMatch,
     events::{DisconnectReason, EventBus},
     faults::Faults,
-    lock::{Changes, Tracked},
-    security::access::AccessPolicies,
+    host_names,
+    issuance::Namespace,
+    lock::{Changes, Tracked, lock},
+    security::{access::AccessPolicies, x509::GoodSignatures},
     subscription::{Feed, Subscription},
 };
+
+/// How hubs renew certificates.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RenewalSettings {
+    /// Between the answer that a request is taken and the certificates.
+    pub issuing_time: Duration,
+    /// Errors have the numbers that were seen in January 2026.
+    pub older_numbers: bool,
+}
 
 /// What a hub is made with.
 pub(crate) struct HubParts {
@@ -41,6 +54,9 @@ pub(crate) struct HubParts {
     pub files: PathBuf,
     /// The wait after a delivery that failed for the first time.
     pub first_redelivery: Duration,
+    /// Issues certificates, and is trusted.
+    pub namespace: Namespace,
+    pub renewal: RenewalSettings,
     pub kept: KeptHub,
 }
 
@@ -55,18 +71,39 @@ pub(crate) struct KeptHub {
     event_subscriptions: Vec<KeptSubscription>,
     #[serde(default, skip_serializing_if = "Silence::is_default")]
     silence: Silence,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    authorities: Vec<KeptAuthority>,
+    /// Absent for a classic hub, as all were once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    connection_profile: Option<KeptProfile>,
+}
+
+/// The profile of a hub that is not a classic one.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum KeptProfile {
+    #[serde(rename = "mqttV5")]
+    MqttV5,
 }
 
 impl KeptHub {
     /// A new hub: random keys, no devices.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(profile: ConnectionProfile) -> Self {
         Self {
             access: AccessPolicies::of_hub(),
             devices: Vec::new(),
             routing: None,
             event_subscriptions: Vec::new(),
             silence: Silence::default(),
+            connection_profile: keep_profile(profile),
+            authorities: Vec::new(),
         }
+    }
+}
+
+fn keep_profile(profile: ConnectionProfile) -> Option<KeptProfile> {
+    match profile {
+        ConnectionProfile::Classic => None,
+        ConnectionProfile::MqttV5 => Some(KeptProfile::MqttV5),
     }
 }
 
@@ -79,6 +116,7 @@ pub struct Hub(pub(super) Arc<Core>);
 
 pub(super) struct Core {
     pub(super) name: String,
+    pub(super) profile: ConnectionProfile,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: EventBus,
     pub(super) faults: Faults,
@@ -89,7 +127,12 @@ pub(super) struct Core {
     pub(super) router: Router,
     pub(super) event_grid: EventGrid,
     pub(super) silence: Mutex<Silence>,
+    pub(super) authorities: Mutex<Authorities>,
     pub(super) changes: Changes,
+    pub(super) namespace: Namespace,
+    pub(super) issuing_time: Duration,
+    pub(super) older_numbers: bool,
+    pub(super) good_signatures: GoodSignatures,
     /// When this run of the hub began.
     pub(super) began: DateTime<Utc>,
     pub(super) observers: RwLock<Vec<Observer>>,
@@ -108,17 +151,30 @@ impl Hub {
             changes,
             files,
             first_redelivery,
+            namespace,
+            renewal,
             kept,
         } = parts;
-        let KeptHub { access, devices, routing, event_subscriptions, silence } = kept;
+        let KeptHub {
+            access,
+            devices,
+            routing,
+            event_subscriptions,
+            silence,
+            connection_profile,
+            authorities,
+        } = kept;
         let router = RouterParts {
             hub_name: label(&name).to_owned(),
             clock: Arc::clone(&clock),
             files,
             first_wait: first_redelivery,
         };
+        let profile = connection_profile
+            .map_or(ConnectionProfile::Classic, |KeptProfile::MqttV5| ConnectionProfile::MqttV5);
         Self(Arc::new(Core {
             name,
+            profile,
             events,
             faults,
             access,
@@ -126,7 +182,12 @@ impl Hub {
             event_grid: EventGrid::new(router.clone(), event_subscriptions),
             router: Router::new(router, routing),
             silence: Mutex::new(silence),
+            authorities: Mutex::new(trust::restore(authorities)),
             changes,
+            namespace,
+            issuing_time: renewal.issuing_time,
+            older_numbers: renewal.older_numbers,
+            good_signatures: GoodSignatures::default(),
             began: clock.now(),
             telemetry: Feed::new(telemetry_capacity, KEPT_BYTES),
             clock,
@@ -143,6 +204,8 @@ impl Hub {
             routing: self.0.router.keep(),
             event_subscriptions: self.0.event_grid.keep(),
             silence: self.silence(),
+            connection_profile: keep_profile(self.0.profile),
+            authorities: trust::keep(&lock(&self.0.authorities)),
         }
     }
 
@@ -150,9 +213,19 @@ impl Hub {
         &self.0.access
     }
 
-    /// The host name, `hub-1.azure-devices.net`.
+    /// The classic host name, `hub-1.azure-devices.net`.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// All its host names, the classic one first.
+    pub(crate) fn names(&self) -> [String; 3] {
+        host_names::all(&self.0.name)
+    }
+
+    /// What devices speak here. A hub never changes it.
+    pub fn profile(&self) -> ConnectionProfile {
+        self.0.profile
     }
 
     /// The first label of the host name, by which messages and events call the hub.
@@ -241,6 +314,12 @@ impl Hub {
 
     /// Queues a message for a device; it is delivered as soon as the device is connected and subscribed.
     pub fn send(&self, device_id: &str, message: CloudToDeviceMessage) -> Result<(), HubError> {
+        if self.0.profile == ConnectionProfile::MqttV5 {
+            return Err(HubError::ArgumentInvalid(format!(
+                "{} is a hub of MQTT 5, which has no messages to devices: call a direct method, or set desired properties",
+                self.0.name
+            )));
+        }
         let mut registry = self.0.registry.change();
         let entry = registry.entry(device_id)?;
         entry.queue.push(device_id, message, self.0.clock.now())?;

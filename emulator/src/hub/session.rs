@@ -7,13 +7,17 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
 };
-use tracker_protocol::hub::{DeviceTopic, HubUsername, MAX_TELEMETRY};
+use tracker_protocol::{
+    dps::ConnectionProfile,
+    hub::{DeviceTopic, HubUsername, MAX_TELEMETRY},
+};
 
 use super::{
     Hub, HubError,
     admission::NotAdmitted,
     connection::{Attachment, Filter, MethodAnswer, Push, Subscriptions},
     method::PAYLOAD_LIMIT,
+    renewal::renews,
 };
 use crate::{
     events::DisconnectReason,
@@ -32,6 +36,10 @@ pub(crate) struct DeviceSession {
     pub(super) device_id: String,
     pub(super) connection_id: u64,
     pub(super) has_api_version: bool,
+    /// Whether the API version knows of renewal.
+    pub(super) renews: bool,
+    /// When certificates that were asked for are there.
+    pub(super) renewal_due: Option<DateTime<Utc>>,
     session_present: bool,
     token_expiry: Option<DateTime<Utc>>,
     pub(super) subscriptions: Subscriptions,
@@ -49,22 +57,31 @@ pub(crate) fn open(
     hub: &Hub,
     connect: Connect,
     user_name: HubUsername,
-    leaf: Option<&Arc<Certificate>>,
+    presented: &[Arc<Certificate>],
 ) -> Result<DeviceSession, Refused> {
-    let attachment = match admit(hub, &connect, &user_name, leaf) {
+    let attachment = match admit(hub, &connect, &user_name, presented) {
         Ok(attachment) => attachment,
         Err((code, reason)) => {
             let service = hub.0.name.clone();
             return Err(Refused { service, client_id: connect.client_id, code, reason });
         }
     };
-    let Attachment { connection_id, pushes, close, subscriptions, session_present, token_expiry } =
-        attachment;
+    let Attachment {
+        connection_id,
+        pushes,
+        close,
+        subscriptions,
+        session_present,
+        token_expiry,
+        renewal_due,
+    } = attachment;
     Ok(DeviceSession {
         hub: hub.clone(),
         device_id: user_name.device_id,
         connection_id,
         has_api_version: user_name.api_version.is_some(),
+        renews: renews(user_name.api_version.as_deref()),
+        renewal_due,
         session_present,
         token_expiry,
         subscriptions,
@@ -81,9 +98,13 @@ fn admit(
     hub: &Hub,
     connect: &Connect,
     user_name: &HubUsername,
-    leaf: Option<&Arc<Certificate>>,
+    presented: &[Arc<Certificate>],
 ) -> Result<Attachment, (ConnectCode, String)> {
     let device_id = &user_name.device_id;
+    if hub.0.profile == ConnectionProfile::MqttV5 {
+        let why = "MQTT 3.1.1 at a hub of MQTT 5 (connectionProfile mqttV5)";
+        return Err((ConnectCode::UnacceptableProtocolVersion, why.into()));
+    }
     let place = Place { hub: Some(&hub.0.name), device: device_id };
     if let Some(faulty) = connect_fault(&hub.0.faults, place) {
         return Err(faulty);
@@ -94,7 +115,7 @@ fn admit(
     {
         return Err(refused(NotAdmitted::Will(will.topic.clone())));
     }
-    hub.admit(connect, user_name, leaf.map(AsRef::as_ref)).map_err(refused)
+    hub.admit(connect, user_name, presented).map_err(refused)
 }
 
 impl Service for DeviceSession {
@@ -121,11 +142,19 @@ impl Service for DeviceSession {
         now.checked_add(left.to_std().unwrap_or_default())
     }
 
+    fn due(&self, now: Instant) -> Option<Instant> {
+        let due = self.renewal_due.filter(|_| self.subscriptions.contains_key(&Filter::Credentials))?;
+        let left = due - self.hub.0.clock.now();
+        now.checked_add(left.to_std().unwrap_or_default())
+    }
+
     fn published(&mut self, publish: Publish, exchange: &mut Exchange<'_>) -> Result<(), DisconnectReason> {
-        if exchange.is_throttled(self.faults(), self.place()) {
+        let is_throttled = exchange.is_throttled(self.faults(), self.place());
+        let topic = publish.topic.parse::<DeviceTopic>();
+        if is_throttled && !matches!(topic, Ok(DeviceTopic::IssueCertificate { .. })) {
             return Err(DisconnectReason::Fault);
         }
-        let topic: DeviceTopic = publish.topic.parse().map_err(|error| violation(format!("{error}")))?;
+        let topic = topic.map_err(|error| violation(format!("{error}")))?;
         if let DeviceTopic::Telemetry { device_id, properties } = topic {
             if device_id != self.device_id {
                 return Err(violation(format!("telemetry in the name of \"{}\"", shown(&device_id))));
@@ -145,8 +174,9 @@ impl Service for DeviceSession {
         exchange.acknowledge(publish.packet_id, self.faults(), self.place());
         match topic {
             DeviceTopic::Telemetry { .. } => {}
-            // As a hub that issues no certificates.
-            DeviceTopic::IssueCertificate { .. } => {}
+            DeviceTopic::IssueCertificate { request_id } => {
+                self.certificate_requested(&request_id, &publish.payload, is_throttled, exchange);
+            }
             DeviceTopic::TwinGet { request_id } => self.twin_requested(request_id, exchange),
             DeviceTopic::ReportedPatch { request_id } => {
                 self.reported(request_id, &publish.payload, exchange);
@@ -197,6 +227,7 @@ impl Service for DeviceSession {
 
     fn deliver(&mut self, exchange: &mut Exchange<'_>) {
         self.deliver_messages(exchange);
+        self.deliver_certificates(exchange);
     }
 
     async fn next_push(&mut self) -> Result<Push, DisconnectReason> {
@@ -217,7 +248,9 @@ impl Service for DeviceSession {
     fn push(&mut self, push: Push, exchange: &mut Exchange<'_>) {
         match push {
             Push::Desired { version, patch } => self.push_desired(version, patch, exchange),
-            Push::Method { name, payload, answer } => self.call_method(name, payload, answer, exchange),
+            Push::Method { name, payload, answer, patience: _ } => {
+                self.call_method(name, payload, answer, exchange)
+            }
             // The session delivers them before it waits again.
             Push::Messages => {}
         }

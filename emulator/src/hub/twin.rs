@@ -21,6 +21,20 @@ pub struct TwinPatch {
     pub desired: Option<Map<String, Value>>,
 }
 
+/// Sections of which a change leaves nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cleared {
+    /// Tags.
+    pub(crate) tags: bool,
+    /// Desired properties.
+    pub(crate) desired: bool,
+}
+
+/// A patch that deletes all that is there.
+fn all_of(members: &Map<String, Value>) -> Map<String, Value> {
+    members.keys().map(|key| (key.clone(), Value::Null)).collect()
+}
+
 impl Hub {
     /// The twin of a device.
     pub fn twin(&self, device_id: &str) -> Result<Twin, HubError> {
@@ -51,10 +65,27 @@ impl Hub {
         patch: TwinPatch,
         if_match: &IfMatch,
     ) -> Result<Twin, HubError> {
+        self.update_or_clear_twin(device_id, patch, Cleared::default(), if_match)
+    }
+
+    /// The same, and a section that is cleared is empty afterwards; a device that is connected is told of each member.
+    pub(crate) fn update_or_clear_twin(
+        &self,
+        device_id: &str,
+        mut patch: TwinPatch,
+        cleared: Cleared,
+        if_match: &IfMatch,
+    ) -> Result<Twin, HubError> {
         let now = self.0.clock.now();
         let mut registry = self.0.registry.change();
         let entry = registry.entry(device_id)?;
         check_etag(device_id, entry, if_match)?;
+        if cleared.tags {
+            patch.tags = Some(all_of(&entry.twin.tags));
+        }
+        if cleared.desired {
+            patch.desired = Some(all_of(entry.twin.desired.properties()));
+        }
         let tags_patch = patch.tags.map(without_system);
         let tags = tags_patch.as_ref().map(|tags| patch_tags(&entry.twin.tags, tags)).transpose()?;
         let mut told = None;
@@ -117,17 +148,28 @@ impl Hub {
             .collect())
     }
 
+    /// Both sections as a device of MQTT 5 gets them, desired and reported: version and properties.
+    pub(super) fn sections(&self, device_id: &str) -> Result<[(u64, Map<String, Value>); 2], HubError> {
+        let registry = self.0.registry.lock();
+        let twin = &registry.get(device_id)?.twin;
+        Ok([&twin.desired, &twin.reported].map(|section| (section.version(), section.properties().clone())))
+    }
+
     /// A change of the reported properties by the device. Returns the `$version`, which rises unless the patch does
-    /// nothing but delete what is not there.
+    /// nothing but delete what is not there. `if_version`: only if that is the `$version`.
     pub(super) fn patch_reported(
         &self,
         device_id: &str,
         patch: &Map<String, Value>,
+        if_version: Option<u64>,
     ) -> Result<u64, HubError> {
         let now = self.0.clock.now();
         let mut registry = self.0.registry.change();
         let entry = registry.entry(device_id)?;
         entry.last_activity = now;
+        if if_version.is_some_and(|version| version != entry.twin.reported.version()) {
+            return Err(HubError::PreconditionFailed(device_id.to_owned()));
+        }
         if deletes_nothing(patch, entry.twin.reported.properties()) {
             check(patch)?;
             return Ok(entry.twin.reported.version());

@@ -30,7 +30,7 @@ impl DeviceSession {
         let Ok(Value::Object(patch)) = serde_json::from_slice(payload) else {
             return self.refuse_twin(400, request_id, "the body is not a JSON object", exchange);
         };
-        match self.hub.patch_reported(&self.device_id, &patch) {
+        match self.hub.patch_reported(&self.device_id, &patch, None) {
             Ok(version) => self.answer_twin(204, request_id, Some(version), String::new(), exchange),
             Err(error) => self.refuse_twin(400, request_id, &error.to_string(), exchange),
         }

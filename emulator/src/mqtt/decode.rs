@@ -1,38 +1,30 @@
 //! Bytes to packets. Nothing is allocated before the length of the whole packet is known to be within the limit.
 
-use bytes::{Buf as _, Bytes, BytesMut};
-use thiserror::Error;
+use bytes::{Buf as _, BytesMut};
 
-use super::packet::{Connect, ConnectCode, Packet, PacketId, Publish, QoS, SubscribeCode, Will};
+use super::{
+    decode_five,
+    fields::{DecodeError, Fields},
+    identifier::QoS,
+    packet::{Connect, ConnectCode, Packet, Publish, SubscribeCode, Will},
+    properties,
+};
 
-/// A filter list longer than this can't belong to a device: Azure allows five subscriptions.
-const MAX_FILTERS: usize = 64;
-
-/// Why bytes are not a packet of MQTT 3.1.1. Each one ends the connection (section 4.8).
-#[derive(Debug, Error, PartialEq, Eq)]
-pub(crate) enum DecodeError {
-    #[error("a packet of {size} bytes; the limit of this connection is {limit}")]
-    TooLarge { size: usize, limit: usize },
-    #[error("the remaining length of a packet does not end within four bytes")]
-    RemainingLength,
-    #[error("packet type {0} is not one a client of MQTT 3.1.1 at QoS 0 or 1 uses")]
-    PacketType(u8),
-    #[error("the flags {flags:#06b} are not allowed in {packet}")]
-    Flags { packet: &'static str, flags: u8 },
-    #[error("{packet} ends before its {field}")]
-    Truncated { packet: &'static str, field: &'static str },
-    #[error("{packet} has {extra} bytes after its last field")]
-    TrailingBytes { packet: &'static str, extra: usize },
-    #[error("the {field} of {packet} is not UTF-8, or contains a null character")]
-    NotUtf8 { packet: &'static str, field: &'static str },
-    #[error("{packet} carries the packet identifier 0")]
-    ZeroPacketId { packet: &'static str },
-    #[error("{packet}: {what}")]
-    Malformed { packet: &'static str, what: &'static str },
+/// How the packets after CONNECT are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// 3.1.1, and as long as CONNECT has not said.
+    Three,
+    /// 5
+    Five,
 }
 
 /// Takes one whole packet from the front of `buffer`; `None` while there are too few bytes for one.
-pub(crate) fn decode(buffer: &mut BytesMut, limit: usize) -> Result<Option<Packet>, DecodeError> {
+pub(crate) fn decode(
+    buffer: &mut BytesMut,
+    limit: usize,
+    version: Version,
+) -> Result<Option<Packet>, DecodeError> {
     let Some(&first) = buffer.first() else {
         return Ok(None);
     };
@@ -54,7 +46,7 @@ pub(crate) fn decode(buffer: &mut BytesMut, limit: usize) -> Result<Option<Packe
     }
     let mut bytes = buffer.split_to(size).freeze();
     bytes.advance(header);
-    body(first, Fields { packet, bytes }).map(Some)
+    body(first, Fields { packet, bytes }, version).map(Some)
 }
 
 /// The value of the remaining-length field and the size of the whole fixed header.
@@ -90,11 +82,16 @@ fn kind_of(first: u8) -> Result<(&'static str, Option<u8>), DecodeError> {
     })
 }
 
-fn body(first: u8, fields: Fields) -> Result<Packet, DecodeError> {
+fn body(first: u8, fields: Fields, version: Version) -> Result<Packet, DecodeError> {
+    if version == Version::Five
+        && let Some(five) = decode_five::packet_type(first >> 4)
+    {
+        return five(fields).map(Packet::Five);
+    }
     match first >> 4 {
         1 => connect(fields),
         2 => connack(fields),
-        3 => publish(first & 0x0f, fields),
+        3 => publish(first & 0x0f, fields, version),
         4 => fields.only_packet_id().map(Packet::PubAck),
         8 => subscribe(fields),
         9 => suback(fields),
@@ -110,16 +107,18 @@ fn body(first: u8, fields: Fields) -> Result<Packet, DecodeError> {
 fn connect(mut fields: Fields) -> Result<Packet, DecodeError> {
     let name = fields.string("protocol name")?;
     let protocol_level = fields.u8("protocol level")?;
-    if (name.as_str(), protocol_level) != ("MQTT", 4) {
+    let known = name == "MQTT" && matches!(protocol_level, 4 | 5);
+    if !known {
         // What follows has another shape; the level alone is enough for the refusal.
         return Ok(Packet::Connect(Box::new(Connect {
-            protocol_level: if protocol_level == 4 { 0 } else { protocol_level },
+            protocol_level: if matches!(protocol_level, 4 | 5) { 0 } else { protocol_level },
             clean_session: true,
             keep_alive: 0,
             client_id: String::new(),
             will: None,
             user_name: None,
             password: None,
+            options: None,
         })));
     }
     let flags = fields.u8("connect flags")?;
@@ -130,15 +129,19 @@ fn connect(mut fields: Fields) -> Result<Packet, DecodeError> {
     if !has_will && flags & 0b0011_1000 != 0 {
         return Err(fields.malformed("the connect flags describe a will that is not there"));
     }
-    if has_password && !has_user_name {
+    if has_password && !has_user_name && protocol_level == 4 {
         return Err(fields.malformed("a password without a user name"));
     }
     let keep_alive = fields.u16("keep-alive")?;
+    let mut options = (protocol_level == 5).then(|| properties::of_connect(&mut fields)).transpose()?;
     let client_id = fields.string("client identifier")?;
     let will = if has_will {
         let Some(qos) = QoS::from_bits((flags >> 3) & 0b11) else {
             return Err(fields.malformed("the will has QoS 3"));
         };
+        if let Some(options) = &mut options {
+            options.will = properties::of_will(&mut fields)?;
+        }
         let topic = fields.string("will topic")?;
         let message = fields.binary("will message")?;
         Some(Will { topic, message, qos, retain: flags & 0x20 != 0 })
@@ -156,6 +159,7 @@ fn connect(mut fields: Fields) -> Result<Packet, DecodeError> {
         will,
         user_name,
         password,
+        options: options.map(Box::new),
     })))
 }
 
@@ -171,7 +175,7 @@ fn connack(mut fields: Fields) -> Result<Packet, DecodeError> {
     Ok(Packet::ConnAck { session_present: acknowledge_flags == 1, code })
 }
 
-fn publish(flags: u8, mut fields: Fields) -> Result<Packet, DecodeError> {
+fn publish(flags: u8, mut fields: Fields, version: Version) -> Result<Packet, DecodeError> {
     let Some(qos) = QoS::from_bits((flags >> 1) & 0b11) else {
         return Err(fields.malformed("QoS 3"));
     };
@@ -180,11 +184,16 @@ fn publish(flags: u8, mut fields: Fields) -> Result<Packet, DecodeError> {
         return Err(fields.malformed("DUP is set on a message of QoS 0"));
     }
     let topic = fields.string("topic")?;
-    if topic.is_empty() || topic.contains(['+', '#']) {
+    let packet_id = if qos == QoS::AtMostOnce { None } else { Some(fields.packet_id()?) };
+    let properties =
+        (version == Version::Five).then(|| properties::of_publish(&mut fields)).transpose()?.map(Box::new);
+    // In MQTT 5 a number may stand for it.
+    let is_aliased = properties.as_ref().is_some_and(|properties| properties.topic_alias.is_some());
+    if (topic.is_empty() && !is_aliased) || topic.contains(['+', '#']) {
         return Err(fields.malformed("the topic is empty or contains a wildcard"));
     }
-    let packet_id = if qos == QoS::AtMostOnce { None } else { Some(fields.packet_id()?) };
-    Ok(Packet::Publish(Publish { dup, qos, retain: flags & 1 != 0, topic, packet_id, payload: fields.bytes }))
+    let retain = flags & 1 != 0;
+    Ok(Packet::Publish(Publish { dup, qos, retain, topic, packet_id, payload: fields.bytes, properties }))
 }
 
 fn subscribe(mut fields: Fields) -> Result<Packet, DecodeError> {
@@ -227,71 +236,4 @@ fn unsubscribe(mut fields: Fields) -> Result<Packet, DecodeError> {
         return Err(fields.malformed("no topic filter"));
     }
     Ok(Packet::Unsubscribe { packet_id, filters })
-}
-
-/// The bytes after the fixed header, taken field by field.
-struct Fields {
-    packet: &'static str,
-    bytes: Bytes,
-}
-
-impl Fields {
-    fn u8(&mut self, field: &'static str) -> Result<u8, DecodeError> {
-        self.need(1, field)?;
-        Ok(self.bytes.get_u8())
-    }
-
-    fn u16(&mut self, field: &'static str) -> Result<u16, DecodeError> {
-        self.need(2, field)?;
-        Ok(self.bytes.get_u16())
-    }
-
-    fn binary(&mut self, field: &'static str) -> Result<Bytes, DecodeError> {
-        let length = usize::from(self.u16(field)?);
-        self.need(length, field)?;
-        Ok(self.bytes.split_to(length))
-    }
-
-    fn string(&mut self, field: &'static str) -> Result<String, DecodeError> {
-        let bytes = self.binary(field)?;
-        match std::str::from_utf8(&bytes) {
-            Ok(text) if !text.contains('\0') => Ok(text.to_owned()),
-            _ => Err(DecodeError::NotUtf8 { packet: self.packet, field }),
-        }
-    }
-
-    fn packet_id(&mut self) -> Result<PacketId, DecodeError> {
-        PacketId::new(self.u16("packet identifier")?).ok_or(DecodeError::ZeroPacketId { packet: self.packet })
-    }
-
-    fn only_packet_id(mut self) -> Result<PacketId, DecodeError> {
-        let id = self.packet_id()?;
-        self.end()?;
-        Ok(id)
-    }
-
-    fn end(&self) -> Result<(), DecodeError> {
-        match self.bytes.len() {
-            0 => Ok(()),
-            extra => Err(DecodeError::TrailingBytes { packet: self.packet, extra }),
-        }
-    }
-
-    fn need(&self, length: usize, field: &'static str) -> Result<(), DecodeError> {
-        if self.bytes.len() < length {
-            return Err(DecodeError::Truncated { packet: self.packet, field });
-        }
-        Ok(())
-    }
-
-    fn check_filters(&self, count: usize) -> Result<(), DecodeError> {
-        if count > MAX_FILTERS {
-            return Err(self.malformed("more than 64 topic filters"));
-        }
-        Ok(())
-    }
-
-    fn malformed(&self, what: &'static str) -> DecodeError {
-        DecodeError::Malformed { packet: self.packet, what }
-    }
 }

@@ -1,21 +1,16 @@
 //! Packets to bytes.
 
 use bytes::{BufMut as _, BytesMut};
-use thiserror::Error;
 
-use super::packet::{Connect, Packet, PacketId, Publish, SubscribeCode};
+use super::{
+    encode_five,
+    packet::{Connect, Packet, Publish, SubscribeCode},
+    properties::{Written, put_variable},
+    written::{EncodeError, identified, put_field},
+};
 
 /// The largest value of the remaining-length field (section 2.2.3).
 const MAX_REMAINING_LENGTH: usize = 268_435_455;
-
-/// A packet that has no form in bytes.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub(crate) enum EncodeError {
-    #[error("a text or password of {0} bytes; MQTT carries at most 65 535")]
-    FieldTooLong(usize),
-    #[error("a packet of {0} bytes; MQTT carries at most 268 435 455")]
-    PacketTooLong(usize),
-}
 
 /// Appends the bytes of `packet` to `out`; on an error `out` is as it was.
 pub(crate) fn encode(packet: &Packet, out: &mut BytesMut) -> Result<(), EncodeError> {
@@ -56,22 +51,14 @@ pub(crate) fn encode(packet: &Packet, out: &mut BytesMut) -> Result<(), EncodeEr
         Packet::PingReq => 0xc0,
         Packet::PingResp => 0xd0,
         Packet::Disconnect => 0xe0,
+        Packet::Five(packet) => encode_five::encode(packet, &mut body)?,
     };
     if body.len() > MAX_REMAINING_LENGTH {
         return Err(EncodeError::PacketTooLong(body.len()));
     }
     out.reserve(body.len() + 5);
     out.put_u8(first);
-    let mut rest = body.len();
-    loop {
-        let byte = (rest & 0x7f) as u8;
-        rest >>= 7;
-        if rest == 0 {
-            out.put_u8(byte);
-            break;
-        }
-        out.put_u8(byte | 0x80);
-    }
+    put_variable(body.len(), out);
     out.put_slice(&body);
     Ok(())
 }
@@ -86,8 +73,14 @@ fn encode_connect(connect: &Connect, body: &mut BytesMut) -> Result<u8, EncodeEr
     flags |= u8::from(connect.user_name.is_some()) << 7 | u8::from(connect.password.is_some()) << 6;
     body.put_u8(flags);
     body.put_u16(connect.keep_alive);
+    if let Some(options) = &connect.options {
+        Written::of_connect(options).put(body);
+    }
     put_field(body, connect.client_id.as_bytes())?;
     if let Some(will) = &connect.will {
+        if let Some(options) = &connect.options {
+            Written::of_will(&options.will).put(body);
+        }
         put_field(body, will.topic.as_bytes())?;
         put_field(body, &will.message)?;
     }
@@ -105,18 +98,9 @@ fn encode_publish(publish: &Publish, body: &mut BytesMut) -> Result<u8, EncodeEr
     if let Some(id) = publish.packet_id {
         body.put_u16(id.get());
     }
+    if let Some(properties) = &publish.properties {
+        Written::of_message(properties).put(body);
+    }
     body.put_slice(&publish.payload);
     Ok(0x30 | u8::from(publish.dup) << 3 | (publish.qos as u8) << 1 | u8::from(publish.retain))
-}
-
-fn identified(first: u8, id: PacketId, body: &mut BytesMut) -> u8 {
-    body.put_u16(id.get());
-    first
-}
-
-fn put_field(body: &mut BytesMut, field: &[u8]) -> Result<(), EncodeError> {
-    let length = u16::try_from(field.len()).map_err(|_| EncodeError::FieldTooLong(field.len()))?;
-    body.put_u16(length);
-    body.put_slice(field);
-    Ok(())
 }

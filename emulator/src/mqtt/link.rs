@@ -12,8 +12,9 @@ use tokio::{
 use tracing::trace;
 
 use super::{
-    decode::{DecodeError, decode},
+    decode::{Version, decode},
     encode::encode,
+    fields::DecodeError,
     packet::Packet,
 };
 
@@ -55,6 +56,8 @@ pub(crate) struct Link<S> {
     unflushed: bool,
     last_written: Instant,
     packet_limit: usize,
+    /// As CONNECT has said.
+    version: Version,
     silence: Option<Duration>,
     last_packet: Instant,
 }
@@ -73,6 +76,7 @@ impl<S: AsyncRead + AsyncWrite> Link<S> {
             unflushed: false,
             last_written: now,
             packet_limit,
+            version: Version::Three,
             silence: None,
             last_packet: now,
         }
@@ -107,10 +111,13 @@ impl<S: AsyncRead + AsyncWrite> Link<S> {
     pub(crate) async fn next(&mut self) -> Result<Packet, LinkError> {
         loop {
             if self.outbox.len() < OUTBOX_HIGH_WATER
-                && let Some(packet) = decode(&mut self.inbox, self.packet_limit)?
+                && let Some(packet) = decode(&mut self.inbox, self.packet_limit, self.version)?
             {
                 trace!(target: "tracker_emulator::wire", connection = %self.name, "<- {packet}");
                 self.last_packet = Instant::now();
+                if matches!(&packet, Packet::Connect(connect) if connect.options.is_some()) {
+                    self.version = Version::Five;
+                }
                 return Ok(packet);
             }
             self.inbox.reserve(READ_CHUNK);

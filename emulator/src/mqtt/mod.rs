@@ -1,4 +1,4 @@
-//! MQTT 3.1.1 as the server side needs it: packets, their bytes, and one bounded connection.
+//! MQTT 3.1.1 and 5 as the server side needs them: packets, their bytes, and one bounded connection.
 //!
 //! ```text
 //!  bytes ─▶ decode ─▶ Packet ─▶ session (DPS or hub)
@@ -18,15 +18,29 @@
 //!
 //! `QoS` 2 does not exist at Azure: a PUBLISH with `QoS` 2 is decoded (so that the session can name the offence), the
 //! packets of its handshake are refused by the decoder.
+//!
+//! MQTT 5 is spoken by hubs of the second kind alone. The level in CONNECT says how what follows is read; what its packets
+//! have beyond those of 3.1.1 is in `five`.
 
+mod identifier;
+mod five;
+mod packet;
+mod fields;
+mod properties;
+mod decode_five;
 mod decode;
+mod written;
+mod encode_five;
 mod encode;
 mod link;
-mod packet;
 
-pub(crate) use decode::decode;
+pub(crate) use decode::{Version, decode};
+pub(crate) use five::{ConnectAnswer, Five, MessageProperties, reason};
+pub(crate) use identifier::{PacketId, QoS};
 pub(crate) use link::{Link, LinkError};
-pub(crate) use packet::{Connect, ConnectCode, Packet, PacketId, Publish, QoS, SubscribeCode, Will};
+pub(crate) use packet::{Connect, ConnectCode, Packet, Publish, SubscribeCode, Will};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_five;

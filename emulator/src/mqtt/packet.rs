@@ -1,31 +1,14 @@
-//! The control packets of MQTT 3.1.1 (OASIS standard, section 3), without those of the `QoS` 2 handshake.
+//! The control packets of MQTT 3.1.1 (OASIS standard, section 3), without those of the `QoS` 2 handshake, and with those of
+//! MQTT 5 that are not the same ([`Packet::Five`]).
 
-use std::{fmt, num::NonZeroU16};
+use std::fmt;
 
 use bytes::Bytes;
 
-/// A packet identifier; zero is not one (section 2.3.1).
-pub(crate) type PacketId = NonZeroU16;
-
-/// Quality of service of a PUBLISH or of a requested subscription.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(clippy::enum_variant_names, reason = "the names of the standard")]
-pub(crate) enum QoS {
-    AtMostOnce = 0,
-    AtLeastOnce = 1,
-    ExactlyOnce = 2,
-}
-
-impl QoS {
-    pub(super) fn from_bits(bits: u8) -> Option<Self> {
-        match bits {
-            0 => Some(Self::AtMostOnce),
-            1 => Some(Self::AtLeastOnce),
-            2 => Some(Self::ExactlyOnce),
-            _ => None,
-        }
-    }
-}
+use super::{
+    five::{ConnectOptions, Five, MessageProperties},
+    identifier::{PacketId, QoS},
+};
 
 /// The return code of a CONNACK (section 3.2.2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +49,7 @@ pub(crate) enum SubscribeCode {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Connect {
-    /// 4 for MQTT 3.1.1; others are decoded as far as the level, so that the refusal can be code 1.
+    /// 4 for MQTT 3.1.1, 5 for MQTT 5; others are decoded as far as the level, so that the refusal can be code 1.
     pub protocol_level: u8,
     pub clean_session: bool,
     /// Seconds; 0 switches the keep-alive off.
@@ -75,6 +58,8 @@ pub(crate) struct Connect {
     pub will: Option<Will>,
     pub user_name: Option<String>,
     pub password: Option<Bytes>,
+    /// Present exactly at level 5.
+    pub options: Option<Box<ConnectOptions>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +79,8 @@ pub(crate) struct Publish {
     /// Present exactly when `qos` is not 0.
     pub packet_id: Option<PacketId>,
     pub payload: Bytes,
+    /// Present exactly in MQTT 5.
+    pub properties: Option<Box<MessageProperties>>,
 }
 
 impl Publish {
@@ -106,6 +93,7 @@ impl Publish {
             topic: topic.into(),
             packet_id: None,
             payload: payload.into(),
+            properties: None,
         }
     }
 }
@@ -113,16 +101,30 @@ impl Publish {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Packet {
     Connect(Box<Connect>),
-    ConnAck { session_present: bool, code: ConnectCode },
+    ConnAck {
+        session_present: bool,
+        code: ConnectCode,
+    },
     Publish(Publish),
     PubAck(PacketId),
-    Subscribe { packet_id: PacketId, filters: Vec<(String, QoS)> },
-    SubAck { packet_id: PacketId, codes: Vec<SubscribeCode> },
-    Unsubscribe { packet_id: PacketId, filters: Vec<String> },
+    Subscribe {
+        packet_id: PacketId,
+        filters: Vec<(String, QoS)>,
+    },
+    SubAck {
+        packet_id: PacketId,
+        codes: Vec<SubscribeCode>,
+    },
+    Unsubscribe {
+        packet_id: PacketId,
+        filters: Vec<String>,
+    },
     UnsubAck(PacketId),
     PingReq,
     PingResp,
     Disconnect,
+    /// One that MQTT 5 forms in another way.
+    Five(Five),
 }
 
 /// One line for the log of exchanges. Secrets (the password) and bodies are left out, sizes are given.
@@ -130,9 +132,10 @@ impl fmt::Display for Packet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(c) => {
+                let five = if c.options.is_some() { " of MQTT 5," } else { "" };
                 write!(
                     f,
-                    "CONNECT client id {:?}, user name {:?}, keep-alive {} s, clean session {}",
+                    "CONNECT{five} client id {:?}, user name {:?}, keep-alive {} s, clean session {}",
                     c.client_id, c.user_name, c.keep_alive, c.clean_session
                 )?;
                 if c.password.as_ref().is_some_and(|p| !p.is_empty()) {
@@ -149,7 +152,8 @@ impl fmt::Display for Packet {
                 if let Some(id) = p.packet_id {
                     write!(f, " id {id}")?;
                 }
-                write!(f, " {:?}, {} bytes", p.topic, p.payload.len())
+                write!(f, " {:?}, {} bytes", p.topic, p.payload.len())?;
+                p.properties.as_ref().map_or(Ok(()), |properties| write!(f, "{properties}"))
             }
             Self::PubAck(id) => write!(f, "PUBACK id {id}"),
             Self::Subscribe { packet_id, filters } => write!(f, "SUBSCRIBE id {packet_id} {filters:?}"),
@@ -159,6 +163,7 @@ impl fmt::Display for Packet {
             Self::PingReq => f.write_str("PINGREQ"),
             Self::PingResp => f.write_str("PINGRESP"),
             Self::Disconnect => f.write_str("DISCONNECT"),
+            Self::Five(packet) => packet.fmt(f),
         }
     }
 }

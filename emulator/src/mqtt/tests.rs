@@ -7,10 +7,12 @@ use proptest::{collection::vec, option, prelude::*};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{
-    decode::{DecodeError, decode},
+    decode::{Version, decode},
     encode::encode,
+    fields::DecodeError,
+    identifier::{PacketId, QoS},
     link::{Link, LinkError},
-    packet::{Connect, ConnectCode, Packet, PacketId, Publish, QoS, SubscribeCode, Will},
+    packet::{Connect, ConnectCode, Packet, Publish, SubscribeCode, Will},
 };
 
 const LIMIT: usize = 64 * 1024;
@@ -54,6 +56,7 @@ fn connect() -> impl Strategy<Value = Packet> {
                 will,
                 user_name,
                 password,
+                options: None,
             }))
         },
     )
@@ -70,6 +73,7 @@ fn publish() -> impl Strategy<Value = Packet> {
                 topic,
                 packet_id: identified.then_some(id),
                 payload,
+                properties: None,
             })
         },
     )
@@ -103,7 +107,7 @@ proptest! {
             encode(packet, &mut wire)?;
         }
         for packet in packets {
-            prop_assert_eq!(decode(&mut wire, LIMIT)?, Some(packet));
+            prop_assert_eq!(decode(&mut wire, LIMIT, Version::Three)?, Some(packet));
         }
         prop_assert!(wire.is_empty());
     }
@@ -117,7 +121,7 @@ proptest! {
         for piece in wire.chunks(wire.len().div_ceil(pieces)) {
             prop_assert!(decoded.is_none());
             buffer.extend_from_slice(piece);
-            decoded = decode(&mut buffer, LIMIT)?;
+            decoded = decode(&mut buffer, LIMIT, Version::Three)?;
         }
         prop_assert_eq!(decoded, Some(packet));
     }
@@ -125,7 +129,7 @@ proptest! {
     #[test]
     fn arbitrary_bytes_are_a_packet_or_an_error_and_never_a_panic(input in vec(any::<u8>(), 0..2000)) {
         let mut buffer = BytesMut::from(&input[..]);
-        while let Ok(Some(_)) = decode(&mut buffer, LIMIT) {}
+        while let Ok(Some(_)) = decode(&mut buffer, LIMIT, Version::Three) {}
         prop_assert!(buffer.len() <= input.len());
     }
 
@@ -135,21 +139,24 @@ proptest! {
         encode(&packet, &mut wire)?;
         let at = at.index(wire.len());
         wire[at] = byte;
-        let _ = decode(&mut wire, LIMIT);
+        let _ = decode(&mut wire, LIMIT, Version::Three);
     }
 }
 
 #[test]
 fn a_length_above_the_limit_is_refused_before_its_bytes_arrive() {
     let mut buffer = BytesMut::from(&[0x30, 0xff, 0xff, 0xff, 0x7f][..]);
-    assert_eq!(decode(&mut buffer, 1000), Err(DecodeError::TooLarge { size: 268_435_460, limit: 1000 }));
+    assert_eq!(
+        decode(&mut buffer, 1000, Version::Three),
+        Err(DecodeError::TooLarge { size: 268_435_460, limit: 1000 })
+    );
 }
 
 #[test]
 fn the_qos_2_handshake_is_refused_by_its_type() {
     for kind in [5u8, 6, 7] {
         let mut buffer = BytesMut::from(&[kind << 4, 2, 0, 1][..]);
-        assert_eq!(decode(&mut buffer, LIMIT), Err(DecodeError::PacketType(kind)));
+        assert_eq!(decode(&mut buffer, LIMIT, Version::Three), Err(DecodeError::PacketType(kind)));
     }
 }
 
@@ -157,7 +164,7 @@ fn the_qos_2_handshake_is_refused_by_its_type() {
 fn another_protocol_level_is_decoded_as_far_as_the_level() {
     let mut v5 = BytesMut::from(&[0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 5, 2, 0, 60, 0, 0, 0][..]);
     assert!(
-        matches!(decode(&mut v5, LIMIT), Ok(Some(Packet::Connect(connect))) if connect.protocol_level == 5)
+        matches!(decode(&mut v5, LIMIT, Version::Three), Ok(Some(Packet::Connect(connect))) if connect.protocol_level == 5)
     );
 }
 

@@ -42,28 +42,30 @@ impl Caller {
 pub(super) fn identify(services: &Dps, call: &Call, is_dps_path: bool) -> Result<Caller, Unauthorized> {
     let host = without_port(call.host());
     let named_dps = [services.host_name(), GLOBAL_DPS].iter().any(|name| name.eq_ignore_ascii_case(host));
-    let named_hub = services.hub(host).filter(|hub| hub.name().eq_ignore_ascii_case(host));
+    let named_hub = services.hub_at(host);
     let asks_dps = named_dps || (named_hub.is_none() && is_dps_path);
     let refused = |reason: String| Unauthorized { asks_dps, reason };
     let token = token(call).map_err(refused)?;
     token.check_expiry(services.clock().now()).map_err(|error| refused(error.to_string()))?;
-    let signer = |policies: &AccessPolicies, name: &str| -> Result<Vec<Right>, SasError> {
+    let signer = |policies: &AccessPolicies, names: &[String]| -> Result<Vec<Right>, SasError> {
         let policy = policies.signer(&token)?;
-        token.check_scope(&[host, name], call.segments.iter().map(String::as_str))?;
+        // The service's first name is the one that is told where the token is for something else.
+        let known: Vec<&str> = std::iter::once(host).chain(names.iter().rev().map(String::as_str)).collect();
+        token.check_scope(&known, call.segments.iter().map(String::as_str))?;
         Ok(policy.rights.clone())
     };
-    let dps_rights = || signer(services.access(), services.host_name());
+    let dps_rights = || signer(services.access(), &[services.host_name().to_owned()]);
     if named_dps {
         let rights = dps_rights().map_err(|error| refused(error.to_string()))?;
         return Ok(Caller { service: Service::Dps, rights });
     }
     if let Some(hub) = named_hub {
-        let rights = signer(hub.access(), hub.name()).map_err(|error| refused(error.to_string()))?;
+        let rights = signer(hub.access(), &hub.names()).map_err(|error| refused(error.to_string()))?;
         return Ok(Caller { service: Service::Hub(hub), rights });
     }
     let at_dps = dps_rights().map(|rights| Caller { service: Service::Dps, rights });
     let at_hubs = services.hubs().into_iter().map(|hub| {
-        let rights = signer(hub.access(), hub.name())?;
+        let rights = signer(hub.access(), &hub.names())?;
         Ok(Caller { service: Service::Hub(hub), rights })
     });
     for caller in std::iter::once(at_dps).chain(at_hubs) {

@@ -96,6 +96,11 @@ impl Call {
         body.get(name).map(|value| value.get().to_owned())
     }
 
+    /// The API version as the call gives it.
+    pub(super) fn api_version(&self) -> &str {
+        self.parameter("api-version").unwrap_or_default()
+    }
+
     /// The API version: present, and a date of Azure's form. Azure's versions differ little in shape, and the clients
     /// that people have are of many years, so all are answered alike.
     pub(super) fn check_api_version(&self) -> Result<(), String> {

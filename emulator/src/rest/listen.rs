@@ -1,12 +1,11 @@
 //! The service port: TLS, HTTP/1.1, and bounds on both.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
 use http_body_util::{BodyExt as _, Limited};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpStream, sync::watch};
-use tokio_rustls::TlsAcceptor;
 
 use super::{
     answer::{self, Answer},
@@ -15,7 +14,10 @@ use super::{
 };
 use crate::{
     dps::Dps,
-    net::door::{self, Listening},
+    net::{
+        door::{self, Listening},
+        tls::Entrance,
+    },
 };
 
 /// For the TLS handshake, for the head of each request, and for its body.
@@ -27,13 +29,12 @@ const BODY_LIMIT: usize = 10 * 1024 * 1024;
 /// Listens on `address` (port 0 picks a free one) and serves up to `max_connections` clients at a time.
 pub(crate) async fn listen(
     address: SocketAddr,
-    config: Arc<rustls::ServerConfig>,
+    entrance: Entrance,
     services: Dps,
     max_connections: usize,
 ) -> io::Result<Listening> {
-    let acceptor = TlsAcceptor::from(config);
     door::listen(address, max_connections, move |stream, peer, shutdown| {
-        serve(stream, peer, Door { services: services.clone(), acceptor: acceptor.clone(), shutdown })
+        serve(stream, peer, Door { services: services.clone(), entrance: entrance.clone(), shutdown })
     })
     .await
 }
@@ -41,12 +42,13 @@ pub(crate) async fn listen(
 /// What every connection needs.
 struct Door {
     services: Dps,
-    acceptor: TlsAcceptor,
+    entrance: Entrance,
     shutdown: watch::Receiver<bool>,
 }
 
 async fn serve(stream: TcpStream, peer: SocketAddr, mut door: Door) {
-    let handshake = tokio::time::timeout(PATIENCE, door.acceptor.accept(stream));
+    let handshake =
+        tokio::time::timeout(PATIENCE, door.entrance.accept(stream, |name| door.services.host_kind(name)));
     let stream = tokio::select! {
         _ = door.shutdown.changed() => return,
         accepted = handshake => match accepted {

@@ -8,7 +8,7 @@ use hyper::{
     body::Bytes,
     header::{self, HeaderValue},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::{answer::Answer, event_stream::EventStream};
@@ -21,18 +21,20 @@ const UNDER_WAY: usize = 2;
 /// A comment is sent after this silence, so that a client that is gone is noticed.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// Sends what the subscription brings. `print` gives an event's ID and data, or nothing for one
-/// that is not wanted.
+/// Sends what the subscription brings. `print` gives an event's ID and data, which is JSON, or nothing for one that is not
+/// wanted.
 pub(super) fn events<T: Send + Sync + 'static>(
     mut subscription: Subscription<T>,
-    print: impl Fn(&T) -> Option<(Option<u64>, Value)> + Send + Sync + 'static,
+    print: impl Fn(&T) -> Option<(Option<u64>, String)> + Send + Sync + 'static,
 ) -> Answer {
     let (sender, receiver) = mpsc::channel(UNDER_WAY);
     tokio::spawn(async move {
         let send = |item: &T| {
-            let text = print(item).map(|(id, data)| match id {
-                Some(id) => format!("id: {id}\ndata: {data}\n\n"),
-                None => format!("data: {data}\n\n"),
+            let text = print(item).map(|(id, data)| {
+                let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
+                // Between its members JSON may have line ends, which stand for the next line of the data.
+                let data = data.replace("\r\n", "\n").replace(['\r', '\n'], "\ndata: ");
+                format!("{id}data: {data}\n\n")
             });
             let sender = sender.clone();
             async move {

@@ -17,6 +17,7 @@ const MAX_DELAYED: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct Acknowledger {
     delayed: VecDeque<(Instant, PacketId)>,
+    withheld: usize,
 }
 
 enum AckFault {
@@ -42,7 +43,7 @@ impl Acknowledger {
             _ => None,
         });
         match fault {
-            Some(AckFault::Withhold) => {}
+            Some(AckFault::Withhold) => self.withheld += 1,
             Some(AckFault::Duplicate) => {
                 outlet.put(&Packet::PubAck(id));
                 outlet.put(&Packet::PubAck(id));
@@ -54,6 +55,11 @@ impl Acknowledger {
             }
             Some(AckFault::Delay(_)) | None => outlet.put(&Packet::PubAck(id)),
         }
+    }
+
+    /// How many have not gone out.
+    pub(super) fn outstanding(&self) -> usize {
+        self.delayed.len() + self.withheld
     }
 
     /// When the next delayed acknowledgement is due.

@@ -39,7 +39,8 @@ impl<V: Service> Session<V> {
 
     /// When [`Self::pass_time`] has something to do.
     pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
-        [self.acknowledger.due(), self.line.due(), self.service.ends(now)].into_iter().flatten().min()
+        let service = [self.service.ends(now), self.service.due(now)];
+        [self.acknowledger.due(), self.line.due()].into_iter().chain(service).flatten().min()
     }
 
     /// Does what is due: acknowledgements that were delayed, the next packet that was slow, and the end.
@@ -51,6 +52,10 @@ impl<V: Service> Session<V> {
         self.acknowledger.release(now, outlet);
         if self.service.ends(now).is_some_and(|end| end <= now) {
             return Err(DisconnectReason::TokenExpired);
+        }
+        if self.service.due(now).is_some_and(|due| due <= now) {
+            let (service, mut exchange) = self.exchange(now, outlet);
+            service.pass_time(&mut exchange);
         }
         match self.line.arrived(now) {
             Some(packet) => self.take(now, packet, outlet),
@@ -96,7 +101,7 @@ impl<V: Service> Session<V> {
             return Ok(());
         }
         match packet {
-            Packet::Publish(publish) if publish.qos == QoS::ExactlyOnce => {
+            Packet::Publish(publish) if publish.qos == QoS::ExactlyOnce && publish.properties.is_none() => {
                 return Err(violation("a PUBLISH with QoS 2"));
             }
             Packet::Publish(publish) => {
@@ -114,6 +119,10 @@ impl<V: Service> Session<V> {
             }
             Packet::PingReq => outlet.put(&Packet::PingResp),
             Packet::Disconnect => return Err(DisconnectReason::Disconnect),
+            Packet::Five(packet) => {
+                let (service, mut exchange) = self.exchange(now, outlet);
+                service.five(packet, &mut exchange)?;
+            }
             Packet::Connect(_) => return Err(violation("a second CONNECT")),
             Packet::ConnAck { .. } | Packet::SubAck { .. } | Packet::UnsubAck(_) | Packet::PingResp => {
                 return Err(violation("a packet that only servers send"));

@@ -29,10 +29,10 @@ impl PeerCertificates {
         }
     }
 
-    pub(crate) fn leaf(&self) -> Option<&Arc<Certificate>> {
-        match self {
-            Self::Chain(chain) => chain.first(),
-            Self::None | Self::Unreadable(_) => None,
-        }
+    /// The leaf, and of those above it as many as can be read: what is odd up there is no matter to a service that may know
+    /// the leaf by itself.
+    pub(crate) fn readable(presented: &[CertificateDer<'static>], limit: usize) -> Vec<Arc<Certificate>> {
+        let parse = |der: &CertificateDer<'static>| Certificate::from_der(der.clone()).map(Arc::new).ok();
+        presented.iter().take(limit).map_while(parse).collect()
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     events::{DisconnectReason, EventBus},
-    mqtt::{ConnectCode, Link, LinkError, Packet},
+    mqtt::{Link, LinkError, Packet},
 };
 
 /// The longest silence the services allow, whatever keep-alive the client asks for.
@@ -43,11 +43,13 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite, V: Service>(
     keep_alive: u16,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let session_present = service.session_present();
-    link.queue(&Packet::ConnAck { session_present, code: ConnectCode::Accepted });
+    link.queue(&service.accepted());
     link.set_limits(V::PACKET_LIMIT, Some(silence_allowed(keep_alive)));
     let mut session = Session::new(service);
     let reason = run(link, &mut session, &mut shutdown).await;
+    if let Some(farewell) = session.service.farewell(&reason) {
+        link.queue(&farewell);
+    }
     session.service.ended(reason);
 }
 
@@ -72,7 +74,10 @@ async fn run<S: AsyncRead + AsyncWrite, V: Service>(
             }
             packet = link.next(), if has_room => match packet {
                 Ok(packet) => session.receive(Instant::now(), packet, link),
-                Err(error) => Err(how_it_ended(&error)),
+                Err(error) => {
+                    session.service.broken(&error);
+                    Err(how_it_ended(&error))
+                }
             }
         };
         if let Err(reason) = went_on {

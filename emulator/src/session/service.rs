@@ -6,7 +6,7 @@ use super::{acknowledge::Acknowledger, congestion::Throttle, outlet::Outlet};
 use crate::{
     events::{DisconnectReason, EventKind},
     faults::{FaultKind, Faults, Place},
-    mqtt::{ConnectCode, Packet, PacketId, Publish, QoS},
+    mqtt::{ConnectCode, Five, LinkError, Packet, PacketId, Publish, QoS},
 };
 
 /// One service as it serves one client, from CONNECT to the end. It sees no socket and no clock of the machine: time
@@ -28,13 +28,27 @@ pub(crate) trait Service: Send {
         false
     }
 
+    /// The CONNACK.
+    fn accepted(&self) -> Packet {
+        Packet::ConnAck { session_present: self.session_present(), code: ConnectCode::Accepted }
+    }
+
     /// When the service ends the connection for want of a good token; `None` if it never does. `now` is the present on the
     /// clock of the session, which is not that of tokens.
     fn ends(&self, _now: Instant) -> Option<Instant> {
         None
     }
 
-    /// A PUBLISH of `QoS` 0 or 1.
+    /// When something of the service's own is due, or there is something to deliver by time alone; told anew after each
+    /// delivery.
+    fn due(&self, _now: Instant) -> Option<Instant> {
+        None
+    }
+
+    /// Does what is due. What is to be delivered is, whenever the session is awake.
+    fn pass_time(&mut self, _exchange: &mut Exchange<'_>) {}
+
+    /// A PUBLISH of `QoS` 0 or 1; in MQTT 5 also one of 2.
     fn published(&mut self, publish: Publish, exchange: &mut Exchange<'_>) -> Result<(), DisconnectReason>;
 
     /// The client has acknowledged a PUBLISH of the service.
@@ -47,6 +61,19 @@ pub(crate) trait Service: Send {
 
     /// Subscriptions have come or gone.
     fn subscriptions_changed(&mut self) {}
+
+    /// A packet that MQTT 5 forms in another way; there is none on connections of 3.1.1.
+    fn five(&mut self, _packet: Five, _exchange: &mut Exchange<'_>) -> Result<(), DisconnectReason> {
+        Err(violation("a packet of MQTT 5"))
+    }
+
+    /// Why no further packet comes from the client.
+    fn broken(&mut self, _error: &LinkError) {}
+
+    /// What is said to the client before the service ends the connection; nothing in MQTT 3.1.1.
+    fn farewell(&self, _reason: &DisconnectReason) -> Option<Packet> {
+        None
+    }
 
     /// Sends what waits for the client.
     fn deliver(&mut self, _exchange: &mut Exchange<'_>) {}
@@ -81,6 +108,11 @@ impl Exchange<'_> {
         if let Some(id) = id {
             self.acknowledger.acknowledge(self.now, self.outlet, id, faults, place);
         }
+    }
+
+    /// How many PUBLISH packets of `QoS` 1 wait for their acknowledgement.
+    pub(crate) fn outstanding(&self) -> usize {
+        self.acknowledger.outstanding()
     }
 
     /// Counts a request for [`FaultKind::Throttle`]; tells whether it is too many.

@@ -2,11 +2,14 @@
 #![allow(dead_code, unreachable_pub, reason = "every test file uses its own part")]
 #![allow(clippy::panic, reason = "helpers of tests are not marked as tests")]
 
+pub mod issuing;
+pub mod five;
 pub mod receiver;
 pub mod service;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, LastWill, MqttOptions,
     NetworkOptions, Outgoing, QoS, TlsConfiguration, Transport,
@@ -99,9 +102,14 @@ impl Lab {
 
 /// Registers over a connection and polls to the end.
 pub async fn register_on(client: &mut Client, registration_id: &str) -> (u16, Value) {
+    register_with(client, &json!({"registrationId": registration_id}).to_string()).await
+}
+
+/// Registers with this body and polls to the end.
+pub async fn register_with(client: &mut Client, body: &str) -> (u16, Value) {
     client.subscribe("$dps/registrations/res/#").await;
     let topic = "$dps/registrations/PUT/iotdps-register/?$rid=1";
-    client.publish(topic, json!({"registrationId": registration_id}).to_string()).await;
+    client.publish(topic, body).await;
     let (mut status, mut body) = client.dps_answer().await;
     let mut rid = 1;
     while status == 202 {
@@ -308,4 +316,42 @@ pub async fn disconnection(events: &mut Subscription<tracker_emulator::Event>) -
         _ => None,
     })
     .await
+}
+
+/// A certificate signing request for a new key: base64 of DER, and what the device presents with an issued chain.
+pub struct Csr {
+    pub base64: String,
+    key_pem: String,
+}
+
+impl Csr {
+    pub fn new(common_name: &str) -> Self {
+        Self::with(common_name, &rcgen::PKCS_ECDSA_P256_SHA256)
+    }
+
+    pub fn with(common_name: &str, algorithm: &'static rcgen::SignatureAlgorithm) -> Self {
+        let key = rcgen::KeyPair::generate_for(algorithm).expect("a key");
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name.remove(rcgen::DnType::CommonName);
+        params.distinguished_name.push(rcgen::DnType::CommonName, common_name);
+        let request = params.serialize_request(&key).expect("a request");
+        Self { base64: STANDARD.encode(request.der()), key_pem: key.serialize_pem() }
+    }
+
+    /// What was issued for it, as a device presents it; `length` certificates of the chain.
+    pub fn credentials(&self, chain: &Value, length: usize) -> DeviceCredentials {
+        let texts = chain.as_array().expect("a chain").iter().take(length);
+        let pem: Vec<_> = texts.map(|text| pem(text.as_str().expect("base64"))).collect();
+        DeviceCredentials {
+            certificate_pem: pem[0].clone(),
+            chain_pem: pem.concat(),
+            key_pem: self.key_pem.clone(),
+        }
+    }
+}
+
+/// A certificate of an issued chain in PEM.
+pub fn pem(base64: &str) -> String {
+    STANDARD.decode(base64).expect("base64 on one line");
+    tracker_certificates::certificate_pem(base64)
 }

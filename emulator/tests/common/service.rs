@@ -31,6 +31,8 @@ pub struct Reply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Value,
+    /// The body as it came.
+    pub text: String,
 }
 
 impl Reply {
@@ -126,6 +128,7 @@ fn parse(text: &str) -> Reply {
         status: status.expect("a status"),
         headers,
         body: if body.is_empty() { Value::Null } else { serde_json::from_str(body).expect("JSON") },
+        text: body.to_owned(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! fared: `failed` and `disabled` arrive with status 200.
 
 mod body;
+mod profile;
 mod registration;
 mod topic;
 mod username;
@@ -12,6 +13,7 @@ mod username;
 pub use body::{
     RegisterRequest, RegistrationOperation, RegistrationState, RegistrationStatus, ServiceError, Substatus,
 };
+pub use profile::ConnectionProfile;
 pub use registration::{Assignment, Event, Outcome, Refusal, RefusalKind, Registration, Step};
 pub use topic::{RESPONSE_FILTER, Request, Response};
 pub use username::DpsUsername;

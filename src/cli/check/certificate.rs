@@ -66,6 +66,18 @@ fn look(context: &Context) -> Result<Finding, Finding> {
     }
     let left = chain[0].not_after - now;
     let text = format!("CN {id}, chain of {}, {} days left", chain.len(), left.num_days());
+    // An issuer that ends before the leaf ends the leaf's use.
+    let issuers = chain.iter().enumerate().skip(1).min_by_key(|(_, issuer)| issuer.not_after);
+    if let Some((index, issuer)) = issuers.filter(|(_, issuer)| issuer.not_after - now < left.min(RENEW_AT)) {
+        let text = format!(
+            "{text}, but certificate {} in {} ({}) has {}",
+            index + 1,
+            path.display(),
+            issuer.subject,
+            (issuer.not_after - now).num_days()
+        );
+        return Ok(Finding::warn(text, "make a new intermediate CA, enroll it, and renew the chain with it"));
+    }
     if left < RENEW_AT {
         return Ok(Finding::warn(text, "renew it: install a new chain; it is taken without a restart"));
     }

@@ -68,6 +68,11 @@ impl Context {
         self.loaded().map_err(|_| Finding::skip("there is no configuration"))
     }
 
+    /// Whether Azure is to issue certificates to this device.
+    pub(super) fn is_issued(&self) -> bool {
+        self.loaded().is_ok_and(|config| config.identity.operational.is_some())
+    }
+
     /// The certificate file.
     pub(super) fn chain(&self) -> Result<&Result<Chain, IdentityError>, Finding> {
         let path = &self.config()?.identity.certificate;

@@ -13,13 +13,16 @@ mod dns;
 mod dps;
 mod finding;
 mod gps;
+mod hub;
 mod i2c;
 mod instrument;
 mod item;
 mod journal;
 mod key;
+mod operational;
 mod receiver;
 mod report;
+mod roots;
 mod second_hand;
 mod serial;
 mod server;
@@ -40,10 +43,12 @@ use report::{Report, print};
 use crate::instruments::EXAMINED;
 
 /// What the device is and measures.
-const DEVICE: [Check; 7] = [
+const DEVICE: [Check; 9] = [
     configuration::CHECK,
     certificate::CHECK,
     key::CHECK,
+    operational::CHECK,
+    roots::CHECK,
     clock::CHECK,
     i2c::CHECK,
     serial::CHECK,
@@ -51,12 +56,13 @@ const DEVICE: [Check; 7] = [
 ];
 
 /// The cloud, and what is kept for it.
-const CLOUD: [Check; 8] = [
+const CLOUD: [Check; 9] = [
     dns::CHECK,
     tcp::CHECK,
     tls::CHECK,
     dps::CHECK,
     assignment::CHECK,
+    hub::CHECK,
     journal::CHECK,
     disk::CHECK,
     systemd::CHECK,
@@ -82,6 +88,10 @@ pub(super) fn run(args: &CheckArgs) -> ExitCode {
     let context = Arc::new(Context::new(&args.config.path));
     let mut reports: Vec<Report> = Vec::new();
     for check in checks() {
+        // What is off is as if it were not known.
+        if check.id == operational::CHECK.id && !context.is_issued() {
+            continue;
+        }
         let missing = check.needs.iter().find(|id| reports.iter().any(|report| report.stops(id)));
         let finding = match missing {
             Some(id) => Finding::skip(format!("not looked at, because {id} did not pass")),

@@ -1,4 +1,4 @@
-//! Whom the agent talks to first, DPS or the gateway: its addresses, and a connection to it, both as the agent gets them.
+//! Whom the agent talks to, first DPS or the gateway and then the hub: the addresses, and a connection, both as the agent gets them.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -22,14 +22,19 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Asks the system for the addresses.
+    /// Asks the system for the addresses of the first one.
     pub(super) fn resolve(config: &Config) -> Result<Self, Finding> {
-        let endpoint = config.connection.endpoint(&config.dps.host);
+        let mend =
+            "check the network and /etc/resolv.conf (resolvectl status), and dps.host or connection.gateway";
+        Self::resolve_host(config, &config.dps.host, mend)
+    }
+
+    /// Asks the system for the addresses of this host, or of the gateway where there is one.
+    pub(super) fn resolve_host(config: &Config, host: &str, mend: &str) -> Result<Self, Finding> {
+        let endpoint = config.connection.endpoint(host);
         let runtime = runtime()?;
         let found = runtime.block_on(dial::resolve(&endpoint));
         runtime.shutdown_background();
-        let mend =
-            "check the network and /etc/resolv.conf (resolvectl status), and dps.host or connection.gateway";
         let addresses = found.map_err(|error| Finding::fail(format!("{}: {error}", endpoint.host), mend))?;
         Ok(Self { endpoint, addresses })
     }

@@ -1,5 +1,6 @@
 //! Whether TLS is made with the first server.
 
+use std::net::TcpStream;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
@@ -25,15 +26,23 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn look(context: &Context) -> Result<Finding, Finding> {
+    let endpoint = &context.server()?.endpoint;
+    handshake(context, endpoint, context.connection()?)
+}
+
+/// Makes TLS with this server, as the agent does, over a fresh connection.
+pub(super) fn handshake(
+    context: &Context,
+    endpoint: &Endpoint,
+    mut stream: &TcpStream,
+) -> Result<Finding, Finding> {
     let config = context.config()?;
     let Some(now) = context.clock.certificate_time() else {
         return Ok(Finding::skip("the time is not known, so the server's certificate can't be judged"));
     };
     let roots = tls::roots(config.connection.roots.as_deref()).map_err(Finding::error)?;
     let credentials = context.credentials()?.as_ref().map_err(Finding::error)?;
-    let endpoint = &context.server()?.endpoint;
     let host = &endpoint.host;
-    let mut stream = context.connection()?;
     let name = ServerName::try_from(host.clone()).map_err(Finding::error)?;
     let mut connection = ClientConnection::new(credentials.tls.clone(), name).map_err(Finding::error)?;
     let timeouts = stream.set_read_timeout(Some(ANSWER)).and(stream.set_write_timeout(Some(ANSWER)));

@@ -29,6 +29,9 @@ pub(super) struct EnrollmentSettings {
     /// Whether devices are marked as IoT Edge devices.
     #[arg(long, visible_alias = "ee", value_name = "true|false")]
     edge_enabled: Option<bool>,
+    /// The policy by which devices that ask for it are issued certificates; "" for none.
+    #[arg(long, visible_alias = "certificate-policy-name", value_name = "POLICY")]
+    certificate_policy: Option<String>,
     /// Desired properties of new twins, JSON or a file.
     #[arg(long, visible_alias = "props", value_name = "JSON")]
     initial_twin_properties: Option<String>,
@@ -92,6 +95,15 @@ impl EnrollmentSettings {
         }
         if let Some(edge) = self.edge_enabled {
             set("capabilities", json!({"iotEdge": edge}));
+        }
+        if let Some(policy) = &self.certificate_policy {
+            // Another policy may be one of another CA.
+            for member in ["namespaceName", "certificateAuthorityName", "certificatePolicyName"] {
+                set(member, Value::Null);
+            }
+            if !policy.is_empty() {
+                set("certificatePolicyName", policy.clone().into());
+            }
         }
         if self.initial_twin_properties.is_none() && self.initial_twin_tags.is_none() {
             return Ok(());

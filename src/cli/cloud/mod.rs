@@ -18,8 +18,9 @@ pub(in crate::cli) mod service;
 pub(in crate::cli) mod target;
 
 use commands::{
-    c2d, certificate, device, enrichment, enrollment, enrollment_group, event_subscription, fault, method,
-    monitor, query, registration, route, routing_endpoint, silence, twin,
+    c2d, ca, certificate, certificate_policy, device, enrichment, enrollment, enrollment_group,
+    event_subscription, fault, hub_certificate, method, monitor, query, registration, route,
+    routing_endpoint, silence, twin,
 };
 
 pub(super) use emulator_file::EmulatorFile;
@@ -38,6 +39,12 @@ enum Noun {
     /// CA certificates of the provisioning service. Emulator only.
     #[command(subcommand)]
     Certificate(certificate::CertificateCommand),
+    /// CAs that issue certificates to devices. Emulator only.
+    #[command(subcommand)]
+    Ca(ca::CaCommand),
+    /// For how long, and by which CA, certificates are issued. Emulator only.
+    #[command(subcommand)]
+    CertificatePolicy(certificate_policy::CertificatePolicyCommand),
     /// Enrollments of all devices below a CA.
     #[command(subcommand)]
     EnrollmentGroup(enrollment_group::EnrollmentGroupCommand),
@@ -50,6 +57,9 @@ enum Noun {
     /// Device identities of a hub.
     #[command(subcommand)]
     Device(device::DeviceCommand),
+    /// CA certificates that a hub trusts. Emulator only.
+    #[command(subcommand)]
+    HubCertificate(hub_certificate::HubCertificateCommand),
     Query(query::QueryCommand),
     /// Device twins.
     #[command(subcommand)]
@@ -86,10 +96,13 @@ pub(super) fn run(args: CloudArgs) -> anyhow::Result<()> {
     let CloudArgs { target, noun } = args;
     match noun {
         Noun::Certificate(command) => command.run(&target),
+        Noun::Ca(command) => command.run(&target),
+        Noun::CertificatePolicy(command) => command.run(&target),
         Noun::EnrollmentGroup(command) => command.run(&target),
         Noun::Enrollment(command) => command.run(&target),
         Noun::Registration(command) => command.run(&target),
         Noun::Device(command) => command.run(&target),
+        Noun::HubCertificate(command) => command.run(&target),
         Noun::Query(command) => command.run(&target),
         Noun::Twin(command) => command.run(&target),
         Noun::Method(command) => command.run(&target),

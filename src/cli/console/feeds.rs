@@ -182,22 +182,9 @@ fn take(basket: &mut Basket, source: &mut Source, data: &str) {
         Source::Dps => {
             let Ok(event) = serde_json::from_str::<Value>(data) else { return };
             let time = event["time"].as_str().and_then(|time| time.parse().ok());
-            basket.events.push(cloud_event(event.clone(), text(&event), time.unwrap_or_else(system_time)));
+            basket.events.push(cloud_event(event, time.unwrap_or_else(system_time)));
         }
     }
-}
-
-/// One line for people; the emulator tells its own sentences in its log alone.
-fn text(event: &Value) -> String {
-    let kind = event["event"].as_str().unwrap_or_default();
-    let members = event.as_object().into_iter().flatten();
-    let members: Vec<String> = members
-        .filter(|(name, value)| !["event", "time"].contains(&name.as_str()) && !value.is_null())
-        .map(|(name, value)| {
-            format!("{name}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-        })
-        .collect();
-    format!("{kind} ({})", members.join(", "))
 }
 
 /// A message as the emulator's REST tells it.

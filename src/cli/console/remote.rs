@@ -197,6 +197,7 @@ impl Backend for Remote {
             faults: is_emulator,
             time: false,
             verify: is_emulator && self.roots.is_some(),
+            scenario: false,
         };
         Session {
             mode: self.mode,
@@ -210,6 +211,7 @@ impl Backend for Remote {
                 reason: (!is_emulator).then(|| NO_TELEMETRY.to_owned()),
             },
             away: self.services.away(),
+            history_trouble: None,
             can,
             time: TimeState { now: system_time(), speed: None, is_paused: false },
             history: None,

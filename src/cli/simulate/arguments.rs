@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+use anyhow::bail;
+use clap::ValueEnum;
+use tracker_console::web::ListenOptions;
+
 use crate::config::Interval;
 use crate::lab::scenario::Scenario;
 
@@ -39,6 +43,9 @@ pub(in crate::cli) struct SimulateArgs {
     /// Tell a story instead: each step says what is done, expected and seen; the exit code is the verdict.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["config", "voyage", "replay", "interval"])]
     pub(super) scenario: Option<Scenario>,
+    /// Let each step of the story wait until somebody goes on, on the page. The page stays until Ctrl-C.
+    #[arg(long, requires = "scenario", conflicts_with_all = ["no_console", "read_only", "duration"])]
+    pub(super) step: bool,
     /// End by itself after so many seconds.
     #[arg(long, value_name = "SECONDS")]
     pub(super) duration: Option<u64>,
@@ -46,13 +53,13 @@ pub(in crate::cli) struct SimulateArgs {
     #[arg(long, value_name = "KIND", value_enum, default_value_t, conflicts_with_all = ["json", "scenario"])]
     pub(super) screen: ScreenKind,
     /// Open the page with map and charts in a browser.
-    #[arg(long, conflicts_with_all = ["config", "scenario", "no_console"])]
+    #[arg(long, conflicts_with_all = ["config", "no_console"])]
     pub(super) open: bool,
     /// The port of that page; by default 8462, or any other while that one is taken.
-    #[arg(long, value_name = "PORT", conflicts_with_all = ["config", "scenario", "no_console"])]
+    #[arg(long, value_name = "PORT", conflicts_with_all = ["config", "no_console"])]
     pub(super) console_port: Option<u16>,
     /// That page changes nothing.
-    #[arg(long, conflicts_with_all = ["config", "scenario", "no_console"])]
+    #[arg(long, conflicts_with_all = ["config", "no_console"])]
     pub(super) read_only: bool,
     /// Serve no page.
     #[arg(long)]
@@ -72,6 +79,30 @@ pub(super) enum ScreenKind {
     Terminal,
 }
 
+impl SimulateArgs {
+    /// How the page listens.
+    pub(super) fn listening(&self) -> ListenOptions {
+        ListenOptions { port: self.console_port, is_read_only: self.read_only, ..ListenOptions::default() }
+    }
+
+    /// Whether the options go together.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let Some(scenario) = self.scenario.filter(|scenario| !scenario.has_page()) else { return Ok(()) };
+        let of_a_page = [
+            ("--open", self.open),
+            ("--step", self.step),
+            ("--read-only", self.read_only),
+            ("--console-port", self.console_port.is_some()),
+        ];
+        if let Some((option, _)) = of_a_page.iter().find(|(_, is_given)| *is_given) {
+            let name = scenario.to_possible_value();
+            let name = name.as_ref().map_or("", |name| name.get_name());
+            bail!("the scenario {name} has no page, so {option} can't be given with it; lifecycle has one");
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 impl SimulateArgs {
     /// What stands where nothing is given.
@@ -87,6 +118,7 @@ impl SimulateArgs {
             story: true,
             record: None,
             scenario: None,
+            step: false,
             duration: None,
             screen: ScreenKind::Lines,
             open: false,

@@ -11,18 +11,18 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tracker_console::history::HistoryOptions;
-use tracker_console::web::ListenOptions;
 use tracker_emulator::{Subscription, SubscriptionError, TelemetryMessage};
 use tracker_sensors::simulated::SimulatedClock;
 
 use super::arguments::SimulateArgs;
 use super::container::{Container, asked, onlooker};
 use super::ledger::Ledger;
+use super::manifest::Manifest;
 use super::story::Story;
 use crate::cli::verify;
 use crate::journal::JournalStats;
 use crate::lab::Cloud;
-use crate::lab::console::{Backlogs, Page, Parts, Simulation, open_in_browser};
+use crate::lab::console::{Backlogs, Page, Parts, Simulation};
 use crate::lab::screen::Screen;
 use crate::platform::clock::system_time;
 use crate::supervision::Supervision;
@@ -53,6 +53,8 @@ pub(super) async fn play(
     let ending = if args.story { ending } else { stopped.clone() };
     let time = SimulatedClock::new(system_time(), args.speed);
     let backlogs = Backlogs::default();
+    let manifest = Manifest::default();
+    manifest.keep(&cloud.emulator, &cloud.hub);
     let page = page(&args, &cloud, &time, &backlogs, screen).await?;
     let mut set_up = SetUp::new(args.clone(), cloud.clone(), screen, ledger.clone(), time);
     let mut trackers = JoinSet::new();
@@ -65,7 +67,9 @@ pub(super) async fn play(
             Some(ended) = trackers.join_next() => ledger.ended(ended??),
             container = set_up.next() => {
                 let Container { title, tracker, details, wishes } = container?;
-                let device = details["device"].as_str().unwrap_or_default();
+                let word = |name: &str| details[name].as_str().unwrap_or_default();
+                let device = word("device");
+                manifest.load(device, word("cargo"), word("voyage"));
                 let (window, onlooker) = (backlogs.window(device), onlooker(screen, device));
                 let supervision = Supervision { window, onlooker, ..Supervision::default() };
                 if let Some(((story, wishes), id)) = story.as_mut().zip(wishes).zip(details["device"].as_str()) {
@@ -122,21 +126,13 @@ async fn page(
         directory: cloud.directory().to_owned(),
         root: cloud.device_root(),
         verify: verify::judgements,
+        director: None,
     });
     let history = HistoryOptions::temporary(cloud.directory().join("console.sqlite"));
-    let options =
-        ListenOptions { port: args.console_port, is_read_only: args.read_only, ..ListenOptions::default() };
-    let page = Page::serve(Arc::new(backend), history, options).await.context("the page can't be served")?;
-    let link = page.link();
-    screen.note("console", &format!("The fleet in sight: {link}"), json!({"link": link}));
-    for notice in page.notices() {
-        screen.note("history", &notice, json!({}));
-    }
-    if args.open
-        && let Err(why) = open_in_browser(&link)
-    {
-        screen.note("browser", &why, json!({}));
-    }
+    let page = Page::serve(Arc::new(backend), history, args.listening())
+        .await
+        .context("the page can't be served")?;
+    page.announce(screen, args.open);
     Ok(Some(page))
 }
 

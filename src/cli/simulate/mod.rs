@@ -4,6 +4,7 @@ mod arguments;
 mod container;
 mod fleet;
 mod ledger;
+mod manifest;
 mod page;
 mod story;
 
@@ -46,6 +47,7 @@ pub(in crate::cli) fn run(args: SimulateArgs) -> anyhow::Result<()> {
     }
     container::check(&args)?;
     Story::check(&args)?;
+    args.check()?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no async runtime")?;
     let result = runtime.block_on(play(args));
@@ -82,15 +84,41 @@ async fn play(args: SimulateArgs) -> anyhow::Result<()> {
         stop.send_replace(true);
     });
     if let Some(scenario) = args.scenario {
-        return tokio::select! {
-            verdict = scenario::play(scenario, args.devices, verify::judgements, screen) => verdict,
-            () = asked(stopped) => bail!("stopped before the end of the story"),
-        };
+        return story(scenario, &args, screen, stopped).await;
     }
     match &args.config {
         Some(path) => real_cloud(path, &args, screen, stopped).await,
         None => local_cloud(args, screen, stopped).await,
     }
+}
+
+async fn story(
+    scenario: scenario::Scenario,
+    args: &SimulateArgs,
+    screen: Screen,
+    stopped: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let directory = temporary_directory(args.devices)?;
+    let watching = scenario::Watching {
+        directory: directory.path(),
+        page: (!args.no_console).then(|| args.listening()),
+        is_opened: args.open,
+        is_stepping: args.step,
+        verify: verify::judgements,
+    };
+    let mut page = None;
+    let verdict = tokio::select! {
+        verdict = scenario::play(scenario, args.devices, screen, watching, &mut page) => verdict,
+        () = asked(stopped.clone()) => bail!("stopped before the end of the story"),
+    };
+    if let Some(page) = page {
+        if args.step {
+            screen.note("waiting", "The page stays until Ctrl-C.", json!({}));
+            asked(stopped).await;
+        }
+        page.stop().await;
+    }
+    verdict
 }
 
 /// A page, where the terminal can show one.

@@ -232,7 +232,8 @@ mod tests {
             "journal": {"backlog": 0, "thinned": 0, "dropped": 0},
             "sensors": {"gps": {"state": "ok", "cause": ""}}, "lastFix": {"lat": 51.9, "lon": 4.1, "time": null},
             "time": "2026-11-21T00:00:00Z", "timeSource": "gps",
-            "certificate": {"commonName": "box", "daysLeft": 300}, "version": "1", "troubles": [],
+            "certificate": {"commonName": "box", "daysLeft": 300, "issuerDaysLeft": null},
+            "firstRootEnd": {"name": "CN=Root", "notAfter": "2038-01-15T12:00:00Z", "daysLeft": 4000}, "version": "1", "troubles": [],
         })
     }
 
@@ -248,8 +249,14 @@ mod tests {
         let seen = seen(|_| {}, true);
         let text = seen.to_text();
         assert_eq!(seen.health(), Health::Well);
-        for words in ["✓ all is well", "online, for 3 min", "reading 7 at", "51.9, 4.1", "box, 300 days left"]
-        {
+        for words in [
+            "✓ all is well",
+            "online, for 3 min",
+            "reading 7 at",
+            "51.9, 4.1",
+            "box, 300 days left",
+            "first to end is CN=Root, 4000 days left",
+        ] {
             assert!(text.contains(words), "{words:?} is not in\n{text}");
         }
     }
@@ -280,12 +287,18 @@ mod tests {
 
     #[test]
     fn trouble_is_named() {
-        let cases: [(&str, Value, &str); 6] = [
+        let cases: [(&str, Value, &str); 8] = [
             ("/state", json!("refused"), "DPS refuses this device"),
             ("/hung", json!(["the uplink"]), "the uplink hangs"),
             ("/takenOver", json!(true), "another client uses"),
             ("/sensors/gps", json!({"state": "failed", "cause": "no byte"}), "gps: no byte"),
             ("/certificate/daysLeft", json!(12), "the certificate has 12 days left"),
+            ("/certificate/issuerDaysLeft", json!(12), "the certificate's issuer has 12 days left"),
+            (
+                "/firstRootEnd",
+                json!({"name": "CN=R", "daysLeft": -1}),
+                "the root CN=R of servers has -1 days left",
+            ),
             ("/writtenAtUptime", json!(-1e9), "does it hang?"),
         ];
         for (field, value, words) in cases {

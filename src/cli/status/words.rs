@@ -6,12 +6,13 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::cli::issued_words;
 use crate::event::recent::Trouble;
 use crate::identity::certificate::RENEW_AT;
 use crate::platform::timestamp::Timestamp;
 use crate::status::State;
 use crate::status::report::{
-    ActiveAlarmReport, CertificateReport, LastFix, SensorReport, SensorState, StatusReport,
+    ActiveAlarmReport, CertificateReport, LastFix, RootReport, SensorReport, SensorState, StatusReport,
 };
 
 /// In any state but online, and for longer, something is wrong, however rare readings are.
@@ -43,6 +44,16 @@ pub(super) fn troubles(status: &StatusReport, now: Duration) -> Vec<String> {
             troubles.push(format!("the certificate has {days} days left"));
         }
         _ => {}
+    }
+    troubles.extend(status.issued.iter().flat_map(issued_words::troubles));
+    let issuer = status.certificate.as_ref().and_then(|certificate| certificate.issuer_days_left);
+    if let Some(days) = issuer.filter(|days| *days < RENEW_AT.num_days()) {
+        troubles.push(format!("the certificate's issuer has {days} days left"));
+    }
+    if let Some(RootReport { name, days_left: Some(days), .. }) = &status.first_root_end
+        && *days < RENEW_AT.num_days()
+    {
+        troubles.push(format!("the root {name} of servers has {days} days left"));
     }
     troubles
 }
@@ -141,8 +152,20 @@ pub(super) fn describe(text: &mut String, status: &StatusReport, told: &[String]
             word(common_name) + &left
         }),
     );
+    if let Some(root) = &status.first_root_end {
+        line("server roots", root_end(root));
+    }
+    if let Some(issued) = &status.issued {
+        line("issued", issued_words::in_words(issued));
+    }
     line("version", word(&device.version));
     lately(text, status, told);
+}
+
+/// The root that ends first.
+pub(super) fn root_end(RootReport { name, days_left, .. }: &RootReport) -> String {
+    let left = days_left.map_or(String::new(), |days| format!(", {days} days left"));
+    format!("first to end is {name}{left}")
 }
 
 /// The last troubles, each cause once.

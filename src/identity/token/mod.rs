@@ -15,6 +15,7 @@
 //!   I2C, once for each handshake that is not resumed.
 
 mod key;
+mod made;
 mod mechanism;
 mod module;
 mod pin;
@@ -32,6 +33,19 @@ use crate::identity::token_error::TokenError;
 use key::TokenKey;
 use mechanism::CertificateKey;
 use pin::RefusedPins;
+
+/// Makes a P-256 key in the token, of the name that `uri` has. It can't be taken out, and is proven at once.
+pub(super) fn make(uri: &KeyUri, state_directory: &Path) -> Result<Arc<dyn SigningKey>, TokenError> {
+    let refused = RefusedPins::new(state_directory);
+    let public = made::make(uri, &refused)?;
+    let key = TokenKey::open(uri.clone(), public, refused)?;
+    if key.proves_itself()? { Ok(Arc::new(key)) } else { Err(made::other_key(uri)) }
+}
+
+/// Destroys the keys of the name that `uri` has, both halves; no error when there are none.
+pub(super) fn destroy(uri: &KeyUri, state_directory: &Path) -> Result<(), TokenError> {
+    made::destroy(uri, &RefusedPins::new(state_directory))
+}
 
 /// The key that `uri` names; `None` when it is not that of the certificate.
 pub(super) fn load(

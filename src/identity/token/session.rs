@@ -32,13 +32,9 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn open(uri: &KeyUri, refused: &RefusedPins) -> Result<Self, TokenError> {
-        let failed = |error: Error| failed(uri, &error);
-        let module = Module::take(&uri.module_path)?;
-        let (slot, token) = find_token(uri, &module)?;
-        let session = module.library().open_ro_session(slot).map_err(failed)?;
-        log_in(uri, &session, &token, &module, refused)?;
+        let Entered { session, slot, token, module } = enter(uri, refused, false)?;
         let key = find_key(uri, &session, &token)?;
-        let mechanisms = module.library().get_mechanism_list(slot).map_err(failed)?;
+        let mechanisms = module.library().get_mechanism_list(slot).map_err(|error| failed(uri, &error))?;
         let key_type = match session.get_attributes(key, &[AttributeType::KeyType]).as_deref() {
             Ok([Attribute::KeyType(key_type)]) => Some(*key_type),
             _ => None,
@@ -49,6 +45,26 @@ impl Session {
     pub(super) fn sign(&self, scheme: rustls::SignatureScheme, message: &[u8]) -> Result<Vec<u8>, Error> {
         mechanism::sign(&self.session, self.key, scheme, message)
     }
+}
+
+/// A session with a token, logged in.
+pub(super) struct Entered {
+    // Closed before the library ends.
+    pub(super) session: cryptoki::session::Session,
+    pub(super) slot: Slot,
+    pub(super) token: TokenInfo,
+    pub(super) module: Module,
+}
+
+/// Opens a session with the token that the URI names, in which objects can be made and destroyed if it is `to_write`.
+pub(super) fn enter(uri: &KeyUri, refused: &RefusedPins, to_write: bool) -> Result<Entered, TokenError> {
+    let module = Module::take(&uri.module_path)?;
+    let (slot, token) = find_token(uri, &module)?;
+    let library = module.library();
+    let session = if to_write { library.open_rw_session(slot) } else { library.open_ro_session(slot) };
+    let session = session.map_err(|error| failed(uri, &error))?;
+    log_in(uri, &session, &token, &module, refused)?;
+    Ok(Entered { session, slot, token, module })
 }
 
 /// The one token that is as the URI says. One that nobody has set up yet is none.

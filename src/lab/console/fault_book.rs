@@ -14,6 +14,8 @@ use crate::platform::clock::system_time;
 
 /// The return code of CONNACK for a server that is not available.
 const UNAVAILABLE: u8 = 3;
+/// And for a client that is not authorised.
+const IDENTITY: u8 = 5;
 
 /// The faults of an emulator, wherever it is. Calls may wait for an answer.
 pub(crate) trait Emulated: Send + Sync {
@@ -80,6 +82,17 @@ impl FaultBook {
         let fault = Fault { id, kind: Some(wish.kind), text, devices, until };
         self.entries().push(Entry { fault, parts: numbers });
         Ok(id)
+    }
+
+    /// Lets a hub refuse a device once, so that it asks the provisioning service anew.
+    pub(crate) fn refuse_once(&self, hub: &str, device: &str) -> Result<(), BackendError> {
+        let part = Part {
+            service: FaultyService::Hub(hub.into()),
+            device: Some(device.into()),
+            kind: PartKind::RefuseConnect { code: IDENTITY },
+            times: Some(1),
+        };
+        self.emulator.inject(part).map(drop)
     }
 
     /// Ends a fault when its time is over.

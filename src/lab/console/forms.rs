@@ -41,12 +41,12 @@ pub(crate) fn identity(hub: &str, device: &Value) -> Option<Identity> {
 }
 
 /// An event of the emulator, in its JSON.
-pub(crate) fn cloud_event(detail: Value, text: String, time: DateTime<Utc>) -> CloudEvent {
+pub(crate) fn cloud_event(detail: Value, time: DateTime<Utc>) -> CloudEvent {
     let names = ["deviceId", "registrationId", "clientId"];
     // A client at the hub may call itself `device/module`; here are no modules.
     let device = names.iter().find_map(|name| detail[name].as_str()).unwrap_or_default().to_owned();
     let kind = detail["event"].as_str().unwrap_or_default().to_owned();
-    CloudEvent { time, device, kind, text, detail }
+    CloudEvent { time, device, kind, detail }
 }
 
 /// Takes what is nobody's matter out of an enrollment: symmetric keys.
@@ -110,7 +110,7 @@ mod tests {
             (json!({"event": "handshakeFailed", "peer": "p"}), ""),
         ] {
             let kind = event["event"].clone();
-            let event = cloud_event(event, String::new(), DateTime::UNIX_EPOCH);
+            let event = cloud_event(event, DateTime::UNIX_EPOCH);
             assert_eq!((event.device.as_str(), kind.as_str()), (device, Some(event.kind.as_str())));
         }
     }

@@ -3,10 +3,13 @@
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use serde_json::json;
 use tracker_console::backend::Backend;
 use tracker_console::history::{History, HistoryOptions};
 use tracker_console::ingest::Ingest;
 use tracker_console::web::{ListenError, ListenOptions, Server, serve};
+
+use crate::lab::screen::Screen;
 
 /// What opens a link in the browser of whoever sits here.
 #[cfg(target_os = "macos")]
@@ -41,6 +44,18 @@ impl Page {
     /// What there is to say about the history: what was set aside, what can't be kept.
     pub(crate) fn notices(&self) -> Vec<String> {
         self.ingest.history().notices()
+    }
+
+    /// Prints the link, and what there is to say; opens a browser if it is asked to.
+    pub(crate) fn announce(&self, screen: Screen, is_opened: bool) {
+        let link = self.link();
+        screen.note("console", &format!("The fleet in sight: {link}"), json!({"link": link}));
+        for notice in self.notices() {
+            screen.note("history", &notice, json!({}));
+        }
+        if is_opened && let Err(why) = open_in_browser(&link) {
+            screen.note("browser", &why, json!({}));
+        }
     }
 
     /// Closes the port, and writes what is not written yet.

@@ -9,11 +9,12 @@ use tokio::sync::mpsc;
 use tracker_console::backend::{Answer, Backend, BackendError, EnrollmentKind};
 use tracker_console::model::{
     Abilities, DeviceMessage, Fault, FaultKind, FaultWish, Identity, Incoming, MethodAnswer, MethodCall,
-    Mode, ProvisioningStatus, Session, Targets, TelemetryState, TimeState, TimeWish, TwinPatch, Verification,
+    Mode, ProvisioningStatus, Scenario, ScenarioWish, Session, Targets, TelemetryState, TimeState, TimeWish,
+    TwinPatch, Verification,
 };
 use tracker_emulator::{
-    AttestationMechanism, CloudToDeviceMessage, DeviceStatus, Dps, DpsError, Event, Faults, Hub, HubError,
-    IfMatch, IndividualEnrollment, ProvisioningStatus as Standing, Subscription, TwinPatch as Patch,
+    AllocationPolicy, AttestationMechanism, CloudToDeviceMessage, DeviceStatus, Dps, DpsError, Event, Faults,
+    Hub, HubError, IfMatch, IndividualEnrollment, ReprovisionPolicy, Subscription, TwinPatch as Patch,
 };
 use tracker_sensors::simulated::SimulatedClock;
 
@@ -22,6 +23,7 @@ use super::fault_book::FaultBook;
 use super::forms::{identity, json, no_device, no_fault, sentence, without_keys};
 use super::recorder::Recorder;
 use super::stream::Feeds;
+use crate::lab::director::Director;
 use crate::lab::judgement::Verify;
 
 /// Batches that wait for the console; with more of them the feeds wait, which lose the oldest some time.
@@ -50,6 +52,8 @@ pub(crate) struct Parts {
     pub(crate) root: PathBuf,
     /// The check of the evidence.
     pub(crate) verify: Verify,
+    /// Of the story that is played in place of voyages; its time is real.
+    pub(crate) director: Option<Director>,
 }
 
 /// A simulation as the console sees it.
@@ -60,6 +64,7 @@ pub(crate) struct Simulation {
     directory: PathBuf,
     root: PathBuf,
     verify: Verify,
+    director: Option<Director>,
     faults: FaultBook,
     recorder: Arc<Recorder>,
     feeds: Mutex<Option<Feeds>>,
@@ -68,7 +73,7 @@ pub(crate) struct Simulation {
 impl Simulation {
     /// Hears all that comes from now on.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { dps, faults, events, backlogs, clock, title, directory, root, verify } = parts;
+        let Parts { dps, faults, events, backlogs, clock, title, directory, root, verify, director } = parts;
         let (faults, recorder) = (FaultBook::new(Arc::new(faults)), Arc::new(Recorder::default()));
         let telemetry = dps.hubs().iter().map(Hub::telemetry).collect();
         let (feed_clock, feed_faults) = (clock.clone(), faults.clone());
@@ -81,7 +86,7 @@ impl Simulation {
             backlogs,
         };
         let feeds = Mutex::new(Some(feeds));
-        Self { dps, clock, title, directory, root, verify, faults, recorder, feeds }
+        Self { dps, clock, title, directory, root, verify, director, faults, recorder, feeds }
     }
 
     /// The hub that knows a device.
@@ -104,25 +109,52 @@ impl Simulation {
         }
     }
 
-    /// Shuts a device out: a disabled enrollment of its own, which goes before that of its group, and no identity.
-    fn shut_out(&self, device: &str) -> Result<(), BackendError> {
-        match self.dps.individuals().disable(device) {
-            Err(DpsError::EnrollmentNotFound(_)) => {
-                // A name that leads elsewhere is none of a directory here.
-                if Path::new(device).file_name() != Some(device.as_ref()) {
-                    return Err(no_device(device));
-                }
-                let path = self.directory.join(device).join("device.pem");
-                let chain = std::fs::read_to_string(path).map_err(|_| no_device(device))?;
-                // The leaf is the first of its chain.
-                let leaf = chain.split_inclusive(PEM_END).next().unwrap_or_default();
-                let attestation = AttestationMechanism::client_certificate(leaf);
-                let mut enrollment = IndividualEnrollment::new(device, attestation);
-                enrollment.terms.provisioning_status = Standing::Disabled;
-                self.dps.individuals().create(enrollment).map_err(|error| of_dps(&error))?;
-            }
-            other => drop(other.map_err(|error| of_dps(&error))?),
+    /// The enrollment of a device alone, which goes before that of its group. One is made where there is none.
+    fn own_enrollment(&self, device: &str) -> Result<IndividualEnrollment, BackendError> {
+        match self.dps.individuals().get(device) {
+            Err(DpsError::EnrollmentNotFound(_)) => {}
+            other => return other.map_err(|error| of_dps(&error)),
         }
+        // A name that leads elsewhere is none of a directory here.
+        if Path::new(device).file_name() != Some(device.as_ref()) {
+            return Err(no_device(device));
+        }
+        let path = self.directory.join(device).join("device.pem");
+        let chain = std::fs::read_to_string(path).map_err(|_| no_device(device))?;
+        // The leaf is the first of its chain.
+        let leaf = chain.split_inclusive(PEM_END).next().unwrap_or_default();
+        let attestation = AttestationMechanism::client_certificate(leaf);
+        let enrollment = IndividualEnrollment::new(device, attestation);
+        self.dps.individuals().create(enrollment).map_err(|error| of_dps(&error))
+    }
+
+    /// Sees to it that its own enrollment leads a device to this hub, and lets the old one refuse it until it asks DPS.
+    fn lead_to(&self, device: &str, hub: &str) -> Result<(), BackendError> {
+        let Some(new) = self.dps.hub(hub) else {
+            let names: Vec<_> = self.dps.hubs().iter().map(|hub| hub.name().to_owned()).collect();
+            let message = format!("There is no hub {hub:?}; there is {}.", names.join(", "));
+            return Err(BackendError::Invalid { message, member: Some("hub".into()) });
+        };
+        let old = self.hub(device)?;
+        if old.name() == new.name() {
+            return Err(BackendError::Conflict(format!("{device:?} is at {hub} already.")));
+        }
+        let mut enrollment = self.own_enrollment(device)?;
+        enrollment.terms.iot_hubs = vec![new.name().to_owned()];
+        enrollment.terms.allocation_policy = AllocationPolicy::Static;
+        // It moves, and its twin comes along.
+        enrollment.terms.reprovision_policy = ReprovisionPolicy::default();
+        self.dps.individuals().update(enrollment, &IfMatch::Any).map_err(|error| of_dps(&error))?;
+        self.faults.refuse_once(old.name(), device)?;
+        // It may have no connection.
+        let _ = old.drop_connection(device);
+        Ok(())
+    }
+
+    /// Shuts a device out: a disabled enrollment of its own, and no identity.
+    fn shut_out(&self, device: &str) -> Result<(), BackendError> {
+        self.own_enrollment(device)?;
+        self.dps.individuals().disable(device).map_err(|error| of_dps(&error))?;
         match self.dps.delete_registration(device, &IfMatch::Any) {
             Ok(()) | Err(DpsError::DeviceRegistrationNotFound(_)) => {}
             Err(error) => return Err(of_dps(&error)),
@@ -140,6 +172,7 @@ fn of_hub(error: &HubError) -> BackendError {
         HubError::DeviceNotFound(_) => BackendError::NotFound(text),
         HubError::DeviceNotOnline { .. }
         | HubError::GatewayTimeout { .. }
+        | HubError::MethodRejected { .. }
         | HubError::DeviceConnectionClosed(_)
         | HubError::InvalidMethodAnswer(_) => BackendError::NoAnswer(text),
         HubError::PreconditionFailed(_) | HubError::DeviceAlreadyExists(_) | HubError::QueueFull { .. } => {
@@ -173,6 +206,7 @@ fn now<'a, T: Send + 'a>(answer: Result<T, BackendError>) -> Answer<'a, T> {
 
 impl Backend for Simulation {
     fn session(&self) -> Session {
+        let is_story = self.director.is_some();
         Session {
             mode: Mode::Simulation,
             title: self.title.clone(),
@@ -182,10 +216,11 @@ impl Backend for Simulation {
             id_scope: Some(self.dps.id_scope().to_owned()),
             telemetry: TelemetryState { is_available: true, reason: None },
             away: None,
-            can: Abilities::ALL,
+            history_trouble: None,
+            can: Abilities { time: !is_story, scenario: is_story, ..Abilities::ALL },
             time: TimeState {
                 now: self.clock.utc(),
-                speed: Some(self.clock.speed()),
+                speed: (!is_story).then(|| self.clock.speed()),
                 is_paused: self.clock.is_paused(),
             },
             history: None,
@@ -261,10 +296,7 @@ impl Backend for Simulation {
     }
 
     fn move_to<'a>(&'a self, device: &'a str, hub: &'a str) -> Answer<'a, ()> {
-        let names = self.session().hubs.join(", ");
-        let sentence =
-            format!("This simulation has no other hub for {device:?} than {names}; {hub:?} is not there.");
-        now(Err(BackendError::NotPossible(sentence)))
+        now(self.lead_to(device, hub))
     }
 
     fn enrollments(&self, kind: EnrollmentKind) -> Answer<'_, Vec<Value>> {
@@ -365,5 +397,17 @@ impl Backend for Simulation {
 
     fn verify<'a>(&'a self, device: &'a str) -> Answer<'a, Verification> {
         Box::pin(self.recorder.judge(device, self.verify, &self.root))
+    }
+
+    fn scenario(&self) -> Answer<'_, Option<Scenario>> {
+        now(Ok(self.director.as_ref().map(Director::view)))
+    }
+
+    fn steer(&self, wish: ScenarioWish) -> Answer<'_, ()> {
+        now(match &self.director {
+            None => Err(BackendError::NotPossible("No story is played here.".into())),
+            Some(director) if director.steer(wish) => Ok(()),
+            Some(_) => Err(BackendError::Conflict("No step of the story waits.".into())),
+        })
     }
 }

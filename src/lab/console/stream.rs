@@ -79,9 +79,8 @@ impl Feeds {
         let mut batches = Vec::new();
         let (events, lost) = drain(&mut self.events);
         for events in events.chunks(BATCH) {
-            let told = events.iter().map(|event| {
-                forms::cloud_event(forms::json(&**event), event.kind.to_string(), time.of(event.time))
-            });
+            let told =
+                events.iter().map(|event| forms::cloud_event(forms::json(&**event), time.of(event.time)));
             batches.push(Incoming::Events(told.collect()));
         }
         let mut all_lost = lost;

@@ -48,8 +48,14 @@ fn judged(files: &[std::path::PathBuf], roots: &std::path::Path) -> anyhow::Resu
 
 impl Scene {
     async fn set() -> Self {
+        Self::with([Cloud::HUB].as_slice()).await
+    }
+
+    /// With these hubs.
+    async fn with(hubs: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let cloud = Cloud::start(directory.path(), 1).await.unwrap();
+        let builder = Cloud::builder().hubs(hubs.iter().copied());
+        let cloud = Cloud::start_with(builder, directory.path(), 1).await.unwrap();
         let clock = SimulatedClock::new(system_time(), 1.0);
         let backlogs = Backlogs::default();
         let backend = Arc::new(Simulation::new(Parts {
@@ -62,6 +68,7 @@ impl Scene {
             directory: directory.path().to_owned(),
             root: cloud.device_root(),
             verify: judged,
+            director: None,
         }));
         let incoming = backend.clone().subscribe();
         let time = clock.beginning_now();
@@ -162,7 +169,36 @@ async fn a_tracker_is_seen_and_operated() {
     backend.set_enrollment(EnrollmentKind::Individual, ID, ProvisioningStatus::Enabled).await.unwrap();
     assert!(matches!(backend.deprovision("../sensor-1").await, Err(BackendError::NotFound(_))));
     assert!(matches!(backend.twin("nobody").await, Err(BackendError::NotFound(_))));
-    assert!(matches!(backend.move_to(ID, "elsewhere").await, Err(BackendError::NotPossible(_))));
+    let Err(BackendError::Invalid { message, member }) = backend.move_to(ID, "elsewhere").await else {
+        panic!("there is no such hub")
+    };
+    assert!(message.contains(Cloud::HUB) && member.as_deref() == Some("hub"), "{message}");
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tracker_moves_to_another_hub_and_its_twin_comes_along() {
+    const OTHER: &str = "other-hub.azure-devices.net";
+    let mut scene = Scene::with(&[Cloud::HUB, OTHER]).await;
+    scene.reading().await;
+    let backend = scene.backend.clone();
+    let place = backend.devices().await.unwrap()[0].hub.clone();
+    let there = if place == OTHER { Cloud::HUB } else { OTHER };
+    scene.desire(json!({"note": "from before"})).await;
+    assert!(matches!(backend.move_to(ID, &place).await, Err(BackendError::Conflict(_))));
+    backend.move_to(ID, there).await.unwrap();
+    let connected = |incoming: &Incoming| match incoming {
+        Incoming::Events(events) => {
+            let is_there = |detail: &Value| detail["hub"] == there;
+            events.iter().any(|it| it.kind == "deviceConnected" && is_there(&it.detail)).then_some(())
+        }
+        _ => None,
+    };
+    scene.hears(connected).await;
+    let twin = backend.twin(ID).await.unwrap();
+    assert_eq!(twin["properties"]["desired"]["note"], "from before");
+    let devices = backend.devices().await.unwrap();
+    assert_eq!((devices.len(), devices[0].hub.as_str()), (1, there), "the old hub has let it go");
     scene.end().await;
 }
 

@@ -13,6 +13,9 @@ use tracker_emulator::{
 
 use super::fleet::Fleet;
 use super::story::Story;
+use super::watching::Watching;
+use crate::lab::console::Page;
+use crate::lab::director::Director;
 use crate::lab::screen::Screen;
 
 const NORTH: &str = "hub-north.azure-devices.net";
@@ -34,8 +37,13 @@ struct Stage {
     ids: Vec<String>,
 }
 
-pub(super) async fn play(devices: usize, screen: Screen) -> anyhow::Result<()> {
-    let directory = tempfile::Builder::new().prefix("container-tracker-").tempdir()?;
+pub(super) async fn play(
+    devices: usize,
+    screen: Screen,
+    watching: Watching<'_>,
+    page: &mut Option<Page>,
+) -> anyhow::Result<()> {
+    let directory = watching.directory;
     let emulator = Emulator::builder()
         .port(0)
         .hubs([NORTH, SOUTH])
@@ -46,13 +54,16 @@ pub(super) async fn play(devices: usize, screen: Screen) -> anyhow::Result<()> {
     let root = CertificateAuthority::root("Cheese Root CA", Validity::always())?;
     let factory = root.intermediate("Cheese Intermediate CA", Validity::always())?;
     let hubs = emulator.dps().hubs();
-    let fleet = Fleet::new(directory.path(), &emulator)?;
+    let fleet = Fleet::new(directory, &emulator)?;
     let ids = (1..=devices).map(|n| format!("sensor-thl-{n:03}")).collect();
     let mut stage = Stage { emulator, hubs, root, factory, fleet, ids };
-    let mut story = Story::new(screen);
+    let title = format!("The life of {devices} {}", if devices == 1 { "container" } else { "containers" });
+    let director = Director::new(&title, watching.is_stepping);
+    *page = watching.show(&title, &stage.emulator, &stage.root, director.clone(), screen).await?;
+    let mut story = Story::with(screen, director);
 
-    certificates(&mut story, &stage)?;
-    enroll(&mut story, &stage)?;
+    certificates(&mut story, &stage).await?;
+    enroll(&mut story, &stage).await?;
     provision(&mut story, &mut stage).await?;
     configure(&mut story, &stage).await?;
     disable_group(&mut story, &mut stage).await?;
@@ -64,11 +75,13 @@ pub(super) async fn play(devices: usize, screen: Screen) -> anyhow::Result<()> {
     story.verdict()
 }
 
-fn certificates(story: &mut Story, stage: &Stage) -> anyhow::Result<()> {
-    let step = story.step(
-        "Upload the root CA and prove that we hold its key",
-        "the CA is unverified at first, and verified after a certificate for the code was shown",
-    );
+async fn certificates(story: &mut Story, stage: &Stage) -> anyhow::Result<()> {
+    let step = story
+        .next(
+            "Upload the root CA and prove that we hold its key",
+            "the CA is unverified at first, and verified after a certificate for the code was shown",
+        )
+        .await;
     let certificates = stage.emulator.dps().certificates();
     let before = certificates.upload("cheese-root", &stage.root.certificate_pem())?.is_verified;
     let code = certificates.generate_verification_code("cheese-root")?;
@@ -78,11 +91,13 @@ fn certificates(story: &mut Story, stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn enroll(story: &mut Story, stage: &Stage) -> anyhow::Result<()> {
-    let step = story.step(
-        "Enroll all devices that the intermediate CA signs, spread over two hubs, with an initial twin",
-        "the enrollment group is there, enabled",
-    );
+async fn enroll(story: &mut Story, stage: &Stage) -> anyhow::Result<()> {
+    let step = story
+        .next(
+            "Enroll all devices that the intermediate CA signs, spread over two hubs, with an initial twin",
+            "the enrollment group is there, enabled",
+        )
+        .await;
     let group = stage.emulator.dps().groups().create(stage.group())?;
     let names = format!(
         "{}, allocation {}, initial telemetryInterval {INITIAL_INTERVAL} s",
@@ -95,10 +110,10 @@ fn enroll(story: &mut Story, stage: &Stage) -> anyhow::Result<()> {
 
 async fn provision(story: &mut Story, stage: &mut Stage) -> anyhow::Result<()> {
     let count = stage.ids.len();
-    let step = story.step(
+    let step = story.next(
         &format!("Switch {count} containers on"),
         "each provisions itself, is online at one of the hubs, applies the initial twin and delivers a reading",
-    );
+    ).await;
     let begun = Instant::now();
     for id in stage.ids.clone() {
         stage.fleet.certificate(&id, &stage.factory)?;
@@ -113,7 +128,7 @@ async fn provision(story: &mut Story, stage: &mut Stage) -> anyhow::Result<()> {
         &format!("{north} at {NORTH}, {south} at {SOUTH}, {rate:.0} a second with twin and telemetry"),
     );
 
-    let step = story.step("Look at the registration records", "one a device, assigned, naming its hub");
+    let step = story.next("Look at the registration records", "one a device, assigned, naming its hub").await;
     let records = stage.emulator.dps().registrations();
     let mut good = 0;
     for record in &records {
@@ -133,10 +148,12 @@ async fn provision(story: &mut Story, stage: &mut Stage) -> anyhow::Result<()> {
 }
 
 async fn configure(story: &mut Story, stage: &Stage) -> anyhow::Result<()> {
-    let step = story.step(
-        "Set telemetryInterval to 3600 s for one container",
-        "that one reports 3600 s as applied, the others keep what they have",
-    );
+    let step = story
+        .next(
+            "Set telemetryInterval to 3600 s for one container",
+            "that one reports 3600 s as applied, the others keep what they have",
+        )
+        .await;
     stage.set_interval(&stage.ids[0], 3600)?;
     let one = stage.wait(|stage| stage.interval_of(&stage.ids[0]) == Some(3600)).await;
     let others = stage.ids[1..].iter().all(|id| stage.interval_of(id) == Some(INITIAL_INTERVAL.into()));
@@ -145,7 +162,7 @@ async fn configure(story: &mut Story, stage: &Stage) -> anyhow::Result<()> {
         &format!("{} reports {} s", stage.ids[0], stage.interval_of(&stage.ids[0]).unwrap_or(0)),
     );
 
-    let step = story.step("Set telemetryInterval to 1 s for all", "all report 1 s as applied");
+    let step = story.next("Set telemetryInterval to 1 s for all", "all report 1 s as applied").await;
     for id in &stage.ids {
         stage.set_interval(id, 1)?;
     }
@@ -163,10 +180,10 @@ async fn configure(story: &mut Story, stage: &Stage) -> anyhow::Result<()> {
 
 async fn disable_group(story: &mut Story, stage: &mut Stage) -> anyhow::Result<()> {
     let newcomer = format!("sensor-thl-{:03}", stage.ids.len() + 1);
-    let step = story.step(
+    let step = story.next(
         "Disable the enrollment group, and switch a new container on",
         "running containers stay online and deliver; the new one is refused because the group is disabled",
-    );
+    ).await;
     stage.emulator.dps().groups().disable(GROUP)?;
     stage.fleet.certificate(&newcomer, &stage.factory)?;
     stage.fleet.start(&newcomer);
@@ -175,7 +192,7 @@ async fn disable_group(story: &mut Story, stage: &mut Stage) -> anyhow::Result<(
     let others = stage.all_deliver(stage.most_delivered()).await;
     step.saw(refused && reason.contains("disabled") && others, &format!("{newcomer}: {reason}"));
 
-    let step = story.step("Enable the group", "the refused container comes online by itself");
+    let step = story.next("Enable the group", "the refused container comes online by itself").await;
     stage.emulator.dps().groups().enable(GROUP)?;
     let online = stage.fleet.wait_until(|views| views[&newcomer].online_at.is_some()).await;
     let hub = stage.fleet.view(&newcomer).online_at.unwrap_or_default();
@@ -187,10 +204,12 @@ async fn disable_group(story: &mut Story, stage: &mut Stage) -> anyhow::Result<(
 async fn deprovision_one(story: &mut Story, stage: &Stage) -> anyhow::Result<()> {
     let dps = stage.emulator.dps();
     let id = &stage.ids[0];
-    let step = story.step(
-        &format!("Deprovision {id}: a disabled individual enrollment, and its hub identity deleted"),
-        "it is dropped and refused with the reason; the others go on",
-    );
+    let step = story
+        .next(
+            &format!("Deprovision {id}: a disabled individual enrollment, and its hub identity deleted"),
+            "it is dropped and refused with the reason; the others go on",
+        )
+        .await;
     let leaf = stage.fleet.certificate(id, &stage.factory)?;
     let enrollment = IndividualEnrollment::new(id, AttestationMechanism::client_certificate(leaf));
     dps.individuals().create(enrollment)?;
@@ -206,7 +225,8 @@ async fn deprovision_one(story: &mut Story, stage: &Stage) -> anyhow::Result<()>
     );
 
     let step = story
-        .step("Enable its individual enrollment", "it comes back by itself, with a new identity at the hub");
+        .next("Enable its individual enrollment", "it comes back by itself, with a new identity at the hub")
+        .await;
     dps.individuals().enable(id)?;
     let back = stage.fleet.wait_until(|views| views[id].online_at.is_some()).await;
     let delivered = stage.fleet.view(id).delivered;
@@ -220,10 +240,10 @@ async fn deprovision_one(story: &mut Story, stage: &Stage) -> anyhow::Result<()>
 async fn disenroll_and_return(story: &mut Story, stage: &Stage) -> anyhow::Result<()> {
     let dps = stage.emulator.dps();
     let count = stage.ids.len();
-    let step = story.step(
+    let step = story.next(
         "Disenroll everybody: delete the group and all hub identities",
         "all containers are refused because no enrollment accepts their certificate; they go on measuring",
-    );
+    ).await;
     dps.groups().delete(GROUP, &IfMatch::Any)?;
     for id in &stage.ids {
         stage.delete_identity(id);
@@ -236,7 +256,8 @@ async fn disenroll_and_return(story: &mut Story, stage: &Stage) -> anyhow::Resul
         &format!("{} of {count} refused: {reason}", stage.fleet.count(|v| v.refused.is_some())),
     );
 
-    let step = story.step("Enroll the group again", "all come back by themselves and deliver what they kept");
+    let step =
+        story.next("Enroll the group again", "all come back by themselves and deliver what they kept").await;
     dps.groups().create(stage.group())?;
     let back = stage.all_deliver(stage.most_delivered()).await;
     step.saw(back, &format!("{} of {count} online", stage.fleet.count(|view| view.online_at.is_some())));
@@ -245,10 +266,12 @@ async fn disenroll_and_return(story: &mut Story, stage: &Stage) -> anyhow::Resul
 
 async fn move_to_south(story: &mut Story, stage: &Stage) -> anyhow::Result<()> {
     let dps = stage.emulator.dps();
-    let step = story.step(
-        &format!("Reprovision: the group may use {SOUTH} only, and {NORTH} lets its devices go"),
-        &format!("all containers end up at {SOUTH}, their twins migrated"),
-    );
+    let step = story
+        .next(
+            &format!("Reprovision: the group may use {SOUTH} only, and {NORTH} lets its devices go"),
+            &format!("all containers end up at {SOUTH}, their twins migrated"),
+        )
+        .await;
     let mut group = dps.groups().get(GROUP)?;
     group.terms.iot_hubs = vec![SOUTH.into()];
     dps.groups().update(group, &IfMatch::Any)?;
@@ -285,10 +308,12 @@ async fn move_to_south(story: &mut Story, stage: &Stage) -> anyhow::Result<()> {
 
 async fn roll_certificate(story: &mut Story, stage: &Stage) -> anyhow::Result<()> {
     let id = &stage.ids[0];
-    let step = story.step(
-        &format!("Replace the leaf certificate of {id} on disk"),
-        "it registers anew and is online with the new certificate, without a restart",
-    );
+    let step = story
+        .next(
+            &format!("Replace the leaf certificate of {id} on disk"),
+            "it registers anew and is online with the new certificate, without a restart",
+        )
+        .await;
     let south = stage.hub(SOUTH)?;
     let thumbprint = |hub: &Hub| {
         serde_json::to_value(hub.device(id).ok()).unwrap_or_default()["authentication"]["x509Thumbprint"]["primaryThumbprint"].clone()
@@ -307,7 +332,7 @@ async fn roll_certificate(story: &mut Story, stage: &Stage) -> anyhow::Result<()
 }
 
 async fn nothing_lost(story: &mut Story, stage: Stage) -> anyhow::Result<()> {
-    let step = story.step("Switch everything off", "every reading that was taken is delivered or kept");
+    let step = story.next("Switch everything off", "every reading that was taken is delivered or kept").await;
     let totals = stage.fleet.stop().await?;
     stage.emulator.shutdown().await;
     let whole = totals.taken <= totals.acknowledged + totals.backlog;

@@ -5,11 +5,14 @@ mod fleet;
 mod lifecycle;
 mod story;
 mod timing;
+mod watching;
 
 use anyhow::bail;
 
-use super::judgement::Verify;
+use super::console::Page;
 use super::screen::Screen;
+
+pub(crate) use watching::Watching;
 
 /// A story that can be played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -20,16 +23,25 @@ pub enum Scenario {
     Alarm,
 }
 
-/// Plays `scenario` with so many containers; `verify` looks at records. An error is the verdict "failed".
+impl Scenario {
+    /// Whether it can be watched on a page, and stepped through there.
+    pub(crate) fn has_page(self) -> bool {
+        self == Self::Lifecycle
+    }
+}
+
+/// Plays `scenario` with so many containers. An error is the verdict "failed". The page, where it has one, is to be stopped by
+/// the caller.
 pub(crate) async fn play(
     scenario: Scenario,
     devices: u16,
-    verify: Verify,
     screen: Screen,
+    watching: Watching<'_>,
+    page: &mut Option<Page>,
 ) -> anyhow::Result<()> {
     match scenario {
         Scenario::Alarm if devices > 2 => bail!("the scenario alarm is about one container, not {devices}"),
-        Scenario::Alarm => alarm::play(verify, screen).await,
-        Scenario::Lifecycle => lifecycle::play(usize::from(devices), screen).await,
+        Scenario::Alarm => alarm::play(watching.verify, screen).await,
+        Scenario::Lifecycle => lifecycle::play(usize::from(devices), screen, watching, page).await,
     }
 }

@@ -202,6 +202,7 @@ impl<'a> Device<'a> {
             position: Some(position.subscribe()),
             here: whereabouts.here(),
             certificate: setup.papers.certificate(),
+            first_root_end: watch::channel(None).1,
             journal: journal.clone(),
         };
         let desk = AlarmDesk::new(sources, clock.clone(), events, settings.2.subscribe());

@@ -10,7 +10,13 @@ fn secs(seconds: u64) -> Duration {
 }
 
 fn assignment() -> Assignment {
-    Assignment { hub: "h".into(), device_id: "d".into(), terms: terms(), waits_for_connack: false }
+    Assignment {
+        hub: "h".into(),
+        device_id: "d".into(),
+        terms: terms(),
+        waits_for_connack: false,
+        profile: None,
+    }
 }
 
 fn terms() -> Terms {
@@ -63,6 +69,56 @@ fn an_identity_refused_by_the_hub_leads_to_dps_at_once() {
     life.connect_failed(secs(103), 0.5, &error(LinkErrorKind::Identity));
     life.registered(secs(104), 0.5, &assigned(), &terms());
     assert!(life.next().at > secs(105), "{:?}", life.next());
+}
+
+#[test]
+fn a_hub_that_says_no_for_good_is_left_alone_for_long_and_dps_is_asked_before_it_is_tried_again() {
+    for kind in [LinkErrorKind::Terminal, LinkErrorKind::TakenOver] {
+        let mut life = online();
+        let mut now = secs(1000);
+        let loss = life.lost(now, 0.5, kind);
+        assert_eq!(loss == Loss::Displaced, kind == LinkErrorKind::TakenOver);
+        let Next { action, at } = life.next();
+        assert_eq!(action, Action::Connect(assignment()));
+        assert!(at >= now + secs(300), "{at:?}");
+        // A link that comes up is no news.
+        life.network_up(now + secs(60), 0.0);
+        assert_eq!(life.next().at, at);
+        let mut waits = Vec::new();
+        for _ in 0..8 {
+            now = life.next().at;
+            life.connect_failed(now, 1.0, &error(kind));
+            waits.push((life.next().at - now).as_secs());
+            assert_eq!(life.next().action, Action::Register);
+            life.registered(life.next().at, 0.0, &assigned(), &terms());
+        }
+        assert!(waits.is_sorted() && waits[0] >= 300 && waits[7] == 3600, "{waits:?}");
+        life.connect_failed(now, 0.5, &error(kind));
+        life.nudge(now);
+        assert_eq!(life.next().at, now, "an operator's word counts at once");
+    }
+}
+
+#[test]
+fn a_hub_that_has_moved_or_forgets_the_device_while_it_is_there_leads_to_dps_in_no_tight_circle() {
+    for kind in [LinkErrorKind::Moved, LinkErrorKind::Identity] {
+        let mut life = online();
+        let mut now = secs(1000);
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            life.lost(now, 1.0, kind);
+            assert_eq!(life.next().action, Action::Register);
+            waits.push((life.next().at - now).as_secs());
+            now = life.next().at;
+            life.registered(now, 1.0, &assigned(), &terms());
+            assert_eq!(life.next(), Next { action: Action::Connect(assignment()), at: now });
+            life.connected(now);
+        }
+        assert_eq!(waits[0], 1, "after a good spell at once");
+        assert!(waits.is_sorted() && waits[5] > 60, "{waits:?}");
+        life.connect_failed(now, 0.5, &error(kind));
+        assert_eq!(life.next(), Next { action: Action::Register, at: now });
+    }
 }
 
 #[test]

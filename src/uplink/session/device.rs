@@ -10,6 +10,7 @@ use crate::event::Events;
 use crate::event::repeats::Repeats;
 use crate::identity::Identity;
 use crate::journal::Journal;
+use crate::link::roots::RootEnd;
 use crate::platform::background::Background;
 use crate::platform::heartbeat::Heartbeat;
 use crate::settings::InForce;
@@ -33,6 +34,8 @@ pub struct Device {
     pub trips: Trips,
     /// Who the device is, once that is known.
     pub identity: watch::Sender<Option<Identity>>,
+    /// The root of servers that ends first, once the roots are in use.
+    pub first_root_end: watch::Sender<Option<RootEnd>>,
     /// When the readings that wait are news.
     pub waiting: WaitingNews,
     /// Where events go.

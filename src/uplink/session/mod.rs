@@ -2,8 +2,10 @@
 
 mod acknowledgement;
 mod device;
+mod dialect;
 mod outbox;
 mod pace;
+mod reluctance;
 mod reported;
 mod waiting_news;
 
@@ -14,25 +16,22 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
-use tracker_protocol::Publish;
-use tracker_protocol::hub::{
-    self, CloudTopic, DeviceTopic, HubUsername, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER,
-    TwinEvent, TwinStep,
-};
+use tracker_protocol::hub::{TwinEvent, TwinStep};
 use tracker_timers::sleep_until;
 
 use crate::event::Event;
 use crate::event::repeats::Repeated;
 use crate::link::timing::Timing;
-use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent};
+use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent, Message, Refusal};
 use crate::platform::clock::Clock;
-use crate::platform::user_agent::user_agent;
 use crate::uplink::{methods, trips};
 use acknowledgement::Acknowledgement;
+use dialect::Word;
 use outbox::Outbox;
 use pace::Pace;
 
 pub use device::Device;
+pub use dialect::{Dialect, MODEL_ID, Opening, username};
 pub use outbox::Sent;
 pub use waiting_news::WaitingNews;
 
@@ -45,25 +44,10 @@ const MOST_ANSWERS: usize = 16;
 /// Health and counts are reported at most so often.
 const REPORT_EVERY: Duration = Duration::from_secs(30);
 
-/// IoT Plug and Play model of the messages and properties, described in `config/tracker-model.json`.
-pub const MODEL_ID: &str = "dtmi:containertracker:Tracker;1";
-
-/// The MQTT user name at a hub.
-pub fn username(hub: &str, device_id: &str) -> String {
-    HubUsername {
-        hub: hub.into(),
-        device_id: device_id.into(),
-        module_id: None,
-        api_version: Some(hub::API_VERSION.into()),
-        client_type: Some(user_agent()),
-        model_id: Some(MODEL_ID.into()),
-    }
-    .to_string()
-}
-
 /// A session in progress.
 pub struct Session<'a> {
     link: Link<Sent>,
+    dialect: Box<dyn Dialect>,
     device: &'a mut Device,
     outbox: Outbox,
     /// A reading unacknowledged for so long means that the link is dead.
@@ -72,8 +56,10 @@ pub struct Session<'a> {
     begun: Instant,
     acknowledgement: Acknowledgement,
     report_due: Instant,
-    /// When the subscriptions must be in force; `None` once they are. Without them no setting would arrive.
+    /// When the subscriptions must be in force, and the hub take readings; `None` once it is so. Without them no setting
+    /// would arrive.
     subscribed_by: Option<Instant>,
+    is_subscribed: bool,
     /// The hub has answered all but a reading that was sent before its CONNACK.
     minded: bool,
     /// The twin was asked for without waiting for that: what a server takes it takes in order.
@@ -98,18 +84,25 @@ impl<'a> Session<'a> {
     /// CONNACK if that has not come yet. The journal is not waited for either, whose disk may be slow.
     pub async fn begin(
         mut link: Link<Sent>,
+        mut dialect: Box<dyn Dialect>,
         device_id: &str,
         device: &'a mut Device,
         timing: &Timing,
     ) -> Result<Self, LinkError> {
         let Timing { acknowledge_within, each_acknowledged_within, .. } = *timing;
-        let filters = [TWIN_RESPONSE_FILTER, TWIN_DESIRED_FILTER, METHOD_FILTER];
-        link.subscribe(filters.map(str::to_owned))?;
-        device.twin.handle(device.started.elapsed(), TwinEvent::Connected);
-        let outbox = Outbox::begin(device, device_id);
-        let asked_early = !link.is_connected();
+        let now = device.started.elapsed();
+        link.subscribe(dialect.filters())?;
+        for message in dialect.begin(now) {
+            link.send(message, None)?;
+        }
+        device.twin.handle(now, TwinEvent::Connected);
+        let takes_readings = dialect.takes_readings();
+        let outbox = Outbox::begin(device, device_id, takes_readings);
+        // A hub that is told first that the device is there is asked with that.
+        let asked_early = !link.is_connected() || !takes_readings;
         let mut session = Self {
             link,
+            dialect,
             device,
             outbox,
             acknowledge_within,
@@ -117,6 +110,7 @@ impl<'a> Session<'a> {
             acknowledgement: Acknowledgement::new(acknowledge_within, each_acknowledged_within),
             report_due: Instant::now(),
             subscribed_by: Some(Instant::now() + acknowledge_within),
+            is_subscribed: false,
             minded: false,
             asked_early,
             desired: None,
@@ -127,16 +121,16 @@ impl<'a> Session<'a> {
             session.twin(TwinEvent::Subscribed)?;
             session.outbox.ask(&session.link, session.device.settings.delivery());
             // What the journal has at hand goes into the same packet of TCP.
-            if session.backlog() > 0 {
+            if takes_readings && session.backlog() > 0 {
                 let _ = timeout(AT_HAND_WITHIN, session.outbox.answered()).await;
             }
         }
         Ok(session)
     }
 
-    /// Works until the hub has accepted the device.
+    /// Works until the hub has accepted the device, and takes readings.
     pub async fn connected(&mut self) -> Result<(), LinkError> {
-        self.work_while(|session| !session.link.is_connected()).await
+        self.work_while(|session| !session.link.is_connected() || !session.dialect.takes_readings()).await
     }
 
     /// Works until the subscriptions are in force.
@@ -191,7 +185,7 @@ impl<'a> Session<'a> {
         let patience = Instant::now() + patience;
         self.device.repeats.end(&self.device.events);
         self.outbox.last(&self.link, self.device.settings.delivery()).await;
-        if self.outbox.send(&mut self.link).is_ok() {
+        if self.outbox.send(&mut self.link, &*self.dialect).is_ok() {
             self.drain(patience).await;
         }
         self.outbox.end().await;
@@ -204,6 +198,7 @@ impl<'a> Session<'a> {
             tokio::select! {
                 event = self.link.next() => match event {
                     Ok(LinkEvent::Acknowledged(sent)) => self.outbox.acknowledged(sent),
+                    Ok(LinkEvent::Refused(sent, refusal)) => self.refused(sent, &refusal),
                     Ok(_) => {}
                     Err(_) => break,
                 },
@@ -215,7 +210,8 @@ impl<'a> Session<'a> {
     async fn turn(&mut self) -> Result<(), LinkError> {
         self.device.heart.beat().await;
         self.outbox.tell_journal(&self.link);
-        self.outbox.send(&mut self.link)?;
+        self.outbox.renew(&self.link);
+        self.outbox.send(&mut self.link, &*self.dialect)?;
         self.outbox.ask(&self.link, self.device.settings.delivery());
         let deadline = self.deadline();
         tokio::select! {
@@ -252,8 +248,10 @@ impl<'a> Session<'a> {
         let apply = self.desired.as_ref().map(|_| self.pace.next());
         let count = self.device.repeats.deadline();
         let waiting = self.waiting_due();
+        let dialect = self.dialect.deadline().map(|at| self.device.started + at);
+        let others = [self.outbox.renewal_due(), dialect];
         let due = [unacknowledged, early, self.subscribed_by, twin, report, ask, apply, count, waiting];
-        due.into_iter().flatten().fold(beat, Instant::min)
+        due.into_iter().chain(others).flatten().fold(beat, Instant::min)
     }
 
     fn oldest_unacknowledged(&self) -> Option<Instant> {
@@ -280,10 +278,13 @@ impl<'a> Session<'a> {
         }
         self.acknowledgement.judge(self.oldest_unacknowledged())?;
         if self.subscribed_by.is_some_and(|by| by <= Instant::now()) {
-            let why = "the hub did not acknowledge the subscriptions".into();
+            let what = if self.is_subscribed { "that this device is there" } else { "the subscriptions" };
+            let why = format!("the hub did not acknowledge {what}");
             return Err(LinkError { kind: LinkErrorKind::Outage, why });
         }
         self.device.repeats.tick(&self.device.events);
+        let words = self.dialect.tick(self.now());
+        self.obey(words)?;
         self.tick_waiting()?;
         self.twin(TwinEvent::Tick)
     }
@@ -295,13 +296,37 @@ impl<'a> Session<'a> {
                 self.outbox.acknowledged(sent);
                 Ok(())
             }
+            LinkEvent::Refused(sent, refusal) => {
+                self.acknowledgement.came();
+                self.refused(sent, &refusal);
+                Ok(())
+            }
             LinkEvent::Connected => self.accepted(),
             LinkEvent::Subscribed => {
-                self.subscribed_by = None;
+                self.is_subscribed = true;
+                self.settle();
                 if self.asked_early { Ok(()) } else { self.twin(TwinEvent::Subscribed) }
             }
-            LinkEvent::Message { topic, payload } => self.receive(&topic, &payload),
+            LinkEvent::Message { topic, payload, properties } => {
+                match self.dialect.hear(self.now(), &topic, payload, properties.as_deref()) {
+                    Ok(words) => self.obey(words),
+                    Err(error) => {
+                        let what = format!("the hub sent what can't be read: {error}");
+                        self.trouble(Repeated::Messages, what);
+                        Ok(())
+                    }
+                }
+            }
         }
+    }
+
+    /// The hub has not taken a message.
+    fn refused(&mut self, sent: Option<Sent>, refusal: &Refusal) {
+        let (kind, words) = match sent {
+            Some(sent) => self.outbox.refused(sent, refusal),
+            None => (Repeated::Messages, format!("the hub did not take an answer ({})", refusal.why)),
+        };
+        self.trouble(kind, words);
     }
 
     /// What was said before is answered from now on.
@@ -311,21 +336,35 @@ impl<'a> Session<'a> {
         self.twin(TwinEvent::Accepted)
     }
 
-    fn receive(&mut self, topic: &str, payload: &[u8]) -> Result<(), LinkError> {
-        match topic.parse::<CloudTopic>() {
-            Ok(CloudTopic::TwinResponse { status, request_id, .. }) => {
-                self.twin(TwinEvent::Response { status, request_id: &request_id, payload })
-            }
-            Ok(CloudTopic::DesiredPatch { version }) => self.twin(TwinEvent::Desired { version, payload }),
-            Ok(CloudTopic::MethodRequest { name, request_id }) => {
-                self.answer_method(name, request_id, payload)
-            }
-            Ok(CloudTopic::DeviceBound { .. } | CloudTopic::CredentialResponse { .. }) => Ok(()),
-            Err(error) => {
-                self.trouble(Repeated::Messages, format!("the hub sent what can't be read: {error}"));
-                Ok(())
+    /// The start is over once the hub has answered all of it.
+    fn settle(&mut self) {
+        if self.is_subscribed && self.dialect.takes_readings() {
+            self.subscribed_by = None;
+        }
+    }
+
+    /// Does what comes of what the hub has said, or of time that has passed.
+    fn obey(&mut self, words: Vec<Word>) -> Result<(), LinkError> {
+        for word in words {
+            match word {
+                Word::Say(message) => self.say(message)?,
+                Word::Ready => {
+                    self.outbox.open();
+                    self.settle();
+                    self.twin(TwinEvent::Accepted)?;
+                }
+                Word::Twin { status, request_id, payload } => {
+                    let (request_id, payload) = (&*request_id, &*payload);
+                    self.twin(TwinEvent::Response { status, request_id, payload })?;
+                }
+                Word::Desired { version, payload } => {
+                    self.twin(TwinEvent::Desired { version, payload: &payload })?;
+                }
+                Word::Anew => self.twin(TwinEvent::Subscribed)?,
+                Word::Call { name, request_id, payload } => self.answer_method(name, request_id, &payload)?,
             }
         }
+        Ok(())
     }
 
     fn answer_method(&mut self, name: String, request_id: String, payload: &[u8]) -> Result<(), LinkError> {
@@ -354,13 +393,15 @@ impl<'a> Session<'a> {
     ) -> Result<(), LinkError> {
         let Device { events, repeats, .. } = &mut *self.device;
         repeats.tell(events, Repeated::Methods, Event::Method { name, status });
-        let topic = DeviceTopic::MethodResponse { status, request_id }.to_string();
-        self.publish(Publish { topic, payload: body.into_bytes() })
+        match self.dialect.answer(self.now(), request_id, status, body) {
+            Some(message) => self.say(message),
+            None => Ok(()),
+        }
     }
 
-    /// Publishes what the hub has asked for. What can't be sent is told, and no reason to end the connection.
-    fn publish(&mut self, message: Publish) -> Result<(), LinkError> {
-        match self.link.publish(message, None) {
+    /// Says what the hub has asked for. What can't be sent is told, and no reason to end the connection.
+    fn say(&mut self, message: Message) -> Result<(), LinkError> {
+        match self.link.send(message, None) {
             Err(LinkError { kind: LinkErrorKind::Unsendable, why }) => {
                 self.trouble(Repeated::Messages, why);
                 Ok(())
@@ -384,7 +425,11 @@ impl<'a> Session<'a> {
         let mut steps = VecDeque::from(steps);
         loop {
             match steps.pop_front() {
-                Some(TwinStep::Publish(message)) => self.publish(message)?,
+                Some(TwinStep::Publish(message)) => {
+                    for message in self.dialect.ask(message) {
+                        self.say(message)?;
+                    }
+                }
                 Some(TwinStep::Desired { properties, version, stated }) => {
                     let before = self.desired.take().map(|desired| desired.stated);
                     let stated = match (before, stated) {

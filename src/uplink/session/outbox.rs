@@ -9,13 +9,16 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::config::DeliveryMode;
+use crate::event::repeats::Repeated;
 use crate::event::{Event, Events};
 use crate::journal::{Journal, Lease};
-use crate::link::{Link, LinkError};
+use crate::link::{Link, LinkError, Refusal};
 use crate::platform::clock::Clock;
 use crate::reading::Stamp;
 use crate::uplink::delivery;
 use crate::uplink::session::device::Device;
+use crate::uplink::session::dialect::Dialect;
+use crate::uplink::session::reluctance::{Fate, Reluctance};
 
 /// Messages sent and not yet acknowledged, at the most.
 const WINDOW: usize = 32;
@@ -55,11 +58,15 @@ pub(super) struct Outbox {
     released: bool,
     /// Acknowledged readings that the journal has not been told of yet.
     acknowledged: Vec<u64>,
+    /// The hub takes readings by now.
+    is_open: bool,
+    /// Where the hub did not take a message; nothing, as long as it takes all.
+    reluctance: Option<Box<Reluctance>>,
 }
 
 impl Outbox {
     /// Begins anew: what was being sent over another connection will be sent again.
-    pub(super) fn begin(device: &Device, device_id: &str) -> Self {
+    pub(super) fn begin(device: &Device, device_id: &str, is_open: bool) -> Self {
         Self {
             released: device.journal.release_soon(),
             journal: device.journal.clone(),
@@ -70,14 +77,21 @@ impl Outbox {
             asked: None,
             waiting: VecDeque::new(),
             acknowledged: Vec::new(),
+            is_open,
+            reluctance: None,
         }
+    }
+
+    /// The hub takes readings from now on.
+    pub(super) fn open(&mut self) {
+        self.is_open = true;
     }
 
     /// Whether to ask the journal for more: once half of the window is free, as several readings at a time spare it
     /// questions.
     pub(super) fn wants_more(&self, link: &Link<Sent>) -> bool {
-        let half = if link.is_connected() { WINDOW / 2 } else { FIRST };
-        self.asked.is_none() && self.waiting.is_empty() && room(link) >= half
+        let half = if link.is_connected() { link.window(WINDOW).div_ceil(2) } else { FIRST };
+        self.asked.is_none() && self.waiting.is_empty() && self.room(link) >= half
     }
 
     /// Asks the journal for more, if it is time to.
@@ -90,7 +104,8 @@ impl Outbox {
             return;
         }
         self.tell_journal_now();
-        let limit = if link.is_connected() { delivery::readings(mode, room(link)) } else { FIRST };
+        let mode = self.allowed(mode);
+        let limit = if link.is_connected() { delivery::readings(mode, self.room(link)) } else { FIRST };
         let lease = self.journal.await_lease(limit, Stamp::now(&*self.clock));
         self.asked = lease.map(|lease| Asked { lease, mode });
     }
@@ -114,7 +129,8 @@ impl Outbox {
         let (lease, mode) = match answered {
             Some(answered) => answered,
             None => {
-                let limit = delivery::readings(mode, room(link));
+                let mode = self.allowed(mode);
+                let limit = delivery::readings(mode, self.room(link));
                 (self.journal.lease(limit, Stamp::now(&*self.clock)).await, mode)
             }
         };
@@ -129,9 +145,10 @@ impl Outbox {
     }
 
     /// Fills the window.
-    pub(super) fn send(&mut self, link: &mut Link<Sent>) -> Result<(), LinkError> {
-        for delivery::Message { seqs, publish } in self.waiting.drain(..room(link).min(self.waiting.len())) {
-            link.publish(publish, Some(Sent { seqs, at: Instant::now() }))?;
+    pub(super) fn send(&mut self, link: &mut Link<Sent>, dialect: &dyn Dialect) -> Result<(), LinkError> {
+        let room = self.room(link);
+        for delivery::Message { seqs, publish } in self.waiting.drain(..room.min(self.waiting.len())) {
+            link.send(dialect.telemetry(publish), Some(Sent { seqs, at: Instant::now() }))?;
         }
         Ok(())
     }
@@ -142,6 +159,64 @@ impl Outbox {
             self.events.emit(Event::Delivered { seq: *seq });
         }
         self.acknowledged.extend(seqs);
+        if let Some(reluctance) = &mut self.reluctance {
+            reluctance.taken();
+        }
+    }
+
+    /// The hub has not taken these readings. Gives what a person is told of it.
+    pub(super) fn refused(&mut self, Sent { seqs, .. }: Sent, refusal: &Refusal) -> (Repeated, String) {
+        let reluctance = self.reluctance.get_or_insert_with(|| Box::new(Reluctance::new()));
+        let fate = reluctance.refused(refusal.kind, seqs.len(), rand::random());
+        let (first, more) = (seqs.first().copied().unwrap_or_default(), seqs.len().saturating_sub(1));
+        let which =
+            if more == 0 { format!("reading {first}") } else { format!("reading {first} and {more} more") };
+        let (kind, fate) = match fate {
+            Fate::Again => (Repeated::PutOff, "it is sent again later"),
+            Fate::OneByOne => (Repeated::PutOff, "they are sent one by one"),
+            Fate::GivenUp => {
+                self.acknowledged.extend(seqs);
+                (Repeated::GivenUp, "it can never be taken, and is given up")
+            }
+        };
+        (kind, format!("the hub did not take {which} ({}): {fate}", refusal.why))
+    }
+
+    /// Has what was put off sent again, where it is time to, and nothing is in flight.
+    pub(super) fn renew(&mut self, link: &Link<Sent>) {
+        let Some(reluctance) = self.reluctance.as_mut().filter(|reluctance| reluctance.is_due()) else {
+            return;
+        };
+        if link.unacknowledged().next().is_some() || !self.acknowledged.is_empty() {
+            return;
+        }
+        // What it has given, or is about to give, it gives again.
+        self.waiting.clear();
+        self.asked = None;
+        self.released = self.journal.release_soon();
+        reluctance.renewed();
+    }
+
+    /// When that is.
+    pub(super) fn renewal_due(&self) -> Option<Instant> {
+        self.reluctance.as_ref()?.due()
+    }
+
+    /// The mode, as far as the hub takes several readings at a time.
+    fn allowed(&self, mode: DeliveryMode) -> DeliveryMode {
+        match &self.reluctance {
+            Some(reluctance) if reluctance.one_by_one() => DeliveryMode { batch_backlog: false, ..mode },
+            _ => mode,
+        }
+    }
+
+    /// Messages that may be sent before another one is acknowledged.
+    fn room(&self, link: &Link<Sent>) -> usize {
+        let sends = self.reluctance.as_ref().is_none_or(|reluctance| reluctance.sends());
+        if !self.is_open || !sends {
+            return 0;
+        }
+        link.room(if link.is_connected() { WINDOW } else { FIRST })
     }
 
     /// Tells the journal what is acknowledged, once nothing is in flight or much has gathered; else it is told when it is
@@ -172,10 +247,4 @@ impl Outbox {
         // A journal that can't be told now is told by the next connection.
         self.journal.release_soon();
     }
-}
-
-/// Messages that may be sent before another one is acknowledged.
-fn room(link: &Link<Sent>) -> usize {
-    let most = if link.is_connected() { WINDOW } else { FIRST };
-    most.saturating_sub(link.unacknowledged().count())
 }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod model;
+mod old;
 mod questions;
 
 use std::sync::{Arc, Mutex};

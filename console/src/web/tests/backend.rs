@@ -62,6 +62,7 @@ impl Backend for Pretended {
             id_scope: None,
             telemetry: TelemetryState { is_available: true, reason: None },
             away: self.is_away.lock().unwrap().then(|| "The emulator does not answer.".into()),
+            history_trouble: None,
             can: Abilities::ALL,
             time: TimeState { now: DateTime::<Utc>::UNIX_EPOCH, speed: Some(1.0), is_paused: false },
             history: None,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::OpenApi;
 
 use super::super::calls;
-use super::super::{devices, enrollment, export, read, stream, trouble};
+use super::super::{devices, enrollment, export, read, scenario, stream, trouble};
 use crate::model::{Delta, FailureBody, Lagged};
 
 #[derive(OpenApi)]
@@ -55,7 +55,9 @@ use crate::model::{Delta, FailureBody, Lagged};
         trouble::faults,
         trouble::inject,
         trouble::clear,
-        trouble::set_time
+        trouble::set_time,
+        scenario::scenario,
+        scenario::steer
     ),
     components(schemas(Delta, Lagged, FailureBody))
 )]

@@ -9,6 +9,7 @@ import { Life, throttled } from "../parts/life.js";
 import { reason } from "../parts/reasons.js";
 import { said } from "../parts/said.js";
 import { devicesPart } from "./devices.js";
+import { scenarioPart } from "./scenario.js";
 import { certificateTable, enrollmentTable, groupTable, registrationTable } from "./lists.js";
 
 const REFETCH_MS = 2500;
@@ -23,10 +24,12 @@ export function mount(root: HTMLElement, app: App): () => void {
   // Whoever may only look can still see all of it.
   const isThere = canChange || app.session.readOnly;
   const parts: HTMLElement[] = [];
+  const fetches: (() => void)[] = [];
   root.append(
     h("div", { class: "page operations-page", "data-testid": "enrollment" },
       h("div", {}, h("h1", {}, "Enrollment"), scope, unable !== null && why(unable)),
-      h("div", { class: "device-columns" }, h("div", { class: "device-side" }, ...(isThere ? service(app, life, canChange, parts) : [])), happenings(app, life)),
+      scenarioPart(app, life, () => fetches.forEach((fetch) => fetch())),
+      h("div", { class: "device-columns" }, h("div", { class: "device-side" }, ...(isThere ? service(app, life, canChange, parts, fetches) : [])), happenings(app, life)),
       devicesPart(app, life, !app.session.readOnly),
       ...parts),
   );
@@ -34,8 +37,7 @@ export function mount(root: HTMLElement, app: App): () => void {
 }
 
 /** What the provisioning service has, fetched anew whenever something has happened there; what is long goes into `below`. */
-function service(app: App, life: Life, canChange: boolean, below: HTMLElement[]): HTMLElement[] {
-  const fetches: (() => void)[] = [];
+function service(app: App, life: Life, canChange: boolean, below: HTMLElement[], fetches: (() => void)[]): HTMLElement[] {
   const refetch = (): void => {
     for (const fetch of fetches) fetch();
   };

@@ -1,4 +1,4 @@
-// A temperature's last day as a small line. Missing means are gaps in it.
+// A temperature's last day as a small line. Where more is missing than usual there is a gap in it.
 
 import { svg } from "../dom.js";
 import { isNumber } from "../format.js";
@@ -50,11 +50,20 @@ export function sparkPoints(values: readonly (number | null)[]): Point[] {
 }
 
 export function sparkPath(points: readonly Point[]): string {
+  const longest = longestStep(points);
   let path = "";
-  let isPenDown = false;
-  for (const point of points) {
-    if (point !== null) path += `${isPenDown ? "L" : "M"}${point[0].toFixed(1)} ${point[1].toFixed(1)}`;
-    isPenDown = point !== null;
-  }
+  let before = -Infinity;
+  points.forEach((point, at) => {
+    if (point === null) return;
+    path += `${at - before <= longest ? "L" : "M"}${point[0].toFixed(1)} ${point[1].toFixed(1)}`;
+    before = at;
+  });
   return path;
+}
+
+/** What is further apart than half as much again as usual has a gap in between: a device may measure every few hours. */
+function longestStep(points: readonly Point[]): number {
+  const known = points.flatMap((point, at) => (point === null ? [] : [at]));
+  const steps = known.slice(1).map((at, index) => at - (known[index] ?? at)).sort((a, b) => a - b);
+  return 1.5 * (steps[Math.floor((steps.length - 1) / 2)] ?? 1);
 }

@@ -52,7 +52,7 @@ export async function deprovision(app: App, ids: readonly string[]): Promise<boo
 
 /** When a device that was deprovisioned is let in again. */
 function returns(app: App): string {
-  if (app.session.mode === "simulation") return "It is refused until its enrollment is enabled under Enrollment; then it comes back by itself.";
+  if (app.session.mode === "simulation") return "It is refused until its enrollment is enabled under Enrollment; then it comes back by itself, when it asks again: some minutes later, as one at sea does.";
   return "An enrollment of its own is disabled. Without one it comes back by itself, as long as its group lets it in.";
 }
 

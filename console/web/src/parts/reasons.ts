@@ -12,6 +12,7 @@ const UNABLE: Record<Ability, string> = {
   faults: "Trouble can be made only at the emulator: a real hub has no faults on demand.",
   time: "Time is real here: it can't be made faster or slower.",
   verify: "The tamper check needs the messages as they came, which this console does not keep.",
+  scenario: "No story is played here: start one with simulate --scenario lifecycle.",
 };
 
 /** Null where it can be done, else the sentence. */

@@ -24,6 +24,7 @@ export interface Header {
 export function header(app: App, ...tools: Node[]): Header {
   const links = PAGES.filter((page) => page.isOffered(app)).map((page) => h("a", { href: page.hash }, page.name));
   const live = h("span", { class: "live", role: "status", "data-testid": "live-state" });
+  const history = h("span", { class: "pill pill-alarm-warning", role: "status", hidden: true, "data-testid": "history-trouble" });
   const brand = h("span", { class: "brand", title: `container-tracker ${app.session.version}` }, app.session.title);
   const element = h(
     "header",
@@ -31,6 +32,7 @@ export function header(app: App, ...tools: Node[]): Header {
     brand,
     h("nav", { class: "nav", "aria-label": "Pages" }, ...links),
     app.session.readOnly && h("span", { class: "pill" }, "Read only"),
+    history,
     h("div", { class: "header-end" }, ...tools, live),
   );
 
@@ -39,6 +41,9 @@ export function header(app: App, ...tools: Node[]): Header {
     const away = app.session.away ?? null;
     const state = app.store.live === "live" && away !== null ? "lost" : app.store.live;
     const why = app.store.live === "lost" ? reason : away;
+    const trouble = app.session.historyTrouble ?? null;
+    history.hidden = trouble === null;
+    setText(history, trouble === null ? "" : `The history is not kept: ${trouble}`);
     setAttribute(live, "data-live", state);
     setText(live, state === "lost" && why !== null ? `Not live: ${why}` : at !== null && state === "live" ? "Showing the past" : LIVE[state]);
   };

@@ -156,7 +156,7 @@ test("what a device sends is text, on every page of it", () =>
   }));
 
 test("a link that may only look has no control that changes anything", () => {
-  const can = { twin: false, methods: false, messages: false, enrollments: false, faults: false, time: false, verify: false };
+  const can = { twin: false, methods: false, messages: false, enrollments: false, faults: false, time: false, verify: false, scenario: false };
   return withPage(browser, HERE, { session: { readOnly: true, can } }, async (page) => {
     await page.getByTestId("twin-answer-telemetryInterval").waitFor();
     await page.getByText("This link is read only").first().waitFor();

@@ -87,7 +87,7 @@ test("a fault that was given a time ends by itself", () =>
   }));
 
 test("where nothing can be broken the page says why", () =>
-  withPage(browser, "#/trouble", { session: { can: { twin: true, methods: true, messages: true, enrollments: false, faults: false, time: false, verify: false } } }, async (page) => {
+  withPage(browser, "#/trouble", { session: { can: { twin: true, methods: true, messages: true, enrollments: false, faults: false, time: false, verify: false, scenario: false } } }, async (page) => {
     await page.getByText("a real hub has no faults on demand").waitFor();
     assert.equal(await page.getByTestId("fault-start").count(), 0);
     await page.evaluate(() => (location.hash = "#/enrollment"));

@@ -51,6 +51,15 @@ pub struct EnrollmentTerms {
     /// For [`AllocationPolicy::Custom`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom_allocation_definition: Option<CustomAllocationDefinition>,
+    /// The namespace that issues certificates; there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_name: Option<String>,
+    /// The issuing CA that the policy is one of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_authority_name: Option<String>,
+    /// By which policy devices that ask for it get certificates; none without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_policy_name: Option<String>,
 }
 
 impl EnrollmentTerms {
@@ -69,6 +78,9 @@ impl EnrollmentTerms {
             allocation_policy: AllocationPolicy::default(),
             iot_hubs: Vec::new(),
             custom_allocation_definition: None,
+            namespace_name: None,
+            certificate_authority_name: None,
+            certificate_policy_name: None,
         }
     }
 
@@ -81,9 +93,10 @@ impl EnrollmentTerms {
     pub(crate) fn check_allocation(&self) -> Result<(), String> {
         match self.allocation_policy {
             AllocationPolicy::Hashed | AllocationPolicy::GeoLatency => Ok(()),
-            AllocationPolicy::Static if self.named_hubs().count() == 1 => Ok(()),
+            // Without a hub it is kept, and places nobody.
+            AllocationPolicy::Static if self.named_hubs().count() <= 1 => Ok(()),
             AllocationPolicy::Static => {
-                Err("allocationPolicy static needs exactly one hub, in iotHubs or iotHubHostName".into())
+                Err("allocationPolicy static takes one hub, in iotHubs or iotHubHostName".into())
             }
             AllocationPolicy::Custom => match &self.custom_allocation_definition {
                 Some(definition) => definition.check(),

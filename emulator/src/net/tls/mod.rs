@@ -2,46 +2,38 @@
 //! and passed on unjudged, sessions resumed by tickets.
 
 mod client_certificate;
+mod entrance;
 mod rsa_key;
 mod server_identity;
+mod versions;
 
 use std::sync::Arc;
 
-use rustls::{
-    ServerConfig, SupportedProtocolVersion,
-    crypto::ring,
-    version::{TLS12, TLS13},
-};
+use rustls::{ServerConfig, crypto::ring};
 
+pub(crate) use entrance::Entrance;
 pub use server_identity::ServerIdentityError;
 pub(crate) use server_identity::{KeptAuthority, ServerIdentity};
+pub use versions::TlsVersions;
 
-/// The versions of TLS that the emulator speaks, on both of its ports.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TlsVersions {
-    /// 1.2 and 1.3, as the client prefers.
-    #[default]
-    All,
-    /// 1.2 alone: what DPS and the hubs with names in `azure-devices.net` speak.
-    Tls12,
-    /// 1.3 alone.
-    Tls13,
+/// The entrance of the devices, as `identity`.
+pub(crate) fn device_entrance(
+    identity: &Arc<ServerIdentity>,
+    versions: TlsVersions,
+) -> Result<Entrance, rustls::Error> {
+    Entrance::new(versions, |versions| server_config(Arc::clone(identity), versions))
 }
 
-impl TlsVersions {
-    fn supported(self) -> &'static [&'static SupportedProtocolVersion] {
-        static ALL: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
-        match self {
-            Self::All => &ALL,
-            Self::Tls13 => &ALL[..1],
-            Self::Tls12 => &ALL[1..],
-        }
-    }
+/// The entrance of the services, as `identity`.
+pub(crate) fn service_entrance(
+    identity: &Arc<ServerIdentity>,
+    versions: TlsVersions,
+) -> Result<Entrance, rustls::Error> {
+    Entrance::new(versions, |versions| service_config(Arc::clone(identity), versions))
 }
 
 /// The configuration for accepting connections as `identity`.
-pub(crate) fn server_config(
+fn server_config(
     identity: Arc<ServerIdentity>,
     versions: TlsVersions,
 ) -> Result<ServerConfig, rustls::Error> {
@@ -58,7 +50,7 @@ pub(crate) fn server_config(
 }
 
 /// The configuration of the service side: its clients prove themselves by tokens, so no certificate is asked for.
-pub(crate) fn service_config(
+fn service_config(
     identity: Arc<ServerIdentity>,
     versions: TlsVersions,
 ) -> Result<ServerConfig, rustls::Error> {

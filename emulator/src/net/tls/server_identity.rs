@@ -24,13 +24,16 @@ use super::rsa_key;
 use crate::security::x509::Certificate;
 
 /// Names that are always in the server certificate.
-const STANDING_NAMES: [&str; 6] = [
+const STANDING_NAMES: [&str; 8] = [
     "localhost",
     "127.0.0.1",
     "::1",
     "global.azure-devices-provisioning.net",
     "*.azure-devices-provisioning.net",
+    // A star stands for one label, and no more.
     "*.azure-devices.net",
+    "*.device.azure-devices.net",
+    "*.service.azure-devices.net",
 ];
 
 /// The server certificate could not be made.
@@ -213,14 +216,17 @@ impl ServerIdentity {
         self.rsa.as_ref().map(Side::keep)
     }
 
-    /// Answers for `name` too; connections that exist are not touched.
-    pub(crate) fn add_name(&self, name: &str) -> Result<(), ServerIdentityError> {
+    /// Answers for these names too; connections that exist are not touched.
+    pub(crate) fn add_names(
+        &self,
+        added: impl IntoIterator<Item = String>,
+    ) -> Result<(), ServerIdentityError> {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        if names.contains(name) || is_under_standing_wildcard(name) {
+        let mut extended = names.clone();
+        extended.extend(added.into_iter().filter(|name| !is_under_standing_wildcard(name)));
+        if extended == *names {
             return Ok(());
         }
-        let mut extended = names.clone();
-        extended.insert(name.to_owned());
         for side in self.sides() {
             let renewed = issue(&side.authority, &side.key, &extended)?;
             *side.current.write().unwrap_or_else(PoisonError::into_inner) = renewed;

@@ -59,7 +59,7 @@ pub(super) fn respond<E: Stored>(
         .iter()
         .filter_map(|entry| {
             let id = id(entry);
-            let refusal = apply(enrollments, mode, entry, &id).err()?;
+            let refusal = apply(enrollments, mode, entry, (&id, call.api_version())).err()?;
             Some(json!({ E::ID: id, "errorCode": refusal.code, "errorStatus": refusal.message }))
         })
         .collect();
@@ -70,7 +70,7 @@ fn apply<E: Stored>(
     enrollments: &Enrollments<'_, E>,
     mode: Mode,
     entry: &Value,
-    id: &str,
+    (id, api_version): (&str, &str),
 ) -> Result<(), DpsRefusal> {
     let etag = entry["etag"].as_str().filter(|etag| *etag != "*");
     let condition = || match etag {
@@ -78,9 +78,13 @@ fn apply<E: Stored>(
         None => IfMatch::Any,
     };
     match mode {
-        Mode::Create => enrollments.create(parse(entry.clone(), id)?).map(drop)?,
-        Mode::Update => enrollments.update(parse(entry.clone(), id)?, &IfMatch::Any).map(drop)?,
-        Mode::UpdateIfMatchETag => enrollments.update(parse(entry.clone(), id)?, &condition()).map(drop)?,
+        Mode::Create => enrollments.create(parse(entry.clone(), id, api_version)?).map(drop)?,
+        Mode::Update => {
+            enrollments.update(parse(entry.clone(), id, api_version)?, &IfMatch::Any).map(drop)?;
+        }
+        Mode::UpdateIfMatchETag => {
+            enrollments.update(parse(entry.clone(), id, api_version)?, &condition()).map(drop)?;
+        }
         Mode::Delete => enrollments.delete(id, &condition())?,
     }
     Ok(())

@@ -2,14 +2,19 @@
 
 use serde_json::Value;
 
-use super::DpsRefusal;
+use super::{DpsRefusal, issuance_members};
 use crate::dps::Enrollment;
 
 /// Reads an enrollment as clients send it: nulls count as absent, and what the service sets is passed over.
 ///
 /// `path_id` is the ID in the path; that of the body may be left out, and may not differ.
-pub(super) fn parse<E: Enrollment>(mut body: Value, path_id: &str) -> Result<E, DpsRefusal> {
+pub(super) fn parse<E: Enrollment>(
+    mut body: Value,
+    path_id: &str,
+    api_version: &str,
+) -> Result<E, DpsRefusal> {
     drop_nulls(&mut body);
+    issuance_members::take(&mut body, api_version).map_err(DpsRefusal::bad_request)?;
     let Value::Object(members) = &mut body else {
         return Err(DpsRefusal::bad_request("the body is not a JSON object"));
     };

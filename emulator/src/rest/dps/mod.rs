@@ -1,13 +1,15 @@
 //! The provisioning service by REST (`api-version=2021-10-01` in shape), and our additions under the same host:
-//! CA certificates, linked hubs, faults, events.
+//! CA certificates, the namespace that issues certificates, linked hubs, faults, events.
 
 mod refusal;
+mod issuance_members;
 mod enrollment_body;
 mod enrollments;
 mod bulk;
 mod registrations;
 mod ca_certificates;
 mod faults;
+mod namespace;
 
 use hyper::Method;
 use serde_json::json;
@@ -27,13 +29,13 @@ use crate::{dps::Dps, events::Event, security::access::Right};
 type Handler = fn(&Dps, &str, &Call) -> Result<Answer, DpsRefusal>;
 
 /// Every call that the service knows.
-static ROUTES: [Route<Handler>; 27] = [
+static ROUTES: [Route<Handler>; 35] = [
     azure(Method::POST, "enrollments", |dps, _, call| bulk::respond(&dps.individuals(), call)),
     azure(Method::POST, "enrollments/query", |dps, _, call| enrollments::query(&dps.individuals(), call)),
     azure(Method::POST, "enrollments/{id}/attestationMechanism", |dps, id, _| {
         enrollments::attestation(&dps.individuals(), id)
     }),
-    azure(Method::GET, "enrollments/{id}", |dps, id, _| enrollments::get(&dps.individuals(), id)),
+    azure(Method::GET, "enrollments/{id}", |dps, id, call| enrollments::get(&dps.individuals(), id, call)),
     azure(Method::PUT, "enrollments/{id}", |dps, id, call| enrollments::put(&dps.individuals(), id, call)),
     azure(Method::DELETE, "enrollments/{id}", |dps, id, call| {
         enrollments::delete(&dps.individuals(), id, call)
@@ -43,7 +45,7 @@ static ROUTES: [Route<Handler>; 27] = [
     azure(Method::POST, "enrollmentGroups/{id}/attestationMechanism", |dps, id, _| {
         enrollments::attestation(&dps.groups(), id)
     }),
-    azure(Method::GET, "enrollmentGroups/{id}", |dps, id, _| enrollments::get(&dps.groups(), id)),
+    azure(Method::GET, "enrollmentGroups/{id}", |dps, id, call| enrollments::get(&dps.groups(), id, call)),
     azure(Method::PUT, "enrollmentGroups/{id}", |dps, id, call| enrollments::put(&dps.groups(), id, call)),
     azure(Method::DELETE, "enrollmentGroups/{id}", |dps, id, call| {
         enrollments::delete(&dps.groups(), id, call)
@@ -57,11 +59,19 @@ static ROUTES: [Route<Handler>; 27] = [
     ours(Method::DELETE, "certificates/{name}", ca_certificates::delete),
     ours(Method::POST, "certificates/{name}/generateVerificationCode", ca_certificates::generate_code),
     ours(Method::POST, "certificates/{name}/verify", ca_certificates::verify),
+    ours(Method::GET, "certificateAuthorities", namespace::authorities),
+    ours(Method::GET, "certificateAuthorities/{name}", namespace::authority),
+    ours(Method::PUT, "certificateAuthorities/{name}", namespace::create_authority),
+    ours(Method::DELETE, "certificateAuthorities/{name}", namespace::delete_authority),
+    ours(Method::GET, "certificatePolicies", namespace::policies),
+    ours(Method::GET, "certificatePolicies/{name}", namespace::policy),
+    ours(Method::PUT, "certificatePolicies/{name}", namespace::create_policy),
+    ours(Method::DELETE, "certificatePolicies/{name}", namespace::delete_policy),
     ours(Method::GET, "faults", |dps, _, _| Ok(faults::list(dps.faults()))),
     ours(Method::POST, "faults", |dps, _, call| faults::inject(dps.faults(), call)),
     ours(Method::DELETE, "faults", |dps, _, _| Ok(faults::clear_all(dps.faults()))),
     ours(Method::DELETE, "faults/{id}", |dps, id, _| faults::clear(dps.faults(), id)),
-    ours(Method::GET, "linkedHubs", |dps, _, _| Ok(answer::json(200, &dps.linked_hubs()))),
+    ours(Method::GET, "linkedHubs", |dps, _, _| Ok(linked_hubs(dps))),
     ours(Method::GET, "events", |dps, _, _| Ok(events(dps))),
 ];
 
@@ -91,7 +101,18 @@ pub(super) fn respond(dps: &Dps, caller: &Caller, call: &Call) -> Result<Answer,
     (route.handler)(dps, call.segments.get(1).map(String::as_str).unwrap_or_default(), call)
 }
 
+/// The hubs as they are linked, each with what devices speak there.
+fn linked_hubs(dps: &Dps) -> Answer {
+    let shown = dps.linked_hubs().into_iter().map(|linked| {
+        let profile = dps.hub(&linked.name).map(|hub| hub.profile().word());
+        let mut shown = json!(linked);
+        shown["connectionProfile"] = profile.into();
+        shown
+    });
+    answer::json(200, &shown.collect::<Vec<_>>())
+}
+
 fn events(dps: &Dps) -> Answer {
-    let print = |event: &Event| Some((None, json!(event)));
+    let print = |event: &Event| Some((None, json!(event).to_string()));
     stream::events(dps.events().subscribe(), print)
 }

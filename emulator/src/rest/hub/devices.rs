@@ -129,12 +129,22 @@ pub(super) fn regenerate_keys(hub: &Hub, call: &Call) -> Result<Answer, HubRefus
     };
     let devices =
         body["devices"].as_array().ok_or_else(|| HubRefusal::bad_request("devices is not a list"))?;
-    let mut errors = Vec::new();
+    let (mut rotated, mut errors) = (Vec::new(), Vec::new());
     for device in devices {
         let id = device["id"].as_str().unwrap_or_default();
-        if let Err(error) = hub.regenerate_keys(id, primary, secondary) {
-            errors.push(json!({"id": id, "errorCode": error.error_code(), "errorStatus": error.to_string()}));
+        match hub.regenerate_keys(id, primary, secondary) {
+            Ok(device) => {
+                let keys = device.authentication.symmetric_key;
+                rotated.push(
+                    json!({"id": id, "primaryKey": keys.primary_key, "secondaryKey": keys.secondary_key}),
+                );
+            }
+            Err(error) => {
+                errors.push(
+                    json!({"id": id, "errorCode": error.error_code(), "errorStatus": error.to_string()}),
+                );
+            }
         }
     }
-    Ok(answer::json(200, &json!({"policyKey": body["policyKey"], "errors": errors})))
+    Ok(answer::json(200, &json!({"policyKey": body["policyKey"], "errors": errors, "rotatedKeys": rotated})))
 }

@@ -12,7 +12,8 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::DateTime;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Value, json, value::RawValue};
 use tracker_protocol::{ParseError, PropertyBag};
 
 use super::HubRefusal;
@@ -41,22 +42,39 @@ pub(super) fn telemetry(hub: &Hub, call: &Call) -> Answer {
     })
 }
 
-fn show(message: &TelemetryMessage) -> Value {
-    let mut shown = json!({
-        "deviceId": message.device_id,
-        "sequenceNumber": message.sequence_number,
-        "enqueuedTime": wire_time::print(message.enqueued_time),
-        "systemProperties": message.system_properties(),
-        "properties": message.application_properties(),
-    });
-    if let Ok(body) = serde_json::from_slice::<Value>(&message.body) {
-        shown["body"] = body;
-    } else if let Ok(text) = std::str::from_utf8(&message.body) {
-        shown["bodyText"] = text.into();
-    } else {
-        shown["bodyBase64"] = STANDARD.encode(&message.body).into();
-    }
-    shown
+/// A message as it is shown. A body that is JSON stands there as the device wrote it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    device_id: &'a str,
+    sequence_number: u64,
+    enqueued_time: String,
+    system_properties: Value,
+    properties: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
+}
+
+fn show(message: &TelemetryMessage) -> String {
+    let json = serde_json::from_slice::<&RawValue>(&message.body).ok();
+    let text = std::str::from_utf8(&message.body).ok().filter(|_| json.is_none());
+    let neither = json.is_none() && text.is_none();
+    let shown = Shown {
+        device_id: &message.device_id,
+        sequence_number: message.sequence_number,
+        enqueued_time: wire_time::print(message.enqueued_time),
+        system_properties: json!(message.system_properties()),
+        properties: json!(message.application_properties()),
+        body: json,
+        body_text: text,
+        body_base64: neither.then(|| STANDARD.encode(&message.body)),
+    };
+    // These types have no form that JSON lacks.
+    serde_json::to_string(&shown).unwrap_or_default()
 }
 
 /// Forgets the messages that wait for a device.

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value, value::RawValue};
 
 use super::HubRefusal;
 use crate::{
     etag::IfMatch,
-    hub::{DirectMethod, Hub, Twin, TwinPatch},
+    hub::{Cleared, DirectMethod, Hub, HubError, MethodAnswer, Twin, TwinPatch},
     rest::{
         answer::{self, Answer},
         call::Call,
@@ -22,10 +23,16 @@ pub(super) fn get(hub: &Hub, device_id: &str) -> Result<Answer, HubRefusal> {
     Ok(tagged(&hub.twin(device_id)?))
 }
 
-/// Of what is sent tags and desired properties count; tools send the whole twin.
+/// Of what is sent tags and desired properties count; tools send the whole twin. A section that is null is emptied.
 pub(super) fn merge(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, HubRefusal> {
+    let body = call.json().map_err(HubRefusal::bad_request)?;
+    let is_null = |object: Option<&Value>, name: &str| {
+        object.and_then(|object| object.get(name)).is_some_and(Value::is_null)
+    };
+    let cleared =
+        Cleared { tags: is_null(Some(&body), "tags"), desired: is_null(body.get("properties"), "desired") };
     let patch = whole(call)?;
-    Ok(tagged(&hub.update_twin(device_id, patch, &condition(call))?))
+    Ok(tagged(&hub.update_or_clear_twin(device_id, patch, cleared, &condition(call))?))
 }
 
 /// Of what is sent tags and desired properties count; what is left out becomes empty.
@@ -124,6 +131,13 @@ pub(super) fn patch(body: &Value) -> Result<TwinPatch, HubRefusal> {
     })
 }
 
+/// What a device has answered, as it has written it.
+#[derive(Serialize)]
+struct Answered<'a> {
+    status: i32,
+    payload: Option<&'a RawValue>,
+}
+
 /// Calls a method; whatever the device answers is passed on with 200.
 pub(super) async fn invoke(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, HubRefusal> {
     let body = call.json().map_err(HubRefusal::bad_request)?;
@@ -138,9 +152,12 @@ pub(super) async fn invoke(hub: &Hub, device_id: &str, call: &Call) -> Result<An
         response_timeout: Duration::from_secs(response),
         connect_timeout: Duration::from_secs(connect),
     };
-    let result = hub.invoke_with(device_id, &method, payload).await;
-    let result = result.map_err(|error| HubRefusal::from(error).nested())?;
-    Ok(answer::json(200, &json!({ "status": result.status, "payload": result.payload })))
+    let result = hub.invoke_written(device_id, &method, payload).await;
+    let nested = |error: HubError| HubRefusal::from(error).nested();
+    let MethodAnswer { status, body } = result.map_err(nested)?;
+    let payload = (!body.is_empty()).then(|| serde_json::from_slice::<&RawValue>(&body)).transpose();
+    let payload = payload.map_err(|_| nested(HubError::InvalidMethodAnswer(device_id.to_owned())))?;
+    Ok(answer::json(200, &Answered { status, payload }))
 }
 
 /// A number of seconds, which some tools send as text.

@@ -67,6 +67,8 @@ pub(crate) struct Certificate {
     pub common_name: Option<String>,
     is_self_issued: bool,
     is_authority: bool,
+    /// It does not say whether it is one.
+    is_silent: bool,
 }
 
 impl Certificate {
@@ -74,7 +76,7 @@ impl Certificate {
         let fields = Fields::read(&der).map_err(CertificateError::Unreadable)?;
         let subject = Name::read(fields.subject).map_err(CertificateError::Unreadable)?;
         let issuer = Name::read(fields.issuer).map_err(CertificateError::Unreadable)?;
-        fields.says_ca().map_err(CertificateError::Unreadable)?;
+        let says_ca = fields.says_ca().map_err(CertificateError::Unreadable)?;
         let time = |seconds| DateTime::from_timestamp(seconds, 0).unwrap_or_default();
         let info = X509CertificateInfo {
             subject_name: name::text(&subject),
@@ -89,7 +91,7 @@ impl Certificate {
         let common_name = subject.common_name().map(Into::into);
         let is_self_issued = certificates::same_name(fields.subject, fields.issuer);
         let is_authority = certificates::may_issue(&fields, 0).is_ok();
-        Ok(Self { der, info, common_name, is_self_issued, is_authority })
+        Ok(Self { der, info, common_name, is_self_issued, is_authority, is_silent: says_ca.is_none() })
     }
 
     /// Reads what the service API takes: PEM, base64 of DER, or base64 of PEM.
@@ -142,6 +144,11 @@ impl Certificate {
     /// Whether basic constraints and key usage let it sign certificates.
     pub(crate) fn is_authority(&self) -> bool {
         self.is_authority
+    }
+
+    /// Whether it has issued itself, and does not say what it is: DPS takes such a one for a CA certificate.
+    pub(crate) fn may_pass_for_authority(&self) -> bool {
+        self.is_self_issued && self.is_silent
     }
 
     pub(crate) fn is_self_issued(&self) -> bool {

@@ -1,7 +1,9 @@
 //! One noun a file, with its verbs.
 
 pub(in crate::cli::cloud) mod c2d;
+pub(in crate::cli::cloud) mod ca;
 pub(in crate::cli::cloud) mod certificate;
+pub(in crate::cli::cloud) mod certificate_policy;
 pub(in crate::cli::cloud) mod device;
 pub(in crate::cli::cloud) mod enrichment;
 pub(in crate::cli::cloud) mod enrollment;
@@ -9,6 +11,7 @@ pub(in crate::cli::cloud) mod enrollment_group;
 pub(in crate::cli::cloud) mod enrollments;
 pub(in crate::cli::cloud) mod event_subscription;
 pub(in crate::cli::cloud) mod fault;
+pub(in crate::cli::cloud) mod hub_certificate;
 pub(in crate::cli::cloud) mod method;
 pub(in crate::cli::cloud) mod monitor;
 pub(in crate::cli::cloud) mod query;

@@ -42,7 +42,8 @@ pub(crate) enum Service {
 impl Service {
     fn api_version(self) -> &'static str {
         match self {
-            Self::Dps => "2021-10-01",
+            // An older one would take an enrollment's certificate policy away when it updates it.
+            Self::Dps => tracker_protocol::dps::ISSUING_API_VERSION,
             Self::Hub => "2021-04-12",
         }
     }

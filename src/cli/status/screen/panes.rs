@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::disk::{Disk, bytes};
 use super::log_tail::LogTail;
 use super::sight::Sight;
+use crate::cli::issued_words;
 use crate::cli::status::words::{at, span, when, word};
 use crate::cli::terminal::screen::{
     Facts, Pane, Row, Tone, alarm_rows, journal_rows, link_rows, readings as reading_rows, sensor_rows,
@@ -111,9 +112,10 @@ fn device(status: &StatusReport) -> Vec<Row> {
         let left = days_left.map_or(String::new(), |days| format!(", {days} days left"));
         common_name.clone().unwrap_or_else(|| "no name".into()) + &left
     });
-    [("clock", clock), ("certificate", certificate), ("version", status.device.version.clone())]
-        .map(|(name, value)| Row::Fact(name, Tone::Plain, value))
-        .into()
+    let issued = status.issued.as_ref().map(|issued| ("issued", issued_words::in_words(issued)));
+    let version = ("version", status.device.version.clone());
+    let facts = [("clock", clock), ("certificate", certificate)].into_iter().chain(issued).chain([version]);
+    facts.map(|(name, value)| Row::Fact(name, Tone::Plain, value)).collect()
 }
 
 /// The log; without one the troubles that the agent remembers.

@@ -1,0 +1,67 @@
+//! Hubs of the first kind, by MQTT 3.1.1: topics say everything.
+
+use std::time::Duration;
+
+use tracker_protocol::hub::{
+    self, CloudTopic, DeviceTopic, HubUsername, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER,
+};
+use tracker_protocol::{ParseError, Publish};
+
+use crate::link::{Message, Properties};
+use crate::platform::user_agent::user_agent;
+use crate::uplink::session::dialect::words::{Dialect, Word};
+
+/// IoT Plug and Play model of the messages and properties, described in `config/tracker-model.json`.
+pub const MODEL_ID: &str = "dtmi:containertracker:Tracker;1";
+
+/// The MQTT user name at a hub.
+pub fn username(hub: &str, device_id: &str) -> String {
+    HubUsername {
+        hub: hub.into(),
+        device_id: device_id.into(),
+        module_id: None,
+        api_version: Some(hub::API_VERSION.into()),
+        client_type: Some(user_agent()),
+        model_id: Some(MODEL_ID.into()),
+    }
+    .to_string()
+}
+
+/// Has nothing to remember.
+pub(super) struct Classic;
+
+impl Dialect for Classic {
+    fn filters(&self) -> Vec<String> {
+        [TWIN_RESPONSE_FILTER, TWIN_DESIRED_FILTER, METHOD_FILTER].map(str::to_owned).into()
+    }
+
+    fn telemetry(&self, publish: Publish) -> Message {
+        publish.into()
+    }
+
+    fn ask(&mut self, publish: Publish) -> Vec<Message> {
+        vec![publish.into()]
+    }
+
+    fn hear(
+        &mut self,
+        _now: Duration,
+        topic: &str,
+        payload: Vec<u8>,
+        _properties: Option<&Properties>,
+    ) -> Result<Vec<Word>, ParseError> {
+        Ok(match topic.parse()? {
+            CloudTopic::TwinResponse { status, request_id, .. } => {
+                vec![Word::Twin { status, request_id, payload }]
+            }
+            CloudTopic::DesiredPatch { version } => vec![Word::Desired { version, payload }],
+            CloudTopic::MethodRequest { name, request_id } => vec![Word::Call { name, request_id, payload }],
+            CloudTopic::DeviceBound { .. } | CloudTopic::CredentialResponse { .. } => Vec::new(),
+        })
+    }
+
+    fn answer(&mut self, _now: Duration, request_id: String, status: i32, body: String) -> Option<Message> {
+        let topic = DeviceTopic::MethodResponse { status, request_id }.to_string();
+        Some(Publish { topic, payload: body.into_bytes() }.into())
+    }
+}
