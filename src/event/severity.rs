@@ -27,6 +27,7 @@ impl Event {
             | Self::Hung(_) => Severity::Error,
             Self::RegisterLater { .. }
             | Self::ConnectLater { .. }
+            | Self::CertificateRefused { .. }
             | Self::Lost { .. }
             | Self::Alarm { kind: Kind::Raised | Kind::Escalated, .. }
             | Self::Trouble(_)
