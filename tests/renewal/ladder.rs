@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use container_tracker::event::Event;
+use container_tracker::lab::Cloud;
 use tokio::time::sleep;
+use tracker_emulator::{Fault, FaultKind, FaultyService};
 
 use crate::ground::{DEVICE, Ground, renewed};
 use crate::support::openssl::Factory;
@@ -100,4 +102,28 @@ async fn a_hub_that_refuses_everybody_for_a_while_locks_nobody_out() {
     agent.wait_for_words("online at").await;
     ground.delivers(&agent).await;
     agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_hub_issues_nothing_the_end_is_told_and_dps_issues() {
+    for fault in [FaultKind::IssueRefused { code: 400_040 }, FaultKind::IssueLost] {
+        let ground = Ground::new(Duration::from_secs(8)).await;
+        let mut agent = ground.agent();
+        agent.wait_until("a certificate", |events| renewed(events) == 1).await;
+        let service = FaultyService::Hub(Cloud::HUB.into());
+        let faults = ground.cloud.emulator.faults();
+        faults.inject(Fault { service, device: None, kind: fault, times: None });
+        ground.disable();
+        agent.wait_for_words("and there is no new one: ").await;
+        // Whatever DPS says, it goes on at the hub with what it has.
+        agent.wait_for_words("DPS refuses this device").await;
+        ground.delivers(&agent).await;
+        let told = || ground.messages().iter().any(|state| state == "ending");
+        ground.wait_until(&agent, "told", told).await;
+        ground.enable();
+        agent.wait_until("a new certificate", |events| renewed(events) >= 2).await;
+        assert!(agent.story().contains("DPS assigned"), "{}", agent.story());
+        ground.delivers(&agent).await;
+        agent.stop().await;
+    }
 }
