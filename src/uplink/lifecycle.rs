@@ -313,7 +313,12 @@ impl Lifecycle {
 
     /// DPS can't be asked, for a reason of this device's own; the hub is tried again meanwhile.
     pub fn can_not_register(&mut self, now: Duration, jitter: f64) {
-        self.register_later(now, jitter, None);
+        if std::mem::take(&mut self.aside) && self.can_connect() {
+            self.state = State::Connecting;
+            self.not_before = now;
+        } else {
+            self.register_later(now, jitter, None);
+        }
     }
 
     /// What the device has to show to the hub from now on.

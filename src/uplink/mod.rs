@@ -127,6 +127,7 @@ impl Uplink {
 
     /// Works until `shutdown` says so.
     pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        self.look_for_issued().await;
         while !*shutdown.borrow() {
             let next = self.life.next();
             self.publish_state(None);

@@ -65,6 +65,17 @@ impl Uplink {
         }
     }
 
+    /// Who the device is to the hub is known before there is a network: its key signs what it measures.
+    pub(super) async fn look_for_issued(&mut self) {
+        let Some(renewal) = &mut self.device.renewal else { return };
+        // What can't be read now is told when it is needed.
+        if renewal.refresh(None).await.is_ok()
+            && let Some((identity, _)) = renewal.best()
+        {
+            self.device.identity.send_replace(Some(identity));
+        }
+    }
+
     fn ready_for_hub(&mut self, assignment: Assignment, loaded: Result<(), CredentialsError>) -> Ready {
         match loaded {
             Ok(()) => self.last_problem.clear(),

@@ -103,6 +103,18 @@ fn dps_is_asked_aside_and_whatever_it_says_the_hub_goes_on() {
     }
 }
 
+#[test]
+fn who_can_not_ask_dps_goes_on_at_the_hub() {
+    let mut life = life(Issued::Usable);
+    life.ask_aside(secs(100));
+    life.can_not_register(secs(100), 0.5);
+    assert_eq!(life.next(), Next { action: Action::Connect(assignment()), at: secs(100) });
+    // Refused there, it waits before it tries again.
+    life.connect_failed(secs(101), 0.5, &error(LinkErrorKind::Identity));
+    life.can_not_register(secs(101), 0.5);
+    assert!(life.next().at > secs(101) && matches!(life.next().action, Action::Connect(_)));
+}
+
 proptest! {
     /// Whatever happens, the device never forgets its hub, and never does a thing twice within a blink; both hub and DPS are
     /// asked within a day as long as neither helps.

@@ -448,8 +448,7 @@ async fn take(
     chain: Vec<String>,
     now: Option<DateTime<Utc>>,
 ) -> Result<String, String> {
-    let chain: Option<Vec<_>> = chain.iter().map(|text| decode(text)).collect();
-    let mut chain = chain.ok_or("what was issued is no base64")?;
+    let mut chain = decode_chain(&chain).ok_or("what was issued is no base64")?;
     let taken = holder.work(move |pairs| {
         if let Err(error) = pairs.take(&chain, now) {
             // One SDK knows an order that begins with the root.
@@ -463,6 +462,11 @@ async fn take(
     let taken = taken.await?;
     signing.sign().await;
     Ok(taken)
+}
+
+/// DER of certificates that are written in base64; `None` where they are not.
+pub fn decode_chain(chain: &[String]) -> Option<Vec<Vec<u8>>> {
+    chain.iter().map(|text| decode(text)).collect()
 }
 
 /// The bytes of base64 in the standard alphabet.
