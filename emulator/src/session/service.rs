@@ -39,18 +39,10 @@ pub(crate) trait Service: Send {
         None
     }
 
-    /// When something is there to deliver by time alone; told anew after each delivery.
+    /// When something is there to deliver, or over, by time alone; told anew after each delivery.
     fn wakes(&self, _now: Instant) -> Option<Instant> {
         None
     }
-
-    /// When something of the service's own is due.
-    fn due(&self) -> Option<Instant> {
-        None
-    }
-
-    /// Does what is due.
-    fn pass_time(&mut self, _exchange: &mut Exchange<'_>) {}
 
     /// A PUBLISH of `QoS` 0 or 1; in MQTT 5 also one of 2.
     fn published(&mut self, publish: Publish, exchange: &mut Exchange<'_>) -> Result<(), DisconnectReason>;

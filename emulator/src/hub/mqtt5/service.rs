@@ -125,12 +125,8 @@ impl Service for FiveSession {
         })))
     }
 
-    fn due(&self) -> Option<Instant> {
+    fn wakes(&self, _now: Instant) -> Option<Instant> {
         self.next_end_of_call()
-    }
-
-    fn pass_time(&mut self, exchange: &mut Exchange<'_>) {
-        self.end_calls(exchange.now);
     }
 
     fn published(
@@ -271,6 +267,7 @@ impl Service for FiveSession {
     }
 
     fn deliver(&mut self, exchange: &mut Exchange<'_>) {
+        self.end_calls(exchange.now);
         while let Some(publish) = self.outbox.next(exchange.now) {
             exchange.send(&Packet::Publish(publish));
         }
