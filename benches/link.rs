@@ -15,7 +15,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use container_tracker::config::{Config, Endpoint};
+use container_tracker::config::{Config, Endpoint, Profile};
 use container_tracker::event::{Event, Events};
 use container_tracker::lab::Cloud;
 use container_tracker::link::timing::Timing;
@@ -62,18 +62,23 @@ fn heading(text: &str) {
 
 /// From the first byte of an attempt to the PUBACK of a reading, over a link of 200 ms: the time tells the round trips. That
 /// of TCP's own handshake does not go through the proxy and is added, one a connection. The bytes are those of TLS until then.
+/// A hub of MQTT 5 takes readings once it has acknowledged the device's birth.
 async fn round_trips() {
-    for (name, versions) in [("1.2", TlsVersions::Tls12), ("1.3", TlsVersions::Tls13)] {
-        heading(&format!("round trips until a reading is acknowledged, TLS {name}, 200 ms each"));
+    let tls = [("1.2", TlsVersions::Tls12), ("1.3", TlsVersions::Tls13)];
+    let kinds = [("classic", Profile::Classic), ("mqtt5", Profile::Assigned)];
+    for ((name, versions), (kind, profile)) in tls.into_iter().flat_map(|tls| kinds.map(|kind| (tls, kind))) {
+        heading(&format!("round trips until a reading is acknowledged, TLS {name}, {kind} hub, 200 ms each"));
         let directory = tempfile::tempdir().unwrap();
         // DPS assigns at once: it asks for a second before the one poll, which is no matter of round trips.
         let waited = Duration::from_secs(1);
-        let builder = Cloud::builder().tls(versions).dps_timing(waited, Duration::ZERO);
+        let builder = Cloud::builder().hubs([format!("{}={kind}", Cloud::HUB)]);
+        let builder = builder.tls(versions).dps_timing(waited, Duration::ZERO);
         let cloud = Cloud::start_with(builder, directory.path(), 2).await.unwrap();
         let proxy = Proxy::start(cloud.emulator.address()).await;
         let slow = Weather::Slow { latency: LATENCY, stall_every: 0, stall: Duration::ZERO };
         proxy.set(slow);
-        let config = through(cloud.device("sensor-thl-001").unwrap(), &proxy);
+        let mut config = through(cloud.device("sensor-thl-001").unwrap(), &proxy);
+        config.connection.profile = profile;
 
         let mut agent = Agent::simple(config.clone());
         let begun = next_connection(&proxy, 0).await;

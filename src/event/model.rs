@@ -150,6 +150,8 @@ pub enum Loss {
     Ordinary,
     /// Dropped right after connecting, again and again.
     TakenOver,
+    /// Another client has the place of this one, as the hub says.
+    Displaced,
 }
 
 impl Event {
@@ -166,7 +168,7 @@ impl Event {
             Self::Online { .. } => "online",
             Self::CertificateChanged => "certificateChanged",
             Self::Lost { loss: Loss::Ordinary, .. } => "lost",
-            Self::Lost { loss: Loss::TakenOver, .. } => "takenOver",
+            Self::Lost { loss: Loss::TakenOver | Loss::Displaced, .. } => "takenOver",
             Self::Delivered { .. } => "delivered",
             Self::Setting(_) => "setting",
             Self::Method { .. } => "method",

@@ -19,6 +19,10 @@ const OTHERS: usize = 30;
 pub enum Repeated {
     /// Messages that can't be read, or not be answered.
     Messages,
+    /// Readings that the hub does not take now.
+    PutOff,
+    /// Readings that it can never take.
+    GivenUp,
     /// Troubles with the twin.
     Twin,
     /// Answers to desired properties.

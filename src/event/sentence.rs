@@ -76,6 +76,12 @@ impl Event {
                  find it, or give this device a certificate of its own; trying again in {}",
                 Span(*again)
             ),
+            Self::Lost { why, loss: Loss::Displaced, again } => write!(
+                f,
+                "{why}: it uses this device's identity; find it, or give this device a certificate of its own; trying again \
+                 in {}",
+                Span(*again)
+            ),
             Self::Delivered { seq } => write!(f, "reading {seq} delivered"),
             Self::Setting(answer) => setting(f, answer),
             Self::Method { name, status } => write!(f, "method {name} called, answered {status}"),
@@ -212,6 +218,7 @@ mod tests {
             Event::Online { hub: t(), backlog: 1 },
             Event::Lost { why: t(), loss: Loss::Ordinary, again },
             Event::Lost { why: t(), loss: Loss::TakenOver, again },
+            Event::Lost { why: t(), loss: Loss::Displaced, again },
             Event::Method { name: t(), status: 404 },
             Event::Sensor { name: "gps", health },
             Event::Alarm { what: t(), kind: Kind::Raised, severity: alarms::rule::Severity::Warning },

@@ -22,9 +22,9 @@ impl Event {
     pub fn severity(&self) -> Severity {
         use tracker_sensors::health::State;
         match self {
-            Self::Refused { .. } | Self::Lost { loss: Loss::TakenOver, .. } | Self::Hung(_) => {
-                Severity::Error
-            }
+            Self::Refused { .. }
+            | Self::Lost { loss: Loss::TakenOver | Loss::Displaced, .. }
+            | Self::Hung(_) => Severity::Error,
             Self::RegisterLater { .. }
             | Self::ConnectLater { .. }
             | Self::Lost { .. }

@@ -134,6 +134,11 @@ pub(super) fn refused(code: ConnectReturnCode) -> LinkError {
         ConnectReturnCode::BadUserNamePassword => {
             (Identity, "the server does not accept this device (CONNACK 4, bad user name)")
         }
+        ConnectReturnCode::RefusedProtocolVersion => (
+            Identity,
+            "the server does not speak MQTT 3.1.1 (CONNACK 1); if it is a hub, it may be one of MQTT 5: connection.profile = \
+             \"assigned\" has DPS asked for that",
+        ),
         ConnectReturnCode::BadClientId => (Identity, "the server does not accept the client ID (CONNACK 2)"),
         other => {
             return (Identity, format!("the server refuses the connection ({other:?})")).into();

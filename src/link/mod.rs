@@ -328,7 +328,10 @@ impl<T> Link<T> {
                 Heard::Message { topic, payload, properties, .. } => {
                     return Ok(LinkEvent::Message { topic, payload, properties });
                 }
-                Heard::Goodbye(error) => return Err(error),
+                Heard::Goodbye(error) => {
+                    self.ended(&error);
+                    return Err(error);
+                }
                 Heard::Greeting(_) | Heard::Other => {}
             }
         }
@@ -355,7 +358,7 @@ impl<T> Link<T> {
             return Ok(());
         };
         let followed = *followed;
-        let mut minded = false;
+        let minded;
         let error = match packet {
             Ok(Heard::Greeting(Ok(Welcome { receive_maximum, keep_alive }))) => {
                 let until = Instant::now() + self.heeded_within;
@@ -368,7 +371,11 @@ impl<T> Link<T> {
                 self.set_alarm();
                 return Ok(());
             }
-            Ok(Heard::Greeting(Err(refused))) => refused,
+            Ok(Heard::Greeting(Err(refused))) => {
+                // Of what kind packets that were not waited for are to such a server: protocol errors.
+                minded = refused.kind == LinkErrorKind::Terminal;
+                refused
+            }
             Ok(_) => {
                 minded = true;
                 no_connack()
@@ -388,6 +395,13 @@ impl<T> Link<T> {
     /// A server that closes before it has answered what was said before its CONNACK may have closed because of it.
     fn broken(&mut self, error: &LinkError) {
         if matches!(self.greeting, Greeting::Unsure { .. }) && error.kind == LinkErrorKind::Closed {
+            self.greeting = Greeting::Minded;
+        }
+    }
+
+    /// The same of one that says why it ends the connection, and finds fault with what this side has sent.
+    fn ended(&mut self, error: &LinkError) {
+        if matches!(self.greeting, Greeting::Unsure { .. }) && error.kind == LinkErrorKind::Terminal {
             self.greeting = Greeting::Minded;
         }
     }

@@ -371,10 +371,10 @@ impl Lifecycle {
             }
             _ => {}
         }
-        if kind == LinkErrorKind::TakenOver || self.short_spells >= TAKEN_OVER {
-            Loss::TakenOver
-        } else {
-            Loss::Ordinary
+        match kind {
+            LinkErrorKind::TakenOver => Loss::Displaced,
+            _ if self.short_spells >= TAKEN_OVER => Loss::TakenOver,
+            _ => Loss::Ordinary,
         }
     }
 

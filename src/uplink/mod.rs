@@ -377,7 +377,12 @@ impl Uplink {
         let now = self.now();
         let loss = self.life.lost(now, rand::random(), error.kind);
         let stayed = stood >= self.timing.short_spell;
-        self.publish_state(if stayed { Some(false) } else { (loss == Loss::TakenOver).then_some(true) });
+        self.publish_state(match loss {
+            Loss::Displaced => Some(true),
+            _ if stayed => Some(false),
+            Loss::TakenOver => Some(true),
+            Loss::Ordinary => None,
+        });
         let again = if hurries { Duration::ZERO } else { self.life.next().at.saturating_sub(now) };
         self.events.emit(Event::Lost { why: error.why, loss, again });
     }

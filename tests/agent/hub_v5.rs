@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use container_tracker::config::{Config, Profile};
 use container_tracker::event::{Event, Loss};
@@ -237,13 +236,13 @@ async fn a_hub_that_says_why_it_ends_the_connection_is_believed() {
     hub.write(&[0xe0, 1, 0x8e]).await;
     agent
         .wait_until("sign of another client", |events| {
-            events.iter().any(|event| matches!(event, Event::Lost { loss: Loss::TakenOver, .. }))
+            events.iter().any(|event| matches!(event, Event::Lost { loss: Loss::Displaced, .. }))
         })
         .await;
     let story = agent.story();
     assert!(story.contains("(DISCONNECT 0x8B, server shutting down)"), "{story}");
     assert!(story.contains("(DISCONNECT 0x8E, another client with this ID has taken over)"), "{story}");
+    assert!(story.contains("taken over): it uses this device's identity; find it"), "{story}");
     drop(hub);
     agent.stop().await;
-    tokio::time::sleep(Duration::ZERO).await;
 }

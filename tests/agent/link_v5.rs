@@ -5,6 +5,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use container_tracker::link::dialer::Dialer;
 use container_tracker::link::{
     Link, LinkErrorKind, LinkEvent, LinkOptions, Message, Properties, Refusal, RefusalKind, Version,
 };
@@ -169,7 +170,7 @@ async fn messages_go_both_ways_with_their_properties_and_follow_connect_at_once(
         assert_eq!(peer.packet().unwrap(), (4, vec![0, 9]));
         while peer.packet().is_some() {}
     });
-    let mut dialer = container_tracker::link::dialer::Dialer::default();
+    let mut dialer = Dialer::default();
     let mut link = Link::<u32>::open(&mut dialer, &options(&server)).await.unwrap();
     link.subscribe(["d/#".into()]).unwrap();
     let properties =
@@ -184,4 +185,31 @@ async fn messages_go_both_ways_with_their_properties_and_follow_connect_at_once(
     assert_eq!(properties.unwrap().user, [("type".to_owned(), "exec:1".to_owned())]);
     // The acknowledgement leaves.
     timeout(Duration::from_millis(50), link.next()).await.unwrap_err();
+}
+
+/// A server that is strict about what comes before its CONNACK says so in a DISCONNECT: the next attempt waits.
+#[tokio::test]
+async fn a_server_that_finds_fault_with_early_packets_is_one_that_minds() {
+    let server = Server::start(|mut peer| {
+        peer.packet().unwrap();
+        peer.say(&[0x20, 3, 0, 0, 0, 0xe0, 1, 0x82]);
+        while peer.packet().is_some() {}
+    });
+    let mut link = Link::<u32>::open(&mut Dialer::default(), &options(&server)).await.unwrap();
+    link.subscribe(["d/#".into()]).unwrap();
+    assert!(matches!(next(&mut link).await, LinkEvent::Connected));
+    let error = timeout(PATIENCE, link.next()).await.unwrap().unwrap_err();
+    assert_eq!((error.kind, link.is_minded()), (LinkErrorKind::Terminal, true));
+    // One that has answered what came before does not mind.
+    let server = Server::start(|mut peer| {
+        peer.packet().unwrap();
+        peer.say(&[0x20, 3, 0, 0, 0, 0x90, 4, 0, 1, 0, 1, 0xe0, 1, 0x82]);
+        while peer.packet().is_some() {}
+    });
+    let mut link = Link::<u32>::open(&mut Dialer::default(), &options(&server)).await.unwrap();
+    link.subscribe(["d/#".into()]).unwrap();
+    next(&mut link).await;
+    assert!(matches!(next(&mut link).await, LinkEvent::Subscribed));
+    timeout(PATIENCE, link.next()).await.unwrap().unwrap_err();
+    assert!(!link.is_minded());
 }

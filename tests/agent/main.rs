@@ -25,6 +25,8 @@ mod link;
 #[cfg(feature = "mqtt5")]
 mod link_v5;
 mod model;
+#[cfg(feature = "mqtt5")]
+mod mqtt5;
 mod odd_cloud;
 mod odd_files;
 mod pasted;

@@ -142,7 +142,7 @@ impl Service for DeviceSession {
         now.checked_add(left.to_std().unwrap_or_default())
     }
 
-    fn wakes(&self, now: Instant) -> Option<Instant> {
+    fn due(&self, now: Instant) -> Option<Instant> {
         let due = self.renewal_due.filter(|_| self.subscriptions.contains_key(&Filter::Credentials))?;
         let left = due - self.hub.0.clock.now();
         now.checked_add(left.to_std().unwrap_or_default())

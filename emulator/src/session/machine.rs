@@ -39,7 +39,7 @@ impl<V: Service> Session<V> {
 
     /// When [`Self::pass_time`] has something to do.
     pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
-        let service = [self.service.ends(now), self.service.wakes(now)];
+        let service = [self.service.ends(now), self.service.due(now)];
         [self.acknowledger.due(), self.line.due()].into_iter().chain(service).flatten().min()
     }
 
@@ -52,6 +52,10 @@ impl<V: Service> Session<V> {
         self.acknowledger.release(now, outlet);
         if self.service.ends(now).is_some_and(|end| end <= now) {
             return Err(DisconnectReason::TokenExpired);
+        }
+        if self.service.due(now).is_some_and(|due| due <= now) {
+            let (service, mut exchange) = self.exchange(now, outlet);
+            service.pass_time(&mut exchange);
         }
         match self.line.arrived(now) {
             Some(packet) => self.take(now, packet, outlet),

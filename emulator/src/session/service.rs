@@ -39,10 +39,14 @@ pub(crate) trait Service: Send {
         None
     }
 
-    /// When something is there to deliver, or over, by time alone; told anew after each delivery.
-    fn wakes(&self, _now: Instant) -> Option<Instant> {
+    /// When something of the service's own is due, or there is something to deliver by time alone; told anew after each
+    /// delivery.
+    fn due(&self, _now: Instant) -> Option<Instant> {
         None
     }
+
+    /// Does what is due. What is to be delivered is, whenever the session is awake.
+    fn pass_time(&mut self, _exchange: &mut Exchange<'_>) {}
 
     /// A PUBLISH of `QoS` 0 or 1; in MQTT 5 also one of 2.
     fn published(&mut self, publish: Publish, exchange: &mut Exchange<'_>) -> Result<(), DisconnectReason>;

@@ -77,7 +77,7 @@ fn a_hub_that_says_no_for_good_is_left_alone_for_long_and_dps_is_asked_before_it
         let mut life = online();
         let mut now = secs(1000);
         let loss = life.lost(now, 0.5, kind);
-        assert_eq!(loss == Loss::TakenOver, kind == LinkErrorKind::TakenOver);
+        assert_eq!(loss == Loss::Displaced, kind == LinkErrorKind::TakenOver);
         let Next { action, at } = life.next();
         assert_eq!(action, Action::Connect(assignment()));
         assert!(at >= now + secs(300), "{at:?}");

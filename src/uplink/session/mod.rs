@@ -322,11 +322,11 @@ impl<'a> Session<'a> {
 
     /// The hub has not taken a message.
     fn refused(&mut self, sent: Option<Sent>, refusal: &Refusal) {
-        let words = match sent {
+        let (kind, words) = match sent {
             Some(sent) => self.outbox.refused(sent, refusal),
-            None => format!("the hub did not take an answer ({})", refusal.why),
+            None => (Repeated::Messages, format!("the hub did not take an answer ({})", refusal.why)),
         };
-        self.trouble(Repeated::Messages, words);
+        self.trouble(kind, words);
     }
 
     /// What was said before is answered from now on.

@@ -9,6 +9,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::config::DeliveryMode;
+use crate::event::repeats::Repeated;
 use crate::event::{Event, Events};
 use crate::journal::{Journal, Lease};
 use crate::link::{Link, LinkError, Refusal};
@@ -164,21 +165,21 @@ impl Outbox {
     }
 
     /// The hub has not taken these readings. Gives what a person is told of it.
-    pub(super) fn refused(&mut self, Sent { seqs, .. }: Sent, refusal: &Refusal) -> String {
+    pub(super) fn refused(&mut self, Sent { seqs, .. }: Sent, refusal: &Refusal) -> (Repeated, String) {
         let reluctance = self.reluctance.get_or_insert_with(|| Box::new(Reluctance::new()));
         let fate = reluctance.refused(refusal.kind, seqs.len(), rand::random());
         let (first, more) = (seqs.first().copied().unwrap_or_default(), seqs.len().saturating_sub(1));
         let which =
             if more == 0 { format!("reading {first}") } else { format!("reading {first} and {more} more") };
-        let fate = match fate {
-            Fate::Again => "it is sent again later",
-            Fate::OneByOne => "they are sent one by one",
+        let (kind, fate) = match fate {
+            Fate::Again => (Repeated::PutOff, "it is sent again later"),
+            Fate::OneByOne => (Repeated::PutOff, "they are sent one by one"),
             Fate::GivenUp => {
                 self.acknowledged.extend(seqs);
-                "it can never be taken, and is given up"
+                (Repeated::GivenUp, "it can never be taken, and is given up")
             }
         };
-        format!("the hub did not take {which} ({}): {fate}", refusal.why)
+        (kind, format!("the hub did not take {which} ({}): {fate}", refusal.why))
     }
 
     /// Has what was put off sent again, where it is time to, and nothing is in flight.

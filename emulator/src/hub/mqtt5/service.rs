@@ -125,8 +125,12 @@ impl Service for FiveSession {
         })))
     }
 
-    fn wakes(&self, _now: Instant) -> Option<Instant> {
+    fn due(&self, _now: Instant) -> Option<Instant> {
         self.next_end_of_call()
+    }
+
+    fn pass_time(&mut self, exchange: &mut Exchange<'_>) {
+        self.end_calls(exchange.now);
     }
 
     fn published(
@@ -267,7 +271,6 @@ impl Service for FiveSession {
     }
 
     fn deliver(&mut self, exchange: &mut Exchange<'_>) {
-        self.end_calls(exchange.now);
         while let Some(publish) = self.outbox.next(exchange.now) {
             exchange.send(&Packet::Publish(publish));
         }
