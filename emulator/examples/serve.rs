@@ -6,7 +6,7 @@
 //!
 //! Writes into the directory: `server-ca.pem`; `root.pem` and `factory.pem`, the CA certificates of the devices;
 //! `{device}.pem` (chain) and `{device}-key.pem` for `group-device` and `group-device-2`, signed by the factory, and
-//! for `single-device`, signed by itself. Prints one line of JSON when it listens, and stops when its input ends.
+//! for `single-device` and `mqtt5-device`, signed by themselves. Prints one line of JSON when it listens, and stops when its input ends.
 
 use std::{env, error::Error, fs::File, io::Write as _, net::IpAddr, path::Path, time::Duration};
 
@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         listen_address: address,
         port,
         service_port: Some(service_port),
-        hub_names: vec!["hub-1".into(), "hub-2".into()],
+        hub_names: vec!["hub-1".into(), "hub-2".into(), "hub-5=mqtt5".into()],
         retry_after: Duration::from_secs(1),
         assigning_time: Duration::ZERO,
         ca_directory: Some(directory.clone().into()),
@@ -60,6 +60,7 @@ fn write_lab(directory: &Path) -> Result<(), Box<dyn Error>> {
         ("group-device", factory.device("group-device", Validity::always())?),
         ("group-device-2", factory.device("group-device-2", Validity::always())?),
         ("single-device", DeviceCredentials::self_signed("single-device", Validity::always())?),
+        ("mqtt5-device", DeviceCredentials::self_signed("mqtt5-device", Validity::always())?),
     ];
     for (name, credentials) in devices {
         write(&format!("{name}.pem"), &credentials.chain_pem)?;

@@ -83,7 +83,8 @@ impl EmulatorBuilder {
         self
     }
 
-    /// The hubs to make and link, instead of the one of the options; names without a dot get `.azure-devices.net`.
+    /// The hubs to make and link, instead of the one of the options; names without a dot get `.azure-devices.net`,
+    /// and `hub-5=mqtt5` is one at which devices speak MQTT 5.
     #[must_use]
     pub fn hubs<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.options.hub_names = names.into_iter().map(Into::into).collect();

@@ -1,7 +1,7 @@
 //! A local Azure: the Device Provisioning Service and any number of IoT hubs, on two ports of your machine.
 //!
 //! ```text
-//!             one port, MQTT 3.1.1 over mutual TLS
+//!             one port, MQTT 3.1.1 over mutual TLS, or 5 at hubs of that kind
 //!  device ──▶ TLS: client certificate passed on, not judged
 //!         ──▶ CONNECT: the user name says DPS or which hub
 //!               ├─ DPS session:  register ─▶ attestation by chain or token ─▶ hub, identity, record ◀── Dps ◀─┐
@@ -75,7 +75,7 @@ mod faults;
 mod security;
 // Sockets, TLS, and calls to the outside. Knows no service.
 mod net;
-// MQTT 3.1.1: packets, their bytes, one bounded connection. Knows no service.
+// MQTT 3.1.1 and 5: packets, their bytes, one bounded connection. Knows no service.
 mod mqtt;
 // What the sessions of both MQTT services share. Knows neither of them.
 mod session;

@@ -23,7 +23,7 @@ pub struct EmulatorOptions {
     /// The name of the provisioning service: `{dps_name}.azure-devices-provisioning.net` is in the server certificate.
     pub dps_name: String,
     /// Hubs to make and link; names without a dot get `.azure-devices.net`. A hub that is given by its name of TLS 1.3,
-    /// `hub-1.device.azure-devices.net`, is told to devices by that.
+    /// `hub-1.device.azure-devices.net`, is told to devices by that. `hub-5=mqtt5` makes one at which devices speak MQTT 5.
     pub hub_names: Vec<String>,
     /// What DPS asks devices to wait before they poll; whole seconds count. Azure says 3.
     pub retry_after: Duration,

@@ -2,11 +2,17 @@
 
 mod common;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    io::Write as _,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, TimeDelta, Utc};
 use common::{
-    Csr, Dial, Lab,
+    Csr, Dial, Lab, event,
     issuing::{MONTH, ask, ask_as, is_let_in, issued, lab, lab_with, set_policy},
     pem, register_with,
     service::{Service, sas},
@@ -14,8 +20,8 @@ use common::{
 use serde_json::{Value, json};
 use tracker_certificates::Fields;
 use tracker_emulator::{
-    AttestationMechanism, AuthenticationType, Emulator, EnrollmentGroup, Fault, FaultKind, FaultyService,
-    IfMatch, IndividualEnrollment, ManualClock, SymmetricKey,
+    AttestationMechanism, AuthenticationType, Emulator, EnrollmentGroup, EventKind, Fault, FaultKind,
+    FaultyService, IfMatch, IndividualEnrollment, ManualClock, SymmetricKey, pki::DeviceCredentials,
 };
 
 #[tokio::test]
@@ -82,15 +88,14 @@ async fn a_leaf_is_for_clients_and_for_as_long_as_the_policy_says() {
 }
 
 fn openssl_text(pem: &str) -> String {
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("certificate.pem");
-    std::fs::write(&path, pem).expect("a file");
-    let output = std::process::Command::new("openssl")
-        .args(["x509", "-noout", "-text", "-in"])
-        .arg(&path)
-        .output()
+    let mut child = Command::new("openssl")
+        .args(["x509", "-noout", "-text"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
         .expect("openssl is installed");
-    String::from_utf8(output.stdout).expect("text")
+    child.stdin.take().expect("an input").write_all(pem.as_bytes()).expect("it reads");
+    String::from_utf8(child.wait_with_output().expect("it ends").stdout).expect("text")
 }
 
 #[tokio::test]
@@ -173,7 +178,19 @@ async fn a_bad_request_is_told_what_is_wrong_with_it() {
         (Csr::new("D1").base64, 400_303, "common name in csr is \"D1\", not \"d1\""),
         (Csr::with("d1", &rcgen::PKCS_ED25519).base64, 400_304, "Ed25519"),
     ];
-    for (csr, code, word) in cases {
+    let small = {
+        let directory = tempfile::tempdir().expect("a directory");
+        let made = Command::new("openssl")
+            .args([
+                "req", "-new", "-newkey", "rsa:1024", "-nodes", "-subj", "/CN=d1", "-outform", "DER",
+                "-keyout",
+            ])
+            .arg(directory.path().join("key.pem"))
+            .output()
+            .expect("openssl is installed");
+        STANDARD.encode(made.stdout)
+    };
+    for (csr, code, word) in [(small, 400_304, "RSA of 1024 bits")].into_iter().chain(cases) {
         let (status, body) = ask(&lab, "d1", "2026-11-01", &json!({"csr": csr})).await;
         assert_eq!((status, &body["errorCode"]), (400, &json!(code)), "{body}");
         assert!(body["message"].as_str().is_some_and(|text| text.contains(word)), "{body}");
@@ -248,7 +265,9 @@ async fn a_namespace_has_three_authorities_with_one_policy_each() {
     assert!(namespace.create_policy("p", None, MONTH).is_err(), "it is there");
     assert!(namespace.create_policy("q", Some("a"), MONTH).is_err(), "one policy each");
     assert!(namespace.create_policy("q", Some("nobody"), MONTH).is_err());
-    for validity in [Duration::ZERO, Duration::from_millis(1500), Duration::from_secs(90 * 86_400 + 1)] {
+    for validity in
+        [Duration::ZERO, Duration::from_millis(1500), Duration::from_hours(90 * 24) + Duration::from_secs(1)]
+    {
         assert!(namespace.create_policy("q", None, validity).is_err(), "{validity:?}");
     }
     assert_eq!(namespace.create_policy("q", None, MONTH).expect("a policy").authority, "default");
@@ -394,4 +413,52 @@ async fn authorities_and_policies_are_made_and_deleted_by_rest() {
     assert_eq!(dps.call("DELETE", "/certificatePolicies/fleet", &[], "").await.status, 204);
     assert_eq!(dps.call("DELETE", "/certificateAuthorities/north", &[], "").await.status, 204);
     assert_eq!(dps.get("/certificateAuthorities/north").await.status, 404);
+}
+
+#[tokio::test]
+async fn an_identity_by_authority_connects_with_what_a_ca_of_the_hub_has_signed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let builder = || Emulator::builder().state_directory(directory.path());
+    let lab = Lab::with(builder().start().await.expect("it starts"));
+    let rest = Service::hub(&lab.emulator);
+    let body = json!({"deviceId": "c1", "authentication": {"type": "certificateAuthority"}}).to_string();
+    assert_eq!(rest.call("PUT", "/devices/c1?api-version=2021-04-12", &[], &body).await.status, 200);
+    let leaf = lab.credentials("c1");
+    let mut events = lab.emulator.events();
+    assert!(!is_let_in(&lab, "c1", &leaf).await, "the hub trusts nobody yet");
+    let reason = event(&mut events, |kind| match kind {
+        EventKind::ConnectionRefused { reason, .. } => Some(reason.clone()),
+        _ => None,
+    });
+    let reason = reason.await;
+    assert!(reason.contains("the hub trusts no CA in it"), "{reason}");
+    let put = async |name: &str, certificate: &str| {
+        let body = json!({"properties": {"certificate": certificate}}).to_string();
+        rest.call("PUT", &format!("/certificates/{name}"), &[], &body).await
+    };
+    let made = put("lab", &lab.root.certificate_pem()).await;
+    assert_eq!((made.status, &made.body["properties"]["subject"]), (200, &json!("CN=lab root")));
+    assert_eq!(rest.get("/certificates").await.body, json!({"value": [made.body]}));
+    assert!(is_let_in(&lab, "c1", &leaf).await);
+    assert!(!is_let_in(&lab, "c1", &lab.credentials("c2")).await, "another name");
+    let alone = DeviceCredentials { chain_pem: leaf.certificate_pem.clone(), ..leaf.clone() };
+    assert!(!is_let_in(&lab, "c1", &alone).await, "the hub doesn't know the intermediate");
+    for (name, certificate, word) in [
+        ("a b", lab.root.certificate_pem(), "1 to 64 letters"),
+        ("leaf", leaf.certificate_pem.clone(), "is not a CA certificate"),
+        ("none", "?".into(), "not a certificate"),
+    ] {
+        let refused = put(&name.replace(' ', "%20"), &certificate).await;
+        assert_eq!(refused.status, 400);
+        assert!(refused.body["Message"].as_str().is_some_and(|text| text.contains(word)), "{}", refused.body);
+    }
+    let (root, factory) = (lab.root, lab.factory);
+    lab.emulator.shutdown().await;
+    let lab = Lab { emulator: builder().start().await.expect("it starts again"), root, factory };
+    assert!(is_let_in(&lab, "c1", &leaf).await, "it is kept");
+    let rest = Service::hub(&lab.emulator);
+    assert_eq!(rest.call("DELETE", "/certificates/lab", &[], "").await.status, 204);
+    assert_eq!(rest.call("DELETE", "/certificates/lab", &[], "").await.status, 404);
+    assert!(!is_let_in(&lab, "c1", &leaf).await);
+    lab.emulator.shutdown().await;
 }

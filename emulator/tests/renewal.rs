@@ -266,7 +266,7 @@ async fn a_request_is_discarded_when_its_time_is_over() {
     let device = Renewing::with(lab).await;
     let mut client = device.online().await;
     let csr = Csr::new("d1").base64;
-    device.inject(FaultKind::IssueSlow { delay: Duration::from_secs(3600) });
+    device.inject(FaultKind::IssueSlow { delay: Duration::from_hours(1) });
     ask(&mut client, "over-1", &body(&csr)).await;
     let accepted = expect(&mut client, "over-1", 202).await;
     assert_eq!(accepted["operationExpires"], "2026-11-18T23:06:40.0000000Z", "CS-T: about 12 h ahead");

@@ -1,5 +1,5 @@
 //! The conventions by which a device talks to Azure's Device Provisioning Service (DPS) and to an IoT hub over
-//! MQTT 3.1.1, as pure values and functions.
+//! MQTT 3.1.1, and to a hub of the second kind over MQTT 5 (feature `mqtt5`), as pure values and functions.
 //!
 //! ```text
 //!            print ▶ MQTT user name, topic, JSON body ▶ parse

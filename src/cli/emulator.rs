@@ -9,9 +9,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 use tracker_certificates::Document;
 use tracker_emulator::{
-    AttestationMechanism, Dps, Emulator, EmulatorOptions, EnrollmentGroup, Event, InitialTwin,
+    AttestationMechanism, Dps, Emulator, EmulatorOptions, EnrollmentGroup, Event, Hub, InitialTwin,
     PreparedEmulator, Subscription, SubscriptionError, TelemetryMessage, TlsVersions,
 };
+use tracker_protocol::dps::ConnectionProfile;
 
 use super::cloud::EmulatorFile;
 use super::terminal::{log, signals::asked_to_stop};
@@ -35,7 +36,8 @@ pub(super) struct EmulatorArgs {
     #[arg(long, value_name = "SCOPE", default_value = "0ne00000001")]
     id_scope: String,
     /// Name of a hub; repeat it for more. A name without a dot gets .azure-devices.net. Devices are told the name that is given in
-    /// full: NAME.device.azure-devices.net, that of TLS 1.3, or the classic NAME.azure-devices.net.
+    /// full: NAME.device.azure-devices.net, that of TLS 1.3, or the classic NAME.azure-devices.net. NAME=mqtt5 makes a hub at which they speak
+    /// MQTT 5, a preview.
     #[arg(long = "hub", value_name = "NAME", default_value = "hub-1")]
     hubs: Vec<String>,
     /// Enroll the devices whose certificates this root or intermediate CA has signed; repeat it for more CAs.
@@ -96,6 +98,14 @@ pub(super) fn run(args: EmulatorArgs) -> anyhow::Result<()> {
     runtime.block_on(serve(args))
 }
 
+/// A hub's name, and its kind where that is not the usual one.
+fn named(hub: &Hub) -> String {
+    match hub.profile() {
+        ConnectionProfile::Classic => hub.name().to_owned(),
+        ConnectionProfile::MqttV5 => format!("{} (MQTT 5)", hub.name()),
+    }
+}
+
 /// All that is done before it listens, and all that can be wrong with the options.
 fn prepare(args: &EmulatorArgs) -> anyhow::Result<PreparedEmulator> {
     let initial_twin = args.initial_twin.as_deref().map(read_twin).transpose()?;
@@ -148,10 +158,11 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
     let held = file.as_ref().map(|file| file.save(&args.directory)).transpose()?;
     let hubs = emulator.dps().hubs();
     let names: Vec<&str> = hubs.iter().map(tracker_emulator::Hub::name).collect();
+    let told: Vec<_> = hubs.iter().map(named).collect();
     let text = format!(
         "DPS with ID scope {} and {} listen on {}; devices must trust {}. Ctrl-C ends.",
         emulator.id_scope(),
-        names.join(", "),
+        told.join(", "),
         emulator.address(),
         args.directory.join(SERVER_CA_FILE).display()
     );

@@ -396,6 +396,11 @@ fn certificates_are_issued_by_policies_made_by_hand() {
     emulator.json(&["fault", "inject", "issue-lost"]);
     emulator.text(&["certificate-policy", "delete", "--name", "fleet"]);
     emulator.text(&["ca", "delete", "--name", "north"]);
+    let path = emulator.path("root.pem");
+    let made = emulator.json(&["hub-certificate", "create", "--name", "lab", "--path", text(&path)]);
+    assert_eq!(emulator.json(&["hub-certificate", "list"]), json!([made]));
+    assert_eq!(emulator.json(&["hub-certificate", "show", "--name", "lab"]), made);
+    emulator.text(&["hub-certificate", "delete", "--name", "lab"]);
 }
 
 #[test]

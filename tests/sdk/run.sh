@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs Microsoft's unmodified SDKs for Python and Node, devices and services, against the emulator; and for what no SDK in a
-# registry can do yet, certificates from DPS and hub, a device written from the tables of the reference on paho-mqtt.
+# registry can do yet, certificates from DPS and hub and a hub of MQTT 5, devices written from the tables of the reference on
+# paho-mqtt.
 #
 #   tests/sdk/run.sh [DIRECTORY]
 #   SUITES="python_device.py node_device.js" tests/sdk/run.sh    # not all of them
@@ -39,6 +40,12 @@ fi
 # azure-iot-hub imports six and does not say that it needs it.
 "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check azure-iot-device azure-iot-hub six paho-mqtt cryptography &
 python_install=$!
+# Microsoft's device SDK wants an older paho-mqtt.
+if [ ! -x "$work/venv-mqtt5/bin/python" ]; then
+  python3 -m venv "$work/venv-mqtt5"
+fi
+"$work/venv-mqtt5/bin/python" -m pip install --quiet --disable-pip-version-check "paho-mqtt>=2" protobuf &
+mqtt5_install=$!
 (cd "$work" && npm install --silent --no-audit --no-fund --no-save \
   azure-iot-provisioning-device azure-iot-provisioning-device-mqtt azure-iot-security-x509 \
   azure-iot-device azure-iot-device-mqtt azure-iot-provisioning-service azure-iothub >/dev/null) &
@@ -51,6 +58,7 @@ for line in sys.stdin:
     if message.get("executable") and message["target"]["name"] == "serve":
         print(message["executable"])')
 wait "$python_install"
+wait "$mqtt5_install"
 wait "$node_install"
 
 export EMULATOR_LAB=$work/lab
@@ -74,8 +82,9 @@ export PYTHONPATH=$here REQUESTS_CA_BUNDLE=$EMULATOR_LAB/server-ca.pem
 export NODE_EXTRA_CA_CERTS=$EMULATOR_LAB/server-ca.pem NODE_PATH=$work/node_modules
 passed=0
 failed=0
-for suite in ${SUITES:-python_device.py python_service.py node_device.js node_service.js certificates.py}; do
+for suite in ${SUITES:-mqtt5_device.py python_device.py python_service.py node_device.js node_service.js certificates.py}; do
   case $suite in
+    mqtt5_*.py) runner=("$work/venv-mqtt5/bin/python" "$here/$suite") ;;
     *.py) runner=("$work/venv/bin/python" "$here/$suite") ;;
     *.js) runner=(node --no-deprecation --require "$here/resolve.js" "$here/$suite") ;;
   esac

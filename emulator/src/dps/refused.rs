@@ -52,9 +52,9 @@ impl Refused {
     /// No certificate can be issued. Azure's numbers for it are not known, these are our own.
     pub(super) fn not_issued(why: &NotIssued) -> Self {
         let error_code = match why {
-            NotIssued::Request(CsrError::Signature(_)) => 400_302,
+            NotIssued::Request(CsrError::Signature) => 400_302,
             NotIssued::Request(CsrError::CommonName { .. }) => 400_303,
-            NotIssued::Request(CsrError::Key { .. }) => 400_304,
+            NotIssued::Request(CsrError::Key { .. } | CsrError::Unsupported(_)) => 400_304,
             NotIssued::Request(_) => 400_301,
             NotIssued::Policy(_) => POLICY_GONE,
             NotIssued::Fault(code) => *code,

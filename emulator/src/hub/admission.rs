@@ -140,9 +140,7 @@ impl Hub {
         let is_by_chain = self.0.registry.lock().get(device_id).map(kind).ok()
             == Some(AuthenticationType::CertificateAuthority);
         match presented {
-            [leaf, above @ ..] if is_by_chain => {
-                paths(leaf, above, &self.0.namespace.trusted(), &self.0.good_signatures)
-            }
+            [leaf, above @ ..] if is_by_chain => paths(leaf, above, &self.trusted(), &self.0.good_signatures),
             _ => Vec::new(),
         }
     }
@@ -161,7 +159,7 @@ impl Hub {
             return Err(NotAdmitted::CommonName { common_name });
         }
         leaf.check_validity(now).map_err(NotAdmitted::Validity)?;
-        let trusted = self.0.namespace.trusted();
+        let trusted = self.trusted();
         let is_trusted = |certificate: &Arc<Certificate>| trusted.iter().any(|known| known.is(certificate));
         let mut flaw = None;
         for path in paths {

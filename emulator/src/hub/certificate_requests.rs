@@ -93,7 +93,7 @@ impl DeviceSession {
             tracking_id: guid(),
             timestamp_utc: wire_time::print(self.hub.0.clock.now()),
             retry_after,
-            info,
+            info: info.map(|info| *info),
         };
         self.answer_renewal((code / 1000) as u16, request_id, &body, exchange);
     }

@@ -27,7 +27,7 @@ pub(super) struct CredentialRefusal {
     pub message: String,
     /// Seconds.
     pub retry_after: Option<u64>,
-    pub info: Option<CredentialErrorInfo>,
+    pub info: Option<Box<CredentialErrorInfo>>,
 }
 
 impl CredentialRefusal {
@@ -97,7 +97,7 @@ pub(super) fn ask(
         (_, Some(named)) => {
             let info = CredentialErrorInfo { request_id: Some(named.to_owned()), ..Default::default() };
             return Err(CredentialRefusal {
-                info: Some(info),
+                info: Some(Box::new(info)),
                 ..CredentialRefusal::new(412_001, "replace names a request that is not pending")
             });
         }
@@ -159,7 +159,7 @@ impl Renewal {
     fn conflict(&self, older_numbers: bool) -> CredentialRefusal {
         let code = if older_numbers { 409_004 } else { 409_005 };
         CredentialRefusal {
-            info: Some(self.info()),
+            info: Some(Box::new(self.info())),
             ..CredentialRefusal::new(code, "another request of this device is pending")
         }
     }

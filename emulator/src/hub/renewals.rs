@@ -83,7 +83,7 @@ impl Hub {
                     credential_message: own.credential_message,
                     ..renewal.info()
                 };
-                CredentialRefusal { info: Some(info), ..refusal }
+                CredentialRefusal { info: Some(Box::new(info)), ..refusal }
             }),
         };
         let mut registry = self.0.registry.change();
@@ -134,18 +134,18 @@ impl Hub {
     /// The words behind `credentialError` are our own, but for the first.
     fn bad_request(&self, error: &CsrError) -> CredentialRefusal {
         let word = match error {
-            CsrError::Signature(_) => "InvalidCsrSignature",
+            CsrError::Signature => "InvalidCsrSignature",
             CsrError::CommonName { .. } => "CsrSubjectMismatch",
-            CsrError::Key { .. } => "UnsupportedCsrKey",
+            CsrError::Key { .. } | CsrError::Unsupported(_) => "UnsupportedCsrKey",
             _ => "FailedToDecodeCsr",
         };
         let (code, word) = if self.0.older_numbers { (400_037, "400000") } else { (400_040, word) };
         CredentialRefusal {
-            info: Some(CredentialErrorInfo {
+            info: Some(Box::new(CredentialErrorInfo {
                 credential_error: Some(word.to_owned()),
                 credential_message: Some(error.to_string()),
                 ..CredentialErrorInfo::default()
-            }),
+            })),
             ..CredentialRefusal::new(code, "the certificate could not be issued: verification of csr failed")
         }
     }

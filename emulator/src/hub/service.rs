@@ -19,6 +19,7 @@ use super::{
     routing::{KeptRouting, Router, RouterParts},
     silence::Silence,
     telemetry::KEPT_BYTES,
+    trust::{self, Authorities, KeptAuthority},
 };
 use crate::{
     clock::Clock,
@@ -27,7 +28,7 @@ use crate::{
     faults::Faults,
     host_names,
     issuance::Namespace,
-    lock::{Changes, Tracked},
+    lock::{Changes, Tracked, lock},
     security::{access::AccessPolicies, x509::GoodSignatures},
     subscription::{Feed, Subscription},
 };
@@ -70,6 +71,8 @@ pub(crate) struct KeptHub {
     event_subscriptions: Vec<KeptSubscription>,
     #[serde(default, skip_serializing_if = "Silence::is_default")]
     silence: Silence,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    authorities: Vec<KeptAuthority>,
     /// Absent for a classic hub, as all were once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     connection_profile: Option<KeptProfile>,
@@ -92,6 +95,7 @@ impl KeptHub {
             event_subscriptions: Vec::new(),
             silence: Silence::default(),
             connection_profile: keep_profile(profile),
+            authorities: Vec::new(),
         }
     }
 }
@@ -123,6 +127,7 @@ pub(super) struct Core {
     pub(super) router: Router,
     pub(super) event_grid: EventGrid,
     pub(super) silence: Mutex<Silence>,
+    pub(super) authorities: Mutex<Authorities>,
     pub(super) changes: Changes,
     pub(super) namespace: Namespace,
     pub(super) issuing_time: Duration,
@@ -150,7 +155,15 @@ impl Hub {
             renewal,
             kept,
         } = parts;
-        let KeptHub { access, devices, routing, event_subscriptions, silence, connection_profile } = kept;
+        let KeptHub {
+            access,
+            devices,
+            routing,
+            event_subscriptions,
+            silence,
+            connection_profile,
+            authorities,
+        } = kept;
         let router = RouterParts {
             hub_name: label(&name).to_owned(),
             clock: Arc::clone(&clock),
@@ -169,6 +182,7 @@ impl Hub {
             event_grid: EventGrid::new(router.clone(), event_subscriptions),
             router: Router::new(router, routing),
             silence: Mutex::new(silence),
+            authorities: Mutex::new(trust::restore(authorities)),
             changes,
             namespace,
             issuing_time: renewal.issuing_time,
@@ -191,6 +205,7 @@ impl Hub {
             event_subscriptions: self.0.event_grid.keep(),
             silence: self.silence(),
             connection_profile: keep_profile(self.0.profile),
+            authorities: trust::keep(&lock(&self.0.authorities)),
         }
     }
 

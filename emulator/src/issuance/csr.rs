@@ -25,8 +25,10 @@ pub(crate) enum CsrError {
     Base64,
     #[error("csr cannot be decoded: {0}")]
     Unreadable(RequestError),
-    #[error("csr is not signed with the key that it asks a certificate for: {0}")]
-    Signature(SignatureError),
+    #[error("csr is not signed with the key that it asks a certificate for, or was changed")]
+    Signature,
+    #[error("csr is of a kind that certificates are not issued for: {0}")]
+    Unsupported(SignatureError),
     #[error("the common name in csr is {}, not \"{wanted}\"", Quoted(.found.as_deref()))]
     CommonName { found: Option<String>, wanted: String },
     #[error("certificates are not issued for keys of this kind ({found}): {wanted} is taken")]
@@ -65,7 +67,10 @@ impl CertificateRequest {
     /// Reads a request and checks its signature.
     pub(crate) fn read(der: &[u8]) -> Result<Self, CsrError> {
         let request = Request::read(der).map_err(CsrError::Unreadable)?;
-        request.verify().map_err(CsrError::Signature)?;
+        request.verify().map_err(|why| match why {
+            SignatureError::Wrong => CsrError::Signature,
+            SignatureError::Unsupported(_) => CsrError::Unsupported(why),
+        })?;
         let name = Name::read(request.subject).map_err(|_| CsrError::Unreadable(RequestError::Malformed))?;
         Ok(Self {
             common_name: name.common_name().map(Into::into),
@@ -104,6 +109,54 @@ impl PublicKeyData for CertificateRequest {
             "P-384" => &PKCS_ECDSA_P384_SHA384,
             "RSA" => &PKCS_RSA_SHA256,
             _ => &PKCS_ECDSA_P256_SHA256,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rcgen::{CertificateParams, DnType, KeyPair};
+
+    use super::*;
+
+    fn request(algorithm: &'static SignatureAlgorithm) -> Vec<u8> {
+        let key = KeyPair::generate_for(algorithm).expect("a key");
+        let mut params = CertificateParams::default();
+        params.distinguished_name.remove(DnType::CommonName);
+        params.distinguished_name.push(DnType::CommonName, "d1");
+        params.serialize_request(&key).expect("a request").der().to_vec()
+    }
+
+    #[test]
+    fn requests_are_for_their_own_name_and_for_the_usual_keys() {
+        let read = |algorithm| CertificateRequest::read(&request(algorithm)).expect("a good request");
+        let (small, large) = (read(&PKCS_ECDSA_P256_SHA256), read(&PKCS_ECDSA_P384_SHA384));
+        assert_eq!((small.check("d1", false), large.check("d1", true)), (Ok(()), Ok(())));
+        let wrong = small.check("D1", false).expect_err("case counts").to_string();
+        assert_eq!(wrong, "the common name in csr is \"d1\", not \"D1\"");
+        let wrong = small.check("d1", true).expect_err("P-384 alone").to_string();
+        assert!(wrong.contains("(P-256): EC P-384 is taken"), "{wrong}");
+        assert!(read(&rcgen::PKCS_ED25519).check("d1", false).is_err());
+        assert_eq!(
+            Request::read(&[request(&PKCS_ECDSA_P256_SHA256), vec![0]].concat()).err(),
+            Some(RequestError::Trailing(1))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_request_of_which_a_byte_was_changed_is_none(at in any::<prop::sample::Index>(), other in 1_u8..) {
+            let mut der = request(&PKCS_ECDSA_P256_SHA256);
+            let at = at.index(der.len());
+            der[at] ^= other;
+            prop_assert!(CertificateRequest::read(&der).is_err(), "byte {at}");
+        }
+
+        #[test]
+        fn whatever_is_sent_is_answered(text in "[A-Za-z0-9+/=]{0,200}", bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = decode(&text).map(|der| CertificateRequest::read(&der));
+            prop_assert!(CertificateRequest::read(&bytes).is_err());
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 /// Azure's longest validity of a leaf.
-pub(super) const LONGEST: Duration = Duration::from_secs(90 * 86_400);
+pub(super) const LONGEST: Duration = Duration::from_hours(90 * 24);
 
 /// An issuing CA of the namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]

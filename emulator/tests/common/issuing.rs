@@ -8,7 +8,7 @@ use tracker_emulator::{Emulator, EmulatorBuilder, EnrollmentGroup, IfMatch, pki:
 
 use super::{Csr, Lab, register_with};
 
-pub const MONTH: Duration = Duration::from_secs(30 * 86_400);
+pub const MONTH: Duration = Duration::from_hours(30 * 24);
 
 /// A lab whose group has the policy `fleet`.
 pub async fn lab() -> Lab {

@@ -137,12 +137,14 @@ impl EmulatorFile {
         directory.join(NAME)
     }
 
-    /// The hub of this name, or of this first label; without a name the only one.
+    /// The hub of this name, classic or of TLS 1.3, or of this first label; without a name the only one.
     pub(crate) fn hub(&self, name: Option<&str>) -> anyhow::Result<&ServiceEntry> {
         let names = || self.hubs.iter().map(|hub| hub.name.as_str()).collect::<Vec<_>>().join(", ");
         let is = |hub: &&ServiceEntry, wanted: &str| {
             let label = hub.name.split('.').next().unwrap_or_default();
-            hub.name.eq_ignore_ascii_case(wanted) || label.eq_ignore_ascii_case(wanted)
+            let classic =
+                wanted.to_ascii_lowercase().replacen(".device.", ".", 1).replacen(".service.", ".", 1);
+            hub.name.eq_ignore_ascii_case(&classic) || label.eq_ignore_ascii_case(wanted)
         };
         match (name, self.hubs.as_slice()) {
             (Some(name), hubs) => hubs
@@ -153,5 +155,35 @@ impl EmulatorFile {
             (None, []) => anyhow::bail!("the emulator has no hub"),
             (None, _) => anyhow::bail!("the emulator has the hubs {}: choose one with --hub-name", names()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hub_goes_by_all_its_names() {
+        let entry = |name: &str| ServiceEntry { name: name.into(), connection_string: String::new() };
+        let file = EmulatorFile {
+            address: String::new(),
+            id_scope: String::new(),
+            provisioning_service: entry("emulator-dps.azure-devices-provisioning.net"),
+            hubs: ["hub-1", "hub-2"].map(|label| entry(&format!("{label}.azure-devices.net"))).into(),
+            server_ca: String::new(),
+            process: 1,
+        };
+        for name in [
+            "hub-2",
+            "HUB-2.azure-devices.net",
+            "hub-2.device.azure-devices.net",
+            "hub-2.Service.azure-devices.net",
+        ] {
+            assert_eq!(file.hub(Some(name)).unwrap().name, "hub-2.azure-devices.net", "{name}");
+        }
+        for name in ["hub-3", "hub-2.devices.azure-devices.net", "hub-2.device"] {
+            assert!(file.hub(Some(name)).is_err(), "{name}");
+        }
+        assert!(file.hub(None).unwrap_err().to_string().contains("choose one with --hub-name"));
     }
 }

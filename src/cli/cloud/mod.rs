@@ -19,7 +19,8 @@ pub(in crate::cli) mod target;
 
 use commands::{
     c2d, ca, certificate, certificate_policy, device, enrichment, enrollment, enrollment_group,
-    event_subscription, fault, method, monitor, query, registration, route, routing_endpoint, silence, twin,
+    event_subscription, fault, hub_certificate, method, monitor, query, registration, route,
+    routing_endpoint, silence, twin,
 };
 
 pub(super) use emulator_file::EmulatorFile;
@@ -56,6 +57,9 @@ enum Noun {
     /// Device identities of a hub.
     #[command(subcommand)]
     Device(device::DeviceCommand),
+    /// CA certificates that a hub trusts. Emulator only.
+    #[command(subcommand)]
+    HubCertificate(hub_certificate::HubCertificateCommand),
     Query(query::QueryCommand),
     /// Device twins.
     #[command(subcommand)]
@@ -98,6 +102,7 @@ pub(super) fn run(args: CloudArgs) -> anyhow::Result<()> {
         Noun::Enrollment(command) => command.run(&target),
         Noun::Registration(command) => command.run(&target),
         Noun::Device(command) => command.run(&target),
+        Noun::HubCertificate(command) => command.run(&target),
         Noun::Query(command) => command.run(&target),
         Noun::Twin(command) => command.run(&target),
         Noun::Method(command) => command.run(&target),

@@ -80,10 +80,10 @@ fn apply<E: Stored>(
     match mode {
         Mode::Create => enrollments.create(parse(entry.clone(), id, api_version)?).map(drop)?,
         Mode::Update => {
-            enrollments.update(parse(entry.clone(), id, api_version)?, &IfMatch::Any).map(drop)?
+            enrollments.update(parse(entry.clone(), id, api_version)?, &IfMatch::Any).map(drop)?;
         }
         Mode::UpdateIfMatchETag => {
-            enrollments.update(parse(entry.clone(), id, api_version)?, &condition()).map(drop)?
+            enrollments.update(parse(entry.clone(), id, api_version)?, &condition()).map(drop)?;
         }
         Mode::Delete => enrollments.delete(id, &condition())?,
     }

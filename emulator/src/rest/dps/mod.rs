@@ -71,7 +71,7 @@ static ROUTES: [Route<Handler>; 35] = [
     ours(Method::POST, "faults", |dps, _, call| faults::inject(dps.faults(), call)),
     ours(Method::DELETE, "faults", |dps, _, _| Ok(faults::clear_all(dps.faults()))),
     ours(Method::DELETE, "faults/{id}", |dps, id, _| faults::clear(dps.faults(), id)),
-    ours(Method::GET, "linkedHubs", |dps, _, _| Ok(answer::json(200, &dps.linked_hubs()))),
+    ours(Method::GET, "linkedHubs", |dps, _, _| Ok(linked_hubs(dps))),
     ours(Method::GET, "events", |dps, _, _| Ok(events(dps))),
 ];
 
@@ -99,6 +99,17 @@ pub(super) fn respond(dps: &Dps, caller: &Caller, call: &Call) -> Result<Answer,
     }
     let route = found.ok_or_else(|| DpsRefusal::no_route(call))?;
     (route.handler)(dps, call.segments.get(1).map(String::as_str).unwrap_or_default(), call)
+}
+
+/// The hubs as they are linked, each with what devices speak there.
+fn linked_hubs(dps: &Dps) -> Answer {
+    let shown = dps.linked_hubs().into_iter().map(|linked| {
+        let profile = dps.hub(&linked.name).map(|hub| hub.profile().word());
+        let mut shown = json!(linked);
+        shown["connectionProfile"] = profile.into();
+        shown
+    });
+    answer::json(200, &shown.collect::<Vec<_>>())
 }
 
 fn events(dps: &Dps) -> Answer {

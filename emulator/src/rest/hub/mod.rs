@@ -11,6 +11,7 @@ mod statistics;
 mod routing;
 mod event_subscriptions;
 mod silence;
+mod certificates;
 
 use std::pin::Pin;
 
@@ -41,7 +42,7 @@ type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, HubRefusal>> + Send + 'a>>;
 
 /// Every call that a hub knows.
-static ROUTES: [Route<Handler>; 29] = [
+static ROUTES: [Route<Handler>; 33] = [
     azure(Method::GET, "devices", RegistryRead, |hub, _, call| devices::list(hub, call)),
     azure(Method::POST, "devices", RegistryWrite, |hub, _, call| bulk::respond(hub, call)),
     azure(Method::POST, "devices/query", ServiceConnect, |hub, _, call| twins::query(hub, call)),
@@ -72,6 +73,12 @@ static ROUTES: [Route<Handler>; 29] = [
     ours(Method::POST, "routing/routes/$testnew", RegistryRead, |hub, _, call| routing::try_new(hub, call)),
     ours(Method::POST, "routing/routes/$testall", RegistryRead, |hub, _, call| routing::try_all(hub, call)),
     ours(Method::GET, "routingEndpointsHealth", RegistryRead, |hub, _, _| Ok(routing::health(hub))),
+    ours(Method::GET, "certificates", RegistryRead, |hub, _, _| Ok(certificates::list(hub))),
+    ours(Method::GET, "certificates/{name}", RegistryRead, |hub, name, _| certificates::get(hub, name)),
+    ours(Method::PUT, "certificates/{name}", RegistryWrite, certificates::put),
+    ours(Method::DELETE, "certificates/{name}", RegistryWrite, |hub, name, _| {
+        certificates::delete(hub, name)
+    }),
     ours(Method::GET, "silence", RegistryRead, |hub, _, _| Ok(silence::get(hub))),
     ours(Method::PUT, "silence", RegistryWrite, |hub, _, call| silence::put(hub, call)),
     ours(Method::GET, "eventSubscriptions", RegistryRead, |hub, _, _| Ok(event_subscriptions::list(hub))),

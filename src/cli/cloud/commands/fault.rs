@@ -62,7 +62,7 @@ pub(in crate::cli::cloud) struct Place {
 pub(in crate::cli::cloud) enum Kind {
     /// Refuse connections with an MQTT return code.
     RefuseConnect {
-        /// 1 protocol, 2 identifier, 3 unavailable, 4 credentials, 5 not authorised.
+        /// 1 protocol, 2 identifier, 3 unavailable, 4 credentials, 5 not authorised; at hubs of MQTT 5 also a reason code, 128 to 255.
         #[arg(long, value_name = "CODE", default_value_t = 3)]
         code: u8,
     },
@@ -126,6 +126,24 @@ pub(in crate::cli::cloud) enum Kind {
         /// Publishes allowed in a second.
         #[arg(long, value_name = "N")]
         per_second: u32,
+    },
+    /// Refuse subscriptions at hubs of MQTT 5.
+    RefuseSubscribe {
+        /// Reason code, 128 to 255.
+        #[arg(long, value_name = "CODE", default_value_t = 151)]
+        code: u8,
+    },
+    /// Refuse what is published at hubs of MQTT 5.
+    RefusePublish {
+        /// Reason code, 128 to 255; 151 is "quota exceeded".
+        #[arg(long, value_name = "CODE", default_value_t = 151)]
+        code: u8,
+    },
+    /// End the connection in words, at hubs of MQTT 5.
+    Disconnect {
+        /// Reason code; 137 is "server busy".
+        #[arg(long, value_name = "CODE", default_value_t = 137)]
+        code: u8,
     },
     /// Close the connection at the device's next packet.
     DropConnection,
@@ -204,6 +222,9 @@ mod tests {
             ("duplicate-delivery", FaultKind::DuplicateDelivery),
             ("latency --milliseconds 250", FaultKind::Latency { delay: Duration::from_millis(250) }),
             ("throttle --per-second 5", FaultKind::Throttle { per_second: 5 }),
+            ("refuse-subscribe", FaultKind::RefuseSubscribe { code: 151 }),
+            ("refuse-publish --code 135", FaultKind::RefusePublish { code: 135 }),
+            ("disconnect", FaultKind::Disconnect { code: 137 }),
             ("drop-connection", FaultKind::DropConnection),
             ("black-hole", FaultKind::BlackHole),
         ];

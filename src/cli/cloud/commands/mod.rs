@@ -11,6 +11,7 @@ pub(in crate::cli::cloud) mod enrollment_group;
 pub(in crate::cli::cloud) mod enrollments;
 pub(in crate::cli::cloud) mod event_subscription;
 pub(in crate::cli::cloud) mod fault;
+pub(in crate::cli::cloud) mod hub_certificate;
 pub(in crate::cli::cloud) mod method;
 pub(in crate::cli::cloud) mod monitor;
 pub(in crate::cli::cloud) mod query;

@@ -278,6 +278,19 @@ fn no_power_cut_loses_what_was_taken_or_asked_for() {
 }
 
 #[test]
+fn what_was_there_after_a_kill_is_there_after_a_power_cut() {
+    for (changes, seed) in (0..16).flat_map(|changes| (0..8).map(move |seed| (changes, seed))) {
+        let machine = Machine::new(None);
+        machine.dies_after(Some(changes));
+        let _ = open(&machine, false).request(&NAME.parse().unwrap(), None);
+        machine.kill();
+        let seen = open(&machine, false).under_way();
+        machine.cut_power(&mut Dice::new(seed));
+        assert_eq!(open(&machine, false).under_way(), seen, "after {changes} changes");
+    }
+}
+
+#[test]
 fn a_disk_that_lies_about_what_is_durable_is_found_out() {
     for lie in [Lie::Contents, Lie::Names] {
         assert!(play(1..200, Some(lie)).is_err(), "{lie:?} makes no difference");
