@@ -67,21 +67,7 @@ impl Event {
             Self::CertificateChanged => {
                 f.write_str("the certificate was replaced, connecting with the new one")
             }
-            Self::Lost { why, loss: Loss::Ordinary, again } => {
-                write!(f, "connection lost: {}trying again in {}", Before(why), Span(*again))
-            }
-            Self::Lost { why, loss: Loss::TakenOver, again } => write!(
-                f,
-                "dropped right after connecting again and again ({why}): another client uses this device's identity; \
-                 find it, or give this device a certificate of its own; trying again in {}",
-                Span(*again)
-            ),
-            Self::Lost { why, loss: Loss::Displaced, again } => write!(
-                f,
-                "{why}: it uses this device's identity; find it, or give this device a certificate of its own; trying again \
-                 in {}",
-                Span(*again)
-            ),
+            Self::Lost { why, loss, again } => lost(f, why, *loss, *again),
             Self::Delivered { seq } => write!(f, "reading {seq} delivered"),
             Self::Setting(answer) => setting(f, answer),
             Self::Method { name, status } => write!(f, "method {name} called, answered {status}"),
@@ -140,6 +126,24 @@ fn has(kind: CrossingKind) -> &'static str {
         CrossingKind::Enter => "has entered",
         CrossingKind::Exit => "has left",
         CrossingKind::Crossed => "has passed through, between two fixes,",
+    }
+}
+
+/// The connection is gone.
+fn lost(f: &mut fmt::Formatter<'_>, why: &str, loss: Loss, again: Duration) -> fmt::Result {
+    let again = Span(again);
+    match loss {
+        Loss::Ordinary => write!(f, "connection lost: {}trying again in {again}", Before(why)),
+        Loss::TakenOver => write!(
+            f,
+            "dropped right after connecting again and again ({why}): another client uses this device's identity; find it, or \
+             give this device a certificate of its own; trying again in {again}"
+        ),
+        Loss::Displaced => write!(
+            f,
+            "{why}: it uses this device's identity; find it, or give this device a certificate of its own; trying again in \
+             {again}"
+        ),
     }
 }
 

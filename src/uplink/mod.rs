@@ -431,13 +431,7 @@ impl Uplink {
         self.told.end();
         publish_state(&self.connection, &self.life, None);
         self.events.emit(Event::Online { hub: hub.clone(), backlog: session.backlog() });
-        if assignment.speaks() == ConnectionProfile::MqttV5 && !std::mem::replace(&mut self.lacks_told, true)
-        {
-            let what = format!(
-                "{hub} speaks MQTT 5: such a hub renews no certificate, and sends no messages to devices"
-            );
-            self.events.emit(Event::Note(what));
-        }
+        tell_lacks(&self.events, assignment, &mut self.lacks_told);
         let online_since = Instant::now();
         let (config, events, last_problem) = (&self.config, &self.events, &mut self.last_problem);
         let (in_use, clock) = (self.credentials.clone(), session.clock());
@@ -522,6 +516,16 @@ fn store(file: &AssignmentFile, events: &Events, background: &Background, assign
 /// The hub of an assignment and its kind, where DPS has said it.
 fn kind(assignment: &Assignment) -> Option<(String, ConnectionProfile)> {
     Some((assignment.hub.clone(), assignment.profile?))
+}
+
+/// Says once what a hub of MQTT 5 has not.
+fn tell_lacks(events: &Events, assignment: &Assignment, is_told: &mut bool) {
+    if assignment.speaks() == ConnectionProfile::MqttV5 && !std::mem::replace(is_told, true) {
+        let hub = &assignment.hub;
+        events.emit(Event::Note(format!(
+            "{hub} speaks MQTT 5: such a hub renews no certificate, and sends no messages to devices"
+        )));
+    }
 }
 
 /// Tells how the connection stands, where that is news.
