@@ -77,7 +77,8 @@ pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
     let timing = Timing::default();
     let options = provisioner::link_options(&config, &id, tls, timing.clone());
     let heart = Heartbeat::default();
-    let asking = Asking { options: &options, answer_within: timing.dps_answer_within, heart: &heart };
+    let answer_within = timing.dps_answer_within;
+    let asking = Asking { options: &options, answer_within, heart: &heart, csr: None };
     let outcome =
         runtime.block_on(asking.register(&id, &mut Dialer::default(), &mut Patience::default(), |_| {}));
     runtime.shutdown_background();
