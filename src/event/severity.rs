@@ -24,7 +24,8 @@ impl Event {
         match self {
             Self::Refused { .. }
             | Self::Lost { loss: Loss::TakenOver | Loss::Displaced, .. }
-            | Self::Hung(_) => Severity::Error,
+            | Self::Hung(_)
+            | Self::Stopped { lost: 1.., .. } => Severity::Error,
             Self::RegisterLater { .. }
             | Self::ConnectLater { .. }
             | Self::CertificateRefused { .. }
@@ -38,7 +39,6 @@ impl Event {
             Self::Sensor { health, .. } if matches!(health.state, State::Failed | State::Degraded) => {
                 Severity::Warning
             }
-            Self::Stopped { lost: 1.., .. } => Severity::Error,
             Self::Repeated { last, .. } => last.severity(),
             Self::Delivered { .. } => Severity::Debug,
             _ => Severity::Info,

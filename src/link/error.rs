@@ -143,8 +143,8 @@ pub(super) fn refused(code: ConnectReturnCode) -> LinkError {
              \"assigned\" has DPS asked for that",
         ),
         ConnectReturnCode::BadClientId => (Identity, "the server does not accept the client ID (CONNACK 2)"),
-        other => {
-            return (Identity, format!("the server refuses the connection ({other:?})")).into();
+        code @ ConnectReturnCode::Success => {
+            return (Identity, format!("the server refuses the connection ({code:?})")).into();
         }
     };
     LinkError { kind, why: why.into() }

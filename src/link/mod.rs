@@ -358,8 +358,7 @@ impl<T> Link<T> {
             return Ok(());
         };
         let followed = *followed;
-        let minded;
-        let error = match packet {
+        let (error, minded) = match packet {
             Ok(Heard::Greeting(Ok(Welcome { receive_maximum, keep_alive }))) => {
                 let until = Instant::now() + self.heeded_within;
                 let unsure = |subscription| Greeting::Unsure { subscription, until, again: None };
@@ -372,20 +371,17 @@ impl<T> Link<T> {
                 return Ok(());
             }
             Ok(Heard::Greeting(Err(refused))) => {
-                // Of what kind packets that were not waited for are to such a server: protocol errors.
-                minded = refused.kind == LinkErrorKind::Terminal;
-                refused
+                // To a strict server, packets that did not wait for it are an error of the protocol.
+                let minded = refused.kind == LinkErrorKind::Terminal;
+                (refused, minded)
             }
-            Ok(_) => {
-                minded = true;
-                no_connack()
-            }
+            Ok(_) => (no_connack(), true),
             Err(error) => {
-                minded = matches!(error.kind, LinkErrorKind::Closed | LinkErrorKind::Outage);
-                error
+                let minded = matches!(error.kind, LinkErrorKind::Closed | LinkErrorKind::Outage);
+                (error, minded)
             }
-        }
-        .at(endpoint);
+        };
+        let error = error.at(endpoint);
         if followed && minded {
             self.greeting = Greeting::Minded;
         }

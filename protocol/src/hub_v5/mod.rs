@@ -51,4 +51,4 @@ pub const MAX_KEEP_ALIVE: u16 = 1160;
 pub const MAX_SESSION_EXPIRY: u32 = 8 * 60 * 60;
 
 /// How long a device waits for each step of the start: CONNACK, SUBACK, the acknowledgement of its birth.
-pub const START_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
+pub const START_TIMEOUT: std::time::Duration = std::time::Duration::from_mins(1);

@@ -79,7 +79,7 @@ impl FromStr for Topic {
         let ["ih", device_id, direction, channel] = parts[..] else {
             return Err(bad("it is not ih/{device}/dev/… or ih/{device}/srv/…".into()));
         };
-        check_device_id(device_id).map_err(|error| bad(error.to_string()))?;
+        check_device_id(device_id).map_err(bad)?;
         let direction = match direction {
             "dev" => Direction::ToDevice,
             "srv" => Direction::ToService,
