@@ -60,7 +60,7 @@ async fn killed_at_any_moment_it_comes_back() {
     kill(kills, None).await;
 }
 
-/// Keys that are made in the token. The program is stopped in good order: SoftHSM's own files do not survive a kill while it
+/// Keys that are made in the token. The program is stopped in good order: `SoftHSM`'s own files do not survive a kill while it
 /// writes them.
 #[cfg(feature = "pkcs11")]
 #[tokio::test(flavor = "multi_thread")]
