@@ -292,7 +292,7 @@ async fn a_console_that_comes_back_shows_what_it_knew() {
 async fn a_history_that_is_not_kept_is_told_while_it_runs() {
     let directory = tempfile::tempdir().unwrap();
     let told = Told::new();
-    let history = History::open(HistoryOptions::kept(&directory.path().join("history.db")));
+    let history = History::open(HistoryOptions::kept(directory.path().join("history.db")));
     let ingest = Ingest::start(told.clone(), history);
     assert_eq!(ingest.history_trouble(), None);
     ingest.history().let_nothing_grow();

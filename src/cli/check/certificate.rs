@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tracker_certificates::{NotIssued, SignatureError};
 
 use super::context::Context;
@@ -48,21 +49,8 @@ fn look(context: &Context) -> Result<Finding, Finding> {
         );
         return Ok(Finding::warn(text, "the clock is not right yet, see the check of the clock"));
     }
-    for (index, certificate) in chain.iter().enumerate() {
-        let which = format!("certificate {} in {} ({})", index + 1, path.display(), certificate.subject);
-        if now > certificate.not_after {
-            let [end, today] = [certificate.not_after, now].map(|time| time.format("%Y-%m-%d"));
-            let text = format!("{which} expired on {end}, and it is {today} {by}");
-            return Ok(Finding::fail(text, "install a new chain; it is taken without a restart"));
-        }
-        if now < certificate.not_before {
-            let [start, now] = [certificate.not_before, now].map(|time| time.format("%Y-%m-%d %H:%M UTC"));
-            let text = format!("{which} is valid only from {start} on, and it is {now} {by}");
-            return Ok(Finding::fail(
-                text,
-                "correct the clock (timedatectl), or make a certificate that is valid now",
-            ));
-        }
+    if let Some(finding) = out_of_time(chain, path, now, by) {
+        return Ok(finding);
     }
     let left = chain[0].not_after - now;
     let text = format!("CN {id}, chain of {}, {} days left", chain.len(), left.num_days());
@@ -105,6 +93,27 @@ fn look(context: &Context) -> Result<Finding, Finding> {
         ));
     }
     Ok(Finding::pass(text))
+}
+
+/// The first certificate whose time is not now.
+fn out_of_time(chain: &[Certificate], path: &Path, now: DateTime<Utc>, by: TimeSource) -> Option<Finding> {
+    for (index, certificate) in chain.iter().enumerate() {
+        let which = format!("certificate {} in {} ({})", index + 1, path.display(), certificate.subject);
+        if now > certificate.not_after {
+            let [end, today] = [certificate.not_after, now].map(|time| time.format("%Y-%m-%d"));
+            let text = format!("{which} expired on {end}, and it is {today} {by}");
+            return Some(Finding::fail(text, "install a new chain; it is taken without a restart"));
+        }
+        if now < certificate.not_before {
+            let [start, now] = [certificate.not_before, now].map(|time| time.format("%Y-%m-%d %H:%M UTC"));
+            let text = format!("{which} is valid only from {start} on, and it is {now} {by}");
+            return Some(Finding::fail(
+                text,
+                "correct the clock (timedatectl), or make a certificate that is valid now",
+            ));
+        }
+    }
+    None
 }
 
 /// Two certificates that follow each other, with what is between them.

@@ -17,7 +17,7 @@ const COLUMNS: &[Column<'_>] =
 /// Commands for the CA certificates of a hub.
 #[derive(Debug, clap::Subcommand)]
 pub(in crate::cli::cloud) enum HubCertificateCommand {
-    /// Let the hub trust a CA: devices made with --auth-method x509_ca connect with what it has signed.
+    /// Let the hub trust a CA: devices that are known by their CA connect with what it has signed.
     Create {
         #[command(flatten)]
         name: Name,
