@@ -11,6 +11,7 @@ use tracker_protocol::dps::{Outcome, RefusalKind};
 use super::issued_words::in_words;
 use crate::config::Config;
 use crate::identity::operational::{Pairs, Trial};
+use crate::platform::clock::minute;
 use crate::status::issued::IssuedReport;
 
 /// What is asked for.
@@ -86,7 +87,7 @@ impl Issuance {
                 let until = trial.check(&chain, now)?;
                 let text = format!(
                     "; a certificate for the hub was asked for and issued, until {}, and thrown away",
-                    until.format("%Y-%m-%d %H:%M UTC")
+                    minute(until)
                 );
                 Ok(Issued::Told(text, json!({ "thrownAway": true, "notAfter": until })))
             }

@@ -1,5 +1,6 @@
 //! How the certificates stand that Azure has issued, in words for people: in `status`, `check` and `provision`.
 
+use crate::platform::clock;
 use crate::platform::timestamp::Timestamp;
 use crate::status::issued::{IssuedCertificate, IssuedReport};
 
@@ -29,9 +30,7 @@ pub(super) fn troubles(report: &IssuedReport) -> Vec<String> {
 
 fn certificate(one: &IssuedCertificate) -> String {
     let IssuedCertificate { slot, not_after, days_left, renewal_due, refusals, .. } = one;
-    let minute = |time: &Option<Timestamp>| {
-        time.map_or("?".into(), |time| time.0.format("%Y-%m-%d %H:%M UTC").to_string())
-    };
+    let minute = |time: &Option<Timestamp>| time.map_or("?".into(), |time| clock::minute(time.0));
     let mut text = format!("{slot} until {}", minute(not_after));
     if let Some(days) = days_left {
         text += &format!(" ({days} days left)");

@@ -8,7 +8,7 @@ use tracker_certificates::{CertificateError, KeyError, PemError};
 use tracker_protocol::{RegistrationId, RegistrationIdError};
 
 use super::token_error::TokenError;
-use crate::platform::clock::{TimeSource, build_date};
+use crate::platform::clock::{self, TimeSource, build_date};
 
 /// Why an identity can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -196,5 +196,5 @@ pub enum ValidityError {
 }
 
 fn date(time: &DateTime<Utc>) -> String {
-    time.format("%Y-%m-%d %H:%M UTC").to_string()
+    clock::minute(*time)
 }

@@ -11,6 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tracker_certificates::{Document, PemError};
 
 use crate::identity::Identity;
+use crate::identity::provider::provider;
 use crate::link::roots::RootEnd;
 use crate::platform::clock::Clock;
 use crate::platform::plain_file;
@@ -100,7 +101,7 @@ pub fn client_config(
     identity: &Identity,
     clock: Arc<dyn Clock>,
 ) -> Result<Tls, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(provider());
     let mut config = ClientConfig::builder_with_details(provider, Arc::new(TlsTime(clock)))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)

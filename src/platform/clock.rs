@@ -242,6 +242,28 @@ fn uptime() -> Duration {
     Duration::try_from_secs_f64(seconds.unwrap_or(0.0)).unwrap_or_default()
 }
 
+/// A day as people write it for machines: `2026-11-28`.
+pub fn day(time: DateTime<Utc>) -> String {
+    rfc3339(time).split('T').next().unwrap_or_default().to_owned()
+}
+
+/// A moment for people, to the minute: `2026-11-28 09:47 UTC`.
+pub fn minute(time: DateTime<Utc>) -> String {
+    moment(time, "00:00".len())
+}
+
+/// A moment for people, to the second: `2026-11-28 09:47:01 UTC`.
+pub fn second(time: DateTime<Utc>) -> String {
+    moment(time, "00:00:00".len())
+}
+
+/// Formats that are written as a text are read anew each time, by ten kilobytes of code.
+fn moment(time: DateTime<Utc>, length: usize) -> String {
+    let text = rfc3339(time);
+    let (day, rest) = text.split_once('T').unwrap_or((&text, ""));
+    format!("{day} {} UTC", rest.get(..length).unwrap_or(rest))
+}
+
 /// RFC 3339 in UTC with milliseconds, as telemetry carries it. Digit by digit, as general formatting costs several times as
 /// much and every reading has its time.
 pub fn rfc3339(time: DateTime<Utc>) -> String {

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::finding::Finding;
 use super::item::{Check, Look};
 use crate::identity::certificate::{Certificate, RENEW_AT};
-use crate::platform::clock::{TimeSource, build_date, system_time};
+use crate::platform::clock::{TimeSource, build_date, day, minute, system_time};
 
 pub(super) const CHECK: Check = Check {
     id: "certificate",
@@ -100,12 +100,12 @@ fn out_of_time(chain: &[Certificate], path: &Path, now: DateTime<Utc>, by: TimeS
     for (index, certificate) in chain.iter().enumerate() {
         let which = format!("certificate {} in {} ({})", index + 1, path.display(), certificate.subject);
         if now > certificate.not_after {
-            let [end, today] = [certificate.not_after, now].map(|time| time.format("%Y-%m-%d"));
+            let [end, today] = [certificate.not_after, now].map(day);
             let text = format!("{which} expired on {end}, and it is {today} {by}");
             return Some(Finding::fail(text, "install a new chain; it is taken without a restart"));
         }
         if now < certificate.not_before {
-            let [start, now] = [certificate.not_before, now].map(|time| time.format("%Y-%m-%d %H:%M UTC"));
+            let [start, now] = [certificate.not_before, now].map(minute);
             let text = format!("{which} is valid only from {start} on, and it is {now} {by}");
             return Some(Finding::fail(
                 text,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::context::Context;
 use super::finding::Finding;
 use super::item::{Check, Look};
-use crate::platform::clock::{TimeSource, build_date, system_time};
+use crate::platform::clock::{TimeSource, build_date, day, second, system_time};
 use crate::platform::kernel_clock;
 
 pub(super) const CHECK: Check = Check {
@@ -18,21 +18,18 @@ pub(super) const CHECK: Check = Check {
 
 fn look(context: &Context) -> Result<Finding, Finding> {
     let now = system_time();
-    let shown = now.format("%Y-%m-%d %H:%M:%S UTC");
+    let shown = second(now);
     if context.agent_told_time()
         && let Some(utc) = context.clock.utc()
     {
-        let told = utc.format("%Y-%m-%d %H:%M:%S UTC");
+        let told = second(utc);
         return Ok(Finding::pass(format!(
             "{told}, as GPS has told the running agent; the system's clock says {shown}"
         )));
     }
     let from_gps = "until then GPS tells the time, where there is a receiver with a fix";
     if now < build_date() {
-        let text = format!(
-            "the clock says {shown}, and this program was built on {}",
-            build_date().format("%Y-%m-%d")
-        );
+        let text = format!("the clock says {shown}, and this program was built on {}", day(build_date()));
         return Ok(Finding::warn(text, format!("let NTP set it (timedatectl set-ntp true); {from_gps}")));
     }
     match context.clock.source() {

@@ -12,6 +12,7 @@ use super::finding::Finding;
 use super::item::{Check, Look};
 use crate::journal::FILES;
 use crate::journal::inspect::inspect;
+use crate::platform::clock::minute;
 use crate::platform::owner;
 use crate::platform::state_directory::StateDirectory;
 
@@ -57,7 +58,7 @@ fn look(context: &Context) -> Result<Finding, Finding> {
             "the agent sets it aside at its next start and begins a new one; replace the SD card if it happens again",
         ));
     }
-    let since = found.oldest.map(|oldest| format!(", the oldest of {}", oldest.format("%Y-%m-%d %H:%M UTC")));
+    let since = found.oldest.map(|oldest| format!(", the oldest of {}", minute(oldest)));
     let mib = found.bytes as f64 / 1024.0 / 1024.0;
     let bound = config.state.journal_size_mib;
     let text =

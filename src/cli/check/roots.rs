@@ -7,7 +7,7 @@ use super::finding::Finding;
 use super::item::{Check, Look};
 use crate::link::roots::RENEW_ROOTS_AT;
 use crate::link::tls;
-use crate::platform::clock::{build_date, system_time};
+use crate::platform::clock::{build_date, day, system_time};
 
 pub(super) const CHECK: Check = Check {
     id: "roots",
@@ -30,7 +30,7 @@ fn look(context: &Context) -> Result<Finding, Finding> {
             "install a newer ca-certificates, or name a file as connection.roots",
         ));
     };
-    let end = first.not_after.format("%Y-%m-%d");
+    let end = day(first.not_after);
     let now = context.clock.certificate_time().unwrap_or_else(system_time);
     if now < build_date() {
         return Ok(Finding::pass(format!("{place}; {} ends first, on {end}", first.name)));

@@ -13,6 +13,7 @@ use tracker_certificates::{Document, Fields, Name, issued_by};
 use super::chain::Chain;
 use super::fault::Fault;
 use super::record::Record;
+use crate::identity::provider::SIGNATURES;
 use tracker_evidence::{Hash, Statement, base64, to_sign};
 
 /// Certificates that are trusted to issue those of devices.
@@ -174,7 +175,7 @@ fn name(der: &[u8]) -> String {
 /// Whether the key of this certificate has signed the message.
 fn verify(leaf: &[u8], scheme: &str, message: &str, signature: &[u8]) -> Result<(), String> {
     let fields = Fields::read(leaf).map_err(|error| error.to_string())?;
-    let known = rustls::crypto::ring::default_provider().signature_verification_algorithms;
+    let known = SIGNATURES;
     let of_scheme = known.mapping.iter().filter(|(of, _)| of.as_str() == Some(scheme));
     let algorithms: Vec<_> = of_scheme.flat_map(|(_, algorithms)| *algorithms).collect();
     if algorithms.is_empty() {

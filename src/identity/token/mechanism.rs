@@ -11,6 +11,8 @@ use rustls::{SignatureAlgorithm, SignatureScheme};
 use x509_cert::der::{Decode, Encode};
 use x509_cert::spki::SubjectPublicKeyInfoRef;
 
+use crate::identity::provider::SIGNATURES;
+
 /// ASN.1 of a SHA-256 digest, up to the digest itself (RFC 8017, section 9.2).
 const SHA256_PREFIX: &[u8] = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20";
 const SHA384_PREFIX: &[u8] = b"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30";
@@ -49,7 +51,7 @@ impl CertificateKey {
 
     /// Whether this is a signature of the key that belongs to this one.
     pub(super) fn verifies(&self, scheme: SignatureScheme, message: &[u8], signature: &[u8]) -> bool {
-        let known = rustls::crypto::ring::default_provider().signature_verification_algorithms;
+        let known = SIGNATURES;
         known.mapping.iter().filter(|(of, _)| *of == scheme).flat_map(|(_, algorithms)| *algorithms).any(
             |algorithm| {
                 algorithm.public_key_alg_id() == self.kind.algorithm()
