@@ -323,8 +323,8 @@ impl Device {
         let mut link = Link::connect(&self.link_options(&id.to_string(), username)).await.unwrap();
         let assigned = register(&mut link, id.clone(), self.patience).await;
         link.close().await;
-        let hub =
-            self.link_options(&assigned.device_id, session::username(&assigned.hub, &assigned.device_id));
+        let hub = self
+            .link_options(&assigned.device_id, session::username(&assigned.hub, &assigned.device_id, false));
         let mut link = Link::connect(&hub).await.unwrap();
         let filters = [TWIN_RESPONSE_FILTER, TWIN_DESIRED_FILTER, METHOD_FILTER];
         link.subscribe(filters.map(str::to_owned)).unwrap();

@@ -33,6 +33,7 @@ use crate::trip::BY_ITSELF;
 use crate::uplink::Uplink;
 use crate::uplink::assignment::{Assignment, AssignmentFile};
 use crate::uplink::notary::Notary;
+use crate::uplink::renewal::{Renewal, Surroundings};
 use crate::uplink::session::{Device, WaitingNews};
 use crate::uplink::trips::Trips;
 use crate::whereabouts::{Turns, Whereabouts};
@@ -120,19 +121,18 @@ impl Tracker {
             alarms,
         };
         let news = follow(&status, &mut tasks);
-        let issued = config.identity.operational.clone();
-        let issued = issued.map(|operational| Issued::new(operational, &config.state.directory));
-        let supervising =
-            supervision.run(status.clone(), events.clone(), certificate, issued, settings.pace());
-        tasks.spawn(supervising);
+        let (pace, issued) = (settings.pace(), issued(&config));
+        tasks.spawn(supervision.run(status.clone(), events.clone(), certificate, issued, pace));
         let (identity, background) = (watch::Sender::new(None), Background::default());
         let notary = notary(&config, &trips, &settings, identity.subscribe(), events.clone());
+        let renewal = renewal(&config, &status, &news, &notary);
         // The journal knows by now whether there is to be a chain: no reading comes before.
         tasks.spawn(recorder.run());
         tasks.spawn(notary.run());
         let device = Device {
             trips,
             identity,
+            renewal,
             first_root_end,
             waiting: WaitingNews::new(started, timing.waiting_every),
             journal: journal.clone(),
@@ -151,14 +151,38 @@ impl Tracker {
         let uplink = Uplink::new(config, timing, device, connection, stored, assignment, first_wait);
         let (stop, stopped) = watch::channel(false);
         let uplink = tokio::spawn(uplink.run(stopped));
+        let running = Running { tasks, journal, events, stop, uplink, background };
+        running.until(shutdown, stop_within, &state_directory).await
+    }
+}
+
+/// A tracker at work.
+struct Running {
+    tasks: JoinSet<()>,
+    journal: Arc<Journal>,
+    events: Events,
+    stop: watch::Sender<bool>,
+    uplink: JoinHandle<()>,
+    background: Background,
+}
+
+impl Running {
+    /// Works until then, and ends within `stop_within`.
+    async fn until(
+        mut self,
+        shutdown: impl Future<Output = ()>,
+        stop_within: Duration,
+        state_directory: &Path,
+    ) -> anyhow::Result<JournalStats> {
         let ended = tokio::select! {
             () = shutdown => Ok(()),
-            Some(ended) = tasks.join_next() => Err(task_ended(ended)),
+            Some(ended) = self.tasks.join_next() => Err(task_ended(ended)),
         };
+        let Self { tasks, journal, events, stop, uplink, background } = self;
         let stopping = wind_up(tasks, &journal, stop, uplink, &background);
         // Whatever hangs now, the end does not wait for it.
         let stopped = timeout(stop_within, stopping).await;
-        let stopped = stopped.unwrap_or_else(|_| Err(not_flushed(&state_directory, stop_within)));
+        let stopped = stopped.unwrap_or_else(|_| Err(not_flushed(state_directory, stop_within)));
         let stats = tell_end(&journal, &events);
         ended.and(stopped).map(|()| stats)
     }
@@ -232,10 +256,29 @@ fn notary(
         evidence: settings.evidence(),
         terms: trips.terms.clone(),
         wanted: trips.signs.clone(),
+        looks: watch::Sender::default(),
         identity,
         config: config.clone(),
         events,
     }
+}
+
+/// The certificates that Azure issues, where it is to.
+fn renewal(config: &Config, status: &Status, news: &Arc<Notify>, notary: &Notary) -> Option<Renewal> {
+    let around = Surroundings {
+        clock: status.clock.clone(),
+        journal: status.journal.clone(),
+        events: notary.events.clone(),
+        news: news.clone(),
+        signing: notary.signing(),
+    };
+    Renewal::new(config, around)
+}
+
+/// What is shown of them.
+fn issued(config: &Config) -> Option<Issued> {
+    let operational = config.identity.operational.clone()?;
+    Some(Issued::new(operational, &config.state.directory))
 }
 
 /// What lies in the state directory, opened.

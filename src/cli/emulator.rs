@@ -157,7 +157,7 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
     let file = EmulatorFile::of(&emulator);
     let held = file.as_ref().map(|file| file.save(&args.directory)).transpose()?;
     let hubs = emulator.dps().hubs();
-    let names: Vec<&str> = hubs.iter().map(tracker_emulator::Hub::name).collect();
+    let names: Vec<&str> = hubs.iter().map(Hub::name).collect();
     let told: Vec<_> = hubs.iter().map(named).collect();
     let text = format!(
         "DPS with ID scope {} and {} listen on {}; devices must trust {}. Ctrl-C ends.",

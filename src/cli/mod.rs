@@ -6,6 +6,7 @@ mod cloud;
 mod config_argument;
 #[cfg(feature = "lab")]
 mod console;
+mod issuance;
 mod issued_words;
 mod known_dates;
 mod deprovision;

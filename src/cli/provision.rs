@@ -1,6 +1,6 @@
 //! `container-tracker provision`: one registration with DPS, for factory lines.
 //!
-//! Exit code 0: assigned. 1: something here is not as it should be. 3: DPS refuses this device. 4: DPS says "later".
+//! Exit code 0: assigned. 1: something here is not as it should be. 3: DPS refuses this device, or issues no certificate to it. 4: DPS says "later".
 //! 5: DPS could not be reached.
 
 use std::process::ExitCode;
@@ -16,6 +16,7 @@ use tracker_protocol::{printable, printable_json};
 
 use super::check::context::Context;
 use super::config_argument::ConfigArgument;
+use super::issuance::{Issuance, Issued};
 use super::known_dates::known_dates;
 use crate::config::{Config, Profile};
 use crate::event::Events;
@@ -74,24 +75,31 @@ pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
     credentials.check_validity(&*clock)?;
     let Credentials { identity, tls, .. } = credentials;
     let id = identity.registration_id.clone();
+    let issuance = Issuance::begin(&config, &id, args.dry_run, clock.certificate_time())?;
     let timing = Timing::default();
     let options = provisioner::link_options(&config, &id, tls, timing.clone());
     let heart = Heartbeat::default();
-    let asking = Asking { options: &options, answer_within: timing.dps_answer_within, heart: &heart };
+    let answer_within = timing.dps_answer_within;
+    let asking = Asking { options: &options, answer_within, heart: &heart, csr: issuance.csr() };
     let outcome =
         runtime.block_on(asking.register(&id, &mut Dialer::default(), &mut Patience::default(), |_| {}));
     runtime.shutdown_background();
     let asks = config.connection.profile == Profile::Assigned;
     let known = stored.read().ok().flatten().and_then(|before| Some((before.hub, before.profile?)));
     let outcome = outcome.map(|outcome| profile::judge(outcome, asks, known.as_ref()));
-    if let (Ok(Outcome::Assigned(assigned)), false) = (&outcome, args.dry_run) {
+    let issued = match &outcome {
+        Ok(outcome) => issuance.end(outcome, clock.certificate_time())?,
+        Err(_) => Issued::Off,
+    };
+    let is_whole = !matches!(issued, Issued::Nothing);
+    if let (Ok(Outcome::Assigned(assigned)), true) = (&outcome, is_whole && !args.dry_run) {
         let terms = Terms::new(&config.dps, &identity.thumbprint);
         let assignment = Assignment::new(assigned, terms);
         stored.write(Some(&assignment)).with_context(|| {
             format!("the assignment can't be stored in {}", config.state.directory.display())
         })?;
     }
-    let answer = answer(&outcome, &identity, &config, args.dry_run);
+    let answer = answer(&outcome, &issued, &identity, &config, args.dry_run);
     line(&answer.shown(args.json));
     Ok(ExitCode::from(answer.code))
 }
@@ -141,18 +149,26 @@ impl Answer {
 
 fn answer(
     outcome: &Result<Outcome, LinkError>,
+    issued: &Issued,
     identity: &Identity,
     config: &Config,
     dry_run: bool,
 ) -> Answer {
     let (code, name, text) = match outcome {
+        Ok(Outcome::Assigned(assigned)) if matches!(issued, Issued::Nothing) => {
+            (3, "notIssued", provisioner::nothing_issued(&assigned.hub))
+        }
         Ok(Outcome::Assigned(assigned)) => {
             let stored = if dry_run { "not stored" } else { "stored" };
             let profile = match &assigned.connection_profile {
                 Some(word) => format!(", which is {word}"),
                 None => String::new(),
             };
-            let text = format!("{} is assigned to {}{profile} ({stored})", assigned.device_id, assigned.hub);
+            let mut text =
+                format!("{} is assigned to {}{profile} ({stored})", assigned.device_id, assigned.hub);
+            if let Issued::Told(more, _) = issued {
+                text += more;
+            }
             (0, "assigned", text)
         }
         Ok(Outcome::Refused(refusal)) => (3, "refused", format!("DPS refuses this device: {refusal}")),
@@ -170,16 +186,19 @@ fn answer(
         Ok(Outcome::Assigned(assigned)) => Some(assigned),
         _ => None,
     };
-    let details = json!({
+    let mut details = json!({
         "outcome": name,
         "registrationId": identity.registration_id.as_str(),
         "thumbprint": identity.thumbprint,
         "hub": assigned.map(|assigned| &assigned.hub),
         "deviceId": assigned.map(|assigned| &assigned.device_id),
         "connectionProfile": assigned.and_then(|assigned| assigned.connection_profile.as_ref()),
-        "stored": assigned.is_some() && !dry_run,
+        "stored": code == 0 && !dry_run,
         "text": text,
     });
+    if let (Issued::Told(_, issued), Some(members)) = (issued, details.as_object_mut()) {
+        members.insert("issued".into(), issued.clone());
+    }
     Answer { code, text, details }
 }
 

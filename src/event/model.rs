@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tracker_protocol::dps::{Refusal, Substatus};
 
 use crate::alarms::life::Kind;
 use crate::alarms::rule;
 use crate::places::CrossingKind;
+use crate::platform::clock::rfc3339;
 use crate::platform::heartbeat::Hung;
 use crate::settings::Answer;
 
@@ -71,6 +73,20 @@ pub enum Event {
     },
     /// The certificate was replaced on disk; the new one is used from now on.
     CertificateChanged,
+    /// The hub is asked for a new certificate, before the one in use ends.
+    RenewingCertificate,
+    /// A certificate that Azure has issued is in use from now on.
+    CertificateRenewed {
+        /// Its last moment.
+        until: DateTime<Utc>,
+        /// When the next one will be asked for.
+        due: DateTime<Utc>,
+    },
+    /// The hub has refused a certificate that Azure has issued; the one before is shown to it.
+    CertificateRefused {
+        /// What the hub said.
+        why: String,
+    },
     /// The connection is gone.
     Lost {
         /// Why.
@@ -167,6 +183,9 @@ impl Event {
             Self::ConnectLater { .. } => "connectLater",
             Self::Online { .. } => "online",
             Self::CertificateChanged => "certificateChanged",
+            Self::RenewingCertificate => "renewingCertificate",
+            Self::CertificateRenewed { .. } => "certificateRenewed",
+            Self::CertificateRefused { .. } => "certificateRefused",
             Self::Lost { loss: Loss::Ordinary, .. } => "lost",
             Self::Lost { loss: Loss::TakenOver | Loss::Displaced, .. } => "takenOver",
             Self::Delivered { .. } => "delivered",
@@ -203,6 +222,9 @@ impl Event {
             Self::Online { hub, backlog } => serde_json::json!({"hub": hub, "backlog": backlog}),
             Self::Refused { refusal, again } => {
                 serde_json::json!({"code": refusal.code, "reason": refusal.to_string(), "againSeconds": again.as_secs()})
+            }
+            Self::CertificateRenewed { until, due } => {
+                serde_json::json!({"validUntil": rfc3339(*until), "renewalDue": rfc3339(*due)})
             }
             Self::Setting(Answer { property, acknowledgement, .. }) => {
                 serde_json::json!({"property": property, "acknowledgement": acknowledgement.to_value()})

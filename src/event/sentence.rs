@@ -8,6 +8,7 @@ use tracker_protocol::dps::Substatus;
 
 use crate::event::model::{Event, Loss};
 use crate::places::CrossingKind;
+use crate::platform::clock::rfc3339;
 use crate::settings::{Answer, Standing};
 
 /// One line, whatever stands in it: much of it comes from the other side.
@@ -64,10 +65,11 @@ impl Event {
             }
             Self::Online { hub, backlog: 0 } => write!(f, "online at {hub}"),
             Self::Online { hub, backlog } => write!(f, "online at {hub}, {} to send", Readings(*backlog)),
-            Self::CertificateChanged => {
-                f.write_str("the certificate was replaced, connecting with the new one")
-            }
-            Self::Lost { why, loss, again } => lost(f, why, *loss, *again),
+            Self::Lost { why, loss, again } => lost(f, why, *loss, &Span(*again)),
+            Self::CertificateChanged
+            | Self::RenewingCertificate
+            | Self::CertificateRenewed { .. }
+            | Self::CertificateRefused { .. } => self.certificate(f),
             Self::Delivered { seq } => write!(f, "reading {seq} delivered"),
             Self::Setting(answer) => setting(f, answer),
             Self::Method { name, status } => write!(f, "method {name} called, answered {status}"),
@@ -96,6 +98,44 @@ impl Event {
                 "stopped, {backlog} readings wait for the next start, and {lost} are lost: the disk did not take them"
             ),
         }
+    }
+
+    /// Those about the device's certificate.
+    fn certificate(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RenewingCertificate => f.write_str("asking the hub for a new certificate"),
+            Self::CertificateRenewed { until, due } => write!(
+                f,
+                "the hub has taken the new certificate, valid until {}; the next one is due {}",
+                rfc3339(*until),
+                rfc3339(*due)
+            ),
+            Self::CertificateRefused { why } => {
+                write!(
+                    f,
+                    "the hub does not take the new certificate: {}showing it the one before",
+                    Before(why)
+                )
+            }
+            _ => f.write_str("the certificate was replaced, connecting with the new one"),
+        }
+    }
+}
+
+/// That a connection is gone, and what that may mean.
+fn lost(f: &mut fmt::Formatter<'_>, why: &str, loss: Loss, again: &Span) -> fmt::Result {
+    match loss {
+        Loss::Ordinary => write!(f, "connection lost: {}trying again in {again}", Before(why)),
+        Loss::TakenOver => write!(
+            f,
+            "dropped right after connecting again and again ({why}): another client uses this device's identity; find it, \
+             or give this device a certificate of its own; trying again in {again}"
+        ),
+        Loss::Displaced => write!(
+            f,
+            "{why}: it uses this device's identity; find it, or give this device a certificate of its own; trying again in \
+             {again}"
+        ),
     }
 }
 
@@ -126,24 +166,6 @@ fn has(kind: CrossingKind) -> &'static str {
         CrossingKind::Enter => "has entered",
         CrossingKind::Exit => "has left",
         CrossingKind::Crossed => "has passed through, between two fixes,",
-    }
-}
-
-/// The connection is gone.
-fn lost(f: &mut fmt::Formatter<'_>, why: &str, loss: Loss, again: Duration) -> fmt::Result {
-    let again = Span(again);
-    match loss {
-        Loss::Ordinary => write!(f, "connection lost: {}trying again in {again}", Before(why)),
-        Loss::TakenOver => write!(
-            f,
-            "dropped right after connecting again and again ({why}): another client uses this device's identity; find it, or \
-             give this device a certificate of its own; trying again in {again}"
-        ),
-        Loss::Displaced => write!(
-            f,
-            "{why}: it uses this device's identity; find it, or give this device a certificate of its own; trying again in \
-             {again}"
-        ),
     }
 }
 
@@ -220,6 +242,7 @@ mod tests {
             Event::ConnectLater { why: t(), again: Duration::ZERO },
             Event::ConnectLater { why: t(), again },
             Event::Online { hub: t(), backlog: 1 },
+            Event::CertificateRefused { why: t() },
             Event::Lost { why: t(), loss: Loss::Ordinary, again },
             Event::Lost { why: t(), loss: Loss::TakenOver, again },
             Event::Lost { why: t(), loss: Loss::Displaced, again },

@@ -28,6 +28,7 @@ impl Event {
             | Self::Stopped { lost: 1.., .. } => Severity::Error,
             Self::RegisterLater { .. }
             | Self::ConnectLater { .. }
+            | Self::CertificateRefused { .. }
             | Self::Lost { .. }
             | Self::Alarm { kind: Kind::Raised | Kind::Escalated, .. }
             | Self::Trouble(_)

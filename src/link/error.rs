@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use rumqttc::ConnectReturnCode;
-use rustls::{CertificateError, OtherError};
+use rustls::{AlertDescription, CertificateError, OtherError};
 
 use crate::config::Endpoint;
 use crate::identity::TokenError;
@@ -23,6 +23,9 @@ pub struct LinkError {
 pub enum LinkErrorKind {
     /// The server does not accept who we say we are (CONNACK 1, 2, 4, 5): ask DPS.
     Identity,
+    /// The server breaks off TLS because of the certificate that it was shown: as [`Answered`](Self::Answered), or as
+    /// [`Identity`](Self::Identity) where another certificate can be had.
+    Certificate,
     /// Somebody answered, but not as a healthy server: try again later, and after long also ask DPS.
     Answered,
     /// The machine takes no TCP connection: nobody listens there, or not yet.
@@ -149,10 +152,14 @@ pub(super) fn refused(code: ConnectReturnCode) -> LinkError {
 
 /// What became of a read, a write, a TCP or a TLS handshake.
 pub(super) fn io_error(error: &io::Error) -> (LinkErrorKind, String) {
-    use LinkErrorKind::{Answered, Closed, NobodyListens, Outage};
+    use LinkErrorKind::{Answered, Certificate, Closed, NobodyListens, Outage};
     if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         // Our own token failed to sign; the server has not answered anything.
-        let kind = if token_error(error).is_some() { Outage } else { Answered };
+        let kind = match error {
+            _ if token_error(error).is_some() => Outage,
+            rustls::Error::AlertReceived(alert) if is_about_the_certificate(*alert) => Certificate,
+            _ => Answered,
+        };
         return (kind, explain_tls(error));
     }
     match error.kind() {
@@ -166,6 +173,22 @@ pub(super) fn io_error(error: &io::Error) -> (LinkErrorKind, String) {
         io::ErrorKind::ConnectionReset => (Outage, "the connection was reset".into()),
         _ => (Outage, error.to_string()),
     }
+}
+
+/// Whether a server says by this that it does not take the device's certificate.
+fn is_about_the_certificate(alert: AlertDescription) -> bool {
+    use AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::CertificateRequired
+    )
 }
 
 /// Why the device's own key could not be used, if that is what broke off TLS.

@@ -17,6 +17,10 @@
 //! | | ended by the hub as it does not know the device, or has moved | registering, with the same backoff |
 //! | refused | a long wait, a changed certificate, an operator's word | registering |
 //!
+//! A device whose certificates for the hub are issued keeps its assignment whatever DPS says, as the hub judges it by another
+//! certificate than DPS does: refused by DPS it tries the hub again after the wait, refused by the hub it asks DPS, and so on in
+//! turn. While none of its certificates for the hub can be used, only DPS is asked.
+//!
 //! Attempts an hour, the mean once the waits have grown and the busiest hour of a hundred days (`tests/faults_time.rs`):
 //!
 //! | | mean | busiest |
@@ -113,6 +117,22 @@ pub struct Lifecycle {
     wakes: u32,
     /// The hub refused our identity after DPS had just assigned us to it.
     just_assigned: bool,
+    /// Whether certificates for the hub are issued, and one can be used.
+    issued: Issued,
+    /// DPS is asked although nothing is wrong with the hub, which waits for the answer and for nothing else.
+    aside: bool,
+}
+
+/// What the device has to show to the hub.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Issued {
+    /// The certificate that DPS is shown too.
+    #[default]
+    No,
+    /// None that can be used now: DPS must issue one.
+    Unusable,
+    /// One that was issued.
+    Usable,
 }
 
 impl Lifecycle {
@@ -136,6 +156,8 @@ impl Lifecycle {
             woken_at: Duration::ZERO,
             wakes: 0,
             just_assigned: false,
+            issued: Issued::No,
+            aside: false,
             timing,
         }
     }
@@ -153,7 +175,11 @@ impl Lifecycle {
     /// What to do next.
     pub fn next(&self) -> Next {
         let action = match (&self.state, &self.assignment) {
+            _ if self.issued == Issued::Unusable => Action::Register,
             (State::Connecting | State::Online, Some(assignment)) => Action::Connect(assignment.clone()),
+            (State::Refused, Some(assignment)) if self.issued == Issued::Usable => {
+                Action::Connect(assignment.clone())
+            }
             _ => Action::Register,
         };
         Next { action, at: self.not_before }
@@ -187,6 +213,7 @@ impl Lifecycle {
             Ok(_) => self.silence = None,
             Err(error) => self.heard(Some(error.kind)),
         }
+        let aside = std::mem::take(&mut self.aside);
         match outcome {
             Ok(Outcome::Assigned(assigned)) => {
                 self.dps.reset();
@@ -199,24 +226,46 @@ impl Lifecycle {
                 self.just_assigned = true;
                 Registered::Assigned(self.assignment.insert(Assignment::new(assigned, terms.clone())))
             }
+            _ if aside && self.can_connect() => {
+                self.state = State::Connecting;
+                self.not_before = now;
+                Registered::AsBefore
+            }
             Ok(Outcome::Refused(_)) => {
                 self.state = State::Refused;
-                self.assignment = None;
+                self.forget_unless_issued();
                 self.just_assigned = false;
                 self.not_before = after(now, self.refused.failed(now, jitter));
-                Registered::Nowhere
+                self.as_before()
             }
             Ok(Outcome::TryLater { retry_after, .. }) => self.register_later(now, jitter, *retry_after),
-            Err(error) if self.assignment.is_none() => {
+            Err(error) if !self.can_connect() => {
                 self.state = State::Registering;
                 self.not_before = match error.kind {
                     LinkErrorKind::Silent => self.try_soon(now, jitter),
                     LinkErrorKind::NobodyListens => after(now, self.nobody_listens(now, jitter)),
                     _ => after(now, self.dps.failed(now, jitter)),
                 };
-                Registered::Nowhere
+                self.as_before()
             }
             Err(_) => self.register_later(now, jitter, None),
+        }
+    }
+
+    /// Whether there is a hub, and something to show to it.
+    pub fn can_connect(&self) -> bool {
+        self.assignment.is_some() && self.issued != Issued::Unusable
+    }
+
+    /// Nothing new about where the device belongs.
+    fn as_before(&self) -> Registered<'_> {
+        if self.assignment.is_some() { Registered::AsBefore } else { Registered::Nowhere }
+    }
+
+    /// Nobody vouches for the assignment any more, and DPS has the last word, unless the hub has its own.
+    fn forget_unless_issued(&mut self) {
+        if self.issued == Issued::No {
+            self.assignment = None;
         }
     }
 
@@ -258,13 +307,42 @@ impl Lifecycle {
         };
         self.not_before = after(now, wait);
         // The hub is tried again meanwhile if there is one: DPS was asked on suspicion only.
-        if self.assignment.is_some() {
+        self.state = if self.can_connect() { State::Connecting } else { State::Registering };
+        self.as_before()
+    }
+
+    /// DPS can't be asked, for a reason of this device's own; the hub is tried again meanwhile.
+    pub fn can_not_register(&mut self, now: Duration, jitter: f64) {
+        if std::mem::take(&mut self.aside) && self.can_connect() {
             self.state = State::Connecting;
-            Registered::AsBefore
+            self.not_before = now;
         } else {
-            self.state = State::Registering;
-            Registered::Nowhere
+            self.register_later(now, jitter, None);
         }
+    }
+
+    /// What the device has to show to the hub from now on.
+    pub fn has_issued(&mut self, issued: Issued) {
+        let before = std::mem::replace(&mut self.issued, issued);
+        match (before, self.can_connect()) {
+            _ if before == issued => {}
+            // The time may have become known, or a token answers again.
+            (Issued::Unusable, true) if self.state == State::Registering => self.state = State::Connecting,
+            (_, false) if self.state != State::Refused => self.state = State::Registering,
+            _ => {}
+        }
+    }
+
+    /// Another certificate is shown to the hub now.
+    pub fn show_another(&mut self, now: Duration) {
+        self.not_before = now;
+    }
+
+    /// DPS is asked for what is new, and the hub goes on as before if there is nothing.
+    pub fn ask_aside(&mut self, now: Duration) {
+        self.aside = true;
+        self.state = State::Registering;
+        self.not_before = now;
     }
 
     /// The hub minds packets before its CONNACK, or does not. Gives what is to be stored, where that is news.
@@ -309,15 +387,15 @@ impl Lifecycle {
                 self.not_before = after(now, self.terminal.failed(now, jitter));
             }
             LinkErrorKind::Silent => self.not_before = self.try_soon(now, jitter),
-            LinkErrorKind::Answered | LinkErrorKind::NobodyListens => {
+            LinkErrorKind::Answered | LinkErrorKind::Certificate | LinkErrorKind::NobodyListens => {
                 if self.answered == 0 {
                     self.answered_since = now;
                 }
                 self.answered = self.answered.saturating_add(1);
-                let wait = if error.kind == LinkErrorKind::Answered {
-                    self.hub.failed_from(self.timing.throttled_first, now, jitter)
-                } else {
+                let wait = if error.kind == LinkErrorKind::NobodyListens {
                     self.nobody_listens(now, jitter)
+                } else {
+                    self.hub.failed_from(self.timing.throttled_first, now, jitter)
                 };
                 self.not_before = after(now, wait);
                 if self.answered >= self.timing.hub_gone_attempts
@@ -336,7 +414,7 @@ impl Lifecycle {
     /// The hub does not know this device (any more): DPS must say where it belongs.
     fn identity_refused(&mut self, now: Duration) {
         self.state = State::Registering;
-        self.assignment = None;
+        self.forget_unless_issued();
         self.not_before = now;
     }
 
@@ -421,5 +499,7 @@ fn after(now: Duration, wait: Duration) -> Duration {
     now.saturating_add(wait.min(LONGEST_WAIT))
 }
 
+#[cfg(test)]
+mod issued_tests;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,9 @@ pub mod notary;
 pub mod patience;
 pub mod profile;
 pub mod provisioner;
+mod readiness;
+mod ready;
+pub mod renewal;
 pub mod session;
 mod told;
 pub mod trips;
@@ -36,10 +39,12 @@ use crate::platform::network::Network;
 use crate::platform::watched_file::{self, WatchedFile};
 use crate::status::Connection;
 use crate::uplink::assignment::{Assignment, AssignmentFile, Terms};
-use crate::uplink::credentials::{Credentials, CredentialsError};
+use crate::uplink::credentials::Credentials;
 use crate::uplink::lifecycle::{Action, Lifecycle, Registered};
 use crate::uplink::patience::Patience;
-use crate::uplink::session::{Device, Opening, Session};
+use crate::uplink::readiness::Ready;
+use crate::uplink::renewal::Renewal;
+use crate::uplink::session::{Device, Opening, Sent, Session};
 use crate::uplink::told::Told;
 
 /// How often the clock is looked at while it does not know the time.
@@ -62,6 +67,8 @@ pub struct Uplink {
     patience: Patience,
     dialer: Dialer,
     told: Told,
+    /// DPS was asked for this certificate, so that a hub by another one is not asked about again.
+    asked_for: String,
     /// The kind of the hub that was assigned last, where DPS has said it.
     known: Option<(String, ConnectionProfile)>,
     /// It was told what a hub of MQTT 5 lacks.
@@ -112,6 +119,7 @@ impl Uplink {
             patience,
             dialer: Dialer::default(),
             told: Told::default(),
+            asked_for: String::new(),
             known,
             lacks_told: false,
         }
@@ -119,6 +127,7 @@ impl Uplink {
 
     /// Works until `shutdown` says so.
     pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        self.look_for_issued().await;
         while !*shutdown.borrow() {
             let next = self.life.next();
             self.publish_state(None);
@@ -144,31 +153,37 @@ impl Uplink {
                     _ = shutdown.changed() => continue,
                 }
             }
-            let Some(Credentials { identity, tls, hub_tls, .. }) = self.credentials() else {
-                // Who can't go on does not look whether he could.
-                self.dialer.forget_probe();
-                self.life.end_probing();
-                let patience = if self.device.status.clock.certificate_time().is_none() {
-                    LOOK_FOR_TIME
-                } else {
-                    self.timing.look_every
-                };
-                tokio::select! {
-                    () = heart.during(sleep(patience)) => {}
-                    _ = shutdown.changed() => {}
-                }
-                continue;
+            let ready = tokio::select! {
+                ready = heart.during(self.ready(next.action)) => ready,
+                _ = shutdown.changed() => continue,
             };
-            self.network.forget();
-            match next.action {
-                Action::Register => tokio::select! {
-                    () = self.register(&identity, tls) => {}
-                    _ = shutdown.changed() => {}
-                },
-                Action::Connect(assignment) if !self.holds(&assignment, &identity) => {
-                    self.life.forget_assignment(self.now());
+            match ready {
+                Ready::Register(identity, tls) => {
+                    self.network.forget();
+                    tokio::select! {
+                        () = self.register(&identity, tls) => {}
+                        _ = shutdown.changed() => {}
+                    }
                 }
-                Action::Connect(assignment) => self.connect(&assignment, hub_tls, &mut shutdown).await,
+                Ready::Connect(assignment, identity, tls) => {
+                    self.network.forget();
+                    self.connect(&assignment, &identity, tls, &mut shutdown).await;
+                }
+                Ready::Otherwise => {}
+                Ready::NotYet => {
+                    // Who can't go on does not look whether he could.
+                    self.dialer.forget_probe();
+                    self.life.end_probing();
+                    let patience = if self.device.status.clock.certificate_time().is_none() {
+                        LOOK_FOR_TIME
+                    } else {
+                        self.timing.look_every
+                    };
+                    tokio::select! {
+                        () = heart.during(sleep(patience)) => {}
+                        _ = shutdown.changed() => {}
+                    }
+                }
             }
         }
     }
@@ -217,62 +232,6 @@ impl Uplink {
         publish_state(&self.connection, &self.life, taken_over);
     }
 
-    /// What an assignment must have been given for to hold.
-    fn terms(&self, identity: &Identity) -> Terms {
-        Terms::new(&self.config.dps, &identity.thumbprint)
-    }
-
-    /// Whether an assignment is still good: DPS would give it again, and has said of it what is to be known.
-    fn holds(&self, assignment: &Assignment, identity: &Identity) -> bool {
-        let asks = self.config.connection.profile == Profile::Assigned;
-        assignment.terms == self.terms(identity)
-            && (assignment.profile.is_some() || !asks)
-            && profile::is_spoken(assignment.speaks())
-    }
-
-    /// Identity and TLS clients, loaded again when the certificate was replaced. A replacement that can't be used is told
-    /// of, and those in use stay as long as they are valid. `None` while none can be used; the reason is told once.
-    fn credentials(&mut self) -> Option<Credentials> {
-        let problem = self.load_credentials().err();
-        let clock = &*self.device.status.clock;
-        let usable = match &self.credentials {
-            Some(in_use) => in_use.check_validity(clock).map(|()| in_use.clone()),
-            None => Err(CredentialsError::NoTime),
-        };
-        let (usable, problem, event): (_, _, fn(String) -> Event) = match (usable, problem) {
-            (Ok(usable), None) => {
-                self.last_problem.clear();
-                return Some(usable);
-            }
-            (Ok(usable), Some(problem)) => (Some(usable), credentials::kept(&problem), Event::Trouble),
-            (Err(problem), None) | (Err(_), Some(problem)) => (None, problem.to_string(), Event::Offline),
-        };
-        tell(&self.events, &mut self.last_problem, problem, event);
-        usable
-    }
-
-    /// Takes what the files hold, if they have changed, and if it is not worse than what is in use.
-    fn load_credentials(&mut self) -> Result<(), CredentialsError> {
-        let clock = self.device.status.clock.clone();
-        if self.credentials.as_ref().is_some_and(|in_use| !in_use.have_changed()) {
-            return Ok(());
-        }
-        self.certificate = Some(WatchedFile::new(&self.config.identity.certificate));
-        let loaded = Credentials::load(&self.config, clock.clone())?;
-        let in_use = self.credentials.as_ref();
-        if in_use.is_some_and(|in_use| in_use.check_validity(&*clock).is_ok()) {
-            loaded.check_validity(&*clock)?;
-        }
-        self.use_credentials(loaded);
-        Ok(())
-    }
-
-    fn use_credentials(&mut self, loaded: Credentials) {
-        self.device.identity.send_replace(Some(loaded.identity.clone()));
-        self.device.first_root_end.send_replace(loaded.first_root_end.clone());
-        self.credentials = Some(loaded);
-    }
-
     /// How to connect to the assigned hub, this time.
     fn link_options(&self, assignment: &Assignment, opening: &Opening, tls: Tls) -> LinkOptions {
         let connection = &self.config.connection;
@@ -298,14 +257,25 @@ impl Uplink {
             self.events.emit(Event::RegisterLater { why, again: Duration::ZERO });
             self.events.emit(registering());
         };
-        let id = &identity.registration_id;
+        let (id, terms) = (&identity.registration_id, self.terms(identity));
+        let csr = match &mut self.device.renewal {
+            Some(renewal) => renewal.csr(id).await.map(Some),
+            None => Ok(None),
+        };
+        let csr = match csr {
+            Ok(csr) => csr,
+            Err(why) => {
+                self.registered(Ok(Outcome::TryLater { retry_after: None, why }), &terms);
+                return;
+            }
+        };
         let options = provisioner::link_options(&self.config, id, tls, self.timing.clone());
         let answer_within = self.timing.dps_answer_within;
-        let asking = provisioner::Asking { options: &options, answer_within, heart: &self.device.heart };
+        let asking = provisioner::Asking { options: &options, answer_within, heart: &self.device.heart, csr };
         let outcome = asking.register(id, &mut self.dialer, &mut self.patience, hurries).await;
         let asks = self.config.connection.profile == Profile::Assigned;
         let outcome = outcome.map(|outcome| profile::judge(outcome, asks, self.known.as_ref()));
-        let terms = self.terms(identity);
+        let outcome = self.issued(outcome).await;
         self.registered(outcome, &terms);
     }
 
@@ -345,14 +315,20 @@ impl Uplink {
         });
     }
 
-    async fn connect(&mut self, assignment: &Assignment, tls: Tls, shutdown: &mut watch::Receiver<bool>) {
+    async fn connect(
+        &mut self,
+        assignment: &Assignment,
+        identity: &Identity,
+        tls: Tls,
+        shutdown: &mut watch::Receiver<bool>,
+    ) {
         let hub = &assignment.hub;
         let mut waits = self.patience.waits_for(hub);
         loop {
             if !self.told.is_quiet() {
                 self.events.emit(Event::Connecting { hub: hub.clone() });
             }
-            let (end, minded) = self.attempt(assignment, tls.clone(), waits, shutdown).await;
+            let (end, minded) = self.attempt(assignment, identity, tls.clone(), waits, shutdown).await;
             // At once, and waiting for CONNACK this time.
             let hurries = minded && self.patience.suspects(hub);
             if waits && !matches!(end, End::Ours) {
@@ -363,8 +339,13 @@ impl Uplink {
                 End::Unconnected(LinkError { why, .. }) if hurries => {
                     self.events.emit(Event::ConnectLater { why, again: Duration::ZERO });
                 }
-                End::Unconnected(error) => self.connect_failed(&error),
-                End::Lost(error, stood) => self.lost(error, stood, hurries),
+                End::Unconnected(error) => self.unconnected(error, identity),
+                End::Lost(error, stood) => {
+                    if let Some(renewal) = &mut self.device.renewal {
+                        renewal.ended();
+                    }
+                    self.lost(error, stood, hurries);
+                }
             }
             if !hurries {
                 return;
@@ -392,21 +373,17 @@ impl Uplink {
     async fn attempt(
         &mut self,
         assignment: &Assignment,
+        identity: &Identity,
         tls: Tls,
         waits: bool,
         shutdown: &mut watch::Receiver<bool>,
     ) -> (End, bool) {
         let Assignment { hub, device_id, .. } = assignment;
-        let opening = Opening::new(assignment.speaks(), hub, device_id);
+        let renews = self.device.renewal.as_ref().is_some_and(Renewal::wants_hub);
+        let opening = Opening::new(assignment.speaks(), hub, device_id, renews);
         let options = &self.link_options(assignment, &opening, tls);
         let link = tokio::select! {
-            link = async {
-                if waits {
-                    Link::connect_by(&mut self.dialer, options).await
-                } else {
-                    Link::open(&mut self.dialer, options).await
-                }
-            } => link,
+            link = open(&mut self.dialer, options, waits) => link,
             _ = shutdown.changed() => return (End::Ours, false),
         };
         let link = match link {
@@ -431,21 +408,20 @@ impl Uplink {
         self.told.end();
         publish_state(&self.connection, &self.life, None);
         self.events.emit(Event::Online { hub: hub.clone(), backlog: session.backlog() });
+        let is_issued = session.accepted_as(identity);
         tell_lacks(&self.events, assignment, &mut self.lacks_told);
-        let online_since = Instant::now();
+        let (online_since, in_use, clock) = (Instant::now(), self.credentials.clone(), session.clock());
         let (config, events, last_problem) = (&self.config, &self.events, &mut self.last_problem);
-        let (in_use, clock) = (self.credentials.clone(), session.clock());
         // A renewal is looked at before the connection is given up for it.
         let renewed = async {
-            let Some(in_use) = in_use else { return pending().await };
+            // The hub is shown another certificate than the one in the file.
+            let Some(in_use) = in_use.filter(|_| !is_issued) else { return pending().await };
             let tell = |problem| tell(events, last_problem, credentials::kept(&problem), Event::Trouble);
             Credentials::renewed(config, &clock, &in_use.file, look_every, tell).await
         };
         let (patience, life, stored) = (&mut self.patience, &mut self.life, &self.stored);
         let work = async {
-            if let Err(error) = session.subscribed().await {
-                return error;
-            }
+            session.subscribed().await?;
             let minds = patience.is_well(hub, waits);
             if minds == Some(true) {
                 let what = format!("{hub} minds packets before its CONNACK: it is waited for from now on");
@@ -457,11 +433,19 @@ impl Uplink {
             session.run().await
         };
         let renewed = tokio::select! {
-            error = work => {
-                let minded = session.is_minded();
-                self.network.forget();
-                return (End::Lost(error, online_since.elapsed()), minded);
-            }
+            ended = work => match ended {
+                Err(error) => {
+                    let minded = session.is_minded();
+                    self.network.forget();
+                    return (End::Lost(error, online_since.elapsed()), minded);
+                }
+                Ok(leaving) => {
+                    session.finish(goodbye_within).await;
+                    self.network.forget();
+                    self.leaves(leaving);
+                    return (End::Ours, false);
+                }
+            },
             renewed = renewed => renewed,
             _ = shutdown.changed() => {
                 session.finish(goodbye_within).await;
@@ -503,6 +487,22 @@ impl Uplink {
     }
 }
 
+/// What a hub of the second kind lacks is told once.
+fn tell_lacks(events: &Events, assignment: &Assignment, told: &mut bool) {
+    if assignment.speaks() == ConnectionProfile::MqttV5 && !std::mem::replace(told, true) {
+        let hub = &assignment.hub;
+        let what = format!(
+            "{hub} speaks MQTT 5: such a hub renews no certificate, and sends no messages to devices"
+        );
+        events.emit(Event::Note(what));
+    }
+}
+
+/// Connects, and waits for CONNACK or goes on before it.
+async fn open(dialer: &mut Dialer, options: &LinkOptions, waits: bool) -> Result<Link<Sent>, LinkError> {
+    if waits { Link::connect_by(dialer, options).await } else { Link::open(dialer, options).await }
+}
+
 fn store(file: &AssignmentFile, events: &Events, background: &Background, assignment: Option<Assignment>) {
     let (file, events) = (file.clone(), events.clone());
     background.run(file.clone().path(), move || {
@@ -516,16 +516,6 @@ fn store(file: &AssignmentFile, events: &Events, background: &Background, assign
 /// The hub of an assignment and its kind, where DPS has said it.
 fn kind(assignment: &Assignment) -> Option<(String, ConnectionProfile)> {
     Some((assignment.hub.clone(), assignment.profile?))
-}
-
-/// Says once what a hub of MQTT 5 has not.
-fn tell_lacks(events: &Events, assignment: &Assignment, is_told: &mut bool) {
-    if assignment.speaks() == ConnectionProfile::MqttV5 && !std::mem::replace(is_told, true) {
-        let hub = &assignment.hub;
-        events.emit(Event::Note(format!(
-            "{hub} speaks MQTT 5: such a hub renews no certificate, and sends no messages to devices"
-        )));
-    }
 }
 
 /// Tells how the connection stands, where that is news.

@@ -24,6 +24,7 @@ use crate::platform::state_file;
 use crate::reading::{Reading, Stamp};
 use crate::settings::TripTerms;
 use crate::trip::BY_ITSELF;
+use crate::uplink::renewal::Signing;
 use tracker_evidence::{Hash, Statement, base64, to_sign};
 
 /// A head is signed so often.
@@ -57,6 +58,8 @@ pub struct Notary {
     pub terms: TripTerms,
     /// A signature is wanted now.
     pub wanted: Arc<Notify>,
+    /// How often it has looked whether to sign, and has done so where it was to.
+    pub looks: watch::Sender<u64>,
     /// The identity in use, where one is.
     pub identity: watch::Receiver<Option<Identity>>,
     /// Where the identity is, where none is in use.
@@ -66,6 +69,12 @@ pub struct Notary {
 }
 
 impl Notary {
+    /// How it is asked to sign before the key changes.
+    pub fn signing(&self) -> Signing {
+        let (evidence, wanted) = (self.evidence.clone(), self.wanted.clone());
+        Signing { evidence, wanted, looks: self.looks.subscribe() }
+    }
+
     /// Works for ever. The journal has been told at the start what the settings say.
     pub async fn run(mut self) {
         let path = StateDirectory::new(&self.config.state.directory).evidence();
@@ -75,6 +84,7 @@ impl Notary {
             let is_on = *self.evidence.borrow_and_update();
             let pause =
                 if is_on { self.look(&path, &mut signed, &mut told, &mut wanted).await } else { LOOK };
+            self.looks.send_modify(|looks| *looks += 1);
             // A day of a simulated voyage passes in seconds.
             let pause = pause.div_f64(self.clock.time_scale()).max(SOONEST);
             tokio::select! {
@@ -101,7 +111,9 @@ impl Notary {
         if !is_due && !*wanted {
             return LOOK;
         }
-        if self.journal.head().await.is_none() {
+        // The key of a certificate that Azure issues is known once the uplink has looked for it.
+        let is_to_come = self.config.identity.operational.is_some() && self.identity.borrow().is_none();
+        if is_to_come || self.journal.head().await.is_none() {
             return LOOK_SOON;
         }
         match self.sign(stamp, signed).await {

@@ -19,6 +19,7 @@ use crate::uplink::patience::Patience;
 fn api_version(config: &Config) -> &'static str {
     match config.connection.profile {
         Profile::Assigned => dps::PROFILE_API_VERSION,
+        Profile::Classic if config.identity.operational.is_some() => dps::ISSUING_API_VERSION,
         Profile::Classic => dps::API_VERSION,
     }
 }
@@ -55,6 +56,14 @@ pub fn explain(error: &LinkError, id_scope: &str) -> String {
     }
 }
 
+/// Why an assignment to this hub is none to a device that has asked for a certificate with it.
+pub fn nothing_issued(hub: &str) -> String {
+    format!(
+        "DPS has assigned {hub} and issued no certificate, although one was asked for (identity.operational): the enrollment \
+         names no certificate policy (certificatePolicyName), or its namespace is not linked to this DPS"
+    )
+}
+
 /// How DPS is asked.
 pub struct Asking<'a> {
     /// Where and as whom.
@@ -63,6 +72,8 @@ pub struct Asking<'a> {
     pub answer_within: Duration,
     /// Beats with every step.
     pub heart: &'a Heartbeat,
+    /// Asks for a certificate: PKCS#10 in base64.
+    pub csr: Option<String>,
 }
 
 impl Asking<'_> {
@@ -123,6 +134,9 @@ impl Asking<'_> {
         let early = !link.is_connected();
         link.subscribe([RESPONSE_FILTER.to_owned()])?;
         let mut registration = Registration::new(id.clone(), None).answer_within(self.answer_within);
+        if let Some(csr) = &self.csr {
+            registration = registration.csr(csr.clone());
+        }
         let start = Instant::now();
         // What DPS takes it takes in order.
         let first = if early { Event::Subscribing } else { Event::Tick };

@@ -62,7 +62,9 @@ fn every_check_says_how_it_stands() {
 
 #[test]
 fn the_readme_lists_every_check() {
-    let report = json(&Installation::new().ask("check", &["--json"]));
+    let installation = Installation::new();
+    installation.configure("[identity.operational]\nissuer = \"dps\"\n");
+    let report = json(&installation.ask("check", &["--json"]));
     let rows = report["checks"].as_array().unwrap().iter().map(|check| {
         let part = |name: &str| check[name].as_str().unwrap().to_owned();
         format!("| `{}` | {} |\n", part("id"), part("sentence"))

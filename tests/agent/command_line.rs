@@ -136,6 +136,17 @@ fn the_life_of_a_fleet_goes_as_told() {
     play("lifecycle");
 }
 
+/// In real time, as certificates live by the calendar.
+#[test]
+fn a_fleet_renews_its_certificates_while_links_flap() {
+    let arguments = ["simulate", "--scenario", "renewal", "--devices", "5", "--json"];
+    let output = program().args(arguments).output().unwrap();
+    let lines = lines(&output);
+    let seen: Vec<&Value> = lines.iter().filter(|line| line["event"] == "seen").collect();
+    assert_eq!((seen.len(), output.status.code()), (6, Some(0)), "{seen:#?}");
+    assert!(seen.iter().all(|line| line["asExpected"] == true), "{seen:#?}");
+}
+
 #[test]
 fn a_person_is_told_of_a_reefer_whose_power_fails() {
     let lines = play("alarm");
@@ -202,6 +213,10 @@ fn mistakes_get_a_sentence_and_an_exit_code() {
     let record = error(&["simulate", "--story", "--record", "/nowhere/record.jsonl"]);
     assert!(record.contains("can't write /nowhere/record.jsonl"), "{record}");
     assert!(error(&["simulate", "--scenario", "alarm", "--devices", "3"]).contains("one container, not 3"));
+    let of_another = ["simulate", "--scenario", "alarm", "--validity", "20"];
+    assert!(error(&of_another).contains("--validity is for the scenario renewal"));
+    assert!(error(&["simulate", "--scenario", "renewal", "--validity", "9"]).contains("9 is not in 10..="));
+    assert!(error(&["simulate", "--scenario", "renewal", "--open"]).contains("has no page"));
     assert!(error(&["simulate", "--replay", "/nowhere.nmea"]).contains("/nowhere.nmea"));
     let unreadable = error(&["run", "--config", "/nowhere.toml"]);
     assert!(unreadable.contains("can't read the configuration /nowhere.toml"), "{unreadable}");

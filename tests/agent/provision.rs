@@ -6,24 +6,37 @@
 use std::fs;
 use std::io::Write;
 use std::process::Output;
+use std::time::Duration;
 
 use serde_json::Value;
-use tracker_emulator::{AttestationMechanism, Emulator, EnrollmentGroup};
+use tracker_emulator::{AttestationMechanism, Emulator, EmulatorBuilder, EnrollmentGroup};
 
 use crate::support::openssl::Factory;
 use crate::support::pseudo_terminal;
-use crate::support::service::{Installation, Manager};
+use crate::support::service::{Installation, Manager, PATIENCE};
 
 const HUB: &str = "cheese-hub.azure-devices.net";
 const GROUP: &str = "container-trackers";
 
 /// An emulator that has enrolled the factory's intermediate CA, and a device that knows its way there.
 async fn cloud(installation: &Installation) -> Emulator {
-    let emulator = Emulator::builder().port(0).hubs([HUB]).start().await.unwrap();
+    cloud_with(installation, Emulator::builder(), None).await
+}
+
+/// As [`cloud`], and it issues certificates.
+async fn issuing_cloud(installation: &Installation) -> Emulator {
+    let builder = Emulator::builder().certificate_policy("monthly", Duration::from_hours(720));
+    cloud_with(installation, builder, Some("monthly")).await
+}
+
+async fn cloud_with(installation: &Installation, builder: EmulatorBuilder, policy: Option<&str>) -> Emulator {
+    let emulator = builder.port(0).hubs([HUB]).start().await.unwrap();
     let factory: &Factory = &installation.factory;
     emulator.dps().certificates().upload_verified("root", &factory.pem("root")).unwrap();
     let attestation = AttestationMechanism::signing_certificate(factory.pem("intermediate"));
-    emulator.dps().groups().create(EnrollmentGroup::new(GROUP, attestation)).unwrap();
+    let mut group = EnrollmentGroup::new(GROUP, attestation);
+    group.terms.certificate_policy_name = policy.map(Into::into);
+    emulator.dps().groups().create(group).unwrap();
     fs::write(installation.path("server-ca.pem"), emulator.server_ca_pem()).unwrap();
     let config = fs::read_to_string(&installation.config).unwrap();
     let config = config
@@ -85,6 +98,55 @@ async fn a_device_is_provisioned_once_and_the_agent_goes_straight_to_its_hub() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_asked_for_with_the_registration_and_a_dry_run_throws_it_away() {
+    let installation = Installation::new();
+    let (emulator, config) = (cloud(&installation).await, fs::read_to_string(&installation.config).unwrap());
+    fs::write(&installation.config, config + "[identity.operational]\nissuer = \"dps\"\n").unwrap();
+    let none = ask(&installation, "provision", &["--json"]).await;
+    assert_eq!((none.status.code(), &json(&none)["outcome"]), (Some(3), &"notIssued".into()));
+    let text = json(&none)["text"].as_str().unwrap().to_owned();
+    assert!(
+        text.contains("issued no certificate, although one was asked for (identity.operational)"),
+        "{text}"
+    );
+    assert!(!installation.path("state/assignment.json").exists());
+
+    emulator.shutdown().await;
+    let installation = Installation::new();
+    let emulator = issuing_cloud(&installation).await;
+    let config = fs::read_to_string(&installation.config).unwrap();
+    fs::write(&installation.config, config + "[identity.operational]\nissuer = \"dps\"\n").unwrap();
+    let dry = ask(&installation, "provision", &["--dry-run"]).await;
+    let text = String::from_utf8(dry.stdout).unwrap();
+    assert!(
+        text.contains(" (not stored); a certificate for the hub was asked for and issued, until "),
+        "{text}"
+    );
+    assert!(!installation.path("state/operational").exists());
+    let output = ask(&installation, "provision", &["--json"]).await;
+    let (report, code) = (json(&output), output.status.code());
+    assert_eq!((code, &report["issued"]["certificates"][0]["slot"]), (Some(0), &"next".into()), "{report}");
+    let text = report["text"].as_str().unwrap();
+    assert!(
+        text.contains(" (stored); issued for the hub: next until ") && text.contains("renewal due"),
+        "{text}"
+    );
+
+    let manager = Manager::listen(installation.directory.path());
+    let service = installation.start(&manager);
+    let heard = tokio::task::spawn_blocking(move || manager.hear(&format!("STATUS=online at {HUB}")));
+    heard.await.unwrap();
+    assert!(!service.log().contains("asking DPS"), "{}", service.log());
+    let begun = std::time::Instant::now();
+    while !installation.path("state/operational/current.pem").exists() {
+        assert!(begun.elapsed() < PATIENCE, "the hub has taken it, and nobody knows:\n{}", service.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tokio::task::spawn_blocking(move || service.stop()).await.unwrap();
+    emulator.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_exit_code_tells_the_class_of_the_outcome() {
     let installation = Installation::new();
     let emulator = cloud(&installation).await;
@@ -140,7 +202,7 @@ async fn gps_tells_the_time_where_nobody_else_does() {
             if receiver.write_all(format!("${sentence}*{checksum:02X}\r\n").as_bytes()).is_err() {
                 return;
             }
-            std::thread::sleep(std::time::Duration::from_secs(1));
+            std::thread::sleep(Duration::from_secs(1));
         }
     });
     let output = ask(&installation, "provision", &[]).await;

@@ -69,7 +69,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, mut shared: Share
     };
     match first {
         Ok(Ok(Packet::Connect(connect))) => {
-            dispatch(&mut link, *connect, server_name.as_deref(), &presented, &shared).await
+            dispatch(&mut link, *connect, server_name.as_deref(), &presented, &shared).await;
         }
         Ok(Ok(other)) => refused(format!("the first packet is {other}, not CONNECT")),
         Ok(Err(error)) => refused(format!("before CONNECT: {error}")),

@@ -249,7 +249,7 @@ impl Service for DeviceSession {
         match push {
             Push::Desired { version, patch } => self.push_desired(version, patch, exchange),
             Push::Method { name, payload, answer, patience: _ } => {
-                self.call_method(name, payload, answer, exchange)
+                self.call_method(name, payload, answer, exchange);
             }
             // The session delivers them before it waits again.
             Push::Messages => {}

@@ -12,6 +12,9 @@ use super::{
 };
 use crate::{etag::IfMatch, events::EventKind};
 
+/// A section of a twin: its version, and its properties.
+pub(super) type Versioned = (u64, Map<String, Value>);
+
 /// A change of a twin by the service: what is `None` is left alone.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TwinPatch {
@@ -149,7 +152,7 @@ impl Hub {
     }
 
     /// Both sections as a device of MQTT 5 gets them, desired and reported: version and properties.
-    pub(super) fn sections(&self, device_id: &str) -> Result<[(u64, Map<String, Value>); 2], HubError> {
+    pub(super) fn sections(&self, device_id: &str) -> Result<[Versioned; 2], HubError> {
         let registry = self.0.registry.lock();
         let twin = &registry.get(device_id)?.twin;
         Ok([&twin.desired, &twin.reported].map(|section| (section.version(), section.properties().clone())))

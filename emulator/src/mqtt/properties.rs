@@ -75,13 +75,13 @@ pub(super) fn of_connect(fields: &mut Fields) -> Result<ConnectOptions, DecodeEr
             SESSION_EXPIRY => options.session_expiry = part.u32("session expiry")?,
             RECEIVE_MAXIMUM => options.receive_maximum = Some(not_zero(part.u16("receive maximum")?, part)?),
             MAXIMUM_PACKET => {
-                options.maximum_packet = Some(not_zero(part.u32("maximum packet size")?, part)?)
+                options.maximum_packet = Some(not_zero(part.u32("maximum packet size")?, part)?);
             }
             // The emulator gives its clients no numbers for topics.
             TOPIC_ALIAS_MAXIMUM => drop(part.u16("topic alias maximum")?),
             REQUEST_PROBLEM | REQUEST_RESPONSE => drop(flag(part)?),
             AUTHENTICATION_METHOD => {
-                options.authentication_method = Some(part.string("authentication method")?)
+                options.authentication_method = Some(part.string("authentication method")?);
             }
             AUTHENTICATION_DATA => drop(part.binary("authentication data")?),
             USER => {

@@ -1,7 +1,8 @@
-//! An IoT hub as a device sees it over MQTT: user name, topics, device twin, direct methods.
+//! An IoT hub as a device sees it over MQTT: user name, topics, device twin, direct methods, renewal of certificates.
 
 mod credentials;
 mod merge_patch;
+mod renewal;
 mod topic;
 mod twin;
 mod username;
@@ -9,6 +10,7 @@ mod writable;
 
 pub use credentials::{CredentialError, CredentialErrorInfo, IssueAccepted, IssueRequest, Issued};
 pub use merge_patch::{merge, replacement, without_dollar};
+pub use renewal::{RenewalClient, RenewalEvent, RenewalRequest, RenewalStep};
 pub use topic::{
     CREDENTIALS_FILTER, CloudTopic, DeviceTopic, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER,
     json_telemetry,

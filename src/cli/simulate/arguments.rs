@@ -1,13 +1,14 @@
 //! The options of `simulate`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::bail;
 use clap::ValueEnum;
 use tracker_console::web::ListenOptions;
 
 use crate::config::Interval;
-use crate::lab::scenario::Scenario;
+use crate::lab::scenario::{Scenario, Terms};
 
 /// Options of `simulate`.
 #[derive(Debug, clap::Args)]
@@ -43,6 +44,12 @@ pub(in crate::cli) struct SimulateArgs {
     /// Tell a story instead: each step says what is done, expected and seen; the exit code is the verdict.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["config", "voyage", "replay", "interval"])]
     pub(super) scenario: Option<Scenario>,
+    /// In the scenario renewal: how long certificates live, in seconds; by default 15.
+    #[arg(long, value_name = "SECONDS", requires = "scenario", value_parser = clap::value_parser!(u32).range(10..=86_400))]
+    pub(super) validity: Option<u32>,
+    /// In the scenario renewal: how long the links flap, in seconds; by default 50.
+    #[arg(long, value_name = "SECONDS", requires = "scenario", value_parser = clap::value_parser!(u32).range(10..=864_000))]
+    pub(super) flapping: Option<u32>,
     /// Let each step of the story wait until somebody goes on, on the page. The page stays until Ctrl-C.
     #[arg(long, requires = "scenario", conflicts_with_all = ["no_console", "read_only", "duration"])]
     pub(super) step: bool,
@@ -80,6 +87,12 @@ pub(super) enum ScreenKind {
 }
 
 impl SimulateArgs {
+    /// How long the scenario renewal takes.
+    pub(super) fn terms(&self) -> Terms {
+        let seconds = |given: Option<u32>, otherwise| Duration::from_secs(given.unwrap_or(otherwise).into());
+        Terms { validity: seconds(self.validity, 15), flapping: seconds(self.flapping, 50) }
+    }
+
     /// How the page listens.
     pub(super) fn listening(&self) -> ListenOptions {
         ListenOptions { port: self.console_port, is_read_only: self.read_only, ..ListenOptions::default() }
@@ -87,6 +100,12 @@ impl SimulateArgs {
 
     /// Whether the options go together.
     pub(super) fn check(&self) -> anyhow::Result<()> {
+        let of_renewal = [("--validity", self.validity), ("--flapping", self.flapping)];
+        if let Some((option, _)) = of_renewal.iter().find(|(_, given)| given.is_some())
+            && self.scenario != Some(Scenario::Renewal)
+        {
+            bail!("{option} is for the scenario renewal");
+        }
         let Some(scenario) = self.scenario.filter(|scenario| !scenario.has_page()) else { return Ok(()) };
         let of_a_page = [
             ("--open", self.open),
@@ -118,6 +137,8 @@ impl SimulateArgs {
             story: true,
             record: None,
             scenario: None,
+            validity: None,
+            flapping: None,
             step: false,
             duration: None,
             screen: ScreenKind::Lines,

@@ -108,7 +108,7 @@ async fn story(
     };
     let mut page = None;
     let verdict = tokio::select! {
-        verdict = scenario::play(scenario, args.devices, screen, watching, &mut page) => verdict,
+        verdict = scenario::play(scenario, args.devices, args.terms(), screen, watching, &mut page) => verdict,
         () = asked(stopped.clone()) => bail!("stopped before the end of the story"),
     };
     if let Some(page) = page {

@@ -19,6 +19,7 @@
 //! | `key.rs`, `token_keys.rs`, `csr.rs` | a key is made, and asks for its certificate |
 //! | `issued.rs` | whether what came is the answer |
 //! | `due.rs`, `summary.rs` | when the next one is due, and how it all stands |
+//! | `trial.rs` | whether the service issues at all |
 //! | `settings.rs`, `error.rs` | `[identity.operational]`; a sentence for everything that can be wrong |
 
 mod csr;
@@ -35,6 +36,7 @@ mod slot;
 mod stored;
 mod summary;
 mod token_keys;
+mod trial;
 
 #[cfg(test)]
 mod tests;
@@ -46,3 +48,4 @@ pub use request::CertificateRequest;
 pub use settings::{KeyPlace, Operational};
 pub use slot::Slot;
 pub use summary::{PairSummary, Summary};
+pub use trial::Trial;

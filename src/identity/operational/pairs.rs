@@ -245,7 +245,9 @@ impl Pairs {
                 Err(why) => problems.push(why),
             }
         }
-        problems.into_iter().for_each(|why| self.tell(why));
+        for why in problems {
+            self.tell(why);
+        }
         pairs.sort_by_key(|pair| pair.refusals);
         pairs
     }
@@ -383,7 +385,9 @@ impl Pairs {
                 problem = Some(format!("a key of no more use stays in the token: {}", in_token(&error)));
             }
         }
-        problem.into_iter().for_each(|why| self.tell(why));
+        if let Some(why) = problem {
+            self.tell(why);
+        }
         if left != self.record.retired {
             self.record.retired = left;
             // Else they are looked for again at the next start, in vain.

@@ -1,6 +1,7 @@
 //! What is kept besides the pairs, in `record.json`: which the hub has refused, and which keys in the token are of no more use.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 /// Its file.
 pub(super) const FILE: &str = "record.json";
@@ -8,8 +9,7 @@ pub(super) const FILE: &str = "record.json";
 const COUNTED: u8 = 3;
 
 /// The whole file.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Record {
     /// By thumbprint, those that are still there.
     refusals: Vec<(String, u8)>,
@@ -18,6 +18,16 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// Of the content of its file; `None` when it is none. Field by field, which is half the code of a derived reader.
+    pub(super) fn of(value: &Value) -> Option<Self> {
+        let of_list = |name: &str| value[name].as_array();
+        let refusal = |value: &Value| Some((value[0].as_str()?.to_owned(), value[1].as_u64()? as u8));
+        Some(Self {
+            refusals: of_list("refusals")?.iter().filter_map(refusal).collect(),
+            retired: of_list("retired")?.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
+        })
+    }
+
     /// How often the hub has refused it since it took it last, at most 3.
     pub(super) fn refusals(&self, thumbprint: &str) -> u8 {
         self.refusals.iter().find(|(of, _)| of == thumbprint).map_or(0, |(_, count)| *count)

@@ -1,7 +1,8 @@
 //! A request that is under way, on disk: `request.json` says what was asked, `request.key` is the key, unless that is in a token.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 /// What was asked.
 pub(super) const FILE: &str = "request.json";
@@ -20,7 +21,7 @@ pub struct CertificateRequest {
 }
 
 /// All that is kept of it. Nothing in it is secret.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Asked {
     pub(super) rid: String,
@@ -30,14 +31,26 @@ pub(super) struct Asked {
     /// What the key is called in the token, before it is made there.
     pub(super) object: Option<String>,
     /// The rest is not there as long as the key is being made: the request, in base64.
-    #[serde(default)]
     pub(super) csr: String,
     /// `SubjectPublicKeyInfo` in hexadecimal.
-    #[serde(default)]
     pub(super) public_key: String,
 }
 
 impl Asked {
+    /// Of the content of its file; `None` when it is none.
+    pub(super) fn of(value: &Value) -> Option<Self> {
+        let text = |name: &str| value[name].as_str().map(str::to_owned);
+        let time = value["askedAt"].as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+        Some(Self {
+            rid: text("rid")?,
+            name: text("name")?,
+            asked_at: time.map(|time| time.to_utc()),
+            object: text("object"),
+            csr: text("csr")?,
+            public_key: text("publicKey")?,
+        })
+    }
+
     /// For the service; `None` before the key was made.
     pub(super) fn request(&self) -> Option<CertificateRequest> {
         let Self { rid, csr, asked_at, .. } = self;

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
-use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::disk::{Disk, UNFINISHED};
 use super::key::{hex, public_half};
@@ -38,7 +38,7 @@ impl Stored {
         let mut stored = Self::default();
         stored.next = stored.slot(disk, Slot::Next);
         stored.current = stored.slot(disk, Slot::Current);
-        stored.record = stored.json(disk, record::FILE).unwrap_or_default();
+        stored.record = stored.json(disk, record::FILE, Record::of).unwrap_or_default();
         stored.read_request(disk, &names);
         for name in names {
             let known =
@@ -63,13 +63,12 @@ impl Stored {
         None
     }
 
-    fn json<T: DeserializeOwned>(&mut self, disk: &dyn Disk, name: &str) -> Option<T> {
+    fn json<T>(&mut self, disk: &dyn Disk, name: &str, of: fn(&Value) -> Option<T>) -> Option<T> {
         let path = disk.path(name);
         match disk.read(name) {
-            Ok(bytes) => match serde_json::from_slice(&bytes) {
-                Ok(content) => return Some(content),
-                // Its words may repeat what it has read.
-                Err(_) => self.useless.push((name.into(), format!("{} is damaged", path.display()))),
+            Ok(bytes) => match serde_json::from_slice(&bytes).ok().and_then(|value| of(&value)) {
+                Some(content) => return Some(content),
+                None => self.useless.push((name.into(), format!("{} is damaged", path.display()))),
             },
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) if error.kind() == ErrorKind::InvalidData => {
@@ -82,7 +81,7 @@ impl Stored {
 
     fn read_request(&mut self, disk: &dyn Disk, names: &[String]) {
         let troubles = self.troubles.len();
-        let Some(asked) = self.json::<Asked>(disk, request::FILE) else {
+        let Some(asked) = self.json(disk, request::FILE, Asked::of) else {
             // Nobody has asked with such a key yet, unless that can only not be read now.
             if self.troubles.len() == troubles && names.iter().any(|name| name == request::KEY_FILE) {
                 self.left_over.push(request::KEY_FILE.into());

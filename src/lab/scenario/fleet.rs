@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -14,11 +15,13 @@ use tracker_emulator::pki::{CertificateAuthority, Validity};
 use tracker_sensors::bme280::{EnvironmentSensor, Settings};
 use tracker_sensors::simulated::{Air, Bme280Chip, published_calibration};
 
-use crate::config::Interval;
+use super::timing::timing;
+use crate::config::{Config, Interval};
 use crate::event::{Event, Events};
 use crate::instruments::bme280::Bme280;
 use crate::journal::JournalStats;
 use crate::lab::local_cloud::{SERVER_CA_FILE, device_config, write};
+use crate::link::timing::Timing;
 use crate::platform::clock::SystemClock;
 use crate::tracker::Tracker;
 
@@ -36,6 +39,10 @@ pub(super) struct View {
     pub(super) assigned: u32,
     /// Readings acknowledged.
     pub(super) delivered: u64,
+    /// How often a certificate that Azure has issued was taken by the hub for the first time.
+    pub(super) issued: u32,
+    /// The end of the one in use.
+    pub(super) until: Option<DateTime<Utc>>,
 }
 
 /// The trackers.
@@ -75,9 +82,16 @@ impl Fleet {
 
     /// Switches a tracker on.
     pub(super) fn start(&mut self, id: &str) {
+        self.start_with(id, |_, _| {});
+    }
+
+    /// Switches a tracker on that is otherwise than the others.
+    pub(super) fn start_with(&mut self, id: &str, adjust: impl FnOnce(&mut Config, &mut Timing)) {
         let roots = self.directory.join(SERVER_CA_FILE);
         let mut config = device_config(&self.directory.join(id), &self.id_scope, roots, self.port);
         config.telemetry.interval = Interval::HOUR;
+        let mut timing = timing();
+        adjust(&mut config, &mut timing);
         let chip = Bme280Chip::new(0x76, published_calibration());
         chip.set_air(Air { temperature_c: 4.0, pressure_hpa: 1013.0, humidity_rh: 80.0 });
         let (views, news, device) = (self.views.clone(), self.news.clone(), id.to_owned());
@@ -98,7 +112,7 @@ impl Fleet {
             clock: Arc::new(SystemClock::new(true)),
             events: Events::to(id, listener),
             first_wait: Duration::ZERO,
-            timing: super::timing::timing(),
+            timing,
         };
         let mut stopped = self.stop.subscribe();
         self.trackers.spawn(tracker.run(async move {
@@ -138,6 +152,7 @@ impl Fleet {
             totals.taken += stats.taken;
             totals.acknowledged += stats.acknowledged;
             totals.backlog += stats.backlog;
+            totals.dropped += stats.dropped;
         }
         Ok(totals)
     }
@@ -156,6 +171,10 @@ fn follow(view: &mut View, event: &Event) {
             view.refused = None;
         }
         Event::Delivered { .. } => view.delivered += 1,
+        Event::CertificateRenewed { until, .. } => {
+            view.issued += 1;
+            view.until = Some(*until);
+        }
         _ => {}
     }
 }

@@ -3,6 +3,7 @@
 mod alarm;
 mod fleet;
 mod lifecycle;
+mod renewal;
 mod story;
 mod timing;
 mod watching;
@@ -12,6 +13,7 @@ use anyhow::bail;
 use super::console::Page;
 use super::screen::Screen;
 
+pub(crate) use renewal::Terms;
 pub(crate) use watching::Watching;
 
 /// A story that can be played.
@@ -21,6 +23,8 @@ pub enum Scenario {
     Lifecycle,
     /// A reefer's power fails at sea: alarm, notification, silence, and the evidence of the trip.
     Alarm,
+    /// Certificates that Azure issues live for seconds, and are renewed while links flap.
+    Renewal,
 }
 
 impl Scenario {
@@ -35,6 +39,7 @@ impl Scenario {
 pub(crate) async fn play(
     scenario: Scenario,
     devices: u16,
+    terms: Terms,
     screen: Screen,
     watching: Watching<'_>,
     page: &mut Option<Page>,
@@ -42,6 +47,7 @@ pub(crate) async fn play(
     match scenario {
         Scenario::Alarm if devices > 2 => bail!("the scenario alarm is about one container, not {devices}"),
         Scenario::Alarm => alarm::play(watching.verify, screen).await,
+        Scenario::Renewal => renewal::play(usize::from(devices), terms, watching.directory, screen).await,
         Scenario::Lifecycle => lifecycle::play(usize::from(devices), screen, watching, page).await,
     }
 }

@@ -343,6 +343,7 @@ impl<'a> Device<'a> {
             evidence: watch::Sender::new(true).subscribe(),
             terms: self.trips.terms.clone(),
             wanted: self.trips.signs.clone(),
+            looks: watch::Sender::default(),
             identity: watch::Sender::new(Some(self.setup.papers.identity.clone())).subscribe(),
             config,
             events: Events::log(""),

@@ -15,6 +15,7 @@ use crate::platform::background::Background;
 use crate::platform::heartbeat::Heartbeat;
 use crate::settings::InForce;
 use crate::status::Status;
+use crate::uplink::renewal::Renewal;
 use crate::uplink::session::waiting_news::WaitingNews;
 use crate::uplink::trips::Trips;
 
@@ -34,6 +35,8 @@ pub struct Device {
     pub trips: Trips,
     /// Who the device is, once that is known.
     pub identity: watch::Sender<Option<Identity>>,
+    /// The certificates that Azure issues to it, where it wants them.
+    pub renewal: Option<Renewal>,
     /// The root of servers that ends first, once the roots are in use.
     pub first_root_end: watch::Sender<Option<RootEnd>>,
     /// When the readings that wait are news.

@@ -6,6 +6,7 @@ mod dialect;
 mod outbox;
 mod pace;
 mod reluctance;
+mod renewal;
 mod reported;
 mod waiting_news;
 
@@ -16,7 +17,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
-use tracker_protocol::hub::{TwinEvent, TwinStep};
+use tracker_protocol::hub::{RenewalEvent, TwinEvent, TwinStep};
 use tracker_timers::sleep_until;
 
 use crate::event::Event;
@@ -24,6 +25,7 @@ use crate::event::repeats::Repeated;
 use crate::link::timing::Timing;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent, Message, Refusal};
 use crate::platform::clock::Clock;
+use crate::uplink::renewal::{Leaving, done};
 use crate::uplink::{methods, trips};
 use acknowledgement::Acknowledgement;
 use dialect::Word;
@@ -96,6 +98,9 @@ impl<'a> Session<'a> {
             link.send(message, None)?;
         }
         device.twin.handle(now, TwinEvent::Connected);
+        if let Some(renewal) = &mut device.renewal {
+            renewal.begin(now, device_id, dialect.renews());
+        }
         let takes_readings = dialect.takes_readings();
         let outbox = Outbox::begin(device, device_id, takes_readings);
         // A hub that is told first that the device is there is asked with that.
@@ -161,12 +166,13 @@ impl<'a> Session<'a> {
         self.minded || self.link.is_minded()
     }
 
-    /// Works until the link is lost, and says why it was.
-    pub async fn run(&mut self) -> LinkError {
+    /// Works until the link is lost, and says why it was; or until it is to be left for a certificate.
+    pub async fn run(&mut self) -> Result<Leaving, LinkError> {
         loop {
             let turned = self.turn().await;
-            if let Err(error) = self.ended(turned).await {
-                return error;
+            self.ended(turned).await?;
+            if let Some(leaving) = self.leaves() {
+                return Ok(leaving);
             }
         }
     }
@@ -217,6 +223,9 @@ impl<'a> Session<'a> {
         tokio::select! {
             event = self.link.next() => self.handle(event?)?,
             () = self.outbox.answered() => {}
+            done = done(&mut self.device.renewal), if self.device.renewal.is_some() => {
+                self.renewal_goes_on(done)?;
+            }
             Some(Ok((name, request_id, status, body))) = self.answers.join_next() => {
                 self.send_answer(name, request_id, status, body)?;
             }
@@ -249,7 +258,7 @@ impl<'a> Session<'a> {
         let count = self.device.repeats.deadline();
         let waiting = self.waiting_due();
         let dialect = self.dialect.deadline().map(|at| self.device.started + at);
-        let others = [self.outbox.renewal_due(), dialect];
+        let others = [self.outbox.renewal_due(), self.renewal_due(), dialect];
         let due = [unacknowledged, early, self.subscribed_by, twin, report, ask, apply, count, waiting];
         due.into_iter().chain(others).flatten().fold(beat, Instant::min)
     }
@@ -286,6 +295,7 @@ impl<'a> Session<'a> {
         let words = self.dialect.tick(self.now());
         self.obey(words)?;
         self.tick_waiting()?;
+        self.renewal_tick()?;
         self.twin(TwinEvent::Tick)
     }
 
@@ -305,6 +315,7 @@ impl<'a> Session<'a> {
             LinkEvent::Subscribed => {
                 self.is_subscribed = true;
                 self.settle();
+                self.renewal(RenewalEvent::Subscribed)?;
                 if self.asked_early { Ok(()) } else { self.twin(TwinEvent::Subscribed) }
             }
             LinkEvent::Message { topic, payload, properties } => {
@@ -359,6 +370,10 @@ impl<'a> Session<'a> {
                 }
                 Word::Desired { version, payload } => {
                     self.twin(TwinEvent::Desired { version, payload: &payload })?;
+                }
+                Word::Credentials { status, request_id, payload } => {
+                    let (request_id, payload) = (&*request_id, &*payload);
+                    self.renewal(RenewalEvent::Response { status, request_id, payload })?;
                 }
                 Word::Anew => self.twin(TwinEvent::Subscribed)?,
                 Word::Call { name, request_id, payload } => self.answer_method(name, request_id, &payload)?,

@@ -94,6 +94,11 @@ impl Outbox {
         self.asked.is_none() && self.waiting.is_empty() && self.room(link) >= half
     }
 
+    /// Whether nothing waits to be sent, as far as the journal has said.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Asks the journal for more, if it is time to.
     pub(super) fn ask(&mut self, link: &Link<Sent>, mode: DeliveryMode) {
         if !self.wants_more(link) {

@@ -9,11 +9,15 @@ use crate::uplink::session::device::Device;
 
 /// All that is reported: the `answers`, and how the device is.
 pub(super) fn properties(device: &mut Device, answers: Map<String, Value>) -> Map<String, Value> {
-    let Device { status, identity, twin, waiting, .. } = device;
+    let Device { status, identity, renewal, twin, waiting, .. } = device;
     let mut properties = answers;
     properties.extend(status.reported());
     if let Some(identity) = &*identity.borrow() {
-        properties.insert("certificate".into(), validity(identity));
+        let mut certificate = validity(identity);
+        if let Some(renewal) = renewal {
+            renewal.report(&mut certificate);
+        }
+        properties.insert("certificate".into(), certificate);
     }
     waiting.settle(&mut properties, twin, Instant::now());
     properties

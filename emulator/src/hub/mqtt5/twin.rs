@@ -9,7 +9,7 @@ use tracker_protocol::hub_v5::{
 use super::session::FiveSession;
 use crate::{
     faults::FaultKind,
-    hub::{HubError, TwinError},
+    hub::{HubError, TwinError, twin::Versioned},
     session::Exchange,
 };
 
@@ -24,7 +24,7 @@ impl FiveSession {
         self.desired_version = desired.0;
         let acknowledgement = BirthAck { desired_version: desired.0, reported_version: reported.0 };
         self.send(&CloudMessage::BirthAck(acknowledgement), correlation, None, exchange);
-        let section = |asked: bool, known: u64, (version, properties): (u64, Map<String, Value>)| {
+        let section = |asked: bool, known: u64, (version, properties): Versioned| {
             (asked && known != version).then(|| Section { version, payload: body(properties) })
         };
         let push = TwinPush {
@@ -54,7 +54,7 @@ impl FiveSession {
         };
         let Ok([desired, reported]) = self.hub.sections(&self.device_id) else { return };
         // Zero is never a version, and so filters nothing.
-        let payload = |asked: bool, known: u64, (version, properties): (u64, Map<String, Value>)| {
+        let payload = |asked: bool, known: u64, (version, properties): Versioned| {
             (asked && known != version).then(|| body(properties))
         };
         let answer = TwinGetResponse {

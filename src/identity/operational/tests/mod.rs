@@ -3,6 +3,7 @@
 mod authority;
 mod dice;
 mod double;
+#[expect(clippy::disallowed_methods, reason = "tests' own files")]
 mod folder;
 mod model;
 mod refusals;

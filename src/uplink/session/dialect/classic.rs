@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tracker_protocol::hub::{
-    self, CloudTopic, DeviceTopic, HubUsername, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER,
+    self, CREDENTIALS_FILTER, CloudTopic, DeviceTopic, HubUsername, METHOD_FILTER, TWIN_DESIRED_FILTER,
+    TWIN_RESPONSE_FILTER,
 };
 use tracker_protocol::{ParseError, Publish};
 
@@ -14,13 +15,14 @@ use crate::uplink::session::dialect::words::{Dialect, Word};
 /// IoT Plug and Play model of the messages and properties, described in `config/tracker-model.json`.
 pub const MODEL_ID: &str = "dtmi:containertracker:Tracker;1";
 
-/// The MQTT user name at a hub.
-pub fn username(hub: &str, device_id: &str) -> String {
+/// The MQTT user name at a hub, which is to renew certificates or not.
+pub fn username(hub: &str, device_id: &str, renews: bool) -> String {
+    let api_version = if renews { hub::RENEWING_API_VERSION } else { hub::API_VERSION };
     HubUsername {
         hub: hub.into(),
         device_id: device_id.into(),
         module_id: None,
-        api_version: Some(hub::API_VERSION.into()),
+        api_version: Some(api_version.into()),
         client_type: Some(user_agent()),
         model_id: Some(MODEL_ID.into()),
     }
@@ -28,11 +30,19 @@ pub fn username(hub: &str, device_id: &str) -> String {
 }
 
 /// Has nothing to remember.
-pub(super) struct Classic;
+pub(super) struct Classic {
+    pub(super) renews: bool,
+}
 
 impl Dialect for Classic {
     fn filters(&self) -> Vec<String> {
-        [TWIN_RESPONSE_FILTER, TWIN_DESIRED_FILTER, METHOD_FILTER].map(str::to_owned).into()
+        let filters = [TWIN_RESPONSE_FILTER, TWIN_DESIRED_FILTER, METHOD_FILTER];
+        let renewal = self.renews.then_some(CREDENTIALS_FILTER);
+        filters.into_iter().chain(renewal).map(str::to_owned).collect()
+    }
+
+    fn renews(&self) -> bool {
+        self.renews
     }
 
     fn telemetry(&self, publish: Publish) -> Message {
@@ -56,7 +66,10 @@ impl Dialect for Classic {
             }
             CloudTopic::DesiredPatch { version } => vec![Word::Desired { version, payload }],
             CloudTopic::MethodRequest { name, request_id } => vec![Word::Call { name, request_id, payload }],
-            CloudTopic::DeviceBound { .. } | CloudTopic::CredentialResponse { .. } => Vec::new(),
+            CloudTopic::CredentialResponse { status, request_id } => {
+                vec![Word::Credentials { status, request_id, payload }]
+            }
+            CloudTopic::DeviceBound { .. } => Vec::new(),
         })
     }
 

@@ -21,8 +21,8 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// To this hub, which is of this kind. A build without MQTT 5 accepts no assignment to a hub that speaks it.
-    pub fn new(profile: ConnectionProfile, hub: &str, device_id: &str) -> Self {
+    /// To this hub, which is of this kind, and is asked to renew certificates if it can and is to (`renews`). A build without MQTT 5 accepts no assignment to a hub that speaks it.
+    pub fn new(profile: ConnectionProfile, hub: &str, device_id: &str, renews: bool) -> Self {
         match profile {
             #[cfg(feature = "mqtt5")]
             ConnectionProfile::MqttV5 => {
@@ -32,9 +32,9 @@ impl Opening {
             }
             _ => Self {
                 version: Version::V311,
-                username: username(hub, device_id),
+                username: username(hub, device_id, renews),
                 longest_keep_alive: u16::MAX,
-                dialect: Box::new(Classic),
+                dialect: Box::new(Classic { renews }),
             },
         }
     }

@@ -11,6 +11,11 @@ pub trait Dialect: Send {
     /// What to subscribe to.
     fn filters(&self) -> Vec<String>;
 
+    /// Whether the hub is asked to renew certificates.
+    fn renews(&self) -> bool {
+        false
+    }
+
     /// What is said at once after that.
     fn begin(&mut self, _now: Duration) -> Vec<Message> {
         Vec::new()
@@ -71,6 +76,15 @@ pub enum Word {
         /// After the change.
         version: u64,
         /// A merge patch.
+        payload: Vec<u8>,
+    },
+    /// An answer to a request for a certificate.
+    Credentials {
+        /// As in HTTP.
+        status: u16,
+        /// Of the request.
+        request_id: String,
+        /// The body.
         payload: Vec<u8>,
     },
     /// What is known of the twin holds no longer.
