@@ -29,12 +29,12 @@ nightly *steps:
 
 # The firmware for this machine, with its size
 firmware:
-    cargo build --profile firmware --no-default-features --features pkcs11
+    cargo build --profile firmware --no-default-features --features pkcs11,mqtt5
     ls -l target/firmware/container-tracker
 
 # The firmware for a Raspberry Pi, in a container
 cross target="aarch64-unknown-linux-gnu":
-    CROSS_CONFIG=cross.toml cross build --profile firmware --no-default-features --features pkcs11 --target {{target}}
+    CROSS_CONFIG=cross.toml cross build --profile firmware --no-default-features --features pkcs11,mqtt5 --target {{target}}
 
 # The firmware for Raspberry Pis, with Debian's compilers: aarch64, armv7, arm
 cross-build *targets:

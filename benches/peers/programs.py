@@ -77,7 +77,7 @@ def build_ours(work, given):
         run(*cargo, "--release", "--bin", "container-tracker")
         run(*cargo[:1], "bench", *cargo[2:], "--profile", "firmware", "--bench", "steady", "--no-run")
         # After the benchmark, which builds a program of the same name with the laboratory in it.
-        run(*cargo, "--profile", "firmware", "--no-default-features", "--features", "pkcs11", "--bin", "container-tracker")
+        run(*cargo, "--profile", "firmware", "--no-default-features", "--features", "pkcs11,mqtt5", "--bin", "container-tracker")
     built = [path for path in (target / "firmware/deps").glob("steady-*") if not path.suffix]
     if not built:
         sys.exit("peers: the benchmark steady is not built; leave out --no-build")
