@@ -1,6 +1,6 @@
-//! The cryptography of TLS: `ring`, as `rustls` has it, without ChaCha20.
+//! The cryptography of TLS: `ring`, as `rustls` has it, without `ChaCha20`.
 //!
-//! Azure offers AES-GCM alone, every server of TLS 1.3 has it (RFC 8446, 9.1), and ChaCha20 with Poly1305 is fifty kilobytes
+//! Azure offers AES-GCM alone, every server of TLS 1.3 has it (RFC 8446, 9.1), and `ChaCha20` is fifty kilobytes
 //! that would never be used.
 
 use rustls::SignatureScheme;
