@@ -1,6 +1,6 @@
 //! What a start, an idle connection and a long backlog cost: round trips, bytes on the wire, memory.
 //!
-//! `cargo bench --bench link`, or a part of it: `cargo bench --bench link -- trips idle outage backlog`. Figures are counts and ratios where they can be; rates are those of the machine.
+//! `cargo bench --bench link`, or a part of it: `cargo bench --bench link -- trips issuance idle outage backlog`. Figures are counts and ratios where they can be; rates are those of the machine.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, clippy::unreadable_literal)]
 #![allow(clippy::unnecessary_debug_formatting)]
@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use container_tracker::config::{Config, Endpoint, Profile};
 use container_tracker::event::{Event, Events};
+use container_tracker::identity::operational::{KeyPlace, Operational};
 use container_tracker::lab::Cloud;
 use container_tracker::link::timing::Timing;
 use container_tracker::platform::clock::SystemClock;
@@ -26,7 +27,7 @@ use support::journal::fill;
 use support::proxy::{Proxy, Weather};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep};
-use tracker_emulator::TlsVersions;
+use tracker_emulator::{IfMatch, TlsVersions};
 
 /// One way; a round trip is twice that.
 const LATENCY: Duration = Duration::from_millis(100);
@@ -46,6 +47,9 @@ fn main() {
         }
         if wanted("trips") {
             round_trips().await;
+        }
+        if wanted("issuance") {
+            issuance().await;
         }
         if wanted("idle") {
             idle_bytes().await;
@@ -105,6 +109,59 @@ async fn round_trips() {
         delivered(&mut agent, before + 1).await;
         trips("resumed: the link was lost", begun.elapsed(), 1);
         bytes(&proxy, bytes_before);
+        agent.stop().await;
+        cloud.emulator.shutdown().await;
+    }
+}
+
+/// What a certificate from Azure costs: asked for in the registration, beside one without; and renewed at the hub, over the
+/// connection that stands, with the connection that shows the new one.
+async fn issuance() {
+    for (name, versions) in [("1.2", TlsVersions::Tls12), ("1.3", TlsVersions::Tls13)] {
+        heading(&format!("certificates from Azure, TLS {name}, round trips of 200 ms each"));
+        let directory = tempfile::tempdir().unwrap();
+        let waited = Duration::from_secs(1);
+        let builder = Cloud::builder().tls(versions).dps_timing(waited, Duration::ZERO);
+        let builder = builder.certificate_policy("fleet", Duration::from_secs(30));
+        let cloud = Cloud::start_with(builder, directory.path(), 86_400).await.unwrap();
+        let proxy = Proxy::start(cloud.emulator.address()).await;
+        proxy.set(Weather::Slow { latency: LATENCY, stall_every: 0, stall: Duration::ZERO });
+        let plain = through(cloud.device("sensor-thl-001").unwrap(), &proxy);
+
+        let mut agent = Agent::simple(plain);
+        let begun = next_connection(&proxy, 0).await;
+        delivered(&mut agent, 1).await;
+        trips("cold, without a request", begun.elapsed() - waited, 2);
+        bytes(&proxy, (0, 0));
+        agent.stop().await;
+
+        let groups = cloud.emulator.dps().groups();
+        let mut group = groups.get("container-trackers").unwrap();
+        group.terms.certificate_policy_name = Some("fleet".into());
+        groups.update(group, &IfMatch::Any).unwrap();
+        let mut asking = through(cloud.device("sensor-thl-002").unwrap(), &proxy);
+        asking.identity.operational = Some(Operational { key: KeyPlace::File, renew_at: 0.3 });
+        let (connections, before) = (proxy.counts().accepted(), so_far(&proxy));
+        let mut agent = Agent::simple(asking);
+        let begun = next_connection(&proxy, connections).await;
+        delivered(&mut agent, 1).await;
+        trips("cold, with a request", begun.elapsed() - waited, 2);
+        bytes(&proxy, before);
+
+        let is_asked = |event: &Event| matches!(event, Event::RenewingCertificate);
+        let is_issued = |event: &Event| matches!(event, Event::CertificateRenewed { .. });
+        agent.wait_until("a renewal", |events| events.iter().any(is_asked)).await;
+        let (begun, before, connections) = (Instant::now(), so_far(&proxy), proxy.counts().accepted());
+        let again = next_connection(&proxy, connections).await;
+        trips("renewed, on the connection that stands", again - begun, 0);
+        bytes(&proxy, before);
+        let before = so_far(&proxy);
+        // The first was issued with the registration.
+        agent
+            .wait_until("the new one", |events| events.iter().filter(|event| is_issued(event)).count() > 1)
+            .await;
+        trips("and connected with the new one", again.elapsed(), 1);
+        bytes(&proxy, before);
         agent.stop().await;
         cloud.emulator.shutdown().await;
     }

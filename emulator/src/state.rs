@@ -20,6 +20,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
+    thread,
     time::Duration,
 };
 
@@ -39,6 +40,9 @@ const GATHERING: Duration = Duration::from_millis(500);
 
 const DPS_FILE: &str = "dps.json";
 const LOCK_FILE: &str = "emulator.lock";
+/// How often it is looked whether a state directory is free, and how long between.
+const LOCK_TRIES: u32 = 50;
+const LOCK_AGAIN: Duration = Duration::from_millis(20);
 const HUBS: &str = "hubs";
 const CA_FILE: &str = "server-ca.pem";
 const CA_KEY_FILE: &str = "server-ca-key.pem";
@@ -120,12 +124,17 @@ impl StateDirectory {
         Ok(())
     }
 
+    /// A program that this process has just started holds its locks too, for the moment until it is another program.
     fn try_lock(&self) -> Result<(), StateError> {
-        match self.lock.as_ref().map(File::try_lock) {
-            None | Some(Ok(())) => Ok(()),
-            Some(Err(fs::TryLockError::WouldBlock)) => Err(StateError::InUse(self.path.clone())),
-            Some(Err(fs::TryLockError::Error(source))) => Err(at(&self.path.join(LOCK_FILE))(source)),
+        let Some(lock) = &self.lock else { return Ok(()) };
+        for _ in 0..LOCK_TRIES {
+            match lock.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(fs::TryLockError::WouldBlock) => thread::sleep(LOCK_AGAIN),
+                Err(fs::TryLockError::Error(source)) => return Err(at(&self.path.join(LOCK_FILE))(source)),
+            }
         }
+        Err(StateError::InUse(self.path.clone()))
     }
 
     pub(crate) fn load(&self) -> Result<Kept, StateError> {

@@ -1,10 +1,8 @@
 //! Event Grid subscriptions: the proof of the webhook, what it is told, and in which form.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{
+use crate::common::{
     Lab,
     receiver::{Posted, Receiver},
     service::Service,

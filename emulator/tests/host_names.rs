@@ -1,10 +1,8 @@
 //! The three names of a hub: who is reached there, by which version of TLS, and with which certificate.
 
-mod common;
-
 use std::{path::Path, process::Command, time::Duration};
 
-use common::{
+use crate::common::{
     Dial, HUB, Lab, event,
     service::{Service, sas},
     tls,

@@ -1,10 +1,8 @@
 //! A device at its hub: twin, methods, telemetry, messages, and the ends of connections.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Client, Dial, HUB, Lab, PATIENCE, disconnection, event};
+use crate::common::{Client, Dial, HUB, Lab, PATIENCE, disconnection, event};
 use rumqttc::{ConnectReturnCode, Event as MqttEvent, Incoming, LastWill, QoS};
 use serde_json::{Value, json};
 use tracker_emulator::{

@@ -1,11 +1,9 @@
 //! Hubs of MQTT 5, by a client whose codec is not the emulator's.
 #![allow(clippy::panic, reason = "helpers of tests are not marked as tests")]
 
-mod common;
-
 use std::time::Duration;
 
-use common::{
+use crate::common::{
     HUB, Lab, event,
     five::{Device, Five, HUB_5, read},
     register_on,

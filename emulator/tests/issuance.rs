@@ -1,7 +1,5 @@
 //! Certificates from DPS: asked for in the registration, issued by a policy, and good at the hub.
 
-mod common;
-
 use std::{
     io::Write as _,
     process::{Command, Stdio},
@@ -9,14 +7,14 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use chrono::{DateTime, TimeDelta, Utc};
-use common::{
+use crate::common::{
     Csr, Dial, Lab, event,
     issuing::{MONTH, ask, ask_as, is_let_in, issued, lab, lab_with, set_policy},
     pem, register_with,
     service::{Service, sas},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use tracker_certificates::Fields;
 use tracker_emulator::{

@@ -1,10 +1,8 @@
 //! Certificates as a factory makes them: with the OpenSSL command line, in its plain and in its old-fashioned forms.
 
-mod common;
-
 use std::{path::Path, process::Command};
 
-use common::{Lab, event};
+use crate::common::{Lab, event};
 use serde_json::json;
 use tracker_emulator::{AttestationMechanism, EnrollmentGroup, EventKind, pki::DeviceCredentials};
 

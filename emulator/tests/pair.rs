@@ -1,7 +1,5 @@
 //! The services driven by hand: days of a device's life without a socket, a runtime, or waiting.
 
-mod common;
-
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -268,7 +266,7 @@ fn a_connection_ends_five_to_ten_minutes_after_its_token() {
     let key = made.authentication.symmetric_key.primary_key.expect("a key");
     let resource = format!("{HUB}/devices/k1");
     let connect = |expiry: i64| {
-        let password = Some(common::service::sas(&resource, &key, expiry, None));
+        let password = Some(crate::common::service::sas(&resource, &key, expiry, None));
         cloud.connect(&Dial { password, ..Dial::to_hub(HUB, "k1", "") })
     };
     let mut long = connect(i64::MAX).expect("let in");

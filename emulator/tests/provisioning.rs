@@ -1,11 +1,9 @@
 //! Registration at DPS as a device lives it.
 
-mod common;
-
 use std::{sync::Arc, time::Duration};
 
+use crate::common::{Dial, HUB, Lab, PATIENCE, event, register_on, tls};
 use chrono::{DateTime, TimeDelta, Utc};
-use common::{Dial, HUB, Lab, PATIENCE, event, register_on, tls};
 use rumqttc::ConnectReturnCode;
 use serde_json::{Value, json};
 use tracker_emulator::{

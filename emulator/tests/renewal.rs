@@ -2,15 +2,13 @@
 //! service in azure-iot-sdk-csharp, branch feature/iot-csr-preview (30 January 2026); CS, JAVA, PY the branches of the SDKs;
 //! C-CERT c/docs/eng/certificate-management.md in Azure/azure-iot-sdk.
 
-mod common;
-
 use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, TimeDelta, Utc};
-use common::{
+use crate::common::{
     Client, Csr, Dial, HUB, Lab, event,
     issuing::{is_let_in, issued, lab_with, set_policy},
 };
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use tracker_emulator::{
     Emulator, EventKind, Fault, FaultKind, FaultyService, ManualClock, pki::DeviceCredentials,

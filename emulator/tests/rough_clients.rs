@@ -1,10 +1,8 @@
 //! Clients that behave badly below MQTT: they are refused, and disturb nobody.
 
-mod common;
-
 use std::{sync::Arc, time::Duration};
 
-use common::{Lab, PATIENCE, event, tls};
+use crate::common::{Lab, PATIENCE, event, tls};
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -139,7 +137,7 @@ async fn a_resumed_session_brings_its_certificate_along() {
     let lab = Lab::start().await;
     let credentials = lab.credentials("d1");
     lab.register("d1", &credentials).await;
-    let user_name = format!("{}/d1/?api-version=2021-04-12", common::HUB);
+    let user_name = format!("{}/d1/?api-version=2021-04-12", crate::common::HUB);
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let config = tls(&lab.emulator, Some(&credentials), &[version]);
         for resumed in [false, true] {

@@ -1,8 +1,6 @@
 //! Service clients that misbehave are refused or waited out, and disturb nobody.
 
-mod common;
-
-use common::{Lab, PATIENCE, service::Service};
+use crate::common::{Lab, PATIENCE, service::Service};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},

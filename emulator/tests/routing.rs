@@ -1,10 +1,8 @@
 //! Message routing: where messages and notices go, and what becomes of them when an endpoint fails.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Lab, PATIENCE, receiver::Receiver, service::Service};
+use crate::common::{Lab, PATIENCE, receiver::Receiver, service::Service};
 use serde_json::{Value, json};
 use tracker_emulator::{Authentication, DeviceCapabilities, Emulator, Hub, IfMatch, Routing, SymmetricKey};
 
@@ -117,7 +115,7 @@ async fn a_message_takes_the_routes_that_hold_and_falls_back_where_none_does() {
 async fn what_fails_is_repeated_in_order_and_what_never_succeeds_is_a_dead_letter() {
     let directory = tempfile::tempdir().expect("a directory");
     let lab = lab(directory.path()).await;
-    let of = |posted: &common::receiver::Posted| posted.body["Body"]["n"].as_u64().unwrap_or_default();
+    let of = |posted: &crate::common::receiver::Posted| posted.body["Body"]["n"].as_u64().unwrap_or_default();
     let mut receiver = Receiver::answering(move |number, posted| match (of(posted), number) {
         (1, 0 | 1) => (503, Value::Null),
         (3, _) => (400, Value::Null),
@@ -313,7 +311,7 @@ async fn whatever_the_webhook_does_all_arrives_and_of_each_device_in_order() {
             emulator.shutdown().await;
             lab = Lab { emulator: start().await.expect("it starts again"), root, factory };
         }
-        let numbers = |posted: &[common::receiver::Posted], id: &str| {
+        let numbers = |posted: &[crate::common::receiver::Posted], id: &str| {
             let mut numbers: Vec<u64> = Vec::new();
             for record in posted.iter().map(|posted| &posted.body) {
                 let n = record["Body"]["n"].as_u64().expect("a number");

@@ -1,10 +1,8 @@
 //! Clients that take RSA certificates and no others.
 
-mod common;
-
 use std::sync::Arc;
 
-use common::{Dial, HUB, Lab, event, tls};
+use crate::common::{Dial, HUB, Lab, event, tls};
 use rustls::{
     CipherSuite, ClientConfig, SignatureScheme,
     client::WebPkiServerVerifier,

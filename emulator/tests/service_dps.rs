@@ -1,8 +1,6 @@
 //! The provisioning service by REST, with the requests that Microsoft's tools send.
 
-mod common;
-
-use common::{
+use crate::common::{
     Lab,
     service::{Service, sas},
 };
@@ -146,10 +144,10 @@ async fn symmetric_keys_are_made_and_shown_only_where_azure_shows_them() {
     let resource = format!("{scope}/registrations/sensor-1");
     let credentials = lab.credentials("sensor-1");
     let mut dial = lab.to_dps("sensor-1", &credentials);
-    dial.tls = common::tls(&lab.emulator, None, rustls::DEFAULT_VERSIONS);
+    dial.tls = crate::common::tls(&lab.emulator, None, rustls::DEFAULT_VERSIONS);
     dial.password = sas(&resource, key, 4_000_000_000, Some("registration"));
     let mut device = dial.connect().await.expect("DPS lets in");
-    let (status, state) = common::register_on(&mut device, "sensor-1").await;
+    let (status, state) = crate::common::register_on(&mut device, "sensor-1").await;
     assert_eq!((status, &state["status"]), (200, &json!("assigned")), "{state}");
     device.disconnect().await;
 

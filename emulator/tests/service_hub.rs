@@ -1,8 +1,6 @@
 //! A hub by REST, with the requests that Microsoft's tools send.
 
-mod common;
-
-use common::{Lab, PATIENCE, service::Service};
+use crate::common::{Lab, PATIENCE, service::Service};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tracker_emulator::{DirectMethod, MethodResult};

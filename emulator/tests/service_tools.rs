@@ -1,13 +1,11 @@
 //! What else Microsoft's tools send to both services, call by call: odd wildcards and slashes, whole objects sent back,
 //! numbers as text, and what they need to find in the answers.
 
-mod common;
-
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use common::{
+use crate::common::{
     Lab,
     service::{Service, sas},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use tracker_emulator::IfMatch;
 
@@ -118,10 +116,10 @@ async fn groups_with_keys_are_made_in_bulk_and_derive_those_of_devices() {
     let derived = STANDARD.encode(ring::hmac::sign(&key, b"box-1"));
     let resource = format!("{}/registrations/box-1", lab.emulator.id_scope());
     let mut dial = lab.to_dps("box-1", &lab.credentials("box-1"));
-    dial.tls = common::tls(&lab.emulator, None, rustls::DEFAULT_VERSIONS);
+    dial.tls = crate::common::tls(&lab.emulator, None, rustls::DEFAULT_VERSIONS);
     dial.password = sas(&resource, &derived, 4_000_000_000, Some("registration"));
     let mut device = dial.connect().await.expect("DPS lets in");
-    let (_, state) = common::register_on(&mut device, "box-1").await;
+    let (_, state) = crate::common::register_on(&mut device, "box-1").await;
     assert_eq!(state["status"], "assigned", "{state}");
     let stale = json!({"mode": "updateIfMatchETag", "enrollmentGroups": [{"enrollmentGroupId": "k1", "attestation": {"type": "symmetricKey"}, "etag": "\"stale\""}]});
     let refused = dps.call("POST", &format!("/enrollmentGroups?{DPS}"), &[], &stale.to_string()).await.body;
@@ -340,7 +338,7 @@ async fn a_device_may_connect_with_a_token_of_a_policy_that_may_connect_devices(
     ] {
         let key = Service::of(&lab.emulator, "hub-1", policy).key;
         let mut dial = lab.to_hub("k1", &lab.credentials("k1"));
-        dial.tls = common::tls(&lab.emulator, None, rustls::DEFAULT_VERSIONS);
+        dial.tls = crate::common::tls(&lab.emulator, None, rustls::DEFAULT_VERSIONS);
         dial.password = sas(&scope, &key, 4_000_000_000, Some(policy));
         assert_eq!(dial.connect().await.is_ok(), is_let_in, "{policy} {scope}");
     }

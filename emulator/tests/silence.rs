@@ -1,11 +1,9 @@
 //! A device that is not heard for so many of its intervals raises `silent`, and clears it when it is heard again.
 
-mod common;
-
 use std::{sync::Arc, time::Duration};
 
+use crate::common::{Lab, PATIENCE, service::Service};
 use chrono::{DateTime, TimeDelta, Utc};
-use common::{Lab, PATIENCE, service::Service};
 use serde_json::{Value, json};
 use tracker_emulator::{
     AttestationMechanism, Emulator, EnrollmentGroup, EventKind, Hub, ManualClock, Severity, Silence,

@@ -1,10 +1,8 @@
 //! Clients that take their time on purpose: each is waited out, and others are served meanwhile.
 
-mod common;
-
 use std::{sync::Arc, time::Duration};
 
-use common::{Lab, service::Service, tls};
+use crate::common::{Lab, service::Service, tls};
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},

@@ -1,8 +1,6 @@
 //! What outlives a restart, and who may use a state directory.
 
-mod common;
-
-use common::{Lab, service::Service};
+use crate::common::{Lab, service::Service};
 use serde_json::json;
 use tracker_emulator::{
     AttestationMechanism, Emulator, EnrollmentGroup, IndividualEnrollment, StartError, StateError,

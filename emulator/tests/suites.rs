@@ -2,9 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "OpenSSL reads files")]
 
-mod common;
-
-use common::{Lab, register_with, service::Service};
+use crate::common::{Lab, register_with, service::Service};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

@@ -1,10 +1,8 @@
 //! The allocation policy custom: what the webhook is asked, and what becomes of its answers.
 
-mod common;
-
 use std::sync::{Arc, Mutex};
 
-use common::Lab;
+use crate::common::Lab;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},

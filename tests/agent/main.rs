@@ -32,6 +32,7 @@ mod odd_files;
 mod pasted;
 mod places;
 mod provision;
+mod renewal;
 mod secrets;
 mod slow_disk;
 mod status_file;

@@ -7,7 +7,7 @@ use container_tracker::event::Event;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::ground::{DEVICE, Ground, renewed};
+use super::ground::{DEVICE, Ground, renewed};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_lives_on_certificates_that_azure_issues() {
@@ -56,7 +56,7 @@ async fn an_enrollment_without_a_policy_is_told_and_the_device_comes_when_it_has
     let mut agent = ground.agent();
     let told = agent.wait_for_words("issued no certificate, although one was asked for").await;
     assert!(told.contains("certificatePolicyName") && told.contains("trying again"), "{told}");
-    ground.set_policy(Some(crate::ground::POLICY));
+    ground.set_policy(Some(super::ground::POLICY));
     agent.wait_for_words("online at").await;
     ground.delivers(&agent).await;
     agent.stop().await;

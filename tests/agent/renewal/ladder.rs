@@ -7,7 +7,7 @@ use container_tracker::lab::Cloud;
 use tokio::time::sleep;
 use tracker_emulator::{Fault, FaultKind, FaultyService};
 
-use crate::ground::{DEVICE, Ground, renewed};
+use super::ground::{DEVICE, Ground, renewed};
 use crate::support::openssl::Factory;
 
 /// A chain for what the device asks for next, by an authority that no hub knows.

@@ -1,6 +1,6 @@
 //! `kill -9` at random moments while certificates are issued, stored, taken into use and renewed: the device always comes back.
 //!
-//! A few kills in the everyday run; `KILLS=200 cargo test --test renewal kill` for a good look, `SEED=…` for the same moments
+//! A few kills in the everyday run; `KILLS=200 cargo test --test agent renewal::kill` for a good look, `SEED=…` for the same moments
 //! again.
 
 use std::fs::File;
@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::{Instant, sleep};
 
-use crate::ground::Ground;
+use super::ground::Ground;
 use crate::support::agent::PATIENCE;
 
 /// URI, and the environment of its library.

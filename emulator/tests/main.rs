@@ -1,0 +1,25 @@
+//! The emulator as clients and services meet it, in one program: most of these tests wait, and so they wait together.
+
+mod common;
+
+mod event_grid;
+mod host_names;
+mod hub;
+mod hub_v5;
+mod issuance;
+mod openssl;
+mod pair;
+mod provisioning;
+mod renewal;
+mod rough_clients;
+mod rough_services;
+mod routing;
+mod rsa;
+mod service_dps;
+mod service_hub;
+mod service_tools;
+mod silence;
+mod slow_clients;
+mod state;
+mod suites;
+mod webhook;
