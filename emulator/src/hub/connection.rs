@@ -72,12 +72,37 @@ impl Handle {
     }
 }
 
+/// What a session is told by the service side.
+#[derive(Debug)]
+pub(super) struct Mailbox {
+    pushes: mpsc::Receiver<Push>,
+    close: watch::Receiver<Option<DisconnectReason>>,
+}
+
+impl Mailbox {
+    /// Waits for the next push; an error says why the connection is to end. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Result<Push, DisconnectReason> {
+        tokio::select! {
+            biased;
+            _ = self.close.changed() => Err(self.close.borrow().clone().unwrap_or(DisconnectReason::Shutdown)),
+            Some(push) = self.pushes.recv() => Ok(push),
+        }
+    }
+
+    /// A push that is there already, if one is.
+    pub(super) fn at_hand(&mut self) -> Result<Option<Push>, DisconnectReason> {
+        match &*self.close.borrow() {
+            Some(reason) => Err(reason.clone()),
+            None => Ok(self.pushes.try_recv().ok()),
+        }
+    }
+}
+
 /// The session's end.
 #[derive(Debug)]
 pub(super) struct Attachment {
     pub connection_id: u64,
-    pub pushes: mpsc::Receiver<Push>,
-    pub close: watch::Receiver<Option<DisconnectReason>>,
+    pub mailbox: Mailbox,
     /// Kept from the session before, when the client asked for that.
     pub subscriptions: Subscriptions,
     pub session_present: bool,
@@ -93,8 +118,7 @@ pub(super) fn pair(id: u64, subscriptions: Option<Subscriptions>) -> (Handle, At
     let session_present = subscriptions.is_some();
     let attachment = Attachment {
         connection_id: id,
-        pushes: pushes_out,
-        close: close_out,
+        mailbox: Mailbox { pushes: pushes_out, close: close_out },
         subscriptions: subscriptions.unwrap_or_default(),
         session_present,
         token_expiry: None,

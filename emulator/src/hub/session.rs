@@ -3,10 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::{
-    sync::{mpsc, oneshot, watch},
-    time::Instant,
-};
+use tokio::{sync::oneshot, time::Instant};
 use tracker_protocol::{
     dps::ConnectionProfile,
     hub::{DeviceTopic, HubUsername, MAX_TELEMETRY},
@@ -15,7 +12,7 @@ use tracker_protocol::{
 use super::{
     Hub, HubError,
     admission::NotAdmitted,
-    connection::{Attachment, Filter, MethodAnswer, Push, Subscriptions},
+    connection::{Attachment, Filter, Mailbox, MethodAnswer, Push, Subscriptions},
     method::PAYLOAD_LIMIT,
     renewal::renews,
 };
@@ -44,8 +41,7 @@ pub(crate) struct DeviceSession {
     token_expiry: Option<DateTime<Utc>>,
     pub(super) subscriptions: Subscriptions,
     will: Option<Will>,
-    pushes: mpsc::Receiver<Push>,
-    close: watch::Receiver<Option<DisconnectReason>>,
+    mailbox: Mailbox,
     pub(super) methods: HashMap<String, oneshot::Sender<Result<MethodAnswer, HubError>>>,
     /// Messages under way to the device, by packet identifier.
     pub(super) deliveries: HashMap<PacketId, u64>,
@@ -66,15 +62,8 @@ pub(crate) fn open(
             return Err(Refused { service, client_id: connect.client_id, code, reason });
         }
     };
-    let Attachment {
-        connection_id,
-        pushes,
-        close,
-        subscriptions,
-        session_present,
-        token_expiry,
-        renewal_due,
-    } = attachment;
+    let Attachment { connection_id, mailbox, subscriptions, session_present, token_expiry, renewal_due } =
+        attachment;
     Ok(DeviceSession {
         hub: hub.clone(),
         device_id: user_name.device_id,
@@ -86,8 +75,7 @@ pub(crate) fn open(
         token_expiry,
         subscriptions,
         will: connect.will,
-        pushes,
-        close,
+        mailbox,
         methods: HashMap::new(),
         deliveries: HashMap::new(),
         next_id: 0,
@@ -231,18 +219,11 @@ impl Service for DeviceSession {
     }
 
     async fn next_push(&mut self) -> Result<Push, DisconnectReason> {
-        tokio::select! {
-            biased;
-            _ = self.close.changed() => Err(self.close.borrow().clone().unwrap_or(DisconnectReason::Shutdown)),
-            Some(push) = self.pushes.recv() => Ok(push),
-        }
+        self.mailbox.next().await
     }
 
     fn push_at_hand(&mut self) -> Result<Option<Push>, DisconnectReason> {
-        match &*self.close.borrow() {
-            Some(reason) => Err(reason.clone()),
-            None => Ok(self.pushes.try_recv().ok()),
-        }
+        self.mailbox.at_hand()
     }
 
     fn push(&mut self, push: Push, exchange: &mut Exchange<'_>) {

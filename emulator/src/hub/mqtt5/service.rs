@@ -43,7 +43,7 @@ pub(crate) fn open(
     presented: &[Arc<Certificate>],
 ) -> Result<FiveSession, Refused> {
     let (attachment, nonce) = admit(hub, &connect, presented)?;
-    let Attachment { connection_id, pushes, close, .. } = attachment;
+    let Attachment { connection_id, mailbox, .. } = attachment;
     let options = connect.options.unwrap_or_default();
     let session_expiry = options.session_expiry.min(MAX_SESSION_EXPIRY);
     let kept = hub.take_session(&connect.client_id, connection_id, connect.clean_session, session_expiry > 0);
@@ -65,8 +65,7 @@ pub(crate) fn open(
         outbox: Outbox::new(options.receive_maximum.unwrap_or(u16::MAX), messages),
         aliases: HashMap::new(),
         calls: HashMap::new(),
-        pushes,
-        close,
+        mailbox,
         ends_with: None,
     })
 }
@@ -277,18 +276,11 @@ impl Service for FiveSession {
     }
 
     async fn next_push(&mut self) -> Result<Push, DisconnectReason> {
-        tokio::select! {
-            biased;
-            _ = self.close.changed() => Err(self.close.borrow().clone().unwrap_or(DisconnectReason::Shutdown)),
-            Some(push) = self.pushes.recv() => Ok(push),
-        }
+        self.mailbox.next().await
     }
 
     fn push_at_hand(&mut self) -> Result<Option<Push>, DisconnectReason> {
-        match &*self.close.borrow() {
-            Some(reason) => Err(reason.clone()),
-            None => Ok(self.pushes.try_recv().ok()),
-        }
+        self.mailbox.at_hand()
     }
 
     fn push(&mut self, push: Push, exchange: &mut Exchange<'_>) {

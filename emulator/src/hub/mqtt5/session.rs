@@ -2,10 +2,7 @@
 
 use std::collections::HashMap;
 
-use tokio::{
-    sync::{mpsc, watch},
-    time::Instant,
-};
+use tokio::time::Instant;
 use tracker_protocol::hub_v5::Correlation;
 
 use super::call::Call;
@@ -15,7 +12,7 @@ use crate::{
     hub::{
         Hub,
         broker::{Filters, Outbox},
-        connection::Push,
+        connection::Mailbox,
     },
     mqtt::Will,
 };
@@ -43,8 +40,7 @@ pub(crate) struct FiveSession {
     /// The client's numbers for topics.
     pub(super) aliases: HashMap<u16, String>,
     pub(super) calls: HashMap<Correlation, Call>,
-    pub(super) pushes: mpsc::Receiver<Push>,
-    pub(super) close: watch::Receiver<Option<DisconnectReason>>,
+    pub(super) mailbox: Mailbox,
     /// The reason code of the DISCONNECT that ends the connection, where the reason does not say it.
     pub(super) ends_with: Option<u8>,
 }
