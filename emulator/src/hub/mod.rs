@@ -45,8 +45,10 @@ mod delivery;
 mod twin_requests;
 mod certificate_requests;
 mod mqtt5;
+mod amqp;
 
 pub(crate) use admission::{Authenticated, NotAdmitted, Shown};
+pub(crate) use amqp::HubPlace;
 pub use c2d::CloudToDeviceMessage;
 pub(crate) use connection::MethodAnswer;
 pub(crate) use device_id::check_device_id;
