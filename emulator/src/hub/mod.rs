@@ -47,6 +47,7 @@ mod twin_requests;
 mod certificate_requests;
 mod mqtt5;
 
+pub(crate) use admission::{Authenticated, NotAdmitted, Shown};
 pub use c2d::{Acknowledgement, CloudToDeviceMessage};
 pub(crate) use c2d::{Feedback, ReceivedMessage};
 pub(crate) use connection::MethodAnswer;
