@@ -57,6 +57,7 @@ impl Watch {
                 for hub in dps.hubs() {
                     hub.check_silence();
                     hub.expire_messages();
+                    hub.check_messages();
                 }
             }
         }))

@@ -30,6 +30,7 @@ mod broker;
 mod trust;
 mod registry;
 mod service;
+mod messages;
 mod identity;
 mod twin;
 mod renewals;
@@ -49,7 +50,8 @@ mod certificate_requests;
 mod mqtt5;
 
 pub(crate) use admission::{Authenticated, NotAdmitted, Shown};
-pub use c2d::CloudToDeviceMessage;
+pub use c2d::{Acknowledgement, CloudToDeviceMessage};
+pub(crate) use c2d::{Feedback, ReceivedMessage};
 pub(crate) use connection::MethodAnswer;
 pub(crate) use device_id::check_device_id;
 pub use endpoint::{ConsumerGroup, Retention};
