@@ -54,7 +54,10 @@ impl Watch {
             every.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 every.tick().await;
-                dps.hubs().iter().for_each(Hub::check_silence);
+                for hub in dps.hubs() {
+                    hub.check_silence();
+                    hub.check_messages();
+                }
             }
         }))
     }

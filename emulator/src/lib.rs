@@ -119,12 +119,12 @@ pub use etag::IfMatch;
 pub use events::{DisconnectReason, Event, EventKind};
 pub use faults::{Fault, FaultId, FaultKind, Faults, FaultyService};
 pub use hub::{
-    Authentication, AuthenticationType, CloudToDeviceMessage, ConnectionState, DeadLetterDestination, Device,
-    DeviceCapabilities, DeviceSettings, DeviceStatus, DirectMethod, Endpoints, Enrichment,
-    EventDeliverySchema, EventDestination, EventFilter, EventSubscription, EventType, FallbackRoute,
-    FileEndpoint, Hub, HubError, InitialTwin, InitialTwinProperties, MessageSource, MethodResult,
-    RetryPolicy, Route, Routing, Severity, Silence, TelemetryCounters, TelemetryMessage, Twin, TwinError,
-    TwinPatch, TwinProperties, WebhookEndpoint, X509Thumbprint,
+    Acknowledgement, Authentication, AuthenticationType, CloudToDeviceMessage, ConnectionState,
+    DeadLetterDestination, Device, DeviceCapabilities, DeviceSettings, DeviceStatus, DirectMethod, Endpoints,
+    Enrichment, EventDeliverySchema, EventDestination, EventFilter, EventSubscription, EventType,
+    FallbackRoute, FileEndpoint, Hub, HubError, InitialTwin, InitialTwinProperties, MessageSource,
+    MethodResult, RetryPolicy, Route, Routing, Severity, Silence, TelemetryCounters, TelemetryMessage, Twin,
+    TwinError, TwinPatch, TwinProperties, WebhookEndpoint, X509Thumbprint,
 };
 pub use issuance::{CertificatePolicy, IssuanceError, IssuingAuthority, Namespace};
 pub use net::tls::{ServerIdentityError, TlsVersions};

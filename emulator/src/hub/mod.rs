@@ -29,6 +29,7 @@ mod broker;
 mod trust;
 mod registry;
 mod service;
+mod messages;
 mod identity;
 mod twin;
 mod renewals;
@@ -47,7 +48,8 @@ mod certificate_requests;
 mod mqtt5;
 
 pub(crate) use admission::{Authenticated, NotAdmitted, Shown};
-pub use c2d::CloudToDeviceMessage;
+pub use c2d::{Acknowledgement, CloudToDeviceMessage};
+pub(crate) use c2d::{Feedback, ReceivedMessage};
 pub(crate) use connection::MethodAnswer;
 pub(crate) use device_id::check_device_id;
 pub use error::HubError;

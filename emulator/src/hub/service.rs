@@ -12,7 +12,8 @@ use tokio::sync::watch;
 use tracker_protocol::dps::ConnectionProfile;
 
 use super::{
-    CloudToDeviceMessage, Device, DeviceStatus, HubError, TelemetryCounters, TelemetryMessage, connection,
+    Device, DeviceStatus, HubError, TelemetryCounters, TelemetryMessage,
+    c2d::FeedbackRecord,
     event_grid::{EventGrid, KeptSubscription},
     notice::NoticeKind,
     registry::{KeptDevice, Registry},
@@ -73,6 +74,8 @@ pub(crate) struct KeptHub {
     silence: Silence,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     authorities: Vec<KeptAuthority>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    feedback: Vec<FeedbackRecord>,
     /// Absent for a classic hub, as all were once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     connection_profile: Option<KeptProfile>,
@@ -96,6 +99,7 @@ impl KeptHub {
             silence: Silence::default(),
             connection_profile: keep_profile(profile),
             authorities: Vec::new(),
+            feedback: Vec::new(),
         }
     }
 }
@@ -163,6 +167,7 @@ impl Hub {
             silence,
             connection_profile,
             authorities,
+            feedback,
         } = kept;
         let router = RouterParts {
             hub_name: label(&name).to_owned(),
@@ -178,7 +183,7 @@ impl Hub {
             events,
             faults,
             access,
-            registry: Tracked::new(Registry::restore(devices), changes.clone()),
+            registry: Tracked::new(Registry::restore(devices, feedback), changes.clone()),
             event_grid: EventGrid::new(router.clone(), event_subscriptions),
             router: Router::new(router, routing),
             silence: Mutex::new(silence),
@@ -198,9 +203,13 @@ impl Hub {
 
     /// What has to outlive a restart.
     pub(crate) fn keep(&self) -> KeptHub {
+        let registry = self.0.registry.lock();
+        let (devices, feedback) = (registry.keep(), registry.feedback.keep());
+        drop(registry);
         KeptHub {
             access: self.0.access.clone(),
-            devices: self.0.registry.lock().keep(),
+            devices,
+            feedback,
             routing: self.0.router.keep(),
             event_subscriptions: self.0.event_grid.keep(),
             silence: self.silence(),
@@ -305,28 +314,6 @@ impl Hub {
     /// How much was received from a device.
     pub fn counters(&self, device_id: &str) -> Result<TelemetryCounters, HubError> {
         self.0.registry.lock().get(device_id).map(|entry| entry.tally.counters)
-    }
-
-    /// Forgets the messages that wait for a device; tells how many there were.
-    pub fn purge_messages(&self, device_id: &str) -> Result<usize, HubError> {
-        self.0.registry.change().entry(device_id).map(|entry| entry.queue.purge())
-    }
-
-    /// Queues a message for a device; it is delivered as soon as the device is connected and subscribed.
-    pub fn send(&self, device_id: &str, message: CloudToDeviceMessage) -> Result<(), HubError> {
-        if self.0.profile == ConnectionProfile::MqttV5 {
-            return Err(HubError::ArgumentInvalid(format!(
-                "{} is a hub of MQTT 5, which has no messages to devices: call a direct method, or set desired properties",
-                self.0.name
-            )));
-        }
-        let mut registry = self.0.registry.change();
-        let entry = registry.entry(device_id)?;
-        entry.queue.push(device_id, message, self.0.clock.now())?;
-        if let Some(connection) = &entry.connection {
-            connection.give(connection::Push::Messages);
-        }
-        Ok(())
     }
 }
 
