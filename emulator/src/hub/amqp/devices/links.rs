@@ -102,7 +102,7 @@ impl DeviceLinks {
             self.hub.admit(device_id, Shown { token, certificates: &self.certificates }, joining)
         };
         let tokens = self.guest.device_tokens(device_id);
-        let mut tried = tokens.iter().map(|token| admit(Some(token)));
+        let mut tried = tokens.iter().map(|token| admit(Some(token.as_bytes())));
         let attachment = match tried.find_map(Result::ok) {
             Some(attachment) => attachment,
             // Without a token that is good it is the certificates that count, and what is said of them.
