@@ -121,7 +121,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             if driver.connection.is_closed() {
                 return DisconnectReason::Disconnect;
             }
-            self.sleep.as_mut().reset(self.deadline(driver));
+            let deadline = self.deadline(driver);
+            self.sleep.as_mut().reset(deadline);
             let step = match poll_fn(|context| self.poll(driver, context)).await {
                 Ok(step) => step,
                 Err(error) => return lost(driver, &error.to_string()),
