@@ -34,7 +34,9 @@ fn with_key(lab: &Lab, device_id: &str, expiry: i64) -> String {
     let hub = hub(lab);
     let device = match hub.device(device_id) {
         Ok(device) => device,
-        Err(_) => hub.create_device(device_id, Authentication::sas(Default::default())).expect("a new device"),
+        Err(_) => {
+            hub.create_device(device_id, Authentication::sas(Default::default())).expect("a new device")
+        }
     };
     let key = device.authentication.symmetric_key.primary_key.expect("a key");
     sas(&format!("{HUB}/devices/{device_id}"), &key, expiry, None)
@@ -96,7 +98,10 @@ async fn telemetry_is_what_it_would_be_over_mqtt_and_too_much_of_it_is_rejected(
     let first = received(&mut telemetry).await;
     assert_eq!((first.device_id.as_str(), &first.body[..]), ("d1", &br#"{"temperature":4.5}"#[..]));
     assert_eq!(first.message_id(), Some("m-1"));
-    assert_eq!((first.system_properties()["ct"], first.system_properties()["sub"]), ("application/json", "thermostat"));
+    assert_eq!(
+        (first.system_properties()["ct"], first.system_properties()["sub"]),
+        ("application/json", "thermostat")
+    );
     assert_eq!(first.application_properties()["note"], "a b");
     assert!(received(&mut telemetry).await.repeated_message_id);
 
@@ -161,11 +166,13 @@ async fn messages_are_completed_abandoned_and_rejected() {
     let (second, again) = client.message(link).await;
     assert_eq!((again.header.expect("a header").delivery_count, second != delivery), (2, true));
     client.settle(link, second, Outcome::Accepted).await;
-    hub.send("d1", CloudToDeviceMessage { body: b"next".to_vec(), ..Default::default() }).expect("it is queued");
+    hub.send("d1", CloudToDeviceMessage { body: b"next".to_vec(), ..Default::default() })
+        .expect("it is queued");
     let (delivery, next) = client.message(link).await;
     assert_eq!(body(&next), b"next");
     client.settle(link, delivery, Outcome::Rejected(None)).await;
-    hub.send("d1", CloudToDeviceMessage { body: b"last".to_vec(), ..Default::default() }).expect("it is queued");
+    hub.send("d1", CloudToDeviceMessage { body: b"last".to_vec(), ..Default::default() })
+        .expect("it is queued");
     let (delivery, last) = client.message(link).await;
     assert_eq!(body(&last), b"last");
     client.settle(link, delivery, Outcome::Accepted).await;
@@ -187,7 +194,8 @@ async fn methods_are_called_and_answered() {
     let lab = lab().await;
     let hub = hub(&lab);
     let mut client = with_certificate(&lab, "d1").await;
-    let pair = [("com.microsoft:channel-correlation-id", "methods:1"), ("com.microsoft:api-version", "2021-04-12")];
+    let pair =
+        [("com.microsoft:channel-correlation-id", "methods:1"), ("com.microsoft:api-version", "2021-04-12")];
     let method = DirectMethod {
         method_name: "open".into(),
         payload: Some(json!({"a": 1})),
@@ -201,7 +209,10 @@ async fn methods_are_called_and_answered() {
     let answers = client.sender(&address("d1", "methods/devicebound"), &pair).await.expect("a link");
     let calls = client.receiver(&address("d1", "methods/devicebound"), &pair).await.expect("a link");
     let (_, request) = client.message(calls).await;
-    assert_eq!(get(&request.application_properties, "IoThub-methodname").and_then(Value::as_str), Some("open"));
+    assert_eq!(
+        get(&request.application_properties, "IoThub-methodname").and_then(Value::as_str),
+        Some("open")
+    );
     assert_eq!(body(&request), br#"{"a":1}"#);
     assert!(matches!(request.properties.correlation_id, Some(Value::Uuid(_))));
     let answer = Message {
@@ -238,13 +249,20 @@ struct TwinLinks {
 
 impl TwinLinks {
     async fn new(client: &mut Amqp) -> Self {
-        let pair = [("com.microsoft:channel-correlation-id", "twin:1"), ("com.microsoft:api-version", "2021-04-12")];
+        let pair =
+            [("com.microsoft:channel-correlation-id", "twin:1"), ("com.microsoft:api-version", "2021-04-12")];
         let requests = client.sender(&address("d1", "twin"), &pair).await.expect("a link");
         let answers = client.receiver(&address("d1", "twin"), &pair).await.expect("a link");
         Self { requests, answers }
     }
 
-    async fn ask(&self, client: &mut Amqp, operation: &str, resource: &str, body: &str) -> (i64, Option<i64>, Vec<u8>) {
+    async fn ask(
+        &self,
+        client: &mut Amqp,
+        operation: &str,
+        resource: &str,
+        body: &str,
+    ) -> (i64, Option<i64>, Vec<u8>) {
         let annotations = [("operation", operation), ("resource", resource)];
         let request = Message {
             message_annotations: annotations.map(|(name, value)| (Value::symbol(name), value.into())).into(),
@@ -256,7 +274,11 @@ impl TwinLinks {
         let (_, answer) = client.message(self.answers).await;
         assert_eq!(answer.properties.correlation_id, Some(operation.into()));
         let number = |name: &str| get(&answer.message_annotations, name).and_then(Value::as_i64);
-        (number("status").expect("a status"), number("version"), answer.body.to_bytes().expect("data").to_vec())
+        (
+            number("status").expect("a status"),
+            number("version"),
+            answer.body.to_bytes().expect("data").to_vec(),
+        )
     }
 }
 
@@ -355,7 +377,8 @@ async fn the_newest_connection_of_a_device_counts_whatever_it_speaks() {
 async fn what_a_device_has_no_business_with_is_refused_by_name() {
     let lab = lab().await;
     let mut client = with_certificate(&lab, "d1").await;
-    let refused = |error: Result<LinkId, Error>| error.map(|_| String::new()).unwrap_or_else(|error| error.condition);
+    let refused =
+        |error: Result<LinkId, Error>| error.map(|_| String::new()).unwrap_or_else(|error| error.condition);
     for (address, wanted) in [
         ("/devices/d1/modules/m/messages/events", condition::NOT_IMPLEMENTED),
         ("/devices/d1/messages/nothing", condition::NOT_FOUND),
@@ -395,7 +418,9 @@ async fn faults_befall_devices_over_amqp() {
     assert_eq!(twin.ask(&mut client, "GET", "", " ").await.2, b"<html>");
     faults.inject(fault(FaultKind::DuplicateDelivery));
     let messages = client.receiver(&address("d1", "messages/devicebound"), &[]).await.expect("a link");
-    hub(&lab).send("d1", CloudToDeviceMessage { body: b"x".to_vec(), ..Default::default() }).expect("it is queued");
+    hub(&lab)
+        .send("d1", CloudToDeviceMessage { body: b"x".to_vec(), ..Default::default() })
+        .expect("it is queued");
     for _ in 0..2 {
         assert_eq!(body(&client.message(messages).await.1), b"x");
     }

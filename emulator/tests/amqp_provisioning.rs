@@ -13,8 +13,8 @@ use crate::common::{Lab, amqp::Amqp, event, service::sas};
 
 const DPS: &str = "global.azure-devices-provisioning.net";
 
-async fn lab(polls: Duration) -> Lab {
-    let builder = Emulator::builder().dps_timing(polls, Duration::from_secs(1)).amqp_port(0);
+async fn lab(retry_after: Duration, assigning: Duration) -> Lab {
+    let builder = Emulator::builder().dps_timing(retry_after, assigning).amqp_port(0);
     Lab::with(builder.start().await.expect("it starts"))
 }
 
@@ -42,7 +42,10 @@ impl Registrant {
     async fn ask(&mut self, properties: &[(&str, &str)], body: Body) -> Result<(Json, Option<i64>), Error> {
         let request = Message {
             properties: Properties { correlation_id: Some("c".into()), ..Properties::default() },
-            application_properties: properties.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            application_properties: properties
+                .iter()
+                .map(|(name, value)| ((*name).into(), (*value).into()))
+                .collect(),
             body,
             ..Message::default()
         };
@@ -69,7 +72,7 @@ impl Registrant {
 
 #[tokio::test]
 async fn a_device_of_a_group_registers_and_polls() {
-    let lab = lab(Duration::from_millis(1)).await;
+    let lab = lab(Duration::from_secs(1), Duration::from_millis(1)).await;
     let mut events = lab.emulator.events();
     let credentials = lab.credentials("d1");
     let mut device = Registrant::with_certificate(&lab, "d1", &credentials).await;
@@ -92,7 +95,7 @@ async fn a_device_of_a_group_registers_and_polls() {
 
 #[tokio::test]
 async fn a_device_with_a_key_registers_by_sasl_plain() {
-    let lab = lab(Duration::ZERO).await;
+    let lab = lab(Duration::ZERO, Duration::ZERO).await;
     let attestation = AttestationMechanism::symmetric_key(Default::default());
     let enrollment = IndividualEnrollment::new("k1", attestation);
     let stored = lab.emulator.dps().enrollments().create(enrollment).expect("an enrollment");
@@ -117,7 +120,7 @@ async fn a_device_with_a_key_registers_by_sasl_plain() {
 
 #[tokio::test]
 async fn what_is_refused_says_so_in_azures_words() {
-    let lab = lab(Duration::ZERO).await;
+    let lab = lab(Duration::ZERO, Duration::ZERO).await;
     let stranger = lab.root.device("s1", tracker_emulator::pki::Validity::always()).expect("a leaf");
     let mut device = Registrant::with_certificate(&lab, "s1", &stranger).await;
     let error = device.register(&json!({"registrationId": "s1"})).await.expect_err("no enrollment");
@@ -128,7 +131,10 @@ async fn what_is_refused_says_so_in_azures_words() {
     assert_eq!(csr.condition, condition::NOT_IMPLEMENTED);
     let unknown = device.ask(&[("iotdps-operation-type", "iotdps-get-registration")], Body::data("{}")).await;
     assert_eq!(unknown.expect_err("unknown").condition, condition::NOT_IMPLEMENTED);
-    assert_eq!(device.ask(&[], Body::data("{}")).await.expect_err("nothing").condition, condition::INVALID_FIELD);
+    assert_eq!(
+        device.ask(&[], Body::data("{}")).await.expect_err("nothing").condition,
+        condition::INVALID_FIELD
+    );
     lab.emulator.faults().inject(Fault {
         service: FaultyService::Dps,
         device: None,

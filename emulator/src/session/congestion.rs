@@ -24,13 +24,7 @@ impl<T> Default for SlowLine<T> {
 impl<T> SlowLine<T> {
     /// Gives back a packet that arrives at once; one that is delayed, or behind one that is, comes by
     /// [`Self::arrived`].
-    pub(crate) fn send(
-        &mut self,
-        now: Instant,
-        packet: T,
-        faults: &Faults,
-        place: Place<'_>,
-    ) -> Option<T> {
+    pub(crate) fn send(&mut self, now: Instant, packet: T, faults: &Faults, place: Place<'_>) -> Option<T> {
         let latency = faults.take(place, |kind| match kind {
             FaultKind::Latency { delay: latency } => Some(*latency),
             _ => None,

@@ -106,7 +106,8 @@ impl Amqp {
 
     /// A link to receive by, with credit.
     pub async fn receiver(&mut self, address: &str, properties: &[(&str, &str)]) -> Result<LinkId, Error> {
-        let attach = Attach::receiver(format!("receiver of {address}"), Source::at(address), Target::at("here"));
+        let attach =
+            Attach::receiver(format!("receiver of {address}"), Source::at(address), Target::at("here"));
         let link = self.attach(Attach { properties: symbols(properties), ..attach }).await?;
         self.connection.add_credit(link, 50);
         Ok(link)
@@ -115,7 +116,8 @@ impl Amqp {
     /// Hands a message to a link, without waiting for more than credit.
     pub async fn put(&mut self, link: LinkId, message: &Message, settled: bool) -> DeliveryId {
         while self.connection.may_send(link) == 0 {
-            let credit = |event: &Event| matches!(event, Event::Credit { link: of, .. } if *of == link).then_some(());
+            let credit =
+                |event: &Event| matches!(event, Event::Credit { link: of, .. } if *of == link).then_some(());
             self.until(credit).await;
         }
         self.connection.send(link, message, settled).expect("it is sent")
@@ -130,7 +132,9 @@ impl Amqp {
     /// What became of a message.
     pub async fn outcome(&mut self, link: LinkId, sent: DeliveryId) -> Outcome {
         self.until(|event| match event {
-            Event::Settled { link: of, delivery, outcome } if *of == link && *delivery == sent => Some(outcome.clone()),
+            Event::Settled { link: of, delivery, outcome } if *of == link && *delivery == sent => {
+                Some(outcome.clone())
+            }
             _ => None,
         })
         .await

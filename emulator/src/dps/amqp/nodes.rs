@@ -21,8 +21,7 @@ pub(super) struct RequestNode {
 
 impl RequestNode {
     pub(super) fn new(registrant: Arc<Registrant>) -> Self {
-        let intake =
-            Intake::new(&registrant.dps.0.faults, None, &registrant.applicant.registration_id);
+        let intake = Intake::new(&registrant.dps.0.faults, None, &registrant.applicant.registration_id);
         Self { registrant, intake }
     }
 }

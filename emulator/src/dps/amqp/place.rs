@@ -40,9 +40,9 @@ impl DpsPlace {
         if !registrations.eq_ignore_ascii_case("registrations") {
             return Err(unknown(path));
         }
-        let registration_id = percent_decode_str(registration_id)
-            .decode_utf8()
-            .map_err(|_| Error::new(condition::INVALID_FIELD, "the registration ID in the address is not UTF-8."))?;
+        let registration_id = percent_decode_str(registration_id).decode_utf8().map_err(|_| {
+            Error::new(condition::INVALID_FIELD, "the registration ID in the address is not UTF-8.")
+        })?;
         self.present.retain(|_, registrant| registrant.strong_count() > 0);
         if let Some(here) = self.present.get(&*registration_id).and_then(Weak::upgrade) {
             return Ok(here);
@@ -70,8 +70,11 @@ impl DpsPlace {
         let expected = format!("{id_scope}/registrations/{registration_id}");
         let user = percent_decode_str(&said.user).decode_utf8_lossy();
         if user.trim_matches('/') != expected {
-            let sentence =
-                format!("the user of SASL PLAIN is \"{}\", the address of the link \"{}\".", shown(&user), shown(&expected));
+            let sentence = format!(
+                "the user of SASL PLAIN is \"{}\", the address of the link \"{}\".",
+                shown(&user),
+                shown(&expected)
+            );
             return Err(Error::new(condition::UNAUTHORIZED_ACCESS, sentence));
         }
         Ok(Some(said.password.into_bytes()))

@@ -1,10 +1,6 @@
 //! One device on one AMQP connection to DPS: what its two links share.
 
-use std::{
-    collections::VecDeque,
-    sync::Mutex,
-    task::Waker,
-};
+use std::{collections::VecDeque, sync::Mutex, task::Waker};
 
 use tokio::time::Instant;
 use tracker_amqp::Message;

@@ -9,7 +9,8 @@ use crate::{dps::Answer, session::shown};
 /// What a message of a device leads to: an answer to be sent, or the outcome of the message.
 pub(super) fn ask(registrant: &Registrant, message: &Message) -> Result<Message, Error> {
     if !registrant.has_room() {
-        let sentence = "answers to requests before this one wait to be fetched: give credit on the receiving link.";
+        let sentence =
+            "answers to requests before this one wait to be fetched: give credit on the receiving link.";
         return Err(Error::new(condition::RESOURCE_LIMIT_EXCEEDED, sentence));
     }
     let property = |name: &str| get(&message.application_properties, name).and_then(Value::as_str);
@@ -38,7 +39,9 @@ pub(super) fn ask(registrant: &Registrant, message: &Message) -> Result<Message,
             return Err(Error::new(condition::NOT_IMPLEMENTED, sentence));
         }
         None => {
-            return Err(invalid("a request needs the application property 'iotdps-operation-type', a string.".into()));
+            return Err(invalid(
+                "a request needs the application property 'iotdps-operation-type', a string.".into(),
+            ));
         }
     };
     told(answer, message)

@@ -25,7 +25,8 @@ impl Hub {
             given: token.resource.chars().take(160).collect(),
             expected: audience.chars().take(160).collect(),
         };
-        let is_ours = |name: &str| self.is_called(name) || host.is_some_and(|host| host.eq_ignore_ascii_case(name));
+        let is_ours =
+            |name: &str| self.is_called(name) || host.is_some_and(|host| host.eq_ignore_ascii_case(name));
         if !is_ours(&token_host) || !is_ours(&audience_host) {
             return Err(wrong());
         }
@@ -39,7 +40,14 @@ impl Hub {
         if token.policy.is_some() {
             let policy = self.0.access.signer_of_either(token)?;
             let rights = policy.rights.clone();
-            return Ok(Grant { path, rights, device: None, policy: Some(policy.name.clone()), token: text, expires });
+            return Ok(Grant {
+                path,
+                rights,
+                device: None,
+                policy: Some(policy.name.clone()),
+                token: text,
+                expires,
+            });
         }
         let device_id = match &path[..] {
             [devices, id] if devices.eq_ignore_ascii_case("devices") => id.clone(),

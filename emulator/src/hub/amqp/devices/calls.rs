@@ -95,13 +95,16 @@ impl Calls {
 
 fn not_online(device_id: &str, answer: Answer) {
     // The caller may have given up.
-    let _ = answer.send(Err(HubError::DeviceNotOnline { device_id: device_id.to_owned(), waited: Duration::ZERO }));
+    let _ = answer
+        .send(Err(HubError::DeviceNotOnline { device_id: device_id.to_owned(), waited: Duration::ZERO }));
 }
 
 /// The text of a UUID as a value: Microsoft's SDK for C takes no other correlation IDs.
 fn uuid(text: &str) -> Value {
     let digits: String = text.chars().filter(|c| *c != '-').collect();
-    let byte = |place: usize| digits.get(place * 2..place * 2 + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let byte = |place: usize| {
+        digits.get(place * 2..place * 2 + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok())
+    };
     Value::Uuid(std::array::from_fn(|place| byte(place).unwrap_or_default()))
 }
 
@@ -119,19 +122,27 @@ mod tests {
     fn an_answer_finds_its_call_by_uuid_and_by_text() {
         let mut calls = Calls { receivers: 1, ..Calls::default() };
         let mut answered = [call(&mut calls), call(&mut calls)];
-        let ids: Vec<Value> =
-            std::iter::from_fn(|| calls.next()).filter_map(|message| message.properties.correlation_id).collect();
+        let ids: Vec<Value> = std::iter::from_fn(|| calls.next())
+            .filter_map(|message| message.properties.correlation_id)
+            .collect();
         calls.answered(&ids[0], MethodAnswer { status: 200, body: Vec::new() });
-        calls.answered(&Value::String(text(&ids[1]).expect("a text")), MethodAnswer { status: 201, body: Vec::new() });
+        calls.answered(
+            &Value::String(text(&ids[1]).expect("a text")),
+            MethodAnswer { status: 201, body: Vec::new() },
+        );
         calls.answered(&ids[1], MethodAnswer { status: 500, body: Vec::new() });
-        let statuses = answered.each_mut().map(|answered| answered.try_recv().ok().and_then(Result::ok).map(|a| a.status));
+        let statuses = answered
+            .each_mut()
+            .map(|answered| answered.try_recv().ok().and_then(Result::ok).map(|a| a.status));
         assert_eq!(statuses, [Some(200), Some(201)]);
     }
 
     #[test]
     fn nobody_is_called_who_takes_no_calls() {
         let mut calls = Calls::default();
-        let refused = |answered: &mut oneshot::Receiver<_>| matches!(answered.try_recv(), Ok(Err(HubError::DeviceNotOnline { .. })));
+        let refused = |answered: &mut oneshot::Receiver<_>| {
+            matches!(answered.try_recv(), Ok(Err(HubError::DeviceNotOnline { .. })))
+        };
         assert!(refused(&mut call(&mut calls)));
         calls.receivers = 1;
         let mut answered = call(&mut calls);

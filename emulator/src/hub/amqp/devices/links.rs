@@ -62,7 +62,8 @@ impl DeviceLinks {
     /// The node of `devices/{id}/…`. With its first link a device connects.
     pub(in crate::hub::amqp) fn attach(&mut self, asked: &Asked<'_>) -> Result<Box<dyn Node>, Error> {
         if self.hub.0.profile == ConnectionProfile::MqttV5 {
-            let sentence = "AMQP at a hub of MQTT 5 (connectionProfile mqttV5), which devices reach by MQTT 5 alone.";
+            let sentence =
+                "AMQP at a hub of MQTT 5 (connectionProfile mqttV5), which devices reach by MQTT 5 alone.";
             return Err(Error::new(condition::NOT_ALLOWED, sentence));
         }
         let (device_id, purpose) = parse(asked)?;

@@ -108,7 +108,10 @@ fn written(received: &ReceivedMessage, device_id: &str) -> Message {
         header: Some(Header { delivery_count: deliveries.saturating_sub(1), ..Header::default() }),
         message_annotations: vec![
             (Value::symbol("iothub-enqueuedtime"), Value::Timestamp(enqueued.timestamp_millis())),
-            (Value::symbol("iothub-deliverycount"), Value::Ubyte(u8::try_from(*deliveries).unwrap_or(u8::MAX))),
+            (
+                Value::symbol("iothub-deliverycount"),
+                Value::Ubyte(u8::try_from(*deliveries).unwrap_or(u8::MAX)),
+            ),
             (Value::symbol("x-opt-sequence-number"), Value::Ulong(*sequence_number)),
             (Value::symbol("x-opt-lock-token"), text(lock_token)),
         ],

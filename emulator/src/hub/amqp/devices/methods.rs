@@ -99,7 +99,9 @@ fn read(message: Message) -> Result<(Value, MethodAnswer), Error> {
     let status = get(&message.application_properties, "IoThub-status");
     let status = status.and_then(|status| status.as_i64().or_else(|| status.as_str()?.trim().parse().ok()));
     let status = status.and_then(|status| i32::try_from(status).ok()).ok_or_else(|| {
-        invalid("the answer to a method needs its status, a number, in the application property 'IoThub-status'.")
+        invalid(
+            "the answer to a method needs its status, a number, in the application property 'IoThub-status'.",
+        )
     })?;
     let correlation = message
         .properties
@@ -126,7 +128,10 @@ mod tests {
     fn an_answer_has_a_status_and_a_call() {
         let message = |status: Option<Value>, correlation: Option<Value>| Message {
             properties: Properties { correlation_id: correlation, ..Properties::default() },
-            application_properties: status.map(|status| ("IoThub-status".into(), status)).into_iter().collect(),
+            application_properties: status
+                .map(|status| ("IoThub-status".into(), status))
+                .into_iter()
+                .collect(),
             body: Body::data("{}"),
             ..Message::default()
         };
@@ -135,7 +140,10 @@ mod tests {
             assert_eq!((answer.status, &answer.body[..]), (200, &b"{}"[..]));
         }
         for bad in [message(None, Some("c".into())), message(Some(Value::Int(200)), None)] {
-            assert_eq!(read(bad).map(drop).map_err(|error| error.condition), Err(condition::INVALID_FIELD.into()));
+            assert_eq!(
+                read(bad).map(drop).map_err(|error| error.condition),
+                Err(condition::INVALID_FIELD.into())
+            );
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, atomic::{AtomicU64, Ordering}},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -130,7 +133,8 @@ impl Presence {
             if state.calls.waiting() >= MAX_WAITING || state.channels.is_full() {
                 return Ok(());
             }
-            let Poll::Ready((mailbox, push)) = state.next.as_mut().poll(&mut Context::from_waker(&waker)) else {
+            let Poll::Ready((mailbox, push)) = state.next.as_mut().poll(&mut Context::from_waker(&waker))
+            else {
                 return Ok(());
             };
             state.next = next(mailbox);

@@ -44,12 +44,13 @@ pub(super) fn read(message: &Message) -> Result<(Bytes, PropertyBag), Error> {
         let (Value::String(key), value) = (key, value) else {
             return Err(invalid("the keys of application properties have to be strings."));
         };
-        let value = match value {
-            Value::Null => None,
-            value => Some(text(value).ok_or_else(|| {
-                invalid("application properties have to be texts, numbers or the like.")
-            })?),
-        };
+        let value =
+            match value {
+                Value::Null => None,
+                value => Some(text(value).ok_or_else(|| {
+                    invalid("application properties have to be texts, numbers or the like.")
+                })?),
+            };
         bag.insert(key, value);
     }
     Ok((body, bag))

@@ -6,7 +6,9 @@ use std::{
 };
 
 use serde_json::Value as Json;
-use tracker_amqp::{Attach, Body, Error, Message, Outcome, Properties, SenderSettleMode, Value, condition, get};
+use tracker_amqp::{
+    Attach, Body, Error, Message, Outcome, Properties, SenderSettleMode, Value, condition, get,
+};
 
 use super::{
     incoming::Incoming,
@@ -123,8 +125,12 @@ impl Drop for TwinRequestNode {
 fn judge(incoming: &Incoming, channel: &str, request: Message) -> Verdict {
     let presence = &incoming.berth.presence;
     if !presence.take(|state| state.channels.has_room(channel)) {
-        let sentence = "answers to requests before this one wait to be fetched: give credit on the receiving link.";
-        return Verdict::Now(Outcome::Rejected(Some(Error::new(condition::RESOURCE_LIMIT_EXCEEDED, sentence))));
+        let sentence =
+            "answers to requests before this one wait to be fetched: give credit on the receiving link.";
+        return Verdict::Now(Outcome::Rejected(Some(Error::new(
+            condition::RESOURCE_LIMIT_EXCEEDED,
+            sentence,
+        ))));
     }
     let answer = answer(presence, channel, &request);
     let garbage = presence.hub.0.faults.strikes(presence.place(), &FaultKind::GarbageBody);
@@ -148,7 +154,8 @@ struct Answer {
 
 fn answer(presence: &Presence, channel: &str, request: &Message) -> Answer {
     let hub = &presence.hub;
-    let refused = |status: u16, why: &str| Answer { status, version: None, body: hub.twin_refusal(status, why) };
+    let refused =
+        |status: u16, why: &str| Answer { status, version: None, body: hub.twin_refusal(status, why) };
     if presence.is_throttled() {
         return refused(429, "a fault was asked for: too many requests in a second");
     }
@@ -159,7 +166,8 @@ fn answer(presence: &Presence, channel: &str, request: &Message) -> Answer {
     if let Some(status) = injected {
         return refused(status, "a fault was asked for");
     }
-    let annotation = |name: &str| get(&request.message_annotations, name).and_then(Value::as_str).unwrap_or_default();
+    let annotation =
+        |name: &str| get(&request.message_annotations, name).and_then(Value::as_str).unwrap_or_default();
     let operation = annotation("operation").to_ascii_uppercase();
     let resource = annotation("resource").trim_matches('/').to_ascii_lowercase();
     match (operation.as_str(), resource.as_str()) {
