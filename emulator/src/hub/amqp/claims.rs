@@ -25,7 +25,8 @@ impl Hub {
             given: token.resource.chars().take(160).collect(),
             expected: audience.chars().take(160).collect(),
         };
-        let is_ours = |name: &str| self.is_called(name) || host.is_some_and(|host| host.eq_ignore_ascii_case(name));
+        let is_ours =
+            |name: &str| self.is_called(name) || host.is_some_and(|host| host.eq_ignore_ascii_case(name));
         if !is_ours(&token_host) || !is_ours(&audience_host) {
             return Err(wrong());
         }
@@ -35,11 +36,18 @@ impl Hub {
         }
         // The narrower of the two counts.
         let path = if asked.len() > resource.len() { asked } else { resource };
-        let expires = token.expiry();
+        let (expires, text) = (token.expiry(), Some(token.text.clone()));
         if token.policy.is_some() {
             let policy = self.0.access.signer_of_either(token)?;
             let rights = policy.rights.clone();
-            return Ok(Grant { path, rights, device: None, policy: Some(policy.name.clone()), expires });
+            return Ok(Grant {
+                path,
+                rights,
+                device: None,
+                policy: Some(policy.name.clone()),
+                token: text,
+                expires,
+            });
         }
         let device_id = match &path[..] {
             [devices, id] if devices.eq_ignore_ascii_case("devices") => id.clone(),
@@ -50,7 +58,7 @@ impl Hub {
             return Err(SasError::Signature);
         }
         token.check_signature(device.authentication.symmetric_key.iter())?;
-        Ok(Grant { path, rights: Vec::new(), device: Some(device_id), policy: None, expires })
+        Ok(Grant { path, rights: Vec::new(), device: Some(device_id), policy: None, token: text, expires })
     }
 
     /// What a policy opens whose key itself is shown, as Event Hubs take it with SASL PLAIN.
