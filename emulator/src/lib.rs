@@ -79,6 +79,8 @@ mod net;
 mod mqtt;
 // What the sessions of both MQTT services share. Knows neither of them.
 mod session;
+// One AMQP connection, and what services bring for it. Knows neither of them.
+mod amqp;
 // A namespace that issues certificates to devices. Knows neither service.
 mod issuance;
 // An IoT hub. Knows nothing of the provisioning service.

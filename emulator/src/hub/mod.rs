@@ -48,8 +48,10 @@ mod delivery;
 mod twin_requests;
 mod certificate_requests;
 mod mqtt5;
+mod amqp;
 
 pub(crate) use admission::{Authenticated, NotAdmitted, Shown};
+pub(crate) use amqp::HubPlace;
 pub use c2d::{Acknowledgement, CloudToDeviceMessage};
 pub(crate) use c2d::{Feedback, ReceivedMessage};
 pub(crate) use connection::MethodAnswer;
