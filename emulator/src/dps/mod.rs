@@ -31,8 +31,8 @@ mod device_requests;
 mod session;
 mod amqp;
 
-pub(crate) use applicant::{Answer, Applicant, Moment};
 pub(crate) use amqp::DpsPlace;
+pub(crate) use applicant::{Answer, Applicant, Moment};
 pub use ca_certificates::{CaCertificate, Certificates};
 pub use enrollments::Enrollments;
 pub use error::DpsError;

@@ -153,8 +153,9 @@ impl SasToken {
         keys: impl IntoIterator<Item = &'k str>,
     ) -> Result<(), SasError> {
         let mut keys = keys.into_iter();
-        let matches =
-            |key: &str| self.is_made_with(key.as_bytes()) || self.check_signature(std::iter::once(key)).is_ok();
+        let matches = |key: &str| {
+            self.is_made_with(key.as_bytes()) || self.check_signature(std::iter::once(key)).is_ok()
+        };
         if keys.any(matches) { Ok(()) } else { Err(SasError::Signature) }
     }
 

@@ -29,7 +29,7 @@ impl HubPlace {
     pub(crate) fn new(hub: Hub, guest: &Arc<Guest>, is_event_hub: bool) -> Self {
         Self {
             devices: DeviceLinks::new(hub.clone(), guest),
-            endpoint: EndpointLinks::new(hub.clone(), guest, is_event_hub),
+            endpoint: EndpointLinks::new(hub.clone()),
             hub,
             is_event_hub,
         }
@@ -121,7 +121,10 @@ pub(super) fn check_direction(asked: &Asked<'_>, is_for_sending: bool) -> Result
 fn unknown(path: &str) -> Error {
     Error::new(
         condition::NOT_FOUND,
-        format!("The messaging entity '{}' could not be found: this emulator has no such address.", shown(path)),
+        format!(
+            "The messaging entity '{}' could not be found: this emulator has no such address.",
+            shown(path)
+        ),
     )
 }
 
