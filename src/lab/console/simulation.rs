@@ -177,10 +177,8 @@ fn of_hub(error: &HubError) -> BackendError {
         | HubError::InvalidMethodAnswer(_) => BackendError::NoAnswer(text),
         HubError::PreconditionFailed(_)
         | HubError::DeviceAlreadyExists(_)
-        | HubError::LockLost
-        | HubError::QueueFull { .. } => {
-            BackendError::Conflict(text)
-        }
+        | HubError::QueueFull { .. }
+        | HubError::LockLost => BackendError::Conflict(text),
         HubError::MessageTooLarge { .. } | HubError::Twin(_) | HubError::ArgumentInvalid(_) => {
             BackendError::Invalid { message: text, member: None }
         }
