@@ -46,8 +46,8 @@ fn the_queue_is_bounded_in_number_size_time_and_tries() {
 fn a_lock_is_good_once_and_ends_with_time_and_with_its_connection() {
     let mut queue = MessageQueue::default();
     queue.push("d", CloudToDeviceMessage::default(), NOW).expect("room");
-    let first = queue.receive(Option::None, NOW).expect("one waits");
-    assert!(queue.receive(Option::None, NOW).is_none(), "it is locked");
+    let first = queue.receive(None, NOW).expect("one waits");
+    assert!(queue.receive(None, NOW).is_none(), "it is locked");
     assert_eq!(queue.due(), Some(NOW + LOCK_TIME));
     let later = NOW + LOCK_TIME;
     assert!(!queue.finish(&first.lock_token, Outcome::Success, later), "the lock has ended");
@@ -110,10 +110,10 @@ fn a_message_that_expires_under_a_lock_may_still_be_completed() {
     let soon = NOW + TimeDelta::seconds(1);
     let short = CloudToDeviceMessage { expiry_time: Some(soon), ..asking(Acknowledgement::Full) };
     queue.push("d", short.clone(), NOW).expect("room");
-    let taken = queue.receive(Option::None, NOW).expect("one waits");
+    let taken = queue.receive(None, NOW).expect("one waits");
     assert!(queue.finish(&taken.lock_token, Outcome::Success, soon));
     queue.push("d", short, NOW).expect("room");
-    let taken = queue.receive(Option::None, NOW).expect("one waits");
+    let taken = queue.receive(None, NOW).expect("one waits");
     assert!(queue.abandon(&taken.lock_token, soon));
     let outcomes: Vec<_> = queue.take_settled().into_iter().map(|(_, outcome)| outcome).collect();
     assert_eq!(outcomes, [Outcome::Success, Outcome::Expired]);
