@@ -56,6 +56,7 @@ impl Watch {
                 every.tick().await;
                 for hub in dps.hubs() {
                     hub.check_silence();
+                    hub.expire_messages();
                     hub.check_messages();
                 }
             }

@@ -29,8 +29,10 @@ mod refused;
 mod request;
 mod device_requests;
 mod session;
+mod amqp;
 
 pub(crate) use applicant::{Answer, Applicant, Moment};
+pub(crate) use amqp::DpsPlace;
 pub use ca_certificates::{CaCertificate, Certificates};
 pub use enrollments::Enrollments;
 pub use error::DpsError;

@@ -17,6 +17,7 @@ mod twin_rules;
 mod section;
 mod c2d;
 mod telemetry;
+mod endpoint;
 mod expression;
 mod outlet;
 mod routing;
@@ -39,6 +40,7 @@ mod query;
 mod routes;
 mod event_subscriptions;
 mod receive;
+mod consumer_groups;
 mod watch;
 mod admission;
 mod session;
@@ -46,12 +48,15 @@ mod delivery;
 mod twin_requests;
 mod certificate_requests;
 mod mqtt5;
+mod amqp;
 
 pub(crate) use admission::{Authenticated, NotAdmitted, Shown};
+pub(crate) use amqp::HubPlace;
 pub use c2d::{Acknowledgement, CloudToDeviceMessage};
 pub(crate) use c2d::{Feedback, ReceivedMessage};
 pub(crate) use connection::MethodAnswer;
 pub(crate) use device_id::check_device_id;
+pub use endpoint::{ConsumerGroup, Retention};
 pub use error::HubError;
 pub use event_grid::{
     DeadLetterDestination, EventDeliverySchema, EventDestination, EventFilter, EventSubscription, EventType,
@@ -74,7 +79,7 @@ pub use routing::{
 };
 pub(crate) use routing::{RouteTrial, RoutesTrial, is_condition};
 pub use service::Hub;
-pub(crate) use service::{HubParts, KeptHub, RenewalSettings};
+pub(crate) use service::{EndpointSettings, HubParts, KeptHub, RenewalSettings};
 pub(crate) use session::{DeviceSession, open};
 pub use silence::{Severity, Silence};
 pub use telemetry::{TelemetryCounters, TelemetryMessage};

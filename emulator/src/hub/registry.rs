@@ -3,7 +3,7 @@
 //! Identity and twin are what has to outlive a restart: they are plain records with a serialised form, apart from
 //! what belongs to this run (connection, counters, kept sessions). All changes go through the methods here.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use super::{
     broker::KeptSession,
     c2d::{FeedbackQueue, FeedbackRecord, KeptMessage, MessageQueue},
     connection::{Handle, Push, Subscriptions},
+    endpoint::Origin,
     initial_twin::InitialTwin,
     model::{
         Authentication, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Twin, TwinProperties,
@@ -114,6 +115,7 @@ pub(super) struct Entry {
     pub renewal: Option<Renewal>,
     /// The same of one of MQTT 5, whose session outlives its connection.
     pub kept_five: Option<KeptSession>,
+    origin: Option<Arc<Origin>>,
 }
 
 /// The devices of one hub by ID.
@@ -270,7 +272,21 @@ impl Entry {
             kept_session: None,
             renewal: None,
             kept_five: None,
+            origin: None,
         }
+    }
+
+    /// The device as its messages name it; made anew when that has changed.
+    pub(super) fn origin(&mut self) -> Arc<Origin> {
+        let (kind, model_id) = (self.identity.authentication.kind, &self.twin.model_id);
+        let is_current = |origin: &&Arc<Origin>| origin.kind == kind && origin.model_id == *model_id;
+        if let Some(origin) = self.origin.as_ref().filter(is_current) {
+            return Arc::clone(origin);
+        }
+        let generation_id = self.identity.generation_id.clone();
+        let origin = Arc::new(Origin { generation_id, kind, model_id: model_id.clone() });
+        self.origin = Some(Arc::clone(&origin));
+        origin
     }
 
     fn settle_messages(&mut self, device_id: &str, feedback: &mut FeedbackQueue, now: DateTime<Utc>) {

@@ -14,6 +14,7 @@ use tracker_protocol::dps::ConnectionProfile;
 use super::{
     Device, DeviceStatus, HubError, TelemetryCounters, TelemetryMessage,
     c2d::FeedbackRecord,
+    endpoint::{Groups, KeptGroup, Mark, Receivers, Retention, Store, StoreParts},
     event_grid::{EventGrid, KeptSubscription},
     notice::NoticeKind,
     registry::{KeptDevice, Registry},
@@ -43,6 +44,13 @@ pub(crate) struct RenewalSettings {
     pub older_numbers: bool,
 }
 
+/// How hubs keep messages for the readers of their built-in endpoints.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EndpointSettings {
+    pub partitions: u16,
+    pub retention: Retention,
+}
+
 /// What a hub is made with.
 pub(crate) struct HubParts {
     pub name: String,
@@ -58,6 +66,7 @@ pub(crate) struct HubParts {
     /// Issues certificates, and is trusted.
     pub namespace: Namespace,
     pub renewal: RenewalSettings,
+    pub endpoint: EndpointSettings,
     pub kept: KeptHub,
 }
 
@@ -79,6 +88,25 @@ pub(crate) struct KeptHub {
     /// Absent for a classic hub, as all were once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     connection_profile: Option<KeptProfile>,
+    #[serde(default, skip_serializing_if = "KeptEndpoint::is_empty")]
+    endpoint: KeptEndpoint,
+}
+
+/// Of the built-in endpoint: no messages.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct KeptEndpoint {
+    /// Where numbers go on, by partition.
+    #[serde(default)]
+    partitions: Vec<Mark>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    consumer_groups: Vec<KeptGroup>,
+}
+
+impl KeptEndpoint {
+    fn is_empty(&self) -> bool {
+        self.consumer_groups.is_empty() && self.partitions.iter().all(|mark| *mark == Mark::default())
+    }
 }
 
 /// The profile of a hub that is not a classic one.
@@ -99,6 +127,7 @@ impl KeptHub {
             silence: Silence::default(),
             connection_profile: keep_profile(profile),
             authorities: Vec::new(),
+            endpoint: KeptEndpoint::default(),
             feedback: Vec::new(),
         }
     }
@@ -128,6 +157,10 @@ pub(super) struct Core {
     pub(super) registry: Tracked<Registry>,
     /// In the order of sequence numbers, of which the first is 1.
     pub(super) telemetry: Feed<TelemetryMessage>,
+    /// The same messages, for readers of the built-in endpoint.
+    pub(super) endpoint: Arc<Store>,
+    pub(super) groups: Groups,
+    pub(super) receivers: Arc<Receivers>,
     pub(super) router: Router,
     pub(super) event_grid: EventGrid,
     pub(super) silence: Mutex<Silence>,
@@ -157,6 +190,7 @@ impl Hub {
             first_redelivery,
             namespace,
             renewal,
+            endpoint: settings,
             kept,
         } = parts;
         let KeptHub {
@@ -167,6 +201,7 @@ impl Hub {
             silence,
             connection_profile,
             authorities,
+            endpoint,
             feedback,
         } = kept;
         let router = RouterParts {
@@ -188,13 +223,21 @@ impl Hub {
             router: Router::new(router, routing),
             silence: Mutex::new(silence),
             authorities: Mutex::new(trust::restore(authorities)),
-            changes,
+            changes: changes.clone(),
             namespace,
             issuing_time: renewal.issuing_time,
             older_numbers: renewal.older_numbers,
             good_signatures: GoodSignatures::default(),
             began: clock.now(),
             telemetry: Feed::new(telemetry_capacity, KEPT_BYTES),
+            endpoint: Arc::new(Store::new(StoreParts {
+                partitions: settings.partitions,
+                retention: settings.retention,
+                changes,
+                marks: endpoint.partitions,
+            })),
+            groups: Groups::new(endpoint.consumer_groups, clock.now()),
+            receivers: Arc::default(),
             clock,
             observers: RwLock::default(),
             arrivals: watch::Sender::new(0),
@@ -215,6 +258,10 @@ impl Hub {
             silence: self.silence(),
             connection_profile: keep_profile(self.0.profile),
             authorities: trust::keep(&lock(&self.0.authorities)),
+            endpoint: KeptEndpoint {
+                partitions: self.0.endpoint.keep(),
+                consumer_groups: self.0.groups.keep(),
+            },
         }
     }
 
