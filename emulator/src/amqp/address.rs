@@ -50,7 +50,10 @@ mod tests {
     fn a_path_is_what_is_left_without_scheme_and_host() {
         for (address, path) in [
             ("amqps://hub-1.azure-devices.net/messages/devicebound", "messages/devicebound"),
-            ("amqps://h:5671/hub/ConsumerGroups/$Default/Partitions/0", "hub/ConsumerGroups/$Default/Partitions/0"),
+            (
+                "amqps://h:5671/hub/ConsumerGroups/$Default/Partitions/0",
+                "hub/ConsumerGroups/$Default/Partitions/0",
+            ),
             ("/messages/serviceBound/feedback", "messages/serviceBound/feedback"),
             ("$cbs", "$cbs"),
             ("amqps://host", ""),
@@ -71,7 +74,11 @@ mod tests {
             "sb%253A%252F%252Fh.azure-devices.net%252Fdevices%252Fd1",
         ] {
             let (host, path) = audience(text);
-            assert_eq!((host.as_str(), path.join("/").as_str()), ("h.azure-devices.net", "devices/d1"), "{text}");
+            assert_eq!(
+                (host.as_str(), path.join("/").as_str()),
+                ("h.azure-devices.net", "devices/d1"),
+                "{text}"
+            );
         }
         assert_eq!(audience(""), (String::new(), Vec::new()));
     }

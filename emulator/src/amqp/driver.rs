@@ -10,7 +10,8 @@ use std::{
 use tracker_amqp::{Attach, Connection, Error, Event, LinkId, Open, Outcome, SendError, condition};
 
 use super::{
-    Act, Asked, Guest, Place, Reception, SignIn, Verdict, link::Link, path_of, ready::Ready, tracking::tracked,
+    Act, Asked, Guest, Place, Reception, SignIn, Verdict, link::Link, path_of, ready::Ready,
+    tracking::tracked,
 };
 use crate::events::{DisconnectReason, EventBus, EventKind};
 
@@ -191,9 +192,10 @@ impl<R: Reception> Driver<R> {
         let path = path_of(address.unwrap_or_default());
         let asked = Asked { path: &path, is_sender, attach, guest: &self.guest };
         let found = match &mut self.place {
-            _ if attach.coordinator => {
-                Err(Error::new(condition::NOT_IMPLEMENTED, "transactions are not implemented by this emulator."))
-            }
+            _ if attach.coordinator => Err(Error::new(
+                condition::NOT_IMPLEMENTED,
+                "transactions are not implemented by this emulator.",
+            )),
             Some(place) => place.attach(&asked),
             None => Err(Error::new(condition::NOT_ALLOWED, "the connection is not open.")),
         };

@@ -8,12 +8,7 @@ use std::{
 use rustls::pki_types::CertificateDer;
 
 use super::Grant;
-use crate::{
-    clock::Clock,
-    lock::lock,
-    security::access::Right,
-    session::PeerCertificates,
-};
+use crate::{clock::Clock, lock::lock, security::access::Right, session::PeerCertificates};
 
 /// Tokens that one connection may show: gateways show one for each of their devices.
 const MAX_GRANTS: usize = 2000;

@@ -29,7 +29,13 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(node: Box<dyn Node>, path: &str, is_sender: bool, ready: &Arc<Ready>, id: LinkId) -> Self {
+    pub(super) fn new(
+        node: Box<dyn Node>,
+        path: &str,
+        is_sender: bool,
+        ready: &Arc<Ready>,
+        id: LinkId,
+    ) -> Self {
         Self {
             node,
             path: path.to_owned(),

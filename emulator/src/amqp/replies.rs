@@ -64,13 +64,11 @@ impl Replies {
         let is_meant = |outlet: &&Arc<Mutex<Outlet>>| {
             let outlet = lock(outlet);
             !outlet.is_gone
-                && reply_to.is_some_and(|meant| {
-                    outlet.link_name == meant || outlet.target.as_deref() == Some(meant)
-                })
+                && reply_to
+                    .is_some_and(|meant| outlet.link_name == meant || outlet.target.as_deref() == Some(meant))
         };
         let is_there = |outlet: &&Arc<Mutex<Outlet>>| !lock(outlet).is_gone;
-        let Some(outlet) =
-            outlets.iter().rfind(is_meant).or_else(|| outlets.iter().rfind(is_there)).cloned()
+        let Some(outlet) = outlets.iter().rfind(is_meant).or_else(|| outlets.iter().rfind(is_there)).cloned()
         else {
             return false;
         };

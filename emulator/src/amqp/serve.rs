@@ -178,7 +178,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     /// Writes what can be written, and gives what comes next.
-    fn poll<R: Reception>(&mut self, driver: &mut Driver<R>, context: &mut Context<'_>) -> Poll<io::Result<Step>> {
+    fn poll<R: Reception>(
+        &mut self,
+        driver: &mut Driver<R>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Step>> {
         if let Poll::Ready(Err(error)) = self.poll_write(driver, context) {
             return Poll::Ready(Err(error));
         }

@@ -32,6 +32,9 @@ impl Place for DpsPlace {
 
     /// The node of `{scope}/registrations/{id}`.
     fn attach(&mut self, _asked: &Asked<'_>) -> Result<Box<dyn Node>, Error> {
-        Err(Error::new(condition::NOT_IMPLEMENTED, "registration over AMQP is not implemented by this emulator."))
+        Err(Error::new(
+            condition::NOT_IMPLEMENTED,
+            "registration over AMQP is not implemented by this emulator.",
+        ))
     }
 }

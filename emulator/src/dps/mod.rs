@@ -28,11 +28,12 @@ mod registration;
 mod refused;
 mod request;
 mod device_requests;
+mod look_up;
 mod session;
 mod amqp;
 
-pub(crate) use applicant::{Answer, Applicant, Moment};
 pub(crate) use amqp::DpsPlace;
+pub(crate) use applicant::{Answer, Applicant, Moment};
 pub use ca_certificates::{CaCertificate, Certificates};
 pub use enrollments::Enrollments;
 pub use error::DpsError;

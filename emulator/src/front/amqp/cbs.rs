@@ -82,7 +82,9 @@ impl CbsNode {
         let kind = property("type").unwrap_or("servicebus.windows.net:sastoken");
         let text = match &message.body {
             Body::Value(Value::String(text)) => text.clone(),
-            body => body.to_bytes().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()).unwrap_or_default(),
+            body => {
+                body.to_bytes().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()).unwrap_or_default()
+            }
         };
         let is_entra = kind.eq_ignore_ascii_case("jwt")
             || kind.eq_ignore_ascii_case("bearer")

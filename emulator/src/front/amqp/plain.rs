@@ -25,7 +25,9 @@ impl<'a> User<'a> {
             return Self::Device { device, hub };
         }
         match user.split('/').collect::<Vec<_>>()[..] {
-            [_, registrations, ..] if registrations.eq_ignore_ascii_case("registrations") => Self::Registration,
+            [_, registrations, ..] if registrations.eq_ignore_ascii_case("registrations") => {
+                Self::Registration
+            }
             _ => Self::Policy(user),
         }
     }

@@ -41,7 +41,8 @@ impl AmqpReception {
             }
             User::Registration => self.seat.take(Meant::Dps),
             User::Policy(policy) => {
-                let named = guest.host_name().or(init.host_name).and_then(|name| by_name(&self.services, name));
+                let named =
+                    guest.host_name().or(init.host_name).and_then(|name| by_name(&self.services, name));
                 let hubs = match &named {
                     Some(Meant::Hub(hub) | Meant::EventHub(hub)) => vec![hub.clone()],
                     Some(Meant::Dps) => Vec::new(),

@@ -25,7 +25,8 @@ impl Hub {
             given: token.resource.chars().take(160).collect(),
             expected: audience.chars().take(160).collect(),
         };
-        let is_ours = |name: &str| self.is_called(name) || host.is_some_and(|host| host.eq_ignore_ascii_case(name));
+        let is_ours =
+            |name: &str| self.is_called(name) || host.is_some_and(|host| host.eq_ignore_ascii_case(name));
         if !is_ours(&token_host) || !is_ours(&audience_host) {
             return Err(wrong());
         }

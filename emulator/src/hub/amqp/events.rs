@@ -22,7 +22,10 @@ impl EndpointLinks {
 
     /// The node of `messages/events…`, `$management`, or `{event hub}/ConsumerGroups/…`.
     pub(super) fn attach(&mut self, _asked: &Asked<'_>) -> Result<Box<dyn Node>, Error> {
-        Err(Error::new(condition::NOT_IMPLEMENTED, "the built-in endpoint is not implemented by this emulator."))
+        Err(Error::new(
+            condition::NOT_IMPLEMENTED,
+            "the built-in endpoint is not implemented by this emulator.",
+        ))
     }
 }
 

@@ -121,7 +121,10 @@ pub(super) fn check_direction(asked: &Asked<'_>, is_for_sending: bool) -> Result
 fn unknown(path: &str) -> Error {
     Error::new(
         condition::NOT_FOUND,
-        format!("The messaging entity '{}' could not be found: this emulator has no such address.", shown(path)),
+        format!(
+            "The messaging entity '{}' could not be found: this emulator has no such address.",
+            shown(path)
+        ),
     )
 }
 

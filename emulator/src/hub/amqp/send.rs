@@ -39,7 +39,9 @@ impl Node for SendNode {
     fn receive(&mut self, _number: u64, message: Message) -> Verdict {
         let sent = device_of(message.properties.to.as_deref())
             .and_then(|device_id| Ok((device_id, read(message)?)))
-            .and_then(|(device_id, message)| self.hub.send(&device_id, message).map_err(|error| refusal(&error)));
+            .and_then(|(device_id, message)| {
+                self.hub.send(&device_id, message).map_err(|error| refusal(&error))
+            });
         Verdict::Now(match sent {
             Ok(()) => Outcome::Accepted,
             Err(error) => Outcome::Rejected(Some(error)),
@@ -83,9 +85,9 @@ fn read(message: Message) -> Result<CloudToDeviceMessage, Error> {
     let invalid = |what: String| Error::new(condition::INVALID_FIELD, what);
     let body = match &message.body {
         tracker_amqp::Body::Empty => bytes::Bytes::new(),
-        body => body
-            .to_bytes()
-            .ok_or_else(|| invalid("the body has to be data; values and sequences can't be sent to devices.".into()))?,
+        body => body.to_bytes().ok_or_else(|| {
+            invalid("the body has to be data; values and sequences can't be sent to devices.".into())
+        })?,
     };
     let mut sent = CloudToDeviceMessage {
         message_id: message.properties.message_id.as_ref().and_then(text),
@@ -119,7 +121,8 @@ fn expiry(milliseconds: Option<i64>) -> Result<Option<DateTime<chrono::Utc>>, Er
         return Ok(None);
     };
     let time = DateTime::from_timestamp_millis(milliseconds);
-    time.map(Some).ok_or_else(|| Error::new(condition::INVALID_FIELD, "absolute-expiry-time is out of range."))
+    time.map(Some)
+        .ok_or_else(|| Error::new(condition::INVALID_FIELD, "absolute-expiry-time is out of range."))
 }
 
 /// What a service is told of a message that the hub doesn't take.

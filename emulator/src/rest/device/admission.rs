@@ -2,22 +2,21 @@
 
 use tracker_protocol::dps::ConnectionProfile;
 
+use super::MAX_CHAIN;
 use crate::{
     dps::Dps,
     events::EventKind,
     hub::{Hub, NotAdmitted, Shown},
     rest::{call::Call, hub::HubRefusal},
     security::sas::without_port,
-    session::{MAX_CHAIN, PeerCertificates, shown},
+    session::{PeerCertificates, shown},
 };
 
 /// The hub at which the caller is this device, or why there is none.
 pub(super) fn hub_of(services: &Dps, device_id: &str, call: &Call) -> Result<Hub, HubRefusal> {
     let certificates = PeerCertificates::readable(&call.certificates, MAX_CHAIN);
-    let credentials = Shown {
-        token: call.header("authorization").map(str::as_bytes),
-        certificates: &certificates,
-    };
+    let credentials =
+        Shown { token: call.header("authorization").map(str::as_bytes), certificates: &certificates };
     let host = without_port(call.host());
     let named = services.hub_at(host);
     let is_named = named.is_some();

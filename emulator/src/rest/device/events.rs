@@ -48,8 +48,7 @@ struct Received {
 
 pub(super) fn take(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, HubRefusal> {
     let content_type = call.header("content-type").unwrap_or_default();
-    let is_batch =
-        content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(BATCH));
+    let is_batch = content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(BATCH));
     let messages = if is_batch {
         batch(&call.body)?
     } else {

@@ -22,11 +22,10 @@ use super::{
     hub::HubRefusal,
     route::{self, Route},
 };
-use crate::{
-    dps::Dps,
-    hub::Hub,
-    security::access::Right::DeviceConnect,
-};
+use crate::{dps::Dps, hub::Hub, security::access::Right::DeviceConnect};
+
+/// Certificates looked at in a presented chain.
+const MAX_CHAIN: usize = 10;
 
 /// Answers a call of the device that is named.
 type Handler = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;

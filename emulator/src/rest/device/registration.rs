@@ -3,6 +3,7 @@
 use hyper::Method;
 use tokio::time::Instant;
 
+use super::MAX_CHAIN;
 use crate::{
     dps::{self, Applicant, Dps, Moment},
     rest::{
@@ -12,7 +13,7 @@ use crate::{
         route,
     },
     security::sas::without_port,
-    session::{MAX_CHAIN, PeerCertificates},
+    session::PeerCertificates,
 };
 
 /// A whole message of a device to DPS.
@@ -63,7 +64,10 @@ fn check(services: &Dps, call: &Call) -> Result<(), DpsRefusal> {
         DpsRefusal::unauthorized("there is no such ID scope")
     })?;
     if call.body.len() > BODY_LIMIT {
-        return Err(DpsRefusal { code: 413_001, message: format!("the body has more than {BODY_LIMIT} bytes") });
+        return Err(DpsRefusal {
+            code: 413_001,
+            message: format!("the body has more than {BODY_LIMIT} bytes"),
+        });
     }
     Ok(())
 }
