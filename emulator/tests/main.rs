@@ -2,6 +2,8 @@
 
 mod common;
 
+mod amqp_devices;
+mod amqp_provisioning;
 mod event_grid;
 mod host_names;
 mod hub;
