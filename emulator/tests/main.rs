@@ -3,6 +3,7 @@
 mod common;
 
 mod amqp_devices;
+mod amqp_door;
 mod amqp_provisioning;
 mod event_grid;
 mod host_names;

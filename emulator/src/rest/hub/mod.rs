@@ -7,9 +7,11 @@ mod devices;
 mod twins;
 mod bulk;
 mod messages;
+mod feedback;
 mod statistics;
 mod routing;
 mod event_subscriptions;
+mod consumer_groups;
 mod silence;
 mod certificates;
 
@@ -42,7 +44,7 @@ type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, HubRefusal>> + Send + 'a>>;
 
 /// Every call that a hub knows.
-static ROUTES: [Route<Handler>; 33] = [
+static ROUTES: [Route<Handler>; 40] = [
     azure(Method::GET, "devices", RegistryRead, |hub, _, call| devices::list(hub, call)),
     azure(Method::POST, "devices", RegistryWrite, |hub, _, call| bulk::respond(hub, call)),
     azure(Method::POST, "devices/query", ServiceConnect, |hub, _, call| twins::query(hub, call)),
@@ -94,7 +96,25 @@ static ROUTES: [Route<Handler>; 33] = [
         RegistryWrite,
         Handler::Later(|hub, name, call| Box::pin(event_subscriptions::put(hub, name, call))),
     ),
+    ours(Method::GET, "consumerGroups", RegistryRead, |hub, _, _| Ok(consumer_groups::list(hub))),
+    ours(Method::GET, "consumerGroups/{name}", RegistryRead, |hub, name, _| consumer_groups::get(hub, name)),
+    ours(Method::PUT, "consumerGroups/{name}", RegistryWrite, consumer_groups::put),
+    ours(Method::DELETE, "consumerGroups/{name}", RegistryWrite, |hub, name, _| {
+        consumer_groups::delete(hub, name)
+    }),
     ours(Method::POST, "devices/{id}/messages/deviceBound", ServiceConnect, messages::send),
+    azure(Method::GET, "messages/serviceBound/feedback", ServiceConnect, |hub, _, _| {
+        Ok(feedback::receive(hub))
+    }),
+    azure(Method::DELETE, "messages/serviceBound/feedback/{lockToken}", ServiceConnect, |hub, _, call| {
+        feedback::complete(hub, call)
+    }),
+    azure(
+        Method::POST,
+        "messages/serviceBound/feedback/{lockToken}/abandon",
+        ServiceConnect,
+        |hub, _, call| feedback::abandon(hub, call),
+    ),
 ];
 
 /// What Azure has below these paths, and this emulator does not.
@@ -105,7 +125,7 @@ const NOT_IMPLEMENTED: [(&str, &str); 7] = [
     ("devices/{id}/files", "file upload"),
     ("jobs", "jobs"),
     ("digitalTwins", "digital twins"),
-    ("messages", "feedback and file notifications"),
+    ("messages/serviceBound/filenotifications", "file notifications"),
 ];
 
 const fn azure(method: Method, pattern: &'static str, right: Right, handler: Immediate) -> Route<Handler> {
@@ -114,6 +134,11 @@ const fn azure(method: Method, pattern: &'static str, right: Right, handler: Imm
 
 const fn ours(method: Method, pattern: &'static str, right: Right, handler: Immediate) -> Route<Handler> {
     Route::ours(method, pattern, right, Handler::Now(handler))
+}
+
+/// Whether a call begins as one of a hub's services does.
+pub(super) fn knows(call: &Call) -> bool {
+    route::knows(&ROUTES, call)
 }
 
 pub(super) async fn respond(hub: &Hub, caller: &Caller, call: &Call) -> Result<Answer, HubRefusal> {
