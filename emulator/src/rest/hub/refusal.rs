@@ -24,7 +24,7 @@ pub(in crate::rest) struct HubRefusal {
 }
 
 impl HubRefusal {
-    pub(super) fn new(code: u32, name: &'static str, message: impl Into<String>) -> Self {
+    pub(in crate::rest) fn new(code: u32, name: &'static str, message: impl Into<String>) -> Self {
         Self { code, name, message: message.into(), nested: false }
     }
 
