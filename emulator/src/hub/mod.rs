@@ -46,6 +46,7 @@ mod twin_requests;
 mod certificate_requests;
 mod mqtt5;
 
+pub(crate) use admission::{Authenticated, NotAdmitted, Shown};
 pub use c2d::CloudToDeviceMessage;
 pub(crate) use connection::MethodAnswer;
 pub(crate) use device_id::check_device_id;
