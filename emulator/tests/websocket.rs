@@ -10,7 +10,7 @@ use rumqttc::{
 };
 use serde_json::json;
 use tracker_emulator::{
-    Authentication, DeviceSettings, DisconnectReason, Emulator, EventKind, Fault, FaultKind, FaultyService,
+    Authentication, DeviceCapabilities, DisconnectReason, Emulator, EventKind, Fault, FaultKind, FaultyService, SymmetricKey,
     pki::DeviceCredentials,
 };
 use tracker_protocol::hub_v5::Correlation;
@@ -90,9 +90,9 @@ async fn a_device_registers_and_talks_to_its_hub_by_certificate_in_pieces_of_any
 async fn a_token_lets_a_device_in_and_a_certificate_does_not_count_where_none_is_to_be_asked_for() {
     let lab = Lab::start().await;
     let hub = lab.emulator.hub("hub-1").expect("a hub");
-    let device = hub.create_device("keyed", DeviceSettings::default()).expect("a device");
-    let key = device.authentication.symmetric_key.primary_key.to_string();
-    let token = sas(&format!("{HUB}/devices/keyed"), &key, 4_000_000_000, None);
+    let device = hub.create_device("keyed", Authentication::sas(SymmetricKey::default()), DeviceCapabilities::default()).expect("a device");
+    let key = device.authentication.symmetric_key.primary_key;
+    let token = sas(&format!("{HUB}/devices/keyed"), key.as_ref(), 4_000_000_000, None);
     let keyed = || Dial {
         client_id: "keyed".into(),
         user_name: Some(format!("{HUB}/keyed/?api-version=2021-04-12")),
@@ -132,11 +132,7 @@ async fn a_hub_of_mqtt_5_is_found_by_the_name_in_the_handshake_or_in_the_request
     let lab = Lab::with(emulator);
     let credentials = lab.credentials("d5");
     let hub = lab.emulator.hub("hub-5").expect("a hub");
-    let settings = DeviceSettings {
-        authentication: Some(Authentication::certificate_authority()),
-        ..DeviceSettings::default()
-    };
-    hub.create_device("d5", settings).expect("a device");
+    hub.create_device("d5", Authentication::certificate_authority(), DeviceCapabilities::default()).expect("a device");
     for server_name in [HUB_5, "127.0.0.1"] {
         let upgrade = Upgrade { server_name: server_name.into(), ..Upgrade::mqtt().with("Host", Some(HUB_5)) };
         let mut socket = upgrade.open(&Way::to(&lab.emulator, Some(&credentials))).await;
@@ -238,7 +234,7 @@ async fn both_sides_may_close_first() {
     // MQTT has ended: the emulator closes.
     let mut socket = online(&lab, "d1").await;
     socket.send(BINARY, &[0xe0, 0]).await;
-    assert_eq!(disconnection(&mut events).await, DisconnectReason::Client);
+    assert_eq!(disconnection(&mut events).await, DisconnectReason::Disconnect);
     assert_eq!(socket.closed().await.0, 1000);
     socket.send(CLOSE, &1000_u16.to_be_bytes()).await;
     assert_eq!(socket.next().await, None);
@@ -327,7 +323,7 @@ async fn faults_and_calls_of_services_reach_devices_behind_websockets() {
     let service = Service::hub(&lab.emulator);
     let twin = service.get("/twins/d1?api-version=2021-04-12").await;
     assert_eq!(twin.body["connectionState"], "Connected");
-    let place = FaultyService::Hub { name: None };
+    let place = FaultyService::Hub(HUB.into());
     let kind = FaultKind::DropConnection;
     lab.emulator.faults().inject(Fault { service: place, device: Some("d1".into()), kind, times: Some(1) });
     socket.send(BINARY, &[0x30, 3, 0, 1, b'x']).await;

@@ -18,10 +18,10 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
 };
-use tokio_rustls::server::TlsStream;
 
 use super::{
     answer::{self, Answer},
@@ -39,6 +39,7 @@ use crate::{
         tls::Entrance,
         websocket::WebSocketStream,
     },
+    security::sas::without_port,
 };
 
 /// For the TLS handshake, for the head of each request, and for its body.
@@ -107,12 +108,20 @@ async fn serve(stream: TcpStream, peer: SocketAddr, door: Door) {
         }
     };
     let arrival = Arrival::of(peer, stream.get_ref().1);
-    let visitor = Arc::new(Visitor {
-        reception: reception.clone(),
-        arrival,
-        places,
-        upgrade: Mutex::default(),
-    });
+    converse(stream, arrival, reception, places).await;
+}
+
+/// Answers calls until there are no more, or one leads to a WebSocket, and then serves that. `places`: for WebSockets.
+pub(crate) async fn converse<S>(
+    stream: S,
+    arrival: Arrival,
+    mut reception: Reception,
+    places: Arc<Semaphore>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let visitor =
+        Arc::new(Visitor { reception: reception.clone(), arrival, places, upgrade: Mutex::default() });
     let service = service_fn(|request| {
         let visitor = Arc::clone(&visitor);
         async move { Ok::<_, Infallible>(visitor.answer(request).await) }
@@ -132,11 +141,11 @@ async fn serve(stream: TcpStream, peer: SocketAddr, door: Door) {
         ended = &mut connection => ended,
     };
     if let Err(error) = ended {
-        tracing::debug!(%peer, %error, "a service connection ended");
+        tracing::debug!(peer = visitor.arrival.name, %error, "a service connection ended");
     }
     let upgrade = lock(&visitor.upgrade).take();
     if let Some(upgrade) = upgrade {
-        upgrade.serve(reception).await;
+        upgrade.serve::<S>(reception).await;
     }
 }
 
@@ -195,7 +204,7 @@ impl Visitor {
                     arrival.certificates = Arc::default();
                 }
                 // An address has no name in the handshake.
-                arrival.server_name.get_or_insert_with(|| crate::security::sas::without_port(call.host()).to_owned());
+                arrival.server_name.get_or_insert_with(|| without_port(call.host()).to_owned());
                 *lock(&self.upgrade) = Some(Upgrade { offer, arrival, stream, place });
                 answer
             }
@@ -214,7 +223,10 @@ impl Visitor {
 
 impl Upgrade {
     /// Serves what goes through the WebSocket to its end.
-    async fn serve(self, reception: Reception) {
+    async fn serve<S>(self, reception: Reception)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let Self { offer, arrival, stream, place } = self;
         // It is there: the connection has ended by giving it up.
         let upgraded = match stream.await {
@@ -224,7 +236,7 @@ impl Upgrade {
                 return;
             }
         };
-        let Ok(Parts { io, read_buf, .. }) = upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() else {
+        let Ok(Parts { io, read_buf, .. }) = upgraded.downcast::<TokioIo<S>>() else {
             return;
         };
         let stream = WebSocketStream::new(io.into_inner(), read_buf.to_vec(), reception.shutdown.clone());

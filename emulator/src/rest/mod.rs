@@ -32,4 +32,4 @@ mod respond;
 mod upgrade;
 mod listen;
 
-pub(crate) use listen::listen;
+pub(crate) use listen::{converse, listen};
