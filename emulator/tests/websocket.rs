@@ -10,18 +10,19 @@ use rumqttc::{
 };
 use serde_json::json;
 use tracker_emulator::{
-    Authentication, DeviceCapabilities, DisconnectReason, Emulator, EventKind, Fault, FaultKind, FaultyService, SymmetricKey,
-    pki::DeviceCredentials,
+    Authentication, DeviceCapabilities, DisconnectReason, Emulator, EmulatorOptions, EventKind, Fault,
+    FaultKind, FaultyService, SymmetricKey, pki::DeviceCredentials,
 };
 use tracker_protocol::hub_v5::Correlation;
 
 use crate::common::{
-    Dial, HUB, Lab, disconnection, event,
+    Dial, HUB, Lab, PATIENCE, disconnection, event,
     five::{Five, HUB_5},
     register_on,
     service::{Service, sas},
     websocket::{BINARY, Bridge, CLOSE, CONTINUATION, PING, PONG, TEXT, Upgrade, Way, WebSocket, frame},
 };
+use crate::slow_clients::drip;
 
 const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
 const PINGREQ: [u8; 2] = [0xc0, 0];
@@ -90,9 +91,11 @@ async fn a_device_registers_and_talks_to_its_hub_by_certificate_in_pieces_of_any
 async fn a_token_lets_a_device_in_and_a_certificate_does_not_count_where_none_is_to_be_asked_for() {
     let lab = Lab::start().await;
     let hub = lab.emulator.hub("hub-1").expect("a hub");
-    let device = hub.create_device("keyed", Authentication::sas(SymmetricKey::default()), DeviceCapabilities::default()).expect("a device");
-    let key = device.authentication.symmetric_key.primary_key;
-    let token = sas(&format!("{HUB}/devices/keyed"), key.as_ref(), 4_000_000_000, None);
+    let device = hub
+        .create_device("keyed", Authentication::sas(SymmetricKey::default()), DeviceCapabilities::default())
+        .expect("a device");
+    let key = device.authentication.symmetric_key.primary_key.expect("a key");
+    let token = sas(&format!("{HUB}/devices/keyed"), &key, 4_000_000_000, None);
     let keyed = || Dial {
         client_id: "keyed".into(),
         user_name: Some(format!("{HUB}/keyed/?api-version=2021-04-12")),
@@ -132,9 +135,11 @@ async fn a_hub_of_mqtt_5_is_found_by_the_name_in_the_handshake_or_in_the_request
     let lab = Lab::with(emulator);
     let credentials = lab.credentials("d5");
     let hub = lab.emulator.hub("hub-5").expect("a hub");
-    hub.create_device("d5", Authentication::certificate_authority(), DeviceCapabilities::default()).expect("a device");
+    hub.create_device("d5", Authentication::certificate_authority(), DeviceCapabilities::default())
+        .expect("a device");
     for server_name in [HUB_5, "127.0.0.1"] {
-        let upgrade = Upgrade { server_name: server_name.into(), ..Upgrade::mqtt().with("Host", Some(HUB_5)) };
+        let upgrade =
+            Upgrade { server_name: server_name.into(), ..Upgrade::mqtt().with("Host", Some(HUB_5)) };
         let mut socket = upgrade.open(&Way::to(&lab.emulator, Some(&credentials))).await;
         let five = Five::new(Correlation(rand::random()));
         let packet = Packet::Connect(
@@ -195,7 +200,8 @@ async fn who_breaks_the_rules_of_websockets_is_told_by_the_code_and_disconnected
     compressed[0] |= 0x40;
     let large = [vec![0x82, 0xff], (1024_u64 * 1024 + 1).to_be_bytes().to_vec(), vec![0; 4]].concat();
     let huge = [vec![0x82, 0xff], vec![0xff; 12]].concat();
-    let parts = [frame(BINARY, false, &vec![0xc0; 700_000]), frame(CONTINUATION, true, &vec![0; 700_000])].concat();
+    let parts =
+        [frame(BINARY, false, &vec![0xc0; 700_000]), frame(CONTINUATION, true, &vec![0; 700_000])].concat();
     for (bytes, code) in [
         (frame(TEXT, true, b"hello"), 1003),
         (frame(TEXT, true, &[0xff]), 1007),
@@ -301,7 +307,8 @@ async fn a_client_that_does_not_read_fills_no_memory_and_disturbs_nobody() {
     let mut events = lab.emulator.events();
     let mut deaf = online(&lab, "deaf").await;
     // Every ping of either kind asks for an answer; from some point on nothing more is taken.
-    let flood = [frame(BINARY, true, &PINGREQ.repeat(30_000)), frame(PING, true, &[7; 125]).repeat(500)].concat();
+    let flood =
+        [frame(BINARY, true, &PINGREQ.repeat(30_000)), frame(PING, true, &[7; 125]).repeat(500)].concat();
     let sent = async {
         loop {
             tokio::io::AsyncWriteExt::write_all(&mut deaf.stream, &flood).await.expect("sent");
@@ -326,10 +333,109 @@ async fn faults_and_calls_of_services_reach_devices_behind_websockets() {
     let place = FaultyService::Hub(HUB.into());
     let kind = FaultKind::DropConnection;
     lab.emulator.faults().inject(Fault { service: place, device: Some("d1".into()), kind, times: Some(1) });
-    socket.send(BINARY, &[0x30, 3, 0, 1, b'x']).await;
+    socket.send(BINARY, b"\x30\x1c\x00\x1adevices/d1/messages/events").await;
     disconnection(&mut events).await;
     while let Some((opcode, _)) = socket.next().await {
         assert_eq!(opcode, CLOSE);
         socket.send(CLOSE, &1000_u16.to_be_bytes()).await;
+    }
+}
+
+#[tokio::test]
+async fn slow_clients_are_waited_out_whatever_they_are_slow_at() {
+    let lab = Lab::start().await;
+    let mut events = lab.emulator.events();
+    let way = Way::to(&lab.emulator, None);
+    let upgraded = async || Upgrade::mqtt().open(&way).await.stream;
+    let connect = frame(BINARY, true, &connect("slow"));
+    // One byte of each frame comes, and the length of a large one.
+    let large = [0x82, 0xff, 0, 0, 0, 0, 0, 0x0f, 0, 0];
+    let empty = frame(BINARY, false, b"").repeat(100);
+    let amqp = Upgrade::new("/$iothub/websocket", "AMQPWSB10");
+    let amqp_header = frame(BINARY, true, b"AMQP\x03\x01\x00\x00");
+    let slow = async {
+        tokio::join!(
+            drip(way.secured(HUB).await, Upgrade::mqtt().head().as_bytes()),
+            drip(upgraded().await, b""),
+            drip(upgraded().await, &connect),
+            drip(upgraded().await, &large),
+            drip(upgraded().await, &empty),
+            drip(amqp.open(&way).await.stream, b""),
+            drip(amqp.open(&way).await.stream, &amqp_header),
+        )
+    };
+    let busy = async {
+        let service = Service::hub(&lab.emulator);
+        for number in 0..20 {
+            assert_eq!(service.get("/devices?api-version=2021-04-12").await.status, 200);
+            online(&lab, &format!("d{number}")).await;
+        }
+    };
+    tokio::join!(slow, busy);
+    let mut said = 0;
+    while let Ok(Some(event)) = events.try_next() {
+        said += usize::from(event.to_string().contains("no CONNECT within"));
+    }
+    assert_eq!(said, 4);
+}
+
+#[tokio::test]
+async fn websockets_leave_room_for_calls() {
+    let options = EmulatorOptions {
+        port: 0,
+        service_port: Some(0),
+        amqp_port: None,
+        max_connections: 8,
+        ..EmulatorOptions::default()
+    };
+    let emulator = Emulator::start(options).await.expect("it starts");
+    let way = Way::to(&emulator, None);
+    let mut open = Vec::new();
+    for _ in 0..7 {
+        open.push(Upgrade::mqtt().open(&way).await);
+    }
+    let (head, refused) = Upgrade::mqtt().ask(&way).await;
+    assert!(head.starts_with("http/1.1 503 ") && head.contains("retry-after: "), "{head}");
+    drop(refused);
+    assert_eq!(Service::hub(&emulator).get("/devices?api-version=2021-04-12").await.status, 200);
+    let mut gone = open.remove(0);
+    gone.send(CLOSE, &1000_u16.to_be_bytes()).await;
+    assert_eq!(gone.closed().await.0, 1000);
+    assert_eq!(gone.next().await, None);
+    drop(gone);
+    // Its place is free a moment later.
+    let again = async {
+        while !Upgrade::mqtt().ask(&way).await.0.starts_with("http/1.1 101 ") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, again).await.expect("the place is free again");
+}
+
+#[tokio::test]
+async fn amqp_is_spoken_through_websockets_at_both_paths_and_every_name() {
+    let lab = Lab::start().await;
+    let way = Way::to(&lab.emulator, None);
+    let header = |protocol: u8| [b'A', b'M', b'Q', b'P', protocol, 1, 0, 0];
+    for (path, host) in [
+        ("/$iothub/websocket", HUB),
+        ("/$servicebus/websocket/", HUB),
+        ("/$servicebus/websocket", "localhost"),
+        ("/$iothub/websocket?iothub-no-client-cert=true", "global.azure-devices-provisioning.net"),
+    ] {
+        let mut upgrade = Upgrade::new(path, "AMQPWSB10").with("Host", Some(host));
+        upgrade.server_name = host.into();
+        let mut socket = upgrade.open(&way).await;
+        for byte in header(3) {
+            socket.send(BINARY, &[byte]).await;
+        }
+        let mut answer = Vec::new();
+        while answer.len() < 16 {
+            let (opcode, bytes) = socket.next().await.expect("an answer");
+            assert_eq!(opcode, BINARY, "{answer:?}");
+            answer.extend(bytes);
+        }
+        // The same header, and the frame of the mechanisms of SASL: size, offset of the data, type.
+        assert_eq!((&answer[..8], answer[12], answer[13]), (&header(3)[..], 2, 1), "{host}{path}");
     }
 }

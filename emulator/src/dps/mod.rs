@@ -29,7 +29,9 @@ mod refused;
 mod request;
 mod device_requests;
 mod session;
+mod amqp;
 
+pub(crate) use amqp::DpsPlace;
 pub(crate) use applicant::{Answer, Applicant, Moment};
 pub use ca_certificates::{CaCertificate, Certificates};
 pub use enrollments::Enrollments;

@@ -1,8 +1,8 @@
 //! One connection until it is known whose it is.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use rustls::{PeerIncompatible, ServerConnection, pki_types::CertificateDer};
+use rustls::{ServerConnection, pki_types::CertificateDer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -11,7 +11,10 @@ use tokio::{
 };
 use tracker_protocol::hub_v5::MAX_KEEP_ALIVE;
 
-use super::dispatch::{Client, MAX_CHAIN, five_hub, open};
+use super::{
+    dispatch::{Client, MAX_CHAIN, five_hub, open},
+    no_handshake::why_not,
+};
 use crate::{
     dps::Dps,
     events::{EventBus, EventKind},
@@ -65,12 +68,7 @@ impl Arrival {
 }
 
 /// Serves a connection from TLS to its end.
-pub(super) async fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
-    entrance: Entrance,
-    mut reception: Reception,
-) {
+pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, entrance: Entrance, mut reception: Reception) {
     let failed = |reason: String| {
         reception.events.tell(EventKind::HandshakeFailed { peer: peer.to_string(), reason });
     };
@@ -113,21 +111,6 @@ pub(crate) async fn receive<S: AsyncRead + AsyncWrite>(
         Err(_elapsed) => refused(format!("no CONNECT within {PATIENCE:?}")),
     }
     link.close(FAREWELL).await;
-}
-
-/// Why TLS did not come about, with the remedy where nothing else than the kind of certificate is in the way.
-fn why_not(error: &io::Error) -> String {
-    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
-    let Some(rustls::Error::PeerIncompatible(
-        PeerIncompatible::NoCipherSuitesInCommon | PeerIncompatible::NoSignatureSchemesInCommon,
-    )) = cause
-    else {
-        return error.to_string();
-    };
-    format!(
-        "{error}; a client that takes RSA certificates alone needs an emulator that has one: the command without --no-rsa, \
-         the library with EmulatorBuilder::rsa"
-    )
 }
 
 /// Hands the client to its service, or refuses it.

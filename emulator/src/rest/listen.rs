@@ -30,9 +30,10 @@ use super::{
     upgrade::{self, Inner, NoUpgrade, Offer},
 };
 use crate::{
+    amqp::{self, House, Visit},
     dps::Dps,
     events::{EventBus, EventKind},
-    front::{self, Arrival, Reception},
+    front::{self, AmqpReception, Arrival, Reception},
     lock::lock,
     net::{
         door::{self, Listening},
@@ -112,12 +113,8 @@ async fn serve(stream: TcpStream, peer: SocketAddr, door: Door) {
 }
 
 /// Answers calls until there are no more, or one leads to a WebSocket, and then serves that. `places`: for WebSockets.
-pub(crate) async fn converse<S>(
-    stream: S,
-    arrival: Arrival,
-    mut reception: Reception,
-    places: Arc<Semaphore>,
-) where
+pub(crate) async fn converse<S>(stream: S, arrival: Arrival, mut reception: Reception, places: Arc<Semaphore>)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let visitor =
@@ -186,10 +183,6 @@ impl Visitor {
     /// Promises a WebSocket, or says why there is none.
     fn promise(&self, call: &Call, version: hyper::Version, stream: OnUpgrade) -> Answer {
         let offer = upgrade::judge(call, version).and_then(|offer| {
-            if offer.inner == Inner::Amqp {
-                let reason = "this emulator does not implement AMQP over WebSockets".into();
-                return Err(NoUpgrade { status: 501, reason });
-            }
             let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| NoUpgrade {
                 status: 503,
                 reason: "as many WebSockets are open as this emulator has room for".into(),
@@ -242,7 +235,13 @@ impl Upgrade {
         let stream = WebSocketStream::new(io.into_inner(), read_buf.to_vec(), reception.shutdown.clone());
         match offer.inner {
             Inner::Mqtt => front::receive(stream, arrival, reception).await,
-            Inner::Amqp => {}
+            Inner::Amqp => {
+                let Reception { dps, events, shutdown } = reception;
+                let house = House { clock: Arc::clone(dps.clock()), events, shutdown };
+                let Arrival { name, server_name, certificates } = arrival;
+                let visit = Visit { peer: name, server_name, certificates: certificates.to_vec() };
+                amqp::serve(stream, visit, AmqpReception::new(dps), house).await;
+            }
         }
         drop(place);
     }

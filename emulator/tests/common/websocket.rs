@@ -113,7 +113,10 @@ impl Upgrade {
     pub async fn open(&self, way: &Way) -> WebSocket {
         let (head, socket) = self.ask(way).await;
         assert!(head.starts_with("http/1.1 101 "), "{head}");
-        assert!(head.contains(&format!("sec-websocket-accept: {}\r\n", ACCEPT.to_ascii_lowercase())), "{head}");
+        assert!(
+            head.contains(&format!("sec-websocket-accept: {}\r\n", ACCEPT.to_ascii_lowercase())),
+            "{head}"
+        );
         socket
     }
 }
@@ -150,11 +153,9 @@ impl WebSocket {
 
     /// What is answered in place of frames, for as long as it comes; a moment's silence is its end.
     pub async fn text(&mut self) -> String {
-        while let Ok(Ok(1..)) = tokio::time::timeout(
-            std::time::Duration::from_millis(50),
-            self.stream.read_buf(&mut self.inbox),
-        )
-        .await
+        while let Ok(Ok(1..)) =
+            tokio::time::timeout(std::time::Duration::from_millis(50), self.stream.read_buf(&mut self.inbox))
+                .await
         {}
         String::from_utf8_lossy(&self.inbox).into_owned()
     }

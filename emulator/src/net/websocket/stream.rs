@@ -156,11 +156,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocketStream<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocketStream<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         loop {
             if this.is_blocked {
@@ -204,7 +200,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocketStream<S> {
                 match this.context.read(&mut Blocking { stream: &mut this.stream, context }) {
                     // What was on its way when the farewell was said.
                     Ok(_rest) => {}
-                    Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+                    Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                        return Poll::Pending;
+                    }
                     Err(_end) => break,
                 }
             }

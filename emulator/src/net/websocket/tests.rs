@@ -64,7 +64,10 @@ async fn bytes_arrive_however_they_are_cut() {
                 client.write_all(&frame(first, piece)).await.expect("sent");
                 client.write_all(&frame(0x89, b"ping")).await.expect("sent");
             }
-            client.write_all(&frame(if text.chunks(size).len() % 2 == 0 { 0x82 } else { 0x80 }, b"!")).await.expect("sent");
+            client
+                .write_all(&frame(if text.chunks(size).len() % 2 == 0 { 0x82 } else { 0x80 }, b"!"))
+                .await
+                .expect("sent");
             // Takes the pongs.
             let _ = client.read_to_end(&mut Vec::new()).await;
         };
