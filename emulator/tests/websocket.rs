@@ -384,7 +384,6 @@ async fn websockets_leave_room_for_calls() {
     let options = EmulatorOptions {
         port: 0,
         service_port: Some(0),
-        amqp_port: None,
         max_connections: 8,
         ..EmulatorOptions::default()
     };

@@ -327,13 +327,13 @@ impl<R: Reception> Driver<R> {
         }
     }
 
-    /// It is over: nodes and place are told.
+    /// It is over: place and nodes are told.
     pub(super) fn end(mut self, reason: &DisconnectReason) {
-        for (_, mut link) in self.links.drain() {
-            link.node.ended();
-        }
         if let Some(place) = &mut self.place {
             place.ended(reason);
+        }
+        for (_, mut link) in self.links.drain() {
+            link.node.ended();
         }
     }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::address;
-use crate::security::access::Right;
+use crate::security::{access::Right, sas::TokenText};
 
 /// How long a link lives beyond the token that let it in, as on the devices' port: clients renew late, and clocks differ.
 const GRACE: TimeDelta = TimeDelta::seconds(450);
@@ -19,6 +19,8 @@ pub(crate) struct Grant {
     pub device: Option<String>,
     /// The policy, for those who want to know how somebody signed in.
     pub policy: Option<String>,
+    /// The token itself, by which a device is judged again when it connects.
+    pub token: Option<TokenText>,
     /// `None` for never.
     pub expires: Option<DateTime<Utc>>,
 }
@@ -31,6 +33,7 @@ impl Grant {
             rights: rights.to_vec(),
             device: None,
             policy: Some(policy.to_owned()),
+            token: None,
             expires: None,
         }
     }
@@ -44,6 +47,12 @@ impl Grant {
     pub(super) fn reaches(&self, path: &str) -> bool {
         let mut words = path.split('/').filter(|word| !word.is_empty());
         self.path.iter().all(|above| words.next().is_some_and(|word| word.eq_ignore_ascii_case(above)))
+    }
+
+    /// Whether it is that of a device: made with its own key, or with that of a policy that may connect devices.
+    pub(super) fn may_be(&self, device_id: &str) -> bool {
+        self.device.as_deref() == Some(device_id)
+            || self.rights.contains(&Right::DeviceConnect) && self.reaches(&format!("devices/{device_id}"))
     }
 
     /// Whether it is for the same as another, which then takes its place.

@@ -8,7 +8,12 @@ use std::{
 use rustls::pki_types::CertificateDer;
 
 use super::Grant;
-use crate::{clock::Clock, lock::lock, security::access::Right, session::PeerCertificates};
+use crate::{
+    clock::Clock,
+    lock::lock,
+    security::{access::Right, sas::TokenText},
+    session::PeerCertificates,
+};
 
 /// Tokens that one connection may show: gateways show one for each of their devices.
 const MAX_GRANTS: usize = 2000;
@@ -121,11 +126,15 @@ impl Guest {
 
     /// Whether it has shown a token of this device, or of a policy that may connect devices.
     pub(crate) fn is_device(&self, device_id: &str) -> bool {
-        self.has(|grant| {
-            grant.device.as_deref() == Some(device_id)
-                || grant.rights.contains(&Right::DeviceConnect)
-                    && grant.reaches(&format!("devices/{device_id}"))
-        })
+        self.has(|grant| grant.may_be(device_id))
+    }
+
+    /// The tokens by which it may be this device, the newest first.
+    pub(crate) fn device_tokens(&self, device_id: &str) -> Vec<TokenText> {
+        let now = self.clock.now();
+        let proven = lock(&self.proven);
+        let meant = proven.grants.iter().rev().filter(|grant| grant.is_alive(now) && grant.may_be(device_id));
+        meant.filter_map(|grant| grant.token.clone()).collect()
     }
 
     /// Whether it has shown any token at all, expired or not.

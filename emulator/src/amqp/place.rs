@@ -58,7 +58,7 @@ pub(crate) trait Place: Send {
     /// The container ID and host name of the service's own Open.
     fn identity(&self) -> (String, Option<String>);
 
-    /// The connection has ended; its nodes have been told, and are gone.
+    /// The connection has ended; its nodes are told after this.
     fn ended(&mut self, _reason: &DisconnectReason) {}
 }
 

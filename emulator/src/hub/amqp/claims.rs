@@ -36,11 +36,18 @@ impl Hub {
         }
         // The narrower of the two counts.
         let path = if asked.len() > resource.len() { asked } else { resource };
-        let expires = token.expiry();
+        let (expires, text) = (token.expiry(), Some(token.text.clone()));
         if token.policy.is_some() {
             let policy = self.0.access.signer_of_either(token)?;
             let rights = policy.rights.clone();
-            return Ok(Grant { path, rights, device: None, policy: Some(policy.name.clone()), expires });
+            return Ok(Grant {
+                path,
+                rights,
+                device: None,
+                policy: Some(policy.name.clone()),
+                token: text,
+                expires,
+            });
         }
         let device_id = match &path[..] {
             [devices, id] if devices.eq_ignore_ascii_case("devices") => id.clone(),
@@ -51,7 +58,7 @@ impl Hub {
             return Err(SasError::Signature);
         }
         token.check_signature(device.authentication.symmetric_key.iter())?;
-        Ok(Grant { path, rights: Vec::new(), device: Some(device_id), policy: None, expires })
+        Ok(Grant { path, rights: Vec::new(), device: Some(device_id), policy: None, token: text, expires })
     }
 
     /// What a policy opens whose key itself is shown, as Event Hubs take it with SASL PLAIN.
