@@ -40,7 +40,7 @@ mod query;
 mod routes;
 mod event_subscriptions;
 mod receive;
-mod consumer_groups;
+mod event_hub;
 mod watch;
 mod admission;
 mod session;

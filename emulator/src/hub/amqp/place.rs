@@ -29,7 +29,7 @@ impl HubPlace {
     pub(crate) fn new(hub: Hub, guest: &Arc<Guest>, is_event_hub: bool) -> Self {
         Self {
             devices: DeviceLinks::new(hub.clone(), guest),
-            endpoint: EndpointLinks::new(hub.clone(), guest, is_event_hub),
+            endpoint: EndpointLinks::new(hub.clone()),
             hub,
             is_event_hub,
         }

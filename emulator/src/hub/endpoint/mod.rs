@@ -27,7 +27,7 @@ pub(in crate::hub) use namespace::endpoint_host;
 pub(in crate::hub) use numbering::Mark;
 pub(in crate::hub) use origin::Origin;
 pub(in crate::hub) use partition::StoredEvent;
-pub(in crate::hub) use position::{Position, PositionError};
+pub(in crate::hub) use position::Position;
 pub(in crate::hub) use reader::Reader;
 pub(in crate::hub) use receivers::{NotAttached, Receiver, Receivers};
 pub use retention::Retention;

@@ -23,6 +23,19 @@ pub(in crate::hub) struct StoredEvent {
     pub(super) size: usize,
 }
 
+#[cfg(test)]
+impl StoredEvent {
+    pub(in crate::hub) fn for_tests(
+        message: Arc<TelemetryMessage>,
+        origin: Option<Arc<Origin>>,
+        sequence_number: i64,
+        offset: i64,
+    ) -> Self {
+        let enqueued_ms = message.enqueued_time.timestamp_millis();
+        Self { message, origin, sequence_number, offset, enqueued_ms, size: 0 }
+    }
+}
+
 /// The newest event there has ever been.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Newest {
