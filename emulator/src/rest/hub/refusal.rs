@@ -28,7 +28,7 @@ impl HubRefusal {
         Self { code, name, message: message.into(), nested: false }
     }
 
-    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+    pub(in crate::rest) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(400_004, "ArgumentInvalid", message)
     }
 
