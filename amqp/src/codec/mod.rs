@@ -9,6 +9,9 @@ mod names;
 mod read;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 use bytes::{Bytes, BytesMut};
 
 pub use error::CodecError;

@@ -125,7 +125,7 @@ impl Connection {
         }
         self.last_heard = self.now;
         self.input.extend_from_slice(bytes);
-        while self.events.len() < MAX_EVENTS && self.step() {}
+        while self.events.is_empty() && self.step() {}
         if self.input.len() > self.max_input() {
             let what = "more was sent than is read at the moment";
             self.fail(Error::new(condition::RESOURCE_LIMIT_EXCEEDED, what));
