@@ -5,6 +5,7 @@ use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 use crate::{
     clock::{Clock, SystemClock},
     emulator::Emulator,
+    hub::Retention,
     net::tls::TlsVersions,
     options::EmulatorOptions,
     services::StartError,
@@ -20,6 +21,7 @@ impl Emulator {
             retry_after: Duration::from_secs(1),
             assigning_time: Duration::ZERO,
             issuing_time: Duration::ZERO,
+            retention: Retention { bytes: 16 * 1024 * 1024, ..Retention::default() },
             ..EmulatorOptions::default()
         };
         EmulatorBuilder { options, clock: Arc::new(SystemClock) }
@@ -146,6 +148,20 @@ impl EmulatorBuilder {
     #[must_use]
     pub fn rsa(mut self) -> Self {
         self.options.rsa = true;
+        self
+    }
+
+    /// The partitions of the hubs' built-in endpoints, 2 to 32; 4 unless told otherwise.
+    #[must_use]
+    pub fn partitions(mut self, count: u16) -> Self {
+        self.options.partitions = count;
+        self
+    }
+
+    /// What the hubs' built-in endpoints keep; a day, and 16 MiB of each hub, unless told otherwise.
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.options.retention = retention;
         self
     }
 

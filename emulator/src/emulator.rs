@@ -54,7 +54,11 @@ impl Watch {
             every.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 every.tick().await;
-                dps.hubs().iter().for_each(Hub::check_silence);
+                for hub in dps.hubs() {
+                    hub.check_silence();
+                    hub.expire_messages();
+                    hub.check_messages();
+                }
             }
         }))
     }

@@ -22,6 +22,11 @@ pub(crate) fn operation_word() -> String {
     format!("{:010x}", rand::random::<u64>() >> 24)
 }
 
+/// What tells one run of a service from another in its names: sixteen hexadecimal digits.
+pub(crate) fn hexadecimal_of_chance() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}
+
 /// A DPS entity tag; its quotes belong to it.
 pub(crate) fn dps_etag() -> String {
     format!("\"{}\"", guid())

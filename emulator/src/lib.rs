@@ -79,6 +79,8 @@ mod net;
 mod mqtt;
 // What the sessions of both MQTT services share. Knows neither of them.
 mod session;
+// One AMQP connection, and what services bring for it. Knows neither of them.
+mod amqp;
 // A namespace that issues certificates to devices. Knows neither service.
 mod issuance;
 // An IoT hub. Knows nothing of the provisioning service.
@@ -119,12 +121,13 @@ pub use etag::IfMatch;
 pub use events::{DisconnectReason, Event, EventKind};
 pub use faults::{Fault, FaultId, FaultKind, Faults, FaultyService};
 pub use hub::{
-    Authentication, AuthenticationType, CloudToDeviceMessage, ConnectionState, DeadLetterDestination, Device,
-    DeviceCapabilities, DeviceSettings, DeviceStatus, DirectMethod, Endpoints, Enrichment,
-    EventDeliverySchema, EventDestination, EventFilter, EventSubscription, EventType, FallbackRoute,
-    FileEndpoint, Hub, HubError, InitialTwin, InitialTwinProperties, MessageSource, MethodResult,
-    RetryPolicy, Route, Routing, Severity, Silence, TelemetryCounters, TelemetryMessage, Twin, TwinError,
-    TwinPatch, TwinProperties, WebhookEndpoint, X509Thumbprint,
+    Acknowledgement, Authentication, AuthenticationType, CloudToDeviceMessage, ConnectionState,
+    ConsumerGroup, DeadLetterDestination, Device, DeviceCapabilities, DeviceSettings, DeviceStatus,
+    DirectMethod, Endpoints, Enrichment, EventDeliverySchema, EventDestination, EventFilter,
+    EventSubscription, EventType, FallbackRoute, FileEndpoint, Hub, HubError, InitialTwin,
+    InitialTwinProperties, MessageSource, MethodResult, Retention, RetryPolicy, Route, Routing, Severity,
+    Silence, TelemetryCounters, TelemetryMessage, Twin, TwinError, TwinPatch, TwinProperties,
+    WebhookEndpoint, X509Thumbprint,
 };
 pub use issuance::{CertificatePolicy, IssuanceError, IssuingAuthority, Namespace};
 pub use net::tls::{ServerIdentityError, TlsVersions};

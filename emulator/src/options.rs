@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
-use crate::net::tls::TlsVersions;
+use crate::{hub::Retention, net::tls::TlsVersions};
 
 /// The port of the service side unless another is asked for.
 const DEFAULT_SERVICE_PORT: u16 = 8443;
@@ -63,6 +63,10 @@ pub struct EmulatorOptions {
     pub first_redelivery: Duration,
     /// Connections served at a time, of devices and of services each; more wait.
     pub max_connections: usize,
+    /// The partitions of every hub's built-in endpoint, 2 to 32.
+    pub partitions: u16,
+    /// What every hub's built-in endpoint keeps.
+    pub retention: Retention,
     /// Messages kept for telemetry subscribers that fall behind or come back, of each hub; at most 8 MB of them.
     pub telemetry_capacity: usize,
     /// Events kept for an event subscriber that falls behind.
@@ -94,6 +98,8 @@ impl Default for EmulatorOptions {
             files_directory: None,
             first_redelivery: Duration::from_secs(10),
             max_connections: 10_000,
+            partitions: 4,
+            retention: Retention::default(),
             telemetry_capacity: 16_384,
             event_capacity: 4_096,
         }

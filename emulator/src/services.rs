@@ -9,7 +9,7 @@ use crate::{
     dps::{Dps, DpsError, DpsParts, KeptDps},
     events::EventBus,
     faults::Faults,
-    hub::RenewalSettings,
+    hub::{EndpointSettings, RenewalSettings},
     issuance::{IssuanceError, Namespace},
     lock::Changes,
     net::tls::{ServerIdentity, ServerIdentityError},
@@ -118,6 +118,7 @@ impl Services {
                 issuing_time: options.issuing_time,
                 older_numbers: options.older_renewal_errors,
             },
+            endpoint: EndpointSettings { partitions: options.partitions, retention: options.retention },
             kept: kept_dps,
         })?;
         for (name, hub) in kept.hubs {

@@ -58,9 +58,14 @@ impl<T> Feed<T> {
 
     /// Puts an item of this size, in bytes, at the end.
     pub(crate) fn put(&self, item: T, size: usize) {
+        self.put_shared(Arc::new(item), size);
+    }
+
+    /// The same for one that others hold too.
+    pub(crate) fn put_shared(&self, item: Arc<T>, size: usize) {
         let mut kept = lock(&self.kept);
         kept.size += size;
-        kept.items.push_back((Arc::new(item), size));
+        kept.items.push_back((item, size));
         while kept.items.len() > kept.most_items || kept.size > kept.most_bytes {
             let Some((_, size)) = kept.items.pop_front() else { break };
             kept.size -= size;

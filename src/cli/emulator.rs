@@ -10,13 +10,14 @@ use serde_json::json;
 use tracker_certificates::Document;
 use tracker_emulator::{
     AttestationMechanism, Dps, Emulator, EmulatorOptions, EnrollmentGroup, Event, Hub, InitialTwin,
-    PreparedEmulator, Subscription, SubscriptionError, TelemetryMessage, TlsVersions,
+    PreparedEmulator, Retention, Subscription, SubscriptionError, TelemetryMessage, TlsVersions,
 };
 use tracker_protocol::dps::ConnectionProfile;
 
 use super::cloud::EmulatorFile;
 use super::terminal::{log, signals::asked_to_stop};
 use super::text_file;
+use super::retention::retention;
 use crate::lab::local_cloud::SERVER_CA_FILE;
 use crate::lab::screen::Screen;
 
@@ -69,6 +70,13 @@ pub(super) struct EmulatorArgs {
     /// A further name or address in the server's certificate; repeat it for more.
     #[arg(long, value_name = "NAME")]
     server_name: Vec<String>,
+    /// Partitions of every hub's built-in endpoint, 2 to 32.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(2..=32))]
+    partitions: u16,
+    /// What every hub's built-in endpoint keeps for its readers: a time, a size, or both, as 12h, 64MiB or 1d,256MiB. What is not
+    /// given is a day and 256 MiB.
+    #[arg(long, value_name = "TIME,SIZE", value_parser = retention, default_value = "1d,256MiB")]
+    retention: Retention,
     /// Seconds that DPS asks devices to wait before they poll. With 0 the answer to a registration is its result, and nobody
     /// polls: for measurements.
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
@@ -134,6 +142,8 @@ fn prepare(args: &EmulatorArgs) -> anyhow::Result<PreparedEmulator> {
         issuing_time: Duration::from_secs(args.issuing_time),
         older_renewal_errors: args.older_renewal_errors,
         rsa: !args.no_rsa,
+        partitions: args.partitions,
+        retention: args.retention,
         extra_server_names: server_names,
         ca_directory: Some(args.directory.clone()),
         files_directory: Some(args.directory.clone()),

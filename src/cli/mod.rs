@@ -13,6 +13,8 @@ mod deprovision;
 #[cfg(feature = "lab")]
 mod emulator;
 mod provision;
+#[cfg(feature = "lab")]
+mod retention;
 mod run;
 #[cfg(feature = "lab")]
 mod simulate;

@@ -49,6 +49,12 @@ fn the_chain_of_evidence_stands() {
 }
 
 #[test]
+fn amqp_stands() {
+    let faults = plan::faults(&root().join("amqp/src"));
+    assert!(faults.is_empty(), "in amqp/src/:\n{faults}");
+}
+
+#[test]
 fn files_are_small_and_introduce_themselves() {
     let faults = sizes::faults(
         root(),
@@ -59,6 +65,7 @@ fn files_are_small_and_introduce_themselves() {
             "sensors",
             "certificates",
             "evidence",
+            "amqp",
             "emulator/src",
             "emulator/tests",
             "emulator/examples",

@@ -3,7 +3,7 @@
 //! ```text
 //!  service side (Dps) ──▶ Store: CA certificates, enrollments, registration records, linked hubs
 //!                            ▲
-//!  device side (session) ────┤ register: attest ─▶ choice of a hub ─▶ hub identity, record
+//!  device side (requests) ───┤ register: attest ─▶ choice of a hub ─▶ hub identity, record
 //!                            └ poll: how the operation stands
 //! ```
 
@@ -23,11 +23,16 @@ mod placement;
 mod webhook;
 mod enrollments;
 mod registrations;
+mod applicant;
 mod registration;
 mod refused;
 mod request;
+mod device_requests;
 mod session;
+mod amqp;
 
+pub(crate) use amqp::DpsPlace;
+pub(crate) use applicant::{Answer, Applicant, Moment};
 pub use ca_certificates::{CaCertificate, Certificates};
 pub use enrollments::Enrollments;
 pub use error::DpsError;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tokio::{runtime::Handle, time::Instant};
-use tracker_protocol::dps::{DpsUsername, RegistrationOperation, RegistrationState, RegistrationStatus};
+use tracker_protocol::dps::{RegistrationOperation, RegistrationState, RegistrationStatus};
 
 use super::{
     Dps,
+    applicant::Applicant,
     attest::{AcceptedBy, Attestor, Credentials, NotAttested},
     issue::NotIssued,
     linked_hubs::Hubs,
@@ -49,11 +50,11 @@ impl Dps {
     pub(super) fn register(
         &self,
         moment: Instant,
-        user_name: &DpsUsername,
+        applicant: &Applicant,
         credentials: Credentials<'_>,
         asked: &Asked,
     ) -> Registered {
-        let registration_id = user_name.registration_id.as_str();
+        let registration_id = applicant.registration_id.as_str();
         let now = self.0.clock.now();
         let paths = self.paths(credentials);
         let mut store = self.0.store.change();
@@ -96,7 +97,7 @@ impl Dps {
         });
         let pending = Pending {
             registration_id: registration_id.to_owned(),
-            api_version: user_name.api_version.clone(),
+            api_version: applicant.api_version.clone(),
             operation_id: operation_id.clone(),
             accepted_by,
             authentication: identity.authentication,

@@ -18,7 +18,7 @@ use crate::{
     events::EventBus,
     faults::Faults,
     host_names::{self, HostKind},
-    hub::{Hub, HubParts, KeptHub, RenewalSettings},
+    hub::{EndpointSettings, Hub, HubParts, KeptHub, RenewalSettings},
     issuance::{KeptNamespace, Namespace},
     lock::{Changes, Tracked},
     net::tls::ServerIdentity,
@@ -48,6 +48,7 @@ pub(super) struct Core {
     pub(super) good_signatures: GoodSignatures,
     pub(super) namespace: Namespace,
     pub(super) renewal: RenewalSettings,
+    endpoint: EndpointSettings,
     pub(super) store: Tracked<Store>,
 }
 
@@ -71,6 +72,7 @@ pub(crate) struct DpsParts {
     pub assign_device_names: bool,
     pub namespace: Namespace,
     pub renewal: RenewalSettings,
+    pub endpoint: EndpointSettings,
     pub kept: KeptDps,
 }
 
@@ -125,6 +127,7 @@ impl Dps {
             assign_device_names,
             namespace,
             renewal,
+            endpoint,
             kept,
         } = parts;
         let store = Store {
@@ -152,6 +155,7 @@ impl Dps {
             good_signatures: GoodSignatures::default(),
             namespace,
             renewal,
+            endpoint,
             store: Tracked::new(store, changes),
         })))
     }
@@ -191,6 +195,7 @@ impl Dps {
             first_redelivery: self.0.first_redelivery,
             namespace: self.0.namespace.clone(),
             renewal: self.0.renewal,
+            endpoint: self.0.endpoint,
             kept,
         })
     }

@@ -1,13 +1,16 @@
 //! One connection until it is known whose it is.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use rustls::{PeerIncompatible, pki_types::CertificateDer};
+use rustls::pki_types::CertificateDer;
 use tokio::{net::TcpStream, sync::watch, time::timeout};
 use tokio_rustls::server::TlsStream;
 use tracker_protocol::hub_v5::MAX_KEEP_ALIVE;
 
-use super::dispatch::{Client, MAX_CHAIN, five_hub, open};
+use super::{
+    dispatch::{Client, MAX_CHAIN, five_hub, open},
+    no_handshake::why_not,
+};
 use crate::{
     dps::Dps,
     events::{EventBus, EventKind},
@@ -76,21 +79,6 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, mut shared: Share
         Err(_elapsed) => refused(format!("no CONNECT within {PATIENCE:?}")),
     }
     link.close(FAREWELL).await;
-}
-
-/// Why TLS did not come about, with the remedy where nothing else than the kind of certificate is in the way.
-fn why_not(error: &io::Error) -> String {
-    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
-    let Some(rustls::Error::PeerIncompatible(
-        PeerIncompatible::NoCipherSuitesInCommon | PeerIncompatible::NoSignatureSchemesInCommon,
-    )) = cause
-    else {
-        return error.to_string();
-    };
-    format!(
-        "{error}; a client that takes RSA certificates alone needs an emulator that has one: the command without --no-rsa, \
-         the library with EmulatorBuilder::rsa"
-    )
 }
 
 /// Hands the client to its service, or refuses it.

@@ -1,9 +1,12 @@
 //! The one port of the devices: accepts connections, lets TLS and CONNECT pass within their time, and hands each client
-//! to the service its user name speaks of.
+//! to the service its user name speaks of. Beside it the port of AMQP, for devices and services alike.
 
+mod no_handshake;
 mod dispatch;
 mod connection;
 mod accept;
+mod amqp;
 
 pub(crate) use accept::accept;
+pub(crate) use amqp::{AmqpReception, accept as accept_amqp};
 pub(crate) use dispatch::{Client, open};

@@ -1,10 +1,6 @@
-//! Who may connect: what CONNECT is judged by.
+//! Who is taken for a device, and who may connect as one: what the credentials of every transport are judged by.
 
 use std::sync::Arc;
-
-use chrono::{DateTime, Utc};
-use thiserror::Error;
-use tracker_protocol::hub::HubUsername;
 
 use super::{
     Authentication, AuthenticationType, DeviceStatus, Hub, HubError,
@@ -15,18 +11,44 @@ use super::{
 };
 use crate::{
     events::{DisconnectReason, EventKind},
-    mqtt::Connect,
     security::{
         access::Right,
         sas::{SasError, SasToken},
         x509::{Certificate, Flaw, NONE_PRESENTED, Path, paths},
     },
 };
+use chrono::{DateTime, Utc};
+use thiserror::Error;
 
-/// Why a CONNECT is refused. Azure answers all of them with return code 5 and no more; the words are for the
-/// operator.
+/// What somebody shows who wants to be taken for a device.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shown<'a> {
+    /// A shared access signature; an empty one is none.
+    pub token: Option<&'a [u8]>,
+    /// Of the TLS handshake, the leaf first.
+    pub certificates: &'a [Arc<Certificate>],
+}
+
+/// What is known of a device whose credentials are good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Authenticated {
+    /// When the token expires, if one was needed.
+    pub token_expiry: Option<DateTime<Utc>>,
+}
+
+/// How a device connects.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Joining<'a> {
+    /// Whether subscriptions of the connection before are forgotten, and those of this one when it ends.
+    pub clean_session: bool,
+    /// The Plug and Play model that it announces.
+    pub model_id: Option<&'a str>,
+}
+
+/// Why somebody is not taken for a device, or does not connect as one. Azure answers all of them over MQTT with return code 5
+/// and no more; the words are for the operator.
 #[derive(Debug, Error)]
-pub(super) enum NotAdmitted {
+pub(crate) enum NotAdmitted {
     #[error("the client identifier is \"{client_id}\", the user name says \"{device_id}\"")]
     ClientId { client_id: String, device_id: String },
     #[error("module identities are not implemented by this emulator")]
@@ -37,7 +59,7 @@ pub(super) enum NotAdmitted {
     Disabled,
     #[error("{}, and the identity is one with certificates", NONE_PRESENTED)]
     NoCertificate,
-    #[error("no shared access signature was sent as password, and the identity is one with symmetric keys")]
+    #[error("no shared access signature was sent, and the identity is one with symmetric keys")]
     NoToken,
     #[error(transparent)]
     Token(#[from] SasError),
@@ -64,73 +86,87 @@ pub(super) enum NotAdmitted {
 }
 
 impl Hub {
+    /// Judges what somebody shows who wants to be taken for a device, for one request.
+    pub(crate) fn authenticate(
+        &self,
+        device_id: &str,
+        shown: Shown<'_>,
+    ) -> Result<Authenticated, NotAdmitted> {
+        let paths = self.paths(device_id, shown.certificates);
+        let mut registry = self.0.registry.lock();
+        self.judge(registry.entry(device_id)?, device_id, shown, &paths)
+    }
+
     /// Lets a device in, or says why not. One that is connected already is taken over.
     pub(super) fn admit(
         &self,
-        connect: &Connect,
-        user_name: &HubUsername,
-        presented: &[Arc<Certificate>],
+        device_id: &str,
+        shown: Shown<'_>,
+        joining: Joining<'_>,
     ) -> Result<Attachment, NotAdmitted> {
-        let device_id = &user_name.device_id;
-        if user_name.module_id.is_some() {
-            return Err(NotAdmitted::Module);
-        }
-        if connect.client_id != *device_id {
-            let client_id = connect.client_id.clone();
-            return Err(NotAdmitted::ClientId { client_id, device_id: device_id.clone() });
-        }
-        let now = self.0.clock.now();
-        let leaf = presented.first();
-        let paths = self.paths(device_id, presented);
+        let paths = self.paths(device_id, shown.certificates);
         let mut registry = self.0.registry.lock();
         let connection_id = registry.next_connection_id();
         let entry = registry.entry(device_id)?;
-        if entry.identity.status == DeviceStatus::Disabled {
-            return Err(NotAdmitted::Disabled);
-        }
-        let authentication = &entry.identity.authentication;
-        let mut token_expiry = None;
-        match authentication.kind {
-            AuthenticationType::Sas => {
-                let token = self.check_token(connect, device_id, authentication)?;
-                token.check_expiry(now)?;
-                token_expiry = token.expiry();
-            }
-            AuthenticationType::SelfSigned => {
-                let leaf = leaf.ok_or(NotAdmitted::NoCertificate)?;
-                check_thumbprint(leaf, authentication)?;
-                leaf.check_validity(now).map_err(NotAdmitted::Validity)?;
-            }
-            AuthenticationType::CertificateAuthority => {
-                let leaf = leaf.ok_or(NotAdmitted::NoCertificate)?;
-                self.check_chain(device_id, leaf, &paths, now)?;
-            }
-            AuthenticationType::None => return Err(NotAdmitted::NoAuthentication),
-        }
+        let Authenticated { token_expiry } = self.judge(entry, device_id, shown, &paths)?;
         if let Some(old) = entry.connection.take() {
             old.close(DisconnectReason::TakenOver);
             entry.queue.release(old.id);
         }
-        let kept = entry.kept_session.take().filter(|_| !connect.clean_session);
-        if !connect.clean_session {
+        let kept = entry.kept_session.take().filter(|_| !joining.clean_session);
+        if !joining.clean_session {
             entry.kept_session = Some(kept.clone().unwrap_or_default());
         }
         let (handle, mut attachment) = pair(connection_id, kept);
         attachment.token_expiry = token_expiry;
         attachment.renewal_due = entry.renewal.as_ref().and_then(Renewal::wakes);
+        let now = self.0.clock.now();
         entry.connection = Some(handle);
         entry.connection_updated = now;
         entry.last_activity = now;
-        if let Some(model_id) = &user_name.model_id {
-            entry.twin.model_id.clone_from(model_id);
+        if let Some(model_id) = joining.model_id {
+            model_id.clone_into(&mut entry.twin.model_id);
         }
+        registry.settle_messages(device_id, now);
         self.tell_of_connection(&mut registry, NoticeKind::Connected, device_id);
         drop(registry);
         self.announce_arrival();
         self.0
             .events
-            .tell(EventKind::DeviceConnected { hub: self.0.name.clone(), device_id: device_id.clone() });
+            .tell(EventKind::DeviceConnected { hub: self.0.name.clone(), device_id: device_id.to_owned() });
         Ok(attachment)
+    }
+
+    /// Whether what is shown is that of a device. `paths` are those upwards from the leaf.
+    fn judge(
+        &self,
+        entry: &Entry,
+        device_id: &str,
+        shown: Shown<'_>,
+        paths: &[Path],
+    ) -> Result<Authenticated, NotAdmitted> {
+        if entry.identity.status == DeviceStatus::Disabled {
+            return Err(NotAdmitted::Disabled);
+        }
+        let now = self.0.clock.now();
+        let leaf = || shown.certificates.first().ok_or(NotAdmitted::NoCertificate);
+        let authentication = &entry.identity.authentication;
+        let mut token_expiry = None;
+        match authentication.kind {
+            AuthenticationType::Sas => {
+                let token = self.check_token(shown.token.unwrap_or_default(), device_id, authentication)?;
+                token.check_expiry(now)?;
+                token_expiry = token.expiry();
+            }
+            AuthenticationType::SelfSigned => {
+                let leaf = leaf()?;
+                check_thumbprint(leaf, authentication)?;
+                leaf.check_validity(now).map_err(NotAdmitted::Validity)?;
+            }
+            AuthenticationType::CertificateAuthority => self.check_chain(device_id, leaf()?, paths, now)?,
+            AuthenticationType::None => return Err(NotAdmitted::NoAuthentication),
+        }
+        Ok(Authenticated { token_expiry })
     }
 
     /// The paths upwards from the leaf of a device that is known by its chain. Signatures take their time; other devices are
@@ -182,19 +218,18 @@ impl Hub {
         self.notify(registry, device_id, &Notice::connection(kind, self.0.began, count));
     }
 
-    /// A device with symmetric keys sends a token as its password: one for `{hub}/devices/{device}` made with its own key,
+    /// A device with symmetric keys shows a token: one for `{hub}/devices/{device}` made with its own key,
     /// or one of a policy that may connect devices, as gateways do, for it or for all that it is below.
     fn check_token(
         &self,
-        connect: &Connect,
+        token: &[u8],
         device_id: &str,
         authentication: &Authentication,
     ) -> Result<SasToken, NotAdmitted> {
-        let password = connect.password.as_deref().unwrap_or_default();
-        if password.is_empty() {
+        if token.is_empty() {
             return Err(NotAdmitted::NoToken);
         }
-        let text = std::str::from_utf8(password).map_err(|_| SasError::Scheme)?;
+        let text = std::str::from_utf8(token).map_err(|_| SasError::Scheme)?;
         let token = SasToken::parse(text)?;
         if token.policy.is_some() {
             let policy = self.0.access.signer(&token)?;
@@ -233,6 +268,7 @@ impl Hub {
             entry.connection = None;
             entry.connection_updated = self.0.clock.now();
             entry.queue.release(connection_id);
+            registry.settle_messages(device_id, self.0.clock.now());
             self.tell_of_connection(&mut registry, NoticeKind::Disconnected, device_id);
         }
         drop(registry);

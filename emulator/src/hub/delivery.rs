@@ -58,9 +58,7 @@ impl DeviceSession {
 
     /// A message from the cloud has arrived.
     pub(super) fn complete(&self, number: u64) {
-        if let Some(entry) = self.hub.0.registry.change().find(&self.device_id) {
-            entry.queue.complete(number);
-        }
+        self.hub.complete_number(&self.device_id, number);
     }
 
     /// Sends the messages that wait for the device, if it is subscribed to them.
@@ -74,10 +72,12 @@ impl DeviceSession {
             let Some(entry) = registry.find(&self.device_id) else {
                 return;
             };
-            let Some(delivery) = entry.queue.next(&self.device_id, self.connection_id, now) else {
+            let delivery = entry.queue.next(&self.device_id, self.connection_id, now);
+            registry.settle_messages(&self.device_id, now);
+            drop(registry);
+            let Some(delivery) = delivery else {
                 return;
             };
-            drop(registry);
             if qos == QoS::AtMostOnce {
                 self.complete(delivery.number);
             }

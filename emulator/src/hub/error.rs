@@ -61,6 +61,11 @@ pub enum HubError {
         /// How many may wait.
         limit: usize,
     },
+    /// The lock of a message is over, or there never was one.
+    #[error(
+        "DeviceMessageLockLost: no message is under this lock; a lock ends a minute after the message was received"
+    )]
+    LockLost,
     /// A twin change against the rules.
     #[error(transparent)]
     Twin(#[from] TwinError),
@@ -83,6 +88,7 @@ impl HubError {
             Self::DeviceConnectionClosed(_) => "DeviceConnectionClosedRemotely",
             Self::DeviceAlreadyExists(_) => "DeviceAlreadyExists",
             Self::PreconditionFailed(_) => "PreconditionFailed",
+            Self::LockLost => "DeviceMessageLockLost",
             Self::MessageTooLarge { .. } => "MessageTooLarge",
             Self::InvalidMethodAnswer(_) => "BadDeviceResponse",
             Self::MethodRejected { .. } => "MethodRejected",
@@ -100,6 +106,7 @@ impl HubError {
             Self::DeviceConnectionClosed(_) => 404_104,
             Self::DeviceAlreadyExists(_) => 409_001,
             Self::PreconditionFailed(_) => 412_001,
+            Self::LockLost => 412_002,
             Self::MessageTooLarge { .. } => 413_001,
             Self::InvalidMethodAnswer(_) => 502_000,
             // A number of ours: what services are told of it is not documented.

@@ -1,6 +1,9 @@
 //! Telemetry from the moment the hub has it, and what the hub tells of itself, until it is on its way.
 
-use std::{borrow::Cow, sync::PoisonError};
+use std::{
+    borrow::Cow,
+    sync::{Arc, PoisonError},
+};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -8,7 +11,8 @@ use serde_json::Value;
 use tracker_protocol::PropertyBag;
 
 use super::{
-    AuthenticationType, Hub, TelemetryMessage,
+    Hub, TelemetryMessage,
+    endpoint::Origin,
     event_grid::{EventType, telemetry_data},
     notice::{Notice, NoticeKind, bag},
     registry::{Entry, Registry},
@@ -38,11 +42,12 @@ impl Hub {
             repeated_message_id: false,
         };
         // A device deleted in this moment has no counters any more; its message is here all the same.
-        message.repeated_message_id = registry.find(device_id).is_some_and(|entry| {
+        let origin = registry.find(device_id).map(|entry| {
             entry.last_activity = now;
-            entry.tally.count(message.message_id())
+            message.repeated_message_id = entry.tally.count(message.message_id());
+            entry.origin()
         });
-        let goes_to_events = self.goes_to_events(&mut registry, &mut message);
+        let goes_to_events = self.goes_to_events(&mut registry, &mut message, origin.as_deref());
         if goes_to_events {
             message.sequence_number = registry.next_sequence_number();
         }
@@ -51,20 +56,32 @@ impl Hub {
             observer(&message);
         }
         if goes_to_events {
-            let size = message.size();
-            self.0.telemetry.put(message, size);
+            self.keep_for_readers(message, origin);
         }
     }
 
+    /// Puts a message where subscribers and readers of the built-in endpoint find it; both share it.
+    fn keep_for_readers(&self, message: TelemetryMessage, origin: Option<Arc<Origin>>) {
+        let size = message.size();
+        let message = Arc::new(message);
+        self.0.endpoint.put(Arc::clone(&message), origin);
+        self.0.telemetry.put_shared(message, size);
+    }
+
     /// Leads a message of a device along the routes; whether one of them, or none at all, leads to `events`.
-    fn goes_to_events(&self, registry: &mut Registry, message: &mut TelemetryMessage) -> bool {
+    fn goes_to_events(
+        &self,
+        registry: &mut Registry,
+        message: &mut TelemetryMessage,
+        origin: Option<&Origin>,
+    ) -> bool {
         let source = MessageSource::DeviceMessages;
         let is_heard = self.0.event_grid.hears(EventType::DeviceTelemetry);
         if !is_heard && self.0.router.is_plain(source) {
             return true;
         }
         let entry = registry.find(&message.device_id);
-        let routed = routed(message, entry.as_deref());
+        let routed = routed(message, origin);
         let twin =
             entry.filter(|_| self.0.router.needs_twin(source)).map(|entry| shown(entry, &message.device_id));
         if is_heard {
@@ -119,6 +136,7 @@ impl Hub {
 
     /// Puts a message of the hub's own among the telemetry.
     fn publish(&self, registry: &mut Registry, message: &RoutedMessage, now: DateTime<Utc>) {
+        let source = message.source;
         let message = TelemetryMessage {
             hub: self.0.name.clone(),
             device_id: message.device_id.clone(),
@@ -129,8 +147,9 @@ impl Hub {
             marked_duplicate: false,
             repeated_message_id: false,
         };
-        let size = message.size();
-        self.0.telemetry.put(message, size);
+        let is_of_device = source == MessageSource::DeviceMessages;
+        let origin = registry.find(&message.device_id).filter(|_| is_of_device).map(Entry::origin);
+        self.keep_for_readers(message, origin);
     }
 }
 
@@ -141,7 +160,7 @@ fn shown(entry: &Entry, device_id: &str) -> Value {
 }
 
 /// A message of a device as routes see it.
-fn routed(message: &TelemetryMessage, entry: Option<&Entry>) -> RoutedMessage {
+fn routed(message: &TelemetryMessage, origin: Option<&Origin>) -> RoutedMessage {
     let mut system: Vec<(Cow<'static, str>, String)> = Vec::new();
     for (key, value) in message.system_properties() {
         let name = match key {
@@ -159,18 +178,11 @@ fn routed(message: &TelemetryMessage, entry: Option<&Entry>) -> RoutedMessage {
         system.push((name.into(), value.to_owned()));
     }
     system.push(("connectionDeviceId".into(), message.device_id.clone()));
-    if let Some(entry) = entry {
-        let (kind, issuer) = match entry.identity.authentication.kind {
-            AuthenticationType::Sas => ("sas", "iothub"),
-            _ => ("x509", "external"),
-        };
-        let method = format!(
-            r#"{{"scope":"device","type":"{kind}","issuer":"{issuer}","acceptingIpFilterRule":null}}"#
-        );
-        system.push(("connectionAuthMethod".into(), method));
-        system.push(("connectionDeviceGenerationId".into(), entry.identity.generation_id.clone()));
-        if !entry.twin.model_id.is_empty() {
-            system.push(("dt-dataschema".into(), entry.twin.model_id.clone()));
+    if let Some(origin) = origin {
+        system.push(("connectionAuthMethod".into(), origin.auth_method().to_owned()));
+        system.push(("connectionDeviceGenerationId".into(), origin.generation_id.clone()));
+        if !origin.model_id.is_empty() {
+            system.push(("dt-dataschema".into(), origin.model_id.clone()));
         }
     }
     let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());

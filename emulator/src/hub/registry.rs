@@ -3,7 +3,7 @@
 //! Identity and twin are what has to outlive a restart: they are plain records with a serialised form, apart from
 //! what belongs to this run (connection, counters, kept sessions). All changes go through the methods here.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,8 +12,9 @@ use serde_json::{Map, Value};
 use super::{
     HubError,
     broker::KeptSession,
-    c2d::{KeptMessage, MessageQueue},
-    connection::{Handle, Subscriptions},
+    c2d::{FeedbackQueue, FeedbackRecord, KeptMessage, MessageQueue},
+    connection::{Handle, Push, Subscriptions},
+    endpoint::Origin,
     initial_twin::InitialTwin,
     model::{
         Authentication, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Twin, TwinProperties,
@@ -114,6 +115,7 @@ pub(super) struct Entry {
     pub renewal: Option<Renewal>,
     /// The same of one of MQTT 5, whose session outlives its connection.
     pub kept_five: Option<KeptSession>,
+    origin: Option<Arc<Origin>>,
 }
 
 /// The devices of one hub by ID.
@@ -123,10 +125,12 @@ pub(super) struct Registry {
     connections: u64,
     connection_changes: u64,
     messages: u64,
+    /// What became of messages to devices.
+    pub feedback: FeedbackQueue,
 }
 
 impl Registry {
-    pub(super) fn restore(devices: Vec<KeptDevice>) -> Self {
+    pub(super) fn restore(devices: Vec<KeptDevice>, feedback: Vec<FeedbackRecord>) -> Self {
         let restore = |kept: KeptDevice| {
             let mut entry = Entry::new(kept.identity, kept.twin, kept.last_activity);
             entry.queue = MessageQueue::restore(kept.messages);
@@ -134,7 +138,11 @@ impl Registry {
             entry.renewal = kept.renewal;
             (kept.device_id, entry)
         };
-        Self { devices: devices.into_iter().map(restore).collect(), ..Self::default() }
+        Self {
+            devices: devices.into_iter().map(restore).collect(),
+            feedback: FeedbackQueue::restore(feedback),
+            ..Self::default()
+        }
     }
 
     pub(super) fn keep(&self) -> Vec<KeptDevice> {
@@ -205,6 +213,35 @@ impl Registry {
         self.devices.iter_mut()
     }
 
+    /// Files what became of messages to this device, and when its queue is to be looked at again. To be called after every
+    /// change of a queue.
+    pub(super) fn settle_messages(&mut self, device_id: &str, now: DateTime<Utc>) {
+        if let Some(entry) = self.devices.get_mut(device_id) {
+            entry.settle_messages(device_id, &mut self.feedback, now);
+        }
+    }
+
+    /// Ends the locks and the messages whose time is over, and tells the devices that are to have a message again.
+    /// Looks at the devices only when something is due; tells whether it was.
+    pub(super) fn pass_message_time(&mut self, now: DateTime<Utc>) -> bool {
+        if self.feedback.look_again.is_none_or(|due| due > now) {
+            return false;
+        }
+        self.feedback.look_again = None;
+        for (device_id, entry) in self.devices.iter_mut().filter(|(_, entry)| entry.queue.len() > 0) {
+            let is_due = entry.queue.due().is_some_and(|due| due <= now);
+            entry.queue.pass_time(now);
+            entry.settle_messages(device_id, &mut self.feedback, now);
+            if is_due
+                && entry.queue.has_free()
+                && let Some(connection) = &entry.connection
+            {
+                connection.give(Push::Messages);
+            }
+        }
+        true
+    }
+
     pub(super) fn next_connection_id(&mut self) -> u64 {
         self.connections += 1;
         self.connections
@@ -235,6 +272,28 @@ impl Entry {
             kept_session: None,
             renewal: None,
             kept_five: None,
+            origin: None,
+        }
+    }
+
+    /// The device as its messages name it; made anew when that has changed.
+    pub(super) fn origin(&mut self) -> Arc<Origin> {
+        let (kind, model_id) = (self.identity.authentication.kind, &self.twin.model_id);
+        let is_current = |origin: &&Arc<Origin>| origin.kind == kind && origin.model_id == *model_id;
+        if let Some(origin) = self.origin.as_ref().filter(is_current) {
+            return Arc::clone(origin);
+        }
+        let generation_id = self.identity.generation_id.clone();
+        let origin = Arc::new(Origin { generation_id, kind, model_id: model_id.clone() });
+        self.origin = Some(Arc::clone(&origin));
+        origin
+    }
+
+    fn settle_messages(&mut self, device_id: &str, feedback: &mut FeedbackQueue, now: DateTime<Utc>) {
+        feedback.look_again = feedback.look_again.into_iter().chain(self.queue.due()).min();
+        for settled in self.queue.take_settled() {
+            let generation_id = self.identity.generation_id.clone();
+            feedback.put(FeedbackRecord::new(settled, generation_id, device_id.to_owned(), now));
         }
     }
 

@@ -58,6 +58,7 @@ impl Hub {
 
     /// Ends deliveries; what waits is kept with the hub.
     pub(crate) fn stop_deliveries(&self) {
+        self.0.endpoint.close();
         self.0.router.stop();
         self.0.event_grid.stop();
     }

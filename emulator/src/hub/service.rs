@@ -12,7 +12,9 @@ use tokio::sync::watch;
 use tracker_protocol::dps::ConnectionProfile;
 
 use super::{
-    CloudToDeviceMessage, Device, DeviceStatus, HubError, TelemetryCounters, TelemetryMessage, connection,
+    Device, DeviceStatus, HubError, TelemetryCounters, TelemetryMessage,
+    c2d::FeedbackRecord,
+    endpoint::{Groups, KeptGroup, Mark, Receivers, Retention, Store, StoreParts},
     event_grid::{EventGrid, KeptSubscription},
     notice::NoticeKind,
     registry::{KeptDevice, Registry},
@@ -42,6 +44,13 @@ pub(crate) struct RenewalSettings {
     pub older_numbers: bool,
 }
 
+/// How hubs keep messages for the readers of their built-in endpoints.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EndpointSettings {
+    pub partitions: u16,
+    pub retention: Retention,
+}
+
 /// What a hub is made with.
 pub(crate) struct HubParts {
     pub name: String,
@@ -57,6 +66,7 @@ pub(crate) struct HubParts {
     /// Issues certificates, and is trusted.
     pub namespace: Namespace,
     pub renewal: RenewalSettings,
+    pub endpoint: EndpointSettings,
     pub kept: KeptHub,
 }
 
@@ -73,9 +83,30 @@ pub(crate) struct KeptHub {
     silence: Silence,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     authorities: Vec<KeptAuthority>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    feedback: Vec<FeedbackRecord>,
     /// Absent for a classic hub, as all were once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     connection_profile: Option<KeptProfile>,
+    #[serde(default, skip_serializing_if = "KeptEndpoint::is_empty")]
+    endpoint: KeptEndpoint,
+}
+
+/// Of the built-in endpoint: no messages.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct KeptEndpoint {
+    /// Where numbers go on, by partition.
+    #[serde(default)]
+    partitions: Vec<Mark>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    consumer_groups: Vec<KeptGroup>,
+}
+
+impl KeptEndpoint {
+    fn is_empty(&self) -> bool {
+        self.consumer_groups.is_empty() && self.partitions.iter().all(|mark| *mark == Mark::default())
+    }
 }
 
 /// The profile of a hub that is not a classic one.
@@ -96,6 +127,8 @@ impl KeptHub {
             silence: Silence::default(),
             connection_profile: keep_profile(profile),
             authorities: Vec::new(),
+            endpoint: KeptEndpoint::default(),
+            feedback: Vec::new(),
         }
     }
 }
@@ -124,6 +157,10 @@ pub(super) struct Core {
     pub(super) registry: Tracked<Registry>,
     /// In the order of sequence numbers, of which the first is 1.
     pub(super) telemetry: Feed<TelemetryMessage>,
+    /// The same messages, for readers of the built-in endpoint.
+    pub(super) endpoint: Arc<Store>,
+    pub(super) groups: Groups,
+    pub(super) receivers: Arc<Receivers>,
     pub(super) router: Router,
     pub(super) event_grid: EventGrid,
     pub(super) silence: Mutex<Silence>,
@@ -153,6 +190,7 @@ impl Hub {
             first_redelivery,
             namespace,
             renewal,
+            endpoint: settings,
             kept,
         } = parts;
         let KeptHub {
@@ -163,6 +201,8 @@ impl Hub {
             silence,
             connection_profile,
             authorities,
+            endpoint,
+            feedback,
         } = kept;
         let router = RouterParts {
             hub_name: label(&name).to_owned(),
@@ -178,18 +218,26 @@ impl Hub {
             events,
             faults,
             access,
-            registry: Tracked::new(Registry::restore(devices), changes.clone()),
+            registry: Tracked::new(Registry::restore(devices, feedback), changes.clone()),
             event_grid: EventGrid::new(router.clone(), event_subscriptions),
             router: Router::new(router, routing),
             silence: Mutex::new(silence),
             authorities: Mutex::new(trust::restore(authorities)),
-            changes,
+            changes: changes.clone(),
             namespace,
             issuing_time: renewal.issuing_time,
             older_numbers: renewal.older_numbers,
             good_signatures: GoodSignatures::default(),
             began: clock.now(),
             telemetry: Feed::new(telemetry_capacity, KEPT_BYTES),
+            endpoint: Arc::new(Store::new(StoreParts {
+                partitions: settings.partitions,
+                retention: settings.retention,
+                changes,
+                marks: endpoint.partitions,
+            })),
+            groups: Groups::new(endpoint.consumer_groups, clock.now()),
+            receivers: Arc::default(),
             clock,
             observers: RwLock::default(),
             arrivals: watch::Sender::new(0),
@@ -198,14 +246,22 @@ impl Hub {
 
     /// What has to outlive a restart.
     pub(crate) fn keep(&self) -> KeptHub {
+        let registry = self.0.registry.lock();
+        let (devices, feedback) = (registry.keep(), registry.feedback.keep());
+        drop(registry);
         KeptHub {
             access: self.0.access.clone(),
-            devices: self.0.registry.lock().keep(),
+            devices,
+            feedback,
             routing: self.0.router.keep(),
             event_subscriptions: self.0.event_grid.keep(),
             silence: self.silence(),
             connection_profile: keep_profile(self.0.profile),
             authorities: trust::keep(&lock(&self.0.authorities)),
+            endpoint: KeptEndpoint {
+                partitions: self.0.endpoint.keep(),
+                consumer_groups: self.0.groups.keep(),
+            },
         }
     }
 
@@ -305,28 +361,6 @@ impl Hub {
     /// How much was received from a device.
     pub fn counters(&self, device_id: &str) -> Result<TelemetryCounters, HubError> {
         self.0.registry.lock().get(device_id).map(|entry| entry.tally.counters)
-    }
-
-    /// Forgets the messages that wait for a device; tells how many there were.
-    pub fn purge_messages(&self, device_id: &str) -> Result<usize, HubError> {
-        self.0.registry.change().entry(device_id).map(|entry| entry.queue.purge())
-    }
-
-    /// Queues a message for a device; it is delivered as soon as the device is connected and subscribed.
-    pub fn send(&self, device_id: &str, message: CloudToDeviceMessage) -> Result<(), HubError> {
-        if self.0.profile == ConnectionProfile::MqttV5 {
-            return Err(HubError::ArgumentInvalid(format!(
-                "{} is a hub of MQTT 5, which has no messages to devices: call a direct method, or set desired properties",
-                self.0.name
-            )));
-        }
-        let mut registry = self.0.registry.change();
-        let entry = registry.entry(device_id)?;
-        entry.queue.push(device_id, message, self.0.clock.now())?;
-        if let Some(connection) = &entry.connection {
-            connection.give(connection::Push::Messages);
-        }
-        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use tracker_protocol::{
 
 use super::{
     Hub, HubError,
-    admission::NotAdmitted,
+    admission::{Joining, NotAdmitted, Shown},
     connection::{Attachment, Filter, Mailbox, MethodAnswer, Push, Subscriptions},
     method::PAYLOAD_LIMIT,
     renewal::renews,
@@ -103,7 +103,16 @@ fn admit(
     {
         return Err(refused(NotAdmitted::Will(will.topic.clone())));
     }
-    hub.admit(connect, user_name, presented).map_err(refused)
+    if user_name.module_id.is_some() {
+        return Err(refused(NotAdmitted::Module));
+    }
+    if connect.client_id != *device_id {
+        let (client_id, device_id) = (connect.client_id.clone(), device_id.clone());
+        return Err(refused(NotAdmitted::ClientId { client_id, device_id }));
+    }
+    let shown = Shown { token: connect.password.as_deref(), certificates: presented };
+    let joining = Joining { clean_session: connect.clean_session, model_id: user_name.model_id.as_deref() };
+    hub.admit(device_id, shown, joining).map_err(refused)
 }
 
 impl Service for DeviceSession {

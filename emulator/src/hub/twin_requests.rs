@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tracker_protocol::hub::CloudTopic;
 
-use super::{connection::Filter, session::DeviceSession};
+use super::{Hub, connection::Filter, session::DeviceSession};
 use crate::{
     clock::wire_time,
     faults::FaultKind,
@@ -11,6 +11,19 @@ use crate::{
     mqtt::{Packet, Publish},
     session::{Exchange, Service as _},
 };
+
+impl Hub {
+    /// The body of an answer that refuses a twin request, JSON.
+    pub(super) fn twin_refusal(&self, status: u16, why: &str) -> String {
+        let body = json!({
+            "errorCode": if status == 400 { 400_004 } else { u32::from(status) * 1000 + 1 },
+            "trackingId": guid(),
+            "message": why,
+            "timestampUtc": wire_time::print(self.0.clock.now()),
+        });
+        body.to_string()
+    }
+}
 
 impl DeviceSession {
     pub(super) fn twin_requested(&mut self, request_id: String, exchange: &mut Exchange<'_>) {
@@ -49,13 +62,8 @@ impl DeviceSession {
     }
 
     fn refuse_twin(&self, status: u16, request_id: String, why: &str, exchange: &mut Exchange<'_>) {
-        let body = json!({
-            "errorCode": if status == 400 { 400_004 } else { u32::from(status) * 1000 + 1 },
-            "trackingId": guid(),
-            "message": why,
-            "timestampUtc": wire_time::print(self.hub.0.clock.now()),
-        });
-        self.answer_twin(status, request_id, None, body.to_string(), exchange);
+        let body = self.hub.twin_refusal(status, why);
+        self.answer_twin(status, request_id, None, body, exchange);
     }
 
     fn answer_twin(

@@ -69,10 +69,19 @@ impl AccessPolicies {
 
     /// The policy that a token names and is signed with.
     pub(crate) fn signer(&self, token: &SasToken) -> Result<&AccessPolicy, SasError> {
-        let name = token.policy.as_deref().ok_or(SasError::Field("skn"))?;
-        let policy = self.0.iter().find(|policy| policy.name == name);
-        let policy = policy.ok_or(SasError::Signature)?;
+        let policy = self.named_by(token)?;
         token.check_signature(policy.keys.iter()).map(|()| policy)
+    }
+
+    /// The same where the key's text counts as a key, too.
+    pub(crate) fn signer_of_either(&self, token: &SasToken) -> Result<&AccessPolicy, SasError> {
+        let policy = self.named_by(token)?;
+        token.check_either_signature(policy.keys.iter()).map(|()| policy)
+    }
+
+    fn named_by(&self, token: &SasToken) -> Result<&AccessPolicy, SasError> {
+        let name = token.policy.as_deref().ok_or(SasError::Field("skn"))?;
+        self.0.iter().find(|policy| policy.name == name).ok_or(SasError::Signature)
     }
 }
 

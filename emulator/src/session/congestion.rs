@@ -4,30 +4,27 @@ use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::{
-    faults::{FaultKind, Faults, Place},
-    mqtt::Packet,
-};
+use crate::faults::{FaultKind, Faults, Place};
 
 /// Packets on a slow line; more are not read until some have arrived.
 const MAX_UNDER_WAY: usize = 1024;
 
-/// The packets of one client that take their time.
-#[derive(Debug, Default)]
-pub(super) struct SlowLine {
-    under_way: VecDeque<(Instant, Packet)>,
+/// The packets of one client, or messages of one link, that take their time.
+#[derive(Debug)]
+pub(crate) struct SlowLine<T> {
+    under_way: VecDeque<(Instant, T)>,
 }
 
-impl SlowLine {
+impl<T> Default for SlowLine<T> {
+    fn default() -> Self {
+        Self { under_way: VecDeque::new() }
+    }
+}
+
+impl<T> SlowLine<T> {
     /// Gives back a packet that arrives at once; one that is delayed, or behind one that is, comes by
     /// [`Self::arrived`].
-    pub(super) fn send(
-        &mut self,
-        now: Instant,
-        packet: Packet,
-        faults: &Faults,
-        place: Place<'_>,
-    ) -> Option<Packet> {
+    pub(crate) fn send(&mut self, now: Instant, packet: T, faults: &Faults, place: Place<'_>) -> Option<T> {
         let latency = faults.take(place, |kind| match kind {
             FaultKind::Latency { delay: latency } => Some(*latency),
             _ => None,
@@ -42,17 +39,17 @@ impl SlowLine {
     }
 
     /// Whether further packets may be read.
-    pub(super) fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.under_way.len() < MAX_UNDER_WAY
     }
 
     /// When the next packet arrives.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Option<Instant> {
         self.under_way.front().map(|(due, _)| *due)
     }
 
     /// The next packet whose time has come.
-    pub(super) fn arrived(&mut self, now: Instant) -> Option<Packet> {
+    pub(crate) fn arrived(&mut self, now: Instant) -> Option<T> {
         if self.due()? > now {
             return None;
         }
@@ -62,11 +59,11 @@ impl SlowLine {
 
 /// Counts the publishes of one client for [`FaultKind::Throttle`].
 #[derive(Debug, Default)]
-pub(super) struct Throttle(VecDeque<Instant>);
+pub(crate) struct Throttle(VecDeque<Instant>);
 
 impl Throttle {
     /// Counts one; tells whether it is too many.
-    pub(super) fn exceeded(&mut self, now: Instant, faults: &Faults, place: Place<'_>) -> bool {
+    pub(crate) fn exceeded(&mut self, now: Instant, faults: &Faults, place: Place<'_>) -> bool {
         let allowed = faults.take(place, |kind| match kind {
             FaultKind::Throttle { per_second } => Some(*per_second as usize),
             _ => None,

@@ -19,7 +19,7 @@ pub(crate) struct Session<V> {
     pub service: V,
     acknowledger: Acknowledger,
     throttle: Throttle,
-    line: SlowLine,
+    line: SlowLine<Packet>,
 }
 
 impl<V: Service> Session<V> {

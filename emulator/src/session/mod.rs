@@ -14,6 +14,7 @@ mod service;
 mod machine;
 mod run;
 
+pub(crate) use congestion::{SlowLine, Throttle};
 pub(crate) use machine::Session;
 pub(crate) use peer::PeerCertificates;
 pub(crate) use run::{refuse, serve};

@@ -18,7 +18,7 @@ pub(in crate::cli) mod service;
 pub(in crate::cli) mod target;
 
 use commands::{
-    c2d, ca, certificate, certificate_policy, device, enrichment, enrollment, enrollment_group,
+    c2d, ca, certificate, certificate_policy, consumer_group, device, enrichment, enrollment, enrollment_group,
     event_subscription, fault, hub_certificate, method, monitor, query, registration, route,
     routing_endpoint, silence, twin,
 };
@@ -83,6 +83,9 @@ enum Noun {
     /// Webhooks that are told of devices, in Event Grid's schema. Emulator only.
     #[command(subcommand)]
     EventSubscription(event_subscription::EventSubscriptionCommand),
+    /// Names under which readers of a hub's built-in endpoint count apart. Emulator only.
+    #[command(subcommand)]
+    ConsumerGroup(consumer_group::ConsumerGroupCommand),
     /// The alarm for devices that are not heard any more. Emulator only.
     #[command(subcommand)]
     Silence(silence::SilenceCommand),
@@ -112,6 +115,7 @@ pub(super) fn run(args: CloudArgs) -> anyhow::Result<()> {
         Noun::RoutingEndpoint(command) => command.run(&target),
         Noun::Enrichment(command) => command.run(&target),
         Noun::EventSubscription(command) => command.run(&target),
+        Noun::ConsumerGroup(command) => command.run(&target),
         Noun::Silence(command) => command.run(&target),
         Noun::Fault(command) => command.run(&target),
     }

@@ -175,9 +175,10 @@ fn of_hub(error: &HubError) -> BackendError {
         | HubError::MethodRejected { .. }
         | HubError::DeviceConnectionClosed(_)
         | HubError::InvalidMethodAnswer(_) => BackendError::NoAnswer(text),
-        HubError::PreconditionFailed(_) | HubError::DeviceAlreadyExists(_) | HubError::QueueFull { .. } => {
-            BackendError::Conflict(text)
-        }
+        HubError::PreconditionFailed(_)
+        | HubError::DeviceAlreadyExists(_)
+        | HubError::QueueFull { .. }
+        | HubError::LockLost => BackendError::Conflict(text),
         HubError::MessageTooLarge { .. } | HubError::Twin(_) | HubError::ArgumentInvalid(_) => {
             BackendError::Invalid { message: text, member: None }
         }

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use tracker_protocol::{
     check_device_id,
-    hub::HubUsername,
     hub_v5::{Channel, ConnectUsername, Correlation, Direction, Topic},
 };
 
 use crate::{
     events::EventKind,
     faults::{FaultKind, Place},
-    hub::{Hub, admission::NotAdmitted, connection::Attachment},
+    hub::{
+        Hub,
+        admission::{Joining, NotAdmitted, Shown},
+        connection::Attachment,
+    },
     mqtt::{Connect, ConnectAnswer, Five, Packet, reason},
     security::x509::Certificate,
     session::shown,
@@ -54,17 +57,10 @@ pub(super) fn admit(
 ) -> Result<(Attachment, Correlation), Refused> {
     check(hub, connect)
         .and_then(|name| {
-            let user_name = HubUsername {
-                hub: hub.0.name.clone(),
-                device_id: connect.client_id.clone(),
-                module_id: None,
-                api_version: None,
-                client_type: name.client_version,
-                model_id: None,
-            };
+            let shown = Shown { token: None, certificates: presented };
             // Sessions are kept in another way than those of 3.1.1.
-            let connect = Connect { clean_session: true, ..connect.clone() };
-            let attachment = hub.admit(&connect, &user_name, presented).map_err(|refusal| {
+            let joining = Joining { clean_session: true, model_id: None };
+            let attachment = hub.admit(&connect.client_id, shown, joining).map_err(|refusal| {
                 let why = match refusal {
                     NotAdmitted::NoToken => {
                         "the identity is one with symmetric keys; a hub of MQTT 5 takes certificates alone"

@@ -6,8 +6,8 @@
 //! not JSON is `bodyText`, or `bodyBase64` when it is no text either.
 //!
 //! `POST /devices/{id}/messages/deviceBound` queues its body as a message; headers as in the hub's HTTP API for
-//! devices: `iothub-messageid`, `iothub-correlationid`, `iothub-expiry` (RFC 3339), `Content-Type`,
-//! `Content-Encoding`, and `iothub-app-{name}` for each application property. Names of headers know no case; where that
+//! devices: `iothub-messageid`, `iothub-correlationid`, `iothub-expiry` (RFC 3339), `iothub-userid`,
+//! `iothub-ack` (none, positive, negative, full: what feedback is to tell of), `Content-Type`, `Content-Encoding`, and `iothub-app-{name}` for each application property. Names of headers know no case; where that
 //! matters, `iothub-app-properties` holds all of them as they stand in a topic: `Colour=red&berth%20no=7`. Answers 204.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -19,7 +19,7 @@ use tracker_protocol::{ParseError, PropertyBag};
 use super::HubRefusal;
 use crate::{
     clock::wire_time,
-    hub::{CloudToDeviceMessage, Hub, TelemetryMessage},
+    hub::{Acknowledgement, CloudToDeviceMessage, Hub, TelemetryMessage},
     rest::{
         answer::{self, Answer},
         call::Call,
@@ -91,6 +91,10 @@ pub(super) fn send(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Hu
             .map(|time| time.to_utc())
             .map_err(|_| HubRefusal::bad_request("iothub-expiry is no time of the form 2026-01-31T12:00:00Z"))
     });
+    let ack = call.header("iothub-ack").map_or(Ok(Acknowledgement::None), |text| {
+        Acknowledgement::parse(text)
+            .ok_or_else(|| HubRefusal::bad_request("iothub-ack is none of none, positive, negative, full"))
+    });
     let message = CloudToDeviceMessage {
         message_id: header("iothub-messageid"),
         correlation_id: header("iothub-correlationid"),
@@ -99,6 +103,8 @@ pub(super) fn send(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Hu
         content_encoding: header("content-encoding"),
         properties: application_properties(call)?,
         expiry_time: expiry_time.transpose()?,
+        user_id: header("iothub-userid"),
+        ack: ack?,
     };
     hub.send(device_id, message)?;
     Ok(answer::no_content())

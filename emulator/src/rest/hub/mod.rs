@@ -10,6 +10,7 @@ mod messages;
 mod statistics;
 mod routing;
 mod event_subscriptions;
+mod consumer_groups;
 mod silence;
 mod certificates;
 
@@ -42,7 +43,7 @@ type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, HubRefusal>> + Send + 'a>>;
 
 /// Every call that a hub knows.
-static ROUTES: [Route<Handler>; 33] = [
+static ROUTES: [Route<Handler>; 37] = [
     azure(Method::GET, "devices", RegistryRead, |hub, _, call| devices::list(hub, call)),
     azure(Method::POST, "devices", RegistryWrite, |hub, _, call| bulk::respond(hub, call)),
     azure(Method::POST, "devices/query", ServiceConnect, |hub, _, call| twins::query(hub, call)),
@@ -94,6 +95,12 @@ static ROUTES: [Route<Handler>; 33] = [
         RegistryWrite,
         Handler::Later(|hub, name, call| Box::pin(event_subscriptions::put(hub, name, call))),
     ),
+    ours(Method::GET, "consumerGroups", RegistryRead, |hub, _, _| Ok(consumer_groups::list(hub))),
+    ours(Method::GET, "consumerGroups/{name}", RegistryRead, |hub, name, _| consumer_groups::get(hub, name)),
+    ours(Method::PUT, "consumerGroups/{name}", RegistryWrite, consumer_groups::put),
+    ours(Method::DELETE, "consumerGroups/{name}", RegistryWrite, |hub, name, _| {
+        consumer_groups::delete(hub, name)
+    }),
     ours(Method::POST, "devices/{id}/messages/deviceBound", ServiceConnect, messages::send),
 ];
 

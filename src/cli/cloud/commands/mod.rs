@@ -4,6 +4,7 @@ pub(in crate::cli::cloud) mod c2d;
 pub(in crate::cli::cloud) mod ca;
 pub(in crate::cli::cloud) mod certificate;
 pub(in crate::cli::cloud) mod certificate_policy;
+pub(in crate::cli::cloud) mod consumer_group;
 pub(in crate::cli::cloud) mod device;
 pub(in crate::cli::cloud) mod enrichment;
 pub(in crate::cli::cloud) mod enrollment;

@@ -1,0 +1,23 @@
+//! A hub over AMQP: which node an address of it names.
+//!
+//! ```text
+//!  messages/devicebound                    services send messages to devices          send.rs
+//!  messages/serviceBound/feedback          what became of them                        feedback.rs
+//!  messages/serviceBound/filenotifications uploaded files: there are none             file_notifications.rs
+//!  messages/events…, …/ConsumerGroups/…, $management    the built-in endpoint         events.rs
+//!  devices/{id}/…                          devices                                    devices.rs
+//! ```
+
+mod claims;
+mod properties;
+mod send;
+mod feedback;
+mod file_notifications;
+mod event_message;
+mod partition;
+mod management;
+mod events;
+mod devices;
+mod place;
+
+pub(crate) use place::HubPlace;
