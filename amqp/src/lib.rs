@@ -24,7 +24,8 @@ mod performative;
 mod connection;
 
 pub use connection::{
-    Connection, ConnectionError, DeliveryId, Event, Limits, LinkId, MECHANISMS, SaslClient, SendError, SessionId,
+    Connection, ConnectionError, DeliveryId, Event, Limits, LinkId, MECHANISMS, SaslClient, SendError,
+    SessionId,
 };
 pub use delivery::{Outcome, ReceiverSettleMode, Role, SenderSettleMode};
 pub use error::{Error, condition};

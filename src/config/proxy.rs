@@ -10,6 +10,7 @@ use super::endpoint::Endpoint;
 
 /// `connection.transport`
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "lab", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// MQTT over TLS, as it is.

@@ -141,7 +141,12 @@ impl Connection {
     }
 
     /// Sends a message that is encoded already: the parts are its sections, in the standard's order.
-    pub fn send_encoded(&mut self, link: LinkId, parts: &[&[u8]], settled: bool) -> Result<DeliveryId, SendError> {
+    pub fn send_encoded(
+        &mut self,
+        link: LinkId,
+        parts: &[&[u8]],
+        settled: bool,
+    ) -> Result<DeliveryId, SendError> {
         let _ = (link, parts, settled);
         Err(SendError::NoLink)
     }
@@ -165,5 +170,4 @@ impl Connection {
     pub fn drain(&mut self, link: LinkId) {
         let _ = link;
     }
-
 }
