@@ -185,7 +185,7 @@ mod tests {
         let request = "CONNECT [2001:db8::7]:443 HTTP/1.1\r\nHost: [2001:db8::7]:443\r\n\r\n";
         for parts in [
             &[b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n\x16\x03\x03TLS".as_slice()] as &[_],
-            &[b"HTTP/1.1 20", b"0 OK\r\nVia: x", b"\r\n\r", b"\n\x16\x03", b"\x03TLS"],
+            &[b"HTTP/1.1 20".as_slice(), b"0 OK\r\nVia: x", b"\r\n\r", b"\n\x16\x03", b"\x03TLS"],
             &[b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n\x16\x03\x03TLS"],
         ] {
             let (result, asked, behind) = asked(parts, None).await;
