@@ -20,7 +20,7 @@
 //!
 //! # What it does not do
 //!
-//! It says so where it is asked for it: TPM; module identities; `QoS` 2; MQTT over `WebSockets`, AMQP, and HTTPS for devices; Microsoft Entra tokens; jobs,
+//! It says so where it is asked for it: TPM; module identities; `QoS` 2; AMQP, and HTTPS for devices; Microsoft Entra tokens; jobs,
 //! configurations, digital twins and file upload.
 //! It imitates no throttling of its own accord (see [`Faults`]).
 //! Nothing in it is meant to protect anything: do not let it face a network you do not trust.
@@ -131,7 +131,7 @@ pub use hub::{
 };
 pub use issuance::{CertificatePolicy, IssuanceError, IssuingAuthority, Namespace};
 pub use net::tls::{ServerIdentityError, TlsVersions};
-pub use options::EmulatorOptions;
+pub use options::{AMQPS_PORT, EmulatorOptions};
 pub use security::access::ConnectionString;
 pub use security::keys::SymmetricKey;
 pub use security::x509::{CertificateError, X509CertificateInfo};

@@ -2,6 +2,9 @@
 
 mod common;
 
+mod amqp_devices;
+mod amqp_door;
+mod amqp_provisioning;
 mod event_grid;
 mod host_names;
 mod hub;
@@ -23,3 +26,4 @@ mod slow_clients;
 mod state;
 mod suites;
 mod webhook;
+mod websocket;

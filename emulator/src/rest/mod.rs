@@ -1,8 +1,9 @@
-//! The service side: REST over HTTPS, as Microsoft's tools and service SDKs call it, and a few additions of ours.
+//! REST over HTTPS, as Microsoft's tools and service SDKs call it, and devices; with a few additions of ours.
 //!
 //! ```text
 //!  TLS ─▶ HTTP/1.1 ─▶ Call ─▶ authorize: which service, which rights ─▶ dps │ hub ─▶ Dps, Hub
-//!                       └ bounded: time for headers, size of the body        └─▶ answers, errors in each service's shape
+//!           │           └ bounded: time for headers, size of the body        └─▶ answers, errors in each service's shape
+//!           └─▶ upgrade ─▶ WebSocket ─▶ the front, as if the client had come to the port of the devices
 //! ```
 //!
 //! # Which service is meant
@@ -27,7 +28,9 @@ mod authorize;
 mod route;
 mod dps;
 mod hub;
+mod device;
 mod respond;
+mod upgrade;
 mod listen;
 
-pub(crate) use listen::listen;
+pub(crate) use listen::{converse, listen};
