@@ -113,8 +113,11 @@ fn authorization(login: &Login) -> Result<String, LinkError> {
 
 /// The first line of the file. No part of it is told.
 fn password(path: &Path) -> Result<String, String> {
+    // A file that is not there may be none, but the password itself in its place.
+    let is_named = path.extension().is_some() || path.exists();
+    let shown = if is_named { path.to_owned() } else { path.with_file_name("…") };
     let unusable =
-        |why: &dyn fmt::Display| format!("can't use the proxy's password in {}: {why}", path.display());
+        |why: &dyn fmt::Display| format!("can't use the proxy's password in {}: {why}", shown.display());
     let text = secret_file::read(path).map_err(|error| unusable(&error))?;
     let line = text.lines().next().unwrap_or_default();
     match line {
@@ -267,7 +270,7 @@ mod tests {
             assert!(error.why.contains(says), "{error}");
             told.push(error);
         }
-        let password_file = directory.path().join("none");
+        let password_file = directory.path().join("s3cret");
         told.push(authorization(&Login { user: "ship".into(), password_file }).unwrap_err());
         for error in told {
             assert!(error.kind == LinkErrorKind::Barred && !error.why.contains("cret"), "{error}");
