@@ -9,7 +9,7 @@ use crate::{
     dps::Dps,
     events::{Event, EventBus},
     faults::Faults,
-    front::accept,
+    front::{accept, accept_amqp},
     hub::Hub,
     issuance::Namespace,
     net::{
@@ -27,6 +27,9 @@ use crate::{
 /// The file that a device is to trust, in the directory given by the options.
 const CA_FILE: &str = "server-ca.pem";
 
+/// The policy that readers of a built-in endpoint use.
+const ENDPOINT_POLICY: &str = "service";
+
 /// How often it is looked whether devices are silent.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -36,6 +39,7 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Emulator {
     listening: Listening,
     service: Option<Listening>,
+    amqp: Option<Listening>,
     keeper: Option<Keeper>,
     identity: Arc<ServerIdentity>,
     dps: Dps,
@@ -103,6 +107,15 @@ impl PreparedEmulator {
             }
             None => None,
         };
+        let amqp = match options.amqp_port {
+            Some(port) => {
+                let address = SocketAddr::new(options.listen_address, port);
+                let entrance = device_entrance(&identity, options.tls)?;
+                let listening = accept_amqp(address, entrance, dps.clone(), max_connections).await;
+                Some(listening.map_err(|source| StartError::Listen { address, source })?)
+            }
+            None => None,
+        };
         let keeper = match state {
             Some(directory) => Some(Keeper::start(directory, dps.clone(), &identity, &changes)?),
             None => None,
@@ -117,7 +130,7 @@ impl PreparedEmulator {
         }
         tracing::info!(address = %listening.address, id_scope = dps.id_scope(), "the emulator listens");
         let watch = Watch::start(dps.clone());
-        Ok(Emulator { listening, service, keeper, identity, dps, events, faults, watch })
+        Ok(Emulator { listening, service, amqp, keeper, identity, dps, events, faults, watch })
     }
 }
 
@@ -157,8 +170,13 @@ impl Emulator {
         self.service.as_ref().map(|service| service.address)
     }
 
-    /// What service clients connect with: every policy of the provisioning service and of every hub. Empty without a
-    /// service side.
+    /// Where AMQP is served, if it is.
+    pub fn amqp_address(&self) -> Option<SocketAddr> {
+        self.amqp.as_ref().map(|amqp| amqp.address)
+    }
+
+    /// What service clients connect with: every policy of the provisioning service and of every hub, and behind them, where AMQP is
+    /// served, the policy `service` for each hub's built-in endpoint. Empty without a service side.
     pub fn connection_strings(&self) -> Vec<ConnectionString> {
         let Some(address) = self.service_address() else {
             return Vec::new();
@@ -170,7 +188,18 @@ impl Emulator {
         for hub in self.dps.hubs() {
             strings.extend(hub.access().iter().map(|policy| ConnectionString::of(hub.name(), port, policy)));
         }
+        strings.extend(self.amqp_address().into_iter().flat_map(|address| self.endpoint_strings(address)));
         strings
+    }
+
+    /// What readers of the built-in endpoints connect with.
+    fn endpoint_strings(&self, address: SocketAddr) -> Vec<ConnectionString> {
+        let string = |hub: &Hub| {
+            let policy = hub.access().iter().find(|policy| policy.name == ENDPOINT_POLICY)?;
+            let entity = hub.name().split('.').next().unwrap_or_default();
+            Some(ConnectionString::of_event_hub(&hub.event_hubs_host(), address.port(), entity, policy))
+        };
+        self.dps.hubs().iter().filter_map(string).collect()
     }
 
     /// The CA certificate that devices have to trust, in PEM.
@@ -210,10 +239,10 @@ impl Emulator {
 
     /// Ends all connections, keeps the state, and returns when the ports are free; within a second or two.
     pub async fn shutdown(self) {
-        if let Some(service) = self.service {
-            service.stop().await;
+        let others = [self.service, self.amqp].into_iter().flatten();
+        for listening in others.chain([self.listening]) {
+            listening.stop().await;
         }
-        self.listening.stop().await;
         drop(self.watch);
         for hub in self.dps.hubs() {
             hub.stop_deliveries();

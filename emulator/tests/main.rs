@@ -2,6 +2,9 @@
 
 mod common;
 
+mod amqp_devices;
+mod amqp_door;
+mod amqp_provisioning;
 mod event_grid;
 mod host_names;
 mod hub;
