@@ -1,6 +1,6 @@
 //! What devices ask of DPS, by whatever transport they came, and the answers as JSON.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -15,10 +15,17 @@ use super::{
     registration::Registered,
     request::{check_poll, check_request, check_token, may_ask_for_certificates},
 };
-use crate::{clock::wire_time, events::EventKind, faults::FaultKind, id::guid, session::PeerCertificates};
+use crate::{
+    clock::wire_time,
+    events::EventKind,
+    faults::FaultKind,
+    id::guid,
+    security::{sas::SasToken, x509::Certificate},
+    session::PeerCertificates,
+};
 
 impl Answer {
-    fn new(status: u16, retry_after: Option<Duration>, body: &impl Serialize) -> Self {
+    pub(super) fn new(status: u16, retry_after: Option<Duration>, body: &impl Serialize) -> Self {
         // These types have no form that JSON lacks.
         let body = serde_json::to_value(body).unwrap_or_default().to_string();
         Self { status, retry_after, body, error: None }
@@ -50,6 +57,21 @@ impl Applicant {
     fn try_register(&self, dps: &Dps, body: &[u8], moment: Moment) -> Result<Answer, Refused> {
         self.injected_error(dps, moment)?;
         let asked = check_request(body, &self.registration_id, &self.api_version)?;
+        let (token, chain) = self.shown(dps)?;
+        let credentials = token.as_ref().map_or(Credentials::Chain(chain), Credentials::Token);
+        match dps.register(moment.now, self, credentials, &asked) {
+            Registered::Operation(body) if dps.0.assign_at_once => {
+                self.try_poll(dps, &body.operation_id, moment)
+            }
+            Registered::Operation(body) => Ok(Answer::new(202, Some(dps.0.retry_after), &body)),
+            Registered::Disabled(body) => Ok(Answer::new(200, None, &body)),
+            Registered::NotIssued(why) => Err(Refused::not_issued(&why)),
+            Registered::Refused(refusal) => Err(Refused::not_attested(&refusal, token.is_some())),
+        }
+    }
+
+    /// The token, or else the chain, by which the device is to be known.
+    pub(super) fn shown(&self, dps: &Dps) -> Result<(Option<SasToken>, &[Arc<Certificate>]), Refused> {
         let chain = match (&self.token, &self.certificates) {
             (Some(_), _) | (None, PeerCertificates::None) => &[][..],
             (None, PeerCertificates::Chain(chain)) => chain,
@@ -60,18 +82,7 @@ impl Applicant {
             }
         };
         let check = |text: &Vec<u8>| check_token(text, &dps.0.id_scope, &self.registration_id);
-        let token = self.token.as_ref().map(check).transpose()?;
-        let credentials = token.as_ref().map_or(Credentials::Chain(chain), Credentials::Token);
-        match dps.register(moment.now, self, credentials, &asked) {
-            Registered::Operation(body) if dps.0.assign_at_once => {
-                self.try_poll(dps, &body.operation_id, moment)
-            }
-            Registered::Operation(body) => Ok(Answer::new(202, Some(dps.0.retry_after), &body)),
-            Registered::Disabled(body) => Ok(Answer::new(200, None, &body)),
-            Registered::NotIssued(why) => Err(Refused::not_issued(&why)),
-            Registered::Refused(refusal) if token.is_some() => Err(Refused::bad_token(refusal.to_string())),
-            Registered::Refused(refusal) => Err(Refused::unauthorized(refusal.to_string())),
-        }
+        Ok((self.token.as_ref().map(check).transpose()?, chain))
     }
 
     fn try_poll(&self, dps: &Dps, operation_id: &str, moment: Moment) -> Result<Answer, Refused> {
@@ -99,7 +110,7 @@ impl Applicant {
         Answer::new(200, None, &body)
     }
 
-    fn injected_error(&self, dps: &Dps, moment: Moment) -> Result<(), Refused> {
+    pub(super) fn injected_error(&self, dps: &Dps, moment: Moment) -> Result<(), Refused> {
         if moment.is_throttled {
             return Err(Refused::throttled(dps.0.retry_after));
         }
@@ -110,7 +121,7 @@ impl Applicant {
         injected.map_or(Ok(()), |(status, retry_after)| Err(Refused::by_fault(status, retry_after)))
     }
 
-    fn ended(&self, dps: &Dps, answer: Result<Answer, Refused>) -> Answer {
+    pub(super) fn ended(&self, dps: &Dps, answer: Result<Answer, Refused>) -> Answer {
         let mut answer = answer.unwrap_or_else(|refused| self.refuse(dps, refused));
         if dps.0.faults.strikes(place(&self.registration_id), &FaultKind::GarbageBody) {
             "<html>".clone_into(&mut answer.body);

@@ -28,6 +28,7 @@ mod registration;
 mod refused;
 mod request;
 mod device_requests;
+mod look_up;
 mod session;
 mod amqp;
 

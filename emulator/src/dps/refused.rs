@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::issue::NotIssued;
+use super::{attest::NotAttested, issue::NotIssued};
 use crate::{issuance::CsrError, session::shown};
 
 /// The certificate policy of the enrollment is not there any more; our own number.
@@ -47,6 +47,26 @@ impl Refused {
 
     pub(super) fn bad_token(reason: String) -> Self {
         Self { message: "Unauthorized".into(), ..Self::unauthorized(reason) }
+    }
+
+    /// No enrollment takes it by what it shows, which is a token or a chain.
+    pub(super) fn not_attested(refusal: &NotAttested, is_by_token: bool) -> Self {
+        if is_by_token {
+            Self::bad_token(refusal.to_string())
+        } else {
+            Self::unauthorized(refusal.to_string())
+        }
+    }
+
+    /// DPS has no record of the device.
+    pub(super) fn no_registration(registration_id: &str) -> Self {
+        Self {
+            status: 404,
+            error_code: 404_202,
+            message: "Device registration not found.".into(),
+            reason: format!("\"{}\" has never registered", shown(registration_id)),
+            retry_after: None,
+        }
     }
 
     /// No certificate can be issued. Azure's numbers for it are not known, these are our own.

@@ -114,6 +114,24 @@ impl Dps {
         Registered::Operation(assigning(registration_id, operation_id))
     }
 
+    /// Whether an enrollment takes a device by what it shows. Nothing is changed by it.
+    pub(super) fn attest(
+        &self,
+        registration_id: &str,
+        credentials: Credentials<'_>,
+    ) -> Result<(), NotAttested> {
+        let paths = self.paths(credentials);
+        let store = self.0.store.lock();
+        let attestor = Attestor {
+            individuals: &store.individuals,
+            groups: &store.groups,
+            certificates: &store.certificates,
+            paths: &paths,
+            now: self.0.clock.now(),
+        };
+        attestor.attest(registration_id, credentials).map(drop)
+    }
+
     /// The paths upwards from the leaf of a chain. Signatures take their time; other devices are served meanwhile.
     fn paths(&self, credentials: Credentials<'_>) -> Vec<Path> {
         match credentials {

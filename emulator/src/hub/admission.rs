@@ -36,6 +36,9 @@ pub(crate) struct Authenticated {
     pub token_expiry: Option<DateTime<Utc>>,
 }
 
+/// A name that a token may have in place of the hub's: the key says well enough whose it is.
+const LOCAL: &str = "localhost";
+
 /// How a device connects.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Joining<'a> {
@@ -234,12 +237,13 @@ impl Hub {
         if token.policy.is_some() {
             let policy = self.0.access.signer(&token)?;
             let [classic, device, service] = self.names();
-            token.check_scope(&[&service, &device, &classic], ["devices", device_id])?;
+            token.check_scope(&[LOCAL, &service, &device, &classic], ["devices", device_id])?;
             if !policy.rights.contains(&Right::DeviceConnect) {
                 return Err(NotAdmitted::Policy(policy.name.clone()));
             }
         } else {
-            let resources = self.names().map(|name| format!("{name}/devices/{device_id}"));
+            let resources = self.names().into_iter().chain([LOCAL.to_owned()]);
+            let resources: Vec<_> = resources.map(|name| format!("{name}/devices/{device_id}")).collect();
             token.check_resource(resources.iter().map(String::as_str))?;
             token.check_signature(authentication.symmetric_key.iter())?;
         }

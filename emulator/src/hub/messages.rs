@@ -1,11 +1,11 @@
 //! Messages to devices as the service and the devices call for them, and the feedback on them.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 use tracker_protocol::dps::ConnectionProfile;
 
 use super::{
-    CloudToDeviceMessage, Feedback, Hub, HubError, ReceivedMessage,
+    CloudToDeviceMessage, Feedback, Hub, HubError, LOCK_TIME, ReceivedMessage,
     c2d::Outcome,
     connection::Push,
     registry::{Entry, Registry},
@@ -78,9 +78,19 @@ impl Hub {
         device_id: &str,
         connection_id: Option<u64>,
     ) -> Result<Option<ReceivedMessage>, HubError> {
+        self.receive_message_for(device_id, connection_id, LOCK_TIME)
+    }
+
+    /// The same with a lock of another length.
+    pub(crate) fn receive_message_for(
+        &self,
+        device_id: &str,
+        connection_id: Option<u64>,
+        lock_time: TimeDelta,
+    ) -> Result<Option<ReceivedMessage>, HubError> {
         self.check_has_messages()?;
         let (mut registry, now) = self.messages();
-        let received = registry.entry(device_id)?.queue.receive(connection_id, now);
+        let received = registry.entry(device_id)?.queue.receive(connection_id, lock_time, now);
         registry.settle_messages(device_id, now);
         Ok(received)
     }

@@ -53,7 +53,7 @@ mod amqp;
 pub(crate) use admission::{Authenticated, NotAdmitted, Shown};
 pub(crate) use amqp::HubPlace;
 pub use c2d::{Acknowledgement, CloudToDeviceMessage};
-pub(crate) use c2d::{Feedback, ReceivedMessage};
+pub(crate) use c2d::{Feedback, LOCK_TIME, ReceivedMessage};
 pub(crate) use connection::MethodAnswer;
 pub(crate) use device_id::check_device_id;
 pub use endpoint::{ConsumerGroup, Retention};

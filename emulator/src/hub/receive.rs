@@ -20,6 +20,11 @@ use super::{
 };
 
 impl Hub {
+    /// Takes in a message of a device that has no connection.
+    pub(crate) fn take_in(&self, device_id: &str, body: &[u8], properties: PropertyBag) {
+        self.receive(device_id, body, properties, false);
+    }
+
     /// Takes a message in: it counts as received from here on.
     pub(super) fn receive(
         &self,

@@ -6,6 +6,7 @@ use hyper::{
     body::Bytes,
     header::{self, HeaderName, HeaderValue},
 };
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
 use super::event_stream::EventStream;
@@ -22,10 +23,22 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=ut
 /// JSON with a status.
 pub(super) fn json(status: u16, value: &impl Serialize) -> Answer {
     // These types have no form that JSON lacks.
-    let body = serde_json::to_vec(value).unwrap_or_default();
-    let mut answer = Response::new(Either::Left(Full::new(Bytes::from(body))));
+    json_text(status, serde_json::to_string(value).unwrap_or_default())
+}
+
+/// JSON that is written already.
+pub(super) fn json_text(status: u16, text: String) -> Answer {
+    let mut answer = Response::new(Either::Left(Full::new(Bytes::from(text))));
     *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     answer.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    answer
+}
+
+/// 200 with a body that is somebody else's business.
+pub(super) fn octets(body: Vec<u8>) -> Answer {
+    let mut answer = Response::new(Either::Left(Full::new(Bytes::from(body))));
+    let kind = HeaderValue::from_static("application/octet-stream");
+    answer.headers_mut().insert(header::CONTENT_TYPE, kind);
     answer
 }
 
@@ -40,6 +53,17 @@ pub(super) fn no_content() -> Answer {
 pub(super) fn with_header(mut answer: Answer, name: &'static str, value: &str) -> Answer {
     if let Ok(value) = HeaderValue::from_str(value) {
         answer.headers_mut().insert(HeaderName::from_static(name), value);
+    }
+    answer
+}
+
+/// Adds a header of somebody else's choice. In a value, what can't stand in a header is percent-encoded; a name that can't
+/// be one's is left out.
+pub(super) fn with_named_header(mut answer: Answer, name: &str, value: &str) -> Answer {
+    let value = HeaderValue::from_str(value)
+        .or_else(|_| HeaderValue::from_str(&utf8_percent_encode(value, CONTROLS).to_string()));
+    if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), value) {
+        answer.headers_mut().append(name, value);
     }
     answer
 }

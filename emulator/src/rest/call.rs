@@ -1,9 +1,10 @@
 //! A request, read whole and taken apart.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use hyper::{HeaderMap, Method, body::Bytes, header, http::request::Parts};
 use percent_encoding::percent_decode_str;
+use rustls::pki_types::CertificateDer;
 use serde_json::{Value, value::RawValue};
 
 use crate::etag::IfMatch;
@@ -16,6 +17,8 @@ pub(super) struct Call {
     pub body: Bytes,
     /// The path, decoded, without empty ends.
     pub segments: Vec<String>,
+    /// Certificates that the client has presented in the handshake, leaf first; it holds the key of the leaf.
+    pub certificates: Arc<[CertificateDer<'static>]>,
     query: Vec<(String, String)>,
     host: String,
 }
@@ -39,8 +42,15 @@ impl Call {
             query,
             host: host.unwrap_or_default(),
             headers: parts.headers,
+            certificates: Arc::default(),
             body,
         }
+    }
+
+    /// The call of a client that has presented these.
+    pub(super) fn with_certificates(mut self, certificates: Arc<[CertificateDer<'static>]>) -> Self {
+        self.certificates = certificates;
+        self
     }
 
     /// The first word of the path.

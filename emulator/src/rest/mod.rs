@@ -1,4 +1,4 @@
-//! The service side: REST over HTTPS, as Microsoft's tools and service SDKs call it, and a few additions of ours.
+//! REST over HTTPS, as Microsoft's tools and service SDKs call it, and devices; with a few additions of ours.
 //!
 //! ```text
 //!  TLS ─▶ HTTP/1.1 ─▶ Call ─▶ authorize: which service, which rights ─▶ dps │ hub ─▶ Dps, Hub
@@ -27,6 +27,7 @@ mod authorize;
 mod route;
 mod dps;
 mod hub;
+mod device;
 mod respond;
 mod listen;
 

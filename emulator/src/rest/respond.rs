@@ -4,7 +4,7 @@ use super::{
     answer::Answer,
     authorize::{self, Service},
     call::Call,
-    dps, hub,
+    device, dps, hub,
 };
 use crate::dps::Dps;
 
@@ -12,6 +12,9 @@ use crate::dps::Dps;
 pub(super) async fn respond(services: &Dps, call: &Call) -> Answer {
     if call.first_word().to_ascii_lowercase().starts_with("$iothub") {
         return hub::HubRefusal::not_implemented("MQTT over WebSockets").answer(services.clock().now());
+    }
+    if let Some(answer) = device::respond(services, call) {
+        return answer;
     }
     let now = services.clock().now();
     match authorize::identify(services, call, dps::knows(call)) {

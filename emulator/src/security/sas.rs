@@ -101,14 +101,18 @@ impl SasToken {
         Ok(())
     }
 
-    /// Whether it is for exactly this resource, which may have several names; the first is told where it is not.
+    /// Whether it is for exactly this resource, which may have several names; the first is told where it is not. The port of a
+    /// host does not count.
     pub(crate) fn check_resource<'n>(
         &self,
         names: impl IntoIterator<Item = &'n str>,
     ) -> Result<(), SasError> {
         let mut names = names.into_iter().peekable();
         let expected = names.peek().copied().unwrap_or_default();
-        if names.any(|name| self.resource.eq_ignore_ascii_case(name)) {
+        let (host, path) = self.resource.split_at(self.resource.find('/').unwrap_or(self.resource.len()));
+        let portless = format!("{}{path}", without_port(host));
+        if names.any(|name| [&self.resource, &portless].iter().any(|given| given.eq_ignore_ascii_case(name)))
+        {
             return Ok(());
         }
         Err(SasError::Resource {

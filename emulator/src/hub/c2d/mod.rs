@@ -15,4 +15,4 @@ pub(super) use feedback::{FeedbackQueue, FeedbackRecord};
 pub use message::{Acknowledgement, CloudToDeviceMessage};
 pub(super) use message::{KeptMessage, Outcome};
 pub(super) use queue::MessageQueue;
-pub(crate) use queue::ReceivedMessage;
+pub(crate) use queue::{LOCK_TIME, ReceivedMessage};

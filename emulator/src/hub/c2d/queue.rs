@@ -17,8 +17,8 @@ const MAX_SIZE: usize = 64 * 1024;
 const MAX_DELIVERIES: u32 = 10;
 /// How long a message lives that names no end itself.
 const DEFAULT_LIFE: TimeDelta = TimeDelta::hours(1);
-/// How long a device may take over a message, unless it is one's of MQTT: there the connection is the lock.
-pub(super) const LOCK_TIME: TimeDelta = TimeDelta::minutes(1);
+/// How long a device may take over a message, unless it says so itself; in MQTT the connection alone is the lock.
+pub(crate) const LOCK_TIME: TimeDelta = TimeDelta::minutes(1);
 
 /// A message on its way.
 #[derive(Debug)]
@@ -149,9 +149,10 @@ impl MessageQueue {
     pub(in crate::hub) fn receive(
         &mut self,
         connection: Option<u64>,
+        lock_time: TimeDelta,
         now: DateTime<Utc>,
     ) -> Option<ReceivedMessage> {
-        let queued = self.lock(connection, Some(now + LOCK_TIME), now)?;
+        let queued = self.lock(connection, Some(now + lock_time), now)?;
         Some(ReceivedMessage {
             lock_token: queued.lock.as_ref()?.token.clone(),
             sequence_number: queued.number,

@@ -19,7 +19,7 @@ pub(in crate::rest) struct DpsRefusal {
 }
 
 impl DpsRefusal {
-    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+    pub(in crate::rest) fn bad_request(message: impl Into<String>) -> Self {
         Self { code: 400_004, message: message.into() }
     }
 

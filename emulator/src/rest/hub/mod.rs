@@ -7,6 +7,7 @@ mod devices;
 mod twins;
 mod bulk;
 mod messages;
+mod feedback;
 mod statistics;
 mod routing;
 mod event_subscriptions;
@@ -43,7 +44,7 @@ type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, HubRefusal>> + Send + 'a>>;
 
 /// Every call that a hub knows.
-static ROUTES: [Route<Handler>; 37] = [
+static ROUTES: [Route<Handler>; 40] = [
     azure(Method::GET, "devices", RegistryRead, |hub, _, call| devices::list(hub, call)),
     azure(Method::POST, "devices", RegistryWrite, |hub, _, call| bulk::respond(hub, call)),
     azure(Method::POST, "devices/query", ServiceConnect, |hub, _, call| twins::query(hub, call)),
@@ -102,6 +103,18 @@ static ROUTES: [Route<Handler>; 37] = [
         consumer_groups::delete(hub, name)
     }),
     ours(Method::POST, "devices/{id}/messages/deviceBound", ServiceConnect, messages::send),
+    azure(Method::GET, "messages/serviceBound/feedback", ServiceConnect, |hub, _, _| {
+        Ok(feedback::receive(hub))
+    }),
+    azure(Method::DELETE, "messages/serviceBound/feedback/{lockToken}", ServiceConnect, |hub, _, call| {
+        feedback::complete(hub, call)
+    }),
+    azure(
+        Method::POST,
+        "messages/serviceBound/feedback/{lockToken}/abandon",
+        ServiceConnect,
+        |hub, _, call| feedback::abandon(hub, call),
+    ),
 ];
 
 /// What Azure has below these paths, and this emulator does not.
@@ -112,7 +125,7 @@ const NOT_IMPLEMENTED: [(&str, &str); 7] = [
     ("devices/{id}/files", "file upload"),
     ("jobs", "jobs"),
     ("digitalTwins", "digital twins"),
-    ("messages", "feedback and file notifications"),
+    ("messages/serviceBound/filenotifications", "file notifications"),
 ];
 
 const fn azure(method: Method, pattern: &'static str, right: Right, handler: Immediate) -> Route<Handler> {
@@ -121,6 +134,11 @@ const fn azure(method: Method, pattern: &'static str, right: Right, handler: Imm
 
 const fn ours(method: Method, pattern: &'static str, right: Right, handler: Immediate) -> Route<Handler> {
     Route::ours(method, pattern, right, Handler::Now(handler))
+}
+
+/// Whether a call begins as one of a hub's services does.
+pub(super) fn knows(call: &Call) -> bool {
+    route::knows(&ROUTES, call)
 }
 
 pub(super) async fn respond(hub: &Hub, caller: &Caller, call: &Call) -> Result<Answer, HubRefusal> {

@@ -24,11 +24,11 @@ pub(in crate::rest) struct HubRefusal {
 }
 
 impl HubRefusal {
-    pub(super) fn new(code: u32, name: &'static str, message: impl Into<String>) -> Self {
+    pub(in crate::rest) fn new(code: u32, name: &'static str, message: impl Into<String>) -> Self {
         Self { code, name, message: message.into(), nested: false }
     }
 
-    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+    pub(in crate::rest) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(400_004, "ArgumentInvalid", message)
     }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::hub::c2d::Acknowledgement;
 
 const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+const NOBODY: Option<u64> = None;
 
 fn asking(ack: Acknowledgement) -> CloudToDeviceMessage {
     CloudToDeviceMessage { message_id: Some("m".into()), ack, ..CloudToDeviceMessage::default() }
@@ -46,19 +47,19 @@ fn the_queue_is_bounded_in_number_size_time_and_tries() {
 fn a_lock_is_good_once_and_ends_with_time_and_with_its_connection() {
     let mut queue = MessageQueue::default();
     queue.push("d", CloudToDeviceMessage::default(), NOW).expect("room");
-    let first = queue.receive(None, NOW).expect("one waits");
-    assert!(queue.receive(None, NOW).is_none(), "it is locked");
+    let first = queue.receive(NOBODY, LOCK_TIME, NOW).expect("one waits");
+    assert!(queue.receive(NOBODY, LOCK_TIME, NOW).is_none(), "it is locked");
     assert_eq!(queue.due(), Some(NOW + LOCK_TIME));
     let later = NOW + LOCK_TIME;
     assert!(!queue.finish(&first.lock_token, Outcome::Success, later), "the lock has ended");
-    let second = queue.receive(Some(7), later).expect("it is back");
+    let second = queue.receive(Some(7), LOCK_TIME, later).expect("it is back");
     assert_eq!((second.deliveries, second.sequence_number), (2, first.sequence_number));
     assert_ne!(second.lock_token, first.lock_token);
     queue.release(7);
     assert!(!queue.abandon(&second.lock_token, later), "it went with the connection");
-    let third = queue.receive(None, later).expect("it is back");
+    let third = queue.receive(NOBODY, LOCK_TIME, later).expect("it is back");
     assert!(queue.abandon(&third.lock_token, later));
-    let fourth = queue.receive(None, later).expect("it is back");
+    let fourth = queue.receive(NOBODY, LOCK_TIME, later).expect("it is back");
     assert!(queue.finish(&fourth.lock_token, Outcome::Success, later));
     assert!(!queue.finish(&fourth.lock_token, Outcome::Success, later), "twice");
     assert_eq!(queue.len(), 0);
@@ -73,7 +74,7 @@ fn the_sender_hears_of_what_he_asked_for() {
         (
             "rejected",
             |queue| {
-                let token = queue.receive(None, NOW).expect("one").lock_token;
+                let token = queue.receive(NOBODY, LOCK_TIME, NOW).expect("one").lock_token;
                 assert!(queue.finish(&token.to_uppercase(), Outcome::Rejected, NOW));
             },
             Outcome::Rejected,
@@ -82,16 +83,16 @@ fn the_sender_hears_of_what_he_asked_for() {
             "tried too often",
             |queue| {
                 for _ in 0..MAX_DELIVERIES {
-                    let token = queue.receive(None, NOW).expect("one").lock_token;
+                    let token = queue.receive(NOBODY, LOCK_TIME, NOW).expect("one").lock_token;
                     assert!(queue.abandon(&token, NOW));
                 }
             },
             Outcome::DeliveryCountExceeded,
         ),
     ];
-    use Acknowledgement::{Full, Negative, None, Positive};
+    use Acknowledgement::{Full, Negative, Positive};
     for (what, end, outcome) in ends {
-        for ack in [None, Positive, Negative, Full] {
+        for ack in [Acknowledgement::None, Positive, Negative, Full] {
             let mut queue = MessageQueue::default();
             queue.push("d", asking(ack), NOW).expect("room");
             end(&mut queue);
@@ -110,10 +111,10 @@ fn a_message_that_expires_under_a_lock_may_still_be_completed() {
     let soon = NOW + TimeDelta::seconds(1);
     let short = CloudToDeviceMessage { expiry_time: Some(soon), ..asking(Acknowledgement::Full) };
     queue.push("d", short.clone(), NOW).expect("room");
-    let taken = queue.receive(None, NOW).expect("one waits");
+    let taken = queue.receive(NOBODY, LOCK_TIME, NOW).expect("one waits");
     assert!(queue.finish(&taken.lock_token, Outcome::Success, soon));
     queue.push("d", short, NOW).expect("room");
-    let taken = queue.receive(None, NOW).expect("one waits");
+    let taken = queue.receive(NOBODY, LOCK_TIME, NOW).expect("one waits");
     assert!(queue.abandon(&taken.lock_token, soon));
     let outcomes: Vec<_> = queue.take_settled().into_iter().map(|(_, outcome)| outcome).collect();
     assert_eq!(outcomes, [Outcome::Success, Outcome::Expired]);

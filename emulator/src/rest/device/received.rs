@@ -1,0 +1,70 @@
+//! The properties of a message that a device sends: headers of the call, or members of an entry in a batch.
+
+use tracker_protocol::PropertyBag;
+
+use crate::rest::{call::Call, hub::HubRefusal};
+
+/// Begins the names of application properties.
+const APPLICATION: &str = "iothub-app-";
+
+/// System properties: as they are called here, and as they are called in a topic.
+const SYSTEM: [(&str, &str); 9] = [
+    ("iothub-messageid", PropertyBag::MESSAGE_ID),
+    ("iothub-correlationid", PropertyBag::CORRELATION_ID),
+    ("iothub-userid", "$.uid"),
+    ("iothub-contenttype", PropertyBag::CONTENT_TYPE),
+    ("iothub-contentencoding", PropertyBag::CONTENT_ENCODING),
+    ("iothub-expiry", "$.exp"),
+    ("iothub-creation-time-utc", "iothub-creation-time-utc"),
+    ("iothub-interface-id", "$.ifid"),
+    ("dt-subject", "$.sub"),
+];
+
+/// What is passed over: the destination is in the path, and nobody acknowledges telemetry.
+const PASSED_OVER: [&str; 2] = ["iothub-to", "iothub-ack"];
+
+/// The properties among the headers of a call. Names of headers know no case, and come in lower case.
+pub(super) fn of_headers(call: &Call) -> Result<PropertyBag, HubRefusal> {
+    let mut bag = PropertyBag::new();
+    for (name, value) in &call.headers {
+        let name = name.as_str();
+        if PASSED_OVER.contains(&name) {
+            continue;
+        }
+        let Some(key) = system(name).or_else(|| name.strip_prefix(APPLICATION)) else {
+            continue;
+        };
+        let value = std::str::from_utf8(value.as_bytes())
+            .map_err(|_| HubRefusal::bad_request(format!("the header {name} is not UTF-8")))?;
+        insert(&mut bag, key, value)?;
+    }
+    Ok(bag)
+}
+
+/// Puts a property of an entry in a batch into the bag. A name without the prefix is one all the same.
+pub(super) fn put(bag: &mut PropertyBag, name: &str, value: &str) -> Result<(), HubRefusal> {
+    let lower = name.to_ascii_lowercase();
+    if PASSED_OVER.contains(&lower.as_str()) {
+        return Ok(());
+    }
+    let own = if lower.starts_with(APPLICATION) { name.get(APPLICATION.len()..) } else { None };
+    insert(bag, system(&lower).or(own).unwrap_or(name), value)
+}
+
+fn insert(bag: &mut PropertyBag, key: &str, value: &str) -> Result<(), HubRefusal> {
+    if key.is_empty() {
+        return Err(HubRefusal::bad_request("an application property has no name"));
+    }
+    if key.starts_with("$.") && !SYSTEM.iter().any(|(_, known)| *known == key) {
+        return Err(HubRefusal::bad_request(format!(
+            "{} is a system property; it has a name of its own",
+            crate::session::shown(key)
+        )));
+    }
+    bag.insert(key, Some(value.to_owned()));
+    Ok(())
+}
+
+fn system(name: &str) -> Option<&'static str> {
+    SYSTEM.iter().find(|(known, _)| *known == name).map(|(_, key)| *key)
+}
