@@ -29,7 +29,8 @@ mod connection;
 
 pub use codec::{CodecError, decode_value, encode_value};
 pub use connection::{
-    Connection, ConnectionError, DeliveryId, Event, Limits, LinkId, MECHANISMS, SaslClient, SendError, SessionId,
+    Connection, ConnectionError, DeliveryId, Event, Limits, LinkId, MECHANISMS, SaslClient, SendError,
+    SessionId,
 };
 pub use delivery::{Outcome, ReceiverSettleMode, Role, SenderSettleMode};
 pub use error::{Error, condition};

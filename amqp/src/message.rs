@@ -172,7 +172,9 @@ impl Message {
             SEQUENCE => {
                 let Value::List(values) = reader.value()? else { return Err(CodecError::Kind("a list")) };
                 match &mut self.body {
-                    Body::Sequence(sections) if sections.len() >= MAX_SECTIONS => return Err(CodecError::Many),
+                    Body::Sequence(sections) if sections.len() >= MAX_SECTIONS => {
+                        return Err(CodecError::Many);
+                    }
                     Body::Sequence(sections) => sections.push(values),
                     body => *body = Body::Sequence(vec![values]),
                 }

@@ -245,7 +245,13 @@ impl Flow {
 
 impl Transfer {
     /// As the engine sends it: with `first`, the number of the delivery and whether it is settled, or as a part that follows.
-    pub(crate) fn write_own(out: &mut BytesMut, handle: u32, first: Option<(u32, bool)>, tag: Option<&[u8]>, more: bool) {
+    pub(crate) fn write_own(
+        out: &mut BytesMut,
+        handle: u32,
+        first: Option<(u32, bool)>,
+        tag: Option<&[u8]>,
+        more: bool,
+    ) {
         let mut list = List::begin(out, TRANSFER);
         list.uint(handle);
         list.uint(first.map(|(id, _)| id));

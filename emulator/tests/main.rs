@@ -5,6 +5,7 @@ mod common;
 mod amqp_devices;
 mod amqp_door;
 mod amqp_provisioning;
+mod endpoint;
 mod event_grid;
 mod host_names;
 mod hub;

@@ -2,12 +2,12 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::format::{
-    ARRAY_8, ARRAY_32, BINARY_8, BINARY_32, BOOL, BYTE, CHAR, DECIMAL_32, DECIMAL_64, DECIMAL_128, DESCRIBED, DOUBLE, FLOAT,
-    INT, LIST_8, LIST_32, LONG, MAP_32, NULL, SHORT, STRING_8, STRING_32, SYMBOL_8, SYMBOL_32, TIMESTAMP, UBYTE, UINT, ULONG,
-    USHORT, UUID,
-};
 use super::compound::Compound;
+use super::format::{
+    ARRAY_8, ARRAY_32, BINARY_8, BINARY_32, BOOL, BYTE, CHAR, DECIMAL_32, DECIMAL_64, DECIMAL_128, DESCRIBED,
+    DOUBLE, FLOAT, INT, LIST_8, LIST_32, LONG, MAP_32, NULL, SHORT, STRING_8, STRING_32, SYMBOL_8, SYMBOL_32,
+    TIMESTAMP, UBYTE, UINT, ULONG, USHORT, UUID,
+};
 use crate::value::Value;
 
 /// What writes a value of any type: handed in, as that may be an array again.
@@ -101,9 +101,27 @@ fn code(values: &[Value]) -> Option<u8> {
         Value::Char(_) => CHAR,
         Value::Timestamp(_) => TIMESTAMP,
         Value::Uuid(_) => UUID,
-        Value::Binary(_) => if long { BINARY_32 } else { BINARY_8 },
-        Value::String(_) => if long { STRING_32 } else { STRING_8 },
-        Value::Symbol(_) => if long { SYMBOL_32 } else { SYMBOL_8 },
+        Value::Binary(_) => {
+            if long {
+                BINARY_32
+            } else {
+                BINARY_8
+            }
+        }
+        Value::String(_) => {
+            if long {
+                STRING_32
+            } else {
+                STRING_8
+            }
+        }
+        Value::Symbol(_) => {
+            if long {
+                SYMBOL_32
+            } else {
+                SYMBOL_8
+            }
+        }
         Value::List(_) => LIST_32,
         Value::Map(_) => MAP_32,
         Value::Array(_) => ARRAY_32,

@@ -2,10 +2,10 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::format::{DESCRIBED, LIST_8, LIST_32, ULONG_8};
-use super::write;
 use super::array;
 use super::compound::Compound;
+use super::format::{DESCRIBED, LIST_8, LIST_32, ULONG_8};
+use super::write;
 use crate::value::{Map, Value};
 
 /// A described list under way. It gets every field that the standard gives it: some clients look fields up by their place.

@@ -7,8 +7,6 @@ mod format;
 mod list;
 mod names;
 mod read;
-#[cfg(test)]
-mod tests;
 mod write;
 
 use bytes::{Bytes, BytesMut};

@@ -4,9 +4,10 @@ use bytes::Bytes;
 
 use super::error::CodecError;
 use super::format::{
-    ARRAY_8, ARRAY_32, BINARY_8, BINARY_32, BOOL, BYTE, CHAR, DECIMAL_32, DECIMAL_64, DECIMAL_128, DESCRIBED, DOUBLE, FALSE,
-    FLOAT, INT, INT_8, LIST_0, LIST_8, LIST_32, LONG, LONG_8, MAP_8, MAP_32, MAX_DEPTH, MAX_VALUES, NULL, SHORT, STRING_8,
-    STRING_32, SYMBOL_8, SYMBOL_32, TIMESTAMP, TRUE, UBYTE, UINT, UINT_0, UINT_8, ULONG, ULONG_0, ULONG_8, USHORT, UUID,
+    ARRAY_8, ARRAY_32, BINARY_8, BINARY_32, BOOL, BYTE, CHAR, DECIMAL_32, DECIMAL_64, DECIMAL_128, DESCRIBED,
+    DOUBLE, FALSE, FLOAT, INT, INT_8, LIST_0, LIST_8, LIST_32, LONG, LONG_8, MAP_8, MAP_32, MAX_DEPTH,
+    MAX_VALUES, NULL, SHORT, STRING_8, STRING_32, SYMBOL_8, SYMBOL_32, TIMESTAMP, TRUE, UBYTE, UINT, UINT_0,
+    UINT_8, ULONG, ULONG_0, ULONG_8, USHORT, UUID,
 };
 use crate::value::{Map, Value};
 
@@ -284,7 +285,10 @@ impl<'a> Fields<'_, 'a> {
     }
 
     /// A field that describes something: what reads it gets the descriptor's number, and the reader before the value.
-    pub(crate) fn described<T>(&mut self, read: impl FnOnce(u64, &mut Reader<'a>) -> Result<T>) -> Result<Option<T>> {
+    pub(crate) fn described<T>(
+        &mut self,
+        read: impl FnOnce(u64, &mut Reader<'a>) -> Result<T>,
+    ) -> Result<Option<T>> {
         if self.left == 0 {
             return Ok(None);
         }

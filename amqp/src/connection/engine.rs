@@ -136,7 +136,9 @@ impl Connection {
     /// Whether more bytes are of use now. While they are not, the peer is to wait.
     pub fn wants_input(&self) -> bool {
         let waits = matches!(self.stage, Stage::SaslDecide | Stage::Answer | Stage::Closed);
-        !waits && self.output.len() <= self.limits.max_output && self.input.len() <= self.limits.max_frame_size as usize
+        !waits
+            && self.output.len() <= self.limits.max_output
+            && self.input.len() <= self.limits.max_frame_size as usize
     }
 
     /// The next thing that happened.
@@ -246,7 +248,10 @@ impl Connection {
                     }
                     Ok(None) => false,
                     Err(_) => {
-                        let what = format!("a frame is no frame, or larger than {} bytes", self.limits.max_frame_size);
+                        let what = format!(
+                            "a frame is no frame, or larger than {} bytes",
+                            self.limits.max_frame_size
+                        );
                         self.fail(Error::new(condition::FRAMING_ERROR, what));
                         true
                     }

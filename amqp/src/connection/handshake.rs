@@ -105,7 +105,8 @@ impl Connection {
             Stage::SaslInit | Stage::SaslResponse | Stage::SaslMechanisms | Stage::SaslOutcome
         );
         if frame.is_sasl != for_sasl {
-            return self.fail(Error::new(condition::FRAMING_ERROR, "a frame of a kind that has no place here"));
+            return self
+                .fail(Error::new(condition::FRAMING_ERROR, "a frame of a kind that has no place here"));
         }
         if for_sasl {
             return self.sasl_came(&frame.body);

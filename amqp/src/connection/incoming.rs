@@ -53,7 +53,9 @@ impl Connection {
             }
             None => match self.new_session() {
                 Some(id) => id,
-                None => return self.fail(Error::new(condition::RESOURCE_LIMIT_EXCEEDED, "too many sessions")),
+                None => {
+                    return self.fail(Error::new(condition::RESOURCE_LIMIT_EXCEEDED, "too many sessions"));
+                }
             },
         };
         self.channels.insert(channel, id);

@@ -150,7 +150,12 @@ impl Connection {
     }
 
     /// Sends a message that is encoded already: the parts are its sections, in the standard's order.
-    pub fn send_encoded(&mut self, link: LinkId, parts: &[&[u8]], settled: bool) -> Result<DeliveryId, SendError> {
+    pub fn send_encoded(
+        &mut self,
+        link: LinkId,
+        parts: &[&[u8]],
+        settled: bool,
+    ) -> Result<DeliveryId, SendError> {
         self.send_with(link, settled, |out| parts.iter().for_each(|part| out.extend_from_slice(part)))
     }
 
@@ -186,7 +191,10 @@ impl Connection {
             out.truncate(at);
             return Err(SendError::TooLarge);
         }
-        if session.queue.is_empty() && session.remote_incoming_window > 0 && out.len() - at <= self.max_frame_out {
+        if session.queue.is_empty()
+            && session.remote_incoming_window > 0
+            && out.len() - at <= self.max_frame_out
+        {
             frame::finish(out, at);
             session.remote_incoming_window -= 1;
             session.next_outgoing_id = session.next_outgoing_id.wrapping_add(1);
@@ -212,7 +220,9 @@ impl Connection {
         for session in self.sessions.values_mut() {
             while session.remote_incoming_window > 0 && self.output.len() <= self.limits.max_output {
                 let Some(mut queued) = session.queue.pop_front() else { break };
-                let Some(handle) = self.links.get(&queued.link).and_then(|link| link.handle) else { continue };
+                let Some(handle) = self.links.get(&queued.link).and_then(|link| link.handle) else {
+                    continue;
+                };
                 let first = (!queued.begun).then_some((queued.id, queued.settled));
                 let at = frame::begin(&mut self.output, session.channel);
                 write_transfer(&mut self.output, handle, first, false);
@@ -252,7 +262,10 @@ impl Connection {
 
     /// Tells the outcome of a message that has come, and settles it.
     pub fn settle(&mut self, link: LinkId, delivery: DeliveryId, outcome: Outcome) {
-        let Some(session) = self.links.get(&link).and_then(|state| self.sessions.get_mut(&state.session)) else { return };
+        let Some(session) = self.links.get(&link).and_then(|state| self.sessions.get_mut(&state.session))
+        else {
+            return;
+        };
         if session.received.get(&delivery.0) != Some(&link) {
             return;
         }

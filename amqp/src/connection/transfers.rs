@@ -54,7 +54,9 @@ impl Connection {
         }
         let mut part = match state.partial.take() {
             Some(part) if transfer.delivery_id.is_none_or(|id| id == part.id) => part,
-            Some(_) => return Err(Error::new(condition::INVALID_FIELD, "a message began before the last one ended")),
+            Some(_) => {
+                return Err(Error::new(condition::INVALID_FIELD, "a message began before the last one ended"));
+            }
             None => {
                 let Some(id) = transfer.delivery_id else {
                     return Err(Error::new(condition::INVALID_FIELD, "a message has no delivery-id"));
@@ -77,7 +79,10 @@ impl Connection {
         let size = part.bytes.len() + payload.len();
         let most = state.max_message_size;
         if size as u64 > most {
-            return Err(Error::new(condition::MESSAGE_SIZE_EXCEEDED, format!("a message has more than {most} bytes")));
+            return Err(Error::new(
+                condition::MESSAGE_SIZE_EXCEEDED,
+                format!("a message has more than {most} bytes"),
+            ));
         }
         if !transfer.more && part.bytes.is_empty() {
             return Ok(Some((part, payload.clone())));
@@ -107,9 +112,14 @@ impl Connection {
     fn message_came(&mut self, link: LinkId, part: Partial, payload: &Bytes) {
         let message = match Message::decode(payload) {
             Ok(message) => Box::new(message),
-            Err(error) => return self.fail_link(link, Error::new(condition::DECODE_ERROR, error.to_string())),
+            Err(error) => {
+                return self.fail_link(link, Error::new(condition::DECODE_ERROR, error.to_string()));
+            }
         };
-        let Some(session) = self.links.get(&link).and_then(|state| self.sessions.get_mut(&state.session)) else { return };
+        let Some(session) = self.links.get(&link).and_then(|state| self.sessions.get_mut(&state.session))
+        else {
+            return;
+        };
         if !part.settled {
             if session.received.len() >= self.limits.max_unsettled {
                 let what = "too many messages are not settled";
