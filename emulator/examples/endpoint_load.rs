@@ -41,7 +41,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tracker_amqp::{Attach, Connection, Event, Limits, LinkId, Open, SaslClient, Source, Target, Value};
-use tracker_emulator::{Authentication, Emulator, EmulatorOptions, SymmetricKey};
+use tracker_emulator::{Authentication, DeviceCapabilities, Emulator, EmulatorOptions, SymmetricKey};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -162,7 +162,7 @@ impl Device {
         let key = [7; 32];
         let hub = emulator.hub("hub-1").ok_or("no hub")?;
         let keys = SymmetricKey { primary_key: Some(STANDARD.encode(key)), ..SymmetricKey::default() };
-        hub.create_device(&id, Authentication::sas(keys))?;
+        hub.create_device(&id, Authentication::sas(keys), DeviceCapabilities::default())?;
         let password = token(&format!("{HUB}/devices/{id}"), &key, None);
         let state = index * 2 + 1;
         Ok(Self { tls: tls.clone(), address: emulator.address(), id, password, messages, flaps, state })

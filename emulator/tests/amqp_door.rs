@@ -60,7 +60,7 @@ fn to(device_id: &str, body: &str) -> Message {
 }
 
 fn create(lab: &Lab, device_id: &str) {
-    hub(lab).create_device(device_id, Authentication::sas(Default::default())).expect("a new device");
+    hub(lab).create_device(device_id, Authentication::sas(Default::default()), tracker_emulator::DeviceCapabilities::default()).expect("a new device");
 }
 
 fn condition_of(outcome: Outcome) -> String {
