@@ -27,7 +27,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::hmac;
 use rumqttc::{
     Connect, Publish, QoS,
-    mqttbytes::v4::{Login, Packet, read},
+    mqttbytes::v4::{Login, Packet},
 };
 use rustls::{
     ClientConfig, RootCertStore,
@@ -169,7 +169,8 @@ impl Device {
     }
 
     fn chance(&mut self) -> u64 {
-        self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.state =
+            self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.state >> 33
     }
 
@@ -216,7 +217,7 @@ impl Device {
                 return Ok(acknowledged);
             }
             loop {
-                match read(&mut input, 1024 * 1024) {
+                match Packet::read(&mut input, 1024 * 1024) {
                     Ok(Packet::ConnAck(_)) => is_open = true,
                     Ok(Packet::PubAck(ack)) if under_way.front() == Some(&ack.pkid) => {
                         under_way.pop_front();
@@ -301,28 +302,24 @@ async fn read_all(reading: Reading) -> Result<Seen, Failure> {
     let open = Open { hostname: Some("localhost".into()), ..Open::new("our own reader") };
     let sasl = SaslClient::Plain { user: "service".into(), password: reading.key.clone() };
     let mut connection = Connection::client(open, Some(sasl), Limits::default(), Instant::now());
-    let session = connection.begin()?;
     let mut links: HashMap<LinkId, u32> = HashMap::new();
     let begun = Instant::now();
     let wanted = reading.each * reading.devices;
-    let mut seen = Seen { begun, ended: begun, next: BTreeMap::new(), read: 0, repeated: 0, out_of_order: 0, wanted };
+    let mut seen =
+        Seen { begun, ended: begun, next: BTreeMap::new(), read: 0, repeated: 0, out_of_order: 0, wanted };
     let mut buffer = vec![0; 64 * 1024];
-    for partition in 0..4 {
-        let address = format!("hub-1/ConsumerGroups/$Default/Partitions/{partition}");
-        let filter = Value::described(
-            Value::symbol("apache.org:selector-filter:string"),
-            "amqp.annotation.x-opt-offset > '-1'".into(),
-        );
-        let source = Source {
-            filter: vec![(Value::symbol("apache.org:selector-filter:string"), filter)],
-            ..Source::at(address.clone())
-        };
-        let link = connection.attach(session, Attach::receiver(address, source, Target::at("here")))?;
-        links.insert(link, 0);
-    }
+    let ask = |connection: &mut Connection, links: &mut HashMap<LinkId, u32>| -> Result<(), Failure> {
+        let session = connection.begin()?;
+        for partition in 0..4 {
+            let link = connection.attach(session, reader_of(partition))?;
+            links.insert(link, 0);
+        }
+        Ok(())
+    };
     while seen.distinct() < wanted && seen.out_of_order == 0 {
         while let Some(event) = connection.poll_event() {
             match event {
+                Event::Opened(_) => ask(&mut connection, &mut links)?,
                 Event::AttachAnswered { link, .. } => connection.add_credit(link, 1000),
                 Event::Message { link, message, .. } => {
                     seen.take(&message.body.to_bytes().unwrap_or_default())?;
@@ -333,7 +330,9 @@ async fn read_all(reading: Reading) -> Result<Seen, Failure> {
                         connection.add_credit(link, 500);
                     }
                 }
-                Event::Detached { error, .. } | Event::Closed(error) => return Err(format!("sent away: {error:?}").into()),
+                Event::Detached { error, .. } | Event::Closed(error) => {
+                    return Err(format!("sent away: {error:?}").into());
+                }
                 _ => {}
             }
         }
@@ -354,4 +353,13 @@ async fn read_all(reading: Reading) -> Result<Seen, Failure> {
     }
     seen.ended = Instant::now();
     Ok(seen)
+}
+
+/// Asks for all events of a partition.
+fn reader_of(partition: usize) -> Attach {
+    let address = format!("hub-1/ConsumerGroups/$Default/Partitions/{partition}");
+    let name = "apache.org:selector-filter:string";
+    let filter = Value::described(Value::symbol(name), "amqp.annotation.x-opt-offset > '-1'".into());
+    let source = Source { filter: vec![(Value::symbol(name), filter)], ..Source::at(address.clone()) };
+    Attach::receiver(address, source, Target::at("here"))
 }

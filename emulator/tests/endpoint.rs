@@ -87,7 +87,10 @@ async fn read(client: &mut Amqp, properties: &[(&str, &str)]) -> (i64, Value) {
     let sender = client.sender("$management", &[]).await.expect("a link to $management");
     let question = Message {
         properties: Properties { message_id: Some(Value::Ulong(7)), ..Properties::default() },
-        application_properties: properties.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+        application_properties: properties
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()))
+            .collect(),
         ..Message::default()
     };
     assert_eq!(client.send(sender, &question).await, Outcome::Accepted);
@@ -157,7 +160,12 @@ async fn readers_get_what_devices_sent_byte_for_byte_from_where_they_say() {
     let lab = lab().await;
     let mut device = lab.online("d1").await;
     let odd = "{ \"b\":1,  \"a\":2.50 }";
-    publish(&mut device, "%24.mid=m1&%24.cid=c1&%24.ct=application%2Fjson&%24.ce=utf-8&colour=red&alone", odd).await;
+    publish(
+        &mut device,
+        "%24.mid=m1&%24.cid=c1&%24.ct=application%2Fjson&%24.ce=utf-8&colour=red&alone",
+        odd,
+    )
+    .await;
     publish(&mut device, "", "").await;
     publish(&mut device, "", "third").await;
     let mut client = reader(&lab).await;
@@ -185,10 +193,7 @@ async fn readers_get_what_devices_sent_byte_for_byte_from_where_they_say() {
     assert!(matches!(annotation(first, "x-opt-enqueued-time"), Some(Value::Timestamp(_))));
     assert_eq!(first.properties.message_id, Some("m1".into()));
     assert_eq!(first.properties.content_type.as_deref(), Some("application/json"));
-    assert_eq!(
-        first.application_properties,
-        [("colour".into(), "red".into()), ("alone".into(), "".into())]
-    );
+    assert_eq!(first.application_properties, [("colour".into(), "red".into()), ("alone".into(), "".into())]);
     publish(&mut device, "", "live").await;
     assert_eq!(bodies(&events(&mut client, link, 1).await), ["live"], "what comes now, too");
 
@@ -225,7 +230,11 @@ async fn what_can_not_be_read_is_refused_in_words_that_clients_know() {
     };
     let (name, text) = refused(asked("nobody", 0, FROM_START)).await;
     assert_eq!(name, condition::NOT_FOUND);
-    assert!(text.starts_with("The messaging entity 'sb://iothub-ns-hub-1-") && text.contains("could not be found"), "{text}");
+    assert!(
+        text.starts_with("The messaging entity 'sb://iothub-ns-hub-1-")
+            && text.contains("could not be found"),
+        "{text}"
+    );
     let (name, text) = refused(asked("$Default", 4, FROM_START)).await;
     assert_eq!(name, condition::ARGUMENT_OUT_OF_RANGE);
     assert!(text.contains("between 0 and 3"), "{text}");
@@ -418,7 +427,8 @@ async fn connection_strings_name_the_endpoint() {
     let found = strings.iter().find(|string| string.service == hub(&lab).event_hubs_host());
     let found = found.expect("one of the endpoint");
     let port = lab.emulator.amqp_address().expect("AMQP").port();
-    let named = format!("Endpoint=sb://{}:{port}/;SharedAccessKeyName=service;SharedAccessKey=", found.service);
+    let named =
+        format!("Endpoint=sb://{}:{port}/;SharedAccessKeyName=service;SharedAccessKey=", found.service);
     assert!(found.named.starts_with(&named) && found.named.ends_with(";EntityPath=hub-1"), "{}", found.named);
     assert!(found.local.starts_with(&format!("Endpoint=sb://localhost:{port}/;")), "{}", found.local);
 }

@@ -73,6 +73,11 @@ for name in $readers; do
 done
 sleep 3
 echo go >&9
+# Readers of a load that is over would wait for long.
+while [ "$(jobs -pr | wc -l)" -gt 1 ]; do
+  kill -0 "$load" 2>/dev/null || { echo "the load has ended too early" >&2; kill "${running[@]}" 2>/dev/null; exit 1; }
+  sleep 0.5
+done
 for one in "${running[@]}"; do
   wait "$one" || failed=$((failed + 1))
 done
