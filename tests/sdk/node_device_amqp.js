@@ -70,7 +70,7 @@ function checks(name, Provisioning, Device) {
       const dps = ProvisioningServiceClient.fromConnectionString(connectionString('emulator-dps', 'provisioningserviceowner'));
       const key = crypto.randomBytes(64).toString('base64');
       const attestation = { type: 'symmetricKey', symmetricKey: { primaryKey: key, secondaryKey: key } };
-      await dps.createOrUpdateIndividualEnrollment({ registrationId, attestation });
+      await dps.createOrUpdateIndividualEnrollment({ registrationId, attestation, allocationPolicy: 'static', iotHubs: ['hub-1.azure-devices.net'] });
       const wrong = new SymmetricKeySecurityClient(registrationId, crypto.randomBytes(64).toString('base64'));
       await assert.rejects(register(wrong, Provisioning));
       const assigned = await register(new SymmetricKeySecurityClient(registrationId, key), Provisioning);
