@@ -2,7 +2,10 @@
 
 mod common;
 
+mod device_rest;
+mod dps_rest;
 mod event_grid;
+mod feedback;
 mod host_names;
 mod hub;
 mod hub_v5;

@@ -4,6 +4,7 @@
 
 pub mod issuing;
 pub mod five;
+pub mod https;
 pub mod receiver;
 pub mod service;
 

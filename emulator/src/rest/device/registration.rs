@@ -1,6 +1,8 @@
 //! Registration at DPS over HTTPS: the same requests, answers and credentials as over MQTT.
 
 use hyper::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::MAX_CHAIN;
@@ -88,7 +90,11 @@ fn answer(services: &Dps, request: &Request<'_>, call: &Call) -> Answer {
         Request::LookUp => applicant.look_up(services, &call.body, moment),
     };
     let dps::Answer { status, retry_after, body, error } = given;
+    let location = (status == 202).then(|| location(&body, request, call)).flatten();
     let mut answer = answer::json_text(status, body);
+    if let Some(location) = location {
+        answer = answer::with_header(answer, "location", &location);
+    }
     if let Some(retry_after) = retry_after {
         answer = answer::with_header(answer, "retry-after", &retry_after.as_secs().to_string());
     }
@@ -96,4 +102,17 @@ fn answer(services: &Dps, request: &Request<'_>, call: &Call) -> Answer {
         answer = answer::with_header(answer, "x-ms-error-code", &error.error_code.to_string());
     }
     answer
+}
+
+/// Where the operation is to be asked for that a registration has begun.
+fn location(body: &str, request: &Request<'_>, call: &Call) -> Option<String> {
+    let begun: Value = serde_json::from_str(body).ok()?;
+    let operation_id = begun["operationId"].as_str().filter(|_| matches!(request, Request::Register))?;
+    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let (id_scope, registration_id) = (encode(call.first_word()), encode(call.segments.get(2)?));
+    Some(format!(
+        "https://{}/{id_scope}/registrations/{registration_id}/operations/{operation_id}?api-version={}",
+        call.host(),
+        call.api_version()
+    ))
 }
