@@ -4,6 +4,9 @@
 
 use std::fmt;
 
+use bytes::BytesMut;
+
+use crate::codec::{CodecError, Fields, List, Reader};
 use crate::value::Map;
 
 /// Why a link, a session or a connection ended, or a message was rejected.
@@ -19,6 +22,37 @@ impl Error {
     /// An error without further information.
     pub fn new(condition: &str, description: impl Into<String>) -> Self {
         Self { condition: condition.to_owned(), description: Some(description.into()), info: Map::new() }
+    }
+}
+
+pub(crate) const ERROR: u8 = 0x1d;
+
+impl Error {
+    pub(crate) fn write(out: &mut BytesMut, error: &Self) {
+        let mut list = List::begin(out, ERROR);
+        list.symbol(Some(&error.condition));
+        list.string(error.description.as_deref());
+        list.map(&error.info);
+        list.finish();
+    }
+
+    /// A field that is an error or null.
+    pub(crate) fn field(fields: &mut Fields<'_, '_>) -> Result<Option<Self>, CodecError> {
+        fields.described(Self::read)
+    }
+
+    fn read(descriptor: u64, reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        if descriptor != u64::from(ERROR) {
+            return Err(CodecError::Descriptor(descriptor));
+        }
+        let mut fields = reader.list()?;
+        let error = Self {
+            condition: fields.text()?.unwrap_or_default(),
+            description: fields.text()?,
+            info: fields.map()?,
+        };
+        fields.finish();
+        Ok(error)
     }
 }
 

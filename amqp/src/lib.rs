@@ -8,10 +8,10 @@
 
 // A value of any type.
 pub mod value;
+// Values to bytes and back.
+mod codec;
 // Errors as the ends tell them each other.
 pub mod error;
-// Values to bytes and back.
-pub mod codec;
 // Roles, outcomes, modes of settling.
 mod delivery;
 // Sources and targets.
@@ -20,11 +20,17 @@ mod terminus;
 mod message;
 // What frames say.
 mod performative;
+// Performatives to bytes and back.
+mod wire;
+// Frames.
+mod frame;
 // The engine.
 mod connection;
 
+pub use codec::{CodecError, decode_value, encode_value};
 pub use connection::{
-    Connection, ConnectionError, DeliveryId, Event, Limits, LinkId, MECHANISMS, SaslClient, SendError, SessionId,
+    Connection, ConnectionError, DeliveryId, Event, Limits, LinkId, MECHANISMS, SaslClient, SendError,
+    SessionId,
 };
 pub use delivery::{Outcome, ReceiverSettleMode, Role, SenderSettleMode};
 pub use error::{Error, condition};

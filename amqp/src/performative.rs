@@ -111,8 +111,8 @@ impl Attach {
     }
 
     /// What a server answers that does not agree; a Detach with the reason follows.
-    pub(crate) fn refusal(asked: &Self) -> Self {
-        Self { initial_delivery_count: None, ..Self::new(asked.name.clone(), asked.role.other(), None, None) }
+    pub(crate) fn refusal(name: String, handle: u32, role: Role) -> Self {
+        Self { handle, initial_delivery_count: None, ..Self::new(name, role, None, None) }
     }
 
     fn new(name: String, role: Role, source: Option<Source>, target: Option<Target>) -> Self {

@@ -1,24 +1,33 @@
-//! Values to bytes and back.
+//! Values to bytes and back: part 1 of the standard.
 
-/// Why bytes are not what they should be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CodecError {
-    #[error("the bytes end within a value")]
-    Short,
-    #[error("there is no type 0x{0:02x}")]
-    Type(u8),
-    #[error("{0} has a value of another type")]
-    Kind(&'static str),
-    #[error("{0} is missing")]
-    Missing(&'static str),
-    #[error("text is not UTF-8")]
-    Text,
-    #[error("values are nested too deeply")]
-    Depth,
-    #[error("a count or size is larger than the bytes that are there")]
-    Count,
-    #[error("a map has a key without a value")]
-    Odd,
-    #[error("unknown descriptor {0}")]
-    Descriptor(String),
+mod array;
+mod compound;
+mod error;
+mod format;
+mod list;
+mod names;
+mod read;
+mod write;
+
+use bytes::{Bytes, BytesMut};
+
+pub use error::CodecError;
+pub(crate) use list::List;
+pub(crate) use read::{Fields, Reader};
+pub(crate) use write::{binary, map, map_of_symbols, timestamp, value};
+
+use crate::value::Value;
+
+/// A value as bytes.
+pub fn encode_value(what: &Value) -> Bytes {
+    let mut out = BytesMut::new();
+    value(&mut out, what);
+    out.freeze()
+}
+
+/// The one value that the bytes are. Binary values in it share their memory.
+pub fn decode_value(bytes: &Bytes) -> Result<Value, CodecError> {
+    let mut reader = Reader::new(bytes);
+    let read = reader.value()?;
+    if reader.is_empty() { Ok(read) } else { Err(CodecError::Count) }
 }

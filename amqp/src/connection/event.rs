@@ -29,7 +29,15 @@ pub enum Event {
     /// A receiver gives credit: this much in all. With `drain`, send what is there and then call `drained`.
     Credit { link: LinkId, credit: u32, drain: bool },
     /// A message has come in full.
-    Message { link: LinkId, delivery: DeliveryId, tag: Bytes, settled: bool, message: Box<Message> },
+    Message {
+        link: LinkId,
+        delivery: DeliveryId,
+        tag: Bytes,
+        /// 0, but of batches of Azure's.
+        format: u32,
+        settled: bool,
+        message: Box<Message>,
+    },
     /// The receiver settled what we have sent, or told its outcome; none if it settled without one.
     Settled { link: LinkId, delivery: DeliveryId, outcome: Option<Outcome> },
     /// The sender has answered a request to drain: no more comes without new credit.

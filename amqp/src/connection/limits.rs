@@ -48,7 +48,10 @@ pub const MECHANISMS: [&str; 4] = ["MSSBCBS", "PLAIN", "ANONYMOUS", "EXTERNAL"];
 #[derive(Clone, PartialEq, Eq)]
 pub enum SaslClient {
     Anonymous,
-    Plain { user: String, password: String },
+    Plain {
+        user: String,
+        password: String,
+    },
     External,
     /// Azure's name for *claims follow over `$cbs`*.
     Mssbcbs,

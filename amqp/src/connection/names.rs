@@ -27,6 +27,10 @@ pub enum ConnectionError {
     SignIn(u8),
     #[error("nothing was heard from the peer for {0} s")]
     Silent(u64),
+    #[error("the peer has not opened, or the session is over")]
+    NotOpen,
+    #[error("there are too many {0}")]
+    TooMany(&'static str),
     #[error("the connection is closed")]
     Closed,
 }
