@@ -98,7 +98,8 @@ impl PreparedEmulator {
             Some(port) => {
                 let address = SocketAddr::new(options.listen_address, port);
                 let entrance = service_entrance(&identity, options.tls)?;
-                let listening = rest::listen(address, entrance, dps.clone(), max_connections).await;
+                let listening =
+                    rest::listen(address, entrance, dps.clone(), events.clone(), max_connections).await;
                 Some(listening.map_err(|source| StartError::Listen { address, source })?)
             }
             None => None,

@@ -26,3 +26,4 @@ mod slow_clients;
 mod state;
 mod suites;
 mod webhook;
+mod websocket;

@@ -377,7 +377,6 @@ async fn bulk_requests_and_policies_are_heeded() {
         ("POST", "/devices/b/files"),
         ("PUT", "/devices/b/modules/m"),
         ("GET", "/messages/serviceBound/filenotifications"),
-        ("GET", "/$iothub/websocket"),
     ] {
         let refused = hub.call(method, &format!("{target}?{VERSION}"), &[], "").await;
         assert_eq!(refused.status, 501, "{target}");

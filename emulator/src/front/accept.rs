@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr};
 
-use super::connection::{self, Shared};
+use super::connection::{self, Reception};
 use crate::{
     dps::Dps,
     events::EventBus,
@@ -21,9 +21,8 @@ pub(crate) async fn accept(
     max_connections: usize,
 ) -> io::Result<Listening> {
     door::listen(address, max_connections, move |stream, peer, shutdown| {
-        let shared =
-            Shared { dps: dps.clone(), events: events.clone(), entrance: entrance.clone(), shutdown };
-        connection::serve(stream, peer, shared)
+        let reception = Reception { dps: dps.clone(), events: events.clone(), shutdown };
+        connection::serve(stream, peer, entrance.clone(), reception)
     })
     .await
 }

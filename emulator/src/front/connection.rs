@@ -1,10 +1,14 @@
 //! One connection until it is known whose it is.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use rustls::pki_types::CertificateDer;
-use tokio::{net::TcpStream, sync::watch, time::timeout};
-use tokio_rustls::server::TlsStream;
+use rustls::{ServerConnection, pki_types::CertificateDer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::watch,
+    time::timeout,
+};
 use tracker_protocol::hub_v5::MAX_KEEP_ALIVE;
 
 use super::{
@@ -30,40 +34,70 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// CONNECT carries client identifier, user name, password, and a will of at most one message.
 const CONNECT_LIMIT: usize = 400 * 1024;
 
-/// What every connection needs.
-pub(super) struct Shared {
+/// Where every client comes to.
+#[derive(Clone)]
+pub(crate) struct Reception {
     pub dps: Dps,
     pub events: EventBus,
-    pub entrance: Entrance,
     pub shutdown: watch::Receiver<bool>,
 }
 
+/// A client whose TLS is done.
+#[derive(Clone)]
+pub(crate) struct Arrival {
+    /// Stands for the connection in the log of exchanges.
+    pub name: String,
+    /// The host that it means: as the handshake has it, or the head of a request.
+    pub server_name: Option<String>,
+    /// What it presented, leaf first. It holds the key of the leaf.
+    pub certificates: Arc<[CertificateDer<'static>]>,
+}
+
+impl Arrival {
+    /// As the handshake says.
+    pub(crate) fn of(peer: SocketAddr, tls: &ServerConnection) -> Self {
+        if let Some(name) = tls.server_name() {
+            tracing::trace!(target: "tracker_emulator::wire", connection = %peer, "TLS, server name {name}");
+        }
+        Self {
+            name: peer.to_string(),
+            server_name: tls.server_name().map(str::to_owned),
+            certificates: tls.peer_certificates().unwrap_or_default().into(),
+        }
+    }
+}
+
 /// Serves a connection from TLS to its end.
-pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, mut shared: Shared) {
+pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, entrance: Entrance, mut reception: Reception) {
     let failed = |reason: String| {
-        shared.events.tell(EventKind::HandshakeFailed { peer: peer.to_string(), reason });
+        reception.events.tell(EventKind::HandshakeFailed { peer: peer.to_string(), reason });
     };
-    let handshake = timeout(PATIENCE, shared.entrance.accept(stream, |name| shared.dps.host_kind(name)));
+    let handshake = timeout(PATIENCE, entrance.accept(stream, |name| reception.dps.host_kind(name)));
     let stream = tokio::select! {
-        _ = shared.shutdown.changed() => return,
+        _ = reception.shutdown.changed() => return,
         accepted = handshake => match accepted {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return failed(why_not(&error)),
             Err(_elapsed) => return failed(format!("not done within {PATIENCE:?}")),
         }
     };
-    let presented = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
-    if let Some(name) = stream.get_ref().1.server_name() {
-        tracing::trace!(target: "tracker_emulator::wire", connection = %peer, "TLS, server name {name}");
-    }
-    let server_name = stream.get_ref().1.server_name().map(str::to_owned);
-    let mut link = Link::new(peer.to_string(), stream, CONNECT_LIMIT);
+    let arrival = Arrival::of(peer, stream.get_ref().1);
+    receive(stream, arrival, reception).await;
+}
+
+/// Serves a client of MQTT from its first packet to its end, whatever its bytes come through.
+pub(crate) async fn receive<S: AsyncRead + AsyncWrite>(
+    stream: S,
+    arrival: Arrival,
+    mut reception: Reception,
+) {
+    let mut link = Link::new(arrival.name.clone(), stream, CONNECT_LIMIT);
     let first = tokio::select! {
-        _ = shared.shutdown.changed() => return,
+        _ = reception.shutdown.changed() => return link.close(FAREWELL).await,
         first = timeout(PATIENCE, link.next()) => first,
     };
     let refused = |reason: String| {
-        shared.events.tell(EventKind::ConnectionRefused {
+        reception.events.tell(EventKind::ConnectionRefused {
             service: String::new(),
             client_id: String::new(),
             code: None,
@@ -71,9 +105,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, mut shared: Share
         });
     };
     match first {
-        Ok(Ok(Packet::Connect(connect))) => {
-            dispatch(&mut link, *connect, server_name.as_deref(), &presented, &shared).await;
-        }
+        Ok(Ok(Packet::Connect(connect))) => dispatch(&mut link, *connect, &arrival, &reception).await,
         Ok(Ok(other)) => refused(format!("the first packet is {other}, not CONNECT")),
         Ok(Err(error)) => refused(format!("before CONNECT: {error}")),
         Err(_elapsed) => refused(format!("no CONNECT within {PATIENCE:?}")),
@@ -82,43 +114,42 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, mut shared: Share
 }
 
 /// Hands the client to its service, or refuses it.
-async fn dispatch(
-    link: &mut Link<TlsStream<TcpStream>>,
+async fn dispatch<S: AsyncRead + AsyncWrite>(
+    link: &mut Link<S>,
     connect: Connect,
-    server_name: Option<&str>,
-    presented: &[CertificateDer<'static>],
-    shared: &Shared,
+    arrival: &Arrival,
+    reception: &Reception,
 ) {
-    if let Some(hub) = five_hub(&shared.dps, &connect, server_name) {
-        return serve_five(link, &hub, connect, presented, shared).await;
+    if let Some(hub) = five_hub(&reception.dps, &connect, arrival.server_name.as_deref()) {
+        return serve_five(link, &hub, connect, arrival, reception).await;
     }
     let keep_alive = connect.keep_alive;
-    let shutdown = shared.shutdown.clone();
-    match open(&shared.dps, connect, presented) {
+    let shutdown = reception.shutdown.clone();
+    match open(&reception.dps, connect, &arrival.certificates) {
         Ok(Client::Dps(service)) => serve_session(link, service, keep_alive, shutdown).await,
         Ok(Client::Hub(service)) => serve_session(link, service, keep_alive, shutdown).await,
-        Err(refused) => refuse(link, refused, &shared.events),
+        Err(refused) => refuse(link, refused, &reception.events),
     }
 }
 
 /// The same at a hub of MQTT 5.
-async fn serve_five(
-    link: &mut Link<TlsStream<TcpStream>>,
+async fn serve_five<S: AsyncRead + AsyncWrite>(
+    link: &mut Link<S>,
     hub: &Hub,
     connect: Connect,
-    presented: &[CertificateDer<'static>],
-    shared: &Shared,
+    arrival: &Arrival,
+    reception: &Reception,
 ) {
     let keep_alive = match connect.keep_alive {
         0 => MAX_KEEP_ALIVE,
         seconds => seconds.min(MAX_KEEP_ALIVE),
     };
-    let certificates = PeerCertificates::readable(presented, MAX_CHAIN);
+    let certificates = PeerCertificates::readable(&arrival.certificates, MAX_CHAIN);
     match open_five(hub, connect, &certificates) {
-        Ok(service) => serve_session(link, service, keep_alive, shared.shutdown.clone()).await,
+        Ok(service) => serve_session(link, service, keep_alive, reception.shutdown.clone()).await,
         Err(refused) => {
             link.queue(&refused.answer());
-            shared.events.tell(refused.event());
+            reception.events.tell(refused.event());
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  TLS ─▶ HTTP/1.1 ─▶ Call ─▶ authorize: which service, which rights ─▶ dps │ hub ─▶ Dps, Hub
-//!                       └ bounded: time for headers, size of the body        └─▶ answers, errors in each service's shape
+//!           │           └ bounded: time for headers, size of the body        └─▶ answers, errors in each service's shape
+//!           └─▶ upgrade ─▶ WebSocket ─▶ the front, as if the client had come to the port of the devices
 //! ```
 //!
 //! # Which service is meant
@@ -29,6 +30,7 @@ mod dps;
 mod hub;
 mod device;
 mod respond;
+mod upgrade;
 mod listen;
 
-pub(crate) use listen::listen;
+pub(crate) use listen::{converse, listen};

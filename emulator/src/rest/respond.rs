@@ -10,9 +10,6 @@ use crate::dps::Dps;
 
 /// Answers one request.
 pub(super) async fn respond(services: &Dps, call: &Call) -> Answer {
-    if call.first_word().to_ascii_lowercase().starts_with("$iothub") {
-        return hub::HubRefusal::not_implemented("MQTT over WebSockets").answer(services.clock().now());
-    }
     if let Some(answer) = device::respond(services, call) {
         return answer;
     }

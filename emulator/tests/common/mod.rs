@@ -7,6 +7,7 @@ pub mod five;
 pub mod https;
 pub mod receiver;
 pub mod service;
+pub mod websocket;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -130,6 +131,8 @@ pub struct Dial {
     pub user_name: Option<String>,
     pub password: String,
     pub tls: Arc<ClientConfig>,
+    /// Without TLS: to a [`websocket::Bridge`].
+    pub is_plain: bool,
     pub keep_alive: Duration,
     pub clean_session: bool,
     pub will: Option<LastWill>,
@@ -143,6 +146,7 @@ impl Dial {
             user_name: None,
             password: String::new(),
             tls: tls(emulator, credentials, rustls::DEFAULT_VERSIONS),
+            is_plain: false,
             keep_alive: Duration::from_mins(1),
             clean_session: true,
             will: None,
@@ -161,7 +165,10 @@ impl Dial {
         if let Some(user_name) = self.user_name {
             options.set_credentials(user_name, self.password);
         }
-        options.set_transport(Transport::Tls(TlsConfiguration::Rustls(self.tls)));
+        options.set_transport(match self.is_plain {
+            true => Transport::Tcp,
+            false => Transport::Tls(TlsConfiguration::Rustls(self.tls)),
+        });
         let (sender, mut event_loop) = AsyncClient::new(options, 100);
         let mut network = NetworkOptions::new();
         network.set_connection_timeout(PATIENCE.as_secs());

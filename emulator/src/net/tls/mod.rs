@@ -49,16 +49,13 @@ fn server_config(
     Ok(config)
 }
 
-/// The configuration of the service side: its clients prove themselves by tokens, so no certificate is asked for.
+/// The configuration of the service side. Its clients prove themselves by tokens; devices that come here, by WebSockets or by
+/// REST, may do so by certificate.
 fn service_config(
     identity: Arc<ServerIdentity>,
     versions: TlsVersions,
 ) -> Result<ServerConfig, rustls::Error> {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(versions.supported())?
-        .with_no_client_auth()
-        .with_cert_resolver(identity);
-    config.ticketer = ring::Ticketer::new()?;
+    let mut config = server_config(identity, versions)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }

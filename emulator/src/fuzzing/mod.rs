@@ -1,6 +1,11 @@
 //! Ways in for fuzz targets; no part of the API.
 
+mod replay;
+mod web;
+
 use bytes::BytesMut;
+
+pub use web::{Web, websocket};
 
 use crate::{
     mqtt::{Packet, Version, decode},
