@@ -1,7 +1,7 @@
 //! Serves an emulator for programs in other languages, and makes what their devices need.
 //!
 //! ```text
-//! cargo run -p tracker-emulator --example serve -- LAB_DIRECTORY [ADDRESS [MQTT_PORT [SERVICE_PORT]]]
+//! cargo run -p tracker-emulator --example serve -- LAB_DIRECTORY [ADDRESS [MQTT_PORT [SERVICE_PORT [AMQP_PORT]]]]
 //! ```
 //!
 //! Writes into the directory: `server-ca.pem`; `root.pem` and `factory.pem`, the CA certificates of the devices;
@@ -24,10 +24,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address: IpAddr = arguments.next().as_deref().unwrap_or("127.0.0.1").parse()?;
     let port = arguments.next().map_or(Ok(0), |port| port.parse())?;
     let service_port = arguments.next().map_or(Ok(0), |port| port.parse())?;
+    let amqp_port = arguments.next().map_or(Ok(0), |port| port.parse())?;
     let emulator = Emulator::start(EmulatorOptions {
         listen_address: address,
         port,
         service_port: Some(service_port),
+        amqp_port: Some(amqp_port),
         hub_names: vec!["hub-1".into(), "hub-2".into(), "hub-5=mqtt5".into()],
         retry_after: Duration::from_secs(1),
         assigning_time: Duration::ZERO,
@@ -40,6 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "address": address,
         "mqttPort": emulator.port(),
         "servicePort": emulator.service_address().map(|address| address.port()),
+        "amqpPort": emulator.amqp_address().map(|address| address.port()),
         "idScope": emulator.id_scope(),
         "connectionStrings": emulator.connection_strings(),
     });

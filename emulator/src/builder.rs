@@ -57,6 +57,13 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Serves AMQP on this port, too; 0 picks a free one.
+    #[must_use]
+    pub fn amqp_port(mut self, port: u16) -> Self {
+        self.options.amqp_port = Some(port);
+        self
+    }
+
     /// Keeps everything that has to outlive a restart in this directory.
     #[must_use]
     pub fn state_directory(mut self, directory: impl Into<PathBuf>) -> Self {

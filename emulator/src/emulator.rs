@@ -9,7 +9,7 @@ use crate::{
     dps::Dps,
     events::{Event, EventBus},
     faults::Faults,
-    front::accept,
+    front::{accept, accept_amqp},
     hub::Hub,
     issuance::Namespace,
     net::{
@@ -36,6 +36,7 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Emulator {
     listening: Listening,
     service: Option<Listening>,
+    amqp: Option<Listening>,
     keeper: Option<Keeper>,
     identity: Arc<ServerIdentity>,
     dps: Dps,
@@ -104,6 +105,15 @@ impl PreparedEmulator {
             }
             None => None,
         };
+        let amqp = match options.amqp_port {
+            Some(port) => {
+                let address = SocketAddr::new(options.listen_address, port);
+                let entrance = device_entrance(&identity, options.tls)?;
+                let listening = accept_amqp(address, entrance, dps.clone(), max_connections).await;
+                Some(listening.map_err(|source| StartError::Listen { address, source })?)
+            }
+            None => None,
+        };
         let keeper = match state {
             Some(directory) => Some(Keeper::start(directory, dps.clone(), &identity, &changes)?),
             None => None,
@@ -118,7 +128,7 @@ impl PreparedEmulator {
         }
         tracing::info!(address = %listening.address, id_scope = dps.id_scope(), "the emulator listens");
         let watch = Watch::start(dps.clone());
-        Ok(Emulator { listening, service, keeper, identity, dps, events, faults, watch })
+        Ok(Emulator { listening, service, amqp, keeper, identity, dps, events, faults, watch })
     }
 }
 
@@ -156,6 +166,11 @@ impl Emulator {
     /// Where the service side listens, if it does.
     pub fn service_address(&self) -> Option<SocketAddr> {
         self.service.as_ref().map(|service| service.address)
+    }
+
+    /// Where AMQP is served, if it is.
+    pub fn amqp_address(&self) -> Option<SocketAddr> {
+        self.amqp.as_ref().map(|amqp| amqp.address)
     }
 
     /// What service clients connect with: every policy of the provisioning service and of every hub. Empty without a
@@ -211,10 +226,10 @@ impl Emulator {
 
     /// Ends all connections, keeps the state, and returns when the ports are free; within a second or two.
     pub async fn shutdown(self) {
-        if let Some(service) = self.service {
-            service.stop().await;
+        let others = [self.service, self.amqp].into_iter().flatten();
+        for listening in others.chain([self.listening]) {
+            listening.stop().await;
         }
-        self.listening.stop().await;
         drop(self.watch);
         for hub in self.dps.hubs() {
             hub.stop_deliveries();

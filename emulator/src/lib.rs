@@ -131,7 +131,7 @@ pub use hub::{
 };
 pub use issuance::{CertificatePolicy, IssuanceError, IssuingAuthority, Namespace};
 pub use net::tls::{ServerIdentityError, TlsVersions};
-pub use options::EmulatorOptions;
+pub use options::{AMQPS_PORT, EmulatorOptions};
 pub use security::access::ConnectionString;
 pub use security::keys::SymmetricKey;
 pub use security::x509::{CertificateError, X509CertificateInfo};

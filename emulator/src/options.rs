@@ -7,6 +7,9 @@ use crate::{hub::Retention, net::tls::TlsVersions};
 /// The port of the service side unless another is asked for.
 const DEFAULT_SERVICE_PORT: u16 = 8443;
 
+/// The port of AMQP over TLS, by which clients look for it.
+pub const AMQPS_PORT: u16 = 5671;
+
 /// The options of an emulator, each with a default that suits a program people run: fill in what is to differ and
 /// hand them to `Emulator::start`. Tests begin with `Emulator::builder` instead, whose defaults suit them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +21,9 @@ pub struct EmulatorOptions {
     /// TCP port of the service side (REST over HTTPS); 0 picks a free one, `None` leaves the service side out. Node's
     /// service SDKs know only 443.
     pub service_port: Option<u16>,
+    /// TCP port of AMQP 1.0 over TLS, for devices and services; 0 picks a free one, `None` leaves it out. Clients expect 5671,
+    /// [`AMQPS_PORT`], and most know no other.
+    pub amqp_port: Option<u16>,
     /// The ID scope of the provisioning service.
     pub id_scope: String,
     /// The name of the provisioning service: `{dps_name}.azure-devices-provisioning.net` is in the server certificate.
@@ -79,6 +85,7 @@ impl Default for EmulatorOptions {
             listen_address: IpAddr::from([127, 0, 0, 1]),
             port: tracker_protocol::MQTT_TLS_PORT,
             service_port: Some(DEFAULT_SERVICE_PORT),
+            amqp_port: None,
             id_scope: "0ne00000001".into(),
             dps_name: "emulator-dps".into(),
             hub_names: vec!["hub-1".into()],

@@ -2,6 +2,9 @@
 
 mod common;
 
+mod amqp_devices;
+mod amqp_door;
+mod amqp_provisioning;
 mod device_rest;
 mod dps_rest;
 mod event_grid;

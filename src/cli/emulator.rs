@@ -1,6 +1,6 @@
 //! `container-tracker emulator`: the local Azure alone.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,8 +9,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 use tracker_certificates::Document;
 use tracker_emulator::{
-    AttestationMechanism, Dps, Emulator, EmulatorOptions, EnrollmentGroup, Event, Hub, InitialTwin,
-    PreparedEmulator, Retention, Subscription, SubscriptionError, TelemetryMessage, TlsVersions,
+    AMQPS_PORT, AttestationMechanism, Dps, Emulator, EmulatorOptions, EnrollmentGroup, Event, Hub,
+    InitialTwin, PreparedEmulator, Retention, Subscription, SubscriptionError, TelemetryMessage,
+    TlsVersions,
 };
 use tracker_protocol::dps::ConnectionProfile;
 
@@ -33,6 +34,13 @@ pub(super) struct EmulatorArgs {
     /// TCP port of the service side, REST over HTTPS; 0 takes a free one. By default 8443, and with --port 0 a free one.
     #[arg(long, value_name = "PORT")]
     service_port: Option<u16>,
+    /// TCP port of AMQP over TLS, for devices and services; 0 takes a free one. By default 5671, if nobody has it, and with --port 0 a
+    /// free one. Clients of AMQP expect 5671.
+    #[arg(long, value_name = "PORT", conflicts_with = "no_amqp")]
+    amqp_port: Option<u16>,
+    /// Serve no AMQP.
+    #[arg(long)]
+    no_amqp: bool,
     /// ID scope of the DPS.
     #[arg(long, value_name = "SCOPE", default_value = "0ne00000001")]
     id_scope: String,
@@ -132,6 +140,7 @@ fn prepare(args: &EmulatorArgs) -> anyhow::Result<PreparedEmulator> {
         listen_address: args.listen,
         port: args.port,
         service_port: args.service_port.or(service_port),
+        amqp_port: amqp_port(args),
         id_scope: args.id_scope.clone(),
         hub_names: args.hubs.clone(),
         retry_after: Duration::from_secs(args.retry_after),
@@ -154,6 +163,17 @@ fn prepare(args: &EmulatorArgs) -> anyhow::Result<PreparedEmulator> {
         enroll(prepared.dps(), index, path, initial_twin.clone())?;
     }
     Ok(prepared)
+}
+
+/// The port of AMQP. Emulators beside the first have none, unless they are given one.
+fn amqp_port(args: &EmulatorArgs) -> Option<u16> {
+    if args.no_amqp {
+        return None;
+    }
+    args.amqp_port.or_else(|| match args.port {
+        0 => Some(0),
+        _ => TcpListener::bind((args.listen, AMQPS_PORT)).is_ok().then_some(AMQPS_PORT),
+    })
 }
 
 async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
@@ -181,6 +201,17 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
         &text,
         json!({"address": emulator.address().to_string(), "idScope": emulator.id_scope(), "hubs": names}),
     );
+    match emulator.amqp_address() {
+        Some(address) => {
+            screen.note("amqp", &format!("AMQP listens on {address}"), json!({"address": address.to_string()}));
+        }
+        None if args.no_amqp => {}
+        None => screen.note(
+            "amqp",
+            &format!("no AMQP: port {AMQPS_PORT} is taken, or not allowed; --amqp-port gives it another one"),
+            json!({"address": null}),
+        ),
+    }
     if is_new {
         let text = format!("made the directory {}", args.directory.display());
         screen.note("directory", &text, json!({"directory": args.directory}));

@@ -43,6 +43,8 @@ pub(super) struct Driver<R> {
     ready: Arc<Ready>,
     /// Links whose nodes wait for the client to read.
     stalled: Vec<LinkId>,
+    /// Links that have credit and must not send, as too much of their session waits: until the client says something.
+    held_up: Vec<LinkId>,
     events: EventBus,
     /// How it ended, once it has.
     pub ended: Option<DisconnectReason>,
@@ -58,6 +60,7 @@ impl<R: Reception> Driver<R> {
             links: HashMap::new(),
             ready: Arc::default(),
             stalled: Vec::new(),
+            held_up: Vec::new(),
             events,
             ended: None,
         }
@@ -84,7 +87,12 @@ impl<R: Reception> Driver<R> {
         {
             self.take(event);
         }
-        self.wake_stalled();
+    }
+
+    /// Those who wait for the client to say something look whether it was that.
+    pub(super) fn wake_held_up(&mut self) {
+        let held_up = std::mem::take(&mut self.held_up);
+        held_up.iter().filter_map(|id| self.links.get(id)).for_each(Link::wake);
     }
 
     /// Those who waited for the client to read look whether it has.
@@ -92,11 +100,8 @@ impl<R: Reception> Driver<R> {
         if self.stalled.is_empty() || self.connection.output().len() > OUTPUT_LIMIT / 2 {
             return;
         }
-        for id in std::mem::take(&mut self.stalled) {
-            if let Some(link) = self.links.get(&id) {
-                link.wake();
-            }
-        }
+        let stalled = std::mem::take(&mut self.stalled);
+        stalled.iter().filter_map(|id| self.links.get(id)).for_each(Link::wake);
     }
 
     fn take(&mut self, event: Event) {
@@ -108,9 +113,10 @@ impl<R: Reception> Driver<R> {
             }),
             Event::Opened(open) => self.opened(&open),
             Event::AttachAsked { link, attach, .. } => self.attach(link, &attach),
-            Event::Credit { link, drain, .. } => {
+            Event::Credit { link, credit, drain } => {
                 if let Some(link) = self.links.get_mut(&link) {
                     link.drains = drain;
+                    link.credit = credit;
                     link.wake();
                 }
             }
@@ -177,7 +183,7 @@ impl<R: Reception> Driver<R> {
             }
             Err(error) => {
                 self.refused("", &error.to_string());
-                self.connection.close(Some(tracked(error, &**self.guest.clock())));
+                self.close(DisconnectReason::ProtocolViolation(error.to_string()), Some(error));
             }
         }
     }
@@ -240,9 +246,8 @@ impl<R: Reception> Driver<R> {
                     if link.drains {
                         link.drains = false;
                         self.connection.drained(id);
-                    } else if credit == 0 && link.is_receiver() {
-                        // The client's window may be shut, of which the engine tells nothing when it opens.
-                        self.stalled.push(id);
+                    } else if credit == 0 && link.credit > 0 {
+                        self.held_up.push(id);
                     }
                     return;
                 }
@@ -286,6 +291,7 @@ impl<R: Reception> Driver<R> {
         key: u64,
     ) {
         let Some(link) = self.links.get_mut(&id) else { return };
+        link.credit = link.credit.saturating_sub(u32::from(sent.is_ok()));
         match sent {
             Ok(_) if settled => {}
             Ok(delivery) => link.was_sent(delivery, key),

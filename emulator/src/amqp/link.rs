@@ -22,6 +22,8 @@ pub(super) struct Link {
     sent: HashMap<DeliveryId, u64>,
     /// The client wants what is there, and then to hear that there is no more.
     pub drains: bool,
+    /// What is left of the credit that the client has given.
+    pub credit: u32,
     /// Messages that the client may still send.
     granted: u32,
     /// Messages that came and wait for a verdict.
@@ -43,6 +45,7 @@ impl Link {
             waker: Waker::from(ready.mark(id)),
             sent: HashMap::new(),
             drains: false,
+            credit: 0,
             granted: 0,
             undecided: 0,
         }

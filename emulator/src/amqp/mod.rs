@@ -22,6 +22,8 @@ mod intake;
 mod link;
 mod driver;
 mod serve;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use address::path_of;
 pub(crate) use grant::{Grant, scope_of};

@@ -35,6 +35,9 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// How often it is looked whether tokens have expired.
 const CHECKS: Duration = Duration::from_secs(1);
 
+/// The shortest wait.
+const TICK: Duration = Duration::from_millis(20);
+
 /// When there is nothing to wait for.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -54,7 +57,7 @@ where
     let House { clock, events, mut shutdown } = house;
     let limits = Limits {
         max_frame_size: FRAME,
-        max_output: OUTPUT_LIMIT * 2,
+        max_output: OUTPUT_LIMIT,
         max_links: 8192,
         handshake: PATIENCE,
         ..Limits::default()
@@ -108,6 +111,8 @@ enum Step {
     Read(usize),
     /// The node of a link wants to be polled.
     Link(LinkId),
+    /// There is room again for what waits.
+    Room,
     Time,
 }
 
@@ -132,12 +137,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 Step::Read(count) => {
                     let bytes = self.buffer.get(..count).unwrap_or_default();
                     let now = Instant::now().into_std();
+                    driver.wake_held_up();
                     driver.connection.pass_time(now).and_then(|()| driver.connection.input(bytes))
                 }
                 Step::Link(link) => {
                     driver.work(link);
                     Ok(())
                 }
+                Step::Room => Ok(()),
                 Step::Time => {
                     let now = Instant::now();
                     if self.is_stalled(driver, now) {
@@ -160,9 +167,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     fn deadline<R: Reception>(&self, driver: &mut Driver<R>) -> Instant {
-        let mut deadline = Instant::now() + LONG;
+        let now = Instant::now();
+        let mut deadline = now + LONG;
         if let Some(time) = driver.connection.next_timeout() {
-            deadline = deadline.min(Instant::from_std(time));
+            // One that is over and nothing could be done about waits for the client to read.
+            deadline = deadline.min(Instant::from_std(time).max(now + TICK));
         }
         if driver.can_expire() {
             deadline = deadline.min(self.checked + CHECKS);
@@ -183,10 +192,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         driver: &mut Driver<R>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<Step>> {
+        let was_full = driver.connection.output().len() > OUTPUT_LIMIT;
         if let Poll::Ready(Err(error)) = self.poll_write(driver, context) {
             return Poll::Ready(Err(error));
         }
         driver.wake_stalled();
+        if was_full && driver.connection.output().len() <= OUTPUT_LIMIT {
+            return Poll::Ready(Ok(Step::Room));
+        }
         self.links_first = !self.links_first;
         if driver.connection.output().len() <= OUTPUT_LIMIT {
             if self.links_first

@@ -21,6 +21,9 @@ const OWNERS: [&str; 2] = ["provisioningserviceowner", "iothubowner"];
 pub(crate) struct EmulatorFile {
     /// Where devices connect.
     pub address: String,
+    /// The port of AMQP, if it is served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amqp_port: Option<u16>,
     /// What devices name.
     pub id_scope: String,
     /// The provisioning service.
@@ -65,6 +68,7 @@ impl EmulatorFile {
         let provisioning_service = entries(OWNERS[0]).pop()?;
         Some(Self {
             address: emulator.address().to_string(),
+            amqp_port: emulator.amqp_address().map(|address| address.port()),
             id_scope: emulator.id_scope().to_owned(),
             provisioning_service,
             hubs: entries(OWNERS[1]),
@@ -167,6 +171,7 @@ mod tests {
         let entry = |name: &str| ServiceEntry { name: name.into(), connection_string: String::new() };
         let file = EmulatorFile {
             address: String::new(),
+            amqp_port: None,
             id_scope: String::new(),
             provisioning_service: entry("emulator-dps.azure-devices-provisioning.net"),
             hubs: ["hub-1", "hub-2"].map(|label| entry(&format!("{label}.azure-devices.net"))).into(),

@@ -86,17 +86,21 @@ impl CbsNode {
                 body.to_bytes().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()).unwrap_or_default()
             }
         };
-        let is_entra = kind.eq_ignore_ascii_case("jwt")
-            || kind.eq_ignore_ascii_case("bearer")
-            || text.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer "));
-        if is_entra {
+        let begins = |scheme: &str| {
+            text.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
+        };
+        let is_other_kind = ["jwt", "bearer"].iter().any(|name| kind.eq_ignore_ascii_case(name));
+        let is_signature = begins("SharedAccessSignature ");
+        if begins("Bearer ") || is_other_kind && !is_signature {
             return Err(denied("tokens of Microsoft Entra ID are not implemented by this emulator".into()));
         }
         if text.len() > LONGEST {
             return Err(bad(format!("a token has at most {LONGEST} bytes")));
         }
         let token = SasToken::parse(&text).map_err(|error| denied(error.to_string()))?;
-        self.judge(&token, property("name")).map_err(denied)
+        // Who takes it for a token of Entra names Azure's own audience for those.
+        let audience = property("name").filter(|_| !is_other_kind);
+        self.judge(&token, audience).map_err(denied)
     }
 
     /// Takes the token to the service that it is for.

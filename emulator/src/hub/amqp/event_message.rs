@@ -221,7 +221,7 @@ mod tests {
     }
 
     fn read(parts: &[Bytes]) -> Message {
-        Message::decode(parts.concat().into()).expect("a message")
+        Message::decode(&parts.concat().into()).expect("a message")
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     amqp::{Guest, Node, Verdict},
-    hub::{CloudToDeviceMessage, Hub, HubError},
+    hub::{Acknowledgement, CloudToDeviceMessage, Hub, HubError},
 };
 
 /// The largest message that is taken: what a device can be sent, and room for its properties.
@@ -111,8 +111,13 @@ fn read(message: Message) -> Result<CloudToDeviceMessage, Error> {
 
 /// Properties that are for the hub and not for the device; tells whether this is one.
 fn take_system_property(sent: &mut CloudToDeviceMessage, key: &str, value: &str) -> Result<bool, Error> {
-    let _ = (sent, value);
-    Ok(key.eq_ignore_ascii_case("iothub-ack"))
+    if !key.eq_ignore_ascii_case("iothub-ack") {
+        return Ok(false);
+    }
+    sent.ack = Acknowledgement::parse(value).ok_or_else(|| {
+        Error::new(condition::INVALID_FIELD, "'iothub-ack' has to be none, positive, negative or full.")
+    })?;
+    Ok(true)
 }
 
 /// When it is too late; absent and zero are never.
