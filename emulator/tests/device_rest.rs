@@ -205,9 +205,10 @@ async fn a_lock_is_no_good_for_another_device_and_has_the_length_that_is_asked_f
 async fn a_message_that_is_abandoned_over_https_reaches_the_device_by_mqtt() {
     let lab = Lab::start().await;
     let hub = lab.emulator.hub("hub-1").expect("the hub");
-    let mut device = lab.online("d1").await;
-    let owner = Service::hub(&lab.emulator);
-    let gateway = Caller::with_key(&lab.emulator, HUB, HUB, &owner.key, Some(&owner.policy));
+    let credentials = lab.credentials("d1");
+    assert_eq!(lab.register("d1", &credentials).await.0, 200);
+    let mut device = lab.to_hub("d1", &credentials).connect().await.expect("the hub lets in");
+    let gateway = Caller::new(&lab.emulator, HUB, Some(&credentials));
     hub.send("d1", CloudToDeviceMessage { body: b"x".to_vec(), ..Default::default() }).expect("room");
     let lock = gateway.get(&bound("d1", "")).await.lock_token();
     device.subscribe("devices/d1/messages/devicebound/#").await;
@@ -226,17 +227,19 @@ async fn who_is_not_the_device_is_refused_and_the_operator_told() {
     let with = |resource: &str, key: &str, policy: Option<&str>| {
         Caller::with_key(&lab.emulator, HUB, resource, key, policy)
     };
+    let with_token = |token: &str| {
+        let mut caller = Caller::new(&lab.emulator, HUB, None);
+        caller.token = Some(token.to_owned());
+        caller
+    };
     let mut told = lab.emulator.events();
     for (what, caller) in [
         ("the token of another device", with(&resource("d2"), &key, None)),
         ("the key of another device", with(&resource("d1"), &key, None)),
         ("a policy without the right", with(HUB, &reader.key, Some("registryRead"))),
         ("no token", Caller::new(&lab.emulator, HUB, None)),
-        (
-            "no token at all",
-            Caller { token: Some("Bearer x".into()), ..Caller::new(&lab.emulator, HUB, None) },
-        ),
-        ("nonsense", Caller { token: Some("%%%".into()), ..Caller::new(&lab.emulator, HUB, None) }),
+        ("no token at all", with_token("Bearer x")),
+        ("nonsense", with_token("%%%")),
     ] {
         let answer = caller.post(&events("d1"), "x").await;
         assert_eq!(
