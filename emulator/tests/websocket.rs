@@ -346,6 +346,7 @@ async fn slow_clients_are_waited_out_whatever_they_are_slow_at() {
     let lab = Lab::start().await;
     let mut events = lab.emulator.events();
     let way = Way::to(&lab.emulator, None);
+    let head = Upgrade::mqtt().head();
     let upgraded = async || Upgrade::mqtt().open(&way).await.stream;
     let connect = frame(BINARY, true, &connect("slow"));
     // One byte of each frame comes, and the length of a large one.
@@ -355,7 +356,7 @@ async fn slow_clients_are_waited_out_whatever_they_are_slow_at() {
     let amqp_header = frame(BINARY, true, b"AMQP\x03\x01\x00\x00");
     let slow = async {
         tokio::join!(
-            drip(way.secured(HUB).await, Upgrade::mqtt().head().as_bytes()),
+            drip(way.secured(HUB).await, head.as_bytes()),
             drip(upgraded().await, b""),
             drip(upgraded().await, &connect),
             drip(upgraded().await, &large),
