@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::MAX_CHAIN;
 use crate::{
     dps::{self, Applicant, Dps, Moment},
+    events::EventKind,
     rest::{
         answer::{self, Answer},
         call::Call,
@@ -15,7 +16,7 @@ use crate::{
         route,
     },
     security::sas::without_port,
-    session::PeerCertificates,
+    session::{PeerCertificates, shown},
 };
 
 /// A whole message of a device to DPS.
@@ -62,7 +63,12 @@ fn request(call: &Call) -> Option<Request<'_>> {
 fn check(services: &Dps, call: &Call) -> Result<(), DpsRefusal> {
     call.check_api_version().map_err(DpsRefusal::bad_request)?;
     services.check_scope(call.first_word()).map_err(|why| {
-        tracing::debug!(host = call.host(), %why, "a device was refused");
+        services.events().tell(EventKind::ConnectionRefused {
+            service: "DPS".into(),
+            client_id: shown(call.segments.get(2).map(String::as_str).unwrap_or_default()),
+            code: None,
+            reason: shown(&why),
+        });
         DpsRefusal::unauthorized("there is no such ID scope")
     })?;
     if call.body.len() > BODY_LIMIT {
