@@ -14,11 +14,12 @@ const { emulator, text, connectionString, withTimeout, run } = require('./checks
 
 const hub = connectionString('hub-1', 'iothubowner');
 const host = ConnectionString.parse(hub).HostName;
+const dps = ProvisioningServiceClient.fromConnectionString(connectionString('emulator-dps', 'provisioningserviceowner'));
 const registry = Registry.fromConnectionString(hub);
 
-// A call of the service: C2D by the emulator's own way, feedback by Azure's.
-function service(method, path, headers, body) {
-  const { SharedAccessKeyName, SharedAccessKey } = ConnectionString.parse(hub);
+// A call of a service: C2D and CA certificates by the emulator's own way, feedback by Azure's.
+function service(method, path, headers, body, connection = hub) {
+  const { HostName: host, SharedAccessKeyName, SharedAccessKey } = ConnectionString.parse(connection);
   const token = SharedAccessSignature.create(host, SharedAccessKeyName, SharedAccessKey, Math.floor(Date.now() / 1000) + 600);
   return new Promise((resolve, reject) => {
     const options = { host, path, method, headers: { Authorization: token.toString(), ...headers } };
@@ -67,14 +68,25 @@ async function activity(deviceId) {
   return (await registry.get(deviceId)).responseBody.lastActivityTime;
 }
 
+// The group that python_device.py makes, if that has not run.
+async function group() {
+  const attestation = { type: 'x509', x509: { signingCertificates: { primary: { certificate: text('factory.pem') } } } };
+  const own = { enrollmentGroupId: 'sdk', attestation, iotHubs: ['hub-1.azure-devices.net'], allocationPolicy: 'static' };
+  const root = JSON.stringify({ properties: { certificate: text('root.pem'), isVerified: true } });
+  await dps.getEnrollmentGroup('sdk').catch(async () => {
+    await service('PUT', '/certificates/sdk-root', {}, root, connectionString('emulator-dps', 'provisioningserviceowner'));
+    await dps.createOrUpdateEnrollmentGroup(own);
+  });
+}
+
 run({
   'node device is provisioned over HTTPS by its certificate': async () => {
+    await group();
     const result = await provision(x509('group-device-2'));
     assert.deepStrictEqual([result.assignedHub, result.deviceId], ['hub-1.azure-devices.net', 'group-device-2']);
   },
 
   'node device is provisioned over HTTPS by its key, and not by another': async () => {
-    const dps = ProvisioningServiceClient.fromConnectionString(connectionString('emulator-dps', 'provisioningserviceowner'));
     const attestation = { type: 'symmetricKey', symmetricKey: {} };
     const { responseBody } = await dps.createOrUpdateIndividualEnrollment({ registrationId: 'https-key', attestation });
     const { primaryKey } = responseBody.attestation.symmetricKey;
