@@ -69,7 +69,7 @@ mkfifo "$EMULATOR_LAB/input"
 free_ports=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null || echo 1024)
 with_rights=()
 if [ "$(id -u)" -ne 0 ] && [ "$free_ports" -gt 443 ]; then with_rights=(sudo); fi
-"${with_rights[@]}" "$binary" "$EMULATOR_LAB" "$EMULATOR_ADDRESS" 8883 443 <"$EMULATOR_LAB/input" >"$EMULATOR_LAB/serve.json" &
+"${with_rights[@]}" "$binary" "$EMULATOR_LAB" "$EMULATOR_ADDRESS" 8883 443 5671 <"$EMULATOR_LAB/input" >"$EMULATOR_LAB/serve.json" &
 emulator=$!
 exec 9>"$EMULATOR_LAB/input"
 for _ in $(seq 100); do
@@ -78,11 +78,11 @@ for _ in $(seq 100); do
   sleep 0.1
 done
 
-export PYTHONPATH=$here REQUESTS_CA_BUNDLE=$EMULATOR_LAB/server-ca.pem
+export PYTHONPATH=$here REQUESTS_CA_BUNDLE=$EMULATOR_LAB/server-ca.pem SSL_CERT_FILE=$EMULATOR_LAB/server-ca.pem
 export NODE_EXTRA_CA_CERTS=$EMULATOR_LAB/server-ca.pem NODE_PATH=$work/node_modules
 passed=0
 failed=0
-for suite in ${SUITES:-mqtt5_device.py python_device.py websocket_device.py python_service.py node_device.js websocket_device.js node_service.js certificates.py}; do
+for suite in ${SUITES:-mqtt5_device.py python_device.py websocket_device.py python_service.py node_device.js websocket_device.js node_service.js node_service_amqp.js certificates.py}; do
   case $suite in
     mqtt5_*.py) runner=("$work/venv-mqtt5/bin/python" "$here/$suite") ;;
     *.py) runner=("$work/venv/bin/python" "$here/$suite") ;;
