@@ -15,9 +15,9 @@ use tracker_emulator::{
 use tracker_protocol::dps::ConnectionProfile;
 
 use super::cloud::EmulatorFile;
+use super::retention::retention;
 use super::terminal::{log, signals::asked_to_stop};
 use super::text_file;
-use super::retention::retention;
 use crate::lab::local_cloud::SERVER_CA_FILE;
 use crate::lab::screen::Screen;
 
