@@ -4,10 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta};
 use serde_json::{Value as Json, json};
-use tracker_amqp::{Attach, Body, Error, LinkId, Message, Outcome, Properties, SaslClient, Source, Target, Value, condition, get};
+use tracker_amqp::{
+    Attach, Body, Error, LinkId, Message, Outcome, Properties, SaslClient, Source, Target, Value, condition,
+    get,
+};
 use tracker_emulator::{
     Authentication, CloudToDeviceMessage, ConnectionState, DeviceCapabilities, DirectMethod,
-    DisconnectReason, Emulator, EventKind, Fault, FaultKind, FaultyService, Hub, ManualClock, TelemetryMessage,
+    DisconnectReason, Emulator, EventKind, Fault, FaultKind, FaultyService, Hub, ManualClock,
+    TelemetryMessage,
 };
 
 use crate::common::{HUB, Lab, PATIENCE, amqp::Amqp, disconnection, event, service::sas};

@@ -53,7 +53,8 @@ impl DpsPlace {
             return Ok(here);
         }
         if self.present.len() >= MAX_REGISTRANTS {
-            let sentence = format!("at most {MAX_REGISTRANTS} devices register over one connection; open another one.");
+            let sentence =
+                format!("at most {MAX_REGISTRANTS} devices register over one connection; open another one.");
             return Err(Error::new(condition::RESOURCE_LIMIT_EXCEEDED, sentence));
         }
         if let Some((_, why)) = connect_fault(&self.dps.0.faults, place(&registration_id)) {
