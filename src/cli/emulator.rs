@@ -9,9 +9,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 use tracker_certificates::Document;
 use tracker_emulator::{
-    AMQPS_PORT, AttestationMechanism, Dps, Emulator, EmulatorOptions, EnrollmentGroup, Event, Hub,
-    InitialTwin, PreparedEmulator, Retention, Subscription, SubscriptionError, TelemetryMessage,
-    TlsVersions,
+    AMQPS_PORT, AttestationMechanism, Dps, Emulator, EmulatorOptions, EnrollmentGroup, Event, Hub, InitialTwin,
+    PreparedEmulator, Retention, Subscription, SubscriptionError, TelemetryMessage, TlsVersions,
 };
 use tracker_protocol::dps::ConnectionProfile;
 
