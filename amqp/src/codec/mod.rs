@@ -9,9 +9,6 @@ mod names;
 mod read;
 mod write;
 
-#[cfg(test)]
-mod tests;
-
 use bytes::{Bytes, BytesMut};
 
 pub use error::CodecError;

@@ -315,7 +315,5 @@ impl Connection {
     }
 }
 
-/// Events that wait to be polled before reading pauses.
-const MAX_EVENTS: usize = 256;
 /// However short a time a peer asks for, in milliseconds.
 const MIN_BEAT: u64 = 100;
