@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use tracker_amqp::{Body, Error, LinkId, Message, Outcome, Properties, SaslClient, Value, condition, get};
 use tracker_emulator::{
-    Authentication, CloudToDeviceMessage, ConnectionState, DirectMethod, DisconnectReason, Emulator,
-    EventKind, Fault, FaultKind, FaultyService, Hub, TelemetryMessage,
+    Authentication, CloudToDeviceMessage, ConnectionState, DeviceCapabilities, DirectMethod,
+    DisconnectReason, Emulator, EventKind, Fault, FaultKind, FaultyService, Hub, TelemetryMessage,
 };
 
 use crate::common::{HUB, Lab, PATIENCE, amqp::Amqp, disconnection, event, service::sas};
@@ -34,9 +34,9 @@ fn with_key(lab: &Lab, device_id: &str, expiry: i64) -> String {
     let hub = hub(lab);
     let device = match hub.device(device_id) {
         Ok(device) => device,
-        Err(_) => {
-            hub.create_device(device_id, Authentication::sas(Default::default())).expect("a new device")
-        }
+        Err(_) => hub
+            .create_device(device_id, Authentication::sas(Default::default()), DeviceCapabilities::default())
+            .expect("a new device"),
     };
     let key = device.authentication.symmetric_key.primary_key.expect("a key");
     sas(&format!("{HUB}/devices/{device_id}"), &key, expiry, None)
@@ -388,7 +388,9 @@ async fn what_a_device_has_no_business_with_is_refused_by_name() {
     ] {
         assert_eq!(refused(client.sender(address, &[]).await), wanted, "{address}");
     }
-    hub(&lab).create_device("d2", Authentication::self_signed("0".repeat(40))).expect("a new device");
+    hub(&lab)
+        .create_device("d2", Authentication::self_signed("0".repeat(40)), DeviceCapabilities::default())
+        .expect("a new device");
     let other = client.sender("/devices/d2/messages/events", &[]).await.expect_err("another device");
     assert_eq!(other.condition, condition::UNAUTHORIZED_ACCESS);
     assert!(other.to_string().contains("thumbprint"), "{other}");

@@ -10,7 +10,7 @@ use tokio::{io::AsyncReadExt as _, net::TcpStream};
 use tracker_amqp::{
     Body, LinkId, Message, Outcome, Properties, SaslClient, Value, condition, get,
 };
-use tracker_emulator::{Authentication, Emulator, EventKind, Hub, ManualClock};
+use tracker_emulator::{Authentication, DeviceCapabilities, Emulator, EventKind, Hub, ManualClock};
 
 use crate::common::{
     HUB, Lab, PATIENCE,
@@ -60,7 +60,9 @@ fn to(device_id: &str, body: &str) -> Message {
 }
 
 fn create(lab: &Lab, device_id: &str) {
-    hub(lab).create_device(device_id, Authentication::sas(Default::default())).expect("a new device");
+    hub(lab)
+        .create_device(device_id, Authentication::sas(Default::default()), DeviceCapabilities::default())
+        .expect("a new device");
 }
 
 fn condition_of(outcome: Outcome) -> String {

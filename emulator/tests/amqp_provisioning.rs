@@ -98,7 +98,7 @@ async fn a_device_with_a_key_registers_by_sasl_plain() {
     let lab = lab(Duration::ZERO, Duration::ZERO).await;
     let attestation = AttestationMechanism::symmetric_key(Default::default());
     let enrollment = IndividualEnrollment::new("k1", attestation);
-    let stored = lab.emulator.dps().enrollments().create(enrollment).expect("an enrollment");
+    let stored = lab.emulator.dps().individuals().create(enrollment).expect("an enrollment");
     let key = stored.terms.attestation.symmetric_key.and_then(|keys| keys.primary_key).expect("a key");
     let user = format!("{}/registrations/k1", lab.emulator.id_scope());
     let plain = |password: String| Some(SaslClient::Plain { user: user.clone(), password });

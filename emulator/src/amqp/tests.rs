@@ -204,10 +204,6 @@ async fn messages_get_their_outcomes_and_links_are_refused_with_a_reason() {
     for (attach, wanted) in [
         (Attach::receiver("b", Source::at("take"), Target::default()), condition::NOT_FOUND),
         (Attach::receiver("c", Source::default(), Target::default()), condition::NOT_FOUND),
-        (
-            Attach { coordinator: true, ..Attach::sender("d", Source::at("me"), Target::default()) },
-            condition::NOT_IMPLEMENTED,
-        ),
     ] {
         client.connection.attach(session, attach).expect("room");
         let error = client.until(detached).await;
@@ -294,7 +290,7 @@ async fn who_never_reads_is_dropped_and_who_reads_slowly_is_not() {
         client.flush().await;
         let began = Instant::now();
         if reads {
-            for _ in 0..100 {
+            for _ in 0..60 {
                 sleep(Duration::from_secs(5)).await;
                 for _ in 0..3 {
                     client.until(|event| matches!(event, Event::Message { .. }).then_some(())).await;
@@ -305,7 +301,7 @@ async fn who_never_reads_is_dropped_and_who_reads_slowly_is_not() {
         served.task.await.expect("no panic");
         let took = began.elapsed();
         if reads {
-            assert!(took >= Duration::from_secs(500), "{took:?}");
+            assert!(took >= Duration::from_secs(300), "{took:?}");
         } else {
             assert!(took >= Duration::from_secs(20) && took < Duration::from_secs(40), "{took:?}");
         }

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "every test file uses its own part")]
 #![allow(clippy::panic, reason = "helpers of tests are not marked as tests")]
 
+pub mod amqp;
 pub mod issuing;
 pub mod five;
 pub mod receiver;
