@@ -397,12 +397,8 @@ async fn slow_clients_are_waited_out_whatever_they_are_slow_at() {
 
 #[tokio::test]
 async fn websockets_leave_room_for_calls() {
-    let options = EmulatorOptions {
-        port: 0,
-        service_port: Some(0),
-        max_connections: 8,
-        ..EmulatorOptions::default()
-    };
+    let options =
+        EmulatorOptions { port: 0, service_port: Some(0), max_connections: 8, ..EmulatorOptions::default() };
     let emulator = Emulator::start(options).await.expect("it starts");
     let way = Way::to(&emulator, None);
     let mut open = Vec::new();
