@@ -63,6 +63,17 @@ impl Registrant {
         self.ask(&[("iotdps-operation-type", "iotdps-register")], Body::data(body.to_string())).await
     }
 
+    /// Polls to the end.
+    async fn finish(&mut self, begun: &Json) -> Json {
+        let operation_id = begun["operationId"].as_str().expect("an operation").to_owned();
+        loop {
+            let (state, _) = self.poll(&operation_id).await.expect("an answer");
+            if state["status"] != "assigning" {
+                return state;
+            }
+        }
+    }
+
     async fn poll(&mut self, operation_id: &str) -> Result<(Json, Option<i64>), Error> {
         let properties =
             [("iotdps-operation-type", "iotdps-get-operationstatus"), ("iotdps-operation-id", operation_id)];
@@ -78,13 +89,7 @@ async fn a_device_of_a_group_registers_and_polls() {
     let mut device = Registrant::with_certificate(&lab, "d1", &credentials).await;
     let (begun, retry_after) = device.register(&json!({"registrationId": "d1"})).await.expect("taken");
     assert_eq!((&begun["status"], retry_after), (&json!("assigning"), Some(1)));
-    let operation_id = begun["operationId"].as_str().expect("an operation").to_owned();
-    let done = loop {
-        let (state, _) = device.poll(&operation_id).await.expect("an answer");
-        if state["status"] != "assigning" {
-            break state;
-        }
-    };
+    let done = device.finish(&begun).await;
     assert_eq!(done["status"], "assigned");
     assert_eq!(done["registrationState"]["assignedHub"], "hub-1.azure-devices.net");
     assert_eq!(device.poll("5.x").await.expect_err("no such operation").condition, condition::NOT_FOUND);
@@ -105,8 +110,8 @@ async fn a_device_with_a_key_registers_by_sasl_plain() {
     let good = plain(sas(&user, &key, 4_000_000_000, None));
     let client = Amqp::connect(&lab.emulator, DPS, None, good.clone()).await;
     let mut device = Registrant::new(&lab, "k1", client).await;
-    let (state, _) = device.register(&json!({"registrationId": "k1"})).await.expect("taken");
-    assert_eq!(state["status"], "assigned");
+    let (begun, _) = device.register(&json!({"registrationId": "k1"})).await.expect("taken");
+    assert_eq!(device.finish(&begun).await["status"], "assigned");
 
     let client = Amqp::connect(&lab.emulator, DPS, None, plain(sas(&user, &key, 1, None))).await;
     let mut late = Registrant::new(&lab, "k1", client).await;

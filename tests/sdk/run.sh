@@ -7,7 +7,7 @@
 #   SUITES="python_device.py node_device.js" tests/sdk/run.sh    # not all of them
 #
 # The SDKs are installed by name from PyPI and npm into DIRECTORY (a throw-away one by default), Python and Node by apt
-# where they are missing. The SDKs know only the ports 8883 and 443, which the emulator takes on a loopback address of
+# where they are missing. The SDKs know only the ports 8883, 5671 and 443, which the emulator takes on a loopback address of
 # its own, with the help of sudo where low ports are not free to all. Prints a line for each check and ends with
 # "N passed, N failed".
 set -euo pipefail
@@ -48,7 +48,9 @@ fi
 mqtt5_install=$!
 (cd "$work" && npm install --silent --no-audit --no-fund --no-save \
   azure-iot-provisioning-device azure-iot-provisioning-device-mqtt azure-iot-security-x509 \
-  azure-iot-device azure-iot-device-mqtt azure-iot-provisioning-service azure-iothub >/dev/null) &
+  azure-iot-device azure-iot-device-mqtt azure-iot-provisioning-service azure-iothub \
+  azure-iot-device-amqp azure-iot-provisioning-device-amqp azure-iot-security-symmetric-key \
+  azure-iot-device-http azure-iot-provisioning-device-http >/dev/null) &
 node_install=$!
 binary=$(cargo build --quiet --locked --manifest-path "$repository/Cargo.toml" -p tracker-emulator --example serve \
   --message-format json-render-diagnostics | python3 -c '
@@ -69,7 +71,7 @@ mkfifo "$EMULATOR_LAB/input"
 free_ports=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null || echo 1024)
 with_rights=()
 if [ "$(id -u)" -ne 0 ] && [ "$free_ports" -gt 443 ]; then with_rights=(sudo); fi
-"${with_rights[@]}" "$binary" "$EMULATOR_LAB" "$EMULATOR_ADDRESS" 8883 443 <"$EMULATOR_LAB/input" >"$EMULATOR_LAB/serve.json" &
+"${with_rights[@]}" "$binary" "$EMULATOR_LAB" "$EMULATOR_ADDRESS" 8883 443 5671 <"$EMULATOR_LAB/input" >"$EMULATOR_LAB/serve.json" &
 emulator=$!
 exec 9>"$EMULATOR_LAB/input"
 for _ in $(seq 100); do
@@ -82,7 +84,7 @@ export PYTHONPATH=$here REQUESTS_CA_BUNDLE=$EMULATOR_LAB/server-ca.pem
 export NODE_EXTRA_CA_CERTS=$EMULATOR_LAB/server-ca.pem NODE_PATH=$work/node_modules
 passed=0
 failed=0
-for suite in ${SUITES:-mqtt5_device.py python_device.py websocket_device.py python_service.py node_device.js websocket_device.js node_service.js certificates.py}; do
+for suite in ${SUITES:-mqtt5_device.py python_device.py websocket_device.py python_service.py node_device.js node_device_amqp.js node_device_https.js websocket_device.js node_service.js certificates.py}; do
   case $suite in
     mqtt5_*.py) runner=("$work/venv-mqtt5/bin/python" "$here/$suite") ;;
     *.py) runner=("$work/venv/bin/python" "$here/$suite") ;;

@@ -30,6 +30,9 @@ const CHANNEL_MAX: u16 = 8191;
 /// After so many milliseconds of silence the client may take the service for dead.
 const IDLE_TIME_OUT: u32 = 240_000;
 
+/// The format of messages that are batches of them.
+const BATCH: u32 = 0x8001_3700;
+
 /// The largest message on a link, unless its node says otherwise.
 const MAX_MESSAGE: u64 = 1_048_576;
 
@@ -120,9 +123,14 @@ impl<R: Reception> Driver<R> {
                     link.wake();
                 }
             }
-            Event::Message { link, delivery, settled, message, .. } => {
+            Event::Message { link, delivery, format, settled, message, .. } => {
                 let Some(held) = self.links.get_mut(&link) else { return };
-                let verdict = held.node.receive(u64::from(delivery.0), *message);
+                let number = u64::from(delivery.0);
+                let verdict = if format == BATCH {
+                    held.node.receive_batch(number, *message)
+                } else {
+                    held.node.receive(number, *message)
+                };
                 held.has_come(matches!(verdict, Verdict::Later) && !settled);
                 match verdict {
                     Verdict::Now(outcome) if !settled => self.connection.settle(link, delivery, outcome),

@@ -16,11 +16,11 @@ use crate::{
 };
 
 /// The way in of one link of a device.
-pub(crate) struct Intake {
+pub(crate) struct Intake<T = Message> {
     faults: Faults,
     hub: Option<String>,
     device: String,
-    line: SlowLine<(u64, Message)>,
+    line: SlowLine<(u64, T)>,
     /// Outcomes that are told late, in the order of their times.
     late: VecDeque<(Instant, u64, Outcome)>,
     breaks_off: bool,
@@ -28,16 +28,16 @@ pub(crate) struct Intake {
 }
 
 /// What is due.
-pub(crate) enum Due {
+pub(crate) enum Due<T = Message> {
     /// This message has arrived.
-    Message(u64, Message),
+    Message(u64, T),
     /// The outcome of this one is to be told.
     Outcome(u64, Outcome),
     /// The connection is to end.
     BreakOff,
 }
 
-impl Intake {
+impl<T> Intake<T> {
     /// `hub` is `None` at DPS.
     pub(crate) fn new(faults: &Faults, hub: Option<&str>, device: &str) -> Self {
         Self {
@@ -63,13 +63,13 @@ impl Intake {
     /// A message has come. `None`: it arrives later, by [`Self::poll`], or never; its verdict is [`Verdict::Later`].
     ///
     /// No more are held than the window of the link lets come.
-    pub(crate) fn take(&mut self, number: u64, message: Message) -> Option<Message> {
+    pub(crate) fn take(&mut self, number: u64, message: T) -> Option<T> {
         let place = Place { hub: self.hub.as_deref(), device: &self.device };
         let (_, message) = self.line.send(Instant::now(), (number, message), &self.faults, place)?;
         self.arrived(message)
     }
 
-    fn arrived(&mut self, message: Message) -> Option<Message> {
+    fn arrived(&mut self, message: T) -> Option<T> {
         if self.faults.strikes(self.place(), &FaultKind::DropConnection) {
             self.breaks_off = true;
             return None;
@@ -97,7 +97,7 @@ impl Intake {
     }
 
     /// What is due next.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Due> {
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Due<T>> {
         loop {
             if std::mem::take(&mut self.breaks_off) {
                 return Poll::Ready(Due::BreakOff);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tracker_amqp::{Attach, Error, Message, Open, Outcome};
+use tracker_amqp::{Attach, Error, Message, Open, Outcome, condition};
 
 use super::Guest;
 use crate::events::DisconnectReason;
@@ -106,6 +106,13 @@ pub(crate) trait Node: Send {
     fn receive(&mut self, number: u64, message: Message) -> Verdict {
         let _ = (number, message);
         Verdict::Now(Outcome::Released)
+    }
+
+    /// A batch of messages as one, in Azure's format: the sections of its body are messages.
+    fn receive_batch(&mut self, number: u64, batch: Message) -> Verdict {
+        let _ = (number, batch);
+        let sentence = "batches (message format 0x80013700) are not taken here.";
+        Verdict::Now(Outcome::Rejected(Some(Error::new(condition::NOT_IMPLEMENTED, sentence))))
     }
 
     /// What the client made of a message that was sent to it unsettled (settled without an outcome counts as accepted). Told once for each; for those still open when the

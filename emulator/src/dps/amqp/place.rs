@@ -43,15 +43,15 @@ impl DpsPlace {
         let registration_id = percent_decode_str(registration_id).decode_utf8().map_err(|_| {
             Error::new(condition::INVALID_FIELD, "the registration ID in the address is not UTF-8.")
         })?;
+        let refused = |why: String| Error::new(condition::UNAUTHORIZED_ACCESS, format!("{why}."));
+        self.dps.check_scope(id_scope).map_err(refused)?;
         self.present.retain(|_, registrant| registrant.strong_count() > 0);
         if let Some(here) = self.present.get(&*registration_id).and_then(Weak::upgrade) {
             return Ok(here);
         }
-        let refused = |why: String| Error::new(condition::UNAUTHORIZED_ACCESS, format!("{why}."));
         if let Some((_, why)) = connect_fault(&self.dps.0.faults, place(&registration_id)) {
             return Err(refused(why));
         }
-        self.dps.check_scope(id_scope).map_err(refused)?;
         let api_version = get(&asked.attach.properties, "com.microsoft:api-version").and_then(Value::as_str);
         let applicant = Applicant {
             registration_id: registration_id.clone().into_owned(),

@@ -10,7 +10,7 @@ use tracker_amqp::{Attach, Error, ReceiverSettleMode, SenderSettleMode, Value, c
 
 use super::{
     event_message::{Metrics, write},
-    events::check_listen,
+    rights::check_listen,
 };
 use crate::{
     amqp::{Act, Asked, Guest, Node},

@@ -11,12 +11,12 @@ use crate::{
 };
 
 /// The way in of one link.
-pub(super) struct Incoming {
+pub(super) struct Incoming<T = Message> {
     pub berth: Berth,
-    pub intake: Intake,
+    pub intake: Intake<T>,
 }
 
-impl Incoming {
+impl<T> Incoming<T> {
     pub(super) fn new(berth: Berth) -> Self {
         let presence = &berth.presence;
         let intake = Intake::new(&presence.hub.0.faults, Some(&presence.hub.0.name), &presence.device_id);
@@ -27,7 +27,7 @@ impl Incoming {
     pub(super) fn poll(
         &mut self,
         context: &mut Context<'_>,
-        mut judge: impl FnMut(&mut Self, u64, Message) -> Verdict,
+        mut judge: impl FnMut(&mut Self, u64, T) -> Verdict,
     ) -> Poll<Act> {
         if let Err(farewell) = self.berth.listen(context) {
             return Poll::Ready(farewell);

@@ -12,7 +12,7 @@ use tracker_protocol::dps::ConnectionProfile;
 use super::{
     messages::MessageNode,
     methods::{AnswerNode, CallNode},
-    presence::{Presence, farewell},
+    presence::Presence,
     telemetry::TelemetryNode,
     twin::{TwinAnswerNode, TwinRequestNode},
 };
@@ -23,7 +23,7 @@ use crate::{
     hub::{
         Hub, NotAdmitted, Shown,
         admission::Joining,
-        amqp::place::{check_direction, shown},
+        amqp::rights::{check_direction, shown},
     },
     security::x509::Certificate,
     session::{PeerCertificates, connect_fault},
@@ -155,13 +155,4 @@ fn refused(refusal: &NotAdmitted) -> Error {
         _ => condition::UNAUTHORIZED_ACCESS,
     };
     Error::new(condition, format!("{refusal}."))
-}
-
-/// Whether a device that a token has let in has shown another one in time.
-pub(super) fn check(guest: &Guest, presence: &Presence) -> Result<(), Error> {
-    if !presence.by_token || guest.is_device(&presence.device_id) {
-        return Ok(());
-    }
-    presence.end(&DisconnectReason::TokenExpired);
-    Err(farewell(&DisconnectReason::TokenExpired))
 }

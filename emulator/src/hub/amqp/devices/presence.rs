@@ -15,7 +15,7 @@ use tracker_amqp::{Body, Error, Message, Value as Amqp, condition};
 
 use super::{bell::Bell, calls::Calls, channels::Channels};
 use crate::{
-    amqp::Act,
+    amqp::{Act, Guest},
     events::DisconnectReason,
     faults::{FaultKind, Place},
     hub::{
@@ -38,7 +38,7 @@ pub(super) struct Presence {
     pub device_id: String,
     pub connection_id: u64,
     /// Whether it was let in by a token, which may expire.
-    pub by_token: bool,
+    by_token: bool,
     bell: Arc<Bell>,
     berths: AtomicU64,
     state: Mutex<State>,
@@ -107,6 +107,15 @@ impl Presence {
     /// How often something is sent to the device: twice, when that is asked for.
     pub(super) fn times(&self) -> usize {
         1 + usize::from(self.hub.0.faults.strikes(self.place(), &FaultKind::DuplicateDelivery))
+    }
+
+    /// Whether a device that a token has let in has shown another one in time.
+    pub(super) fn check(&self, guest: &Guest) -> Result<(), Error> {
+        if !self.by_token || guest.is_device(&self.device_id) {
+            return Ok(());
+        }
+        self.end(&DisconnectReason::TokenExpired);
+        Err(farewell(&DisconnectReason::TokenExpired))
     }
 
     /// The device leaves its hub. The first reason counts.
@@ -204,7 +213,7 @@ fn next(mut mailbox: Mailbox) -> Next {
 }
 
 /// What a client is told when its device has to leave.
-pub(super) fn farewell(reason: &DisconnectReason) -> Error {
+fn farewell(reason: &DisconnectReason) -> Error {
     let condition = match reason {
         DisconnectReason::TakenOver => condition::STOLEN,
         DisconnectReason::DeviceDisabled | DisconnectReason::TokenExpired => condition::UNAUTHORIZED_ACCESS,

@@ -5,10 +5,15 @@ use std::{
     task::{Context, Poll},
 };
 
-use tracker_amqp::{Error, Message, Outcome, condition};
+use bytes::Bytes;
+use tracker_amqp::{Body, Error, Message, Outcome, condition};
 use tracker_protocol::hub::MAX_TELEMETRY;
 
-use super::{incoming::Incoming, links::check, presence::Berth, read::read};
+use super::{
+    incoming::Incoming,
+    presence::{Berth, Presence},
+    read::read,
+};
 use crate::amqp::{Act, Guest, Node, Verdict};
 
 /// Azure's word for a device that sends too often.
@@ -16,7 +21,8 @@ const THROTTLED: &str = "com.microsoft:device-container-throttled";
 
 /// Takes in the telemetry of one device.
 pub(super) struct TelemetryNode {
-    incoming: Incoming,
+    /// What comes as one message may be a batch.
+    incoming: Incoming<Vec<Message>>,
     guest: Arc<Guest>,
 }
 
@@ -24,46 +30,86 @@ impl TelemetryNode {
     pub(super) fn new(berth: Berth, guest: Arc<Guest>) -> Self {
         Self { incoming: Incoming::new(berth), guest }
     }
+
+    fn judge(&mut self, number: u64, messages: Vec<Message>) -> Verdict {
+        match self.incoming.intake.take(number, messages) {
+            Some(messages) => judge(&mut self.incoming, number, &messages),
+            None => Verdict::Later,
+        }
+    }
 }
 
 impl Node for TelemetryNode {
     fn receive(&mut self, number: u64, message: Message) -> Verdict {
-        match self.incoming.intake.take(number, message) {
-            Some(message) => judge(&mut self.incoming, number, &message),
-            None => Verdict::Later,
+        self.judge(number, vec![message])
+    }
+
+    fn receive_batch(&mut self, number: u64, batch: Message) -> Verdict {
+        match read_batch(&batch) {
+            Ok(messages) => self.judge(number, messages),
+            Err(error) => Verdict::Now(Outcome::Rejected(Some(error))),
         }
     }
 
     fn poll(&mut self, context: &mut Context<'_>, _credit: u32) -> Poll<Act> {
-        self.incoming.poll(context, |incoming, number, message| judge(incoming, number, &message))
+        self.incoming.poll(context, |incoming, number, messages| judge(incoming, number, &messages))
     }
 
     fn check(&mut self) -> Result<(), Error> {
-        check(&self.guest, &self.incoming.berth.presence)
+        self.incoming.berth.presence.check(&self.guest)
     }
 }
 
-fn judge(incoming: &mut Incoming, number: u64, message: &Message) -> Verdict {
-    match take(incoming, message) {
+/// The messages of a batch: each of its sections is one.
+fn read_batch(batch: &Message) -> Result<Vec<Message>, Error> {
+    let invalid = |what: &str| Error::new(condition::DECODE_ERROR, what);
+    let Body::Data(sections) = &batch.body else {
+        return Err(invalid("the body of a batch has to be data, each section of it a message."));
+    };
+    let read = |section: &Bytes| {
+        Message::decode(section).map_err(|_| invalid("a section of the batch is not a message."))
+    };
+    sections.iter().map(read).collect()
+}
+
+fn judge(incoming: &mut Incoming<Vec<Message>>, number: u64, messages: &[Message]) -> Verdict {
+    match take(&incoming.berth.presence, messages) {
         Ok(()) => incoming.intake.verdict(number, Outcome::Accepted),
         Err(error) => Verdict::Now(Outcome::Rejected(Some(error))),
     }
 }
 
-fn take(incoming: &Incoming, message: &Message) -> Result<(), Error> {
-    let presence = &incoming.berth.presence;
+/// Takes all messages of a batch, or none.
+fn take(presence: &Presence, messages: &[Message]) -> Result<(), Error> {
     if presence.is_over() {
         return Err(Error::new(condition::DETACH_FORCED, "the device has to leave."));
     }
     if presence.is_throttled() {
         return Err(Error::new(THROTTLED, "a fault was asked for: too many messages in a second."));
     }
-    let (body, properties) = read(message)?;
-    let size = body.len() + properties.metered_len();
+    let messages = messages.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let size: usize = messages.iter().map(|(body, properties)| body.len() + properties.metered_len()).sum();
     if size > MAX_TELEMETRY {
-        let sentence = format!("a message of {size} bytes; the limit is {MAX_TELEMETRY}.");
+        let sentence = format!("a message, or batch of them, of {size} bytes; the limit is {MAX_TELEMETRY}.");
         return Err(Error::new(condition::MESSAGE_SIZE_EXCEEDED, sentence));
     }
-    presence.hub.receive(&presence.device_id, &body, properties, false);
+    for (body, properties) in messages {
+        presence.hub.receive(&presence.device_id, &body, properties, false);
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_messages_in_sections() {
+        let one = Message { body: Body::data("1"), ..Message::default() };
+        let batch =
+            |sections: Vec<Bytes>| read_batch(&Message { body: Body::Data(sections), ..Message::default() });
+        assert_eq!(batch(vec![one.encode(), one.encode()]), Ok(vec![one.clone(), one]));
+        assert!(batch(vec![Bytes::from_static(b"\xff")]).is_err());
+        assert!(read_batch(&Message::default()).is_err());
+    }
 }
