@@ -1,4 +1,4 @@
-//! A local Azure: the Device Provisioning Service and any number of IoT hubs, on two ports of your machine.
+//! A local Azure: the Device Provisioning Service and any number of IoT hubs, on a few ports of your machine.
 //!
 //! ```text
 //!             one port, MQTT 3.1.1 over mutual TLS, or 5 at hubs of that kind

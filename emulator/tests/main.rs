@@ -7,6 +7,7 @@ mod amqp_door;
 mod amqp_provisioning;
 mod device_rest;
 mod dps_rest;
+mod endpoint;
 mod event_grid;
 mod feedback;
 mod host_names;
