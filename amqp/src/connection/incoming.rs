@@ -27,7 +27,7 @@ impl Connection {
             _ if ending => {}
             Performative::Attach(attach) => self.attach_came(id, *attach),
             Performative::Flow(flow) => self.flow_came(id, &flow),
-            Performative::Transfer(transfer) => self.transfer_came(id, transfer, payload),
+            Performative::Transfer(transfer) => self.transfer_came(id, transfer, &payload),
             Performative::Disposition(disposition) => self.disposition_came(id, disposition),
             Performative::Detach(detach) => self.detach_came(id, detach),
             Performative::Open(_) | Performative::Begin(_) | Performative::Close(_) => {

@@ -14,7 +14,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tracker_amqp::{
-    Attach, Body, Connection, Error, Event, Limits, Message, Open, Outcome, SaslClient, Source, Target, condition,
+    Attach, Body, Connection, Error, Event, Limits, Message, Open, Outcome, SaslClient, Source, Target,
+    condition,
 };
 
 use super::{Act, Asked, Guest, House, Node, Place, Reception, SignIn, Verdict, Visit, serve};

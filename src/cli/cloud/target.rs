@@ -148,7 +148,8 @@ impl Target {
     fn place_of(&self, connection: &ConnectionString) -> HubPlace {
         let Ok(Some(file)) = EmulatorFile::load(&self.emulator) else { return HubPlace::default() };
         let parsed = |entry: &ServiceEntry| ConnectionString::parse(&entry.connection_string).ok();
-        let is_there = |entry: &&ServiceEntry| parsed(entry).is_some_and(|known| known.host == connection.host);
+        let is_there =
+            |entry: &&ServiceEntry| parsed(entry).is_some_and(|known| known.host == connection.host);
         let has_key = |entry: &&ServiceEntry| parsed(entry).is_some_and(|known| known.key == connection.key);
         // Several hubs share a port: which of them is meant, the key may tell.
         let found = match file.hubs.iter().filter(is_there).collect::<Vec<_>>()[..] {

@@ -145,11 +145,7 @@ fn tap(services: &Services, basket: &Mutex<Basket>, recorder: Arc<Recorder>) {
     }
 }
 
-fn read_endpoint(
-    services: &Services,
-    basket: &Mutex<Basket>,
-    source: &mut Source,
-) -> anyhow::Result<()> {
+fn read_endpoint(services: &Services, basket: &Mutex<Basket>, source: &mut Source) -> anyhow::Result<()> {
     let clients = services.clients();
     let (_, hub) = clients.hubs.first().context("there is no hub")?;
     let mut tap = Tap::new(hub.over_amqp()?, "$Default", Position::Latest);

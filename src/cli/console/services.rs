@@ -32,7 +32,12 @@ struct Shared {
 impl Services {
     pub(super) fn new(directory: Option<PathBuf>, clients: Clients) -> Self {
         let clients = Mutex::new(Arc::new(clients));
-        Self(Arc::new(Shared { directory, clients, away: Mutex::default(), telemetry_away: Mutex::default() }))
+        Self(Arc::new(Shared {
+            directory,
+            clients,
+            away: Mutex::default(),
+            telemetry_away: Mutex::default(),
+        }))
     }
 
     /// As they are known now.

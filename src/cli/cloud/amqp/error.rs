@@ -78,8 +78,10 @@ impl AmqpError {
         match self {
             Self::Refused { error, .. } => {
                 let condition = error.condition.as_str();
-                matches!(condition, condition::UNAUTHORIZED_ACCESS | condition::NOT_FOUND | "amqp:link:stolen")
-                    || condition.starts_with("com.microsoft:argument")
+                matches!(
+                    condition,
+                    condition::UNAUTHORIZED_ACCESS | condition::NOT_FOUND | "amqp:link:stolen"
+                ) || condition.starts_with("com.microsoft:argument")
             }
             Self::Answered { status, .. } => matches!(status, 400..=499),
             Self::Untrusted { .. } => true,

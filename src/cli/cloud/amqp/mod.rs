@@ -18,5 +18,5 @@ mod wire;
 
 pub(in crate::cli) use caller::{Caller, HubPlace};
 pub(in crate::cli) use error::AmqpError;
-pub(in crate::cli) use send::{Feedback, Outgoing, send};
+pub(in crate::cli) use send::{Outgoing, send};
 pub(in crate::cli) use tap::{Position, Tap};

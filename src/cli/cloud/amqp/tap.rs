@@ -5,15 +5,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use tracker_amqp::{
-    Attach, Body, Error, Event, LinkId, Map, SenderSettleMode, Source, Target, Value, get,
-};
+use tracker_amqp::{Attach, Body, Error, Event, LinkId, Map, SenderSettleMode, Source, Target, Value, get};
 
+use super::AmqpError;
 use super::caller::{Caller, TOKEN_LIFE};
 use super::claims::{Pair, put_token, show};
 use super::telemetry::Telemetry;
 use super::wire::Wire;
-use super::AmqpError;
 
 /// Where an endpoint is asked for at the hub's name.
 const AT_HUB: &str = "messages/events/$management";
@@ -155,10 +153,10 @@ impl Tap {
                 self.offsets.insert(partition.clone(), last);
             }
             let selector = self.selector(&partition);
-            let address = format!("amqps://{host}/{path}/ConsumerGroups/{}/Partitions/{partition}", self.group);
+            let address =
+                format!("amqps://{host}/{path}/ConsumerGroups/{}/Partitions/{partition}", self.group);
             let filter = Value::described(Value::symbol(SELECTOR), Value::String(selector));
-            let source =
-                Source { filter: vec![(Value::symbol(SELECTOR), filter)], ..Source::at(address) };
+            let source = Source { filter: vec![(Value::symbol(SELECTOR), filter)], ..Source::at(address) };
             let name = wire.name("events");
             let attach = Attach {
                 snd_settle_mode: SenderSettleMode::Settled,
@@ -208,18 +206,17 @@ fn elsewhere(error: &Error) -> Option<(String, String)> {
     let text = |name: &str| get(&error.info, name).and_then(Value::as_str);
     let host = text("hostname").or_else(|| text("network-host"))?;
     let address = text("address")?;
-    let path = address.split_once("://").map_or(address, |(_scheme, rest)| rest.split_once('/').map_or("", |(_, p)| p));
+    let path = address
+        .split_once("://")
+        .map_or(address, |(_scheme, rest)| rest.split_once('/').map_or("", |(_, p)| p));
     let path = path.trim_matches('/').split('/').next().filter(|path| !path.is_empty())?;
     Some((host.to_owned(), path.to_owned()))
 }
 
 fn read_what(path: &str, kind: &str, partition: Option<&str>) -> Map {
     let text = |text: &str| Value::String(text.to_owned());
-    let mut properties = vec![
-        (text("operation"), text("READ")),
-        (text("name"), text(path)),
-        (text("type"), text(kind)),
-    ];
+    let mut properties =
+        vec![(text("operation"), text("READ")), (text("name"), text(path)), (text("type"), text(kind))];
     properties.extend(partition.map(|partition| (text("partition"), text(partition))));
     properties
 }

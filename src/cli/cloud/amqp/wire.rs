@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use bytes::Buf as _;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
-use tracker_amqp::{Attach, Connection, ConnectionError, Error, Event, Limits, LinkId, Open, Role, SaslClient, SessionId};
+use tracker_amqp::{
+    Attach, Connection, ConnectionError, Error, Event, Limits, LinkId, Open, Role, SaslClient, SessionId,
+};
 
 use super::AmqpError;
 
@@ -45,7 +47,8 @@ impl Wire {
     pub(super) fn open(route: &Route, tls: &Arc<ClientConfig>, sasl: SaslClient) -> Result<Self, AmqpError> {
         let away = |why: String| AmqpError::Away { host: route.dial.clone(), port: route.port, why };
         let stream = dial(route).map_err(away)?;
-        let name = ServerName::try_from(route.dial.clone()).map_err(|_| away("that is no host name".into()))?;
+        let name =
+            ServerName::try_from(route.dial.clone()).map_err(|_| away("that is no host name".into()))?;
         let connection = ClientConnection::new(tls.clone(), name).map_err(|error| away(error.to_string()))?;
         let open = Open {
             hostname: Some(route.host_name.clone()),
@@ -78,11 +81,13 @@ impl Wire {
         let refused = match answer {
             Event::Detached { error, .. } => Some(error),
             Event::AttachAnswered { attach, .. } => {
-                let far_end = if role == Role::Receiver { attach.source.is_none() } else { attach.target.is_none() };
+                let far_end =
+                    if role == Role::Receiver { attach.source.is_none() } else { attach.target.is_none() };
                 match far_end {
-                    true => match self.wait("a refused attach", |event| {
-                        matches!(event, Event::Detached { link: of, .. } if *of == link)
-                    })? {
+                    true => match self.wait(
+                        "a refused attach",
+                        |event| matches!(event, Event::Detached { link: of, .. } if *of == link),
+                    )? {
                         Event::Detached { error, .. } => Some(error),
                         _ => None,
                     },

@@ -14,8 +14,12 @@ use crate::cli::cloud::service::client::{Call, Client};
 use crate::cli::cloud::target::Target;
 
 /// What a table shows of feedback.
-const COLUMNS: &[(&str, &str)] =
-    &[("Device", "/deviceId"), ("Message", "/originalMessageId"), ("Outcome", "/statusCode"), ("At", "/enqueuedTimeUtc")];
+const COLUMNS: &[(&str, &str)] = &[
+    ("Device", "/deviceId"),
+    ("Message", "/originalMessageId"),
+    ("Outcome", "/statusCode"),
+    ("At", "/enqueuedTimeUtc"),
+];
 
 /// Commands for messages to devices.
 #[derive(Debug, clap::Subcommand)]
