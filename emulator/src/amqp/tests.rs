@@ -86,7 +86,7 @@ impl Node for Chatterer {
         }
         self.0 += 1;
         let message = Message { body: Body::data(vec![7; 1000]), ..Message::default() };
-        Poll::Ready(Act::Send { message, settled: true, key: self.0 })
+        Poll::Ready(Act::Send { message: Box::new(message), settled: true, key: self.0 })
     }
 }
 

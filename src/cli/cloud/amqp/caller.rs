@@ -18,7 +18,7 @@ use crate::platform::clock::system_time;
 const AMQPS: u16 = 5671;
 
 /// How long a token is good.
-pub(super) const TOKEN_LIFE: Duration = Duration::from_secs(3600);
+pub(super) const TOKEN_LIFE: Duration = Duration::from_hours(1);
 
 /// Where the AMQP of a hub is, beyond its connection string.
 #[derive(Debug, Clone, Default)]

@@ -132,9 +132,8 @@ impl Tap {
                 Some(Event::Detached { error, .. } | Event::Ended { error, .. }) => {
                     return Err(joined.wire.refused(error));
                 }
-                Some(_) => {}
                 None if Instant::now() >= until => return Ok(None),
-                None => {}
+                Some(_) | None => {}
             }
         }
     }
@@ -229,7 +228,7 @@ fn partitions(wire: &mut Wire, management: &mut Pair, path: &str) -> Result<Vec<
         Body::Value(Value::Map(map)) => get(map, "partition_ids"),
         _ => None,
     };
-    let (Some(Value::Array(ids)) | Some(Value::List(ids))) = ids else {
+    let Some(Value::Array(ids) | Value::List(ids)) = ids else {
         let what = Error::new("amqp:decode-error", "it does not say which partitions it has");
         return Err(wire.refused(Some(what)));
     };

@@ -78,27 +78,17 @@ impl Wire {
             Event::AttachAnswered { link: of, .. } | Event::Detached { link: of, .. } => *of == link,
             _ => false,
         })?;
-        let refused = match answer {
-            Event::Detached { error, .. } => Some(error),
-            Event::AttachAnswered { attach, .. } => {
-                let far_end =
-                    if role == Role::Receiver { attach.source.is_none() } else { attach.target.is_none() };
-                match far_end {
-                    true => match self.wait(
-                        "a refused attach",
-                        |event| matches!(event, Event::Detached { link: of, .. } if *of == link),
-                    )? {
-                        Event::Detached { error, .. } => Some(error),
-                        _ => None,
-                    },
-                    false => None,
-                }
-            }
-            _ => None,
+        // An answer without the far end says no; the reason follows.
+        let answer = match answer {
+            Event::AttachAnswered { attach, .. } if lacks_far_end(&attach, role) => self.wait(
+                "a refused attach",
+                |event| matches!(event, Event::Detached { link: of, .. } if *of == link),
+            )?,
+            other => other,
         };
-        match refused {
-            Some(error) => Err(self.refused(error)),
-            None => Ok(link),
+        match answer {
+            Event::Detached { error, .. } => Err(self.refused(error)),
+            _ => Ok(link),
         }
     }
 
@@ -223,6 +213,10 @@ impl Drop for Wire {
         self.stream.conn.send_close_notify();
         let _ = self.stream.flush();
     }
+}
+
+fn lacks_far_end(answer: &Attach, ours: Role) -> bool {
+    if ours == Role::Receiver { answer.source.is_none() } else { answer.target.is_none() }
 }
 
 /// Calls one address after the other.

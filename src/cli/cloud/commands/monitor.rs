@@ -24,7 +24,7 @@ const AHEAD: usize = 64;
 const DEFAULT_GROUP: &str = "$Default";
 
 /// Longer than any program runs.
-const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
+const FOR_EVER: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// Show messages of devices as they reach the hub, one JSON object a line, until Ctrl-C.
 ///
