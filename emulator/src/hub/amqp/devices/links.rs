@@ -69,7 +69,7 @@ impl DeviceLinks {
         let (device_id, purpose) = parse(asked)?;
         let model_id = get(&asked.attach.properties, "com.microsoft:model-id").and_then(Value::as_str);
         let presence = self.presence(&device_id, model_id)?;
-        let (berth, guest) = (presence.berth(), Arc::clone(&self.guest));
+        let (berth, guest) = (presence.berth()?, Arc::clone(&self.guest));
         Ok(match (purpose, asked.is_sender) {
             (Purpose::Telemetry, _) => Box::new(TelemetryNode::new(berth, guest)),
             (Purpose::Messages, _) => Box::new(MessageNode::new(berth, guest, asked.attach)),

@@ -29,6 +29,9 @@ use crate::{
 /// Calls that wait to be sent; while there are more, no further push is taken.
 const MAX_WAITING: usize = 64;
 
+/// Links of one device on one connection. Microsoft's clients have six.
+const MAX_LINKS: usize = 32;
+
 /// The mailbox on its way to the next push.
 type Next = Pin<Box<dyn Future<Output = (Mailbox, Result<Push, DisconnectReason>)> + Send>>;
 
@@ -73,8 +76,13 @@ impl Presence {
     }
 
     /// A place for one more link.
-    pub(super) fn berth(self: &Arc<Self>) -> Berth {
-        Berth { presence: Arc::clone(self), number: self.berths.fetch_add(1, Ordering::Relaxed) }
+    pub(super) fn berth(self: &Arc<Self>) -> Result<Berth, Error> {
+        // Each holds on to the device, and so does who asks.
+        if Arc::strong_count(self) > MAX_LINKS {
+            let sentence = format!("a device has at most {MAX_LINKS} links on a connection.");
+            return Err(Error::new(condition::RESOURCE_LIMIT_EXCEEDED, sentence));
+        }
+        Ok(Berth { presence: Arc::clone(self), number: self.berths.fetch_add(1, Ordering::Relaxed) })
     }
 
     /// Whether the hub has ended it.
