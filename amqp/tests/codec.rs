@@ -102,7 +102,7 @@ fn lists_in_lists_end_somewhere() {
         bytes.push(0x40);
         assert_eq!(decode(&bytes).is_ok(), depth <= 16, "{depth} levels");
     }
-    assert_eq!(decode(&[0u8; 100_000]), Err(CodecError::Depth), "descriptors of descriptors");
+    assert_eq!(decode(&vec![0u8; 100_000]), Err(CodecError::Depth), "descriptors of descriptors");
 }
 
 /// `azure-eventhub` looks annotations, properties and body up by their descriptors of one byte.

@@ -88,7 +88,7 @@ async fn main() -> Result<(), Failure> {
     let attached = Arc::clone(&reading.attached);
     let live = tokio::spawn(read_all(reading));
     // The handshakes of all devices would leave it waiting.
-    tokio::time::timeout(Duration::from_secs(60), attached.notified()).await?;
+    tokio::time::timeout(Duration::from_mins(1), attached.notified()).await?;
     let begun = Instant::now();
     let flaps = Arc::new(AtomicU64::new(0));
     let mut running = JoinSet::new();
@@ -354,7 +354,7 @@ async fn read_all(reading: Reading) -> Result<Seen, Failure> {
         if seen.distinct() >= wanted {
             break;
         }
-        let count = tokio::time::timeout(Duration::from_secs(60), stream.read(&mut buffer)).await??;
+        let count = tokio::time::timeout(Duration::from_mins(1), stream.read(&mut buffer)).await??;
         if count == 0 {
             return Err("the endpoint closed the stream".into());
         }

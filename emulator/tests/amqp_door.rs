@@ -8,7 +8,9 @@ use ring::hmac;
 use serde_json::Value as Json;
 use tokio::{io::AsyncReadExt as _, net::TcpStream};
 use tracker_amqp::{Body, LinkId, Message, Outcome, Properties, SaslClient, Value, condition, get};
-use tracker_emulator::{Authentication, DeviceCapabilities, Emulator, EventKind, Hub, ManualClock};
+use tracker_emulator::{
+    Authentication, DeviceCapabilities, Emulator, EventKind, Hub, ManualClock, SymmetricKey,
+};
 
 use crate::common::{
     HUB, Lab, PATIENCE,
@@ -59,7 +61,7 @@ fn to(device_id: &str, body: &str) -> Message {
 
 fn create(lab: &Lab, device_id: &str) {
     hub(lab)
-        .create_device(device_id, Authentication::sas(Default::default()), DeviceCapabilities::default())
+        .create_device(device_id, Authentication::sas(SymmetricKey::default()), DeviceCapabilities::default())
         .expect("a new device");
 }
 

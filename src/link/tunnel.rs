@@ -204,7 +204,7 @@ mod tests {
     #[tokio::test]
     async fn every_answer_has_its_sentence() {
         use LinkErrorKind::{Answered, Barred, NobodyListens, Outage};
-        let endless = [b"HTTP/1.1 200 OK\r\nX: ".as_slice(), &[b'y'; 2 * LARGEST_HEAD]].concat();
+        let endless = [b"HTTP/1.1 200 OK\r\nX: ".as_slice(), &vec![b'y'; 2 * LARGEST_HEAD]].concat();
         for (answer, kind, says) in [
             (b"HTTP/1.1 407 No\r\n\r\n".as_slice(), Barred, "wants a user name and a password (407 No)"),
             (

@@ -12,7 +12,7 @@ use crate::error::{Error, condition};
 use crate::performative::{Attach, Begin, Detach, Flow, Performative};
 
 impl Connection {
-    pub(super) fn performative_came(&mut self, channel: u16, performative: Performative, payload: Bytes) {
+    pub(super) fn performative_came(&mut self, channel: u16, performative: Performative, payload: &Bytes) {
         if let Performative::Begin(begin) = performative {
             return self.begin_came(channel, &begin);
         }
@@ -27,7 +27,7 @@ impl Connection {
             _ if ending => {}
             Performative::Attach(attach) => self.attach_came(id, *attach),
             Performative::Flow(flow) => self.flow_came(id, &flow),
-            Performative::Transfer(transfer) => self.transfer_came(id, transfer, &payload),
+            Performative::Transfer(transfer) => self.transfer_came(id, transfer, payload),
             Performative::Disposition(disposition) => self.disposition_came(id, disposition),
             Performative::Detach(detach) => self.detach_came(id, detach),
             Performative::Open(_) | Performative::Begin(_) | Performative::Close(_) => {

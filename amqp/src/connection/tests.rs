@@ -77,10 +77,8 @@ fn a_client_signs_in_sends_and_receives_whatever_the_pieces() {
                         link_of_server = Some(link);
                     }
                 }
-                Event::Credit { link, credit, .. } => {
-                    if Some(link) == link_of_server && credit == 5 {
-                        server.send(link, &data(body.clone()), true).expect("credit");
-                    }
+                Event::Credit { link, credit: 5, .. } if Some(link) == link_of_server => {
+                    server.send(link, &data(body.clone()), true).expect("credit");
                 }
                 Event::Message { link, delivery, message, .. } => {
                     came.push(message.body.to_bytes().expect("data"));
@@ -98,7 +96,7 @@ fn a_client_signs_in_sends_and_receives_whatever_the_pieces() {
                     client.attach(session, receiver).expect("a link");
                 }
                 Event::AttachAnswered { link, attach } if attach.role == Role::Sender => {
-                    client.add_credit(link, 5)
+                    client.add_credit(link, 5);
                 }
                 Event::Credit { link, .. } if outcomes.is_empty() && client.may_send(link) == 10 => {
                     client.send(link, &data("hello"), false).expect("credit");

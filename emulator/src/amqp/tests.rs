@@ -48,7 +48,7 @@ impl Reception for Porter {
 }
 
 impl Place for Hall {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "hall"
     }
 
@@ -302,7 +302,7 @@ async fn who_never_reads_is_dropped_and_who_reads_slowly_is_not() {
         served.task.await.expect("no panic");
         let took = began.elapsed();
         if reads {
-            assert!(took >= Duration::from_secs(300), "{took:?}");
+            assert!(took >= Duration::from_mins(5), "{took:?}");
         } else {
             assert!(took >= Duration::from_secs(20) && took < Duration::from_secs(40), "{took:?}");
         }

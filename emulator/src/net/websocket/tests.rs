@@ -22,7 +22,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     match payload.len() {
         length @ 0..126 => frame.push(0x80 | length as u8),
         length @ 126..=0xffff => {
-            frame.push(0x80 | 126);
+            frame.push(0x80 | 0x7e);
             frame.extend((length as u16).to_be_bytes());
         }
         length => {
@@ -104,7 +104,7 @@ async fn bytes_leave_in_frames_and_no_faster_than_they_are_read() {
         drop(server);
     };
     let mut got = Vec::new();
-    let (_, read) = tokio::join!(send, client.read_to_end(&mut got));
+    let ((), read) = tokio::join!(send, client.read_to_end(&mut got));
     read.expect("read");
     assert_eq!(payloads(&got), text);
 }
