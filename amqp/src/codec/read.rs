@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
                 if descriptors.len() >= usize::from(MAX_DEPTH - reader.depth) {
                     return Err(CodecError::Depth);
                 }
-                descriptors.push(reader.value()?);
+                descriptors.push(reader.short_descriptor()?);
                 code = reader.u8()?;
             }
             // Nothing but these takes no bytes; what counts them then is the number of values.
@@ -173,6 +173,15 @@ impl<'a> Reader<'a> {
             }
             Ok(values)
         })
+    }
+
+    /// A descriptor of all elements of an array: each of them gets one of its own, so that it must be small.
+    fn short_descriptor(&mut self) -> Result<Value> {
+        match self.value()? {
+            number @ Value::Ulong(_) => Ok(number),
+            Value::Symbol(name) if name.len() <= 255 => Ok(Value::Symbol(name)),
+            _ => Err(CodecError::Kind("a descriptor")),
+        }
     }
 
     /// Reads what stands before `end`, one level deeper, and goes on there.
@@ -269,10 +278,6 @@ impl<'a> Fields<'_, 'a> {
         self.left -= 1;
         let code = self.reader.u8()?;
         Ok((code != NULL).then_some(code))
-    }
-
-    pub(crate) fn skip(&mut self) -> Result<()> {
-        self.value().map(|_| ())
     }
 
     pub(crate) fn value(&mut self) -> Result<Option<Value>> {

@@ -10,6 +10,7 @@ pub struct Limits {
     pub max_frame_size: u32,
     /// Of a message that comes.
     pub max_message_size: u64,
+    /// On one connection.
     pub max_sessions: u16,
     /// In all sessions together.
     pub max_links: u32,
@@ -47,11 +48,16 @@ pub const MECHANISMS: [&str; 4] = ["MSSBCBS", "PLAIN", "ANONYMOUS", "EXTERNAL"];
 /// How a client signs in.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SaslClient {
+    /// Without a name.
     Anonymous,
+    /// By name and password.
     Plain {
+        /// At Azure, `{policy}@sas.root.{hub}`.
         user: String,
+        /// At Azure, a token.
         password: String,
     },
+    /// As the certificate of TLS says.
     External,
     /// Azure's name for *claims follow over `$cbs`*.
     Mssbcbs,

@@ -16,6 +16,7 @@ pub struct DeliveryId(pub u32);
 
 /// Why a connection can't go on. The peer has been told in `output`.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
 pub enum ConnectionError {
     #[error("the connection broke AMQP: {0}")]
     Protocol(Error),
@@ -37,6 +38,7 @@ pub enum ConnectionError {
 
 /// Why a message can't be sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
 pub enum SendError {
     #[error("the link is gone")]
     NoLink,
