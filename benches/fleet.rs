@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use container_tracker::config::{Config, Endpoint};
+use container_tracker::config::{Config, Endpoint, Transport};
 use container_tracker::identity::Identity;
 use container_tracker::lab::{Cloud, device_config};
 use container_tracker::link::timing::Timing;
@@ -306,6 +306,8 @@ impl Device {
 
     fn link_options(&self, client_id: &str, username: String) -> LinkOptions {
         LinkOptions {
+            transport: Transport::Mqtt,
+            proxy: None,
             endpoint: Endpoint { host: "127.0.0.1".into(), port: self.config.connection.endpoint("").port },
             client_id: client_id.into(),
             username,

@@ -86,6 +86,8 @@ pub struct Readers {
     pub file: StatusFile,
     /// What they are told of the past.
     pub recent: Recent,
+    /// What they are told of the way to the cloud, where it is not the usual one.
+    pub transport: Option<String>,
 }
 
 impl Supervision {
@@ -256,6 +258,7 @@ impl Supervisor {
             ready: self.told.ready,
             in_state_seconds: uptime.saturating_sub(self.since).as_secs(),
             offline_cause: readers.recent.offline_cause(),
+            transport: readers.transport.clone(),
             interval_seconds: Some(self.pace.borrow().longest().as_secs()),
             written_on_usr1: self.looks.is_some(),
             hung: self.told.hung.iter().map(|task| (*task).to_owned()).collect(),

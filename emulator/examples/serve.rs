@@ -27,6 +27,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let amqp_port = arguments.next().map_or(Ok(0), |port| port.parse())?;
     let emulator = Emulator::start(EmulatorOptions {
         listen_address: address,
+        // Clients that find names in ways of their own use the address.
+        extra_server_names: vec![address.to_string()],
         port,
         service_port: Some(service_port),
         amqp_port: Some(amqp_port),

@@ -21,7 +21,8 @@ impl Emulator {
             retry_after: Duration::from_secs(1),
             assigning_time: Duration::ZERO,
             issuing_time: Duration::ZERO,
-            retention: Retention { bytes: 16 * 1024 * 1024, ..Retention::default() },
+            // No more than subscribers have.
+            retention: Retention { bytes: 8 * 1024 * 1024, ..Retention::default() },
             ..EmulatorOptions::default()
         };
         EmulatorBuilder { options, clock: Arc::new(SystemClock) }
@@ -165,7 +166,7 @@ impl EmulatorBuilder {
         self
     }
 
-    /// What the hubs' built-in endpoints keep; a day, and 16 MiB of each hub, unless told otherwise.
+    /// What the hubs' built-in endpoints keep; a day, and 8 MiB of each hub, unless told otherwise.
     #[must_use]
     pub fn retention(mut self, retention: Retention) -> Self {
         self.options.retention = retention;

@@ -27,6 +27,9 @@ use crate::{
 /// The file that a device is to trust, in the directory given by the options.
 const CA_FILE: &str = "server-ca.pem";
 
+/// The policy that readers of a built-in endpoint use.
+const ENDPOINT_POLICY: &str = "service";
+
 /// How often it is looked whether devices are silent.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -173,8 +176,8 @@ impl Emulator {
         self.amqp.as_ref().map(|amqp| amqp.address)
     }
 
-    /// What service clients connect with: every policy of the provisioning service and of every hub. Empty without a
-    /// service side.
+    /// What service clients connect with: every policy of the provisioning service and of every hub, and behind them, where AMQP is
+    /// served, the policy `service` for each hub's built-in endpoint. Empty without a service side.
     pub fn connection_strings(&self) -> Vec<ConnectionString> {
         let Some(address) = self.service_address() else {
             return Vec::new();
@@ -186,7 +189,18 @@ impl Emulator {
         for hub in self.dps.hubs() {
             strings.extend(hub.access().iter().map(|policy| ConnectionString::of(hub.name(), port, policy)));
         }
+        strings.extend(self.amqp_address().into_iter().flat_map(|address| self.endpoint_strings(address)));
         strings
+    }
+
+    /// What readers of the built-in endpoints connect with.
+    fn endpoint_strings(&self, address: SocketAddr) -> Vec<ConnectionString> {
+        let string = |hub: &Hub| {
+            let policy = hub.access().iter().find(|policy| policy.name == ENDPOINT_POLICY)?;
+            let entity = hub.name().split('.').next().unwrap_or_default();
+            Some(ConnectionString::of_event_hub(&hub.event_hubs_host(), address.port(), entity, policy))
+        };
+        self.dps.hubs().iter().filter_map(string).collect()
     }
 
     /// The CA certificate that devices have to trust, in PEM.

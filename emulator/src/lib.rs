@@ -1,4 +1,4 @@
-//! A local Azure: the Device Provisioning Service and any number of IoT hubs, on two ports of your machine.
+//! A local Azure: the Device Provisioning Service and any number of IoT hubs, on a few ports of your machine.
 //!
 //! ```text
 //!             one port, MQTT 3.1.1 over mutual TLS, or 5 at hubs of that kind
@@ -20,7 +20,7 @@
 //!
 //! # What it does not do
 //!
-//! It says so where it is asked for it: TPM; module identities; `QoS` 2; AMQP, and HTTPS for devices; Microsoft Entra tokens; jobs,
+//! It says so where it is asked for it: TPM; module identities; `QoS` 2; Microsoft Entra tokens; jobs,
 //! configurations, digital twins and file upload.
 //! It imitates no throttling of its own accord (see [`Faults`]).
 //! Nothing in it is meant to protect anything: do not let it face a network you do not trust.

@@ -1,12 +1,17 @@
 //! Devices over AMQP: telemetry, messages, methods, twins, and how they come and go.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, TimeDelta};
 use serde_json::{Value as Json, json};
-use tracker_amqp::{Body, Error, LinkId, Message, Outcome, Properties, SaslClient, Value, condition, get};
+use tracker_amqp::{
+    Attach, Body, Error, LinkId, Message, Outcome, Properties, SaslClient, Source, Target, Value, condition,
+    get,
+};
 use tracker_emulator::{
     Authentication, CloudToDeviceMessage, ConnectionState, DeviceCapabilities, DirectMethod,
-    DisconnectReason, Emulator, EventKind, Fault, FaultKind, FaultyService, Hub, TelemetryMessage,
+    DisconnectReason, Emulator, EventKind, Fault, FaultKind, FaultyService, Hub, ManualClock,
+    TelemetryMessage,
 };
 
 use crate::common::{HUB, Lab, PATIENCE, amqp::Amqp, disconnection, event, service::sas};
@@ -433,4 +438,52 @@ async fn faults_befall_devices_over_amqp() {
     client.put(link, &text("6"), false).await;
     client.ended().await;
     assert_eq!(disconnection(&mut events).await, DisconnectReason::Fault);
+}
+
+#[tokio::test]
+async fn links_end_when_the_token_of_their_device_has_expired_and_live_on_with_a_new_one() {
+    let clock = Arc::new(ManualClock::new(DateTime::from_timestamp(2_000_000_000, 0).expect("in range")));
+    let builder = Emulator::builder().clock(Arc::clone(&clock) as Arc<_>).amqp_port(0);
+    let lab = Lab::with(builder.start().await.expect("it starts"));
+    let mut events = lab.emulator.events();
+    let mut client = Amqp::connect(&lab.emulator, HUB, None, None).await;
+    let mut links = Vec::new();
+    for device_id in ["k1", "k2"] {
+        let token = with_key(&lab, device_id, 2_000_003_600);
+        assert_eq!(client.put_token(&format!("{HUB}/devices/{device_id}"), &token).await, 200);
+        links.push(telemetry_link(&mut client, device_id).await);
+    }
+    let newer = with_key(&lab, "k2", FAR);
+    assert_eq!(client.put_token(&format!("{HUB}/devices/k2"), &newer).await, 200);
+    clock.advance(TimeDelta::hours(2));
+    let end = client.detached(links[0]).await.expect("a reason");
+    assert_eq!(end.condition, condition::UNAUTHORIZED_ACCESS);
+    assert_eq!(disconnection(&mut events).await, DisconnectReason::TokenExpired);
+    assert_eq!(client.send(links[1], &text("still here")).await, Outcome::Accepted);
+}
+
+#[tokio::test]
+async fn a_hub_of_mqtt_5_and_too_many_links_are_refused_by_name() {
+    let builder = Emulator::builder().hubs(["hub-1", "hub-5=mqtt5"]).amqp_port(0);
+    let lab = Lab::with(builder.dps_timing(Duration::ZERO, Duration::ZERO).start().await.expect("it starts"));
+    let credentials = lab.credentials("d1");
+    let mut client = Amqp::connect(&lab.emulator, "hub-5.azure-devices.net", Some(&credentials), None).await;
+    let refused = client.sender(&address("d1", "messages/events"), &[]).await.expect_err("MQTT 5 alone");
+    assert!(refused.to_string().contains("MQTT 5"), "{refused}");
+
+    let token = with_key(&lab, "k1", FAR);
+    let mut client = Amqp::connect(&lab.emulator, HUB, None, None).await;
+    assert_eq!(client.put_token(&format!("{HUB}/devices/k1"), &token).await, 200);
+    let many: Vec<String> = (0..33).map(|number| format!("twin:{number}")).collect();
+    let mut last = Ok(());
+    for name in &many {
+        let source = Source::at(address("k1", "twin"));
+        let attach = Attach::receiver(name.clone(), source, Target::at("here"));
+        let pair = vec![(Value::symbol("com.microsoft:channel-correlation-id"), name.as_str().into())];
+        last = client.attach(Attach { properties: pair, ..attach }).await.map(drop);
+        if last.is_err() {
+            break;
+        }
+    }
+    assert_eq!(last.expect_err("too many").condition, condition::RESOURCE_LIMIT_EXCEEDED);
 }

@@ -376,7 +376,7 @@ async fn bulk_requests_and_policies_are_heeded() {
         ("GET", "/digitaltwins/b"),
         ("POST", "/devices/b/files"),
         ("PUT", "/devices/b/modules/m"),
-        ("GET", "/messages/serviceBound/feedback"),
+        ("GET", "/messages/serviceBound/filenotifications"),
     ] {
         let refused = hub.call(method, &format!("{target}?{VERSION}"), &[], "").await;
         assert_eq!(refused.status, 501, "{target}");

@@ -40,6 +40,15 @@ pub use registration_id::{RegistrationId, RegistrationIdError};
 /// The port of MQTT over TLS at DPS, hubs and gateways.
 pub const MQTT_TLS_PORT: u16 = 8883;
 
+/// Port of MQTT over WebSockets, over TLS.
+pub const WEBSOCKET_PORT: u16 = 443;
+
+/// The path at which DPS and hubs upgrade to a WebSocket.
+pub const WEBSOCKET_PATH: &str = "/$iothub/websocket";
+
+/// What is spoken in that WebSocket.
+pub const WEBSOCKET_SUBPROTOCOL: &str = "mqtt";
+
 /// The DPS endpoint that all tenants share; the ID scope selects the instance.
 pub const GLOBAL_DPS_HOST: &str = "global.azure-devices-provisioning.net";
 

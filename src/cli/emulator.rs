@@ -9,16 +9,15 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 use tracker_certificates::Document;
 use tracker_emulator::{
-    AMQPS_PORT, AttestationMechanism, Dps, Emulator, EmulatorOptions, EnrollmentGroup, Event, Hub,
-    InitialTwin, PreparedEmulator, Retention, Subscription, SubscriptionError, TelemetryMessage,
-    TlsVersions,
+    AMQPS_PORT, AttestationMechanism, Dps, Emulator, EmulatorOptions, EnrollmentGroup, Event, Hub, InitialTwin,
+    PreparedEmulator, Retention, Subscription, SubscriptionError, TelemetryMessage, TlsVersions,
 };
 use tracker_protocol::dps::ConnectionProfile;
 
 use super::cloud::EmulatorFile;
+use super::retention::retention;
 use super::terminal::{log, signals::asked_to_stop};
 use super::text_file;
-use super::retention::retention;
 use crate::lab::local_cloud::SERVER_CA_FILE;
 use crate::lab::screen::Screen;
 

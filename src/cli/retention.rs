@@ -13,7 +13,9 @@ const LONGEST: Duration = Duration::from_hours(7 * 24);
 /// Reads a time, a size, or both.
 pub(super) fn retention(text: &str) -> Result<Retention, String> {
     let wrong = |part: &str| {
-        format!("\"{part}\" is neither a time (90s, 30m, 12h, 7d) nor a size (64MiB, 2GiB); both are parted by a comma")
+        format!(
+            "\"{part}\" is neither a time (90s, 30m, 12h, 7d) nor a size (64MiB, 2GiB); both are parted by a comma"
+        )
     };
     let (mut time, mut bytes) = (None, None);
     for part in text.split(',').map(str::trim) {
@@ -51,13 +53,17 @@ mod tests {
 
     #[test]
     fn a_retention_is_a_time_a_size_or_both() {
-        let of = |seconds, mebibytes: u64| Ok(Retention { time: Duration::from_secs(seconds), bytes: mebibytes << 20 });
+        let of = |seconds, mebibytes: u64| {
+            Ok(Retention { time: Duration::from_secs(seconds), bytes: mebibytes << 20 })
+        };
         assert_eq!(retention("1d,256MiB"), of(86_400, 256));
         assert_eq!(retention("256MiB,1d"), Ok(Retention::default()));
         assert_eq!(retention("90s"), of(90, 256));
         assert_eq!(retention("30m, 2GiB"), of(1800, 2048));
         assert_eq!(retention("7d"), of(604_800, 256));
-        for wrong in ["", "1", "d", "1d,2d", "0s", "8d", "0MiB", "1KiB", "-1d", "1d,,", "99999999999999999999s"] {
+        for wrong in
+            ["", "1", "d", "1d,2d", "0s", "8d", "0MiB", "1KiB", "-1d", "1d,,", "99999999999999999999s"]
+        {
             assert!(retention(wrong).is_err(), "{wrong}");
         }
     }

@@ -75,7 +75,11 @@ async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> anyhow
         let supervision = Supervision {
             notify: notify.clone(),
             vitals: Vitals::default(),
-            readers: Some(Readers { file: file.clone(), recent: recent.clone() }),
+            readers: Some(Readers {
+                file: file.clone(),
+                recent: recent.clone(),
+                transport: config.connection.way(),
+            }),
             #[cfg(feature = "lab")]
             window: Window::default(),
             #[cfg(feature = "lab")]

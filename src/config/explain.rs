@@ -45,9 +45,10 @@ pub(super) fn misplaced(text: &str) -> Option<String> {
     ))
 }
 
-/// A value as it is shown; a long one may be a secret.
+/// A value as it is shown; a long one may be a secret, and what stands before an @ may have a password in it.
 pub(super) fn shown(value: &str) -> String {
     match value.chars().count() {
+        _ if value.contains('@') => "a text with an @ in it, which is not shown,".into(),
         long if long > SHOWN => format!("a text of {long} characters"),
         _ => format!("{value:?}"),
     }
@@ -67,21 +68,25 @@ pub(super) fn explain(text: &str, error: &toml::de::Error) -> String {
         return message.into();
     }
     let has_pin = line.contains("pkcs11") || line.contains("pin");
+    let has_password = line.contains('@') && (line.contains(':') || line.contains("proxy"));
     let mut words = line.split(|c: char| c.is_whitespace() || "\"'=".contains(c));
     let has_key = words.any(|word| word.len() > SHOWN);
-    if held.is_none() && !has_pin && !has_key {
+    if held.is_none() && !has_pin && !has_password && !has_key {
         return format!("line {number}: {}", in_words(text, start, message));
     }
     let why = match held {
         Some(what) => format!("the file has {what} in it"),
         None if has_pin => "it may have a PIN in it".into(),
+        None if has_password => "it may have a password in it".into(),
         None => "it may have a key in it".into(),
     };
     let message = match message {
         value if value.starts_with("invalid ") && !value.starts_with("invalid key") => {
             "another kind of value is expected"
         }
-        name if name.contains("pkcs11:") => "it is no key of the configuration",
+        name if name.contains("pkcs11:") || name.contains('@') => {
+            "it is no key of the configuration, or no value of it"
+        }
         message => message,
     };
     format!("line {number}, which is not shown because {why}: {message}")

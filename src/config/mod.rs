@@ -7,6 +7,7 @@ mod error;
 mod explain;
 mod interval;
 mod pace;
+mod proxy;
 mod tables;
 mod written;
 
@@ -24,6 +25,7 @@ pub use error::ConfigError;
 use explain::{decode, explain, misplaced};
 pub use interval::Interval;
 pub use pace::{Intervals, Pace, Situation};
+pub use proxy::{Login, Proxy, Transport};
 pub use tables::{
     ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, Profile, StateConfig, TelemetryConfig,
 };
@@ -69,7 +71,11 @@ impl Config {
             operational.make_relative_to(directory);
         }
         let paths = [&mut config.identity.certificate, &mut config.state.directory];
-        let paths = paths.into_iter().chain(config.connection.roots.as_mut()).chain(config.sensors.paths());
+        let ConnectionConfig { roots, proxy, .. } = &mut config.connection;
+        let login = proxy.as_mut().and_then(|proxy| proxy.login.as_mut());
+        let paths =
+            paths.into_iter().chain(roots.as_mut()).chain(login.map(|login| &mut login.password_file));
+        let paths = paths.chain(config.sensors.paths());
         for relative in paths {
             *relative = directory.join(&relative);
         }
@@ -123,6 +129,7 @@ mod tests {
         let config = Config::parse(Path::new("tracker.toml"), MINIMAL).unwrap();
         assert_eq!(config.dps.host, "global.azure-devices-provisioning.net");
         assert_eq!((config.connection.port, config.connection.keep_alive), (8883, 230));
+        assert_eq!((config.connection.transport, config.connection.proxy), (Transport::Mqtt, None));
         assert_eq!(config.telemetry.interval(), Duration::from_mins(1));
     }
 
@@ -137,6 +144,47 @@ mod tests {
         assert_eq!(goes(with("")), ("hub".into(), 8883));
         assert_eq!(goes(with("[connection]\ngateway = \"edge\"\nport = 99")), ("edge".into(), 99));
         assert_eq!(goes(with("[connection]\ngateway = \"edge:7\"\nport = 99")), ("edge".into(), 7));
+        let websocket = |more: &str| goes(with(&format!("[connection]\ntransport = \"websocket\"\n{more}")));
+        assert_eq!(websocket(""), ("hub".into(), 443));
+        assert_eq!(websocket("port = 99"), ("hub".into(), 99));
+        assert_eq!(websocket("gateway = \"edge\""), ("edge".into(), 443));
+    }
+
+    #[test]
+    fn a_proxy_is_dialled_first_and_its_password_is_in_a_file_beside_the_configuration() {
+        let text = format!(
+            "{MINIMAL}[connection]\nproxy = \"http://ship@proxy:3128\"\nproxy_password_file = \"proxy.password\""
+        );
+        let config = Config::parse(Path::new("tracker.toml"), &text).unwrap();
+        assert_eq!(config.connection.first_hop("hub").to_string(), "proxy:3128");
+        assert_eq!(config.connection.endpoint("hub").to_string(), "hub:8883");
+        let direct = Config::parse(Path::new("tracker.toml"), MINIMAL).unwrap();
+        assert_eq!(direct.connection.first_hop("hub").to_string(), "hub:8883");
+        let alone = error(&format!("{MINIMAL}[connection]\nproxy_password_file = \"proxy.password\""));
+        assert!(alone.ends_with("connection.proxy_password_file: there is no connection.proxy"), "{alone}");
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_never_shown() {
+        let url = "http://ship:s3cret@proxy:3128";
+        for more in [
+            format!("[connection]\nproxy = \"{url}\""),
+            format!("[connection]\nproxy = {url}"),
+            format!("[connection]\nproxy = [\"{url}\"]"),
+            format!("[connection]\nproxy = \"{url}"),
+            format!("[connection]\nproxie = \"{url}\""),
+            format!("[connection]\n\"{url}\" = 1"),
+            format!("[connection]\ngateway = \"{url}\""),
+            format!("[connection]\ngateway = \"ship:s3cret@proxy\""),
+            format!("[connection]\nprofile = \"{url}\""),
+            format!("[connection]\ntransport = \"{url}\""),
+            format!("[connection]\nport = \"{url}\""),
+            format!("[connection]\nproxy = \"http://proxy:1\"\nport = \"{url}\""),
+            format!("[connection]\nproxy = \"socks5://ship:s3cret@proxy\""),
+        ] {
+            let error = Config::parse(Path::new("tracker.toml"), &format!("{MINIMAL}{more}")).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("s3cret"), "{more}: {error:?}");
+        }
     }
 
     #[test]

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tracker_protocol::{GLOBAL_DPS_HOST, MQTT_TLS_PORT};
+use tracker_protocol::GLOBAL_DPS_HOST;
 
 use super::alerts::Alerts;
 use super::endpoint::Endpoint;
 use super::interval::Interval;
 use super::pace::Intervals;
+use super::proxy::{Proxy, Transport};
 use crate::identity::KeyLocation;
 use crate::identity::operational::Operational;
 
@@ -49,6 +50,10 @@ pub struct ConnectionConfig {
     pub keep_alive: u16,
     /// TCP port of DPS and hub.
     pub port: u16,
+    /// What MQTT is carried by.
+    pub transport: Transport,
+    /// Through which everything is dialled.
+    pub proxy: Option<Proxy>,
     /// How the hub is spoken to.
     pub profile: Profile,
 }
@@ -101,8 +106,16 @@ fn default_dps_host() -> String {
 impl Default for ConnectionConfig {
     fn default() -> Self {
         // Carriers forget an idle connection after some five minutes, load balancers after four.
-        let profile = Profile::Classic;
-        Self { roots: None, gateway: None, keep_alive: 230, port: MQTT_TLS_PORT, profile }
+        let transport = Transport::default();
+        Self {
+            roots: None,
+            gateway: None,
+            keep_alive: 230,
+            port: transport.port(),
+            transport,
+            proxy: None,
+            profile: Profile::Classic,
+        }
     }
 }
 
@@ -116,6 +129,20 @@ impl ConnectionConfig {
     /// Where connections to `host` really go: there, or to the gateway.
     pub fn endpoint(&self, host: &str) -> Endpoint {
         self.gateway.clone().unwrap_or_else(|| Endpoint { host: host.into(), port: self.port })
+    }
+
+    /// How traffic goes, in words, where that is not the usual way. No password is part of it.
+    pub fn way(&self) -> Option<String> {
+        match (self.transport, &self.proxy) {
+            (Transport::Mqtt, None) => None,
+            (transport, None) => Some(transport.to_string()),
+            (transport, Some(proxy)) => Some(format!("{transport} by the proxy {}", proxy.endpoint)),
+        }
+    }
+
+    /// Where TCP to `host` is made: at the proxy, if there is one.
+    pub fn first_hop(&self, host: &str) -> Endpoint {
+        self.proxy.as_ref().map_or_else(|| self.endpoint(host), |proxy| proxy.endpoint.clone())
     }
 }
 

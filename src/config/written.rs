@@ -14,6 +14,7 @@ use super::endpoint::is_host;
 use super::explain::shown;
 use super::interval::Interval;
 use super::pace::Intervals;
+use super::proxy::{Proxy, Transport};
 use super::tables::{
     ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, Profile, StateConfig, TelemetryConfig,
 };
@@ -77,7 +78,12 @@ pub(super) struct WrittenConnection {
     /// `host` or `host:port`.
     gateway: Option<String>,
     keep_alive: u16,
-    port: u16,
+    /// By default that of the transport.
+    port: Option<u16>,
+    transport: Transport,
+    /// `http://[user@]host:port`.
+    proxy: Option<String>,
+    proxy_password_file: Option<PathBuf>,
     profile: Profile,
 }
 
@@ -93,8 +99,17 @@ pub(super) struct WrittenTelemetry {
 
 impl Default for WrittenConnection {
     fn default() -> Self {
-        let ConnectionConfig { roots, gateway: _, keep_alive, port, profile } = ConnectionConfig::default();
-        Self { roots, gateway: None, keep_alive, port, profile }
+        let ConnectionConfig { keep_alive, transport, profile, .. } = ConnectionConfig::default();
+        Self {
+            roots: None,
+            gateway: None,
+            keep_alive,
+            port: None,
+            transport,
+            proxy: None,
+            proxy_password_file: None,
+            profile,
+        }
     }
 }
 
@@ -177,14 +192,22 @@ fn operational(written: WrittenOperational) -> Result<Operational, Problem> {
 }
 
 pub(super) fn connection(written: WrittenConnection) -> Result<ConnectionConfig, Problem> {
-    let WrittenConnection { roots, gateway, keep_alive, port, profile } = written;
+    let WrittenConnection { roots, gateway, keep_alive, port, transport, profile, .. } = written;
+    let port = port.unwrap_or(transport.port());
     if !(10..=MAX_KEEP_ALIVE).contains(&keep_alive) {
         let why = format!("{keep_alive} s is not between 10 and {MAX_KEEP_ALIVE}");
         return Err(("connection.keep_alive", why));
     }
     let gateway = gateway.map(|gateway| Endpoint::parse(&gateway, port)).transpose();
     let gateway = gateway.map_err(|why| ("connection.gateway", why))?;
-    Ok(ConnectionConfig { roots, gateway, keep_alive, port, profile })
+    let proxy = match (written.proxy, written.proxy_password_file) {
+        (Some(proxy), file) => Some(Proxy::parse(&proxy, file)?),
+        (None, None) => None,
+        (None, Some(_)) => {
+            return Err(("connection.proxy_password_file", "there is no connection.proxy".into()));
+        }
+    };
+    Ok(ConnectionConfig { roots, gateway, keep_alive, port, transport, proxy, profile })
 }
 
 pub(super) fn sensors(written: SensorsConfig) -> Result<SensorsConfig, Problem> {

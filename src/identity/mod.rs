@@ -6,6 +6,7 @@
 //! | `key_location.rs`, `key_uri.rs` | where the key is: a path, or an RFC 7512 URI |
 //! | `token/` | a key that stays in its TPM, secure element or HSM (feature `pkcs11`) |
 //! | `operational/` | the certificate that Azure issues: its key, the request for it, and both on disk over power cuts |
+//! | `secret_file.rs` | a password in a file, with the rules of `file.rs` |
 //! | `provider.rs` | the cryptography of TLS |
 //! | `error.rs`, `token_error.rs` | a sentence for everything that can be wrong |
 
@@ -19,6 +20,7 @@ mod key_uri;
 mod key_uri_error;
 pub mod operational;
 pub mod provider;
+pub mod secret_file;
 mod token_error;
 
 #[cfg(feature = "pkcs11")]

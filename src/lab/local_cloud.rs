@@ -12,7 +12,7 @@ use tracker_emulator::{AttestationMechanism, Emulator, EmulatorBuilder, Enrollme
 use crate::alarms::schema::Alarms;
 use crate::config::{
     ClockConfig, Config, ConnectionConfig, DeliveryMode, DpsConfig, Endpoint, IdentityConfig, StateConfig,
-    TelemetryConfig,
+    TelemetryConfig, Transport,
 };
 use crate::instruments::SensorsConfig;
 use crate::platform::plain_file;
@@ -80,6 +80,19 @@ impl Cloud {
     /// Makes the certificate of a new device, and its configuration.
     pub fn device(&self, registration_id: &str) -> anyhow::Result<Config> {
         self.device_valid(registration_id, Validity::always())
+    }
+
+    /// As [`Self::device`], whose MQTT is carried by this.
+    pub fn device_by(&self, registration_id: &str, transport: Transport) -> anyhow::Result<Config> {
+        let mut config = self.device(registration_id)?;
+        config.connection.transport = transport;
+        if transport == Transport::Websocket {
+            let address = self.emulator.service_address();
+            let address =
+                address.context("the emulator has no port for WebSockets: its service side is off")?;
+            config.connection.gateway = Some(Endpoint::local(address.port()));
+        }
+        Ok(config)
     }
 
     /// As [`Self::device`], with a certificate of this validity.

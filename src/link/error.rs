@@ -6,7 +6,7 @@ use std::io;
 use rumqttc::ConnectReturnCode;
 use rustls::{AlertDescription, CertificateError, OtherError};
 
-use crate::config::Endpoint;
+use crate::config::{Endpoint, Proxy};
 use crate::identity::TokenError;
 
 /// Why there is no connection, or none any more.
@@ -28,8 +28,11 @@ pub enum LinkErrorKind {
     Certificate,
     /// Somebody answered, but not as a healthy server: try again later, and after long also ask DPS.
     Answered,
-    /// The machine takes no TCP connection: nobody listens there, or not yet.
+    /// The machine takes no TCP connection: nobody listens there, or not yet; or the proxy says so of the server.
     NobodyListens,
+    /// The proxy does not let this device through, or not to there: somebody must mend that, so wait long. Repeated wrong
+    /// passwords lock accounts.
+    Barred,
     /// The server closed the connection: a restart, or another client took over.
     Closed,
     /// The server says that another client has taken over: no fight for it, wait long.
@@ -65,6 +68,11 @@ impl LinkError {
     /// The same, with the place that was to be reached.
     pub(super) fn at(self, endpoint: &Endpoint) -> Self {
         Self { why: format!("{endpoint}: {}", self.why), ..self }
+    }
+
+    /// The same, where it was the proxy that was to be reached.
+    pub(crate) fn at_proxy(self, proxy: &Proxy) -> Self {
+        Self { why: format!("the proxy {}: {}", proxy.endpoint, self.why), ..self }
     }
 }
 

@@ -1,4 +1,4 @@
-//! One MQTT connection over TLS, from its first byte to its last.
+//! One MQTT connection over TLS, from its first byte to its last; where that port is closed, in a WebSocket and through a proxy.
 //!
 //! Packets are read and written by `rumqttc`'s codec (`classic.rs` for MQTT 3.1.1, `v5/` for MQTT 5); dialling, TLS and what
 //! belongs to one connection are here, the same for both. That library's own event loop dials one address after the other
@@ -9,14 +9,18 @@ mod codec;
 pub mod dial;
 pub mod dialer;
 pub mod error;
+mod http;
 pub mod roots;
 mod message;
 mod packet;
 mod stage;
 pub mod timing;
 pub mod tls;
+pub mod tunnel;
+mod upgrade;
 #[cfg(feature = "mqtt5")]
 mod v5;
+mod websocket;
 mod wire;
 
 use std::collections::VecDeque;
@@ -28,13 +32,14 @@ use tokio_rustls::TlsConnector;
 use tracker_protocol::Publish;
 use tracker_timers::{Sleep, sleep_until};
 
-use crate::config::Endpoint;
+use crate::config::{Endpoint, Proxy, Transport};
 use crate::link::dialer::Dialer;
 use crate::link::error::{bad_topic, io_error, no_connack, no_pong, no_room, not_heeded, unacknowledged};
 use crate::link::packet::{Heard, Said, Welcome};
 use crate::link::stage::{Attempt, Stage};
 use crate::link::timing::Timing;
 use crate::link::tls::Tls;
+use crate::link::websocket::WebSocket;
 use crate::link::wire::Wire;
 
 pub use codec::Version;
@@ -57,6 +62,10 @@ const LONGEST_TOPIC: usize = u16::MAX as usize;
 pub struct LinkOptions {
     /// Host and port; the host is also the name that the server's certificate must carry.
     pub endpoint: Endpoint,
+    /// What carries MQTT.
+    pub transport: Transport,
+    /// Through which TCP goes.
+    pub proxy: Option<Proxy>,
     /// MQTT client ID.
     pub client_id: String,
     /// MQTT user name.
@@ -162,16 +171,9 @@ impl<T> Link<T> {
     }
 
     async fn attempt(dialer: &mut Dialer, options: &LinkOptions) -> Result<Self, LinkError> {
-        let LinkOptions { endpoint, client_id, username, keep_alive, timing, tls, version } = options;
+        let LinkOptions { endpoint, client_id, username, keep_alive, timing, version, .. } = options;
         let attempt = Attempt::begin(timing);
-        let name = ServerName::try_from(endpoint.host.clone())
-            .map_err(|error| LinkError { kind: LinkErrorKind::Answered, why: error.to_string() })?;
-        let tcp = dialer.reach(endpoint, &attempt).await?;
-        // Packets are small, and each is waited for.
-        let _ = tcp.set_nodelay(true);
-        let securing = TlsConnector::from(tls.clone()).connect(name, tcp);
-        let stream = attempt.stage(Stage::Securing, securing).await?.map_err(|error| io_error(&error))?;
-        let mut wire = Wire::new(stream, *version);
+        let mut wire = Self::wire(dialer, options, &attempt, *version).await?;
         wire.queue(Said::Connect { client_id, username, keep_alive: *keep_alive })?;
         let said_at = Instant::now();
         Ok(Self {
@@ -194,6 +196,38 @@ impl<T> Link<T> {
             // Long before it would be given up.
             heeded_within: timing.acknowledge_within / 6,
         })
+    }
+
+    /// What is there before MQTT: TCP, the proxy's tunnel, TLS, the WebSocket.
+    async fn wire(
+        dialer: &mut Dialer,
+        LinkOptions { endpoint, proxy, transport, tls, .. }: &LinkOptions,
+        attempt: &Attempt,
+        version: Version,
+    ) -> Result<Wire, LinkError> {
+        let name = ServerName::try_from(endpoint.host.clone())
+            .map_err(|error| LinkError { kind: LinkErrorKind::Answered, why: error.to_string() })?;
+        let tcp = match proxy {
+            None => dialer.reach(endpoint, attempt).await?,
+            Some(proxy) => {
+                let reached = dialer.reach(&proxy.endpoint, attempt).await;
+                let mut tcp = reached.map_err(|error| error.at_proxy(proxy))?;
+                attempt.stage(Stage::Tunnelling, tunnel::open(&mut tcp, endpoint, proxy)).await??;
+                tcp
+            }
+        };
+        // Packets are small, and each is waited for.
+        let _ = tcp.set_nodelay(true);
+        let securing = TlsConnector::from(tls.clone()).connect(name, tcp);
+        let mut stream = attempt.stage(Stage::Securing, securing).await?.map_err(|error| io_error(&error))?;
+        let websocket = match transport {
+            Transport::Mqtt => None,
+            Transport::Websocket => {
+                let upgrading = upgrade::upgrade(&mut stream, endpoint);
+                Some(WebSocket::new(attempt.stage(Stage::Upgrading, upgrading).await??))
+            }
+        };
+        Ok(Wire::new(stream, websocket, version))
     }
 
     /// Whether the server has accepted the device.
@@ -456,6 +490,7 @@ impl<T> Link<T> {
     /// Says goodbye, as far as the other side still listens.
     pub async fn close(mut self) {
         if self.wire.queue(Said::Goodbye).is_ok() {
+            self.wire.queue_end();
             let _ = timeout(CLOSE_TIMEOUT, self.wire.flush()).await;
         }
     }

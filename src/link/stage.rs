@@ -1,4 +1,5 @@
-//! How far an attempt to connect has come: name resolution, TCP, TLS, MQTT; and how long each may take.
+//! How far an attempt to connect has come: name resolution, TCP, perhaps a proxy, TLS, perhaps a WebSocket, MQTT; and how long
+//! each may take.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,8 +16,12 @@ pub(super) enum Stage {
     Resolving,
     /// The name has an address; connecting TCP.
     Reaching,
+    /// The proxy has a TCP connection, and is asked for a tunnel.
+    Tunnelling,
     /// Making TLS.
     Securing,
+    /// Asking for a WebSocket.
+    Upgrading,
     /// MQTT's CONNECT is on its way.
     Greeting,
 }
@@ -26,7 +31,9 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Resolving => "the name servers do not answer",
             Self::Reaching => "the name is resolved, but there is no TCP connection",
+            Self::Tunnelling => "the proxy takes the connection, but does not answer CONNECT",
             Self::Securing => "TCP stands, but the server does not answer TLS",
+            Self::Upgrading => "TLS stands, but the server does not answer the upgrade to WebSocket",
             Self::Greeting => "TLS stands, but the server does not answer CONNECT",
         })
     }
@@ -65,7 +72,9 @@ impl Attempt {
         let why = format!("{stage} within {:.0} s{of}", time.as_secs_f64().ceil());
         let kind = match stage {
             Stage::Resolving | Stage::Reaching => LinkErrorKind::Silent,
-            Stage::Securing | Stage::Greeting => LinkErrorKind::Outage,
+            // Many proxies try for longer than this to reach a server that nobody can reach.
+            Stage::Tunnelling => LinkErrorKind::NobodyListens,
+            Stage::Securing | Stage::Upgrading | Stage::Greeting => LinkErrorKind::Outage,
         };
         LinkError { kind, why }
     }
@@ -90,6 +99,18 @@ mod tests {
                 Stage::Securing,
                 "TCP stands, but the server does not answer TLS within 75 s of the whole attempt",
                 75,
+            ),
+            (
+                &[1],
+                Stage::Tunnelling,
+                "the proxy takes the connection, but does not answer CONNECT within 30 s",
+                31,
+            ),
+            (
+                &[1, 1, 1],
+                Stage::Upgrading,
+                "TLS stands, but the server does not answer the upgrade to WebSocket within 30 s",
+                33,
             ),
             (
                 &[1, 1, 1],

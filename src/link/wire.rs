@@ -1,4 +1,4 @@
-//! MQTT packets over TLS. What is queued leaves, and what comes is read, whenever somebody waits for the next packet.
+//! MQTT packets over TLS, as they are or in a WebSocket. What is queued leaves, and what comes is read, whenever somebody waits for the next packet.
 
 use std::future::poll_fn;
 use std::io;
@@ -13,6 +13,7 @@ use tokio_rustls::client::TlsStream;
 use crate::link::codec::{Codec, Version};
 use crate::link::error::{LinkError, io_error, queue_full};
 use crate::link::packet::{Heard, LARGEST_PACKET, Said};
+use crate::link::websocket::WebSocket;
 
 /// While so much waits to leave, nothing more is taken in: each message that comes may cost an answer.
 const MUCH: usize = 64 * 1024;
@@ -24,6 +25,7 @@ const READ: usize = 4 * 1024;
 /// One TLS connection, and what waits on either side of it.
 pub(super) struct Wire {
     stream: TlsStream<TcpStream>,
+    websocket: Option<WebSocket>,
     codec: Codec,
     incoming: BytesMut,
     outgoing: BytesMut,
@@ -34,9 +36,16 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(stream: TlsStream<TcpStream>, version: Version) -> Self {
-        let codec = Codec::new(version);
-        Self { stream, codec, incoming: BytesMut::new(), outgoing: BytesMut::new(), flushed: true, heard: 0 }
+    pub(super) fn new(stream: TlsStream<TcpStream>, websocket: Option<WebSocket>, version: Version) -> Self {
+        Self {
+            stream,
+            websocket,
+            codec: Codec::new(version),
+            incoming: BytesMut::new(),
+            outgoing: BytesMut::new(),
+            flushed: true,
+            heard: 0,
+        }
     }
 
     /// Queues a packet. One that is too large is refused, and the connection stands.
@@ -44,7 +53,19 @@ impl Wire {
         if self.outgoing.len() > TOO_MUCH {
             return Err(queue_full(self.outgoing.len()));
         }
-        self.codec.write(packet, &mut self.outgoing)
+        let Some(websocket) = &mut self.websocket else {
+            return self.codec.write(packet, &mut self.outgoing);
+        };
+        let mut message = BytesMut::new();
+        self.codec.write(packet, &mut message)?;
+        websocket.write(message.freeze(), &mut self.outgoing)
+    }
+
+    /// Queues what is to be said behind the last packet, if anything is.
+    pub(super) fn queue_end(&mut self) {
+        if let Some(websocket) = &mut self.websocket {
+            websocket.close(&mut self.outgoing);
+        }
     }
 
     /// The next packet, while what is queued leaves. A message at `QoS` 1 is acknowledged. Cancel-safe.
@@ -63,15 +84,41 @@ impl Wire {
     }
 
     fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Result<Heard, LinkError>> {
-        let flushed = self.poll_flush(context);
-        while self.outgoing.len() <= MUCH || flushed.is_ready() {
+        loop {
+            let flushed = self.poll_flush(context);
+            if let Poll::Ready(heard) = self.poll_heard(context, flushed.is_ready()) {
+                return Poll::Ready(heard);
+            }
+            // Told last: what the server said before it closed says more than that it takes nothing any more.
+            match flushed {
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.broken(&error))),
+                // What has come asks for an answer below MQTT.
+                Poll::Ready(Ok(())) if !self.outgoing.is_empty() => {}
+                _ => return Poll::Pending,
+            }
+        }
+    }
+
+    fn poll_heard(&mut self, context: &mut Context<'_>, has_flushed: bool) -> Poll<Result<Heard, LinkError>> {
+        while self.outgoing.len() <= MUCH || has_flushed {
             if let Some(read) = self.codec.read(&mut self.incoming).transpose() {
                 return Poll::Ready(read);
             }
-            if self.incoming.capacity() - self.incoming.len() < READ / 8 {
-                self.incoming.reserve(READ);
+            let mut room = &mut self.incoming;
+            if let Some(websocket) = &mut self.websocket {
+                if websocket.read(room, &mut self.outgoing)? {
+                    // Pings ask for answers, which leave before more is taken in.
+                    if self.outgoing.len() > MUCH {
+                        break;
+                    }
+                    continue;
+                }
+                room = &mut websocket.raw;
             }
-            match pin!(self.stream.read_buf(&mut self.incoming)).poll(context) {
+            if room.capacity() - room.len() < READ / 8 {
+                room.reserve(READ);
+            }
+            match pin!(self.stream.read_buf(room)).poll(context) {
                 Poll::Ready(Ok(0)) => {
                     return Poll::Ready(Err(io_error(&io::ErrorKind::UnexpectedEof.into()).into()));
                 }
@@ -80,11 +127,7 @@ impl Wire {
                 Poll::Pending => break,
             }
         }
-        // Told last: what the server said before it closed says more than that it takes nothing any more.
-        match flushed {
-            Poll::Ready(Err(error)) => Poll::Ready(Err(self.broken(&error))),
-            _ => Poll::Pending,
-        }
+        Poll::Pending
     }
 
     /// A server that closes without having read what we said resets the connection: after CONNACK and nothing else, a

@@ -48,6 +48,10 @@ pub struct StatusReport {
     /// Why the device is not online, in a sentence for people; absent while nothing has kept it from that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offline_cause: Option<String>,
+    /// What carries MQTT where that is another than usual, and through which proxy it goes: `websocket`,
+    /// `mqtt by the proxy proxy:3128`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transport: Option<String>,
     /// The interval between readings that is in force; versions before this field was there did not tell it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval_seconds: Option<u64>,

@@ -12,6 +12,7 @@
 //! | | TLS, CONNACK 3 | connecting, with backoff; after long with answers that are none, registering |
 //! | | nobody answers | connecting, as soon as a probe of TCP is answered (`knocking.rs`) |
 //! | | nobody listens | connecting, soon, later with backoff; after long, registering |
+//! | | the proxy does not let it through | connecting, after a long wait |
 //! | online | link lost | connecting, with backoff unless the spell was stable |
 //! | | ended by the hub for another client, or for good, as MQTT 5 can say | connecting, after a long wait |
 //! | | ended by the hub as it does not know the device, or has moved | registering, with the same backoff |
@@ -26,6 +27,7 @@
 //! | | mean | busiest |
 //! |---|---|---|
 //! | refused: DPS | 2 | 8 |
+//! | the proxy does not let it through: proxy | 2 | 8 |
 //! | nobody answers: SYNs, and nothing else | 410 | 1000 |
 //! | nobody listens: TCP connections that are refused | 90 | 220 |
 //! | DPS fails, throttles, does not answer TLS: DPS | 12 | 25 |
@@ -101,6 +103,8 @@ pub struct Lifecycle {
     refused: Backoff,
     /// The hub has refused, or ended the connection, for good as things stand.
     terminal: Backoff,
+    /// The proxy does not let the device through.
+    barred: Backoff,
     /// The last attempt was answered by nobody.
     silence: Option<Silence>,
     /// There was no server at the last attempt that was answered.
@@ -146,6 +150,7 @@ impl Lifecycle {
             hub: Backoff::new(timing.attempts),
             refused: Backoff::new(timing.refused),
             terminal: Backoff::new(timing.refused),
+            barred: Backoff::new(timing.refused),
             silence: None,
             closed: None,
             answered: 0,
@@ -207,10 +212,15 @@ impl Lifecycle {
         outcome: &Result<Outcome, LinkError>,
         terms: &Terms,
     ) -> Registered<'_> {
-        self.waits_for_network = outcome.as_ref().is_err_and(|error| error.kind != LinkErrorKind::Identity);
+        self.waits_for_network = outcome
+            .as_ref()
+            .is_err_and(|error| !matches!(error.kind, LinkErrorKind::Identity | LinkErrorKind::Barred));
         match outcome {
             // DPS is there. What the hub does is another matter.
-            Ok(_) => self.silence = None,
+            Ok(_) => {
+                self.silence = None;
+                self.barred.reset();
+            }
             Err(error) => self.heard(Some(error.kind)),
         }
         let aside = std::mem::take(&mut self.aside);
@@ -244,8 +254,15 @@ impl Lifecycle {
                 self.not_before = match error.kind {
                     LinkErrorKind::Silent => self.try_soon(now, jitter),
                     LinkErrorKind::NobodyListens => after(now, self.nobody_listens(now, jitter)),
+                    LinkErrorKind::Barred => after(now, self.barred.failed(now, jitter)),
                     _ => after(now, self.dps.failed(now, jitter)),
                 };
+                self.as_before()
+            }
+            Err(error) if error.kind == LinkErrorKind::Barred => {
+                // The way to the hub is the same.
+                self.state = State::Connecting;
+                self.not_before = after(now, self.barred.failed(now, jitter));
                 self.as_before()
             }
             Err(_) => self.register_later(now, jitter, None),
@@ -271,6 +288,9 @@ impl Lifecycle {
 
     /// Keeps in mind how the last attempt failed, if it did.
     fn heard(&mut self, failed: Option<LinkErrorKind>) {
+        if failed != Some(LinkErrorKind::Barred) {
+            self.barred.reset();
+        }
         if failed != Some(LinkErrorKind::Silent) {
             self.silence = None;
             if failed != Some(LinkErrorKind::NobodyListens) {
@@ -374,6 +394,7 @@ impl Lifecycle {
         self.waits_for_network = !matches!(
             error.kind,
             LinkErrorKind::Identity
+                | LinkErrorKind::Barred
                 | LinkErrorKind::Moved
                 | LinkErrorKind::Terminal
                 | LinkErrorKind::TakenOver
@@ -387,6 +408,7 @@ impl Lifecycle {
                 self.not_before = after(now, self.terminal.failed(now, jitter));
             }
             LinkErrorKind::Silent => self.not_before = self.try_soon(now, jitter),
+            LinkErrorKind::Barred => self.not_before = after(now, self.barred.failed(now, jitter)),
             LinkErrorKind::Answered | LinkErrorKind::Certificate | LinkErrorKind::NobodyListens => {
                 if self.answered == 0 {
                     self.answered_since = now;

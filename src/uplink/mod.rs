@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use tracker_protocol::dps::{ConnectionProfile, Outcome};
 use tracker_timers::sleep;
 
-use crate::config::{Config, DpsConfig, Profile};
+use crate::config::{Config, ConnectionConfig, DpsConfig, Profile};
 use crate::event::{Event, Events, Loss};
 use crate::identity::Identity;
 use crate::link::dial::Probe;
@@ -62,6 +62,8 @@ pub struct Uplink {
     credentials: Option<Credentials>,
     /// The certificate file that was looked at last, in use or not.
     certificate: Option<WatchedFile>,
+    /// The file with the proxy's password, as it was when the proxy was last asked.
+    password: Option<WatchedFile>,
     last_problem: String,
     network: Network,
     patience: Patience,
@@ -97,7 +99,8 @@ impl Uplink {
         first_wait: Duration,
     ) -> Self {
         let events = device.events.clone();
-        let network = Network::new(config.connection.gateway.is_some());
+        let ConnectionConfig { gateway, proxy, .. } = &config.connection;
+        let network = Network::new(gateway.is_some() || proxy.is_some());
         let mut patience = Patience::default();
         if let Some(assignment) = assignment.as_ref().filter(|assignment| assignment.waits_for_connack) {
             patience.remember(&assignment.hub);
@@ -114,6 +117,7 @@ impl Uplink {
             events,
             credentials: None,
             certificate: None,
+            password: None,
             last_problem: String::new(),
             network,
             patience,
@@ -139,6 +143,11 @@ impl Uplink {
                     self.life.nudge(self.now());
                     continue;
                 }
+                () = watched_file::replaced(self.password.clone(), self.timing.look_every) => {
+                    self.watch_password();
+                    self.life.nudge(self.now());
+                    continue;
+                }
                 () = self.network.comes_up() => {
                     self.life.network_up(self.now(), rand::random());
                     continue;
@@ -160,6 +169,7 @@ impl Uplink {
             match ready {
                 Ready::Register(identity, tls) => {
                     self.network.forget();
+                    self.watch_password();
                     tokio::select! {
                         () = self.register(&identity, tls) => {}
                         _ = shutdown.changed() => {}
@@ -167,6 +177,7 @@ impl Uplink {
                 }
                 Ready::Connect(assignment, identity, tls) => {
                     self.network.forget();
+                    self.watch_password();
                     self.connect(&assignment, &identity, tls, &mut shutdown).await;
                 }
                 Ready::Otherwise => {}
@@ -194,8 +205,13 @@ impl Uplink {
             Action::Register => &self.config.dps.host,
             Action::Connect(assignment) => &assignment.hub,
         };
-        let endpoint = self.config.connection.endpoint(host);
-        let probed = self.device.heart.during(self.dialer.probe(&endpoint, probe)).await;
+        let connection = &self.config.connection;
+        let first_hop = connection.first_hop(host);
+        let probed = self.device.heart.during(self.dialer.probe(&first_hop, probe)).await;
+        let probed = probed.map_err(|error| match connection.proxy {
+            Some(_) => LinkError { why: format!("the proxy {error}"), ..error },
+            None => error,
+        });
         if let Err(LinkError { kind, .. }) = &probed
             && !matches!(kind, LinkErrorKind::Silent | LinkErrorKind::NobodyListens)
         {
@@ -211,8 +227,10 @@ impl Uplink {
         }
         match (probed, action) {
             (Ok(()), _) => {
-                // That is news, whatever comes of it.
-                self.told.end();
+                // That is news, whatever comes of it; unless it is but the proxy that answers.
+                if self.config.connection.proxy.is_none() {
+                    self.told.end();
+                }
                 return true;
             }
             (Err(error), Action::Connect(_)) => self.connect_failed(&error),
@@ -222,6 +240,12 @@ impl Uplink {
             }
         }
         false
+    }
+
+    /// A password in place of the one that is read next is worth an attempt.
+    fn watch_password(&mut self) {
+        let login = self.config.connection.proxy.as_ref().and_then(|proxy| proxy.login.as_ref());
+        self.password = login.map(|login| WatchedFile::new(&login.password_file));
     }
 
     fn now(&self) -> Duration {
@@ -237,6 +261,8 @@ impl Uplink {
         let connection = &self.config.connection;
         LinkOptions {
             endpoint: connection.endpoint(&assignment.hub),
+            transport: connection.transport,
+            proxy: connection.proxy.clone(),
             client_id: assignment.device_id.clone(),
             username: opening.username.clone(),
             keep_alive: connection.keep_alive.min(opening.longest_keep_alive),

@@ -39,6 +39,8 @@ pub fn username(config: &Config, registration_id: &RegistrationId) -> String {
 pub fn link_options(config: &Config, id: &RegistrationId, tls: Tls, timing: Timing) -> LinkOptions {
     LinkOptions {
         endpoint: config.connection.endpoint(&config.dps.host),
+        transport: config.connection.transport,
+        proxy: config.connection.proxy.clone(),
         client_id: id.to_string(),
         username: username(config, id),
         keep_alive: config.connection.keep_alive,

@@ -64,6 +64,10 @@ fn every_check_says_how_it_stands() {
 fn the_readme_lists_every_check() {
     let installation = Installation::new();
     installation.configure("[identity.operational]\nissuer = \"dps\"\n");
+    // The last table of the file could not be continued.
+    let text = fs::read_to_string(&installation.config).unwrap();
+    let more = "[connection]\ntransport = \"websocket\"\nproxy = \"http://localhost:1\"\n";
+    fs::write(&installation.config, text.replace("[connection]\n", more)).unwrap();
     let report = json(&installation.ask("check", &["--json"]));
     let rows = report["checks"].as_array().unwrap().iter().map(|check| {
         let part = |name: &str| check[name].as_str().unwrap().to_owned();

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use container_tracker::config::{Config, Endpoint};
+use container_tracker::config::{Config, Endpoint, Transport};
 use container_tracker::event::{Event, Loss};
 use container_tracker::lab::Cloud;
 use container_tracker::link::timing::Timing;
@@ -130,6 +130,8 @@ fn options(port: u16, trusted: &CertifiedIssuer<'static, KeyPair>, keep_alive: u
         .with_no_client_auth();
     LinkOptions {
         endpoint: Endpoint::local(port),
+        transport: Transport::Mqtt,
+        proxy: None,
         client_id: DEVICE.into(),
         username: "hub/device".into(),
         keep_alive,

@@ -7,6 +7,7 @@ mod support;
 
 mod alarms;
 mod check;
+mod closed_ports;
 mod cloud;
 mod cloud_files;
 mod cloud_routes;
@@ -24,6 +25,7 @@ mod life;
 mod link;
 #[cfg(feature = "mqtt5")]
 mod link_v5;
+mod link_websocket;
 mod model;
 #[cfg(feature = "mqtt5")]
 mod mqtt5;

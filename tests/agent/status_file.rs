@@ -41,8 +41,10 @@ async fn the_first_delivery_is_in_the_status_file_before_it_is_due_again() {
         first_wait: Duration::ZERO,
         timing: Timing::default(),
     };
-    let supervision =
-        Supervision { readers: Some(Readers { file, recent: recent.clone() }), ..Supervision::default() };
+    let supervision = Supervision {
+        readers: Some(Readers { file, recent: recent.clone(), transport: None }),
+        ..Supervision::default()
+    };
     tokio::spawn(tracker.run_supervised(std::future::pending(), supervision));
     let followed = async {
         loop {

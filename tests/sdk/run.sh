@@ -49,7 +49,8 @@ mqtt5_install=$!
 (cd "$work" && npm install --silent --no-audit --no-fund --no-save \
   azure-iot-provisioning-device azure-iot-provisioning-device-mqtt azure-iot-security-x509 \
   azure-iot-device azure-iot-device-mqtt azure-iot-provisioning-service azure-iothub \
-  azure-iot-device-amqp azure-iot-provisioning-device-amqp azure-iot-security-symmetric-key >/dev/null) &
+  azure-iot-device-amqp azure-iot-provisioning-device-amqp azure-iot-security-symmetric-key \
+  azure-iot-device-http azure-iot-provisioning-device-http >/dev/null) &
 node_install=$!
 binary=$(cargo build --quiet --locked --manifest-path "$repository/Cargo.toml" -p tracker-emulator --example serve \
   --message-format json-render-diagnostics | python3 -c '
@@ -79,11 +80,11 @@ for _ in $(seq 100); do
   sleep 0.1
 done
 
-export PYTHONPATH=$here REQUESTS_CA_BUNDLE=$EMULATOR_LAB/server-ca.pem
+export PYTHONPATH=$here REQUESTS_CA_BUNDLE=$EMULATOR_LAB/server-ca.pem SSL_CERT_FILE=$EMULATOR_LAB/server-ca.pem
 export NODE_EXTRA_CA_CERTS=$EMULATOR_LAB/server-ca.pem NODE_PATH=$work/node_modules
 passed=0
 failed=0
-for suite in ${SUITES:-mqtt5_device.py python_device.py websocket_device.py python_service.py node_device.js node_device_amqp.js websocket_device.js node_service.js certificates.py}; do
+for suite in ${SUITES:-mqtt5_device.py python_device.py websocket_device.py python_service.py node_device.js node_device_amqp.js node_device_https.js websocket_device.js node_service.js node_service_amqp.js certificates.py}; do
   case $suite in
     mqtt5_*.py) runner=("$work/venv-mqtt5/bin/python" "$here/$suite") ;;
     *.py) runner=("$work/venv/bin/python" "$here/$suite") ;;

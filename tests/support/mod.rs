@@ -11,6 +11,8 @@
 
 #[cfg(feature = "lab")]
 pub mod agent;
+#[cfg(feature = "lab")]
+pub mod http_proxy;
 pub mod issuer;
 pub mod journal;
 #[cfg(feature = "lab")]

@@ -62,8 +62,12 @@ impl<T> Intake<T> {
 
     /// A message has come. `None`: it arrives later, by [`Self::poll`], or never; its verdict is [`Verdict::Later`].
     ///
-    /// No more are held than the window of the link lets come.
+    /// No more are held than the window of the link lets come; of those that the client has settled, for which there is no
+    /// window, what is too much is lost.
     pub(crate) fn take(&mut self, number: u64, message: T) -> Option<T> {
+        if !self.line.has_room() {
+            return None;
+        }
         let place = Place { hub: self.hub.as_deref(), device: &self.device };
         let (_, message) = self.line.send(Instant::now(), (number, message), &self.faults, place)?;
         self.arrived(message)

@@ -69,7 +69,7 @@ impl Hub {
     fn keep_for_readers(&self, message: TelemetryMessage, origin: Option<Arc<Origin>>) {
         let size = message.size();
         let message = Arc::new(message);
-        self.0.endpoint.put(Arc::clone(&message), origin);
+        self.0.endpoint.put(Arc::clone(&message), size, origin);
         self.0.telemetry.put_shared(message, size);
     }
 

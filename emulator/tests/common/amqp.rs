@@ -113,6 +113,12 @@ impl Amqp {
         Ok(link)
     }
 
+    /// Lets a link bring so many messages more.
+    pub async fn credit(&mut self, link: LinkId, more: u32) {
+        self.connection.add_credit(link, more);
+        self.flush().await;
+    }
+
     /// Hands a message to a link, without waiting for more than credit.
     pub async fn put(&mut self, link: LinkId, message: &Message, settled: bool) -> DeliveryId {
         while self.connection.may_send(link) == 0 {

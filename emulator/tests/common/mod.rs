@@ -5,6 +5,7 @@
 pub mod amqp;
 pub mod issuing;
 pub mod five;
+pub mod https;
 pub mod receiver;
 pub mod service;
 pub mod websocket;

@@ -12,7 +12,7 @@ use super::finding::Finding;
 use super::receiver::Hearing;
 use super::server::Server;
 use crate::cli::known_dates::known_dates;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Transport};
 use crate::identity::{Chain, IdentityError};
 use crate::platform::clock::{Clock, SystemClock, TimeSource};
 use crate::platform::state_directory::StateDirectory;
@@ -33,6 +33,7 @@ pub(in crate::cli) struct Context {
     credentials: OnceLock<Result<Credentials, CredentialsError>>,
     server: OnceLock<Result<Server, Finding>>,
     connection: OnceLock<Result<TcpStream, Finding>>,
+    tunnel: OnceLock<Result<TcpStream, Finding>>,
     receiver: OnceLock<Hearing>,
 }
 
@@ -54,6 +55,7 @@ impl Context {
             credentials: OnceLock::new(),
             server: OnceLock::new(),
             connection: OnceLock::new(),
+            tunnel: OnceLock::new(),
             receiver: OnceLock::new(),
         }
     }
@@ -66,6 +68,16 @@ impl Context {
     /// The configuration; without one nothing else can be looked at.
     pub(super) fn config(&self) -> Result<&Config, Finding> {
         self.loaded().map_err(|_| Finding::skip("there is no configuration"))
+    }
+
+    /// Whether there is a proxy.
+    pub(super) fn has_proxy(&self) -> bool {
+        self.loaded().is_ok_and(|config| config.connection.proxy.is_some())
+    }
+
+    /// Whether MQTT goes over WebSockets.
+    pub(super) fn has_websocket(&self) -> bool {
+        self.loaded().is_ok_and(|config| config.connection.transport == Transport::Websocket)
     }
 
     /// Whether Azure is to issue certificates to this device.
@@ -91,10 +103,16 @@ impl Context {
         self.server.get_or_init(|| Server::resolve(config)).as_ref().map_err(Clone::clone)
     }
 
-    /// A TCP connection to [`Context::server`], for one TLS handshake.
+    /// A TCP connection to [`Context::server`] or to the proxy.
     pub(super) fn connection(&self) -> Result<&TcpStream, Finding> {
         let server = self.server()?;
         self.connection.get_or_init(|| server.connect()).as_ref().map_err(Clone::clone)
+    }
+
+    /// The same, led on by the proxy where there is one: for one TLS handshake.
+    pub(super) fn tunnel(&self) -> Result<&TcpStream, Finding> {
+        let (config, server, connection) = (self.config()?, self.server()?, self.connection()?);
+        self.tunnel.get_or_init(|| server.tunnel(config, connection)).as_ref().map_err(Clone::clone)
     }
 
     /// What comes from the GPS receiver, to whom nobody else must be listening.

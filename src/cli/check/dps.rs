@@ -12,7 +12,7 @@ use crate::uplink::provisioner;
 pub(super) const CHECK: Check = Check {
     id: "dps",
     sentence: "DPS takes an MQTT connection from this device; nothing is registered",
-    needs: &["tls"],
+    needs: &["tls", "websocket"],
     within: Duration::from_secs(80),
     look: Look::By(look),
 };

@@ -12,8 +12,8 @@ use crate::uplink::assignment::AssignmentFile;
 pub(super) const CHECK: Check = Check {
     id: "hub",
     sentence: "the name of the assigned hub is resolved, and TLS is made with it",
-    needs: &["tcp", "key", "assignment"],
-    within: Duration::from_secs(50),
+    needs: &["tcp", "proxy", "key", "assignment"],
+    within: Duration::from_secs(80),
     look: Look::By(look),
 };
 
@@ -34,5 +34,5 @@ fn look(context: &Context) -> Result<Finding, Finding> {
         "is there still such a hub? The agent asks DPS again by itself"
     };
     let server = Server::resolve_host(config, &assignment.hub, mend)?;
-    handshake(context, &server.endpoint, &server.connect()?)
+    handshake(context, &server.endpoint, &server.tunnel(config, &server.connect()?)?)
 }

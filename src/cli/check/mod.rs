@@ -20,6 +20,7 @@ mod item;
 mod journal;
 mod key;
 mod operational;
+mod proxy;
 mod receiver;
 mod report;
 mod roots;
@@ -29,6 +30,7 @@ mod server;
 mod systemd;
 mod tcp;
 mod tls;
+mod websocket;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -56,10 +58,12 @@ const DEVICE: [Check; 9] = [
 ];
 
 /// The cloud, and what is kept for it.
-const CLOUD: [Check; 9] = [
+const CLOUD: [Check; 11] = [
     dns::CHECK,
     tcp::CHECK,
+    proxy::CHECK,
     tls::CHECK,
+    websocket::CHECK,
     dps::CHECK,
     assignment::CHECK,
     hub::CHECK,
@@ -89,7 +93,13 @@ pub(super) fn run(args: &CheckArgs) -> ExitCode {
     let mut reports: Vec<Report> = Vec::new();
     for check in checks() {
         // What is off is as if it were not known.
-        if check.id == operational::CHECK.id && !context.is_issued() {
+        let is_off = match check.id {
+            id if id == operational::CHECK.id => !context.is_issued(),
+            id if id == proxy::CHECK.id => !context.has_proxy(),
+            id if id == websocket::CHECK.id => !context.has_websocket(),
+            _ => false,
+        };
+        if is_off {
             continue;
         }
         let missing = check.needs.iter().find(|id| reports.iter().any(|report| report.stops(id)));

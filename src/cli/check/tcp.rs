@@ -1,4 +1,4 @@
-//! Whether the first server takes TCP connections.
+//! Whether the first server, or the proxy before it, takes TCP connections.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::item::{Check, Look};
 
 pub(super) const CHECK: Check = Check {
     id: "tcp",
-    sentence: "the DPS host, or the gateway, takes TCP connections",
+    sentence: "the DPS host, the gateway or the proxy takes TCP connections",
     needs: &["dns"],
     within: Duration::from_secs(20),
     look: Look::By(|context| {

@@ -20,14 +20,14 @@ const ANSWER: Duration = Duration::from_secs(8);
 pub(super) const CHECK: Check = Check {
     id: "tls",
     sentence: "TLS to the DPS host, or the gateway, is made, and its certificate leads to a trusted root",
-    needs: &["tcp", "key"],
+    needs: &["tcp", "proxy", "key"],
     within: Duration::from_secs(30),
     look: Look::By(look),
 };
 
 fn look(context: &Context) -> Result<Finding, Finding> {
     let endpoint = &context.server()?.endpoint;
-    handshake(context, endpoint, context.connection()?)
+    handshake(context, endpoint, context.tunnel()?)
 }
 
 /// Makes TLS with this server, as the agent does, over a fresh connection.

@@ -18,9 +18,9 @@ pub(in crate::cli) mod service;
 pub(in crate::cli) mod target;
 
 use commands::{
-    c2d, ca, certificate, certificate_policy, consumer_group, device, enrichment, enrollment, enrollment_group,
-    event_subscription, fault, hub_certificate, method, monitor, query, registration, route,
-    routing_endpoint, silence, twin,
+    c2d, ca, certificate, certificate_policy, consumer_group, device, enrichment, enrollment,
+    enrollment_group, event_subscription, fault, hub_certificate, method, monitor, query, registration,
+    route, routing_endpoint, silence, twin,
 };
 
 pub(super) use emulator_file::EmulatorFile;

@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::ValueEnum;
 use tracker_console::web::ListenOptions;
 
-use crate::config::Interval;
+use crate::config::{Interval, Transport};
 use crate::lab::scenario::{Scenario, Terms};
 
 /// Options of `simulate`.
@@ -59,6 +59,9 @@ pub(in crate::cli) struct SimulateArgs {
     /// How it is shown: each message in a line, or all containers on a map and in a table that follow them.
     #[arg(long, value_name = "KIND", value_enum, default_value_t, conflicts_with_all = ["json", "scenario"])]
     pub(super) screen: ScreenKind,
+    /// What carries MQTT of the containers: to the port of devices, or in WebSockets to that of services.
+    #[arg(long, value_name = "KIND", value_enum, default_value_t, conflicts_with_all = ["config", "scenario"])]
+    pub(super) transport: Transport,
     /// Open the page with map and charts in a browser.
     #[arg(long, conflicts_with_all = ["config", "no_console"])]
     pub(super) open: bool,
@@ -142,6 +145,7 @@ impl SimulateArgs {
             step: false,
             duration: None,
             screen: ScreenKind::Lines,
+            transport: Transport::Mqtt,
             open: false,
             console_port: None,
             read_only: false,

@@ -215,7 +215,7 @@ impl SetUp {
             self.begun += 1;
             self.making.push_back(spawn_blocking(move || {
                 let id = format!("sensor-thl-{:03}", index + 1);
-                let config = cloud.device(&id)?;
+                let config = cloud.device_by(&id, args.transport)?;
                 Container::new(&args, screen, &ledger, (&id, index), config, &time)
             }));
         }

@@ -107,6 +107,9 @@ pub(super) fn describe(text: &mut String, status: &StatusReport, told: &[String]
     };
     line("state", format!("{}, for {}", word(&device.state), span(status.in_state_seconds)));
     line("hub", word(&device.hub));
+    if let Some(transport) = &status.transport {
+        line("transport", transport.clone());
+    }
     line(
         "last delivered",
         status.last_delivered.map_or(" nothing since the start".into(), |delivered| {

@@ -72,6 +72,32 @@ fn an_identity_refused_by_the_hub_leads_to_dps_at_once() {
 }
 
 #[test]
+fn a_proxy_that_lets_nobody_through_is_asked_about_twice_an_hour_until_there_is_news() {
+    for has_hub in [false, true] {
+        let assignment = has_hub.then(assignment);
+        let mut life = Lifecycle::new(Timing::default(), assignment, secs(0));
+        let mut waits = Vec::new();
+        for _ in 0..8 {
+            let Next { action, at } = life.next();
+            assert_eq!(action == Action::Register, !has_hub, "it is not the hub's fault");
+            match action {
+                Action::Register => {
+                    life.registered(at, 1.0, &Err(error(LinkErrorKind::Barred)), &terms());
+                }
+                Action::Connect(_) => life.connect_failed(at, 1.0, &error(LinkErrorKind::Barred)),
+            }
+            life.network_up(at + secs(60), 0.0);
+            assert_eq!(life.probe(), None);
+            waits.push((life.next().at - at).as_secs());
+        }
+        assert!(waits.is_sorted() && waits[0] >= 300 && waits[7] == 3600, "{waits:?}");
+        let now = life.next().at - secs(1000);
+        life.nudge(now);
+        assert_eq!(life.next().at, now, "a new password counts at once");
+    }
+}
+
+#[test]
 fn a_hub_that_says_no_for_good_is_left_alone_for_long_and_dps_is_asked_before_it_is_tried_again() {
     for kind in [LinkErrorKind::Terminal, LinkErrorKind::TakenOver] {
         let mut life = online();

@@ -21,6 +21,9 @@ use crate::{
     session::{connect_fault, shown},
 };
 
+/// Devices that may register over one connection at a time.
+const MAX_REGISTRANTS: usize = 64;
+
 /// The provisioning service as one connection sees it.
 pub(crate) struct DpsPlace {
     dps: Dps,
@@ -48,6 +51,11 @@ impl DpsPlace {
         self.present.retain(|_, registrant| registrant.strong_count() > 0);
         if let Some(here) = self.present.get(&*registration_id).and_then(Weak::upgrade) {
             return Ok(here);
+        }
+        if self.present.len() >= MAX_REGISTRANTS {
+            let sentence =
+                format!("at most {MAX_REGISTRANTS} devices register over one connection; open another one.");
+            return Err(Error::new(condition::RESOURCE_LIMIT_EXCEEDED, sentence));
         }
         if let Some((_, why)) = connect_fault(&self.dps.0.faults, place(&registration_id)) {
             return Err(refused(why));

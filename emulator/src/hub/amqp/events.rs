@@ -14,12 +14,11 @@ use tracker_amqp::{Error, Value, condition};
 use super::{
     management::ManagementNode,
     partition::PartitionNode,
-    place::{check_direction, shown},
+    rights::{check_direction, check_listen, shown},
 };
 use crate::{
     amqp::{Asked, Guest, Node, Replies},
     hub::{Hub, endpoint::endpoint_host},
-    security::access::Right,
 };
 
 /// The port of AMQP, as a redirection says it: clients of it know no other.
@@ -139,22 +138,6 @@ impl EndpointLinks {
             ..Error::new(condition::LINK_REDIRECT, "the built-in endpoint has a name of its own.")
         }
     }
-}
-
-/// Readers need the right that Event Hubs calls Listen.
-pub(super) fn check_listen(hub: &Hub, guest: &Guest, path: &str) -> Result<(), Error> {
-    if guest.may(Right::ServiceConnect, path) {
-        return Ok(());
-    }
-    Err(Error::new(
-        condition::UNAUTHORIZED_ACCESS,
-        format!(
-            "Unauthorized access. 'Listen' claim(s) are required to perform this operation. Resource: 'sb://{}/{}'. Show a \
-             token of a policy that has the right ServiceConnect, and that has not expired.",
-            endpoint_host(hub.name()),
-            shown(path)
-        ),
-    ))
 }
 
 /// Clients tell it by these words.

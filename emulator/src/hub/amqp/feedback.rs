@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::watch;
 use tracker_amqp::{Body, Error, Message, Outcome, Properties, Value};
 
-use super::place::check_service;
+use super::rights::check_service;
 use crate::{
     amqp::{Act, Guest, Node},
     hub::{Feedback, Hub},

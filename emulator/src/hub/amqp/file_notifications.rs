@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracker_amqp::Error;
 
-use super::place::check_service;
+use super::rights::check_service;
 use crate::amqp::{Guest, Node};
 
 /// Has nothing to tell, ever.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracker_amqp::{Body, Error, Message, Outcome, Value, get};
 
-use super::{events::check_listen, place::shown};
+use super::rights::{check_listen, shown};
 use crate::{
     amqp::{Guest, Node, Replies, Verdict, status},
     hub::{Hub, endpoint::PartitionState},

@@ -10,6 +10,7 @@
 
 mod claims;
 mod properties;
+mod rights;
 mod send;
 mod feedback;
 mod file_notifications;

@@ -10,7 +10,7 @@ use tracker_amqp::{Attach, Error, ReceiverSettleMode, SenderSettleMode, Value, c
 
 use super::{
     event_message::{Metrics, write},
-    events::check_listen,
+    rights::check_listen,
 };
 use crate::{
     amqp::{Act, Asked, Guest, Node},
@@ -101,7 +101,10 @@ impl Node for PartitionNode {
     }
 
     fn poll(&mut self, context: &mut Context<'_>, credit: u32) -> Poll<Act> {
-        if let Poll::Ready(why) = self.receiver.poll_end(context) {
+        // Not for each of a batch: it is soon over.
+        if (credit == 0 || self.taken.is_empty())
+            && let Poll::Ready(why) = self.receiver.poll_end(context)
+        {
             return Poll::Ready(Act::Detach(Some(refusal(&why))));
         }
         if credit == 0 {

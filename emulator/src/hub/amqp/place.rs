@@ -5,15 +5,18 @@ use std::sync::Arc;
 use tracker_amqp::{Error, condition};
 
 use super::{
-    devices::DeviceLinks, events::EndpointLinks, feedback::FeedbackNode,
-    file_notifications::FileNotificationsNode, send::SendNode,
+    devices::DeviceLinks,
+    events::EndpointLinks,
+    feedback::FeedbackNode,
+    file_notifications::FileNotificationsNode,
+    rights::{check_direction, check_service, shown},
+    send::SendNode,
 };
 use crate::{
     amqp::{Asked, Guest, Node, Place},
     events::DisconnectReason,
     hub::Hub,
     id::hexadecimal_of_chance,
-    security::access::Right,
 };
 
 /// A hub, or the event hub built into it, as one connection sees it.
@@ -91,32 +94,6 @@ impl Place for HubPlace {
     }
 }
 
-/// Who wants to be a service needs the right for it.
-pub(super) fn check_service(guest: &Guest, path: &str) -> Result<(), Error> {
-    if guest.may(Right::ServiceConnect, path) {
-        return Ok(());
-    }
-    Err(Error::new(
-        condition::UNAUTHORIZED_ACCESS,
-        format!(
-            "Unauthorized access. 'ServiceConnect' permission is required to use the endpoint '{}': show a token of a \
-             policy that has it, and that has not expired.",
-            shown(path)
-        ),
-    ))
-}
-
-/// Nodes are for sending to or for receiving from.
-pub(super) fn check_direction(asked: &Asked<'_>, is_for_sending: bool) -> Result<(), Error> {
-    if asked.is_sender == is_for_sending {
-        return Ok(());
-    }
-    let (given, wanted) =
-        if is_for_sending { ("received from", "sent to") } else { ("sent to", "received from") };
-    let sentence = format!("'{}' can't be {given}, it can only be {wanted}.", shown(asked.path));
-    Err(Error::new(condition::NOT_ALLOWED, sentence))
-}
-
 /// The words by which clients know it (some tell it by them).
 fn unknown(path: &str) -> Error {
     Error::new(
@@ -126,9 +103,4 @@ fn unknown(path: &str) -> Error {
             shown(path)
         ),
     )
-}
-
-/// As much of a path as fits into a sentence.
-pub(super) fn shown(path: &str) -> String {
-    path.chars().take(200).collect()
 }

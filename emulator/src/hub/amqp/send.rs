@@ -7,8 +7,8 @@ use percent_encoding::percent_decode_str;
 use tracker_amqp::{Attach, Error, Message, Outcome, Value, condition};
 
 use super::{
-    place::{check_service, shown},
     properties::text,
+    rights::{check_service, shown},
 };
 use crate::{
     amqp::{Guest, Node, Verdict},

@@ -39,6 +39,10 @@ impl Acknowledgement {
         }
     }
 
+    fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+
     /// Whether it asks for word of this.
     pub(super) fn wants(self, outcome: Outcome) -> bool {
         match self {
@@ -94,7 +98,7 @@ pub struct CloudToDeviceMessage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
     /// What the sender wants to hear of it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Acknowledgement::is_none")]
     pub ack: Acknowledgement,
 }
 
@@ -137,7 +141,7 @@ pub(in crate::hub) struct KeptMessage {
     pub(super) message: CloudToDeviceMessage,
     /// In place of the message's own, which is empty here.
     pub(super) body_base64: String,
-    /// Absent in states of older versions.
+    /// Absent where it follows from the end, and in states of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) enqueued: Option<DateTime<Utc>>,
     pub(super) expires: DateTime<Utc>,

@@ -90,7 +90,7 @@ impl MessageQueue {
         let keep = |queued: &Queued| KeptMessage {
             message: CloudToDeviceMessage { body: Vec::new(), ..queued.message.clone() },
             body_base64: STANDARD.encode(&queued.message.body),
-            enqueued: Some(queued.enqueued),
+            enqueued: Some(queued.enqueued).filter(|enqueued| *enqueued != queued.expires - DEFAULT_LIFE),
             expires: queued.expires,
             deliveries: queued.deliveries,
         };

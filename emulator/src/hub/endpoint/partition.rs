@@ -118,6 +118,7 @@ impl Partition {
     }
 
     /// What the row itself takes of memory.
+    #[cfg(test)]
     pub(super) fn overhead(&self) -> usize {
         self.events.capacity() * size_of::<StoredEvent>()
     }

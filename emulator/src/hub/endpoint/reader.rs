@@ -72,7 +72,8 @@ mod tests {
             marked_duplicate: false,
             repeated_message_id: false,
         };
-        store.put(Arc::new(message), None);
+        let length = message.size();
+        store.put(Arc::new(message), length, None);
     }
 
     fn partition_with_events(store: &Store) -> usize {

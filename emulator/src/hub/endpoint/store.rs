@@ -91,9 +91,14 @@ impl Store {
         lock(&self.kept).partitions.len()
     }
 
-    /// Puts a message at the end of its device's partition.
-    pub(in crate::hub) fn put(&self, message: Arc<TelemetryMessage>, origin: Option<Arc<Origin>>) {
-        let (length, size) = (message.size(), message.footprint());
+    /// Puts a message at the end of its device's partition. `length` is by what the offset grows.
+    pub(in crate::hub) fn put(
+        &self,
+        message: Arc<TelemetryMessage>,
+        length: usize,
+        origin: Option<Arc<Origin>>,
+    ) {
+        let size = message.footprint();
         let now = message.enqueued_time.timestamp_millis();
         let mut kept = lock(&self.kept);
         let number = partition_of(&message.device_id, kept.partitions.len());

@@ -2,7 +2,10 @@
 
 use tracker_protocol::PropertyBag;
 
-use crate::rest::{call::Call, hub::HubRefusal};
+use crate::{
+    rest::{call::Call, hub::HubRefusal},
+    session::shown,
+};
 
 /// Begins the names of application properties.
 const APPLICATION: &str = "iothub-app-";
@@ -31,12 +34,16 @@ pub(super) fn of_headers(call: &Call) -> Result<PropertyBag, HubRefusal> {
         if PASSED_OVER.contains(&name) {
             continue;
         }
-        let Some(key) = system(name).or_else(|| name.strip_prefix(APPLICATION)) else {
+        let known = system(name);
+        let Some(key) = known.or_else(|| name.strip_prefix(APPLICATION)) else {
             continue;
         };
         let value = std::str::from_utf8(value.as_bytes())
             .map_err(|_| HubRefusal::bad_request(format!("the header {name} is not UTF-8")))?;
-        insert(&mut bag, key, value)?;
+        if known.is_none() {
+            check_own(key)?;
+        }
+        bag.insert(key, Some(value.to_owned()));
     }
     Ok(bag)
 }
@@ -47,21 +54,28 @@ pub(super) fn put(bag: &mut PropertyBag, name: &str, value: &str) -> Result<(), 
     if PASSED_OVER.contains(&lower.as_str()) {
         return Ok(());
     }
-    let own = if lower.starts_with(APPLICATION) { name.get(APPLICATION.len()..) } else { None };
-    insert(bag, system(&lower).or(own).unwrap_or(name), value)
+    let key = if let Some(key) = system(&lower) {
+        key
+    } else {
+        let own = if lower.starts_with(APPLICATION) { name.get(APPLICATION.len()..) } else { Some(name) };
+        let own = own.unwrap_or_default();
+        check_own(own)?;
+        own
+    };
+    bag.insert(key, Some(value.to_owned()));
+    Ok(())
 }
 
-fn insert(bag: &mut PropertyBag, key: &str, value: &str) -> Result<(), HubRefusal> {
-    if key.is_empty() {
+fn check_own(name: &str) -> Result<(), HubRefusal> {
+    if name.is_empty() {
         return Err(HubRefusal::bad_request("an application property has no name"));
     }
-    if key.starts_with("$.") && !SYSTEM.iter().any(|(_, known)| *known == key) {
+    if name.starts_with("$.") {
         return Err(HubRefusal::bad_request(format!(
             "{} is a system property; it has a name of its own",
-            crate::session::shown(key)
+            shown(name)
         )));
     }
-    bag.insert(key, Some(value.to_owned()));
     Ok(())
 }
 

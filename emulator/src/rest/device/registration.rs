@@ -1,11 +1,14 @@
 //! Registration at DPS over HTTPS: the same requests, answers and credentials as over MQTT.
 
 use hyper::Method;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::MAX_CHAIN;
 use crate::{
     dps::{self, Applicant, Dps, Moment},
+    events::EventKind,
     rest::{
         answer::{self, Answer},
         call::Call,
@@ -13,11 +16,14 @@ use crate::{
         route,
     },
     security::sas::without_port,
-    session::PeerCertificates,
+    session::{PeerCertificates, shown},
 };
 
 /// A whole message of a device to DPS.
 const BODY_LIMIT: usize = 96 * 1024;
+
+/// What is escaped in a path.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What a device asks.
 enum Request<'a> {
@@ -60,7 +66,12 @@ fn request(call: &Call) -> Option<Request<'_>> {
 fn check(services: &Dps, call: &Call) -> Result<(), DpsRefusal> {
     call.check_api_version().map_err(DpsRefusal::bad_request)?;
     services.check_scope(call.first_word()).map_err(|why| {
-        tracing::debug!(host = call.host(), %why, "a device was refused");
+        services.events().tell(EventKind::ConnectionRefused {
+            service: "DPS".into(),
+            client_id: shown(call.segments.get(2).map(String::as_str).unwrap_or_default()),
+            code: None,
+            reason: shown(&why),
+        });
         DpsRefusal::unauthorized("there is no such ID scope")
     })?;
     if call.body.len() > BODY_LIMIT {
@@ -88,7 +99,11 @@ fn answer(services: &Dps, request: &Request<'_>, call: &Call) -> Answer {
         Request::LookUp => applicant.look_up(services, &call.body, moment),
     };
     let dps::Answer { status, retry_after, body, error } = given;
+    let location = (status == 202).then(|| location(&body, request, call)).flatten();
     let mut answer = answer::json_text(status, body);
+    if let Some(location) = location {
+        answer = answer::with_header(answer, "location", &location);
+    }
     if let Some(retry_after) = retry_after {
         answer = answer::with_header(answer, "retry-after", &retry_after.as_secs().to_string());
     }
@@ -96,4 +111,17 @@ fn answer(services: &Dps, request: &Request<'_>, call: &Call) -> Answer {
         answer = answer::with_header(answer, "x-ms-error-code", &error.error_code.to_string());
     }
     answer
+}
+
+/// Where the operation is to be asked for that a registration has begun.
+fn location(body: &str, request: &Request<'_>, call: &Call) -> Option<String> {
+    let begun: Value = serde_json::from_str(body).ok()?;
+    let operation_id = begun["operationId"].as_str().filter(|_| matches!(request, Request::Register))?;
+    let encode = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
+    let (id_scope, registration_id) = (encode(call.first_word()), encode(call.segments.get(2)?));
+    Some(format!(
+        "https://{}/{id_scope}/registrations/{registration_id}/operations/{operation_id}?api-version={}",
+        call.host(),
+        call.api_version()
+    ))
 }

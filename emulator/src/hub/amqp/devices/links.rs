@@ -12,7 +12,7 @@ use tracker_protocol::dps::ConnectionProfile;
 use super::{
     messages::MessageNode,
     methods::{AnswerNode, CallNode},
-    presence::{Presence, farewell},
+    presence::Presence,
     telemetry::TelemetryNode,
     twin::{TwinAnswerNode, TwinRequestNode},
 };
@@ -23,7 +23,7 @@ use crate::{
     hub::{
         Hub, NotAdmitted, Shown,
         admission::Joining,
-        amqp::place::{check_direction, shown},
+        amqp::rights::{check_direction, shown},
     },
     security::x509::Certificate,
     session::{PeerCertificates, connect_fault},
@@ -69,7 +69,7 @@ impl DeviceLinks {
         let (device_id, purpose) = parse(asked)?;
         let model_id = get(&asked.attach.properties, "com.microsoft:model-id").and_then(Value::as_str);
         let presence = self.presence(&device_id, model_id)?;
-        let (berth, guest) = (presence.berth(), Arc::clone(&self.guest));
+        let (berth, guest) = (presence.berth()?, Arc::clone(&self.guest));
         Ok(match (purpose, asked.is_sender) {
             (Purpose::Telemetry, _) => Box::new(TelemetryNode::new(berth, guest)),
             (Purpose::Messages, _) => Box::new(MessageNode::new(berth, guest, asked.attach)),
@@ -155,13 +155,4 @@ fn refused(refusal: &NotAdmitted) -> Error {
         _ => condition::UNAUTHORIZED_ACCESS,
     };
     Error::new(condition, format!("{refusal}."))
-}
-
-/// Whether a device that a token has let in has shown another one in time.
-pub(super) fn check(guest: &Guest, presence: &Presence) -> Result<(), Error> {
-    if !presence.by_token || guest.is_device(&presence.device_id) {
-        return Ok(());
-    }
-    presence.end(&DisconnectReason::TokenExpired);
-    Err(farewell(&DisconnectReason::TokenExpired))
 }

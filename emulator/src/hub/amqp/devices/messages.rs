@@ -8,7 +8,7 @@ use std::{
 
 use tracker_amqp::{Attach, Body, Error, Header, Message, Outcome, Properties, SenderSettleMode, Value};
 
-use super::{links::check, presence::Berth};
+use super::presence::Berth;
 use crate::{
     amqp::{Act, Guest, Node},
     hub::{Acknowledgement, CloudToDeviceMessage, ReceivedMessage},
@@ -83,7 +83,7 @@ impl Node for MessageNode {
     }
 
     fn check(&mut self) -> Result<(), Error> {
-        check(&self.guest, &self.berth.presence)
+        self.berth.presence.check(&self.guest)
     }
 }
 

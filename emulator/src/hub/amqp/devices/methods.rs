@@ -7,7 +7,7 @@ use std::{
 
 use tracker_amqp::{Attach, Body, Error, Message, Outcome, SenderSettleMode, Value, condition, get};
 
-use super::{incoming::Incoming, links::check, presence::Berth};
+use super::{incoming::Incoming, presence::Berth};
 use crate::{
     amqp::{Act, Guest, Node, Verdict},
     hub::{MethodAnswer, method::PAYLOAD_LIMIT},
@@ -44,7 +44,7 @@ impl Node for CallNode {
     }
 
     fn check(&mut self) -> Result<(), Error> {
-        check(&self.guest, &self.berth.presence)
+        self.berth.presence.check(&self.guest)
     }
 }
 
@@ -80,7 +80,7 @@ impl Node for AnswerNode {
     }
 
     fn check(&mut self) -> Result<(), Error> {
-        check(&self.guest, &self.incoming.berth.presence)
+        self.incoming.berth.presence.check(&self.guest)
     }
 }
 

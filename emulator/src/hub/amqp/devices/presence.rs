@@ -15,7 +15,7 @@ use tracker_amqp::{Body, Error, Message, Value as Amqp, condition};
 
 use super::{bell::Bell, calls::Calls, channels::Channels};
 use crate::{
-    amqp::Act,
+    amqp::{Act, Guest},
     events::DisconnectReason,
     faults::{FaultKind, Place},
     hub::{
@@ -29,6 +29,9 @@ use crate::{
 /// Calls that wait to be sent; while there are more, no further push is taken.
 const MAX_WAITING: usize = 64;
 
+/// Links of one device on one connection. Microsoft's clients have six.
+const MAX_LINKS: usize = 32;
+
 /// The mailbox on its way to the next push.
 type Next = Pin<Box<dyn Future<Output = (Mailbox, Result<Push, DisconnectReason>)> + Send>>;
 
@@ -38,7 +41,7 @@ pub(super) struct Presence {
     pub device_id: String,
     pub connection_id: u64,
     /// Whether it was let in by a token, which may expire.
-    pub by_token: bool,
+    by_token: bool,
     bell: Arc<Bell>,
     berths: AtomicU64,
     state: Mutex<State>,
@@ -73,8 +76,13 @@ impl Presence {
     }
 
     /// A place for one more link.
-    pub(super) fn berth(self: &Arc<Self>) -> Berth {
-        Berth { presence: Arc::clone(self), number: self.berths.fetch_add(1, Ordering::Relaxed) }
+    pub(super) fn berth(self: &Arc<Self>) -> Result<Berth, Error> {
+        // Each holds on to the device, and so does who asks.
+        if Arc::strong_count(self) > MAX_LINKS {
+            let sentence = format!("a device has at most {MAX_LINKS} links on a connection.");
+            return Err(Error::new(condition::RESOURCE_LIMIT_EXCEEDED, sentence));
+        }
+        Ok(Berth { presence: Arc::clone(self), number: self.berths.fetch_add(1, Ordering::Relaxed) })
     }
 
     /// Whether the hub has ended it.
@@ -107,6 +115,15 @@ impl Presence {
     /// How often something is sent to the device: twice, when that is asked for.
     pub(super) fn times(&self) -> usize {
         1 + usize::from(self.hub.0.faults.strikes(self.place(), &FaultKind::DuplicateDelivery))
+    }
+
+    /// Whether a device that a token has let in has shown another one in time.
+    pub(super) fn check(&self, guest: &Guest) -> Result<(), Error> {
+        if !self.by_token || guest.is_device(&self.device_id) {
+            return Ok(());
+        }
+        self.end(&DisconnectReason::TokenExpired);
+        Err(farewell(&DisconnectReason::TokenExpired))
     }
 
     /// The device leaves its hub. The first reason counts.
@@ -204,7 +221,7 @@ fn next(mut mailbox: Mailbox) -> Next {
 }
 
 /// What a client is told when its device has to leave.
-pub(super) fn farewell(reason: &DisconnectReason) -> Error {
+fn farewell(reason: &DisconnectReason) -> Error {
     let condition = match reason {
         DisconnectReason::TakenOver => condition::STOLEN,
         DisconnectReason::DeviceDisabled | DisconnectReason::TokenExpired => condition::UNAUTHORIZED_ACCESS,

@@ -11,7 +11,6 @@ use tracker_protocol::hub::MAX_TELEMETRY;
 
 use super::{
     incoming::Incoming,
-    links::check,
     presence::{Berth, Presence},
     read::read,
 };
@@ -57,7 +56,7 @@ impl Node for TelemetryNode {
     }
 
     fn check(&mut self) -> Result<(), Error> {
-        check(&self.guest, &self.incoming.berth.presence)
+        self.incoming.berth.presence.check(&self.guest)
     }
 }
 

@@ -12,7 +12,6 @@ use tracker_amqp::{
 
 use super::{
     incoming::Incoming,
-    links::check,
     presence::{Berth, Presence},
 };
 use crate::{
@@ -74,7 +73,7 @@ impl Node for TwinAnswerNode {
     }
 
     fn check(&mut self) -> Result<(), Error> {
-        check(&self.guest, &self.berth.presence)
+        self.berth.presence.check(&self.guest)
     }
 }
 
@@ -112,7 +111,7 @@ impl Node for TwinRequestNode {
     }
 
     fn check(&mut self) -> Result<(), Error> {
-        check(&self.guest, &self.incoming.berth.presence)
+        self.incoming.berth.presence.check(&self.guest)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What becomes of the messages to one device.
 
 use super::*;
-use crate::hub::c2d::Acknowledgement;
+use crate::hub::c2d::Acknowledgement::{self, Full, Negative, None as NotAtAll, Positive};
 
 const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 const NOBODY: Option<u64> = None;
@@ -90,9 +90,8 @@ fn the_sender_hears_of_what_he_asked_for() {
             Outcome::DeliveryCountExceeded,
         ),
     ];
-    use Acknowledgement::{Full, Negative, Positive};
     for (what, end, outcome) in ends {
-        for ack in [Acknowledgement::None, Positive, Negative, Full] {
+        for ack in [NotAtAll, Positive, Negative, Full] {
             let mut queue = MessageQueue::default();
             queue.push("d", asking(ack), NOW).expect("room");
             end(&mut queue);
