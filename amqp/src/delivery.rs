@@ -113,6 +113,7 @@ impl Role {
     }
 
     /// The other end.
+    #[must_use]
     pub fn other(self) -> Self {
         match self {
             Self::Sender => Self::Receiver,

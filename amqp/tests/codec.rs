@@ -102,7 +102,7 @@ fn lists_in_lists_end_somewhere() {
         bytes.push(0x40);
         assert_eq!(decode(&bytes).is_ok(), depth <= 16, "{depth} levels");
     }
-    assert_eq!(decode(&[0u8; 100_000]), Err(CodecError::Depth), "descriptors of descriptors");
+    assert_eq!(decode(&vec![0u8; 100_000]), Err(CodecError::Depth), "descriptors of descriptors");
 }
 
 /// `azure-eventhub` looks annotations, properties and body up by their descriptors of one byte.
@@ -128,7 +128,11 @@ fn sections_have_descriptors_of_one_byte_and_stand_in_order() {
     assert_eq!(bytes[places[2] + 3], 0xc0);
     assert_eq!(bytes[places[2] + 5], 13);
     let parts = [
-        Message { header: message.header, message_annotations: message.message_annotations.clone(), ..Message::default() },
+        Message {
+            header: message.header,
+            message_annotations: message.message_annotations.clone(),
+            ..Message::default()
+        },
         Message { header: None, message_annotations: Vec::new(), ..message },
     ];
     assert_eq!(parts.map(|part| part.encode()).concat(), bytes, "parts may be encoded one by one");

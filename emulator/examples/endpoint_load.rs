@@ -37,6 +37,7 @@ use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
+    sync::Notify,
     task::JoinSet,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -83,7 +84,11 @@ async fn main() -> Result<(), Failure> {
     input.read_line(&mut String::new()).await?;
 
     let tls = tls(&emulator)?;
-    let live = tokio::spawn(read_all(Reading::new(&emulator, &tls, each, devices)));
+    let reading = Reading::new(&emulator, &tls, each, devices);
+    let attached = Arc::clone(&reading.attached);
+    let live = tokio::spawn(read_all(reading));
+    // The handshakes of all devices would leave it waiting.
+    tokio::time::timeout(Duration::from_mins(1), attached.notified()).await?;
     let begun = Instant::now();
     let flaps = Arc::new(AtomicU64::new(0));
     let mut running = JoinSet::new();
@@ -237,6 +242,8 @@ struct Reading {
     tls: TlsConnector,
     address: SocketAddr,
     key: String,
+    /// Told when it reads.
+    attached: Arc<Notify>,
     each: u64,
     devices: u64,
 }
@@ -248,7 +255,7 @@ impl Reading {
         let part = |text: &str| Some(text.strip_prefix("SharedAccessKey=")?.to_owned());
         let key = string.and_then(|string| string.named.split(';').find_map(part)).unwrap_or_default();
         let address = emulator.amqp_address().unwrap_or_else(|| emulator.address());
-        Self { tls: tls.clone(), address, key, each, devices }
+        Self { tls: tls.clone(), address, key, attached: Arc::default(), each, devices }
     }
 }
 
@@ -320,7 +327,10 @@ async fn read_all(reading: Reading) -> Result<Seen, Failure> {
         while let Some(event) = connection.poll_event() {
             match event {
                 Event::Opened(_) => ask(&mut connection, &mut links)?,
-                Event::AttachAnswered { link, .. } => connection.add_credit(link, 1000),
+                Event::AttachAnswered { link, .. } => {
+                    connection.add_credit(link, 1000);
+                    reading.attached.notify_one();
+                }
                 Event::Message { link, message, .. } => {
                     seen.take(&message.body.to_bytes().unwrap_or_default())?;
                     let used = links.entry(link).or_default();
@@ -344,7 +354,7 @@ async fn read_all(reading: Reading) -> Result<Seen, Failure> {
         if seen.distinct() >= wanted {
             break;
         }
-        let count = tokio::time::timeout(Duration::from_secs(60), stream.read(&mut buffer)).await??;
+        let count = tokio::time::timeout(Duration::from_mins(1), stream.read(&mut buffer)).await??;
         if count == 0 {
             return Err("the endpoint closed the stream".into());
         }

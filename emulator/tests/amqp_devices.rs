@@ -10,7 +10,7 @@ use tracker_amqp::{
 };
 use tracker_emulator::{
     Authentication, CloudToDeviceMessage, ConnectionState, DeviceCapabilities, DirectMethod,
-    DisconnectReason, Emulator, EventKind, Fault, FaultKind, FaultyService, Hub, ManualClock,
+    DisconnectReason, Emulator, EventKind, Fault, FaultKind, FaultyService, Hub, ManualClock, SymmetricKey,
     TelemetryMessage,
 };
 
@@ -40,7 +40,11 @@ fn with_key(lab: &Lab, device_id: &str, expiry: i64) -> String {
     let device = match hub.device(device_id) {
         Ok(device) => device,
         Err(_) => hub
-            .create_device(device_id, Authentication::sas(Default::default()), DeviceCapabilities::default())
+            .create_device(
+                device_id,
+                Authentication::sas(SymmetricKey::default()),
+                DeviceCapabilities::default(),
+            )
             .expect("a new device"),
     };
     let key = device.authentication.symmetric_key.primary_key.expect("a key");
@@ -381,7 +385,7 @@ async fn what_a_device_has_no_business_with_is_refused_by_name() {
     let lab = lab().await;
     let mut client = with_certificate(&lab, "d1").await;
     let refused =
-        |error: Result<LinkId, Error>| error.map(|_| String::new()).unwrap_or_else(|error| error.condition);
+        |error: Result<LinkId, Error>| error.map_or_else(|error| error.condition, |_| String::new());
     for (address, wanted) in [
         ("/devices/d1/modules/m/messages/events", condition::NOT_IMPLEMENTED),
         ("/devices/d1/messages/nothing", condition::NOT_FOUND),

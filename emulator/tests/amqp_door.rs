@@ -7,10 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ring::hmac;
 use serde_json::Value as Json;
 use tokio::{io::AsyncReadExt as _, net::TcpStream};
-use tracker_amqp::{
-    Body, LinkId, Message, Outcome, Properties, SaslClient, Value, condition, get,
+use tracker_amqp::{Body, LinkId, Message, Outcome, Properties, SaslClient, Value, condition, get};
+use tracker_emulator::{
+    Authentication, DeviceCapabilities, Emulator, EventKind, Hub, ManualClock, SymmetricKey,
 };
-use tracker_emulator::{Authentication, DeviceCapabilities, Emulator, EventKind, Hub, ManualClock};
 
 use crate::common::{
     HUB, Lab, PATIENCE,
@@ -61,7 +61,7 @@ fn to(device_id: &str, body: &str) -> Message {
 
 fn create(lab: &Lab, device_id: &str) {
     hub(lab)
-        .create_device(device_id, Authentication::sas(Default::default()), DeviceCapabilities::default())
+        .create_device(device_id, Authentication::sas(SymmetricKey::default()), DeviceCapabilities::default())
         .expect("a new device");
 }
 
@@ -211,13 +211,9 @@ async fn messages_reach_devices_and_those_that_do_not_are_refused_by_name() {
     message.application_properties = vec![("a".into(), "1".into()), ("n".into(), Value::Int(-3))];
     assert_eq!(client.send(link, &message).await, Outcome::Accepted);
     let (topic, body) = device.message().await;
-    for part in [
-        "%24.mid=abababab-abab-abab-abab-abababababab",
-        "%24.cid=7",
-        "%24.ct=text%2Fplain",
-        "a=1",
-        "n=-3",
-    ] {
+    for part in
+        ["%24.mid=abababab-abab-abab-abab-abababababab", "%24.cid=7", "%24.ct=text%2Fplain", "a=1", "n=-3"]
+    {
         assert!(topic.contains(part), "{part} in {topic}");
     }
     assert_eq!(body, b"hello");
@@ -230,7 +226,10 @@ async fn messages_reach_devices_and_those_that_do_not_are_refused_by_name() {
     ack.application_properties = vec![("iothub-ack".into(), "sometimes".into())];
     let nowhere = Message { properties: Properties::default(), ..to("d", "x") };
     let module = Message {
-        properties: Properties { to: Some("/devices/d/modules/m/messages/devicebound".into()), ..Properties::default() },
+        properties: Properties {
+            to: Some("/devices/d/modules/m/messages/devicebound".into()),
+            ..Properties::default()
+        },
         ..to("d", "x")
     };
     let list = Message { body: Body::Value(Value::List(Vec::new())), ..to("d", "x") };
@@ -343,7 +342,10 @@ async fn answers_of_cbs_have_the_type_of_the_question() {
         for (operation, status) in [("put-token", 200), ("delete-token", 400)] {
             let message = Message {
                 properties: Properties { message_id: Some(id.clone()), ..Properties::default() },
-                application_properties: vec![("operation".into(), operation.into()), ("name".into(), HUB.into())],
+                application_properties: vec![
+                    ("operation".into(), operation.into()),
+                    ("name".into(), HUB.into()),
+                ],
                 body: Body::Value(token.as_str().into()),
                 ..Message::default()
             };

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use tracker_amqp::{Body, Error, LinkId, Message, Outcome, Properties, SaslClient, Value, condition, get};
 use tracker_emulator::{
     AttestationMechanism, Emulator, EventKind, Fault, FaultKind, FaultyService, IndividualEnrollment,
-    pki::DeviceCredentials,
+    SymmetricKey, pki::DeviceCredentials,
 };
 
 use crate::common::{Lab, amqp::Amqp, event, service::sas};
@@ -101,7 +101,7 @@ async fn a_device_of_a_group_registers_and_polls() {
 #[tokio::test]
 async fn a_device_with_a_key_registers_by_sasl_plain() {
     let lab = lab(Duration::ZERO, Duration::ZERO).await;
-    let attestation = AttestationMechanism::symmetric_key(Default::default());
+    let attestation = AttestationMechanism::symmetric_key(SymmetricKey::default());
     let enrollment = IndividualEnrollment::new("k1", attestation);
     let stored = lab.emulator.dps().individuals().create(enrollment).expect("an enrollment");
     let key = stored.terms.attestation.symmetric_key.and_then(|keys| keys.primary_key).expect("a key");

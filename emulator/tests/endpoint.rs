@@ -1,5 +1,7 @@
 //! The built-in endpoint: `$management`, readers of partitions, consumer groups, and the way there from the hub's name.
 
+#![allow(clippy::panic)]
+
 use std::time::Duration;
 
 use serde_json::json;

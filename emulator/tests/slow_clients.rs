@@ -16,7 +16,7 @@ use tracker_emulator::EventKind;
 const WAITED_OUT: Duration = Duration::from_mins(1);
 
 /// Sends a byte now and then, until the other side has enough.
-pub async fn drip(mut stream: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8]) {
+pub(crate) async fn drip(mut stream: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8]) {
     let (mut bytes, mut buffer) = (bytes.iter(), [0; 64]);
     let end = async {
         loop {

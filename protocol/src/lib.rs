@@ -40,7 +40,7 @@ pub use registration_id::{RegistrationId, RegistrationIdError};
 /// The port of MQTT over TLS at DPS, hubs and gateways.
 pub const MQTT_TLS_PORT: u16 = 8883;
 
-/// Port of MQTT over WebSockets, over TLS.
+/// Port of MQTT over `WebSockets`, over TLS.
 pub const WEBSOCKET_PORT: u16 = 443;
 
 /// The path at which DPS and hubs upgrade to a WebSocket.

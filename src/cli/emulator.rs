@@ -9,8 +9,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 use tracker_certificates::Document;
 use tracker_emulator::{
-    AMQPS_PORT, AttestationMechanism, Dps, Emulator, EmulatorOptions, EnrollmentGroup, Event, Hub, InitialTwin,
-    PreparedEmulator, Retention, Subscription, SubscriptionError, TelemetryMessage, TlsVersions,
+    AMQPS_PORT, AttestationMechanism, Dps, Emulator, EmulatorOptions, EnrollmentGroup, Event, Hub,
+    InitialTwin, PreparedEmulator, Retention, Subscription, SubscriptionError, TelemetryMessage, TlsVersions,
 };
 use tracker_protocol::dps::ConnectionProfile;
 
@@ -202,7 +202,11 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
     );
     match emulator.amqp_address() {
         Some(address) => {
-            screen.note("amqp", &format!("AMQP listens on {address}"), json!({"address": address.to_string()}));
+            screen.note(
+                "amqp",
+                &format!("AMQP listens on {address}"),
+                json!({"address": address.to_string()}),
+            );
         }
         None if args.no_amqp => {}
         None => screen.note(

@@ -175,12 +175,12 @@ mod tests {
             format!("[connection]\nproxie = \"{url}\""),
             format!("[connection]\n\"{url}\" = 1"),
             format!("[connection]\ngateway = \"{url}\""),
-            format!("[connection]\ngateway = \"ship:s3cret@proxy\""),
+            "[connection]\ngateway = \"ship:s3cret@proxy\"".to_owned(),
             format!("[connection]\nprofile = \"{url}\""),
             format!("[connection]\ntransport = \"{url}\""),
             format!("[connection]\nport = \"{url}\""),
             format!("[connection]\nproxy = \"http://proxy:1\"\nport = \"{url}\""),
-            format!("[connection]\nproxy = \"socks5://ship:s3cret@proxy\""),
+            "[connection]\nproxy = \"socks5://ship:s3cret@proxy\"".to_owned(),
         ] {
             let error = Config::parse(Path::new("tracker.toml"), &format!("{MINIMAL}{more}")).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("s3cret"), "{more}: {error:?}");

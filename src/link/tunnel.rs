@@ -64,7 +64,8 @@ fn judge(head: &Head, target: &Endpoint, has_login: bool) -> Result<(), LinkErro
     use LinkErrorKind::{Answered, Barred, NobodyListens};
     let (kind, why) = match head.status {
         200..300 => return Ok(()),
-        407 => (Barred, wants_login(head, has_login)),
+        // Tinyproxy says 401 of a wrong password, and 407 of none.
+        401 | 407 => (Barred, wants_login(head, has_login)),
         403 => (
             Barred,
             format!(
@@ -80,9 +81,10 @@ fn judge(head: &Head, target: &Endpoint, has_login: bool) -> Result<(), LinkErro
 
 fn wants_login(head: &Head, has_login: bool) -> String {
     // More than one may stand in a line, with commas inside as well: the words that end before a blank or a comma.
-    let offered = || head.all("proxy-authenticate").flat_map(|value| value.split(','));
+    let fields = head.all("proxy-authenticate").chain(head.all("www-authenticate"));
+    let offered = fields.flat_map(|value| value.split(','));
     let mut ways: Vec<String> =
-        offered().filter_map(|one| one.split_whitespace().next()).map(printable).collect();
+        offered.filter_map(|one| one.split_whitespace().next()).map(printable).collect();
     ways.retain(|way| {
         !way.is_empty() && way.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     });
@@ -202,9 +204,14 @@ mod tests {
     #[tokio::test]
     async fn every_answer_has_its_sentence() {
         use LinkErrorKind::{Answered, Barred, NobodyListens, Outage};
-        let endless = [b"HTTP/1.1 200 OK\r\nX: ".as_slice(), &[b'y'; 2 * LARGEST_HEAD]].concat();
+        let endless = [b"HTTP/1.1 200 OK\r\nX: ".as_slice(), &vec![b'y'; 2 * LARGEST_HEAD]].concat();
         for (answer, kind, says) in [
             (b"HTTP/1.1 407 No\r\n\r\n".as_slice(), Barred, "wants a user name and a password (407 No)"),
+            (
+                b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n",
+                Barred,
+                "wants a user name and a password (401 No)",
+            ),
             (
                 b"HTTP/1.1 407 No\r\nProxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n\r\n",
                 Barred,

@@ -115,7 +115,7 @@ impl Emulator {
     }
 
     /// Enrolls what the intermediate signs, once the root is verified.
-    fn enroll(&self, options: &[&str]) -> Value {
+    pub fn enroll(&self, options: &[&str]) -> Value {
         self.verify_root();
         let path = self.path("intermediate.pem");
         let create =
@@ -124,7 +124,7 @@ impl Emulator {
     }
 
     /// A tracker of the factory.
-    fn tracker(&self) -> Agent {
+    pub fn tracker(&self) -> Agent {
         if !self.path(&format!("{DEVICE}.pem")).exists() {
             self.factory.device(DEVICE);
         }
@@ -495,8 +495,6 @@ fn mistakes_are_named_with_their_remedy() {
         (&["device", "list", "--login", azure_dps], "this needs a hub"),
         (&["registration", "list", "--login", azure_hub], "this needs the provisioning service"),
         (&["certificate", "list", "--login", azure_dps], "az iot dps certificate"),
-        (&["c2d", "send", "-d", "x", "--login", azure_hub], "az iot device c2d-message send"),
-        (&["monitor", "--login", azure_hub], "az iot hub monitor-events"),
         (&["fault", "list", "--login", azure_dps], "faults can be injected into an emulator only"),
         (&["twin", "show", "-d", "nobody"], "nobody (HTTP 404, DeviceNotFound"),
         (&["twin", "update", "-d", "x", "--desired", "{a"], "--desired: \"{a\" is neither JSON nor"),

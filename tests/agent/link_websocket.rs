@@ -94,7 +94,7 @@ async fn packets_are_messages_pings_are_answered_and_fragments_understood() {
     let said: Vec<Option<u8>> =
         tokio::task::spawn_blocking(move || seen.iter().take(6).collect()).await.unwrap();
     // DISCONNECT, and then the goodbye of the WebSocket, 1000, of which a byte is shown.
-    let goodbye = (1000_u16 & 0xff) as u8;
+    let [_, goodbye] = 1000_u16.to_be_bytes();
     assert_eq!(said, [Some(CONNECT), Some(3), Some(3), Some(14), Some(goodbye), None]);
 }
 

@@ -9,6 +9,7 @@ mod alarms;
 mod check;
 mod closed_ports;
 mod cloud;
+mod cloud_amqp;
 mod cloud_files;
 mod cloud_routes;
 mod command_line;

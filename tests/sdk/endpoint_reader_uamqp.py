@@ -23,7 +23,7 @@ def main():
 
     def auth():
         return SASTokenAuth.from_shared_access_key(
-            f"sb://{host}/{hub}", "service", key, expiry=3600, verify=f"{lab}/server-ca.pem"
+            f"sb://{host}/{hub}", "service", key, expiry=3600, timeout=60, verify=f"{lab}/server-ca.pem"
         )
 
     def client(partition):

@@ -125,7 +125,7 @@ impl Connection {
         }
         self.last_heard = self.now;
         self.input.extend_from_slice(bytes);
-        while self.events.len() < MAX_EVENTS && self.step() {}
+        while self.events.is_empty() && self.step() {}
         if self.input.len() > self.max_input() {
             let what = "more was sent than is read at the moment";
             self.fail(Error::new(condition::RESOURCE_LIMIT_EXCEEDED, what));
@@ -315,7 +315,5 @@ impl Connection {
     }
 }
 
-/// Events that wait to be polled before reading pauses.
-const MAX_EVENTS: usize = 256;
 /// However short a time a peer asks for, in milliseconds.
 const MIN_BEAT: u64 = 100;

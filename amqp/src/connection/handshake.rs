@@ -129,7 +129,7 @@ impl Connection {
             }
             (Stage::Running, performative) => {
                 let payload = frame.body.slice(reader.at()..);
-                self.performative_came(frame.channel, performative, payload);
+                self.performative_came(frame.channel, performative, &payload);
             }
             _ => self.fail(Error::new(condition::NOT_ALLOWED, "Open comes first")),
         }

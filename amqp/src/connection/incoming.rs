@@ -12,7 +12,7 @@ use crate::error::{Error, condition};
 use crate::performative::{Attach, Begin, Detach, Flow, Performative};
 
 impl Connection {
-    pub(super) fn performative_came(&mut self, channel: u16, performative: Performative, payload: Bytes) {
+    pub(super) fn performative_came(&mut self, channel: u16, performative: Performative, payload: &Bytes) {
         if let Performative::Begin(begin) = performative {
             return self.begin_came(channel, &begin);
         }

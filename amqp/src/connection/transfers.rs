@@ -13,7 +13,7 @@ use crate::message::Message;
 use crate::performative::{Disposition, Performative, Transfer};
 
 impl Connection {
-    pub(super) fn transfer_came(&mut self, id: SessionId, transfer: Transfer, payload: Bytes) {
+    pub(super) fn transfer_came(&mut self, id: SessionId, transfer: Transfer, payload: &Bytes) {
         let most = self.limits.incoming_window;
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if session.incoming_window == 0 {
@@ -30,7 +30,7 @@ impl Connection {
             session.incoming_window = most;
             self.say_flow(id, None);
         }
-        match self.take_part(link, transfer, &payload) {
+        match self.take_part(link, transfer, payload) {
             Ok(Some((part, payload))) => self.message_came(link, part, &payload),
             Ok(None) => {}
             Err(error) => self.fail_link(link, error),
@@ -55,7 +55,10 @@ impl Connection {
         let mut part = match state.partial.take() {
             Some(part) if transfer.delivery_id.is_none_or(|id| id == part.id) => part,
             Some(_) => {
-                return Err(Error::new(condition::INVALID_FIELD, "a message began before the last one ended"));
+                return Err(Error::new(
+                    condition::INVALID_FIELD,
+                    "a message began before the last one ended",
+                ));
             }
             None => {
                 let Some(id) = transfer.delivery_id else {

@@ -137,11 +137,6 @@ impl Guest {
         meant.filter_map(|grant| grant.token.clone()).collect()
     }
 
-    /// Whether it has shown any token at all, expired or not.
-    pub(crate) fn has_shown_tokens(&self) -> bool {
-        !lock(&self.proven).grants.is_empty()
-    }
-
     /// Whether one of the tokens that it has shown can expire: only then is there something to look after.
     pub(super) fn can_expire(&self) -> bool {
         lock(&self.proven).grants.iter().any(|grant| grant.expires.is_some())

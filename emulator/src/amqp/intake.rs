@@ -51,10 +51,6 @@ impl<T> Intake<T> {
         }
     }
 
-    pub(crate) fn faults(&self) -> &Faults {
-        &self.faults
-    }
-
     /// Where its faults strike.
     pub(crate) fn place(&self) -> Place<'_> {
         Place { hub: self.hub.as_deref(), device: &self.device }

@@ -78,7 +78,7 @@ pub(crate) enum Verdict {
 #[derive(Debug)]
 pub(crate) enum Act {
     /// A message to the client. Only with credit. `key` comes back with [`Node::settled`]; a settled one is not heard of again.
-    Send { message: Message, settled: bool, key: u64 },
+    Send { message: Box<Message>, settled: bool, key: u64 },
     /// The same, written already: sections of a message in the standard's order, in one part or several.
     SendEncoded { parts: Vec<Bytes>, settled: bool, key: u64 },
     /// What becomes of the message with this number, which was to be told later.

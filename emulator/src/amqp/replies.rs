@@ -58,7 +58,7 @@ impl Replies {
     pub(crate) fn answer(&self, request: &Properties, mut answer: Message) -> bool {
         answer.properties.correlation_id =
             request.message_id.clone().or_else(|| request.correlation_id.clone());
-        answer.properties.to = request.reply_to.clone();
+        answer.properties.to.clone_from(&request.reply_to);
         let outlets = lock(&self.0);
         let reply_to = request.reply_to.as_deref();
         let is_meant = |outlet: &&Arc<Mutex<Outlet>>| {
@@ -93,7 +93,7 @@ impl Node for ReplyNode {
         if credit > 0
             && let Some(message) = outlet.waiting.pop_front()
         {
-            return Poll::Ready(Act::Send { message, settled: true, key: 0 });
+            return Poll::Ready(Act::Send { message: Box::new(message), settled: true, key: 0 });
         }
         outlet.waker = Some(context.waker().clone());
         Poll::Pending

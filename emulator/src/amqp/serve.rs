@@ -39,7 +39,7 @@ const CHECKS: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(20);
 
 /// When there is nothing to wait for.
-const LONG: Duration = Duration::from_secs(3600);
+const LONG: Duration = Duration::from_hours(1);
 
 /// What every connection needs of the emulator.
 pub(crate) struct House {

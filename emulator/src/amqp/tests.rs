@@ -14,7 +14,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tracker_amqp::{
-    Attach, Body, Connection, Error, Event, Limits, Message, Open, Outcome, SaslClient, Source, Target, condition,
+    Attach, Body, Connection, Error, Event, Limits, Message, Open, Outcome, SaslClient, Source, Target,
+    condition,
 };
 
 use super::{Act, Asked, Guest, House, Node, Place, Reception, SignIn, Verdict, Visit, serve};
@@ -47,7 +48,7 @@ impl Reception for Porter {
 }
 
 impl Place for Hall {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "hall"
     }
 
@@ -85,7 +86,7 @@ impl Node for Chatterer {
         }
         self.0 += 1;
         let message = Message { body: Body::data(vec![7; 1000]), ..Message::default() };
-        Poll::Ready(Act::Send { message, settled: true, key: self.0 })
+        Poll::Ready(Act::Send { message: Box::new(message), settled: true, key: self.0 })
     }
 }
 
@@ -301,7 +302,7 @@ async fn who_never_reads_is_dropped_and_who_reads_slowly_is_not() {
         served.task.await.expect("no panic");
         let took = began.elapsed();
         if reads {
-            assert!(took >= Duration::from_secs(300), "{took:?}");
+            assert!(took >= Duration::from_mins(5), "{took:?}");
         } else {
             assert!(took >= Duration::from_secs(20) && took < Duration::from_secs(40), "{took:?}");
         }

@@ -50,7 +50,7 @@ mod certificate_requests;
 mod mqtt5;
 mod amqp;
 
-pub(crate) use admission::{Authenticated, NotAdmitted, Shown};
+pub(crate) use admission::{NotAdmitted, Shown};
 pub(crate) use amqp::HubPlace;
 pub use c2d::{Acknowledgement, CloudToDeviceMessage};
 pub(crate) use c2d::{Feedback, LOCK_TIME, ReceivedMessage};

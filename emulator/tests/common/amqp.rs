@@ -248,7 +248,7 @@ async fn flush(connection: &mut Connection, stream: &mut TlsStream<TcpStream>) -
 
 /// The next thing that happens.
 async fn step(connection: &mut Connection, stream: &mut TlsStream<TcpStream>) -> Result<Event, String> {
-    let mut buffer = [0; 16 * 1024];
+    let mut buffer = vec![0; 16 * 1024];
     loop {
         if let Some(event) = connection.poll_event() {
             return Ok(event);

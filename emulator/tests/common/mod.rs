@@ -166,9 +166,10 @@ impl Dial {
         if let Some(user_name) = self.user_name {
             options.set_credentials(user_name, self.password);
         }
-        options.set_transport(match self.is_plain {
-            true => Transport::Tcp,
-            false => Transport::Tls(TlsConfiguration::Rustls(self.tls)),
+        options.set_transport(if self.is_plain {
+            Transport::Tcp
+        } else {
+            Transport::Tls(TlsConfiguration::Rustls(self.tls))
         });
         let (sender, mut event_loop) = AsyncClient::new(options, 100);
         let mut network = NetworkOptions::new();

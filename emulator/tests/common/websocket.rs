@@ -127,7 +127,7 @@ pub fn frame(opcode: u8, is_last: bool, payload: &[u8]) -> Vec<u8> {
     match payload.len() {
         length @ 0..126 => frame.push(0x80 | length as u8),
         length @ 126..=0xffff => {
-            frame.push(0x80 | 126);
+            frame.push(0x80 | 0x7e);
             frame.extend((length as u16).to_be_bytes());
         }
         length => {
@@ -149,6 +149,7 @@ pub struct WebSocket {
 impl WebSocket {
     pub async fn send(&mut self, opcode: u8, payload: &[u8]) {
         self.stream.write_all(&frame(opcode, true, payload)).await.expect("sent");
+        self.stream.flush().await.expect("sent");
     }
 
     /// What is answered in place of frames, for as long as it comes; a moment's silence is its end.
@@ -240,6 +241,8 @@ async fn pump(mut guest: TcpStream, mut socket: WebSocket, piece: usize) {
                         socket.stream.write_all(&frame).await.expect("sent");
                     }
                 }
+                // What TLS has taken may wait in it.
+                socket.stream.flush().await.expect("sent");
             }
             frame = socket.read() => match frame {
                 Some((BINARY, bytes)) => {

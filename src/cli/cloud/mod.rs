@@ -7,6 +7,7 @@
 //! Nouns, verbs and options are those of `az iot` where those are sensible. The same calls go to an emulator and to
 //! Azure; what Azure does not have in its service APIs over HTTPS is refused for Azure, with the command that has it.
 
+pub(in crate::cli) mod amqp;
 mod attestation;
 mod certificate_file;
 mod commands;

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use tracker_certificates::Document;
 use ureq::tls::Certificate;
 
+use super::amqp::HubPlace;
 use super::emulator_file::{EmulatorFile, ServiceEntry};
 use super::output::OutputFormat;
 use super::service::client::{Client, Service};
@@ -139,7 +140,23 @@ impl Target {
             system_roots()?
         };
         let advice = "check HostName in --login, and the network".to_owned();
-        Ok(Client::new(connection, is_azure, service, &roots, advice))
+        let place = if is_azure { HubPlace::default() } else { self.place_of(&connection) };
+        Ok(Client::new(connection, is_azure, service, &roots, advice, place))
+    }
+
+    /// What the file of an emulator knows of the hub that --login names.
+    fn place_of(&self, connection: &ConnectionString) -> HubPlace {
+        let Ok(Some(file)) = EmulatorFile::load(&self.emulator) else { return HubPlace::default() };
+        let parsed = |entry: &ServiceEntry| ConnectionString::parse(&entry.connection_string).ok();
+        let is_there =
+            |entry: &&ServiceEntry| parsed(entry).is_some_and(|known| known.host == connection.host);
+        let has_key = |entry: &&ServiceEntry| parsed(entry).is_some_and(|known| known.key == connection.key);
+        // Several hubs share a port: which of them is meant, the key may tell.
+        let found = match file.hubs.iter().filter(is_there).collect::<Vec<_>>()[..] {
+            [only] => Some(only),
+            _ => file.hubs.iter().find(has_key),
+        };
+        HubPlace { name: found.map(|entry| entry.name.clone()), amqp_port: file.amqp_port }
     }
 
     fn local(&self, service: Service) -> anyhow::Result<Client> {
@@ -180,7 +197,8 @@ fn client_of(
         "does the emulator still run that wrote {}? Start it with `container-tracker emulator`",
         path.display()
     );
-    Ok(Client::new(connection, false, service, &roots, advice))
+    let place = HubPlace { name: Some(entry.name.clone()), amqp_port: file.amqp_port };
+    Ok(Client::new(connection, false, service, &roots, advice, place))
 }
 
 fn only_emulated(client: Client, what: &str, instead: &str) -> anyhow::Result<Client> {

@@ -21,6 +21,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracker_console::model::{CloudEvent, Fault, Incoming, Message};
 
 use super::services::Services;
+use crate::cli::cloud::amqp::{Position, Tap};
 use crate::cli::cloud::service::client::Call;
 use crate::cli::cloud::service::event_stream;
 use crate::lab::console::fault_book::FaultBook;
@@ -36,6 +37,8 @@ const EVERY: Duration = Duration::from_millis(250);
 const FAULTS_EVERY: u32 = 12;
 /// How long a stream that broke off is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long an endpoint that refuses is left alone.
+const LONG_PAUSE: Duration = Duration::from_secs(10);
 /// Batches that wait for the console.
 const WAITING: usize = 8;
 /// Messages and events that wait to be handed on; more are lost, and counted.
@@ -57,7 +60,7 @@ fn locked(basket: &Mutex<Basket>) -> MutexGuard<'_, Basket> {
     basket.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Begins to listen. Of a real hub nothing is heard but whether it answers.
+/// Begins to listen: to the streams of an emulator, or to the built-in endpoint of a hub.
 pub(super) fn start(
     services: Services,
     recorder: &Arc<Recorder>,
@@ -73,6 +76,9 @@ pub(super) fn start(
         }
         let (services, basket) = (services.clone(), basket.clone());
         thread::spawn(move || follow(&services, &basket, Source::Dps));
+    } else {
+        let (services, basket, recorder) = (services.clone(), basket.clone(), recorder.clone());
+        thread::spawn(move || tap(&services, &basket, recorder));
     }
     tokio::spawn(hand_on(services, basket, faults, sender));
     receiver
@@ -126,6 +132,35 @@ enum Source {
     Hub { hub: usize, last: Option<u64>, recorder: Arc<Recorder> },
     /// Events of all.
     Dps,
+}
+
+/// Reads the built-in endpoint of a hub. What keeps it from that is tried again, and told meanwhile.
+fn tap(services: &Services, basket: &Mutex<Basket>, recorder: Arc<Recorder>) {
+    let mut source = Source::Hub { hub: 0, last: None, recorder };
+    while !locked(basket).is_over {
+        if let Err(error) = read_endpoint(services, basket, &mut source) {
+            services.telemetry_is_away(Some(format!("{error:#}")));
+        }
+        thread::sleep(LONG_PAUSE);
+    }
+}
+
+fn read_endpoint(services: &Services, basket: &Mutex<Basket>, source: &mut Source) -> anyhow::Result<()> {
+    let clients = services.clients();
+    let (_, hub) = clients.hubs.first().context("there is no hub")?;
+    let mut tap = Tap::new(hub.over_amqp()?, "$Default", Position::Latest);
+    tap.join()?;
+    services.telemetry_is_away(None);
+    loop {
+        let found = tap.next(PAUSE)?;
+        let mut basket = locked(basket);
+        match found {
+            _ if basket.is_over => return Ok(()),
+            Some(_) if basket.messages.len() >= MOST => basket.lost += 1,
+            Some(message) => take(&mut basket, source, &message.line()),
+            None => {}
+        }
+    }
 }
 
 /// Reads a stream, and begins again whenever it ends.

@@ -16,6 +16,7 @@ use tracker_protocol::PropertyBag;
 
 use super::feeds;
 use super::services::Services;
+use crate::cli::cloud::amqp::Outgoing;
 use crate::cli::cloud::service::client::{Call, Client};
 use crate::cli::verify;
 use crate::lab::console::fault_book::{Emulated, FaultBook};
@@ -25,9 +26,6 @@ use crate::platform::clock::system_time;
 
 /// Azure counts queries: it is asked for its twins no more often.
 const AZURE_EVERY: Duration = Duration::from_secs(30);
-/// Why a real hub shows no telemetry.
-const NO_TELEMETRY: &str = "A real hub hands telemetry on over AMQP, which this program does not read yet: what is shown \
-    comes from identities and twins.";
 
 /// What is asked over REST.
 pub(super) struct Remote {
@@ -192,7 +190,7 @@ impl Backend for Remote {
         let can = Abilities {
             twin: true,
             methods: true,
-            messages: is_emulator,
+            messages: true,
             enrollments: is_emulator,
             faults: is_emulator,
             time: false,
@@ -207,8 +205,8 @@ impl Backend for Remote {
             hubs: self.services.clients().hubs.iter().map(|(name, _)| name.clone()).collect(),
             id_scope: self.id_scope.clone(),
             telemetry: TelemetryState {
-                is_available: is_emulator,
-                reason: (!is_emulator).then(|| NO_TELEMETRY.to_owned()),
+                is_available: self.services.no_telemetry().is_none(),
+                reason: self.services.no_telemetry(),
             },
             away: self.services.away(),
             history_trouble: None,
@@ -265,7 +263,15 @@ impl Backend for Remote {
 
     fn send<'a>(&'a self, device: &'a str, message: DeviceMessage) -> Answer<'a, ()> {
         if self.mode == Mode::Hub {
-            return not_here("Messages to devices");
+            let message = Outgoing {
+                device_id: device.to_owned(),
+                body: message.body.into_bytes(),
+                properties: message.properties.into_iter().collect(),
+                ..Outgoing::default()
+            };
+            return Box::pin(async move {
+                self.services.run(move |services| services.send_by_amqp(message)).await
+            });
         }
         let mut properties = PropertyBag::new();
         for (name, value) in message.properties {

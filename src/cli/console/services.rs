@@ -4,10 +4,13 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use anyhow::Context as _;
 use serde_json::Value;
 use tokio::task::spawn_blocking;
+use tracker_amqp::condition;
 use tracker_console::backend::BackendError;
 
+use crate::cli::cloud::amqp::{self, AmqpError, Outgoing};
 use crate::cli::cloud::service::client::{Call, Client};
 use crate::cli::cloud::service::service_error::ServiceError;
 use crate::cli::cloud::target::Clients;
@@ -22,12 +25,19 @@ struct Shared {
     directory: Option<PathBuf>,
     clients: Mutex<Arc<Clients>>,
     away: Mutex<Option<String>>,
+    /// Why no telemetry can be had, where a hub is asked for it over AMQP.
+    telemetry_away: Mutex<Option<String>>,
 }
 
 impl Services {
     pub(super) fn new(directory: Option<PathBuf>, clients: Clients) -> Self {
         let clients = Mutex::new(Arc::new(clients));
-        Self(Arc::new(Shared { directory, clients, away: Mutex::default() }))
+        Self(Arc::new(Shared {
+            directory,
+            clients,
+            away: Mutex::default(),
+            telemetry_away: Mutex::default(),
+        }))
     }
 
     /// As they are known now.
@@ -38,6 +48,16 @@ impl Services {
     /// Why nobody answers, if nobody does.
     pub(super) fn away(&self) -> Option<String> {
         locked(&self.0.away).clone()
+    }
+
+    /// Why there is no telemetry, if there is none.
+    pub(super) fn no_telemetry(&self) -> Option<String> {
+        locked(&self.0.telemetry_away).clone()
+    }
+
+    /// Telemetry can't be had, and why; or it can.
+    pub(super) fn telemetry_is_away(&self, why: Option<String>) {
+        *locked(&self.0.telemetry_away) = why.map(sentence);
     }
 
     /// Somebody has answered.
@@ -52,6 +72,22 @@ impl Services {
             && let Ok(clients) = Clients::of_emulator(directory)
         {
             *locked(&self.0.clients) = Arc::new(clients);
+        }
+    }
+
+    /// Sends a message by the hub that is known, over AMQP.
+    pub(super) fn send_by_amqp(&self, message: Outgoing) -> anyhow::Result<()> {
+        let clients = self.clients();
+        let (_, hub) = clients.hubs.first().context("there is no hub")?;
+        match amqp::send(&hub.over_amqp()?, message, None) {
+            Ok(_) => Ok(()),
+            Err(AmqpError::Refused { error, .. }) if error.condition == condition::NOT_FOUND => {
+                Err(BackendError::NotFound(sentence(error.to_string())).into())
+            }
+            Err(error @ AmqpError::Refused { .. }) => {
+                Err(BackendError::Conflict(sentence(error.to_string())).into())
+            }
+            Err(error) => Err(BackendError::NoAnswer(sentence(error.to_string())).into()),
         }
     }
 

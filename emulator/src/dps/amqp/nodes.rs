@@ -60,7 +60,9 @@ impl AnswerNode {
 impl Node for AnswerNode {
     fn poll(&mut self, context: &mut Context<'_>, credit: u32) -> Poll<Act> {
         match self.registrant.next(credit > 0, context.waker()) {
-            Some(message) => Poll::Ready(Act::Send { message, settled: self.is_settled, key: 0 }),
+            Some(message) => {
+                Poll::Ready(Act::Send { message: Box::new(message), settled: self.is_settled, key: 0 })
+            }
             None => Poll::Pending,
         }
     }

@@ -90,7 +90,7 @@ impl DpsPlace {
 }
 
 impl Place for DpsPlace {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "DPS"
     }
 

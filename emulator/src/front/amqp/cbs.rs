@@ -86,9 +86,8 @@ impl CbsNode {
                 body.to_bytes().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()).unwrap_or_default()
             }
         };
-        let begins = |scheme: &str| {
-            text.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
-        };
+        let begins =
+            |scheme: &str| text.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme));
         let is_other_kind = ["jwt", "bearer"].iter().any(|name| kind.eq_ignore_ascii_case(name));
         let is_signature = begins("SharedAccessSignature ");
         if begins("Bearer ") || is_other_kind && !is_signature {

@@ -278,7 +278,7 @@ mod tests {
         assert!(message.application_properties.is_empty());
         let long = "x".repeat(70_000);
         let properties = PropertyBag::new().with("long", long.clone()).with("$.ct", long.clone());
-        let message = read(&write(&event(properties, &[7; 100_000], None), None));
+        let message = read(&write(&event(properties, b"x".repeat(100_000).leak(), None), None));
         assert_eq!(message.properties.content_type, Some(long.clone()));
         assert_eq!(message.application_properties, [("long".into(), Value::String(long))]);
         assert_eq!(message.body.to_bytes().map(|body| body.len()), Some(100_000));

@@ -17,7 +17,7 @@ use super::{
     rights::{check_direction, check_listen, shown},
 };
 use crate::{
-    amqp::{Asked, Guest, Node, Replies},
+    amqp::{Asked, Node, Replies},
     hub::{Hub, endpoint::endpoint_host},
 };
 

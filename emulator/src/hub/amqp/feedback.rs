@@ -63,7 +63,11 @@ impl Node for FeedbackNode {
         }
         let Some(batch) = self.hub.take_feedback() else { return Poll::Pending };
         self.sent.insert(batch.sequence_number, batch.lock_token.clone());
-        Poll::Ready(Act::Send { key: batch.sequence_number, settled: false, message: message(batch) })
+        Poll::Ready(Act::Send {
+            key: batch.sequence_number,
+            settled: false,
+            message: Box::new(message(batch)),
+        })
     }
 
     fn settled(&mut self, key: u64, outcome: &Outcome) {

@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn the_feedback_is_bounded_in_number_time_and_tries() {
         let mut queue = FeedbackQueue::default();
-        (0..MAX_RECORDS + 1).for_each(|number| queue.put(record(number)));
+        (0..=MAX_RECORDS).for_each(|number| queue.put(record(number)));
         let kept = queue.keep();
         assert_eq!((kept.len(), kept[0].original_message_id.as_str()), (MAX_RECORDS, "m1"));
         for _ in 0..MAX_DELIVERIES {

@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn retention_is_by_bytes_over_all_partitions_and_by_time() {
-        let retention = Retention { time: Duration::from_secs(60), bytes: 1024 * 1024 };
+        let retention = Retention { time: Duration::from_mins(1), bytes: 1024 * 1024 };
         let store = store(retention, Vec::new());
         put(&store, "other", b"x", 0);
         let mut slow = Reader::new(&store, partition_with_events(&store), Position::START).expect("there");

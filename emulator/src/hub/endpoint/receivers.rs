@@ -107,7 +107,7 @@ impl Receivers {
             }
             (None, None) if places.len() >= MOST => return Err(NotAttached::TooMany),
             (_, Some(epoch)) => {
-                places.drain(..).for_each(|place| place.send_away(NotAttached::Stolen(epoch)))
+                places.drain(..).for_each(|place| place.send_away(NotAttached::Stolen(epoch)));
             }
             (None, None) => {}
         }

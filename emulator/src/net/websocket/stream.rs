@@ -189,10 +189,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocketStream<S> {
     /// Says goodbye, waits for the client to do so, and closes the stream.
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let (code, reason) = match *this.shutdown.borrow() {
-            true => (CloseCode::Away, "the emulator shuts down"),
-            false => (CloseCode::Normal, ""),
-        };
+        let is_shutdown = *this.shutdown.borrow();
+        let (code, reason) =
+            if is_shutdown { (CloseCode::Away, "the emulator shuts down") } else { (CloseCode::Normal, "") };
         this.close(context, code, reason);
         if this.farewell == Farewell::Said {
             ready!(this.poll_drain(context))?;

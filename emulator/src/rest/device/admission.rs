@@ -2,7 +2,6 @@
 
 use tracker_protocol::dps::ConnectionProfile;
 
-use super::MAX_CHAIN;
 use crate::{
     dps::Dps,
     events::EventKind,
@@ -11,6 +10,9 @@ use crate::{
     security::sas::without_port,
     session::{PeerCertificates, shown},
 };
+
+/// Certificates looked at in a presented chain.
+pub(super) const MAX_CHAIN: usize = 10;
 
 /// The hub at which the caller is this device, or why there is none.
 pub(super) fn hub_of(services: &Dps, device_id: &str, call: &Call) -> Result<Hub, HubRefusal> {

@@ -24,9 +24,6 @@ use super::{
 };
 use crate::{dps::Dps, hub::Hub, security::access::Right::DeviceConnect};
 
-/// Certificates looked at in a presented chain.
-const MAX_CHAIN: usize = 10;
-
 /// Answers a call of the device that is named.
 type Handler = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 

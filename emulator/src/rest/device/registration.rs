@@ -5,7 +5,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::MAX_CHAIN;
+use super::admission::MAX_CHAIN;
 use crate::{
     dps::{self, Applicant, Dps, Moment},
     events::EventKind,

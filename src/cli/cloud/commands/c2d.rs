@@ -1,18 +1,30 @@
 //! `cloud c2d`: messages to devices.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
+use chrono::{DateTime, Utc};
 use tracker_protocol::PropertyBag;
 
 use super::device::DeviceId;
-use crate::cli::cloud::service::client::Call;
+use crate::cli::cloud::amqp::{self, Outgoing};
+use crate::cli::cloud::output::OutputFormat;
+use crate::cli::cloud::service::client::{Call, Client};
 use crate::cli::cloud::target::Target;
+
+/// What a table shows of feedback.
+const COLUMNS: &[(&str, &str)] = &[
+    ("Device", "/deviceId"),
+    ("Message", "/originalMessageId"),
+    ("Outcome", "/statusCode"),
+    ("At", "/enqueuedTimeUtc"),
+];
 
 /// Commands for messages to devices.
 #[derive(Debug, clap::Subcommand)]
 pub(in crate::cli::cloud) enum C2dCommand {
-    /// Send a message to a device; it waits at the hub until the device takes it. Emulator only.
+    /// Send a message to a device; it waits at the hub until the device takes it. To Azure it goes over AMQP (port 5671).
     Send {
         #[command(flatten)]
         id: DeviceId,
@@ -40,6 +52,15 @@ pub(in crate::cli::cloud) enum C2dCommand {
         /// When the message is worth nothing any more, like 2026-01-31T12:00:00Z.
         #[arg(long, visible_alias = "expiry", value_name = "TIME")]
         expiry_time_utc: Option<String>,
+        /// Whether the hub is to tell what became of the message.
+        #[arg(long, value_name = "WHEN", value_parser = ["none", "positive", "negative", "full"])]
+        ack: Option<String>,
+        /// Wait for that, and print it; without --ack it is asked for in full.
+        #[arg(long)]
+        wait: bool,
+        /// The most seconds to wait.
+        #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "wait")]
+        timeout: u64,
     },
 }
 
@@ -55,17 +76,31 @@ impl C2dCommand {
             content_type,
             content_encoding,
             expiry_time_utc,
+            ack,
+            wait,
+            timeout,
         } = self;
-        let hub = target.emulated_hub(
-            "cloud-to-device messages (they travel over AMQP)",
-            "az iot device c2d-message send --device-id … --data … --login …",
-        )?;
+        let hub = target.hub()?;
         let body = match data_file_path {
             Some(path) => std::fs::read(&path).with_context(|| format!("can't read {}", path.display()))?,
             None => data.into_bytes(),
         };
-        let mut call = Call::post(&["devices", &id.device_id, "messages", "deviceBound"]).bytes(body);
         let properties = pairs(&properties)?;
+        if hub.is_azure() || wait {
+            let message = Outgoing {
+                device_id: id.device_id,
+                body,
+                message_id,
+                correlation_id,
+                content_type,
+                content_encoding,
+                expiry: expiry_time_utc.as_deref().map(time).transpose()?,
+                ack: ack.or_else(|| wait.then(|| "full".to_owned())),
+                properties: owned(&properties),
+            };
+            return send_by_amqp(&hub, message, wait.then(|| Duration::from_secs(timeout)), target.output);
+        }
+        let mut call = Call::post(&["devices", &id.device_id, "messages", "deviceBound"]).bytes(body);
         if !properties.is_empty() {
             call = call.header("iothub-app-properties", &properties.to_string());
         }
@@ -75,6 +110,7 @@ impl C2dCommand {
             ("content-type", content_type),
             ("content-encoding", content_encoding),
             ("iothub-expiry", expiry_time_utc),
+            ("iothub-ack", ack),
         ];
         for (name, value) in headers {
             if let Some(value) = value {
@@ -83,6 +119,33 @@ impl C2dCommand {
         }
         hub.call(call).map(drop)
     }
+}
+
+fn send_by_amqp(
+    hub: &Client,
+    message: Outgoing,
+    patience: Option<Duration>,
+    output: OutputFormat,
+) -> anyhow::Result<()> {
+    if !hub.has_amqp() {
+        bail!(
+            "this emulator speaks no AMQP, which --wait needs; `container-tracker emulator` does, the one in `simulate` does not"
+        );
+    }
+    match amqp::send(&hub.over_amqp()?, message, patience)? {
+        Some(feedback) => output.show(&serde_json::to_value(feedback)?, COLUMNS),
+        None => Ok(()),
+    }
+}
+
+fn time(text: &str) -> anyhow::Result<DateTime<Utc>> {
+    DateTime::parse_from_rfc3339(text)
+        .map(|time| time.to_utc())
+        .map_err(|_| anyhow!("--expiry-time-utc {text:?} is no time of the form 2026-01-31T12:00:00Z"))
+}
+
+fn owned(properties: &PropertyBag) -> Vec<(String, String)> {
+    properties.iter().map(|(name, value)| (name.to_owned(), value.unwrap_or_default().to_owned())).collect()
 }
 
 fn pairs(text: &str) -> anyhow::Result<PropertyBag> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use percent_encoding::utf8_percent_encode;
+use rustls::pki_types::CertificateDer;
 use serde_json::Value;
 use ureq::http::{Method, Request, Response, request::Builder};
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
@@ -14,6 +15,7 @@ use ureq::{Agent, Body};
 use super::connection_string::ConnectionString;
 use super::sas::{self, RESERVED};
 use super::service_error::ServiceError;
+use crate::cli::cloud::amqp::{Caller, HubPlace};
 use crate::platform::clock::system_time;
 use crate::platform::user_agent::user_agent;
 
@@ -138,6 +140,8 @@ pub(crate) struct Client {
     service: Service,
     /// What to do when nobody answers.
     advice: String,
+    roots: Vec<CertificateDer<'static>>,
+    place: HubPlace,
 }
 
 impl Client {
@@ -147,6 +151,7 @@ impl Client {
         service: Service,
         roots: &[Certificate<'static>],
         advice: String,
+        place: HubPlace,
     ) -> Self {
         let tls = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
@@ -166,7 +171,18 @@ impl Client {
             // Proxies lead out of the house, and an emulator is in it.
             config = config.proxy(None);
         }
-        Self { agent: config.build().new_agent(), connection, is_azure, service, advice }
+        let roots = roots.iter().map(|root| CertificateDer::from(root.der()).into_owned()).collect();
+        Self { agent: config.build().new_agent(), connection, is_azure, service, advice, roots, place }
+    }
+
+    /// The same hub, to be called over AMQP.
+    pub(crate) fn over_amqp(&self) -> anyhow::Result<Caller> {
+        Caller::new(&self.connection, self.is_azure, &self.place, &self.roots)
+    }
+
+    /// Whether it is known where it speaks AMQP.
+    pub(crate) fn has_amqp(&self) -> bool {
+        self.is_azure || self.place.amqp_port.is_some()
     }
 
     /// Whether a real Azure is called.

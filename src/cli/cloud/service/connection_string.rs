@@ -81,6 +81,11 @@ impl ConnectionString {
         Ok(Self { host, policy, key })
     }
 
+    /// The key as text, as it stood in the connection string.
+    pub(crate) fn key_text(&self) -> String {
+        STANDARD.encode(&self.key)
+    }
+
     /// Whether the host is one of Microsoft's. An emulator is reached by another name, or at another port.
     pub(crate) fn is_of_azure(&self) -> bool {
         let (name, port) = match self.host.rsplit_once(':') {

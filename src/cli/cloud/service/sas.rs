@@ -14,12 +14,17 @@ pub(in crate::cli::cloud) const RESERVED: &AsciiSet =
 ///
 /// What is signed is the resource as it is sent, encoded, and the expiry, with a line feed between them.
 pub(in crate::cli::cloud) fn token(connection: &ConnectionString, expiry: i64) -> String {
-    let resource = utf8_percent_encode(&connection.host, RESERVED).to_string();
-    let key = hmac::Key::new(hmac::HMAC_SHA256, &connection.key);
+    sign(&connection.key, &connection.host, expiry, &connection.policy)
+}
+
+/// A token of a policy for any resource, signed with any form of its key.
+pub(in crate::cli::cloud) fn sign(key: &[u8], resource: &str, expiry: i64, policy: &str) -> String {
+    let resource = utf8_percent_encode(resource, RESERVED).to_string();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
     let signature = hmac::sign(&key, format!("{resource}\n{expiry}").as_bytes());
     let signature = STANDARD.encode(signature);
     let signature = utf8_percent_encode(&signature, RESERVED);
-    let policy = utf8_percent_encode(&connection.policy, RESERVED);
+    let policy = utf8_percent_encode(policy, RESERVED);
     format!("SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={policy}")
 }
 

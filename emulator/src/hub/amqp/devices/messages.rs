@@ -36,7 +36,7 @@ impl MessageNode {
     fn next(&mut self) -> Option<Act> {
         let presence = &self.berth.presence;
         if let Some(message) = self.again.take() {
-            return Some(Act::Send { message, settled: self.is_settled, key: self.keys });
+            return Some(Act::Send { message: Box::new(message), settled: self.is_settled, key: self.keys });
         }
         // A device that was deleted in this moment hears of it elsewhere.
         let received =
@@ -52,7 +52,7 @@ impl MessageNode {
         } else {
             self.under_way.insert(self.keys, received.lock_token);
         }
-        Some(Act::Send { message, settled: self.is_settled, key: self.keys })
+        Some(Act::Send { message: Box::new(message), settled: self.is_settled, key: self.keys })
     }
 }
 

@@ -38,7 +38,9 @@ impl Node for CallNode {
             return Poll::Pending;
         }
         match self.berth.presence.take(|state| state.calls.next()) {
-            Some(message) => Poll::Ready(Act::Send { message, settled: self.is_settled, key: 0 }),
+            Some(message) => {
+                Poll::Ready(Act::Send { message: Box::new(message), settled: self.is_settled, key: 0 })
+            }
             None => Poll::Pending,
         }
     }

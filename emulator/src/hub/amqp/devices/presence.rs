@@ -90,6 +90,11 @@ impl Presence {
         lock(&self.state).over.is_some()
     }
 
+    /// What its links are told, if the hub has ended it.
+    pub(super) fn farewell(&self) -> Option<Error> {
+        lock(&self.state).over.as_ref().map(farewell)
+    }
+
     /// Where the faults of this device strike.
     pub(super) fn place(&self) -> Place<'_> {
         Place { hub: Some(&self.hub.0.name), device: &self.device_id }

@@ -73,6 +73,9 @@ fn read_batch(batch: &Message) -> Result<Vec<Message>, Error> {
 }
 
 fn judge(incoming: &mut Incoming<Vec<Message>>, number: u64, messages: &[Message]) -> Verdict {
+    if let Some(farewell) = incoming.berth.presence.farewell() {
+        return Verdict::Detach(farewell);
+    }
     match take(&incoming.berth.presence, messages) {
         Ok(()) => incoming.intake.verdict(number, Outcome::Accepted),
         Err(error) => Verdict::Now(Outcome::Rejected(Some(error))),
@@ -81,9 +84,6 @@ fn judge(incoming: &mut Incoming<Vec<Message>>, number: u64, messages: &[Message
 
 /// Takes all messages of a batch, or none.
 fn take(presence: &Presence, messages: &[Message]) -> Result<(), Error> {
-    if presence.is_over() {
-        return Err(Error::new(condition::DETACH_FORCED, "the device has to leave."));
-    }
     if presence.is_throttled() {
         return Err(Error::new(THROTTLED, "a fault was asked for: too many messages in a second."));
     }

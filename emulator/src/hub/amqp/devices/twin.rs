@@ -67,7 +67,9 @@ impl Node for TwinAnswerNode {
             return Poll::Pending;
         }
         match self.berth.presence.take(|state| state.channels.next(&self.half.name)) {
-            Some(message) => Poll::Ready(Act::Send { message, settled: self.is_settled, key: 0 }),
+            Some(message) => {
+                Poll::Ready(Act::Send { message: Box::new(message), settled: self.is_settled, key: 0 })
+            }
             None => Poll::Pending,
         }
     }

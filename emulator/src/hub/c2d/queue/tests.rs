@@ -65,9 +65,12 @@ fn a_lock_is_good_once_and_ends_with_time_and_with_its_connection() {
     assert_eq!(queue.len(), 0);
 }
 
+/// How the way of a message ends.
+type End = fn(&mut MessageQueue);
+
 #[test]
 fn the_sender_hears_of_what_he_asked_for() {
-    let ends: [(&str, fn(&mut MessageQueue), Outcome); 5] = [
+    let ends: [(&str, End, Outcome); 5] = [
         ("completed", |queue| queue.complete(1), Outcome::Success),
         ("expired", |queue| queue.pass_time(NOW + DEFAULT_LIFE), Outcome::Expired),
         ("purged", |queue| assert_eq!(queue.purge(), 1), Outcome::Purged),
@@ -108,7 +111,7 @@ fn the_sender_hears_of_what_he_asked_for() {
 fn a_message_that_expires_under_a_lock_may_still_be_completed() {
     let mut queue = MessageQueue::default();
     let soon = NOW + TimeDelta::seconds(1);
-    let short = CloudToDeviceMessage { expiry_time: Some(soon), ..asking(Acknowledgement::Full) };
+    let short = CloudToDeviceMessage { expiry_time: Some(soon), ..asking(Full) };
     queue.push("d", short.clone(), NOW).expect("room");
     let taken = queue.receive(NOBODY, LOCK_TIME, NOW).expect("one waits");
     assert!(queue.finish(&taken.lock_token, Outcome::Success, soon));
