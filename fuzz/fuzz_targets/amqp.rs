@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
 use tracker_amqp::{
-    Attach, Body, Connection, Event, Limits, LinkId, MECHANISMS, Message, Open, Outcome, Role, Source, Target, decode_value,
-    encode_value,
+    Attach, Body, Connection, Event, Limits, LinkId, MECHANISMS, Message, Open, Outcome, Role, Source,
+    Target, decode_value, encode_value,
 };
 
 /// Little of everything, so that it is soon used up.
