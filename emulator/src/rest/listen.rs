@@ -27,6 +27,7 @@ use super::{
     answer::{self, Answer},
     call::Call,
     respond::respond,
+    spelling::spelled,
     upgrade::{self, Inner, NoUpgrade, Offer},
 };
 use crate::{
@@ -159,7 +160,7 @@ impl Visitor {
             self.call(call, body).await
         };
         tracing::trace!(target: "tracker_emulator::wire", "{target} -> {}", answer.status().as_u16());
-        answer
+        spelled(answer).await
     }
 
     async fn call(&self, mut call: Call, body: Incoming) -> Answer {

@@ -31,6 +31,7 @@ mod hub;
 mod device;
 mod respond;
 mod upgrade;
+mod spelling;
 mod listen;
 
 pub(crate) use listen::{converse, listen};

@@ -95,8 +95,20 @@ fn write_annotations(out: &mut Writer, event: &StoredEvent) {
 }
 
 /// The properties section has its fields by place: message-id, user-id, to, subject, reply-to, correlation-id, content-type,
-/// content-encoding; those behind may be absent.
+/// content-encoding; those behind may be absent. Where there is none, there is no section: Microsoft's own tests for Python read
+/// the content type of every message that has one.
 fn write_properties(out: &mut Writer, bag: &PropertyBag) {
+    let named = [
+        PropertyBag::MESSAGE_ID,
+        USER_ID,
+        TO,
+        PropertyBag::CORRELATION_ID,
+        PropertyBag::CONTENT_TYPE,
+        PropertyBag::CONTENT_ENCODING,
+    ];
+    if named.iter().all(|name| bag.get(name).is_none()) {
+        return;
+    }
     out.section(0x73);
     let list = out.begin_compound(0xd0);
     out.optional(bag.get(PropertyBag::MESSAGE_ID), Writer::string);
@@ -269,6 +281,16 @@ mod tests {
         );
         assert_eq!(message.body, Body::data(&b"{\"b\": 1, \"a\":2.50}"[..]));
         assert!(message.delivery_annotations.is_empty());
+    }
+
+    #[test]
+    fn without_properties_there_is_no_section_of_them() {
+        let sections = |properties| {
+            let head = write(&event(properties, b"x", None), None).swap_remove(0);
+            head.windows(3).any(|bytes| bytes == [0x00, 0x53, 0x73])
+        };
+        assert!(!sections(PropertyBag::new().with("colour", "red")));
+        assert!(sections(PropertyBag::new().with("$.ct", "text/plain")));
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod origin;
 mod position;
 mod partition;
 mod numbering;
+mod placing;
 mod store;
 mod reader;
 mod groups;

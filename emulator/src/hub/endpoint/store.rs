@@ -13,10 +13,10 @@ use chrono::{DateTime, Utc};
 
 use super::{
     super::TelemetryMessage,
-    hash::stable_hash,
     numbering::Mark,
     origin::Origin,
     partition::{Partition, StoredEvent},
+    placing::partition_of,
     position::Position,
     retention::Retention,
 };
@@ -213,10 +213,4 @@ impl Store {
             partition.forget_reader(reader);
         }
     }
-}
-
-/// The partition of a device, the same in every run of every version. Azure's own hash is not public.
-fn partition_of(device_id: &str, partitions: usize) -> u8 {
-    let hash = stable_hash(device_id) >> 32;
-    u8::try_from(hash % partitions.max(1) as u64).unwrap_or_default()
 }
