@@ -18,9 +18,6 @@ use crate::{
 /// Tokens that one connection may show: gateways show one for each of their devices.
 const MAX_GRANTS: usize = 2000;
 
-/// Certificates looked at in a presented chain.
-const MAX_CHAIN: usize = 10;
-
 /// How a connection came in.
 pub(crate) struct Visit {
     /// The address at the other end, for people.
@@ -95,7 +92,7 @@ impl Guest {
 
     /// Certificates that it has shown, leaf first.
     pub(crate) fn certificates(&self) -> PeerCertificates {
-        PeerCertificates::read(&self.visit.certificates, MAX_CHAIN)
+        PeerCertificates::read(&self.visit.certificates)
     }
 
     /// What it said with SASL PLAIN.

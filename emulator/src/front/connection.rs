@@ -12,7 +12,7 @@ use tokio::{
 use tracker_protocol::hub_v5::MAX_KEEP_ALIVE;
 
 use super::{
-    dispatch::{Client, MAX_CHAIN, five_hub, open},
+    dispatch::{Client, five_hub, open},
     no_handshake::why_not,
 };
 use crate::{
@@ -144,7 +144,7 @@ async fn serve_five<S: AsyncRead + AsyncWrite>(
         0 => MAX_KEEP_ALIVE,
         seconds => seconds.min(MAX_KEEP_ALIVE),
     };
-    let certificates = PeerCertificates::readable(&arrival.certificates, MAX_CHAIN);
+    let certificates = PeerCertificates::readable(&arrival.certificates);
     match open_five(hub, connect, &certificates) {
         Ok(service) => serve_session(link, service, keep_alive, reception.shutdown.clone()).await,
         Err(refused) => {

@@ -19,9 +19,6 @@ const MAX_CLIENT_ID: usize = 257;
 /// Longer than any user name with all its parameters.
 const MAX_USER_NAME: usize = 4096;
 
-/// Certificates looked at in a presented chain.
-pub(super) const MAX_CHAIN: usize = 10;
-
 /// A client that was let in.
 pub(crate) enum Client {
     Dps(RegistrationSession),
@@ -40,7 +37,7 @@ pub(crate) fn open(
     };
     let dps_error = match user_name.parse::<DpsUsername>() {
         Ok(user_name) => {
-            let certificates = PeerCertificates::read(presented, MAX_CHAIN);
+            let certificates = PeerCertificates::read(presented);
             return dps::open(services, connect, user_name, certificates).map(Client::Dps);
         }
         Err(error) => error,
@@ -58,7 +55,7 @@ pub(crate) fn open(
         let reason = format!("there is no hub \"{}\"", user_name.hub);
         return Err(refused(&user_name.hub, &connect, ConnectCode::NotAuthorized, reason));
     };
-    let certificates = PeerCertificates::readable(presented, MAX_CHAIN);
+    let certificates = PeerCertificates::readable(presented);
     hub::open(&hub, connect, user_name, &certificates).map(Client::Hub)
 }
 

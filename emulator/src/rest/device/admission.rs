@@ -11,12 +11,9 @@ use crate::{
     session::{PeerCertificates, shown},
 };
 
-/// Certificates looked at in a presented chain.
-pub(super) const MAX_CHAIN: usize = 10;
-
 /// The hub at which the caller is this device, or why there is none.
 pub(super) fn hub_of(services: &Dps, device_id: &str, call: &Call) -> Result<Hub, HubRefusal> {
-    let certificates = PeerCertificates::readable(&call.certificates, MAX_CHAIN);
+    let certificates = PeerCertificates::readable(&call.certificates);
     let credentials =
         Shown { token: call.header("authorization").map(str::as_bytes), certificates: &certificates };
     let host = without_port(call.host());

@@ -5,7 +5,6 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::admission::MAX_CHAIN;
 use crate::{
     dps::{self, Applicant, Dps, Moment},
     events::EventKind,
@@ -89,7 +88,7 @@ fn answer(services: &Dps, request: &Request<'_>, call: &Call) -> Answer {
     let applicant = Applicant {
         registration_id,
         api_version: call.api_version().to_owned(),
-        certificates: PeerCertificates::read(&call.certificates, MAX_CHAIN),
+        certificates: PeerCertificates::read(&call.certificates),
         token: token.map(|token| token.as_bytes().to_vec()),
     };
     let moment = Moment { now: Instant::now(), is_throttled: false };

@@ -29,9 +29,6 @@ use crate::{
     session::{PeerCertificates, connect_fault},
 };
 
-/// Certificates looked at in a presented chain.
-const MAX_CHAIN: usize = 10;
-
 /// The devices of one connection.
 pub(in crate::hub::amqp) struct DeviceLinks {
     hub: Hub,
@@ -54,7 +51,7 @@ impl DeviceLinks {
         Self {
             hub,
             guest: Arc::clone(guest),
-            certificates: PeerCertificates::readable(&guest.visit.certificates, MAX_CHAIN),
+            certificates: PeerCertificates::readable(&guest.visit.certificates),
             present: HashMap::new(),
         }
     }
