@@ -175,6 +175,9 @@ async fn a_message_to_a_device_is_received_abandoned_rejected_and_completed() {
     let outcomes: Vec<_> =
         feedback.body.as_array().expect("records").iter().map(|r| &r["statusCode"]).collect();
     assert_eq!(outcomes, ["Success", "Rejected"]);
+    let words: Vec<_> =
+        feedback.body.as_array().expect("records").iter().map(|r| &r["description"]).collect();
+    assert_eq!(words, ["Success", "Message rejected"]);
 }
 
 #[tokio::test]

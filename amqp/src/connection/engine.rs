@@ -118,7 +118,8 @@ impl Connection {
         }
     }
 
-    /// Bytes that have come, cut anywhere. After an error write what stands in `output`, and hang up.
+    /// Bytes that have come, cut anywhere. After an error write what stands in `output`, and hang up. They are read up to the next
+    /// event; what follows is read when that was polled, and `failure` tells what is wrong there.
     pub fn input(&mut self, bytes: &[u8]) -> Result<(), ConnectionError> {
         if self.stage == Stage::Closed {
             return Err(self.failed.clone().unwrap_or(ConnectionError::Closed));
@@ -164,6 +165,11 @@ impl Connection {
     /// Nothing more comes or goes; what stands in `output` is the last.
     pub fn is_closed(&self) -> bool {
         self.stage == Stage::Closed
+    }
+
+    /// Why it has failed, if it has: what was wrong here or came that should not, and not a Close of the peer's.
+    pub fn failure(&self) -> Option<&ConnectionError> {
+        self.failed.as_ref()
     }
 
     /// What the peer has said in its Open.

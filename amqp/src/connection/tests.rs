@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 
-use super::{Connection, Event, Limits, MECHANISMS, SaslClient};
+use super::{Connection, ConnectionError, Event, Limits, MECHANISMS, SaslClient};
 use crate::{Attach, Body, Message, Open, Outcome, Role, Source, Target};
 
 /// Brings what `from` has written to `to`, in pieces of `step` bytes.
@@ -188,6 +188,22 @@ fn good_client() -> BytesMut {
             }
         }
     }
+}
+
+#[test]
+fn what_is_wrong_behind_an_event_is_a_failure_and_no_close_of_the_peer() {
+    let now = Instant::now();
+    let mut server = Connection::server(&MECHANISMS, Limits::default(), now);
+    let mut said = Connection::client(Open::new("c"), None, Limits::default(), now).output().split();
+    // A frame that is shorter than its own head.
+    said.extend_from_slice(&[0, 0, 0, 1, 2, 0, 0, 0]);
+    server.input(&said).expect("Open is good, and nothing behind it was looked at");
+    assert!(matches!(server.poll_event(), Some(Event::Opened(_))));
+    assert_eq!(server.failure(), None);
+    server.open(Open::new("s"));
+    assert!(matches!(server.poll_event(), Some(Event::Closed(Some(_)))));
+    assert!(matches!(server.failure(), Some(ConnectionError::Protocol(_))), "{:?}", server.failure());
+    assert!(server.is_closed());
 }
 
 proptest! {

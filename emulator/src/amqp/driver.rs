@@ -153,7 +153,8 @@ impl<R: Reception> Driver<R> {
                     held.node.ended();
                 }
             }
-            Event::Closed(error) => {
+            // Whose fault it is the engine knows, where it has failed.
+            Event::Closed(error) if self.connection.failure().is_none() => {
                 self.ended.get_or_insert(match error {
                     None => DisconnectReason::Disconnect,
                     Some(error) => DisconnectReason::ConnectionLost(format!("the client closed it: {error}")),

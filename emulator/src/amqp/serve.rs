@@ -120,6 +120,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     async fn run<R: Reception>(&mut self, driver: &mut Driver<R>) -> DisconnectReason {
         loop {
             driver.take_events();
+            if let Some(error) = driver.connection.failure().cloned() {
+                return broken(driver, &error);
+            }
             if let Some(reason) = driver.ended.take() {
                 return reason;
             }
@@ -264,7 +267,8 @@ fn lost<R: Reception>(driver: &Driver<R>, why: &str) -> DisconnectReason {
 
 /// The client broke the protocol, or was silent for too long.
 fn broken<R: Reception>(driver: &Driver<R>, error: &ConnectionError) -> DisconnectReason {
-    if !driver.is_open() {
+    // A sign-in that was refused has been told of.
+    if !driver.is_open() && !matches!(error, ConnectionError::SignIn(_)) {
         driver.refused("", &error.to_string());
     }
     match error {

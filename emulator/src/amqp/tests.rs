@@ -1,7 +1,7 @@
 //! A connection over a pipe, with a place that has two nodes: one that takes messages, and one that never stops sending.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex},
     task::{Context, Poll},
     time::Duration,
 };
@@ -21,12 +21,16 @@ use tracker_amqp::{
 use super::{Act, Asked, Guest, House, Node, Place, Reception, SignIn, Verdict, Visit, serve};
 use crate::{
     clock::SystemClock,
-    events::{EventBus, EventKind},
+    events::{DisconnectReason, EventBus, EventKind},
+    lock::lock,
     subscription::Subscription,
 };
 
-struct Porter;
-struct Hall;
+/// Where is told how connections ended.
+type Ends = Arc<Mutex<Vec<DisconnectReason>>>;
+
+struct Porter(Ends);
+struct Hall(Ends);
 struct Taker;
 struct Chatterer(u64);
 
@@ -42,7 +46,7 @@ impl Reception for Porter {
     fn open(&mut self, guest: &Arc<Guest>, _open: &Open) -> Result<Box<dyn Place>, Error> {
         match guest.host_name() {
             Some("elsewhere") => Err(Error::new(condition::NOT_FOUND, "no such host.")),
-            _ => Ok(Box::new(Hall)),
+            _ => Ok(Box::new(Hall(self.0.clone()))),
         }
     }
 }
@@ -62,6 +66,10 @@ impl Place for Hall {
 
     fn identity(&self) -> (String, Option<String>) {
         ("hall_0".into(), None)
+    }
+
+    fn ended(&mut self, reason: &DisconnectReason) {
+        lock(&self.0).push(reason.clone());
     }
 }
 
@@ -95,6 +103,7 @@ struct Served {
     task: JoinHandle<()>,
     events: Subscription<crate::events::Event>,
     shutdown: watch::Sender<bool>,
+    ends: Ends,
 }
 
 fn served() -> (DuplexStream, Served) {
@@ -102,10 +111,11 @@ fn served() -> (DuplexStream, Served) {
     let bus = EventBus::new(100, Arc::new(SystemClock));
     let events = bus.subscribe();
     let (shutdown, receiver) = watch::channel(false);
+    let ends = Ends::default();
     let visit = Visit { peer: "pipe".into(), server_name: None, certificates: Vec::new() };
     let house = House { clock: Arc::new(SystemClock), events: bus, shutdown: receiver };
-    let task = tokio::spawn(serve(theirs, visit, Porter, house));
-    (ours, Served { task, events, shutdown })
+    let task = tokio::spawn(serve(theirs, visit, Porter(ends.clone()), house));
+    (ours, Served { task, events, shutdown, ends })
 }
 
 impl Served {
@@ -275,6 +285,22 @@ async fn who_speaks_no_amqp_or_breaks_it_is_cut_off() {
         served.task = tokio::spawn(async {});
         assert!(!served.refusal().is_empty());
     }
+}
+
+#[tokio::test]
+async fn who_breaks_it_behind_open_is_told_to_have_done_so() {
+    let (stream, served) = served();
+    let mut client = Client::new(stream, "here", None);
+    // In one go with Open: a frame that is shorter than its own head.
+    client.connection.output().extend_from_slice(&[0, 0, 0, 1, 2, 0, 0, 0]);
+    let closed = |event| match event {
+        Event::Closed(error) => error,
+        _ => None,
+    };
+    assert_eq!(client.until(closed).await.condition, condition::FRAMING_ERROR);
+    served.task.await.expect("no panic");
+    let ends = lock(&served.ends).clone();
+    assert!(matches!(ends[..], [DisconnectReason::ProtocolViolation(_)]), "{ends:?}");
 }
 
 #[tokio::test(start_paused = true)]

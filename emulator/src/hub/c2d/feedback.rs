@@ -39,7 +39,7 @@ impl FeedbackRecord {
         device_id: String,
         time: DateTime<Utc>,
     ) -> Self {
-        let description = outcome.name().to_owned();
+        let description = outcome.description().to_owned();
         Self { original_message_id, device_generation_id, device_id, time, status_code: outcome, description }
     }
 }

@@ -137,9 +137,11 @@ impl Wire {
         loop {
             if let Some(event) = self.engine.poll_event() {
                 if let Event::Closed(error) = event {
-                    return Err(match error {
-                        Some(error) => self.refused(Some(error)),
-                        None => self.broken(ConnectionError::Closed),
+                    let failure = self.engine.failure().cloned();
+                    return Err(match (failure, error) {
+                        (Some(failure), _) => self.broken(failure),
+                        (None, Some(error)) => self.refused(Some(error)),
+                        (None, None) => self.broken(ConnectionError::Closed),
                     });
                 }
                 return Ok(Some(event));
