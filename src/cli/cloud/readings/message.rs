@@ -57,7 +57,10 @@ mod tests {
         let said = |body: &str| said(body.as_bytes(), &BTreeMap::new(), DateTime::UNIX_EPOCH);
         let one = said(r#"{"temperature":4.5,"vibration":{"x":1},"time":"2026-11-28T12:00:00Z","seq":7}"#);
         let (reading, more) = &one.readings[0];
-        assert_eq!((reading.seq(), more.keys().collect::<Vec<_>>()), (Some(7), vec!["vibration"]));
+        assert_eq!(
+            (reading.seq(), more.keys().map(String::as_str).collect::<Vec<_>>()),
+            (Some(7), vec!["vibration"])
+        );
         assert_eq!(said(r#"[{"temperature":1,"seq":1},{"temperature":2,"seq":2},"x"]"#).readings.len(), 2);
         let alarm = said(r#"{"alarm":"door","state":"begins","time":"2026-11-28T12:00:00Z"}"#);
         assert_eq!((alarm.readings.len(), alarm.others.len()), (0, 1));

@@ -103,7 +103,7 @@ impl SourceArgs {
             let near = all.iter().max_by_key(likeness).filter(|kept| likeness(kept) > 800);
             let near = near.map(|kept| format!("; is {} meant?", printable(&kept.device)));
             bail!(
-                "the history has nothing of a device {:?}, but of {} others{}",
+                "the history has nothing of a device {:?}; it has {} devices{}",
                 printable(wanted),
                 all.len(),
                 near.unwrap_or_default()
