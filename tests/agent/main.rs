@@ -16,6 +16,7 @@ mod command_line;
 mod early;
 mod end_to_end;
 mod evidence;
+mod factory;
 mod faults;
 mod host_names;
 #[cfg(feature = "mqtt5")]
