@@ -57,7 +57,7 @@ impl ForwardCommand {
         let stop = Stop::listen();
         let mut cursor = if sink.has_memory() {
             let path = self.cursor.clone().unwrap_or_else(|| cursor::default_path(sink.name()));
-            Cursor::open(&path, hub.host(), &self.consumer_group, sink.name(), self.restart)?
+            Cursor::open(&path, hub.name(), &self.consumer_group, sink.name(), self.restart)?
         } else {
             Cursor::none()
         };
@@ -65,7 +65,7 @@ impl ForwardCommand {
         cursor.begin(&from);
         let mut tap = Tap::knowing(hub.over_amqp()?, &self.consumer_group, from, cursor.marks());
         tap.join()?;
-        eprintln!("{} on to {}, {}; Ctrl-C ends", hub.host(), sink.name(), cursor.words());
+        eprintln!("{} on to {}, {}; Ctrl-C ends", hub.name(), sink.name(), cursor.words());
         // Where it begins is where it goes on, even if nothing comes meanwhile.
         cursor.write(tap.marks(), false)?;
         let (sink, cursor) = (&mut *sink, &mut cursor);
