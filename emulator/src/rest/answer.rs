@@ -9,13 +9,17 @@ use hyper::{
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
-use super::{event_stream::EventStream, spelling::Spellings};
+use super::event_stream::EventStream;
 
 /// A whole body, or a stream of events.
 pub(super) type Body = Either<Full<Bytes>, EventStream>;
 
 /// An answer on its way.
 pub(super) type Answer = Response<Body>;
+
+/// Beside an answer: names of headers that are to be spelled so.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Spellings(pub Vec<String>);
 
 /// Tools take JSON for JSON only when it is called exactly this.
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");

@@ -23,7 +23,7 @@ use tokio::{
     sync::OnceCell,
 };
 
-use super::answer::Answer;
+use super::answer::{Answer, Spellings};
 use crate::lock::lock;
 
 /// The entity tag, as Azure calls it.
@@ -33,10 +33,6 @@ static ETAG_ALONE: OnceCell<Extensions> = OnceCell::const_new();
 
 /// What stands around the headers of a call or an answer that is made here.
 const ROOM: usize = 1024;
-
-/// Names of an answer that are to be spelled so.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Spellings(pub Vec<String>);
 
 /// An answer whose entity tag, if it has one, is called `ETag`, and which spells the names of its [`Spellings`] as they do.
 pub(super) async fn spelled(mut answer: Answer) -> Answer {
