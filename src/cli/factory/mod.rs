@@ -14,7 +14,7 @@ mod step;
 mod table;
 mod work;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -156,7 +156,8 @@ impl Shift {
         }
         strangers(&args.requests, serials)?;
         // What was seen at the last look, and what was worked on in vain.
-        let (mut last, mut vain): (HashMap<String, Seen>, HashMap<String, Seen>) = Default::default();
+        let mut last: HashMap<String, Seen> = HashMap::new();
+        let mut vain: HashMap<String, Seen> = HashMap::new();
         let mut is_told = false;
         loop {
             let mut left = Vec::new();
@@ -236,8 +237,7 @@ fn look(path: &Path) -> Option<Seen> {
 
 /// Names the requests that no row of the list is about.
 fn strangers(directory: &Path, serials: &[Serial]) -> anyhow::Result<()> {
-    let known: std::collections::HashSet<String> =
-        serials.iter().map(|serial| format!("{}.csr", serial.id)).collect();
+    let known: HashSet<String> = serials.iter().map(|serial| format!("{}.csr", serial.id)).collect();
     let reading = || format!("can't read the directory {}", directory.display());
     let mut told = 0;
     for entry in fs::read_dir(directory).with_context(reading)? {

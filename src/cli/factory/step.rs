@@ -29,8 +29,9 @@ pub(super) struct Ended {
 impl Ended {
     /// The last line of its output that is a JSON object.
     pub(super) fn answer(&self) -> Option<Value> {
-        let objects = self.stdout.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        objects.into_iter().find(Value::is_object)
+        let mut values =
+            self.stdout.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        values.find(Value::is_object)
     }
 
     /// What it says of itself: the last line on standard error, or of a check that failed, or else the last of all.

@@ -15,6 +15,7 @@ use rustls::pki_types::CertificateDer;
 use tracker_certificates::Fields;
 
 use super::place::Place;
+use super::rules::registration_id;
 use crate::identity::certificate::thumbprint;
 
 const HEADER: &str = "id,thumbprint,serialNumber,notBefore,notAfter,key\n";
@@ -59,7 +60,7 @@ impl Row {
         let &[id, thumbprint, serial, not_before, not_after, key] = parts.as_slice() else { return None };
         let time = |text| DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
         let is_hex = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        (is_hex(thumbprint) && is_hex(key)).then_some(())?;
+        (is_hex(thumbprint) && is_hex(key) && registration_id(id, true).is_ok()).then_some(())?;
         Some(Self {
             id: id.into(),
             thumbprint: thumbprint.into(),

@@ -95,6 +95,11 @@ fn items(path: &Path) -> anyhow::Result<Vec<Value>> {
     }
     let document = Document::read(&bytes)?;
     let labels: Vec<_> = document.labels().collect();
+    if labels.is_empty() && document.instead().contains("PKCS#12") {
+        let what =
+            "PFX file (PKCS#12), under a password; more of it: openssl pkcs12 -info -noenc -nokeys -in FILE";
+        return Ok(vec![json!({ "what": what })]);
+    }
     if labels.is_empty() {
         bail!("there is no certificate, no request and no key in it{}", document.instead());
     }

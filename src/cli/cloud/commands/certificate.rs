@@ -131,6 +131,7 @@ impl CertificateCommand {
 fn recipe(name: &str, code: &str) -> String {
     format!(
         "Prove that you hold the key of {name}, with its certificate and key at hand:\n  \
+         container-tracker pki proof {code} --ca {name}.pem --ca-key {name}.key --out proof.pem     # or, with OpenSSL:\n  \
          openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout proof.key -subj /CN={code} -out proof.csr\n  \
          openssl x509 -req -in proof.csr -CA {name}.pem -CAkey {name}.key -CAcreateserial -days 1 -out proof.pem\n  \
          container-tracker cloud certificate verify --ca-name {name} --certificate-path proof.pem"
