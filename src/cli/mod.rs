@@ -3,7 +3,10 @@
 mod check;
 #[cfg(feature = "lab")]
 mod cloud;
+#[cfg(feature = "lab")]
+mod completions;
 mod config_argument;
+mod confirmation;
 #[cfg(feature = "lab")]
 mod console;
 mod issuance;
@@ -12,6 +15,10 @@ mod known_dates;
 mod deprovision;
 #[cfg(feature = "lab")]
 mod emulator;
+#[cfg(feature = "lab")]
+mod help;
+#[cfg(feature = "lab")]
+mod man;
 mod provision;
 #[cfg(feature = "lab")]
 mod retention;
@@ -27,6 +34,8 @@ pub(crate) mod verify;
 
 use std::process::ExitCode;
 
+#[cfg(feature = "lab")]
+use clap::{CommandFactory, FromArgMatches};
 use clap::{Parser, Subcommand};
 
 use terminal::log;
@@ -66,11 +75,15 @@ enum Command {
     /// Look whether what a hub has received is what the device has sent, who has signed for it, and how its trips went.
     #[cfg(feature = "lab")]
     Verify(verify::VerifyArgs),
+    #[cfg(feature = "lab")]
+    Completions(completions::CompletionsArgs),
+    #[cfg(feature = "lab")]
+    Man(man::ManArgs),
 }
 
 /// Parses the arguments and does what they say.
 pub fn main() -> ExitCode {
-    let Cli { command } = Cli::parse();
+    let Cli { command } = parsed();
     let result = match command {
         Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Check(args) => Ok(check::run(&args)),
@@ -87,6 +100,10 @@ pub fn main() -> ExitCode {
         Command::Console(args) => console::run(*args).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "lab")]
         Command::Verify(args) => verify::run(&args),
+        #[cfg(feature = "lab")]
+        Command::Completions(args) => completions::run(&args).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "lab")]
+        Command::Man(args) => man::run(&args).map(|()| ExitCode::SUCCESS),
     };
     match result {
         Ok(code) => code,
@@ -95,4 +112,20 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The arguments; a person who has mistyped one is told what was meant.
+#[cfg(feature = "lab")]
+fn parsed() -> Cli {
+    let command = help::with_help(Cli::command());
+    let matches = command.clone().try_get_matches();
+    match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => help::complain(&error, &command),
+    }
+}
+
+#[cfg(not(feature = "lab"))]
+fn parsed() -> Cli {
+    Cli::parse()
 }

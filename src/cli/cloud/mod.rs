@@ -9,18 +9,21 @@
 
 pub(in crate::cli) mod amqp;
 mod attestation;
+mod bulk;
 mod certificate_file;
 mod commands;
 mod emulator_file;
 mod enrollment_settings;
 mod json_argument;
+mod merge_patch;
 mod output;
+mod selected;
 pub(in crate::cli) mod service;
 pub(in crate::cli) mod target;
 
 use commands::{
-    c2d, ca, certificate, certificate_policy, consumer_group, device, enrichment, enrollment,
-    enrollment_group, event_subscription, fault, hub_certificate, method, monitor, query, registration,
+    c2d, ca, certificate, certificate_policy, consumer_group, deprovision, device, enrichment, enrollment,
+    enrollment_group, event_subscription, fault, fleet, hub_certificate, method, monitor, query, registration,
     route, routing_endpoint, silence, twin,
 };
 
@@ -58,6 +61,8 @@ enum Noun {
     /// Device identities of a hub.
     #[command(subcommand)]
     Device(device::DeviceCommand),
+    Deprovision(deprovision::DeprovisionCommand),
+    Fleet(fleet::FleetCommand),
     /// CA certificates that a hub trusts. Emulator only.
     #[command(subcommand)]
     HubCertificate(hub_certificate::HubCertificateCommand),
@@ -106,6 +111,8 @@ pub(super) fn run(args: CloudArgs) -> anyhow::Result<()> {
         Noun::Enrollment(command) => command.run(&target),
         Noun::Registration(command) => command.run(&target),
         Noun::Device(command) => command.run(&target),
+        Noun::Deprovision(command) => command.run(&target),
+        Noun::Fleet(command) => command.run(&target),
         Noun::HubCertificate(command) => command.run(&target),
         Noun::Query(command) => command.run(&target),
         Noun::Twin(command) => command.run(&target),
