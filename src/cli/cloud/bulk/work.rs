@@ -11,7 +11,7 @@ use super::look::{At, Looked};
 use super::progress::Progress;
 use super::report::{Outcome, Row, Verb, first_failure};
 use super::selection::Conduct;
-use crate::cli::cloud::output::{Column, Output};
+use crate::cli::cloud::output::{Column, Output, OutputFormat};
 use crate::cli::cloud::service::client::Client;
 use crate::cli::cloud::service::service_error::ServiceError;
 use crate::cli::cloud::target::Hub;
@@ -79,7 +79,11 @@ impl Task {
                 At::Hub(hub) if seen.is_so => (Some(*hub), Outcome::IsSo),
                 At::Hub(hub) => (Some(*hub), Outcome::ToDo),
                 At::Nowhere if without_hub => (None, Outcome::ToDo),
-                At::Nowhere => (None, Outcome::Failed(format!("{} has no such device", looked.of))),
+                At::Nowhere => {
+                    let what = if looked.hubs.len() > 1 { "none of " } else { "" };
+                    let has = if looked.hubs.len() > 1 { "has" } else { "does not have" };
+                    (None, Outcome::Failed(format!("{what}{} {has} such a device", looked.of)))
+                }
                 At::Several(hubs) => {
                     (None, Outcome::Failed(format!("{hubs} have it: choose one with --hub-name")))
                 }
@@ -138,7 +142,10 @@ impl Work<'_> {
         };
         columns.push(("Outcome", "/outcome"));
         columns.extend(self.verb.columns);
-        columns.push(("Error", "/error"));
+        // Scripts count columns; people want room.
+        if self.output.format() != OutputFormat::Table || first_failure(rows).is_some() {
+            columns.push(("Error", "/error"));
+        }
         let values: Vec<Value> = rows.iter().map(|row| self.verb.row(row)).collect();
         self.output.show(&Value::Array(values), &columns)
     }

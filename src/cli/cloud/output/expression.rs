@@ -45,6 +45,7 @@ impl Expression {
 fn first_line(error: &jmespath::JmespathError) -> String {
     let text = error.to_string();
     let line = text.lines().next().unwrap_or_default();
+    let line = line.split(" (line ").next().unwrap_or_default();
     line.strip_prefix("Parse error: ").or_else(|| line.strip_prefix("Runtime error: ")).unwrap_or(line).to_owned()
 }
 

@@ -22,7 +22,7 @@ use grid::Grid;
 #[command(next_help_heading = "Output")]
 pub(crate) struct Output {
     /// How results are printed; json, where a command doesn't say otherwise.
-    #[arg(long = "output", short, value_enum, value_name = "FORMAT", global = true)]
+    #[arg(long = "output", short = 'o', value_enum, value_name = "FORMAT", global = true)]
     format: Option<OutputFormat>,
     /// What is printed of the result, in JMESPath (jmespath.org), like "[].deviceId" or "[].{id: deviceId, state: status}".
     #[arg(long, value_name = "JMESPATH", global = true)]

@@ -6,3 +6,5 @@ pub(in crate::cli) mod event_stream;
 mod gate;
 pub(in crate::cli) mod sas;
 pub(in crate::cli) mod service_error;
+#[cfg(test)]
+mod throttled_tests;
