@@ -64,7 +64,7 @@ async fn a_message_is_taken_with_its_properties_and_an_empty_one_stays_empty() {
     let expected =
         json!({"mid": "m-1", "cid": "c-1", "ct": "application/json", "ce": "utf-8", "sub": "thermostat"});
     assert_eq!(system, expected);
-    assert_eq!(json!(message.application_properties()), json!({"colour": "r\u{f6}t"}));
+    assert_eq!(json!(message.application_properties()), json!({"Colour": "r\u{f6}t"}));
 
     assert_eq!(device.call("POST", &events("d1"), &[], b"").await.status, 204);
     let empty = next(&mut telemetry).await;

@@ -9,7 +9,7 @@ use hyper::{
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
-use super::event_stream::EventStream;
+use super::{event_stream::EventStream, spelling::Spellings};
 
 /// A whole body, or a stream of events.
 pub(super) type Body = Either<Full<Bytes>, EventStream>;
@@ -57,13 +57,14 @@ pub(super) fn with_header(mut answer: Answer, name: &'static str, value: &str) -
     answer
 }
 
-/// Adds a header of somebody else's choice. In a value, what can't stand in a header is percent-encoded; a name that can't
-/// be one's is left out.
+/// Adds a header of somebody else's choice, spelled as it is here. In a value, what can't stand in a header is
+/// percent-encoded; a name that can't be one's is left out.
 pub(super) fn with_named_header(mut answer: Answer, name: &str, value: &str) -> Answer {
     let value = HeaderValue::from_str(value)
         .or_else(|_| HeaderValue::from_str(&utf8_percent_encode(value, CONTROLS).to_string()));
-    if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), value) {
-        answer.headers_mut().append(name, value);
+    if let (Ok(known), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), value) {
+        answer.headers_mut().append(known, value);
+        answer.extensions_mut().get_or_insert_default::<Spellings>().0.push(name.to_owned());
     }
     answer
 }

@@ -2,18 +2,28 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use hyper::{HeaderMap, Method, body::Bytes, header, http::request::Parts};
+use hyper::{
+    HeaderMap, Method,
+    body::Bytes,
+    header::{self, HeaderValue},
+    http::request::Parts,
+};
 use percent_encoding::percent_decode_str;
 use rustls::pki_types::CertificateDer;
 use serde_json::{Value, value::RawValue};
 
 use crate::etag::IfMatch;
 
+/// Begins the names of headers that are application properties of a message.
+pub(super) const APPLICATION: &str = "iothub-app-";
+
 /// One request.
 #[derive(Debug)]
 pub(super) struct Call {
     pub method: Method,
     pub headers: HeaderMap,
+    /// What follows [`APPLICATION`] in the names of headers, as the caller has spelled it, with the values.
+    pub application_properties: Vec<(String, HeaderValue)>,
     pub body: Bytes,
     /// The path, decoded, without empty ends.
     pub segments: Vec<String>,
@@ -42,9 +52,16 @@ impl Call {
             query,
             host: host.unwrap_or_default(),
             headers: parts.headers,
+            application_properties: Vec::new(),
             certificates: Arc::default(),
             body,
         }
+    }
+
+    /// The call with these application properties among its headers.
+    pub(super) fn with_application_properties(mut self, properties: Vec<(String, HeaderValue)>) -> Self {
+        self.application_properties = properties;
+        self
     }
 
     /// The call of a client that has presented these.

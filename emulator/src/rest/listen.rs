@@ -25,9 +25,9 @@ use tokio::{
 
 use super::{
     answer::{self, Answer},
-    call::Call,
+    call::{APPLICATION, Call},
     respond::respond,
-    spelling::spelled,
+    spelling::{as_written, spelled},
     upgrade::{self, Inner, NoUpgrade, Offer},
 };
 use crate::{
@@ -125,6 +125,7 @@ where
         async move { Ok::<_, Infallible>(visitor.answer(request).await) }
     });
     let connection = http1::Builder::new()
+        .preserve_header_case(true)
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
         .serve_connection(TokioIo::new(stream), service)
@@ -153,7 +154,10 @@ impl Visitor {
         let version = request.version();
         let (parts, body) = request.into_parts();
         let target = format!("{} {}", parts.method, parts.uri.path());
-        let call = Call::new(parts, Bytes::new()).with_certificates(Arc::clone(&self.arrival.certificates));
+        let application = as_written(&parts.headers, &parts.extensions, APPLICATION).await;
+        let call = Call::new(parts, Bytes::new())
+            .with_application_properties(application)
+            .with_certificates(Arc::clone(&self.arrival.certificates));
         let answer = if upgrade::is_meant(&call) {
             self.promise(&call, version, on_upgrade)
         } else {

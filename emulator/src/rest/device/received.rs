@@ -1,14 +1,15 @@
 //! The properties of a message that a device sends: headers of the call, or members of an entry in a batch.
 
+use hyper::header::HeaderValue;
 use tracker_protocol::PropertyBag;
 
 use crate::{
-    rest::{call::Call, hub::HubRefusal},
+    rest::{
+        call::{APPLICATION, Call},
+        hub::HubRefusal,
+    },
     session::shown,
 };
-
-/// Begins the names of application properties.
-const APPLICATION: &str = "iothub-app-";
 
 /// System properties: as they are called here, and as they are called in a topic.
 const SYSTEM: [(&str, &str); 9] = [
@@ -26,26 +27,25 @@ const SYSTEM: [(&str, &str); 9] = [
 /// What is passed over: the destination is in the path, and nobody acknowledges telemetry.
 const PASSED_OVER: [&str; 2] = ["iothub-to", "iothub-ack"];
 
-/// The properties among the headers of a call. Names of headers know no case, and come in lower case.
+/// The properties among the headers of a call.
 pub(super) fn of_headers(call: &Call) -> Result<PropertyBag, HubRefusal> {
     let mut bag = PropertyBag::new();
     for (name, value) in &call.headers {
-        let name = name.as_str();
-        if PASSED_OVER.contains(&name) {
-            continue;
+        if let Some(key) = system(name.as_str()) {
+            bag.insert(key, Some(text(name.as_str(), value)?));
         }
-        let known = system(name);
-        let Some(key) = known.or_else(|| name.strip_prefix(APPLICATION)) else {
-            continue;
-        };
-        let value = std::str::from_utf8(value.as_bytes())
-            .map_err(|_| HubRefusal::bad_request(format!("the header {name} is not UTF-8")))?;
-        if known.is_none() {
-            check_own(key)?;
-        }
-        bag.insert(key, Some(value.to_owned()));
+    }
+    for (name, value) in &call.application_properties {
+        check_own(name)?;
+        bag.insert(name, Some(text(name, value)?));
     }
     Ok(bag)
+}
+
+fn text(name: &str, value: &HeaderValue) -> Result<String, HubRefusal> {
+    let text = std::str::from_utf8(value.as_bytes());
+    text.map(str::to_owned)
+        .map_err(|_| HubRefusal::bad_request(format!("the header of {} is not UTF-8", shown(name))))
 }
 
 /// Puts a property of an entry in a batch into the bag. A name without the prefix is one all the same.

@@ -7,8 +7,10 @@
 //!
 //! `POST /devices/{id}/messages/deviceBound` queues its body as a message; headers as in the hub's HTTP API for
 //! devices: `iothub-messageid`, `iothub-correlationid`, `iothub-expiry` (RFC 3339), `iothub-userid`,
-//! `iothub-ack` (none, positive, negative, full: what feedback is to tell of), `Content-Type`, `Content-Encoding`, and `iothub-app-{name}` for each application property. Names of headers know no case; where that
-//! matters, `iothub-app-properties` holds all of them as they stand in a topic: `Colour=red&berth%20no=7`. Answers 204.
+//! `iothub-ack` (none, positive, negative, full: what feedback is to tell of), `Content-Type`, `Content-Encoding`, and
+//! `iothub-app-{name}` for each application property, whose name is taken as it is spelled. A name that can't be a
+//! header's, or whose capitals the client's library changes, stands in `iothub-app-properties`, which holds properties as
+//! they stand in a topic: `Colour=red&berth%20no=7`. Answers 204.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::DateTime;
@@ -22,16 +24,13 @@ use crate::{
     hub::{Acknowledgement, CloudToDeviceMessage, Hub, TelemetryMessage},
     rest::{
         answer::{self, Answer},
-        call::Call,
+        call::{APPLICATION, Call},
         stream,
     },
 };
 
-/// Begins the names of headers that are application properties.
-const APPLICATION: &str = "iothub-app-";
-
-/// All application properties in one header.
-const PROPERTIES: &str = "iothub-app-properties";
+/// All application properties in one header; what follows the beginning that they have in common.
+const PROPERTIES: &str = "properties";
 
 pub(super) fn telemetry(hub: &Hub, call: &Call) -> Answer {
     let device_id = call.parameter("deviceId").map(str::to_owned);
@@ -112,19 +111,20 @@ pub(super) fn send(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, Hu
 
 fn application_properties(call: &Call) -> Result<Vec<(String, String)>, HubRefusal> {
     let mut properties = PropertyBag::new();
-    for (name, value) in &call.headers {
-        let name = name.as_str();
+    for (name, value) in &call.application_properties {
         let text = || {
-            let refusal = format!("{name} is not plain text; {PROPERTIES} takes any text, percent-encoded");
+            let refusal = format!(
+                "{APPLICATION}{name} is not plain text; {APPLICATION}{PROPERTIES} takes any text, percent-encoded"
+            );
             value.to_str().map_err(|_| HubRefusal::bad_request(refusal))
         };
-        if name == PROPERTIES {
+        if name.eq_ignore_ascii_case(PROPERTIES) {
             let bag: PropertyBag =
                 text()?.parse().map_err(|error: ParseError| HubRefusal::bad_request(error.to_string()))?;
             for (name, value) in bag.iter() {
                 properties.insert(name, Some(value.unwrap_or_default().to_owned()));
             }
-        } else if let Some(name) = name.strip_prefix(APPLICATION) {
+        } else {
             properties.insert(name, Some(text()?.to_owned()));
         }
     }
