@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 
 /// Print what bash, zsh or fish complete commands and options by.
@@ -21,14 +21,14 @@ enum Known {
     Fish,
 }
 
-pub(super) fn run(args: &CompletionsArgs) -> anyhow::Result<()> {
+pub(super) fn run(args: &CompletionsArgs, mut command: Command) -> anyhow::Result<()> {
     let shell = match args.shell {
         Known::Bash => Shell::Bash,
         Known::Zsh => Shell::Zsh,
         Known::Fish => Shell::Fish,
     };
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut super::Cli::command(), "container-tracker", &mut text);
+    clap_complete::generate(shell, &mut command, "container-tracker", &mut text);
     // When nobody reads any more, that is no reason to fail.
     let _ = std::io::stdout().lock().write_all(&text);
     Ok(())

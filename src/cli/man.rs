@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use clap::CommandFactory;
+use clap::Command;
 
 /// Print the manual page of the program or of a command, for `man -l -`, or write all pages into a directory.
 #[derive(Debug, clap::Args)]
@@ -17,8 +17,8 @@ pub(super) struct ManArgs {
     directory: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &ManArgs) -> anyhow::Result<()> {
-    let mut all = super::help::with_help(super::Cli::command());
+pub(super) fn run(args: &ManArgs, command: Command) -> anyhow::Result<()> {
+    let mut all = super::help::with_help(command);
     if let Some(directory) = &args.directory {
         let directory = directory.join("man1");
         std::fs::create_dir_all(&directory)

@@ -101,9 +101,9 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "lab")]
         Command::Verify(args) => verify::run(&args),
         #[cfg(feature = "lab")]
-        Command::Completions(args) => completions::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Completions(args) => completions::run(&args, Cli::command()).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "lab")]
-        Command::Man(args) => man::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Man(args) => man::run(&args, Cli::command()).map(|()| ExitCode::SUCCESS),
     };
     match result {
         Ok(code) => code,

@@ -6,6 +6,9 @@ pub(super) fn selected(query: &str) -> Vec<String> {
     let Some(items) = words.get(..6).filter(|word| word.eq_ignore_ascii_case("select")).and(words.get(6..)) else {
         return Vec::new();
     };
+    if !items.starts_with(char::is_whitespace) {
+        return Vec::new();
+    }
     let mut names = vec![String::new()];
     let mut depth = 0_u32;
     for word in items.split_inclusive(|c: char| c.is_whitespace() || "(),".contains(c)) {
