@@ -14,6 +14,7 @@ mod cloud_files;
 mod cloud_many;
 mod cloud_routes;
 mod command_line;
+mod consume;
 mod early;
 mod end_to_end;
 mod evidence;

@@ -137,7 +137,7 @@ impl Target {
         }
         let hub = |connection: ConnectionString| {
             let client = self.named(connection, Service::Hub)?;
-            let label = label(client.name().unwrap_or(client.host()));
+            let label = label(client.name());
             Ok(Hub { label, client })
         };
         self.connections(Service::Hub)?.into_iter().map(hub).collect()

@@ -39,12 +39,35 @@ pub(crate) enum OutputFormat {
     Table,
     /// The same columns without titles, whole, between tabs.
     Tsv,
+    /// Of `telemetry`.
+    #[value(hide = true)]
+    Csv,
+    /// Of `telemetry`.
+    #[value(hide = true)]
+    Jsonl,
+    /// Of `telemetry`.
+    #[value(hide = true)]
+    Geojson,
+    /// Of `telemetry`.
+    #[value(hide = true)]
+    Gpx,
+    /// Of `telemetry`.
+    #[value(hide = true)]
+    Influx,
+    /// Of `telemetry`.
+    #[value(hide = true)]
+    Parquet,
 }
 
 impl Output {
     /// What was asked for.
     pub(crate) fn format(&self) -> OutputFormat {
         self.format.unwrap_or_default()
+    }
+
+    /// Whether something is chosen from the result.
+    pub(crate) fn chooses(&self) -> bool {
+        self.query.is_some()
     }
 
     /// With another format, where none was asked for.
@@ -65,7 +88,7 @@ impl Output {
         let chosen = query.search(value)?;
         Ok(Some(match self.format() {
             OutputFormat::Json => printable_json(&chosen),
-            OutputFormat::Table | OutputFormat::Tsv => {
+            _ => {
                 tsv::rows(&Grid::own(&chosen, |name| query.place_of(name)))
             }
         }))
@@ -76,6 +99,9 @@ impl Output {
             OutputFormat::Json => printable_json(serde_json::to_string_pretty(value)?),
             OutputFormat::Table => table::table(&grid(), width(), system_time()),
             OutputFormat::Tsv => tsv::rows(&grid()),
+            _ => anyhow::bail!(
+                "--output csv, jsonl, geojson, gpx, influx and parquet are forms of `cloud telemetry`"
+            ),
         };
         if !text.is_empty() {
             line(&text);

@@ -201,14 +201,24 @@ impl Client {
         self.gate.as_ref().is_some_and(Gate::is_closed)
     }
 
-    /// The name that Azure would give the hub of an emulator.
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.place.name.as_deref()
-    }
-
     /// The same hub, to be called over AMQP.
     pub(crate) fn over_amqp(&self) -> anyhow::Result<Caller> {
         Caller::new(&self.connection, self.is_azure, &self.place, &self.roots)
+    }
+
+    /// A token of its policy, good until then.
+    pub(crate) fn token(&self, expiry: i64) -> String {
+        sas::sign(&self.connection.key, self.name(), expiry, &self.connection.policy)
+    }
+
+    /// A token of a device of the hub, signed with the device's key.
+    pub(crate) fn device_token(&self, device: &str, key: &[u8], expiry: i64) -> String {
+        sas::sign(key, &format!("{}/devices/{device}", self.name()), expiry, "")
+    }
+
+    /// Its name at Azure; of one that has none, its host.
+    pub(crate) fn name(&self) -> &str {
+        self.place.name.as_deref().unwrap_or(self.host())
     }
 
     /// Whether it is known where it speaks AMQP.
