@@ -121,9 +121,13 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The arguments; a person who has mistyped one is told what was meant.
+/// The arguments. Groups, examples and what was meant are made for a person who asks or has mistyped something, and for nobody
+/// else: they take longer than all other reading of arguments.
 #[cfg(feature = "lab")]
 fn parsed() -> Cli {
+    if let Ok(cli) = Cli::try_parse() {
+        return cli;
+    }
     let command = help::with_help(Cli::command());
     let matches = command.clone().try_get_matches();
     match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {

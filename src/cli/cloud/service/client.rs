@@ -1,7 +1,7 @@
 //! Calls of one service: HTTPS, a token for each call, entity tags, pages, and errors with their reasons.
 
 use std::io::{ErrorKind, Read};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -31,6 +31,9 @@ const TOKEN_LIFE_S: i64 = 600;
 
 /// The most calls that are under way at a time, each on a connection that is kept.
 pub(crate) const AT_ONCE: usize = 32;
+
+/// How long one is used again, so that many calls don't each sign one.
+const TOKEN_USE_S: i64 = 60;
 
 /// A page of a thousand full twins is far smaller.
 const BODY_LIMIT: u64 = 256 * 1024 * 1024;
@@ -156,6 +159,8 @@ pub(crate) struct Client {
     place: HubPlace,
     /// Obeyed, where many calls are made.
     gate: Option<Gate>,
+    /// When it was signed, and itself.
+    last_token: Mutex<Option<(i64, String)>>,
 }
 
 impl Client {
@@ -188,7 +193,7 @@ impl Client {
             config = config.proxy(None);
         }
         let roots = roots.iter().map(|root| CertificateDer::from(root.der()).into_owned()).collect();
-        Self { agent: config.build().new_agent(), connection, is_azure, service, advice, roots, place, gate: None }
+        Self { agent: config.build().new_agent(), connection, is_azure, service, advice, roots, place, gate: None, last_token: Mutex::default() }
     }
 
     /// The same; when the service asks to wait (429), all callers wait and call again.
@@ -315,8 +320,8 @@ impl Client {
         for (name, value) in &call.parameters {
             uri += &format!("&{name}={}", utf8_percent_encode(value, RESERVED));
         }
-        let token = sas::token(&self.connection, system_time().timestamp() + TOKEN_LIFE_S);
-        let mut request = Request::builder().method(call.method).uri(uri).header("authorization", token);
+        let mut request =
+            Request::builder().method(call.method).uri(uri).header("authorization", self.own_token());
         for (name, value) in &call.headers {
             request = request.header(name, value);
         }
@@ -335,6 +340,20 @@ impl Client {
         let mut refusal = ServiceError::parse(answer.status().as_u16(), code.as_deref(), &body);
         refusal.retry_after = retry_after.map(Duration::from_secs);
         Err(anyhow::Error::new(refusal).context(format!("{} refuses", self.host())))
+    }
+
+    /// The one of the last call, as long as it is new.
+    fn own_token(&self) -> String {
+        let now = system_time().timestamp();
+        let mut last = self.last_token.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((since, token)) if (*since..*since + TOKEN_USE_S).contains(&now) => token.clone(),
+            _ => {
+                let token = sas::token(&self.connection, now + TOKEN_LIFE_S);
+                *last = Some((now, token.clone()));
+                token
+            }
+        }
     }
 
     fn run(
