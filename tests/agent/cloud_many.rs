@@ -183,5 +183,5 @@ fn results_are_chosen_ordered_and_shown_over_all_hubs() {
             {"deviceId": "w-1", "hub": "west", "connection": "Disconnected", "alarms": []},
         ])
     );
-    assert!(emulator.text(&["fleet", "--top", "1"]).starts_with("Device  Hub   Connection    Place  °C"));
+    assert!(emulator.text(&["fleet", "--top", "1"]).starts_with("Device  Hub   State    Place  °C"));
 }

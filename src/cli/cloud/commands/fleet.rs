@@ -12,17 +12,17 @@ use crate::platform::clock::system_time;
 const COLUMNS: &[Column<'_>] = &[
     ("Device", "/deviceId"),
     ("Hub", "/hub"),
-    ("Connection", "/connection"),
+    ("State", "/state"),
     ("Place", "/where"),
     ("°C", "/temperature"),
     ("Seen", "/at"),
     ("Alarms", "/alarmWords"),
     ("Firmware", "/firmware"),
-    ("Cert. days", "/certificateDays"),
+    ("Cert.", "/certificate"),
 ];
 
 /// Members that are there for the table alone.
-const FOR_PEOPLE: [&str; 2] = ["where", "alarmWords"];
+const FOR_PEOPLE: [&str; 4] = ["state", "where", "alarmWords", "certificate"];
 
 /// Where the fleet is, over all hubs: device, hub, connection, place, °C, age, alarms, firmware, days of the certificate.
 ///
@@ -103,7 +103,13 @@ fn row(twin: &Value, hub: &str, now: DateTime<Utc>, for_people: bool) -> Value {
         row["connection"] = "disabled".into();
     }
     if for_people {
+        row["state"] = match row["connection"].as_str() {
+            Some("Connected") => "online".into(),
+            Some("Disconnected") => "offline".into(),
+            _ => row["connection"].clone(),
+        };
         row["where"] = place(last).into();
+        row["certificate"] = days.map(|days| format!("{days} d")).into();
         let told = if alarms.is_empty() { None } else { Some(alarms.join(" ")) };
         row["alarmWords"] = told.into();
     }
@@ -151,6 +157,7 @@ mod tests {
                 "deviceId": "box-1", "hub": "east", "connection": "Connected", "lat": -36.84, "lon": 174.78,
                 "temperature": 4.9, "at": "2026-11-29T11:57:00Z", "alarms": ["doorOpen"], "firmware": "0.2.0",
                 "certificateDays": 30, "where": "36.84 S 174.78 E", "alarmWords": "doorOpen",
+                "state": "online", "certificate": "30 d",
             })
         );
         let bare = json!({"deviceId": "box-2", "connectionState": "Disconnected", "status": "disabled"});
