@@ -18,6 +18,7 @@ mod consume;
 mod early;
 mod end_to_end;
 mod evidence;
+mod factory;
 mod faults;
 mod host_names;
 #[cfg(feature = "mqtt5")]

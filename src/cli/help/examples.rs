@@ -19,6 +19,7 @@ const EXAMPLES: &[&str] = &[
     "container-tracker emulator --hub east --hub west --state-directory state",
     "container-tracker console --emulator .",
     "container-tracker verify ./received.jsonl",
+    "container-tracker factory --serials serials.csv",
     "container-tracker pki init --organization Acme",
     "container-tracker pki leaf sensor-thl-001",
     "container-tracker pki leaves serials.txt",
