@@ -2,13 +2,13 @@
 //!
 //! Certificate and key stay: they are not the agent's. Those that Azure has issued go, with their keys in files and tokens. Refuses while an agent runs.
 
-use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
 use super::config_argument::ConfigArgument;
+use super::confirmation::confirmed;
 use crate::config::Config;
 use crate::event::Events;
 use crate::identity::operational::Pairs;
@@ -132,18 +132,6 @@ fn end_trip(config: &Config, state: &StateDirectory, args: &DeprovisionArgs) -> 
         (_, None) => no_trip().unwrap_or_default(),
         (None, Some(_)) => String::new(),
     })
-}
-
-/// Asks the person at the terminal.
-fn confirmed(what: &str) -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        bail!("nobody is there to be asked, and so nothing was changed; say --yes to mean it: {what}");
-    }
-    eprint!("{what}.\nType \"yes\" to go on: ");
-    std::io::stderr().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(answer.trim() == "yes")
 }
 
 /// Readings that an agent had not made durable when it was killed.

@@ -3,7 +3,10 @@
 mod check;
 #[cfg(feature = "lab")]
 mod cloud;
+#[cfg(feature = "lab")]
+mod completions;
 mod config_argument;
+mod confirmation;
 #[cfg(feature = "lab")]
 mod console;
 mod issuance;
@@ -14,6 +17,10 @@ mod deprovision;
 mod emulator;
 #[cfg(feature = "lab")]
 mod factory;
+#[cfg(feature = "lab")]
+mod help;
+#[cfg(feature = "lab")]
+mod man;
 #[cfg(feature = "lab")]
 mod pki;
 mod provision;
@@ -31,6 +38,8 @@ pub(crate) mod verify;
 
 use std::process::ExitCode;
 
+#[cfg(feature = "lab")]
+use clap::{CommandFactory, FromArgMatches};
 use clap::{Parser, Subcommand};
 
 use terminal::log;
@@ -76,11 +85,15 @@ enum Command {
     /// Look whether what a hub has received is what the device has sent, who has signed for it, and how its trips went.
     #[cfg(feature = "lab")]
     Verify(verify::VerifyArgs),
+    #[cfg(feature = "lab")]
+    Completions(completions::CompletionsArgs),
+    #[cfg(feature = "lab")]
+    Man(man::ManArgs),
 }
 
 /// Parses the arguments and does what they say.
 pub fn main() -> ExitCode {
-    let Cli { command } = Cli::parse();
+    let Cli { command } = parsed();
     let result = match command {
         Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Check(args) => Ok(check::run(&args)),
@@ -101,6 +114,10 @@ pub fn main() -> ExitCode {
         Command::Pki(args) => pki::run(&args),
         #[cfg(feature = "lab")]
         Command::Verify(args) => verify::run(&args),
+        #[cfg(feature = "lab")]
+        Command::Completions(args) => completions::run(&args, Cli::command()).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "lab")]
+        Command::Man(args) => man::run(&args, Cli::command()).map(|()| ExitCode::SUCCESS),
     };
     match result {
         Ok(code) => code,
@@ -109,4 +126,24 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The arguments. Groups, examples and what was meant are made for a person who asks or has mistyped something, and for nobody
+/// else: they take longer than all other reading of arguments.
+#[cfg(feature = "lab")]
+fn parsed() -> Cli {
+    if let Ok(cli) = Cli::try_parse() {
+        return cli;
+    }
+    let command = help::with_help(Cli::command());
+    let matches = command.clone().try_get_matches();
+    match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => help::complain(&error, &command),
+    }
+}
+
+#[cfg(not(feature = "lab"))]
+fn parsed() -> Cli {
+    Cli::parse()
 }

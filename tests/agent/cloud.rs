@@ -441,11 +441,12 @@ fn devices_are_made_by_hand_and_found_by_queries() {
 #[test]
 fn a_login_of_the_emulator_works_and_a_wrong_key_is_refused() {
     let emulator = Emulator::start(&["--hub", "east", "--hub", "west"]);
-    let error = emulator.error(&["device", "list"]);
+    let error = emulator.error(&["device", "create", "-d", "box"]);
     assert!(
         error.contains("east.azure-devices.net, west.azure-devices.net: choose one with --hub-name"),
         "{error}"
     );
+    assert_eq!(emulator.json(&["device", "list"]), json!([]));
     assert_eq!(emulator.json(&["device", "list", "--hub-name", "west"]), json!([]));
     assert!(emulator.error(&["device", "list", "-n", "north"]).contains("has no hub \"north\""));
 

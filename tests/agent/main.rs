@@ -11,6 +11,7 @@ mod closed_ports;
 mod cloud;
 mod cloud_amqp;
 mod cloud_files;
+mod cloud_many;
 mod cloud_routes;
 mod command_line;
 mod consume;

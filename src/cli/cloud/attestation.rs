@@ -11,7 +11,7 @@ use super::service::client::{Call, Client};
 /// Certificates and keys of an enrollment.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct AttestationOptions {
-    /// The certificate, PEM or DER: of the CA that signs the devices, or of the one device.
+    /// The certificate, PEM or DER: of the CA that signs the devices, or of the one device; {id} in the name stands for its registration ID.
     #[arg(long, visible_alias = "cp", value_name = "FILE")]
     certificate_path: Option<PathBuf>,
     /// A second certificate, for the time in which one replaces the other.
@@ -96,7 +96,43 @@ impl Member<'_> {
     }
 }
 
+/// Stands for the registration ID in the name of a certificate's file.
+const ID: &str = "{id}";
+
 impl AttestationOptions {
+    /// With the ID of a device in the names of files that have a place for it.
+    pub(super) fn of_device(&self, id: &str) -> Self {
+        let with_id = |path: &Option<PathBuf>| {
+            path.as_ref().map(|path| match path.to_str() {
+                Some(text) => PathBuf::from(text.replace(ID, id)),
+                None => path.clone(),
+            })
+        };
+        Self {
+            certificate_path: with_id(&self.certificate_path),
+            secondary_certificate_path: with_id(&self.secondary_certificate_path),
+            primary_key: self.primary_key.clone(),
+            secondary_key: self.secondary_key.clone(),
+        }
+    }
+
+    /// Refuses what only one device can have.
+    pub(super) fn fits_several(&self) -> anyhow::Result<()> {
+        if self.primary_key.is_some() {
+            bail!("--primary-key is of one enrollment; without it the service makes keys for each");
+        }
+        for path in [&self.certificate_path, &self.secondary_certificate_path].into_iter().flatten() {
+            if !path.to_string_lossy().contains(ID) {
+                bail!(
+                    "{} is the certificate of one device: for several, write {ID} where the name has the ID, like \
+                     certificates/{ID}.pem",
+                    path.display()
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// The attestation of a new enrollment.
     pub(super) fn create(
         &self,

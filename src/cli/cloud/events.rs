@@ -11,7 +11,7 @@ use serde_json::Value;
 use tracker_protocol::{printable, printable_json};
 
 use super::commands::monitor::read;
-use super::output::OutputFormat;
+use super::output::{Output, OutputFormat};
 use super::readings::{open_history, since};
 use super::service::client::Call;
 use super::target::Target;
@@ -49,7 +49,7 @@ pub(super) struct EventsCommand {
 impl EventsCommand {
     pub(super) fn run(self, target: &Target) -> anyhow::Result<()> {
         if let Some(directory) = &self.history {
-            return self.show_kept(directory, target.output);
+            return self.show_kept(directory, &target.output);
         }
         let service = target.dps()?;
         if service.is_azure() {
@@ -82,7 +82,8 @@ impl EventsCommand {
                     if !self.concerns(&event) {
                         continue;
                     }
-                    if !line(&print(&event, target.output)) {
+                    let chosen = target.output.chosen(&event)?;
+                    if !line(&chosen.unwrap_or_else(|| print(&event, target.output.format()))) {
                         return Ok(());
                     }
                     shown += 1;
@@ -103,7 +104,7 @@ impl EventsCommand {
         COLUMNS[2..].iter().any(|name| event[name].as_str() == Some(wanted))
     }
 
-    fn show_kept(&self, directory: &std::path::Path, output: OutputFormat) -> anyhow::Result<()> {
+    fn show_kept(&self, directory: &std::path::Path, output: &Output) -> anyhow::Result<()> {
         let archive = open_history(directory)?;
         let mut left = self.message_count.unwrap_or(u64::MAX);
         let entries = archive.story(
@@ -113,8 +114,9 @@ impl EventsCommand {
         )?;
         for entry in entries {
             let value = serde_json::to_value(&entry).unwrap_or_default();
-            let text = match output {
-                OutputFormat::Table => format!(
+            let text = match (output.chosen(&value)?, output.format()) {
+                (Some(chosen), _) => chosen,
+                (None, OutputFormat::Table) => format!(
                     "{}  {:<18}  {:<13}  {}",
                     entry.time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
                     printable(if entry.device.is_empty() { "-" } else { &entry.device }),

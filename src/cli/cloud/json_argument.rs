@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 
 use crate::cli::text_file;
 
+/// As deep as Azure lets a twin be.
+const DEEPEST: usize = 10;
+
 /// Reads JSON that was given as text, as `@FILE`, or as the name of a file that exists.
 pub(super) fn json(option: &str, text: &str) -> anyhow::Result<Value> {
     let text = text.trim_start_matches('\u{feff}');
@@ -36,6 +39,25 @@ pub(super) fn object(option: &str, text: &str) -> anyhow::Result<Map<String, Val
         Value::Object(object) => Ok(object),
         other => bail!("{option}: {other} is no JSON object, like {{\"name\": \"value\"}}"),
     }
+}
+
+/// The same, or `name=value`, where a dot leads into an object and a value that is not JSON is a text.
+pub(super) fn assignments(option: &str, text: &str) -> anyhow::Result<Map<String, Value>> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let Some((path, value)) = text.split_once('=').filter(|(path, _)| !path.is_empty() && path.chars().all(is_name))
+    else {
+        return object(option, text);
+    };
+    let mut value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+    let mut names = path.split('.').rev();
+    let first = names.next_back().unwrap_or_default();
+    if first.is_empty() || path.split('.').count() > DEEPEST || path.split('.').any(str::is_empty) {
+        bail!("{option}: {path:?} is no name, like telemetryInterval or delivery.gzip");
+    }
+    for name in names {
+        value = Value::Object(Map::from_iter([(name.to_owned(), value)]));
+    }
+    Ok(Map::from_iter([(first.to_owned(), value)]))
 }
 
 #[cfg(test)]
@@ -70,5 +92,16 @@ mod tests {
         assert!(error.starts_with("--x: \"{a: 1}\" is neither JSON nor"), "{error}");
         assert!(object("--x", "7").unwrap_err().to_string().contains("7 is no JSON object"));
         assert!(format!("{:#}", json("--x", "@/nowhere").unwrap_err()).contains("/nowhere"));
+    }
+
+    #[test]
+    fn one_value_needs_no_json() {
+        let read = |text| assignments("--desired", text).map(Value::Object).map_err(|error| error.to_string());
+        assert_eq!(read("telemetryInterval=2"), Ok(json!({"telemetryInterval": 2})));
+        assert_eq!(read("a.b.c=two words"), Ok(json!({"a": {"b": {"c": "two words"}}})));
+        assert_eq!(read("a=null"), Ok(json!({"a": null})));
+        assert_eq!(read("{\"a\": \"x=y\"}"), Ok(json!({"a": "x=y"})));
+        assert!(read("a..b=1").unwrap_err().contains("is no name"));
+        assert!(read("=1").unwrap_err().contains("neither JSON nor the name of a file"));
     }
 }

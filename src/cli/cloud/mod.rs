@@ -9,6 +9,7 @@
 
 pub(in crate::cli) mod amqp;
 mod attestation;
+mod bulk;
 mod certificate_file;
 mod commands;
 mod emulator_file;
@@ -16,18 +17,20 @@ mod enrollment_settings;
 mod events;
 mod forward;
 mod json_argument;
+mod merge_patch;
 mod output;
 mod plot;
 mod readings;
 mod sas;
+mod selected;
 pub(in crate::cli) mod service;
 mod stopping;
 pub(in crate::cli) mod target;
 mod telemetry;
 
 use commands::{
-    c2d, ca, certificate, certificate_policy, consumer_group, device, enrichment, enrollment,
-    enrollment_group, event_subscription, fault, hub_certificate, method, monitor, query, registration,
+    c2d, ca, certificate, certificate_policy, consumer_group, deprovision, device, enrichment, enrollment,
+    enrollment_group, event_subscription, fault, fleet, hub_certificate, method, monitor, query, registration,
     route, routing_endpoint, silence, twin,
 };
 
@@ -65,6 +68,8 @@ enum Noun {
     /// Device identities of a hub.
     #[command(subcommand)]
     Device(device::DeviceCommand),
+    Deprovision(deprovision::DeprovisionCommand),
+    Fleet(fleet::FleetCommand),
     /// CA certificates that a hub trusts. Emulator only.
     #[command(subcommand)]
     HubCertificate(hub_certificate::HubCertificateCommand),
@@ -118,6 +123,8 @@ pub(super) fn run(args: CloudArgs) -> anyhow::Result<()> {
         Noun::Enrollment(command) => command.run(&target),
         Noun::Registration(command) => command.run(&target),
         Noun::Device(command) => command.run(&target),
+        Noun::Deprovision(command) => command.run(&target),
+        Noun::Fleet(command) => command.run(&target),
         Noun::HubCertificate(command) => command.run(&target),
         Noun::Query(command) => command.run(&target),
         Noun::Twin(command) => command.run(&target),

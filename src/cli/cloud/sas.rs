@@ -43,7 +43,11 @@ enum KeyType {
 impl SasTokenCommand {
     pub(super) fn run(self, target: &Target) -> anyhow::Result<()> {
         let expiry = system_time() + Duration::from_secs(self.duration);
-        let client = if self.provisioning_service { target.dps()? } else { target.hub()? };
+        let client = match &self.device_id {
+            _ if self.provisioning_service => target.dps()?,
+            Some(device) => target.hub_of(device)?,
+            None => target.hub()?,
+        };
         let token = match &self.device_id {
             None => client.token(expiry.timestamp()),
             Some(device) => {

@@ -8,29 +8,43 @@ use ureq::tls::Certificate;
 
 use super::amqp::HubPlace;
 use super::emulator_file::{EmulatorFile, ServiceEntry};
-use super::output::OutputFormat;
-use super::service::client::{Client, Service};
+use super::output::Output;
+use super::service::client::{Call, Client, Service};
 use super::service::connection_string::ConnectionString;
 use crate::cli::text_file;
 
 /// Options of every command.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Which cloud")]
 pub(crate) struct Target {
-    /// Connection string of a provisioning service or a hub, HostName=…;SharedAccessKeyName=…;SharedAccessKey=…, of Azure or of an emulator; @FILE reads it from a file.
+    /// Connection string of a provisioning service or a hub, HostName=…;SharedAccessKeyName=…;SharedAccessKey=…, of Azure or of an emulator; @FILE reads it from a file. Given several times, several hubs and their provisioning service.
     #[arg(long, short = 'l', value_name = "CONNECTION STRING", global = true)]
-    login: Option<String>,
+    login: Vec<String>,
     /// The --directory of the local emulator, which has an emulator.json.
     #[arg(long, value_name = "DIRECTORY", default_value = ".", global = true)]
     emulator: PathBuf,
-    /// Which hub of the emulator, where there are several.
+    /// Which hub of the emulator; without it all of them, or the one that has the device.
     #[arg(long, short = 'n', value_name = "NAME", global = true, conflicts_with = "login")]
     hub_name: Option<String>,
     /// The server-ca.pem of the emulator that --login names, where it is not the one of --emulator.
     #[arg(long, value_name = "FILE.pem", global = true, requires = "login")]
     server_ca: Option<PathBuf>,
-    /// How results are printed.
-    #[arg(long, short, value_enum, default_value_t, global = true)]
-    pub output: OutputFormat,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// A hub by its name.
+pub(crate) struct Hub {
+    /// The first label of its host name, or host and port where there is no other.
+    pub label: String,
+    pub client: Client,
+}
+
+impl Hub {
+    /// The same; when it asks to wait, all callers wait.
+    pub(crate) fn patient(self) -> Self {
+        Self { client: self.client.patient(), ..self }
+    }
 }
 
 /// Options of the console, which looks at all hubs of an emulator, or at one that is named.
@@ -67,9 +81,8 @@ impl Login {
     pub(crate) fn clients(&self) -> anyhow::Result<Clients> {
         let Some(login) = &self.login else { return Clients::of_emulator(&self.emulator) };
         let (emulator, server_ca) = (self.emulator.clone(), self.server_ca.clone());
-        let target =
-            Target { login: None, emulator, hub_name: None, server_ca, output: OutputFormat::default() };
-        let hub = target.named(login, Service::Hub)?;
+        let target = Target { emulator, server_ca, ..Target::default() };
+        let hub = target.named(connection(login)?, Service::Hub)?;
         Ok(Clients { dps: None, hubs: vec![(hub.host().to_owned(), hub)], id_scope: None })
     }
 }
@@ -108,19 +121,80 @@ impl Target {
         only_emulated(self.hub()?, what, instead)
     }
 
-    fn client(&self, service: Service) -> anyhow::Result<Client> {
-        match &self.login {
-            Some(login) => self.named(login, service),
-            None => self.local(service),
+    /// All hubs that are linked, or the one that is named.
+    pub(crate) fn hubs(&self) -> anyhow::Result<Vec<Hub>> {
+        if self.login.is_empty() {
+            let (path, file) = emulator_file(&self.emulator)?;
+            let named = match &self.hub_name {
+                Some(name) => std::slice::from_ref(file.hub(Some(name))?),
+                None => &file.hubs,
+            };
+            let hub = |entry: &ServiceEntry| {
+                let client = client_of(&path, &file, entry, Service::Hub)?;
+                Ok(Hub { label: label(&entry.name), client })
+            };
+            return named.iter().map(hub).collect();
+        }
+        let hub = |connection: ConnectionString| {
+            let client = self.named(connection, Service::Hub)?;
+            let label = label(client.name());
+            Ok(Hub { label, client })
+        };
+        self.connections(Service::Hub)?.into_iter().map(hub).collect()
+    }
+
+    /// The hub that has the device: the only one, the one that is named, or the one that knows it.
+    pub(crate) fn hub_of(&self, device_id: &str) -> anyhow::Result<Client> {
+        let mut hubs = self.hubs()?;
+        if hubs.len() == 1 {
+            return hubs.pop().map(|hub| hub.client).context("there is one");
+        }
+        let labels = hubs.iter().map(|hub| hub.label.as_str()).collect::<Vec<_>>().join(", ");
+        let mut found = Vec::new();
+        for hub in hubs {
+            if hub.client.find(Call::get(&["devices", device_id]))?.is_some() {
+                found.push(hub);
+            }
+        }
+        match found.len() {
+            0 => bail!(
+                "none of the hubs {labels} has a device {device_id:?}: `cloud device list` shows those that they have"
+            ),
+            1 => found.pop().map(|hub| hub.client).context("there is one"),
+            _ => {
+                let labels = found.iter().map(|hub| hub.label.as_str()).collect::<Vec<_>>().join(" and ");
+                bail!("{labels} have a device {device_id:?}: choose one with --hub-name")
+            }
         }
     }
 
-    fn named(&self, login: &str, service: Service) -> anyhow::Result<Client> {
-        let from_file = login.strip_prefix('@').map(|path| {
-            text_file::read(Path::new(path)).with_context(|| format!("--login: can't read {path}"))
-        });
-        let from_file = from_file.transpose()?;
-        let connection = ConnectionString::parse(from_file.as_deref().unwrap_or(login)).context("--login")?;
+    fn client(&self, service: Service) -> anyhow::Result<Client> {
+        if self.login.is_empty() {
+            return self.local(service);
+        }
+        let mut connections = self.connections(service)?;
+        match (connections.pop(), connections.len()) {
+            (Some(only), 0) => self.named(only, service),
+            (None, _) => bail!("no --login names {}; this needs one", service.name()),
+            (Some(_), others) => {
+                bail!("{} of the --login name {}; this needs one", others + 1, service.name())
+            }
+        }
+    }
+
+    /// What the options say of this service. One alone is meant, whatever it looks like.
+    fn connections(&self, service: Service) -> anyhow::Result<Vec<ConnectionString>> {
+        let all: Vec<_> = self.login.iter().map(|login| connection(login)).collect::<anyhow::Result<_>>()?;
+        if all.len() == 1 {
+            return Ok(all);
+        }
+        let is_dps = |one: &ConnectionString| {
+            one.names_dps() || (!one.names_hub() && one.policy.starts_with("provisioning"))
+        };
+        Ok(all.into_iter().filter(|one| is_dps(one) == (service == Service::Dps)).collect())
+    }
+
+    fn named(&self, connection: ConnectionString, service: Service) -> anyhow::Result<Client> {
         match service {
             Service::Dps if connection.names_hub() => {
                 bail!("--login names the hub {}; this needs the provisioning service", connection.host)
@@ -166,6 +240,23 @@ impl Target {
             Service::Hub => file.hub(self.hub_name.as_deref())?,
         };
         client_of(&path, &file, entry, service)
+    }
+}
+
+/// What --login says, itself or in a file.
+fn connection(login: &str) -> anyhow::Result<ConnectionString> {
+    let from_file = login.strip_prefix('@').map(|path| {
+        text_file::read(Path::new(path)).with_context(|| format!("--login: can't read {path}"))
+    });
+    let from_file = from_file.transpose()?;
+    ConnectionString::parse(from_file.as_deref().unwrap_or(login)).context("--login")
+}
+
+/// What people call a host.
+fn label(host: &str) -> String {
+    match host.split_once('.') {
+        Some((label, rest)) if rest.contains("azure-devices") => label.to_owned(),
+        _ => host.to_owned(),
     }
 }
 

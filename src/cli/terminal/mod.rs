@@ -4,3 +4,5 @@ pub(super) mod log;
 #[cfg(feature = "lab")]
 pub(super) mod screen;
 pub(super) mod signals;
+#[cfg(feature = "lab")]
+pub(super) mod width;

@@ -9,7 +9,7 @@ use tracker_protocol::PropertyBag;
 
 use super::device::DeviceId;
 use crate::cli::cloud::amqp::{self, Outgoing};
-use crate::cli::cloud::output::OutputFormat;
+use crate::cli::cloud::output::Output;
 use crate::cli::cloud::service::client::{Call, Client};
 use crate::cli::cloud::target::Target;
 
@@ -80,7 +80,7 @@ impl C2dCommand {
             wait,
             timeout,
         } = self;
-        let hub = target.hub()?;
+        let hub = target.hub_of(&id.device_id)?;
         let body = match data_file_path {
             Some(path) => std::fs::read(&path).with_context(|| format!("can't read {}", path.display()))?,
             None => data.into_bytes(),
@@ -98,7 +98,7 @@ impl C2dCommand {
                 ack: ack.or_else(|| wait.then(|| "full".to_owned())),
                 properties: owned(&properties),
             };
-            return send_by_amqp(&hub, message, wait.then(|| Duration::from_secs(timeout)), target.output);
+            return send_by_amqp(&hub, message, wait.then(|| Duration::from_secs(timeout)), &target.output);
         }
         let mut call = Call::post(&["devices", &id.device_id, "messages", "deviceBound"]).bytes(body);
         if !properties.is_empty() {
@@ -125,7 +125,7 @@ fn send_by_amqp(
     hub: &Client,
     message: Outgoing,
     patience: Option<Duration>,
-    output: OutputFormat,
+    output: &Output,
 ) -> anyhow::Result<()> {
     if !hub.has_amqp() {
         bail!(

@@ -83,6 +83,14 @@ impl Condition {
         client.if_match(call, self.etag.as_deref().unwrap_or("*"))
     }
 
+    /// Refuses an etag where several are meant.
+    pub(in crate::cli::cloud) fn of_one_only(&self) -> anyhow::Result<()> {
+        if self.etag.is_some() {
+            anyhow::bail!("--etag is of one thing: name that one alone");
+        }
+        Ok(())
+    }
+
     /// The etag given, or else the one that was read.
     pub(in crate::cli::cloud) fn or<'a>(&'a self, read: &'a serde_json::Value) -> &'a str {
         self.etag.as_deref().or_else(|| read["etag"].as_str()).unwrap_or("*")

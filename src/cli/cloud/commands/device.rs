@@ -1,11 +1,13 @@
 //! `cloud device`: device identities of a hub.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use super::certificate::Condition;
+use super::query;
+use crate::cli::cloud::bulk::{Conduct, Done, Task, Verb, Which, Work, again_if_it_changes, ask, look};
 use crate::cli::cloud::output::Column;
-use crate::cli::cloud::service::client::Call;
+use crate::cli::cloud::service::client::{Call, Client};
 use crate::cli::cloud::target::Target;
 
 const PATH: &str = "devices";
@@ -28,7 +30,7 @@ pub(in crate::cli::cloud) enum DeviceCommand {
         #[command(flatten)]
         new: NewDevice,
     },
-    /// The devices of the hub.
+    /// The devices of the hub, or of all hubs.
     List {
         /// Only those that meet a condition of IoT Hub's query language, like "tags.environment = 'production'".
         #[arg(long = "where", value_name = "CONDITION")]
@@ -45,26 +47,32 @@ pub(in crate::cli::cloud) enum DeviceCommand {
     /// Cut a device off: its connection is closed, and the hub refuses it until it is enabled again.
     Disable {
         #[command(flatten)]
-        id: DeviceId,
+        which: Which,
         /// Why, for those who look at it later; at most 128 characters.
         #[arg(long, visible_alias = "star", value_name = "TEXT")]
         status_reason: Option<String>,
         #[command(flatten)]
         condition: Condition,
+        #[command(flatten)]
+        conduct: Conduct,
     },
     /// Let a device connect again.
     Enable {
         #[command(flatten)]
-        id: DeviceId,
+        which: Which,
         #[command(flatten)]
         condition: Condition,
+        #[command(flatten)]
+        conduct: Conduct,
     },
     /// Delete a device identity and its twin; the registration record at DPS stays.
     Delete {
         #[command(flatten)]
-        id: DeviceId,
+        which: Which,
         #[command(flatten)]
         condition: Condition,
+        #[command(flatten)]
+        conduct: Conduct,
     },
 }
 
@@ -169,45 +177,104 @@ impl NewDevice {
 
 impl DeviceCommand {
     pub(in crate::cli::cloud) fn run(self, target: &Target) -> anyhow::Result<()> {
-        let hub = target.hub()?;
         let show = |value: Value| target.output.show(&value, COLUMNS);
         match self {
             Self::Create { id, new } => {
                 let body = new.body(&id.device_id)?;
-                show(hub.call(Call::put(&[PATH, &id.device_id], &body))?)
+                show(target.hub()?.call(Call::put(&[PATH, &id.device_id], &body))?)
             }
             Self::List { condition, top } => {
                 let text = match condition {
                     Some(condition) => format!("SELECT * FROM devices WHERE {condition}"),
                     None => "SELECT * FROM devices".to_owned(),
                 };
-                show(hub.list(&Call::post(&[PATH, "query"]).json(&json!({"query": text})), top)?.into())
+                let rows = query::rows(target, &text, top)?;
+                let with_hub = rows.iter().any(|row| row.get("hub").is_some());
+                let hub: &[Column<'_>] = if with_hub { &[("Hub", "/hub")] } else { &[] };
+                target.output.show(&rows.into(), &[&COLUMNS[..1], hub, &COLUMNS[1..]].concat())
             }
-            Self::Show { id } => show(hub.call(Call::get(&[PATH, &id.device_id]))?),
-            Self::Disable { id, status_reason, condition } => {
-                show(set_status(target, &id, "disabled", status_reason, &condition)?)
+            Self::Show { id } => {
+                show(target.hub_of(&id.device_id)?.call(Call::get(&[PATH, &id.device_id]))?)
             }
-            Self::Enable { id, condition } => show(set_status(target, &id, "enabled", None, &condition)?),
-            Self::Delete { id, condition } => {
-                let call = Call::delete(&[PATH, &id.device_id]);
-                hub.call(condition.apply(&hub, call)).map(drop)
+            Self::Disable { which, status_reason, condition, conduct } => {
+                Status { wanted: "disabled", reason: status_reason }.set(target, which, &condition, &conduct)
             }
+            Self::Enable { which, condition, conduct } => {
+                Status { wanted: "enabled", reason: None }.set(target, which, &condition, &conduct)
+            }
+            Self::Delete { which, condition, conduct } => delete(target, which, &condition, &conduct),
         }
     }
 }
 
-fn set_status(
-    target: &Target,
-    id: &DeviceId,
-    status: &str,
+/// Whether a device may connect, and why.
+struct Status {
+    wanted: &'static str,
     reason: Option<String>,
-    condition: &Condition,
-) -> anyhow::Result<Value> {
-    let hub = target.hub()?;
-    let path = [PATH, &id.device_id];
-    let mut device = hub.call(Call::get(&path))?;
-    device["status"] = status.into();
-    device["statusReason"] = reason.into();
-    let etag = condition.or(&device).to_owned();
-    hub.call(hub.if_match(Call::put(&path, &device), &etag))
+}
+
+impl Status {
+    fn set(
+        &self,
+        target: &Target,
+        which: Which,
+        condition: &Condition,
+        conduct: &Conduct,
+    ) -> anyhow::Result<()> {
+        if let Some(id) = which.only(conduct) {
+            let device = self.put(&target.hub_of(id)?, id, condition)?;
+            return target.output.show(&device, COLUMNS);
+        }
+        condition.of_one_only()?;
+        let (command, is_so) = match self.wanted {
+            "enabled" => ("device enable", "enabled already"),
+            _ => ("device disable", "disabled already"),
+        };
+        let looked = look(target, which.selection()?, &|twin| self.is_of(twin))?;
+        ask(&looked, conduct, command)?;
+        let verb = verb(command, self.wanted, is_so);
+        let work = Work { verb, conduct, output: &target.output, hubs: &looked.hubs, dps: None };
+        work.carry_out(Task::of(&looked, false), |id, hub| {
+            let hub = hub.context("it is at no hub")?;
+            let changed = again_if_it_changes(|| self.put(hub, id, condition))?;
+            Ok(Done::Changed(json!({"status": changed["status"]})))
+        })
+    }
+
+    /// Whether a device or its twin has it already.
+    fn is_of(&self, device: &Value) -> bool {
+        let reason = self.reason.as_deref().unwrap_or_default();
+        device["status"] == self.wanted && device["statusReason"].as_str().unwrap_or_default() == reason
+    }
+
+    /// Reads the device, changes it, and writes it if nobody else has written meanwhile.
+    fn put(&self, hub: &Client, id: &str, condition: &Condition) -> anyhow::Result<Value> {
+        let path = [PATH, id];
+        let mut device = hub.call(Call::get(&path))?;
+        device["status"] = self.wanted.into();
+        device["statusReason"] = self.reason.clone().into();
+        let etag = condition.or(&device).to_owned();
+        hub.call(hub.if_match(Call::put(&path, &device), &etag))
+    }
+}
+
+fn delete(target: &Target, which: Which, condition: &Condition, conduct: &Conduct) -> anyhow::Result<()> {
+    if let Some(id) = which.only(conduct) {
+        let hub = target.hub_of(id)?;
+        return hub.call(condition.apply(&hub, Call::delete(&[PATH, id]))).map(drop);
+    }
+    condition.of_one_only()?;
+    let looked = look(target, which.selection()?, &|_| false)?;
+    ask(&looked, conduct, "device delete")?;
+    let verb = verb("device delete", "deleted", "not there any more");
+    let work = Work { verb, conduct, output: &target.output, hubs: &looked.hubs, dps: None };
+    work.carry_out(Task::of(&looked, true), |id, hub| {
+        let Some(hub) = hub else { return Ok(Done::IsSo) };
+        let deleted = hub.find(condition.apply(hub, Call::delete(&[PATH, id])))?;
+        Ok(deleted.map_or(Done::IsSo, Done::Changed))
+    })
+}
+
+fn verb(command: &str, done: &'static str, is_so: &'static str) -> Verb {
+    Verb { command: command.into(), done, is_so, thing: "device", member: "deviceId", columns: &[] }
 }

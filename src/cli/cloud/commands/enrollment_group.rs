@@ -87,7 +87,8 @@ pub(in crate::cli::cloud) struct EnrollmentId {
 
 impl EnrollmentGroupCommand {
     pub(in crate::cli::cloud) fn run(self, target: &Target) -> anyhow::Result<()> {
-        let groups = Enrollments { dps: target.dps()?, path: PATH, columns: COLUMNS, output: target.output };
+        let output = target.output.clone();
+        let groups = Enrollments { dps: target.dps()?, path: PATH, columns: COLUMNS, output };
         match self {
             Self::Create { id, attestation_type, attestation, names, settings } => {
                 let id = id.enrollment_id;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::certificate::Condition;
 use crate::cli::cloud::attestation::with_keys;
-use crate::cli::cloud::output::{Column, OutputFormat};
+use crate::cli::cloud::output::{Column, Output};
 use crate::cli::cloud::service::client::{Call, Client};
 
 /// The enrollments of one kind.
@@ -16,7 +16,7 @@ pub(in crate::cli::cloud) struct Enrollments {
     /// What a table shows of them.
     pub columns: &'static [Column<'static>],
     /// How results are printed.
-    pub output: OutputFormat,
+    pub output: Output,
 }
 
 impl Enrollments {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tracker_protocol::{printable, printable_json};
 
 use crate::cli::cloud::amqp::{Position, Tap};
-use crate::cli::cloud::output::OutputFormat;
+use crate::cli::cloud::output::{Output, OutputFormat};
 use crate::cli::cloud::service::client::{Call, Client};
 use crate::cli::cloud::service::event_stream::{self, ServerEvent};
 use crate::cli::cloud::target::Target;
@@ -51,10 +51,13 @@ pub(in crate::cli::cloud) struct MonitorCommand {
 
 impl MonitorCommand {
     pub(in crate::cli::cloud) fn run(self, target: &Target) -> anyhow::Result<()> {
-        let hub = target.hub()?;
+        let hub = match &self.device_id {
+            Some(device) => target.hub_of(device)?,
+            None => target.hub()?,
+        };
         let is_asked = self.consumer_group.is_some() || self.enqueued_time.is_some();
         if hub.is_azure() || is_asked {
-            return self.read_endpoint(&hub, target.output);
+            return self.read_endpoint(&hub, &target.output);
         }
         let mut call = Call::get(&["telemetry"]).header("accept", "text/event-stream");
         if let Some(device) = &self.device_id {
@@ -76,7 +79,7 @@ impl MonitorCommand {
             match event {
                 Ok(Ok(event)) if event.name == "message" => {
                     let message = serde_json::from_str(&event.data).context("a message that is not JSON")?;
-                    if !line(&print(&message, target.output)) {
+                    if !line(&print(&message, &target.output)?) {
                         return Ok(());
                     }
                     shown += 1;
@@ -98,7 +101,7 @@ impl MonitorCommand {
     }
 
     /// Shows what the built-in endpoint has.
-    fn read_endpoint(&self, hub: &Client, output: OutputFormat) -> anyhow::Result<()> {
+    fn read_endpoint(&self, hub: &Client, output: &Output) -> anyhow::Result<()> {
         if !hub.has_amqp() {
             bail!(
                 "this emulator speaks no AMQP, which --consumer-group and --enqueued-time need; `container-tracker emulator` \
@@ -125,7 +128,7 @@ impl MonitorCommand {
                 continue;
             }
             let message = serde_json::from_str(&message.line()).context("a message that is not JSON")?;
-            if !line(&print(&message, output)) {
+            if !line(&print(&message, output)?) {
                 break;
             }
             shown += 1;
@@ -161,17 +164,27 @@ pub(in crate::cli::cloud) fn read(
     }
 }
 
-fn print(message: &Value, format: OutputFormat) -> String {
-    if format == OutputFormat::Json {
-        return printable_json(message);
-    }
+fn print(message: &Value, output: &Output) -> anyhow::Result<String> {
+    Ok(match output.chosen(message)? {
+        Some(chosen) => chosen,
+        None => row(message, output.format()),
+    })
+}
+
+fn row(message: &Value, format: OutputFormat) -> String {
+    let gap = match format {
+        OutputFormat::Table => "  ",
+        OutputFormat::Tsv => "\t",
+        _ => return printable_json(message),
+    };
     let text = |name: &str| printable(message[name].as_str().unwrap_or("-"));
     let body = match (&message["body"], message["bodyText"].as_str()) {
         (Value::Null, Some(text)) => printable(text),
         (Value::Null, None) => text("bodyBase64"),
         (body, _) => printable(body),
     };
-    format!("{}  {:<20}  {body}", text("enqueuedTime"), text("deviceId"))
+    let width = if format == OutputFormat::Table { 20 } else { 0 };
+    format!("{}{gap}{:<width$}{gap}{body}", text("enqueuedTime"), text("deviceId"))
 }
 
 #[cfg(test)]
@@ -187,12 +200,12 @@ mod tests {
         {
             let mut message = json!({"enqueuedTime": nasty, "deviceId": nasty});
             message.as_object_mut().expect("an object").extend(body.as_object().cloned().unwrap_or_default());
-            let line = print(&message, OutputFormat::Table);
+            let line = row(&message, OutputFormat::Table);
             assert!(!line.contains(char::is_control) && !line.contains('\u{202e}'), "{line:?}");
-            let json = print(&message, OutputFormat::Json);
+            let json = row(&message, OutputFormat::Json);
             assert!(!json.contains(char::is_control) && !json.contains('\u{202e}'), "{json:?}");
             assert_eq!(
-                serde_json::from_str::<Value>(&print(&message, OutputFormat::Json)).ok(),
+                serde_json::from_str::<Value>(&row(&message, OutputFormat::Json)).ok(),
                 Some(message)
             );
         }

@@ -1,11 +1,13 @@
 //! `cloud twin`: device twins.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use super::certificate::Condition;
 use super::device::DeviceId;
-use crate::cli::cloud::json_argument::object;
+use crate::cli::cloud::bulk::{Conduct, Done, Task, Verb, Which, Work, ask, look};
+use crate::cli::cloud::json_argument::assignments;
+use crate::cli::cloud::merge_patch::is_in;
 use crate::cli::cloud::output::Column;
 use crate::cli::cloud::service::client::Call;
 use crate::cli::cloud::target::Target;
@@ -32,37 +34,68 @@ pub(in crate::cli::cloud) enum TwinCommand {
     /// Merge into desired properties and tags; null deletes.
     Update {
         #[command(flatten)]
-        id: DeviceId,
-        /// Desired properties, JSON or a file.
+        which: Which,
+        /// Desired properties: JSON, a file, or name=value.
         #[arg(long, value_name = "JSON")]
         desired: Option<String>,
-        /// Tags, JSON or a file.
+        /// Tags: JSON, a file, or name=value.
         #[arg(long, value_name = "JSON")]
         tags: Option<String>,
         #[command(flatten)]
         condition: Condition,
+        #[command(flatten)]
+        conduct: Conduct,
     },
 }
 
 impl TwinCommand {
     pub(in crate::cli::cloud) fn run(self, target: &Target) -> anyhow::Result<()> {
-        let hub = target.hub()?;
         let twin = match self {
-            Self::Show { id } => hub.call(Call::get(&[PATH, &id.device_id]))?,
-            Self::Update { id, desired, tags, condition } => {
+            Self::Show { id } => target.hub_of(&id.device_id)?.call(Call::get(&[PATH, &id.device_id]))?,
+            Self::Update { which, desired, tags, condition, conduct } => {
                 let mut patch = json!({});
                 if let Some(text) = &desired {
-                    patch["properties"] = json!({"desired": object("--desired", text)?});
+                    patch["properties"] = json!({"desired": assignments("--desired", text)?});
                 }
                 if let Some(text) = &tags {
-                    patch["tags"] = Value::Object(object("--tags", text)?);
+                    patch["tags"] = Value::Object(assignments("--tags", text)?);
                 }
                 if desired.is_none() && tags.is_none() {
                     bail!("nothing to update: give --desired or --tags");
                 }
-                hub.call(condition.apply(&hub, Call::patch(&[PATH, &id.device_id], &patch)))?
+                let Some(id) = which.only(&conduct) else {
+                    return update_many(target, which, &patch, &condition, &conduct);
+                };
+                let hub = target.hub_of(id)?;
+                hub.call(condition.apply(&hub, Call::patch(&[PATH, id], &patch)))?
             }
         };
         target.output.show(&twin, COLUMNS)
     }
+}
+
+fn update_many(
+    target: &Target,
+    which: Which,
+    patch: &Value,
+    condition: &Condition,
+    conduct: &Conduct,
+) -> anyhow::Result<()> {
+    condition.of_one_only()?;
+    let looked = look(target, which.selection()?, &|twin| is_in(twin, patch))?;
+    ask(&looked, conduct, "twin update")?;
+    let verb = Verb {
+        command: "twin update".into(),
+        done: "updated",
+        is_so: "as wanted already",
+        thing: "device",
+        member: "deviceId",
+        columns: &[("DesiredVersion", "/result/desiredVersion")],
+    };
+    let work = Work { verb, conduct, output: &target.output, hubs: &looked.hubs, dps: None };
+    work.carry_out(Task::of(&looked, false), |id, hub| {
+        let hub = hub.context("it is at no hub")?;
+        let twin = hub.call(condition.apply(hub, Call::patch(&[PATH, id], patch)))?;
+        Ok(Done::Changed(json!({"desiredVersion": twin["properties"]["desired"]["$version"]})))
+    })
 }

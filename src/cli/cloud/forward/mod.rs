@@ -48,7 +48,10 @@ impl ForwardCommand {
     pub(super) fn run(self, target: &Target) -> anyhow::Result<()> {
         let credentials = self.credentials.as_deref().map(Credentials::read).transpose()?;
         let mut sink = open::open(&self, credentials)?;
-        let hub = target.hub()?;
+        let hub = match &self.devices[..] {
+            [one] => target.hub_of(one)?,
+            _ => target.hub()?,
+        };
         if !hub.has_amqp() {
             bail!(
                 "this emulator speaks no AMQP, over which messages are read; `container-tracker emulator` does"

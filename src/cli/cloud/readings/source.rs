@@ -79,7 +79,10 @@ impl SourceArgs {
             }
             (None, Some(path)) => Kind::Collected(capture::file(path, &wanted)?),
             (None, None) => {
-                let hub = target.hub()?;
+                let hub = match &self.devices[..] {
+                    [one] => target.hub_of(one)?,
+                    _ => target.hub()?,
+                };
                 Kind::Collected(capture::endpoint(&hub, &self.consumer_group, &wanted, is_over)?)
             }
         };

@@ -1,7 +1,7 @@
 //! Calls of one service: HTTPS, a token for each call, entity tags, pages, and errors with their reasons.
 
 use std::io::{ErrorKind, Read};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -13,6 +13,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body};
 
 use super::connection_string::ConnectionString;
+use super::gate::{Gate, MOST_WAITS};
 use super::sas::{self, RESERVED};
 use super::service_error::ServiceError;
 use crate::cli::cloud::amqp::{Caller, HubPlace};
@@ -28,6 +29,12 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(45);
 /// How long a token is good; as in the Azure CLI.
 const TOKEN_LIFE_S: i64 = 600;
 
+/// The most calls that are under way at a time, each on a connection that is kept.
+pub(crate) const AT_ONCE: usize = 32;
+
+/// How long one is used again, so that many calls don't each sign one.
+const TOKEN_USE_S: i64 = 60;
+
 /// A page of a thousand full twins is far smaller.
 const BODY_LIMIT: u64 = 256 * 1024 * 1024;
 
@@ -42,6 +49,14 @@ pub(crate) enum Service {
 }
 
 impl Service {
+    /// For people.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Dps => "a provisioning service",
+            Self::Hub => "a hub",
+        }
+    }
+
     fn api_version(self) -> &'static str {
         match self {
             // An older one would take an enrollment's certificate policy away when it updates it.
@@ -142,6 +157,10 @@ pub(crate) struct Client {
     advice: String,
     roots: Vec<CertificateDer<'static>>,
     place: HubPlace,
+    /// Obeyed, where many calls are made.
+    gate: Option<Gate>,
+    /// When it was signed, and itself.
+    last_token: Mutex<Option<(i64, String)>>,
 }
 
 impl Client {
@@ -166,13 +185,25 @@ impl Client {
             .user_agent(user_agent())
             .accept("application/json")
             .timeout_connect(Some(CONNECT_TIMEOUT))
+            .max_idle_connections(AT_ONCE)
+            .max_idle_connections_per_host(AT_ONCE)
             .tls_config(tls);
         if !is_azure {
             // Proxies lead out of the house, and an emulator is in it.
             config = config.proxy(None);
         }
         let roots = roots.iter().map(|root| CertificateDer::from(root.der()).into_owned()).collect();
-        Self { agent: config.build().new_agent(), connection, is_azure, service, advice, roots, place }
+        Self { agent: config.build().new_agent(), connection, is_azure, service, advice, roots, place, gate: None, last_token: Mutex::default() }
+    }
+
+    /// The same; when the service asks to wait (429), all callers wait and call again.
+    pub(crate) fn patient(self) -> Self {
+        Self { gate: Some(Gate::default()), ..self }
+    }
+
+    /// Whether callers wait because the service has asked for it.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.gate.as_ref().is_some_and(Gate::is_closed)
     }
 
     /// The same hub, to be called over AMQP.
@@ -235,6 +266,16 @@ impl Client {
     /// All items of a list, page by page; `top` at most.
     pub(crate) fn list(&self, call: &Call, top: Option<usize>) -> anyhow::Result<Vec<Value>> {
         let mut items = Vec::new();
+        self.pages(call, |page| {
+            items.extend(page);
+            top.is_none_or(|top| items.len() < top)
+        })?;
+        items.truncate(top.unwrap_or(usize::MAX));
+        Ok(items)
+    }
+
+    /// The pages of a list, one after the other, as long as `take` wants more.
+    pub(crate) fn pages(&self, call: &Call, mut take: impl FnMut(Vec<Value>) -> bool) -> anyhow::Result<()> {
         let mut continuation: Option<String> = None;
         loop {
             let mut page = call.clone().header("x-ms-max-item-count", PAGE);
@@ -246,13 +287,8 @@ impl Client {
             let Value::Array(page) = self.read(&mut answer)? else {
                 return Err(anyhow!("{} did not answer a list", self.host()));
             };
-            items.extend(page);
-            if let Some(top) = top.filter(|top| *top <= items.len()) {
-                items.truncate(top);
-                return Ok(items);
-            }
-            if continuation.is_none() {
-                return Ok(items);
+            if !take(page) || continuation.is_none() {
+                return Ok(());
             }
         }
     }
@@ -263,13 +299,29 @@ impl Client {
     }
 
     fn send(&self, call: Call) -> anyhow::Result<Response<Body>> {
+        let Some(gate) = &self.gate else { return self.send_once(call) };
+        let mut asked = 0;
+        loop {
+            gate.pass();
+            let error = match self.send_once(call.clone()) {
+                Err(error) => error,
+                answered => return answered,
+            };
+            let refusal = error.downcast_ref::<ServiceError>().filter(|refusal| refusal.status == 429);
+            let Some(refusal) = refusal.filter(|_| asked < MOST_WAITS) else { return Err(error) };
+            gate.close(asked, refusal.retry_after);
+            asked += 1;
+        }
+    }
+
+    fn send_once(&self, call: Call) -> anyhow::Result<Response<Body>> {
         let mut uri =
             format!("https://{}{}?api-version={}", self.host(), call.path, self.service.api_version());
         for (name, value) in &call.parameters {
             uri += &format!("&{name}={}", utf8_percent_encode(value, RESERVED));
         }
-        let token = sas::token(&self.connection, system_time().timestamp() + TOKEN_LIFE_S);
-        let mut request = Request::builder().method(call.method).uri(uri).header("authorization", token);
+        let mut request =
+            Request::builder().method(call.method).uri(uri).header("authorization", self.own_token());
         for (name, value) in &call.headers {
             request = request.header(name, value);
         }
@@ -282,10 +334,26 @@ impl Client {
             return Ok(answer);
         }
         let code = header(&answer, "iothub-errorcode");
+        let retry_after = header(&answer, "retry-after").and_then(|text| text.trim().parse().ok());
         // What cannot be read is no better than nothing.
         let body = answer.body_mut().with_config().limit(BODY_LIMIT).read_to_vec().unwrap_or_default();
-        let refusal = ServiceError::parse(answer.status().as_u16(), code.as_deref(), &body);
+        let mut refusal = ServiceError::parse(answer.status().as_u16(), code.as_deref(), &body);
+        refusal.retry_after = retry_after.map(Duration::from_secs);
         Err(anyhow::Error::new(refusal).context(format!("{} refuses", self.host())))
+    }
+
+    /// The one of the last call, as long as it is new.
+    fn own_token(&self) -> String {
+        let now = system_time().timestamp();
+        let mut last = self.last_token.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((since, token)) if (*since..*since + TOKEN_USE_S).contains(&now) => token.clone(),
+            _ => {
+                let token = sas::token(&self.connection, now + TOKEN_LIFE_S);
+                *last = Some((now, token.clone()));
+                token
+            }
+        }
     }
 
     fn run(

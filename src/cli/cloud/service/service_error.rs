@@ -1,6 +1,7 @@
 //! What a service says when it refuses, in any of Azure's shapes.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::Value;
 use tracker_protocol::Printable;
@@ -16,6 +17,8 @@ pub(in crate::cli) struct ServiceError {
     pub message: String,
     /// What Microsoft's support asks for.
     pub tracking_id: Option<String>,
+    /// How long it asks to wait.
+    pub retry_after: Option<Duration>,
 }
 
 impl ServiceError {
@@ -26,7 +29,7 @@ impl ServiceError {
     pub(in crate::cli) fn parse(status: u16, header: Option<&str>, body: &[u8]) -> Self {
         let document = serde_json::from_slice(body).unwrap_or(Value::Null);
         let mut error =
-            Self { status, code: header.map(str::to_owned), message: String::new(), tracking_id: None };
+            Self { status, code: header.map(str::to_owned), message: String::new(), tracking_id: None, retry_after: None };
         match document["Message"].as_str().or_else(|| document["message"].as_str()) {
             None => {
                 let text = String::from_utf8_lossy(body);

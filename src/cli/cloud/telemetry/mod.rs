@@ -56,7 +56,10 @@ pub(super) struct TelemetryCommand {
 
 impl TelemetryCommand {
     pub(super) fn run(self, target: &Target) -> anyhow::Result<()> {
-        let kind = target.output;
+        let kind = target.output.format();
+        if kind == OutputFormat::Tsv || target.output.chooses() {
+            bail!("readings have neither --output tsv nor --query: take --output csv, and --columns");
+        }
         if kind == OutputFormat::Parquet && cfg!(not(feature = "parquet")) {
             bail!(
                 "this program was built without Parquet: build it with `cargo build --release --features parquet`, or take \
