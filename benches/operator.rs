@@ -74,7 +74,10 @@ fn update(runtime: &tokio::runtime::Runtime) {
         println!("  round {}: {time:.2?}, {memory:.0} MB", round + 1);
         program = program.min(time);
     }
-    println!("  bare {bare:.2?}, program {program:.2?}: {:.2} times", program.as_secs_f64() / bare.as_secs_f64());
+    println!(
+        "  bare {bare:.2?}, program {program:.2?}: {:.2} times",
+        program.as_secs_f64() / bare.as_secs_f64()
+    );
 }
 
 /// `cloud fleet` over three hubs.
@@ -150,7 +153,8 @@ impl Cloud {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &STANDARD.decode(part("SharedAccessKey")).unwrap());
         let signature = STANDARD.encode(hmac::sign(&key, format!("{resource}\n{expiry}").as_bytes()));
         let signature = encoded(&signature);
-        let token = format!("SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn=iothubowner");
+        let token =
+            format!("SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn=iothubowner");
         let root = Certificate::from_pem(self.ca.as_bytes()).unwrap();
         let tls = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
@@ -207,7 +211,8 @@ impl Caller {
         loop {
             let uri = format!("https://{}/devices/query?api-version=2021-04-12", self.host);
             let mut request = self.agent.post(uri).header("authorization", &self.token);
-            request = request.header("content-type", "application/json").header("x-ms-max-item-count", "1000");
+            request =
+                request.header("content-type", "application/json").header("x-ms-max-item-count", "1000");
             if let Some(token) = &continuation {
                 request = request.header("x-ms-continuation", token);
             }

@@ -31,7 +31,10 @@ pub(super) fn run(args: &ManArgs, command: Command) -> anyhow::Result<()> {
     let mut here = &all;
     for word in &args.command {
         let Some(next) = here.find_subcommand(word) else {
-            bail!("there is no command `{} {word}`, and so no page of it", here.get_bin_name().unwrap_or_default());
+            bail!(
+                "there is no command `{} {word}`, and so no page of it",
+                here.get_bin_name().unwrap_or_default()
+            );
         };
         here = next;
     }

@@ -43,11 +43,15 @@ fn a_verb_reaches_many_devices_at_all_hubs_and_does_again_only_what_is_left() {
     assert_eq!(outcomes(&emulator.json(&sold)), pairs(&[("e-1", "done"), ("w-1", "done")]));
     assert_eq!(emulator.json(&["device", "show", "-d", "w-1"])["statusReason"], "sold");
     let again = emulator.run(&sold);
-    assert_eq!(outcomes(&serde_json::from_slice(&again.stdout).unwrap()), pairs(&[("e-1", "already"), ("w-1", "already")]));
+    assert_eq!(
+        outcomes(&serde_json::from_slice(&again.stdout).unwrap()),
+        pairs(&[("e-1", "already"), ("w-1", "already")])
+    );
     assert_eq!(String::from_utf8(again.stderr).unwrap(), "2 devices: 2 disabled already\n");
 
     // What is wrong with one keeps nothing from the others.
-    let update = ["twin", "update", "-d", "e-2", "twice", "nowhere", "w-2", "--desired", "telemetryInterval=7"];
+    let update =
+        ["twin", "update", "-d", "e-2", "twice", "nowhere", "w-2", "--desired", "telemetryInterval=7"];
     let output = emulator.run(&update);
     let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
     let wanted = [("e-2", "done"), ("twice", "failed"), ("nowhere", "failed"), ("w-2", "done")];
@@ -55,8 +59,14 @@ fn a_verb_reaches_many_devices_at_all_hubs_and_does_again_only_what_is_left() {
     assert_eq!(rows[1]["error"], "east and west have it: choose one with --hub-name");
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.contains("4 devices: 2 updated, 2 failed; the same command again does what is left"), "{error}");
-    assert_eq!(emulator.json(&["twin", "show", "-d", "w-2"])["properties"]["desired"]["telemetryInterval"], 7);
+    assert!(
+        error.contains("4 devices: 2 updated, 2 failed; the same command again does what is left"),
+        "{error}"
+    );
+    assert_eq!(
+        emulator.json(&["twin", "show", "-d", "w-2"])["properties"]["desired"]["telemetryInterval"],
+        7
+    );
 
     let file = emulator.path("ids.txt");
     fs::write(&file, "w-2\r\n\n# gone\ne-2\nnowhere\n").unwrap();
@@ -78,14 +88,20 @@ fn a_selection_that_is_nothing_everything_or_nonsense_gets_a_sentence() {
     let emulator = two_hubs();
     let nothing = emulator.run(&["device", "delete", "--where", "tags.colour = 'red'"]);
     assert!(nothing.status.success());
-    assert_eq!(String::from_utf8(nothing.stderr).unwrap(), "no device meets the condition: nothing was done\n");
+    assert_eq!(
+        String::from_utf8(nothing.stderr).unwrap(),
+        "no device meets the condition: nothing was done\n"
+    );
     let empty = emulator.path("empty.txt");
     fs::write(&empty, "\n# none\n").unwrap();
     let strange = emulator.path("strange.txt");
     fs::write(&strange, "e-1\nBad Name\n").unwrap();
     let login = "HostName=h.azure-devices.net;SharedAccessKeyName=x;SharedAccessKey=a2V5MQ==";
     for (arguments, sentence) in [
-        (&["device", "delete", "--where", "deviceId != ''"][..], "about to reach every device of east, west, 6 in all"),
+        (
+            &["device", "delete", "--where", "deviceId != ''"][..],
+            "about to reach every device of east, west, 6 in all",
+        ),
         (&["device", "delete", "--where", " "], "--where is empty"),
         (&["device", "delete", "--where", "nonsense ="], "--where: localhost:"),
         (&["device", "delete", "--from", empty.to_str().unwrap()], "names no device: nothing was done"),
@@ -93,12 +109,24 @@ fn a_selection_that_is_nothing_everything_or_nonsense_gets_a_sentence() {
         (&["device", "delete", "--from", "/nowhere"], "--from: can't read /nowhere"),
         (&["device", "enable", "-d", "e-1", "w-1", "--etag", "AAAA"], "--etag is of one thing"),
         (&["twin", "show", "-d", "nobody"], "none of the hubs east, west has a device \"nobody\""),
-        (&["twin", "show", "-d", "twice"], "east and west have a device \"twice\": choose one with --hub-name"),
+        (
+            &["twin", "show", "-d", "twice"],
+            "east and west have a device \"twice\": choose one with --hub-name",
+        ),
         (&["device", "create", "-d", "new"], "choose one with --hub-name"),
-        (&["device", "create", "-d", "new", "-l", login, "-l", login], "2 of the --login name a hub; this needs one"),
+        (
+            &["device", "create", "-d", "new", "-l", login, "-l", login],
+            "2 of the --login name a hub; this needs one",
+        ),
         (&["registration", "list", "-l", login, "-l", login], "no --login names a provisioning service"),
-        (&["enrollment", "create", "--enrollment-id", "a", "b", "--certificate-path", "x.pem"], "write {id} where"),
-        (&["enrollment", "update", "--enrollment-id", "a", "b", "-d", "x"], "--device-id is of one enrollment"),
+        (
+            &["enrollment", "create", "--enrollment-id", "a", "b", "--certificate-path", "x.pem"],
+            "write {id} where",
+        ),
+        (
+            &["enrollment", "update", "--enrollment-id", "a", "b", "-d", "x"],
+            "--device-id is of one enrollment",
+        ),
         (&["device", "list", "--query", "[0"], "it is not JMESPath: "),
     ] {
         let error = emulator.error(arguments);
@@ -137,7 +165,15 @@ fn enrollments_of_many_are_made_changed_and_taken_out_with_their_devices() {
         emulator.factory.device(id);
     }
     let template = emulator.path("{id}.pem");
-    let create = ["enrollment", "create", "--enrollment-id", "e-1", "w-1", "--certificate-path", template.to_str().unwrap()];
+    let create = [
+        "enrollment",
+        "create",
+        "--enrollment-id",
+        "e-1",
+        "w-1",
+        "--certificate-path",
+        template.to_str().unwrap(),
+    ];
     let states = |rows: &Value| -> Vec<String> {
         rows.as_array().unwrap().iter().map(|row| row["outcome"].as_str().unwrap().to_owned()).collect()
     };
@@ -148,7 +184,14 @@ fn enrollments_of_many_are_made_changed_and_taken_out_with_their_devices() {
     assert_eq!(states(&emulator.json(&update)), ["done", "done"]);
     assert_eq!(states(&emulator.json(&update)), ["already", "already"]);
     assert_eq!(
-        emulator.text(&["enrollment", "list", "--query", "[].[registrationId, provisioningStatus]", "-o", "tsv"]),
+        emulator.text(&[
+            "enrollment",
+            "list",
+            "--query",
+            "[].[registrationId, provisioningStatus]",
+            "-o",
+            "tsv"
+        ]),
         "e-1\tdisabled\nw-1\tdisabled\n"
     );
     let out = emulator.json(&["deprovision", "-d", "e-1", "w-2", "nowhere"]);

@@ -44,7 +44,8 @@ pub(super) fn object(option: &str, text: &str) -> anyhow::Result<Map<String, Val
 /// The same, or `name=value`, where a dot leads into an object and a value that is not JSON is a text.
 pub(super) fn assignments(option: &str, text: &str) -> anyhow::Result<Map<String, Value>> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let Some((path, value)) = text.split_once('=').filter(|(path, _)| !path.is_empty() && path.chars().all(is_name))
+    let Some((path, value)) =
+        text.split_once('=').filter(|(path, _)| !path.is_empty() && path.chars().all(is_name))
     else {
         return object(option, text);
     };
@@ -96,7 +97,8 @@ mod tests {
 
     #[test]
     fn one_value_needs_no_json() {
-        let read = |text| assignments("--desired", text).map(Value::Object).map_err(|error| error.to_string());
+        let read =
+            |text| assignments("--desired", text).map(Value::Object).map_err(|error| error.to_string());
         assert_eq!(read("telemetryInterval=2"), Ok(json!({"telemetryInterval": 2})));
         assert_eq!(read("a.b.c=two words"), Ok(json!({"a": {"b": {"c": "two words"}}})));
         assert_eq!(read("a=null"), Ok(json!({"a": null})));

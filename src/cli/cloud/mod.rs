@@ -30,8 +30,8 @@ mod telemetry;
 
 use commands::{
     c2d, ca, certificate, certificate_policy, consumer_group, deprovision, device, enrichment, enrollment,
-    enrollment_group, event_subscription, fault, fleet, hub_certificate, method, monitor, query, registration,
-    route, routing_endpoint, silence, twin,
+    enrollment_group, event_subscription, fault, fleet, hub_certificate, method, monitor, query,
+    registration, route, routing_endpoint, silence, twin,
 };
 
 pub(super) use emulator_file::EmulatorFile;

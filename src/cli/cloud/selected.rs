@@ -3,7 +3,8 @@
 /// The names that the rows of a query have, in the order of SELECT; empty for `*`, and for what is no query.
 pub(super) fn selected(query: &str) -> Vec<String> {
     let words = query.trim_start();
-    let Some(items) = words.get(..6).filter(|word| word.eq_ignore_ascii_case("select")).and(words.get(6..)) else {
+    let Some(items) = words.get(..6).filter(|word| word.eq_ignore_ascii_case("select")).and(words.get(6..))
+    else {
         return Vec::new();
     };
     if !items.starts_with(char::is_whitespace) {

@@ -245,9 +245,9 @@ impl Target {
 
 /// What --login says, itself or in a file.
 fn connection(login: &str) -> anyhow::Result<ConnectionString> {
-    let from_file = login.strip_prefix('@').map(|path| {
-        text_file::read(Path::new(path)).with_context(|| format!("--login: can't read {path}"))
-    });
+    let from_file = login
+        .strip_prefix('@')
+        .map(|path| text_file::read(Path::new(path)).with_context(|| format!("--login: can't read {path}")));
     let from_file = from_file.transpose()?;
     ConnectionString::parse(from_file.as_deref().unwrap_or(login)).context("--login")
 }

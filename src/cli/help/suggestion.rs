@@ -84,7 +84,8 @@ fn meant(command: &Command, said: &str, before: &[String]) -> Vec<String> {
             _ => strsim::jaro(name, &said),
         };
         if likeness > ALIKE {
-            let near = before.iter().take_while(|word| path.split(' ').any(|part| part == word.as_str())).count();
+            let near =
+                before.iter().take_while(|word| path.split(' ').any(|part| part == word.as_str())).count();
             found.push((near, likeness, path.to_owned()));
         }
     });

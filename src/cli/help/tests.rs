@@ -37,7 +37,8 @@ fn every_command_has_an_example_that_it_takes() {
     leaves(&Cli::command(), "container-tracker", &mut all);
     assert!(all.len() > 60, "{all:?}");
     for path in all {
-        let example = examples::of(&path).unwrap_or_else(|| panic!("{path} has no example in src/cli/help/examples.rs"));
+        let example = examples::of(&path)
+            .unwrap_or_else(|| panic!("{path} has no example in src/cli/help/examples.rs"));
         assert!(example.starts_with(&path), "{path}: {example}");
         let taken = Cli::command().try_get_matches_from(words(example));
         assert!(taken.is_ok(), "{example}: {}", taken.unwrap_err());
@@ -54,7 +55,10 @@ fn options_are_in_groups() {
     }
     let help = here.render_long_help().to_string();
     let place = |text: &str| help.find(text).unwrap_or_else(|| panic!("no {text} in {help}"));
-    assert!(place("This command:") < place("--desired") && place("--desired") < place("Which cloud:"), "{help}");
+    assert!(
+        place("This command:") < place("--desired") && place("--desired") < place("Which cloud:"),
+        "{help}"
+    );
     assert!(place("Which cloud:") < place("--login") && place("--login") < place("Output:"), "{help}");
     assert!(place("Output:") < place("--query") && place("--query") < place("Example:"), "{help}");
 }

@@ -34,7 +34,8 @@ impl Ledger {
             }
             _ => {}
         }
-        let known = text.lines().skip(1).filter_map(|line| line.strip_suffix(DONE)).map(str::to_owned).collect();
+        let known =
+            text.lines().skip(1).filter_map(|line| line.strip_suffix(DONE)).map(str::to_owned).collect();
         let opened = File::options().create(true).append(true).open(path);
         let mut file = opened.with_context(|| format!("--done: can't write {name}"))?;
         if text.is_empty() {
@@ -71,7 +72,12 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         Ledger::open(&path, "method invoke ping").unwrap().add("b").unwrap();
         let ledger = Ledger::open(&path, "method invoke ping").unwrap();
-        assert!(ledger.has("a") && ledger.has("b") && !ledger.has("sensor-thl-00") && !ledger.has("sensor-thl-00b"));
+        assert!(
+            ledger.has("a")
+                && ledger.has("b")
+                && !ledger.has("sensor-thl-00")
+                && !ledger.has("sensor-thl-00b")
+        );
         let error = Ledger::open(&path, "device delete").unwrap_err().to_string();
         assert!(error.ends_with("is not of `cloud device delete`: name another file"), "{error}");
     }

@@ -73,7 +73,10 @@ pub(in crate::cli::cloud) fn look(
 }
 
 /// The IDs that are meant, whether there are such devices or not; a condition is put to the hubs.
-pub(in crate::cli::cloud) fn wanted_of(target: &Target, selection: Selection) -> anyhow::Result<(Vec<String>, Option<Looked>)> {
+pub(in crate::cli::cloud) fn wanted_of(
+    target: &Target,
+    selection: Selection,
+) -> anyhow::Result<(Vec<String>, Option<Looked>)> {
     match selection {
         Selection::Ids(ids) => Ok((ids, None)),
         Selection::Where(_) => {
@@ -149,7 +152,8 @@ pub(in crate::cli::cloud) fn of_each<T: Send>(
     let work = &work;
     std::thread::scope(|scope| {
         let threads: Vec<_> = hubs.iter().map(|hub| scope.spawn(move || work(hub))).collect();
-        let ended = threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a thread has failed"))?);
+        let ended =
+            threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a thread has failed"))?);
         ended.collect()
     })
 }

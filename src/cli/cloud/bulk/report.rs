@@ -75,8 +75,11 @@ impl Verb {
             (count(|outcome| matches!(outcome, Outcome::Failed(_))), "failed".to_owned()),
             (count(|outcome| matches!(outcome, Outcome::NotTried)), "not tried".to_owned()),
         ];
-        let told: Vec<String> =
-            parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+        let told: Vec<String> = parts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
         let s = if rows.len() == 1 { "" } else { "s" };
         format!("{} {}{s}: {}", rows.len(), self.thing, told.join(", "))
     }

@@ -101,16 +101,14 @@ fn only<'a>(
     conduct: &Conduct,
 ) -> Option<&'a str> {
     match ids {
-        [id] if from.is_none() && condition.is_none() && !conduct.dry_run && conduct.done.is_none() => Some(id),
+        [id] if from.is_none() && condition.is_none() && !conduct.dry_run && conduct.done.is_none() => {
+            Some(id)
+        }
         _ => None,
     }
 }
 
-fn selection(
-    ids: Vec<String>,
-    from: Option<&Path>,
-    condition: Option<String>,
-) -> anyhow::Result<Selection> {
+fn selection(ids: Vec<String>, from: Option<&Path>, condition: Option<String>) -> anyhow::Result<Selection> {
     if let Some(condition) = condition {
         if condition.trim().is_empty() {
             bail!("--where is empty: say which devices, like \"tags.environment = 'lab'\"");

@@ -192,7 +192,8 @@ impl Work<'_> {
                 };
                 ended += 1;
                 let Some(row) = rows.get_mut(row) else { continue };
-                let is_silence = result.as_ref().is_err_and(|error| error.downcast_ref::<ServiceError>().is_none());
+                let is_silence =
+                    result.as_ref().is_err_and(|error| error.downcast_ref::<ServiceError>().is_none());
                 unanswered = if is_silence { unanswered + 1 } else { 0 };
                 row.outcome = match result {
                     Ok(done) => {

@@ -68,7 +68,11 @@ impl Provisioning<'_> {
         {
             deleted.push("device");
         }
-        Ok(if deleted.is_empty() { Done::IsSo } else { Done::Changed(json!({"deleted": deleted.join(", ")})) })
+        Ok(if deleted.is_empty() {
+            Done::IsSo
+        } else {
+            Done::Changed(json!({"deleted": deleted.join(", ")}))
+        })
     }
 
     fn registration_id(&self, device_id: &str) -> anyhow::Result<String> {
@@ -84,10 +88,13 @@ impl Provisioning<'_> {
 
     fn renamed(&self) -> anyhow::Result<HashMap<String, String>> {
         let mut names = HashMap::new();
-        let query = Call::post(&["enrollments", "query"]).json(&json!({"query": "SELECT * FROM enrollments"}));
+        let query =
+            Call::post(&["enrollments", "query"]).json(&json!({"query": "SELECT * FROM enrollments"}));
         self.dps.pages(&query, |page| {
             let text = |value: &Value| value.as_str().map(str::to_owned);
-            names.extend(page.iter().filter_map(|one| Some((text(&one["deviceId"])?, text(&one["registrationId"])?))));
+            names.extend(
+                page.iter().filter_map(|one| Some((text(&one["deviceId"])?, text(&one["registrationId"])?))),
+            );
             true
         })?;
         Ok(names)

@@ -193,9 +193,7 @@ impl DeviceCommand {
                 let hub: &[Column<'_>] = if with_hub { &[("Hub", "/hub")] } else { &[] };
                 target.output.show(&rows.into(), &[&COLUMNS[..1], hub, &COLUMNS[1..]].concat())
             }
-            Self::Show { id } => {
-                show(target.hub_of(&id.device_id)?.call(Call::get(&[PATH, &id.device_id]))?)
-            }
+            Self::Show { id } => show(target.hub_of(&id.device_id)?.call(Call::get(&[PATH, &id.device_id]))?),
             Self::Disable { which, status_reason, condition, conduct } => {
                 Status { wanted: "disabled", reason: status_reason }.set(target, which, &condition, &conduct)
             }

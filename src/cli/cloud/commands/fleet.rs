@@ -62,7 +62,10 @@ impl FleetCommand {
         rows.truncate(top);
         if rows.is_empty() {
             let labels = hubs.iter().map(|hub| hub.label.as_str()).collect::<Vec<_>>().join(", ");
-            eprintln!("no device of {labels}{}", if self.condition.is_some() { " meets the condition" } else { "" });
+            eprintln!(
+                "no device of {labels}{}",
+                if self.condition.is_some() { " meets the condition" } else { "" }
+            );
         }
         output.show(&rows.into(), COLUMNS)
     }
@@ -126,13 +129,7 @@ fn place(last: &Value) -> Option<String> {
     }
     let (lat, lon) = (last["lat"].as_f64()?, last["lon"].as_f64()?);
     let letter = |value: f64, positive, negative| if value < 0.0 { negative } else { positive };
-    Some(format!(
-        "{:.2} {} {:.2} {}",
-        lat.abs(),
-        letter(lat, 'N', 'S'),
-        lon.abs(),
-        letter(lon, 'E', 'W')
-    ))
+    Some(format!("{:.2} {} {:.2} {}", lat.abs(), letter(lat, 'N', 'S'), lon.abs(), letter(lon, 'E', 'W')))
 }
 
 #[cfg(test)]

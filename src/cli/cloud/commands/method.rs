@@ -36,7 +36,8 @@ pub(in crate::cli::cloud) enum MethodCommand {
 
 impl MethodCommand {
     pub(in crate::cli::cloud) fn run(self, target: &Target) -> anyhow::Result<()> {
-        let Self::Invoke { which, method_name, method_payload, timeout, method_connect_timeout, conduct } = self;
+        let Self::Invoke { which, method_name, method_payload, timeout, method_connect_timeout, conduct } =
+            self;
         let body = json!({
             "methodName": method_name,
             "payload": json_argument("--method-payload", &method_payload)?,
@@ -46,7 +47,10 @@ impl MethodCommand {
         let wait = Duration::from_secs(timeout.saturating_add(method_connect_timeout).min(600));
         let call = |id: &str| Call::post(&["twins", id, "methods"]).json(&body).patient(wait);
         if let Some(id) = which.only(&conduct) {
-            return target.output.show(&target.hub_of(id)?.call(call(id))?, &[("Status", "/status"), ("Payload", "/payload")]);
+            return target.output.show(
+                &target.hub_of(id)?.call(call(id))?,
+                &[("Status", "/status"), ("Payload", "/payload")],
+            );
         }
         let looked = look(target, which.selection()?, &|_| false)?;
         let command = format!("method invoke --method-name {method_name}");
@@ -59,8 +63,7 @@ impl MethodCommand {
             member: "deviceId",
             columns: &[("Status", "/result/status"), ("Payload", "/result/payload")],
         };
-        let work =
-            Work { verb, conduct: &conduct, output: &target.output, hubs: &looked.hubs, dps: None };
+        let work = Work { verb, conduct: &conduct, output: &target.output, hubs: &looked.hubs, dps: None };
         work.carry_out(Task::of(&looked, false), |id, hub| {
             hub.context("it is at no hub")?.call(call(id)).map(Done::Changed)
         })

@@ -204,10 +204,7 @@ mod tests {
             assert!(!line.contains(char::is_control) && !line.contains('\u{202e}'), "{line:?}");
             let json = row(&message, OutputFormat::Json);
             assert!(!json.contains(char::is_control) && !json.contains('\u{202e}'), "{json:?}");
-            assert_eq!(
-                serde_json::from_str::<Value>(&row(&message, OutputFormat::Json)).ok(),
-                Some(message)
-            );
+            assert_eq!(serde_json::from_str::<Value>(&row(&message, OutputFormat::Json)).ok(), Some(message));
         }
     }
 }

@@ -16,7 +16,9 @@ impl FromStr for Expression {
         match jmespath::compile(text) {
             Ok(_) => Ok(Self(text.to_owned())),
             // Further lines point at the place, which one line can't.
-            Err(error) => Err(format!("it is not JMESPath: {} at character {}", first_line(&error), error.column + 1)),
+            Err(error) => {
+                Err(format!("it is not JMESPath: {} at character {}", first_line(&error), error.column + 1))
+            }
         }
     }
 }
@@ -46,7 +48,10 @@ fn first_line(error: &jmespath::JmespathError) -> String {
     let text = error.to_string();
     let line = text.lines().next().unwrap_or_default();
     let line = line.split(" (line ").next().unwrap_or_default();
-    line.strip_prefix("Parse error: ").or_else(|| line.strip_prefix("Runtime error: ")).unwrap_or(line).to_owned()
+    line.strip_prefix("Parse error: ")
+        .or_else(|| line.strip_prefix("Runtime error: "))
+        .unwrap_or(line)
+        .to_owned()
 }
 
 #[cfg(test)]

@@ -38,7 +38,10 @@ impl<'a> Grid<'a> {
         if !names.is_empty() {
             return Self {
                 titles: names.iter().map(|name| (*name).clone()).collect(),
-                rows: rows.iter().map(|row| names.iter().map(|name| row.get(name.as_str())).collect()).collect(),
+                rows: rows
+                    .iter()
+                    .map(|row| names.iter().map(|name| row.get(name.as_str())).collect())
+                    .collect(),
             };
         }
         let width = rows.iter().filter_map(Value::as_array).map(Vec::len).max();

@@ -88,9 +88,7 @@ impl Output {
         let chosen = query.search(value)?;
         Ok(Some(match self.format() {
             OutputFormat::Json => printable_json(&chosen),
-            _ => {
-                tsv::rows(&Grid::own(&chosen, |name| query.place_of(name)))
-            }
+            _ => tsv::rows(&Grid::own(&chosen, |name| query.place_of(name))),
         }))
     }
 

@@ -117,7 +117,9 @@ mod tests {
 
     #[test]
     fn what_was_chosen_has_its_own_columns() {
-        let own = |value: &Value| table(&Grid::own(value, |name| usize::from(name == "a")), None, DateTime::UNIX_EPOCH);
+        let own = |value: &Value| {
+            table(&Grid::own(value, |name| usize::from(name == "a")), None, DateTime::UNIX_EPOCH)
+        };
         assert_eq!(own(&json!([{"a": 1, "b": 2}, {"b": 3}])), "b  a\n-  -\n2  1\n3  -");
         assert_eq!(own(&json!([["x", 1], ["y"]])), "Column1  Column2\n-------  -------\nx        1\ny");
         assert_eq!(own(&json!("x")), "Result\n------\nx");

@@ -7,7 +7,8 @@ use super::grid::Grid;
 
 /// The rows; what is absent is empty, and a tab or a line feed in a value is written as `\u{9}` or `\u{a}`.
 pub(super) fn rows(grid: &Grid<'_>) -> String {
-    let line = |row: &Vec<Option<&Value>>| row.iter().map(|value| cell(*value)).collect::<Vec<_>>().join("\t");
+    let line =
+        |row: &Vec<Option<&Value>>| row.iter().map(|value| cell(*value)).collect::<Vec<_>>().join("\t");
     grid.rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 

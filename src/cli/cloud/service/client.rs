@@ -193,7 +193,17 @@ impl Client {
             config = config.proxy(None);
         }
         let roots = roots.iter().map(|root| CertificateDer::from(root.der()).into_owned()).collect();
-        Self { agent: config.build().new_agent(), connection, is_azure, service, advice, roots, place, gate: None, last_token: Mutex::default() }
+        Self {
+            agent: config.build().new_agent(),
+            connection,
+            is_azure,
+            service,
+            advice,
+            roots,
+            place,
+            gate: None,
+            last_token: Mutex::default(),
+        }
     }
 
     /// The same; when the service asks to wait (429), all callers wait and call again.

@@ -28,8 +28,13 @@ impl ServiceError {
     /// "ExceptionMessage":"Tracking ID:…"}`, or a document like that of DPS as the text of `Message`.
     pub(in crate::cli) fn parse(status: u16, header: Option<&str>, body: &[u8]) -> Self {
         let document = serde_json::from_slice(body).unwrap_or(Value::Null);
-        let mut error =
-            Self { status, code: header.map(str::to_owned), message: String::new(), tracking_id: None, retry_after: None };
+        let mut error = Self {
+            status,
+            code: header.map(str::to_owned),
+            message: String::new(),
+            tracking_id: None,
+            retry_after: None,
+        };
         match document["Message"].as_str().or_else(|| document["message"].as_str()) {
             None => {
                 let text = String::from_utf8_lossy(body);

@@ -32,7 +32,8 @@ fn hub(answers: &'static [&'static str]) -> Client {
     std::thread::spawn(move || {
         for answer in answers {
             let (socket, _) = listener.accept().unwrap();
-            let mut stream = BufReader::new(StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), socket));
+            let mut stream =
+                BufReader::new(StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), socket));
             let mut line = String::new();
             while line != "\r\n" {
                 line.clear();
@@ -49,7 +50,8 @@ fn hub(answers: &'static [&'static str]) -> Client {
     Client::new(connection, false, Service::Hub, &[root], String::new(), HubPlace::default())
 }
 
-const WAIT: &str = "HTTP/1.1 429 Too Many Requests\r\nretry-after: 0\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+const WAIT: &str =
+    "HTTP/1.1 429 Too Many Requests\r\nretry-after: 0\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 const WELL: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 8\r\n\r\n{\"a\": 1}";
 
 #[test]
