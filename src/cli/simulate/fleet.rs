@@ -52,6 +52,7 @@ pub(super) async fn play(
     let (end_trackers, ending) = watch::channel(false);
     let ending = if args.story { ending } else { stopped.clone() };
     let time = SimulatedClock::new(system_time(), args.speed);
+    screen.expect(args.devices.into(), &time);
     let backlogs = Backlogs::default();
     let manifest = Manifest::default();
     manifest.keep(&cloud.emulator, &cloud.hub);

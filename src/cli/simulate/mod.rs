@@ -198,6 +198,7 @@ async fn real_cloud(
     screen.note("cloud", &text, json!({"dpsHost": config.dps.host, "idScope": config.dps.id_scope}));
     let ledger = Arc::new(Ledger::default());
     let time = SimulatedClock::new(system_time(), args.speed);
+    screen.expect(1, &time);
     let Container { title, details, tracker, .. } =
         Container::new(args, screen, &ledger, (&id, 0), config, &time)?;
     screen.note("voyage", &title, details);
