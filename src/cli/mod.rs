@@ -12,6 +12,8 @@ mod known_dates;
 mod deprovision;
 #[cfg(feature = "lab")]
 mod emulator;
+#[cfg(feature = "lab")]
+mod place;
 mod provision;
 #[cfg(feature = "lab")]
 mod retention;

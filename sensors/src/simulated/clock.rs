@@ -83,6 +83,13 @@ impl SimulatedClock {
         Self { start: self.at(hours - self.origin), origin: hours, pace: self.pace.clone() }
     }
 
+    /// A clock of the same time and pace whose hours began so many hours ago.
+    #[must_use]
+    pub fn begun_before(&self, hours: f64) -> Self {
+        let now = self.beginning_now();
+        Self { start: now.at(-hours), origin: now.origin - hours, pace: now.pace }
+    }
+
     /// Simulated hours since the start.
     pub fn hours(&self) -> f64 {
         self.stretch().hours() - self.origin

@@ -23,8 +23,8 @@ pub(super) struct Device {
     pub(super) is_online: bool,
     /// The last temperature, in °C.
     pub(super) temperature: Option<f64>,
-    /// When the emulator was seen to assign it.
-    pub(super) assigned: Option<Instant>,
+    /// When the emulator was seen to assign it, or to take it.
+    pub(super) begun: Option<Instant>,
     hub: Option<String>,
     /// Its tracker has started, and nothing was told of it.
     is_starting: bool,

@@ -36,7 +36,7 @@ const USUAL: usize = 80;
 const NAME: (usize, usize) = (12, 20);
 /// As much of a line is for words at the least, where the rest is time and name.
 const WORDS: usize = 24;
-/// What a device does within this time of its assignment is its start.
+/// What a device does within this time of its assignment, or of coming online, is its start.
 const STARTING: Duration = Duration::from_secs(3);
 
 /// What was shown, by which the next line is made.
@@ -53,6 +53,8 @@ struct Inner {
     names: Names,
     devices: BTreeMap<String, Device>,
     expected: usize,
+    /// Whether messages are shown as the hub has received them.
+    has_hub: bool,
     summary: Summary,
 }
 
@@ -91,9 +93,17 @@ impl Lines {
         if event == "cloud" && inner.is_known(&details["detail"]) {
             return lines;
         }
+        if let (true, Some(device)) = (event == "cloud", assigned(&details["detail"])) {
+            let row = Row { time: Some(inner.now()), device, mark: "●", colour: GREEN };
+            let hub = details["detail"]["hub"].as_str().unwrap_or_default();
+            let text = format!("assigned to {}", hub.split('.').next().unwrap_or(hub));
+            return self.sentence(&mut inner, columns, &row, &text);
+        }
         if event == "summary" && inner.is_many() {
             lines.extend(self.told(&mut inner, columns, true));
         }
+        // What is to be copied is in one piece.
+        let columns = if event == "try" { usize::MAX } else { columns };
         let paragraph = |line: &str| self.paragraph(columns, line);
         lines.extend(text.lines().flat_map(paragraph));
         lines
@@ -117,6 +127,9 @@ impl Lines {
         let severity = event.severity();
         let mut inner = self.inner();
         let folded = inner.device(device).folds(event);
+        // Of a hub elsewhere only the devices tell what it has.
+        let is_counted = matches!(event, Event::Delivered { .. }) && !inner.has_hub;
+        inner.summary.readings += u64::from(is_counted);
         let mut lines = Vec::new();
         if inner.is_many() {
             lines.extend(self.told(&mut inner, columns, false));
@@ -126,7 +139,8 @@ impl Lines {
         } else if severity == Severity::Debug || folded {
             return lines;
         } else if inner.device(device).begins(event) {
-            lines.extend(self.begun(&mut inner, columns, device));
+            let now = inner.now();
+            lines.extend(self.begun(&mut inner, columns, device, now));
             return lines;
         }
         let colour = match severity {
@@ -147,6 +161,7 @@ impl Lines {
         bodies: &[Value],
     ) -> Vec<String> {
         let mut inner = self.inner();
+        inner.has_hub = true;
         let device = message.device_id.as_str();
         inner.device(device).hears(message, bodies);
         let mut lines = Vec::new();
@@ -154,7 +169,8 @@ impl Lines {
         if is_many {
             lines.extend(self.told(&mut inner, columns, false));
         } else if inner.device(device).begins_by_reading() {
-            lines.extend(self.begun(&mut inner, columns, device));
+            let time = bodies.first().and_then(taken).unwrap_or_else(|| inner.now());
+            lines.extend(self.begun(&mut inner, columns, device, time));
         }
         for body in bodies {
             match Words::of(message, body) {
@@ -186,11 +202,10 @@ impl Lines {
     }
 
     /// That a device works, in one line.
-    fn begun(&self, inner: &mut Inner, columns: usize, device: &str) -> Vec<String> {
+    fn begun(&self, inner: &mut Inner, columns: usize, device: &str, time: DateTime<Utc>) -> Vec<String> {
         let text = inner.device(device).beginning();
-        let now = inner.now();
-        let mut lines = self.new_day(inner, columns, Some(now));
-        let row = Row { time: Some(now), device, mark: "●", colour: GREEN };
+        let mut lines = self.new_day(inner, columns, Some(time));
+        let row = Row { time: Some(time), device, mark: "●", colour: GREEN };
         let (head, taken) = self.head(inner, columns, &row);
         lines.push(head + &cut(&text, columns.saturating_sub(taken)));
         lines
@@ -299,15 +314,23 @@ impl Inner {
             _ => return false,
         };
         match kind {
-            "assigned" => device.assigned = Some(Instant::now()),
+            "assigned" => device.begun = Some(Instant::now()),
             "deviceConnected" => device.is_online = true,
             "deviceDisconnected" => device.is_online = false,
             _ => {}
         }
-        let is_starting = device.assigned.is_some_and(|since| since.elapsed() < STARTING);
+        let is_starting = device.begun.is_some_and(|since| since.elapsed() < STARTING);
+        if kind == "deviceConnected" {
+            device.begun = Some(Instant::now());
+        }
         let is_of_start = is_starting && matches!(kind, "deviceConnected" | "reported");
         (is_routine && kind != "deviceDisconnected") || is_of_start || self.is_many()
     }
+}
+
+/// The device that an event of the emulator says to be assigned.
+fn assigned(detail: &Value) -> Option<&str> {
+    detail["deviceId"].as_str().filter(|_| detail["event"] == "assigned")
 }
 
 /// How wide the terminal is now.
