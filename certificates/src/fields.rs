@@ -58,8 +58,11 @@ pub struct Fields<'a> {
     /// The whole `SubjectPublicKeyInfo`.
     pub public_key_info: &'a [u8],
     pub(crate) public_key: PublicKey<'a>,
-    extensions: Vec<(ObjectIdentifier, &'a [u8])>,
+    extensions: Vec<Extension<'a>>,
 }
+
+/// Its name, and its value in DER.
+pub(crate) type Extension<'a> = (ObjectIdentifier, &'a [u8]);
 
 /// The extension `basicConstraints`.
 #[derive(Clone, Copy, Debug)]
@@ -150,15 +153,23 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn basic_constraints(&self) -> Result<Option<BasicConstraints>, Error> {
-        let Some(constraints) = self.extension(BASIC_CONSTRAINTS)? else {
-            return Ok(None);
-        };
-        SliceReader::new(constraints)?
-            .sequence(|reader| {
-                let ca = Option::<bool>::decode(reader)?.unwrap_or(false);
-                Ok(BasicConstraints { ca, path_len: Option::<u32>::decode(reader)? })
-            })
-            .map(Some)
+        basic_constraints(&self.extensions)
+    }
+
+    /// What the kind of key is called, with its curve: `P-256`, `RSA`; empty if it is not known.
+    pub fn kind(&self) -> &'static str {
+        self.public_key.kind()
+    }
+
+    /// How many bits the modulus of an RSA key has.
+    pub fn rsa_bits(&self) -> Option<usize> {
+        self.public_key.rsa_bits()
+    }
+
+    /// The value of the extension of this object identifier, in DER, if it is there.
+    pub fn extension_value(&self, name: &str) -> Result<Option<&'a [u8]>, CertificateError> {
+        let name = ObjectIdentifier::new(name).map_err(|_| CertificateError::Malformed)?;
+        Ok(self.extension(name)?)
     }
 
     /// The name of its key, for the certificates that it signs.
@@ -169,15 +180,33 @@ impl<'a> Fields<'a> {
 
     /// The value of an extension, which may be there once.
     fn extension(&self, name: ObjectIdentifier) -> Result<Option<&'a [u8]>, Error> {
-        let mut values = self.extensions.iter().filter(|(of, _)| *of == name).map(|(_, value)| *value);
-        match (values.next(), values.next()) {
-            (value, None) => Ok(value),
-            (_, Some(_)) => Err(Tag::Sequence.value_error().into()),
-        }
+        extension(&self.extensions, name)
     }
 }
 
-fn extensions<'a>(list: &mut SliceReader<'a>) -> Result<Vec<(ObjectIdentifier, &'a [u8])>, Error> {
+fn extension<'a>(list: &[Extension<'a>], name: ObjectIdentifier) -> Result<Option<&'a [u8]>, Error> {
+    let mut values = list.iter().filter(|(of, _)| *of == name).map(|(_, value)| *value);
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        (_, Some(_)) => Err(Tag::Sequence.value_error().into()),
+    }
+}
+
+/// What a list of extensions says in its basic constraints.
+pub(crate) fn basic_constraints(list: &[Extension<'_>]) -> Result<Option<BasicConstraints>, Error> {
+    let Some(constraints) = extension(list, BASIC_CONSTRAINTS)? else {
+        return Ok(None);
+    };
+    SliceReader::new(constraints)?
+        .sequence(|reader| {
+            let ca = Option::<bool>::decode(reader)?.unwrap_or(false);
+            Ok(BasicConstraints { ca, path_len: Option::<u32>::decode(reader)? })
+        })
+        .map(Some)
+}
+
+/// All extensions of a list.
+pub(crate) fn extensions<'a>(list: &mut SliceReader<'a>) -> Result<Vec<Extension<'a>>, Error> {
     let mut extensions = Vec::new();
     while !list.is_finished() {
         extensions.push(list.sequence(|extension| {

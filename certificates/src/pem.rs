@@ -134,6 +134,16 @@ impl Document {
         self.of(Kind::Key).map(Block::decode).collect()
     }
 
+    /// The DER of all certification requests, in the order of the text.
+    pub fn requests(&self) -> Result<Vec<Vec<u8>>, PemError> {
+        self.of(Kind::Request).map(Block::decode).collect()
+    }
+
+    /// What each block is called, in words that are safe to repeat, in the order of the text.
+    pub fn labels(&self) -> impl Iterator<Item = &'static str> {
+        self.blocks.iter().map(|block| block.label)
+    }
+
     /// Whether there is a private key, of whatever form.
     pub fn holds_key(&self) -> bool {
         [Kind::Key, Kind::EncryptedKey, Kind::OtherKey].iter().any(|kind| self.first(*kind).is_some())

@@ -34,6 +34,19 @@ impl<'a> PublicKey<'a> {
         kind(self.algorithm)
     }
 
+    /// How many bits the modulus of an RSA key has.
+    pub(crate) fn rsa_bits(&self) -> Option<usize> {
+        if self.kind() != "RSA" {
+            return None;
+        }
+        let modulus = SliceReader::new(self.bits).ok()?.sequence(|numbers| {
+            let modulus = contents(numbers, Tag::Integer)?;
+            contents(numbers, Tag::Integer)?;
+            Ok::<_, Error>(modulus)
+        });
+        modulus.ok().map(bit_length)
+    }
+
     fn is(&self, other: &Self) -> bool {
         // The parameters of RSA are NULL or absent, and mean nothing.
         let algorithm = |key: &Self| if key.kind() == "RSA" { b"RSA" } else { key.algorithm };

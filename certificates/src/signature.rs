@@ -2,11 +2,10 @@
 
 use ring::signature as ring;
 use rustls_pki_types::{AlgorithmIdentifier, alg_id};
-use x509_cert::der::{Error, Reader as _, SliceReader, Tag};
 
-use crate::der::{contents, object_identifier};
+use crate::der::object_identifier;
 use crate::fields::Fields;
-use crate::public_key::{PublicKey, bit_length};
+use crate::public_key::PublicKey;
 
 /// Why a signature does not count.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,25 +62,13 @@ pub(crate) fn verify_signed(
             _ => Err(SignatureError::Wrong),
         };
     };
-    let bits = rsa_bits(key);
+    let bits = key.rsa_bits();
     if bits.is_some_and(|bits| bits.next_multiple_of(8) < 2048) {
         return unsupported(format!("the key that made it is RSA of {} bits", bits.unwrap_or_default()));
     }
     ring::UnparsedPublicKey::new(*algorithm, key.bits)
         .verify(signed, signature)
         .map_err(|_| SignatureError::Wrong)
-}
-
-fn rsa_bits(key: &PublicKey<'_>) -> Option<usize> {
-    if key.kind() != "RSA" {
-        return None;
-    }
-    let modulus = SliceReader::new(key.bits).ok()?.sequence(|numbers| {
-        let modulus = contents(numbers, Tag::Integer)?;
-        contents(numbers, Tag::Integer)?;
-        Ok::<_, Error>(modulus)
-    });
-    modulus.ok().map(bit_length)
 }
 
 /// What an algorithm of signatures is called.

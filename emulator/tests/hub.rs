@@ -150,6 +150,9 @@ async fn a_method_is_answered_by_the_device() {
     let lab = Lab::start().await;
     let hub = hub(&lab);
     let mut client = lab.online("d1").await;
+    client.subscribe("devices/d1/messages/devicebound/#").await;
+    hub.send("d1", CloudToDeviceMessage::default()).expect("queued");
+    client.message().await;
     client.subscribe("$iothub/methods/POST/#").await;
     let answer = tokio::spawn({
         let hub = hub.clone();
@@ -158,6 +161,10 @@ async fn a_method_is_answered_by_the_device() {
     let (topic, body) = client.json_message().await;
     assert_eq!(body, json!({"n": 1}));
     let rid = topic.strip_prefix("$iothub/methods/POST/ping/?$rid=").expect("the topic of a method");
+    assert_eq!(
+        rid, "1",
+        "methods are counted for each connection, and messages to the device apart from them"
+    );
     // An answer to nobody is passed over.
     client.publish("$iothub/methods/res/200/?$rid=nobody", "{}").await;
     client.publish(&format!("$iothub/methods/res/207/?$rid={rid}"), r#"{"pong":1}"#).await;

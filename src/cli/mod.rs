@@ -13,6 +13,8 @@ mod deprovision;
 #[cfg(feature = "lab")]
 mod emulator;
 #[cfg(feature = "lab")]
+mod pki;
+#[cfg(feature = "lab")]
 mod place;
 mod provision;
 #[cfg(feature = "lab")]
@@ -65,6 +67,9 @@ enum Command {
     /// Serve a page with map and charts of a fleet: of a local emulator that runs, or of a real hub.
     #[cfg(feature = "lab")]
     Console(Box<console::ConsoleArgs>),
+    /// Make and look at certificates: a CA of your own, leafs for devices, signed requests, proofs of possession.
+    #[cfg(feature = "lab")]
+    Pki(Box<pki::PkiArgs>),
     /// Look whether what a hub has received is what the device has sent, who has signed for it, and how its trips went.
     #[cfg(feature = "lab")]
     Verify(verify::VerifyArgs),
@@ -87,6 +92,8 @@ pub fn main() -> ExitCode {
         Command::Cloud(args) => cloud::run(*args).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "lab")]
         Command::Console(args) => console::run(*args).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "lab")]
+        Command::Pki(args) => pki::run(&args),
         #[cfg(feature = "lab")]
         Command::Verify(args) => verify::run(&args),
     };

@@ -6,7 +6,11 @@ use std::path::Path;
 
 /// Reads a text. A byte order mark is no part of it, and UTF-16 is named. Nothing of the file is repeated.
 pub(super) fn read(path: &Path) -> io::Result<String> {
-    let bytes = fs::read(path)?;
+    of(fs::read(path)?)
+}
+
+/// The text that these bytes are.
+pub(super) fn of(bytes: Vec<u8>) -> io::Result<String> {
     let invalid = |why: &str| io::Error::new(ErrorKind::InvalidData, why);
     if bytes.starts_with(b"\xff\xfe")
         || bytes.starts_with(b"\xfe\xff")

@@ -93,6 +93,11 @@ impl Chain {
         self.parsed.iter().skip(1).map(|issuer| issuer.not_after).min()
     }
 
+    /// The file that it was read from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The device's own certificate.
     pub fn leaf(&self) -> &Certificate {
         // Without one there is no chain.

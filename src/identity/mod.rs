@@ -83,18 +83,7 @@ impl Identity {
         chain.check_order()?;
         // Before a token is asked.
         chain.registration_id()?;
-        let leaf = chain.leaf();
-        let signer = match key {
-            KeyLocation::File(path) => key_file::load(path, leaf)?,
-            KeyLocation::Token(uri) => token::load(uri, leaf, state_directory)?,
-        };
-        let Some(signer) = signer else {
-            return Err(IdentityError::WrongKey {
-                key: key.to_string(),
-                certificate: certificate.into(),
-                subject: leaf.subject.clone(),
-            });
-        };
+        let signer = signer(&chain, key, state_directory)?;
         Self::of(chain, signer)
     }
 
@@ -137,6 +126,30 @@ impl Identity {
             Ok(())
         }
     }
+}
+
+/// The key of the first certificate of a chain, wherever it is.
+pub fn signer(
+    chain: &Chain,
+    key: &KeyLocation,
+    state_directory: &Path,
+) -> Result<Arc<dyn SigningKey>, IdentityError> {
+    let leaf = chain.leaf();
+    let signer = match key {
+        KeyLocation::File(path) => key_file::load(path, leaf)?,
+        KeyLocation::Token(uri) => token::load(uri, leaf, state_directory)?,
+    };
+    signer.ok_or_else(|| IdentityError::WrongKey {
+        key: key.to_string(),
+        certificate: chain.path().into(),
+        subject: leaf.subject.clone(),
+    })
+}
+
+/// Makes a P-256 key in a token, of the label that the URI has. One that is there stays.
+#[cfg(feature = "lab")]
+pub(crate) fn make_in_token(uri: &KeyUri, state_directory: &Path) -> Result<Arc<dyn SigningKey>, TokenError> {
+    token::make(uri, state_directory)
 }
 
 impl fmt::Debug for Identity {

@@ -33,6 +33,7 @@ mod mqtt5;
 mod odd_cloud;
 mod odd_files;
 mod pasted;
+mod pki;
 mod places;
 mod provision;
 mod renewal;

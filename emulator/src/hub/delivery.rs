@@ -49,8 +49,8 @@ impl DeviceSession {
             let _ = answer.send(Err(HubError::DeviceNotOnline { device_id, waited: Duration::ZERO }));
             return;
         }
-        self.next_id = self.next_id.wrapping_add(1);
-        let request_id = format!("{:x}", self.next_id);
+        self.called_methods += 1;
+        let request_id = format!("{:x}", self.called_methods);
         let topic = CloudTopic::MethodRequest { name, request_id: request_id.clone() };
         self.send(&Packet::Publish(Publish::new(topic.to_string(), payload)), exchange);
         self.methods.insert(request_id, answer);
@@ -105,8 +105,8 @@ impl DeviceSession {
     /// Fifty messages can be under way, so there is always a free one.
     fn free_packet_id(&mut self) -> PacketId {
         loop {
-            self.next_id = self.next_id.wrapping_add(1);
-            if let Some(id) = PacketId::new(self.next_id as u16)
+            self.packet_id = self.packet_id.wrapping_add(1);
+            if let Some(id) = PacketId::new(self.packet_id)
                 && !self.deliveries.contains_key(&id)
             {
                 return id;

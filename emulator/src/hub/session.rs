@@ -45,7 +45,10 @@ pub(crate) struct DeviceSession {
     pub(super) methods: HashMap<String, oneshot::Sender<Result<MethodAnswer, HubError>>>,
     /// Messages under way to the device, by packet identifier.
     pub(super) deliveries: HashMap<PacketId, u64>,
-    pub(super) next_id: u32,
+    /// The last packet identifier that was given.
+    pub(super) packet_id: u16,
+    /// Calls of methods so far. Each is known to the device by its number, from 1 on, as at Azure.
+    pub(super) called_methods: u64,
 }
 
 /// Lets a device in, or says why not. One that is connected already is taken over.
@@ -78,7 +81,8 @@ pub(crate) fn open(
         mailbox,
         methods: HashMap::new(),
         deliveries: HashMap::new(),
-        next_id: 0,
+        packet_id: 0,
+        called_methods: 0,
     })
 }
 

@@ -31,6 +31,10 @@ pub(super) fn make(uri: &KeyUri, refused: &RefusedPins) -> Result<CertificateKey
         return Err(not_made(why.into()));
     }
     let name = uri.object.clone().unwrap_or_default().into_bytes();
+    let same = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Label(name.clone())];
+    if !session.find_objects(&same).map_err(|error| failed(uri, &error))?.is_empty() {
+        return Err(not_made("a key of this name is there already".into()));
+    }
     // The public half is kept beside it: some tokens make no half key.
     let public = [
         Attribute::Token(true),
