@@ -17,6 +17,7 @@ mod early;
 mod end_to_end;
 mod evidence;
 mod faults;
+mod guests;
 mod host_names;
 #[cfg(feature = "mqtt5")]
 mod hub_v5;

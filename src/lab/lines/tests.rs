@@ -1,3 +1,5 @@
+//! What is shown at a terminal: widths, days, starts, seconds.
+
 use proptest::prelude::*;
 use serde_json::json;
 use tracker_protocol::PropertyBag;
