@@ -13,6 +13,7 @@ mod cloud_amqp;
 mod cloud_files;
 mod cloud_routes;
 mod command_line;
+mod consume;
 mod early;
 mod end_to_end;
 mod evidence;

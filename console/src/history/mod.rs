@@ -14,10 +14,13 @@
 //!    these, and what happened, go by age, or where readings were not enough.
 //! 4. A file that is damaged, foreign or of a newer version is set aside under another name; one that another console has is left
 //!    alone. Then, and where the disk takes nothing, the console goes on and says so.
-//! 5. Whoever asks sees all that has come: what waits for the device in question is written first.
+//! 5. Whoever asks sees all that has come: what waits for the device in question is written first. Other programs may read the file
+//!    beside the console (`archive.rs`); they see what was written, which is all but the last ten seconds.
 
+mod archive;
 mod bucket;
 mod columns;
+mod decimal;
 mod export;
 mod gather;
 mod keeper;
@@ -37,7 +40,9 @@ mod store;
 mod told;
 mod waiting;
 
-pub use export::{Exported, Mark};
+pub use archive::{Archive, ArchiveError, Kept};
+pub use decimal::{Decimal, put_time};
+pub use export::{Cell, Exported, Key, Mark};
 pub use keeper::{History, HistoryError};
 pub use options::HistoryOptions;
 pub use queries::Extent;

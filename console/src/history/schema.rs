@@ -8,8 +8,8 @@
 use rusqlite::{Connection, ErrorCode};
 
 /// "CTH1".
-const APPLICATION_ID: i64 = 0x4354_4831;
-const VERSION: i64 = 1;
+pub(super) const APPLICATION_ID: i64 = 0x4354_4831;
+pub(super) const VERSION: i64 = 1;
 const SCHEMA: &str = "
     CREATE TABLE device (
         id INTEGER PRIMARY KEY,
@@ -101,8 +101,7 @@ pub(super) fn prepare(connection: &Connection, is_temporary: bool) -> Result<(),
             "it is of version {version}, and this program knows {VERSION}"
         )));
     }
-    // Nobody else may have it; that is seen to by a lock of our own, which can say who has it.
-    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    // Nobody else may write to it; that is seen to by a lock of our own, which can say who has it. Others may read.
     connection.pragma_update(None, "page_size", 4096)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // With NORMAL a power cut takes the last seconds and damages nothing: the devices' journals have a better right to the

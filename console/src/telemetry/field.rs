@@ -161,6 +161,12 @@ impl Field {
         }
     }
 
+    /// Decimal places that are kept.
+    pub(crate) fn decimals(self) -> u8 {
+        let (_, scale, ..) = DESCRIPTIONS[self as usize];
+        scale.log10().round() as u8
+    }
+
     /// What was kept, or a mean of it.
     pub(crate) fn value(self, kept: f64) -> f64 {
         kept / DESCRIPTIONS[self as usize].1

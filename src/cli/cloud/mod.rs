@@ -13,10 +13,17 @@ mod certificate_file;
 mod commands;
 mod emulator_file;
 mod enrollment_settings;
+mod events;
+mod forward;
 mod json_argument;
 mod output;
+mod plot;
+mod readings;
+mod sas;
 pub(in crate::cli) mod service;
+mod stopping;
 pub(in crate::cli) mod target;
+mod telemetry;
 
 use commands::{
     c2d, ca, certificate, certificate_policy, consumer_group, device, enrichment, enrollment,
@@ -72,6 +79,11 @@ enum Noun {
     #[command(subcommand)]
     C2d(c2d::C2dCommand),
     Monitor(monitor::MonitorCommand),
+    Telemetry(telemetry::TelemetryCommand),
+    Plot(plot::PlotCommand),
+    Forward(forward::ForwardCommand),
+    Events(events::EventsCommand),
+    SasToken(sas::SasTokenCommand),
     /// Where a hub leads messages. Emulator only.
     #[command(subcommand)]
     Route(route::RouteCommand),
@@ -112,6 +124,11 @@ pub(super) fn run(args: CloudArgs) -> anyhow::Result<()> {
         Noun::Method(command) => command.run(&target),
         Noun::C2d(command) => command.run(&target),
         Noun::Monitor(command) => command.run(&target),
+        Noun::Telemetry(command) => command.run(&target),
+        Noun::Plot(command) => command.run(&target),
+        Noun::Forward(command) => command.run(&target),
+        Noun::Events(command) => command.run(&target),
+        Noun::SasToken(command) => command.run(&target),
         Noun::Route(command) => command.run(&target),
         Noun::RoutingEndpoint(command) => command.run(&target),
         Noun::Enrichment(command) => command.run(&target),

@@ -13,6 +13,24 @@ pub(crate) enum OutputFormat {
     Json,
     /// The most important columns.
     Table,
+    /// Of `telemetry`.
+    #[value(hide = true)]
+    Csv,
+    /// Of `telemetry`.
+    #[value(hide = true)]
+    Jsonl,
+    /// Of `telemetry`.
+    #[value(hide = true)]
+    Geojson,
+    /// Of `telemetry`.
+    #[value(hide = true)]
+    Gpx,
+    /// Of `telemetry`.
+    #[value(hide = true)]
+    Influx,
+    /// Of `telemetry`.
+    #[value(hide = true)]
+    Parquet,
 }
 
 /// A column: its title, and where its value is found (RFC 6901).
@@ -24,6 +42,9 @@ impl OutputFormat {
         let text = match self {
             Self::Json => printable_json(serde_json::to_string_pretty(value)?),
             Self::Table => table(value, columns),
+            _ => anyhow::bail!(
+                "--output csv, jsonl, geojson, gpx, influx and parquet are forms of `cloud telemetry`"
+            ),
         };
         line(&text);
         Ok(())

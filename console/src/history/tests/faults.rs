@@ -234,3 +234,40 @@ fn what_is_too_old_goes() {
     );
     assert_eq!(history.story(Some("a"), None, 10).unwrap().entries, []);
 }
+
+#[test]
+fn others_read_beside_the_console_and_see_what_was_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("history.db");
+    let (history, _) = opened(&file);
+    fill(&history);
+    let archive = Archive::open(&file).unwrap();
+    let read = |archive: &Archive, device: &str| -> Vec<Exported> {
+        let kept = archive.devices().unwrap().into_iter().find(|kept| kept.device == device).unwrap();
+        assert!(kept.has(Field::Latitude as usize) && !kept.has(Field::Door as usize));
+        let pieces = archive.readings(&kept, at(60_000), at(1400 * 60_000));
+        pieces.flat_map(Result::unwrap).collect()
+    };
+    let wanted = history.readings("d7", at(60_000), at(1400 * 60_000), None, 10_000).unwrap().0;
+    assert_eq!(read(&archive, "d7"), wanted);
+    assert_eq!(wanted.len(), 1399);
+    // The console goes on, and is read on.
+    history.take("d7", vec![reading(90_000, 9_000, 5.0)]);
+    history.flush(&[], at(0));
+    assert_eq!(read(&archive, "d7").len(), 1400);
+    drop(history);
+    assert_eq!(read(&Archive::open(&file).unwrap(), "d7").len(), 1400);
+}
+
+#[test]
+fn what_is_no_history_is_not_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("history.db");
+    let why = |file: &Path| Archive::open(file).unwrap_err().to_string();
+    assert!(why(&file).contains("there is no history"));
+    rusqlite::Connection::open(&file).unwrap().execute_batch("CREATE TABLE x (y)").unwrap();
+    assert!(why(&file).contains("another program's database"));
+    let text = directory.path().join("text");
+    std::io::Write::write_all(&mut fs::File::create(&text).unwrap(), &[b'x'; 5000]).unwrap();
+    assert!(why(&text).contains("is no history of a console"));
+}

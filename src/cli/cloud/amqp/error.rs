@@ -54,6 +54,15 @@ pub(in crate::cli) enum AmqpError {
         /// In its words.
         description: String,
     },
+    /// It counts from the beginning again.
+    #[error(
+        "the built-in endpoint of {host} was made anew, and has not what was read last: what is written down of it is of no use \
+         any more; begin again with --restart"
+    )]
+    Anew {
+        /// Who was called.
+        host: String,
+    },
     /// No answer in time.
     #[error("{host} did not answer to {what} in time")]
     Silent {
@@ -84,7 +93,7 @@ impl AmqpError {
                 ) || condition.starts_with("com.microsoft:argument")
             }
             Self::Answered { status, .. } => matches!(status, 400..=499),
-            Self::Untrusted { .. } => true,
+            Self::Untrusted { .. } | Self::Anew { .. } => true,
             Self::Broken { source, .. } => matches!(source, ConnectionError::SignIn(_)),
             Self::Away { .. } | Self::Silent { .. } => false,
         }

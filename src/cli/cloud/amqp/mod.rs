@@ -19,4 +19,5 @@ mod wire;
 pub(in crate::cli) use caller::{Caller, HubPlace};
 pub(in crate::cli) use error::AmqpError;
 pub(in crate::cli) use send::{Outgoing, send};
-pub(in crate::cli) use tap::{Position, Tap};
+pub(in crate::cli) use tap::{Mark, Position, Tap};
+pub(in crate::cli) use telemetry::Telemetry;

@@ -34,6 +34,25 @@ pub(in crate::cli) enum Position {
     After(DateTime<Utc>),
 }
 
+/// A message that was read, by its partition: there reading goes on.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(in crate::cli) struct Mark {
+    /// As Azure counts.
+    pub offset: String,
+    /// The messages of a partition are numbered without a gap.
+    pub sequence_number: i64,
+}
+
+/// What a partition had when it was looked at.
+#[derive(Debug)]
+struct Extent {
+    offset: String,
+    last: i64,
+    enqueued_ms: i64,
+    is_empty: bool,
+}
+
 /// A reader of all partitions.
 pub(in crate::cli) struct Tap {
     caller: Caller,
@@ -45,6 +64,14 @@ pub(in crate::cli) struct Tap {
     pause: Duration,
     /// Whether it was connected at all.
     has_begun: bool,
+    /// The number of the message that was read last, by partition.
+    numbers: BTreeMap<String, i64>,
+    /// Messages that were gone before they were read.
+    missed: u64,
+    /// Whether extents are looked at.
+    looks: bool,
+    /// What partitions had when they were seen first.
+    extents: BTreeMap<String, Extent>,
 }
 
 /// A connection with its receivers.
@@ -66,7 +93,60 @@ impl Tap {
             joined: None,
             pause: PAUSES[0],
             has_begun: false,
+            numbers: BTreeMap::new(),
+            missed: 0,
+            looks: false,
+            extents: BTreeMap::new(),
         }
+    }
+
+    /// A reader that knows what there is: when it has all that there was at its beginning, what it has missed, and whether the
+    /// endpoint is still the one where these marks were made, behind which it goes on.
+    pub(in crate::cli) fn knowing(
+        caller: Caller,
+        group: &str,
+        from: Position,
+        marks: &BTreeMap<String, Mark>,
+    ) -> Self {
+        let offsets = marks.iter().map(|(partition, mark)| (partition.clone(), mark.offset.clone()));
+        let numbers = marks.iter().map(|(partition, mark)| (partition.clone(), mark.sequence_number));
+        Self {
+            offsets: offsets.collect(),
+            numbers: numbers.collect(),
+            looks: true,
+            ..Self::new(caller, group, from)
+        }
+    }
+
+    /// Whether it has all that there was when it was connected first.
+    pub(in crate::cli) fn has_all(&self) -> bool {
+        let is_read = |(partition, extent): (&String, &Extent)| {
+            let too_old = match &self.from {
+                Position::Latest => true,
+                Position::After(time) => extent.enqueued_ms <= time.timestamp_millis(),
+            };
+            extent.is_empty || self.numbers.get(partition).map_or(too_old, |number| *number >= extent.last)
+        };
+        self.has_begun && self.extents.iter().all(is_read)
+    }
+
+    /// What was read last, by partition.
+    pub(in crate::cli) fn marks(&self) -> BTreeMap<String, Mark> {
+        let mark = |(partition, offset): (&String, &String)| {
+            let sequence_number = *self.numbers.get(partition)?;
+            Some((partition.clone(), Mark { offset: offset.clone(), sequence_number }))
+        };
+        self.offsets.iter().filter_map(mark).collect()
+    }
+
+    /// Lets the connection go; the next call makes one anew.
+    pub(in crate::cli) fn rest(&mut self) {
+        self.joined = None;
+    }
+
+    /// How many messages the hub had let go before they were read, since this was asked last.
+    pub(in crate::cli) fn take_missed(&mut self) -> u64 {
+        std::mem::take(&mut self.missed)
     }
 
     /// Connects, if it is not connected. What is said of it then is for good or not: a first time that fails is told.
@@ -127,6 +207,9 @@ impl Tap {
                     }
                     let telemetry = Telemetry::read(partition, &message);
                     self.offsets.insert(partition.clone(), telemetry.offset.clone());
+                    let before = self.numbers.insert(partition.clone(), telemetry.sequence_number);
+                    let gap = before.map_or(0, |before| telemetry.sequence_number - before - 1);
+                    self.missed += u64::try_from(gap).unwrap_or_default();
                     return Ok(Some(telemetry));
                 }
                 Some(Event::Detached { error, .. } | Event::Ended { error, .. }) => {
@@ -147,9 +230,17 @@ impl Tap {
         let mut management = Pair::open(&mut wire, "$management")?;
         let mut receivers = BTreeMap::new();
         for partition in partitions(&mut wire, &mut management, &path)? {
-            if matches!(self.from, Position::Latest) && !self.offsets.contains_key(&partition) {
-                let last = last_offset(&mut wire, &mut management, &path, &partition)?;
-                self.offsets.insert(partition.clone(), last);
+            let is_new = matches!(self.from, Position::Latest) && !self.offsets.contains_key(&partition);
+            if is_new || self.looks {
+                let extent = extent(&mut wire, &mut management, &path, &partition)?;
+                if self.looks && self.numbers.get(&partition).is_some_and(|number| *number > extent.last) {
+                    return Err(AmqpError::Anew { host: self.caller.host().to_owned() });
+                }
+                if is_new {
+                    self.offsets.insert(partition.clone(), extent.offset.clone());
+                    self.numbers.insert(partition.clone(), extent.last);
+                }
+                self.extents.entry(partition.clone()).or_insert(extent);
             }
             let selector = self.selector(&partition);
             let address =
@@ -235,20 +326,23 @@ fn partitions(wire: &mut Wire, management: &mut Pair, path: &str) -> Result<Vec<
     Ok(ids.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect())
 }
 
-/// The offset of the newest message of a partition.
-fn last_offset(
-    wire: &mut Wire,
-    management: &mut Pair,
-    path: &str,
-    partition: &str,
-) -> Result<String, AmqpError> {
+/// What a partition has.
+fn extent(wire: &mut Wire, management: &mut Pair, path: &str, partition: &str) -> Result<Extent, AmqpError> {
     let what = read_what(path, "com.microsoft:partition", Some(partition));
     let answer = management.ask(wire, what, Body::Value(Value::Null))?;
-    let offset = match &answer.body {
-        Body::Value(Value::Map(map)) => get(map, "last_enqueued_offset").and_then(Value::as_str),
-        _ => None,
+    let map = match answer.body {
+        Body::Value(Value::Map(map)) => map,
+        _ => Map::default(),
     };
-    Ok(offset.unwrap_or("-1").to_owned())
+    let number = |name: &str| get(&map, name).and_then(Value::as_i64);
+    let (begin, last) = (number("begin_sequence_number"), number("last_enqueued_sequence_number"));
+    Ok(Extent {
+        offset: get(&map, "last_enqueued_offset").and_then(Value::as_str).unwrap_or("-1").to_owned(),
+        last: last.unwrap_or(-1),
+        enqueued_ms: number("last_enqueued_time_utc").unwrap_or(i64::MIN),
+        is_empty: matches!(get(&map, "is_partition_empty"), Some(Value::Bool(true)))
+            || begin.zip(last).is_some_and(|(begin, last)| last < begin),
+    })
 }
 
 #[cfg(test)]

@@ -55,6 +55,16 @@ impl Telemetry {
         }
     }
 
+    /// Its application properties.
+    pub(in crate::cli) fn properties(&self) -> &BTreeMap<String, String> {
+        &self.properties
+    }
+
+    /// What the device has sent.
+    pub(in crate::cli) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// The message as one line of JSON, in the members that an emulator's own stream has, and where it was read.
     pub(in crate::cli) fn line(&self) -> String {
         let json = serde_json::from_slice::<&RawValue>(&self.body).ok();

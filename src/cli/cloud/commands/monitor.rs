@@ -142,7 +142,11 @@ fn moment(text: &str) -> Result<DateTime<Utc>, String> {
         .ok_or_else(|| "neither milliseconds since 1970 nor a time like 2026-01-31T12:00:00Z".into())
 }
 
-fn read(stream: impl Read, sender: &mpsc::SyncSender<std::io::Result<ServerEvent>>) {
+/// Reads a stream of events, until it ends or nobody wants them.
+pub(in crate::cli::cloud) fn read(
+    stream: impl Read,
+    sender: &mpsc::SyncSender<std::io::Result<ServerEvent>>,
+) {
     let mut stream = BufReader::new(stream);
     loop {
         let next = match event_stream::next(&mut stream) {

@@ -180,6 +180,21 @@ impl Client {
         Caller::new(&self.connection, self.is_azure, &self.place, &self.roots)
     }
 
+    /// A token of its policy, good until then.
+    pub(crate) fn token(&self, expiry: i64) -> String {
+        sas::sign(&self.connection.key, self.name(), expiry, &self.connection.policy)
+    }
+
+    /// A token of a device of the hub, signed with the device's key.
+    pub(crate) fn device_token(&self, device: &str, key: &[u8], expiry: i64) -> String {
+        sas::sign(key, &format!("{}/devices/{device}", self.name()), expiry, "")
+    }
+
+    /// Its name at Azure; of one that has none, its host.
+    fn name(&self) -> &str {
+        self.place.name.as_deref().unwrap_or(self.host())
+    }
+
     /// Whether it is known where it speaks AMQP.
     pub(crate) fn has_amqp(&self) -> bool {
         self.is_azure || self.place.amqp_port.is_some()

@@ -17,15 +17,16 @@ pub(in crate::cli::cloud) fn token(connection: &ConnectionString, expiry: i64) -
     sign(&connection.key, &connection.host, expiry, &connection.policy)
 }
 
-/// A token of a policy for any resource, signed with any form of its key.
+/// A token of a policy for any resource, signed with any form of its key; without a policy, that of a device.
 pub(in crate::cli::cloud) fn sign(key: &[u8], resource: &str, expiry: i64, policy: &str) -> String {
     let resource = utf8_percent_encode(resource, RESERVED).to_string();
     let key = hmac::Key::new(hmac::HMAC_SHA256, key);
     let signature = hmac::sign(&key, format!("{resource}\n{expiry}").as_bytes());
     let signature = STANDARD.encode(signature);
     let signature = utf8_percent_encode(&signature, RESERVED);
-    let policy = utf8_percent_encode(policy, RESERVED);
-    format!("SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={policy}")
+    let policy = utf8_percent_encode(policy, RESERVED).to_string();
+    let policy = if policy.is_empty() { policy } else { format!("&skn={policy}") };
+    format!("SharedAccessSignature sr={resource}&sig={signature}&se={expiry}{policy}")
 }
 
 #[cfg(test)]

@@ -35,6 +35,11 @@ impl Look {
         Self::of(|name| std::env::var_os(name))
     }
 
+    /// Whether it shows more than ASCII.
+    pub(in crate::cli) fn has_unicode(self) -> bool {
+        self.unicode
+    }
+
     fn of(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set).unwrap_or_default();

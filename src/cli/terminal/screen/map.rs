@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::Rect;
 
+use super::dots::Dots;
 use super::look::{Look, Tone};
 
 /// Latitudes that are shown; nobody sails beyond.
@@ -27,22 +28,25 @@ pub(in crate::cli) fn draw_map(area: Rect, buffer: &mut Buffer, look: Look, mark
     if area.width == 0 || area.height == 0 {
         return;
     }
-    let mut dots = Dots::new(area);
+    let mut dots = Dots::new(area.width, area.height);
     for ring in land() {
         for pair in ring.windows(2) {
-            dots.line(dots.at(pair[0]), dots.at(pair[1]));
+            let (from, to) = (at(&dots, pair[0]), at(&dots, pair[1]));
+            if !is_edge(&dots, from, to) {
+                dots.line(from, to);
+            }
         }
     }
-    for (index, dots) in dots.cells.iter().enumerate().filter(|(_, dots)| **dots != 0) {
-        let (x, y) = (index as u16 % area.width, index as u16 / area.width);
-        let symbol = char::from_u32(0x2800 + u32::from(*dots)).unwrap_or(' ');
-        if let Some(cell) = buffer.cell_mut((area.x + x, area.y + y)) {
-            cell.set_char(symbol).set_style(look.style(Tone::Dim));
+    for y in 0..area.height {
+        for (x, symbol) in (0..).zip(dots.row(y)).filter(|(_, symbol)| *symbol != ' ') {
+            if let Some(cell) = buffer.cell_mut((area.x + x, area.y + y)) {
+                cell.set_char(symbol).set_style(look.style(Tone::Dim));
+            }
         }
     }
-    let mut there = vec![0_u16; dots.cells.len()];
+    let mut there = vec![0_u16; usize::from(area.width) * usize::from(area.height)];
     for mark in marks {
-        let (x, y) = dots.at((mark.longitude, mark.latitude));
+        let (x, y) = at(&dots, (mark.longitude, mark.latitude));
         let (x, y) = ((x / 2) as u16, (y / 4) as u16);
         let (x, y) = (x.min(area.width - 1), y.min(area.height - 1));
         let count = &mut there[usize::from(y) * usize::from(area.width) + usize::from(x)];
@@ -60,50 +64,19 @@ pub(in crate::cli) fn draw_map(area: Rect, buffer: &mut Buffer, look: Look, mark
     }
 }
 
-struct Dots {
-    width: i32,
-    height: i32,
-    columns: i32,
-    cells: Vec<u8>,
+/// The dot of a longitude and a latitude, on the map whatever they are.
+fn at(dots: &Dots, (longitude, latitude): (f64, f64)) -> (i32, i32) {
+    let part = |value: f64, from: f64, to: f64| ((value - from) / (to - from)).clamp(0.0, 1.0);
+    let x = part(longitude, -180.0, 180.0) * f64::from(dots.width() - 1);
+    let y = part(latitude, NORTH, SOUTH) * f64::from(dots.height() - 1);
+    (x.round() as i32, y.round() as i32)
 }
 
-impl Dots {
-    fn new(area: Rect) -> Self {
-        let (columns, rows) = (i32::from(area.width), i32::from(area.height));
-        Self { width: 2 * columns, height: 4 * rows, columns, cells: vec![0; (columns * rows) as usize] }
-    }
-
-    /// The dot of a longitude and a latitude, on the map whatever they are.
-    fn at(&self, (longitude, latitude): (f64, f64)) -> (i32, i32) {
-        let part = |value: f64, from: f64, to: f64| ((value - from) / (to - from)).clamp(0.0, 1.0);
-        let x = part(longitude, -180.0, 180.0) * f64::from(self.width - 1);
-        let y = part(latitude, NORTH, SOUTH) * f64::from(self.height - 1);
-        (x.round() as i32, y.round() as i32)
-    }
-
-    fn line(&mut self, from: (i32, i32), to: (i32, i32)) {
-        let (across, down) = (to.0 - from.0, to.1 - from.1);
-        let steps = across.abs().max(down.abs());
-        // Along the edges of the map there is no coast.
-        let is_edge = |value: i32, last: i32| value == 0 || value == last;
-        let along = (across == 0 && is_edge(from.0, self.width - 1))
-            || (down == 0 && is_edge(from.1, self.height - 1));
-        if along {
-            return;
-        }
-        for step in 0..=steps {
-            let part = |whole: i32| (f64::from(whole * step) / f64::from(steps.max(1))).round() as i32;
-            self.set(from.0 + part(across), from.1 + part(down));
-        }
-    }
-
-    fn set(&mut self, x: i32, y: i32) {
-        const BITS: [[u8; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
-        let cell = (y / 4 * self.columns + x / 2) as usize;
-        if let Some(dots) = self.cells.get_mut(cell) {
-            *dots |= BITS[(y % 4) as usize][(x % 2) as usize];
-        }
-    }
+/// Whether a line lies along the edge of the map, where there is no coast.
+fn is_edge(dots: &Dots, from: (i32, i32), to: (i32, i32)) -> bool {
+    let is_edge = |value: i32, last: i32| value == 0 || value == last;
+    (from.0 == to.0 && is_edge(from.0, dots.width() - 1))
+        || (from.1 == to.1 && is_edge(from.1, dots.height() - 1))
 }
 
 /// The outlines of land: longitudes and latitudes.

@@ -9,6 +9,7 @@ mod backend;
 mod columns;
 mod container;
 mod device;
+mod dots;
 mod keys;
 mod look;
 mod map;
@@ -24,6 +25,7 @@ mod snapshot;
 
 pub(in crate::cli) use columns::{Column, Table};
 pub(in crate::cli) use container::{ContainerPage, Facts, draw_facts, keys_pane, scroll};
+pub(in crate::cli) use dots::Dots;
 pub(in crate::cli) use keys::Key;
 pub(in crate::cli) use look::{Look, Tone, lack};
 pub(in crate::cli) use map::{Mark, draw_map};
@@ -34,3 +36,8 @@ pub(in crate::cli) use rows::{age, alarm_rows, journal_rows, link_rows, readings
 pub(in crate::cli) use show::show;
 #[cfg(test)]
 pub(in crate::cli) use snapshot::snapshot;
+
+/// How many columns the terminal has.
+pub(in crate::cli) fn terminal_width() -> u16 {
+    device::size().width
+}
