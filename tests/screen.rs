@@ -165,7 +165,12 @@ fn a_simulation_at_a_terminal_of_80_columns_has_a_line_for_each_start_and_each_r
     assert!(program.wait().unwrap().success());
     terminal.wait_for("0 lost");
     let text = terminal.text();
-    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let of_devices =
+        text.lines().filter(|line| line.contains("thl-00") && !line.contains("cloud twin update"));
+    assert!(
+        of_devices.clone().count() >= 4 && of_devices.clone().all(|line| line.chars().count() <= 80),
+        "{text}"
+    );
     assert_eq!(text.matches('●').count(), 2, "{text}");
     assert!(!text.contains("asking DPS") && !text.contains("is well"), "{text}");
 }

@@ -93,7 +93,7 @@ fn an_emulator_plays_a_fleet_and_has_guests_whose_voyages_go_on() {
     let after = page();
     let hours = |page: &Value| moment(page, "time") - moment(page, "start");
     assert!(hours(&after) > hours(&before), "{before} {after}");
-    // What passed while nobody played is no part of the voyage.
+    // It is the same voyage: what passed while nobody played is no part of it.
     assert!(
         (moment(&after, "start") - moment(&before, "start")).abs() < TimeDelta::seconds(2),
         "{before} {after}"

@@ -102,8 +102,9 @@ pub(super) fn check(args: &SimulateArgs) -> anyhow::Result<()> {
 /// The hours of a voyage: of a new one, or as the logbook has them.
 fn clock(fleet: &Fleet, voyage: &str, seed: u64, state: &Path) -> anyhow::Result<SimulatedClock> {
     let Some(page) = fleet.logbook.page(state, voyage, seed) else { return Ok(fleet.time.beginning_now()) };
-    let is_over = page.hours() >= Voyage::named(voyage, page.start, seed)?.length_h();
-    Ok(if is_over { fleet.time.beginning_now() } else { fleet.time.begun_before(page.hours()) })
+    let hours = page.hours_until(fleet.time.utc());
+    let is_over = hours >= Voyage::named(voyage, page.start, seed)?.length_h();
+    Ok(if is_over { fleet.time.beginning_now() } else { fleet.time.begun_at(page.start) })
 }
 
 /// What makes a voyage a device's own: its number, from 0, or one out of its name.

@@ -23,7 +23,7 @@ fn command(program: &str, device: &str, directory: &Path) -> String {
         format!(" --emulator {}", quoted(&directory.display().to_string()))
     };
     format!(
-        "{} cloud twin update -d {} --desired telemetryInterval=2{place}",
+        "{} cloud twin update -d {} --desired '{{\"telemetryInterval\": 2}}'{place}",
         quoted(program),
         quoted(device)
     )
@@ -48,9 +48,12 @@ mod tests {
         let told = command("target/release/container-tracker", "box-1", Path::new("/tmp/it's here"));
         assert_eq!(
             told,
-            r"target/release/container-tracker cloud twin update -d box-1 --desired telemetryInterval=2 --emulator '/tmp/it'\''s here'"
+            r#"target/release/container-tracker cloud twin update -d box-1 --desired '{"telemetryInterval": 2}' --emulator '/tmp/it'\''s here'"#
         );
         let here = command("container-tracker", "box-1", &std::env::current_dir().unwrap());
-        assert_eq!(here, "container-tracker cloud twin update -d box-1 --desired telemetryInterval=2");
+        assert_eq!(
+            here,
+            r#"container-tracker cloud twin update -d box-1 --desired '{"telemetryInterval": 2}'"#
+        );
     }
 }

@@ -37,9 +37,9 @@ impl Page {
         state_file::read(&state.join(NAME)).ok().flatten()
     }
 
-    /// Hours of the voyage that are over.
-    pub(super) fn hours(&self) -> f64 {
-        ((self.time - self.start).num_milliseconds() as f64 / HOUR_MS).max(0.0)
+    /// Hours of the voyage that are over at this time.
+    pub(super) fn hours_until(&self, time: DateTime<Utc>) -> f64 {
+        ((time - self.start).num_milliseconds() as f64 / HOUR_MS).max(0.0)
     }
 }
 
@@ -115,12 +115,12 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(5)).await;
         book.write(Screen::new(true));
         let page = book.page(state, "cape", 7).unwrap();
-        assert_eq!(page.hours().round(), 5.0);
+        assert_eq!(page.hours_until(page.time).round(), 5.0);
         assert!(book.page(state, "suez", 7).is_none() && book.page(state, "cape", 8).is_none());
         assert!(Logbook::kept(false).page(state, "cape", 7).is_none());
         assert_eq!(last_seen([state.to_owned(), state.join("none")].into_iter()), Some(page.time));
 
-        let again = SimulatedClock::new(page.time, 1.0).begun_before(page.hours());
+        let again = SimulatedClock::new(page.time, 1.0).begun_at(page.start);
         assert_eq!((again.start(), again.hours().round()), (page.start, 5.0));
         // What is damaged is no page.
         std::fs::OpenOptions::new().write(true).open(state.join(NAME)).unwrap().set_len(9).unwrap();

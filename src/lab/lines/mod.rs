@@ -102,8 +102,8 @@ impl Lines {
         if event == "summary" && inner.is_many() {
             lines.extend(self.told(&mut inner, columns, true));
         }
-        // What is to be copied is in one piece.
-        let columns = if event == "try" { usize::MAX } else { columns };
+        // What is to be copied, or to be searched for in what was shown, is in one piece.
+        let columns = if matches!(event, "try" | "summary") { usize::MAX } else { columns };
         let paragraph = |line: &str| self.paragraph(columns, line);
         lines.extend(text.lines().flat_map(paragraph));
         lines
@@ -225,9 +225,7 @@ impl Lines {
 
     /// Time, name and mark, and how many columns they take.
     fn head(&self, inner: &mut Inner, columns: usize, row: &Row<'_>) -> (String, usize) {
-        let wider = columns.saturating_sub(USUAL).min(NAME.1);
-        let room = (NAME.0 + wider).min(columns / 4).max(4);
-        let name = inner.names.padded(&printable(row.device), room);
+        let name = inner.names.padded(&printable(row.device), room(columns));
         let time = reading::time(row.time, inner.day);
         let taken = width(&time) + 1 + width(&name) + 1 + width(row.mark) + 1;
         let (dim, mark) = (self.paint.text(DIM, &time), self.paint.text(row.colour, row.mark));
@@ -264,7 +262,7 @@ impl Lines {
             .filter_map(|(device, state)| Some((device.clone(), state.alarms().into_iter().next()?)))
             .collect();
         if let Some((device, alarm)) = in_alarm.first() {
-            let name = inner.names.short(&printable(device), NAME.0);
+            let name = inner.names.short(&printable(device), room(columns));
             parts.push(format!("{} alarms ⚠{name} {alarm}", in_alarm.len()));
         }
         if told.held_back > 0 {
@@ -331,6 +329,12 @@ impl Inner {
 /// The device that an event of the emulator says to be assigned.
 fn assigned(detail: &Value) -> Option<&str> {
     detail["deviceId"].as_str().filter(|_| detail["event"] == "assigned")
+}
+
+/// Columns of a name.
+fn room(columns: usize) -> usize {
+    let wider = columns.saturating_sub(USUAL).min(NAME.1);
+    (NAME.0 + wider).min(columns / 4).max(4)
 }
 
 /// How wide the terminal is now.
