@@ -107,7 +107,7 @@ fn an_emulator_plays_a_fleet_and_has_guests_whose_voyages_go_on() {
         "--enrollment-id",
         "crate-001",
         "--attestation-type",
-        "symmetricKey",
+        "symmetrickey",
     ];
     assert!(program(directory).args(enrollment).output().unwrap().status.success());
     let refused = program(directory)
