@@ -404,6 +404,8 @@ fn is_understood(line: &str) -> Result<(), String> {
     command.build();
     let mut here = &command;
     let end = |word: &&str| !["|", ">", "#", "&&", ";", "&"].iter().any(|end| word.starts_with(end));
+    // What is quoted is one word, and may be a command of its own.
+    let line = line.split('"').step_by(2).collect::<Vec<_>>().join("\"\"");
     let mut words = line.split_whitespace().take_while(end);
     while let Some(word) = words.next() {
         if let Some(option) = word.strip_prefix("--").filter(|option| !option.is_empty()) {

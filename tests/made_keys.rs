@@ -184,3 +184,42 @@ fn a_token_that_makes_no_keys_says_so_and_a_wrong_pin_is_shown_once() {
     }
     assert_eq!(scene.hsm.calls("C_Login"), logins + 1);
 }
+
+/// The keys of a CA are made in the token as well, and sign there.
+#[test]
+fn a_ca_whose_keys_are_in_a_token_signs() {
+    let hsm = SoftHsm::new();
+    hsm.add_token("ca");
+    let directory = tempfile::tempdir().unwrap();
+    let run = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        let output =
+            command.args(arguments).envs(hsm.environment()).current_dir(directory.path()).output().unwrap();
+        let told = String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned();
+        assert!(!told.contains(PIN), "{told}");
+        (output.status.success(), told)
+    };
+    let pki =
+        |arguments: &[&str]| run(env!("CARGO_BIN_EXE_container-tracker"), &[&["pki"], arguments].concat());
+    let (root, intermediate) = (hsm.uri("token=ca;object=root"), hsm.uri("token=ca;object=intermediate"));
+    let (done, told) = pki(&["init", "--root-key", &root, "--intermediate-key", &intermediate]);
+    assert!(done, "{told}");
+    for key in ["pki/root.key", "pki/intermediate.key"] {
+        assert!(!directory.path().join(key).exists());
+    }
+    let (done, told) = pki(&["leaf", "box-1"]);
+    assert!(done, "{told}");
+    let verify = [
+        "verify",
+        "-x509_strict",
+        "-CAfile",
+        "pki/root.pem",
+        "-untrusted",
+        "pki/intermediate.pem",
+        "pki/devices/box-1.pem",
+    ];
+    let (done, told) = run("openssl", &verify);
+    assert!(done && told.contains(": OK"), "{told}");
+    let (done, told) = pki(&["-D", "other", "init", "--root-key", &root]);
+    assert!(!done && told.contains("a key of this name is there already"), "{told}");
+}

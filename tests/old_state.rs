@@ -34,7 +34,7 @@ struct Version {
     ids: [&'static str; 3],
 }
 
-const VERSIONS: [Version; 4] = [
+const VERSIONS: [Version; 5] = [
     Version {
         commit: "b1c2554",
         ids: ["d9a72ced-22775900010", "5b332cf9-22834440000", "7b6607ba-22834440019"],
@@ -50,6 +50,10 @@ const VERSIONS: [Version; 4] = [
     Version {
         commit: "e81e915",
         ids: ["1168d695-22775900010", "9a225312-22834440000", "0f64bee1-22834440019"],
+    },
+    Version {
+        commit: "c9a82fe",
+        ids: ["19ee8e1f-22775900010", "b8a7fb6c-22834440000", "b4f0461d-22834440019"],
     },
 ];
 

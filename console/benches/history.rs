@@ -1,13 +1,15 @@
 //! What the history costs: `cargo bench -p tracker-console --bench history`.
 //!
 //! A year of 1,000 containers with a reading an hour is told to the console, as a backend tells it, and opened again; then 1,000
-//! readings a second for some minutes. `-- year` and `-- rate` do one of them. Times of the processor are those of this process.
+//! readings a second for some minutes; then a million readings are exported as CSV, beside SQLite's own shell (`apt install sqlite3`),
+//! which has the same rows in a table. `-- year`, `-- rate` and `-- export` do one of them. Times of the processor are those of this process.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -15,7 +17,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tracker_console::backend::{Answer, Backend, BackendError, EnrollmentKind};
-use tracker_console::history::{History, HistoryOptions};
+use tracker_console::history::{Archive, Exported, History, HistoryOptions};
 use tracker_console::ingest::Ingest;
 use tracker_console::model::{
     Abilities, DeviceMessage, Fault, FaultWish, Identity, Incoming, Message, MethodAnswer, MethodCall, Mode,
@@ -252,6 +254,78 @@ async fn rate(seconds: u64) {
     ingest.stop().await;
 }
 
+/// Exports a million readings, as other programs do it, and has SQLite's shell export the same rows.
+async fn export() {
+    const TIMES: usize = 5;
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let told = Arc::new(Told::default());
+    let ingest = Ingest::start(told.clone(), History::open(HistoryOptions::kept(at("history.db"))));
+    let sender = told.sender.lock().unwrap().clone().unwrap();
+    let begin = DateTime::from_timestamp(BEGIN, 0).unwrap();
+    for number in 0..1000 {
+        tell(&told, &sender, number, begin + TimeDelta::minutes(number as i64)).await;
+    }
+    drop(sender);
+    ingest.stop().await;
+    drop(ingest);
+
+    let ours = || {
+        let begun = Instant::now();
+        let archive = Archive::open(&at("history.db")).unwrap();
+        let mut out = File::create(at("ours.csv")).unwrap();
+        let (mut text, mut rows) = (Exported::HEADER.to_owned(), 0);
+        for kept in archive.devices().unwrap() {
+            for piece in archive.readings(&kept, begin, begin + TimeDelta::days(1)) {
+                for reading in piece.unwrap() {
+                    reading.csv(&mut text);
+                    rows += 1;
+                }
+                if text.len() > 128 * 1024 {
+                    std::io::Write::write_all(&mut out, text.as_bytes()).unwrap();
+                    text.clear();
+                }
+            }
+        }
+        std::io::Write::write_all(&mut out, text.as_bytes()).unwrap();
+        (begun.elapsed().as_secs_f64(), rows)
+    };
+    let shell = |arguments: &[&str], out: &Path| {
+        let begun = Instant::now();
+        let output = File::create(out).unwrap();
+        let status = Command::new("sqlite3").arg(at("table.db")).args(arguments).stdout(output).status();
+        assert!(status.expect("apt install sqlite3").success());
+        begun.elapsed().as_secs_f64()
+    };
+    let (_, rows) = ours();
+    // Numbers as numbers, and nothing where there is nothing.
+    let names: Vec<&str> = Exported::HEADER.trim_end().split(',').collect();
+    let is_text = |name: &str| ["time", "timeUnknown", "place", "door", "fix"].contains(&name);
+    let column = |name: &&str| format!("\"{name}\" {}", if is_text(name) { "TEXT" } else { "NUMERIC" });
+    let columns: Vec<String> = names.iter().map(column).collect();
+    let import = format!(".import --skip 1 {} reading", at("ours.csv").display());
+    let empty = names.iter().map(|name| format!("\"{name}\" = nullif(\"{name}\", '')")).collect::<Vec<_>>();
+    let create = format!("CREATE TABLE reading ({})", columns.join(", "));
+    shell(&["-csv", &create, &import, &format!("UPDATE reading SET {}", empty.join(", "))], &at("log"));
+    let select = ["-header", "-csv", "SELECT * FROM reading"];
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..TIMES {
+        times[0].push(ours().0);
+        times[1].push(shell(&select, &at("shell.csv")));
+    }
+    let is_same = std::fs::read(at("ours.csv")).unwrap() == std::fs::read(at("shell.csv")).unwrap();
+    assert!(is_same, "the same rows, byte for byte");
+    let [ours, shell] = times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[TIMES / 2]
+    });
+    println!(
+        "an export of {:.1} M readings as CSV: {ours:.2} s, SQLite's shell {shell:.2} s: {:.2} times its rate",
+        f64::from(rows) / 1e6,
+        shell / ours
+    );
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let wanted: Vec<String> =
@@ -262,5 +336,8 @@ async fn main() {
     }
     if is_wanted("year") {
         year().await;
+    }
+    if is_wanted("export") {
+        export().await;
     }
 }

@@ -225,7 +225,7 @@ async fn a_start_that_fails_changes_nothing() {
 /// was set once, and a message waits for it.
 #[tokio::test]
 async fn the_state_of_an_earlier_version_goes_on_being_used() {
-    for commit in ["6f0864f", "b752a25", "e81e915"] {
+    for commit in ["6f0864f", "b752a25", "e81e915", "e8a5128", "c9a82fe"] {
         goes_on_being_used(commit).await;
     }
 }
@@ -258,12 +258,20 @@ async fn goes_on_being_used(commit: &str) {
     assert_eq!(
         [
             &twin["properties"]["desired"]["telemetryInterval"],
-            &twin["version"],
+            &twin["properties"]["desired"]["$version"],
             &twin["cloudToDeviceMessageCount"]
         ],
         [&json!(60), &json!(2), &json!(1)]
     );
     assert_eq!(twin["tags"], json!({"environment": "lab"}));
+    // Versions before had none of it.
+    if commit == "c9a82fe" {
+        let hub = emulator.hub("hub-2").expect("the hub");
+        let groups: Vec<String> = hub.consumer_groups().iter().map(|group| group.name.clone()).collect();
+        assert_eq!(groups, ["$Default", "dashboards"]);
+        let reported = &twin["properties"]["reported"]["telemetryInterval"]["value"];
+        assert_eq!(*reported, json!(1), "what the device had in force");
+    }
     emulator.shutdown().await;
 }
 

@@ -13,6 +13,8 @@ mod deprovision;
 #[cfg(feature = "lab")]
 mod emulator;
 #[cfg(feature = "lab")]
+mod factory;
+#[cfg(feature = "lab")]
 mod pki;
 #[cfg(feature = "lab")]
 mod place;
@@ -67,6 +69,9 @@ enum Command {
     /// Serve a page with map and charts of a fleet: of a local emulator that runs, or of a real hub.
     #[cfg(feature = "lab")]
     Console(Box<console::ConsoleArgs>),
+    /// Work on a line that makes trackers: sign, check, provision and label a list of boxes.
+    #[cfg(feature = "lab")]
+    Factory(Box<factory::FactoryArgs>),
     /// Make and look at certificates: a CA of your own, leafs for devices, signed requests, proofs of possession.
     #[cfg(feature = "lab")]
     Pki(Box<pki::PkiArgs>),
@@ -92,6 +97,8 @@ pub fn main() -> ExitCode {
         Command::Cloud(args) => cloud::run(*args).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "lab")]
         Command::Console(args) => console::run(*args).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "lab")]
+        Command::Factory(args) => factory::run(&args),
         #[cfg(feature = "lab")]
         Command::Pki(args) => pki::run(&args),
         #[cfg(feature = "lab")]

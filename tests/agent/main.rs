@@ -17,6 +17,7 @@ mod consume;
 mod early;
 mod end_to_end;
 mod evidence;
+mod factory;
 mod faults;
 mod guests;
 mod host_names;

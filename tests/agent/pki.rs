@@ -12,29 +12,29 @@ use container_tracker::identity::Identity;
 use serde_json::Value;
 
 /// A directory in which both are used.
-struct Workshop(tempfile::TempDir);
+pub struct Workshop(tempfile::TempDir);
 
 impl Workshop {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    fn run(&self, program: &str, arguments: &str) -> Output {
+    pub fn run(&self, program: &str, arguments: &str) -> Output {
         let output = Command::new(program).args(arguments.split(' ')).current_dir(self.0.path()).output();
         output.expect("the program is installed")
     }
 
     /// What it prints, on either output; it ends well.
-    fn pki(&self, arguments: &str) -> String {
+    pub fn pki(&self, arguments: &str) -> String {
         let output = self.run(env!("CARGO_BIN_EXE_container-tracker"), &format!("pki {arguments}"));
         assert!(output.status.success(), "{arguments}: {}", told(&output));
         told(&output)
@@ -54,19 +54,19 @@ impl Workshop {
     }
 
     /// A request that OpenSSL makes, with a new key or that of another.
-    fn request(&self, file: &str, name: &str, more: &str) {
+    pub fn request(&self, file: &str, name: &str, more: &str) {
         if !self.path(&format!("{file}.key")).exists() {
             self.openssl(&format!("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {file}.key"));
         }
         self.openssl(&format!("req -new -key {file}.key -subj /CN={name} -out {file}.csr{more}"));
     }
 
-    fn files(&self, directory: &str) -> usize {
+    pub fn files(&self, directory: &str) -> usize {
         fs::read_dir(self.path(directory)).map_or(0, Iterator::count)
     }
 }
 
-fn told(output: &Output) -> String {
+pub fn told(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
 }
 

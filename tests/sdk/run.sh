@@ -6,10 +6,10 @@
 #   tests/sdk/run.sh [DIRECTORY]
 #   SUITES="python_device.py node_device.js" tests/sdk/run.sh    # not all of them
 #
-# The SDKs are installed by name from PyPI and npm into DIRECTORY (a throw-away one by default), Python and Node by apt
-# where they are missing. The SDKs know only the ports 8883, 5671 and 443, which the emulator takes on a loopback address of
-# its own, with the help of sudo where low ports are not free to all. Prints a line for each check and ends with
-# "N passed, N failed".
+# EMULATOR_SERVE names the emulator's example `serve` where it is built already. The SDKs are installed by name from PyPI and
+# npm into DIRECTORY (a throw-away one by default), Python and Node by apt where they are missing. The SDKs know only the
+# ports 8883, 5671 and 443, which the emulator takes on a loopback address of its own, with the help of sudo where low ports
+# are not free to all. Prints a line for each check and ends with "N passed, N failed".
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -52,13 +52,16 @@ mqtt5_install=$!
   azure-iot-device-amqp azure-iot-provisioning-device-amqp azure-iot-security-symmetric-key \
   azure-iot-device-http azure-iot-provisioning-device-http >/dev/null) &
 node_install=$!
-binary=$(cargo build --quiet --locked --manifest-path "$repository/Cargo.toml" -p tracker-emulator --example serve \
-  --message-format json-render-diagnostics | python3 -c '
+binary=${EMULATOR_SERVE:-}
+if [ -z "$binary" ]; then
+  binary=$(cargo build --quiet --locked --manifest-path "$repository/Cargo.toml" -p tracker-emulator --example serve \
+    --message-format json-render-diagnostics | python3 -c '
 import json, sys
 for line in sys.stdin:
     message = json.loads(line)
     if message.get("executable") and message["target"]["name"] == "serve":
         print(message["executable"])')
+fi
 wait "$python_install"
 wait "$mqtt5_install"
 wait "$node_install"

@@ -147,6 +147,14 @@ impl Issuer {
         self.keep(vec![leaf.row.clone()])
     }
 
+    /// Takes in a leaf that is written, unless it stands in the register.
+    pub(in crate::cli) fn take_in(&mut self, leaf: &Leaf) -> anyhow::Result<()> {
+        if self.register.issued(&leaf.row.id).is_some_and(|row| row.thumbprint == leaf.row.thumbprint) {
+            return Ok(());
+        }
+        self.keep(vec![leaf.row.clone()])
+    }
+
     /// The leaf of this name that is written, for this key, by this CA, and is good, whether it stands in the register or not.
     pub(in crate::cli) fn written(&self, id: &str, public_key: &[u8]) -> anyhow::Result<Option<Leaf>> {
         let path = self.place.device(id, "-chain.pem");

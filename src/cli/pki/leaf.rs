@@ -134,6 +134,16 @@ pub(super) fn run_many(place: &Place, args: &LeavesArgs) -> anyhow::Result<ExitC
     Ok(if bad.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Key and leaf of one box of a line, made or there already.
+pub(in crate::cli) fn make_for_line(issuer: &mut Issuer, id: &str, force: bool) -> anyhow::Result<Leaf> {
+    let maker = Maker { curve: Curve::P256, force, password: None };
+    if let Outcome::Made(row) | Outcome::Found(row) = maker.make(issuer, id)? {
+        issuer.keep(vec![row])?;
+    }
+    let key = PrivateKey::read(&issuer.place.device(id, ".key"))?;
+    issuer.written(id, &key.public()?)?.context("the certificate that was made is not there")
+}
+
 /// How leafs are made.
 struct Maker {
     curve: Curve,

@@ -20,7 +20,7 @@ mod der;
 mod init;
 pub(super) mod issuer;
 mod key;
-mod leaf;
+pub(super) mod leaf;
 mod pfx;
 pub(super) mod place;
 mod proof;

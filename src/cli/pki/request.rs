@@ -23,6 +23,13 @@ pub(in crate::cli) struct Wish {
     pub(super) public_key: Vec<u8>,
 }
 
+impl Wish {
+    /// `SubjectPublicKeyInfo`.
+    pub(in crate::cli) fn public_key(&self) -> &[u8] {
+        &self.public_key
+    }
+}
+
 /// Reads a request and judges all of it that can be judged without knowing the others.
 pub(in crate::cli) fn read(path: &Path, with_capitals: bool) -> anyhow::Result<Wish> {
     let bytes = plain_file::read(path, LARGEST).context("it can't be read")?;

@@ -174,3 +174,28 @@ fn key_usage_has(fields: &Fields<'_>, bit: u8) -> bool {
         Err(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_has_the_same_table() {
+        let text = include_str!("../../../docs/pki.md");
+        let (_, section) = text.split_once("\n## What Azure refuses\n").expect("the section");
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+        let told: Vec<_> = rows.filter(|row| *row != "refused").collect();
+        assert_eq!(told, RULES.iter().map(|rule| rule.refused).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn names_are_registration_ids_device_ids_and_common_names_at_once() {
+        for fine in ["box-1", "a", "0", "a:b_c.d", "ends-with-dash-", &"x".repeat(64)] {
+            assert_eq!(registration_id(fine, false).map(|id| id.to_string()), Ok(fine.to_owned()));
+        }
+        for bad in ["", "box 1", "-x", ".", "..", "box.", "kä", "a/b", "box-1\r", "BOX", &"x".repeat(65)] {
+            assert!(registration_id(bad, false).is_err(), "{bad:?}");
+        }
+        assert!(registration_id("BOX", true).is_ok());
+    }
+}

@@ -72,6 +72,8 @@ pub(in crate::cli) struct Tap {
     looks: bool,
     /// What partitions had when they were seen first.
     extents: BTreeMap<String, Extent>,
+    /// Why it is not connected now.
+    trouble: Option<String>,
 }
 
 /// A connection with its receivers.
@@ -97,6 +99,7 @@ impl Tap {
             missed: 0,
             looks: false,
             extents: BTreeMap::new(),
+            trouble: None,
         }
     }
 
@@ -139,6 +142,11 @@ impl Tap {
         self.offsets.iter().filter_map(mark).collect()
     }
 
+    /// Why it is not connected, while it tries to be again.
+    pub(in crate::cli) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
     /// Lets the connection go; the next call makes one anew.
     pub(in crate::cli) fn rest(&mut self) {
         self.joined = None;
@@ -154,6 +162,7 @@ impl Tap {
         if self.joined.is_none() {
             self.joined = Some(self.connect()?);
             self.has_begun = true;
+            self.trouble = None;
         }
         Ok(())
     }
@@ -175,6 +184,7 @@ impl Tap {
                 Err(error) => {
                     tracing::debug!(%error, "the built-in endpoint is connected anew");
                     self.joined = None;
+                    self.trouble = Some(error.to_string());
                     let left = until.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         return Ok(None);

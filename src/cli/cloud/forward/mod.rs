@@ -57,7 +57,7 @@ impl ForwardCommand {
         let stop = Stop::listen();
         let mut cursor = if sink.has_memory() {
             let path = self.cursor.clone().unwrap_or_else(|| cursor::default_path(sink.name()));
-            Cursor::open(&path, hub.host(), &self.consumer_group, sink.name(), self.restart)?
+            Cursor::open(&path, hub.name(), &self.consumer_group, sink.name(), self.restart)?
         } else {
             Cursor::none()
         };
@@ -65,18 +65,19 @@ impl ForwardCommand {
         cursor.begin(&from);
         let mut tap = Tap::knowing(hub.over_amqp()?, &self.consumer_group, from, cursor.marks());
         tap.join()?;
-        eprintln!("{} on to {}, {}; Ctrl-C ends", hub.host(), sink.name(), cursor.words());
+        eprintln!("{} on to {}, {}; Ctrl-C ends", hub.name(), sink.name(), cursor.words());
         // Where it begins is where it goes on, even if nothing comes meanwhile.
         cursor.write(tap.marks(), false)?;
-        let mut forward = Forward { sink: &mut *sink, cursor: &mut cursor, stop: &stop, count: 0 };
+        let (sink, cursor) = (&mut *sink, &mut cursor);
+        let mut forward = Forward { sink, cursor, stop: &stop, count: 0, hub_is_away: false };
         let ended = forward.run(&self, &mut tap);
         let count = forward.count;
         // What is at rest has nothing on its way.
-        if ended.is_ok() {
-            cursor.rest()?;
+        if matches!(ended, Ok(Ended::InOrder)) {
+            forward.cursor.rest()?;
         }
         eprintln!("{count} messages were forwarded");
-        ended
+        ended.map(drop)
     }
 
     fn position(&self, cursor: &Cursor, has_memory: bool) -> Position {
@@ -89,21 +90,31 @@ impl ForwardCommand {
     }
 }
 
+/// How it has ended.
+enum Ended {
+    /// All that was sent is acknowledged, and written down.
+    InOrder,
+    /// Something is on its way.
+    Amid,
+}
+
 struct Forward<'a> {
     sink: &'a mut dyn Sink,
     cursor: &'a mut Cursor,
     stop: &'a Stop,
     count: u64,
+    hub_is_away: bool,
 }
 
 impl Forward<'_> {
-    fn run(&mut self, command: &ForwardCommand, tap: &mut Tap) -> anyhow::Result<()> {
+    fn run(&mut self, command: &ForwardCommand, tap: &mut Tap) -> anyhow::Result<Ended> {
         let mut heard = Instant::now();
         while !self.stop.is_asked() {
             let items = self.gather(command, tap)?;
+            self.tell_of_hub(tap);
             let Some(items) = items else {
                 if command.idle_timeout > 0 && heard.elapsed() >= Duration::from_secs(command.idle_timeout) {
-                    return Ok(());
+                    return Ok(Ended::InOrder);
                 }
                 if let Err(Trouble::ForGood(why)) = self.sink.tend() {
                     bail!("{why}");
@@ -118,13 +129,23 @@ impl Forward<'_> {
                 );
             }
             if !self.deliver(&items, tap)? {
-                return Ok(());
+                return Ok(Ended::Amid);
             }
             self.count += items.len() as u64;
             self.cursor.write(tap.marks(), false)?;
             heard = heard.max(Instant::now());
         }
-        Ok(())
+        Ok(Ended::InOrder)
+    }
+
+    /// Says when the hub goes, and when it is back.
+    fn tell_of_hub(&mut self, tap: &Tap) {
+        match (tap.trouble(), self.hub_is_away) {
+            (Some(why), false) => eprintln!("{why}; the hub is called again"),
+            (None, true) => eprintln!("the hub is back"),
+            _ => {}
+        }
+        self.hub_is_away = tap.trouble().is_some();
     }
 
     /// What has come, rendered; `None` if nothing has. Messages of which nothing is forwarded are passed over.

@@ -191,7 +191,7 @@ impl Client {
     }
 
     /// Its name at Azure; of one that has none, its host.
-    fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.place.name.as_deref().unwrap_or(self.host())
     }
 

@@ -1,6 +1,6 @@
 //! Where an export goes: standard output, or a file that is there when it is whole and not before.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -45,7 +45,7 @@ impl Output {
         let prefix = format!(".{name}.");
         builder.prefix(&prefix).suffix(".part");
         #[cfg(unix)]
-        builder.permissions(<Permissions as std::os::unix::fs::PermissionsExt>::from_mode(MODE));
+        builder.permissions(<std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(MODE));
         let file = builder
             .tempfile_in(parent.unwrap_or(Path::new(".")))
             .with_context(|| format!("can't write beside {}", path.display()))?;

@@ -183,3 +183,60 @@ fn write_column(
     }?;
     column.close()
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods)]
+mod tests {
+    use clap::Parser;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+
+    use super::super::columns::columns_of;
+    use super::*;
+    use crate::cli::cloud::readings::SourceArgs;
+    use crate::cli::cloud::target::Target;
+
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        source: SourceArgs,
+        #[command(flatten)]
+        target: Target,
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let (capture, file) =
+            (directory.path().join("capture.jsonl"), directory.path().join("readings.parquet"));
+        let line = |seq: u32, door: &str| {
+            format!(
+                r#"{{"deviceId":"box","enqueuedTime":"2026-11-28T12:00:00Z","body":{{"temperature":4.{seq},"seq":{seq},"time":"2026-11-28T12:00:0{seq}Z"{door}}}}}"#
+            )
+        };
+        std::fs::write(&capture, [line(2, ""), line(1, r#","door":"open""#)].join("\n")).unwrap();
+        let capture = capture.to_str().unwrap();
+        let arguments = Arguments::parse_from([
+            "x",
+            "--since",
+            "2026-11-01",
+            "--until",
+            "2026-12-01",
+            "--capture",
+            capture,
+        ]);
+        let source = arguments.source.find(&arguments.target, || false).unwrap();
+        let columns = columns_of(Vec::new(), &source).unwrap();
+        let mut output = Output::open(Some(&file), true).unwrap();
+        assert_eq!(write(&source, &columns, &mut output, &Stop::listen()).unwrap(), 2);
+        output.finish().unwrap();
+        let reader = SerializedFileReader::new(std::fs::File::open(&file).unwrap()).unwrap();
+        let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect();
+        assert_eq!(
+            rows,
+            [
+                "{device: \"box\", time: 2026-11-28 12:00:01.000 +00:00, timeUnknown: false, seq: 1, place: null, temperature: 4.1, door: \"open\"}",
+                "{device: \"box\", time: 2026-11-28 12:00:02.000 +00:00, timeUnknown: false, seq: 2, place: null, temperature: 4.2, door: null}",
+            ]
+        );
+    }
+}
