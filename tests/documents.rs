@@ -261,7 +261,7 @@ fn every_commented_setting_of_the_example_parses_and_shows_the_default() {
 #[test]
 fn the_settings_table_has_every_key_of_the_example_and_no_other() {
     let example: toml::Table = uncommented().parse().expect("the example is TOML");
-    assert_eq!(table("README.md", "### Configuration file"), keys("", &example));
+    assert_eq!(table("docs/settings.md", "## Configuration file"), keys("", &example));
 }
 
 /// `Debug` shows every field of the structure, so a key that is new in the code is missed here.
@@ -292,7 +292,7 @@ fn the_telemetry_table_and_the_model_have_the_fields_that_are_sent() {
         documented.insert(format!("location.{field}"));
     }
     documented.remove("location");
-    assert_eq!(table("README.md", "### Telemetry"), documented);
+    assert_eq!(table("docs/settings.md", "## Telemetry"), documented);
 
     let location = model["contents"]
         .as_array()
@@ -303,7 +303,7 @@ fn the_telemetry_table_and_the_model_have_the_fields_that_are_sent() {
     assert_eq!(fields.collect::<BTreeSet<_>>(), members(&body["location"]));
 
     let sent: BTreeSet<String> = properties.iter().map(|(key, _)| key.to_owned()).collect();
-    assert_eq!(table("README.md", "### Message properties"), sent);
+    assert_eq!(table("docs/settings.md", "## Message properties"), sent);
 }
 
 #[test]
@@ -315,12 +315,12 @@ fn the_model_is_the_one_that_the_agent_announces() {
     assert_eq!(model["@context"], serde_json::json!(context));
     let desired: BTreeSet<String> = settings::names().map(str::to_owned).collect();
     assert_eq!(names(&model, "Property", "writable", Some(true)), desired);
-    assert_eq!(table("README.md", "### Desired properties"), desired);
+    assert_eq!(table("docs/settings.md", "## Desired properties"), desired);
     assert_eq!(
         names(&model, "Property", "writable", Some(false)),
-        table("README.md", "### Reported properties")
+        table("docs/settings.md", "## Reported properties")
     );
-    assert_eq!(names(&model, "Command", "", None), table("README.md", "### Direct methods"));
+    assert_eq!(names(&model, "Command", "", None), table("docs/settings.md", "## Direct methods"));
 }
 
 #[test]

@@ -148,3 +148,29 @@ fn simulate_without_a_terminal_says_so_and_shows_lines() {
     assert!(err.starts_with("no screen: the output is no terminal; lines instead\n"), "{err}");
     assert!(out.contains("A local Azure listens") && !out.contains('\x1b'), "{out}");
 }
+
+#[test]
+fn a_simulation_at_a_terminal_of_80_columns_has_a_line_for_each_start_and_each_reading() {
+    let directory = tempfile::tempdir().unwrap();
+    let terminal = Terminal::new(80, 24);
+    let mut program = Command::new(env!("CARGO_BIN_EXE_container-tracker"));
+    program.args(["simulate", "--interval", "1", "--no-console"]).current_dir(directory.path());
+    let mut program = terminal.before(&mut program).env("NO_COLOR", "1").spawn().unwrap();
+    let is_measured =
+        |line: &str, name: &str| line.contains(name) && line.contains("▶") && line.contains("km/h");
+    for name in [" thl-001 ", " thl-002 "] {
+        terminal.wait_until(|text| text.lines().any(|line| is_measured(line, name)));
+    }
+    signal(&program, "-INT");
+    assert!(program.wait().unwrap().success());
+    terminal.wait_for("0 lost");
+    let text = terminal.text();
+    let of_devices =
+        text.lines().filter(|line| line.contains("thl-00") && !line.contains("cloud twin update"));
+    assert!(
+        of_devices.clone().count() >= 4 && of_devices.clone().all(|line| line.chars().count() <= 80),
+        "{text}"
+    );
+    assert_eq!(text.matches('●').count(), 2, "{text}");
+    assert!(!text.contains("asking DPS") && !text.contains("is well"), "{text}");
+}

@@ -108,6 +108,20 @@ impl CertificateAuthority {
         Ok(Self { issuer, chain_pem })
     }
 
+    /// An intermediate as it was made before, by its certificate and its key, both in PEM.
+    pub fn again(
+        common_name: &str,
+        validity: Validity,
+        certificate_pem: &str,
+        key_pem: &str,
+    ) -> Result<Self, PkiError> {
+        let params = ca_params(common_name, validity)?;
+        // Signs with the same name and key; who asks for the chain gets the certificate of then.
+        let made = KeyPair::from_pem(key_pem).and_then(|key| CertifiedIssuer::self_signed(params, key));
+        let issuer = made.map_err(|source| PkiError::Make { name: common_name.into(), source })?;
+        Ok(Self { issuer, chain_pem: certificate_pem.into() })
+    }
+
     /// A device's leaf, common name = registration ID, with an EC P-256 key.
     pub fn device(&self, registration_id: &str, validity: Validity) -> Result<DeviceCredentials, PkiError> {
         self.device_with(registration_id, validity, KeyAlgorithm::default())

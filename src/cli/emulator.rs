@@ -2,11 +2,14 @@
 
 use std::net::{IpAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
+use tokio::sync::watch;
 use tracker_certificates::Document;
 use tracker_emulator::{
     AMQPS_PORT, AttestationMechanism, Dps, Emulator, EmulatorOptions, EnrollmentGroup, Event, Hub,
@@ -15,7 +18,9 @@ use tracker_emulator::{
 use tracker_protocol::dps::ConnectionProfile;
 
 use super::cloud::EmulatorFile;
+use super::place::check_place;
 use super::retention::retention;
+use super::simulate::{SimulateArgs, guest};
 use super::terminal::{log, signals::asked_to_stop};
 use super::text_file;
 use crate::lab::local_cloud::SERVER_CA_FILE;
@@ -97,6 +102,18 @@ pub(super) struct EmulatorArgs {
     /// Answer bad requests for certificates with the numbers of January 2026, 409004 and 400037.
     #[arg(long)]
     older_renewal_errors: bool,
+    /// Play a fleet of so many simulated containers beside it, enrolled each with a certificate of its own. Nothing of them is kept.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=5000))]
+    devices: Option<u16>,
+    /// Hours of the fleet's voyages that pass in a second.
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 1.0,
+        allow_negative_numbers = true,
+        requires = "devices"
+    )]
+    speed: f64,
     /// How much the log tells: error, warn, info, debug, or trace for every packet.
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     log: tracing::Level,
@@ -123,6 +140,7 @@ fn named(hub: &Hub) -> String {
 
 /// All that is done before it listens, and all that can be wrong with the options.
 fn prepare(args: &EmulatorArgs) -> anyhow::Result<PreparedEmulator> {
+    SimulateArgs::check_speed(args.speed)?;
     let initial_twin = args.initial_twin.as_deref().map(read_twin).transpose()?;
     if let Some(directory) = &args.state_directory {
         check_place(directory, "--state-directory")?;
@@ -243,28 +261,34 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
     for hub in &hubs {
         tokio::spawn(show_telemetry(hub.telemetry(), screen));
     }
-    tokio::select! {
-        () = show_events(&mut events, screen) => {}
-        () = stop => {}
-    }
+    let (end, ended) = watch::channel(false);
+    let mut fleet = pin!(fleet(&args, screen, ended));
+    let played = tokio::select! {
+        () = show_events(&mut events, screen) => Ok(()),
+        () = stop => {
+            end.send_replace(true);
+            match args.devices {
+                // Their last readings are shown by the tasks of the hubs.
+                Some(_) => fleet.await,
+                None => Ok(()),
+            }
+        }
+        played = &mut fleet => played,
+    };
     if let (Some(file), Some(held)) = (&file, held) {
         file.remove(&args.directory, held);
     }
     emulator.shutdown().await;
-    Ok(())
+    played
 }
 
-/// Whether a directory can be written to, or made in one that can; tells whether it has to be made. It is left as it is.
-fn check_place(directory: &Path, option: &str) -> anyhow::Result<bool> {
-    let is_new = !directory.exists();
-    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let place = if is_new { parent.unwrap_or(Path::new(".")) } else { directory };
-    if !place.is_dir() {
-        bail!("{option} {}: there is no directory {}: make it first", directory.display(), place.display());
-    }
-    tempfile::tempfile_in(place)
-        .with_context(|| format!("{option} {}: can't write in {}", directory.display(), place.display()))?;
-    Ok(is_new)
+/// Plays the fleet that is wanted, until it has ended.
+async fn fleet(args: &EmulatorArgs, screen: Screen, ended: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let Some(devices) = args.devices else { return std::future::pending().await };
+    let files = tempfile::Builder::new().prefix("container-tracker-").tempdir();
+    let files = files.context("no temporary directory")?;
+    let fleet = Arc::new(SimulateArgs::fleet(devices, args.speed));
+    guest::play(fleet, &args.directory, (files.path(), false), screen, ended).await
 }
 
 fn tls_version(text: &str) -> Result<TlsVersions, String> {

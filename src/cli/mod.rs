@@ -23,6 +23,8 @@ mod help;
 mod man;
 #[cfg(feature = "lab")]
 mod pki;
+#[cfg(feature = "lab")]
+mod place;
 mod provision;
 #[cfg(feature = "lab")]
 mod retention;

@@ -1,4 +1,4 @@
-//! The configuration file, `tracker.toml`. Every key is described in `config/tracker.toml` and in the README.
+//! The configuration file, `tracker.toml`. Every key is described in `config/tracker.toml` and in `docs/settings.md`.
 
 mod alerts;
 mod delivery_mode;

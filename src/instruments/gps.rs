@@ -87,10 +87,12 @@ impl Gps {
         use tracker_sensors::simulated::{AtEnd, Replay};
         let receiver = match &simulation.replay {
             Some(path) => {
-                let mut settings = settings(1.0);
+                // As many epochs a second as hours of a voyage.
+                let speed = simulation.clock.speed();
+                let mut settings = settings(speed);
                 // The dates of a recording are those of its time.
                 settings.plausibility.build_date = None;
-                Receiver::new(Replay::open(path, AtEnd::Loop)?, settings)
+                Receiver::new(Replay::open(path, AtEnd::Loop)?.at_speed(speed), settings)
             }
             None => {
                 return Ok(Box::new(Self::emulated(simulation.container.gps_receiver(), &simulation.clock)));

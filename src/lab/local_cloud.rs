@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use tracker_emulator::pki::{CertificateAuthority, Validity};
+use tracker_emulator::pki::{CertificateAuthority, DeviceCredentials, Validity};
 use tracker_emulator::{AttestationMechanism, Emulator, EmulatorBuilder, EnrollmentGroup, Hub, InitialTwin};
 
 use crate::alarms::schema::Alarms;
@@ -23,6 +23,14 @@ pub const SERVER_CA_FILE: &str = "server-ca.pem";
 /// The root that devices' certificates lead to, as a file.
 const DEVICE_ROOT_FILE: &str = "device-root.pem";
 
+/// Where a directory that is kept has them.
+const FACTORY_DIRECTORY: &str = "factory";
+const CLOUD_DIRECTORY: &str = "cloud";
+
+const ROOT_NAME: &str = "laboratory-root";
+const INTERMEDIATE_NAME: &str = "Laboratory Intermediate CA";
+const GROUP_ID: &str = "container-trackers";
+
 /// Tags of every twin in the laboratory.
 pub const INITIAL_TWIN_TAGS: &str = r#"{"environment": "simulation", "location": "in transit"}"#;
 
@@ -32,8 +40,10 @@ pub struct Cloud {
     pub emulator: Emulator,
     /// The one hub.
     pub hub: Hub,
-    factory: CertificateAuthority,
+    factory: Factory,
     directory: PathBuf,
+    /// Whether devices have the credentials of before.
+    is_kept: bool,
 }
 
 impl Cloud {
@@ -60,21 +70,44 @@ impl Cloud {
         directory: &Path,
         interval: u32,
     ) -> anyhow::Result<Self> {
-        let root = CertificateAuthority::root("Laboratory Root CA", Validity::always())?;
-        let factory = root.intermediate("Laboratory Intermediate CA", Validity::always())?;
+        Self::start_for(emulator, directory, Factory::new()?, interval).await
+    }
+
+    /// The same in a directory that is kept, with the factory and the state of before.
+    pub(crate) async fn start_kept(
+        emulator: EmulatorBuilder,
+        directory: &Path,
+        interval: u32,
+    ) -> anyhow::Result<Self> {
+        let factory = Factory::kept(&directory.join(FACTORY_DIRECTORY))?;
+        let emulator = emulator.state_directory(directory.join(CLOUD_DIRECTORY));
+        let cloud = Self::start_for(emulator, directory, factory, interval).await?;
+        Ok(Self { is_kept: true, ..cloud })
+    }
+
+    async fn start_for(
+        emulator: EmulatorBuilder,
+        directory: &Path,
+        factory: Factory,
+        interval: u32,
+    ) -> anyhow::Result<Self> {
         let emulator = emulator.start().await.context("the emulator does not start")?;
         let dps = emulator.dps();
-        dps.certificates().upload_verified("laboratory-root", &root.certificate_pem())?;
-        let attestation = AttestationMechanism::signing_certificate(factory.certificate_pem());
-        let mut group = EnrollmentGroup::new("container-trackers", attestation);
+        if dps.certificates().get(ROOT_NAME).is_err() {
+            dps.certificates().upload_verified(ROOT_NAME, &factory.root_pem)?;
+        }
+        let attestation = AttestationMechanism::signing_certificate(factory.intermediate_pem.clone());
+        let mut group = EnrollmentGroup::new(GROUP_ID, attestation);
         let tags = serde_json::from_str(INITIAL_TWIN_TAGS)?;
         group.terms.initial_twin =
             Some(InitialTwin::new(tags, json!({"telemetryInterval": interval, "firmware": "1.0.0"})));
-        dps.groups().create(group)?;
+        if dps.groups().get(GROUP_ID).is_err() {
+            dps.groups().create(group)?;
+        }
         let hub = emulator.hub(Self::HUB).context("the emulator has no hub")?;
         write(&directory.join(SERVER_CA_FILE), &emulator.server_ca_pem(), 0o644)?;
-        write(&directory.join(DEVICE_ROOT_FILE), &root.certificate_pem(), 0o644)?;
-        Ok(Self { emulator, hub, factory, directory: directory.into() })
+        write(&directory.join(DEVICE_ROOT_FILE), &factory.root_pem, 0o644)?;
+        Ok(Self { emulator, hub, factory, directory: directory.into(), is_kept: false })
     }
 
     /// Makes the certificate of a new device, and its configuration.
@@ -97,12 +130,10 @@ impl Cloud {
 
     /// As [`Self::device`], with a certificate of this validity.
     pub fn device_valid(&self, registration_id: &str, validity: Validity) -> anyhow::Result<Config> {
-        let credentials = self.factory.device(registration_id, validity)?;
         let directory = self.directory.join(registration_id);
-        std::fs::create_dir_all(&directory)
-            .with_context(|| format!("can't make the directory {}", directory.display()))?;
-        write(&directory.join("device.pem"), &credentials.chain_pem, 0o644)?;
-        write(&directory.join("device.key"), &credentials.key_pem, 0o600)?;
+        if !(self.is_kept && has_credentials(&directory)) {
+            save_credentials(&directory, &self.factory.authority.device(registration_id, validity)?)?;
+        }
         let roots = self.directory.join(SERVER_CA_FILE);
         Ok(device_config(&directory, self.emulator.id_scope(), roots, self.emulator.port()))
     }
@@ -121,6 +152,63 @@ impl Cloud {
     pub fn twin(&self, device_id: &str) -> Option<Value> {
         serde_json::to_value(self.hub.twin(device_id).ok()?).ok()
     }
+}
+
+/// What signs the certificates of devices.
+struct Factory {
+    authority: CertificateAuthority,
+    intermediate_pem: String,
+    root_pem: String,
+}
+
+impl Factory {
+    fn new() -> anyhow::Result<Self> {
+        let root = CertificateAuthority::root("Laboratory Root CA", Validity::always())?;
+        let authority = root.intermediate(INTERMEDIATE_NAME, Validity::always())?;
+        let intermediate_pem = authority.certificate_pem();
+        Ok(Self { authority, intermediate_pem, root_pem: root.certificate_pem() })
+    }
+
+    /// That of a directory, which is made if there is none.
+    fn kept(directory: &Path) -> anyhow::Result<Self> {
+        let [root, intermediate, key] =
+            ["root.pem", "intermediate.pem", "intermediate.key"].map(|name| directory.join(name));
+        // Written last, so that what is without it was never used.
+        if !root.exists() {
+            let made = Self::new()?;
+            std::fs::create_dir_all(directory)
+                .with_context(|| format!("can't make the directory {}", directory.display()))?;
+            write(&key, &made.authority.key_pem(), 0o600)?;
+            write(&intermediate, &made.intermediate_pem, 0o644)?;
+            write(&root, &made.root_pem, 0o644)?;
+            return Ok(made);
+        }
+        let read = |path: &Path| {
+            std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))
+        };
+        let (root_pem, intermediate_pem) = (read(&root)?, read(&intermediate)?);
+        let authority = CertificateAuthority::again(
+            INTERMEDIATE_NAME,
+            Validity::always(),
+            &intermediate_pem,
+            &read(&key)?,
+        )
+        .with_context(|| format!("{} is no key", key.display()))?;
+        Ok(Self { authority, intermediate_pem, root_pem })
+    }
+}
+
+/// Whether a device has what it shows in TLS. The key is written last.
+pub(crate) fn has_credentials(directory: &Path) -> bool {
+    directory.join("device.key").exists()
+}
+
+/// Writes what a device shows in TLS.
+pub(crate) fn save_credentials(directory: &Path, credentials: &DeviceCredentials) -> anyhow::Result<()> {
+    std::fs::create_dir_all(directory)
+        .with_context(|| format!("can't make the directory {}", directory.display()))?;
+    write(&directory.join("device.pem"), &credentials.chain_pem, 0o644)?;
+    write(&directory.join("device.key"), &credentials.key_pem, 0o600)
 }
 
 /// A configuration with `device.pem` and `device.key` in `directory`, for an emulator on this machine.

@@ -8,6 +8,7 @@ pub mod compact;
 pub(crate) mod console;
 pub(crate) mod director;
 pub(crate) mod judgement;
+pub(crate) mod lines;
 pub mod local_cloud;
 pub(crate) mod notification;
 pub(crate) mod received;
@@ -15,6 +16,7 @@ pub(crate) mod receiver;
 pub(crate) mod record;
 pub(crate) mod scenario;
 pub(crate) mod screen;
+pub(crate) mod text;
 pub(crate) mod trip_words;
 
 pub use local_cloud::{Cloud, INITIAL_TWIN_TAGS, device_config};

@@ -2,13 +2,15 @@
 
 use std::io::IsTerminal;
 
-use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tracker_emulator::TelemetryMessage;
 use tracker_protocol::{Printable, printable, printable_json};
+use tracker_sensors::simulated::SimulatedClock;
 
 use super::board::Board;
-use super::notification::Notification;
+use super::lines::paint::{BOLD, DIM, PLAIN, Paint, RED, YELLOW};
+use super::lines::words::Words;
+use super::lines::{Lines, columns};
 use super::received::readings;
 use crate::event::{Event, Severity};
 use crate::platform::clock::{rfc3339, system_time};
@@ -18,22 +20,20 @@ use crate::platform::stdout::line;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Screen {
     json: bool,
-    colour: bool,
+    paint: Paint,
+    /// For a person at a terminal.
+    lines: Option<&'static Lines>,
     /// In place of lines, but for what the laboratory says while no page shows it.
     board: Option<&'static Board>,
 }
 
-const DIM: &str = "\x1b[2m";
-const BOLD: &str = "\x1b[1m";
-const GREEN: &str = "\x1b[32m";
-const YELLOW: &str = "\x1b[33m";
-const RED: &str = "\x1b[31m";
-const PLAIN: &str = "\x1b[0m";
-
 impl Screen {
     pub(crate) fn new(json: bool) -> Self {
-        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { json, colour, board: None }
+        let is_terminal = std::io::stdout().is_terminal();
+        let colour = is_terminal && std::env::var_os("NO_COLOR").is_none();
+        // What was shown is needed as long as something is.
+        let lines = (is_terminal && !json).then(|| &*Box::leak(Box::new(Lines::new(colour))));
+        Self { json, paint: Paint(colour), lines, board: None }
     }
 
     /// Tells the board.
@@ -44,6 +44,14 @@ impl Screen {
     /// The board, where there is one.
     pub(crate) fn board(&self) -> Option<&'static Board> {
         self.board
+    }
+
+    /// So many devices will be shown, whose time is this.
+    pub(crate) fn expect(&self, devices: usize, clock: &SimulatedClock) {
+        if let Some(lines) = self.lines {
+            lines.expect(devices);
+            lines.follow(clock.clone());
+        }
     }
 
     /// Ends the page that shows the board: what is said from now on stays to be read.
@@ -64,6 +72,8 @@ impl Screen {
         if self.json {
             merge(&mut details, json!({"event": event, "time": rfc3339(system_time()), "text": text}));
             line(&printable_json(details));
+        } else if let Some(lines) = self.lines {
+            show(lines.note(columns(), event, text, &details));
         } else {
             let lines: Vec<_> = text.lines().map(printable).collect();
             line(&format!("{}{}{}", self.style(BOLD), lines.join("\n"), self.style(PLAIN)));
@@ -85,6 +95,9 @@ impl Screen {
             line(&printable_json(object));
             return;
         }
+        if let Some(lines) = self.lines {
+            return show(lines.event(columns(), device, event));
+        }
         let colour = match event.severity() {
             Severity::Debug => return,
             Severity::Info => PLAIN,
@@ -99,14 +112,18 @@ impl Screen {
         if let Some(board) = self.board {
             return board.telemetry(message);
         }
-        for reading in readings(message) {
+        let readings = readings(message);
+        if let Some(lines) = self.lines {
+            return show(lines.telemetry(columns(), message, &readings));
+        }
+        for reading in readings {
             self.reading(message, &reading);
         }
     }
 
     fn reading(&self, message: &TelemetryMessage, body: &Value) {
         if !self.json {
-            let (mark, colour, text) = in_words(message, body);
+            let (mark, colour, text) = Words::of(message, body).in_full(body);
             return self.row(&message.device_id, mark, colour, &text);
         }
         let properties: serde_json::Map<String, Value> = message
@@ -135,65 +152,13 @@ impl Screen {
     }
 
     fn style(&self, code: &'static str) -> &'static str {
-        if self.colour { code } else { "" }
+        self.paint.code(code)
     }
 }
 
-/// A message for a person: an event in a sentence, what the device states, or a reading.
-fn in_words(message: &TelemetryMessage, body: &Value) -> (&'static str, &'static str, String) {
-    if let Some(notification) = Notification::of_message(message) {
-        let colour = match (notification.property("state"), notification.property("severity")) {
-            (_, "") | ("cleared", _) => BOLD,
-            (_, "critical") => RED,
-            _ => YELLOW,
-        };
-        return ("✉", colour, notification.text);
-    }
-    match body["evidence"].as_str() {
-        Some(statement) => ("▶", DIM, stated(statement, body)),
-        None => ("▶", GREEN, summary(body)),
-    }
-}
-
-/// Telemetry at a glance: `#12 2026-11-21 14:05  3.98 °C  1013.2 hPa  84.1 %RH  36.8400°S 174.7800°E  12.0 km/h`.
-fn summary(body: &Value) -> String {
-    let number = |name: &str, decimals: usize, unit: &str| match body[name].as_f64() {
-        Some(value) => format!("{value:.decimals$} {unit}"),
-        None => format!("- {unit}"),
-    };
-    let time = body["time"].as_str().and_then(|time| time.parse::<DateTime<Utc>>().ok());
-    let time = time.map_or("time unknown    ".into(), |time| time.format("%Y-%m-%d %H:%M").to_string());
-    let position = match (body["location"]["lat"].as_f64(), body["location"]["lon"].as_f64()) {
-        (Some(lat), Some(lon)) => format!(
-            "{:8.4}°{} {:8.4}°{}  {}",
-            lat.abs(),
-            if lat < 0.0 { 'S' } else { 'N' },
-            lon.abs(),
-            if lon < 0.0 { 'W' } else { 'E' },
-            number("speed", 1, "km/h"),
-        ),
-        _ => "no GPS fix".into(),
-    };
-    format!(
-        "#{} {time}  {:>9}  {:>10}  {:>9}  {position}",
-        body["seq"].as_u64().unwrap_or(0),
-        number("temperature", 2, "°C"),
-        number("pressure", 1, "hPa"),
-        number("humidity", 1, "%RH"),
-    )
-}
-
-/// What a device states in its chain of evidence.
-fn stated(statement: &str, body: &Value) -> String {
-    let number = |name: &str| body[name].as_u64().unwrap_or(0);
-    let seq = number("seq");
-    match statement {
-        "signature" => format!("#{seq} evidence: its key has signed all up to #{}", number("upTo")),
-        "certificate" => format!("#{seq} evidence: the certificate of its key"),
-        "start" => format!("#{seq} evidence: the chain begins"),
-        "tripBegin" => format!("#{seq} evidence: a trip begins"),
-        "tripEnd" => format!("#{seq} evidence: a trip ends, with its report"),
-        other => format!("#{seq} evidence: {other}"),
+fn show(lines: Vec<String>) {
+    for text in lines {
+        line(&text);
     }
 }
 

@@ -20,6 +20,7 @@ mod end_to_end;
 mod evidence;
 mod factory;
 mod faults;
+mod guests;
 mod host_names;
 #[cfg(feature = "mqtt5")]
 mod hub_v5;

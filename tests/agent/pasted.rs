@@ -57,18 +57,113 @@ impl Terminal {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         (Self(child), lines)
     }
+
+    /// Whether what was started runs.
+    fn is_open(&self) -> bool {
+        Path::new("/proc").join(self.0.id().to_string()).join("exe").exists() || !cfg!(target_os = "linux")
+    }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        // What it has made is cleared away then.
+        let _ = Command::new("kill").args(["-INT", &self.0.id().to_string()]).status();
         let _ = self.0.wait();
     }
 }
 
+/// A shell block of a document, and how it is to be run: `<!-- goes on; shows: WORDS -->` before it where it runs until Ctrl-C and
+/// shows that it works, `<!-- not run: WHY -->` where it can't be run here. Without a comment it has to succeed.
+struct Block {
+    heading: String,
+    comment: Option<String>,
+    commands: String,
+}
+
+impl Block {
+    /// All of a document.
+    fn all(document: &str) -> Vec<Self> {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).unwrap();
+        let (mut blocks, mut heading, mut comment) = (Vec::new(), String::new(), None);
+        let mut lines = text.lines();
+        while let Some(line) = lines.next() {
+            if line == "```sh" {
+                let commands = lines.by_ref().take_while(|line| *line != "```");
+                let commands = commands.map(|line| line.to_owned() + "\n").collect();
+                blocks.push(Self { heading: heading.clone(), comment: comment.take(), commands });
+            } else if line.starts_with("```") {
+                lines.by_ref().take_while(|line| *line != "```").for_each(drop);
+            } else if line.starts_with('#') {
+                line.clone_into(&mut heading);
+            }
+            comment =
+                line.strip_prefix("<!-- ").and_then(|line| line.strip_suffix(" -->")).map(str::to_owned);
+        }
+        blocks
+    }
+}
+
+/// Pastes all blocks of a document one after the other in an empty directory, and gives how many were run, and which were not.
+fn paste_all(document: &str) -> (usize, Vec<String>) {
+    let directory = empty_directory();
+    let (mut open, mut heading): (Vec<Terminal>, _) = (Vec::new(), String::new());
+    let (mut ran, mut not_run) = (0, Vec::new());
+    for block in Block::all(document) {
+        if block.heading != heading {
+            // What a section has started is ended with Ctrl-C when the next one begins.
+            open.clear();
+            heading.clone_from(&block.heading);
+        }
+        let mut commands = block.commands.replace("cargo run --release -- ", "container-tracker ");
+        // The emulator of the tests listens elsewhere.
+        if let Ok(file) = fs::read_to_string(directory.path().join("emulator.json")) {
+            let file: serde_json::Value = serde_json::from_str(&file).unwrap();
+            commands =
+                commands.replace("8883", file["address"].as_str().unwrap().rsplit_once(':').unwrap().1);
+        }
+        match block.comment.as_deref().map(|comment| comment.split_once(": ").unwrap()) {
+            Some(("not run", why)) => not_run.push(format!("{heading}: {why}")),
+            Some(("goes on; shows", words)) => {
+                let (terminal, mut shown) = Terminal::paste(directory.path(), &commands);
+                let seen: Vec<_> =
+                    shown.by_ref().take(500).take_while(|line| !line.contains(words)).collect();
+                assert!(seen.len() < 500 && terminal.is_open(), "no {words:?} of {commands}: {seen:#?}");
+                // Nobody is held up by what is not read.
+                std::thread::spawn(move || shown.for_each(drop));
+                open.push(terminal);
+                ran += 1;
+            }
+            None => {
+                Terminal::all(directory.path(), &commands);
+                ran += 1;
+            }
+            Some(other) => panic!("{heading}: {other:?} is no way to run a block"),
+        }
+    }
+    assert!(not_run.iter().all(|why| why.len() > 20), "{not_run:#?}");
+    (ran, not_run)
+}
+
 #[test]
-fn a_device_of_ones_own_delivers_to_the_emulator_and_follows_its_twin() {
-    let blocks = blocks("README.md", "### A device at the emulator\n");
+fn the_blocks_of_the_readme_work_one_after_the_other_in_an_empty_directory() {
+    let (ran, not_run) = paste_all("README.md");
+    println!("not run of README.md: {not_run:#?}");
+    assert!(ran >= 7, "only {ran} blocks are run");
+}
+
+#[test]
+fn the_labs_of_the_course_work_as_its_page_says() {
+    let (ran, not_run) = paste_all("docs/az-220.md");
+    assert_eq!((ran, not_run.len()), (3, 1), "{not_run:#?}");
+}
+
+#[test]
+fn a_device_of_ones_own_follows_its_twin() {
+    let blocks: Vec<_> = Block::all("README.md")
+        .into_iter()
+        .filter(|block| block.heading == "### A device at the emulator")
+        .map(|block| block.commands)
+        .collect();
     let [emulator, device, operator] = &blocks[..] else { panic!("{blocks:#?}") };
     let directory = empty_directory();
     let (_emulator, mut shown) = Terminal::paste(directory.path(), emulator);

@@ -73,9 +73,14 @@ impl Terminal {
 
     /// Waits for what is written, as it is.
     pub fn wait_for(&self, words: &str) {
+        self.wait_until(|text| text.contains(words));
+    }
+
+    /// Waits until what is written is as it is wanted.
+    pub fn wait_until(&self, is_it: impl Fn(&str) -> bool) {
         let start = Instant::now();
-        while !self.text().contains(words) {
-            assert!(start.elapsed() < PATIENCE, "no {words:?} in\n{:?}", self.text());
+        while !is_it(&self.text()) {
+            assert!(start.elapsed() < PATIENCE, "something is missing in\n{:?}", self.text());
             thread::sleep(Duration::from_millis(20));
         }
     }

@@ -83,6 +83,14 @@ impl SimulatedClock {
         Self { start: self.at(hours - self.origin), origin: hours, pace: self.pace.clone() }
     }
 
+    /// A clock of the same time and pace whose hours began at this date and time.
+    #[must_use]
+    pub fn begun_at(&self, start: DateTime<Utc>) -> Self {
+        let now = self.beginning_now();
+        let hours = (now.start - start).num_milliseconds() as f64 / 3_600_000.0;
+        Self { start, origin: now.origin - hours, pace: now.pace }
+    }
+
     /// Simulated hours since the start.
     pub fn hours(&self) -> f64 {
         self.stretch().hours() - self.origin

@@ -44,6 +44,15 @@ impl Replay {
         self.lack
     }
 
+    /// The same recording, at so many epochs a second; what is no speed is that of a receiver, one.
+    #[must_use]
+    pub fn at_speed(mut self, epochs_per_second: f64) -> Self {
+        let interval = Duration::try_from_secs_f64(epochs_per_second.recip());
+        self.interval =
+            interval.ok().filter(|interval| !interval.is_zero()).unwrap_or(Duration::from_secs(1));
+        self
+    }
+
     /// Plays a file at the pace of a receiver, one epoch a second.
     pub fn open(path: impl AsRef<Path>, at_end: AtEnd) -> io::Result<Self> {
         let path = path.as_ref();

@@ -16,10 +16,20 @@ pub(in crate::cli) struct SimulateArgs {
     /// How many containers travel.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=5000))]
     pub(super) devices: u16,
-    /// The voyage of all containers, for example teawamutu-shanghai-cheddar; by default each has one of its own.
+    /// What their names begin with.
+    #[arg(long, value_name = "TEXT", default_value = PREFIX, value_parser = prefix, conflicts_with_all = ["config", "scenario"])]
+    pub(super) prefix: String,
+    /// Keep certificates, journals, twins and how far the voyages have come in this directory; the next time it goes on there.
+    #[arg(long, value_name = "DIRECTORY", conflicts_with_all = ["config", "scenario", "story"])]
+    pub(super) directory: Option<PathBuf>,
+    /// Play the fleet at the emulator that runs in this directory: the devices are enrolled there, each with a certificate of its own.
+    #[arg(long, value_name = "DIRECTORY", conflicts_with_all = ["config", "scenario", "story", "transport", "open", "console_port", "read_only", "no_console"])]
+    pub(super) emulator: Option<PathBuf>,
+    /// The voyage of all containers, for example teawamutu-shanghai-cheddar; by default each has one of its own, by its name. `list` shows
+    /// all.
     #[arg(long, value_name = "NAME")]
     pub(super) voyage: Option<String>,
-    /// Simulated hours that pass in a second.
+    /// Simulated hours that pass in a second; of a recording that is replayed, seconds.
     #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
     pub(super) speed: f64,
     /// Makes weather, sensor noise and start of every voyage the same again.
@@ -28,7 +38,7 @@ pub(in crate::cli) struct SimulateArgs {
     /// Seconds between readings, as the initial twin's telemetryInterval.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, default_value_if("story", "true", "1"), value_parser = clap::value_parser!(u32).range(i64::from(Interval::SHORTEST)..=i64::from(Interval::LONGEST)))]
     pub(super) interval: u32,
-    /// A recorded NMEA log that becomes the bytes of the GPS receivers, one epoch a second, over and over.
+    /// A recorded NMEA log that becomes the bytes of the GPS receivers, --speed seconds of it in one, over and over.
     #[arg(long, value_name = "FILE.nmea")]
     pub(super) replay: Option<PathBuf>,
     /// Simulated sensors against a real Azure: the identity and DPS of this configuration file, one device.
@@ -79,6 +89,19 @@ pub(in crate::cli) struct SimulateArgs {
     pub(super) json: bool,
 }
 
+/// What the names of simulated devices begin with.
+pub(super) const PREFIX: &str = "sensor-thl-";
+
+/// A beginning that makes a registration ID with a number behind it.
+fn prefix(text: &str) -> Result<String, String> {
+    let is_of_id =
+        |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | '_' | ':');
+    if text.is_empty() || text.len() > 64 || !text.chars().all(is_of_id) {
+        return Err("small letters, digits, - . _ and : make the name of a device, 64 at the most".into());
+    }
+    Ok(text.into())
+}
+
 /// How a simulation is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum ScreenKind {
@@ -90,6 +113,24 @@ pub(super) enum ScreenKind {
 }
 
 impl SimulateArgs {
+    /// A fleet of so many devices, at this speed.
+    pub(in crate::cli) fn fleet(devices: u16, speed: f64) -> Self {
+        Self { devices, speed, ..Self::default() }
+    }
+
+    /// Whether the speed is one.
+    pub(in crate::cli) fn check_speed(speed: f64) -> anyhow::Result<()> {
+        if !(speed.is_finite() && speed > 0.0 && speed <= 1000.0) {
+            bail!("--speed {speed} is not above 0 and at most 1000 hours a second");
+        }
+        Ok(())
+    }
+
+    /// The name of the device with this number, from 0.
+    pub(in crate::cli) fn device(&self, index: u16) -> String {
+        format!("{}{:03}", self.prefix, index + 1)
+    }
+
     /// How long the scenario renewal takes.
     pub(super) fn terms(&self) -> Terms {
         let seconds = |given: Option<u32>, otherwise| Duration::from_secs(given.unwrap_or(otherwise).into());
@@ -125,19 +166,20 @@ impl SimulateArgs {
     }
 }
 
-#[cfg(test)]
-impl SimulateArgs {
-    /// What stands where nothing is given.
-    pub(super) fn for_tests() -> Self {
+impl Default for SimulateArgs {
+    fn default() -> Self {
         Self {
             devices: 2,
+            prefix: PREFIX.into(),
+            directory: None,
+            emulator: None,
             voyage: None,
             speed: 1.0,
             seed: 1,
-            interval: 1,
+            interval: 5,
             replay: None,
             config: None,
-            story: true,
+            story: false,
             record: None,
             scenario: None,
             validity: None,

@@ -1,5 +1,6 @@
 //! One simulated container: its voyage, and the tracker in it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +8,9 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tracker_sensors::simulated::{AtEnd, Replay, SimulatedClock, SimulatedContainer, Voyage};
 
-use super::arguments::SimulateArgs;
-use super::ledger::Ledger;
+use super::arguments::{PREFIX, SimulateArgs};
+use super::catalogue::LIST;
+use super::shared::Fleet;
 use super::story::Wishes;
 use crate::config::Config;
 use crate::event::{Event, Events};
@@ -34,28 +36,33 @@ pub(super) struct Container {
 }
 
 impl Container {
-    /// The one with this number, from 0. Its voyage begins now, in the fleet's time.
-    pub(super) fn new(
-        args: &SimulateArgs,
-        screen: Screen,
-        ledger: &Arc<Ledger>,
-        (id, index): (&str, u16),
-        config: Config,
-        time: &SimulatedClock,
-    ) -> anyhow::Result<Self> {
-        let clock = time.beginning_now();
-        let seed = args.seed.wrapping_add(index.into());
-        let name = args.voyage.as_deref().unwrap_or_else(|| usual_voyage(index));
+    /// The one of this name. Its voyage begins now, in the fleet's time, or goes on.
+    pub(super) fn new(fleet: &Fleet, id: &str, config: Config) -> anyhow::Result<Self> {
+        let (args, screen) = (&fleet.args, fleet.screen);
+        let number = number(id);
+        let seed = args.seed.wrapping_add(number);
+        let name = args.voyage.as_deref().unwrap_or_else(|| usual_voyage(number));
+        let clock = clock(fleet, name, seed, &config.state.directory)?;
         let mut voyage = Voyage::named(name, clock.start(), seed)?;
         if args.story {
             voyage = voyage.with_power_failure_at_sea();
         }
-        let wishes = args.story.then(|| Wishes::new(args, &voyage, index));
-        let title = format!("{id}: {}", voyage.title());
-        let details = json!({"device": id, "voyage": voyage.name(), "cargo": voyage.cargo()});
+        let wishes = args.story.then(|| Wishes::new(args, &voyage, number as u16));
+        fleet.logbook.follow(&config.state.directory, name, seed, &clock);
+        let mut details = json!({"device": id, "voyage": voyage.name(), "cargo": voyage.cargo()});
+        let title = if let Some(file) = &args.replay {
+            details["replay"] = json!(file);
+            format!(
+                "{id}: as {} was recorded, over and over; air and goods: {}",
+                file.display(),
+                voyage.title()
+            )
+        } else {
+            format!("{id}: {}", voyage.title())
+        };
         let container = SimulatedContainer::new(voyage, clock.clone(), seed);
         let simulation = Simulation { container, clock: clock.clone(), replay: args.replay.clone() };
-        let (device, ledger) = (id.to_owned(), ledger.clone());
+        let (device, ledger) = (id.to_owned(), fleet.ledger.clone());
         let listener = move |event: &Event| {
             if let Event::Delivered { seq } = event {
                 ledger.delivered(&device, *seq);
@@ -83,7 +90,7 @@ pub(super) fn onlooker(screen: Screen, id: &str) -> Option<Onlooker> {
 
 /// Whether every container could be made as the options want it, before anything is started.
 pub(super) fn check(args: &SimulateArgs) -> anyhow::Result<()> {
-    if let Some(name) = &args.voyage {
+    if let Some(name) = args.voyage.as_deref().filter(|name| *name != LIST) {
         Voyage::named(name, system_time(), args.seed)?;
     }
     if let Some(path) = &args.replay {
@@ -92,11 +99,29 @@ pub(super) fn check(args: &SimulateArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn usual_voyage(index: u16) -> &'static str {
-    let index = usize::from(index);
-    FIRST_VOYAGES.get(index).copied().unwrap_or_else(|| {
-        let count = Voyage::names().count().max(1);
-        Voyage::names().nth(index % count).unwrap_or(FIRST_VOYAGES[0])
+/// The hours of a voyage: of a new one, or as the logbook has them.
+fn clock(fleet: &Fleet, voyage: &str, seed: u64, state: &Path) -> anyhow::Result<SimulatedClock> {
+    let Some(page) = fleet.logbook.page(state, voyage, seed) else { return Ok(fleet.time.beginning_now()) };
+    let hours = page.hours_until(fleet.time.utc());
+    let is_over = hours >= Voyage::named(voyage, page.start, seed)?.length_h();
+    Ok(if is_over { fleet.time.beginning_now() } else { fleet.time.begun_at(page.start) })
+}
+
+/// What makes a voyage a device's own: its number, from 0, or one out of its name.
+fn number(id: &str) -> u64 {
+    let number = id.strip_prefix(PREFIX).and_then(|number| number.parse::<u64>().ok());
+    number.and_then(|number| number.checked_sub(1)).unwrap_or_else(|| {
+        // FNV-1a: the same in every version of this program.
+        id.bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    })
+}
+
+fn usual_voyage(number: u64) -> &'static str {
+    let first = usize::try_from(number).ok().and_then(|number| FIRST_VOYAGES.get(number).copied());
+    first.unwrap_or_else(|| {
+        let count = Voyage::names().count().max(1) as u64;
+        Voyage::names().nth((number % count) as usize).unwrap_or(FIRST_VOYAGES[0])
     })
 }
 

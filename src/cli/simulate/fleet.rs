@@ -1,6 +1,5 @@
 //! A fleet at a local cloud: set up side by side, shown, and ended whenever somebody asks.
 
-use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::json;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracker_console::history::HistoryOptions;
 use tracker_emulator::{Subscription, SubscriptionError, TelemetryMessage};
@@ -17,7 +16,10 @@ use tracker_sensors::simulated::SimulatedClock;
 use super::arguments::SimulateArgs;
 use super::container::{Container, asked, onlooker};
 use super::ledger::Ledger;
+use super::logbook::{Logbook, last_seen};
 use super::manifest::Manifest;
+use super::set_up::SetUp;
+use super::shared::Fleet;
 use super::story::Story;
 use crate::cli::verify;
 use crate::journal::JournalStats;
@@ -51,12 +53,20 @@ pub(super) async fn play(
     // With a story the trackers end when their trips have.
     let (end_trackers, ending) = watch::channel(false);
     let ending = if args.story { ending } else { stopped.clone() };
-    let time = SimulatedClock::new(system_time(), args.speed);
+    let is_kept = args.directory.is_some();
+    let logbook = Logbook::kept(is_kept);
+    let states = (0..args.devices).map(|index| cloud.directory().join(args.device(index)).join("state"));
+    let begin = is_kept.then(|| last_seen(states)).flatten().unwrap_or_else(system_time);
+    let time = SimulatedClock::new(begin, args.speed);
+    screen.expect(args.devices.into(), &time);
     let backlogs = Backlogs::default();
     let manifest = Manifest::default();
     manifest.keep(&cloud.emulator, &cloud.hub);
     let page = page(&args, &cloud, &time, &backlogs, screen).await?;
-    let mut set_up = SetUp::new(args.clone(), cloud.clone(), screen, ledger.clone(), time);
+    let fleet = Fleet { args: args.clone(), screen, ledger: ledger.clone(), logbook: logbook.clone(), time };
+    let (devices_cloud, transport) = (cloud.clone(), args.transport);
+    let mut set_up = SetUp::new(fleet, Arc::new(move |id| devices_cloud.device_by(id, transport)));
+    let mut writing = pin!(logbook.clone().write_on(screen));
     let mut trackers = JoinSet::new();
     let mut end_asked = pin!(asked(stopped.clone()));
     loop {
@@ -81,6 +91,7 @@ pub(super) async fn play(
             }
             () = over(story.as_ref(), args.devices) => break,
             () = show_next(&mut telemetry, screen, &ledger) => {}
+            never = &mut writing => match never {},
         }
     }
     screen.close();
@@ -94,6 +105,7 @@ pub(super) async fn play(
         // What it holds up is the end that somebody waits for.
         let _ = timeout(PAGE_WITHIN, page.stop()).await;
     }
+    logbook.write(screen);
     let settled = ledger.settle(screen, args.devices);
     let judged = story.map_or(Ok(()), Story::judge);
     drop(set_up);
@@ -180,54 +192,5 @@ async fn show_next(telemetry: &mut Subscription<TelemetryMessage>, screen: Scree
             );
         }
         Err(SubscriptionError::Closed) => std::future::pending().await,
-    }
-}
-
-/// Certificates, directories and voyages, made on as many threads as there are processors and handed out in order.
-struct SetUp {
-    args: Arc<SimulateArgs>,
-    cloud: Arc<Cloud>,
-    screen: Screen,
-    ledger: Arc<Ledger>,
-    time: SimulatedClock,
-    at_a_time: usize,
-    begun: u16,
-    making: VecDeque<JoinHandle<anyhow::Result<Container>>>,
-}
-
-impl SetUp {
-    fn new(
-        args: Arc<SimulateArgs>,
-        cloud: Arc<Cloud>,
-        screen: Screen,
-        ledger: Arc<Ledger>,
-        time: SimulatedClock,
-    ) -> Self {
-        let at_a_time = std::thread::available_parallelism().map_or(2, |count| 2 * count.get());
-        Self { args, cloud, screen, ledger, time, at_a_time, begun: 0, making: VecDeque::new() }
-    }
-
-    /// The next container; for ever nothing when there is none any more. Cancel-safe.
-    async fn next(&mut self) -> anyhow::Result<Container> {
-        while self.making.len() < self.at_a_time && self.begun < self.args.devices {
-            let (args, cloud, screen) = (self.args.clone(), self.cloud.clone(), self.screen);
-            let (ledger, time, index) = (self.ledger.clone(), self.time.clone(), self.begun);
-            self.begun += 1;
-            self.making.push_back(spawn_blocking(move || {
-                let id = format!("sensor-thl-{:03}", index + 1);
-                let config = cloud.device_by(&id, args.transport)?;
-                Container::new(&args, screen, &ledger, (&id, index), config, &time)
-            }));
-        }
-        let Some(first) = self.making.front_mut() else { return std::future::pending().await };
-        let made = first.await.context("a container can't be made")?;
-        self.making.pop_front();
-        made
-    }
-
-    /// Begins nothing any more.
-    fn cancel(&mut self) {
-        self.begun = self.args.devices;
-        self.making.drain(..).for_each(|making| making.abort());
     }
 }

@@ -1,14 +1,20 @@
 //! `container-tracker simulate`: the whole road, from emulated chip to hub, on one computer.
 
 mod arguments;
+mod catalogue;
 mod container;
 mod fleet;
+pub(super) mod guest;
+mod hint;
 mod ledger;
+mod logbook;
 mod manifest;
 mod page;
+mod set_up;
+mod shared;
 mod story;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +23,8 @@ use serde_json::json;
 use tokio::sync::watch;
 use tracker_sensors::simulated::{AtEnd, Replay, SimulatedClock};
 
+use super::cloud::EmulatorFile;
+use super::place::check_place;
 use super::terminal::screen::lack;
 use super::terminal::signals::{asked_to_stop, hung_up};
 use super::verify;
@@ -31,6 +39,8 @@ use arguments::ScreenKind;
 pub(super) use arguments::SimulateArgs;
 use container::{Container, asked, onlooker};
 use ledger::Ledger;
+use logbook::{Logbook, last_seen};
+use shared::Fleet;
 use story::Story;
 
 /// Files here are in memory.
@@ -42,8 +52,12 @@ const ROOM_OF_A_DEVICE: u64 = 2 * 1024 * 1024;
 
 /// Runs the simulation until Ctrl-C.
 pub(in crate::cli) fn run(args: SimulateArgs) -> anyhow::Result<()> {
-    if !(args.speed.is_finite() && args.speed > 0.0 && args.speed <= 1000.0) {
-        bail!("--speed {} is not above 0 and at most 1000 hours a second", args.speed);
+    SimulateArgs::check_speed(args.speed)?;
+    if args.voyage.as_deref() == Some(catalogue::LIST) {
+        return catalogue::print(&args);
+    }
+    if let Some(directory) = &args.directory {
+        check_place(directory, "--directory")?;
     }
     container::check(&args)?;
     Story::check(&args)?;
@@ -86,9 +100,10 @@ async fn play(args: SimulateArgs) -> anyhow::Result<()> {
     if let Some(scenario) = args.scenario {
         return story(scenario, &args, screen, stopped).await;
     }
-    match &args.config {
-        Some(path) => real_cloud(path, &args, screen, stopped).await,
-        None => local_cloud(args, screen, stopped).await,
+    match (&args.config, &args.emulator) {
+        (Some(path), _) => real_cloud(&path.clone(), args, screen, stopped).await,
+        (None, Some(emulator)) => at_an_emulator(&emulator.clone(), args, screen, stopped).await,
+        (None, None) => local_cloud(args, screen, stopped).await,
     }
 }
 
@@ -165,8 +180,16 @@ async fn local_cloud(
     screen: Screen,
     stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let directory = temporary_directory(args.devices)?;
-    let cloud = Cloud::start_with(Story::emulator(directory.path()), directory.path(), args.interval).await?;
+    let place = Place::of(&args)?;
+    let directory = place.path();
+    EmulatorFile::check_free(directory)?;
+    let emulator = Story::emulator(directory);
+    let cloud = match &place {
+        Place::Kept(_) => Cloud::start_kept(emulator, directory, args.interval).await?,
+        Place::Temporary(_) => Cloud::start_with(emulator, directory, args.interval).await?,
+    };
+    let file = EmulatorFile::of(&cloud.emulator);
+    let held = file.as_ref().map(|file| file.save(directory)).transpose()?;
     screen.note(
         "emulator",
         &format!(
@@ -177,12 +200,54 @@ async fn local_cloud(
         ),
         json!({"address": cloud.emulator.address().to_string(), "idScope": cloud.emulator.id_scope(), "hub": Cloud::HUB}),
     );
-    fleet::play(Arc::new(args), cloud, screen, stopped).await
+    if held.is_some() {
+        hint::tell(screen, &args.device(0), directory);
+    }
+    let played = fleet::play(Arc::new(args), cloud, screen, stopped).await;
+    if let (Some(file), Some(held)) = (&file, held) {
+        file.remove(directory, held);
+    }
+    played
+}
+
+async fn at_an_emulator(
+    emulator: &Path,
+    args: SimulateArgs,
+    screen: Screen,
+    stopped: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let place = Place::of(&args)?;
+    let is_kept = matches!(place, Place::Kept(_));
+    guest::play(Arc::new(args), emulator, (place.path(), is_kept), screen, stopped).await
+}
+
+/// Where the files of a fleet are.
+enum Place {
+    Kept(PathBuf),
+    Temporary(tempfile::TempDir),
+}
+
+impl Place {
+    fn of(args: &SimulateArgs) -> anyhow::Result<Self> {
+        let Some(directory) = &args.directory else {
+            return Ok(Self::Temporary(temporary_directory(args.devices)?));
+        };
+        std::fs::create_dir_all(directory)
+            .with_context(|| format!("can't make the directory {}", directory.display()))?;
+        Ok(Self::Kept(directory.clone()))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(directory) => directory,
+            Self::Temporary(directory) => directory.path(),
+        }
+    }
 }
 
 async fn real_cloud(
     path: &Path,
-    args: &SimulateArgs,
+    args: SimulateArgs,
     screen: Screen,
     stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
@@ -197,14 +262,22 @@ async fn real_cloud(
     let text = format!("Simulated sensors, to {endpoint} as configured in {}. Ctrl-C ends.", path.display());
     screen.note("cloud", &text, json!({"dpsHost": config.dps.host, "idScope": config.dps.id_scope}));
     let ledger = Arc::new(Ledger::default());
-    let time = SimulatedClock::new(system_time(), args.speed);
-    let Container { title, details, tracker, .. } =
-        Container::new(args, screen, &ledger, (&id, 0), config, &time)?;
+    let states = [config.state.directory.clone()].into_iter();
+    let time = SimulatedClock::new(last_seen(states).unwrap_or_else(system_time), args.speed);
+    screen.expect(1, &time);
+    let logbook = Logbook::kept(true);
+    let args = Arc::new(args);
+    let fleet = Fleet { args, screen, ledger: ledger.clone(), logbook: logbook.clone(), time };
+    let Container { title, details, tracker, .. } = Container::new(&fleet, &id, config)?;
     screen.note("voyage", &title, details);
     ledger.started();
     let supervision = Supervision { onlooker: onlooker(screen, &id), ..Supervision::default() };
-    let ended = tracker.run_supervised(asked(stopped), supervision).await;
+    let ended = tokio::select! {
+        ended = tracker.run_supervised(asked(stopped), supervision) => ended,
+        never = logbook.clone().write_on(screen) => match never {},
+    };
     screen.close();
+    logbook.write(screen);
     ledger.ended(ended?);
     ledger.settle(screen, 1)
 }

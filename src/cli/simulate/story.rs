@@ -256,7 +256,7 @@ mod tests {
     fn what_is_wished_for_every_voyage_is_taken() {
         for (index, name) in Voyage::names().enumerate() {
             let voyage = Voyage::named(name, system_time(), 1).unwrap();
-            let args = SimulateArgs::for_tests();
+            let args = SimulateArgs { interval: 1, story: true, ..SimulateArgs::default() };
             let wishes = Wishes::new(&args, &voyage, index as u16);
             let taken = |name: &str| wishes.desired[name].clone();
             assert!(Alarms::read(&taken("alarms")).is_ok(), "{name}: {:?}", Alarms::read(&taken("alarms")));

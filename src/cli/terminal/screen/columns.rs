@@ -4,7 +4,7 @@ use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::Rect;
 
 use super::look::{Look, Tone};
-use super::text::{cut, width};
+use crate::lab::text::{cut, width};
 
 /// A column.
 #[derive(Debug, Clone, Copy)]

@@ -22,7 +22,6 @@ mod rows;
 mod show;
 #[cfg(test)]
 mod snapshot;
-mod text;
 
 pub(in crate::cli) use columns::{Column, Table};
 pub(in crate::cli) use container::{ContainerPage, Facts, draw_facts, keys_pane, scroll};

@@ -5,7 +5,7 @@ use ratatui_core::layout::Rect;
 
 use super::keys::Key;
 use super::look::{Look, Tone};
-use super::text::cut;
+use crate::lab::text::cut;
 
 /// What a key has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

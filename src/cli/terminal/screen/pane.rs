@@ -5,8 +5,8 @@ use ratatui_core::layout::Rect;
 use ratatui_core::text::{Line, Span};
 
 use super::look::{Look, Tone};
-use super::text::{cut, width, wrapped};
 use crate::lab::board::Trend;
+use crate::lab::text::{cut, width, wrapped};
 
 /// A column of panes is as wide as this at the least, where there are several.
 const COLUMN: u16 = 58;

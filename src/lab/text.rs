@@ -3,12 +3,12 @@
 use ratatui_core::text::Span;
 
 /// How many columns a text takes.
-pub(super) fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { Span::raw(text).width() }
 }
 
 /// The text, or as much of it as `columns` have room for, with `…` in place of the rest.
-pub(super) fn cut(text: &str, columns: usize) -> String {
+pub(crate) fn cut(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
     }
@@ -29,7 +29,7 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
 }
 
 /// The text in lines of so many columns, broken between words where there are any. Further lines begin with two blanks.
-pub(super) fn wrapped(text: &str, columns: usize) -> Vec<String> {
+pub(crate) fn wrapped(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(8);
     let mut lines = vec![String::new()];
     let mut taken = 0;
