@@ -51,9 +51,6 @@ mod tests {
             r#"target/release/container-tracker cloud twin update -d box-1 --desired telemetryInterval=2 --emulator '/tmp/it'\''s here'"#
         );
         let here = command("container-tracker", "box-1", &std::env::current_dir().unwrap());
-        assert_eq!(
-            here,
-            "container-tracker cloud twin update -d box-1 --desired telemetryInterval=2"
-        );
+        assert_eq!(here, "container-tracker cloud twin update -d box-1 --desired telemetryInterval=2");
     }
 }
