@@ -110,17 +110,18 @@ fn an_emulator_plays_a_fleet_and_has_guests_whose_voyages_go_on() {
         "symmetrickey",
     ];
     assert!(program(directory).args(enrollment).output().unwrap().status.success());
-    let refused = program(directory)
-        .args(["simulate", "--emulator", ".", "--prefix", "crate-", "--devices", "1"])
-        .output()
-        .unwrap();
-    let why = String::from_utf8(refused.stderr).unwrap();
-    assert!(
-        !refused.status.success()
-            && why.contains("crate-001 is enrolled already")
-            && why.contains("--prefix"),
-        "{why}"
-    );
+    // And that one is let in by a group.
+    for (prefix, expected) in [
+        ("crate-", "crate-001 is enrolled already"),
+        ("sensor-thl-", "sensor-thl-001 has registered already"),
+    ] {
+        let refused = program(directory)
+            .args(["simulate", "--emulator", ".", "--prefix", prefix, "--devices", "1"])
+            .output()
+            .unwrap();
+        let why = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && why.contains(expected) && why.contains("--prefix"), "{why}");
+    }
     emulator.interrupt();
 
     let nobody = program(directory).args(["simulate", "--emulator", "."]).output().unwrap();

@@ -32,6 +32,8 @@ use crate::supervision::Supervision;
 
 /// What the trackers have to end in.
 const END_WITHIN: Duration = Duration::from_secs(3);
+/// Of a name that somebody else has.
+const TAKEN: &str = "and is not a simulated device: give the fleet other names with --prefix";
 /// The path of enrollments at DPS.
 const ENROLLMENTS: &str = "enrollments";
 
@@ -152,14 +154,15 @@ impl Inn {
         });
         let put = Call::put(&path, &enrollment);
         let call = match self.dps.find(Call::get(&path))? {
+            // A group has let it in, and an enrollment of its own would come before that.
+            None if self.dps.find(Call::get(&["registrations", id]))?.is_some() => {
+                bail!("{id} has registered already at this emulator through an enrollment group, {TAKEN}")
+            }
             None => put,
             Some(found) if found["initialTwin"]["tags"] == self.initial_twin["tags"] => {
                 self.dps.if_match(put, found["etag"].as_str().unwrap_or("*"))
             }
-            Some(_) => bail!(
-                "{id} is enrolled already at this emulator, and is not a simulated device: give the fleet other names \
-                 with --prefix"
-            ),
+            Some(_) => bail!("{id} is enrolled already at this emulator, {TAKEN}"),
         };
         self.dps.call(call).map(drop).with_context(|| format!("{id} can't be enrolled"))
     }
