@@ -203,6 +203,42 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
     let stop = asked_to_stop();
     let file = EmulatorFile::of(&emulator);
     let held = file.as_ref().map(|file| file.save(&args.directory)).transpose()?;
+    tell(&args, &emulator, is_new, screen);
+    // Last, because whoever sees it may count on all of the above.
+    if held.is_some() {
+        let text = format!(
+            "`container-tracker cloud …` works on it, in this directory or with --emulator {}",
+            args.directory.display()
+        );
+        screen.note("service", &text, json!({"file": EmulatorFile::path(&args.directory)}));
+    }
+    let mut events = emulator.events();
+    for hub in emulator.dps().hubs() {
+        tokio::spawn(show_telemetry(hub.telemetry(), screen));
+    }
+    let (end, ended) = watch::channel(false);
+    let mut fleet = pin!(fleet(&args, screen, ended));
+    let played = tokio::select! {
+        () = show_events(&mut events, screen) => Ok(()),
+        () = stop => {
+            end.send_replace(true);
+            match args.devices {
+                // Their last readings are shown by the tasks of the hubs.
+                Some(_) => fleet.await,
+                None => Ok(()),
+            }
+        }
+        played = &mut fleet => played,
+    };
+    if let (Some(file), Some(held)) = (&file, held) {
+        file.remove(&args.directory, held);
+    }
+    emulator.shutdown().await;
+    played
+}
+
+/// Tells where it listens, and what it has done.
+fn tell(args: &EmulatorArgs, emulator: &Emulator, is_new: bool, screen: Screen) {
     let hubs = emulator.dps().hubs();
     let names: Vec<&str> = hubs.iter().map(Hub::name).collect();
     let told: Vec<_> = hubs.iter().map(named).collect();
@@ -249,37 +285,6 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
             screen.note("connectionString", &format!("{}\n{}", string.local, string.named), json!(string));
         }
     }
-    // Last, because whoever sees it may count on all of the above.
-    if held.is_some() {
-        let text = format!(
-            "`container-tracker cloud …` works on it, in this directory or with --emulator {}",
-            args.directory.display()
-        );
-        screen.note("service", &text, json!({"file": EmulatorFile::path(&args.directory)}));
-    }
-    let mut events = emulator.events();
-    for hub in &hubs {
-        tokio::spawn(show_telemetry(hub.telemetry(), screen));
-    }
-    let (end, ended) = watch::channel(false);
-    let mut fleet = pin!(fleet(&args, screen, ended));
-    let played = tokio::select! {
-        () = show_events(&mut events, screen) => Ok(()),
-        () = stop => {
-            end.send_replace(true);
-            match args.devices {
-                // Their last readings are shown by the tasks of the hubs.
-                Some(_) => fleet.await,
-                None => Ok(()),
-            }
-        }
-        played = &mut fleet => played,
-    };
-    if let (Some(file), Some(held)) = (&file, held) {
-        file.remove(&args.directory, held);
-    }
-    emulator.shutdown().await;
-    played
 }
 
 /// Plays the fleet that is wanted, until it has ended.

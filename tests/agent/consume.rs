@@ -125,7 +125,11 @@ async fn readings_become_files_and_reach_a_broker_at_least_once_and_that_is_said
     assert!(emulator.error(&["device", "list", "-o", "gpx"]).contains("cloud telemetry"));
     let plot = emulator.text(&["plot", "-d", DEVICE, "temperature", "--height", "3"]);
     assert!(plot.starts_with("temperature  lowest ") && plot.lines().count() == 5, "{plot}");
+    forwarded(&emulator, &readings);
+}
 
+/// They reach a broker, each at least once.
+fn forwarded(emulator: &Emulator, readings: &[Value]) {
     let (credentials, cursor) = (emulator.path("credentials"), emulator.path("cursor.json"));
     std::fs::write(&credentials, "me\nsecret\n").unwrap();
     let (port, broker) = broker(2, 3);
@@ -167,7 +171,7 @@ async fn readings_become_files_and_reach_a_broker_at_least_once_and_that_is_said
         .filter(|(of, _)| *of == topic)
         .map(|(_, payload)| serde_json::from_str(&payload).unwrap())
         .collect();
-    for reading in &readings {
+    for reading in readings {
         let times = taken.iter().filter(|taken| *taken == reading).count();
         assert!((1..=2).contains(&times), "{reading} came {times} times");
     }

@@ -49,6 +49,14 @@ fn moment(page: &Value, name: &str) -> DateTime<Utc> {
     page[name].as_str().unwrap().parse().unwrap()
 }
 
+/// A fleet that can't be had says why, and what helps.
+fn is_refused(directory: &Path, arguments: &[&str], expected: &str) {
+    let refused =
+        program(directory).arg("simulate").args(arguments).args(["--devices", "1"]).output().unwrap();
+    let why = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && why.contains(expected) && why.contains("--prefix"), "{why}");
+}
+
 #[test]
 fn an_emulator_plays_a_fleet_and_has_guests_whose_voyages_go_on() {
     let directory = tempfile::tempdir().unwrap();
@@ -110,18 +118,7 @@ fn an_emulator_plays_a_fleet_and_has_guests_whose_voyages_go_on() {
         "symmetrickey",
     ];
     assert!(program(directory).args(enrollment).output().unwrap().status.success());
-    // And that one is let in by a group.
-    for (prefix, expected) in [
-        ("crate-", "crate-001 is enrolled already"),
-        ("sensor-thl-", "sensor-thl-001 has registered already"),
-    ] {
-        let refused = program(directory)
-            .args(["simulate", "--emulator", ".", "--prefix", prefix, "--devices", "1"])
-            .output()
-            .unwrap();
-        let why = String::from_utf8(refused.stderr).unwrap();
-        assert!(!refused.status.success() && why.contains(expected) && why.contains("--prefix"), "{why}");
-    }
+    is_refused(directory, &["--emulator", ".", "--prefix", "crate-"], "crate-001 is enrolled already");
     emulator.interrupt();
 
     let nobody = program(directory).args(["simulate", "--emulator", "."]).output().unwrap();
@@ -145,6 +142,8 @@ fn a_simulation_is_operated_by_its_own_hint_and_goes_on_in_its_directory() {
     let is_taken =
         |line: &Value| line["property"] == "telemetryInterval" && line["acknowledgement"]["value"] == 2;
     assert!(told.any(|line| is_taken(&line)), "it is obeyed");
+    // Whom a group has let in is not taken over by a guest.
+    is_refused(directory, &["--emulator", "sea"], "sensor-thl-001 has registered already");
     fleet.interrupt();
 
     let (fleet, mut told) = Running::start(directory, &arguments);

@@ -93,7 +93,7 @@ pub(super) fn run(args: &FactoryArgs) -> anyhow::Result<ExitCode> {
         (Serials::read_all(&args.serials, args.issuer.capitals)?, Vec::new())
     };
     for bad in &bad {
-        eprintln!("{}", printable(&format!("{}: passed over: {bad}", args.serials.display())));
+        eprintln!("{}", printable(format!("{}: passed over: {bad}", args.serials.display())));
     }
     let issuer = Issuer::open(&Place::new(&args.directory), &args.issuer)?;
     for directory in [Some(&args.labels), args.chains.as_ref(), (!args.make_keys).then_some(&args.requests)] {
@@ -249,7 +249,7 @@ fn strangers(directory: &Path, serials: &[Serial]) -> anyhow::Result<()> {
             let path = directory.join(name);
             eprintln!(
                 "{}",
-                printable(&format!(
+                printable(format!(
                     "{}: the list has no such serial number; it is left alone",
                     path.display()
                 ))

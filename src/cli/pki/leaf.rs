@@ -99,7 +99,7 @@ pub(super) fn run_many(place: &Place, args: &LeavesArgs) -> anyhow::Result<ExitC
         (Serials::read_all(&args.list, capitals)?, Vec::new())
     };
     for bad in &bad {
-        eprintln!("{}", printable(&format!("{}: passed over: {bad}", args.list.display())));
+        eprintln!("{}", printable(format!("{}: passed over: {bad}", args.list.display())));
     }
     let maker = Maker::new(&args.of)?;
     let mut issuer = Issuer::open(place, &args.of.issuer)?;

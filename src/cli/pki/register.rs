@@ -144,7 +144,9 @@ impl Register {
     pub(super) fn append(&mut self, rows: Vec<Row>) -> anyhow::Result<()> {
         let text: String = rows.iter().map(Row::line).collect();
         self.write(&text)?;
-        rows.into_iter().for_each(|row| self.know(row));
+        for row in rows {
+            self.know(row);
+        }
         Ok(())
     }
 

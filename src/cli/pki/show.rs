@@ -57,13 +57,13 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     for (index, path) in args.files.iter().enumerate() {
         let items = items(path).with_context(|| path.display().to_string())?;
         if args.json {
-            line(&printable_json(&json!({ "file": path.to_string_lossy(), "items": items })));
+            line(&printable_json(json!({ "file": path.to_string_lossy(), "items": items })));
             continue;
         }
         if index > 0 {
             line("");
         }
-        line(&printable(&format!("{}: {}", path.display(), of(items.len()))));
+        line(&printable(format!("{}: {}", path.display(), of(items.len()))));
         for item in &items {
             for text in text(item).lines() {
                 line(&printable(text));

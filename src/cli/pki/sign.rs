@@ -51,7 +51,7 @@ pub(super) fn run(place: &Place, args: &SignArgs) -> anyhow::Result<ExitCode> {
             Ok(None) => there += 1,
             Err(error) => {
                 refused += 1;
-                eprintln!("{}", printable(&format!("{}: {error:#}", path.display())));
+                eprintln!("{}", printable(format!("{}: {error:#}", path.display())));
             }
         }
     }

@@ -48,7 +48,7 @@ mod tests {
         let told = command("target/release/container-tracker", "box-1", Path::new("/tmp/it's here"));
         assert_eq!(
             told,
-            r#"target/release/container-tracker cloud twin update -d box-1 --desired telemetryInterval=2 --emulator '/tmp/it'\''s here'"#
+            r"target/release/container-tracker cloud twin update -d box-1 --desired telemetryInterval=2 --emulator '/tmp/it'\''s here'"
         );
         let here = command("container-tracker", "box-1", &std::env::current_dir().unwrap());
         assert_eq!(here, "container-tracker cloud twin update -d box-1 --desired telemetryInterval=2");

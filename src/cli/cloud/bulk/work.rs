@@ -115,10 +115,8 @@ impl Work<'_> {
             let hub = hub.and_then(|hub| self.hubs.get(hub)).map(|hub| hub.label.clone());
             rows.push(Row { id, hub, outcome });
         }
-        let stopped = match self.conduct.dry_run {
-            true => Ok(()),
-            false => self.all(&mut rows, &open, ledger.as_mut(), &act),
-        };
+        let stopped =
+            if self.conduct.dry_run { Ok(()) } else { self.all(&mut rows, &open, ledger.as_mut(), &act) };
         self.tell(&rows)?;
         stopped?;
         let summary = self.verb.summary(&rows);
@@ -162,7 +160,7 @@ impl Work<'_> {
         let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
         let ids: Vec<String> =
             open.iter().filter_map(|(row, _)| rows.get(*row)).map(|row| row.id.clone()).collect();
-        let (sender, results) = mpsc::channel();
+        let (sender, results) = mpsc::sync_channel(threads);
         let mut trouble = Ok(());
         std::thread::scope(|scope| {
             for _ in 0..threads {

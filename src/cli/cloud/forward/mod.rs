@@ -38,7 +38,7 @@ const GATHER: Duration = Duration::from_millis(250);
 /// How often is looked at other things while nothing comes.
 const TICK: Duration = Duration::from_secs(1);
 /// The first wait after a failure, and the longest.
-const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_mins(1)];
 /// How often is said that it still fails.
 const REMIND: Duration = Duration::from_mins(5);
 /// After a wait like this, the hub is connected anew.

@@ -1,4 +1,4 @@
-//! An MQTT broker: each reading a message of QoS 1, as JSON.
+//! An MQTT broker: each reading a message of `QoS` 1, as JSON.
 
 use std::time::{Duration, Instant};
 

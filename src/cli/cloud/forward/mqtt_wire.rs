@@ -108,10 +108,10 @@ impl Wire {
         if let Some((user, password)) = &broker.login {
             connect.set_login(user, password);
         }
-        wire.write(&Packet::Connect(connect)).map_err(|why| untrusted_or_away(name, why))?;
+        wire.write(&Packet::Connect(connect)).map_err(|why| untrusted_or_away(name, &why))?;
         let until = Instant::now() + PATIENCE;
         loop {
-            match wire.read().map_err(|why| untrusted_or_away(name, why))? {
+            match wire.read().map_err(|why| untrusted_or_away(name, &why))? {
                 Some(Packet::ConnAck(ack)) if ack.code == ConnectReturnCode::Success => return Ok(wire),
                 Some(Packet::ConnAck(ack)) => return Err(refused(name, ack.code)),
                 Some(_) => return Err(away("it does not begin as a broker does".into())),
@@ -218,7 +218,7 @@ fn told(error: &std::io::Error) -> String {
     }
 }
 
-fn untrusted_or_away(name: &str, why: String) -> Trouble {
+fn untrusted_or_away(name: &str, why: &str) -> Trouble {
     let why = format!("{name}: {why}");
     if why.contains(UNTRUSTED) { Trouble::ForGood(why) } else { Trouble::Away { why, on_the_way: 0 } }
 }

@@ -8,8 +8,8 @@ use crate::cli::cloud::readings::since;
 
 /// Forward readings of a hub to an MQTT broker, an InfluxDB or a Prometheus, until Ctrl-C.
 ///
-/// mqtt://HOST[:1883], mqtts://HOST[:8883]: each reading as JSON, QoS 1. http(s)://HOST:8086/write?db=NAME: line protocol, for InfluxDB
-/// 1.x and the compatible route of 2.x. prometheus://127.0.0.1:9465: the newest reading of each device, for Prometheus to scrape. What
+/// <mqtt://HOST>[:1883], <mqtts://HOST>[:8883]: each reading as JSON, `QoS` 1. http(s)://HOST:8086/write?db=NAME: line protocol, for InfluxDB
+/// 1.x and the compatible route of 2.x. <prometheus://127.0.0.1:9465>: the newest reading of each device, for Prometheus to scrape. What
 /// was acknowledged is kept in a file, so that it goes on there when it is started again; what was on its way comes twice then.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli::cloud) struct ForwardCommand {

@@ -1,4 +1,4 @@
-//! `--query`: what is printed of a result, in JMESPath.
+//! `--query`: what is printed of a result, in `JMESPath`.
 
 use std::str::FromStr;
 

@@ -1,4 +1,4 @@
-//! Results on standard output: JSON for programs, a table for people, TSV for scripts, and a choice from them in JMESPath.
+//! Results on standard output: JSON for programs, a table for people, TSV for scripts, and a choice from them in `JMESPath`.
 
 mod expression;
 mod grid;
@@ -24,7 +24,7 @@ pub(crate) struct Output {
     /// How results are printed; json, where a command doesn't say otherwise.
     #[arg(long = "output", short = 'o', value_enum, value_name = "FORMAT", global = true)]
     format: Option<OutputFormat>,
-    /// What is printed of the result, in JMESPath (jmespath.org), like "[].deviceId" or "[].{id: deviceId, state: status}".
+    /// What is printed of the result, in `JMESPath` (jmespath.org), like "[].deviceId" or "[].{id: deviceId, state: status}".
     #[arg(long, value_name = "JMESPATH", global = true)]
     query: Option<Expression>,
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 pub(super) const MOST_WAITS: u32 = 8;
 
 /// What a service may ask for at the most.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_mins(2);
 
 /// Open, or closed until a time.
 #[derive(Debug, Default)]
