@@ -3,9 +3,10 @@
 //!
 //! A FIFO, a device or a link to one in the place of a file would hold up for ever whoever opens it, or fill the memory.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
+use std::time::Duration;
 
 /// Opens a file to read it. An error says what is there instead, where it is no file.
 pub fn open(path: &Path) -> io::Result<File> {
@@ -19,6 +20,18 @@ pub fn open(path: &Path) -> io::Result<File> {
     let file = options.open(path)?;
     check(&file.metadata()?)?;
     Ok(file)
+}
+
+/// Locks a file for this program alone. A program that is being started holds copies of its starter's files, and of their locks,
+/// for a moment: somebody who has just let go of it may seem to hold it yet, so it is asked for half a second.
+pub fn lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..50 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+            locked => return locked,
+        }
+    }
+    file.try_lock()
 }
 
 /// The content of a file of at most `limit` bytes.

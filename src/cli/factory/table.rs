@@ -82,7 +82,7 @@ impl Table {
         let lock_path = path.with_file_name(format!(".{name}.lock"));
         let lock = OpenOptions::new().create(true).append(true).open(&lock_path);
         let lock = lock.with_context(|| format!("can't write beside the table {}", path.display()))?;
-        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+        if let Err(TryLockError::WouldBlock) = plain_file::lock(&lock) {
             bail!("another program writes {} now; wait for its end", path.display());
         }
         let mut table = Self { path: path.into(), _lock: lock, lines: Vec::new(), boxes: HashMap::new() };

@@ -97,7 +97,7 @@ impl Register {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
         let mut file = options.open(&path).with_context(reading)?;
-        match file.try_lock() {
+        match crate::platform::plain_file::lock(&file) {
             Err(TryLockError::WouldBlock) => {
                 bail!("another program issues from {} now; wait for its end", place.path().display())
             }

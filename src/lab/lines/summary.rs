@@ -37,7 +37,8 @@ impl Summary {
         let passed = now.saturating_duration_since(since);
         let is_due = passed >= EVERY || (is_last && self.readings > 0);
         is_due.then(|| {
-            let seconds = passed.as_secs_f64().max(0.001);
+            // What came in less than a second is told as what came in one.
+            let seconds = passed.max(EVERY).as_secs_f64();
             let told = Told {
                 per_second: self.readings as f64 / seconds,
                 held_back: self.loud.saturating_sub(LOUD),

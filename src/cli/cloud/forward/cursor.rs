@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tracker_protocol::printable;
 
 use crate::cli::cloud::amqp::{Mark, Position};
-use crate::platform::state_file;
+use crate::platform::{plain_file, state_file};
 
 /// A cursor.
 pub(super) struct Cursor {
@@ -152,7 +152,7 @@ fn lock(path: &Path) -> anyhow::Result<File> {
     let name = PathBuf::from(name);
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(&name);
     let file = file.with_context(|| format!("can't write {}", name.display()))?;
-    if file.try_lock().is_err() {
+    if plain_file::lock(&file).is_err() {
         bail!("{} is in use by another `cloud forward`; name another file with --cursor", path.display());
     }
     Ok(file)
