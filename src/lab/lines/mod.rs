@@ -254,7 +254,9 @@ impl Lines {
         let all = inner.devices.len().max(inner.expected);
         let mut parts = vec![format!("{online}/{all} online"), format!("{:.0} readings/s", told.per_second)];
         if coldest <= warmest {
-            parts.push(format!("{coldest:.1} to {warmest:.1} °C"));
+            let (coldest, warmest) = (format!("{coldest:.1}"), format!("{warmest:.1}"));
+            let range = if coldest == warmest { coldest } else { format!("{coldest} to {warmest}") };
+            parts.push(format!("{range} °C"));
         }
         let in_alarm: Vec<_> = inner
             .devices
