@@ -3,6 +3,8 @@
 //! usage: `door_watch CHIP LINE [active-low]`, e.g. `door_watch /dev/gpiochip0 17`. Whatever comes on standard input has
 //! the level read anew.
 
+#![allow(clippy::disallowed_macros, reason = "a person at a terminal reads it")]
+
 #[cfg(target_os = "linux")]
 fn main() {
     linux::main();

@@ -2,6 +2,8 @@
 //!
 //! usage: `light_lux BUS [COUNT]`, e.g. `light_lux /dev/i2c-1`
 
+#![allow(clippy::disallowed_macros, reason = "a person at a terminal reads it")]
+
 #[cfg(target_os = "linux")]
 fn main() {
     linux::main();

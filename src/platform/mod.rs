@@ -15,6 +15,7 @@ pub mod runtime_directory;
 pub mod shorten;
 pub mod state_directory;
 pub mod state_file;
+pub mod stderr;
 pub mod stdout;
 pub mod timestamp;
 pub mod watched_file;

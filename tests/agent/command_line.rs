@@ -22,6 +22,26 @@ fn lines(output: &Output) -> Vec<Value> {
         .collect()
 }
 
+/// A pipe that nobody reads.
+fn deaf() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+#[test]
+fn who_hears_no_complaint_gets_the_exit_code_all_the_same() {
+    let nowhere = ["cloud", "device", "list", "--emulator", "/nowhere"];
+    assert_eq!(program().args(nowhere).stderr(deaf()).status().unwrap().code(), Some(1));
+    let unusable = ["run", "--config", "/nowhere/tracker.toml"];
+    assert_eq!(program().args(unusable).stderr(deaf()).status().unwrap().code(), Some(1));
+    // With what is logged on the way.
+    let played = ["simulate", "--json", "--no-console", "--duration", "3", "--interval", "1"];
+    let status =
+        program().args(played).env("RUST_LOG", "trace").stderr(deaf()).stdout(Stdio::null()).status();
+    assert_eq!(status.unwrap().code(), Some(0));
+}
+
 #[test]
 fn simulate_shows_acknowledged_telemetry_from_both_trackers_and_ends_on_ctrl_c() {
     let mut child =

@@ -467,6 +467,7 @@ async fn what_dps_can_not_have_meant_is_asked_for_again() {
 /// A stored hub whose name is gone, and a DPS that assigns another one. Where the name servers do not even say that, it is
 /// an outage, and there is nothing to be seen.
 #[tokio::test]
+#[allow(clippy::disallowed_macros)]
 async fn a_hub_whose_name_is_gone_leads_to_dps() {
     let directory = tempfile::tempdir().unwrap();
     let gone = "gone-hub.invalid";

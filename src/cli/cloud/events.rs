@@ -1,25 +1,21 @@
 //! `cloud events`: what provisioning service, registry and sessions do, and why a device was refused.
 
-use std::io::BufReader;
 use std::path::PathBuf;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tracker_protocol::{printable, printable_json};
 
-use super::commands::monitor::read;
 use super::output::{Output, OutputFormat};
 use super::readings::{open_history, since};
 use super::service::client::Call;
+use super::service::event_stream::{self, Until};
 use super::target::Target;
 use crate::cli::terminal::signals::when_nobody_reads;
+use crate::platform::stderr::tell;
 use crate::platform::stdout::line;
 
-/// Events read ahead of printing.
-const AHEAD: usize = 64;
 /// Members that have columns of their own.
 const COLUMNS: [&str; 5] = ["time", "event", "deviceId", "registrationId", "clientId"];
 
@@ -61,42 +57,19 @@ impl EventsCommand {
             );
         }
         let stream = service.stream(Call::get(&["events"]).header("accept", "text/event-stream"))?;
-        eprintln!(
+        tell!(
             "events of {} from now on; Ctrl-C ends",
             self.device_id.as_deref().map_or("all".into(), printable)
         );
         when_nobody_reads(|| std::process::exit(0));
-        let (sender, events) = mpsc::sync_channel(AHEAD);
-        // It ends with the program.
-        std::thread::spawn(move || read(BufReader::new(stream), &sender));
-        let mut shown = 0;
-        while self.message_count.is_none_or(|count| shown < count) {
-            let event = match self.timeout {
-                0 => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                seconds => events.recv_timeout(Duration::from_secs(seconds)),
-            };
-            match event {
-                Ok(Ok(event)) if event.name == "message" => {
-                    let event: Value =
-                        serde_json::from_str(&event.data).context("an event that is not JSON")?;
-                    if !self.concerns(&event) {
-                        continue;
-                    }
-                    let chosen = target.output.chosen(&event)?;
-                    if !line(&chosen.unwrap_or_else(|| print(&event, target.output.format()))) {
-                        return Ok(());
-                    }
-                    shown += 1;
-                }
-                Ok(Ok(event)) => {
-                    eprintln!("events came faster than they were taken: {}", printable(event.data));
-                }
-                Ok(Err(error)) => return Err(error).context("the stream of events broke off"),
-                Err(RecvTimeoutError::Timeout) => return Ok(()),
-                Err(RecvTimeoutError::Disconnected) => bail!("the emulator has ended"),
+        let until = Until { count: self.message_count, silence_s: self.timeout };
+        event_stream::follow(stream, "events", &until, |event| {
+            if !self.concerns(&event) {
+                return Ok(Some(false));
             }
-        }
-        Ok(())
+            let chosen = target.output.chosen(&event)?;
+            Ok(line(&chosen.unwrap_or_else(|| print(&event, target.output.format()))).then_some(true))
+        })
     }
 
     fn concerns(&self, event: &Value) -> bool {

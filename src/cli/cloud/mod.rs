@@ -12,6 +12,7 @@ mod attestation;
 mod bulk;
 mod certificate_file;
 mod commands;
+mod dial;
 mod emulator_file;
 mod enrollment_settings;
 mod events;

@@ -11,6 +11,7 @@ use super::readings::SourceArgs;
 use super::stopping::Stop;
 use super::target::Target;
 use crate::cli::terminal::screen::{Dots, Look, terminal_width};
+use crate::platform::stderr::tell;
 use crate::platform::stdout::line;
 
 /// Readings that are drawn; more are thinned.
@@ -76,7 +77,7 @@ impl PlotCommand {
             }
         }
         for note in source.notes() {
-            eprintln!("{note}");
+            tell!("{note}");
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use tracker_protocol::printable;
 use super::service::client::Call;
 use super::target::Target;
 use crate::platform::clock::system_time;
+use crate::platform::stderr::tell;
 use crate::platform::stdout::line;
 
 /// The longest life of a token; who needs more should use the key itself.
@@ -72,7 +73,7 @@ impl SasTokenCommand {
                 client.device_token(device, &key, expiry.timestamp())
             }
         };
-        eprintln!("good until {}", expiry.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
+        tell!("good until {}", expiry.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
         line(&token);
         Ok(())
     }

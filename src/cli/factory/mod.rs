@@ -28,6 +28,7 @@ use tracker_protocol::printable;
 use super::pki::issuer::{Issuer, IssuerArgs};
 use super::pki::place::{Place, make_directory};
 use super::pki::serials::{Serial, Serials};
+use crate::platform::stderr::tell;
 use crate::platform::stdout::line;
 use table::{Row, Table};
 use work::{Steps, Work};
@@ -93,7 +94,7 @@ pub(super) fn run(args: &FactoryArgs) -> anyhow::Result<ExitCode> {
         (Serials::read_all(&args.serials, args.issuer.capitals)?, Vec::new())
     };
     for bad in &bad {
-        eprintln!("{}", printable(format!("{}: passed over: {bad}", args.serials.display())));
+        tell!("{}", printable(format!("{}: passed over: {bad}", args.serials.display())));
     }
     let issuer = Issuer::open(&Place::new(&args.directory), &args.issuer)?;
     for directory in [Some(&args.labels), args.chains.as_ref(), (!args.make_keys).then_some(&args.requests)] {
@@ -247,7 +248,7 @@ fn strangers(directory: &Path, serials: &[Serial]) -> anyhow::Result<()> {
         if is_request && !known.contains(&name) && told < STRANGERS {
             told += 1;
             let path = directory.join(name);
-            eprintln!(
+            tell!(
                 "{}",
                 printable(format!(
                     "{}: the list has no such serial number; it is left alone",

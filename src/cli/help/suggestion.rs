@@ -3,6 +3,8 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Error};
 
+use crate::platform::stderr::put;
+
 /// As alike as clap wants words to be.
 const ALIKE: f64 = 0.7;
 
@@ -62,8 +64,8 @@ pub(in crate::cli) fn complain(error: &Error, command: &Command) -> ! {
     let text = error.to_string();
     let tips: String = meant.iter().map(|path| format!("  tip: did you mean `{path}`?\n")).collect();
     match text.split_once("\n\n") {
-        Some((head, rest)) => eprint!("{head}\n\n{tips}\n{rest}"),
-        None => eprint!("{text}\n{tips}"),
+        Some((head, rest)) => put(&format!("{head}\n\n{tips}\n{rest}")),
+        None => put(&format!("{text}\n{tips}")),
     }
     std::process::exit(2)
 }

@@ -14,6 +14,7 @@ use super::register::Row;
 use super::rules::registration_id;
 use super::serials::Serials;
 use crate::identity::secret_file;
+use crate::platform::stderr::tell;
 use crate::platform::stdout::line;
 
 /// So many leafs get to the disk at once.
@@ -99,7 +100,7 @@ pub(super) fn run_many(place: &Place, args: &LeavesArgs) -> anyhow::Result<ExitC
         (Serials::read_all(&args.list, capitals)?, Vec::new())
     };
     for bad in &bad {
-        eprintln!("{}", printable(format!("{}: passed over: {bad}", args.list.display())));
+        tell!("{}", printable(format!("{}: passed over: {bad}", args.list.display())));
     }
     let maker = Maker::new(&args.of)?;
     let mut issuer = Issuer::open(place, &args.of.issuer)?;

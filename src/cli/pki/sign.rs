@@ -12,6 +12,7 @@ use super::issuer::{Issuer, IssuerArgs};
 use super::place::Place;
 use super::request::{self, Wish};
 use super::serials::Serials;
+use crate::platform::stderr::tell;
 use crate::platform::stdout::line;
 
 /// So many leafs get to the disk at once.
@@ -51,7 +52,7 @@ pub(super) fn run(place: &Place, args: &SignArgs) -> anyhow::Result<ExitCode> {
             Ok(None) => there += 1,
             Err(error) => {
                 refused += 1;
-                eprintln!("{}", printable(format!("{}: {error:#}", path.display())));
+                tell!("{}", printable(format!("{}: {error:#}", path.display())));
             }
         }
     }

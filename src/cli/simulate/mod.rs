@@ -34,6 +34,7 @@ use crate::lab::Cloud;
 use crate::lab::scenario;
 use crate::lab::screen::Screen;
 use crate::platform::clock::system_time;
+use crate::platform::stderr::tell;
 use crate::supervision::Supervision;
 use arguments::ScreenKind;
 pub(super) use arguments::SimulateArgs;
@@ -142,7 +143,7 @@ fn terminal_screen() -> Screen {
         // One for the whole program.
         None => Screen::on(Box::leak(Box::default())),
         Some(why) => {
-            eprintln!("no screen: {why}; lines instead");
+            tell!("no screen: {why}; lines instead");
             Screen::new(false)
         }
     }

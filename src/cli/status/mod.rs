@@ -23,6 +23,7 @@ use super::config_argument::ConfigArgument;
 use super::terminal::screen::lack;
 use crate::platform::clock::{Clock, SystemClock};
 use crate::platform::state_directory::StateDirectory;
+use crate::platform::stderr::tell;
 use crate::status::file::StatusFile;
 use crate::status::report::StatusReport;
 use running::{ask_for_present, is_running};
@@ -57,7 +58,7 @@ pub(in crate::cli) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
             None => return watch(args, &config.state.directory),
             Some(why) => {
                 let but = if args.log.is_some() { ", without the log" } else { "" };
-                eprintln!("no screen: {why}; lines instead{but}");
+                tell!("no screen: {why}; lines instead{but}");
             }
         }
     }

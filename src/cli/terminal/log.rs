@@ -12,6 +12,8 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 use tracker_protocol::Printable;
 
+use crate::platform::stderr::tell;
+
 /// Starts the log of this process.
 pub(in crate::cli) fn start(level: Level) {
     let log = tracing_subscriber::fmt()
@@ -19,6 +21,8 @@ pub(in crate::cli) fn start(level: Level) {
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal())
         .fmt_fields(fields())
+        // Or it would tell by a macro that panics when nobody reads what is told.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     if goes_to_journald() {
         let line = Format::default().without_time().with_level(false).with_target(false).with_ansi(false);
@@ -55,7 +59,7 @@ pub(in crate::cli) fn told(error: &anyhow::Error) -> String {
 pub(in crate::cli) fn complain(why: &str) {
     let level = if goes_to_journald() { "<3>" } else { "" };
     for line in format!("container-tracker: {why}").lines() {
-        eprintln!("{level}{}", Printable(line));
+        tell!("{level}{}", Printable(line));
     }
 }
 

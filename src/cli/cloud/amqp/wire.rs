@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use tracker_amqp::{
 };
 
 use super::AmqpError;
+use crate::cli::cloud::dial::dial;
 
 /// For TCP, TLS, and each answer that is waited for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -46,7 +47,7 @@ impl Wire {
     /// Connects, signs in and begins a session.
     pub(super) fn open(route: &Route, tls: &Arc<ClientConfig>, sasl: SaslClient) -> Result<Self, AmqpError> {
         let away = |why: String| AmqpError::Away { host: route.dial.clone(), port: route.port, why };
-        let stream = dial(route).map_err(away)?;
+        let stream = dial(&route.dial, route.port, PATIENCE).map_err(away)?;
         let name =
             ServerName::try_from(route.dial.clone()).map_err(|_| away("that is no host name".into()))?;
         let connection = ClientConnection::new(tls.clone(), name).map_err(|error| away(error.to_string()))?;
@@ -219,25 +220,6 @@ impl Drop for Wire {
 
 fn lacks_far_end(answer: &Attach, ours: Role) -> bool {
     if ours == Role::Receiver { answer.source.is_none() } else { answer.target.is_none() }
-}
-
-/// Calls one address after the other.
-fn dial(route: &Route) -> Result<TcpStream, String> {
-    let addresses = (route.dial.as_str(), route.port)
-        .to_socket_addrs()
-        .map_err(|error| format!("its name can't be resolved ({error})"))?;
-    let mut why = "its name has no address".to_owned();
-    for address in addresses {
-        match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(stream) => {
-                // A stream that can't be set so works all the same.
-                let _ = stream.set_nodelay(true);
-                return stream.set_write_timeout(Some(PATIENCE)).map(|()| stream).map_err(|e| e.to_string());
-            }
-            Err(error) => why = error.to_string(),
-        }
-    }
-    Err(why)
 }
 
 /// A name of this program among the clients of a service.

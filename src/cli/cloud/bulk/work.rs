@@ -16,6 +16,7 @@ use crate::cli::cloud::service::client::Client;
 use crate::cli::cloud::service::service_error::ServiceError;
 use crate::cli::cloud::target::Hub;
 use crate::cli::terminal::log;
+use crate::platform::stderr::tell;
 
 /// Calls without any answer, one after the other, after which no more are made; more where more are under way.
 const MOST_UNANSWERED: usize = 8;
@@ -124,11 +125,11 @@ impl Work<'_> {
             bail!("{summary}; the same command again does what is left; the first failure is {first}");
         }
         if self.conduct.dry_run {
-            eprintln!("{summary}; nothing was changed");
+            tell!("{summary}; nothing was changed");
         } else if rows.is_empty() {
-            eprintln!("no {} meets the condition: nothing was done", self.verb.thing);
+            tell!("no {} meets the condition: nothing was done", self.verb.thing);
         } else {
-            eprintln!("{summary}");
+            tell!("{summary}");
         }
         Ok(())
     }

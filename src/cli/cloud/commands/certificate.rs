@@ -8,6 +8,7 @@ use crate::cli::cloud::certificate_file;
 use crate::cli::cloud::output::Column;
 use crate::cli::cloud::service::client::{Call, Client};
 use crate::cli::cloud::target::Target;
+use crate::platform::stderr::tell;
 
 const COLUMNS: &[Column<'_>] = &[
     ("Name", "/name"),
@@ -115,7 +116,7 @@ impl CertificateCommand {
                 let call = Call::post(&["certificates", &name.ca_name, "generateVerificationCode"]);
                 let answer = dps.call(condition.apply(&dps, call))?;
                 let code = answer["properties"]["verificationCode"].as_str().unwrap_or_default();
-                eprintln!("{}", recipe(&name.ca_name, code));
+                tell!("{}", recipe(&name.ca_name, code));
                 show(answer)
             }
             Self::Verify { name, certificate_path: Some(path), condition } => {

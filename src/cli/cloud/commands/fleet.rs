@@ -8,6 +8,7 @@ use crate::cli::cloud::output::{Column, OutputFormat};
 use crate::cli::cloud::service::client::Call;
 use crate::cli::cloud::target::{Hub, Target};
 use crate::platform::clock::system_time;
+use crate::platform::stderr::tell;
 
 const COLUMNS: &[Column<'_>] = &[
     ("Device", "/deviceId"),
@@ -62,7 +63,7 @@ impl FleetCommand {
         rows.truncate(top);
         if rows.is_empty() {
             let labels = hubs.iter().map(|hub| hub.label.as_str()).collect::<Vec<_>>().join(", ");
-            eprintln!(
+            tell!(
                 "no device of {labels}{}",
                 if self.condition.is_some() { " meets the condition" } else { "" }
             );

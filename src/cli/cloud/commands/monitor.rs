@@ -1,7 +1,5 @@
 //! `cloud monitor`: telemetry as it reaches the hub.
 
-use std::io::{BufReader, Read};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -12,13 +10,11 @@ use tracker_protocol::{printable, printable_json};
 use crate::cli::cloud::amqp::{Position, Tap};
 use crate::cli::cloud::output::{Output, OutputFormat};
 use crate::cli::cloud::service::client::{Call, Client};
-use crate::cli::cloud::service::event_stream::{self, ServerEvent};
+use crate::cli::cloud::service::event_stream::{self, Until};
 use crate::cli::cloud::target::Target;
 use crate::cli::terminal::signals::when_nobody_reads;
+use crate::platform::stderr::tell;
 use crate::platform::stdout::line;
-
-/// Events read ahead of printing.
-const AHEAD: usize = 64;
 
 /// The consumer group that every hub has.
 const DEFAULT_GROUP: &str = "$Default";
@@ -67,37 +63,15 @@ impl MonitorCommand {
         self.announce("from now on");
         // Also while no message comes.
         when_nobody_reads(|| std::process::exit(0));
-        let (sender, events) = mpsc::sync_channel(AHEAD);
-        // It ends with the program.
-        std::thread::spawn(move || read(stream, &sender));
-        let mut shown = 0;
-        while self.message_count.is_none_or(|count| shown < count) {
-            let event = match self.timeout {
-                0 => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                seconds => events.recv_timeout(Duration::from_secs(seconds)),
-            };
-            match event {
-                Ok(Ok(event)) if event.name == "message" => {
-                    let message = serde_json::from_str(&event.data).context("a message that is not JSON")?;
-                    if !line(&print(&message, &target.output)?) {
-                        return Ok(());
-                    }
-                    shown += 1;
-                }
-                Ok(Ok(event)) => {
-                    eprintln!("messages came faster than they were taken: {}", printable(event.data));
-                }
-                Ok(Err(error)) => return Err(error).context("the stream of messages broke off"),
-                Err(RecvTimeoutError::Timeout) => return Ok(()),
-                Err(RecvTimeoutError::Disconnected) => bail!("the emulator has ended the stream of messages"),
-            }
-        }
-        Ok(())
+        let until = Until { count: self.message_count, silence_s: self.timeout };
+        event_stream::follow(stream, "messages", &until, |message| {
+            Ok(line(&print(&message, &target.output)?).then_some(true))
+        })
     }
 
     /// Standard error, so that standard output is messages alone.
     fn announce(&self, since: &str) {
-        eprintln!("messages of {} {since}; Ctrl-C ends", self.device_id.as_deref().unwrap_or("all devices"));
+        tell!("messages of {} {since}; Ctrl-C ends", self.device_id.as_deref().unwrap_or("all devices"));
     }
 
     /// Shows what the built-in endpoint has.
@@ -143,25 +117,6 @@ fn moment(text: &str) -> Result<DateTime<Utc>, String> {
     by_number
         .or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc()))
         .ok_or_else(|| "neither milliseconds since 1970 nor a time like 2026-01-31T12:00:00Z".into())
-}
-
-/// Reads a stream of events, until it ends or nobody wants them.
-pub(in crate::cli::cloud) fn read(
-    stream: impl Read,
-    sender: &mpsc::SyncSender<std::io::Result<ServerEvent>>,
-) {
-    let mut stream = BufReader::new(stream);
-    loop {
-        let next = match event_stream::next(&mut stream) {
-            Ok(None) => return,
-            Ok(Some(event)) => Ok(event),
-            Err(error) => Err(error),
-        };
-        let is_over = next.is_err();
-        if sender.send(next).is_err() || is_over {
-            return;
-        }
-    }
 }
 
 fn print(message: &Value, output: &Output) -> anyhow::Result<String> {

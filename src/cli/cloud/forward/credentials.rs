@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 
 use crate::cli::text_file;
+use crate::platform::stderr::tell;
 
 /// What is shown to a broker or a server.
 #[derive(Clone)]
@@ -40,7 +41,7 @@ impl Credentials {
         {
             use std::os::unix::fs::PermissionsExt;
             if path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0) {
-                eprintln!("{} can be read by others: chmod 600 {0}", path.display());
+                tell!("{} can be read by others: chmod 600 {0}", path.display());
             }
         }
         Ok(credentials)

@@ -18,6 +18,7 @@ use super::trust::roots;
 use crate::cli::cloud::amqp::Telemetry;
 use crate::cli::cloud::readings::{Row, said};
 use crate::cli::cloud::telemetry::LineProtocol;
+use crate::platform::stderr::tell;
 use crate::platform::user_agent::user_agent;
 
 /// For an answer.
@@ -68,7 +69,7 @@ impl Influx {
                 .build();
             config = config.tls_config(tls);
         } else if credentials.is_some() && !is_here(uri) {
-            eprintln!("http:// shows the password to everybody on the way; https:// does not");
+            tell!("http:// shows the password to everybody on the way; https:// does not");
         }
         let authorization = credentials.map(|credentials| match credentials {
             Credentials::User(user, password) => {
@@ -107,7 +108,7 @@ impl Influx {
         match status {
             // What it has let go it would let go again.
             400 if why.contains("beyond retention policy") => {
-                eprintln!("{name} has left out points that are older than its retention policy keeps: {why}");
+                tell!("{name} has left out points that are older than its retention policy keeps: {why}");
                 Ok(false)
             }
             413 if on_the_way > 1 => Ok(true),

@@ -26,6 +26,7 @@ use super::amqp::{Position, Tap};
 use super::stopping::Stop;
 use super::target::Target;
 use crate::platform::clock::system_time;
+use crate::platform::stderr::tell;
 use credentials::Credentials;
 use cursor::Cursor;
 pub(super) use options::ForwardCommand;
@@ -68,7 +69,7 @@ impl ForwardCommand {
         cursor.begin(&from);
         let mut tap = Tap::knowing(hub.over_amqp()?, &self.consumer_group, from, cursor.marks());
         tap.join()?;
-        eprintln!("{} on to {}, {}; Ctrl-C ends", hub.name(), sink.name(), cursor.words());
+        tell!("{} on to {}, {}; Ctrl-C ends", hub.name(), sink.name(), cursor.words());
         // Where it begins is where it goes on, even if nothing comes meanwhile.
         cursor.write(tap.marks(), false)?;
         let (sink, cursor) = (&mut *sink, &mut cursor);
@@ -79,7 +80,7 @@ impl ForwardCommand {
         if matches!(ended, Ok(Ended::InOrder)) {
             forward.cursor.rest()?;
         }
-        eprintln!("{count} messages were forwarded");
+        tell!("{count} messages were forwarded");
         ended.map(drop)
     }
 
@@ -127,7 +128,7 @@ impl Forward<'_> {
             heard = Instant::now();
             let missed = tap.take_missed();
             if missed > 0 {
-                eprintln!(
+                tell!(
                     "{missed} messages were gone before they were read: a hub keeps them for a day, or up to seven as it is set"
                 );
             }
@@ -144,8 +145,8 @@ impl Forward<'_> {
     /// Says when the hub goes, and when it is back.
     fn tell_of_hub(&mut self, tap: &Tap) {
         match (tap.trouble(), self.hub_is_away) {
-            (Some(why), false) => eprintln!("{why}; the hub is called again"),
-            (None, true) => eprintln!("the hub is back"),
+            (Some(why), false) => tell!("{why}; the hub is called again"),
+            (None, true) => tell!("the hub is back"),
             _ => {}
         }
         self.hub_is_away = tap.trouble().is_some();
@@ -175,7 +176,7 @@ impl Forward<'_> {
             match sent {
                 Ok(()) => {
                     if let Some((since, _)) = away {
-                        eprintln!("{} is back after {}", self.sink.name(), words(since.elapsed()));
+                        tell!("{} is back after {}", self.sink.name(), words(since.elapsed()));
                     }
                     return Ok(true);
                 }
@@ -191,12 +192,12 @@ impl Forward<'_> {
                     let is_first = away.is_none();
                     away = Some((since, told));
                     if on_the_way > 0 {
-                        eprintln!("{on_the_way} messages were on their way, and may come twice");
+                        tell!("{on_the_way} messages were on their way, and may come twice");
                     }
                     if is_first {
-                        eprintln!("{why}; messages wait at the hub, and it is tried again");
+                        tell!("{why}; messages wait at the hub, and it is tried again");
                     } else if now - told >= REMIND {
-                        eprintln!("{why}; away for {} now, and tried again", words(now - since));
+                        tell!("{why}; away for {} now, and tried again", words(now - since));
                     }
                     if is_first || now - told >= REMIND {
                         away = Some((since, now));
@@ -207,7 +208,7 @@ impl Forward<'_> {
                         tap.rest();
                     }
                     if !self.stop.sleep(pause.mul_f64(part)) {
-                        eprintln!(
+                        tell!(
                             "{} messages were not acknowledged; they are sent when it is started again",
                             left.len()
                         );

@@ -12,6 +12,7 @@ use super::sink::{Item, Sink, Trouble};
 use crate::cli::cloud::amqp::Telemetry;
 use crate::cli::cloud::readings::{Row, said};
 use crate::cli::cloud::telemetry::object;
+use crate::platform::stderr::tell;
 
 /// Messages that may be on their way.
 const WINDOW: usize = 100;
@@ -48,7 +49,7 @@ impl Mqtt {
             }
         };
         if login.is_some() && !is_secure && !matches!(host.as_str(), "localhost" | "127.0.0.1" | "::1") {
-            eprintln!("mqtt:// shows the password to everybody on the way; mqtts:// does not");
+            tell!("mqtt:// shows the password to everybody on the way; mqtts:// does not");
         }
         let topic = command.topic.clone();
         if topic.is_empty() || topic.contains(['+', '#', '\0']) || topic.starts_with('$') {

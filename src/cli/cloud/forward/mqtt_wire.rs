@@ -1,7 +1,7 @@
 //! One connection to a broker of MQTT 3.1.1, by calls that wait: `rumqttc`'s codec over TCP or TLS.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::sink::Trouble;
 use super::trust::roots;
+use crate::cli::cloud::dial::dial;
 
 /// For TCP, TLS and each answer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -90,7 +91,8 @@ impl Wire {
     /// Connects and signs in.
     pub(super) fn open(broker: &Broker, name: &str) -> Result<Self, Trouble> {
         let away = |why: String| Trouble::Away { why: format!("{name}: {why}"), on_the_way: 0 };
-        let socket = dial(broker).map_err(away)?;
+        let socket = dial(&broker.host, broker.port, PATIENCE).map_err(away)?;
+        socket.set_read_timeout(Some(TICK)).map_err(|error| away(error.to_string()))?;
         let stream = match &broker.tls {
             None => Stream::Plain(socket),
             Some(config) => {
@@ -108,10 +110,10 @@ impl Wire {
         if let Some((user, password)) = &broker.login {
             connect.set_login(user, password);
         }
-        wire.write(&Packet::Connect(connect)).map_err(|why| untrusted_or_away(name, &why))?;
+        wire.write(&Packet::Connect(connect)).map_err(|fault| fault.with(name))?;
         let until = Instant::now() + PATIENCE;
         loop {
-            match wire.read().map_err(|why| untrusted_or_away(name, &why))? {
+            match wire.read().map_err(|fault| fault.with(name))? {
                 Some(Packet::ConnAck(ack)) if ack.code == ConnectReturnCode::Success => return Ok(wire),
                 Some(Packet::ConnAck(ack)) => return Err(refused(name, ack.code)),
                 Some(_) => return Err(away("it does not begin as a broker does".into())),
@@ -162,25 +164,25 @@ impl Wire {
         Ok(())
     }
 
-    fn write(&mut self, packet: &Packet) -> Result<(), String> {
+    fn write(&mut self, packet: &Packet) -> Result<(), Fault> {
         self.outgoing.clear();
         packet
             .write(&mut self.outgoing, LARGEST)
-            .map_err(|error| format!("a message can't be sent: {error}"))?;
+            .map_err(|error| Fault::Broken(format!("a message can't be sent: {error}")))?;
         self.written = Instant::now();
-        self.stream.write_all(&self.outgoing).map_err(|error| told(&error))
+        Ok(self.stream.write_all(&self.outgoing)?)
     }
 
-    fn read(&mut self) -> Result<Option<Packet>, String> {
+    fn read(&mut self) -> Result<Option<Packet>, Fault> {
         let mut buffer = [0; 4096];
         loop {
             match Packet::read(&mut self.incoming, LARGEST) {
                 Ok(packet) => return Ok(Some(packet)),
                 Err(mqttbytes::Error::InsufficientBytes(_)) => {}
-                Err(error) => return Err(format!("it does not speak MQTT 3.1.1: {error}")),
+                Err(error) => return Err(Fault::Broken(format!("it does not speak MQTT 3.1.1: {error}"))),
             }
             match self.stream.read(&mut buffer) {
-                Ok(0) => return Err("it has closed the connection".into()),
+                Ok(0) => return Err(Fault::Broken("it has closed the connection".into())),
                 Ok(count) => self.incoming.extend_from_slice(&buffer[..count]),
                 Err(error)
                     if matches!(
@@ -190,7 +192,7 @@ impl Wire {
                 {
                     return Ok(None);
                 }
-                Err(error) => return Err(told(&error)),
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -204,23 +206,42 @@ impl Drop for Wire {
     }
 }
 
-/// Marks what no waiting mends.
-const UNTRUSTED: &str = "its certificate is not trusted";
+/// Why a packet did not go or come.
+enum Fault {
+    /// No waiting mends it.
+    Untrusted(String),
+    Broken(String),
+}
 
-fn told(error: &std::io::Error) -> String {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match inner {
-        Some(rustls::Error::InvalidCertificate(why)) => {
-            format!("{UNTRUSTED} ({why:?}); name its CA with --to-ca")
+impl Fault {
+    fn with(self, name: &str) -> Trouble {
+        match self {
+            Self::Untrusted(why) => Trouble::ForGood(format!("{name}: {why}")),
+            Self::Broken(why) => Trouble::Away { why: format!("{name}: {why}"), on_the_way: 0 },
         }
-        Some(other) => format!("TLS did not come about ({other}); is it mqtt:// there, and not mqtts://?"),
-        None => error.to_string(),
     }
 }
 
-fn untrusted_or_away(name: &str, why: &str) -> Trouble {
-    let why = format!("{name}: {why}");
-    if why.contains(UNTRUSTED) { Trouble::ForGood(why) } else { Trouble::Away { why, on_the_way: 0 } }
+impl From<Fault> for String {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Untrusted(why) | Fault::Broken(why) => why,
+        }
+    }
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Self {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(rustls::Error::InvalidCertificate(why)) => {
+                Self::Untrusted(format!("its certificate is not trusted ({why:?}); name its CA with --to-ca"))
+            }
+            Some(other) => Self::Broken(format!(
+                "TLS did not come about ({other}); is it mqtt:// there, and not mqtts://?"
+            )),
+            None => Self::Broken(error.to_string()),
+        }
+    }
 }
 
 fn refused(name: &str, code: ConnectReturnCode) -> Trouble {
@@ -235,25 +256,4 @@ fn refused(name: &str, code: ConnectReturnCode) -> Trouble {
         }
         other => Trouble::ForGood(format!("{name} refuses the connection ({other:?})")),
     }
-}
-
-/// Calls one address after the other.
-fn dial(broker: &Broker) -> Result<TcpStream, String> {
-    let addresses = (broker.host.as_str(), broker.port)
-        .to_socket_addrs()
-        .map_err(|error| format!("its name can't be resolved ({error})"))?;
-    let mut why = "its name has no address".to_owned();
-    for address in addresses {
-        match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(stream) => {
-                // A stream that can't be set so works all the same.
-                let _ = stream.set_nodelay(true);
-                let set = stream.set_write_timeout(Some(PATIENCE));
-                let set = set.and_then(|()| stream.set_read_timeout(Some(TICK)));
-                return set.map(|()| stream).map_err(|error| error.to_string());
-            }
-            Err(error) => why = error.to_string(),
-        }
-    }
-    Err(why)
 }

@@ -25,6 +25,7 @@ use super::output::OutputFormat;
 use super::readings::{Source, SourceArgs};
 use super::stopping::Stop;
 use super::target::Target;
+use crate::platform::stderr::tell;
 use columns::{Column, columns_of};
 use form::Form;
 pub(super) use json_lines::object;
@@ -105,7 +106,7 @@ impl TelemetryCommand {
             [one] => printable(one),
             several => format!("{} devices", several.len()),
         };
-        eprintln!("{count} readings of {whose}, {}{to}", source.span());
+        tell!("{count} readings of {whose}, {}{to}", source.span());
         let unknown = source.unknown_members();
         let is_shown = matches!(kind, OutputFormat::Json | OutputFormat::Jsonl);
         if !unknown.is_empty() && !is_shown && self.columns.is_empty() {
@@ -116,13 +117,13 @@ impl TelemetryCommand {
                 .collect();
             let more =
                 if unknown.len() > 5 { format!(" and {} more", unknown.len() - 5) } else { String::new() };
-            eprintln!(
+            tell!(
                 "members that are not known are left out: {}{more}; --output jsonl has them, and csv with --columns",
                 first.join(", ")
             );
         }
         for note in source.notes().into_iter().chain(note) {
-            eprintln!("{note}");
+            tell!("{note}");
         }
     }
 }
