@@ -4,9 +4,10 @@ missing or out of order: endpoint_reader.py LAB_DIRECTORY {live|history}."""
 import json
 import sys
 import threading
-import time
 
 from azure.eventhub import EventHubConsumerClient, TransportType
+
+from endpoint_tally import Tally
 
 PATIENCE = 240
 
@@ -16,8 +17,7 @@ def main():
     with open(f"{lab}/load.json") as file:
         told = json.loads(file.readline())
     string = next(s["named"] for s in told["connectionStrings"] if s["named"].startswith("Endpoint=sb://iothub-ns-hub-1"))
-    wanted, following, lock = told["messages"], {}, threading.Lock()
-    seen = {"read": 0, "repeated": 0, "outOfOrder": 0, "begun": None, "ended": None}
+    tally, lock = Tally(told["messages"]), threading.Lock()
     done = threading.Event()
     # This client takes a port with TLS from here alone, not from the connection string.
     client = EventHubConsumerClient.from_connection_string(
@@ -31,20 +31,9 @@ def main():
     def take(_partition, events):
         with lock:
             for event in events:
-                body = json.loads(event.body_as_str())
-                device, number = body["device"], body["n"]
-                assert event.system_properties[b"iothub-connection-device-id"] == device.encode()
-                expected = following.get(device, 0)
-                if number == expected:
-                    following[device] = expected + 1
-                elif number < expected:
-                    seen["repeated"] += 1
-                else:
-                    seen["outOfOrder"] += 1
-                seen["read"] += 1
-                seen["begun"] = seen["begun"] or time.monotonic()
-                seen["ended"] = time.monotonic()
-            if seen["outOfOrder"] or sum(following.values()) >= wanted:
+                device = event.system_properties[b"iothub-connection-device-id"]
+                tally.take(json.loads(event.body_as_str()), device.decode())
+            if tally.is_over:
                 done.set()
 
     def receive():
@@ -55,16 +44,7 @@ def main():
     done.wait(PATIENCE)
     client.close()
     receiving.join(20)
-    seconds = (seen["ended"] or 0) - (seen["begun"] or 0)
-    missing = wanted - sum(following.values())
-    print(json.dumps({
-        "reader": f"azure-eventhub (Python), {mode}",
-        "perSecond": round(seen["read"] / seconds) if seconds else None,
-        "missing": missing,
-        "outOfOrder": seen["outOfOrder"],
-        "repeated": seen["repeated"],
-    }))
-    sys.exit(1 if missing or seen["outOfOrder"] else 0)
+    tally.tell(f"azure-eventhub (Python), {mode}")
 
 
 main()

@@ -5,7 +5,8 @@ import json
 import subprocess
 import sys
 import threading
-import time
+
+from endpoint_tally import Tally
 
 PATIENCE = 900
 
@@ -37,38 +38,16 @@ def main():
     )
     watchdog = threading.Timer(PATIENCE, az.terminate)
     watchdog.start()
-    following, wanted = {}, told["messages"]
-    seen = {"read": 0, "repeated": 0, "outOfOrder": 0, "begun": None, "ended": None}
+    tally = Tally(told["messages"])
     for event in events(az.stdout):
         body = event["payload"]
-        body = json.loads(body) if isinstance(body, str) else body
-        device, number = body["device"], body["n"]
-        assert event["origin"] == device
-        expected = following.get(device, 0)
-        if number == expected:
-            following[device] = expected + 1
-        elif number < expected:
-            seen["repeated"] += 1
-        else:
-            seen["outOfOrder"] += 1
-        seen["read"] += 1
-        seen["ended"] = time.monotonic()
-        seen["begun"] = seen["begun"] or seen["ended"]
-        if seen["outOfOrder"] or sum(following.values()) >= wanted:
+        tally.take(json.loads(body) if isinstance(body, str) else body, event["origin"])
+        if tally.is_over:
             break
     watchdog.cancel()
     az.terminate()
     az.wait()
-    seconds = (seen["ended"] or 0) - (seen["begun"] or 0)
-    missing = wanted - sum(following.values())
-    print(json.dumps({
-        "reader": f"az iot hub monitor-events, {mode}",
-        "perSecond": round(seen["read"] / seconds) if seconds else None,
-        "missing": missing,
-        "outOfOrder": seen["outOfOrder"],
-        "repeated": seen["repeated"],
-    }))
-    sys.exit(1 if missing or seen["outOfOrder"] else 0)
+    tally.tell(f"az iot hub monitor-events, {mode}")
 
 
 main()

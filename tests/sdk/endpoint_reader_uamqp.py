@@ -8,6 +8,8 @@ import time
 import uamqp
 from uamqp.authentication import SASTokenAuth
 
+from endpoint_tally import Tally
+
 PATIENCE = 240
 
 
@@ -18,8 +20,7 @@ def main():
     string = next(s["named"] for s in told["connectionStrings"] if s["named"].startswith("Endpoint=sb://iothub-ns-hub-1"))
     key = string.split("SharedAccessKey=")[1].split(";")[0]
     host, hub = told["address"], "hub-1"
-    following = {}
-    seen = {"read": 0, "repeated": 0, "outOfOrder": 0, "begun": None, "ended": None}
+    tally = Tally(told["messages"])
 
     def auth():
         return SASTokenAuth.from_shared_access_key(
@@ -36,35 +37,14 @@ def main():
     for one in clients:
         one.open()
     until = time.monotonic() + PATIENCE
-    wanted = told["messages"]
-    while sum(following.values()) < wanted and not seen["outOfOrder"] and time.monotonic() < until:
+    while not tally.is_over and time.monotonic() < until:
         for one in clients:
             for message in one.receive_message_batch(max_batch_size=300, timeout=50):
-                body = json.loads(b"".join(message.get_data()))
-                assert message.annotations[b"iothub-connection-device-id"] == body["device"].encode()
-                device, number = body["device"], body["n"]
-                expected = following.get(device, 0)
-                if number == expected:
-                    following[device] = expected + 1
-                elif number < expected:
-                    seen["repeated"] += 1
-                else:
-                    seen["outOfOrder"] += 1
-                seen["read"] += 1
-                seen["ended"] = time.monotonic()
-                seen["begun"] = seen["begun"] or seen["ended"]
+                device = message.annotations[b"iothub-connection-device-id"].decode()
+                tally.take(json.loads(b"".join(message.get_data())), device)
     for one in clients:
         one.close()
-    seconds = (seen["ended"] or 0) - (seen["begun"] or 0)
-    missing = wanted - sum(following.values())
-    print(json.dumps({
-        "reader": f"uamqp (as az), {mode}",
-        "perSecond": round(seen["read"] / seconds) if seconds else None,
-        "missing": missing,
-        "outOfOrder": seen["outOfOrder"],
-        "repeated": seen["repeated"],
-    }))
-    sys.exit(1 if missing or seen["outOfOrder"] else 0)
+    tally.tell(f"uamqp (as az), {mode}")
 
 
 main()
