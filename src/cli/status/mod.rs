@@ -23,6 +23,7 @@ use super::config_argument::ConfigArgument;
 use super::terminal::screen::lack;
 use crate::platform::clock::{Clock, SystemClock};
 use crate::platform::state_directory::StateDirectory;
+#[cfg(feature = "lab")]
 use crate::platform::stderr::tell;
 use crate::status::file::StatusFile;
 use crate::status::report::StatusReport;
