@@ -193,7 +193,8 @@ fn openssl_makes_the_certificates_of_the_page_on_azure() {
     let directory = empty_directory();
     let authority: String = blocks("docs/azure.md", "## 2. Certificates\n").into_iter().take(2).collect();
     Terminal::all(directory.path(), &authority);
-    let shown = Terminal::all(&directory.path().join("pki"), "../bin/container-tracker pki show intermediate.pem\n");
+    let shown =
+        Terminal::all(&directory.path().join("pki"), "../bin/container-tracker pki show intermediate.pem\n");
     assert!(shown.iter().any(|line| line.contains("Root")), "{shown:#?}");
 }
 
