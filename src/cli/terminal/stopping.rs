@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,20 +21,24 @@ impl Stop {
     /// Listens from now on. Who asks twice does not want to wait.
     pub(in crate::cli) fn listen() -> Self {
         let stop = Self(Arc::default());
-        let told = stop.clone();
+        let (told, (ready, is_ready)) = (stop.clone(), sync_channel(1));
         // It ends with the program. Where there is no runtime, signals do what they always do.
         thread::spawn(move || {
             let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
                 return;
             };
             runtime.block_on(async {
-                asked_to_stop().await;
+                let asked = asked_to_stop();
+                let _ = ready.send(());
+                asked.await;
                 told.0.store(true, Ordering::Relaxed);
                 if tokio::signal::ctrl_c().await.is_ok() {
                     std::process::exit(130);
                 }
             });
         });
+        // Or the thread is gone.
+        let _ = is_ready.recv();
         stop
     }
 

@@ -60,6 +60,8 @@ pub struct Session<'a> {
     begun: Instant,
     acknowledgement: Acknowledgement,
     report_due: Instant,
+    /// So is where the container was last, of which each report may be due in a time that runs fast.
+    last_ready: Instant,
     /// When the subscriptions must be in force, and the hub take readings; `None` once it is so. Without them no setting
     /// would arrive.
     subscribed_by: Option<Instant>,
@@ -122,6 +124,7 @@ impl<'a> Session<'a> {
             begun: Instant::now(),
             acknowledgement: Acknowledgement::new(acknowledge_within, each_acknowledged_within),
             report_due: Instant::now(),
+            last_ready: Instant::now(),
             subscribed_by: Some(Instant::now() + acknowledge_within),
             is_subscribed: false,
             minded: false,
@@ -534,15 +537,18 @@ impl<'a> Session<'a> {
         if is_news { self.report() } else { Ok(()) }
     }
 
-    /// When to report where the container was last: not more often than anything else.
+    /// When to report where the container was last.
     fn last_due(&self) -> Option<Instant> {
         let is_due = self.device.twin.is_fetched() && reported::is_last_due(self.device);
-        is_due.then(|| self.report_due.max(Instant::now()))
+        is_due.then(|| self.last_ready.max(Instant::now()))
     }
 
     fn tick_last(&mut self) -> Result<(), LinkError> {
-        let is_due = self.last_due().is_some_and(|due| due <= Instant::now());
-        if is_due { self.report() } else { Ok(()) }
+        if self.last_due().is_none_or(|due| due > Instant::now()) {
+            return Ok(());
+        }
+        self.last_ready = Instant::now() + REPORT_EVERY;
+        self.report()
     }
 
     fn report(&mut self) -> Result<(), LinkError> {

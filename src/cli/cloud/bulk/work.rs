@@ -103,6 +103,7 @@ impl Work<'_> {
         tasks: Vec<Task>,
         act: impl Fn(&str, Option<&Client>) -> anyhow::Result<Done> + Sync,
     ) -> anyhow::Result<()> {
+        let stop = Stop::listen();
         let done = self.conduct.done.as_deref();
         let mut ledger = done.map(|path| Ledger::open(path, &self.verb.command)).transpose()?;
         let mut rows = Vec::with_capacity(tasks.len());
@@ -117,7 +118,6 @@ impl Work<'_> {
             let hub = hub.and_then(|hub| self.hubs.get(hub)).map(|hub| hub.label.clone());
             rows.push(Row { id, hub, outcome });
         }
-        let stop = Stop::listen();
         let ended = if self.conduct.dry_run {
             Ok(())
         } else {
