@@ -106,12 +106,13 @@ impl Block {
 /// Pastes all blocks of a document one after the other in an empty directory, and gives how many were run, and which were not.
 fn paste_all(document: &str) -> (usize, Vec<String>) {
     let directory = empty_directory();
-    let (mut open, mut heading): (Vec<Terminal>, _) = (Vec::new(), String::new());
+    let (mut open, mut heading): (Vec<(usize, Terminal)>, _) = (Vec::new(), String::new());
     let (mut ran, mut not_run) = (0, Vec::new());
     for block in Block::all(document) {
+        let depth = block.heading.find(' ').unwrap_or_default();
         if block.heading != heading {
-            // What a section has started is ended with Ctrl-C when the next one begins.
-            open.clear();
+            // What a section has started is ended with Ctrl-C when the next one begins; those below it are its own.
+            open.retain(|(of, _)| *of < depth);
             heading.clone_from(&block.heading);
         }
         let mut commands = block.commands.replace("cargo run --release -- ", "container-tracker ");
@@ -130,7 +131,7 @@ fn paste_all(document: &str) -> (usize, Vec<String>) {
                 assert!(seen.len() < 500 && terminal.is_open(), "no {words:?} of {commands}: {seen:#?}");
                 // Nobody is held up by what is not read.
                 std::thread::spawn(move || shown.for_each(drop));
-                open.push(terminal);
+                open.push((depth, terminal));
                 ran += 1;
             }
             None => {
@@ -182,18 +183,22 @@ fn a_device_of_ones_own_follows_its_twin() {
 }
 
 #[test]
-fn a_ca_is_proved_as_the_page_on_the_cloud_says() {
+fn the_page_on_the_cloud_works_from_its_beginning_to_its_end() {
+    let (ran, not_run) = paste_all("docs/cloud.md");
+    assert_eq!((ran, not_run.len()), (18, 3), "{not_run:#?}");
+}
+
+#[test]
+fn openssl_makes_the_certificates_of_the_page_on_azure() {
     let directory = empty_directory();
     let authority: String = blocks("docs/azure.md", "## 2. Certificates\n").into_iter().take(2).collect();
     Terminal::all(directory.path(), &authority);
-    let pki = directory.path().join("pki");
-    std::os::unix::fs::symlink(directory.path().join("bin"), pki.join("bin")).unwrap();
-    let (_emulator, mut shown) = Terminal::paste(&pki, "container-tracker emulator");
-    assert!(shown.any(|line| line.contains("`container-tracker cloud …` works on it")), "it starts");
-    let shown = Terminal::all(&pki, &blocks("docs/cloud.md", "**The CA.**")[0]);
-    // The table at the end.
-    assert!(
-        shown.last().is_some_and(|line| line.starts_with("root ") && line.contains("true")),
-        "{shown:#?}"
-    );
+    let shown = Terminal::all(&directory.path().join("pki"), "../bin/container-tracker pki show intermediate.pem\n");
+    assert!(shown.iter().any(|line| line.contains("Root")), "{shown:#?}");
+}
+
+#[test]
+fn what_is_pasted_on_a_pi_says_why_it_is_not_run_here() {
+    let (ran, not_run) = paste_all("docs/raspberry-pi.md");
+    assert_eq!(ran, 0, "{not_run:#?}");
 }

@@ -132,10 +132,10 @@ impl Work<'_> {
         if let Some(first) = first_failure(&rows) {
             bail!("{summary}; the same command again does what is left; the first failure is {first}");
         }
-        if self.conduct.dry_run {
-            tell!("{summary}; nothing was changed");
-        } else if rows.is_empty() {
+        if rows.is_empty() {
             tell!("no {} meets the condition: nothing was done", self.verb.thing);
+        } else if self.conduct.dry_run {
+            tell!("{summary}; nothing was changed");
         } else {
             tell!("{summary}");
         }
