@@ -11,6 +11,7 @@ use container_tracker::config::Config;
 use container_tracker::lab::Cloud;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
+use tracker_emulator::TelemetryMessage;
 use tracker_sensors::gps::SerialSource;
 
 use crate::support::agent::{Agent, PATIENCE, body, mild_chip, next_message};
@@ -58,7 +59,7 @@ async fn where_it_was_last_is_reported_once_an_interval_whatever_happens_meanwhi
     let is_time =
         |last: &Value| last["at"].as_str().is_some_and(|at| chrono::DateTime::parse_from_rfc3339(at).is_ok());
     assert!(is_time(&first) && first.get("place").is_none(), "{first}");
-    let seq = |message| body(&message)["seq"].as_u64().unwrap();
+    let seq = |message: std::sync::Arc<TelemetryMessage>| body(&message)["seq"].as_u64().unwrap();
     let begun = seq(next_message(&mut telemetry, DEVICE).await);
     while seq(next_message(&mut telemetry, DEVICE).await) < begun + 2 {}
     assert_eq!(last(&cloud, is_time).await, first, "readings go on");

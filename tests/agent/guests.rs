@@ -144,8 +144,9 @@ fn a_simulation_is_operated_by_its_own_hint_and_goes_on_in_its_directory() {
     assert!(told.any(|line| is_taken(&line)), "it is obeyed");
     // It is in the twin from the first fix on.
     let ask = |arguments: &[&str]| -> Value {
-        let asked = program(directory).arg("cloud").args(arguments).args(["--emulator", "sea", "-o", "json"]);
-        serde_json::from_slice(&asked.output().unwrap().stdout).unwrap()
+        let mut program = program(directory);
+        program.arg("cloud").args(arguments).args(["--emulator", "sea", "-o", "json"]);
+        serde_json::from_slice(&program.output().unwrap().stdout).unwrap()
     };
     let rows = std::iter::repeat_with(|| ask(&["fleet"])[0].clone());
     let row = rows.take(1000).find(|row| row["lat"].is_number()).unwrap();

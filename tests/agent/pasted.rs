@@ -185,7 +185,7 @@ fn a_device_of_ones_own_follows_its_twin() {
 #[test]
 fn the_page_on_the_cloud_works_from_its_beginning_to_its_end() {
     let (ran, not_run) = paste_all("docs/cloud.md");
-    assert_eq!((ran, not_run.len()), (18, 3), "{not_run:#?}");
+    assert_eq!((ran, not_run.len()), (19, 3), "{not_run:#?}");
 }
 
 #[test]
@@ -193,7 +193,8 @@ fn openssl_makes_the_certificates_of_the_page_on_azure() {
     let directory = empty_directory();
     let authority: String = blocks("docs/azure.md", "## 2. Certificates\n").into_iter().take(2).collect();
     Terminal::all(directory.path(), &authority);
-    let shown = Terminal::all(&directory.path().join("pki"), "../bin/container-tracker pki show intermediate.pem\n");
+    let shown =
+        Terminal::all(&directory.path().join("pki"), "../bin/container-tracker pki show intermediate.pem\n");
     assert!(shown.iter().any(|line| line.contains("Root")), "{shown:#?}");
 }
 

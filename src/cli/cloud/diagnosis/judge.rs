@@ -10,6 +10,8 @@ use super::{Answer, Facts};
 const DAYS_OF_A_CERTIFICATE: i64 = 30;
 /// Roots of servers reach every device slowly.
 const DAYS_OF_A_ROOT: i64 = 180;
+/// What a receiver may take for its first fix, in seconds.
+const TO_A_FIX_S: u64 = 300;
 /// More readings that wait while it is online are more than a few on their way.
 const MANY: u64 = 1000;
 
@@ -119,9 +121,12 @@ fn at_dps(facts: &Facts, found: &mut Vec<Finding>) {
 }
 
 fn sensors(facts: &Facts, found: &mut Vec<Finding>) {
+    let up = facts.told()["program"]["upSeconds"].as_u64();
+    let is_starting = up.is_some_and(|seconds| seconds < TO_A_FIX_S);
     for (name, sensor) in facts.part("sensors").as_object().into_iter().flatten() {
         let level = match sensor["state"].as_str() {
             Some("failed") => Level::Error,
+            Some("degraded") if is_starting && name == "gps" => Level::Note,
             Some("degraded") => Level::Warning,
             _ => continue,
         };

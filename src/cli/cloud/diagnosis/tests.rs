@@ -75,6 +75,7 @@ fn each_thing_that_is_wrong_is_told_the_worst_first_with_what_helps() {
     answer["status"]["sensors"] = json!({
         "bme280": {"state": "failed", "cause": "nobody answers at 0x76"}, "gps": {"state": "degraded", "cause": "no fix"},
     });
+    answer["program"]["upSeconds"] = 9000.into();
     answer["status"]["timeSource"] = "none".into();
     answer["status"]["takenOver"] = true.into();
     answer["status"]["activeAlarms"] = json!({"cargo": {"severity": "critical", "since": NOW}});
