@@ -61,11 +61,10 @@ impl Emulator {
         self.command(arguments).output().unwrap()
     }
 
-    /// What can be run, and is heard.
+    /// What can be run.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut program = program();
         program.arg("cloud").args(arguments).arg("--emulator").arg(self.factory.directory());
-        program.stdout(Stdio::piped()).stderr(Stdio::piped());
         program
     }
 

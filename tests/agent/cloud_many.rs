@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 use std::fs;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -145,17 +146,12 @@ fn who_asks_for_the_end_is_told_what_was_done_and_what_was_not() {
     // Nobody is connected, and each call waits two seconds for that.
     let arguments = ["method", "invoke", "-d", "e-1", "e-2", "w-1", "w-2", "--method-name", "ping"];
     let more = ["--method-connect-timeout", "2", "--at-once", "1", "--done", ledger.to_str().unwrap()];
-    let child = emulator.command(&[&arguments[..], &more].concat()).spawn().unwrap();
+    let mut program = emulator.command(&[&arguments[..], &more].concat());
+    let child = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     while fs::read_to_string(&ledger).unwrap_or_default().is_empty() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    assert!(
-        std::process::Command::new("kill")
-            .args(["-INT", &child.id().to_string()])
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
     let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
     let wanted = [("e-1", "failed"), ("e-2", "not tried"), ("w-1", "not tried"), ("w-2", "not tried")];

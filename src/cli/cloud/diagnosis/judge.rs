@@ -1,10 +1,9 @@
 //! Finds what is wrong. What the cloud knows comes first, as nothing else can be mended before.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 
+use super::facts::{Answer, Facts, never};
 use super::findings::{Finding, Level};
-use super::{Answer, Facts};
 
 /// A certificate with fewer days left should be renewed.
 const DAYS_OF_A_CERTIFICATE: i64 = 30;
@@ -229,9 +228,4 @@ fn settings(facts: &Facts, found: &mut Vec<Finding>) {
             "look at the goods; the method acknowledgeAlarm says that somebody knows",
         ));
     }
-}
-
-/// Whether Azure means that this has not happened.
-pub(super) fn never(time: &Value) -> bool {
-    time.as_str().is_none_or(|time| time.starts_with("0001-01-01"))
 }

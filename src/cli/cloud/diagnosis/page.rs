@@ -4,9 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tracker_protocol::printable;
 
+use super::facts::{Answer, Facts, never};
 use super::findings::{Finding, Level};
-use super::judge::never;
-use super::{Answer, Facts};
 use crate::cli::cloud::output::relative;
 use crate::cli::terminal::width::width;
 use crate::lab::text::wrapped;

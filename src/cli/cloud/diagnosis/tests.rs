@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
+use super::facts::{Answer, Facts};
+use super::findings::Level;
 use super::judge::judge;
 use super::page::page;
-use super::{Answer, Facts, Level};
 use crate::lab::text;
 
 const NOW: &str = "2026-11-29T12:00:00Z";
