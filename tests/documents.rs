@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Arg, CommandFactory};
 use container_tracker::alarms::schema;
 use container_tracker::cli::Cli;
-use container_tracker::config::{Alerts, Config, DeliveryMode, Intervals};
+use container_tracker::config::{Alerts, Config, DeliveryMode, Intervals, LastInterval};
 use container_tracker::identity::operational::{KeyPlace, Operational};
 use container_tracker::instruments::fields::Fields;
 use container_tracker::instruments::instrument::Start;
@@ -331,6 +331,7 @@ fn the_initial_twin_is_one_that_the_agent_applies() {
     let defaults = Defaults {
         interval: Duration::from_secs(1),
         intervals: Intervals::default(),
+        last: LastInterval::HOURLY,
         delivery: DeliveryMode::default(),
         alarms: schema::Alarms::NONE,
     };

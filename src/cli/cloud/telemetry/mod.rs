@@ -23,8 +23,8 @@ use tracker_protocol::printable;
 
 use super::output::OutputFormat;
 use super::readings::{Source, SourceArgs};
-use super::stopping::Stop;
 use super::target::Target;
+use crate::cli::terminal::stopping::Stop;
 use crate::platform::stderr::tell;
 use columns::{Column, columns_of};
 use form::Form;
