@@ -113,7 +113,8 @@ identity() {
 
 # As the service would, without systemd.
 start_agent() {
-    chroot --userspec=container-tracker:container-tracker "$root" \
+    inside install -d -o container-tracker -g container-tracker /run/container-tracker
+    chroot --userspec=container-tracker:container-tracker "$root" /usr/bin/env RUNTIME_DIRECTORY=/run/container-tracker \
         /usr/bin/container-tracker run --config /etc/container-tracker/tracker.toml >>"$root/agent.log" 2>&1 &
     agent=$!
 }
@@ -125,7 +126,7 @@ stop_agent() {
 }
 
 waiting() {
-    jq '.journal.backlog // 0' "$root/var/lib/container-tracker/status.json" 2>/dev/null || echo 0
+    jq '.journal.backlog // 0' "$root/run/container-tracker/status.json" 2>/dev/null || echo 0
 }
 
 waits() {
