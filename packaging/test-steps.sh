@@ -19,7 +19,7 @@ certificate = "device-chain.pem"
 key = "device.key"
 [connection]
 roots = "device-chain.pem"
-gateway = "localhost:1"
+gateway = "127.0.0.1:1"
 [sensors.bme280]
 bus = "/dev/there-is-no-such-bus"
 [sensors.gps]
@@ -33,9 +33,11 @@ TOML
     inside install -d -o container-tracker -g container-tracker -m 700 $state
     start_agent
     check "the old agent has taken readings that wait" within 60 waits 3
-    stop_agent
+    # A stopped agent has no status.
     waiting=$(waiting)
-    check "it upgrades" inside dpkg --install /package.deb
+    stop_agent
+    # The configuration has changed on both sides: whoever is asked keeps his own.
+    check "it upgrades" inside dpkg --force-confold --install /package.deb
     # shellcheck disable=SC2016 # dpkg-query fills it in
     check "to the other version" differs "$(dpkg-deb --field "$1" Version)" \
         "$(inside dpkg-query --show --showformat '${Version}' container-tracker)"
@@ -65,7 +67,7 @@ first_boot() {
         said "copy it there" inside sh /boot/firmware/container-tracker/first-boot
     cp "$1" "$boot/container-tracker/"
     identity "$boot/container-tracker"
-    sed 's/^id_scope = .*/id_scope = "0ne0000CAFE"/; s/^# gateway = .*/gateway = "localhost:1"/' config/tracker.toml >"$boot/container-tracker/tracker.toml"
+    sed 's/^id_scope = .*/id_scope = "0ne0000CAFE"/; s/^# gateway = .*/gateway = "127.0.0.1:1"/' config/tracker.toml >"$boot/container-tracker/tracker.toml"
     cp "$boot/container-tracker/device.key" "$root/device.key"
     check "it takes in what lies on the boot partition" inside sh /boot/firmware/container-tracker/first-boot
     check "the program is there" inside container-tracker --version
@@ -111,7 +113,8 @@ identity() {
 
 # As the service would, without systemd.
 start_agent() {
-    chroot --userspec=container-tracker:container-tracker "$root" \
+    inside install -d -o container-tracker -g container-tracker /run/container-tracker
+    chroot --userspec=container-tracker:container-tracker "$root" /usr/bin/env RUNTIME_DIRECTORY=/run/container-tracker \
         /usr/bin/container-tracker run --config /etc/container-tracker/tracker.toml >>"$root/agent.log" 2>&1 &
     agent=$!
 }
@@ -123,7 +126,7 @@ stop_agent() {
 }
 
 waiting() {
-    jq '.journal.waiting // 0' "$root/var/lib/container-tracker/status.json" 2>/dev/null || echo 0
+    jq '.journal.backlog // 0' "$root/run/container-tracker/status.json" 2>/dev/null || echo 0
 }
 
 waits() {
