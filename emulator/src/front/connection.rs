@@ -72,9 +72,11 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, entrance: Entranc
     let failed = |reason: String| {
         reception.events.tell(EventKind::HandshakeFailed { peer: peer.to_string(), reason });
     };
-    // In a place of its own, which is given back when it is done: it takes more than all that comes after.
-    let handshake =
-        Box::pin(timeout(PATIENCE, entrance.accept(stream, |name| reception.dps.host_kind(name))));
+    // In a place of its own, which is given back when it is done: it takes more than all that comes after. What comes of it is
+    // handed on, and is not to have room in each that hands it on.
+    let handshake = Box::pin(timeout(PATIENCE, async {
+        entrance.accept(stream, |name| reception.dps.host_kind(name)).await.map(Box::new)
+    }));
     let stream = tokio::select! {
         _ = reception.shutdown.changed() => return,
         accepted = handshake => match accepted {
