@@ -93,11 +93,13 @@ compile() {
     upper=${lower^^}
     local -a environment=(env -i HOME="$HOME" CARGO_HOME="$cargo_home" PATH="$sysroot/bin:/usr/bin:/bin" LC_ALL=C TZ=UTC
         SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" RUSTC="$sysroot/bin/rustc"
-        "CARGO_TARGET_${upper}_LINKER=$gcc" "CC_$lower=$gcc"
+        "CC_$lower=$gcc"
         "CFLAGS_$lower=-ffile-prefix-map=$cargo_home=/cargo -ffile-prefix-map=$PWD=/container-tracker"
         "CARGO_ENCODED_RUSTFLAGS=$(printf '%s\x1f' \
             "--remap-path-prefix=$cargo_home=/cargo" "--remap-path-prefix=$PWD=/container-tracker")$(
             printf %s "--remap-path-prefix=$sysroot/lib/rustlib/src/rust=/rustc/$commit")")
+    # For this computer Rust brings a linker of its own, which folds functions that are the same; a name here would put it aside.
+    [ "$triple" = "$("$sysroot/bin/rustc" -vV | sed -n 's/^host: //p')" ] || environment+=("CARGO_TARGET_${upper}_LINKER=$gcc")
     while read -r variable; do
         case $variable in
             CARGO_NET_* | CARGO_HTTP_* | CARGO_REGISTR* | CARGO_SOURCE_* | *_proxy | *_PROXY | SSL_CERT_*)
