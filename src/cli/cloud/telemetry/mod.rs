@@ -29,7 +29,7 @@ use crate::platform::stderr::tell;
 use columns::{Column, columns_of};
 use form::Form;
 pub(super) use json_lines::object;
-pub(super) use line_protocol::LineProtocol;
+pub(super) use line_protocol::{LineProtocol, put_alarm};
 use output::Output;
 
 /// Bytes that are made before they are written.
