@@ -88,7 +88,7 @@ impl Tracker {
         let trips = trips(&journal, &clock, &config, &settings);
         let whereabouts = whereabouts(&settings, &trips, position.clone(), &events);
         let (here, certificate) = (whereabouts.here(), config.identity.certificate.clone());
-        let first_root_end = watch::Sender::new(None);
+        let (first_root_end, connection) = (watch::Sender::new(None), unconnected(assignment.as_ref()));
         let sources = Sources {
             sensors: sensors.clone(),
             position: position.clone(),
@@ -111,7 +111,6 @@ impl Tracker {
             heart: vitals.watch(RECORDER, LONGEST_MEASUREMENT),
         };
 
-        let connection = unconnected(assignment.as_ref());
         let status = Status {
             journal: journal.clone(),
             connection: connection.subscribe(),
@@ -153,11 +152,16 @@ impl Tracker {
         };
         let (stop_within, state_directory) = (timing.stop_within, config.state.directory.clone());
         let uplink = Uplink::new(config, timing, device, connection, stored, assignment, first_wait);
-        let (stop, stopped) = watch::channel(false);
-        let uplink = tokio::spawn(uplink.run(stopped));
+        let (stop, uplink) = spawned(uplink);
         let running = Running { tasks, journal, events, stop, uplink, background };
         running.until(shutdown, stop_within, &state_directory).await
     }
+}
+
+/// The uplink at work, and what stops it.
+fn spawned(uplink: Uplink) -> (watch::Sender<bool>, JoinHandle<()>) {
+    let (stop, stopped) = watch::channel(false);
+    (stop, tokio::spawn(uplink.run(stopped)))
 }
 
 /// A tracker at work.

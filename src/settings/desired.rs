@@ -156,12 +156,15 @@ mod tests {
     /// A property, two good values and a bad one: what is in force with each, and by default.
     type Example = (&'static str, [(Value, Value, u16); 2], Value, Value);
 
+    fn batched(batch: bool, gzip: bool) -> Value {
+        json!({"batchBacklog": batch, "gzip": gzip, "fullProperties": false, "compact": false})
+    }
+
     fn examples() -> [Example; 10] {
         let gate = |radius: i32| {
             let geometry = json!({"type": "Point", "coordinates": [4.3, 51.95]});
             json!([{"type": "Feature", "properties": {"name": "gate", "radius": radius}, "geometry": geometry}])
         };
-        let batched = |batch: bool, gzip: bool| json!({"batchBacklog": batch, "gzip": gzip, "fullProperties": false, "compact": false});
         [
             (
                 "telemetryInterval",

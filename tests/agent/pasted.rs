@@ -73,7 +73,8 @@ impl Drop for Terminal {
 }
 
 /// A shell block of a document, and how it is to be run: `<!-- goes on; shows: WORDS -->` before it where it runs until Ctrl-C and
-/// shows that it works, `<!-- not run: WHY -->` where it can't be run here. Without a comment it has to succeed.
+/// shows that it works, `<!-- not run: WHY -->` where it can't be run here, `<!-- in an empty directory: WHY -->` where a story of its
+/// own begins. Without a comment it has to succeed.
 struct Block {
     heading: String,
     comment: Option<String>,
@@ -105,7 +106,7 @@ impl Block {
 
 /// Pastes all blocks of a document one after the other in an empty directory, and gives how many were run, and which were not.
 fn paste_all(document: &str) -> (usize, Vec<String>) {
-    let directory = empty_directory();
+    let mut directory = empty_directory();
     let (mut open, mut heading): (Vec<(usize, Terminal)>, _) = (Vec::new(), String::new());
     let (mut ran, mut not_run) = (0, Vec::new());
     for block in Block::all(document) {
@@ -132,6 +133,11 @@ fn paste_all(document: &str) -> (usize, Vec<String>) {
                 // Nobody is held up by what is not read.
                 std::thread::spawn(move || shown.for_each(drop));
                 open.push((depth, terminal));
+                ran += 1;
+            }
+            Some(("in an empty directory", _)) => {
+                directory = empty_directory();
+                Terminal::all(directory.path(), &commands);
                 ran += 1;
             }
             None => {
@@ -191,11 +197,11 @@ fn the_page_on_the_cloud_works_from_its_beginning_to_its_end() {
 #[test]
 fn openssl_makes_the_certificates_of_the_page_on_azure() {
     let directory = empty_directory();
-    let authority: String = blocks("docs/azure.md", "## 2. Certificates\n").into_iter().take(2).collect();
-    Terminal::all(directory.path(), &authority);
-    let shown =
-        Terminal::all(&directory.path().join("pki"), "../bin/container-tracker pki show intermediate.pem\n");
-    assert!(shown.iter().any(|line| line.contains("Root")), "{shown:#?}");
+    let shown = Terminal::all(directory.path(), &blocks("docs/azure.md", "## 2. Certificates\n").concat());
+    assert!(shown.iter().any(|line| line == "sensor-thl-001.pem: OK"), "{shown:#?}");
+    let pki = directory.path().join("pki");
+    let shown = Terminal::all(&pki, "../bin/container-tracker pki show sensor-thl-001-chain.pem\n");
+    assert!(shown.iter().any(|line| line.contains("Example Tracker Intermediate CA")), "{shown:#?}");
 }
 
 #[test]

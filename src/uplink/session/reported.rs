@@ -30,21 +30,17 @@ pub(super) fn properties(device: &mut Device, answers: Map<String, Value>) -> Ma
 
 /// Where the container was last, where that is to be reported now.
 pub(super) fn last(device: &Device) -> Option<Value> {
-    look(device, |news, told| news.is_due(told).then(|| news.value()))
-}
-
-/// Whether it is.
-pub(super) fn is_last_due(device: &Device) -> bool {
-    look(device, |news, told| news.is_due(told))
-}
-
-fn look<T>(device: &Device, look: impl FnOnce(LastNews<'_>, Option<&Value>) -> T) -> T {
     let every = device.settings.last_interval();
     let sighting = device.status.sighting.borrow();
     let patience = every.duration().unwrap_or_default();
     let awaits_position = device.status.position.is_some() && device.started.elapsed() < patience;
     let news = LastNews { every, sighting: sighting.as_ref(), awaits_position };
-    look(news, device.twin.last_reported(LAST))
+    news.is_due(device.twin.last_reported(LAST)).then(|| news.value())
+}
+
+/// Whether it is.
+pub(super) fn is_last_due(device: &Device) -> bool {
+    last(device).is_some()
 }
 
 /// From when until when the certificate in use is valid.

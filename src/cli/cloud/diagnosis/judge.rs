@@ -107,7 +107,7 @@ fn at_dps(facts: &Facts, found: &mut Vec<Finding>) {
             format!("the provisioning service has assigned it to {assigned}, and this is {hub}"),
             "it leaves this hub when it asks next; delete the identity that is not used".into(),
         ),
-        (Some("assigned"), _) | (None, _) => {}
+        (Some("assigned") | None, _) => {}
         (Some(status), _) => {
             let why = registration["errorMessage"].as_str().unwrap_or("no explanation");
             tell(

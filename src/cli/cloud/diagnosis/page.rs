@@ -136,32 +136,8 @@ fn device(page: &mut Page, facts: &Facts, now: DateTime<Utc>) {
     };
     let up = span(status["uptimeSeconds"].as_u64().unwrap_or_default());
     page.row("time", &format!("{} {source}; booted {up} ago", word(&status["time"])));
-    let way = &told["connection"];
-    let through = ["gateway", "proxy"].map(|name| match word(&way[name]) {
-        "" => String::new(),
-        host => format!(", {name} {host}"),
-    });
-    page.row(
-        "connection",
-        &format!(
-            "{} to port {}, ping after {} s{}; {} at {}",
-            word(&way["transport"]),
-            way["port"],
-            way["keepAlive"],
-            through.concat(),
-            word(&way["idScope"]),
-            word(&way["dpsHost"])
-        ),
-    );
-    let certificate = &told["certificate"];
-    if certificate.is_object() {
-        let left =
-            certificate["daysLeft"].as_i64().map(|days| format!(", {days} days left")).unwrap_or_default();
-        let issued = if certificate["issuedBy"] == "dps" { "issued by Azure" } else { "from its file" };
-        let until = word(&certificate["validUntil"]).split('T').next().unwrap_or_default();
-        let text = format!("until {until}{left}; {issued}, key in a {}", word(&certificate["keyIn"]));
-        page.row("certificate", &text);
-    }
+    connection(page, &told["connection"]);
+    certificate(page, &told["certificate"]);
     page.row("sensors", &sensors(facts));
     let fix = &status["lastFix"];
     let name = status["places"][0].as_str().unwrap_or_default();
@@ -200,6 +176,36 @@ fn device(page: &mut Page, facts: &Facts, now: DateTime<Utc>) {
     let storage = &told["storage"];
     let free = storage["freeMib"].as_u64().map(|free| format!("{free} MiB free in ")).unwrap_or_default();
     page.row("storage", &format!("{free}{}", word(&storage["directory"])));
+}
+
+fn connection(page: &mut Page, way: &Value) {
+    let through = ["gateway", "proxy"].map(|name| match word(&way[name]) {
+        "" => String::new(),
+        host => format!(", {name} {host}"),
+    });
+    page.row(
+        "connection",
+        &format!(
+            "{} to port {}, ping after {} s{}; {} at {}",
+            word(&way["transport"]),
+            way["port"],
+            way["keepAlive"],
+            through.concat(),
+            word(&way["idScope"]),
+            word(&way["dpsHost"])
+        ),
+    );
+}
+
+fn certificate(page: &mut Page, certificate: &Value) {
+    if certificate.is_object() {
+        let left =
+            certificate["daysLeft"].as_i64().map(|days| format!(", {days} days left")).unwrap_or_default();
+        let issued = if certificate["issuedBy"] == "dps" { "issued by Azure" } else { "from its file" };
+        let until = word(&certificate["validUntil"]).split('T').next().unwrap_or_default();
+        let text = format!("until {until}{left}; {issued}, key in a {}", word(&certificate["keyIn"]));
+        page.row("certificate", &text);
+    }
 }
 
 fn log(page: &mut Page, facts: &Facts) {
