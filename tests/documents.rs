@@ -466,9 +466,10 @@ fn settings_in_the_documents_are_those_of_the_program() {
             for (table, key) in [("dps", "id_scope"), ("identity", "certificate"), ("identity", "key")] {
                 if written.get(table).and_then(|table| table.get(key)).is_none() {
                     let header = format!("[{table}]\n");
-                    settings = match settings.contains(&header) {
-                        true => settings.replacen(&header, &format!("{header}{key} = \"x\"\n"), 1),
-                        false => format!("{header}{key} = \"x\"\n{settings}"),
+                    settings = if settings.contains(&header) {
+                        settings.replacen(&header, &format!("{header}{key} = \"x\"\n"), 1)
+                    } else {
+                        format!("{header}{key} = \"x\"\n{settings}")
                     };
                 }
             }
