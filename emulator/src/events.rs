@@ -8,7 +8,6 @@ use tracker_protocol::Printable;
 
 use crate::{
     clock::{Clock, wire_time},
-    hub::DeviceStatus,
     subscription::{Feed, Subscription},
 };
 
@@ -109,8 +108,8 @@ pub enum EventKind {
         hub: String,
         /// The device.
         device_id: String,
-        /// `enabled` or `disabled`.
-        status: DeviceStatus,
+        /// Whether it is let in now.
+        is_enabled: bool,
     },
     /// An identity was deleted, or DPS gave it to another hub.
     IdentityDeleted {
@@ -273,8 +272,8 @@ impl EventKind {
                 write!(f, "DPS: \"{registration_id}\" disconnected: {reason}")
             }
             Self::IdentityCreated { hub, device_id } => write!(f, "{hub}: \"{device_id}\" has an identity"),
-            Self::IdentityUpdated { hub, device_id, status } => {
-                let is = if *status == DeviceStatus::Enabled { "enabled" } else { "disabled" };
+            Self::IdentityUpdated { hub, device_id, is_enabled } => {
+                let is = if *is_enabled { "enabled" } else { "disabled" };
                 write!(f, "{hub}: the identity of \"{device_id}\" is {is}")
             }
             Self::IdentityDeleted { hub, device_id } => {
@@ -354,7 +353,7 @@ mod tests {
             EventKind::RegistrationRefused { registration_id: t(), error_code: 401_002, reason: t() },
             EventKind::DpsDisconnected { registration_id: t(), reason: lost },
             EventKind::IdentityCreated { hub: t(), device_id: t() },
-            EventKind::IdentityUpdated { hub: t(), device_id: t(), status: DeviceStatus::Disabled },
+            EventKind::IdentityUpdated { hub: t(), device_id: t(), is_enabled: false },
             EventKind::IdentityDeleted { hub: t(), device_id: t() },
             EventKind::DeviceConnected { hub: t(), device_id: t() },
             EventKind::DeviceDisconnected { hub: t(), device_id: t(), reason: violation },

@@ -123,9 +123,9 @@ impl Hub {
         }
         let device = entry.device(device_id);
         if is_other {
-            let hub = self.0.name.clone();
-            let status = device.status;
-            self.0.events.tell(EventKind::IdentityUpdated { hub, device_id: device_id.to_owned(), status });
+            let (hub, device_id) = (self.0.name.clone(), device_id.to_owned());
+            let is_enabled = device.status == DeviceStatus::Enabled;
+            self.0.events.tell(EventKind::IdentityUpdated { hub, device_id, is_enabled });
         }
         Ok(device)
     }
