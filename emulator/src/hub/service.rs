@@ -14,6 +14,7 @@ use tracker_protocol::dps::ConnectionProfile;
 use super::{
     Device, DeviceStatus, HubError, TelemetryCounters, TelemetryMessage,
     c2d::FeedbackRecord,
+    configurations::{KeptConfiguration, Store as Configurations},
     endpoint::{Groups, KeptGroup, Mark, Receivers, Retention, Store, StoreParts},
     event_grid::{EventGrid, KeptSubscription},
     notice::NoticeKind,
@@ -90,6 +91,8 @@ pub(crate) struct KeptHub {
     connection_profile: Option<KeptProfile>,
     #[serde(default, skip_serializing_if = "KeptEndpoint::is_empty")]
     endpoint: KeptEndpoint,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    configurations: Vec<KeptConfiguration>,
 }
 
 /// Of the built-in endpoint: no messages.
@@ -129,6 +132,7 @@ impl KeptHub {
             authorities: Vec::new(),
             endpoint: KeptEndpoint::default(),
             feedback: Vec::new(),
+            configurations: Vec::new(),
         }
     }
 }
@@ -165,6 +169,7 @@ pub(super) struct Core {
     pub(super) event_grid: EventGrid,
     pub(super) silence: Mutex<Silence>,
     pub(super) authorities: Mutex<Authorities>,
+    pub(super) configurations: Mutex<Configurations>,
     pub(super) changes: Changes,
     pub(super) namespace: Namespace,
     pub(super) issuing_time: Duration,
@@ -203,7 +208,11 @@ impl Hub {
             authorities,
             endpoint,
             feedback,
+            configurations,
         } = kept;
+        let configurations = Configurations::restore(configurations);
+        let mut registry = Registry::restore(devices, feedback);
+        registry.touch_all(!configurations.is_empty());
         let router = RouterParts {
             hub_name: label(&name).to_owned(),
             clock: Arc::clone(&clock),
@@ -218,11 +227,12 @@ impl Hub {
             events,
             faults,
             access,
-            registry: Tracked::new(Registry::restore(devices, feedback), changes.clone()),
+            registry: Tracked::new(registry, changes.clone()),
             event_grid: EventGrid::new(router.clone(), event_subscriptions),
             router: Router::new(router, routing),
             silence: Mutex::new(silence),
             authorities: Mutex::new(trust::restore(authorities)),
+            configurations: Mutex::new(configurations),
             changes: changes.clone(),
             namespace,
             issuing_time: renewal.issuing_time,
@@ -262,6 +272,7 @@ impl Hub {
                 partitions: self.0.endpoint.keep(),
                 consumer_groups: self.0.groups.keep(),
             },
+            configurations: lock(&self.0.configurations).keep(),
         }
     }
 
