@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{task::JoinHandle, time::MissedTickBehavior};
+use tokio::{
+    task::{JoinHandle, JoinSet},
+    time::MissedTickBehavior,
+};
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -33,7 +36,7 @@ const ENDPOINT_POLICY: &str = "service";
 /// How often it is looked whether devices are silent.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether configurations have something to do.
+/// How often it is looked whether configurations, or jobs, have something to do.
 const MANAGEMENT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A local DPS with its hubs, listening.
@@ -76,9 +79,15 @@ impl Watch {
         Self(tokio::spawn(async move {
             let mut every = tokio::time::interval(MANAGEMENT_INTERVAL);
             every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut jobs = JoinSet::new();
             loop {
                 every.tick().await;
+                while jobs.try_join_next().is_some() {}
                 for hub in dps.hubs() {
+                    for id in hub.due_jobs() {
+                        let hub = hub.clone();
+                        jobs.spawn(async move { hub.run_job(&id).await });
+                    }
                     if hub.has_stale_twins() {
                         // It fails only if the emulator ends.
                         let _ = tokio::task::spawn_blocking(move || hub.apply_configurations()).await;

@@ -20,6 +20,18 @@ pub enum HubError {
         "ConfigurationAlreadyExists: the hub has a configuration \"{0}\" already; an update needs If-Match"
     )]
     ConfigurationExists(String),
+    /// No such job.
+    #[error("JobNotFound: the hub has no job \"{0}\"")]
+    JobNotFound(String),
+    /// A job of this ID exists, or existed.
+    #[error("JobAlreadyExists: the hub has a job \"{0}\" already; take another id")]
+    JobExists(String),
+    /// So many jobs are not over yet.
+    #[error("ThrottlingMaxActiveJobCountExceeded: {limit} jobs wait or run; wait for one, or cancel one")]
+    TooManyJobs {
+        /// How many there may be.
+        limit: usize,
+    },
     /// A device of this ID exists.
     #[error("DeviceAlreadyExists: the hub has a device \"{0}\" already")]
     DeviceAlreadyExists(String),
@@ -96,6 +108,9 @@ impl HubError {
             Self::QueueFull { .. } => "DeviceMaximumQueueDepthExceeded",
             Self::DeviceNotFound(_) => "DeviceNotFound",
             Self::ConfigurationNotFound(_) => "ConfigurationNotFound",
+            Self::JobNotFound(_) => "JobNotFound",
+            Self::JobExists(_) => "JobAlreadyExists",
+            Self::TooManyJobs { .. } => "ThrottlingMaxActiveJobCountExceeded",
             Self::NotImplemented(_) => "NotImplemented",
             Self::ConfigurationExists(_) => "ConfigurationAlreadyExists",
             Self::DeviceNotOnline { .. } => "DeviceNotOnline",
@@ -116,9 +131,11 @@ impl HubError {
             Self::ArgumentInvalid(_) | Self::Twin(_) => 400_004,
             Self::QueueFull { .. } => 403_004,
             Self::DeviceNotFound(_) => 404_001,
-            // Two numbers of ours: only the first three digits are documented.
+            Self::JobNotFound(_) => 404_002,
+            // Numbers of ours: only the first three digits are documented.
             Self::ConfigurationNotFound(_) => 404_000,
-            Self::ConfigurationExists(_) => 409_000,
+            Self::ConfigurationExists(_) | Self::JobExists(_) => 409_000,
+            Self::TooManyJobs { .. } => 429_004,
             Self::DeviceNotOnline { .. } => 404_103,
             Self::DeviceConnectionClosed(_) => 404_104,
             Self::DeviceAlreadyExists(_) => 409_001,

@@ -15,7 +15,9 @@ mod initial_twin;
 mod twin_rules;
 mod expression;
 mod query;
+mod method_rules;
 mod configurations;
+mod jobs;
 mod model;
 mod section;
 mod c2d;
@@ -41,6 +43,8 @@ mod method;
 mod queries;
 mod configure;
 mod rollout;
+mod scheduling;
+mod work;
 mod routes;
 mod event_subscriptions;
 mod receive;
@@ -72,6 +76,7 @@ pub use event_grid::{
 pub use identity::DeviceSettings;
 pub(crate) use identity::{Credentials, ProvisionedData, Standing};
 pub use initial_twin::{InitialTwin, InitialTwinProperties};
+pub(crate) use jobs::{JobKind, JobRequest, JobStatus};
 pub(crate) use method::MethodCall;
 pub use method::{DirectMethod, MethodResult};
 pub use model::{

@@ -4,6 +4,7 @@ use super::{
     Hub, HubError,
     query::{Collection, Documents, Query, Rows},
 };
+use crate::lock::lock;
 
 impl Hub {
     /// Answers a query.
@@ -21,7 +22,8 @@ impl Hub {
                 // The type has no form that JSON lacks.
                 .map(|twin| (twin.device_id.clone(), serde_json::to_value(twin).unwrap_or_default()))
                 .collect(),
-            Collection::Modules | Collection::Jobs => Documents::new(),
+            Collection::Modules => Documents::new(),
+            Collection::Jobs => lock(&self.0.jobs).documents(),
         }
     }
 }

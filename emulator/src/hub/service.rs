@@ -17,6 +17,7 @@ use super::{
     configurations::{KeptConfiguration, Store as Configurations},
     endpoint::{Groups, KeptGroup, Mark, Receivers, Retention, Store, StoreParts},
     event_grid::{EventGrid, KeptSubscription},
+    jobs::{KeptJobs, Store as Jobs},
     notice::NoticeKind,
     registry::{KeptDevice, Registry},
     routing::{KeptRouting, Router, RouterParts},
@@ -93,6 +94,8 @@ pub(crate) struct KeptHub {
     endpoint: KeptEndpoint,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     configurations: Vec<KeptConfiguration>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    jobs: KeptJobs,
 }
 
 /// Of the built-in endpoint: no messages.
@@ -133,6 +136,7 @@ impl KeptHub {
             endpoint: KeptEndpoint::default(),
             feedback: Vec::new(),
             configurations: Vec::new(),
+            jobs: KeptJobs::new(),
         }
     }
 }
@@ -170,6 +174,7 @@ pub(super) struct Core {
     pub(super) silence: Mutex<Silence>,
     pub(super) authorities: Mutex<Authorities>,
     pub(super) configurations: Mutex<Configurations>,
+    pub(super) jobs: Mutex<Jobs>,
     pub(super) changes: Changes,
     pub(super) namespace: Namespace,
     pub(super) issuing_time: Duration,
@@ -209,6 +214,7 @@ impl Hub {
             endpoint,
             feedback,
             configurations,
+            jobs,
         } = kept;
         let configurations = Configurations::restore(configurations);
         let mut registry = Registry::restore(devices, feedback);
@@ -233,6 +239,7 @@ impl Hub {
             silence: Mutex::new(silence),
             authorities: Mutex::new(trust::restore(authorities)),
             configurations: Mutex::new(configurations),
+            jobs: Mutex::new(Jobs::restore(jobs)),
             changes: changes.clone(),
             namespace,
             issuing_time: renewal.issuing_time,
@@ -273,6 +280,7 @@ impl Hub {
                 consumer_groups: self.0.groups.keep(),
             },
             configurations: lock(&self.0.configurations).keep(),
+            jobs: lock(&self.0.jobs).keep(),
         }
     }
 

@@ -7,6 +7,7 @@ mod devices;
 mod twins;
 mod bulk;
 mod configurations;
+mod jobs;
 mod messages;
 mod feedback;
 mod statistics;
@@ -44,7 +45,7 @@ type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, HubRefusal>> + Send + 'a>>;
 
 /// Every call that a hub knows.
-static ROUTES: [Route<Handler>; 45] = [
+static ROUTES: [Route<Handler>; 49] = [
     azure(Method::GET, "devices", RegistryRead, |hub, _, call| devices::list(hub, call)),
     azure(Method::POST, "devices", RegistryWrite, |hub, _, call| bulk::respond(hub, call)),
     azure(Method::POST, "devices/query", ServiceConnect, |hub, _, call| twins::query(hub, call)),
@@ -62,6 +63,10 @@ static ROUTES: [Route<Handler>; 45] = [
     later(Method::POST, "twins/{id}/methods", ServiceConnect, |hub, id, call| {
         Box::pin(twins::invoke(hub, id, call))
     }),
+    azure(Method::GET, "jobs/v2/query", ServiceConnect, |hub, _, call| jobs::query(hub, call)),
+    azure(Method::GET, "jobs/v2/{id}", ServiceConnect, |hub, _, call| jobs::get(hub, call)),
+    azure(Method::PUT, "jobs/v2/{id}", ServiceConnect, |hub, _, call| jobs::put(hub, call)),
+    azure(Method::POST, "jobs/v2/{id}/cancel", ServiceConnect, |hub, _, call| jobs::cancel(hub, call)),
     azure(Method::GET, "statistics/devices", RegistryRead, |hub, _, _| Ok(statistics::devices(hub))),
     azure(Method::GET, "statistics/service", RegistryRead, |hub, _, _| Ok(statistics::service(hub))),
     azure(Method::POST, "configurations/testQueries", RegistryRead, |_, _, call| {
@@ -131,7 +136,7 @@ const NOT_IMPLEMENTED: [(&str, &str); 6] = [
     ("devices/{id}/modules", "module identities"),
     ("twins/{id}/modules", "module identities"),
     ("devices/{id}/files", "file upload"),
-    ("jobs", "jobs"),
+    ("jobs", "import and export jobs"),
     ("digitalTwins", "digital twins"),
     ("messages/serviceBound/filenotifications", "file notifications"),
 ];
