@@ -62,10 +62,10 @@ pub(crate) use admission::{NotAdmitted, Shown};
 pub(crate) use amqp::HubPlace;
 pub use c2d::{Acknowledgement, CloudToDeviceMessage};
 pub(crate) use c2d::{Feedback, LOCK_TIME, ReceivedMessage};
+pub(crate) use configurations::QueryErrors;
 pub use configurations::{
     Configuration, ConfigurationContent, ConfigurationInfo, ConfigurationMetrics, ConfigurationStatus,
 };
-pub(crate) use configurations::QueryErrors;
 pub(crate) use connection::MethodAnswer;
 pub(crate) use device_id::check_device_id;
 pub use endpoint::{ConsumerGroup, Retention};

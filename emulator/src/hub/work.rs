@@ -111,7 +111,8 @@ impl Hub {
         let now = self.0.clock.now();
         self.in_job(id, |job| {
             let is_repeatable = matches!(job.work, Work::UpdateTwin { .. });
-            for device in job.devices.values_mut().filter(|device| device.status == DeviceJobStatus::Running) {
+            for device in job.devices.values_mut().filter(|device| device.status == DeviceJobStatus::Running)
+            {
                 if is_repeatable {
                     *device = DeviceJob::new(now);
                 } else {
@@ -127,8 +128,10 @@ impl Hub {
         let now = self.0.clock.now();
         let next: Vec<_> = pending.drain(..most.min(pending.len())).collect();
         let begin = |job: &mut Job| {
-            for device in next.iter().filter_map(|device_id| job.devices.get_mut(device_id)) {
-                device.begin(now);
+            for device_id in &next {
+                if let Some(device) = job.devices.get_mut(device_id) {
+                    device.begin(now);
+                }
             }
         };
         let mut jobs = lock(&self.0.jobs);
@@ -141,10 +144,8 @@ impl Hub {
 
     fn record(&self, id: &str, device_id: &str, ended: Result<Option<Outcome>, HubError>) {
         let now = self.0.clock.now();
-        let ended = ended.map_err(|error| DeviceJobError {
-            code: error.name().into(),
-            description: error.to_string(),
-        });
+        let ended = ended
+            .map_err(|error| DeviceJobError { code: error.name().into(), description: error.to_string() });
         if let Some(device) = lock(&self.0.jobs).device(id, device_id) {
             device.end(ended, now);
         }

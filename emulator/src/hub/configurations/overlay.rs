@@ -164,10 +164,8 @@ fn has_values(wanted: &Map<String, Value>) -> bool {
 /// What takes out of `there` all that was `set`; `None` if nothing of it is there any more. A branch goes with its last leaf.
 fn removal(there: &Value, set: &Value) -> Option<Value> {
     let (Value::Object(there), Value::Object(set)) = (there, set) else { return Some(Value::Null) };
-    let gone: Map<String, Value> = set
-        .iter()
-        .filter_map(|(name, set)| Some((name.clone(), removal(there.get(name)?, set)?)))
-        .collect();
+    let gone: Map<String, Value> =
+        set.iter().filter_map(|(name, set)| Some((name.clone(), removal(there.get(name)?, set)?))).collect();
     let is_all = there.keys().all(|name| gone.get(name).is_some_and(Value::is_null));
     if is_all {
         return Some(Value::Null);
@@ -241,7 +239,8 @@ mod tests {
     #[test]
     fn nulls_take_out_what_others_have_set_and_branches_stay_with_what_is_not_ours() {
         let out = json!({"properties.desired.a.b": null});
-        let seen = steps(json!({"a": {"b": 1, "c": 2}}), &[&[out], &[json!({"properties.desired.a.d": {}})], &[]]);
+        let seen =
+            steps(json!({"a": {"b": 1, "c": 2}}), &[&[out], &[json!({"properties.desired.a.d": {}})], &[]]);
         assert_eq!(seen, [json!({"a": {"c": 2}}), json!({"a": {"c": 2, "d": {}}}), json!({"a": {"c": 2}})]);
     }
 

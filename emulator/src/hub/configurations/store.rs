@@ -60,8 +60,7 @@ pub(in crate::hub) struct Store {
 
 impl Active {
     fn new(kept: KeptConfiguration) -> Result<Self, String> {
-        let target =
-            target(&kept.target_condition).map_err(|why| format!("targetCondition: {why}"))?;
+        let target = target(&kept.target_condition).map_err(|why| format!("targetCondition: {why}"))?;
         let metrics = kept.queries.iter().map(|(name, query)| {
             let query = Query::parse(query).map_err(|why| format!("metrics.queries.{name}: {why}"))?;
             Ok((name.clone(), query))
@@ -89,11 +88,6 @@ impl Active {
 
     pub(in crate::hub) fn id(&self) -> &str {
         &self.kept.id
-    }
-
-    /// What a deployment wants of the modules of an edge device.
-    pub(in crate::hub) fn modules(&self) -> Option<&BTreeMap<String, Map<String, Value>>> {
-        self.kept.content.modules_content.as_ref()
     }
 
     /// The one with the highest priority first, and of equals the newest.

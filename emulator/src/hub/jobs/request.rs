@@ -78,8 +78,7 @@ impl JobRequest {
             return Err("jobId in the body is not the one in the path".into());
         }
         let kind = written.kind.as_deref().unwrap_or_default();
-        let kind = JobKind::named(kind)
-            .ok_or("type has to be scheduleUpdateTwin or scheduleDeviceMethod")?;
+        let kind = JobKind::named(kind).ok_or("type has to be scheduleUpdateTwin or scheduleDeviceMethod")?;
         let condition = written.query_condition.unwrap_or_default();
         if condition.trim().is_empty() {
             return Err("queryCondition is missing: * means all devices".into());
@@ -93,7 +92,8 @@ impl JobRequest {
             given => whole(given, 1..=MAX_SECONDS)
                 .ok_or_else(|| format!("maxExecutionTimeInSeconds has to be 1 to {MAX_SECONDS}"))?,
         };
-        let start = written.start_time.as_deref().filter(|text| !text.trim().is_empty()).map(time).transpose()?;
+        let start =
+            written.start_time.as_deref().filter(|text| !text.trim().is_empty()).map(time).transpose()?;
         let work = match kind {
             JobKind::ScheduleUpdateTwin => update_twin(written.update_twin)?,
             JobKind::ScheduleDeviceMethod => device_method(written.cloud_to_device_method)?,
@@ -106,7 +106,9 @@ impl JobRequest {
 fn check_id(id: &str) -> Result<(), String> {
     let allowed = |c: char| c.is_ascii_graphic() && !"$()<>@,;:\\\"/[]?={}".contains(c);
     if id.is_empty() || id.len() > 128 || !id.chars().all(allowed) {
-        return Err("that can't be the id of a job: 1 to 128 of printable ASCII without $()<>@,;:\\\"/[]?={}".into());
+        return Err(
+            "that can't be the id of a job: 1 to 128 of printable ASCII without $()<>@,;:\\\"/[]?={}".into(),
+        );
     }
     Ok(())
 }
@@ -165,8 +167,11 @@ fn device_method(written: Option<&RawValue>) -> Result<Work, String> {
             .map(Some)
             .ok_or_else(|| format!("cloudToDeviceMethod.{name} has to be {least} to 300")),
     };
-    let response = seconds(&method.response_timeout_in_seconds, "responseTimeoutInSeconds", 5)?
-        .or(seconds(&method.timeout_in_seconds, "timeoutInSeconds", 5)?);
+    let response = seconds(&method.response_timeout_in_seconds, "responseTimeoutInSeconds", 5)?.or(seconds(
+        &method.timeout_in_seconds,
+        "timeoutInSeconds",
+        5,
+    )?);
     let connect = seconds(&method.connect_timeout_in_seconds, "connectTimeoutInSeconds", 0)?;
     let name = method.method_name.unwrap_or_default();
     let payload = method.payload.map(|payload| payload.get().to_owned()).unwrap_or_default();
@@ -237,7 +242,8 @@ mod tests {
 
     #[test]
     fn a_payload_stays_as_it_is_written_and_times_need_no_zone() {
-        let body = br#"{"type":"scheduleDeviceMethod","queryCondition":"*","startTime":"2026-12-05T10:00:00.5",
+        let body =
+            br#"{"type":"scheduleDeviceMethod","queryCondition":"*","startTime":"2026-12-05T10:00:00.5",
             "cloudToDeviceMethod":{"methodName":"m","payload":{"b": 1.0, "a":2}, "timeoutInSeconds":"7"}}"#;
         let request = JobRequest::read("j", body).expect("a job");
         let Work::DeviceMethod { payload, response_seconds, .. } = request.work else { panic!("a method") };

@@ -66,7 +66,11 @@ impl Store {
     }
 
     /// Takes a job in.
-    pub(in crate::hub) fn create(&mut self, request: JobRequest, now: DateTime<Utc>) -> Result<&Job, HubError> {
+    pub(in crate::hub) fn create(
+        &mut self,
+        request: JobRequest,
+        now: DateTime<Utc>,
+    ) -> Result<&Job, HubError> {
         let JobRequest { id, condition, start, max_seconds, work } = request;
         if self.jobs.contains_key(&id) {
             return Err(HubError::JobExists(id));
@@ -98,7 +102,9 @@ impl Store {
         match status {
             JobStatus::Cancelled => {}
             JobStatus::Completed | JobStatus::Failed => {
-                return Err(HubError::ArgumentInvalid(format!("the job \"{id}\" is over: it can't be cancelled")));
+                return Err(HubError::ArgumentInvalid(format!(
+                    "the job \"{id}\" is over: it can't be cancelled"
+                )));
             }
             JobStatus::Queued | JobStatus::Scheduled | JobStatus::Running => {
                 self.finish(id, JobStatus::Cancelled, None, now);
@@ -158,7 +164,11 @@ impl Store {
     }
 
     /// Jobs of a kind and a status, in the order in which they were made, each with its key.
-    pub(in crate::hub) fn list(&self, kind: Option<JobKind>, status: Option<JobStatus>) -> Vec<(String, Value)> {
+    pub(in crate::hub) fn list(
+        &self,
+        kind: Option<JobKind>,
+        status: Option<JobStatus>,
+    ) -> Vec<(String, Value)> {
         let mut found: Vec<_> = self
             .jobs
             .values()

@@ -221,9 +221,7 @@ impl QueryParser {
             path.drain(..full.len());
         }
         // Azure's documents call it so in a condition, and otherwise in what is found.
-        if collection == Collection::Jobs
-            && path.len() == 1
-            && path[0].eq_ignore_ascii_case("createdTimeUtc")
+        if collection == Collection::Jobs && path.len() == 1 && path[0].eq_ignore_ascii_case("createdTimeUtc")
         {
             path[0] = "createdDateTimeUtc".to_owned();
         }

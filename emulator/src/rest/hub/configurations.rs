@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::HubRefusal;
 use crate::{
@@ -45,6 +45,10 @@ pub(super) async fn put(hub: &Hub, id: &str, call: &Call) -> Result<Answer, HubR
     if !named.is_null() && named.as_str() != Some(id) {
         return Err(HubRefusal::bad_request("id in the body is not the one in the path"));
     }
+    // One member after the other, so that what is wrong is named.
+    for (name, value) in body.as_object().into_iter().flatten() {
+        read::<Configuration>(json!({ name: value }), name)?;
+    }
     let mut configuration: Configuration = read(body, "the configuration")?;
     id.clone_into(&mut configuration.id);
     let condition = call.if_match();
@@ -69,7 +73,9 @@ pub(super) fn try_queries(call: &Call) -> Result<Answer, HubRefusal> {
         queries => read(queries.clone(), "customMetricQueries")?,
     };
     if queries.len() > MAX_TRIED {
-        return Err(HubRefusal::bad_request(format!("customMetricQueries has more than {MAX_TRIED} members")));
+        return Err(HubRefusal::bad_request(format!(
+            "customMetricQueries has more than {MAX_TRIED} members"
+        )));
     }
     Ok(answer::json(200, &Hub::try_configuration_queries(condition, &queries)))
 }
@@ -93,7 +99,8 @@ async fn counted<T: Send + 'static>(
 ) -> Result<T, HubRefusal> {
     let hub = hub.clone();
     let counted = tokio::task::spawn_blocking(move || call(&hub)).await;
-    let counted = counted.map_err(|_| HubRefusal::new(500_001, "ServerError", "the metrics were not counted"))?;
+    let counted =
+        counted.map_err(|_| HubRefusal::new(500_001, "ServerError", "the metrics were not counted"))?;
     Ok(counted?)
 }
 
