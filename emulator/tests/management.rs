@@ -250,6 +250,13 @@ async fn jobs_change_twins_and_call_methods_and_tell_what_became_of_each_device(
                       "queryCondition": "deviceId IN ['d2', 'd3']", "startTime": null, "maxExecutionTimeInSeconds": 120});
     let made = put("t", body.clone()).await;
     assert_eq!((made.status, &made.body["status"]), (200, &json!("queued")), "{}", made.body);
+    let nobody = json!({"type": "scheduleUpdateTwin", "updateTwin": {"tags": {}}, "queryCondition": "tags.place = 'moon'"});
+    put("n", nobody).await;
+    let answering = tokio::spawn(answer(device, 207));
+    let call = json!({"methodName": "ping", "payload": {"n": 1}, "responseTimeoutInSeconds": 30});
+    let calls = json!({"jobId": "m", "type": "scheduleDeviceMethod", "cloudToDeviceMethod": call,
+                       "queryCondition": "tags.place = 'quay'"});
+    assert_eq!(put("m", calls).await.status, 200);
     let done = job(&service, "t", "completed").await;
     assert_eq!(done["updateTwin"], twin);
     assert_eq!(
@@ -261,11 +268,6 @@ async fn jobs_change_twins_and_call_methods_and_tell_what_became_of_each_device(
     let again = put("t", body).await;
     assert_eq!((again.status, again.header("iothub-errorcode")), (409, Some("JobAlreadyExists")));
 
-    let answering = tokio::spawn(answer(device, 207));
-    let call = json!({"methodName": "ping", "payload": {"n": 1}, "responseTimeoutInSeconds": 30});
-    let body = json!({"jobId": "m", "type": "scheduleDeviceMethod", "cloudToDeviceMethod": call,
-                      "queryCondition": "tags.place = 'quay'"});
-    assert_eq!(put("m", body).await.status, 200);
     let done = job(&service, "m", "completed").await;
     answering.abort();
     assert_eq!(
@@ -288,8 +290,6 @@ async fn jobs_change_twins_and_call_methods_and_tell_what_became_of_each_device(
         (&json!("failed"), &json!("DeviceNotOnline"))
     );
 
-    let nobody = json!({"type": "scheduleUpdateTwin", "updateTwin": {"tags": {}}, "queryCondition": "tags.place = 'moon'"});
-    put("n", nobody).await;
     let failed = job(&service, "n", "failed").await;
     assert!(
         failed["failureReason"].as_str().is_some_and(|why| why.contains("holds for no device")),

@@ -1,5 +1,7 @@
 //! What a job is asked to be, and what it can't be.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
@@ -51,10 +53,8 @@ struct Written<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WrittenMethod<'a> {
+struct WrittenMethod {
     method_name: Option<String>,
-    #[serde(borrow)]
-    payload: Option<&'a RawValue>,
     /// As older clients call it.
     #[serde(default)]
     timeout_in_seconds: Value,
@@ -160,7 +160,9 @@ fn device_method(written: Option<&RawValue>) -> Result<Work, String> {
     let written = written.ok_or("scheduleDeviceMethod needs cloudToDeviceMethod")?.get();
     let wrong = |why: serde_json::Error| format!("cloudToDeviceMethod is not as it has to be: {why}");
     let shown: Value = serde_json::from_str(written).map_err(wrong)?;
-    let method: WrittenMethod<'_> = serde_json::from_str(written).map_err(wrong)?;
+    let method: WrittenMethod = serde_json::from_str(written).map_err(wrong)?;
+    // A payload that is null is one; a payload that is not there is none.
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(written).map_err(wrong)?;
     let seconds = |given: &Value, name: &str, least: u64| match given {
         Value::Null => Ok(None),
         given => whole(given, least..=300)
@@ -174,7 +176,7 @@ fn device_method(written: Option<&RawValue>) -> Result<Work, String> {
     )?);
     let connect = seconds(&method.connect_timeout_in_seconds, "connectTimeoutInSeconds", 0)?;
     let name = method.method_name.unwrap_or_default();
-    let payload = method.payload.map(|payload| payload.get().to_owned()).unwrap_or_default();
+    let payload = members.get("payload").map(|payload| payload.get().to_owned()).unwrap_or_default();
     check_call(&name, &payload).map_err(|why| format!("cloudToDeviceMethod: {why}"))?;
     Ok(Work::DeviceMethod {
         shown,
@@ -248,6 +250,9 @@ mod tests {
         let request = JobRequest::read("j", body).expect("a job");
         let Work::DeviceMethod { payload, response_seconds, .. } = request.work else { panic!("a method") };
         assert_eq!((payload.as_str(), response_seconds), (r#"{"b": 1.0, "a":2}"#, 7));
+        let null = br#"{"type":"scheduleDeviceMethod","queryCondition":"*","cloudToDeviceMethod":{"methodName":"m","payload":null}}"#;
+        let null = JobRequest::read("j", null).expect("a job").work;
+        assert!(matches!(null, Work::DeviceMethod { payload, .. } if payload == "null"));
         assert_eq!(request.start.map(|start| start.timestamp_millis()), Some(1_796_464_800_500));
     }
 }

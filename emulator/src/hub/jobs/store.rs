@@ -15,6 +15,8 @@ use super::{
 
 /// Jobs that are not over.
 const MAX_ACTIVE: usize = 100;
+/// Every job waits so long, as at Azure, where it is some seconds: a device that has just connected gets ready meanwhile.
+const FIRST_WAIT: TimeDelta = TimeDelta::seconds(1);
 /// Jobs that run at a time; others wait.
 const MAX_RUNNING: usize = 10;
 /// Jobs that are over and remembered, all their devices together, and for how long.
@@ -147,7 +149,7 @@ impl Store {
             if job.status != JobStatus::Running {
                 job.status = if job.start > now {
                     JobStatus::Scheduled
-                } else if running >= MAX_RUNNING {
+                } else if running >= MAX_RUNNING || now < job.created + FIRST_WAIT {
                     JobStatus::Queued
                 } else {
                     running += 1;
