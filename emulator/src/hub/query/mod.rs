@@ -16,8 +16,6 @@ pub(super) use evaluate::Rows;
 pub(super) use parser::{Collection, Query};
 pub(super) use scope::Scope;
 
-use super::expression::MAX_LENGTH;
-
 /// Whether a text is a query of the language.
 pub(crate) fn is_query(text: &str) -> bool {
     Query::parse(text).is_ok() || Scope::parse(text).is_ok()
@@ -29,7 +27,6 @@ pub(super) type Documents = Vec<(String, Value)>;
 impl Query {
     /// A query from its text, which is bounded.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        check_length(text)?;
         parser::parse(text)
     }
 
@@ -42,11 +39,4 @@ impl Query {
     pub(super) fn count(&self, documents: &[(String, Value)]) -> usize {
         self.run(documents).rows.len()
     }
-}
-
-fn check_length(text: &str) -> Result<(), String> {
-    if text.chars().count() > MAX_LENGTH {
-        return Err(format!("the query has more than {MAX_LENGTH} characters"));
-    }
-    Ok(())
 }

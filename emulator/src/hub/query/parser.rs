@@ -1,6 +1,6 @@
 //! From words to a query.
 
-use super::super::expression::{Dialect, Expression, Parser, Path, Token};
+use super::super::expression::{Dialect, Expression, MAX_LENGTH, Parser, Path, Token};
 
 /// What a query looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,7 @@ pub(super) enum Aggregate {
 }
 
 pub(super) fn parse(text: &str) -> Result<Query, String> {
+    check_length(text)?;
     let mut parser = QueryParser { words: Parser::new(text, Dialect::Twins)?, alias: None };
     let query = parser.query()?;
     parser.words.end()?;
@@ -52,6 +53,7 @@ pub(super) fn parse(text: &str) -> Result<Query, String> {
 
 /// `*`, a condition over devices, or `FROM collection [WHERE condition]`.
 pub(super) fn parse_scope(text: &str) -> Result<(Collection, Option<Expression>), String> {
+    check_length(text)?;
     let mut parser = QueryParser { words: Parser::new(text, Dialect::Twins)?, alias: None };
     let mut collection = Collection::Devices;
     let mut condition = None;
@@ -68,6 +70,13 @@ pub(super) fn parse_scope(text: &str) -> Result<(Collection, Option<Expression>)
         condition.for_each_path(&mut |path| parser.strip(collection, path));
     }
     Ok((collection, condition))
+}
+
+fn check_length(text: &str) -> Result<(), String> {
+    if text.chars().count() > MAX_LENGTH {
+        return Err(format!("the query has more than {MAX_LENGTH} characters"));
+    }
+    Ok(())
 }
 
 struct QueryParser {

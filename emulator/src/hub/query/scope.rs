@@ -4,9 +4,8 @@ use serde_json::Value;
 
 use super::{
     super::expression::{Expression, holds},
-    Collection, check_length,
     evaluate::Shown,
-    parser,
+    parser::{self, Collection},
 };
 
 /// A condition over a collection of twins: `*`, a condition alone, or `FROM devices.modules WHERE …`.
@@ -19,7 +18,6 @@ pub(in crate::hub) struct Scope {
 impl Scope {
     /// A scope from its text, which is bounded and not empty.
     pub(in crate::hub) fn parse(text: &str) -> Result<Self, String> {
-        check_length(text)?;
         let (collection, condition) = parser::parse_scope(text)?;
         Ok(Self { collection, condition })
     }
