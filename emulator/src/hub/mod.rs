@@ -11,8 +11,10 @@
 
 mod error;
 mod device_id;
+mod module_id;
 mod initial_twin;
 mod model;
+mod scopes;
 mod twin_rules;
 mod section;
 mod c2d;
@@ -30,6 +32,8 @@ mod broker;
 mod trust;
 mod registry;
 mod service;
+mod modules;
+mod edge;
 mod messages;
 mod identity;
 mod twin;
@@ -62,13 +66,16 @@ pub use event_grid::{
     DeadLetterDestination, EventDeliverySchema, EventDestination, EventFilter, EventSubscription, EventType,
 };
 pub use identity::DeviceSettings;
+pub use module_id::module_address;
+pub(crate) use module_id::split_address;
+pub use modules::ModuleSettings;
 pub(crate) use identity::{Credentials, ProvisionedData, Standing};
 pub use initial_twin::{InitialTwin, InitialTwinProperties};
 pub(crate) use method::MethodCall;
 pub use method::{DirectMethod, MethodResult};
 pub use model::{
-    Authentication, AuthenticationType, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Twin,
-    TwinProperties, X509Thumbprint,
+    Authentication, AuthenticationType, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Module,
+    Twin, TwinProperties, X509Thumbprint,
 };
 pub(crate) use mqtt5::open_five;
 pub(crate) use query::is_query;

@@ -21,7 +21,7 @@ pub(super) fn run(query: &Query, twins: Vec<(String, Value)>) -> Rows {
         let condition = query.condition.as_ref();
         condition.is_none_or(|condition| holds(condition, &Shown(twin)))
     };
-    let found = twins.into_iter().filter(|(_, twin)| !query.is_empty && holds(twin));
+    let found = twins.into_iter().filter(|(_, twin)| holds(twin));
     let mut rows: Vec<_> = match &query.items {
         None => found.collect(),
         Some(items) if is_grouped(query, items) => {

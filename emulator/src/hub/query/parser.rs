@@ -9,8 +9,8 @@ pub(super) struct Query {
     pub items: Option<Vec<Item>>,
     pub condition: Option<Expression>,
     pub group_by: Vec<Path>,
-    /// No such collection has members here: `devices.modules`.
-    pub is_empty: bool,
+    /// Over `devices.modules`.
+    pub of_modules: bool,
 }
 
 /// A column of the answer.
@@ -53,7 +53,7 @@ impl QueryParser {
         let top = self.top()?;
         let items = if self.words.symbol("*") { None } else { Some(self.items()?) };
         self.words.keyword("from")?;
-        let is_empty = self.collection()?;
+        let of_modules = self.collection()?;
         let condition = if self.words.word("where") { Some(self.words.expression()?) } else { None };
         let mut group_by = Vec::new();
         if self.words.word("group") {
@@ -66,7 +66,7 @@ impl QueryParser {
         if self.words.word("order") {
             return Err("ORDER BY is not part of the language".into());
         }
-        let mut query = Query { top, items, condition, group_by, is_empty };
+        let mut query = Query { top, items, condition, group_by, of_modules };
         self.strip_alias(&mut query);
         Ok(query)
     }
@@ -85,16 +85,19 @@ impl QueryParser {
         Ok(Some(number as usize))
     }
 
-    /// `devices`, with an alias if there is one. Tells whether the collection has no members here.
+    /// `devices` or `devices.modules`, with an alias if there is one. Tells whether it is the latter.
     fn collection(&mut self) -> Result<bool, String> {
         let path = self.words.path()?;
         let names: Vec<_> = path.iter().map(|name| name.to_ascii_lowercase()).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
-        let is_empty = match names.as_slice() {
+        let of_modules = match names.as_slice() {
             ["devices"] => false,
             ["devices", "modules"] => true,
             ["devices", "jobs"] => return Err("FROM devices.jobs is not implemented by this emulator".into()),
-            _ => return Err(format!("FROM {} is not a collection: devices is", path.join("."))),
+            _ => {
+                let what = path.join(".");
+                return Err(format!("FROM {what} is not a collection: devices and devices.modules are"));
+            }
         };
         self.words.word("as");
         if let Some(Token::Name(name)) = self.words.peek()
@@ -103,7 +106,7 @@ impl QueryParser {
             self.alias = Some(name.clone());
             self.words.take();
         }
-        Ok(is_empty)
+        Ok(of_modules)
     }
 
     fn items(&mut self) -> Result<Vec<Item>, String> {

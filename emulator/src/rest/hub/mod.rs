@@ -4,6 +4,7 @@
 
 mod refusal;
 mod devices;
+mod modules;
 mod twins;
 mod bulk;
 mod messages;
@@ -15,7 +16,7 @@ mod consumer_groups;
 mod silence;
 mod certificates;
 
-use std::pin::Pin;
+use std::{borrow::Cow, pin::Pin};
 
 use hyper::Method;
 use serde_json::json;
@@ -29,11 +30,12 @@ use super::{
     route::{self, Route},
 };
 use crate::{
-    hub::Hub,
+    hub::{Hub, HubError, check_device_id, module_address},
     security::access::Right::{self, RegistryRead, RegistryWrite, ServiceConnect},
 };
 
-/// Answers a call; the text is the second word of its path, the device ID where there is one.
+/// Answers a call; the text is the second word of its path: the device ID where there is one, or the address of the module
+/// that the path names.
 enum Handler {
     Now(Immediate),
     Later(for<'a> fn(&'a Hub, &'a str, &'a Call) -> Pending<'a>),
@@ -44,14 +46,17 @@ type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, HubRefusal>> + Send + 'a>>;
 
 /// Every call that a hub knows.
-static ROUTES: [Route<Handler>; 40] = [
+static ROUTES: [Route<Handler>; 47] = [
     azure(Method::GET, "devices", RegistryRead, |hub, _, call| devices::list(hub, call)),
     azure(Method::POST, "devices", RegistryWrite, |hub, _, call| bulk::respond(hub, call)),
     azure(Method::POST, "devices/query", ServiceConnect, |hub, _, call| twins::query(hub, call)),
     azure(Method::POST, "devices/keys/regenerate", RegistryWrite, |hub, _, call| {
         devices::regenerate_keys(hub, call)
     }),
-    azure(Method::GET, "devices/{id}/modules", RegistryRead, |hub, id, _| devices::modules(hub, id)),
+    azure(Method::GET, "devices/{id}/modules", RegistryRead, |hub, id, _| modules::list(hub, id)),
+    azure(Method::GET, "devices/{id}/modules/{mid}", RegistryRead, |hub, id, _| modules::get(hub, id)),
+    azure(Method::PUT, "devices/{id}/modules/{mid}", RegistryWrite, modules::put),
+    azure(Method::DELETE, "devices/{id}/modules/{mid}", RegistryWrite, modules::delete),
     azure(Method::DELETE, "devices/{id}/commands", ServiceConnect, |hub, id, _| messages::purge(hub, id)),
     azure(Method::GET, "devices/{id}", RegistryRead, |hub, id, _| devices::get(hub, id)),
     azure(Method::PUT, "devices/{id}", RegistryWrite, devices::put),
@@ -59,6 +64,15 @@ static ROUTES: [Route<Handler>; 40] = [
     azure(Method::GET, "twins/{id}", ServiceConnect, |hub, id, _| twins::get(hub, id)),
     azure(Method::PATCH, "twins/{id}", ServiceConnect, twins::merge),
     azure(Method::PUT, "twins/{id}", ServiceConnect, twins::replace),
+    azure(Method::GET, "twins/{id}/modules/{mid}", ServiceConnect, |hub, id, _| twins::get(hub, id)),
+    azure(Method::PATCH, "twins/{id}/modules/{mid}", ServiceConnect, twins::merge),
+    azure(Method::PUT, "twins/{id}/modules/{mid}", ServiceConnect, twins::replace),
+    Route::azure(
+        Method::POST,
+        "twins/{id}/modules/{mid}/methods",
+        ServiceConnect,
+        Handler::Later(|hub, id, call| Box::pin(twins::invoke(hub, id, call))),
+    ),
     Route::azure(
         Method::POST,
         "twins/{id}/methods",
@@ -118,9 +132,7 @@ static ROUTES: [Route<Handler>; 40] = [
 ];
 
 /// What Azure has below these paths, and this emulator does not.
-const NOT_IMPLEMENTED: [(&str, &str); 7] = [
-    ("devices/{id}/modules", "module identities"),
-    ("twins/{id}/modules", "module identities"),
+const NOT_IMPLEMENTED: [(&str, &str); 5] = [
     ("configurations", "configurations"),
     ("devices/{id}/files", "file upload"),
     ("jobs", "jobs"),
@@ -141,6 +153,29 @@ pub(super) fn knows(call: &Call) -> bool {
     route::knows(&ROUTES, call)
 }
 
+/// The second word of the path, or the address of the module that it names.
+fn subject(call: &Call) -> Result<Cow<'_, str>, HubRefusal> {
+    let is = |word: &str, names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name));
+    let (first, id) = match &call.segments[..] {
+        [first, id, ..] => (first, id),
+        _ => return Ok(Cow::Borrowed("")),
+    };
+    if !is(first, &["devices", "twins"]) {
+        return Ok(Cow::Borrowed(id));
+    }
+    // What is escaped in one word is no address of a module.
+    let check = |id: &str| check_device_id(id).map_err(|_| HubRefusal::from(HubError::DeviceNotFound(id.into())));
+    match call.segments.get(2..) {
+        Some([modules, module, ..]) if is(modules, &["modules"]) => {
+            check(id)?;
+            Ok(Cow::Owned(module_address(id, module)))
+        }
+        Some([_, ..]) | None => check(id).map(|()| Cow::Borrowed(id.as_str())),
+        Some([]) if is(first, &["twins"]) => check(id).map(|()| Cow::Borrowed(id.as_str())),
+        Some([]) => Ok(Cow::Borrowed(id)),
+    }
+}
+
 pub(super) async fn respond(hub: &Hub, caller: &Caller, call: &Call) -> Result<Answer, HubRefusal> {
     let found = route::find(&ROUTES, call);
     if found.map_or(!route::is_ours(&ROUTES, call), |route| route.is_versioned) {
@@ -156,9 +191,9 @@ pub(super) async fn respond(hub: &Hub, caller: &Caller, call: &Call) -> Result<A
     if !caller.may(route.right) {
         return Err(HubRefusal::unauthorized("the policy does not allow this"));
     }
-    let id = call.segments.get(1).map(String::as_str).unwrap_or_default();
+    let id = subject(call)?;
     match &route.handler {
-        Handler::Now(answer) => answer(hub, id, call),
-        Handler::Later(answer) => answer(hub, id, call).await,
+        Handler::Now(answer) => answer(hub, &id, call),
+        Handler::Later(answer) => answer(hub, &id, call).await,
     }
 }
