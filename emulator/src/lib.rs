@@ -125,9 +125,9 @@ pub use hub::{
     ConsumerGroup, DeadLetterDestination, Device, DeviceCapabilities, DeviceSettings, DeviceStatus,
     DirectMethod, Endpoints, Enrichment, EventDeliverySchema, EventDestination, EventFilter,
     EventSubscription, EventType, FallbackRoute, FileEndpoint, Hub, HubError, InitialTwin,
-    InitialTwinProperties, MessageSource, MethodResult, Module, ModuleSettings, Retention, RetryPolicy, Route, Routing, Severity,
-    Silence, TelemetryCounters, TelemetryMessage, Twin, TwinError, TwinPatch, TwinProperties,
-    WebhookEndpoint, X509Thumbprint, module_address,
+    InitialTwinProperties, MessageSource, MethodResult, Module, ModuleSettings, Retention, RetryPolicy,
+    Route, Routing, Severity, Silence, TelemetryCounters, TelemetryMessage, Twin, TwinError, TwinPatch,
+    TwinProperties, WebhookEndpoint, X509Thumbprint, module_address,
 };
 pub use issuance::{CertificatePolicy, IssuanceError, IssuingAuthority, Namespace};
 pub use net::tls::{ServerIdentityError, TlsVersions};

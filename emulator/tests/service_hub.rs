@@ -383,7 +383,6 @@ async fn bulk_requests_and_policies_are_heeded() {
         ("GET", "/jobs/v2/query"),
         ("GET", "/digitaltwins/b"),
         ("POST", "/devices/b/files"),
-        ("PUT", "/devices/b/modules/m"),
         ("GET", "/messages/serviceBound/filenotifications"),
     ] {
         let refused = hub.call(method, &format!("{target}?{VERSION}"), &[], "").await;

@@ -177,7 +177,6 @@ run({
       jobs: () => new Promise((done, failed) => JobClient.fromConnectionString(hub)
         .scheduleTwinUpdate('j', 'tags.a = 1', { etag: '*' }, later, 60, (error) => (error ? failed(error) : done()))),
       configurations: () => registry.addConfiguration({ id: 'c', schemaVersion: '1.0', content: {}, targetCondition: '', priority: 1 }),
-      'module identities': () => registry.addModule({ deviceId: 'node-twin', moduleId: 'm' }),
     };
     for (const [what, call] of Object.entries(calls)) {
       const said = await call().then(() => 'none', (error) => `${error.message} ${error.responseBody}`);

@@ -68,7 +68,9 @@ pub(crate) enum NotAdmitted {
     Token(#[from] SasError),
     #[error("the policy \"{0}\" of the token lacks the right DeviceConnect")]
     Policy(String),
-    #[error("the common name of the certificate presented is \"{common_name}\", not the device ID, nor {{device ID}}/{{module ID}} for a module")]
+    #[error(
+        "the common name of the certificate presented is \"{common_name}\", not the device ID, nor {{device ID}}/{{module ID}} for a module"
+    )]
     CommonName { common_name: String },
     #[error(
         "the chain presented ends with \"{top}\", and the hub trusts no CA in it: the identity is one with certificates \

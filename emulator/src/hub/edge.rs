@@ -48,7 +48,8 @@ impl Registry {
     /// Gives edge devices that were made before there were scopes and modules what they lack.
     pub(super) fn complete_edges(&mut self, now: DateTime<Utc>) {
         let lacks = |entry: &Entry| entry.identity.capabilities.iot_edge && entry.identity.scopes.is_none();
-        let lacking: Vec<_> = self.iter().filter(|(_, entry)| lacks(entry)).map(|(id, _)| id.clone()).collect();
+        let lacking: Vec<_> =
+            self.iter().filter(|(_, entry)| lacks(entry)).map(|(id, _)| id.clone()).collect();
         for device_id in lacking {
             let scopes = Scopes::of_edge(&device_id, None, Wanted::default(), now).ok();
             if let Some(entry) = self.find(&device_id) {
@@ -72,7 +73,8 @@ impl Registry {
     /// The devices that were below an edge device are below none any more.
     fn forget_scope(&mut self, scope: &str) {
         for (_, entry) in self.iter_mut() {
-            let is_below = |scopes: &&mut Box<Scopes>| scopes.parent_scopes.iter().any(|parent| parent == scope);
+            let is_below =
+                |scopes: &&mut Box<Scopes>| scopes.parent_scopes.iter().any(|parent| parent == scope);
             let Some(scopes) = entry.identity.scopes.as_mut().filter(is_below) else { continue };
             scopes.parent_scopes.clear();
             scopes.device_scope.take_if(|own| own == scope);

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Authentication, Device, DeviceCapabilities, DeviceStatus, Hub, HubError, InitialTwin,
-    TwinError, TwinRecord,
+    Authentication, Device, DeviceCapabilities, DeviceStatus, Hub, HubError, InitialTwin, TwinError,
+    TwinRecord,
     device_id::check_device_id,
     module_id::is_module,
     notice::{Notice, NoticeKind},

@@ -66,9 +66,6 @@ pub use event_grid::{
     DeadLetterDestination, EventDeliverySchema, EventDestination, EventFilter, EventSubscription, EventType,
 };
 pub use identity::DeviceSettings;
-pub use module_id::module_address;
-pub(crate) use module_id::split_address;
-pub use modules::ModuleSettings;
 pub(crate) use identity::{Credentials, ProvisionedData, Standing};
 pub use initial_twin::{InitialTwin, InitialTwinProperties};
 pub(crate) use method::MethodCall;
@@ -77,6 +74,9 @@ pub use model::{
     Authentication, AuthenticationType, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Module,
     Twin, TwinProperties, X509Thumbprint,
 };
+pub use module_id::module_address;
+pub(crate) use module_id::split_address;
+pub use modules::ModuleSettings;
 pub(crate) use mqtt5::open_five;
 pub(crate) use query::is_query;
 pub(crate) use registry::TwinRecord;

@@ -7,12 +7,7 @@ use super::{
     notice::NoticeKind,
     registry::{Entry, Registry},
 };
-use crate::{
-    etag::IfMatch,
-    events::DisconnectReason,
-    id::device_etag,
-    security::keys::SymmetricKey,
-};
+use crate::{etag::IfMatch, events::DisconnectReason, id::device_etag, security::keys::SymmetricKey};
 
 /// The longest name of who manages a module.
 const LONGEST_MANAGER: usize = 128;
@@ -58,7 +53,12 @@ impl Hub {
         let address = module_address(device_id, module_id);
         let mut registry = self.0.registry.change();
         let authentication = settings.authentication.complete(None)?;
-        registry.create(&address, authentication, DeviceCapabilities::default(), TwinRecord::new(None, now))?;
+        registry.create(
+            &address,
+            authentication,
+            DeviceCapabilities::default(),
+            TwinRecord::new(None, now),
+        )?;
         let entry = registry.entry(&address)?;
         entry.identity.managed_by = settings.managed_by.map(Into::into);
         let module = entry.module(&address);

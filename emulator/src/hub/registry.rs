@@ -17,7 +17,8 @@ use super::{
     endpoint::Origin,
     initial_twin::InitialTwin,
     model::{
-        Authentication, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Module, Twin, TwinProperties,
+        Authentication, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Module, Twin,
+        TwinProperties,
     },
     module_id::{beginning, is_module, split_address},
     renewal::Renewal,
@@ -240,10 +241,9 @@ impl Registry {
 
     fn not_found(&self, address: &str) -> HubError {
         match split_address(address) {
-            (device_id, Some(module_id)) if self.devices.contains_key(device_id) => HubError::ModuleNotFound {
-                device_id: device_id.to_owned(),
-                module_id: module_id.to_owned(),
-            },
+            (device_id, Some(module_id)) if self.devices.contains_key(device_id) => {
+                HubError::ModuleNotFound { device_id: device_id.to_owned(), module_id: module_id.to_owned() }
+            }
             (device_id, _) => HubError::DeviceNotFound(device_id.to_owned()),
         }
     }
@@ -440,10 +440,9 @@ impl Entry {
 
 fn already_there(address: &str) -> HubError {
     match split_address(address) {
-        (device_id, Some(module_id)) => HubError::ModuleAlreadyExists {
-            device_id: device_id.to_owned(),
-            module_id: module_id.to_owned(),
-        },
+        (device_id, Some(module_id)) => {
+            HubError::ModuleAlreadyExists { device_id: device_id.to_owned(), module_id: module_id.to_owned() }
+        }
         (device_id, None) => HubError::DeviceAlreadyExists(device_id.to_owned()),
     }
 }

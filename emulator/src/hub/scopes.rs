@@ -141,7 +141,9 @@ impl Scopes {
                 return invalid(format!("\"{device_id}\" would be above itself"));
             }
             if layers > MOST_LAYERS {
-                return invalid(format!("\"{device_id}\" would be below more than {MOST_LAYERS} layers of edge devices"));
+                return invalid(format!(
+                    "\"{device_id}\" would be below more than {MOST_LAYERS} layers of edge devices"
+                ));
             }
             above = found.parent_scopes.first().map(String::as_str);
         }
@@ -171,9 +173,13 @@ mod tests {
     fn an_edge_device_keeps_the_scope_that_it_was_given() {
         let first = edge("e-1", None);
         let scope = first.device_scope.clone().expect("a scope");
-        assert_eq!((scope.as_str(), device_of(&scope)), ("ms-azure-iot-edge://e-1-621355968000000000", Some("e-1")));
+        assert_eq!(
+            (scope.as_str(), device_of(&scope)),
+            ("ms-azure-iot-edge://e-1-621355968000000000", Some("e-1"))
+        );
         let later = DateTime::UNIX_EPOCH + chrono::TimeDelta::days(1);
-        let again = Scopes::of_edge("e-1", Some(&first), wanted(Some(&scope), None), later).expect("the same");
+        let again =
+            Scopes::of_edge("e-1", Some(&first), wanted(Some(&scope), None), later).expect("the same");
         assert_eq!(again, first);
         assert!(Scopes::of_edge("e-1", Some(&first), wanted(Some("x"), None), later).is_err());
     }
@@ -208,7 +214,10 @@ mod tests {
         }
         let sixth = edge("e5", tower.last().map(|(_, scopes)| scopes));
         assert!(sixth.check("e5", None, find).is_err_and(|why| why.to_string().contains("layers")));
-        let circle = Scopes { parent_scopes: tower[2].1.device_scope.clone().into_iter().collect(), ..tower[0].1.clone() };
+        let circle = Scopes {
+            parent_scopes: tower[2].1.device_scope.clone().into_iter().collect(),
+            ..tower[0].1.clone()
+        };
         assert!(circle.check("e0", None, find).is_err_and(|why| why.to_string().contains("above itself")));
         let lost = Scopes { parent_scopes: vec!["ms-azure-iot-edge://nobody-1".into()], ..Scopes::default() };
         assert!(lost.check("d", None, find).is_err_and(|why| why.to_string().contains("no edge device")));

@@ -63,7 +63,9 @@ impl Hub {
             return Err(SasError::Signature);
         }
         let module = match split_address(&device_id) {
-            (id, Some(module_id)) => Some(self.module(id, module_id).map_err(|_unknown| SasError::Signature)?),
+            (id, Some(module_id)) => {
+                Some(self.module(id, module_id).map_err(|_unknown| SasError::Signature)?)
+            }
             _ => None,
         };
         let keys = module.iter().map(|module| &module.authentication).chain([&device.authentication]);

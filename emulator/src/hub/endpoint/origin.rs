@@ -23,8 +23,12 @@ impl Origin {
             (AuthenticationType::Sas, true) => {
                 r#"{"scope":"module","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}"#
             }
-            (_, false) => r#"{"scope":"device","type":"x509","issuer":"external","acceptingIpFilterRule":null}"#,
-            (_, true) => r#"{"scope":"module","type":"x509","issuer":"external","acceptingIpFilterRule":null}"#,
+            (_, false) => {
+                r#"{"scope":"device","type":"x509","issuer":"external","acceptingIpFilterRule":null}"#
+            }
+            (_, true) => {
+                r#"{"scope":"module","type":"x509","issuer":"external","acceptingIpFilterRule":null}"#
+            }
         }
     }
 }

@@ -164,7 +164,8 @@ fn subject(call: &Call) -> Result<Cow<'_, str>, HubRefusal> {
         return Ok(Cow::Borrowed(id));
     }
     // What is escaped in one word is no address of a module.
-    let check = |id: &str| check_device_id(id).map_err(|_| HubRefusal::from(HubError::DeviceNotFound(id.into())));
+    let check =
+        |id: &str| check_device_id(id).map_err(|_| HubRefusal::from(HubError::DeviceNotFound(id.into())));
     match call.segments.get(2..) {
         Some([modules, module, ..]) if is(modules, &["modules"]) => {
             check(id)?;
