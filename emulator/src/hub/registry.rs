@@ -186,7 +186,7 @@ impl Registry {
         capabilities: DeviceCapabilities,
         twin: TwinRecord,
     ) -> Result<(), HubError> {
-        if self.get(device_id).is_ok() {
+        if self.row(device_id).contains_key(device_id) {
             return Err(already_there(device_id));
         }
         if let (above, Some(_)) = split_address(device_id) {
