@@ -170,15 +170,4 @@ run({
     assert.strictEqual(await failure(registry.getTwin('nobody')), 'DeviceNotFoundError');
     await registry.delete('node-query');
   },
-
-  'node is refused by name what there is not': async () => {
-    const calls = {
-      'module identities': () => registry.addModule({ deviceId: 'node-twin', moduleId: 'm' }),
-    };
-    for (const [what, call] of Object.entries(calls)) {
-      const said = await call().then(() => 'none', (error) => `${error.message} ${error.responseBody}`);
-      assert.ok(said.includes('does not implement') && said.includes(what), `${what}: ${said}`);
-    }
-    assert.deepStrictEqual(value(await registry.getModulesOnDevice('node-twin')), []);
-  },
 });

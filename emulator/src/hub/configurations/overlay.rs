@@ -27,6 +27,43 @@ pub(in crate::hub) fn tree(content: &Map<String, Value>) -> Result<Map<String, V
     Ok(tree)
 }
 
+/// Writes a content over the properties of a module: what stands at a path is another then, and not merged; a null takes it out.
+pub(in crate::hub) fn write(
+    properties: &mut Map<String, Value>,
+    content: &Map<String, Value>,
+) -> Result<(), String> {
+    let mut paths: Vec<_> = content.iter().collect();
+    paths.sort_by_key(|(path, _)| path.len());
+    for (path, value) in paths {
+        let names = names(path)?;
+        let Some((last, above)) = names.split_last() else {
+            *properties = value.as_object().cloned().map(without_nulls).unwrap_or_default();
+            continue;
+        };
+        let mut place = &mut *properties;
+        for name in above {
+            let inner = place.entry((*name).to_owned()).or_insert_with(|| Map::new().into());
+            if !inner.is_object() {
+                *inner = Map::new().into();
+            }
+            let Value::Object(inner) = inner else { break };
+            place = inner;
+        }
+        match value {
+            Value::Null => {
+                place.remove(*last);
+            }
+            Value::Object(members) => {
+                place.insert((*last).to_owned(), without_nulls(members.clone()).into());
+            }
+            leaf => {
+                place.insert((*last).to_owned(), leaf.clone());
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The names below `properties.desired`.
 fn names(path: &str) -> Result<Vec<&str>, String> {
     let rest = path.strip_prefix(DESIRED).filter(|rest| rest.is_empty() || rest.starts_with('.'));
@@ -250,6 +287,18 @@ mod tests {
             (json!({"properties.desired.a": 1}), json!({"properties.desired": {"a": {"b": [1, 2]}}}));
         let seen = steps(json!({}), &[&[leaf.clone()], &[branch.clone()], &[leaf, branch], &[]]);
         assert_eq!(seen, [json!({"a": 1}), json!({"a": {"b": [1, 2]}}), json!({"a": 1}), json!({})]);
+    }
+
+    #[test]
+    fn what_is_written_to_a_module_replaces_what_stood_at_its_path() {
+        let mut properties = object(json!({"modules": {"a": {"image": "1", "old": true}, "b": 1}, "own": 1}));
+        let layer = json!({"properties.desired.modules.a": {"image": "2"}, "properties.desired.modules.b": null,
+                           "properties.desired.routes.r": "x"});
+        write(&mut properties, &object(layer)).expect("a content");
+        let written = json!({"modules": {"a": {"image": "2"}}, "own": 1, "routes": {"r": "x"}});
+        assert_eq!(Value::Object(properties.clone()), written);
+        write(&mut properties, &object(json!({"properties.desired": {"c": {}}}))).expect("a content");
+        assert_eq!(Value::Object(properties), json!({"c": {}}));
     }
 
     #[test]
