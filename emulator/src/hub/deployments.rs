@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::{
-    Authentication, AuthenticationType, ConfigurationInfo, ConfigurationStatus, DeviceCapabilities, Hub, HubError,
-    TwinRecord,
+    Authentication, AuthenticationType, ConfigurationInfo, ConfigurationStatus, DeviceCapabilities, Hub,
+    HubError, TwinRecord,
     configurations::{Active, Modules, write},
     module_id::{check_module_id, module_address},
     notice::{Notice, NoticeKind},

@@ -30,6 +30,8 @@ pub enum HubError {
     #[error("ThrottlingMaxActiveJobCountExceeded: {limit} jobs wait or run; wait for one, or cancel one")]
     TooManyJobs {
         /// How many there may be.
+        limit: usize,
+    },
     /// No such module on a device that is there.
     #[error("ModuleNotFound: \"{device_id}\" has no module \"{module_id}\"")]
     ModuleNotFound {

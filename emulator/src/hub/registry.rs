@@ -233,7 +233,8 @@ impl Registry {
 
     /// The same of all devices and modules; `watched` says whether further changes are to be noted.
     pub(super) fn touch_all(&mut self, watched: bool) {
-        let all = self.devices.iter().chain(&self.modules).filter(|(_, entry)| watched || entry.managed.is_some());
+        let all =
+            self.devices.iter().chain(&self.modules).filter(|(_, entry)| watched || entry.managed.is_some());
         let all: Stale = all.map(|(device_id, _)| (device_id.clone(), 0)).collect();
         self.stale = (watched || !all.is_empty()).then_some(all);
     }
@@ -456,11 +457,7 @@ impl Entry {
                 reported: self.twin.reported.for_service(),
             },
             capabilities: identity.capabilities,
-            configurations: self
-                .managed
-                .as_ref()
-                .map(|managed| managed.shown())
-                .unwrap_or_default(),
+            configurations: self.managed.as_ref().map(|managed| managed.shown()).unwrap_or_default(),
             device_scope: scopes.device_scope,
             parent_scopes: scopes.parent_scopes,
         }
