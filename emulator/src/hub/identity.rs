@@ -135,13 +135,13 @@ impl Hub {
         entry.identity.capabilities = settings.capabilities;
         entry.identity.etag = device_etag();
         let device = entry.device(device_id);
-        registry.touch(device_id);
         if settings.status == DeviceStatus::Disabled {
             if let Some(connection) = &entry.connection {
                 connection.close(DisconnectReason::DeviceDisabled);
             }
             Self::disconnect_modules(&registry, device_id);
         }
+        registry.touch(device_id);
         self.fit_edge(&mut registry, device_id, before.as_deref(), now);
         if is_other {
             let (hub, device_id) = (self.0.name.clone(), device_id.to_owned());
@@ -207,8 +207,8 @@ impl Hub {
             entry.identity.capabilities = capabilities;
             entry.renewal.take_if(|_| policy.is_none());
             entry.identity.policy = policy;
-            registry.touch(device_id);
             let before = entry.identity.scopes.clone();
+            registry.touch(device_id);
             self.fit_edge(&mut registry, device_id, before.as_deref(), now);
             return Ok(());
         }

@@ -36,32 +36,37 @@ pub(in crate::hub) fn write(
     paths.sort_by_key(|(path, _)| path.len());
     for (path, value) in paths {
         let names = names(path)?;
-        let Some((last, above)) = names.split_last() else {
+        if names.is_empty() {
             *properties = value.as_object().cloned().map(without_nulls).unwrap_or_default();
-            continue;
-        };
-        let mut place = &mut *properties;
-        for name in above {
-            let inner = place.entry((*name).to_owned()).or_insert_with(|| Map::new().into());
-            if !inner.is_object() {
-                *inner = Map::new().into();
-            }
-            let Value::Object(inner) = inner else { break };
-            place = inner;
-        }
-        match value {
-            Value::Null => {
-                place.remove(*last);
-            }
-            Value::Object(members) => {
-                place.insert((*last).to_owned(), without_nulls(members.clone()).into());
-            }
-            leaf => {
-                place.insert((*last).to_owned(), leaf.clone());
-            }
+        } else {
+            write_at(properties, &names, value);
         }
     }
     Ok(())
+}
+
+fn write_at(place: &mut Map<String, Value>, names: &[&str], value: &Value) {
+    let Some((first, rest)) = names.split_first() else { return };
+    match (value, rest.is_empty()) {
+        (_, false) => {
+            let inner = place.entry((*first).to_owned()).or_insert(Value::Null);
+            if !inner.is_object() {
+                *inner = Map::new().into();
+            }
+            if let Value::Object(inner) = inner {
+                write_at(inner, rest, value);
+            }
+        }
+        (Value::Null, true) => {
+            place.remove(*first);
+        }
+        (Value::Object(members), true) => {
+            place.insert((*first).to_owned(), without_nulls(members.clone()).into());
+        }
+        (leaf, true) => {
+            place.insert((*first).to_owned(), leaf.clone());
+        }
+    }
 }
 
 /// The names below `properties.desired`.
