@@ -12,13 +12,17 @@
 mod error;
 mod device_id;
 mod initial_twin;
-mod model;
 mod twin_rules;
+mod expression;
+mod query;
+mod method_rules;
+mod configurations;
+mod jobs;
+mod model;
 mod section;
 mod c2d;
 mod telemetry;
 mod endpoint;
-mod expression;
 mod outlet;
 mod routing;
 mod event_grid;
@@ -36,7 +40,11 @@ mod twin;
 mod renewals;
 mod authorities;
 mod method;
-mod query;
+mod queries;
+mod configure;
+mod rollout;
+mod scheduling;
+mod work;
 mod routes;
 mod event_subscriptions;
 mod receive;
@@ -54,6 +62,10 @@ pub(crate) use admission::{NotAdmitted, Shown};
 pub(crate) use amqp::HubPlace;
 pub use c2d::{Acknowledgement, CloudToDeviceMessage};
 pub(crate) use c2d::{Feedback, LOCK_TIME, ReceivedMessage};
+pub(crate) use configurations::QueryErrors;
+pub use configurations::{
+    Configuration, ConfigurationContent, ConfigurationInfo, ConfigurationMetrics, ConfigurationStatus,
+};
 pub(crate) use connection::MethodAnswer;
 pub(crate) use device_id::check_device_id;
 pub use endpoint::{ConsumerGroup, Retention};
@@ -64,6 +76,7 @@ pub use event_grid::{
 pub use identity::DeviceSettings;
 pub(crate) use identity::{Credentials, ProvisionedData, Standing};
 pub use initial_twin::{InitialTwin, InitialTwinProperties};
+pub(crate) use jobs::{JobKind, JobRequest, JobStatus};
 pub(crate) use method::MethodCall;
 pub use method::{DirectMethod, MethodResult};
 pub use model::{
