@@ -141,6 +141,7 @@ impl Hub {
             }
             Self::disconnect_modules(&registry, device_id);
         }
+        registry.touch(device_id);
         self.fit_edge(&mut registry, device_id, before.as_deref(), now);
         if is_other {
             let (hub, device_id) = (self.0.name.clone(), device_id.to_owned());
@@ -206,6 +207,7 @@ impl Hub {
             entry.identity.capabilities = capabilities;
             entry.renewal.take_if(|_| policy.is_none());
             entry.identity.policy = policy;
+            registry.touch(device_id);
             let before = entry.identity.scopes.clone();
             self.fit_edge(&mut registry, device_id, before.as_deref(), now);
             return Ok(());

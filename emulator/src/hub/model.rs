@@ -1,5 +1,7 @@
 //! The resources of the hub's service API, in its shapes.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -9,7 +11,7 @@ use crate::{
     security::keys::{KeyLength, SymmetricKey},
 };
 
-use super::HubError;
+use super::{ConfigurationInfo, HubError};
 
 /// A device identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -171,6 +173,11 @@ impl Authentication {
         }
     }
 
+    /// By nothing: it can't connect.
+    pub fn none() -> Self {
+        Self { kind: AuthenticationType::None, ..Self::certificate_authority() }
+    }
+
     /// By symmetric keys; those that are absent are made when the identity is.
     pub fn sas(symmetric_key: SymmetricKey) -> Self {
         Self { kind: AuthenticationType::Sas, symmetric_key, x509_thumbprint: X509Thumbprint::default() }
@@ -265,6 +272,9 @@ pub struct Twin {
     /// As on the identity.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parent_scopes: Vec<String>,
+    /// The configurations that target it, by ID.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub configurations: BTreeMap<String, ConfigurationInfo>,
 }
 
 /// The two sections of properties, each with `$version` and `$metadata`.

@@ -14,8 +14,10 @@ use tracker_protocol::dps::ConnectionProfile;
 use super::{
     Device, DeviceStatus, HubError, TelemetryCounters, TelemetryMessage,
     c2d::FeedbackRecord,
+    configurations::{KeptConfiguration, Store as Configurations},
     endpoint::{Groups, KeptGroup, Mark, Receivers, Retention, Store, StoreParts},
     event_grid::{EventGrid, KeptSubscription},
+    jobs::{KeptJobs, Store as Jobs},
     notice::NoticeKind,
     registry::{KeptDevice, Registry},
     routing::{KeptRouting, Router, RouterParts},
@@ -92,6 +94,10 @@ pub(crate) struct KeptHub {
     connection_profile: Option<KeptProfile>,
     #[serde(default, skip_serializing_if = "KeptEndpoint::is_empty")]
     endpoint: KeptEndpoint,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    configurations: Vec<KeptConfiguration>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    jobs: KeptJobs,
 }
 
 /// Of the built-in endpoint: no messages.
@@ -132,6 +138,8 @@ impl KeptHub {
             authorities: Vec::new(),
             endpoint: KeptEndpoint::default(),
             feedback: Vec::new(),
+            configurations: Vec::new(),
+            jobs: KeptJobs::new(),
         }
     }
 }
@@ -168,6 +176,8 @@ pub(super) struct Core {
     pub(super) event_grid: EventGrid,
     pub(super) silence: Mutex<Silence>,
     pub(super) authorities: Mutex<Authorities>,
+    pub(super) configurations: Mutex<Configurations>,
+    pub(super) jobs: Mutex<Jobs>,
     pub(super) changes: Changes,
     pub(super) namespace: Namespace,
     pub(super) issuing_time: Duration,
@@ -207,7 +217,12 @@ impl Hub {
             authorities,
             endpoint,
             feedback,
+            configurations,
+            jobs,
         } = kept;
+        let configurations = Configurations::restore(configurations);
+        let mut registry = Registry::restore(devices, feedback);
+        registry.touch_all(!configurations.is_empty());
         let router = RouterParts {
             hub_name: label(&name).to_owned(),
             clock: Arc::clone(&clock),
@@ -229,6 +244,8 @@ impl Hub {
             router: Router::new(router, routing),
             silence: Mutex::new(silence),
             authorities: Mutex::new(trust::restore(authorities)),
+            configurations: Mutex::new(configurations),
+            jobs: Mutex::new(Jobs::restore(jobs)),
             changes: changes.clone(),
             namespace,
             issuing_time: renewal.issuing_time,
@@ -269,6 +286,8 @@ impl Hub {
                 partitions: self.0.endpoint.keep(),
                 consumer_groups: self.0.groups.keep(),
             },
+            configurations: lock(&self.0.configurations).keep(),
+            jobs: lock(&self.0.jobs).keep(),
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
     Hub, HubError,
     admission::{Joining, NotAdmitted, Shown, client_id},
     connection::{Attachment, Filter, Mailbox, MethodAnswer, Push, Subscriptions},
-    method::PAYLOAD_LIMIT,
+    method_rules::PAYLOAD_LIMIT,
     module_id::module_address,
     renewal::renews,
 };

@@ -113,6 +113,7 @@ impl Hub {
         entry.twin.version += 1;
         entry.twin.service_changes += 1;
         let twin = entry.twin(device_id);
+        registry.touch(device_id);
         self.notify(&mut registry, device_id, &Notice::twin_updated(twin.version, tags_patch, told));
         Ok(twin)
     }
@@ -142,6 +143,7 @@ impl Hub {
         entry.twin.version += 1;
         entry.twin.service_changes += 1;
         let twin = entry.twin(device_id);
+        registry.touch(device_id);
         self.notify(&mut registry, device_id, &Notice::whole(NoticeKind::TwinReplaced, &twin));
         Ok(twin)
     }
@@ -186,9 +188,12 @@ impl Hub {
         entry.twin.reported.patch("reported", patch, now)?;
         entry.twin.version += 1;
         let version = entry.twin.reported.version();
-        if self.is_heard(NoticeKind::TwinUpdated) {
+        let told = self.is_heard(NoticeKind::TwinUpdated).then(|| {
             let told = [("reported", entry.twin.reported.change(patch, now))];
-            let notice = Notice::twin_updated(entry.twin.version, None, told);
+            Notice::twin_updated(entry.twin.version, None, told)
+        });
+        registry.touch(device_id);
+        if let Some(notice) = told {
             self.notify(&mut registry, device_id, &notice);
         }
         drop(registry);
@@ -201,7 +206,7 @@ impl Hub {
     }
 }
 
-fn push(entry: &Entry, patch: Map<String, Value>) {
+pub(super) fn push(entry: &Entry, patch: Map<String, Value>) {
     if let Some(connection) = &entry.connection {
         connection.give(Push::Desired { version: entry.twin.desired.version(), patch });
     }

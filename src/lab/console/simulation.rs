@@ -170,6 +170,7 @@ fn of_hub(error: &HubError) -> BackendError {
     let text = sentence(error);
     match error {
         HubError::DeviceNotFound(_) | HubError::ModuleNotFound { .. } => BackendError::NotFound(text),
+        HubError::ConfigurationNotFound(_) | HubError::JobNotFound(_) => BackendError::NotFound(text),
         HubError::DeviceNotOnline { .. }
         | HubError::GatewayTimeout { .. }
         | HubError::MethodRejected { .. }
@@ -180,10 +181,14 @@ fn of_hub(error: &HubError) -> BackendError {
         | HubError::ModuleAlreadyExists { .. }
         | HubError::TooManyModules { .. }
         | HubError::QueueFull { .. }
+        | HubError::ConfigurationExists(_)
+        | HubError::JobExists(_)
+        | HubError::TooManyJobs { .. }
         | HubError::LockLost => BackendError::Conflict(text),
-        HubError::MessageTooLarge { .. } | HubError::Twin(_) | HubError::ArgumentInvalid(_) => {
-            BackendError::Invalid { message: text, member: None }
-        }
+        HubError::MessageTooLarge { .. }
+        | HubError::NotImplemented(_)
+        | HubError::Twin(_)
+        | HubError::ArgumentInvalid(_) => BackendError::Invalid { message: text, member: None },
     }
 }
 
