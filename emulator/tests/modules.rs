@@ -398,6 +398,18 @@ async fn an_edge_device_has_a_scope_the_modules_of_its_runtime_and_others_below_
     let modules: Vec<_> =
         hub.modules("top").expect("it").into_iter().map(|module| module.module_id).collect();
     assert_eq!(modules, ["$edgeAgent", "$edgeHub"]);
+    let content = json!({"modulesContent": {
+        "$edgeAgent": {"properties.desired": {"modules": {"door": 1}}},
+        "door": {"properties.desired.interval": 5},
+    }});
+    let apply = format!("/devices/top/applyConfigurationContent?{VERSION}");
+    let applied = service.call("POST", &apply, &[], &content.to_string()).await;
+    assert!(applied.status < 300, "{}", applied.body);
+    assert_eq!(
+        hub.twin("top/modules/$edgeAgent").expect("it").properties.desired["modules"],
+        json!({"door": 1})
+    );
+    assert_eq!(hub.twin("top/modules/door").expect("made").properties.desired["interval"], 5);
     let below = put("below", edge(json!([scope])), None).await.body;
     assert_eq!(below["parentScopes"], json!([scope]));
     let leaf = put("leaf", json!({"deviceScope": below["deviceScope"]}), None).await.body;
@@ -431,7 +443,9 @@ async fn an_edge_device_has_a_scope_the_modules_of_its_runtime_and_others_below_
     let plain =
         put("top", json!({"capabilities": {"iotEdge": false}, "deviceScope": scope}), Some("*")).await.body;
     assert!(plain.get("deviceScope").is_none(), "{plain}");
-    assert!(hub.modules("top").expect("it").is_empty());
+    let left: Vec<_> = hub.modules("top").expect("it").into_iter().map(|module| module.module_id).collect();
+    assert_eq!(left, ["door"]);
+    hub.delete("top").expect("deleted");
     assert!(hub.device("leaf").expect("it").device_scope.is_none());
     assert!(hub.device("below").expect("it").parent_scopes.is_empty());
     hub.delete("below").expect("deleted");

@@ -170,4 +170,8 @@ run({
     assert.strictEqual(await failure(registry.getTwin('nobody')), 'DeviceNotFoundError');
     await registry.delete('node-query');
   },
+
+  'node lists no modules of a device that has none': async () => {
+    assert.deepStrictEqual(value(await registry.getModulesOnDevice('node-twin')), []);
+  },
 });

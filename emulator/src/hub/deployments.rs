@@ -8,8 +8,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::{
-    Authentication, AuthenticationType, ConfigurationInfo, ConfigurationStatus, DeviceCapabilities, Hub,
-    HubError, TwinRecord,
+    Authentication, ConfigurationInfo, ConfigurationStatus, DeviceCapabilities, Hub, HubError, TwinRecord,
     configurations::{Active, Modules, write},
     module_id::{check_module_id, module_address},
     notice::{Notice, NoticeKind},
@@ -17,7 +16,6 @@ use super::{
     twin::push,
     twin_rules::{PROPERTIES_LIMIT, check_whole},
 };
-use crate::security::keys::SymmetricKey;
 
 /// The module whose twin says which deployments an edge device has.
 const AGENT: &str = "$edgeAgent";
@@ -85,10 +83,8 @@ impl Hub {
         for (module_id, desired) in wanted {
             let address = module_address(device_id, &module_id);
             if registry.get(&address).is_err() {
-                let none = Authentication {
-                    kind: AuthenticationType::None,
-                    ..Authentication::sas(SymmetricKey::default())
-                };
+                // The runtime gives it keys when it starts it.
+                let none = Authentication::none();
                 registry.create(&address, none, DeviceCapabilities::default(), TwinRecord::new(None, now))?;
                 self.tell_of_life(registry, NoticeKind::Created, &address);
                 is_changed = true;

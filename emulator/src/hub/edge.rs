@@ -5,7 +5,6 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Authentication, DeviceSettings, Hub, HubError, TwinRecord,
-    model::AuthenticationType,
     module_id::module_address,
     notice::NoticeKind,
     registry::{Entry, Registry},
@@ -61,7 +60,7 @@ impl Registry {
 
     /// Makes the modules of the runtime that are not there; tells which.
     fn make_runtime(&mut self, device_id: &str, now: DateTime<Utc>) -> Vec<String> {
-        let none = Authentication { kind: AuthenticationType::None, ..Authentication::sas(<_>::default()) };
+        let none = Authentication::none();
         let made = RUNTIME.into_iter().filter_map(|module_id| {
             let address = module_address(device_id, module_id);
             let twin = TwinRecord::new(None, now);

@@ -173,6 +173,11 @@ impl Authentication {
         }
     }
 
+    /// By nothing: it can't connect.
+    pub fn none() -> Self {
+        Self { kind: AuthenticationType::None, ..Self::certificate_authority() }
+    }
+
     /// By symmetric keys; those that are absent are made when the identity is.
     pub fn sas(symmetric_key: SymmetricKey) -> Self {
         Self { kind: AuthenticationType::Sas, symmetric_key, x509_thumbprint: X509Thumbprint::default() }
