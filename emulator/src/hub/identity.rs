@@ -207,8 +207,8 @@ impl Hub {
             entry.identity.capabilities = capabilities;
             entry.renewal.take_if(|_| policy.is_none());
             entry.identity.policy = policy;
-            registry.touch(device_id);
             let before = entry.identity.scopes.clone();
+            registry.touch(device_id);
             self.fit_edge(&mut registry, device_id, before.as_deref(), now);
             return Ok(());
         }
