@@ -221,15 +221,15 @@ impl Hub {
             jobs,
         } = kept;
         let configurations = Configurations::restore(configurations);
+        let mut registry = Registry::restore(devices, modules, feedback);
+        registry.complete_edges(clock.now());
+        registry.touch_all(!configurations.is_empty());
         let router = RouterParts {
             hub_name: label(&name).to_owned(),
             clock: Arc::clone(&clock),
             files,
             first_wait: first_redelivery,
         };
-        let mut registry = Registry::restore(devices, modules, feedback);
-        registry.complete_edges(clock.now());
-        registry.touch_all(!configurations.is_empty());
         let profile = connection_profile
             .map_or(ConnectionProfile::Classic, |KeptProfile::MqttV5| ConnectionProfile::MqttV5);
         Self(Arc::new(Core {
