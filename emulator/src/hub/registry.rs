@@ -226,10 +226,6 @@ impl Registry {
 
     /// Notes that a twin, or the identity shown with it, has changed: who looks at such things will.
     pub(super) fn touch(&mut self, device_id: &str) {
-        // Configurations of devices are no matter of modules.
-        if is_module(device_id) {
-            return;
-        }
         if let Some(stale) = &mut self.stale {
             stale.insert(device_id.to_owned(), 0);
         }
