@@ -53,7 +53,7 @@ impl Hub {
         let contents = targeting.iter().take(applied).rev().filter_map(|active| active.modules());
         let done = wanted(registry, device_id, contents)
             .and_then(|wanted| self.set_wanted(registry, device_id, wanted, now));
-        let mut status = |place: usize| match &done {
+        let status = |place: usize| match &done {
             Ok(_) if place < applied => ConfigurationStatus::Applied,
             _ => ConfigurationStatus::Targeted,
         };
