@@ -221,13 +221,7 @@ impl QueryParser {
         let full: &[&str] = match (self.alias.as_deref(), collection) {
             (Some(alias), _) => &[alias],
             (None, Collection::Devices) => &["devices"],
-            (None, Collection::Modules)
-                if path.get(1).is_some_and(|name| name.eq_ignore_ascii_case("modules")) =>
-            {
-                &["devices", "modules"]
-            }
-            // az's own tests ask for `devices.deviceId` of modules.
-            (None, Collection::Modules) => &["devices"],
+            (None, Collection::Modules) => &["devices", "modules"],
             (None, Collection::Jobs) => &["devices", "jobs"],
         };
         let begins = |known: &[&str]| {
