@@ -21,7 +21,7 @@
 //! # What it does not do
 //!
 //! It says so where it is asked for it: TPM; module identities; `QoS` 2; Microsoft Entra tokens; jobs,
-//! configurations, digital twins and file upload.
+//! configurations and digital twins.
 //! It imitates no throttling of its own accord (see [`Faults`]).
 //! Nothing in it is meant to protect anything: do not let it face a network you do not trust.
 //!
@@ -81,6 +81,8 @@ mod mqtt;
 mod session;
 // One AMQP connection, and what services bring for it. Knows neither of them.
 mod amqp;
+// Files as blobs, on the disk. Knows no service.
+mod storage;
 // A namespace that issues certificates to devices. Knows neither service.
 mod issuance;
 // An IoT hub. Knows nothing of the provisioning service.
@@ -119,7 +121,7 @@ pub use dps::{
 pub use emulator::{Emulator, PreparedEmulator};
 pub use etag::IfMatch;
 pub use events::{DisconnectReason, Event, EventKind};
-pub use faults::{Fault, FaultId, FaultKind, Faults, FaultyService};
+pub use faults::{Fault, FaultId, FaultKind, Faults, FaultyService, Strike};
 pub use hub::{
     Acknowledgement, Authentication, AuthenticationType, CloudToDeviceMessage, ConnectionState,
     ConsumerGroup, DeadLetterDestination, Device, DeviceCapabilities, DeviceSettings, DeviceStatus,

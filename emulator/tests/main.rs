@@ -10,6 +10,7 @@ mod dps_rest;
 mod endpoint;
 mod event_grid;
 mod feedback;
+mod file_upload;
 mod host_names;
 mod hub;
 mod hub_v5;

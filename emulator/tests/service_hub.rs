@@ -382,9 +382,7 @@ async fn bulk_requests_and_policies_are_heeded() {
         ("PUT", "/configurations/c"),
         ("GET", "/jobs/v2/query"),
         ("GET", "/digitaltwins/b"),
-        ("POST", "/devices/b/files"),
         ("PUT", "/devices/b/modules/m"),
-        ("GET", "/messages/serviceBound/filenotifications"),
     ] {
         let refused = hub.call(method, &format!("{target}?{VERSION}"), &[], "").await;
         assert_eq!(refused.status, 501, "{target}");

@@ -22,6 +22,7 @@ use super::{
     silence::Silence,
     telemetry::KEPT_BYTES,
     trust::{self, Authorities, KeptAuthority},
+    upload::{KeptUploads, Uploads},
 };
 use crate::{
     clock::Clock,
@@ -32,6 +33,7 @@ use crate::{
     issuance::Namespace,
     lock::{Changes, Tracked, lock},
     security::{access::AccessPolicies, x509::GoodSignatures},
+    storage::Storage,
     subscription::{Feed, Subscription},
 };
 
@@ -61,6 +63,8 @@ pub(crate) struct HubParts {
     pub changes: Changes,
     /// Below it are the files that routes lead to.
     pub files: PathBuf,
+    /// Where devices upload to, and jobs read and write.
+    pub storage: Storage,
     /// The wait after a delivery that failed for the first time.
     pub first_redelivery: Duration,
     /// Issues certificates, and is trusted.
@@ -90,6 +94,8 @@ pub(crate) struct KeptHub {
     connection_profile: Option<KeptProfile>,
     #[serde(default, skip_serializing_if = "KeptEndpoint::is_empty")]
     endpoint: KeptEndpoint,
+    #[serde(default, skip_serializing_if = "KeptUploads::is_empty")]
+    uploads: KeptUploads,
 }
 
 /// Of the built-in endpoint: no messages.
@@ -129,6 +135,7 @@ impl KeptHub {
             authorities: Vec::new(),
             endpoint: KeptEndpoint::default(),
             feedback: Vec::new(),
+            uploads: KeptUploads::default(),
         }
     }
 }
@@ -160,6 +167,8 @@ pub(super) struct Core {
     /// The same messages, for readers of the built-in endpoint.
     pub(super) endpoint: Arc<Store>,
     pub(super) groups: Groups,
+    pub(super) storage: Storage,
+    pub(super) uploads: Tracked<Uploads>,
     pub(super) receivers: Arc<Receivers>,
     pub(super) router: Router,
     pub(super) event_grid: EventGrid,
@@ -187,6 +196,7 @@ impl Hub {
             telemetry_capacity,
             changes,
             files,
+            storage,
             first_redelivery,
             namespace,
             renewal,
@@ -203,6 +213,7 @@ impl Hub {
             authorities,
             endpoint,
             feedback,
+            uploads,
         } = kept;
         let router = RouterParts {
             hub_name: label(&name).to_owned(),
@@ -224,6 +235,8 @@ impl Hub {
             silence: Mutex::new(silence),
             authorities: Mutex::new(trust::restore(authorities)),
             changes: changes.clone(),
+            storage,
+            uploads: Tracked::new(Uploads::restore(uploads), changes.clone()),
             namespace,
             issuing_time: renewal.issuing_time,
             older_numbers: renewal.older_numbers,
@@ -262,6 +275,7 @@ impl Hub {
                 partitions: self.0.endpoint.keep(),
                 consumer_groups: self.0.groups.keep(),
             },
+            uploads: self.0.uploads.lock().keep(),
         }
     }
 

@@ -169,7 +169,7 @@ impl Simulation {
 fn of_hub(error: &HubError) -> BackendError {
     let text = sentence(error);
     match error {
-        HubError::DeviceNotFound(_) => BackendError::NotFound(text),
+        HubError::DeviceNotFound(_) | HubError::NoSuchUpload(_) => BackendError::NotFound(text),
         HubError::DeviceNotOnline { .. }
         | HubError::GatewayTimeout { .. }
         | HubError::MethodRejected { .. }
@@ -178,10 +178,12 @@ fn of_hub(error: &HubError) -> BackendError {
         HubError::PreconditionFailed(_)
         | HubError::DeviceAlreadyExists(_)
         | HubError::QueueFull { .. }
+        | HubError::TooManyUploads { .. }
         | HubError::LockLost => BackendError::Conflict(text),
-        HubError::MessageTooLarge { .. } | HubError::Twin(_) | HubError::ArgumentInvalid(_) => {
-            BackendError::Invalid { message: text, member: None }
-        }
+        HubError::MessageTooLarge { .. }
+        | HubError::Twin(_)
+        | HubError::Storage { .. }
+        | HubError::ArgumentInvalid(_) => BackendError::Invalid { message: text, member: None },
     }
 }
 

@@ -11,6 +11,7 @@
 mod received;
 mod events;
 mod device_bound;
+mod files;
 mod admission;
 mod registration;
 
@@ -33,10 +34,8 @@ static ROUTES: [Route<Handler>; 6] = [
     azure(Method::GET, "devices/{id}/messages/deviceBound", device_bound::receive),
     azure(Method::DELETE, "devices/{id}/messages/deviceBound/{lockToken}", device_bound::finish),
     azure(Method::POST, "devices/{id}/messages/deviceBound/{lockToken}/abandon", device_bound::abandon),
-    azure(Method::POST, "devices/{id}/files", |_, _, _| Err(HubRefusal::not_implemented("file upload"))),
-    azure(Method::POST, "devices/{id}/files/notifications", |_, _, _| {
-        Err(HubRefusal::not_implemented("file upload"))
-    }),
+    azure(Method::POST, "devices/{id}/files", files::begin),
+    azure(Method::POST, "devices/{id}/files/notifications", files::end),
 ];
 
 /// What modules call, of which there are none.

@@ -7,7 +7,7 @@ mod devices;
 mod twins;
 mod bulk;
 mod messages;
-mod feedback;
+mod handouts;
 mod statistics;
 mod routing;
 mod event_subscriptions;
@@ -29,7 +29,7 @@ use super::{
     route::{self, Route},
 };
 use crate::{
-    hub::Hub,
+    hub::{Hub, HubError},
     security::access::Right::{self, RegistryRead, RegistryWrite, ServiceConnect},
 };
 
@@ -44,7 +44,7 @@ type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, HubRefusal>> + Send + 'a>>;
 
 /// Every call that a hub knows.
-static ROUTES: [Route<Handler>; 40] = [
+static ROUTES: [Route<Handler>; 43] = [
     azure(Method::GET, "devices", RegistryRead, |hub, _, call| devices::list(hub, call)),
     azure(Method::POST, "devices", RegistryWrite, |hub, _, call| bulk::respond(hub, call)),
     azure(Method::POST, "devices/query", ServiceConnect, |hub, _, call| twins::query(hub, call)),
@@ -104,28 +104,41 @@ static ROUTES: [Route<Handler>; 40] = [
     }),
     ours(Method::POST, "devices/{id}/messages/deviceBound", ServiceConnect, messages::send),
     azure(Method::GET, "messages/serviceBound/feedback", ServiceConnect, |hub, _, _| {
-        Ok(feedback::receive(hub))
+        Ok(handouts::show(hub, hub.take_feedback()))
     }),
     azure(Method::DELETE, "messages/serviceBound/feedback/{lockToken}", ServiceConnect, |hub, _, call| {
-        feedback::complete(hub, call)
+        done(hub.complete_feedback(handouts::lock_token(call)))
     }),
     azure(
         Method::POST,
         "messages/serviceBound/feedback/{lockToken}/abandon",
         ServiceConnect,
-        |hub, _, call| feedback::abandon(hub, call),
+        |hub, _, call| done(hub.abandon_feedback(handouts::lock_token(call))),
+    ),
+    azure(Method::GET, "messages/serviceBound/filenotifications", ServiceConnect, |hub, _, _| {
+        Ok(handouts::show(hub, hub.take_file_notification()))
+    }),
+    azure(
+        Method::DELETE,
+        "messages/serviceBound/filenotifications/{lockToken}",
+        ServiceConnect,
+        |hub, _, call| done(hub.complete_file_notification(handouts::lock_token(call))),
+    ),
+    azure(
+        Method::POST,
+        "messages/serviceBound/filenotifications/{lockToken}/abandon",
+        ServiceConnect,
+        |hub, _, call| done(hub.abandon_file_notification(handouts::lock_token(call))),
     ),
 ];
 
 /// What Azure has below these paths, and this emulator does not.
-const NOT_IMPLEMENTED: [(&str, &str); 7] = [
+const NOT_IMPLEMENTED: [(&str, &str); 5] = [
     ("devices/{id}/modules", "module identities"),
     ("twins/{id}/modules", "module identities"),
     ("configurations", "configurations"),
-    ("devices/{id}/files", "file upload"),
     ("jobs", "jobs"),
     ("digitalTwins", "digital twins"),
-    ("messages/serviceBound/filenotifications", "file notifications"),
 ];
 
 const fn azure(method: Method, pattern: &'static str, right: Right, handler: Immediate) -> Route<Handler> {
@@ -134,6 +147,11 @@ const fn azure(method: Method, pattern: &'static str, right: Right, handler: Imm
 
 const fn ours(method: Method, pattern: &'static str, right: Right, handler: Immediate) -> Route<Handler> {
     Route::ours(method, pattern, right, Handler::Now(handler))
+}
+
+fn done(result: Result<(), HubError>) -> Result<Answer, HubRefusal> {
+    result?;
+    Ok(answer::no_content())
 }
 
 /// Whether a call begins as one of a hub's services does.
