@@ -93,6 +93,8 @@ mod dps;
 mod front;
 // The port of the services: REST over HTTPS.
 mod rest;
+// What a cloud is to hold when it begins, in one file. Uses the shapes of REST.
+mod seed;
 // What an emulator is started with: plain data.
 mod options;
 // What outlives a restart, in files.
@@ -137,6 +139,7 @@ pub use options::{AMQPS_PORT, EmulatorOptions};
 pub use security::access::ConnectionString;
 pub use security::keys::SymmetricKey;
 pub use security::x509::{CertificateError, X509CertificateInfo};
+pub use seed::{Planted, Seed, SeedError};
 pub use services::StartError;
 pub use state::StateError;
 pub use subscription::{Subscription, SubscriptionError};

@@ -18,6 +18,7 @@ mod issuance;
 mod openssl;
 mod pair;
 mod provisioning;
+mod registry_jobs;
 mod renewal;
 mod rough_clients;
 mod rough_services;

@@ -86,6 +86,12 @@ pub enum HubError {
     /// The device has no upload of this number under way.
     #[error("UploadNotFound: \"{0}\" has no upload of this correlationId under way; one ends after an hour")]
     NoSuchUpload(String),
+    /// A job over the whole registry is running.
+    #[error("JobQuotaExceeded: another job of export or import is running; wait for its end, or cancel it")]
+    JobQuotaExceeded,
+    /// No such job.
+    #[error("JobNotFound: the hub has no job \"{0}\"")]
+    JobNotFound(String),
     /// The storage of files refused.
     #[error("{code}: {message}")]
     Storage {
@@ -119,6 +125,8 @@ impl HubError {
             Self::GatewayTimeout { .. } => "GatewayTimeout",
             Self::TooManyUploads { .. } => "DeviceMaximumActiveFileUploadLimitExceeded",
             Self::NoSuchUpload(_) => "UploadNotFound",
+            Self::JobQuotaExceeded => "JobQuotaExceeded",
+            Self::JobNotFound(_) => "JobNotFound",
             Self::Storage { code, .. } => code,
         }
     }
@@ -139,7 +147,9 @@ impl HubError {
             // A number of ours: what services are told of it is not documented.
             Self::MethodRejected { .. } => 502_001,
             Self::GatewayTimeout { .. } => 504_101,
+            Self::JobQuotaExceeded => 403_003,
             Self::TooManyUploads { .. } => 403_006,
+            Self::JobNotFound(_) => 404_002,
             // Numbers of ours, too.
             Self::NoSuchUpload(_) => 404_000,
             Self::Storage { status, .. } => u32::from(*status) * 1000,

@@ -18,6 +18,7 @@ mod section;
 mod handout;
 mod c2d;
 mod upload;
+mod registry_jobs;
 mod telemetry;
 mod endpoint;
 mod expression;
@@ -34,6 +35,7 @@ mod registry;
 mod service;
 mod messages;
 mod uploads;
+mod registry_job;
 mod identity;
 mod twin;
 mod renewals;
@@ -77,6 +79,7 @@ pub use model::{
 pub(crate) use mqtt5::open_five;
 pub(crate) use query::is_query;
 pub(crate) use registry::TwinRecord;
+pub(crate) use registry_jobs::{ContainerAt, JobKind, JobOrder, container_at};
 pub use routing::{
     Endpoints, Enrichment, FallbackRoute, FileEndpoint, MessageSource, RetryPolicy, Route, Routing,
     WebhookEndpoint,

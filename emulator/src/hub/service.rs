@@ -18,6 +18,7 @@ use super::{
     event_grid::{EventGrid, KeptSubscription},
     notice::NoticeKind,
     registry::{KeptDevice, Registry},
+    registry_jobs::{KeptJobs, RegistryJobs},
     routing::{KeptRouting, Router, RouterParts},
     silence::Silence,
     telemetry::KEPT_BYTES,
@@ -96,6 +97,8 @@ pub(crate) struct KeptHub {
     endpoint: KeptEndpoint,
     #[serde(default, skip_serializing_if = "KeptUploads::is_empty")]
     uploads: KeptUploads,
+    #[serde(default, skip_serializing_if = "KeptJobs::is_empty")]
+    registry_jobs: KeptJobs,
 }
 
 /// Of the built-in endpoint: no messages.
@@ -136,6 +139,7 @@ impl KeptHub {
             endpoint: KeptEndpoint::default(),
             feedback: Vec::new(),
             uploads: KeptUploads::default(),
+            registry_jobs: KeptJobs::default(),
         }
     }
 }
@@ -169,6 +173,7 @@ pub(super) struct Core {
     pub(super) groups: Groups,
     pub(super) storage: Storage,
     pub(super) uploads: Tracked<Uploads>,
+    pub(super) registry_jobs: Tracked<RegistryJobs>,
     pub(super) receivers: Arc<Receivers>,
     pub(super) router: Router,
     pub(super) event_grid: EventGrid,
@@ -214,6 +219,7 @@ impl Hub {
             endpoint,
             feedback,
             uploads,
+            registry_jobs,
         } = kept;
         let router = RouterParts {
             hub_name: label(&name).to_owned(),
@@ -237,6 +243,7 @@ impl Hub {
             changes: changes.clone(),
             storage,
             uploads: Tracked::new(Uploads::restore(uploads), changes.clone()),
+            registry_jobs: Tracked::new(RegistryJobs::restore(registry_jobs, clock.now()), changes.clone()),
             namespace,
             issuing_time: renewal.issuing_time,
             older_numbers: renewal.older_numbers,
@@ -276,6 +283,7 @@ impl Hub {
                 consumer_groups: self.0.groups.keep(),
             },
             uploads: self.0.uploads.lock().keep(),
+            registry_jobs: self.0.registry_jobs.lock().keep(),
         }
     }
 

@@ -36,4 +36,6 @@ mod upgrade;
 mod spelling;
 mod listen;
 
+pub(crate) use dps::read_enrollment;
+pub(crate) use hub::enter_device;
 pub(crate) use listen::{converse, listen};

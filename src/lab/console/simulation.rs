@@ -169,7 +169,9 @@ impl Simulation {
 fn of_hub(error: &HubError) -> BackendError {
     let text = sentence(error);
     match error {
-        HubError::DeviceNotFound(_) | HubError::NoSuchUpload(_) => BackendError::NotFound(text),
+        HubError::DeviceNotFound(_) | HubError::NoSuchUpload(_) | HubError::JobNotFound(_) => {
+            BackendError::NotFound(text)
+        }
         HubError::DeviceNotOnline { .. }
         | HubError::GatewayTimeout { .. }
         | HubError::MethodRejected { .. }
@@ -179,6 +181,7 @@ fn of_hub(error: &HubError) -> BackendError {
         | HubError::DeviceAlreadyExists(_)
         | HubError::QueueFull { .. }
         | HubError::TooManyUploads { .. }
+        | HubError::JobQuotaExceeded
         | HubError::LockLost => BackendError::Conflict(text),
         HubError::MessageTooLarge { .. }
         | HubError::Twin(_)

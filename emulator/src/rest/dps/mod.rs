@@ -14,6 +14,7 @@ mod namespace;
 use hyper::Method;
 use serde_json::json;
 
+pub(crate) use enrollment_body::read_enrollment;
 pub(super) use refusal::DpsRefusal;
 
 use super::{

@@ -41,7 +41,8 @@ pub(super) fn respond(hub: &Hub, call: &Call) -> Result<Answer, HubRefusal> {
     Ok(answer::json(status, &result))
 }
 
-fn apply(hub: &Hub, entry: &Value, id: &str, mode: &str) -> Result<(), HubRefusal> {
+/// Does with one device what the mode says.
+pub(super) fn apply(hub: &Hub, entry: &Value, id: &str, mode: &str) -> Result<(), HubRefusal> {
     if !entry["moduleId"].is_null() {
         return Err(HubRefusal::not_implemented("module identities"));
     }
@@ -66,6 +67,11 @@ fn apply(hub: &Hub, entry: &Value, id: &str, mode: &str) -> Result<(), HubRefusa
         }
         _ => Err(HubRefusal::bad_request(format!("the importMode \"{mode}\" is unknown"))),
     }
+}
+
+/// The same for whoever is no client. `Err` says why not, in words.
+pub(crate) fn enter_device(hub: &Hub, entry: &Value, id: &str, mode: &str) -> Result<(), String> {
+    apply(hub, entry, id, mode).map_err(|refusal| refusal.message)
 }
 
 fn create(hub: &Hub, entry: &Value, id: &str) -> Result<(), HubRefusal> {

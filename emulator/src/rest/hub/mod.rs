@@ -8,6 +8,7 @@ mod twins;
 mod bulk;
 mod messages;
 mod handouts;
+mod registry_jobs;
 mod statistics;
 mod routing;
 mod event_subscriptions;
@@ -20,6 +21,7 @@ use std::pin::Pin;
 use hyper::Method;
 use serde_json::json;
 
+pub(crate) use bulk::enter_device;
 pub(super) use refusal::HubRefusal;
 
 use super::{
@@ -44,7 +46,7 @@ type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, HubRefusal>> + Send + 'a>>;
 
 /// Every call that a hub knows.
-static ROUTES: [Route<Handler>; 43] = [
+static ROUTES: [Route<Handler>; 48] = [
     azure(Method::GET, "devices", RegistryRead, |hub, _, call| devices::list(hub, call)),
     azure(Method::POST, "devices", RegistryWrite, |hub, _, call| bulk::respond(hub, call)),
     azure(Method::POST, "devices/query", ServiceConnect, |hub, _, call| twins::query(hub, call)),
@@ -130,6 +132,11 @@ static ROUTES: [Route<Handler>; 43] = [
         ServiceConnect,
         |hub, _, call| done(hub.abandon_file_notification(handouts::lock_token(call))),
     ),
+    azure(Method::POST, "jobs/create", RegistryWrite, |hub, _, call| registry_jobs::create(hub, call)),
+    azure(Method::GET, "jobs", RegistryRead, |hub, _, _| Ok(registry_jobs::list(hub))),
+    azure(Method::GET, "jobs/{jobId}", RegistryRead, |hub, id, _| registry_jobs::get(hub, id)),
+    azure(Method::DELETE, "jobs/{jobId}", RegistryWrite, |hub, id, _| registry_jobs::cancel(hub, id)),
+    ours(Method::PUT, "blobContainers/{name}", RegistryWrite, registry_jobs::make_container),
 ];
 
 /// What Azure has below these paths, and this emulator does not.
@@ -137,7 +144,7 @@ const NOT_IMPLEMENTED: [(&str, &str); 5] = [
     ("devices/{id}/modules", "module identities"),
     ("twins/{id}/modules", "module identities"),
     ("configurations", "configurations"),
-    ("jobs", "jobs"),
+    ("jobs/v2", "scheduled jobs"),
     ("digitalTwins", "digital twins"),
 ];
 
