@@ -22,9 +22,9 @@ async fn container(hub: &Service, name: &str) -> String {
 
 /// A blob of a container, in the form of a call.
 fn blob(uri: &str, name: &str) -> String {
-    let path = uri.strip_prefix(&format!("https://{HUB}")).expect("the hub's name");
+    let (_, path) = uri.strip_prefix("https://").and_then(|rest| rest.split_once('/')).expect("a path");
     let (container, query) = path.split_once('?').expect("a signature");
-    format!("{container}/{name}?{query}")
+    format!("/{container}/{name}?{query}")
 }
 
 /// Begins a job and waits for its end.
@@ -71,6 +71,7 @@ async fn a_registry_is_exported_and_imported_into_another_hub() {
     assert!(!done.to_string().contains("sig="), "{done}");
     let storage = Caller::new(&emulator, HUB, None);
     let text = storage.get(&blob(&uri, "devices.txt")).await;
+    assert!(text.status == 200 && !text.body.is_empty(), "{text:?}");
     let text = String::from_utf8(text.body).expect("text");
     assert_eq!(text.lines().count(), 120);
     let line: Value = serde_json::from_str(text.lines().nth(7).expect("a line")).expect("JSON");

@@ -185,7 +185,7 @@ impl Dps {
             registrations: store.registrations.clone(),
             linked_hubs: store.hubs.linked().to_vec(),
             namespace: self.0.namespace.keep(),
-            storage_key: Some(self.0.storage.account().key().to_owned()),
+            storage_key: self.0.storage.account().keep(),
         }
     }
 

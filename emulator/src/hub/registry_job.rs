@@ -6,7 +6,7 @@ use super::{
     Hub, HubError,
     registry_jobs::{JobOrder, JobStatus, RegistryJob},
 };
-use crate::storage::Storage;
+use crate::storage::{ContainerName, Scope, Storage};
 
 impl Hub {
     /// Begins a job. Whoever does so sees to it that it is done, and ended.
@@ -44,6 +44,19 @@ impl Hub {
         };
         let now = self.0.clock.now();
         self.0.registry_jobs.change().finish(job_id, end, now);
+    }
+
+    /// Makes a container, if it is not there, and a signature that permits all of it until then.
+    pub(crate) fn open_container(
+        &self,
+        name: &ContainerName,
+        until: DateTime<Utc>,
+    ) -> Result<String, HubError> {
+        self.0.storage.make_container(name)?;
+        let signature = self.0.storage.account().sign(Scope::Container(name), "rcwdl", until);
+        // The key is kept from now on.
+        self.0.changes.count();
+        Ok(signature)
     }
 
     /// By the emulator's clock.

@@ -3,7 +3,10 @@
 //! The account has one key. What is signed is the text of Azure's versions since 2018-11-09, so that whoever holds the key can
 //! make signatures with the storage SDKs, too.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
@@ -23,9 +26,10 @@ const WITH_ENCRYPTION_SCOPE: &str = "2020-12-06";
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The one account. Its key opens all of it, so it stays out of logs.
-#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Account {
     key: String,
+    /// Whether somebody may hold a signature that is made with it.
+    is_used: AtomicBool,
 }
 
 impl fmt::Debug for Account {
@@ -64,16 +68,19 @@ impl Account {
     pub(crate) const NAME: &'static str = "emulator";
 
     pub(crate) fn new(kept: Option<String>) -> Self {
+        let is_used = AtomicBool::new(kept.is_some());
         // As long as those of DPS, as Azure has them.
-        Self { key: kept.unwrap_or_else(|| random_key(KeyLength::Dps)) }
+        Self { key: kept.unwrap_or_else(|| random_key(KeyLength::Dps)), is_used }
     }
 
-    pub(crate) fn key(&self) -> &str {
-        &self.key
+    /// The key, if it has to outlive a restart.
+    pub(crate) fn keep(&self) -> Option<String> {
+        self.is_used.load(Ordering::Relaxed).then(|| self.key.clone())
     }
 
     /// The query of a URI, with its `?`, that permits this until then. `permissions`: Azure's letters, in Azure's order.
     pub(crate) fn sign(&self, scope: Scope<'_>, permissions: &str, expires: DateTime<Utc>) -> String {
+        self.is_used.store(true, Ordering::Relaxed);
         let expires = expires.format("%Y-%m-%dT%H:%M:%SZ").to_string();
         let (kind, path) = match scope {
             Scope::Container(container) => ("c", path_of(container, None)),
@@ -234,13 +241,13 @@ mod tests {
 
         let query = account.sign(Scope::Container(&container), "rl", later);
         assert_eq!(check(&account, &query, Scope::Blob(&two), NOW).expect("below it"), "rl");
-        assert!(!format!("{account:?}").contains(account.key()));
+        assert!(!format!("{account:?}").contains(&account.key));
     }
 
     #[test]
     fn a_signature_as_azures_documents_reckon_it() {
         // By Python's `azure.storage.blob.generate_blob_sas` 12.31.1.
-        let account = Account { key: STANDARD.encode([7; 64]) };
+        let account = Account::new(Some(STANDARD.encode([7; 64])));
         let blob =
             BlobName::new(ContainerName::parse("files").expect("a name"), "d1/a b.txt").expect("a name");
         let query = include_str!("../../tests/data/blob-sas.txt").trim();

@@ -13,7 +13,7 @@ test('a cloud begins as its seed says', async () => {
     assert.match(cloud.hub(), /HostName=localhost:.*SharedAccessKeyName=iothubowner/);
     assert.match(cloud.dps('provisioningserviceowner', { named: true }), /azure-devices-provisioning\.net/);
     assert.ok(fs.readFileSync(cloud.caFile, 'utf8').startsWith('-----BEGIN CERTIFICATE'));
-    const twin = await cloud.run('device-twin', 'show', '--device-id', 'sensor-1');
+    const twin = await cloud.run('twin', 'show', '--device-id', 'sensor-1');
     assert.deepStrictEqual([twin.tags.customer, twin.properties.desired.telemetryInterval], ['ACME', 30]);
     assert.deepStrictEqual(await cloud.strikes(), []);
   } finally {

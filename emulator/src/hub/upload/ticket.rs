@@ -21,6 +21,8 @@ pub(crate) struct UploadTicket {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UploadEnd {
+    /// Empty where the path of the call has it.
+    #[serde(default)]
     pub correlation_id: String,
     pub is_success: bool,
 }

@@ -24,8 +24,12 @@ pub(super) fn begin(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, H
     Ok(answer::json(200, &hub.begin_upload(device_id, &asked.blob_name, call.host())?))
 }
 
+/// Node's devices have the number of the upload in the path, and not in the body.
 pub(super) fn end(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, HubRefusal> {
-    let end: UploadEnd = body(call, "{\"correlationId\": …, \"isSuccess\": …}")?;
+    let mut end: UploadEnd = body(call, "{\"correlationId\": …, \"isSuccess\": …}")?;
+    if let Some(correlation_id) = call.segments.get(4) {
+        end.correlation_id.clone_from(correlation_id);
+    }
     hub.end_upload(device_id, &end, call.host())?;
     Ok(answer::no_content())
 }

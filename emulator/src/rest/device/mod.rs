@@ -29,13 +29,14 @@ use crate::{dps::Dps, hub::Hub, security::access::Right::DeviceConnect};
 type Handler = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 
 /// Every call of a device that a hub knows.
-static ROUTES: [Route<Handler>; 6] = [
+static ROUTES: [Route<Handler>; 7] = [
     azure(Method::POST, "devices/{id}/messages/events", events::take),
     azure(Method::GET, "devices/{id}/messages/deviceBound", device_bound::receive),
     azure(Method::DELETE, "devices/{id}/messages/deviceBound/{lockToken}", device_bound::finish),
     azure(Method::POST, "devices/{id}/messages/deviceBound/{lockToken}/abandon", device_bound::abandon),
     azure(Method::POST, "devices/{id}/files", files::begin),
     azure(Method::POST, "devices/{id}/files/notifications", files::end),
+    azure(Method::POST, "devices/{id}/files/notifications/{correlationId}", files::end),
 ];
 
 /// What modules call, of which there are none.

@@ -10,7 +10,7 @@ use crate::{
         answer::{self, Answer},
         call::Call,
     },
-    storage::{BlobName, ContainerName, Scope, StorageError},
+    storage::{BlobName, ContainerName, StorageError},
 };
 
 /// What devices are written to and read from, unless the job says otherwise.
@@ -28,9 +28,8 @@ const CONTAINER_HOURS: i64 = 24;
 pub(super) fn make_container(hub: &Hub, name: &str, call: &Call) -> Result<Answer, HubRefusal> {
     let now = hub.now();
     let name = ContainerName::parse(name).map_err(refused)?;
-    hub.storage().make_container(&name).map_err(refused)?;
     let until = now + chrono::TimeDelta::hours(CONTAINER_HOURS);
-    let signature = hub.storage().account().sign(Scope::Container(&name), "rcwdl", until);
+    let signature = hub.open_container(&name, until)?;
     let uri = format!("https://{}/{}{signature}", call.host(), name.as_str());
     Ok(answer::json(200, &json!({ "name": name.as_str(), "uri": uri, "expires": until })))
 }
