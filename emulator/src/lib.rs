@@ -20,8 +20,8 @@
 //!
 //! # What it does not do
 //!
-//! It says so where it is asked for it: TPM; module identities; `QoS` 2; Microsoft Entra tokens; jobs,
-//! configurations and digital twins.
+//! It says so where it is asked for it: TPM; module identities; `QoS` 2; Microsoft Entra tokens;
+//! digital twins.
 //! It imitates no throttling of its own accord (see [`Faults`]).
 //! Nothing in it is meant to protect anything: do not let it face a network you do not trust.
 //!
@@ -125,7 +125,8 @@ pub use etag::IfMatch;
 pub use events::{DisconnectReason, Event, EventKind};
 pub use faults::{Fault, FaultId, FaultKind, Faults, FaultyService, Strike};
 pub use hub::{
-    Acknowledgement, Authentication, AuthenticationType, CloudToDeviceMessage, ConnectionState,
+    Acknowledgement, Authentication, AuthenticationType, CloudToDeviceMessage, Configuration,
+    ConfigurationContent, ConfigurationInfo, ConfigurationMetrics, ConfigurationStatus, ConnectionState,
     ConsumerGroup, DeadLetterDestination, Device, DeviceCapabilities, DeviceSettings, DeviceStatus,
     DirectMethod, Endpoints, Enrichment, EventDeliverySchema, EventDestination, EventFilter,
     EventSubscription, EventType, FallbackRoute, FileEndpoint, Hub, HubError, InitialTwin,

@@ -15,6 +15,7 @@ mod host_names;
 mod hub;
 mod hub_v5;
 mod issuance;
+mod management;
 mod openssl;
 mod pair;
 mod provisioning;

@@ -2,10 +2,9 @@
 
 import os
 
-from azure.iot.hub import IoTHubConfigurationManager, IoTHubRegistryManager
+from azure.iot.hub import IoTHubRegistryManager
 from azure.iot.hub.models import (
     CloudToDeviceMethod,
-    Configuration,
     ExportImportDevice,
     QuerySpecification,
     Twin,
@@ -88,11 +87,8 @@ def python_service_makes_devices_in_bulk():
 
 def python_service_is_refused_by_name_what_there_is_not():
     assert manager.get_modules("py-1") == []
-    login = connection_string("hub-1", "iothubowner")
-    configurations = IoTHubConfigurationManager.from_connection_string(login)
     refusals = {
         "module identities": lambda: manager.create_module_with_sas("py-1", "m", "", "", ""),
-        "configurations": lambda: configurations.create_configuration(Configuration(id="c")),
     }
     for what, refusal in refusals.items():
         try:

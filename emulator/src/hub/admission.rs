@@ -130,6 +130,7 @@ impl Hub {
         if let Some(model_id) = joining.model_id {
             model_id.clone_into(&mut entry.twin.model_id);
         }
+        registry.touch(device_id);
         registry.settle_messages(device_id, now);
         self.tell_of_connection(&mut registry, NoticeKind::Connected, device_id);
         drop(registry);
@@ -272,6 +273,7 @@ impl Hub {
             entry.connection = None;
             entry.connection_updated = self.0.clock.now();
             entry.queue.release(connection_id);
+            registry.touch(device_id);
             registry.settle_messages(device_id, self.0.clock.now());
             self.tell_of_connection(&mut registry, NoticeKind::Disconnected, device_id);
         }

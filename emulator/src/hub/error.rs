@@ -13,6 +13,26 @@ pub enum HubError {
     /// No such device identity.
     #[error("DeviceNotFound: the hub has no device \"{0}\"")]
     DeviceNotFound(String),
+    /// No such configuration.
+    #[error("ConfigurationNotFound: the hub has no configuration \"{0}\"")]
+    ConfigurationNotFound(String),
+    /// A configuration of this ID exists.
+    #[error(
+        "ConfigurationAlreadyExists: the hub has a configuration \"{0}\" already; an update needs If-Match"
+    )]
+    ConfigurationExists(String),
+    /// No such job.
+    #[error("JobNotFound: the hub has no job \"{0}\"")]
+    JobNotFound(String),
+    /// A job of this ID exists, or existed.
+    #[error("JobAlreadyExists: the hub has a job \"{0}\" already; take another id")]
+    JobExists(String),
+    /// So many jobs are not over yet.
+    #[error("ThrottlingMaxActiveJobCountExceeded: {limit} jobs wait or run; wait for one, or cancel one")]
+    TooManyJobs {
+        /// How many there may be.
+        limit: usize,
+    },
     /// A device of this ID exists.
     #[error("DeviceAlreadyExists: the hub has a device \"{0}\" already")]
     DeviceAlreadyExists(String),
@@ -89,9 +109,6 @@ pub enum HubError {
     /// A job over the whole registry is running.
     #[error("JobQuotaExceeded: another job of export or import is running; wait for its end, or cancel it")]
     JobQuotaExceeded,
-    /// No such job.
-    #[error("JobNotFound: the hub has no job \"{0}\"")]
-    JobNotFound(String),
     /// The storage of files refused.
     #[error("{code}: {message}")]
     Storage {
@@ -102,6 +119,9 @@ pub enum HubError {
         /// In words.
         message: String,
     },
+    /// Azure has it, and this emulator does not.
+    #[error("NotImplemented: this emulator does not implement {0}")]
+    NotImplemented(&'static str),
     /// Something in the request is not as it must be.
     #[error("ArgumentInvalid: {0}")]
     ArgumentInvalid(String),
@@ -114,6 +134,12 @@ impl HubError {
             Self::ArgumentInvalid(_) | Self::Twin(_) => "ArgumentInvalid",
             Self::QueueFull { .. } => "DeviceMaximumQueueDepthExceeded",
             Self::DeviceNotFound(_) => "DeviceNotFound",
+            Self::ConfigurationNotFound(_) => "ConfigurationNotFound",
+            Self::JobNotFound(_) => "JobNotFound",
+            Self::JobExists(_) => "JobAlreadyExists",
+            Self::TooManyJobs { .. } => "ThrottlingMaxActiveJobCountExceeded",
+            Self::NotImplemented(_) => "NotImplemented",
+            Self::ConfigurationExists(_) => "ConfigurationAlreadyExists",
             Self::DeviceNotOnline { .. } => "DeviceNotOnline",
             Self::DeviceConnectionClosed(_) => "DeviceConnectionClosedRemotely",
             Self::DeviceAlreadyExists(_) => "DeviceAlreadyExists",
@@ -126,7 +152,6 @@ impl HubError {
             Self::TooManyUploads { .. } => "DeviceMaximumActiveFileUploadLimitExceeded",
             Self::NoSuchUpload(_) => "UploadNotFound",
             Self::JobQuotaExceeded => "JobQuotaExceeded",
-            Self::JobNotFound(_) => "JobNotFound",
             Self::Storage { code, .. } => code,
         }
     }
@@ -137,19 +162,24 @@ impl HubError {
             Self::ArgumentInvalid(_) | Self::Twin(_) => 400_004,
             Self::QueueFull { .. } => 403_004,
             Self::DeviceNotFound(_) => 404_001,
+            Self::JobNotFound(_) => 404_002,
+            // Numbers of ours: only the first three digits are documented.
+            Self::ConfigurationNotFound(_) => 404_000,
+            Self::ConfigurationExists(_) | Self::JobExists(_) => 409_000,
+            Self::TooManyJobs { .. } => 429_004,
             Self::DeviceNotOnline { .. } => 404_103,
             Self::DeviceConnectionClosed(_) => 404_104,
             Self::DeviceAlreadyExists(_) => 409_001,
             Self::PreconditionFailed(_) => 412_001,
             Self::LockLost => 412_002,
             Self::MessageTooLarge { .. } => 413_001,
+            Self::NotImplemented(_) => 501_000,
             Self::InvalidMethodAnswer(_) => 502_000,
             // A number of ours: what services are told of it is not documented.
             Self::MethodRejected { .. } => 502_001,
             Self::GatewayTimeout { .. } => 504_101,
             Self::JobQuotaExceeded => 403_003,
             Self::TooManyUploads { .. } => 403_006,
-            Self::JobNotFound(_) => 404_002,
             // Numbers of ours, too.
             Self::NoSuchUpload(_) => 404_000,
             Self::Storage { status, .. } => u32::from(*status) * 1000,

@@ -122,6 +122,7 @@ impl Hub {
             connection.close(DisconnectReason::DeviceDisabled);
         }
         let device = entry.device(device_id);
+        registry.touch(device_id);
         if is_other {
             let (hub, device_id) = (self.0.name.clone(), device_id.to_owned());
             let is_enabled = device.status == DeviceStatus::Enabled;
@@ -195,6 +196,7 @@ impl Hub {
             entry.identity.capabilities = capabilities;
             entry.renewal.take_if(|_| policy.is_none());
             entry.identity.policy = policy;
+            registry.touch(device_id);
             return Ok(());
         }
         let twin = match data {

@@ -12,8 +12,13 @@
 mod error;
 mod device_id;
 mod initial_twin;
-mod model;
 mod twin_rules;
+mod expression;
+mod query;
+mod method_rules;
+mod configurations;
+mod jobs;
+mod model;
 mod section;
 mod handout;
 mod c2d;
@@ -21,7 +26,6 @@ mod upload;
 mod registry_jobs;
 mod telemetry;
 mod endpoint;
-mod expression;
 mod outlet;
 mod routing;
 mod event_grid;
@@ -41,7 +45,11 @@ mod twin;
 mod renewals;
 mod authorities;
 mod method;
-mod query;
+mod queries;
+mod configure;
+mod rollout;
+mod scheduling;
+mod work;
 mod routes;
 mod event_subscriptions;
 mod receive;
@@ -59,6 +67,10 @@ pub(crate) use admission::{NotAdmitted, Shown};
 pub(crate) use amqp::HubPlace;
 pub use c2d::{Acknowledgement, CloudToDeviceMessage};
 pub(crate) use c2d::{LOCK_TIME, ReceivedMessage};
+pub(crate) use configurations::QueryErrors;
+pub use configurations::{
+    Configuration, ConfigurationContent, ConfigurationInfo, ConfigurationMetrics, ConfigurationStatus,
+};
 pub(crate) use connection::MethodAnswer;
 pub(crate) use device_id::check_device_id;
 pub use endpoint::{ConsumerGroup, Retention};
@@ -70,6 +82,7 @@ pub(crate) use handout::Handout;
 pub use identity::DeviceSettings;
 pub(crate) use identity::{Credentials, ProvisionedData, Standing};
 pub use initial_twin::{InitialTwin, InitialTwinProperties};
+pub(crate) use jobs::{JobKind, JobRequest, JobStatus};
 pub(crate) use method::MethodCall;
 pub use method::{DirectMethod, MethodResult};
 pub use model::{
@@ -79,7 +92,7 @@ pub use model::{
 pub(crate) use mqtt5::open_five;
 pub(crate) use query::is_query;
 pub(crate) use registry::TwinRecord;
-pub(crate) use registry_jobs::{ContainerAt, JobKind, JobOrder, container_at};
+pub(crate) use registry_jobs::{ContainerAt, JobOrder, RegistryJobKind, container_at};
 pub use routing::{
     Endpoints, Enrichment, FallbackRoute, FileEndpoint, MessageSource, RetryPolicy, Route, Routing,
     WebhookEndpoint,

@@ -1,5 +1,7 @@
 //! The resources of the hub's service API, in its shapes.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -9,7 +11,7 @@ use crate::{
     security::keys::{KeyLength, SymmetricKey},
 };
 
-use super::HubError;
+use super::{ConfigurationInfo, HubError};
 
 /// A device identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -222,6 +224,9 @@ pub struct Twin {
     pub properties: TwinProperties,
     /// Edge or not.
     pub capabilities: DeviceCapabilities,
+    /// The configurations that target it, by ID.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub configurations: BTreeMap<String, ConfigurationInfo>,
 }
 
 /// The two sections of properties, each with `$version` and `$metadata`.

@@ -13,6 +13,7 @@ use super::{
     HubError,
     broker::KeptSession,
     c2d::{FeedbackQueue, FeedbackRecord, KeptMessage, MessageQueue},
+    configurations::Managed,
     connection::{Handle, Push, Subscriptions},
     endpoint::Origin,
     initial_twin::InitialTwin,
@@ -95,6 +96,8 @@ pub(super) struct KeptDevice {
     messages: Vec<KeptMessage>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     renewal: Option<Renewal>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    managed: Option<Box<Managed>>,
 }
 
 /// One device.
@@ -115,6 +118,8 @@ pub(super) struct Entry {
     pub renewal: Option<Renewal>,
     /// The same of one of MQTT 5, whose session outlives its connection.
     pub kept_five: Option<KeptSession>,
+    /// What configurations have done to the twin; most have none.
+    pub managed: Option<Box<Managed>>,
     origin: Option<Arc<Origin>>,
 }
 
@@ -127,7 +132,12 @@ pub(super) struct Registry {
     messages: u64,
     /// What became of messages to devices.
     pub feedback: FeedbackQueue,
+    /// Devices whose twins configurations have to look at again; nobody asks while there are none.
+    pub stale: Option<Stale>,
 }
+
+/// Devices by ID, and how often configurations themselves have made each of them stale since somebody else has.
+pub(super) type Stale = BTreeMap<String, u8>;
 
 impl Registry {
     pub(super) fn restore(devices: Vec<KeptDevice>, feedback: Vec<FeedbackRecord>) -> Self {
@@ -136,6 +146,7 @@ impl Registry {
             entry.queue = MessageQueue::restore(kept.messages);
             entry.silent_since = kept.silent_since;
             entry.renewal = kept.renewal;
+            entry.managed = kept.managed;
             (kept.device_id, entry)
         };
         Self {
@@ -154,6 +165,7 @@ impl Registry {
             silent_since: entry.silent_since,
             messages: entry.queue.keep(),
             renewal: entry.renewal.clone(),
+            managed: entry.managed.clone(),
         };
         self.devices.iter().map(keep).collect()
     }
@@ -179,7 +191,22 @@ impl Registry {
             policy: None,
         };
         self.devices.insert(device_id.to_owned(), Entry::new(identity, twin, NEVER));
+        self.touch(device_id);
         Ok(())
+    }
+
+    /// Notes that a twin, or the identity shown with it, has changed: who looks at such things will.
+    pub(super) fn touch(&mut self, device_id: &str) {
+        if let Some(stale) = &mut self.stale {
+            stale.insert(device_id.to_owned(), 0);
+        }
+    }
+
+    /// The same of all devices; `watched` says whether further changes are to be noted.
+    pub(super) fn touch_all(&mut self, watched: bool) {
+        let all = self.devices.iter().filter(|(_, entry)| watched || entry.managed.is_some());
+        let all: Stale = all.map(|(device_id, _)| (device_id.clone(), 0)).collect();
+        self.stale = (watched || !all.is_empty()).then_some(all);
     }
 
     pub(super) fn remove(&mut self, device_id: &str) -> Result<Entry, HubError> {
@@ -272,6 +299,7 @@ impl Entry {
             kept_session: None,
             renewal: None,
             kept_five: None,
+            managed: None,
             origin: None,
         }
     }
@@ -339,6 +367,11 @@ impl Entry {
                 reported: self.twin.reported.for_service(),
             },
             capabilities: identity.capabilities,
+            configurations: self
+                .managed
+                .as_ref()
+                .map(|managed| managed.configurations.clone())
+                .unwrap_or_default(),
         }
     }
 

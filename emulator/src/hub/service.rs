@@ -14,11 +14,13 @@ use tracker_protocol::dps::ConnectionProfile;
 use super::{
     Device, DeviceStatus, HubError, TelemetryCounters, TelemetryMessage,
     c2d::FeedbackRecord,
+    configurations::{KeptConfiguration, Store as Configurations},
     endpoint::{Groups, KeptGroup, Mark, Receivers, Retention, Store, StoreParts},
     event_grid::{EventGrid, KeptSubscription},
+    jobs::{KeptJobs, Store as Jobs},
     notice::NoticeKind,
     registry::{KeptDevice, Registry},
-    registry_jobs::{KeptJobs, RegistryJobs},
+    registry_jobs::{KeptRegistryJobs, RegistryJobs},
     routing::{KeptRouting, Router, RouterParts},
     silence::Silence,
     telemetry::KEPT_BYTES,
@@ -97,8 +99,12 @@ pub(crate) struct KeptHub {
     endpoint: KeptEndpoint,
     #[serde(default, skip_serializing_if = "KeptUploads::is_empty")]
     uploads: KeptUploads,
-    #[serde(default, skip_serializing_if = "KeptJobs::is_empty")]
-    registry_jobs: KeptJobs,
+    #[serde(default, skip_serializing_if = "KeptRegistryJobs::is_empty")]
+    registry_jobs: KeptRegistryJobs,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    configurations: Vec<KeptConfiguration>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    jobs: KeptJobs,
 }
 
 /// Of the built-in endpoint: no messages.
@@ -139,7 +145,9 @@ impl KeptHub {
             endpoint: KeptEndpoint::default(),
             feedback: Vec::new(),
             uploads: KeptUploads::default(),
-            registry_jobs: KeptJobs::default(),
+            registry_jobs: KeptRegistryJobs::default(),
+            configurations: Vec::new(),
+            jobs: KeptJobs::new(),
         }
     }
 }
@@ -179,6 +187,8 @@ pub(super) struct Core {
     pub(super) event_grid: EventGrid,
     pub(super) silence: Mutex<Silence>,
     pub(super) authorities: Mutex<Authorities>,
+    pub(super) configurations: Mutex<Configurations>,
+    pub(super) jobs: Mutex<Jobs>,
     pub(super) changes: Changes,
     pub(super) namespace: Namespace,
     pub(super) issuing_time: Duration,
@@ -220,7 +230,12 @@ impl Hub {
             feedback,
             uploads,
             registry_jobs,
+            configurations,
+            jobs,
         } = kept;
+        let configurations = Configurations::restore(configurations);
+        let mut registry = Registry::restore(devices, feedback);
+        registry.touch_all(!configurations.is_empty());
         let router = RouterParts {
             hub_name: label(&name).to_owned(),
             clock: Arc::clone(&clock),
@@ -235,11 +250,13 @@ impl Hub {
             events,
             faults,
             access,
-            registry: Tracked::new(Registry::restore(devices, feedback), changes.clone()),
+            registry: Tracked::new(registry, changes.clone()),
             event_grid: EventGrid::new(router.clone(), event_subscriptions),
             router: Router::new(router, routing),
             silence: Mutex::new(silence),
             authorities: Mutex::new(trust::restore(authorities)),
+            configurations: Mutex::new(configurations),
+            jobs: Mutex::new(Jobs::restore(jobs)),
             changes: changes.clone(),
             storage,
             uploads: Tracked::new(Uploads::restore(uploads), changes.clone()),
@@ -284,6 +301,8 @@ impl Hub {
             },
             uploads: self.0.uploads.lock().keep(),
             registry_jobs: self.0.registry_jobs.lock().keep(),
+            configurations: lock(&self.0.configurations).keep(),
+            jobs: lock(&self.0.jobs).keep(),
         }
     }
 

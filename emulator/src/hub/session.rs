@@ -13,7 +13,7 @@ use super::{
     Hub, HubError,
     admission::{Joining, NotAdmitted, Shown},
     connection::{Attachment, Filter, Mailbox, MethodAnswer, Push, Subscriptions},
-    method::PAYLOAD_LIMIT,
+    method_rules::PAYLOAD_LIMIT,
     renewal::renews,
 };
 use crate::{

@@ -107,6 +107,7 @@ impl Hub {
         entry.twin.version += 1;
         entry.twin.service_changes += 1;
         let twin = entry.twin(device_id);
+        registry.touch(device_id);
         self.notify(&mut registry, device_id, &Notice::twin_updated(twin.version, tags_patch, told));
         Ok(twin)
     }
@@ -136,6 +137,7 @@ impl Hub {
         entry.twin.version += 1;
         entry.twin.service_changes += 1;
         let twin = entry.twin(device_id);
+        registry.touch(device_id);
         self.notify(&mut registry, device_id, &Notice::whole(NoticeKind::TwinReplaced, &twin));
         Ok(twin)
     }
@@ -180,9 +182,12 @@ impl Hub {
         entry.twin.reported.patch("reported", patch, now)?;
         entry.twin.version += 1;
         let version = entry.twin.reported.version();
-        if self.is_heard(NoticeKind::TwinUpdated) {
+        let told = self.is_heard(NoticeKind::TwinUpdated).then(|| {
             let told = [("reported", entry.twin.reported.change(patch, now))];
-            let notice = Notice::twin_updated(entry.twin.version, None, told);
+            Notice::twin_updated(entry.twin.version, None, told)
+        });
+        registry.touch(device_id);
+        if let Some(notice) = told {
             self.notify(&mut registry, device_id, &notice);
         }
         drop(registry);
@@ -195,7 +200,7 @@ impl Hub {
     }
 }
 
-fn push(entry: &Entry, patch: Map<String, Value>) {
+pub(super) fn push(entry: &Entry, patch: Map<String, Value>) {
     if let Some(connection) = &entry.connection {
         connection.give(Push::Desired { version: entry.twin.desired.version(), patch });
     }

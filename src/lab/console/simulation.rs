@@ -169,9 +169,8 @@ impl Simulation {
 fn of_hub(error: &HubError) -> BackendError {
     let text = sentence(error);
     match error {
-        HubError::DeviceNotFound(_) | HubError::NoSuchUpload(_) | HubError::JobNotFound(_) => {
-            BackendError::NotFound(text)
-        }
+        HubError::DeviceNotFound(_) | HubError::NoSuchUpload(_) => BackendError::NotFound(text),
+        HubError::ConfigurationNotFound(_) | HubError::JobNotFound(_) => BackendError::NotFound(text),
         HubError::DeviceNotOnline { .. }
         | HubError::GatewayTimeout { .. }
         | HubError::MethodRejected { .. }
@@ -180,10 +179,14 @@ fn of_hub(error: &HubError) -> BackendError {
         HubError::PreconditionFailed(_)
         | HubError::DeviceAlreadyExists(_)
         | HubError::QueueFull { .. }
+        | HubError::ConfigurationExists(_)
+        | HubError::JobExists(_)
+        | HubError::TooManyJobs { .. }
         | HubError::TooManyUploads { .. }
         | HubError::JobQuotaExceeded
         | HubError::LockLost => BackendError::Conflict(text),
         HubError::MessageTooLarge { .. }
+        | HubError::NotImplemented(_)
         | HubError::Twin(_)
         | HubError::Storage { .. }
         | HubError::ArgumentInvalid(_) => BackendError::Invalid { message: text, member: None },

@@ -9,7 +9,7 @@ use crate::clock::wire_time;
 /// Which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) enum JobKind {
+pub(crate) enum RegistryJobKind {
     Export,
     Import,
 }
@@ -27,7 +27,7 @@ pub(crate) enum JobStatus {
 /// What was asked for, and may be done.
 #[derive(Clone, Debug)]
 pub(crate) struct JobOrder {
-    pub kind: JobKind,
+    pub kind: RegistryJobKind,
     /// Of an import.
     pub input: Option<ContainerAt>,
     pub input_blob: String,
@@ -42,7 +42,7 @@ pub(crate) struct JobOrder {
 pub(crate) struct RegistryJob {
     pub job_id: String,
     #[serde(rename = "type")]
-    pub kind: JobKind,
+    pub kind: RegistryJobKind,
     pub status: JobStatus,
     #[serde(rename = "startTimeUtc", with = "wire_time")]
     pub start: DateTime<Utc>,

@@ -12,9 +12,9 @@ const MAX_JOBS: usize = 100;
 /// What of them outlives a restart: all.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(in crate::hub) struct KeptJobs(Vec<RegistryJob>);
+pub(in crate::hub) struct KeptRegistryJobs(Vec<RegistryJob>);
 
-impl KeptJobs {
+impl KeptRegistryJobs {
     pub(in crate::hub) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -26,7 +26,7 @@ pub(in crate::hub) struct RegistryJobs(Vec<RegistryJob>);
 
 impl RegistryJobs {
     /// One that was running has ended with the emulator.
-    pub(in crate::hub) fn restore(kept: KeptJobs, now: DateTime<Utc>) -> Self {
+    pub(in crate::hub) fn restore(kept: KeptRegistryJobs, now: DateTime<Utc>) -> Self {
         let mut jobs = kept.0;
         for job in jobs.iter_mut().filter(|job| job.status == JobStatus::Running) {
             let why = "the emulator ended before the job had; what it had done is done. Create the job anew";
@@ -35,8 +35,8 @@ impl RegistryJobs {
         Self(jobs)
     }
 
-    pub(in crate::hub) fn keep(&self) -> KeptJobs {
-        KeptJobs(self.0.clone())
+    pub(in crate::hub) fn keep(&self) -> KeptRegistryJobs {
+        KeptRegistryJobs(self.0.clone())
     }
 
     /// Begins a job; nothing while another one is running.

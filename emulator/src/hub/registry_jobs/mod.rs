@@ -5,5 +5,5 @@ mod job;
 mod jobs;
 
 pub(crate) use container_uri::{ContainerAt, container_at};
-pub(crate) use job::{JobKind, JobOrder, JobStatus, RegistryJob};
-pub(super) use jobs::{KeptJobs, RegistryJobs};
+pub(crate) use job::{JobOrder, JobStatus, RegistryJob, RegistryJobKind};
+pub(super) use jobs::{KeptRegistryJobs, RegistryJobs};

@@ -35,14 +35,7 @@ fn tagged(device: &Device) -> Answer {
 
 /// The devices in the order of their IDs; `top` at most, a thousand unless said otherwise.
 pub(super) fn list(hub: &Hub, call: &Call) -> Result<Answer, HubRefusal> {
-    let top = match call.parameter("top") {
-        None => MAX_PAGE,
-        Some(text) => text
-            .parse::<usize>()
-            .ok()
-            .filter(|top| (1..=MAX_PAGE).contains(top))
-            .ok_or_else(|| HubRefusal::bad_request(format!("top has to be 1 to {MAX_PAGE}")))?,
-    };
+    let top = call.top(MAX_PAGE).map_err(HubRefusal::bad_request)?;
     let mut devices = hub.devices();
     devices.truncate(top);
     Ok(answer::json(200, &devices))

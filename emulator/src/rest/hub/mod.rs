@@ -6,6 +6,8 @@ mod refusal;
 mod devices;
 mod twins;
 mod bulk;
+mod configurations;
+mod jobs;
 mod messages;
 mod handouts;
 mod registry_jobs;
@@ -19,7 +21,6 @@ mod certificates;
 use std::pin::Pin;
 
 use hyper::Method;
-use serde_json::json;
 
 pub(crate) use bulk::enter_device;
 pub(super) use refusal::HubRefusal;
@@ -46,7 +47,7 @@ type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, HubRefusal>> + Send + 'a>>;
 
 /// Every call that a hub knows.
-static ROUTES: [Route<Handler>; 48] = [
+static ROUTES: [Route<Handler>; 57] = [
     azure(Method::GET, "devices", RegistryRead, |hub, _, call| devices::list(hub, call)),
     azure(Method::POST, "devices", RegistryWrite, |hub, _, call| bulk::respond(hub, call)),
     azure(Method::POST, "devices/query", ServiceConnect, |hub, _, call| twins::query(hub, call)),
@@ -61,16 +62,29 @@ static ROUTES: [Route<Handler>; 48] = [
     azure(Method::GET, "twins/{id}", ServiceConnect, |hub, id, _| twins::get(hub, id)),
     azure(Method::PATCH, "twins/{id}", ServiceConnect, twins::merge),
     azure(Method::PUT, "twins/{id}", ServiceConnect, twins::replace),
-    Route::azure(
-        Method::POST,
-        "twins/{id}/methods",
-        ServiceConnect,
-        Handler::Later(|hub, id, call| Box::pin(twins::invoke(hub, id, call))),
-    ),
+    later(Method::POST, "twins/{id}/methods", ServiceConnect, |hub, id, call| {
+        Box::pin(twins::invoke(hub, id, call))
+    }),
+    azure(Method::GET, "jobs/v2/query", ServiceConnect, |hub, _, call| jobs::query(hub, call)),
+    azure(Method::GET, "jobs/v2/{id}", ServiceConnect, |hub, _, call| jobs::get(hub, call)),
+    azure(Method::PUT, "jobs/v2/{id}", ServiceConnect, |hub, _, call| jobs::put(hub, call)),
+    azure(Method::POST, "jobs/v2/{id}/cancel", ServiceConnect, |hub, _, call| jobs::cancel(hub, call)),
     azure(Method::GET, "statistics/devices", RegistryRead, |hub, _, _| Ok(statistics::devices(hub))),
     azure(Method::GET, "statistics/service", RegistryRead, |hub, _, _| Ok(statistics::service(hub))),
-    // There are none, as their making is refused.
-    azure(Method::GET, "configurations", RegistryRead, |_, _, _| Ok(answer::json(200, &json!([])))),
+    azure(Method::POST, "configurations/testQueries", RegistryRead, |_, _, call| {
+        configurations::try_queries(call)
+    }),
+    later(Method::GET, "configurations", RegistryRead, |hub, _, call| {
+        Box::pin(configurations::list(hub, call))
+    }),
+    later(Method::GET, "configurations/{id}", RegistryRead, |hub, id, _| {
+        Box::pin(configurations::get(hub, id))
+    }),
+    later(Method::PUT, "configurations/{id}", RegistryWrite, |hub, id, call| {
+        Box::pin(configurations::put(hub, id, call))
+    }),
+    azure(Method::DELETE, "configurations/{id}", RegistryWrite, configurations::delete),
+    azure(Method::POST, "devices/{id}/applyConfigurationContent", RegistryWrite, configurations::apply),
     ours(Method::GET, "telemetry", ServiceConnect, |hub, _, call| Ok(messages::telemetry(hub, call))),
     ours(Method::GET, "routing", RegistryRead, |hub, _, _| Ok(routing::get(hub))),
     ours(Method::PUT, "routing", RegistryWrite, |hub, _, call| routing::put(hub, call)),
@@ -140,16 +154,23 @@ static ROUTES: [Route<Handler>; 48] = [
 ];
 
 /// What Azure has below these paths, and this emulator does not.
-const NOT_IMPLEMENTED: [(&str, &str); 5] = [
+const NOT_IMPLEMENTED: [(&str, &str); 3] = [
     ("devices/{id}/modules", "module identities"),
     ("twins/{id}/modules", "module identities"),
-    ("configurations", "configurations"),
-    ("jobs/v2", "scheduled jobs"),
     ("digitalTwins", "digital twins"),
 ];
 
 const fn azure(method: Method, pattern: &'static str, right: Right, handler: Immediate) -> Route<Handler> {
     Route::azure(method, pattern, right, Handler::Now(handler))
+}
+
+const fn later(
+    method: Method,
+    pattern: &'static str,
+    right: Right,
+    handler: for<'a> fn(&'a Hub, &'a str, &'a Call) -> Pending<'a>,
+) -> Route<Handler> {
+    Route::azure(method, pattern, right, Handler::Later(handler))
 }
 
 const fn ours(method: Method, pattern: &'static str, right: Right, handler: Immediate) -> Route<Handler> {

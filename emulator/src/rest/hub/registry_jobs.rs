@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{HubRefusal, bulk::apply};
 use crate::{
-    hub::{ContainerAt, Device, Hub, JobKind, JobOrder, Twin, container_at},
+    hub::{ContainerAt, Device, Hub, JobOrder, RegistryJobKind, Twin, container_at},
     rest::{
         answer::{self, Answer},
         call::Call,
@@ -54,8 +54,8 @@ pub(super) fn create(hub: &Hub, call: &Call) -> Result<Answer, HubRefusal> {
     let (hub, job_id) = (hub.clone(), job.job_id.clone());
     tokio::task::spawn_blocking(move || {
         let result = match order.kind {
-            JobKind::Export => export(&hub, &job_id, &order),
-            JobKind::Import => import(&hub, &job_id, &order),
+            RegistryJobKind::Export => export(&hub, &job_id, &order),
+            RegistryJobKind::Import => import(&hub, &job_id, &order),
         };
         hub.end_registry_job(&job_id, result);
     });
@@ -64,8 +64,8 @@ pub(super) fn create(hub: &Hub, call: &Call) -> Result<Answer, HubRefusal> {
 
 fn order(hub: &Hub, body: &Value, now: DateTime<Utc>) -> Result<JobOrder, HubRefusal> {
     let kind = match body["type"].as_str().unwrap_or_default() {
-        kind if kind.eq_ignore_ascii_case("export") => JobKind::Export,
-        kind if kind.eq_ignore_ascii_case("import") => JobKind::Import,
+        kind if kind.eq_ignore_ascii_case("export") => RegistryJobKind::Export,
+        kind if kind.eq_ignore_ascii_case("import") => RegistryJobKind::Import,
         _ => return Err(HubRefusal::bad_request("type has to be export or import")),
     };
     if body["storageAuthenticationType"]
@@ -97,8 +97,8 @@ fn order(hub: &Hub, body: &Value, now: DateTime<Utc>) -> Result<JobOrder, HubRef
     Ok(JobOrder {
         kind,
         input: match kind {
-            JobKind::Import => Some(container("inputBlobContainerUri", "r")?),
-            JobKind::Export => None,
+            RegistryJobKind::Import => Some(container("inputBlobContainerUri", "r")?),
+            RegistryJobKind::Export => None,
         },
         input_blob: blob("inputBlobName")?,
         output: container("outputBlobContainerUri", "w")?,

@@ -1,5 +1,6 @@
 //! One noun a file, with its verbs.
 
+pub(in crate::cli::cloud) mod blob_container;
 pub(in crate::cli::cloud) mod c2d;
 pub(in crate::cli::cloud) mod ca;
 pub(in crate::cli::cloud) mod certificate;
