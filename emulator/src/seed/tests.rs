@@ -91,7 +91,7 @@ fn what_is_wrong_is_told_with_its_line_and_no_key_is_repeated() {
         ("primaryKey = \"AAECAwQFBgcICQoLDA0ODw==\"", "primaryKey = \"SECRET\"", "sensor-1", "primaryKey"),
         ("[[faults]]", "[[fault]]", "[[fault]]", "is not known"),
         ("probability = 0.5", "probability = 5", "latency", "from 0 to 1"),
-        ("registrationId = \"one\"", "registrationId = \"o ne\"", "o ne", "registration"),
+        ("registrationId = \"one\"", "registrationId = \"o ne\"", "o ne", "enrollments[0]"),
         ("statusReason = \"lost\"", "statusReason = \"lost", "lost", "neither JSON nor TOML"),
         ("status = \"disabled\"", "status = \"off\"", "sensor-2", "status"),
     ] {
