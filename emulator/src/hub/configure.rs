@@ -5,8 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::{Map, Value};
 
 use super::{
-    Configuration, ConfigurationContent, ConfigurationStatus, Hub, HubError, QueryErrors, TwinPatch,
-    configurations::Active,
+    Authentication, Configuration, ConfigurationContent, ConfigurationStatus, Hub, HubError, ModuleSettings,
+    QueryErrors, TwinPatch,
+    configurations::{Active, tree},
+    module_id::{check_module_id, module_address},
     query::{Collection, Documents},
 };
 use crate::{etag::IfMatch, lock::lock};
@@ -130,13 +132,34 @@ impl Hub {
         Ok(())
     }
 
-    /// Sets the modules of an edge device.
+    /// Sets the modules of an edge device: those that are not there are made. What stands under `properties.desired` itself is all
+    /// that is desired; what stands below it is merged.
     fn set_modules(
         &self,
-        _device_id: &str,
-        _modules: &BTreeMap<String, Map<String, Value>>,
+        device_id: &str,
+        modules: &BTreeMap<String, Map<String, Value>>,
     ) -> Result<(), HubError> {
-        Err(HubError::NotImplemented("module identities"))
+        let mut wanted = Vec::new();
+        for (module_id, content) in modules {
+            check_module_id(module_id).map_err(HubError::ArgumentInvalid)?;
+            wanted.push((module_id, content, tree(content).map_err(HubError::ArgumentInvalid)?));
+        }
+        for (module_id, content, desired) in wanted {
+            if let Err(HubError::ModuleNotFound { .. }) = self.module(device_id, module_id) {
+                // The runtime gives it keys when it starts it.
+                let authentication = Authentication::none();
+                let settings = ModuleSettings { authentication, managed_by: None };
+                self.create_module(device_id, module_id, settings)?;
+            }
+            let address = module_address(device_id, module_id);
+            let patch = TwinPatch { tags: None, desired: Some(desired) };
+            if content.contains_key("properties.desired") {
+                self.replace_twin(&address, patch, &IfMatch::Any)?;
+            } else {
+                self.update_twin(&address, patch, &IfMatch::Any)?;
+            }
+        }
+        Ok(())
     }
 }
 

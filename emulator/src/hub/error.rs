@@ -13,6 +13,30 @@ pub enum HubError {
     /// No such device identity.
     #[error("DeviceNotFound: the hub has no device \"{0}\"")]
     DeviceNotFound(String),
+    /// No such module on a device that is there.
+    #[error("ModuleNotFound: \"{device_id}\" has no module \"{module_id}\"")]
+    ModuleNotFound {
+        /// The device.
+        device_id: String,
+        /// The module that it lacks.
+        module_id: String,
+    },
+    /// The device has a module of this ID.
+    #[error("ModuleAlreadyExistsOnDevice: \"{device_id}\" has a module \"{module_id}\" already")]
+    ModuleAlreadyExists {
+        /// The device.
+        device_id: String,
+        /// Its module.
+        module_id: String,
+    },
+    /// The device has as many modules as it may.
+    #[error("TooManyModulesOnDevice: \"{device_id}\" has {limit} modules already; delete one first")]
+    TooManyModules {
+        /// The device.
+        device_id: String,
+        /// How many it may have.
+        limit: usize,
+    },
     /// No such configuration.
     #[error("ConfigurationNotFound: the hub has no configuration \"{0}\"")]
     ConfigurationNotFound(String),
@@ -134,6 +158,9 @@ impl HubError {
             Self::ArgumentInvalid(_) | Self::Twin(_) => "ArgumentInvalid",
             Self::QueueFull { .. } => "DeviceMaximumQueueDepthExceeded",
             Self::DeviceNotFound(_) => "DeviceNotFound",
+            Self::ModuleNotFound { .. } => "ModuleNotFound",
+            Self::ModuleAlreadyExists { .. } => "ModuleAlreadyExistsOnDevice",
+            Self::TooManyModules { .. } => "TooManyModulesOnDevice",
             Self::ConfigurationNotFound(_) => "ConfigurationNotFound",
             Self::JobNotFound(_) => "JobNotFound",
             Self::JobExists(_) => "JobAlreadyExists",
@@ -162,6 +189,9 @@ impl HubError {
             Self::ArgumentInvalid(_) | Self::Twin(_) => 400_004,
             Self::QueueFull { .. } => 403_004,
             Self::DeviceNotFound(_) => 404_001,
+            Self::ModuleNotFound { .. } => 404_010,
+            Self::ModuleAlreadyExists { .. } => 409_301,
+            Self::TooManyModules { .. } => 413_003,
             Self::JobNotFound(_) => 404_002,
             // Numbers of ours: only the first three digits are documented.
             Self::ConfigurationNotFound(_) => 404_000,

@@ -169,7 +169,8 @@ impl Simulation {
 fn of_hub(error: &HubError) -> BackendError {
     let text = sentence(error);
     match error {
-        HubError::DeviceNotFound(_) | HubError::NoSuchUpload(_) => BackendError::NotFound(text),
+        HubError::DeviceNotFound(_) | HubError::ModuleNotFound { .. } => BackendError::NotFound(text),
+        HubError::NoSuchUpload(_) => BackendError::NotFound(text),
         HubError::ConfigurationNotFound(_) | HubError::JobNotFound(_) => BackendError::NotFound(text),
         HubError::DeviceNotOnline { .. }
         | HubError::GatewayTimeout { .. }
@@ -178,6 +179,8 @@ fn of_hub(error: &HubError) -> BackendError {
         | HubError::InvalidMethodAnswer(_) => BackendError::NoAnswer(text),
         HubError::PreconditionFailed(_)
         | HubError::DeviceAlreadyExists(_)
+        | HubError::ModuleAlreadyExists { .. }
+        | HubError::TooManyModules { .. }
         | HubError::QueueFull { .. }
         | HubError::ConfigurationExists(_)
         | HubError::JobExists(_)

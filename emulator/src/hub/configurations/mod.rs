@@ -17,7 +17,7 @@ mod store;
 pub(in crate::hub) use managed::Managed;
 pub use managed::{ConfigurationInfo, ConfigurationStatus};
 pub use model::{Configuration, ConfigurationContent, ConfigurationMetrics};
-pub(in crate::hub) use overlay::Overlay;
+pub(in crate::hub) use overlay::{Overlay, tree};
 pub(in crate::hub) use queries::Kind;
 pub(crate) use queries::QueryErrors;
 pub(in crate::hub) use store::{Active, KeptConfiguration, Store};

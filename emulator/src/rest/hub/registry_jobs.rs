@@ -122,15 +122,24 @@ fn export(hub: &Hub, job_id: &str, order: &JobOrder) -> Result<(), String> {
             text.push('\n');
         }
     }
+    for twin in hub.module_twins() {
+        let module_id = twin.module_id.clone().unwrap_or_default();
+        if let Ok(module) = hub.module(&twin.device_id, &module_id) {
+            let mut line = json!({ "id": twin.device_id, "moduleId": module_id, "eTag": module.etag });
+            line["authentication"] = without_keys(json!(module.authentication), order.exclude_keys);
+            line["twinETag"] = twin.etag.into();
+            line["tags"] = json!(twin.tags);
+            line["properties"] = json!(twin.properties);
+            text += &line.to_string();
+            text.push('\n');
+        }
+    }
     let blob = BlobName::new(order.output.name.clone(), &order.output_blob).map_err(|error| error.message)?;
     hub.storage().write(&blob, text.as_bytes()).map_err(|error| error.message)
 }
 
 fn line(device: &Device, twin: &Twin, exclude_keys: bool) -> Value {
-    let mut authentication = json!(device.authentication);
-    if exclude_keys {
-        authentication["symmetricKey"] = json!({ "primaryKey": null, "secondaryKey": null });
-    }
+    let authentication = without_keys(json!(device.authentication), exclude_keys);
     json!({
         "id": device.device_id,
         "eTag": device.etag,
@@ -142,6 +151,13 @@ fn line(device: &Device, twin: &Twin, exclude_keys: bool) -> Value {
         "tags": twin.tags,
         "properties": twin.properties,
     })
+}
+
+fn without_keys(mut authentication: Value, exclude_keys: bool) -> Value {
+    if exclude_keys {
+        authentication["symmetricKey"] = json!({ "primaryKey": null, "secondaryKey": null });
+    }
+    authentication
 }
 
 /// Does what each line says; what can't be done is written to the output.
