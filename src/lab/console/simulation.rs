@@ -189,7 +189,6 @@ fn of_hub(error: &HubError) -> BackendError {
         | HubError::JobQuotaExceeded
         | HubError::LockLost => BackendError::Conflict(text),
         HubError::MessageTooLarge { .. }
-        | HubError::NotImplemented(_)
         | HubError::Twin(_)
         | HubError::Storage { .. }
         | HubError::ArgumentInvalid(_) => BackendError::Invalid { message: text, member: None },
