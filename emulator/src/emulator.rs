@@ -36,6 +36,9 @@ const ENDPOINT_POLICY: &str = "service";
 /// How often it is looked whether devices are silent.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How often it is looked whether blocks of files have waited too long.
+const SWEEP_INTERVAL: Duration = Duration::from_mins(10);
+
 /// How often it is looked whether configurations, or jobs, have something to do.
 const MANAGEMENT_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -63,12 +66,17 @@ impl Watch {
         Self(tokio::spawn(async move {
             let mut every = tokio::time::interval(WATCH_INTERVAL);
             every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
             loop {
-                every.tick().await;
+                tokio::select! {
+                    _ = every.tick() => {}
+                    _ = sweep.tick() => dps.storage().sweep(dps.clock().now()),
+                }
                 for hub in dps.hubs() {
                     hub.check_silence();
                     hub.expire_messages();
                     hub.check_messages();
+                    hub.check_uploads();
                 }
             }
         }))

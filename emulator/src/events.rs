@@ -179,6 +179,17 @@ pub enum EventKind {
         /// The reported section's version afterwards.
         version: u64,
     },
+    /// A device has uploaded a file.
+    FileUploaded {
+        /// Host name.
+        hub: String,
+        /// The device.
+        device_id: String,
+        /// In the container of the hub's uploads.
+        blob_name: String,
+        /// Its size.
+        bytes: u64,
+    },
 }
 
 /// How a connection ended.
@@ -296,6 +307,9 @@ impl EventKind {
             Self::Reported { hub, device_id, version } => {
                 write!(f, "{hub}: \"{device_id}\" reported properties, version {version}")
             }
+            Self::FileUploaded { hub, device_id, blob_name, bytes } => {
+                write!(f, "{hub}: \"{device_id}\" uploaded \"{blob_name}\", {bytes} bytes")
+            }
         }
     }
 }
@@ -338,7 +352,7 @@ mod tests {
         "\u{200f}\u{61c}",
     ];
 
-    fn events(text: &str) -> [EventKind; 19] {
+    fn events(text: &str) -> [EventKind; 20] {
         let t = || text.to_owned();
         let lost = DisconnectReason::ConnectionLost(t());
         let violation = DisconnectReason::ProtocolViolation(t());
@@ -362,6 +376,7 @@ mod tests {
             EventKind::CertificateIssued { service: t(), device_id: t(), policy: t() },
             EventKind::CertificateRefused { hub: t(), device_id: t(), error_code: 400_040, reason: t() },
             EventKind::Reported { hub: t(), device_id: t(), version: 1 },
+            EventKind::FileUploaded { hub: t(), device_id: t(), blob_name: t(), bytes: 1 },
         ]
     }
 

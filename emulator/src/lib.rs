@@ -20,7 +20,7 @@
 //!
 //! # What it does not do
 //!
-//! It says so where it is asked for it: TPM; `QoS` 2; Microsoft Entra tokens; digital twins and file upload.
+//! It says so where it is asked for it: TPM; `QoS` 2; Microsoft Entra tokens; digital twins.
 //! It imitates no throttling of its own accord (see [`Faults`]).
 //! Nothing in it is meant to protect anything: do not let it face a network you do not trust.
 //!
@@ -80,6 +80,8 @@ mod mqtt;
 mod session;
 // One AMQP connection, and what services bring for it. Knows neither of them.
 mod amqp;
+// Files as blobs, on the disk. Knows no service.
+mod storage;
 // A namespace that issues certificates to devices. Knows neither service.
 mod issuance;
 // An IoT hub. Knows nothing of the provisioning service.
@@ -90,6 +92,8 @@ mod dps;
 mod front;
 // The port of the services: REST over HTTPS.
 mod rest;
+// What a cloud is to hold when it begins, in one file. Uses the shapes of REST.
+mod seed;
 // What an emulator is started with: plain data.
 mod options;
 // What outlives a restart, in files.
@@ -118,7 +122,7 @@ pub use dps::{
 pub use emulator::{Emulator, PreparedEmulator};
 pub use etag::IfMatch;
 pub use events::{DisconnectReason, Event, EventKind};
-pub use faults::{Fault, FaultId, FaultKind, Faults, FaultyService};
+pub use faults::{Fault, FaultId, FaultKind, Faults, FaultyService, Strike};
 pub use hub::{
     Acknowledgement, Authentication, AuthenticationType, CloudToDeviceMessage, Configuration,
     ConfigurationContent, ConfigurationInfo, ConfigurationMetrics, ConfigurationStatus, ConnectionState,
@@ -135,6 +139,7 @@ pub use options::{AMQPS_PORT, EmulatorOptions};
 pub use security::access::ConnectionString;
 pub use security::keys::SymmetricKey;
 pub use security::x509::{CertificateError, X509CertificateInfo};
+pub use seed::{Planted, Seed, SeedError};
 pub use services::StartError;
 pub use state::StateError;
 pub use subscription::{Subscription, SubscriptionError};

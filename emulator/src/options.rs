@@ -75,6 +75,8 @@ pub struct EmulatorOptions {
     pub retention: Retention,
     /// Messages kept for telemetry subscribers that fall behind or come back, of each hub; at most 8 MB of them.
     pub telemetry_capacity: usize,
+    /// What the chance of faults that strike now and then is reckoned from.
+    pub faults_seed: u64,
     /// Events kept for an event subscriber that falls behind.
     pub event_capacity: usize,
 }
@@ -108,6 +110,7 @@ impl Default for EmulatorOptions {
             partitions: 4,
             retention: Retention::default(),
             telemetry_capacity: 16_384,
+            faults_seed: 0,
             event_capacity: 4_096,
         }
     }

@@ -15,10 +15,14 @@ use crate::{
     net::tls::{ServerIdentity, ServerIdentityError},
     options::EmulatorOptions,
     state::{Kept, StateError},
+    storage::Storage,
 };
 
 /// The name of the one namespace.
 const NAMESPACE: &str = "emulator-namespace";
+
+/// In the state directory: files that devices upload, and that jobs read and write.
+const STORAGE: &str = "storage";
 
 /// DPS with its hubs, and what they share.
 pub(crate) struct Services {
@@ -91,6 +95,7 @@ impl Services {
         let identity = Arc::new(identity);
         let events = EventBus::new(options.event_capacity.max(1), Arc::clone(&clock));
         let faults = Faults::default();
+        faults.set_seed(options.faults_seed);
         let changes = Changes::default();
         let kept_dps = kept.dps.unwrap_or_else(KeptDps::new);
         let namespace = namespace(options, &clock, &changes, &kept_dps)?;
@@ -109,6 +114,10 @@ impl Services {
             identity: Arc::clone(&identity),
             telemetry_capacity: options.telemetry_capacity.max(1),
             files: options.files_directory.clone().unwrap_or_default(),
+            storage: Storage::new(
+                options.state_directory.as_ref().map(|state| state.join(STORAGE)),
+                kept_dps.storage_key().map(str::to_owned),
+            ),
             first_redelivery: options.first_redelivery,
             changes: changes.clone(),
             host_name,

@@ -7,7 +7,8 @@
 //!    server-ca-key.pem   its key
 //!    server-ca-rsa.pem, server-ca-rsa-key.pem   the same with an RSA key, where there is one
 //!    dps.json            access keys, CA certificates, enrollments, registration records, linked hubs
-//!    hubs/{name}.json    access keys, device identities, twins, routing, and messages that wait
+//!    hubs/{name}.json    access keys, device identities, twins, routing, messages and notices that wait
+//!    storage/            files that devices upload, and that jobs read and write; written at once
 //! ```
 //!
 //! Every file is written beside its place and moved into it, so a reader sees the old one or the new one, whole. All

@@ -193,8 +193,37 @@ async fn rights_are_asked_for_and_what_is_not_there_is_refused_by_name() {
         assert_eq!(error.condition, wanted, "{error}");
         assert!(error.description.is_some_and(|text| text.contains("TrackingId:")));
     }
-    let files = client.receiver("/messages/serviceBound/fileNotifications", &[]).await;
-    assert!(files.is_ok(), "services listen for files that nobody uploads");
+}
+
+#[tokio::test]
+async fn uploaded_files_are_told_to_a_service_until_it_has_it() {
+    let lab = lab().await;
+    let mut client = service(&lab, "service").await;
+    let files = client.receiver("/messages/serviceBound/fileNotifications", &[]).await.expect("a link");
+    client.credit(files, 5).await;
+    crate::file_upload::upload_one(&lab.emulator, "d1", "logs/1.txt", b"hello").await;
+    let (delivery, first) = client.message(files).await;
+    let text = |message: &Message| -> Json {
+        serde_json::from_slice(&message.body.to_bytes().expect("data")).expect("JSON")
+    };
+    let told = text(&first);
+    assert_eq!(
+        (&told["blobName"], &told["blobSizeInBytes"]),
+        (&Json::from("d1/logs/1.txt"), &Json::from(5)),
+        "{told}"
+    );
+    assert_eq!(
+        first.properties.content_type.as_deref(),
+        Some("application/vnd.microsoft.iothub.filenotification.json")
+    );
+    client.settle(files, delivery, Outcome::Released).await;
+    let (delivery, again) = client.message(files).await;
+    assert_eq!(text(&again), told);
+    client.settle(files, delivery, Outcome::Accepted).await;
+    client.close().await;
+    let service = Service::hub(&lab.emulator);
+    let rest = service.get("/messages/serviceBound/filenotifications?api-version=2021-04-12").await;
+    assert_eq!(rest.status, 204, "it has it");
 }
 
 #[tokio::test]

@@ -152,6 +152,4 @@ async fn who_may_not_connect_as_a_service_gets_no_feedback() {
         let answer = service.call(method, &format!("{FEEDBACK}{rest}?{VERSION}"), &[], "").await;
         assert_eq!((answer.status, answer.header("iothub-errorcode")), (412, Some("DeviceMessageLockLost")));
     }
-    let files = service.get(&format!("/messages/serviceBound/filenotifications?{VERSION}")).await;
-    assert_eq!(files.status, 501);
 }

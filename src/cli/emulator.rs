@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use tracker_certificates::Document;
 use tracker_emulator::{
     AMQPS_PORT, AttestationMechanism, Dps, Emulator, EmulatorOptions, EnrollmentGroup, Event, Hub,
-    InitialTwin, PreparedEmulator, Retention, Subscription, SubscriptionError, TelemetryMessage, TlsVersions,
+    InitialTwin, PreparedEmulator, Retention, Seed, Subscription, SubscriptionError, TelemetryMessage,
+    TlsVersions,
 };
 use tracker_protocol::dps::ConnectionProfile;
 
@@ -25,6 +26,9 @@ use super::terminal::{log, signals::asked_to_stop};
 use super::text_file;
 use crate::lab::local_cloud::SERVER_CA_FILE;
 use crate::lab::screen::Screen;
+
+/// The largest seed.
+const MAX_SEED: u64 = 64 * 1024 * 1024;
 
 /// Options of `emulator`.
 #[derive(Debug, clap::Args)]
@@ -56,6 +60,13 @@ pub(super) struct EmulatorArgs {
     /// Enroll the devices whose certificates this root or intermediate CA has signed; repeat it for more CAs.
     #[arg(long, value_name = "CA.pem")]
     enroll: Vec<PathBuf>,
+    /// What the cloud is to hold when it begins: CA certificates, enrollments, devices with their twins, faults, in one file, JSON or
+    /// TOML. What is there already becomes as the file says.
+    #[arg(long, value_name = "FILE")]
+    seed_file: Option<PathBuf>,
+    /// What the chance of faults with a --probability is reckoned from: the same number strikes the same.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    faults_seed: u64,
     /// The initial twin of enrolled devices, as {"tags": {…}, "properties": {"desired": {…}}}.
     #[arg(long, value_name = "FILE.json")]
     initial_twin: Option<PathBuf>,
@@ -170,6 +181,7 @@ fn prepare(args: &EmulatorArgs) -> anyhow::Result<PreparedEmulator> {
         rsa: !args.no_rsa,
         partitions: args.partitions,
         retention: args.retention,
+        faults_seed: args.faults_seed,
         extra_server_names: server_names,
         ca_directory: Some(args.directory.clone()),
         files_directory: Some(args.directory.clone()),
@@ -178,6 +190,9 @@ fn prepare(args: &EmulatorArgs) -> anyhow::Result<PreparedEmulator> {
     })?;
     for (index, path) in args.enroll.iter().enumerate() {
         enroll(prepared.dps(), index, path, initial_twin.clone())?;
+    }
+    if let Some(path) = &args.seed_file {
+        plant(prepared.dps(), path)?;
     }
     Ok(prepared)
 }
@@ -309,6 +324,18 @@ fn tls_version(text: &str) -> Result<TlsVersions, String> {
 fn read_twin(path: &Path) -> anyhow::Result<InitialTwin> {
     let text = text_file::read(path).with_context(|| format!("can't read {}", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} is no initial twin", path.display()))
+}
+
+/// Plants a seed. Paths in it are from where it is.
+fn plant(dps: &Dps, path: &Path) -> anyhow::Result<()> {
+    let about = std::fs::metadata(path).with_context(|| format!("can't read {}", path.display()))?;
+    if about.len() > MAX_SEED {
+        bail!("{} has {} bytes; a seed has at most {MAX_SEED}", path.display(), about.len());
+    }
+    let text = text_file::read(path).with_context(|| format!("can't read {}", path.display()))?;
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let planted = Seed::parse(&text, directory).and_then(|seed| seed.plant(dps));
+    planted.map(drop).with_context(|| format!("{} is no seed", path.display()))
 }
 
 /// The owner of the file has it at hand, which is proof enough of possession on a laptop.

@@ -2,11 +2,10 @@
 
 import os
 
-from azure.iot.hub import IoTHubJobManager, IoTHubRegistryManager
+from azure.iot.hub import IoTHubRegistryManager
 from azure.iot.hub.models import (
     CloudToDeviceMethod,
     ExportImportDevice,
-    JobProperties,
     QuerySpecification,
     Twin,
     TwinProperties,
@@ -86,23 +85,6 @@ def python_service_makes_devices_in_bulk():
     assert status_of(lambda: manager.get_device("bulk-0")) == 404
 
 
-def python_service_is_refused_by_name_what_there_is_not():
-    assert manager.get_modules("py-1") == []
-    login = connection_string("hub-1", "iothubowner")
-    jobs = IoTHubJobManager.from_connection_string(login)
-    refusals = {
-        "jobs": lambda: jobs.create_import_export_job(JobProperties(type="export")),
-    }
-    for what, refusal in refusals.items():
-        try:
-            refusal()
-        except HttpOperationError as error:
-            assert error.response.status_code == 501, (what, error)
-            assert "does not implement" in error.response.text and what in error.response.text, error.response.text
-        else:
-            raise AssertionError(f"{what} are not refused")
-
-
 def python_service_sends_messages_to_devices_by_amqp():
     # The SDK's AMQP finds names by itself, in C: the address takes their place.
     named = connection_string("hub-1", "iothubowner")
@@ -137,7 +119,6 @@ run(
     python_service_queries_with_pages,
     python_service_projects_and_aggregates,
     python_service_makes_devices_in_bulk,
-    python_service_is_refused_by_name_what_there_is_not,
     python_service_sends_messages_to_devices_by_amqp,
     python_service_is_told_that_a_device_is_offline,
     python_service_with_a_wrong_key_is_refused,

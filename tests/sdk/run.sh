@@ -30,6 +30,7 @@ packages=()
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)
+command -v curl >/dev/null || packages+=(curl ca-certificates)
 if [ "${#packages[@]}" -gt 0 ]; then
   as_root apt-get update -qq
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${packages[@]}" >/dev/null
@@ -38,7 +39,7 @@ if [ ! -x "$work/venv/bin/python" ]; then
   python3 -m venv "$work/venv"
 fi
 # azure-iot-hub imports six and does not say that it needs it.
-"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check azure-iot-device azure-iot-hub six paho-mqtt cryptography &
+"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check azure-iot-device azure-iot-hub azure-storage-blob six paho-mqtt cryptography &
 python_install=$!
 # Microsoft's device SDK wants an older paho-mqtt.
 if [ ! -x "$work/venv-mqtt5/bin/python" ]; then
@@ -87,7 +88,7 @@ export PYTHONPATH=$here REQUESTS_CA_BUNDLE=$EMULATOR_LAB/server-ca.pem SSL_CERT_
 export NODE_EXTRA_CA_CERTS=$EMULATOR_LAB/server-ca.pem NODE_PATH=$work/node_modules
 passed=0
 failed=0
-for suite in ${SUITES:-mqtt5_device.py python_device.py websocket_device.py python_service.py python_modules.py management.py node_device.js node_device_amqp.js node_device_https.js websocket_device.js node_service.js node_service_amqp.js certificates.py}; do
+for suite in ${SUITES:-mqtt5_device.py python_device.py websocket_device.py python_service.py python_modules.py management.py upload.py node_device.js node_device_amqp.js node_device_https.js node_upload.js websocket_device.js node_service.js node_service_amqp.js certificates.py}; do
   case $suite in
     mqtt5_*.py) runner=("$work/venv-mqtt5/bin/python" "$here/$suite") ;;
     *.py) runner=("$work/venv/bin/python" "$here/$suite") ;;

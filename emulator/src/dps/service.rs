@@ -23,6 +23,7 @@ use crate::{
     lock::{Changes, Tracked},
     net::tls::ServerIdentity,
     security::{access::AccessPolicies, x509::GoodSignatures},
+    storage::Storage,
 };
 
 /// The service side of the provisioning service. Clones are the same service.
@@ -41,6 +42,7 @@ pub(super) struct Core {
     /// How a hub is made, once its name is known.
     pub(super) telemetry_capacity: usize,
     pub(super) files: PathBuf,
+    pub(super) storage: Storage,
     pub(super) first_redelivery: Duration,
     pub(super) changes: Changes,
     pub(super) access: AccessPolicies,
@@ -64,6 +66,8 @@ pub(crate) struct DpsParts {
     pub identity: Arc<ServerIdentity>,
     pub telemetry_capacity: usize,
     pub files: PathBuf,
+    /// Of all hubs.
+    pub storage: Storage,
     pub first_redelivery: Duration,
     pub changes: Changes,
     /// `{name}.azure-devices-provisioning.net`
@@ -87,6 +91,9 @@ pub(crate) struct KeptDps {
     linked_hubs: Vec<LinkedHub>,
     #[serde(default, skip_serializing_if = "KeptNamespace::is_empty")]
     namespace: KeptNamespace,
+    /// The key of the storage's account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    storage_key: Option<String>,
 }
 
 impl KeptDps {
@@ -100,7 +107,12 @@ impl KeptDps {
             registrations: Records::new(),
             linked_hubs: Vec::new(),
             namespace: KeptNamespace::default(),
+            storage_key: None,
         }
+    }
+
+    pub(crate) fn storage_key(&self) -> Option<&str> {
+        self.storage_key.as_deref()
     }
 
     pub(crate) fn namespace(&self) -> &KeptNamespace {
@@ -121,6 +133,7 @@ impl Dps {
             identity,
             telemetry_capacity,
             files,
+            storage,
             first_redelivery,
             changes,
             host_name,
@@ -148,6 +161,7 @@ impl Dps {
             identity,
             telemetry_capacity,
             files,
+            storage,
             first_redelivery,
             changes: changes.clone(),
             access: kept.access,
@@ -171,6 +185,7 @@ impl Dps {
             registrations: store.registrations.clone(),
             linked_hubs: store.hubs.linked().to_vec(),
             namespace: self.0.namespace.keep(),
+            storage_key: self.0.storage.account().keep(),
         }
     }
 
@@ -192,6 +207,7 @@ impl Dps {
             telemetry_capacity: self.0.telemetry_capacity,
             changes: self.0.changes.clone(),
             files: self.0.files.clone(),
+            storage: self.0.storage.clone(),
             first_redelivery: self.0.first_redelivery,
             namespace: self.0.namespace.clone(),
             renewal: self.0.renewal,
@@ -206,6 +222,11 @@ impl Dps {
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.clock
+    }
+
+    /// Where devices upload to, and jobs read and write.
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.0.storage
     }
 
     pub(crate) fn events(&self) -> &EventBus {

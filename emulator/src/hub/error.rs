@@ -5,6 +5,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::TwinError;
+use crate::storage::StorageError;
 
 /// A call of the service side that was refused.
 #[derive(Debug, Error)]
@@ -116,6 +117,32 @@ pub enum HubError {
     /// The entity tag given is not that of the stored resource.
     #[error("PreconditionFailed: \"{0}\" has changed since it was read; read it again")]
     PreconditionFailed(String),
+    /// As many uploads of a device are under way as may be.
+    #[error(
+        "DeviceMaximumActiveFileUploadLimitExceeded: {limit} uploads of \"{device_id}\" have not ended; tell the hub how they ended, or wait an hour"
+    )]
+    TooManyUploads {
+        /// The device.
+        device_id: String,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// The device has no upload of this number under way.
+    #[error("UploadNotFound: \"{0}\" has no upload of this correlationId under way; one ends after an hour")]
+    NoSuchUpload(String),
+    /// A job over the whole registry is running.
+    #[error("JobQuotaExceeded: another job of export or import is running; wait for its end, or cancel it")]
+    JobQuotaExceeded,
+    /// The storage of files refused.
+    #[error("{code}: {message}")]
+    Storage {
+        /// Of HTTP.
+        status: u16,
+        /// Azure Storage's word.
+        code: &'static str,
+        /// In words.
+        message: String,
+    },
     /// Something in the request is not as it must be.
     #[error("ArgumentInvalid: {0}")]
     ArgumentInvalid(String),
@@ -145,6 +172,10 @@ impl HubError {
             Self::InvalidMethodAnswer(_) => "BadDeviceResponse",
             Self::MethodRejected { .. } => "MethodRejected",
             Self::GatewayTimeout { .. } => "GatewayTimeout",
+            Self::TooManyUploads { .. } => "DeviceMaximumActiveFileUploadLimitExceeded",
+            Self::NoSuchUpload(_) => "UploadNotFound",
+            Self::JobQuotaExceeded => "JobQuotaExceeded",
+            Self::Storage { code, .. } => code,
         }
     }
 
@@ -172,6 +203,18 @@ impl HubError {
             // A number of ours: what services are told of it is not documented.
             Self::MethodRejected { .. } => 502_001,
             Self::GatewayTimeout { .. } => 504_101,
+            Self::JobQuotaExceeded => 403_003,
+            Self::TooManyUploads { .. } => 403_006,
+            // Numbers of ours, too.
+            Self::NoSuchUpload(_) => 404_000,
+            Self::Storage { status, .. } => u32::from(*status) * 1000,
         }
+    }
+}
+
+impl From<StorageError> for HubError {
+    fn from(error: StorageError) -> Self {
+        let StorageError { status, code, message } = error;
+        Self::Storage { status, code, message }
     }
 }

@@ -5,7 +5,7 @@ use tokio::sync::watch;
 use tracker_protocol::dps::ConnectionProfile;
 
 use super::{
-    CloudToDeviceMessage, Feedback, Hub, HubError, LOCK_TIME, ReceivedMessage,
+    CloudToDeviceMessage, Handout, Hub, HubError, LOCK_TIME, ReceivedMessage,
     c2d::Outcome,
     connection::Push,
     module_id::is_module,
@@ -40,7 +40,7 @@ impl Hub {
     }
 
     /// Takes a batch of feedback, which is locked for a minute.
-    pub(crate) fn take_feedback(&self) -> Option<Feedback> {
+    pub(crate) fn take_feedback(&self) -> Option<Handout> {
         let (mut registry, now) = self.messages();
         registry.pass_message_time(now);
         registry.feedback.take(now)

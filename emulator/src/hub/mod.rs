@@ -22,7 +22,10 @@ mod configurations;
 mod jobs;
 mod model;
 mod section;
+mod handout;
 mod c2d;
+mod upload;
+mod registry_jobs;
 mod telemetry;
 mod endpoint;
 mod outlet;
@@ -39,6 +42,8 @@ mod service;
 mod modules;
 mod edge;
 mod messages;
+mod uploads;
+mod registry_job;
 mod identity;
 mod twin;
 mod renewals;
@@ -66,7 +71,7 @@ mod amqp;
 pub(crate) use admission::{NotAdmitted, Shown};
 pub(crate) use amqp::HubPlace;
 pub use c2d::{Acknowledgement, CloudToDeviceMessage};
-pub(crate) use c2d::{Feedback, LOCK_TIME, ReceivedMessage};
+pub(crate) use c2d::{LOCK_TIME, ReceivedMessage};
 pub(crate) use configurations::QueryErrors;
 pub use configurations::{
     Configuration, ConfigurationContent, ConfigurationInfo, ConfigurationMetrics, ConfigurationStatus,
@@ -78,6 +83,7 @@ pub use error::HubError;
 pub use event_grid::{
     DeadLetterDestination, EventDeliverySchema, EventDestination, EventFilter, EventSubscription, EventType,
 };
+pub(crate) use handout::Handout;
 pub use identity::DeviceSettings;
 pub(crate) use identity::{Credentials, ProvisionedData, Standing};
 pub use initial_twin::{InitialTwin, InitialTwinProperties};
@@ -94,6 +100,7 @@ pub use modules::ModuleSettings;
 pub(crate) use mqtt5::open_five;
 pub(crate) use query::is_query;
 pub(crate) use registry::TwinRecord;
+pub(crate) use registry_jobs::{ContainerAt, JobOrder, RegistryJobKind, container_at};
 pub use routing::{
     Endpoints, Enrichment, FallbackRoute, FileEndpoint, MessageSource, RetryPolicy, Route, Routing,
     WebhookEndpoint,
@@ -108,3 +115,4 @@ pub(crate) use twin::Cleared;
 pub use twin::TwinPatch;
 pub use twin_rules::TwinError;
 pub(crate) use twin_rules::check_initial;
+pub(crate) use upload::{UploadEnd, UploadTicket};

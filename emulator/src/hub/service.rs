@@ -21,10 +21,12 @@ use super::{
     module_id::check_is_device,
     notice::NoticeKind,
     registry::{KeptDevice, Registry},
+    registry_jobs::{KeptRegistryJobs, RegistryJobs},
     routing::{KeptRouting, Router, RouterParts},
     silence::Silence,
     telemetry::KEPT_BYTES,
     trust::{self, Authorities, KeptAuthority},
+    upload::{KeptUploads, Uploads},
 };
 use crate::{
     clock::Clock,
@@ -35,6 +37,7 @@ use crate::{
     issuance::Namespace,
     lock::{Changes, Tracked, lock},
     security::{access::AccessPolicies, x509::GoodSignatures},
+    storage::Storage,
     subscription::{Feed, Subscription},
 };
 
@@ -64,6 +67,8 @@ pub(crate) struct HubParts {
     pub changes: Changes,
     /// Below it are the files that routes lead to.
     pub files: PathBuf,
+    /// Where devices upload to, and jobs read and write.
+    pub storage: Storage,
     /// The wait after a delivery that failed for the first time.
     pub first_redelivery: Duration,
     /// Issues certificates, and is trusted.
@@ -95,6 +100,10 @@ pub(crate) struct KeptHub {
     connection_profile: Option<KeptProfile>,
     #[serde(default, skip_serializing_if = "KeptEndpoint::is_empty")]
     endpoint: KeptEndpoint,
+    #[serde(default, skip_serializing_if = "KeptUploads::is_empty")]
+    uploads: KeptUploads,
+    #[serde(default, skip_serializing_if = "KeptRegistryJobs::is_empty")]
+    registry_jobs: KeptRegistryJobs,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     configurations: Vec<KeptConfiguration>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -139,6 +148,8 @@ impl KeptHub {
             authorities: Vec::new(),
             endpoint: KeptEndpoint::default(),
             feedback: Vec::new(),
+            uploads: KeptUploads::default(),
+            registry_jobs: KeptRegistryJobs::default(),
             configurations: Vec::new(),
             jobs: KeptJobs::new(),
         }
@@ -172,6 +183,9 @@ pub(super) struct Core {
     /// The same messages, for readers of the built-in endpoint.
     pub(super) endpoint: Arc<Store>,
     pub(super) groups: Groups,
+    pub(super) storage: Storage,
+    pub(super) uploads: Tracked<Uploads>,
+    pub(super) registry_jobs: Tracked<RegistryJobs>,
     pub(super) receivers: Arc<Receivers>,
     pub(super) router: Router,
     pub(super) event_grid: EventGrid,
@@ -201,6 +215,7 @@ impl Hub {
             telemetry_capacity,
             changes,
             files,
+            storage,
             first_redelivery,
             namespace,
             renewal,
@@ -218,6 +233,8 @@ impl Hub {
             authorities,
             endpoint,
             feedback,
+            uploads,
+            registry_jobs,
             configurations,
             jobs,
         } = kept;
@@ -247,6 +264,9 @@ impl Hub {
             configurations: Mutex::new(configurations),
             jobs: Mutex::new(Jobs::restore(jobs)),
             changes: changes.clone(),
+            storage,
+            uploads: Tracked::new(Uploads::restore(uploads), changes.clone()),
+            registry_jobs: Tracked::new(RegistryJobs::restore(registry_jobs, clock.now()), changes.clone()),
             namespace,
             issuing_time: renewal.issuing_time,
             older_numbers: renewal.older_numbers,
@@ -286,6 +306,8 @@ impl Hub {
                 partitions: self.0.endpoint.keep(),
                 consumer_groups: self.0.groups.keep(),
             },
+            uploads: self.0.uploads.lock().keep(),
+            registry_jobs: self.0.registry_jobs.lock().keep(),
             configurations: lock(&self.0.configurations).keep(),
             jobs: lock(&self.0.jobs).keep(),
         }

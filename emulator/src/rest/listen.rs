@@ -25,6 +25,7 @@ use tokio::{
 
 use super::{
     answer::{self, Answer},
+    blobs,
     call::{APPLICATION, Call},
     respond::respond,
     spelling::{as_written, spelled},
@@ -160,6 +161,9 @@ impl Visitor {
             .with_certificates(Arc::clone(&self.arrival.certificates));
         let answer = if upgrade::is_meant(&call) {
             self.promise(&call, version, on_upgrade)
+        } else if blobs::is_meant(&call) {
+            let dps = &self.reception.dps;
+            blobs::respond(dps.storage(), &call, body, dps.clock().now()).await
         } else {
             self.call(call, body).await
         };

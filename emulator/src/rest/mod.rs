@@ -3,6 +3,7 @@
 //! ```text
 //!  TLS ─▶ HTTP/1.1 ─▶ Call ─▶ authorize: which service, which rights ─▶ dps │ hub ─▶ Dps, Hub
 //!           │           └ bounded: time for headers, size of the body        └─▶ answers, errors in each service's shape
+//!           ├─▶ blobs: files that devices upload, by the signatures of a storage
 //!           └─▶ upgrade ─▶ WebSocket ─▶ the front, as if the client had come to the port of the devices
 //! ```
 //!
@@ -29,9 +30,12 @@ mod route;
 mod dps;
 mod hub;
 mod device;
+mod blobs;
 mod respond;
 mod upgrade;
 mod spelling;
 mod listen;
 
+pub(crate) use dps::read_enrollment;
+pub(crate) use hub::enter_device;
 pub(crate) use listen::{converse, listen};

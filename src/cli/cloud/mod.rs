@@ -30,9 +30,9 @@ pub(in crate::cli) mod target;
 mod telemetry;
 
 use commands::{
-    c2d, ca, certificate, certificate_policy, consumer_group, deprovision, device, diagnose, enrichment,
-    enrollment, enrollment_group, event_subscription, fault, fleet, hub_certificate, method, module,
-    module_twin, monitor, query, registration, route, routing_endpoint, silence, twin,
+    blob_container, c2d, ca, certificate, certificate_policy, consumer_group, deprovision, device, diagnose,
+    enrichment, enrollment, enrollment_group, event_subscription, fault, fleet, hub_certificate, method,
+    module, module_twin, monitor, query, registration, route, routing_endpoint, silence, twin,
 };
 
 pub(super) use emulator_file::EmulatorFile;
@@ -112,6 +112,9 @@ enum Noun {
     /// Names under which readers of a hub's built-in endpoint count apart. Emulator only.
     #[command(subcommand)]
     ConsumerGroup(consumer_group::ConsumerGroupCommand),
+    /// Containers of the storage, for the registry's export and import. Emulator only.
+    #[command(subcommand)]
+    BlobContainer(blob_container::BlobContainerCommand),
     /// The alarm for devices that are not heard any more. Emulator only.
     #[command(subcommand)]
     Silence(silence::SilenceCommand),
@@ -152,6 +155,7 @@ pub(super) fn run(args: CloudArgs) -> anyhow::Result<()> {
         Noun::Enrichment(command) => command.run(&target),
         Noun::EventSubscription(command) => command.run(&target),
         Noun::ConsumerGroup(command) => command.run(&target),
+        Noun::BlobContainer(command) => command.run(&target),
         Noun::Silence(command) => command.run(&target),
         Noun::Fault(command) => command.run(&target),
     }

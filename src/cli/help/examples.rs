@@ -106,6 +106,7 @@ const EXAMPLES: &[&str] = &[
     "container-tracker cloud consumer-group list -o table",
     "container-tracker cloud consumer-group show --name dashboard",
     "container-tracker cloud consumer-group delete --name dashboard",
+    "container-tracker cloud blob-container create --name exports",
     "container-tracker cloud silence show -o table",
     "container-tracker cloud silence set --enabled true --intervals 3",
     "container-tracker cloud fault inject refuse-connect --code 3",
@@ -128,5 +129,6 @@ const EXAMPLES: &[&str] = &[
     "container-tracker cloud fault inject drop-connection -d sensor-thl-001",
     "container-tracker cloud fault inject black-hole --times 1",
     "container-tracker cloud fault list -o table",
+    "container-tracker cloud fault history -o table",
     "container-tracker cloud fault clear --all",
 ];

@@ -170,6 +170,7 @@ fn of_hub(error: &HubError) -> BackendError {
     let text = sentence(error);
     match error {
         HubError::DeviceNotFound(_) | HubError::ModuleNotFound { .. } => BackendError::NotFound(text),
+        HubError::NoSuchUpload(_) => BackendError::NotFound(text),
         HubError::ConfigurationNotFound(_) | HubError::JobNotFound(_) => BackendError::NotFound(text),
         HubError::DeviceNotOnline { .. }
         | HubError::GatewayTimeout { .. }
@@ -184,10 +185,13 @@ fn of_hub(error: &HubError) -> BackendError {
         | HubError::ConfigurationExists(_)
         | HubError::JobExists(_)
         | HubError::TooManyJobs { .. }
+        | HubError::TooManyUploads { .. }
+        | HubError::JobQuotaExceeded
         | HubError::LockLost => BackendError::Conflict(text),
-        HubError::MessageTooLarge { .. } | HubError::Twin(_) | HubError::ArgumentInvalid(_) => {
-            BackendError::Invalid { message: text, member: None }
-        }
+        HubError::MessageTooLarge { .. }
+        | HubError::Twin(_)
+        | HubError::Storage { .. }
+        | HubError::ArgumentInvalid(_) => BackendError::Invalid { message: text, member: None },
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!  messages/devicebound                    services send messages to devices          send.rs
-//!  messages/serviceBound/feedback          what became of them                        feedback.rs
-//!  messages/serviceBound/filenotifications uploaded files: there are none             file_notifications.rs
+//!  messages/serviceBound/feedback          what became of them                        handouts.rs
+//!  messages/serviceBound/filenotifications uploaded files                             handouts.rs
 //!  messages/events…, …/ConsumerGroups/…, $management    the built-in endpoint         events.rs
 //!  devices/{id}/…                          devices                                    devices.rs
 //! ```
@@ -12,8 +12,7 @@ mod claims;
 mod properties;
 mod rights;
 mod send;
-mod feedback;
-mod file_notifications;
+mod handouts;
 mod event_message;
 mod partition;
 mod management;

@@ -7,8 +7,7 @@ use tracker_amqp::{Error, condition};
 use super::{
     devices::DeviceLinks,
     events::EndpointLinks,
-    feedback::FeedbackNode,
-    file_notifications::FileNotificationsNode,
+    handouts::{FEEDBACK, FILES, HandoutNode},
     rights::{check_direction, check_service, shown},
     send::SendNode,
 };
@@ -45,8 +44,8 @@ impl HubPlace {
         let (hub, guest) = (self.hub.clone(), Arc::clone(asked.guest));
         Ok(match kind {
             ServiceNode::Send => Box::new(SendNode::new(hub, guest, asked.path)),
-            ServiceNode::Feedback => Box::new(FeedbackNode::new(hub, guest, asked.path)),
-            ServiceNode::FileNotifications => Box::new(FileNotificationsNode::new(guest, asked.path)),
+            ServiceNode::Feedback => Box::new(HandoutNode::new(FEEDBACK, hub, guest, asked.path)),
+            ServiceNode::FileNotifications => Box::new(HandoutNode::new(FILES, hub, guest, asked.path)),
         })
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::{message::Outcome, queue::LOCK_TIME};
-use crate::{clock::wire_time, id::guid};
+use crate::{clock::wire_time, hub::Handout, id::guid};
 
 /// Records in one batch, as Azure has them.
 const BATCH: usize = 64;
@@ -44,24 +44,8 @@ impl FeedbackRecord {
     }
 }
 
-/// A batch of records under a lock.
-#[derive(Clone, Debug)]
-pub(crate) struct Feedback {
-    /// By which it is completed or abandoned.
-    pub lock_token: String,
-    pub sequence_number: u64,
-    /// When the batch was made.
-    pub enqueued: DateTime<Utc>,
-    /// How often it was delivered, this time included.
-    pub deliveries: u32,
-    /// A JSON array of records.
-    pub body: Vec<u8>,
-}
-
-impl Feedback {
-    /// What Azure calls the body.
-    pub(crate) const CONTENT_TYPE: &'static str = "application/vnd.microsoft.iothub.feedback.json";
-}
+/// What Azure calls a batch of records.
+const CONTENT_TYPE: &str = "application/vnd.microsoft.iothub.feedback.json";
 
 /// The feedback of one hub.
 #[derive(Debug, Default)]
@@ -109,7 +93,7 @@ impl FeedbackQueue {
     }
 
     /// Locks a batch, the oldest that nobody has.
-    pub(in crate::hub) fn take(&mut self, now: DateTime<Utc>) -> Option<Feedback> {
+    pub(in crate::hub) fn take(&mut self, now: DateTime<Utc>) -> Option<Handout> {
         self.pass_time(now);
         if self.batches.iter().all(|batch| batch.lock.is_some()) {
             let count = self.records.len().min(BATCH);
@@ -125,11 +109,12 @@ impl FeedbackQueue {
         let lock_token = guid();
         batch.lock = Some((lock_token.clone(), now + LOCK_TIME));
         batch.deliveries += 1;
-        Some(Feedback {
+        Some(Handout {
             lock_token,
             sequence_number: batch.number,
             enqueued: batch.made,
             deliveries: batch.deliveries,
+            content_type: CONTENT_TYPE,
             // These types have no form that JSON lacks.
             body: serde_json::to_vec(&batch.records).unwrap_or_default(),
         })

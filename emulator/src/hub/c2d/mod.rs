@@ -10,7 +10,6 @@ mod message;
 mod feedback;
 mod queue;
 
-pub(crate) use feedback::Feedback;
 pub(super) use feedback::{FeedbackQueue, FeedbackRecord};
 pub use message::{Acknowledgement, CloudToDeviceMessage};
 pub(super) use message::{KeptMessage, Outcome};

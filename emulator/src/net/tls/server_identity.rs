@@ -24,7 +24,7 @@ use super::rsa_key;
 use crate::security::x509::Certificate;
 
 /// Names that are always in the server certificate.
-const STANDING_NAMES: [&str; 9] = [
+const STANDING_NAMES: [&str; 10] = [
     "localhost",
     "127.0.0.1",
     "::1",
@@ -35,6 +35,7 @@ const STANDING_NAMES: [&str; 9] = [
     "*.device.azure-devices.net",
     "*.service.azure-devices.net",
     "*.servicebus.windows.net",
+    "*.blob.core.windows.net",
 ];
 
 /// The server certificate could not be made.

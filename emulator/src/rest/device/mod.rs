@@ -14,6 +14,7 @@
 mod received;
 mod events;
 mod device_bound;
+mod files;
 mod admission;
 mod registration;
 
@@ -36,16 +37,15 @@ use crate::{
 type Handler = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 
 /// Every call of a device, or of a module, that a hub knows.
-static ROUTES: [Route<Handler>; 7] = [
+static ROUTES: [Route<Handler>; 8] = [
     azure(Method::POST, "devices/{id}/messages/events", events::take),
     azure(Method::POST, "devices/{id}/modules/{moduleId}/messages/events", events::take),
     azure(Method::GET, "devices/{id}/messages/deviceBound", device_bound::receive),
     azure(Method::DELETE, "devices/{id}/messages/deviceBound/{lockToken}", device_bound::finish),
     azure(Method::POST, "devices/{id}/messages/deviceBound/{lockToken}/abandon", device_bound::abandon),
-    azure(Method::POST, "devices/{id}/files", |_, _, _| Err(HubRefusal::not_implemented("file upload"))),
-    azure(Method::POST, "devices/{id}/files/notifications", |_, _, _| {
-        Err(HubRefusal::not_implemented("file upload"))
-    }),
+    azure(Method::POST, "devices/{id}/files", files::begin),
+    azure(Method::POST, "devices/{id}/files/notifications", files::end),
+    azure(Method::POST, "devices/{id}/files/notifications/{correlationId}", files::end),
 ];
 
 const fn azure(method: Method, pattern: &'static str, handler: Handler) -> Route<Handler> {

@@ -33,6 +33,11 @@ pub(super) fn parse<E: Enrollment>(
         .map_err(|error| DpsRefusal::bad_request(format!("the body is not an enrollment: {error}")))
 }
 
+/// The same for whoever is no client. `Err` says why not, in words.
+pub(crate) fn read_enrollment<E: Enrollment>(body: Value, id: &str, api_version: &str) -> Result<E, String> {
+    parse(body, id, api_version).map_err(|refusal| refusal.message)
+}
+
 /// A misspelt section would be lost without a word.
 fn check_twin(twin: Option<&Value>) -> Result<(), DpsRefusal> {
     let Some(twin) = twin else { return Ok(()) };

@@ -6,9 +6,11 @@
 //! | `POST /faults` | fault | 200 fault with `"id"` |
 //! | `DELETE /faults` | | 204, none is in force any more |
 //! | `DELETE /faults/{id}` | | 204 |
+//! | `GET /faults/history` | | 200 `[strike]`, the newest ten thousand |
+//! | `DELETE /faults/history` | | 204; counting begins anew, for chance as well |
 //!
 //! A fault: `{"service":"dps" | "hubs" | "{host name of a hub}", "device":"…", "times":3, "fault":"…", …}`; without
-//! `device` it strikes all, without `times` until it is cleared. See `FaultKind` for the kinds and their members.
+//! `device` it strikes all, without `times` until it is cleared, with `probability` (0 to 1) now and then. See `FaultKind` for the kinds and their members.
 
 use serde_json::json;
 
@@ -22,16 +24,23 @@ use crate::{
 };
 
 pub(super) fn list(faults: &Faults) -> Answer {
-    let shown: Vec<_> = faults.list().iter().map(|(id, fault)| show(*id, fault)).collect();
+    let shown: Vec<_> = faults.list().iter().map(|(id, fault)| show(faults, *id, fault)).collect();
     answer::json(200, &shown)
 }
 
 pub(super) fn inject(faults: &Faults, call: &Call) -> Result<Answer, DpsRefusal> {
-    let fault: Fault = serde_json::from_slice(&call.body)
-        .map_err(|error| DpsRefusal::bad_request(format!("the body is not a fault: {error}")))?;
-    fault.check().map_err(DpsRefusal::bad_request)?;
-    let id = faults.inject(fault.clone());
-    Ok(answer::json(200, &show(id, &fault)))
+    let body = call.json().map_err(DpsRefusal::bad_request)?;
+    let (id, fault) = faults.inject_json(body).map_err(DpsRefusal::bad_request)?;
+    Ok(answer::json(200, &show(faults, id, &fault)))
+}
+
+pub(super) fn history(faults: &Faults) -> Answer {
+    answer::json(200, &faults.history())
+}
+
+pub(super) fn forget_history(faults: &Faults) -> Answer {
+    faults.forget_history();
+    answer::no_content()
 }
 
 pub(super) fn clear_all(faults: &Faults) -> Answer {
@@ -46,8 +55,11 @@ pub(super) fn clear(faults: &Faults, id: &str) -> Result<Answer, DpsRefusal> {
     Err(DpsRefusal { code: 404_000, message: format!("no fault \"{id}\" is in force") })
 }
 
-fn show(id: FaultId, fault: &Fault) -> serde_json::Value {
+fn show(faults: &Faults, id: FaultId, fault: &Fault) -> serde_json::Value {
     let mut shown = json!(fault);
+    if let Some(probability) = faults.probability(id) {
+        shown["probability"] = probability.into();
+    }
     shown["id"] = id.number().into();
     shown
 }

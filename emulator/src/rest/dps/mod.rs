@@ -14,6 +14,7 @@ mod namespace;
 use hyper::Method;
 use serde_json::json;
 
+pub(crate) use enrollment_body::read_enrollment;
 pub(super) use refusal::DpsRefusal;
 
 use super::{
@@ -29,7 +30,7 @@ use crate::{dps::Dps, events::Event, security::access::Right};
 type Handler = fn(&Dps, &str, &Call) -> Result<Answer, DpsRefusal>;
 
 /// Every call that the service knows.
-static ROUTES: [Route<Handler>; 35] = [
+static ROUTES: [Route<Handler>; 37] = [
     azure(Method::POST, "enrollments", |dps, _, call| bulk::respond(&dps.individuals(), call)),
     azure(Method::POST, "enrollments/query", |dps, _, call| enrollments::query(&dps.individuals(), call)),
     azure(Method::POST, "enrollments/{id}/attestationMechanism", |dps, id, _| {
@@ -70,6 +71,8 @@ static ROUTES: [Route<Handler>; 35] = [
     ours(Method::GET, "faults", |dps, _, _| Ok(faults::list(dps.faults()))),
     ours(Method::POST, "faults", |dps, _, call| faults::inject(dps.faults(), call)),
     ours(Method::DELETE, "faults", |dps, _, _| Ok(faults::clear_all(dps.faults()))),
+    ours(Method::GET, "faults/history", |dps, _, _| Ok(faults::history(dps.faults()))),
+    ours(Method::DELETE, "faults/history", |dps, _, _| Ok(faults::forget_history(dps.faults()))),
     ours(Method::DELETE, "faults/{id}", |dps, id, _| faults::clear(dps.faults(), id)),
     ours(Method::GET, "linkedHubs", |dps, _, _| Ok(linked_hubs(dps))),
     ours(Method::GET, "events", |dps, _, _| Ok(events(dps))),

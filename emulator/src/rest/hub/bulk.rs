@@ -41,7 +41,8 @@ pub(super) fn respond(hub: &Hub, call: &Call) -> Result<Answer, HubRefusal> {
     Ok(answer::json(status, &result))
 }
 
-fn apply(hub: &Hub, entry: &Value, id: &str, mode: &str) -> Result<(), HubRefusal> {
+/// Does with one device, or one module, what the mode says.
+pub(super) fn apply(hub: &Hub, entry: &Value, id: &str, mode: &str) -> Result<(), HubRefusal> {
     check_device_id(id).map_err(HubRefusal::bad_request)?;
     if let Some(module_id) = entry["moduleId"].as_str().filter(|id| !id.is_empty()) {
         return apply_to_module(hub, entry, (id, module_id), mode);
@@ -64,6 +65,11 @@ fn apply(hub: &Hub, entry: &Value, id: &str, mode: &str) -> Result<(), HubRefusa
         }
         _ => Err(unknown(mode)),
     }
+}
+
+/// The same for whoever is no client. `Err` says why not, in words.
+pub(crate) fn enter_device(hub: &Hub, entry: &Value, id: &str, mode: &str) -> Result<(), String> {
+    apply(hub, entry, id, mode).map_err(|refusal| refusal.message)
 }
 
 /// The same for a module of a device.

@@ -10,7 +10,8 @@ mod bulk;
 mod configurations;
 mod jobs;
 mod messages;
-mod feedback;
+mod handouts;
+mod registry_jobs;
 mod statistics;
 mod routing;
 mod event_subscriptions;
@@ -22,10 +23,11 @@ use std::{borrow::Cow, pin::Pin};
 
 use hyper::Method;
 
+pub(crate) use bulk::enter_device;
 pub(super) use refusal::HubRefusal;
 
 use super::{
-    answer::Answer,
+    answer::{self, Answer},
     authorize::Caller,
     call::Call,
     route::{self, Route},
@@ -47,7 +49,7 @@ type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, HubRefusal>> + Send + 'a>>;
 
 /// Every call that a hub knows.
-static ROUTES: [Route<Handler>; 56] = [
+static ROUTES: [Route<Handler>; 64] = [
     azure(Method::GET, "devices", RegistryRead, |hub, _, call| devices::list(hub, call)),
     azure(Method::POST, "devices", RegistryWrite, |hub, _, call| bulk::respond(hub, call)),
     azure(Method::POST, "devices/query", ServiceConnect, |hub, _, call| twins::query(hub, call)),
@@ -129,26 +131,41 @@ static ROUTES: [Route<Handler>; 56] = [
     }),
     ours(Method::POST, "devices/{id}/messages/deviceBound", ServiceConnect, messages::send),
     azure(Method::GET, "messages/serviceBound/feedback", ServiceConnect, |hub, _, _| {
-        Ok(feedback::receive(hub))
+        Ok(handouts::show(hub, hub.take_feedback()))
     }),
     azure(Method::DELETE, "messages/serviceBound/feedback/{lockToken}", ServiceConnect, |hub, _, call| {
-        feedback::complete(hub, call)
+        done(hub.complete_feedback(handouts::lock_token(call)))
     }),
     azure(
         Method::POST,
         "messages/serviceBound/feedback/{lockToken}/abandon",
         ServiceConnect,
-        |hub, _, call| feedback::abandon(hub, call),
+        |hub, _, call| done(hub.abandon_feedback(handouts::lock_token(call))),
     ),
+    azure(Method::GET, "messages/serviceBound/filenotifications", ServiceConnect, |hub, _, _| {
+        Ok(handouts::show(hub, hub.take_file_notification()))
+    }),
+    azure(
+        Method::DELETE,
+        "messages/serviceBound/filenotifications/{lockToken}",
+        ServiceConnect,
+        |hub, _, call| done(hub.complete_file_notification(handouts::lock_token(call))),
+    ),
+    azure(
+        Method::POST,
+        "messages/serviceBound/filenotifications/{lockToken}/abandon",
+        ServiceConnect,
+        |hub, _, call| done(hub.abandon_file_notification(handouts::lock_token(call))),
+    ),
+    azure(Method::POST, "jobs/create", RegistryWrite, |hub, _, call| registry_jobs::create(hub, call)),
+    azure(Method::GET, "jobs", RegistryRead, |hub, _, _| Ok(registry_jobs::list(hub))),
+    azure(Method::GET, "jobs/{jobId}", RegistryRead, |hub, id, _| registry_jobs::get(hub, id)),
+    azure(Method::DELETE, "jobs/{jobId}", RegistryWrite, |hub, id, _| registry_jobs::cancel(hub, id)),
+    ours(Method::PUT, "blobContainers/{name}", RegistryWrite, registry_jobs::make_container),
 ];
 
 /// What Azure has below these paths, and this emulator does not.
-const NOT_IMPLEMENTED: [(&str, &str); 4] = [
-    ("devices/{id}/files", "file upload"),
-    ("jobs", "import and export jobs"),
-    ("digitalTwins", "digital twins"),
-    ("messages/serviceBound/filenotifications", "file notifications"),
-];
+const NOT_IMPLEMENTED: [(&str, &str); 1] = [("digitalTwins", "digital twins")];
 
 const fn azure(method: Method, pattern: &'static str, right: Right, handler: Immediate) -> Route<Handler> {
     Route::azure(method, pattern, right, Handler::Now(handler))
@@ -165,6 +182,11 @@ const fn later(
 
 const fn ours(method: Method, pattern: &'static str, right: Right, handler: Immediate) -> Route<Handler> {
     Route::ours(method, pattern, right, Handler::Now(handler))
+}
+
+fn done(result: Result<(), HubError>) -> Result<Answer, HubRefusal> {
+    result?;
+    Ok(answer::no_content())
 }
 
 /// Whether a call begins as one of a hub's services does.

@@ -17,7 +17,11 @@ const COLUMNS: &[Column<'_>] = &[
     ("Service", "/service"),
     ("Device", "/device"),
     ("Times", "/times"),
+    ("Probability", "/probability"),
 ];
+
+const STRIKES: &[Column<'_>] =
+    &[("Number", "/number"), ("Fault", "/fault/fault"), ("Service", "/service"), ("Device", "/device")];
 
 /// Commands for faults. Emulator only.
 #[derive(Debug, clap::Subcommand)]
@@ -31,6 +35,12 @@ pub(in crate::cli::cloud) enum FaultCommand {
     },
     /// The faults in force.
     List,
+    /// The faults that have struck, in their order: for tests.
+    History {
+        /// Forget them, and begin anew, for chance as well.
+        #[arg(long)]
+        forget: bool,
+    },
     /// End a fault, or all of them.
     Clear {
         /// The number that inject and list show.
@@ -54,6 +64,10 @@ pub(in crate::cli::cloud) struct Place {
     /// End after so many times; by default it stays until it is cleared.
     #[arg(long, value_name = "N", global = true)]
     times: Option<u32>,
+    /// Strike now and then, with this probability from 0 to 1. Which times it strikes a device is reckoned from the emulator's
+    /// --faults-seed.
+    #[arg(long, value_name = "P", global = true)]
+    probability: Option<f64>,
 }
 
 /// What goes wrong: the options of each fault. Its JSON is that of [`FaultKind`], which it is read as.
@@ -160,10 +174,19 @@ impl FaultCommand {
         let show = |value: Value| target.output.show(&value, COLUMNS);
         match self {
             Self::Inject { place, kind } => {
-                let fault = place.fault(&kind)?;
-                show(dps.call(Call::post(&[PATH]).json(&json!(fault)))?)
+                let probability = place.probability;
+                let mut fault = json!(place.fault(&kind)?);
+                if let Some(probability) = probability {
+                    fault["probability"] = json!(probability);
+                }
+                show(dps.call(Call::post(&[PATH]).json(&fault))?)
             }
             Self::List => show(dps.call(Call::get(&[PATH]))?),
+            Self::History { forget: true } => dps.call(Call::delete(&[PATH, "history"])).map(drop),
+            Self::History { forget: false } => {
+                let strikes = dps.call(Call::get(&[PATH, "history"]))?;
+                target.output.show(&strikes, STRIKES)
+            }
             Self::Clear { id: Some(id), .. } => dps.call(Call::delete(&[PATH, &id.to_string()])).map(drop),
             Self::Clear { id: None, .. } => dps.call(Call::delete(&[PATH])).map(drop),
         }

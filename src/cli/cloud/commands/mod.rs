@@ -1,6 +1,7 @@
 //! One noun a file, with its verbs.
 
 mod authentication;
+pub(in crate::cli::cloud) mod blob_container;
 pub(in crate::cli::cloud) mod c2d;
 pub(in crate::cli::cloud) mod ca;
 pub(in crate::cli::cloud) mod certificate;

@@ -1,11 +1,19 @@
 //! Misbehaviour on request: each fault says which service does what, to whom, and how often.
 
+mod chance;
+mod history;
+
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
+use chance::Chances;
+use history::History;
+pub use history::Strike;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{host_names, lock::lock};
 
@@ -222,6 +230,10 @@ pub struct Faults(Arc<Mutex<Rules>>);
 struct Rules {
     next_id: u64,
     rules: Vec<(FaultId, Fault)>,
+    /// Of those that strike now and then.
+    probabilities: BTreeMap<u64, f64>,
+    chances: Chances,
+    history: History,
 }
 
 impl Faults {
@@ -232,6 +244,57 @@ impl Faults {
         rules.next_id += 1;
         rules.rules.push((id, fault));
         id
+    }
+
+    /// Puts a fault in force that strikes now and then, with this probability from 0 to 1. With the same seed, the same faults in
+    /// the same order, and the same doings of a device it strikes that device the same.
+    pub fn inject_sometimes(&self, fault: Fault, probability: f64) -> FaultId {
+        let id = self.inject(fault);
+        lock(&self.0).probabilities.insert(id.0, probability);
+        id
+    }
+
+    /// Puts a fault in force that is written as JSON, with its probability if it has one.
+    pub(crate) fn inject_json(&self, mut written: Value) -> Result<(FaultId, Fault), String> {
+        let probability = match written.as_object_mut().and_then(|members| members.remove("probability")) {
+            None | Some(Value::Null) => None,
+            Some(given) => {
+                let given = given.as_f64().filter(|probability| (0.0..=1.0).contains(probability));
+                Some(given.ok_or("probability has to be a number from 0 to 1")?)
+            }
+        };
+        let fault: Fault =
+            serde_json::from_value(written).map_err(|error| format!("it is not a fault: {error}"))?;
+        fault.check()?;
+        let id = match probability {
+            Some(probability) => self.inject_sometimes(fault.clone(), probability),
+            None => self.inject(fault.clone()),
+        };
+        Ok((id, fault))
+    }
+
+    /// The probability of a fault that strikes now and then.
+    pub fn probability(&self, id: FaultId) -> Option<f64> {
+        lock(&self.0).probabilities.get(&id.0).copied()
+    }
+
+    /// What chance is reckoned from; counting begins anew.
+    pub fn set_seed(&self, seed: u64) {
+        let mut rules = lock(&self.0);
+        rules.chances.seed = seed;
+        rules.chances.begin_anew();
+    }
+
+    /// The newest ten thousand strikes, the oldest first.
+    pub fn history(&self) -> Vec<Strike> {
+        lock(&self.0).history.all()
+    }
+
+    /// Forgets the strikes, and begins to count anew, for chance as well.
+    pub fn forget_history(&self) {
+        let mut rules = lock(&self.0);
+        rules.history.forget();
+        rules.chances.begin_anew();
     }
 
     /// Ends a fault; tells whether it was still in force.
@@ -255,16 +318,26 @@ impl Faults {
     /// The first fault in force at this place that `pick` accepts, counted as used once.
     pub(crate) fn take<T>(&self, place: Place<'_>, pick: impl Fn(&FaultKind) -> Option<T>) -> Option<T> {
         let mut rules = lock(&self.0);
-        for index in 0..rules.rules.len() {
-            let (_, fault) = &mut rules.rules[index];
+        let Rules { rules, probabilities, chances, history, .. } = &mut *rules;
+        for index in 0..rules.len() {
+            let (id, fault) = &mut rules[index];
+            let id = id.0;
             if !place.is_meant_by(fault) {
                 continue;
             }
             let Some(picked) = pick(&fault.kind) else { continue };
+            if let Some(probability) = probabilities.get(&id)
+                && !chances.strikes(id, place.device, *probability)
+            {
+                continue;
+            }
+            // These types have no form that JSON lacks.
+            let struck = serde_json::to_value(&fault.kind).unwrap_or_default();
+            history.put(id, (place.hub.unwrap_or("dps"), place.device), struck);
             if let Some(times) = &mut fault.times {
                 *times = times.saturating_sub(1);
                 if *times == 0 {
-                    rules.rules.remove(index);
+                    rules.remove(index);
                 }
             }
             return Some(picked);
@@ -318,6 +391,37 @@ mod tests {
         assert!(strikes(None, "a"));
         assert!(!strikes(None, "a"));
         assert!(faults.list().is_empty());
+    }
+
+    #[test]
+    fn what_strikes_now_and_then_is_in_the_history_and_the_same_again() {
+        let run = || {
+            let faults = Faults::default();
+            faults.set_seed(42);
+            let fault = Fault {
+                service: FaultyService::AnyHub,
+                device: None,
+                kind: FaultKind::BlackHole,
+                times: None,
+            };
+            let id = faults.inject_sometimes(fault, 0.25);
+            assert_eq!(faults.probability(id), Some(0.25));
+            let place = |device| Place { hub: Some("hub"), device };
+            for _ in 0..100 {
+                faults.strikes(place("a"), &FaultKind::BlackHole);
+                faults.strikes(place("b"), &FaultKind::BlackHole);
+            }
+            let first = faults.history();
+            faults.forget_history();
+            assert!(faults.history().is_empty());
+            first
+        };
+        let first = run();
+        assert_eq!(first, run());
+        assert!((20..80).contains(&first.len()), "{}", first.len());
+        let strike = &first[0];
+        assert_eq!((strike.number, strike.fault_id, strike.service.as_str()), (1, 0, "hub"));
+        assert_eq!(strike.fault, serde_json::json!({"fault": "blackHole"}));
     }
 
     #[test]

@@ -1,0 +1,188 @@
+//! What services are told of uploaded files: one notice a file, under a lock until it is completed or abandoned.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::{clock::wire_time, hub::Handout, id::guid};
+
+/// Notices that are remembered at most; with more the oldest go.
+const MAX_NOTICES: usize = 10_000;
+/// How long one waits for somebody to ask for it, as at Azure unless told otherwise.
+const LIFE: TimeDelta = TimeDelta::hours(1);
+/// How long a service has one.
+const LOCK_TIME: TimeDelta = TimeDelta::minutes(1);
+/// How often one is tried before it is given up.
+const MAX_DELIVERIES: u32 = 10;
+
+/// An uploaded file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::hub) struct FileNotice {
+    pub device_id: String,
+    pub blob_uri: String,
+    pub blob_name: String,
+    #[serde(with = "wire_time")]
+    pub last_updated_time: DateTime<Utc>,
+    pub blob_size_in_bytes: u64,
+    #[serde(rename = "enqueuedTimeUtc", with = "wire_time")]
+    pub enqueued: DateTime<Utc>,
+}
+
+/// What Azure calls a notice.
+const CONTENT_TYPE: &str = "application/vnd.microsoft.iothub.filenotification.json";
+
+/// The notices of one hub, the oldest first.
+#[derive(Debug, Default)]
+pub(in crate::hub) struct Notices {
+    waiting: VecDeque<Waiting>,
+    numbers: u64,
+    /// Counts whatever may make a notice free.
+    arrivals: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    number: u64,
+    notice: FileNotice,
+    deliveries: u32,
+    lock: Option<(String, DateTime<Utc>)>,
+}
+
+impl Waiting {
+    fn is_locked_by(&self, token: &str) -> bool {
+        self.lock.as_ref().is_some_and(|(known, _)| known.eq_ignore_ascii_case(token))
+    }
+}
+
+impl Notices {
+    pub(super) fn restore(kept: Vec<FileNotice>) -> Self {
+        let mut notices = Self::default();
+        kept.into_iter().for_each(|notice| notices.put(notice));
+        notices
+    }
+
+    pub(super) fn keep(&self) -> Vec<FileNotice> {
+        self.waiting.iter().map(|waiting| waiting.notice.clone()).collect()
+    }
+
+    pub(in crate::hub) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.arrivals.subscribe()
+    }
+
+    pub(in crate::hub) fn put(&mut self, notice: FileNotice) {
+        if self.waiting.len() >= MAX_NOTICES {
+            self.waiting.pop_front();
+        }
+        self.numbers += 1;
+        self.waiting.push_back(Waiting { number: self.numbers, notice, deliveries: 0, lock: None });
+        self.announce();
+    }
+
+    /// Locks the oldest that nobody has.
+    pub(in crate::hub) fn take(&mut self, now: DateTime<Utc>) -> Option<Handout> {
+        self.pass_time(now);
+        let waiting = self.waiting.iter_mut().find(|waiting| waiting.lock.is_none())?;
+        let lock_token = guid();
+        waiting.lock = Some((lock_token.clone(), now + LOCK_TIME));
+        waiting.deliveries += 1;
+        Some(Handout {
+            lock_token,
+            sequence_number: waiting.number,
+            enqueued: waiting.notice.enqueued,
+            deliveries: waiting.deliveries,
+            content_type: CONTENT_TYPE,
+            // It has no form that JSON lacks.
+            body: serde_json::to_vec(&waiting.notice).unwrap_or_default(),
+        })
+    }
+
+    /// The service has it. Tells whether the lock was still there.
+    pub(in crate::hub) fn complete(&mut self, token: &str, now: DateTime<Utc>) -> bool {
+        self.pass_time(now);
+        let before = self.waiting.len();
+        self.waiting.retain(|waiting| !waiting.is_locked_by(token));
+        self.waiting.len() < before
+    }
+
+    /// The service does not want it now: it is delivered anew. Tells whether the lock was still there.
+    pub(in crate::hub) fn abandon(&mut self, token: &str, now: DateTime<Utc>) -> bool {
+        self.pass_time(now);
+        let is_locked = self.waiting.iter().any(|waiting| waiting.is_locked_by(token));
+        self.unlock(|waiting| waiting.is_locked_by(token));
+        is_locked
+    }
+
+    /// Ends the locks whose time is over, and forgets what nobody has asked for. Tells whether anything was forgotten.
+    pub(in crate::hub) fn pass_time(&mut self, now: DateTime<Utc>) -> bool {
+        self.unlock(|waiting| waiting.lock.as_ref().is_some_and(|(_, until)| *until <= now));
+        let before = self.waiting.len();
+        self.waiting.retain(|waiting| waiting.lock.is_some() || waiting.notice.enqueued + LIFE > now);
+        self.waiting.len() < before
+    }
+
+    fn unlock(&mut self, is_meant: impl Fn(&Waiting) -> bool) {
+        let mut is_free = false;
+        for waiting in self.waiting.iter_mut().filter(|waiting| is_meant(waiting)) {
+            waiting.lock = None;
+            is_free = true;
+        }
+        self.waiting.retain(|waiting| waiting.lock.is_some() || waiting.deliveries < MAX_DELIVERIES);
+        if is_free {
+            self.announce();
+        }
+    }
+
+    fn announce(&self) {
+        self.arrivals.send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+    fn notice(name: &str) -> FileNotice {
+        FileNotice {
+            device_id: "d".into(),
+            blob_uri: format!("https://h/c/{name}"),
+            blob_name: name.into(),
+            last_updated_time: NOW,
+            blob_size_in_bytes: 7,
+            enqueued: NOW,
+        }
+    }
+
+    #[test]
+    fn a_notice_is_under_a_lock_until_it_is_completed_and_is_tried_ten_times() {
+        let mut notices = Notices::default();
+        notices.put(notice("d/1"));
+        notices.put(notice("d/2"));
+        let first = notices.take(NOW).expect("one");
+        let text = String::from_utf8(first.body).expect("text");
+        assert_eq!(
+            text,
+            "{\"deviceId\":\"d\",\"blobUri\":\"https://h/c/d/1\",\"blobName\":\"d/1\",\
+             \"lastUpdatedTime\":\"1970-01-01T00:00:00.0000000Z\",\"blobSizeInBytes\":7,\
+             \"enqueuedTimeUtc\":\"1970-01-01T00:00:00.0000000Z\"}"
+        );
+        let second = notices.take(NOW).expect("the other");
+        assert!(notices.take(NOW).is_none());
+        assert!(notices.complete(&second.lock_token, NOW) && !notices.complete(&second.lock_token, NOW));
+        assert!(!notices.complete(&first.lock_token, NOW + LOCK_TIME), "the lock has ended");
+        for tried in 2..=MAX_DELIVERIES {
+            let again = notices.take(NOW).expect("again");
+            assert_eq!((again.sequence_number, again.deliveries), (first.sequence_number, tried));
+            assert!(notices.abandon(&again.lock_token, NOW));
+        }
+        assert!(notices.take(NOW).is_none(), "given up");
+        notices.put(notice("d/3"));
+        assert!(notices.take(NOW + LIFE).is_none(), "nobody has asked for an hour");
+        (0..=MAX_NOTICES).for_each(|_| notices.put(notice("d")));
+        assert_eq!(notices.keep().len(), MAX_NOTICES);
+    }
+}
