@@ -92,7 +92,7 @@ impl FaultKind {
 
 /// What went wrong.
 #[derive(Debug, Clone)]
-pub struct Fault {
+pub(super) struct Fault {
     /// What can be done about it.
     pub kind: FaultKind,
     /// For people.

@@ -12,7 +12,7 @@ use super::plan::{Plan, draw};
 const EPOCH_S: i64 = 1_767_225_600;
 
 /// The message of this number. `run` makes its ID one of this attempt: what an attempt before has sent is no duplicate.
-pub fn message(plan: &Plan, number: u32, device_id: &str, run: &str, message: u32) -> Publish {
+pub(super) fn message(plan: &Plan, number: u32, device_id: &str, run: &str, message: u32) -> Publish {
     let id = format!("{run}-{message}");
     let regular = plan.messages(number);
     if message >= regular {
@@ -24,7 +24,7 @@ pub fn message(plan: &Plan, number: u32, device_id: &str, run: &str, message: u3
 }
 
 /// The body of a message with readings: an object, or several in an array.
-pub fn body(plan: &Plan, number: u32, message: u32) -> String {
+pub(super) fn body(plan: &Plan, number: u32, message: u32) -> String {
     let cargo = plan.cargo(number, message);
     let readings: Vec<_> =
         (cargo.first..cargo.first.saturating_add(cargo.readings)).map(|n| reading(plan, number, n)).collect();
