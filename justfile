@@ -44,6 +44,10 @@ cross-build *targets:
 package *architectures:
     scripts/package {{architectures}}
 
+# What is handed out: packages, tarballs, checksums, SBOM, apt repository
+release *options:
+    packaging/release {{options}}
+
 # The tracker on real Linux, in a virtual machine
 vm *options:
     sudo --preserve-env=PATH,HOME tests/vm/run {{options}}

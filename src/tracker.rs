@@ -13,6 +13,7 @@ use tracker_protocol::hub::TwinClient;
 use tracker_sensors::gps::GpsState;
 
 use crate::config::{Alerts, Config};
+use crate::event::lines::Lines;
 use crate::event::repeats::Repeats;
 use crate::event::{Event, Events};
 use crate::identity::Identity;
@@ -32,6 +33,7 @@ use crate::supervision::Supervision;
 use crate::trip::BY_ITSELF;
 use crate::uplink::Uplink;
 use crate::uplink::assignment::{Assignment, AssignmentFile};
+use crate::uplink::diagnostics::Diagnostics;
 use crate::uplink::notary::Notary;
 use crate::uplink::renewal::{Renewal, Surroundings};
 use crate::uplink::session::{Device, WaitingNews};
@@ -73,7 +75,8 @@ impl Tracker {
         supervision: Supervision,
     ) -> anyhow::Result<JournalStats> {
         let Self { config, mut instruments, clock, events, first_wait, timing } = self;
-        let started = Instant::now();
+        let (started, first_wait) = (Instant::now(), first_wait.mul_f64(rand::random()));
+        let (lines, events) = Lines::beside(events, clock.clone());
         let Opened { _lock, journal, settings, stored, assignment } =
             Opened::open(&config, &*clock, &events)?;
         tell_start(&config, &events);
@@ -85,7 +88,7 @@ impl Tracker {
         let trips = trips(&journal, &clock, &config, &settings);
         let whereabouts = whereabouts(&settings, &trips, position.clone(), &events);
         let (here, certificate) = (whereabouts.here(), config.identity.certificate.clone());
-        let first_root_end = watch::Sender::new(None);
+        let (first_root_end, connection) = (watch::Sender::new(None), unconnected(assignment.as_ref()));
         let sources = Sources {
             sensors: sensors.clone(),
             position: position.clone(),
@@ -104,17 +107,17 @@ impl Tracker {
             clock: clock.clone(),
             alerts: config.telemetry.alerts.clone(),
             alarms: alarms.clone(),
+            sighting: watch::Sender::default(),
             heart: vitals.watch(RECORDER, LONGEST_MEASUREMENT),
         };
 
-        let state = if assignment.is_some() { State::Connecting } else { State::Registering };
-        let connection = watch::Sender::new(Connection { state, hub: None, taken_over: false });
         let status = Status {
             journal: journal.clone(),
             connection: connection.subscribe(),
             sensors,
             position,
             here,
+            sighting: recorder.sighting.subscribe(),
             clock,
             active_alarms: alarms.active(),
             first_root_end: first_root_end.subscribe(),
@@ -130,6 +133,7 @@ impl Tracker {
         tasks.spawn(recorder.run());
         tasks.spawn(notary.run());
         let device = Device {
+            diagnostics: Diagnostics::new(&config, lines),
             trips,
             identity,
             renewal,
@@ -146,14 +150,18 @@ impl Tracker {
             heart: vitals.watch(UPLINK, timing.connect_within + timing.dps_answer_within),
             background: background.clone(),
         };
-        let first_wait = first_wait.mul_f64(rand::random());
         let (stop_within, state_directory) = (timing.stop_within, config.state.directory.clone());
         let uplink = Uplink::new(config, timing, device, connection, stored, assignment, first_wait);
-        let (stop, stopped) = watch::channel(false);
-        let uplink = tokio::spawn(uplink.run(stopped));
+        let (stop, uplink) = spawned(uplink);
         let running = Running { tasks, journal, events, stop, uplink, background };
         running.until(shutdown, stop_within, &state_directory).await
     }
+}
+
+/// The uplink at work, and what stops it.
+fn spawned(uplink: Uplink) -> (watch::Sender<bool>, JoinHandle<()>) {
+    let (stop, stopped) = watch::channel(false);
+    (stop, tokio::spawn(uplink.run(stopped)))
 }
 
 /// A tracker at work.
@@ -186,6 +194,12 @@ impl Running {
         let stats = tell_end(&journal, &events);
         ended.and(stopped).map(|()| stats)
     }
+}
+
+/// Where a device stands that has this assignment, before it does anything.
+fn unconnected(assignment: Option<&Assignment>) -> watch::Sender<Connection> {
+    let state = if assignment.is_some() { State::Connecting } else { State::Registering };
+    watch::Sender::new(Connection { state, hub: None, taken_over: false })
 }
 
 /// Follows what the hub is told of unasked, and says when it has changed.
@@ -312,6 +326,7 @@ impl Opened {
             Defaults {
                 interval: config.telemetry.interval(),
                 intervals: config.telemetry.intervals,
+                last: config.telemetry.last_interval,
                 delivery: config.delivery,
                 alarms: config.alarms.clone(),
             },

@@ -80,6 +80,11 @@ impl Whereabouts {
         self.tracker.as_ref().is_some_and(|tracker| tracker.place().is_some())
     }
 
+    /// The smallest of the fences that it is in, as far as was told.
+    pub fn place(&self) -> Option<String> {
+        self.tracker.as_ref()?.place().map(ToString::to_string)
+    }
+
     /// Where it is, if the receiver has a fix.
     pub fn fix(&self, stamp: Stamp) -> Option<Fix> {
         fix(self.position.as_ref(), stamp)
@@ -182,7 +187,7 @@ mod tests {
     use tracker_sensors::gps::{self, Position};
 
     use super::*;
-    use crate::config::{Config, DeliveryMode, Intervals};
+    use crate::config::{Config, DeliveryMode, Intervals, LastInterval};
     use crate::settings::{Alarms, Defaults, InForce, Property};
 
     /// Trips from the yard to the gate, of a box with a number.
@@ -193,6 +198,7 @@ mod tests {
         let defaults = Defaults {
             interval: Duration::from_mins(10),
             intervals: Intervals::default(),
+            last: LastInterval::HOURLY,
             delivery: DeliveryMode::default(),
             alarms: Alarms::read(&json!({"profile": "gouda"})).unwrap(),
         };

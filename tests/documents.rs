@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Arg, CommandFactory};
 use container_tracker::alarms::schema;
 use container_tracker::cli::Cli;
-use container_tracker::config::{Alerts, Config, DeliveryMode, Intervals};
+use container_tracker::config::{Alerts, Config, DeliveryMode, Intervals, LastInterval};
 use container_tracker::identity::operational::{KeyPlace, Operational};
 use container_tracker::instruments::fields::Fields;
 use container_tracker::instruments::instrument::Start;
@@ -331,6 +331,7 @@ fn the_initial_twin_is_one_that_the_agent_applies() {
     let defaults = Defaults {
         interval: Duration::from_secs(1),
         intervals: Intervals::default(),
+        last: LastInterval::HOURLY,
         delivery: DeliveryMode::default(),
         alarms: schema::Alarms::NONE,
     };
@@ -443,6 +444,49 @@ fn commands_in_the_documents_are_those_of_the_program() {
     assert!(checked > 50, "only {checked} commands were found");
     assert_eq!(is_understood("cloud monitor-events > x"), Err("monitor-events".into()));
     assert_eq!(is_understood("simulate --sory"), Err("--sory".into()));
+}
+
+/// Who copies settings from a document must not be told that there is no such setting, nor that the value is none.
+#[test]
+fn settings_in_the_documents_are_those_of_the_program() {
+    let docs = std::fs::read_dir(path("docs")).expect("there is a folder docs");
+    let docs = docs.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut checked = 0;
+    for document in docs.filter(|p| p.extension().is_some_and(|e| e == "md")) {
+        let text = std::fs::read_to_string(&document).expect("a document can be read");
+        for block in text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+            // What stands in no table goes on with one that the words before it name.
+            if !block.lines().any(|line| line.trim_start().starts_with('[')) {
+                continue;
+            }
+            let block = block.lines().map(|l| l.trim_start().to_owned() + "\n").collect::<String>();
+            let written = block.parse::<toml::Table>();
+            let written = written.unwrap_or_else(|error| panic!("{}: {error}\n{block}", document.display()));
+            let mut settings = block.clone();
+            for (table, key) in [("dps", "id_scope"), ("identity", "certificate"), ("identity", "key")] {
+                if written.get(table).and_then(|table| table.get(key)).is_none() {
+                    let header = format!("[{table}]\n");
+                    settings = if settings.contains(&header) {
+                        settings.replacen(&header, &format!("{header}{key} = \"x\"\n"), 1)
+                    } else {
+                        format!("{header}{key} = \"x\"\n{settings}")
+                    };
+                }
+            }
+            let directory = tempfile::tempdir().expect("a temporary directory");
+            let file = directory.path().join("tracker.toml");
+            std::fs::write(&file, &settings).expect("the file can be written");
+            let config = Config::load(&file);
+            assert!(
+                config.is_ok(),
+                "{}: {:#}\n{block}",
+                document.display(),
+                config.expect_err("it is refused")
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 7, "only {checked} blocks of settings were found");
 }
 
 /// The sources as one text, with continued lines of string literals joined.

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use container_tracker::alarms::schema::Alarms;
-use container_tracker::config::{DeliveryMode, Intervals};
+use container_tracker::config::{DeliveryMode, Intervals, LastInterval};
 use container_tracker::journal::Entry;
 use container_tracker::reading::{Reading, Stamp};
 use container_tracker::settings::Defaults;
@@ -144,6 +144,7 @@ fn are_in_force(version: &Version) {
     let defaults = Defaults {
         interval: Duration::from_mins(1),
         intervals: Intervals::default(),
+        last: LastInterval::HOURLY,
         delivery: DeliveryMode::default(),
         alarms: Alarms::NONE,
     };

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use container_tracker::alarms::schema::Alarms;
-use container_tracker::config::{Config, DeliveryMode, Intervals};
+use container_tracker::config::{Config, DeliveryMode, Intervals, LastInterval};
 use container_tracker::event::{Event, Events};
 use container_tracker::instruments::fields::Fields;
 use container_tracker::journal::{Journal, JournalOptions};
@@ -90,6 +90,7 @@ impl Device {
         let defaults = Defaults {
             interval: INTERVAL,
             intervals: Intervals::default(),
+            last: LastInterval::HOURLY,
             delivery: DeliveryMode::default(),
             alarms: Alarms::NONE,
         };

@@ -95,6 +95,29 @@ pub enum EventKind {
         /// How.
         reason: DisconnectReason,
     },
+    /// A hub has an identity that it did not have: an operator made it, or DPS.
+    IdentityCreated {
+        /// Host name.
+        hub: String,
+        /// The device.
+        device_id: String,
+    },
+    /// An operator let a device in, or shut it out.
+    IdentityUpdated {
+        /// Host name.
+        hub: String,
+        /// The device.
+        device_id: String,
+        /// Whether it is let in now.
+        is_enabled: bool,
+    },
+    /// An identity was deleted, or DPS gave it to another hub.
+    IdentityDeleted {
+        /// Host name.
+        hub: String,
+        /// The device.
+        device_id: String,
+    },
     /// A device connected to its hub.
     DeviceConnected {
         /// Host name.
@@ -248,6 +271,14 @@ impl EventKind {
             Self::DpsDisconnected { registration_id, reason } => {
                 write!(f, "DPS: \"{registration_id}\" disconnected: {reason}")
             }
+            Self::IdentityCreated { hub, device_id } => write!(f, "{hub}: \"{device_id}\" has an identity"),
+            Self::IdentityUpdated { hub, device_id, is_enabled } => {
+                let is = if *is_enabled { "enabled" } else { "disabled" };
+                write!(f, "{hub}: the identity of \"{device_id}\" is {is}")
+            }
+            Self::IdentityDeleted { hub, device_id } => {
+                write!(f, "{hub}: \"{device_id}\" has no identity any more")
+            }
             Self::DeviceConnected { hub, device_id } => write!(f, "{hub}: \"{device_id}\" connected"),
             Self::DeviceDisconnected { hub, device_id, reason } => {
                 write!(f, "{hub}: \"{device_id}\" disconnected: {reason}")
@@ -307,7 +338,7 @@ mod tests {
         "\u{200f}\u{61c}",
     ];
 
-    fn events(text: &str) -> [EventKind; 16] {
+    fn events(text: &str) -> [EventKind; 19] {
         let t = || text.to_owned();
         let lost = DisconnectReason::ConnectionLost(t());
         let violation = DisconnectReason::ProtocolViolation(t());
@@ -321,6 +352,9 @@ mod tests {
             EventKind::RegistrationDisabled { registration_id: t(), enrollment: t() },
             EventKind::RegistrationRefused { registration_id: t(), error_code: 401_002, reason: t() },
             EventKind::DpsDisconnected { registration_id: t(), reason: lost },
+            EventKind::IdentityCreated { hub: t(), device_id: t() },
+            EventKind::IdentityUpdated { hub: t(), device_id: t(), is_enabled: false },
+            EventKind::IdentityDeleted { hub: t(), device_id: t() },
             EventKind::DeviceConnected { hub: t(), device_id: t() },
             EventKind::DeviceDisconnected { hub: t(), device_id: t(), reason: violation },
             EventKind::DeviceSilent { hub: t(), device_id: t(), seconds: 1 },

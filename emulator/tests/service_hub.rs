@@ -1,6 +1,6 @@
 //! A hub by REST, with the requests that Microsoft's tools send.
 
-use crate::common::{Lab, PATIENCE, service::Service};
+use crate::common::{Lab, PATIENCE, event, service::Service};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tracker_emulator::{DirectMethod, MethodResult};
@@ -16,6 +16,7 @@ fn az_device(id: &str) -> String {
 #[tokio::test]
 async fn a_device_is_created_read_updated_and_deleted() {
     let lab = Lab::start().await;
+    let mut events = lab.emulator.events();
     let hub = Service::hub(&lab.emulator);
     let path = format!("/devices/a%3Ab?{VERSION}");
     let created = hub.call("PUT", &path, &[], &az_device("a:b")).await;
@@ -63,6 +64,13 @@ async fn a_device_is_created_read_updated_and_deleted() {
     let gone = hub.get(&path).await;
     assert_eq!((gone.status, &gone.body["Message"]), (404, &json!("ErrorCode:DeviceNotFound;a:b")));
     assert!(gone.body["ExceptionMessage"].as_str().is_some_and(|text| text.starts_with("Tracking ID:")));
+
+    for expected in
+        ["\"a:b\" has an identity", "the identity of \"a:b\" is disabled", "\"a:b\" has no identity any more"]
+    {
+        let told = event(&mut events, |kind| Some(kind.to_string())).await;
+        assert_eq!(told, format!("hub-1.azure-devices.net: {expected}"));
+    }
 }
 
 #[tokio::test]

@@ -24,13 +24,7 @@ impl Interval {
 
     /// A whole number of seconds in JSON; `5.0` is one as well. An error is a sentence that shows the value as `quoted` does.
     pub fn read(value: &Value, quoted: fn(&Value) -> String) -> Result<Self, String> {
-        let whole = value.as_u64().or_else(|| {
-            value
-                .as_f64()
-                .filter(|seconds| seconds.fract() == 0.0 && (0.0..1e18).contains(seconds))
-                .map(|seconds| seconds as u64)
-        });
-        whole.and_then(Self::from_seconds).ok_or_else(|| {
+        whole(value).and_then(Self::from_seconds).ok_or_else(|| {
             let (least, most) = (Self::SHORTEST, Self::LONGEST);
             format!("{} is not a whole number of seconds from {least} to {most}", quoted(value))
         })
@@ -45,6 +39,16 @@ impl Interval {
     pub fn duration(self) -> Duration {
         Duration::from_secs(self.0.into())
     }
+}
+
+/// A whole number, however it is written.
+pub(super) fn whole(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| {
+        value
+            .as_f64()
+            .filter(|seconds| seconds.fract() == 0.0 && (0.0..1e18).contains(seconds))
+            .map(|seconds| seconds as u64)
+    })
 }
 
 impl Default for Interval {

@@ -6,6 +6,7 @@ mod endpoint;
 mod error;
 mod explain;
 mod interval;
+mod last_interval;
 mod pace;
 mod proxy;
 mod tables;
@@ -24,6 +25,7 @@ pub use endpoint::Endpoint;
 pub use error::ConfigError;
 use explain::{decode, explain, misplaced};
 pub use interval::Interval;
+pub use last_interval::LastInterval;
 pub use pace::{Intervals, Pace, Situation};
 pub use proxy::{Login, Proxy, Transport};
 pub use tables::{

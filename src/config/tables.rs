@@ -9,6 +9,7 @@ use tracker_protocol::GLOBAL_DPS_HOST;
 use super::alerts::Alerts;
 use super::endpoint::Endpoint;
 use super::interval::Interval;
+use super::last_interval::LastInterval;
 use super::pace::Intervals;
 use super::proxy::{Proxy, Transport};
 use crate::identity::KeyLocation;
@@ -78,6 +79,8 @@ pub struct TelemetryConfig {
     pub alerts: Alerts,
     /// Between readings in some states, until the twin's `intervals` says otherwise.
     pub intervals: Intervals,
+    /// Between reports of place and temperature in the twin, until the twin's `lastInterval` says otherwise.
+    pub last_interval: LastInterval,
 }
 
 /// `[clock]`

@@ -13,6 +13,7 @@ use super::endpoint::Endpoint;
 use super::endpoint::is_host;
 use super::explain::shown;
 use super::interval::Interval;
+use super::last_interval::LastInterval;
 use super::pace::Intervals;
 use super::proxy::{Proxy, Transport};
 use super::tables::{
@@ -95,6 +96,8 @@ pub(super) struct WrittenTelemetry {
     interval: u32,
     alerts: Alerts,
     intervals: Option<Value>,
+    /// Seconds.
+    last_interval: u32,
 }
 
 impl Default for WrittenConnection {
@@ -115,8 +118,9 @@ impl Default for WrittenConnection {
 
 impl Default for WrittenTelemetry {
     fn default() -> Self {
-        let TelemetryConfig { interval, alerts, intervals: _ } = TelemetryConfig::default();
-        Self { interval: interval.seconds(), alerts, intervals: None }
+        let TelemetryConfig { interval, alerts, intervals: _, last_interval } = TelemetryConfig::default();
+        let last_interval = last_interval.seconds();
+        Self { interval: interval.seconds(), alerts, intervals: None, last_interval }
     }
 }
 
@@ -218,16 +222,18 @@ pub(super) fn sensors(written: SensorsConfig) -> Result<SensorsConfig, Problem> 
 }
 
 pub(super) fn telemetry(written: WrittenTelemetry) -> Result<TelemetryConfig, Problem> {
-    let WrittenTelemetry { interval: seconds, alerts, intervals } = written;
+    let WrittenTelemetry { interval: seconds, alerts, intervals, last_interval } = written;
     let interval = Interval::from_seconds(seconds.into()).ok_or_else(|| {
         let (shortest, longest) = (Interval::SHORTEST, Interval::LONGEST);
         ("telemetry.interval", format!("{seconds} s is not between {shortest} and {longest}"))
     })?;
     let read = |value| Intervals::read(&value, Intervals::KEYS).map_err(|why| ("telemetry.intervals", why));
     let intervals = intervals.map_or(Ok(Intervals::default()), read)?;
+    let last_interval =
+        LastInterval::from_seconds(last_interval.into()).map_err(|why| ("telemetry.last_interval", why))?;
     match alerts.problem() {
         Some(problem) => Err(problem),
-        None => Ok(TelemetryConfig { interval, alerts, intervals }),
+        None => Ok(TelemetryConfig { interval, alerts, intervals, last_interval }),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What happens to a tracker, one sentence each: for the log, and for whoever else listens.
 
+pub mod lines;
 mod model;
 pub mod recent;
 pub mod repeats;

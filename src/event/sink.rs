@@ -33,6 +33,13 @@ impl Events {
     /// Beside where they go already, events go to `also`.
     #[must_use]
     pub fn and_to(self, also: Listener) -> Self {
+        let also = match self.also {
+            None => also,
+            Some(before) => Arc::new(move |event: &Event| {
+                before(event);
+                also(event);
+            }),
+        };
         Self { also: Some(also), ..self }
     }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::{Value, json};
 use tracker_emulator::pki::{CertificateAuthority, DeviceCredentials, Validity};
-use tracker_emulator::{AttestationMechanism, Emulator, EmulatorBuilder, EnrollmentGroup, Hub, InitialTwin};
+use tracker_emulator::{
+    AttestationMechanism, Emulator, EmulatorBuilder, EnrollmentGroup, Hub, IfMatch, InitialTwin,
+};
 
 use crate::alarms::schema::Alarms;
 use crate::config::{
@@ -30,6 +32,7 @@ const CLOUD_DIRECTORY: &str = "cloud";
 const ROOT_NAME: &str = "laboratory-root";
 const INTERMEDIATE_NAME: &str = "Laboratory Intermediate CA";
 const GROUP_ID: &str = "container-trackers";
+const INTERVAL: &str = "telemetryInterval";
 
 /// Tags of every twin in the laboratory.
 pub const INITIAL_TWIN_TAGS: &str = r#"{"environment": "simulation", "location": "in transit"}"#;
@@ -100,7 +103,7 @@ impl Cloud {
         let mut group = EnrollmentGroup::new(GROUP_ID, attestation);
         let tags = serde_json::from_str(INITIAL_TWIN_TAGS)?;
         group.terms.initial_twin =
-            Some(InitialTwin::new(tags, json!({"telemetryInterval": interval, "firmware": "1.0.0"})));
+            Some(InitialTwin::new(tags, json!({(INTERVAL): interval, "firmware": "1.0.0"})));
         if dps.groups().get(GROUP_ID).is_err() {
             dps.groups().create(group)?;
         }
@@ -108,6 +111,26 @@ impl Cloud {
         write(&directory.join(SERVER_CA_FILE), &emulator.server_ca_pem(), 0o644)?;
         write(&directory.join(DEVICE_ROOT_FILE), &factory.root_pem, 0o644)?;
         Ok(Self { emulator, hub, factory, directory: directory.into(), is_kept: false })
+    }
+
+    /// Sets `telemetryInterval` for devices that are there and for those that come. How many of the former had another one.
+    pub(crate) fn set_interval(&self, interval: u32) -> anyhow::Result<usize> {
+        let dps = self.emulator.dps();
+        let mut group = dps.groups().get(GROUP_ID)?;
+        if let Some(initial) = &mut group.terms.initial_twin {
+            initial.properties.desired.insert(INTERVAL.into(), interval.into());
+        }
+        dps.groups().update(group, &IfMatch::Any)?;
+        let mut changed = 0;
+        for device in self.hub.devices() {
+            let id = &device.device_id;
+            let twin = self.twin(id).unwrap_or_default();
+            if twin["properties"]["desired"][INTERVAL] != interval {
+                self.hub.update_twin_desired(id, json!({(INTERVAL): interval}))?;
+                changed += 1;
+            }
+        }
+        Ok(changed)
     }
 
     /// Makes the certificate of a new device, and its configuration.

@@ -3,6 +3,7 @@
 
 pub mod background;
 pub mod clock;
+pub mod disk_room;
 pub mod heartbeat;
 pub mod kernel_clock;
 pub mod network;
@@ -12,6 +13,7 @@ pub mod owner;
 mod route_changes;
 pub mod plain_file;
 pub mod runtime_directory;
+pub mod secrets;
 pub mod shorten;
 pub mod state_directory;
 pub mod state_file;

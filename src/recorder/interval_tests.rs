@@ -140,6 +140,7 @@ impl Scene {
             whereabouts,
             alerts,
             alarms: Arc::new(desk),
+            sighting: watch::Sender::default(),
             heart: Vitals::default().watch("the recorder", MINUTE),
         };
         let recorder = tokio::spawn(recorder.run());

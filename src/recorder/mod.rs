@@ -8,6 +8,7 @@ mod alarm_tests;
 mod interval_tests;
 mod motion;
 mod reports;
+mod sighting;
 mod signals;
 mod summary;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use alarm_desk::{ActiveAlarm, ActiveAlarms, AlarmDesk};
 use motion::{Place, Seen};
 use reports::Measured;
 pub use reports::Reports;
+pub use sighting::Sighting;
 pub use signals::Sources;
 
 /// What a recorder works with.
@@ -57,6 +59,8 @@ pub struct Recorder {
     pub alerts: Alerts,
     /// Looks at every reading.
     pub alarms: Arc<AlarmDesk>,
+    /// Tells others what was seen last.
+    pub sighting: watch::Sender<Option<Sighting>>,
     /// Beats with every reading, and while it waits for the next.
     pub heart: Heartbeat,
 }
@@ -101,6 +105,7 @@ impl Recorder {
             instrument.read(&mut fields);
         }
         let places = self.whereabouts.look(stamp, &mut fields);
+        self.sighting.send_replace(Some(sighting(&self.whereabouts, stamp, &fields)));
         let pace = *self.pace.borrow();
         // As the stamps count it.
         let interval = pace.shortest().mul_f64(self.clock.time_scale());
@@ -127,6 +132,14 @@ impl Drop for Recorder {
             self.journal.append(Reading::new(stamp, fields, &self.alerts));
         }
     }
+}
+
+/// What a measurement says of place and cold.
+fn sighting(whereabouts: &Whereabouts, stamp: Stamp, fields: &Fields) -> Sighting {
+    let position = whereabouts.fix(stamp).map(|fix| (fix.latitude, fix.longitude));
+    // Without a fix nobody knows whether it is still there.
+    let place = position.and_then(|_| whereabouts.place());
+    Sighting { stamp, position, place, temperature: fields.get("temperature") }
 }
 
 /// What a measurement says of motion.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::alarms::schema::Alarms;
-use crate::config::{DeliveryMode, Intervals};
+use crate::config::{DeliveryMode, Intervals, LastInterval};
 
 /// What is in force where the twin says nothing: the configuration's values.
 #[derive(Debug, Clone)]
@@ -12,6 +12,8 @@ pub struct Defaults {
     pub interval: Duration,
     /// Time between readings in some states.
     pub intervals: Intervals,
+    /// Time between reports of place and temperature.
+    pub last: LastInterval,
     /// How readings share messages.
     pub delivery: DeliveryMode,
     /// When a reading is an alarm.

@@ -80,12 +80,13 @@ mod tests {
 
     use super::*;
     use crate::alarms::schema;
-    use crate::config::{DeliveryMode, Intervals};
+    use crate::config::{DeliveryMode, Intervals, LastInterval};
     use crate::settings::properties::{Delivery, Geofences, TelemetryInterval, names};
 
     const DEFAULT: Defaults = Defaults {
         interval: Duration::from_mins(1),
         intervals: Intervals { moving: None, still: None, in_fence: None, alarm: None },
+        last: LastInterval::HOURLY,
         delivery: DeliveryMode { batch_backlog: true, gzip: false, full_properties: false, compact: false },
         alarms: schema::Alarms::NONE,
     };
@@ -155,12 +156,15 @@ mod tests {
     /// A property, two good values and a bad one: what is in force with each, and by default.
     type Example = (&'static str, [(Value, Value, u16); 2], Value, Value);
 
-    fn examples() -> [Example; 9] {
+    fn batched(batch: bool, gzip: bool) -> Value {
+        json!({"batchBacklog": batch, "gzip": gzip, "fullProperties": false, "compact": false})
+    }
+
+    fn examples() -> [Example; 10] {
         let gate = |radius: i32| {
             let geometry = json!({"type": "Point", "coordinates": [4.3, 51.95]});
             json!([{"type": "Feature", "properties": {"name": "gate", "radius": radius}, "geometry": geometry}])
         };
-        let batched = |batch: bool, gzip: bool| json!({"batchBacklog": batch, "gzip": gzip, "fullProperties": false, "compact": false});
         [
             (
                 "telemetryInterval",
@@ -180,6 +184,12 @@ mod tests {
                 ],
                 json!({"moving": 300, "still": 0}),
                 json!({}),
+            ),
+            (
+                "lastInterval",
+                [(json!(0), json!(0), 200), (json!(900.0), json!(900), 200)],
+                json!(59),
+                json!(3600),
             ),
             (
                 "alarms",

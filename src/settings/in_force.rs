@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use crate::alarms::schema;
-use crate::config::{DeliveryMode, Pace};
+use crate::config::{self, DeliveryMode, Pace};
 use crate::places::Fences;
 use crate::platform::state_directory::StateDirectory;
 use crate::platform::state_file;
@@ -17,8 +17,8 @@ use crate::settings::answer::{Answer, Standing};
 use crate::settings::defaults::Defaults;
 use crate::settings::desired::Settings;
 use crate::settings::properties::{
-    Alarms, ByState, ContainerNumber, Delivery, Evidence, Geofences, TABLE, TelemetryInterval, Trip,
-    TripFences,
+    Alarms, ByState, ContainerNumber, Delivery, Evidence, Geofences, LastInterval, TABLE, TelemetryInterval,
+    Trip, TripFences,
 };
 
 /// The settings in force.
@@ -104,6 +104,11 @@ impl InForce {
     /// How readings share messages.
     pub fn delivery(&self) -> DeliveryMode {
         self.settings.value::<Delivery>(&self.defaults)
+    }
+
+    /// How often the twin is told where the container is.
+    pub fn last_interval(&self) -> config::LastInterval {
+        self.settings.value::<LastInterval>(&self.defaults)
     }
 
     /// Applies the desired section of the twin at once. `stated` names the properties that a push stated; `None` where the
@@ -222,11 +227,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::Intervals;
+    use crate::config::{Intervals, LastInterval};
 
     const DEFAULTS: Defaults = Defaults {
         interval: Duration::from_mins(1),
         intervals: Intervals { moving: None, still: None, in_fence: None, alarm: None },
+        last: LastInterval::HOURLY,
         delivery: DeliveryMode { batch_backlog: true, gzip: false, full_properties: false, compact: false },
         alarms: schema::Alarms::NONE,
     };
@@ -305,7 +311,7 @@ mod tests {
         let first = apply(&mut settings, json!({"cargo": "gouda"}), 1);
         assert_eq!(
             told(&first),
-            ["telemetryInterval", "delivery", "evidence", "firmware", "cargo"],
+            ["telemetryInterval", "lastInterval", "delivery", "evidence", "firmware", "cargo"],
             "of what is empty nothing"
         );
         assert_eq!((&first.reported["alarms"], &first.reported["geofences"]), (&Value::Null, &Value::Null));

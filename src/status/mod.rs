@@ -23,7 +23,7 @@ use crate::link::roots::RootEnd;
 use crate::places::Here;
 use crate::platform::clock::Clock;
 use crate::platform::timestamp::Timestamp;
-use crate::recorder::{ActiveAlarm, ActiveAlarms, AlarmDesk};
+use crate::recorder::{ActiveAlarm, ActiveAlarms, AlarmDesk, Sighting};
 
 #[cfg(feature = "lab")]
 use close_up::{Measurement, Sky};
@@ -46,6 +46,8 @@ pub struct Status {
     pub position: Option<watch::Receiver<GpsState>>,
     /// In which fences that is.
     pub here: watch::Receiver<Here>,
+    /// What was measured there last.
+    pub sighting: watch::Receiver<Option<Sighting>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Who looks at readings.

@@ -6,14 +6,15 @@ use serde_json::{Value, json};
 use crate::platform::clock::rfc3339;
 use crate::recorder::{ActiveAlarm, AlarmDesk};
 use crate::status::Status;
+use crate::uplink::diagnostics;
 use crate::uplink::trips::METHODS;
 
 /// Bytes of an answer that a hub takes (IoT Hub quotas).
 const LARGEST_ANSWER: usize = 128 * 1024;
-/// All that can be called, here and in [`trips`](crate::uplink::trips).
+/// All that can be called, here, in [`diagnostics`] and in [`trips`](crate::uplink::trips).
 #[cfg_attr(not(feature = "mqtt5"), expect(dead_code, reason = "hubs of MQTT 5 ask for them first"))]
 pub(super) const NAMES: &[&str] =
-    &["ping", "getStatus", "acknowledgeAlarm", METHODS[0], METHODS[1], METHODS[2]];
+    &["ping", "getStatus", diagnostics::METHOD, "acknowledgeAlarm", METHODS[0], METHODS[1], METHODS[2]];
 /// Characters of a name that an answer repeats.
 const LONGEST_NAME: usize = 100;
 
@@ -28,7 +29,8 @@ pub fn call(name: &str, payload: &[u8], status: &Status) -> (i32, String) {
             let name: String = name.chars().take(LONGEST_NAME).collect();
             let others = METHODS.join(", ");
             let message = format!(
-                "there is no method {name:?}; ping, getStatus, acknowledgeAlarm, {others} can be called"
+                "there is no method {name:?}; ping, getStatus, {}, acknowledgeAlarm, {others} can be called",
+                diagnostics::METHOD
             );
             (404, json!({ "message": message }).to_string())
         }
@@ -39,6 +41,11 @@ pub fn call(name: &str, payload: &[u8], status: &Status) -> (i32, String) {
 /// The answer where too many calls wait for theirs.
 pub fn busy() -> (i32, String) {
     (429, json!({ "message": "too many calls wait for the journal; call again later" }).to_string())
+}
+
+/// The answer to a payload that is not understood.
+pub fn bad(why: &str) -> (i32, String) {
+    (400, json!({ "message": why }).to_string())
 }
 
 /// Takes note that somebody knows of an alarm; what it names is its name, by itself or as the member `alarm`.

@@ -4,6 +4,7 @@ pub mod assignment;
 mod compact;
 pub mod credentials;
 pub mod delivery;
+pub mod diagnostics;
 mod knocking;
 pub mod lifecycle;
 pub mod methods;

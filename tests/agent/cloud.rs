@@ -58,13 +58,14 @@ impl Emulator {
     }
 
     pub fn run(&self, arguments: &[&str]) -> Output {
-        program()
-            .arg("cloud")
-            .args(arguments)
-            .arg("--emulator")
-            .arg(self.factory.directory())
-            .output()
-            .unwrap()
+        self.command(arguments).output().unwrap()
+    }
+
+    /// What can be run.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut program = program();
+        program.arg("cloud").args(arguments).arg("--emulator").arg(self.factory.directory());
+        program
     }
 
     /// What a command prints.

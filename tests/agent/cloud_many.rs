@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 use std::fs;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -136,6 +137,50 @@ fn a_selection_that_is_nothing_everything_or_nonsense_gets_a_sentence() {
     assert_eq!(emulator.json(&["device", "list", "--query", "length(@)"]), 6);
     emulator.text(&["device", "delete", "--where", "deviceId != ''", "--yes"]);
     assert_eq!(emulator.json(&["device", "list"]), json!([]));
+}
+
+#[test]
+fn who_asks_for_the_end_is_told_what_was_done_and_what_was_not() {
+    let emulator = two_hubs();
+    let ledger = emulator.path("done");
+    // Nobody is connected, and each call waits two seconds for that.
+    let arguments = ["method", "invoke", "-d", "e-1", "e-2", "w-1", "w-2", "--method-name", "ping"];
+    let more = ["--method-connect-timeout", "2", "--at-once", "1", "--done", ledger.to_str().unwrap()];
+    let mut program = emulator.command(&[&arguments[..], &more].concat());
+    let child = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while fs::read_to_string(&ledger).unwrap_or_default().is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let wanted = [("e-1", "failed"), ("e-2", "not tried"), ("w-1", "not tried"), ("w-2", "not tried")];
+    assert_eq!(outcomes(&rows), pairs(&wanted));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("stopped: 4 devices: 1 failed, 3 not tried; the same command again"), "{error}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_diagnosis_of_a_device_that_can_not_be_asked_says_why_and_what_helps() {
+    let emulator = two_hubs();
+    let diagnose = |id: &str| {
+        let output = emulator.run(&["diagnose", "-d", id, "-o", "json"]);
+        assert_eq!(output.status.code(), Some(1));
+        let diagnosis: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(&format!("{id}: 1 thing is wrong")), "{error}");
+        (diagnosis["outcome"].clone(), diagnosis["findings"][0]["text"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(diagnose("e-1"), (json!("offline"), "it has never been connected".into()));
+    emulator.json(&["device", "disable", "-d", "e-1", "--status-reason", "sold"]);
+    let (outcome, text) = diagnose("e-1");
+    assert!(outcome == "disabled" && text.starts_with("it is disabled at the hub (sold)"), "{text}");
+    let table = emulator.run(&["diagnose", "-d", "w-1"]);
+    let table = String::from_utf8(table.stdout).unwrap();
+    assert!(table.contains("✗ connection: it has never been connected\n→ run"), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    assert!(emulator.error(&["diagnose", "-d", "nobody"]).contains("has a device \"nobody\""));
 }
 
 #[test]

@@ -68,6 +68,39 @@ fn a_box_that_is_not_as_it_should_be_is_told_by_its_row_and_tried_again() {
     assert!(rows.iter().all(|row| row.contains(",good,,")), "{rows:?}");
 }
 
+#[test]
+fn a_shift_that_is_ended_sums_up_and_the_next_one_goes_on_with_the_box_in_hand() {
+    let shop = Workshop::new();
+    shop.pki("init");
+    // Ctrl-C reaches what runs, too.
+    shop.write("ended", "[ $1 != box-2 -o -e once ] || { touch once; kill -INT $PPID; sleep 1; exit 1; }");
+    shop.write("serials.csv", "box-1\nbox-2\nbox-3\n");
+    let shift = || {
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_container-tracker"));
+        program.args([
+            "factory",
+            "--serials",
+            "serials.csv",
+            "--make-keys",
+            "--deliver",
+            "exec sh ended {id}",
+        ]);
+        let output = program.current_dir(shop.path(".")).output().unwrap();
+        (output.status.code(), told(&output))
+    };
+    let (code, said) = shift();
+    assert_eq!(code, Some(1), "{said}");
+    for told in [
+        "left  box-2: stopped at deliver; the next run goes on there",
+        "1 of 3 boxes are good, 0 bad, 0 without a request, 2 left; this shift: 1 good, 0 tries bad",
+    ] {
+        assert!(said.contains(told), "{told} is not in\n{said}");
+    }
+    assert_eq!(table(&shop).len(), 1, "nothing is said of a box that was not tried");
+    let (code, said) = shift();
+    assert!(code == Some(0) && said.contains("3 of 3 boxes are good"), "{said}");
+}
+
 /// Answers as `container-tracker provision --json` does, the first time that DPS is busy.
 const BOX: &str = r#"
 if [ ! -e busy-$1 ]; then touch busy-$1; echo '{"outcome":"later","text":"busy"}'; exit 4; fi

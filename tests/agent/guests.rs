@@ -142,11 +142,32 @@ fn a_simulation_is_operated_by_its_own_hint_and_goes_on_in_its_directory() {
     let is_taken =
         |line: &Value| line["property"] == "telemetryInterval" && line["acknowledgement"]["value"] == 2;
     assert!(told.any(|line| is_taken(&line)), "it is obeyed");
+    // It is in the twin from the first fix on.
+    let ask = |arguments: &[&str]| -> Value {
+        let mut program = program(directory);
+        program.arg("cloud").args(arguments).args(["--emulator", "sea", "-o", "json"]);
+        serde_json::from_slice(&program.output().unwrap().stdout).unwrap()
+    };
+    let rows = std::iter::repeat_with(|| ask(&["fleet"])[0].clone());
+    let row = rows.take(1000).find(|row| row["lat"].is_number()).unwrap();
+    assert!(row["at"].is_string() && row["temperature"].is_number(), "{row}");
+    let diagnosis = ask(&["diagnose", "-d", "sensor-thl-001"]);
+    assert_eq!(
+        (&diagnosis["outcome"], &diagnosis["answer"]["status"]["state"]),
+        (&"answered".into(), &"online".into())
+    );
+    assert_eq!(diagnosis["registration"]["status"], "assigned");
     // Whom a group has let in is not taken over by a guest.
     is_refused(directory, &["--emulator", "sea"], "sensor-thl-001 has registered already");
     fleet.interrupt();
 
-    let (fleet, mut told) = Running::start(directory, &arguments);
+    let again = [&arguments[..], &["--interval", "3"]].concat();
+    let (fleet, mut told) = Running::start(directory, &again);
+    assert_eq!(
+        told.find(|line| line["event"] == "interval").unwrap()["devices"],
+        1,
+        "it is set anew, and said"
+    );
     let next = wait(&mut told, "sensor-thl-001", "telemetry");
     let taken = |line: &Value| moment(&line["body"], "time");
     assert!(taken(&next) > taken(&first) + TimeDelta::minutes(10), "it goes on: {first} {next}");

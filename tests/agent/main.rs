@@ -15,6 +15,7 @@ mod cloud_many;
 mod cloud_routes;
 mod command_line;
 mod consume;
+mod diagnostics;
 mod early;
 mod end_to_end;
 mod evidence;

@@ -127,6 +127,7 @@ async fn what_is_reported_and_answered_is_as_the_model_says() {
     let calls = [
         ("ping", json!("there?")),
         ("getStatus", Value::Null),
+        ("getDiagnostics", json!({"lines": 5})),
         ("acknowledgeAlarm", json!({"alarm": "cargo"})),
     ];
     for (name, payload) in calls {

@@ -73,7 +73,8 @@ impl Drop for Terminal {
 }
 
 /// A shell block of a document, and how it is to be run: `<!-- goes on; shows: WORDS -->` before it where it runs until Ctrl-C and
-/// shows that it works, `<!-- not run: WHY -->` where it can't be run here. Without a comment it has to succeed.
+/// shows that it works, `<!-- not run: WHY -->` where it can't be run here, `<!-- in an empty directory: WHY -->` where a story of its
+/// own begins. Without a comment it has to succeed.
 struct Block {
     heading: String,
     comment: Option<String>,
@@ -105,13 +106,16 @@ impl Block {
 
 /// Pastes all blocks of a document one after the other in an empty directory, and gives how many were run, and which were not.
 fn paste_all(document: &str) -> (usize, Vec<String>) {
-    let directory = empty_directory();
-    let (mut open, mut heading): (Vec<Terminal>, _) = (Vec::new(), String::new());
+    let mut directory = empty_directory();
+    let (mut open, mut heading): (Vec<(usize, Terminal)>, _) = (Vec::new(), String::new());
+    // Variables of the terminal, with what has set them.
+    let mut variables: Vec<(String, String)> = Vec::new();
     let (mut ran, mut not_run) = (0, Vec::new());
     for block in Block::all(document) {
+        let depth = block.heading.find(' ').unwrap_or_default();
         if block.heading != heading {
-            // What a section has started is ended with Ctrl-C when the next one begins.
-            open.clear();
+            // What a section has started is ended with Ctrl-C when the next one begins; those below it are its own.
+            open.retain(|(of, _)| *of < depth);
             heading.clone_from(&block.heading);
         }
         let mut commands = block.commands.replace("cargo run --release -- ", "container-tracker ");
@@ -121,6 +125,13 @@ fn paste_all(document: &str) -> (usize, Vec<String>) {
             commands =
                 commands.replace("8883", file["address"].as_str().unwrap().rsplit_once(':').unwrap().1);
         }
+        for (name, line) in &variables {
+            if commands.contains(&format!("${name}")) && !commands.contains(line) {
+                commands.insert_str(0, &format!("{line}\n"));
+            }
+        }
+        let set = block.commands.lines().filter_map(|line| Some((line.split_once("=$(")?.0, line)));
+        variables.extend(set.map(|(name, line)| (name.to_owned(), line.to_owned())));
         match block.comment.as_deref().map(|comment| comment.split_once(": ").unwrap()) {
             Some(("not run", why)) => not_run.push(format!("{heading}: {why}")),
             Some(("goes on; shows", words)) => {
@@ -130,7 +141,12 @@ fn paste_all(document: &str) -> (usize, Vec<String>) {
                 assert!(seen.len() < 500 && terminal.is_open(), "no {words:?} of {commands}: {seen:#?}");
                 // Nobody is held up by what is not read.
                 std::thread::spawn(move || shown.for_each(drop));
-                open.push(terminal);
+                open.push((depth, terminal));
+                ran += 1;
+            }
+            Some(("in an empty directory", _)) => {
+                directory = empty_directory();
+                Terminal::all(directory.path(), &commands);
                 ran += 1;
             }
             None => {
@@ -182,18 +198,23 @@ fn a_device_of_ones_own_follows_its_twin() {
 }
 
 #[test]
-fn a_ca_is_proved_as_the_page_on_the_cloud_says() {
+fn the_page_on_the_cloud_works_from_its_beginning_to_its_end() {
+    let (ran, not_run) = paste_all("docs/cloud.md");
+    assert_eq!((ran, not_run.len()), (18, 3), "{not_run:#?}");
+}
+
+#[test]
+fn openssl_makes_the_certificates_of_the_page_on_azure() {
     let directory = empty_directory();
-    let authority: String = blocks("docs/azure.md", "## 2. Certificates\n").into_iter().take(2).collect();
-    Terminal::all(directory.path(), &authority);
+    let shown = Terminal::all(directory.path(), &blocks("docs/azure.md", "## 2. Certificates\n").concat());
+    assert!(shown.iter().any(|line| line == "sensor-thl-001.pem: OK"), "{shown:#?}");
     let pki = directory.path().join("pki");
-    std::os::unix::fs::symlink(directory.path().join("bin"), pki.join("bin")).unwrap();
-    let (_emulator, mut shown) = Terminal::paste(&pki, "container-tracker emulator");
-    assert!(shown.any(|line| line.contains("`container-tracker cloud …` works on it")), "it starts");
-    let shown = Terminal::all(&pki, &blocks("docs/cloud.md", "**The CA.**")[0]);
-    // The table at the end.
-    assert!(
-        shown.last().is_some_and(|line| line.starts_with("root ") && line.contains("true")),
-        "{shown:#?}"
-    );
+    let shown = Terminal::all(&pki, "../bin/container-tracker pki show sensor-thl-001-chain.pem\n");
+    assert!(shown.iter().any(|line| line.contains("Example Tracker Intermediate CA")), "{shown:#?}");
+}
+
+#[test]
+fn what_is_pasted_on_a_pi_says_why_it_is_not_run_here() {
+    let (ran, not_run) = paste_all("docs/raspberry-pi.md");
+    assert_eq!(ran, 0, "{not_run:#?}");
 }

@@ -36,7 +36,7 @@ class Tally:
         """Everything is there, or something is wrong already."""
         return bool(self.out_of_order) or self.missing <= 0
 
-    def tell(self, reader):
+    def tell(self, reader, **more):
         """Prints a line of JSON, and ends the program: with 1 if something is wrong."""
         seconds = (self.ended or 0) - (self.begun or 0)
         print(json.dumps({
@@ -45,5 +45,6 @@ class Tally:
             "missing": self.missing,
             "outOfOrder": self.out_of_order,
             "repeated": self.repeated,
+            **more,
         }))
         sys.exit(1 if self.missing or self.out_of_order else 0)

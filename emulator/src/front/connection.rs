@@ -72,7 +72,11 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, entrance: Entranc
     let failed = |reason: String| {
         reception.events.tell(EventKind::HandshakeFailed { peer: peer.to_string(), reason });
     };
-    let handshake = timeout(PATIENCE, entrance.accept(stream, |name| reception.dps.host_kind(name)));
+    // In a place of its own, which is given back when it is done: it takes more than all that comes after. What comes of it is
+    // handed on, and is not to have room in each that hands it on.
+    let handshake = Box::pin(timeout(PATIENCE, async {
+        entrance.accept(stream, |name| reception.dps.host_kind(name)).await.map(Box::new)
+    }));
     let stream = tokio::select! {
         _ = reception.shutdown.changed() => return,
         accepted = handshake => match accepted {
@@ -105,7 +109,7 @@ pub(crate) async fn receive<S: AsyncRead + AsyncWrite>(
         });
     };
     match first {
-        Ok(Ok(Packet::Connect(connect))) => dispatch(&mut link, *connect, &arrival, &reception).await,
+        Ok(Ok(Packet::Connect(connect))) => dispatch(&mut link, *connect, arrival, &reception).await,
         Ok(Ok(other)) => refused(format!("the first packet is {other}, not CONNECT")),
         Ok(Err(error)) => refused(format!("before CONNECT: {error}")),
         Err(_elapsed) => refused(format!("no CONNECT within {PATIENCE:?}")),
@@ -113,11 +117,11 @@ pub(crate) async fn receive<S: AsyncRead + AsyncWrite>(
     link.close(FAREWELL).await;
 }
 
-/// Hands the client to its service, or refuses it.
+/// Hands the client to its service, or refuses it. Who has been let in is not asked for certificates again.
 async fn dispatch<S: AsyncRead + AsyncWrite>(
     link: &mut Link<S>,
     connect: Connect,
-    arrival: &Arrival,
+    arrival: Arrival,
     reception: &Reception,
 ) {
     if let Some(hub) = five_hub(&reception.dps, &connect, arrival.server_name.as_deref()) {
@@ -125,7 +129,9 @@ async fn dispatch<S: AsyncRead + AsyncWrite>(
     }
     let keep_alive = connect.keep_alive;
     let shutdown = reception.shutdown.clone();
-    match open(&reception.dps, connect, &arrival.certificates) {
+    let opened = open(&reception.dps, connect, &arrival.certificates);
+    drop(arrival);
+    match opened {
         Ok(Client::Dps(service)) => serve_session(link, service, keep_alive, shutdown).await,
         Ok(Client::Hub(service)) => serve_session(link, service, keep_alive, shutdown).await,
         Err(refused) => refuse(link, refused, &reception.events),
@@ -137,15 +143,16 @@ async fn serve_five<S: AsyncRead + AsyncWrite>(
     link: &mut Link<S>,
     hub: &Hub,
     connect: Connect,
-    arrival: &Arrival,
+    arrival: Arrival,
     reception: &Reception,
 ) {
     let keep_alive = match connect.keep_alive {
         0 => MAX_KEEP_ALIVE,
         seconds => seconds.min(MAX_KEEP_ALIVE),
     };
-    let certificates = PeerCertificates::readable(&arrival.certificates);
-    match open_five(hub, connect, &certificates) {
+    let opened = open_five(hub, connect, &PeerCertificates::readable(&arrival.certificates));
+    drop(arrival);
+    match opened {
         Ok(service) => serve_session(link, service, keep_alive, reception.shutdown.clone()).await,
         Err(refused) => {
             link.queue(&refused.answer());

@@ -48,7 +48,8 @@ pub(crate) struct MethodAnswer {
 #[derive(Debug)]
 pub(super) struct Handle {
     pub id: u64,
-    pub pushes: mpsc::Sender<Push>,
+    /// In boxes: a channel makes room for many when it is made, and most devices are never sent one.
+    pub pushes: mpsc::Sender<Box<Push>>,
     close: watch::Sender<Option<DisconnectReason>>,
 }
 
@@ -66,7 +67,7 @@ impl Handle {
 
     /// Hands over a push; a device that lets them pile up is disconnected.
     pub(super) fn give(&self, push: Push) {
-        if self.pushes.try_send(push).is_err() {
+        if self.pushes.try_send(Box::new(push)).is_err() {
             self.close(DisconnectReason::Backlog);
         }
     }
@@ -75,7 +76,7 @@ impl Handle {
 /// What a session is told by the service side.
 #[derive(Debug)]
 pub(super) struct Mailbox {
-    pushes: mpsc::Receiver<Push>,
+    pushes: mpsc::Receiver<Box<Push>>,
     close: watch::Receiver<Option<DisconnectReason>>,
 }
 
@@ -85,7 +86,7 @@ impl Mailbox {
         tokio::select! {
             biased;
             _ = self.close.changed() => Err(self.close.borrow().clone().unwrap_or(DisconnectReason::Shutdown)),
-            Some(push) = self.pushes.recv() => Ok(push),
+            Some(push) = self.pushes.recv() => Ok(*push),
         }
     }
 
@@ -93,7 +94,7 @@ impl Mailbox {
     pub(super) fn at_hand(&mut self) -> Result<Option<Push>, DisconnectReason> {
         match &*self.close.borrow() {
             Some(reason) => Err(reason.clone()),
-            None => Ok(self.pushes.try_recv().ok()),
+            None => Ok(self.pushes.try_recv().ok().map(|push| *push)),
         }
     }
 }

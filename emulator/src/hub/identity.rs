@@ -10,7 +10,12 @@ use super::{
     registry::{Entry, Registry},
     twin_rules::check_initial,
 };
-use crate::{etag::IfMatch, events::DisconnectReason, id::device_etag, security::keys::SymmetricKey};
+use crate::{
+    etag::IfMatch,
+    events::{DisconnectReason, EventKind},
+    id::device_etag,
+    security::keys::SymmetricKey,
+};
 
 /// The part of a device identity that the service side sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +107,8 @@ impl Hub {
             return Err(HubError::PreconditionFailed(device_id.to_owned()));
         }
         let authentication = settings.authentication.complete(Some(&entry.identity.authentication))?;
-        if entry.identity.status != settings.status {
+        let is_other = entry.identity.status != settings.status;
+        if is_other {
             entry.identity.status_updated = now;
         }
         entry.identity.status = settings.status;
@@ -115,7 +121,13 @@ impl Hub {
         {
             connection.close(DisconnectReason::DeviceDisabled);
         }
-        Ok(entry.device(device_id))
+        let device = entry.device(device_id);
+        if is_other {
+            let (hub, device_id) = (self.0.name.clone(), device_id.to_owned());
+            let is_enabled = device.status == DeviceStatus::Enabled;
+            self.0.events.tell(EventKind::IdentityUpdated { hub, device_id, is_enabled });
+        }
+        Ok(device)
     }
 
     /// Sets the status of a device, with the operator's reason.
@@ -213,6 +225,13 @@ impl Hub {
 
     /// Tells that an identity is there, or is about to go.
     pub(super) fn tell_of_life(&self, registry: &mut Registry, kind: NoticeKind, device_id: &str) {
+        if registry.find(device_id).is_some() {
+            let (hub, device_id) = (self.0.name.clone(), device_id.to_owned());
+            self.0.events.tell(match kind {
+                NoticeKind::Deleted => EventKind::IdentityDeleted { hub, device_id },
+                _ => EventKind::IdentityCreated { hub, device_id },
+            });
+        }
         if !self.is_heard(kind) {
             return;
         }

@@ -111,7 +111,7 @@ impl Hub {
         let push = push(method, payload, answer);
         let answered = async {
             // A session that ends drops its pushes, and with them the sender of the answer.
-            let _ = pushes.send(push).await;
+            let _ = pushes.send(Box::new(push)).await;
             drop(pushes);
             answered.await
         };
@@ -137,13 +137,13 @@ impl Hub {
         let (answer, answered) = oneshot::channel();
         let push = push(method, payload, answer);
         let device_id = device_id.to_owned();
-        match self.pushes(&device_id)?.try_send(push) {
+        match self.pushes(&device_id)?.try_send(Box::new(push)) {
             Ok(()) => Ok(MethodCall { device_id, answered }),
             Err(_full_or_closed) => Err(not_online(&device_id)),
         }
     }
 
-    fn pushes(&self, device_id: &str) -> Result<mpsc::Sender<Push>, HubError> {
+    fn pushes(&self, device_id: &str) -> Result<mpsc::Sender<Box<Push>>, HubError> {
         let registry = self.0.registry.lock();
         let connection = registry.get(device_id)?.connection.as_ref();
         connection.map(|connection| connection.pushes.clone()).ok_or_else(|| not_online(device_id))

@@ -1,12 +1,12 @@
 //! One connection as a stream of packets, with everything about it bounded: the buffers, the size of a packet, the
 //! silence allowed, and the time a client may leave its answers unread.
 
-use std::time::Duration;
+use std::{future::poll_fn, io, mem::MaybeUninit, pin::Pin, task::ready, time::Duration};
 
 use bytes::{Buf as _, BytesMut};
 use thiserror::Error;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf, ReadHalf, WriteHalf},
     time::{Instant, sleep_until},
 };
 use tracing::trace;
@@ -25,7 +25,7 @@ const OUTBOX_HIGH_WATER: usize = 512 * 1024;
 /// How long a client may leave bytes unread before it counts as gone.
 const WRITE_STALL: Duration = Duration::from_mins(1);
 
-/// Room asked for at each read; the inbox itself grows only with bytes that arrived.
+/// Room for each read, which is on the stack: a client that says nothing keeps none.
 const READ_CHUNK: usize = 4 * 1024;
 
 /// Why no further packet comes from a connection.
@@ -42,7 +42,7 @@ pub(crate) enum LinkError {
     #[error(transparent)]
     Malformed(#[from] DecodeError),
     #[error("the connection broke: {0}")]
-    Io(#[from] std::io::Error),
+    Io(#[from] io::Error),
 }
 
 /// A connection on which packets are read and written.
@@ -120,12 +120,15 @@ impl<S: AsyncRead + AsyncWrite> Link<S> {
                 }
                 return Ok(packet);
             }
-            self.inbox.reserve(READ_CHUNK);
+            if self.inbox.is_empty() {
+                // What held the packets before is given back, as nobody knows when there will be more.
+                self.inbox = BytesMut::new();
+            }
             let silent = self.silence.map(|silence| self.last_packet + silence);
             let stalls = self.last_written + WRITE_STALL;
             let readable = self.outbox.len() < OUTBOX_HIGH_WATER;
             tokio::select! {
-                read = self.reader.read_buf(&mut self.inbox), if readable => {
+                read = read_some(&mut self.reader, &mut self.inbox), if readable => {
                     if read? == 0 {
                         return Err(if self.inbox.is_empty() { LinkError::Closed } else { LinkError::ClosedInPacket });
                     }
@@ -177,19 +180,33 @@ impl<S: AsyncRead + AsyncWrite> Link<S> {
     }
 }
 
+/// Reads what has come to the end of the inbox; tells how many bytes that was. The future can be dropped at any time.
+async fn read_some<R: AsyncRead + Unpin>(reader: &mut R, inbox: &mut BytesMut) -> io::Result<usize> {
+    poll_fn(|context| {
+        let mut room = [MaybeUninit::uninit(); READ_CHUNK];
+        let mut read = ReadBuf::uninit(&mut room);
+        ready!(Pin::new(&mut *reader).poll_read(context, &mut read))?;
+        inbox.extend_from_slice(read.filled());
+        Ok(read.filled().len()).into()
+    })
+    .await
+}
+
 /// Writes from the outbox until it is empty and flushed. `outbox` loses exactly what the stream took, so the future
 /// can be dropped at any time.
 async fn write_some<W: AsyncWrite + Unpin>(
     writer: &mut W,
     outbox: &mut BytesMut,
     last_written: &mut Instant,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     while outbox.has_remaining() {
         if writer.write_buf(outbox).await? == 0 {
-            return Err(std::io::ErrorKind::WriteZero.into());
+            return Err(io::ErrorKind::WriteZero.into());
         }
         *last_written = Instant::now();
     }
+    // Answers come in bursts; between them it takes nothing.
+    *outbox = BytesMut::new();
     writer.flush().await?;
     *last_written = Instant::now();
     Ok(())

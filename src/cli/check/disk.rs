@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::context::Context;
 use super::finding::Finding;
 use super::item::{Check, Look};
+use crate::platform::disk_room::free_mib;
 use crate::platform::state_directory::StateDirectory;
 use crate::platform::{owner, plain_file};
 
@@ -37,7 +38,7 @@ fn look(context: &Context) -> Result<Finding, Finding> {
         let text = format!("{}: {error}, and the agent does not start", lock.display());
         return Ok(Finding::fail(text, "remove it: the agent makes it"));
     }
-    let room = room_mib(existing);
+    let room = free_mib(existing);
     if existing != directory {
         let text = format!("{} does not exist yet: the agent makes it", directory.display());
         return Ok(Finding::pass(text));
@@ -92,17 +93,6 @@ fn write_test(directory: &Path) -> std::io::Result<Duration> {
     let took = start.elapsed();
     let removed = fs::remove_file(&path);
     written.and(removed).map(|()| took)
-}
-
-#[cfg(target_os = "linux")]
-fn room_mib(path: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(path).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize) / 1024 / 1024)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn room_mib(_: &Path) -> Option<u64> {
-    None
 }
 
 #[cfg(unix)]

@@ -12,6 +12,7 @@ mod attestation;
 mod bulk;
 mod certificate_file;
 mod commands;
+mod diagnosis;
 mod dial;
 mod emulator_file;
 mod enrollment_settings;
@@ -25,13 +26,12 @@ mod readings;
 mod sas;
 mod selected;
 pub(in crate::cli) mod service;
-mod stopping;
 pub(in crate::cli) mod target;
 mod telemetry;
 
 use commands::{
-    c2d, ca, certificate, certificate_policy, consumer_group, deprovision, device, enrichment, enrollment,
-    enrollment_group, event_subscription, fault, fleet, hub_certificate, method, monitor, query,
+    c2d, ca, certificate, certificate_policy, consumer_group, deprovision, device, diagnose, enrichment,
+    enrollment, enrollment_group, event_subscription, fault, fleet, hub_certificate, method, monitor, query,
     registration, route, routing_endpoint, silence, twin,
 };
 
@@ -71,6 +71,7 @@ enum Noun {
     Device(device::DeviceCommand),
     Deprovision(deprovision::DeprovisionCommand),
     Fleet(fleet::FleetCommand),
+    Diagnose(diagnose::DiagnoseCommand),
     /// CA certificates that a hub trusts. Emulator only.
     #[command(subcommand)]
     HubCertificate(hub_certificate::HubCertificateCommand),
@@ -126,6 +127,7 @@ pub(super) fn run(args: CloudArgs) -> anyhow::Result<()> {
         Noun::Device(command) => command.run(&target),
         Noun::Deprovision(command) => command.run(&target),
         Noun::Fleet(command) => command.run(&target),
+        Noun::Diagnose(command) => command.run(&target),
         Noun::HubCertificate(command) => command.run(&target),
         Noun::Query(command) => command.run(&target),
         Noun::Twin(command) => command.run(&target),

@@ -8,9 +8,9 @@ use tracker_console::history::{Cell, Exported};
 use tracker_protocol::printable;
 
 use super::readings::SourceArgs;
-use super::stopping::Stop;
 use super::target::Target;
 use crate::cli::terminal::screen::{Dots, Look, terminal_width};
+use crate::cli::terminal::stopping::Stop;
 use crate::platform::stderr::tell;
 use crate::platform::stdout::line;
 

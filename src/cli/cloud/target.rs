@@ -292,7 +292,12 @@ fn client_of(
     Ok(Client::new(connection, false, service, &roots, advice, place))
 }
 
-fn only_emulated(client: Client, what: &str, instead: &str) -> anyhow::Result<Client> {
+/// A service, if it is an emulator's.
+pub(in crate::cli::cloud) fn only_emulated(
+    client: Client,
+    what: &str,
+    instead: &str,
+) -> anyhow::Result<Client> {
     if client.is_azure() {
         bail!("{what} of Azure can't be had with a connection string over HTTPS; use `{instead}`");
     }

@@ -19,7 +19,6 @@ use std::fs;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
@@ -28,6 +27,7 @@ use tracker_protocol::printable;
 use super::pki::issuer::{Issuer, IssuerArgs};
 use super::pki::place::{Place, make_directory};
 use super::pki::serials::{Serial, Serials};
+use super::terminal::stopping::Stop;
 use crate::platform::stderr::tell;
 use crate::platform::stdout::line;
 use table::{Row, Table};
@@ -108,7 +108,9 @@ pub(super) fn run(args: &FactoryArgs) -> anyhow::Result<ExitCode> {
         within: Duration::from_secs(args.within),
         later: Duration::from_secs(args.later),
     };
+    let stop = Stop::listen();
     let work = Work {
+        stop: stop.clone(),
         issuer,
         steps,
         labels: args.labels.clone(),
@@ -119,14 +121,15 @@ pub(super) fn run(args: &FactoryArgs) -> anyhow::Result<ExitCode> {
     let done = serials.iter().filter(|serial| table.is_green(&serial.id)).count();
     let boxes = serials.len();
     let mut shift =
-        Shift { work, table, boxes, done, green: 0, red: 0, paint: std::io::stdout().is_terminal() };
-    let waiting = shift.all(args, &serials)?;
-    shift.tell_end(waiting);
+        Shift { stop, work, table, boxes, done, green: 0, red: 0, paint: std::io::stdout().is_terminal() };
+    let left = shift.all(args, &serials)?;
+    shift.tell_end(left);
     Ok(if shift.done == boxes && bad.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// What goes on since the start of the program.
 struct Shift {
+    stop: Stop,
     work: Work,
     table: Table,
     /// In the list.
@@ -138,22 +141,32 @@ struct Shift {
     paint: bool,
 }
 
+/// Boxes that were not worked on, or in vain.
+#[derive(Debug, Default)]
+struct Left {
+    /// There was no request.
+    waiting: usize,
+    /// It was ended before their turn, or in the middle.
+    stopped: usize,
+}
+
 /// A file as it was when it was looked at.
 type Seen = (u64, Option<SystemTime>);
 
 impl Shift {
-    /// Works on all boxes, and says how many are still waited for.
-    fn all(&mut self, args: &FactoryArgs, serials: &[Serial]) -> anyhow::Result<usize> {
+    /// Works on all boxes, and says how many are left.
+    fn all(&mut self, args: &FactoryArgs, serials: &[Serial]) -> anyhow::Result<Left> {
         let mut open: Vec<&Serial> =
             serials.iter().filter(|serial| !self.table.is_green(&serial.id)).collect();
         if self.done > 0 {
             line(&format!("{} of {} boxes are done already", self.done, self.boxes));
         }
         if args.make_keys {
+            let mut left = Left::default();
             for serial in open {
-                self.one(serial, None)?;
+                left.stopped += usize::from(self.one(serial, None)?.is_none());
             }
-            return Ok(0);
+            return Ok(left);
         }
         strangers(&args.requests, serials)?;
         // What was seen at the last look, and what was worked on in vain.
@@ -172,29 +185,49 @@ impl Shift {
                 let is_still = args.once || last.insert(serial.id.clone(), seen) == Some(seen);
                 if vain.get(&serial.id) == Some(&seen) || !is_still {
                     left.push(serial);
-                } else if !self.one(serial, Some(&path))? {
-                    vain.insert(serial.id.clone(), seen);
-                    left.push(serial);
+                    continue;
+                }
+                match self.one(serial, Some(&path))? {
+                    Some(true) => {}
+                    Some(false) => {
+                        vain.insert(serial.id.clone(), seen);
+                        left.push(serial);
+                    }
+                    None => left.push(serial),
                 }
             }
             open = left;
-            if open.is_empty() || args.once {
-                return Ok(open.iter().filter(|serial| !vain.contains_key(&serial.id)).count());
+            if open.is_empty() || args.once || self.stop.is_asked() {
+                let is_here =
+                    |serial: &Serial| look(&args.requests.join(format!("{}.csr", serial.id))).is_some();
+                let untried = open.iter().filter(|serial| !vain.contains_key(&serial.id));
+                let (stopped, waiting): (Vec<&Serial>, Vec<&Serial>) =
+                    untried.copied().partition(|serial| is_here(serial));
+                return Ok(Left { waiting: waiting.len(), stopped: stopped.len() });
             }
             if !is_told {
                 line(&format!("waiting for requests in {}; Ctrl-C ends", args.requests.display()));
                 is_told = true;
             }
-            sleep(LOOK);
+            self.stop.sleep(LOOK);
         }
     }
 
-    /// One box: whether it is good. What is wrong with this computer ends all.
-    fn one(&mut self, serial: &Serial, request: Option<&Path>) -> anyhow::Result<bool> {
+    /// One box: whether it is good; `None` where all is to end before that is known. What is wrong with this computer ends all.
+    fn one(&mut self, serial: &Serial, request: Option<&Path>) -> anyhow::Result<Option<bool>> {
+        if self.stop.is_asked() {
+            return Ok(None);
+        }
         let begun = Instant::now();
         let row = self.work.one(serial, request);
         let row = Row { seconds: begun.elapsed().as_secs(), ..row };
         let is_green = row.is_green();
+        if !is_green && self.stop.is_asked() {
+            // Ctrl-C reaches the commands of the line too: what they say of it is nothing about the box.
+            let text = format!("left  {}: stopped at {}; the next run goes on there", row.id, row.step);
+            line(&printable(text));
+            return Ok(None);
+        }
         *(if is_green { &mut self.green } else { &mut self.red }) += 1;
         let text = if is_green {
             let hub = if row.hub.is_empty() { String::new() } else { format!(" at {}", row.hub) };
@@ -207,7 +240,7 @@ impl Shift {
         let counts =
             format!("{}/{}, this shift {} good, {} bad", self.done, self.boxes, self.green, self.red);
         line(&format!("{}  [{counts}]", self.painted(&printable(&text), is_green)));
-        Ok(is_green)
+        Ok(Some(is_green))
     }
 
     fn painted(&self, text: &str, is_green: bool) -> String {
@@ -217,12 +250,13 @@ impl Shift {
         format!("\u{1b}[1;{}m{text}\u{1b}[0m", if is_green { 32 } else { 31 })
     }
 
-    fn tell_end(&self, waiting: usize) {
+    fn tell_end(&self, Left { waiting, stopped }: Left) {
+        let left = if stopped > 0 { format!(", {stopped} left") } else { String::new() };
         line(&format!(
-            "{} of {} boxes are good, {} bad, {waiting} without a request; this shift: {} good, {} tries bad; {}",
+            "{} of {} boxes are good, {} bad, {waiting} without a request{left}; this shift: {} good, {} tries bad; {}",
             self.done,
             self.boxes,
-            self.boxes - self.done - waiting,
+            self.boxes - self.done - waiting - stopped,
             self.green,
             self.red,
             self.table.path().display()

@@ -1,7 +1,6 @@
 //! What is done for one box.
 
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -15,6 +14,7 @@ use crate::cli::pki::leaf::make_for_line;
 use crate::cli::pki::place::{Access, put};
 use crate::cli::pki::request;
 use crate::cli::pki::serials::Serial;
+use crate::cli::terminal::stopping::Stop;
 
 /// So often is asked where DPS says that it is busy.
 const TRIES: usize = 5;
@@ -32,6 +32,8 @@ pub(super) struct Steps {
 
 /// All that works on boxes.
 pub(super) struct Work {
+    /// No command is begun once it is asked for.
+    pub(super) stop: Stop,
     pub(super) issuer: Issuer,
     pub(super) steps: Steps,
     pub(super) labels: PathBuf,
@@ -130,6 +132,7 @@ impl Work {
         let place = &self.issuer.place;
         let file = |suffix: &str| place.device(id, suffix).display().to_string();
         let values = [("{id}", id.to_owned()), ("{chain}", file("-chain.pem")), ("{key}", file(".key"))];
+        self.stop.check()?;
         step::run(command, &values, self.steps.within)
     }
 
@@ -141,7 +144,7 @@ impl Work {
             match (ended.code, answer) {
                 (Some(0), Some(answer)) => return Ok(answer),
                 (Some(0), None) => bail!("it has printed no JSON; say `container-tracker provision --json`"),
-                (Some(4), _) if tried < TRIES => sleep(self.steps.later),
+                (Some(4), _) if tried < TRIES => drop(self.stop.sleep(self.steps.later)),
                 (code, answer) => {
                     let text = answer.as_ref().and_then(|answer| answer["text"].as_str()).map(str::to_owned);
                     let what = match code {

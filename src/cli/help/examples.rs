@@ -62,6 +62,7 @@ const EXAMPLES: &[&str] = &[
     "container-tracker cloud device enable -d sensor-thl-001 sensor-thl-002",
     "container-tracker cloud device delete --where \"tags.environment = 'lab'\" --dry-run",
     "container-tracker cloud deprovision --from ids.txt --dry-run",
+    "container-tracker cloud diagnose -d sensor-thl-001",
     "container-tracker cloud fleet --where \"connectionState = 'Disconnected'\"",
     "container-tracker cloud hub-certificate create --name root --certificate-path root.pem",
     "container-tracker cloud hub-certificate list -o table",

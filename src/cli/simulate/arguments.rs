@@ -35,9 +35,10 @@ pub(in crate::cli) struct SimulateArgs {
     /// Makes weather, sensor noise and start of every voyage the same again.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) seed: u64,
-    /// Seconds between readings, as the initial twin's telemetryInterval.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5, default_value_if("story", "true", "1"), value_parser = clap::value_parser!(u32).range(i64::from(Interval::SHORTEST)..=i64::from(Interval::LONGEST)))]
-    pub(super) interval: u32,
+    /// Seconds between readings, as the initial twin's telemetryInterval: 5, or 1 with --story, unless said otherwise. In a
+    /// directory that is kept it is set in the twins that are there.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(i64::from(Interval::SHORTEST)..=i64::from(Interval::LONGEST)))]
+    pub(super) interval: Option<u32>,
     /// A recorded NMEA log that becomes the bytes of the GPS receivers, --speed seconds of it in one, over and over.
     #[arg(long, value_name = "FILE.nmea")]
     pub(super) replay: Option<PathBuf>,
@@ -126,6 +127,11 @@ impl SimulateArgs {
         Ok(())
     }
 
+    /// Seconds between readings.
+    pub(super) fn interval(&self) -> u32 {
+        self.interval.unwrap_or(if self.story { 1 } else { 5 })
+    }
+
     /// The name of the device with this number, from 0.
     pub(in crate::cli) fn device(&self, index: u16) -> String {
         format!("{}{:03}", self.prefix, index + 1)
@@ -176,7 +182,7 @@ impl Default for SimulateArgs {
             voyage: None,
             speed: 1.0,
             seed: 1,
-            interval: 5,
+            interval: None,
             replay: None,
             config: None,
             story: false,

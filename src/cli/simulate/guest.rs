@@ -55,13 +55,23 @@ pub(in crate::cli) async fn play(
     screen: Screen,
     stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let (at, kept_in, interval) = (emulator.to_owned(), files.to_owned(), args.interval);
+    let (at, kept_in, interval) = (emulator.to_owned(), files.to_owned(), args.interval());
     let inn =
         Arc::new(spawn_blocking(move || Inn::find(&at, kept_in, interval)).await.context("no thread")??);
     let many = if args.devices == 1 { "1 device".to_owned() } else { format!("{} devices", args.devices) };
     let text = format!("{many} at the emulator in {}, which shows their readings.", emulator.display());
     screen.note("guests", &text, json!({"emulator": emulator}));
     hint::tell(screen, &args.device(0), emulator);
+    let mut devices = (0..args.devices).map(|index| files.join(args.device(index)));
+    if let Some(interval) = args.interval
+        && devices.any(|directory| local_cloud::has_credentials(&directory))
+    {
+        let text = format!(
+            "--interval {interval} is for new devices: those that were here before keep the telemetryInterval of their twins, \
+             which `cloud twin update` changes."
+        );
+        screen.note("interval", &text, json!({"interval": interval}));
+    }
     let ledger = Arc::new(Ledger::default());
     let logbook = Logbook::kept(is_kept);
     let states = (0..args.devices).map(|index| files.join(args.device(index)).join("state"));

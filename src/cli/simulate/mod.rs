@@ -186,8 +186,8 @@ async fn local_cloud(
     EmulatorFile::check_free(directory)?;
     let emulator = Story::emulator(directory);
     let cloud = match &place {
-        Place::Kept(_) => Cloud::start_kept(emulator, directory, args.interval).await?,
-        Place::Temporary(_) => Cloud::start_with(emulator, directory, args.interval).await?,
+        Place::Kept(_) => Cloud::start_kept(emulator, directory, args.interval()).await?,
+        Place::Temporary(_) => Cloud::start_with(emulator, directory, args.interval()).await?,
     };
     let file = EmulatorFile::of(&cloud.emulator);
     let held = file.as_ref().map(|file| file.save(directory)).transpose()?;
@@ -203,6 +203,16 @@ async fn local_cloud(
     );
     if held.is_some() {
         hint::tell(screen, &args.device(0), directory);
+    }
+    if let Some(interval) = args.interval {
+        let changed = cloud.set_interval(interval)?;
+        if changed > 0 {
+            let s = if changed == 1 { "" } else { "s" };
+            let text = format!(
+                "--interval: telemetryInterval is {interval} now in the twin{s} of {changed} device{s} of before."
+            );
+            screen.note("interval", &text, json!({"interval": interval, "devices": changed}));
+        }
     }
     let played = fleet::play(Arc::new(args), cloud, screen, stopped).await;
     if let (Some(file), Some(held)) = (&file, held) {

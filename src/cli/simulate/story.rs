@@ -65,7 +65,7 @@ impl Wishes {
         let desired = json!({
             "alarms": alarms(voyage), "geofences": fences, "containerNumber": number(index), "evidence": true,
         });
-        let interval_s = f64::from(args.interval) * args.speed * 3600.0;
+        let interval_s = f64::from(args.interval()) * args.speed * 3600.0;
         let gap_after = (GAP_INTERVALS * interval_s).clamp(GAP_AFTER.0, GAP_AFTER.1) as u64;
         let trip = json!({"trip": voyage.name(), "gapAfter": gap_after});
         Self {
@@ -256,7 +256,7 @@ mod tests {
     fn what_is_wished_for_every_voyage_is_taken() {
         for (index, name) in Voyage::names().enumerate() {
             let voyage = Voyage::named(name, system_time(), 1).unwrap();
-            let args = SimulateArgs { interval: 1, story: true, ..SimulateArgs::default() };
+            let args = SimulateArgs { story: true, ..SimulateArgs::default() };
             let wishes = Wishes::new(&args, &voyage, index as u16);
             let taken = |name: &str| wishes.desired[name].clone();
             assert!(Alarms::read(&taken("alarms")).is_ok(), "{name}: {:?}", Alarms::read(&taken("alarms")));

@@ -5,4 +5,6 @@ pub(super) mod log;
 pub(super) mod screen;
 pub(super) mod signals;
 #[cfg(feature = "lab")]
+pub(super) mod stopping;
+#[cfg(feature = "lab")]
 pub(super) mod width;

@@ -220,6 +220,7 @@ impl<'a> Device<'a> {
             whereabouts,
             alerts: setup.alerts.clone(),
             alarms: Arc::new(desk),
+            sighting: watch::Sender::default(),
             heart: Heartbeat::default(),
         };
         Self {

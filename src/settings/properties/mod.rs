@@ -7,6 +7,7 @@ mod evidence;
 mod firmware;
 mod geofences;
 mod intervals;
+mod last_interval;
 mod telemetry_interval;
 mod trip;
 
@@ -19,6 +20,7 @@ pub(super) use evidence::Evidence;
 pub use firmware::Firmware;
 pub use geofences::Geofences;
 pub(super) use intervals::ByState;
+pub(super) use last_interval::LastInterval;
 pub use telemetry_interval::TelemetryInterval;
 pub(super) use trip::Trip;
 pub use trip::TripFences;
@@ -27,6 +29,7 @@ pub use trip::TripFences;
 pub(super) const TABLE: &[Row] = &[
     Row::of::<TelemetryInterval>(),
     Row::of::<ByState>(),
+    Row::of::<LastInterval>(),
     Row::of::<Alarms>(),
     Row::of::<Delivery>(),
     Row::of::<Evidence>(),

@@ -15,6 +15,7 @@ use crate::platform::background::Background;
 use crate::platform::heartbeat::Heartbeat;
 use crate::settings::InForce;
 use crate::status::Status;
+use crate::uplink::diagnostics::Diagnostics;
 use crate::uplink::renewal::Renewal;
 use crate::uplink::session::waiting_news::WaitingNews;
 use crate::uplink::trips::Trips;
@@ -31,6 +32,8 @@ pub struct Device {
     pub status: Status,
     /// Something of the status has changed that the hub is told.
     pub news: Arc<Notify>,
+    /// For who looks for what is wrong.
+    pub diagnostics: Diagnostics,
     /// The trip under way.
     pub trips: Trips,
     /// Who the device is, once that is known.

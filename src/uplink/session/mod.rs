@@ -3,6 +3,7 @@
 mod acknowledgement;
 mod device;
 mod dialect;
+mod last_news;
 mod outbox;
 mod pace;
 mod reluctance;
@@ -26,9 +27,10 @@ use crate::link::timing::Timing;
 use crate::link::{Link, LinkError, LinkErrorKind, LinkEvent, Message, Refusal};
 use crate::platform::clock::Clock;
 use crate::uplink::renewal::{Leaving, done};
-use crate::uplink::{methods, trips};
+use crate::uplink::{diagnostics, methods, trips};
 use acknowledgement::Acknowledgement;
 use dialect::Word;
+use last_news::LAST;
 use outbox::Outbox;
 use pace::Pace;
 
@@ -58,6 +60,8 @@ pub struct Session<'a> {
     begun: Instant,
     acknowledgement: Acknowledgement,
     report_due: Instant,
+    /// So is where the container was last, of which each report may be due in a time that runs fast.
+    last_ready: Instant,
     /// When the subscriptions must be in force, and the hub take readings; `None` once it is so. Without them no setting
     /// would arrive.
     subscribed_by: Option<Instant>,
@@ -98,6 +102,12 @@ impl<'a> Session<'a> {
             link.send(message, None)?;
         }
         device.twin.handle(now, TwinEvent::Connected);
+        // One that was under way when the last connection broke off is not repeated: there may be a newer one.
+        if device.twin.last_reported(LAST).is_some()
+            && let Some(last) = reported::last(device)
+        {
+            device.twin.report(now, Map::from_iter([(LAST.to_owned(), last)]));
+        }
         if let Some(renewal) = &mut device.renewal {
             renewal.begin(now, device_id, dialect.renews());
         }
@@ -114,6 +124,7 @@ impl<'a> Session<'a> {
             begun: Instant::now(),
             acknowledgement: Acknowledgement::new(acknowledge_within, each_acknowledged_within),
             report_due: Instant::now(),
+            last_ready: Instant::now(),
             subscribed_by: Some(Instant::now() + acknowledge_within),
             is_subscribed: false,
             minded: false,
@@ -257,9 +268,10 @@ impl<'a> Session<'a> {
         let apply = self.desired.as_ref().map(|_| self.pace.next());
         let count = self.device.repeats.deadline();
         let waiting = self.waiting_due();
+        let last = self.last_due();
         let dialect = self.dialect.deadline().map(|at| self.device.started + at);
         let others = [self.outbox.renewal_due(), self.renewal_due(), dialect];
-        let due = [unacknowledged, early, self.subscribed_by, twin, report, ask, apply, count, waiting];
+        let due = [unacknowledged, early, self.subscribed_by, twin, report, ask, apply, count, waiting, last];
         due.into_iter().chain(others).flatten().fold(beat, Instant::min)
     }
 
@@ -295,6 +307,7 @@ impl<'a> Session<'a> {
         let words = self.dialect.tick(self.now());
         self.obey(words)?;
         self.tick_waiting()?;
+        self.tick_last()?;
         self.renewal_tick()?;
         self.twin(TwinEvent::Tick)
     }
@@ -395,8 +408,28 @@ impl<'a> Session<'a> {
             });
             return Ok(());
         }
+        if name == diagnostics::METHOD {
+            return self.diagnose(name, request_id, payload);
+        }
         let (status, body) = methods::call(&name, payload, &self.device.status);
         self.send_answer(name, request_id, status, body)
+    }
+
+    fn diagnose(&mut self, name: String, request_id: String, payload: &[u8]) -> Result<(), LinkError> {
+        let refusal = match diagnostics::wish(payload) {
+            Ok(_) if self.answers.len() >= MOST_ANSWERS => methods::busy(),
+            Ok(lines) => {
+                let Device { diagnostics, status, settings, identity, background, started, .. } =
+                    &*self.device;
+                let facts =
+                    diagnostics.facts(status, settings, identity.borrow().as_ref(), started.elapsed());
+                let answer = diagnostics.clone().answer(facts, lines, background.clone());
+                self.answers.spawn(async move { (name, request_id, 200, answer.await) });
+                return Ok(());
+            }
+            Err(why) => methods::bad(&why),
+        };
+        self.send_answer(name, request_id, refusal.0, refusal.1)
     }
 
     fn send_answer(
@@ -502,6 +535,20 @@ impl<'a> Session<'a> {
         let Device { twin, waiting, status, .. } = &mut *self.device;
         let is_news = twin.is_fetched() && waiting.is_due(status.waiting(), twin, Instant::now());
         if is_news { self.report() } else { Ok(()) }
+    }
+
+    /// When to report where the container was last.
+    fn last_due(&self) -> Option<Instant> {
+        let is_due = self.device.twin.is_fetched() && reported::is_last_due(self.device);
+        is_due.then(|| self.last_ready.max(Instant::now()))
+    }
+
+    fn tick_last(&mut self) -> Result<(), LinkError> {
+        if self.last_due().is_none_or(|due| due > Instant::now()) {
+            return Ok(());
+        }
+        self.last_ready = Instant::now() + REPORT_EVERY;
+        self.report()
     }
 
     fn report(&mut self) -> Result<(), LinkError> {

@@ -1,18 +1,22 @@
 //! A container on its way: where it is and how its inside feels, at any hour of the journey.
 
 mod doors;
+mod indoors;
 mod interior;
 mod itinerary;
 mod route;
 mod track;
 mod weather;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use self::doors::Doors;
-use self::interior::{Inside, Interior, Surroundings};
+use self::indoors::Indoors;
+use self::interior::{Interior, Surroundings};
 use self::itinerary::{Activity, Itinerary, Segment};
 pub use self::route::Mode;
 use self::route::{Route, Stage};
@@ -20,8 +24,6 @@ use self::weather::Weather;
 use super::clock::after;
 use crate::gps::Position;
 
-/// The inside is computed in steps of two minutes, once, when the voyage is made.
-const STEP_H: f64 = 2.0 / 60.0;
 /// Knots in a km/h.
 const KNOTS_PER_KMH: f64 = 1.0 / 1.852;
 
@@ -47,7 +49,7 @@ pub enum Stowage {
 /// of the loading.
 #[derive(Debug, Clone)]
 pub struct Voyage {
-    route: Route,
+    route: Arc<Route>,
     itinerary: Itinerary,
     weather: Weather,
     start: DateTime<Utc>,
@@ -59,7 +61,7 @@ pub struct Voyage {
     /// Begin and end of a failure of the ship's plug, in hours from the start.
     power_failure: Option<(f64, f64)>,
     doors: Doors,
-    inside: Vec<Inside>,
+    inside: Indoors,
 }
 
 /// Everything about the container at one moment.
@@ -125,7 +127,7 @@ impl Voyage {
             genset: random.random_bool(0.7),
             power_failure: None,
             doors: Doors::default(),
-            inside: Vec::new(),
+            inside: Indoors::default(),
             route,
             itinerary,
             weather,
@@ -134,7 +136,6 @@ impl Voyage {
             stowage,
         };
         voyage.doors = voyage.plan_doors(&mut random);
-        voyage.compute_inside();
         Ok(voyage)
     }
 
@@ -142,7 +143,7 @@ impl Voyage {
     #[must_use]
     pub fn with_stowage(mut self, stowage: Stowage) -> Self {
         self.stowage = stowage;
-        self.compute_inside();
+        self.inside = Indoors::default();
         self
     }
 
@@ -158,7 +159,7 @@ impl Voyage {
         let hottest = at_sea.max_by(|a, b| outside(a).total_cmp(&outside(b)));
         self.power_failure =
             hottest.map(|hottest| (hottest - POWER_FAILURE_H / 2.0, hottest + POWER_FAILURE_H / 2.0));
-        self.compute_inside();
+        self.inside = Indoors::default();
         self
     }
 
@@ -205,13 +206,14 @@ impl Voyage {
         self.doors.openings()
     }
 
-    /// The conditions so many hours after the start. Any hour may be asked for, in any order, at the same
-    /// small cost; before the start counts as the start.
+    /// The conditions so many hours after the start. Any hour may be asked for, in any order, at a small cost: the way to an
+    /// hour is computed once, when that hour or a later one is first asked for. Before the start counts as the start.
     pub fn at(&self, hours: f64) -> Conditions {
         let hours = if hours.is_finite() { hours.max(0.0) } else { 0.0 };
         let around = self.surroundings(hours);
         let here = self.itinerary.at(&self.route, hours);
-        let inside = self.inside_at(hours);
+        let inside =
+            self.inside.at(hours, self.length_h(), || self.interior(), |hours| self.surroundings(hours));
         let finished = hours >= self.length_h();
         Conditions {
             position: here.point.position(),
@@ -243,31 +245,11 @@ impl Voyage {
         }
     }
 
-    fn compute_inside(&mut self) {
+    /// How the inside begins.
+    fn interior(&self) -> Interior {
         let mut random = ChaCha8Rng::seed_from_u64(!self.seed);
         let first = self.surroundings(0.0).outside;
-        let mut interior = Interior::new(self.route.setpoint_c, &self.route.cargo, &first, &mut random);
-        let steps = (self.length_h() / STEP_H).ceil() as usize + 1;
-        self.inside = Vec::with_capacity(steps);
-        for index in 0..steps {
-            let hours = index as f64 * STEP_H;
-            self.inside.push(interior.now());
-            interior.step(hours, STEP_H, &self.surroundings(hours));
-        }
-    }
-
-    /// Between two computed steps; after the last it stays as it was.
-    fn inside_at(&self, hours: f64) -> Inside {
-        let place = hours / STEP_H;
-        let index = (place as usize).min(self.inside.len() - 1);
-        let (now, next) = (self.inside[index], self.inside[(index + 1).min(self.inside.len() - 1)]);
-        let share = (place - index as f64).clamp(0.0, 1.0);
-        let between = |a: f64, b: f64| a + (b - a) * share;
-        Inside {
-            temperature_c: between(now.temperature_c, next.temperature_c),
-            humidity_rh: between(now.humidity_rh, next.humidity_rh),
-            pressure_hpa: between(now.pressure_hpa, next.pressure_hpa),
-        }
+        Interior::new(self.route.setpoint_c, &self.route.cargo, &first, &mut random)
     }
 
     fn mode(&self, segment: &Segment) -> Option<Mode> {

@@ -1,5 +1,7 @@
 //! The journeys that are compiled in: legs and stops from door to door.
 
+use std::sync::{Arc, OnceLock};
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -67,9 +69,16 @@ impl Route {
         FILES.iter().map(|(name, _)| *name)
     }
 
-    pub(super) fn named(name: &str) -> Option<Self> {
-        let (name, text) = FILES.iter().find(|(known, _)| *known == name)?;
-        Some(parse(name, text).expect("the journeys compiled in are well-formed: a test reads all of them"))
+    /// The journey of this name, which is read once and shared by all who travel it.
+    pub(super) fn named(name: &str) -> Option<Arc<Self>> {
+        static READ: [OnceLock<Arc<Route>>; FILES.len()] = [const { OnceLock::new() }; FILES.len()];
+        let index = FILES.iter().position(|(known, _)| *known == name)?;
+        let (name, text) = FILES[index];
+        let route = READ[index].get_or_init(|| {
+            let read = parse(name, text);
+            Arc::new(read.expect("the journeys compiled in are well-formed: a test reads all of them"))
+        });
+        Some(Arc::clone(route))
     }
 }
 

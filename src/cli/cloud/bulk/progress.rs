@@ -3,6 +3,8 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use crate::platform::stderr::tell;
+
 /// Drawn so often.
 const FRAME: Duration = Duration::from_millis(100);
 
@@ -40,9 +42,19 @@ impl Progress {
         let _ = write!(std::io::stderr().lock(), "\r{line}\u{1b}[K");
     }
 
+    /// Says a sentence in its place.
+    pub(super) fn say(&mut self, text: &str) {
+        self.clear();
+        tell!("{text}");
+    }
+
     /// Takes it away.
-    pub(super) fn end(self) {
-        if self.drawn.is_some() {
+    pub(super) fn end(mut self) {
+        self.clear();
+    }
+
+    fn clear(&mut self) {
+        if self.drawn.take().is_some() {
             let _ = write!(std::io::stderr().lock(), "\r\u{1b}[K");
         }
     }

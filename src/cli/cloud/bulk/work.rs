@@ -16,6 +16,7 @@ use crate::cli::cloud::service::client::Client;
 use crate::cli::cloud::service::service_error::ServiceError;
 use crate::cli::cloud::target::Hub;
 use crate::cli::terminal::log;
+use crate::cli::terminal::stopping::Stop;
 use crate::platform::stderr::tell;
 
 /// Calls without any answer, one after the other, after which no more are made; more where more are under way.
@@ -102,6 +103,7 @@ impl Work<'_> {
         tasks: Vec<Task>,
         act: impl Fn(&str, Option<&Client>) -> anyhow::Result<Done> + Sync,
     ) -> anyhow::Result<()> {
+        let stop = Stop::listen();
         let done = self.conduct.done.as_deref();
         let mut ledger = done.map(|path| Ledger::open(path, &self.verb.command)).transpose()?;
         let mut rows = Vec::with_capacity(tasks.len());
@@ -116,18 +118,24 @@ impl Work<'_> {
             let hub = hub.and_then(|hub| self.hubs.get(hub)).map(|hub| hub.label.clone());
             rows.push(Row { id, hub, outcome });
         }
-        let stopped =
-            if self.conduct.dry_run { Ok(()) } else { self.all(&mut rows, &open, ledger.as_mut(), &act) };
+        let ended = if self.conduct.dry_run {
+            Ok(())
+        } else {
+            self.all(&mut rows, &open, ledger.as_mut(), &act, &stop)
+        };
         self.tell(&rows)?;
-        stopped?;
+        ended?;
         let summary = self.verb.summary(&rows);
+        if stop.is_asked() && rows.iter().any(|row| matches!(row.outcome, Outcome::NotTried)) {
+            bail!("stopped: {summary}; the same command again does what is left");
+        }
         if let Some(first) = first_failure(&rows) {
             bail!("{summary}; the same command again does what is left; the first failure is {first}");
         }
-        if self.conduct.dry_run {
-            tell!("{summary}; nothing was changed");
-        } else if rows.is_empty() {
+        if rows.is_empty() {
             tell!("no {} meets the condition: nothing was done", self.verb.thing);
+        } else if self.conduct.dry_run {
+            tell!("{summary}; nothing was changed");
         } else {
             tell!("{summary}");
         }
@@ -156,6 +164,7 @@ impl Work<'_> {
         open: &[(usize, Option<usize>)],
         mut ledger: Option<&mut Ledger>,
         act: &(impl Fn(&str, Option<&Client>) -> anyhow::Result<Done> + Sync),
+        stop: &Stop,
     ) -> anyhow::Result<()> {
         let threads = usize::from(self.conduct.at_once).min(open.len());
         let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -181,6 +190,10 @@ impl Work<'_> {
             let mut progress = Progress::new(open.len());
             let (mut ended, mut failed, mut unanswered) = (0, 0, 0);
             loop {
+                if stop.is_asked() && !is_over.swap(true, Ordering::Relaxed) {
+                    self.services().for_each(Client::leave);
+                    progress.say("stopping: what is under way is waited for; Ctrl-C again ends at once");
+                }
                 let (row, result) = match results.recv_timeout(Progress::frame()) {
                     Ok(news) => news,
                     Err(mpsc::RecvTimeoutError::Timeout) => {
@@ -204,6 +217,7 @@ impl Work<'_> {
                             Done::IsSo => Outcome::IsSo,
                         }
                     }
+                    Err(error) if stop.is_asked() && is_put_off(&error) => Outcome::NotTried,
                     Err(error) => {
                         failed += 1;
                         Outcome::Failed(log::told(&error))
@@ -223,6 +237,15 @@ impl Work<'_> {
     }
 
     fn is_waiting(&self) -> bool {
-        self.hubs.iter().map(|hub| &hub.client).chain(self.dps).any(Client::is_waiting)
+        self.services().any(Client::is_waiting)
     }
+
+    fn services(&self) -> impl Iterator<Item = &Client> {
+        self.hubs.iter().map(|hub| &hub.client).chain(self.dps)
+    }
+}
+
+/// The service has asked to call again later, and nothing was done.
+fn is_put_off(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<ServiceError>().is_some_and(|refusal| refusal.status == 429)
 }

@@ -17,7 +17,7 @@ pub(in crate::cli::cloud) enum MethodCommand {
     Invoke {
         #[command(flatten)]
         which: Which,
-        /// The method: a tracker knows ping and getStatus.
+        /// The method: a tracker knows ping, getStatus, getDiagnostics and more.
         #[arg(long, visible_alias = "mn", value_name = "NAME")]
         method_name: String,
         /// What the method is given, JSON or a file.

@@ -7,6 +7,7 @@ pub(in crate::cli::cloud) mod certificate_policy;
 pub(in crate::cli::cloud) mod consumer_group;
 pub(in crate::cli::cloud) mod deprovision;
 pub(in crate::cli::cloud) mod device;
+pub(in crate::cli::cloud) mod diagnose;
 pub(in crate::cli::cloud) mod enrichment;
 pub(in crate::cli::cloud) mod enrollment;
 pub(in crate::cli::cloud) mod enrollment_group;

@@ -127,7 +127,12 @@ impl SourceType {
 impl RouteCommand {
     pub(in crate::cli::cloud) fn run(self, target: &Target) -> anyhow::Result<()> {
         let instead = "az iot hub message-route create|list|show|delete|test|fallback";
-        let mut routing = RoutingDocument::read(target, "message routes", instead)?;
+        let mut routing = match &self {
+            Self::Test(TestArgs { device_id: Some(id), .. }) => {
+                RoutingDocument::read_of(target, id, "message routes", instead)?
+            }
+            _ => RoutingDocument::read(target, "message routes", instead)?,
+        };
         let show = |value: Value| target.output.show(&value, COLUMNS);
         match self {
             Self::Create { name, endpoint_name, source_type, condition, enabled } => {

@@ -4,7 +4,7 @@ use anyhow::bail;
 use serde_json::{Value, json};
 
 use crate::cli::cloud::service::client::{Call, Client};
-use crate::cli::cloud::target::Target;
+use crate::cli::cloud::target::{Target, only_emulated};
 
 const PATH: &str = "routing";
 
@@ -18,7 +18,22 @@ pub(super) struct RoutingDocument {
 impl RoutingDocument {
     /// Reads it. `what` is a part of it, and `instead` the command of `az` for that part.
     pub(super) fn read(target: &Target, what: &str, instead: &str) -> anyhow::Result<Self> {
-        let hub = target.emulated_hub(&format!("{what} (they belong to Azure Resource Manager)"), instead)?;
+        Self::of(target.hub()?, what, instead)
+    }
+
+    /// Reads that of the hub that has a device.
+    pub(super) fn read_of(
+        target: &Target,
+        device_id: &str,
+        what: &str,
+        instead: &str,
+    ) -> anyhow::Result<Self> {
+        Self::of(target.hub_of(device_id)?, what, instead)
+    }
+
+    fn of(hub: Client, what: &str, instead: &str) -> anyhow::Result<Self> {
+        let what = format!("{what} (they belong to Azure Resource Manager)");
+        let hub = only_emulated(hub, &what, instead)?;
         let mut answer = hub.call(Call::get(&[PATH]))?;
         let etag = answer["etag"].as_str().unwrap_or("*").to_owned();
         Ok(Self { hub, routing: answer["properties"]["routing"].take(), etag })

@@ -17,7 +17,7 @@ use super::sink::{Item, Sink, Trouble};
 use super::trust::roots;
 use crate::cli::cloud::amqp::Telemetry;
 use crate::cli::cloud::readings::{Row, said};
-use crate::cli::cloud::telemetry::LineProtocol;
+use crate::cli::cloud::telemetry::{LineProtocol, put_alarm};
 use crate::platform::stderr::tell;
 use crate::platform::user_agent::user_agent;
 
@@ -140,9 +140,17 @@ impl Sink for Influx {
     }
 
     fn render(&self, message: &Telemetry, items: &mut Vec<Item>) {
-        for (reading, more) in &said(message.body(), message.properties(), message.enqueued).readings {
+        let said = said(message.body(), message.properties(), message.enqueued);
+        for (reading, more) in &said.readings {
             let mut payload = String::new();
             self.lines.put(&Row { device: &message.device_id, reading, more: Some(more) }, &mut payload);
+            if !payload.is_empty() {
+                items.push(Item { topic: String::new(), payload });
+            }
+        }
+        for other in &said.others {
+            let mut payload = String::new();
+            put_alarm(&message.device_id, other, message.enqueued.timestamp_millis(), &mut payload);
             if !payload.is_empty() {
                 items.push(Item { topic: String::new(), payload });
             }

@@ -23,8 +23,8 @@ use anyhow::bail;
 use chrono::TimeDelta;
 
 use super::amqp::{Position, Tap};
-use super::stopping::Stop;
 use super::target::Target;
+use crate::cli::terminal::stopping::Stop;
 use crate::platform::clock::system_time;
 use crate::platform::stderr::tell;
 use credentials::Credentials;

@@ -16,6 +16,7 @@ use crate::platform::stdout::line;
 pub(super) use expression::Expression;
 pub(crate) use grid::Column;
 use grid::Grid;
+pub(super) use moment::relative;
 
 /// Options of every command about what it prints.
 #[derive(Debug, Clone, Default, clap::Args)]

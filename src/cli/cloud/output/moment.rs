@@ -7,7 +7,7 @@ use serde_json::Value;
 const DAYS: i64 = 100;
 
 /// `3 min ago`, `in 12 d`, or the date, if this is a time; `-` for the one that has never been.
-pub(super) fn relative(value: &Value, now: DateTime<Utc>) -> Option<String> {
+pub(in crate::cli::cloud) fn relative(value: &Value, now: DateTime<Utc>) -> Option<String> {
     let text = value.as_str()?;
     // So Azure writes a time that has not come.
     if text.starts_with("0001-01-01T00:00:00") {

@@ -216,6 +216,13 @@ impl Client {
         self.gate.as_ref().is_some_and(Gate::is_closed)
     }
 
+    /// Callers that wait go away, with the error 429.
+    pub(crate) fn leave(&self) {
+        if let Some(gate) = &self.gate {
+            gate.leave();
+        }
+    }
+
     /// The same hub, to be called over AMQP.
     pub(crate) fn over_amqp(&self) -> anyhow::Result<Caller> {
         Caller::new(&self.connection, self.is_azure, &self.place, &self.roots)
@@ -312,7 +319,9 @@ impl Client {
         let Some(gate) = &self.gate else { return self.send_once(call) };
         let mut asked = 0;
         loop {
-            gate.pass();
+            if !gate.pass() {
+                return Err(ServiceError::parse(429, None, b"nobody waits for it any more").into());
+            }
             let error = match self.send_once(call.clone()) {
                 Err(error) => error,
                 answered => return answered,

@@ -3,6 +3,7 @@
 //! Every number is a float, whatever it looks like, since the type that came first is the type of a field for ever.
 
 use anyhow::bail;
+use chrono::DateTime;
 use serde_json::Value;
 use tracker_console::history::{Cell, Exported};
 
@@ -88,6 +89,52 @@ impl LineProtocol {
     }
 }
 
+/// Appends an alarm's message as a line of the measurement `alarm`; nothing for what is no alarm. `enqueued` is its time if it has
+/// none of its own, in milliseconds since 1970.
+pub(in crate::cli::cloud) fn put_alarm(device: &str, message: &Value, enqueued: i64, out: &mut String) {
+    let (Some(members), Some(_)) = (message.as_object(), message["alarm"].as_str()) else { return };
+    out.push_str("alarm");
+    let tags =
+        ["alarm", "severity"].map(|name| (name, members.get(name).and_then(Value::as_str).unwrap_or("")));
+    for (name, value) in tags.into_iter().chain([("device", device)]).filter(|(_, value)| !value.is_empty()) {
+        out.push(',');
+        out.push_str(name);
+        out.push('=');
+        out.push_str(&escaped(value, &[',', ' ', '=']));
+    }
+    // Without a field it would be no line.
+    out.push_str(" told=true");
+    for (name, value) in members {
+        if ["alarm", "severity", "time", "told"].contains(&name.as_str()) || name.is_empty() {
+            continue;
+        }
+        let begin = |out: &mut String| {
+            out.push(',');
+            out.push_str(&escaped(name, &[',', ' ', '=']));
+            out.push('=');
+        };
+        match value {
+            Value::Number(number) => {
+                begin(out);
+                out.push_str(&number.to_string());
+            }
+            Value::Bool(is) => {
+                begin(out);
+                out.push_str(if *is { "true" } else { "false" });
+            }
+            Value::String(word) => {
+                begin(out);
+                text(word, out);
+            }
+            _ => {}
+        }
+    }
+    let time = message["time"].as_str().and_then(|time| DateTime::parse_from_rfc3339(time).ok());
+    out.push(' ');
+    out.push_str(&time.map_or(enqueued, |time| time.timestamp_millis()).to_string());
+    out.push_str("000000\n");
+}
+
 impl Form for LineProtocol {
     fn row(&mut self, row: &Row<'_>, out: &mut String) -> anyhow::Result<()> {
         self.put(row, out);
@@ -126,8 +173,6 @@ fn text(text: &str, out: &mut String) {
 mod tests {
     use std::collections::BTreeMap;
 
-    use chrono::DateTime;
-
     use super::*;
     use crate::cli::cloud::readings::said;
 
@@ -147,5 +192,23 @@ mod tests {
              place=\"yard \\\"1\\\"\",seq=7,shock=2.5 1795867200250000000\n"
         );
         assert!(LineProtocol::new("_x").is_err() && LineProtocol::new("").is_err());
+    }
+    #[test]
+    fn an_alarm_is_a_line_of_its_own_measurement() {
+        let mut out = String::new();
+        let alarm = serde_json::json!({"alarm": "too warm", "severity": "warning", "state": "raised", "extreme": 8.41,
+            "limit": 7, "acknowledged": false, "location": {"lat": 1}, "time": "2026-11-28T12:00:00.250Z"});
+        put_alarm("box-1", &alarm, 7, &mut out);
+        assert_eq!(
+            out,
+            "alarm,alarm=too\\ warm,severity=warning,device=box-1 told=true,acknowledged=false,extreme=8.41,limit=7,\
+             state=\"raised\" 1795867200250000000\n"
+        );
+        out.clear();
+        put_alarm("box-1", &serde_json::json!({"alarm": "door"}), 7, &mut out);
+        assert_eq!(out, "alarm,alarm=door,device=box-1 told=true 7000000\n");
+        out.clear();
+        put_alarm("box-1", &serde_json::json!({"event": "started"}), 7, &mut out);
+        assert_eq!(out, "");
     }
 }

@@ -23,13 +23,13 @@ use tracker_protocol::printable;
 
 use super::output::OutputFormat;
 use super::readings::{Source, SourceArgs};
-use super::stopping::Stop;
 use super::target::Target;
+use crate::cli::terminal::stopping::Stop;
 use crate::platform::stderr::tell;
 use columns::{Column, columns_of};
 use form::Form;
 pub(super) use json_lines::object;
-pub(super) use line_protocol::LineProtocol;
+pub(super) use line_protocol::{LineProtocol, put_alarm};
 use output::Output;
 
 /// Bytes that are made before they are written.

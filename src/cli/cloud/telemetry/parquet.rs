@@ -18,7 +18,7 @@ use tracker_console::history::Cell;
 use super::columns::Column;
 use super::output::Output;
 use crate::cli::cloud::readings::{Row, Source};
-use crate::cli::cloud::stopping::Stop;
+use crate::cli::terminal::stopping::Stop;
 
 /// Rows of a group.
 const GROUP: usize = 100_000;
