@@ -40,6 +40,8 @@ pub enum FaultKind {
     Twin,
     /// A message was refused.
     Message,
+    /// A method that was called was not answered.
+    Method,
     /// No certificate could be made or read.
     Leaf,
 }
@@ -63,6 +65,7 @@ impl FaultKind {
             Self::DpsLater => "dps-later",
             Self::Twin => "twin",
             Self::Message => "message",
+            Self::Method => "method",
             Self::Leaf => "leaf",
         }
     }

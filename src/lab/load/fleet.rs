@@ -21,6 +21,8 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
+    /// Something was missing or wrong, and no device has begun.
+    NotBegun,
     /// It goes on. What is found so was cut off.
     Running,
     /// Every device has said what it had to say, or has given up.

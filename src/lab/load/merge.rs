@@ -52,8 +52,17 @@ pub struct Merged {
 }
 
 impl Merged {
-    /// Adds the parts up. The first says which run it is; those of others are left out, and named.
+    /// Adds the parts up. The first says which run it is; those of others are left out, and named, as is what is missing.
     pub fn of(parts: &[(String, Summary)]) -> Option<Self> {
+        Self::added(parts, true)
+    }
+
+    /// One part alone, of which the others may be anywhere.
+    pub fn of_one(part: (String, Summary)) -> Option<Self> {
+        Self::added(&[part], false)
+    }
+
+    fn added(parts: &[(String, Summary)], is_whole: bool) -> Option<Self> {
         let (_, first) = parts.first()?;
         let mut problems = Vec::new();
         let mut taken: Vec<&(String, Summary)> = Vec::new();
@@ -66,11 +75,13 @@ impl Merged {
         }
         taken.sort_by_key(|(_, summary)| (summary.span.first, summary.shard));
         let taken = once_each(taken, &mut problems);
-        problems.extend(gaps(first, &taken));
+        if is_whole {
+            problems.extend(gaps(first, &taken));
+        }
         let mut merged = Self::sum(first.run.clone(), &taken);
         problems.extend(taken.iter().filter_map(|(name, summary)| ended_early(name, summary)));
         problems.extend(merged.lost());
-        problems.extend(merged.uncounted(&taken));
+        problems.extend(Self::uncounted(&taken));
         merged.problems = problems;
         merged.remarks = remarks(&taken, &merged);
         Some(merged)
@@ -170,16 +181,20 @@ impl Merged {
         found
     }
 
-    fn uncounted(&self, parts: &[&(String, Summary)]) -> Vec<String> {
-        let restarted =
-            parts.iter().filter(|(_, part)| part.hubs.as_ref().is_some_and(|hubs| hubs.restarted));
-        restarted
-            .map(|(name, _)| {
-                format!(
+    fn uncounted(parts: &[&(String, Summary)]) -> Vec<String> {
+        let mut found = Vec::new();
+        for (name, part) in parts {
+            if part.hubs.as_ref().is_some_and(|hubs| hubs.restarted) {
+                found.push(format!(
                     "{name}: the emulator was started anew meanwhile, and what it had counted before is lost"
-                )
-            })
-            .collect()
+                ));
+            }
+            if part.is_count_lost {
+                let why = part.uncounted.as_deref().unwrap_or("nobody tells");
+                found.push(format!("{name}: what the hubs have received is not known: {why}"));
+            }
+        }
+        found
     }
 }
 
@@ -260,6 +275,9 @@ fn ended_early(name: &str, summary: &Summary) -> Option<String> {
     let part = called(summary);
     Some(match summary.state {
         State::Complete => return None,
+        State::NotBegun => {
+            format!("{name}: {part} has not begun: {}", summary.why.as_deref().unwrap_or("nobody says why"))
+        }
         State::Running => {
             format!(
                 "{name}: {part} was cut off: its last word is of {at} UTC, and {} was killed after it",
@@ -281,7 +299,8 @@ fn remarks(parts: &[&(String, Summary)], merged: &Merged) -> Vec<String> {
             received.duplicates, merged.messages.resent
         ));
     }
-    let mut reasons: Vec<_> = parts.iter().filter_map(|(_, part)| part.uncounted.as_deref()).collect();
+    let known = parts.iter().filter(|(_, part)| !part.is_count_lost);
+    let mut reasons: Vec<_> = known.filter_map(|(_, part)| part.uncounted.as_deref()).collect();
     reasons.dedup();
     found.extend(reasons.iter().map(|why| format!("what hubs have received is not known: {why}")));
     let ahead = |part: &Summary| part.hubs.as_ref().map(|hubs| hubs.clock_ahead_s);
@@ -395,6 +414,7 @@ mod tests {
             span,
             worker: "here, process 1".into(),
             state: State::Complete,
+            why: None,
             begun: DateTime::UNIX_EPOCH,
             written: DateTime::UNIX_EPOCH,
             seconds: 10.0,
@@ -413,6 +433,7 @@ mod tests {
                 ..HubCount::default()
             }),
             uncounted: None,
+            is_count_lost: false,
             latencies: BTreeMap::new(),
             costs: Costs::default(),
         }

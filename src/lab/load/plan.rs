@@ -5,6 +5,8 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use super::shard::Span;
+
 /// More devices have no names: seven digits.
 pub const MOST_DEVICES: u32 = 10_000_000;
 /// Messages of each device in an alarm storm.
@@ -117,6 +119,11 @@ impl Plan {
     /// How many messages of alarms follow those, in their numbering.
     pub fn alarms(&self) -> u32 {
         if self.profile == Profile::AlarmStorm { ALARMS } else { 0 }
+    }
+
+    /// How many messages these devices send, alarms included.
+    pub fn messages_of(&self, span: Span) -> u64 {
+        span.numbers().map(|number| u64::from(self.messages(number)) + u64::from(self.alarms())).sum()
     }
 
     /// What a message holds.

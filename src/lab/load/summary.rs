@@ -151,6 +151,9 @@ pub struct Summary {
     pub worker: String,
     /// How it ended.
     pub state: State,
+    /// Why it has not begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// When it began, by this machine's clock.
     pub begun: DateTime<Utc>,
     /// When this was written.
@@ -172,6 +175,9 @@ pub struct Summary {
     /// Why they don't.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uncounted: Option<String>,
+    /// They did before the first device, and not after the last.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_count_lost: bool,
     /// Histograms in microseconds.
     pub latencies: BTreeMap<Latency, Times>,
     /// Of this program.
@@ -196,10 +202,9 @@ impl Devices {
 impl Messages {
     /// Of this program, now.
     pub fn of(shared: &Shared) -> Self {
-        let (plan, tally) = (&shared.plan, &shared.tally);
-        let of_device = |number| u64::from(plan.messages(number)) + u64::from(plan.alarms());
+        let tally = &shared.tally;
         Self {
-            planned: shared.span.numbers().map(of_device).sum(),
+            planned: shared.plan.messages_of(shared.span),
             sent: tally.sent.get(),
             acknowledged: tally.acknowledged.get(),
             resent: tally.resent.get(),

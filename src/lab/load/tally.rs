@@ -94,6 +94,11 @@ impl Tally {
         known.count += 1;
     }
 
+    /// Counts a call of a method that had no result.
+    pub fn method_failed(&self, why: impl Into<String>) {
+        self.fault(&Fault::new(FaultKind::Method, why));
+    }
+
     /// Counts how long something took.
     pub fn took(&self, what: Latency, time: Duration) {
         self.times_told.0.get_or_create(&[("of", what.name())]).observe(time.as_secs_f64());

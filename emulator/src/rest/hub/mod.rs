@@ -44,7 +44,7 @@ type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, HubRefusal>> + Send + 'a>>;
 
 /// Every call that a hub knows.
-static ROUTES: [Route<Handler>; 40] = [
+static ROUTES: [Route<Handler>; 41] = [
     azure(Method::GET, "devices", RegistryRead, |hub, _, call| devices::list(hub, call)),
     azure(Method::POST, "devices", RegistryWrite, |hub, _, call| bulk::respond(hub, call)),
     azure(Method::POST, "devices/query", ServiceConnect, |hub, _, call| twins::query(hub, call)),
@@ -67,6 +67,7 @@ static ROUTES: [Route<Handler>; 40] = [
     ),
     azure(Method::GET, "statistics/devices", RegistryRead, |hub, _, _| Ok(statistics::devices(hub))),
     azure(Method::GET, "statistics/service", RegistryRead, |hub, _, _| Ok(statistics::service(hub))),
+    ours(Method::GET, "statistics/telemetry", RegistryRead, |hub, _, call| statistics::telemetry(hub, call)),
     // There are none, as their making is refused.
     azure(Method::GET, "configurations", RegistryRead, |_, _, _| Ok(answer::json(200, &json!([])))),
     ours(Method::GET, "telemetry", ServiceConnect, |hub, _, call| Ok(messages::telemetry(hub, call))),
