@@ -514,6 +514,8 @@ async fn how_much_came_from_some_devices_is_counted() {
     let none = counts("box-0000000", "box-0000009").await;
     assert_eq!((none.status, &none.body["devices"], &none.body["received"]), (200, &json!(2), &json!(0)));
     assert!(none.body["since"].is_string() && none.body["now"].is_string(), "{}", none.body);
+    let health = hub.call_with("GET", "/health", &[], "").await;
+    assert_eq!((health.status, &health.body["status"]), (200, &json!("ready")), "whoever asks");
     assert_eq!(counts("z", "a").await.body["devices"], 0);
     for id in ["1", "2", "1"] {
         device.publish(&format!("devices/box-0000001/messages/events/$.mid={id}"), "{}").await;

@@ -1,6 +1,6 @@
 //! Where the fleet goes: emulators, by their directories or addresses, or a real provisioning service.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -66,10 +66,11 @@ fn emulator(text: &str, args: &LoadArgs) -> anyhow::Result<(Place, Witness)> {
     let directory = Path::new(text);
     if let Some(file) = EmulatorFile::load(directory)? {
         let damaged = || format!("{} is damaged", EmulatorFile::path(directory).display());
-        let address: SocketAddr = file.address.parse().ok().with_context(damaged)?;
+        let address = Endpoint::parse(&file.address, tracker_protocol::MQTT_TLS_PORT).ok();
+        let address = reached(address.with_context(damaged)?);
         let hubs = file.hubs.iter().map(|hub| hub.name.clone()).collect();
         let trust = trust(file.server_ca.as_bytes()).with_context(damaged)?;
-        let place = at(text, reached(address), file.id_scope, trust, hubs);
+        let place = at(text, address, file.id_scope, trust, hubs);
         return Ok((place, Witness::Directory(directory.into())));
     }
     let port = text.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
@@ -115,10 +116,12 @@ fn at(name: &str, endpoint: Endpoint, id_scope: String, trust: Trust, hubs: Vec<
 }
 
 /// `localhost` is in every certificate of an emulator, and leads to one that listens everywhere.
-fn reached(address: SocketAddr) -> Endpoint {
-    let ip = address.ip();
-    let host = if ip.is_loopback() || ip.is_unspecified() { "localhost".into() } else { ip.to_string() };
-    Endpoint { host, port: address.port() }
+fn reached(address: Endpoint) -> Endpoint {
+    let ip: Option<IpAddr> = address.host.parse().ok();
+    if ip.is_some_and(|ip| ip.is_loopback() || ip.is_unspecified()) {
+        return Endpoint::local(address.port);
+    }
+    address
 }
 
 fn trust(pem: &[u8]) -> anyhow::Result<Trust> {
