@@ -76,7 +76,7 @@ fn said(
     number: &impl Fn(&'static str) -> anyhow::Result<Option<u32>>,
 ) -> anyhow::Result<Vec<Said>> {
     let mut all = Vec::new();
-    let mut add = |variable: &'static str, index: Option<u32>, of: u32, from: u32| {
+    let mut add = |variable: &'static str, index: Option<u32>, of: u32, from: u32| -> anyhow::Result<()> {
         let Some(index) = index.filter(|index| (1..=of).contains(index)) else {
             bail!(
                 "{variable} is none of {from} to {}: number the tasks from {from}, as many as there are shards",
