@@ -510,7 +510,8 @@ async fn how_much_came_from_some_devices_is_counted() {
     for id in ["box-0000002", "crate-1"] {
         lab.online(id).await;
     }
-    let counts = |from: &str, to: &str| hub.get(&format!("/statistics/telemetry?from={from}&to={to}"));
+    let counts =
+        async |from: &str, to: &str| hub.get(&format!("/statistics/telemetry?from={from}&to={to}")).await;
     let none = counts("box-0000000", "box-0000009").await;
     assert_eq!((none.status, &none.body["devices"], &none.body["received"]), (200, &json!(2), &json!(0)));
     assert!(none.body["since"].is_string() && none.body["now"].is_string(), "{}", none.body);

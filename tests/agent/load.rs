@@ -9,6 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::cloud::Emulator;
+use crate::support::agent::PATIENCE;
 
 fn load(emulator: &Emulator, arguments: &[&str]) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_container-tracker"));
@@ -44,7 +45,9 @@ fn until_online(emulator: &Emulator, device: &str) {
         let output = emulator.run(&["device", "show", "-d", device]);
         String::from_utf8_lossy(&output.stdout).contains("\"Connected\"")
     };
+    let begun = std::time::Instant::now();
     while !is_online() {
+        assert!(begun.elapsed() < PATIENCE, "{device} does not come");
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
 }
@@ -89,7 +92,9 @@ fn two_shards_of_a_fleet_are_played_and_added_up_and_nothing_is_lost() {
     let table = text(&load(&emulator, &[&["merge"], &files[..]].concat()).output().unwrap());
     assert!(table.contains("all that was sent was received"), "{table}");
     // The CAs of the parts may let nobody in any more.
-    assert_eq!(emulator.json(&["enrollment-group", "list"]), serde_json::json!([]));
+    for noun in ["enrollment-group", "certificate"] {
+        assert_eq!(emulator.json(&[noun, "list"]), serde_json::json!([]));
+    }
 
     let (code, merged) = merge(&emulator, &files[..1]);
     assert!(code == Some(1) && problems(&merged).contains("missing: shard 2/2"), "{merged}");

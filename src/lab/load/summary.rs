@@ -245,8 +245,9 @@ impl Summary {
     /// Writes the file, whole or not at all.
     pub fn write(&self, path: &Path) -> anyhow::Result<()> {
         // The parent of a mere name is empty, which is no directory to the system.
-        let path = &if path.is_relative() { Path::new(".").join(path) } else { path.to_owned() };
-        state_file::replace(path, self).with_context(|| format!("can't write the summary {}", path.display()))
+        let place = if path.is_relative() { Path::new(".").join(path) } else { path.to_owned() };
+        state_file::replace(&place, self)
+            .with_context(|| format!("can't write the summary {}", path.display()))
     }
 
     /// Reads one.
