@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{task::JoinHandle, time::MissedTickBehavior};
+use tokio::{
+    task::{JoinHandle, JoinSet},
+    time::MissedTickBehavior,
+};
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -33,6 +36,9 @@ const ENDPOINT_POLICY: &str = "service";
 /// How often it is looked whether devices are silent.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How often it is looked whether configurations, or jobs, have something to do.
+const MANAGEMENT_INTERVAL: Duration = Duration::from_millis(100);
+
 /// A local DPS with its hubs, listening.
 ///
 /// Dropping it stops it without ceremony; [`Emulator::shutdown`] lets connections end in order.
@@ -46,9 +52,10 @@ pub struct Emulator {
     events: EventBus,
     faults: Faults,
     watch: Watch,
+    management: Watch,
 }
 
-/// Looks every second who has fallen silent, until it is dropped.
+/// Looks every second who has fallen silent, or more often who has to be managed, until it is dropped.
 struct Watch(JoinHandle<()>);
 
 impl Watch {
@@ -62,6 +69,29 @@ impl Watch {
                     hub.check_silence();
                     hub.expire_messages();
                     hub.check_messages();
+                }
+            }
+        }))
+    }
+
+    /// Lets hubs manage their devices, on threads where nobody waits for them.
+    fn manage(dps: Dps) -> Self {
+        Self(tokio::spawn(async move {
+            let mut every = tokio::time::interval(MANAGEMENT_INTERVAL);
+            every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut jobs = JoinSet::new();
+            loop {
+                every.tick().await;
+                while jobs.try_join_next().is_some() {}
+                for hub in dps.hubs() {
+                    for id in hub.due_jobs() {
+                        let hub = hub.clone();
+                        jobs.spawn(async move { hub.run_job(&id).await });
+                    }
+                    if hub.has_stale_twins() {
+                        // It fails only if the emulator ends.
+                        let _ = tokio::task::spawn_blocking(move || hub.apply_configurations()).await;
+                    }
                 }
             }
         }))
@@ -130,8 +160,8 @@ impl PreparedEmulator {
             hub.resume_deliveries();
         }
         tracing::info!(address = %listening.address, id_scope = dps.id_scope(), "the emulator listens");
-        let watch = Watch::start(dps.clone());
-        Ok(Emulator { listening, service, amqp, keeper, identity, dps, events, faults, watch })
+        let (watch, management) = (Watch::start(dps.clone()), Watch::manage(dps.clone()));
+        Ok(Emulator { listening, service, amqp, keeper, identity, dps, events, faults, watch, management })
     }
 }
 
@@ -245,6 +275,7 @@ impl Emulator {
             listening.stop().await;
         }
         drop(self.watch);
+        drop(self.management);
         for hub in self.dps.hubs() {
             hub.stop_deliveries();
         }

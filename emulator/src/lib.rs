@@ -20,8 +20,8 @@
 //!
 //! # What it does not do
 //!
-//! It says so where it is asked for it: TPM; module identities; `QoS` 2; Microsoft Entra tokens; jobs,
-//! configurations, digital twins and file upload.
+//! It says so where it is asked for it: TPM; `QoS` 2; Microsoft Entra tokens;
+//! digital twins and file upload.
 //! It imitates no throttling of its own accord (see [`Faults`]).
 //! Nothing in it is meant to protect anything: do not let it face a network you do not trust.
 //!
@@ -121,13 +121,14 @@ pub use etag::IfMatch;
 pub use events::{DisconnectReason, Event, EventKind};
 pub use faults::{Fault, FaultId, FaultKind, Faults, FaultyService};
 pub use hub::{
-    Acknowledgement, Authentication, AuthenticationType, CloudToDeviceMessage, ConnectionState,
+    Acknowledgement, Authentication, AuthenticationType, CloudToDeviceMessage, Configuration,
+    ConfigurationContent, ConfigurationInfo, ConfigurationMetrics, ConfigurationStatus, ConnectionState,
     ConsumerGroup, DeadLetterDestination, Device, DeviceCapabilities, DeviceSettings, DeviceStatus,
     DirectMethod, Endpoints, Enrichment, EventDeliverySchema, EventDestination, EventFilter,
     EventSubscription, EventType, FallbackRoute, FileEndpoint, Hub, HubError, InitialTwin,
-    InitialTwinProperties, MessageSource, MethodResult, Retention, RetryPolicy, Route, Routing, Severity,
-    Silence, TelemetryCounters, TelemetryMessage, Twin, TwinError, TwinPatch, TwinProperties,
-    WebhookEndpoint, X509Thumbprint,
+    InitialTwinProperties, MessageSource, MethodResult, Module, ModuleSettings, Retention, RetryPolicy,
+    Route, Routing, Severity, Silence, TelemetryCounters, TelemetryMessage, Twin, TwinError, TwinPatch,
+    TwinProperties, WebhookEndpoint, X509Thumbprint, module_address,
 };
 pub use issuance::{CertificatePolicy, IssuanceError, IssuingAuthority, Namespace};
 pub use net::tls::{ServerIdentityError, TlsVersions};

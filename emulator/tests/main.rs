@@ -14,6 +14,8 @@ mod host_names;
 mod hub;
 mod hub_v5;
 mod issuance;
+mod management;
+mod modules;
 mod openssl;
 mod pair;
 mod provisioning;

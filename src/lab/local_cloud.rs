@@ -102,8 +102,10 @@ impl Cloud {
         let attestation = AttestationMechanism::signing_certificate(factory.intermediate_pem.clone());
         let mut group = EnrollmentGroup::new(GROUP_ID, attestation);
         let tags = serde_json::from_str(INITIAL_TWIN_TAGS)?;
-        group.terms.initial_twin =
-            Some(InitialTwin::new(tags, json!({(INTERVAL): interval, "firmware": "1.0.0"})));
+        group.terms.initial_twin = Some(InitialTwin::new(
+            tags,
+            json!({(INTERVAL): interval, "firmware": env!("CARGO_PKG_VERSION")}),
+        ));
         if dps.groups().get(GROUP_ID).is_err() {
             dps.groups().create(group)?;
         }

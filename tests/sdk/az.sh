@@ -143,8 +143,10 @@ check '"deviceId": "d1"' iot hub query -q "SELECT deviceId FROM devices WHERE ta
 refused DeviceNotOnline iot hub invoke-device-method -d d1 --mn ping --mp '{}' --timeout 10 "${at_hub[@]}"
 check '[]' iot hub module-identity list -d d1 "${at_hub[@]}"
 check '' iot hub generate-sas-token -d d1 "${at_hub[@]}"
-refused 'does not implement' iot hub configuration create -c c1 --content '{"deviceContent": {}}' --target-condition "tags.a = 1" \
-  --priority 1 "${at_hub[@]}"
+check '"priority": 1' iot hub configuration create -c c1 --content '{"deviceContent": {"properties.desired.fan": 1}}' \
+  --target-condition "tags.berth = 7" --priority 1 "${at_hub[@]}"
+check '"deviceId": "d1"' iot hub configuration show-metric -c c1 -m targetedCount --metric-type system "${at_hub[@]}"
+check '' iot hub configuration delete -c c1 "${at_hub[@]}"
 kill "$emulator"
 wait "$emulator" || true
 echo "$passed passed, $failed failed"

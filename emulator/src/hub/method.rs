@@ -13,10 +13,8 @@ use tracker_protocol::dps::ConnectionProfile;
 use super::{
     Hub, HubError,
     connection::{MethodAnswer, Patience, Push},
+    method_rules::check_call,
 };
-
-/// The largest payload of a call and of an answer.
-pub(super) const PAYLOAD_LIMIT: usize = 128 * 1024;
 
 /// The least time that a device of MQTT 5 is given to say that it is ready for a call.
 pub(super) const READY_MARGIN: Duration = Duration::from_secs(10);
@@ -84,7 +82,7 @@ impl Hub {
         method: &DirectMethod,
         payload: String,
     ) -> Result<MethodAnswer, HubError> {
-        check(method, &payload)?;
+        check_call(&method.method_name, &payload)?;
         let deadline = Instant::now() + method.connect_timeout;
         let mut arrivals = self.0.arrivals.subscribe();
         loop {
@@ -132,7 +130,7 @@ impl Hub {
     /// Calls a method of a device that is connected now, without waiting for the answer.
     pub(crate) fn begin_call(&self, device_id: &str, method: &DirectMethod) -> Result<MethodCall, HubError> {
         let payload = written(method);
-        check(method, &payload)?;
+        check_call(&method.method_name, &payload)?;
         let payload = payload.into_bytes();
         let (answer, answered) = oneshot::channel();
         let push = push(method, payload, answer);
@@ -181,17 +179,6 @@ fn push(
 
 fn written(method: &DirectMethod) -> String {
     method.payload.as_ref().map(ToString::to_string).unwrap_or_default()
-}
-
-fn check(method: &DirectMethod, payload: &str) -> Result<(), HubError> {
-    let name = &method.method_name;
-    if name.is_empty() || name.len() > 1024 || name.contains(['/', '+', '#', '\0']) {
-        return Err(HubError::ArgumentInvalid(format!("\"{name}\" cannot be the name of a method")));
-    }
-    if payload.len() > PAYLOAD_LIMIT {
-        return Err(HubError::MessageTooLarge { size: payload.len(), limit: PAYLOAD_LIMIT });
-    }
-    Ok(())
 }
 
 fn read(device_id: &str, answer: MethodAnswer) -> Result<MethodResult, HubError> {

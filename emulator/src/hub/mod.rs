@@ -11,14 +11,20 @@
 
 mod error;
 mod device_id;
+mod module_id;
 mod initial_twin;
-mod model;
+mod scopes;
 mod twin_rules;
+mod expression;
+mod query;
+mod method_rules;
+mod configurations;
+mod jobs;
+mod model;
 mod section;
 mod c2d;
 mod telemetry;
 mod endpoint;
-mod expression;
 mod outlet;
 mod routing;
 mod event_grid;
@@ -30,13 +36,19 @@ mod broker;
 mod trust;
 mod registry;
 mod service;
+mod modules;
+mod edge;
 mod messages;
 mod identity;
 mod twin;
 mod renewals;
 mod authorities;
 mod method;
-mod query;
+mod queries;
+mod configure;
+mod rollout;
+mod scheduling;
+mod work;
 mod routes;
 mod event_subscriptions;
 mod receive;
@@ -54,6 +66,10 @@ pub(crate) use admission::{NotAdmitted, Shown};
 pub(crate) use amqp::HubPlace;
 pub use c2d::{Acknowledgement, CloudToDeviceMessage};
 pub(crate) use c2d::{Feedback, LOCK_TIME, ReceivedMessage};
+pub(crate) use configurations::QueryErrors;
+pub use configurations::{
+    Configuration, ConfigurationContent, ConfigurationInfo, ConfigurationMetrics, ConfigurationStatus,
+};
 pub(crate) use connection::MethodAnswer;
 pub(crate) use device_id::check_device_id;
 pub use endpoint::{ConsumerGroup, Retention};
@@ -64,12 +80,16 @@ pub use event_grid::{
 pub use identity::DeviceSettings;
 pub(crate) use identity::{Credentials, ProvisionedData, Standing};
 pub use initial_twin::{InitialTwin, InitialTwinProperties};
+pub(crate) use jobs::{JobKind, JobRequest, JobStatus};
 pub(crate) use method::MethodCall;
 pub use method::{DirectMethod, MethodResult};
 pub use model::{
-    Authentication, AuthenticationType, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Twin,
-    TwinProperties, X509Thumbprint,
+    Authentication, AuthenticationType, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Module,
+    Twin, TwinProperties, X509Thumbprint,
 };
+pub use module_id::module_address;
+pub(crate) use module_id::split_address;
+pub use modules::ModuleSettings;
 pub(crate) use mqtt5::open_five;
 pub(crate) use query::is_query;
 pub(crate) use registry::TwinRecord;

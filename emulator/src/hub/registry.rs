@@ -13,18 +13,25 @@ use super::{
     HubError,
     broker::KeptSession,
     c2d::{FeedbackQueue, FeedbackRecord, KeptMessage, MessageQueue},
+    configurations::Managed,
     connection::{Handle, Push, Subscriptions},
     endpoint::Origin,
     initial_twin::InitialTwin,
     model::{
-        Authentication, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Twin, TwinProperties,
+        Authentication, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Module, Twin,
+        TwinProperties,
     },
+    module_id::{beginning, is_module, split_address},
     renewal::Renewal,
+    scopes::Scopes,
     section::Section,
     telemetry::Tally,
     twin_rules::without_system,
 };
 use crate::id::{device_etag, guid, twin_etag};
+
+/// Modules that a device may have, as at Azure.
+const MOST_MODULES: usize = 50;
 
 /// "Never", in Azure's way.
 pub(super) const NEVER: DateTime<Utc> = match DateTime::from_timestamp(-62_135_596_800, 0) {
@@ -45,6 +52,12 @@ pub(super) struct IdentityRecord {
     /// The certificate policy by which the device's certificate is renewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// Its place among edge devices, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Box<Scopes>>,
+    /// Of a module: who looks after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Box<str>>,
 }
 
 /// The durable part of a twin.
@@ -82,9 +95,10 @@ impl TwinRecord {
     }
 }
 
-/// What of a device has to outlive a restart.
+/// What of a device, or of a module, has to outlive a restart.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct KeptDevice {
+    /// Or the address of the module.
     device_id: String,
     identity: IdentityRecord,
     twin: TwinRecord,
@@ -95,9 +109,11 @@ pub(super) struct KeptDevice {
     messages: Vec<KeptMessage>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     renewal: Option<Renewal>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    managed: Option<Box<Managed>>,
 }
 
-/// One device.
+/// One device, or one module.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub identity: IdentityRecord,
@@ -115,37 +131,53 @@ pub(super) struct Entry {
     pub renewal: Option<Renewal>,
     /// The same of one of MQTT 5, whose session outlives its connection.
     pub kept_five: Option<KeptSession>,
+    /// What configurations have done to the twin; most have none.
+    pub managed: Option<Box<Managed>>,
     origin: Option<Arc<Origin>>,
 }
 
-/// The devices of one hub by ID.
+/// The devices of one hub by ID, and their modules by address. Who asks for one may name either; who asks for all gets the
+/// devices.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     devices: BTreeMap<String, Entry>,
+    modules: BTreeMap<String, Entry>,
     connections: u64,
     connection_changes: u64,
     messages: u64,
     /// What became of messages to devices.
     pub feedback: FeedbackQueue,
+    /// Devices whose twins configurations have to look at again; nobody asks while there are none.
+    pub stale: Option<Stale>,
 }
 
+/// Devices by ID, and how often configurations themselves have made each of them stale since somebody else has.
+pub(super) type Stale = BTreeMap<String, u8>;
+
 impl Registry {
-    pub(super) fn restore(devices: Vec<KeptDevice>, feedback: Vec<FeedbackRecord>) -> Self {
+    pub(super) fn restore(
+        devices: Vec<KeptDevice>,
+        modules: Vec<KeptDevice>,
+        feedback: Vec<FeedbackRecord>,
+    ) -> Self {
         let restore = |kept: KeptDevice| {
             let mut entry = Entry::new(kept.identity, kept.twin, kept.last_activity);
             entry.queue = MessageQueue::restore(kept.messages);
             entry.silent_since = kept.silent_since;
             entry.renewal = kept.renewal;
+            entry.managed = kept.managed;
             (kept.device_id, entry)
         };
         Self {
             devices: devices.into_iter().map(restore).collect(),
+            modules: modules.into_iter().map(restore).collect(),
             feedback: FeedbackQueue::restore(feedback),
             ..Self::default()
         }
     }
 
-    pub(super) fn keep(&self) -> Vec<KeptDevice> {
+    /// Devices, and modules.
+    pub(super) fn keep(&self) -> (Vec<KeptDevice>, Vec<KeptDevice>) {
         let keep = |(device_id, entry): (&String, &Entry)| KeptDevice {
             device_id: device_id.clone(),
             identity: entry.identity.clone(),
@@ -154,8 +186,9 @@ impl Registry {
             silent_since: entry.silent_since,
             messages: entry.queue.keep(),
             renewal: entry.renewal.clone(),
+            managed: entry.managed.clone(),
         };
-        self.devices.iter().map(keep).collect()
+        (self.devices.iter().map(keep).collect(), self.modules.iter().map(keep).collect())
     }
 
     pub(super) fn create(
@@ -165,8 +198,14 @@ impl Registry {
         capabilities: DeviceCapabilities,
         twin: TwinRecord,
     ) -> Result<(), HubError> {
-        if self.devices.contains_key(device_id) {
-            return Err(HubError::DeviceAlreadyExists(device_id.to_owned()));
+        if self.row(device_id).contains_key(device_id) {
+            return Err(already_there(device_id));
+        }
+        if let (above, Some(_)) = split_address(device_id) {
+            self.get(above)?;
+            if self.modules_of(above).count() >= MOST_MODULES {
+                return Err(HubError::TooManyModules { device_id: above.to_owned(), limit: MOST_MODULES });
+            }
         }
         let identity = IdentityRecord {
             generation_id: guid(),
@@ -177,30 +216,86 @@ impl Registry {
             authentication,
             capabilities,
             policy: None,
+            scopes: None,
+            managed_by: None,
         };
-        self.devices.insert(device_id.to_owned(), Entry::new(identity, twin, NEVER));
+        self.row_mut(device_id).insert(device_id.to_owned(), Entry::new(identity, twin, NEVER));
+        self.touch(device_id);
         Ok(())
     }
 
+    /// Notes that a twin, or the identity shown with it, has changed: who looks at such things will.
+    pub(super) fn touch(&mut self, device_id: &str) {
+        // Configurations of devices are no matter of modules.
+        if is_module(device_id) {
+            return;
+        }
+        if let Some(stale) = &mut self.stale {
+            stale.insert(device_id.to_owned(), 0);
+        }
+    }
+
+    /// The same of all devices; `watched` says whether further changes are to be noted.
+    pub(super) fn touch_all(&mut self, watched: bool) {
+        let all = self.devices.iter().filter(|(_, entry)| watched || entry.managed.is_some());
+        let all: Stale = all.map(|(device_id, _)| (device_id.clone(), 0)).collect();
+        self.stale = (watched || !all.is_empty()).then_some(all);
+    }
+
+    /// Takes out a device or a module. Of a device the modules are to be taken out before.
     pub(super) fn remove(&mut self, device_id: &str) -> Result<Entry, HubError> {
-        self.devices.remove(device_id).ok_or_else(|| not_found(device_id))
+        self.row_mut(device_id).remove(device_id).ok_or_else(|| self.not_found(device_id))
     }
 
     pub(super) fn entry(&mut self, device_id: &str) -> Result<&mut Entry, HubError> {
-        self.devices.get_mut(device_id).ok_or_else(|| not_found(device_id))
+        if self.get(device_id).is_err() {
+            return Err(self.not_found(device_id));
+        }
+        self.find(device_id).ok_or_else(|| HubError::DeviceNotFound(device_id.to_owned()))
     }
 
     pub(super) fn get(&self, device_id: &str) -> Result<&Entry, HubError> {
-        self.devices.get(device_id).ok_or_else(|| not_found(device_id))
+        self.row(device_id).get(device_id).ok_or_else(|| self.not_found(device_id))
     }
 
     pub(super) fn find(&mut self, device_id: &str) -> Option<&mut Entry> {
-        self.devices.get_mut(device_id)
+        self.row_mut(device_id).get_mut(device_id)
+    }
+
+    fn row(&self, device_id: &str) -> &BTreeMap<String, Entry> {
+        if is_module(device_id) { &self.modules } else { &self.devices }
+    }
+
+    fn row_mut(&mut self, device_id: &str) -> &mut BTreeMap<String, Entry> {
+        if is_module(device_id) { &mut self.modules } else { &mut self.devices }
+    }
+
+    fn not_found(&self, address: &str) -> HubError {
+        match split_address(address) {
+            (device_id, Some(module_id)) if self.devices.contains_key(device_id) => {
+                HubError::ModuleNotFound { device_id: device_id.to_owned(), module_id: module_id.to_owned() }
+            }
+            (device_id, _) => HubError::DeviceNotFound(device_id.to_owned()),
+        }
+    }
+
+    /// The modules of a device, by address.
+    pub(super) fn modules_of(&self, device_id: &str) -> impl Iterator<Item = (&String, &Entry)> {
+        // Most hubs have none.
+        let beginning = (!self.modules.is_empty()).then(|| beginning(device_id));
+        let range = beginning.clone().map(|beginning| self.modules.range(beginning..));
+        let is_own = move |address: &String| beginning.as_ref().is_some_and(|own| address.starts_with(own));
+        range.into_iter().flatten().take_while(move |(address, _)| is_own(address))
+    }
+
+    /// All modules, by address.
+    pub(super) fn modules(&self) -> impl Iterator<Item = (&String, &Entry)> {
+        self.modules.iter()
     }
 
     /// A device as the business of one connection: after a takeover, or a deletion, it is not that any more.
     pub(super) fn connected(&mut self, device_id: &str, connection_id: u64) -> Option<&mut Entry> {
-        self.devices.get_mut(device_id).filter(|entry| {
+        self.find(device_id).filter(|entry| {
             entry.connection.as_ref().is_some_and(|connection| connection.id == connection_id)
         })
     }
@@ -223,7 +318,8 @@ impl Registry {
     /// Files what became of messages to this device, and when its queue is to be looked at again. To be called after every
     /// change of a queue.
     pub(super) fn settle_messages(&mut self, device_id: &str, now: DateTime<Utc>) {
-        if let Some(entry) = self.devices.get_mut(device_id) {
+        let row = if is_module(device_id) { &mut self.modules } else { &mut self.devices };
+        if let Some(entry) = row.get_mut(device_id) {
             entry.settle_messages(device_id, &mut self.feedback, now);
         }
     }
@@ -279,19 +375,20 @@ impl Entry {
             kept_session: None,
             renewal: None,
             kept_five: None,
+            managed: None,
             origin: None,
         }
     }
 
     /// The device as its messages name it; made anew when that has changed.
-    pub(super) fn origin(&mut self) -> Arc<Origin> {
+    pub(super) fn origin(&mut self, is_module: bool) -> Arc<Origin> {
         let (kind, model_id) = (self.identity.authentication.kind, &self.twin.model_id);
         let is_current = |origin: &&Arc<Origin>| origin.kind == kind && origin.model_id == *model_id;
         if let Some(origin) = self.origin.as_ref().filter(is_current) {
             return Arc::clone(origin);
         }
         let generation_id = self.identity.generation_id.clone();
-        let origin = Arc::new(Origin { generation_id, kind, model_id: model_id.clone() });
+        let origin = Arc::new(Origin { generation_id, kind, is_module, model_id: model_id.clone() });
         self.origin = Some(Arc::clone(&origin));
         origin
     }
@@ -307,6 +404,7 @@ impl Entry {
     /// The identity as the service shows it.
     pub(super) fn device(&self, device_id: &str) -> Device {
         let identity = self.identity.clone();
+        let scopes = identity.scopes.map(|scopes| *scopes).unwrap_or_default();
         Device {
             device_id: device_id.to_owned(),
             generation_id: identity.generation_id,
@@ -320,14 +418,37 @@ impl Entry {
             cloud_to_device_message_count: self.queue.len(),
             authentication: identity.authentication,
             capabilities: identity.capabilities,
+            device_scope: scopes.device_scope,
+            parent_scopes: scopes.parent_scopes,
         }
     }
 
-    /// The twin as the service shows it.
-    pub(super) fn twin(&self, device_id: &str) -> Twin {
+    /// The identity of a module as the service shows it.
+    pub(super) fn module(&self, address: &str) -> Module {
         let identity = self.identity.clone();
+        let (device_id, module_id) = split_address(address);
+        Module {
+            module_id: module_id.unwrap_or_default().to_owned(),
+            managed_by: identity.managed_by.map(String::from),
+            device_id: device_id.to_owned(),
+            generation_id: identity.generation_id,
+            etag: identity.etag,
+            connection_state: self.connection_state(),
+            connection_state_updated_time: self.connection_updated,
+            last_activity_time: self.last_activity,
+            cloud_to_device_message_count: self.queue.len(),
+            authentication: identity.authentication,
+        }
+    }
+
+    /// The twin of a device or a module as the service shows it.
+    pub(super) fn twin(&self, address: &str) -> Twin {
+        let identity = self.identity.clone();
+        let scopes = identity.scopes.map(|scopes| *scopes).unwrap_or_default();
+        let (device_id, module_id) = split_address(address);
         Twin {
             device_id: device_id.to_owned(),
+            module_id: module_id.map(str::to_owned),
             etag: self.twin.etag(),
             device_etag: identity.etag,
             status: identity.status,
@@ -346,6 +467,13 @@ impl Entry {
                 reported: self.twin.reported.for_service(),
             },
             capabilities: identity.capabilities,
+            device_scope: scopes.device_scope,
+            parent_scopes: scopes.parent_scopes,
+            configurations: self
+                .managed
+                .as_ref()
+                .map(|managed| managed.configurations.clone())
+                .unwrap_or_default(),
         }
     }
 
@@ -354,6 +482,11 @@ impl Entry {
     }
 }
 
-fn not_found(device_id: &str) -> HubError {
-    HubError::DeviceNotFound(device_id.to_owned())
+fn already_there(address: &str) -> HubError {
+    match split_address(address) {
+        (device_id, Some(module_id)) => {
+            HubError::ModuleAlreadyExists { device_id: device_id.to_owned(), module_id: module_id.to_owned() }
+        }
+        (device_id, None) => HubError::DeviceAlreadyExists(device_id.to_owned()),
+    }
 }

@@ -14,8 +14,10 @@ use tracker_protocol::dps::ConnectionProfile;
 use super::{
     Device, DeviceStatus, HubError, TelemetryCounters, TelemetryMessage,
     c2d::FeedbackRecord,
+    configurations::{KeptConfiguration, Store as Configurations},
     endpoint::{Groups, KeptGroup, Mark, Receivers, Retention, Store, StoreParts},
     event_grid::{EventGrid, KeptSubscription},
+    jobs::{KeptJobs, Store as Jobs},
     notice::NoticeKind,
     registry::{KeptDevice, Registry},
     routing::{KeptRouting, Router, RouterParts},
@@ -75,6 +77,8 @@ pub(crate) struct HubParts {
 pub(crate) struct KeptHub {
     access: AccessPolicies,
     devices: Vec<KeptDevice>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    modules: Vec<KeptDevice>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     routing: Option<KeptRouting>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -90,6 +94,10 @@ pub(crate) struct KeptHub {
     connection_profile: Option<KeptProfile>,
     #[serde(default, skip_serializing_if = "KeptEndpoint::is_empty")]
     endpoint: KeptEndpoint,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    configurations: Vec<KeptConfiguration>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    jobs: KeptJobs,
 }
 
 /// Of the built-in endpoint: no messages.
@@ -122,6 +130,7 @@ impl KeptHub {
         Self {
             access: AccessPolicies::of_hub(),
             devices: Vec::new(),
+            modules: Vec::new(),
             routing: None,
             event_subscriptions: Vec::new(),
             silence: Silence::default(),
@@ -129,6 +138,8 @@ impl KeptHub {
             authorities: Vec::new(),
             endpoint: KeptEndpoint::default(),
             feedback: Vec::new(),
+            configurations: Vec::new(),
+            jobs: KeptJobs::new(),
         }
     }
 }
@@ -165,6 +176,8 @@ pub(super) struct Core {
     pub(super) event_grid: EventGrid,
     pub(super) silence: Mutex<Silence>,
     pub(super) authorities: Mutex<Authorities>,
+    pub(super) configurations: Mutex<Configurations>,
+    pub(super) jobs: Mutex<Jobs>,
     pub(super) changes: Changes,
     pub(super) namespace: Namespace,
     pub(super) issuing_time: Duration,
@@ -196,6 +209,7 @@ impl Hub {
         let KeptHub {
             access,
             devices,
+            modules,
             routing,
             event_subscriptions,
             silence,
@@ -203,7 +217,13 @@ impl Hub {
             authorities,
             endpoint,
             feedback,
+            configurations,
+            jobs,
         } = kept;
+        let configurations = Configurations::restore(configurations);
+        let mut registry = Registry::restore(devices, modules, feedback);
+        registry.complete_edges(clock.now());
+        registry.touch_all(!configurations.is_empty());
         let router = RouterParts {
             hub_name: label(&name).to_owned(),
             clock: Arc::clone(&clock),
@@ -218,11 +238,13 @@ impl Hub {
             events,
             faults,
             access,
-            registry: Tracked::new(Registry::restore(devices, feedback), changes.clone()),
+            registry: Tracked::new(registry, changes.clone()),
             event_grid: EventGrid::new(router.clone(), event_subscriptions),
             router: Router::new(router, routing),
             silence: Mutex::new(silence),
             authorities: Mutex::new(trust::restore(authorities)),
+            configurations: Mutex::new(configurations),
+            jobs: Mutex::new(Jobs::restore(jobs)),
             changes: changes.clone(),
             namespace,
             issuing_time: renewal.issuing_time,
@@ -247,11 +269,12 @@ impl Hub {
     /// What has to outlive a restart.
     pub(crate) fn keep(&self) -> KeptHub {
         let registry = self.0.registry.lock();
-        let (devices, feedback) = (registry.keep(), registry.feedback.keep());
+        let ((devices, modules), feedback) = (registry.keep(), registry.feedback.keep());
         drop(registry);
         KeptHub {
             access: self.0.access.clone(),
             devices,
+            modules,
             feedback,
             routing: self.0.router.keep(),
             event_subscriptions: self.0.event_grid.keep(),
@@ -262,6 +285,8 @@ impl Hub {
                 partitions: self.0.endpoint.keep(),
                 consumer_groups: self.0.groups.keep(),
             },
+            configurations: lock(&self.0.configurations).keep(),
+            jobs: lock(&self.0.jobs).keep(),
         }
     }
 
@@ -296,6 +321,7 @@ impl Hub {
 
     /// One device identity.
     pub fn device(&self, device_id: &str) -> Result<Device, HubError> {
+        self.check_is_device(device_id)?;
         self.0.registry.lock().get(device_id).map(|entry| entry.device(device_id))
     }
 
@@ -309,17 +335,19 @@ impl Hub {
         self.set_status(device_id, DeviceStatus::Enabled, None)
     }
 
-    /// Deletes a device identity with its twin; if connected, it is disconnected.
+    /// Deletes a device identity with its twin and its modules; if connected, it is disconnected.
     pub fn delete(&self, device_id: &str) -> Result<(), HubError> {
         self.delete_if(device_id, &IfMatch::Any)
     }
 
     /// Deletes a device identity if its entity tag is the one given.
     pub fn delete_if(&self, device_id: &str, if_match: &IfMatch) -> Result<(), HubError> {
+        self.check_is_device(device_id)?;
         let mut registry = self.0.registry.change();
         if !if_match.admits(Some(&registry.get(device_id)?.identity.etag)) {
             return Err(HubError::PreconditionFailed(device_id.to_owned()));
         }
+        self.take_modules(&mut registry, device_id);
         self.tell_of_life(&mut registry, NoticeKind::Deleted, device_id);
         let removed = registry.remove(device_id)?;
         drop(registry);

@@ -39,7 +39,7 @@ fn all_of(members: &Map<String, Value>) -> Map<String, Value> {
 }
 
 impl Hub {
-    /// The twin of a device.
+    /// The twin of a device, or of the module of this address.
     pub fn twin(&self, device_id: &str) -> Result<Twin, HubError> {
         self.0.registry.lock().get(device_id).map(|entry| entry.twin(device_id))
     }
@@ -48,6 +48,12 @@ impl Hub {
     pub fn twins(&self) -> Vec<Twin> {
         let registry = self.0.registry.lock();
         registry.iter().map(|(device_id, entry)| entry.twin(device_id)).collect()
+    }
+
+    /// All twins of modules in the order of their addresses.
+    pub fn module_twins(&self) -> Vec<Twin> {
+        let registry = self.0.registry.lock();
+        registry.modules().map(|(address, entry)| entry.twin(address)).collect()
     }
 
     /// Merges a JSON object into the desired properties (null deletes) and pushes it to the device if that is connected
@@ -107,6 +113,7 @@ impl Hub {
         entry.twin.version += 1;
         entry.twin.service_changes += 1;
         let twin = entry.twin(device_id);
+        registry.touch(device_id);
         self.notify(&mut registry, device_id, &Notice::twin_updated(twin.version, tags_patch, told));
         Ok(twin)
     }
@@ -136,6 +143,7 @@ impl Hub {
         entry.twin.version += 1;
         entry.twin.service_changes += 1;
         let twin = entry.twin(device_id);
+        registry.touch(device_id);
         self.notify(&mut registry, device_id, &Notice::whole(NoticeKind::TwinReplaced, &twin));
         Ok(twin)
     }
@@ -180,9 +188,12 @@ impl Hub {
         entry.twin.reported.patch("reported", patch, now)?;
         entry.twin.version += 1;
         let version = entry.twin.reported.version();
-        if self.is_heard(NoticeKind::TwinUpdated) {
+        let told = self.is_heard(NoticeKind::TwinUpdated).then(|| {
             let told = [("reported", entry.twin.reported.change(patch, now))];
-            let notice = Notice::twin_updated(entry.twin.version, None, told);
+            Notice::twin_updated(entry.twin.version, None, told)
+        });
+        registry.touch(device_id);
+        if let Some(notice) = told {
             self.notify(&mut registry, device_id, &notice);
         }
         drop(registry);
@@ -195,7 +206,7 @@ impl Hub {
     }
 }
 
-fn push(entry: &Entry, patch: Map<String, Value>) {
+pub(super) fn push(entry: &Entry, patch: Map<String, Value>) {
     if let Some(connection) = &entry.connection {
         connection.give(Push::Desired { version: entry.twin.desired.version(), patch });
     }

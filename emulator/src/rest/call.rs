@@ -123,6 +123,13 @@ impl Call {
         body.get(name).map(|value| value.get().to_owned())
     }
 
+    /// How many items are asked for, by the parameter `top`; so many at most, and unless said otherwise.
+    pub(super) fn top(&self, most: usize) -> Result<usize, String> {
+        let Some(text) = self.parameter("top") else { return Ok(most) };
+        let top = text.parse().ok().filter(|top| (1..=most).contains(top));
+        top.ok_or_else(|| format!("top has to be 1 to {most}"))
+    }
+
     /// The API version as the call gives it.
     pub(super) fn api_version(&self) -> &str {
         self.parameter("api-version").unwrap_or_default()

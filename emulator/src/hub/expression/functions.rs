@@ -1,4 +1,4 @@
-//! The functions of conditions. Texts are counted in UTF-16, as .NET does, and so does Azure.
+//! The functions of conditions and queries. Texts are counted in UTF-16, as .NET does, and so does Azure.
 
 use std::{borrow::Cow, ops::RangeInclusive};
 
@@ -47,7 +47,7 @@ use Function::{
 };
 
 /// Name, function, and how many arguments it takes.
-const FUNCTIONS: [(&str, Function, RangeInclusive<usize>); 26] = [
+const FUNCTIONS: [(&str, Function, RangeInclusive<usize>); 28] = [
     ("abs", Abs, 1..=1),
     ("exp", Exp, 1..=1),
     ("power", Power, 2..=2),
@@ -72,6 +72,9 @@ const FUNCTIONS: [(&str, Function, RangeInclusive<usize>); 26] = [
     ("substring", Substring, 2..=3),
     ("index_of", IndexOf, 2..=2),
     ("starts_with", StartsWith, 2..=2),
+    // As queries of Azure Cosmos DB spell them, and people with them.
+    ("startswith", StartsWith, 2..=2),
+    ("endswith", EndsWith, 2..=2),
     ("ends_with", EndsWith, 2..=2),
     ("contains", Contains, 2..=2),
 ];

@@ -17,9 +17,9 @@ const MAX_OPERATORS: usize = 1000;
 /// What of the expressions a language has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::hub) enum Dialect {
-    /// Queries over twins: `IN` and `NIN`, and of the functions `IS_DEFINED` alone.
+    /// Queries over twins and jobs: `IN` and `NIN`.
     Twins,
-    /// Conditions of routes: all functions, places in lists, and dashes within names.
+    /// Conditions of routes: places in lists, and dashes within names.
     Routes,
 }
 
@@ -182,7 +182,7 @@ impl Parser {
             "true" => Some(Expression::Literal(Value::Bool(true))),
             "false" => Some(Expression::Literal(Value::Bool(false))),
             "null" => Some(Expression::Literal(Value::Null)),
-            "undefined" if self.dialect == Dialect::Routes => Some(Expression::Undefined),
+            "undefined" => Some(Expression::Undefined),
             _ => None,
         };
         if let Some(constant) = constant {
@@ -197,18 +197,10 @@ impl Parser {
     }
 
     fn call(&mut self, name: &str) -> Result<Expression, String> {
-        if self.dialect == Dialect::Twins {
-            if !name.eq_ignore_ascii_case("is_defined") {
-                return Err(format!(
-                    "{name}() is not a function of twin queries: IS_DEFINED is the only one"
-                ));
-            }
-            let of = self.path()?;
-            self.close()?;
-            return Ok(Expression::Call(Function::IsDefined, vec![Expression::Path(of)]));
-        }
-        let (function, wanted) = Function::named(name)
-            .ok_or_else(|| format!("{name}() is not a function that conditions of routes have"))?;
+        let (function, wanted) = Function::named(name).ok_or_else(|| match self.dialect {
+            Dialect::Twins => format!("{name}() is not a function that queries have"),
+            Dialect::Routes => format!("{name}() is not a function that conditions of routes have"),
+        })?;
         let mut arguments = Vec::new();
         if !self.symbol(")") {
             arguments.push(self.expression()?);

@@ -1,4 +1,4 @@
-//! A query over twins as the service shows them.
+//! A query over documents: twins as the service shows them, or what jobs have done to devices.
 
 use std::borrow::Cow;
 
@@ -6,39 +6,47 @@ use serde_json::{Map, Value};
 
 use super::{
     super::expression::{Document, Path, holds, member_without_case, number},
-    parser::{Aggregate, Column, Item, Query},
+    parser::{Aggregate, Collection, Column, Item, Query},
 };
 
 /// What a query found, each row with the key it is ordered by.
 pub(crate) struct Rows {
     pub rows: Vec<(String, Value)>,
-    /// `SELECT *`; otherwise the rows are what was selected.
-    pub are_twins: bool,
+    /// What a row is, in Azure's words.
+    pub item_type: &'static str,
 }
 
-pub(super) fn run(query: &Query, twins: Vec<(String, Value)>) -> Rows {
-    let holds = |twin: &Value| {
+pub(super) fn run(query: &Query, documents: &[(String, Value)]) -> Rows {
+    let holds = |document: &Value| {
         let condition = query.condition.as_ref();
-        condition.is_none_or(|condition| holds(condition, &Shown(twin)))
+        condition.is_none_or(|condition| holds(condition, &Shown(document)))
     };
-    let found = twins.into_iter().filter(|(_, twin)| !query.is_empty && holds(twin));
-    let mut rows: Vec<_> = match &query.items {
-        None => found.collect(),
+    let top = query.top.unwrap_or(usize::MAX);
+    let found = documents.iter().filter(|(_, document)| holds(document));
+    let rows = match &query.items {
+        None => found.take(top).cloned().collect(),
         Some(items) if is_grouped(query, items) => {
-            grouped(query, items, found.map(|(_, twin)| twin).collect())
+            let mut rows = grouped(query, items, found.map(|(_, document)| document).collect());
+            rows.truncate(top);
+            rows
         }
         Some(items) => found
-            .map(|(key, twin)| {
+            .take(top)
+            .map(|(key, document)| {
                 let row = items.iter().enumerate().filter_map(|(place, item)| {
                     let Column::Path(path) = &item.value else { return None };
-                    Some((column_name(item, place), lookup(&twin, path)?.clone()))
+                    Some((column_name(item, place), lookup(document, path)?.clone()))
                 });
-                (key, Value::Object(row.collect()))
+                (key.clone(), Value::Object(row.collect()))
             })
             .collect(),
     };
-    rows.truncate(query.top.unwrap_or(usize::MAX));
-    Rows { rows, are_twins: query.items.is_none() }
+    let item_type = match (&query.items, query.collection) {
+        (Some(_), _) => "Raw",
+        (None, Collection::Devices | Collection::Modules) => "Twin",
+        (None, Collection::Jobs) => "DeviceJob",
+    };
+    Rows { rows, item_type }
 }
 
 fn is_grouped(query: &Query, items: &[Item]) -> bool {
@@ -53,20 +61,20 @@ fn column_name(item: &Item, place: usize) -> String {
     })
 }
 
-fn grouped(query: &Query, items: &[Item], twins: Vec<Value>) -> Vec<(String, Value)> {
-    let mut groups: Vec<(Vec<Option<Value>>, Vec<Value>)> = Vec::new();
+fn grouped(query: &Query, items: &[Item], twins: Vec<&Value>) -> Vec<(String, Value)> {
+    let mut groups: Vec<(Vec<Option<Value>>, Vec<&Value>)> = Vec::new();
     if query.group_by.is_empty() {
         groups.push((Vec::new(), twins));
     } else {
         for twin in twins {
-            let key: Vec<_> = query.group_by.iter().map(|path| lookup(&twin, path).cloned()).collect();
+            let key: Vec<_> = query.group_by.iter().map(|path| lookup(twin, path).cloned()).collect();
             match groups.iter_mut().find(|(known, _)| *known == key) {
                 Some((_, members)) => members.push(twin),
                 None => groups.push((key, vec![twin])),
             }
         }
     }
-    let row = |members: &[Value]| {
+    let row = |members: &[&Value]| {
         let columns = items.iter().enumerate().filter_map(|(place, item)| {
             let value = match &item.value {
                 Column::Path(path) => lookup(members.first()?, path)?.clone(),
@@ -80,7 +88,7 @@ fn grouped(query: &Query, items: &[Item], twins: Vec<Value>) -> Vec<(String, Val
     rows.map(|(place, (_, members))| (format!("{place:010}"), row(members))).collect()
 }
 
-fn total(aggregate: Aggregate, path: Option<&Path>, members: &[Value]) -> Option<Value> {
+fn total(aggregate: Aggregate, path: Option<&Path>, members: &[&Value]) -> Option<Value> {
     let Some(path) = path else {
         return Some(members.len().into());
     };
@@ -101,8 +109,8 @@ fn total(aggregate: Aggregate, path: Option<&Path>, members: &[Value]) -> Option
     })
 }
 
-/// A twin as the service shows it.
-struct Shown<'t>(&'t Value);
+/// A document as conditions look into it.
+pub(super) struct Shown<'t>(pub &'t Value);
 
 impl Document for Shown<'_> {
     fn value(&self, path: &Path) -> Option<Cow<'_, Value>> {

@@ -1,37 +1,42 @@
-//! The query language over devices (IoT Hub developer guide, "query language for twins and jobs"): the subset that
-//! tools and people use.
+//! The query language over twins and jobs (IoT Hub developer guide, "query language for device and module twins, jobs, and
+//! message routing").
 //!
-//! `SELECT [TOP n] * | item [AS name], … FROM devices [alias] [WHERE condition] [GROUP BY path, …]`, where an item is a
-//! path or an aggregate (`COUNT()`, `SUM`, `AVG`, `MIN`, `MAX` of a path). Conditions: comparisons, `IN`, `NIN`, `AND`,
-//! `OR`, `NOT`, arithmetic, `IS_DEFINED(path)`, parentheses. Keywords and system properties in any case. What Azure has
-//! beyond that is refused by name.
+//! `SELECT [TOP n] * | item [AS name], … [FROM devices | devices.modules | devices.jobs [alias]] [WHERE condition]
+//! [GROUP BY path, …]`, where an item is a path or an aggregate (`COUNT()`, `SUM`, `AVG`, `MIN`, `MAX` of a path).
+//! Conditions: comparisons, `IN`, `NIN`, `AND`, `OR`, `NOT`, arithmetic, functions, parentheses. Keywords and system
+//! properties in any case. Over jobs there is `SELECT *` alone, as at Azure.
 
 mod evaluate;
 mod parser;
+mod scope;
 
-use evaluate::Rows;
+use serde_json::Value;
 
-use super::{Hub, HubError, expression::MAX_LENGTH};
+pub(super) use evaluate::Rows;
+pub(super) use parser::{Collection, Query};
+pub(super) use scope::Scope;
 
 /// Whether a text is a query of the language.
 pub(crate) fn is_query(text: &str) -> bool {
-    parser::parse(text).is_ok()
+    Query::parse(text).is_ok() || Scope::parse(text).is_ok()
 }
 
-impl Hub {
-    /// Answers a query over the device twins.
-    pub(crate) fn query(&self, text: &str) -> Result<Rows, HubError> {
-        if text.chars().count() > MAX_LENGTH {
-            return Err(HubError::ArgumentInvalid(format!(
-                "the query has more than {MAX_LENGTH} characters"
-            )));
-        }
-        let query = parser::parse(text).map_err(HubError::ArgumentInvalid)?;
-        let twins = self.twins();
-        let rows = twins
-            .iter()
-            // These types have no form that JSON lacks.
-            .map(|twin| (twin.device_id.clone(), serde_json::to_value(twin).unwrap_or_default()));
-        Ok(evaluate::run(&query, rows.collect()))
+/// The documents of a query, each with the key it is ordered by.
+pub(super) type Documents = Vec<(String, Value)>;
+
+impl Query {
+    /// A query from its text, which is bounded.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        parser::parse(text)
+    }
+
+    /// What it finds in these documents.
+    pub(super) fn run(&self, documents: &[(String, Value)]) -> Rows {
+        evaluate::run(self, documents)
+    }
+
+    /// How many rows it gives over these documents.
+    pub(super) fn count(&self, documents: &[(String, Value)]) -> usize {
+        self.run(documents).rows.len()
     }
 }

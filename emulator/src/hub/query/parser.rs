@@ -1,16 +1,24 @@
 //! From words to a query.
 
-use super::super::expression::{Dialect, Expression, Parser, Path, Token};
+use super::super::expression::{Dialect, Expression, MAX_LENGTH, Parser, Path, Token};
+
+/// What a query looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::hub) enum Collection {
+    Devices,
+    Modules,
+    /// What jobs have done to each device.
+    Jobs,
+}
 
 #[derive(Debug)]
-pub(super) struct Query {
-    pub top: Option<usize>,
+pub(in crate::hub) struct Query {
+    pub(in crate::hub) collection: Collection,
+    pub(super) top: Option<usize>,
     /// `None` for `*`.
-    pub items: Option<Vec<Item>>,
-    pub condition: Option<Expression>,
-    pub group_by: Vec<Path>,
-    /// No such collection has members here: `devices.modules`.
-    pub is_empty: bool,
+    pub(super) items: Option<Vec<Item>>,
+    pub(super) condition: Option<Expression>,
+    pub(super) group_by: Vec<Path>,
 }
 
 /// A column of the answer.
@@ -36,10 +44,39 @@ pub(super) enum Aggregate {
 }
 
 pub(super) fn parse(text: &str) -> Result<Query, String> {
+    check_length(text)?;
     let mut parser = QueryParser { words: Parser::new(text, Dialect::Twins)?, alias: None };
     let query = parser.query()?;
     parser.words.end()?;
     Ok(query)
+}
+
+/// `*`, a condition over devices, or `FROM collection [WHERE condition]`.
+pub(super) fn parse_scope(text: &str) -> Result<(Collection, Option<Expression>), String> {
+    check_length(text)?;
+    let mut parser = QueryParser { words: Parser::new(text, Dialect::Twins)?, alias: None };
+    let mut collection = Collection::Devices;
+    let mut condition = None;
+    if parser.words.word("from") {
+        collection = parser.collection()?;
+        if parser.words.word("where") {
+            condition = Some(parser.words.expression()?);
+        }
+    } else if !parser.words.symbol("*") {
+        condition = Some(parser.words.expression()?);
+    }
+    parser.words.end()?;
+    if let Some(condition) = &mut condition {
+        condition.for_each_path(&mut |path| parser.strip(collection, path));
+    }
+    Ok((collection, condition))
+}
+
+fn check_length(text: &str) -> Result<(), String> {
+    if text.chars().count() > MAX_LENGTH {
+        return Err(format!("the query has more than {MAX_LENGTH} characters"));
+    }
+    Ok(())
 }
 
 struct QueryParser {
@@ -52,8 +89,12 @@ impl QueryParser {
         self.words.keyword("select")?;
         let top = self.top()?;
         let items = if self.words.symbol("*") { None } else { Some(self.items()?) };
-        self.words.keyword("from")?;
-        let is_empty = self.collection()?;
+        let collection = if self.words.word("from") {
+            self.collection()?
+        } else {
+            // Azure's own examples leave it out.
+            Collection::Devices
+        };
         let condition = if self.words.word("where") { Some(self.words.expression()?) } else { None };
         let mut group_by = Vec::new();
         if self.words.word("group") {
@@ -66,7 +107,10 @@ impl QueryParser {
         if self.words.word("order") {
             return Err("ORDER BY is not part of the language".into());
         }
-        let mut query = Query { top, items, condition, group_by, is_empty };
+        if collection == Collection::Jobs && (items.is_some() || !group_by.is_empty()) {
+            return Err("over devices.jobs there is SELECT * alone, without GROUP BY".into());
+        }
+        let mut query = Query { collection, top, items, condition, group_by };
         self.strip_alias(&mut query);
         Ok(query)
     }
@@ -85,16 +129,21 @@ impl QueryParser {
         Ok(Some(number as usize))
     }
 
-    /// `devices`, with an alias if there is one. Tells whether the collection has no members here.
-    fn collection(&mut self) -> Result<bool, String> {
+    /// The name of a collection, with an alias if there is one.
+    fn collection(&mut self) -> Result<Collection, String> {
         let path = self.words.path()?;
         let names: Vec<_> = path.iter().map(|name| name.to_ascii_lowercase()).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
-        let is_empty = match names.as_slice() {
-            ["devices"] => false,
-            ["devices", "modules"] => true,
-            ["devices", "jobs"] => return Err("FROM devices.jobs is not implemented by this emulator".into()),
-            _ => return Err(format!("FROM {} is not a collection: devices is", path.join("."))),
+        let collection = match names.as_slice() {
+            ["devices"] => Collection::Devices,
+            ["devices", "modules"] => Collection::Modules,
+            ["devices", "jobs"] => Collection::Jobs,
+            _ => {
+                let path = path.join(".");
+                return Err(format!(
+                    "FROM {path} is not a collection: devices, devices.modules and devices.jobs are"
+                ));
+            }
         };
         self.words.word("as");
         if let Some(Token::Name(name)) = self.words.peek()
@@ -103,7 +152,7 @@ impl QueryParser {
             self.alias = Some(name.clone());
             self.words.take();
         }
-        Ok(is_empty)
+        Ok(collection)
     }
 
     fn items(&mut self) -> Result<Vec<Item>, String> {
@@ -153,12 +202,8 @@ impl QueryParser {
 
     /// `SELECT c.deviceId FROM devices c` is about `deviceId`.
     fn strip_alias(&self, query: &mut Query) {
-        let alias = self.alias.as_deref().unwrap_or("devices");
-        let strip = |path: &mut Path| {
-            if path.len() > 1 && path.first().is_some_and(|first| first.eq_ignore_ascii_case(alias)) {
-                path.remove(0);
-            }
-        };
+        let collection = query.collection;
+        let strip = |path: &mut Path| self.strip(collection, path);
         for item in query.items.iter_mut().flatten() {
             match &mut item.value {
                 Column::Path(path) | Column::Aggregate(_, Some(path)) => strip(path),
@@ -168,6 +213,32 @@ impl QueryParser {
         query.group_by.iter_mut().for_each(strip);
         if let Some(condition) = &mut query.condition {
             condition.for_each_path(&mut |path| strip(path));
+        }
+    }
+
+    /// The same for one path; without an alias the collection itself may stand there.
+    fn strip(&self, collection: Collection, path: &mut Path) {
+        let full: &[&str] = match (self.alias.as_deref(), collection) {
+            (Some(alias), _) => &[alias],
+            (None, Collection::Devices) => &["devices"],
+            (None, Collection::Modules)
+                if path.get(1).is_some_and(|name| name.eq_ignore_ascii_case("modules")) =>
+            {
+                &["devices", "modules"]
+            }
+            // az's own tests ask for `devices.deviceId` of modules.
+            (None, Collection::Modules) => &["devices"],
+            (None, Collection::Jobs) => &["devices", "jobs"],
+        };
+        let is_there = path.len() > full.len()
+            && path.iter().zip(full).all(|(name, known)| name.eq_ignore_ascii_case(known));
+        if is_there {
+            path.drain(..full.len());
+        }
+        // Azure's documents call it so in a condition, and otherwise in what is found.
+        if collection == Collection::Jobs && path.len() == 1 && path[0].eq_ignore_ascii_case("createdTimeUtc")
+        {
+            path[0] = "createdDateTimeUtc".to_owned();
         }
     }
 }

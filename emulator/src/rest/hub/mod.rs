@@ -4,8 +4,11 @@
 
 mod refusal;
 mod devices;
+mod modules;
 mod twins;
 mod bulk;
+mod configurations;
+mod jobs;
 mod messages;
 mod feedback;
 mod statistics;
@@ -15,25 +18,25 @@ mod consumer_groups;
 mod silence;
 mod certificates;
 
-use std::pin::Pin;
+use std::{borrow::Cow, pin::Pin};
 
 use hyper::Method;
-use serde_json::json;
 
 pub(super) use refusal::HubRefusal;
 
 use super::{
-    answer::{self, Answer},
+    answer::Answer,
     authorize::Caller,
     call::Call,
     route::{self, Route},
 };
 use crate::{
-    hub::Hub,
+    hub::{Hub, HubError, check_device_id, module_address},
     security::access::Right::{self, RegistryRead, RegistryWrite, ServiceConnect},
 };
 
-/// Answers a call; the text is the second word of its path, the device ID where there is one.
+/// Answers a call; the text is the second word of its path: the device ID where there is one, or the address of the module
+/// that the path names.
 enum Handler {
     Now(Immediate),
     Later(for<'a> fn(&'a Hub, &'a str, &'a Call) -> Pending<'a>),
@@ -44,14 +47,17 @@ type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, HubRefusal>> + Send + 'a>>;
 
 /// Every call that a hub knows.
-static ROUTES: [Route<Handler>; 41] = [
+static ROUTES: [Route<Handler>; 57] = [
     azure(Method::GET, "devices", RegistryRead, |hub, _, call| devices::list(hub, call)),
     azure(Method::POST, "devices", RegistryWrite, |hub, _, call| bulk::respond(hub, call)),
     azure(Method::POST, "devices/query", ServiceConnect, |hub, _, call| twins::query(hub, call)),
     azure(Method::POST, "devices/keys/regenerate", RegistryWrite, |hub, _, call| {
         devices::regenerate_keys(hub, call)
     }),
-    azure(Method::GET, "devices/{id}/modules", RegistryRead, |hub, id, _| devices::modules(hub, id)),
+    azure(Method::GET, "devices/{id}/modules", RegistryRead, |hub, id, _| modules::list(hub, id)),
+    azure(Method::GET, "devices/{id}/modules/{mid}", RegistryRead, |hub, id, _| modules::get(hub, id)),
+    azure(Method::PUT, "devices/{id}/modules/{mid}", RegistryWrite, modules::put),
+    azure(Method::DELETE, "devices/{id}/modules/{mid}", RegistryWrite, modules::delete),
     azure(Method::DELETE, "devices/{id}/commands", ServiceConnect, |hub, id, _| messages::purge(hub, id)),
     azure(Method::GET, "devices/{id}", RegistryRead, |hub, id, _| devices::get(hub, id)),
     azure(Method::PUT, "devices/{id}", RegistryWrite, devices::put),
@@ -59,17 +65,36 @@ static ROUTES: [Route<Handler>; 41] = [
     azure(Method::GET, "twins/{id}", ServiceConnect, |hub, id, _| twins::get(hub, id)),
     azure(Method::PATCH, "twins/{id}", ServiceConnect, twins::merge),
     azure(Method::PUT, "twins/{id}", ServiceConnect, twins::replace),
-    Route::azure(
-        Method::POST,
-        "twins/{id}/methods",
-        ServiceConnect,
-        Handler::Later(|hub, id, call| Box::pin(twins::invoke(hub, id, call))),
-    ),
+    azure(Method::GET, "twins/{id}/modules/{mid}", ServiceConnect, |hub, id, _| twins::get(hub, id)),
+    azure(Method::PATCH, "twins/{id}/modules/{mid}", ServiceConnect, twins::merge),
+    azure(Method::PUT, "twins/{id}/modules/{mid}", ServiceConnect, twins::replace),
+    later(Method::POST, "twins/{id}/modules/{mid}/methods", ServiceConnect, |hub, id, call| {
+        Box::pin(twins::invoke(hub, id, call))
+    }),
+    later(Method::POST, "twins/{id}/methods", ServiceConnect, |hub, id, call| {
+        Box::pin(twins::invoke(hub, id, call))
+    }),
+    azure(Method::GET, "jobs/v2/query", ServiceConnect, |hub, _, call| jobs::query(hub, call)),
+    azure(Method::GET, "jobs/v2/{id}", ServiceConnect, |hub, _, call| jobs::get(hub, call)),
+    azure(Method::PUT, "jobs/v2/{id}", ServiceConnect, |hub, _, call| jobs::put(hub, call)),
+    azure(Method::POST, "jobs/v2/{id}/cancel", ServiceConnect, |hub, _, call| jobs::cancel(hub, call)),
     azure(Method::GET, "statistics/devices", RegistryRead, |hub, _, _| Ok(statistics::devices(hub))),
     azure(Method::GET, "statistics/service", RegistryRead, |hub, _, _| Ok(statistics::service(hub))),
     ours(Method::GET, "statistics/telemetry", RegistryRead, |hub, _, call| statistics::telemetry(hub, call)),
-    // There are none, as their making is refused.
-    azure(Method::GET, "configurations", RegistryRead, |_, _, _| Ok(answer::json(200, &json!([])))),
+    azure(Method::POST, "configurations/testQueries", RegistryRead, |_, _, call| {
+        configurations::try_queries(call)
+    }),
+    later(Method::GET, "configurations", RegistryRead, |hub, _, call| {
+        Box::pin(configurations::list(hub, call))
+    }),
+    later(Method::GET, "configurations/{id}", RegistryRead, |hub, id, _| {
+        Box::pin(configurations::get(hub, id))
+    }),
+    later(Method::PUT, "configurations/{id}", RegistryWrite, |hub, id, call| {
+        Box::pin(configurations::put(hub, id, call))
+    }),
+    azure(Method::DELETE, "configurations/{id}", RegistryWrite, configurations::delete),
+    azure(Method::POST, "devices/{id}/applyConfigurationContent", RegistryWrite, configurations::apply),
     ours(Method::GET, "telemetry", ServiceConnect, |hub, _, call| Ok(messages::telemetry(hub, call))),
     ours(Method::GET, "routing", RegistryRead, |hub, _, _| Ok(routing::get(hub))),
     ours(Method::PUT, "routing", RegistryWrite, |hub, _, call| routing::put(hub, call)),
@@ -119,18 +144,24 @@ static ROUTES: [Route<Handler>; 41] = [
 ];
 
 /// What Azure has below these paths, and this emulator does not.
-const NOT_IMPLEMENTED: [(&str, &str); 7] = [
-    ("devices/{id}/modules", "module identities"),
-    ("twins/{id}/modules", "module identities"),
-    ("configurations", "configurations"),
+const NOT_IMPLEMENTED: [(&str, &str); 4] = [
     ("devices/{id}/files", "file upload"),
-    ("jobs", "jobs"),
+    ("jobs", "import and export jobs"),
     ("digitalTwins", "digital twins"),
     ("messages/serviceBound/filenotifications", "file notifications"),
 ];
 
 const fn azure(method: Method, pattern: &'static str, right: Right, handler: Immediate) -> Route<Handler> {
     Route::azure(method, pattern, right, Handler::Now(handler))
+}
+
+const fn later(
+    method: Method,
+    pattern: &'static str,
+    right: Right,
+    handler: for<'a> fn(&'a Hub, &'a str, &'a Call) -> Pending<'a>,
+) -> Route<Handler> {
+    Route::azure(method, pattern, right, Handler::Later(handler))
 }
 
 const fn ours(method: Method, pattern: &'static str, right: Right, handler: Immediate) -> Route<Handler> {
@@ -140,6 +171,30 @@ const fn ours(method: Method, pattern: &'static str, right: Right, handler: Imme
 /// Whether a call begins as one of a hub's services does.
 pub(super) fn knows(call: &Call) -> bool {
     route::knows(&ROUTES, call)
+}
+
+/// The second word of the path, or the address of the module that it names.
+fn subject(call: &Call) -> Result<Cow<'_, str>, HubRefusal> {
+    let is = |word: &str, names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name));
+    let (first, id) = match &call.segments[..] {
+        [first, id, ..] => (first, id),
+        _ => return Ok(Cow::Borrowed("")),
+    };
+    if !is(first, &["devices", "twins"]) {
+        return Ok(Cow::Borrowed(id));
+    }
+    // What is escaped in one word is no address of a module.
+    let check =
+        |id: &str| check_device_id(id).map_err(|_| HubRefusal::from(HubError::DeviceNotFound(id.into())));
+    match call.segments.get(2..) {
+        Some([modules, module, ..]) if is(modules, &["modules"]) => {
+            check(id)?;
+            Ok(Cow::Owned(module_address(id, module)))
+        }
+        Some([_, ..]) | None => check(id).map(|()| Cow::Borrowed(id.as_str())),
+        Some([]) if is(first, &["twins"]) => check(id).map(|()| Cow::Borrowed(id.as_str())),
+        Some([]) => Ok(Cow::Borrowed(id)),
+    }
 }
 
 pub(super) async fn respond(hub: &Hub, caller: &Caller, call: &Call) -> Result<Answer, HubRefusal> {
@@ -157,9 +212,9 @@ pub(super) async fn respond(hub: &Hub, caller: &Caller, call: &Call) -> Result<A
     if !caller.may(route.right) {
         return Err(HubRefusal::unauthorized("the policy does not allow this"));
     }
-    let id = call.segments.get(1).map(String::as_str).unwrap_or_default();
+    let id = subject(call)?;
     match &route.handler {
-        Handler::Now(answer) => answer(hub, id, call),
-        Handler::Later(answer) => answer(hub, id, call).await,
+        Handler::Now(answer) => answer(hub, &id, call),
+        Handler::Later(answer) => answer(hub, &id, call).await,
     }
 }

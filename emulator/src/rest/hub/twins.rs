@@ -43,13 +43,12 @@ pub(super) fn replace(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer,
     Ok(tagged(&hub.replace_twin(device_id, patch, &condition(call))?))
 }
 
-/// A query over the twins.
+/// A query over twins or jobs.
 pub(super) fn query(hub: &Hub, call: &Call) -> Result<Answer, HubRefusal> {
     let body = call.json().map_err(HubRefusal::bad_request)?;
     let text = body["query"].as_str().ok_or_else(|| HubRefusal::bad_request("query has to be a text"))?;
     let rows = hub.query(text)?;
-    let item_type = if rows.are_twins { "Twin" } else { "Raw" };
-    page(call, rows.rows, item_type).map_err(HubRefusal::bad_request)
+    page(call, rows.rows, rows.item_type).map_err(HubRefusal::bad_request)
 }
 
 fn condition(call: &Call) -> IfMatch {

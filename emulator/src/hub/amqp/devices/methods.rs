@@ -10,7 +10,7 @@ use tracker_amqp::{Attach, Body, Error, Message, Outcome, SenderSettleMode, Valu
 use super::{incoming::Incoming, presence::Berth};
 use crate::{
     amqp::{Act, Guest, Node, Verdict},
-    hub::{MethodAnswer, method::PAYLOAD_LIMIT},
+    hub::{MethodAnswer, method_rules::PAYLOAD_LIMIT},
 };
 
 /// Sends calls.

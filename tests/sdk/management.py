@@ -1,0 +1,160 @@
+"""Microsoft's Python service SDK: configurations, and jobs over many devices, with a device of Microsoft's that takes part."""
+
+import datetime
+import time
+
+from azure.iot.device import IoTHubDeviceClient, MethodResponse
+from azure.iot.hub import IoTHubConfigurationManager, IoTHubJobManager, IoTHubRegistryManager
+from azure.iot.hub.models import (
+    CloudToDeviceMethod,
+    Configuration,
+    ConfigurationContent,
+    ConfigurationMetrics,
+    ConfigurationQueriesTestInput,
+    JobRequest,
+    QuerySpecification,
+    Twin,
+)
+from msrest.exceptions import HttpOperationError
+
+from checks import connection_string, run, service, text
+
+owner = connection_string("hub-1", "iothubowner")
+registry = IoTHubRegistryManager.from_connection_string(owner)
+configurations = IoTHubConfigurationManager.from_connection_string(owner)
+jobs = IoTHubJobManager.from_connection_string(owner)
+
+
+def until(look):
+    for _ in range(200):
+        found = look()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError("it does not come about")
+
+
+def status_of(call):
+    try:
+        call()
+    except HttpOperationError as error:
+        return error.response.status_code
+    return None
+
+
+def devices(names, place):
+    for name in names:
+        registry.create_device_with_sas(name, "", "", "enabled")
+        registry.update_twin(name, Twin(tags={"place": place}))
+
+
+def desired(name):
+    properties = registry.get_twin(name).properties.desired
+    return {key: value for key, value in properties.items() if not key.startswith("$")}
+
+
+def python_configurations_reach_twins_and_count():
+    devices(["managed-1", "managed-2"], "quay")
+    content = ConfigurationContent(device_content={"properties.desired.interval": 60})
+    metrics = ConfigurationMetrics(queries={"slow": "SELECT deviceId FROM devices WHERE properties.desired.interval = 60"})
+    made = configurations.create_configuration(
+        Configuration(
+            id="py-interval",
+            schema_version="1.0",
+            content=content,
+            target_condition="tags.place = 'quay'",
+            priority=3,
+            labels={"by": "python"},
+            metrics=metrics,
+        )
+    )
+    assert made.etag and made.priority == 3, made
+    until(lambda: desired("managed-1") == desired("managed-2") == {"interval": 60})
+    shown = configurations.get_configuration("py-interval")
+    assert shown.system_metrics.results == {"targetedCount": 2, "appliedCount": 2}, shown.system_metrics
+    assert shown.metrics.results == {"slow": 2}, shown.metrics
+    assert "py-interval" in [known.id for known in configurations.get_configurations(10)]
+    shown.target_condition = "tags.place = 'sea'"
+    assert status_of(lambda: configurations.update_configuration(shown, '"AAAA"')) == 412
+    changed = configurations.update_configuration(shown, f'"{shown.etag}"')
+    assert changed.etag != shown.etag
+    until(lambda: desired("managed-1") == {})
+    configurations.delete_configuration("py-interval")
+    assert status_of(lambda: configurations.get_configuration("py-interval")) == 404
+    tried = configurations.test_configuration_queries(
+        ConfigurationQueriesTestInput(target_condition="tags.a =", custom_metric_queries={"m": "SELECT *"})
+    )
+    assert tried.target_condition_error and not tried.custom_metric_query_errors, tried
+
+
+def over(job_id):
+    job = jobs.get_scheduled_job(job_id)
+    return job if job.status in ("completed", "failed", "cancelled") else None
+
+
+def python_jobs_change_twins_and_call_methods():
+    devices(["worked-1", "worked-2"], "pier")
+    request = JobRequest(
+        job_id="py-twins",
+        type="scheduleUpdateTwin",
+        update_twin=Twin(etag="*", tags={"seen": "yes"}),
+        query_condition="tags.place = 'pier'",
+        start_time=datetime.datetime.now(datetime.timezone.utc),
+        max_execution_time_in_seconds=100,
+    )
+    assert jobs.create_scheduled_job("py-twins", request).status == "queued"
+    done = until(lambda: over("py-twins"))
+    assert (done.status, done.device_job_statistics.succeeded_count) == ("completed", 2), done
+    assert registry.get_twin("worked-2").tags["seen"] == "yes"
+    assert status_of(lambda: jobs.create_scheduled_job("py-twins", request)) == 409
+
+    key = registry.get_device("worked-1").authentication.symmetric_key.primary_key
+    host = owner.split(";")[0].split("=", 1)[1].split(":")[0]
+    client = IoTHubDeviceClient.create_from_connection_string(
+        f"HostName={host};DeviceId=worked-1;SharedAccessKey={key}", server_verification_cert=text("server-ca.pem")
+    )
+
+    def answer(asked):
+        client.send_method_response(MethodResponse.create_from_method_request(asked, 200, {"took": asked.payload}))
+
+    client.on_method_request_received = answer
+    client.connect()
+    call = CloudToDeviceMethod(method_name="ping", payload={"n": 1}, response_timeout_in_seconds=30, connect_timeout_in_seconds=5)
+    request = JobRequest(
+        job_id="py-calls",
+        type="scheduleDeviceMethod",
+        cloud_to_device_method=call,
+        query_condition="tags.place = 'pier'",
+        max_execution_time_in_seconds=100,
+    )
+    jobs.create_scheduled_job("py-calls", request)
+    done = until(lambda: over("py-calls"))
+    counts = done.device_job_statistics
+    assert (done.status, counts.succeeded_count, counts.failed_count) == ("completed", 1, 1), (done, counts)
+    found = registry.query_iot_hub(QuerySpecification(query="SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'py-calls'"))
+    rows = {row.device_id: row.additional_properties for row in found.items}
+    response = rows["worked-1"]["outcome"]["deviceMethodResponse"]
+    assert response == {"status": 200, "payload": {"took": {"n": 1}}}, rows
+    assert rows["worked-2"]["error"]["code"] == "DeviceNotOnline", rows
+    client.shutdown()
+
+
+def python_jobs_wait_and_are_cancelled():
+    later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)
+    request = JobRequest(
+        job_id="py-later", type="scheduleUpdateTwin", update_twin=Twin(etag="*", tags={}), query_condition="*", start_time=later
+    )
+    jobs.create_scheduled_job("py-later", request)
+    until(lambda: jobs.get_scheduled_job("py-later").status == "scheduled")
+    assert jobs.cancel_scheduled_job("py-later").status == "cancelled"
+    # The SDK wants an object where Azure answers with a list.
+    listed = service("hub-1", "iothubowner", "GET", "/jobs/v2/query?jobType=scheduleUpdateTwin&jobStatus=cancelled")
+    assert [job["jobId"] for job in listed] == ["py-later"], listed
+    assert status_of(lambda: jobs.get_scheduled_job("nothing")) == 404
+
+
+run(
+    python_configurations_reach_twins_and_count,
+    python_jobs_change_twins_and_call_methods,
+    python_jobs_wait_and_are_cancelled,
+)
