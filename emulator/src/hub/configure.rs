@@ -2,13 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde_json::{Map, Value};
-
 use super::{
-    Authentication, Configuration, ConfigurationContent, ConfigurationStatus, Hub, HubError, ModuleSettings,
-    QueryErrors, TwinPatch,
-    configurations::{Active, tree},
-    module_id::{check_module_id, module_address},
+    Configuration, ConfigurationContent, ConfigurationStatus, Hub, HubError, QueryErrors, TwinPatch,
+    configurations::Active,
     query::{Collection, Documents},
 };
 use crate::{etag::IfMatch, lock::lock};
@@ -93,7 +89,8 @@ impl Hub {
     /// Whom each configuration targets, and where it counts, as far as twins have been looked at.
     fn tallies(&self) -> BTreeMap<String, Tally> {
         let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
-        for (_, entry) in self.0.registry.lock().iter() {
+        let registry = self.0.registry.lock();
+        for (_, entry) in registry.iter().chain(registry.modules()) {
             for (id, info) in entry.managed.iter().flat_map(|managed| &managed.configurations) {
                 let tally = tallies.entry(id.clone()).or_default();
                 tally.targeted += 1;
@@ -110,7 +107,7 @@ impl Hub {
         content: &ConfigurationContent,
     ) -> Result<(), HubError> {
         content.check().map_err(HubError::ArgumentInvalid)?;
-        let device = self.device(device_id)?;
+        self.device(device_id)?;
         if content.module_content.is_some() {
             return Err(HubError::ArgumentInvalid(
                 "moduleContent is for configurations of modules; a device takes modulesContent or deviceContent"
@@ -122,42 +119,7 @@ impl Hub {
             self.update_twin(device_id, patch, &IfMatch::Any)?;
         }
         if let Some(modules) = &content.modules_content {
-            if !device.capabilities.iot_edge {
-                return Err(HubError::ArgumentInvalid(format!(
-                    "\"{device_id}\" is no IoT Edge device: modules are set in those alone"
-                )));
-            }
             self.set_modules(device_id, modules)?;
-        }
-        Ok(())
-    }
-
-    /// Sets the modules of an edge device: those that are not there are made. What stands under `properties.desired` itself is all
-    /// that is desired; what stands below it is merged.
-    fn set_modules(
-        &self,
-        device_id: &str,
-        modules: &BTreeMap<String, Map<String, Value>>,
-    ) -> Result<(), HubError> {
-        let mut wanted = Vec::new();
-        for (module_id, content) in modules {
-            check_module_id(module_id).map_err(HubError::ArgumentInvalid)?;
-            wanted.push((module_id, content, tree(content).map_err(HubError::ArgumentInvalid)?));
-        }
-        for (module_id, content, desired) in wanted {
-            if let Err(HubError::ModuleNotFound { .. }) = self.module(device_id, module_id) {
-                // The runtime gives it keys when it starts it.
-                let authentication = Authentication::none();
-                let settings = ModuleSettings { authentication, managed_by: None };
-                self.create_module(device_id, module_id, settings)?;
-            }
-            let address = module_address(device_id, module_id);
-            let patch = TwinPatch { tags: None, desired: Some(desired) };
-            if content.contains_key("properties.desired") {
-                self.replace_twin(&address, patch, &IfMatch::Any)?;
-            } else {
-                self.update_twin(&address, patch, &IfMatch::Any)?;
-            }
         }
         Ok(())
     }

@@ -12,6 +12,26 @@ pub enum HubError {
     /// No such device identity.
     #[error("DeviceNotFound: the hub has no device \"{0}\"")]
     DeviceNotFound(String),
+    /// No such configuration.
+    #[error("ConfigurationNotFound: the hub has no configuration \"{0}\"")]
+    ConfigurationNotFound(String),
+    /// A configuration of this ID exists.
+    #[error(
+        "ConfigurationAlreadyExists: the hub has a configuration \"{0}\" already; an update needs If-Match"
+    )]
+    ConfigurationExists(String),
+    /// No such job.
+    #[error("JobNotFound: the hub has no job \"{0}\"")]
+    JobNotFound(String),
+    /// A job of this ID exists, or existed.
+    #[error("JobAlreadyExists: the hub has a job \"{0}\" already; take another id")]
+    JobExists(String),
+    /// So many jobs are not over yet.
+    #[error("ThrottlingMaxActiveJobCountExceeded: {limit} jobs wait or run; wait for one, or cancel one")]
+    TooManyJobs {
+        /// How many there may be.
+        limit: usize,
+    },
     /// No such module on a device that is there.
     #[error("ModuleNotFound: \"{device_id}\" has no module \"{module_id}\"")]
     ModuleNotFound {
@@ -34,26 +54,6 @@ pub enum HubError {
         /// The device.
         device_id: String,
         /// How many it may have.
-        limit: usize,
-    },
-    /// No such configuration.
-    #[error("ConfigurationNotFound: the hub has no configuration \"{0}\"")]
-    ConfigurationNotFound(String),
-    /// A configuration of this ID exists.
-    #[error(
-        "ConfigurationAlreadyExists: the hub has a configuration \"{0}\" already; an update needs If-Match"
-    )]
-    ConfigurationExists(String),
-    /// No such job.
-    #[error("JobNotFound: the hub has no job \"{0}\"")]
-    JobNotFound(String),
-    /// A job of this ID exists, or existed.
-    #[error("JobAlreadyExists: the hub has a job \"{0}\" already; take another id")]
-    JobExists(String),
-    /// So many jobs are not over yet.
-    #[error("ThrottlingMaxActiveJobCountExceeded: {limit} jobs wait or run; wait for one, or cancel one")]
-    TooManyJobs {
-        /// How many there may be.
         limit: usize,
     },
     /// A device of this ID exists.
@@ -116,9 +116,6 @@ pub enum HubError {
     /// The entity tag given is not that of the stored resource.
     #[error("PreconditionFailed: \"{0}\" has changed since it was read; read it again")]
     PreconditionFailed(String),
-    /// Azure has it, and this emulator does not.
-    #[error("NotImplemented: this emulator does not implement {0}")]
-    NotImplemented(&'static str),
     /// Something in the request is not as it must be.
     #[error("ArgumentInvalid: {0}")]
     ArgumentInvalid(String),
@@ -131,15 +128,14 @@ impl HubError {
             Self::ArgumentInvalid(_) | Self::Twin(_) => "ArgumentInvalid",
             Self::QueueFull { .. } => "DeviceMaximumQueueDepthExceeded",
             Self::DeviceNotFound(_) => "DeviceNotFound",
-            Self::ModuleNotFound { .. } => "ModuleNotFound",
-            Self::ModuleAlreadyExists { .. } => "ModuleAlreadyExistsOnDevice",
-            Self::TooManyModules { .. } => "TooManyModulesOnDevice",
             Self::ConfigurationNotFound(_) => "ConfigurationNotFound",
             Self::JobNotFound(_) => "JobNotFound",
             Self::JobExists(_) => "JobAlreadyExists",
             Self::TooManyJobs { .. } => "ThrottlingMaxActiveJobCountExceeded",
-            Self::NotImplemented(_) => "NotImplemented",
             Self::ConfigurationExists(_) => "ConfigurationAlreadyExists",
+            Self::ModuleNotFound { .. } => "ModuleNotFound",
+            Self::ModuleAlreadyExists { .. } => "ModuleAlreadyExistsOnDevice",
+            Self::TooManyModules { .. } => "TooManyModulesOnDevice",
             Self::DeviceNotOnline { .. } => "DeviceNotOnline",
             Self::DeviceConnectionClosed(_) => "DeviceConnectionClosedRemotely",
             Self::DeviceAlreadyExists(_) => "DeviceAlreadyExists",
@@ -158,21 +154,20 @@ impl HubError {
             Self::ArgumentInvalid(_) | Self::Twin(_) => 400_004,
             Self::QueueFull { .. } => 403_004,
             Self::DeviceNotFound(_) => 404_001,
-            Self::ModuleNotFound { .. } => 404_010,
-            Self::ModuleAlreadyExists { .. } => 409_301,
-            Self::TooManyModules { .. } => 413_003,
             Self::JobNotFound(_) => 404_002,
             // Numbers of ours: only the first three digits are documented.
             Self::ConfigurationNotFound(_) => 404_000,
             Self::ConfigurationExists(_) | Self::JobExists(_) => 409_000,
             Self::TooManyJobs { .. } => 429_004,
+            Self::ModuleNotFound { .. } => 404_010,
+            Self::ModuleAlreadyExists { .. } => 409_301,
+            Self::TooManyModules { .. } => 413_003,
             Self::DeviceNotOnline { .. } => 404_103,
             Self::DeviceConnectionClosed(_) => 404_104,
             Self::DeviceAlreadyExists(_) => 409_001,
             Self::PreconditionFailed(_) => 412_001,
             Self::LockLost => 412_002,
             Self::MessageTooLarge { .. } => 413_001,
-            Self::NotImplemented(_) => 501_000,
             Self::InvalidMethodAnswer(_) => 502_000,
             // A number of ours: what services are told of it is not documented.
             Self::MethodRejected { .. } => 502_001,

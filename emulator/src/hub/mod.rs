@@ -46,6 +46,7 @@ mod authorities;
 mod method;
 mod queries;
 mod configure;
+mod deployments;
 mod rollout;
 mod scheduling;
 mod work;

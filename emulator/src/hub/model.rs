@@ -266,15 +266,15 @@ pub struct Twin {
     pub properties: TwinProperties,
     /// Edge or not.
     pub capabilities: DeviceCapabilities,
+    /// The configurations that target it, by ID.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub configurations: BTreeMap<String, ConfigurationInfo>,
     /// As on the identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_scope: Option<String>,
     /// As on the identity.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parent_scopes: Vec<String>,
-    /// The configurations that target it, by ID.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub configurations: BTreeMap<String, ConfigurationInfo>,
 }
 
 /// The two sections of properties, each with `$version` and `$metadata`.

@@ -28,8 +28,8 @@ impl Hub {
                 .iter()
                 .map(|twin| {
                     let module_id = twin.module_id.as_deref().unwrap_or_default();
-                    let key = module_address(&twin.device_id, module_id);
-                    (key, serde_json::to_value(twin).unwrap_or_default())
+                    let address = module_address(&twin.device_id, module_id);
+                    (address, serde_json::to_value(twin).unwrap_or_default())
                 })
                 .collect(),
             Collection::Jobs => lock(&self.0.jobs).documents(),

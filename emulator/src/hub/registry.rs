@@ -31,7 +31,7 @@ use super::{
 use crate::id::{device_etag, guid, twin_etag};
 
 /// Modules that a device may have, as at Azure.
-const MOST_MODULES: usize = 50;
+pub(super) const MOST_MODULES: usize = 50;
 
 /// "Never", in Azure's way.
 pub(super) const NEVER: DateTime<Utc> = match DateTime::from_timestamp(-62_135_596_800, 0) {
@@ -226,18 +226,15 @@ impl Registry {
 
     /// Notes that a twin, or the identity shown with it, has changed: who looks at such things will.
     pub(super) fn touch(&mut self, device_id: &str) {
-        // Configurations of devices are no matter of modules.
-        if is_module(device_id) {
-            return;
-        }
         if let Some(stale) = &mut self.stale {
             stale.insert(device_id.to_owned(), 0);
         }
     }
 
-    /// The same of all devices; `watched` says whether further changes are to be noted.
+    /// The same of all devices and modules; `watched` says whether further changes are to be noted.
     pub(super) fn touch_all(&mut self, watched: bool) {
-        let all = self.devices.iter().filter(|(_, entry)| watched || entry.managed.is_some());
+        let all =
+            self.devices.iter().chain(&self.modules).filter(|(_, entry)| watched || entry.managed.is_some());
         let all: Stale = all.map(|(device_id, _)| (device_id.clone(), 0)).collect();
         self.stale = (watched || !all.is_empty()).then_some(all);
     }
@@ -467,13 +464,9 @@ impl Entry {
                 reported: self.twin.reported.for_service(),
             },
             capabilities: identity.capabilities,
+            configurations: self.managed.as_ref().map(|managed| managed.shown()).unwrap_or_default(),
             device_scope: scopes.device_scope,
             parent_scopes: scopes.parent_scopes,
-            configurations: self
-                .managed
-                .as_ref()
-                .map(|managed| managed.configurations.clone())
-                .unwrap_or_default(),
         }
     }
 

@@ -185,10 +185,9 @@ fn of_hub(error: &HubError) -> BackendError {
         | HubError::JobExists(_)
         | HubError::TooManyJobs { .. }
         | HubError::LockLost => BackendError::Conflict(text),
-        HubError::MessageTooLarge { .. }
-        | HubError::NotImplemented(_)
-        | HubError::Twin(_)
-        | HubError::ArgumentInvalid(_) => BackendError::Invalid { message: text, member: None },
+        HubError::MessageTooLarge { .. } | HubError::Twin(_) | HubError::ArgumentInvalid(_) => {
+            BackendError::Invalid { message: text, member: None }
+        }
     }
 }
 
