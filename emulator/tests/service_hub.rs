@@ -502,3 +502,33 @@ async fn a_condition_without_quotes_is_none_to_a_hub() {
     assert_eq!(hub.call("DELETE", &device, &[("If-Match", "\"AAAA\"")], "").await.status, 412);
     assert_eq!(hub.call("DELETE", &device, &[("If-Match", "AAAA")], "").await.status, 204);
 }
+
+#[tokio::test]
+async fn how_much_came_from_some_devices_is_counted() {
+    let lab = Lab::start().await;
+    let hub = Service::hub(&lab.emulator);
+    let mut device = lab.online("box-0000001").await;
+    for id in ["box-0000002", "crate-1"] {
+        lab.online(id).await;
+    }
+    let counts =
+        async |from: &str, to: &str| hub.get(&format!("/statistics/telemetry?from={from}&to={to}")).await;
+    let none = counts("box-0000000", "box-0000009").await;
+    assert_eq!((none.status, &none.body["devices"], &none.body["received"]), (200, &json!(2), &json!(0)));
+    assert!(none.body["since"].is_string() && none.body["now"].is_string(), "{}", none.body);
+    let health = hub.call_with("GET", "/health", &[], "").await;
+    assert_eq!((health.status, &health.body["status"]), (200, &json!("ready")), "whoever asks");
+    assert_eq!(counts("z", "a").await.body["devices"], 0);
+    for id in ["1", "2", "1"] {
+        device.publish(&format!("devices/box-0000001/messages/events/$.mid={id}"), "{}").await;
+    }
+    let some = counts("box-0000000", "box-0000009").await.body;
+    let count = |name: &str| some[name].as_u64();
+    assert_eq!(
+        [count("received"), count("distinctMessageIds"), count("duplicates")],
+        [Some(3), Some(2), Some(1)]
+    );
+    assert_eq!(counts("box-0000001", "box-0000001").await.body["devices"], 1);
+    let bad = hub.get("/statistics/telemetry?from=a").await;
+    assert_eq!((bad.status, bad.header("iothub-errorcode")), (400, Some("ArgumentInvalid")));
+}

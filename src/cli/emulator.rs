@@ -93,6 +93,10 @@ pub(super) struct EmulatorArgs {
     /// A further name or address in the server's certificate; repeat it for more.
     #[arg(long, value_name = "NAME")]
     server_name: Vec<String>,
+    /// By which name or address others reach this machine: it stands in emulator.json, and in the server's certificate. Listen where
+    /// they come from, --listen 0.0.0.0 for everywhere.
+    #[arg(long, value_name = "NAME", value_parser = host)]
+    advertise: Option<String>,
     /// Partitions of every hub's built-in endpoint, 2 to 32.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(2..=32))]
     partitions: u16,
@@ -164,6 +168,7 @@ fn prepare(args: &EmulatorArgs) -> anyhow::Result<PreparedEmulator> {
         // Under which service clients will know it.
         server_names.push(args.listen.to_string());
     }
+    server_names.extend(args.advertise.clone());
     let prepared = Emulator::prepare(EmulatorOptions {
         listen_address: args.listen,
         port: args.port,
@@ -216,7 +221,7 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
     let emulator = prepared.listen().await?;
     // Whoever asks it to stop from now on finds the file gone.
     let stop = asked_to_stop();
-    let file = EmulatorFile::of(&emulator);
+    let file = EmulatorFile::of(&emulator, args.advertise.as_deref());
     let held = file.as_ref().map(|file| file.save(&args.directory)).transpose()?;
     tell(&args, &emulator, is_new, screen);
     // Last, because whoever sees it may count on all of the above.
@@ -309,6 +314,15 @@ async fn fleet(args: &EmulatorArgs, screen: Screen, ended: watch::Receiver<bool>
     let files = files.context("no temporary directory")?;
     let fleet = Arc::new(SimulateArgs::fleet(devices, args.speed));
     guest::play(fleet, &args.directory, (files.path(), false), screen, ended).await
+}
+
+/// A name of a machine, or its address.
+fn host(text: &str) -> Result<String, String> {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    if text.is_empty() || text.len() > 253 || !text.chars().all(is_of_name) {
+        return Err("a host name or an IPv4 address, without a port".into());
+    }
+    Ok(text.into())
 }
 
 fn tls_version(text: &str) -> Result<TlsVersions, String> {

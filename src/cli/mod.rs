@@ -20,6 +20,8 @@ mod factory;
 #[cfg(feature = "lab")]
 mod help;
 #[cfg(feature = "lab")]
+mod load;
+#[cfg(feature = "lab")]
 mod man;
 #[cfg(feature = "lab")]
 mod pki;
@@ -69,6 +71,9 @@ enum Command {
     /// Play a fleet on this computer: simulated containers, and by default a local emulator of Azure.
     #[cfg(feature = "lab")]
     Simulate(simulate::SimulateArgs),
+    /// Play the load of a fleet, thousands of light devices, divided over as many programs and machines as are wanted.
+    #[cfg(feature = "lab")]
+    Load(Box<load::LoadArgs>),
     /// Run the local emulator of Azure DPS and IoT Hub alone, for any device or SDK.
     #[cfg(feature = "lab")]
     Emulator(emulator::EmulatorArgs),
@@ -104,6 +109,8 @@ pub fn main() -> ExitCode {
         Command::Deprovision(args) => deprovision::run(&args),
         #[cfg(feature = "lab")]
         Command::Simulate(args) => simulate::run(args).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "lab")]
+        Command::Load(args) => load::run(&args),
         #[cfg(feature = "lab")]
         Command::Emulator(args) => emulator::run(args).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "lab")]

@@ -9,6 +9,7 @@ pub(crate) mod console;
 pub(crate) mod director;
 pub(crate) mod judgement;
 pub(crate) mod lines;
+pub mod load;
 pub mod local_cloud;
 pub(crate) mod notification;
 pub(crate) mod received;

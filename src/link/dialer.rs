@@ -57,6 +57,12 @@ struct Known {
 }
 
 impl Dialer {
+    /// One that has reached this server already, from an address of its own choice.
+    #[cfg(feature = "lab")]
+    pub(crate) fn holding(endpoint: &Endpoint, tcp: TcpStream) -> Self {
+        Self { ready: Some((endpoint.clone(), tcp)), ..Self::default() }
+    }
+
     /// TCP to this server, as long as the attempt lasts: what the last probe has reached, or all that its name leads to.
     pub(super) async fn reach(
         &mut self,

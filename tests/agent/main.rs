@@ -32,6 +32,7 @@ mod link;
 #[cfg(feature = "mqtt5")]
 mod link_v5;
 mod link_websocket;
+mod load;
 mod model;
 #[cfg(feature = "mqtt5")]
 mod mqtt5;

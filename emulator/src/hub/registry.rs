@@ -3,7 +3,7 @@
 //! Identity and twin are what has to outlive a restart: they are plain records with a serialised form, apart from
 //! what belongs to this run (connection, counters, kept sessions). All changes go through the methods here.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -299,6 +299,13 @@ impl Registry {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &Entry)> {
         self.devices.iter()
+    }
+
+    /// Those whose IDs lie between these two, both included.
+    pub(super) fn between(&self, from: &str, to: &str) -> impl Iterator<Item = (&String, &Entry)> {
+        // A range that ends before it begins is no range to the map.
+        let last = if from <= to { Bound::Included(to) } else { Bound::Excluded(from) };
+        self.devices.range::<str, _>((Bound::Included(from), last))
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&String, &mut Entry)> {

@@ -409,6 +409,19 @@ impl Hub {
         sequence_number.map_or_else(|| self.telemetry(), |last| self.0.telemetry.since(last))
     }
 
+    /// How many devices have an ID between these two, both included, and how much was received from all of them.
+    pub fn counters_between(&self, from: &str, to: &str) -> (usize, TelemetryCounters) {
+        let registry = self.0.registry.lock();
+        registry.between(from, to).fold(Default::default(), |(devices, sum), (_, entry)| {
+            (devices + 1, sum.plus(entry.tally.counters))
+        })
+    }
+
+    /// When this run of the hub began, which is when it began to count, and what its clock shows now.
+    pub(crate) fn times(&self) -> [DateTime<Utc>; 2] {
+        [self.0.began, self.0.clock.now()]
+    }
+
     /// How much was received from a device.
     pub fn counters(&self, device_id: &str) -> Result<TelemetryCounters, HubError> {
         self.0.registry.lock().get(device_id).map(|entry| entry.tally.counters)

@@ -101,6 +101,16 @@ pub struct TelemetryCounters {
     pub duplicates: u64,
 }
 
+impl TelemetryCounters {
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self {
+            received: self.received + other.received,
+            distinct_message_ids: self.distinct_message_ids + other.distinct_message_ids,
+            duplicates: self.duplicates + other.duplicates,
+        }
+    }
+}
+
 /// The counters of one device, with what they need to know.
 #[derive(Debug, Default)]
 pub(super) struct Tally {

@@ -47,8 +47,8 @@ pub(crate) struct ServiceEntry {
 }
 
 impl EmulatorFile {
-    /// Describes an emulator; `None` when it has no service side.
-    pub(crate) fn of(emulator: &Emulator) -> Option<Self> {
+    /// Describes an emulator that others reach by this name, or as it listens; `None` when it has no service side.
+    pub(crate) fn of(emulator: &Emulator, name: Option<&str>) -> Option<Self> {
         let service = emulator.service_address()?;
         // `localhost` is in every server certificate, and leads here whenever a wildcard or loopback is listened on.
         let is_local = service.ip().is_loopback() || service.ip().is_unspecified();
@@ -57,8 +57,9 @@ impl EmulatorFile {
             let of_policy = strings.iter().filter(|string| string.policy == policy);
             let entry = |string: &tracker_emulator::ConnectionString| {
                 let mut connection_string = string.local.clone();
-                if !is_local {
-                    let here = format!("HostName={}", service.ip());
+                let other = name.map(str::to_owned).or_else(|| (!is_local).then(|| service.ip().to_string()));
+                if let Some(other) = other {
+                    let here = format!("HostName={other}");
                     connection_string = connection_string.replacen("HostName=localhost", &here, 1);
                 }
                 ServiceEntry { name: string.service.clone(), connection_string }
@@ -67,7 +68,10 @@ impl EmulatorFile {
         };
         let provisioning_service = entries(OWNERS[0]).pop()?;
         Some(Self {
-            address: emulator.address().to_string(),
+            address: name.map_or_else(
+                || emulator.address().to_string(),
+                |name| format!("{name}:{}", emulator.address().port()),
+            ),
             amqp_port: emulator.amqp_address().map(|address| address.port()),
             id_scope: emulator.id_scope().to_owned(),
             provisioning_service,

@@ -243,6 +243,12 @@ impl Target {
     }
 }
 
+/// Hubs of an emulator, by connection strings, and by the CA that has signed its certificate.
+pub(in crate::cli) fn hubs_by_login(login: &[String], server_ca: &Path) -> anyhow::Result<Vec<Client>> {
+    let target = Target { login: login.to_vec(), server_ca: Some(server_ca.into()), ..Target::default() };
+    Ok(target.hubs()?.into_iter().map(|hub| hub.client).collect())
+}
+
 /// What --login says, itself or in a file.
 fn connection(login: &str) -> anyhow::Result<ConnectionString> {
     let from_file = login

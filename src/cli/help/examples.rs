@@ -16,6 +16,7 @@ const EXAMPLES: &[&str] = &[
     "container-tracker provision --config tracker.toml",
     "container-tracker deprovision --config tracker.toml --yes",
     "container-tracker simulate --devices 20",
+    "container-tracker load merge load-1-of-2.json load-2-of-2.json",
     "container-tracker emulator --hub east --hub west --state-directory state",
     "container-tracker console --emulator .",
     "container-tracker verify ./received.jsonl",

@@ -128,6 +128,11 @@ impl Authority {
         Ok(der)
     }
 
+    /// The certificate with those above it, and the key.
+    pub(super) fn into_parts(self) -> (Chain, Arc<dyn SigningKey>) {
+        (self.chain, self.key)
+    }
+
     /// What a device shows after its leaf: the CA and those above it, without a root.
     pub(super) fn chain_pem(&self) -> anyhow::Result<String> {
         let mut text = String::new();

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `init.rs`, `leaf.rs`, `sign.rs`, `proof.rs`, `show.rs` | the commands |
 //! | `issuer.rs` | makes a leaf, and keeps it: a CA, its terms, its register |
+//! | `maker.rs` | makes leafs for a program that plays many devices, and keeps none |
 //! | `authority.rs` | a CA: its certificate, and its key in a file or in a token |
 //! | `register.rs` | what was issued, in `issued.csv`: a name and a key are certified once |
 //! | `request.rs`, `serials.rs` | what comes in: requests, lists of serial numbers |
@@ -21,6 +22,7 @@ mod init;
 pub(super) mod issuer;
 mod key;
 pub(super) mod leaf;
+pub(super) mod maker;
 mod pfx;
 pub(super) mod place;
 mod proof;

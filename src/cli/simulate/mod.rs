@@ -189,7 +189,7 @@ async fn local_cloud(
         Place::Kept(_) => Cloud::start_kept(emulator, directory, args.interval()).await?,
         Place::Temporary(_) => Cloud::start_with(emulator, directory, args.interval()).await?,
     };
-    let file = EmulatorFile::of(&cloud.emulator);
+    let file = EmulatorFile::of(&cloud.emulator, None);
     let held = file.as_ref().map(|file| file.save(directory)).transpose()?;
     screen.note(
         "emulator",

@@ -49,7 +49,7 @@ type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, HubRefusal>> + Send + 'a>>;
 
 /// Every call that a hub knows.
-static ROUTES: [Route<Handler>; 64] = [
+static ROUTES: [Route<Handler>; 65] = [
     azure(Method::GET, "devices", RegistryRead, |hub, _, call| devices::list(hub, call)),
     azure(Method::POST, "devices", RegistryWrite, |hub, _, call| bulk::respond(hub, call)),
     azure(Method::POST, "devices/query", ServiceConnect, |hub, _, call| twins::query(hub, call)),
@@ -82,6 +82,7 @@ static ROUTES: [Route<Handler>; 64] = [
     azure(Method::POST, "jobs/v2/{id}/cancel", ServiceConnect, |hub, _, call| jobs::cancel(hub, call)),
     azure(Method::GET, "statistics/devices", RegistryRead, |hub, _, _| Ok(statistics::devices(hub))),
     azure(Method::GET, "statistics/service", RegistryRead, |hub, _, _| Ok(statistics::service(hub))),
+    ours(Method::GET, "statistics/telemetry", RegistryRead, |hub, _, call| statistics::telemetry(hub, call)),
     azure(Method::POST, "configurations/testQueries", RegistryRead, |_, _, call| {
         configurations::try_queries(call)
     }),
