@@ -15,6 +15,7 @@ use crate::{
     front::{accept, accept_amqp},
     hub::Hub,
     issuance::Namespace,
+    memory,
     net::{
         door::Listening,
         tls::{ServerIdentity, device_entrance, service_entrance},
@@ -65,6 +66,10 @@ impl Watch {
             every.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 every.tick().await;
+                if memory::is_worth_while() {
+                    // Beside those who are served.
+                    tokio::task::spawn_blocking(memory::give_back);
+                }
                 for hub in dps.hubs() {
                     hub.check_silence();
                     hub.expire_messages();

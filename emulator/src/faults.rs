@@ -1,7 +1,10 @@
 //! Misbehaviour on request: each fault says which service does what, to whom, and how often.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -216,7 +219,14 @@ impl FaultId {
 
 /// The faults in force. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Mutex<Rules>>);
+pub struct Faults(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Whether there are any: asked several times for every packet of every client, and nearly always no.
+    any: AtomicBool,
+    rules: Mutex<Rules>,
+}
 
 #[derive(Debug, Default)]
 struct Rules {
@@ -227,49 +237,62 @@ struct Rules {
 impl Faults {
     /// Puts a fault in force; those injected earlier go first.
     pub fn inject(&self, fault: Fault) -> FaultId {
-        let mut rules = lock(&self.0);
-        let id = FaultId(rules.next_id);
-        rules.next_id += 1;
-        rules.rules.push((id, fault));
-        id
+        self.change(|rules| {
+            let id = FaultId(rules.next_id);
+            rules.next_id += 1;
+            rules.rules.push((id, fault));
+            id
+        })
     }
 
     /// Ends a fault; tells whether it was still in force.
     pub fn clear(&self, id: FaultId) -> bool {
-        let mut rules = lock(&self.0);
-        let before = rules.rules.len();
-        rules.rules.retain(|(known, _)| *known != id);
-        rules.rules.len() < before
+        self.change(|rules| {
+            let before = rules.rules.len();
+            rules.rules.retain(|(known, _)| *known != id);
+            rules.rules.len() < before
+        })
     }
 
     /// Ends all faults.
     pub fn clear_all(&self) {
-        lock(&self.0).rules.clear();
+        self.change(|rules| rules.rules.clear());
     }
 
     /// Those in force.
     pub fn list(&self) -> Vec<(FaultId, Fault)> {
-        lock(&self.0).rules.clone()
+        lock(&self.0.rules).rules.clone()
     }
 
     /// The first fault in force at this place that `pick` accepts, counted as used once.
     pub(crate) fn take<T>(&self, place: Place<'_>, pick: impl Fn(&FaultKind) -> Option<T>) -> Option<T> {
-        let mut rules = lock(&self.0);
-        for index in 0..rules.rules.len() {
-            let (_, fault) = &mut rules.rules[index];
-            if !place.is_meant_by(fault) {
-                continue;
-            }
-            let Some(picked) = pick(&fault.kind) else { continue };
-            if let Some(times) = &mut fault.times {
-                *times = times.saturating_sub(1);
-                if *times == 0 {
-                    rules.rules.remove(index);
-                }
-            }
-            return Some(picked);
+        if !self.0.any.load(Ordering::Acquire) {
+            return None;
         }
-        None
+        self.change(|rules| {
+            for index in 0..rules.rules.len() {
+                let (_, fault) = &mut rules.rules[index];
+                if !place.is_meant_by(fault) {
+                    continue;
+                }
+                let Some(picked) = pick(&fault.kind) else { continue };
+                if let Some(times) = &mut fault.times {
+                    *times = times.saturating_sub(1);
+                    if *times == 0 {
+                        rules.rules.remove(index);
+                    }
+                }
+                return Some(picked);
+            }
+            None
+        })
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Rules) -> T) -> T {
+        let mut rules = lock(&self.0.rules);
+        let changed = change(&mut rules);
+        self.0.any.store(!rules.rules.is_empty(), Ordering::Release);
+        changed
     }
 
     /// Whether a fault of this kind is to be played here.

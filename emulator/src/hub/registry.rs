@@ -7,7 +7,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::{
     HubError,
@@ -25,7 +24,11 @@ use super::{
     telemetry::Tally,
     twin_rules::without_system,
 };
-use crate::id::{device_etag, guid, twin_etag};
+use crate::{
+    id::{device_etag, guid, twin_etag},
+    memory,
+    packed::PackedObject,
+};
 
 /// "Never", in Azure's way.
 pub(super) const NEVER: DateTime<Utc> = match DateTime::from_timestamp(-62_135_596_800, 0) {
@@ -51,7 +54,7 @@ pub(super) struct IdentityRecord {
 /// The durable part of a twin.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct TwinRecord {
-    pub(super) tags: Map<String, Value>,
+    pub(super) tags: PackedObject,
     pub(super) desired: Section,
     pub(super) reported: Section,
     pub(super) model_id: String,
@@ -64,7 +67,7 @@ pub(crate) struct TwinRecord {
 impl TwinRecord {
     pub(super) fn new(initial: Option<&InitialTwin>, now: DateTime<Utc>) -> Self {
         let mut twin = Self {
-            tags: Map::new(),
+            tags: PackedObject::default(),
             desired: Section::desired(now),
             reported: Section::reported(now),
             model_id: String::new(),
@@ -72,7 +75,7 @@ impl TwinRecord {
             service_changes: 1,
         };
         if let Some(initial) = initial {
-            twin.tags = without_system(initial.tags.clone());
+            twin.tags = without_system(initial.tags.clone()).into();
             twin.desired.initialize(&without_system(initial.properties.desired.clone()), now);
         }
         twin
@@ -126,7 +129,8 @@ pub(super) struct Entry {
 /// The devices of one hub by ID.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
-    devices: BTreeMap<String, Entry>,
+    /// In boxes: the tree keeps room for more in all of its nodes.
+    devices: BTreeMap<String, Box<Entry>>,
     connections: u64,
     connection_changes: u64,
     messages: u64,
@@ -147,7 +151,7 @@ impl Registry {
             entry.silent_since = kept.silent_since;
             entry.renewal = kept.renewal;
             entry.managed = kept.managed;
-            (kept.device_id, entry)
+            (kept.device_id, Box::new(entry))
         };
         Self {
             devices: devices.into_iter().map(restore).collect(),
@@ -157,7 +161,7 @@ impl Registry {
     }
 
     pub(super) fn keep(&self) -> Vec<KeptDevice> {
-        let keep = |(device_id, entry): (&String, &Entry)| KeptDevice {
+        let keep = |(device_id, entry): (&String, &Box<Entry>)| KeptDevice {
             device_id: device_id.clone(),
             identity: entry.identity.clone(),
             twin: entry.twin.clone(),
@@ -190,7 +194,7 @@ impl Registry {
             capabilities,
             policy: None,
         };
-        self.devices.insert(device_id.to_owned(), Entry::new(identity, twin, NEVER));
+        self.devices.insert(device_id.to_owned(), Box::new(Entry::new(identity, twin, NEVER)));
         self.touch(device_id);
         Ok(())
     }
@@ -210,34 +214,35 @@ impl Registry {
     }
 
     pub(super) fn remove(&mut self, device_id: &str) -> Result<Entry, HubError> {
-        self.devices.remove(device_id).ok_or_else(|| not_found(device_id))
+        memory::one_has_gone();
+        self.devices.remove(device_id).map(|entry| *entry).ok_or_else(|| not_found(device_id))
     }
 
     pub(super) fn entry(&mut self, device_id: &str) -> Result<&mut Entry, HubError> {
-        self.devices.get_mut(device_id).ok_or_else(|| not_found(device_id))
+        self.find(device_id).ok_or_else(|| not_found(device_id))
     }
 
     pub(super) fn get(&self, device_id: &str) -> Result<&Entry, HubError> {
-        self.devices.get(device_id).ok_or_else(|| not_found(device_id))
+        self.devices.get(device_id).map(|entry| &**entry).ok_or_else(|| not_found(device_id))
     }
 
     pub(super) fn find(&mut self, device_id: &str) -> Option<&mut Entry> {
-        self.devices.get_mut(device_id)
+        self.devices.get_mut(device_id).map(|entry| &mut **entry)
     }
 
     /// A device as the business of one connection: after a takeover, or a deletion, it is not that any more.
     pub(super) fn connected(&mut self, device_id: &str, connection_id: u64) -> Option<&mut Entry> {
-        self.devices.get_mut(device_id).filter(|entry| {
+        self.find(device_id).filter(|entry| {
             entry.connection.as_ref().is_some_and(|connection| connection.id == connection_id)
         })
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &Entry)> {
-        self.devices.iter()
+        self.devices.iter().map(|(device_id, entry)| (device_id, &**entry))
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&String, &mut Entry)> {
-        self.devices.iter_mut()
+        self.devices.iter_mut().map(|(device_id, entry)| (device_id, &mut **entry))
     }
 
     /// Files what became of messages to this device, and when its queue is to be looked at again. To be called after every
@@ -361,7 +366,7 @@ impl Entry {
             x509_thumbprint: identity.authentication.x509_thumbprint,
             model_id: self.twin.model_id.clone(),
             version: self.twin.version,
-            tags: self.twin.tags.clone(),
+            tags: self.twin.tags.get(),
             properties: TwinProperties {
                 desired: self.twin.desired.for_service(),
                 reported: self.twin.reported.for_service(),
