@@ -20,8 +20,7 @@
 //!
 //! # What it does not do
 //!
-//! It says so where it is asked for it: TPM; module identities; `QoS` 2; Microsoft Entra tokens;
-//! digital twins and file upload.
+//! It says so where it is asked for it: TPM; `QoS` 2; Microsoft Entra tokens; digital twins and file upload.
 //! It imitates no throttling of its own accord (see [`Faults`]).
 //! Nothing in it is meant to protect anything: do not let it face a network you do not trust.
 //!
@@ -130,9 +129,9 @@ pub use hub::{
     ConsumerGroup, DeadLetterDestination, Device, DeviceCapabilities, DeviceSettings, DeviceStatus,
     DirectMethod, Endpoints, Enrichment, EventDeliverySchema, EventDestination, EventFilter,
     EventSubscription, EventType, FallbackRoute, FileEndpoint, Hub, HubError, InitialTwin,
-    InitialTwinProperties, MessageSource, MethodResult, Retention, RetryPolicy, Route, Routing, Severity,
-    Silence, TelemetryCounters, TelemetryMessage, Twin, TwinError, TwinPatch, TwinProperties,
-    WebhookEndpoint, X509Thumbprint,
+    InitialTwinProperties, MessageSource, MethodResult, Module, ModuleSettings, Retention, RetryPolicy,
+    Route, Routing, Severity, Silence, TelemetryCounters, TelemetryMessage, Twin, TwinError, TwinPatch,
+    TwinProperties, WebhookEndpoint, X509Thumbprint, module_address,
 };
 pub use issuance::{CertificatePolicy, IssuanceError, IssuingAuthority, Namespace};
 pub use net::tls::{ServerIdentityError, TlsVersions};

@@ -387,7 +387,7 @@ async fn what_a_device_has_no_business_with_is_refused_by_name() {
     let refused =
         |error: Result<LinkId, Error>| error.map_or_else(|error| error.condition, |_| String::new());
     for (address, wanted) in [
-        ("/devices/d1/modules/m/messages/events", condition::NOT_IMPLEMENTED),
+        ("/devices/d1/modules/m/messages/events", condition::NOT_FOUND),
         ("/devices/d1/messages/nothing", condition::NOT_FOUND),
         ("/devices/d1/messages/devicebound", condition::NOT_ALLOWED),
         ("/devices/d2/messages/events", condition::NOT_FOUND),

@@ -239,7 +239,7 @@ async fn messages_reach_devices_and_those_that_do_not_are_refused_by_name() {
         (to("d", &"x".repeat(70_000)), condition::MESSAGE_SIZE_EXCEEDED),
         (ack, condition::INVALID_FIELD),
         (nowhere, condition::INVALID_FIELD),
-        (module, condition::NOT_IMPLEMENTED),
+        (module, condition::NOT_ALLOWED),
         (list, condition::INVALID_FIELD),
     ] {
         assert_eq!(condition_of(client.send(link, &message).await), wanted);

@@ -15,6 +15,7 @@ mod hub;
 mod hub_v5;
 mod issuance;
 mod management;
+mod modules;
 mod openssl;
 mod pair;
 mod provisioning;

@@ -371,3 +371,84 @@ async fn configurations_and_jobs_outlive_a_restart() {
     desired(&hub, "d1", json!({})).await;
     emulator.shutdown().await;
 }
+
+/// The desired properties of a module, without what the hub adds.
+async fn module_desired(service: &Service, device_id: &str, module_id: &str) -> Value {
+    let twin = service.get(&format!("/twins/{device_id}/modules/{module_id}?{VERSION}")).await.body;
+    let mut desired = twin["properties"]["desired"].clone();
+    if let Some(members) = desired.as_object_mut() {
+        members.retain(|name, _| !name.starts_with('$'));
+    }
+    desired
+}
+
+#[tokio::test]
+async fn deployments_reach_the_modules_of_edge_devices_and_layers_go_upon_them() {
+    let lab = Lab::start().await;
+    let service = Service::hub(&lab.emulator);
+    let edge =
+        json!({"deviceId": "e1", "capabilities": {"iotEdge": true}, "authentication": {"type": "sas"}});
+    let edge = service.call("PUT", &format!("/devices/e1?{VERSION}"), &[], &edge.to_string()).await;
+    assert_eq!(edge.status, 200, "{}", edge.text);
+    devices(&lab.emulator, &[("leaf", "quay")]);
+    let whole = |image: &str| {
+        json!({"$edgeAgent": {"properties.desired": {"modules": {"m1": {"image": image}}}},
+               "$edgeHub": {"properties.desired": {"routes": {}}}, "m1": {"properties.desired": {"limit": 1}}})
+    };
+    let apply = async |device_id: &str, content: Value| {
+        let path = format!("/devices/{device_id}/applyConfigurationContent?{VERSION}");
+        service.call("POST", &path, &[], &content.to_string()).await
+    };
+    assert_eq!(apply("e1", json!({"modulesContent": whole("0")})).await.status, 204);
+    let listed = service.get(&format!("/devices/e1/modules?{VERSION}")).await.body;
+    assert_eq!(listed.as_array().map(Vec::len), Some(3), "{listed}");
+    assert_eq!(module_desired(&service, "e1", "m1").await, json!({"limit": 1}));
+    assert_eq!(apply("leaf", json!({"modulesContent": whole("0")})).await.status, 400);
+    assert_eq!(apply("nobody", json!({"modulesContent": whole("0")})).await.status, 404);
+    assert_eq!(apply("e1", json!({"modulesContent": {"a b": {"properties.desired": {}}}})).await.status, 400);
+    let many: serde_json::Map<_, _> =
+        (0..50).map(|n| (format!("n{n}"), json!({"properties.desired": {}}))).collect();
+    assert_eq!(apply("e1", json!({"modulesContent": many})).await.status, 413);
+
+    let put = async |id: &str, priority: u32, modules: Value| {
+        let body =
+            json!({"content": {"modulesContent": modules}, "targetCondition": "*", "priority": priority});
+        let path = format!("/configurations/{id}?{VERSION}");
+        assert_eq!(service.call("PUT", &path, &[], &body.to_string()).await.status, 200);
+    };
+    put("base", 5, whole("1")).await;
+    put("lower", 1, whole("2")).await;
+    put("layer", 9, json!({"$edgeAgent": {"properties.desired.modules.m2": {"image": "3"}}, "m2": {"properties.desired": {"x": 1}}})).await;
+    let agent = json!({"modules": {"m1": {"image": "1"}, "m2": {"image": "3"}}});
+    until(async || (module_desired(&service, "e1", "$edgeAgent").await == agent).then_some(())).await;
+    assert_eq!(module_desired(&service, "e1", "m2").await, json!({"x": 1}));
+    for (id, applied) in [("base", 1), ("lower", 0), ("layer", 1)] {
+        until(async || {
+            let shown = service.get(&format!("/configurations/{id}?{VERSION}")).await.body;
+            let results = &shown["systemMetrics"]["results"];
+            (results["targetedCount"] == 1 && results["appliedCount"] == applied).then_some(())
+        })
+        .await;
+    }
+    // What somebody changes in a module by hand is set right.
+    let path = format!("/twins/e1/modules/m1?{VERSION}");
+    let patch = r#"{"properties":{"desired":{"limit":7}}}"#;
+    assert_eq!(service.call("PATCH", &path, &[], patch).await.status, 200);
+    until(async || (module_desired(&service, "e1", "m1").await == json!({"limit": 1})).then_some(())).await;
+    let module = json!({"content": {"moduleContent": {"properties.desired.y": 2}}, "priority": 1,
+                        "targetCondition": "FROM devices.modules WHERE moduleId = 'm2'"});
+    let path = format!("/configurations/module?{VERSION}");
+    assert_eq!(service.call("PUT", &path, &[], &module.to_string()).await.status, 200);
+    results(&service, "module", json!([{"targetedCount": 1, "appliedCount": 1}, {}])).await;
+    for id in ["lower", "layer", "base", "module"] {
+        let path = format!("/configurations/{id}?{VERSION}");
+        assert_eq!(service.call("DELETE", &path, &[], "").await.status, 204);
+    }
+    until(async || {
+        let twin = service.get(&format!("/twins/e1/modules/$edgeAgent?{VERSION}")).await.body;
+        twin["configurations"].is_null().then_some(())
+    })
+    .await;
+    let agent = module_desired(&service, "e1", "$edgeAgent").await;
+    assert_eq!(agent["modules"]["m1"], json!({"image": "1"}), "modules stay, as at Azure");
+}

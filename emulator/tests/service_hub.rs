@@ -390,7 +390,6 @@ async fn bulk_requests_and_policies_are_heeded() {
         ("GET", "/jobs"),
         ("GET", "/digitaltwins/b"),
         ("POST", "/devices/b/files"),
-        ("PUT", "/devices/b/modules/m"),
         ("GET", "/messages/serviceBound/filenotifications"),
     ] {
         let refused = hub.call(method, &format!("{target}?{VERSION}"), &[], "").await;

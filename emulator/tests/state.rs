@@ -127,7 +127,18 @@ async fn a_state_directory_of_an_earlier_emulator_opens_and_is_written_in_the_sa
     for file in files {
         let text =
             |directory: &std::path::Path| std::fs::read_to_string(directory.join(file)).expect("it is there");
-        assert_eq!(text(directory.path()), text(kept), "{file}");
+        let (mut written, kept) = (text(directory.path()), text(kept));
+        if file.contains("hub-2") {
+            // Its edge device has gained what edge devices have now: a scope, and the modules of their runtime.
+            let mut hub: serde_json::Value = serde_json::from_str(&written).expect("JSON");
+            let modules = hub.as_object_mut().and_then(|hub| hub.remove("modules"));
+            assert_eq!(modules.and_then(|modules| modules.as_array().map(Vec::len)), Some(2));
+            let scopes = hub["devices"][0]["identity"].as_object_mut().and_then(|it| it.remove("scopes"));
+            assert!(scopes.is_some());
+            assert_eq!(hub, serde_json::from_str::<serde_json::Value>(&kept).expect("JSON"));
+            written.clone_from(&kept);
+        }
+        assert_eq!(written, kept, "{file}");
     }
 }
 

@@ -91,7 +91,6 @@ def python_service_is_refused_by_name_what_there_is_not():
     login = connection_string("hub-1", "iothubowner")
     jobs = IoTHubJobManager.from_connection_string(login)
     refusals = {
-        "module identities": lambda: manager.create_module_with_sas("py-1", "m", "", "", ""),
         "jobs": lambda: jobs.create_import_export_job(JobProperties(type="export")),
     }
     for what, refusal in refusals.items():

@@ -87,7 +87,7 @@ export PYTHONPATH=$here REQUESTS_CA_BUNDLE=$EMULATOR_LAB/server-ca.pem SSL_CERT_
 export NODE_EXTRA_CA_CERTS=$EMULATOR_LAB/server-ca.pem NODE_PATH=$work/node_modules
 passed=0
 failed=0
-for suite in ${SUITES:-mqtt5_device.py python_device.py websocket_device.py python_service.py management.py node_device.js node_device_amqp.js node_device_https.js websocket_device.js node_service.js node_service_amqp.js certificates.py}; do
+for suite in ${SUITES:-mqtt5_device.py python_device.py websocket_device.py python_service.py python_modules.py management.py node_device.js node_device_amqp.js node_device_https.js websocket_device.js node_service.js node_service_amqp.js certificates.py}; do
   case $suite in
     mqtt5_*.py) runner=("$work/venv-mqtt5/bin/python" "$here/$suite") ;;
     *.py) runner=("$work/venv/bin/python" "$here/$suite") ;;

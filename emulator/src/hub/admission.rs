@@ -1,10 +1,11 @@
 //! Who is taken for a device, and who may connect as one: what the credentials of every transport are judged by.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use super::{
     Authentication, AuthenticationType, DeviceStatus, Hub, HubError,
     connection::{Attachment, Subscriptions, pair},
+    module_id::split_address,
     notice::{Notice, NoticeKind},
     registry::{Entry, Registry},
     renewal::Renewal,
@@ -13,6 +14,7 @@ use crate::{
     events::{DisconnectReason, EventKind},
     security::{
         access::Right,
+        keys::SymmetricKey,
         sas::{SasError, SasToken},
         x509::{Certificate, Flaw, NONE_PRESENTED, Path, paths},
     },
@@ -54,8 +56,6 @@ pub(super) struct Joining<'a> {
 pub(crate) enum NotAdmitted {
     #[error("the client identifier is \"{client_id}\", the user name says \"{device_id}\"")]
     ClientId { client_id: String, device_id: String },
-    #[error("module identities are not implemented by this emulator")]
-    Module,
     #[error(transparent)]
     Unknown(#[from] HubError),
     #[error("the device is disabled")]
@@ -68,7 +68,9 @@ pub(crate) enum NotAdmitted {
     Token(#[from] SasError),
     #[error("the policy \"{0}\" of the token lacks the right DeviceConnect")]
     Policy(String),
-    #[error("the common name of the certificate presented is \"{common_name}\", not the device ID")]
+    #[error(
+        "the common name of the certificate presented is \"{common_name}\", not the device ID, nor {{device ID}}/{{module ID}} for a module"
+    )]
     CommonName { common_name: String },
     #[error(
         "the chain presented ends with \"{top}\", and the hub trusts no CA in it: the identity is one with certificates \
@@ -96,8 +98,8 @@ impl Hub {
         shown: Shown<'_>,
     ) -> Result<Authenticated, NotAdmitted> {
         let paths = self.paths(device_id, shown.certificates);
-        let mut registry = self.0.registry.lock();
-        self.judge(registry.entry(device_id)?, device_id, shown, &paths)
+        let registry = self.0.registry.lock();
+        self.judge(&registry, device_id, shown, &paths)
     }
 
     /// Lets a device in, or says why not. One that is connected already is taken over.
@@ -110,8 +112,8 @@ impl Hub {
         let paths = self.paths(device_id, shown.certificates);
         let mut registry = self.0.registry.lock();
         let connection_id = registry.next_connection_id();
+        let Authenticated { token_expiry } = self.judge(&registry, device_id, shown, &paths)?;
         let entry = registry.entry(device_id)?;
-        let Authenticated { token_expiry } = self.judge(entry, device_id, shown, &paths)?;
         if let Some(old) = entry.connection.take() {
             old.close(DisconnectReason::TakenOver);
             entry.queue.release(old.id);
@@ -141,15 +143,20 @@ impl Hub {
         Ok(attachment)
     }
 
-    /// Whether what is shown is that of a device. `paths` are those upwards from the leaf.
+    /// Whether what is shown is that of a device, or of a module whose device may connect. `paths` are those upwards from the
+    /// leaf.
     fn judge(
         &self,
-        entry: &Entry,
+        registry: &Registry,
         device_id: &str,
         shown: Shown<'_>,
         paths: &[Path],
     ) -> Result<Authenticated, NotAdmitted> {
-        if entry.identity.status == DeviceStatus::Disabled {
+        let entry = registry.get(device_id)?;
+        let (owner, module_id) = split_address(device_id);
+        let owner = module_id.and_then(|_| registry.get(owner).ok()).map(|owner| &owner.identity);
+        let is_disabled = |status: DeviceStatus| status == DeviceStatus::Disabled;
+        if is_disabled(entry.identity.status) || owner.is_some_and(|owner| is_disabled(owner.status)) {
             return Err(NotAdmitted::Disabled);
         }
         let now = self.0.clock.now();
@@ -158,7 +165,13 @@ impl Hub {
         let mut token_expiry = None;
         match authentication.kind {
             AuthenticationType::Sas => {
-                let token = self.check_token(shown.token.unwrap_or_default(), device_id, authentication)?;
+                let owner = owner.map(|owner| &owner.authentication.symmetric_key);
+                let keys = owner.into_iter().chain([&authentication.symmetric_key]);
+                let token = self.check_token(
+                    shown.token.unwrap_or_default(),
+                    device_id,
+                    keys.flat_map(SymmetricKey::iter),
+                )?;
                 token.check_expiry(now)?;
                 token_expiry = token.expiry();
             }
@@ -185,7 +198,7 @@ impl Hub {
         }
     }
 
-    /// Whether a leaf is that of a device, and one of the CAs above it is trusted. The leaf alone is enough where the hub has
+    /// Whether a leaf is that of a device, or of a module (`{device}/{module}`), and one of the CAs above it is trusted. The leaf alone is enough where the hub has
     /// the CA itself.
     fn check_chain(
         &self,
@@ -195,7 +208,7 @@ impl Hub {
         now: DateTime<Utc>,
     ) -> Result<(), NotAdmitted> {
         let common_name = leaf.common_name.clone().unwrap_or_default();
-        if common_name != device_id {
+        if common_name != client_id(device_id) {
             return Err(NotAdmitted::CommonName { common_name });
         }
         leaf.check_validity(now).map_err(NotAdmitted::Validity)?;
@@ -223,12 +236,13 @@ impl Hub {
     }
 
     /// A device with symmetric keys shows a token: one for `{hub}/devices/{device}` made with its own key,
-    /// or one of a policy that may connect devices, as gateways do, for it or for all that it is below.
-    fn check_token(
+    /// or one of a policy that may connect devices, as gateways do, for it or for all that it is below. The token of a module
+    /// is for `{hub}/devices/{device}/modules/{module}`, made with its own key or that of its device, whose it is.
+    fn check_token<'k>(
         &self,
         token: &[u8],
         device_id: &str,
-        authentication: &Authentication,
+        keys: impl Iterator<Item = &'k str>,
     ) -> Result<SasToken, NotAdmitted> {
         if token.is_empty() {
             return Err(NotAdmitted::NoToken);
@@ -238,7 +252,8 @@ impl Hub {
         if token.policy.is_some() {
             let policy = self.0.access.signer(&token)?;
             let [classic, device, service] = self.names();
-            token.check_scope(&[LOCAL, &service, &device, &classic], ["devices", device_id])?;
+            let path = std::iter::once("devices").chain(device_id.split('/'));
+            token.check_scope(&[LOCAL, &service, &device, &classic], path)?;
             if !policy.rights.contains(&Right::DeviceConnect) {
                 return Err(NotAdmitted::Policy(policy.name.clone()));
             }
@@ -246,7 +261,7 @@ impl Hub {
             let resources = self.names().into_iter().chain([LOCAL.to_owned()]);
             let resources: Vec<_> = resources.map(|name| format!("{name}/devices/{device_id}")).collect();
             token.check_resource(resources.iter().map(String::as_str))?;
-            token.check_signature(authentication.symmetric_key.iter())?;
+            token.check_signature(keys)?;
         }
         Ok(token)
     }
@@ -283,6 +298,14 @@ impl Hub {
             device_id: device_id.to_owned(),
             reason,
         });
+    }
+}
+
+/// What a device, or a module, is called in CONNECT and in its certificate.
+pub(super) fn client_id(address: &str) -> Cow<'_, str> {
+    match split_address(address) {
+        (device_id, Some(module_id)) => Cow::Owned(format!("{device_id}/{module_id}")),
+        (device_id, None) => Cow::Borrowed(device_id),
     }
 }
 

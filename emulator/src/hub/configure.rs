@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde_json::{Map, Value};
-
 use super::{
     Configuration, ConfigurationContent, ConfigurationStatus, Hub, HubError, QueryErrors, TwinPatch,
     configurations::Active,
@@ -91,7 +89,8 @@ impl Hub {
     /// Whom each configuration targets, and where it counts, as far as twins have been looked at.
     fn tallies(&self) -> BTreeMap<String, Tally> {
         let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
-        for (_, entry) in self.0.registry.lock().iter() {
+        let registry = self.0.registry.lock();
+        for (_, entry) in registry.iter().chain(registry.modules()) {
             for (id, info) in entry.managed.iter().flat_map(|managed| &managed.configurations) {
                 let tally = tallies.entry(id.clone()).or_default();
                 tally.targeted += 1;
@@ -108,7 +107,7 @@ impl Hub {
         content: &ConfigurationContent,
     ) -> Result<(), HubError> {
         content.check().map_err(HubError::ArgumentInvalid)?;
-        let device = self.device(device_id)?;
+        self.device(device_id)?;
         if content.module_content.is_some() {
             return Err(HubError::ArgumentInvalid(
                 "moduleContent is for configurations of modules; a device takes modulesContent or deviceContent"
@@ -120,23 +119,9 @@ impl Hub {
             self.update_twin(device_id, patch, &IfMatch::Any)?;
         }
         if let Some(modules) = &content.modules_content {
-            if !device.capabilities.iot_edge {
-                return Err(HubError::ArgumentInvalid(format!(
-                    "\"{device_id}\" is no IoT Edge device: modules are set in those alone"
-                )));
-            }
             self.set_modules(device_id, modules)?;
         }
         Ok(())
-    }
-
-    /// Sets the modules of an edge device.
-    fn set_modules(
-        &self,
-        _device_id: &str,
-        _modules: &BTreeMap<String, Map<String, Value>>,
-    ) -> Result<(), HubError> {
-        Err(HubError::NotImplemented("module identities"))
     }
 }
 

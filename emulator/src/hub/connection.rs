@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{Notify, oneshot};
 use tracker_protocol::hub::{CREDENTIALS_FILTER, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER};
 
-use super::HubError;
+use super::{HubError, module_id::is_module};
 use crate::{events::DisconnectReason, lock::lock, mqtt::QoS};
 
 /// Pushes waiting for a session; a device with more does not read.
@@ -223,12 +223,19 @@ impl Filter {
             METHOD_FILTER => Some(Self::Methods),
             CREDENTIALS_FILTER => Some(Self::Credentials),
             // The case of the last segment varies between clients; those of Microsoft's SDK for embedded C put a wildcard in
-            // place of the device.
+            // place of the device. Modules have inputs, by which an edge runtime sends them messages, and a hub none.
             other => {
-                let (device, rest) = other.strip_prefix("devices/")?.split_once('/')?;
-                let direction = rest.strip_prefix("messages/")?.strip_suffix("/#")?;
-                let is_own = device == device_id || device == "+";
-                (is_own && direction.eq_ignore_ascii_case("devicebound")).then_some(Self::DeviceBound)
+                let rest = other.strip_prefix("devices/")?;
+                let rest = match rest.strip_prefix(device_id) {
+                    Some(rest) => rest,
+                    None => rest.strip_prefix('+').filter(|_| !is_module(device_id))?,
+                };
+                let what = rest.strip_prefix('/')?;
+                if is_module(device_id) && matches!(what, "#" | "inputs/#") {
+                    return Some(Self::DeviceBound);
+                }
+                let direction = what.strip_prefix("messages/")?.strip_suffix("/#")?;
+                direction.eq_ignore_ascii_case("devicebound").then_some(Self::DeviceBound)
             }
         }
     }

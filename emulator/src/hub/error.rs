@@ -32,6 +32,30 @@ pub enum HubError {
         /// How many there may be.
         limit: usize,
     },
+    /// No such module on a device that is there.
+    #[error("ModuleNotFound: \"{device_id}\" has no module \"{module_id}\"")]
+    ModuleNotFound {
+        /// The device.
+        device_id: String,
+        /// The module that it lacks.
+        module_id: String,
+    },
+    /// The device has a module of this ID.
+    #[error("ModuleAlreadyExistsOnDevice: \"{device_id}\" has a module \"{module_id}\" already")]
+    ModuleAlreadyExists {
+        /// The device.
+        device_id: String,
+        /// Its module.
+        module_id: String,
+    },
+    /// The device has as many modules as it may.
+    #[error("TooManyModulesOnDevice: \"{device_id}\" has {limit} modules already; delete one first")]
+    TooManyModules {
+        /// The device.
+        device_id: String,
+        /// How many it may have.
+        limit: usize,
+    },
     /// A device of this ID exists.
     #[error("DeviceAlreadyExists: the hub has a device \"{0}\" already")]
     DeviceAlreadyExists(String),
@@ -92,9 +116,6 @@ pub enum HubError {
     /// The entity tag given is not that of the stored resource.
     #[error("PreconditionFailed: \"{0}\" has changed since it was read; read it again")]
     PreconditionFailed(String),
-    /// Azure has it, and this emulator does not.
-    #[error("NotImplemented: this emulator does not implement {0}")]
-    NotImplemented(&'static str),
     /// Something in the request is not as it must be.
     #[error("ArgumentInvalid: {0}")]
     ArgumentInvalid(String),
@@ -111,8 +132,10 @@ impl HubError {
             Self::JobNotFound(_) => "JobNotFound",
             Self::JobExists(_) => "JobAlreadyExists",
             Self::TooManyJobs { .. } => "ThrottlingMaxActiveJobCountExceeded",
-            Self::NotImplemented(_) => "NotImplemented",
             Self::ConfigurationExists(_) => "ConfigurationAlreadyExists",
+            Self::ModuleNotFound { .. } => "ModuleNotFound",
+            Self::ModuleAlreadyExists { .. } => "ModuleAlreadyExistsOnDevice",
+            Self::TooManyModules { .. } => "TooManyModulesOnDevice",
             Self::DeviceNotOnline { .. } => "DeviceNotOnline",
             Self::DeviceConnectionClosed(_) => "DeviceConnectionClosedRemotely",
             Self::DeviceAlreadyExists(_) => "DeviceAlreadyExists",
@@ -136,13 +159,15 @@ impl HubError {
             Self::ConfigurationNotFound(_) => 404_000,
             Self::ConfigurationExists(_) | Self::JobExists(_) => 409_000,
             Self::TooManyJobs { .. } => 429_004,
+            Self::ModuleNotFound { .. } => 404_010,
+            Self::ModuleAlreadyExists { .. } => 409_301,
+            Self::TooManyModules { .. } => 413_003,
             Self::DeviceNotOnline { .. } => 404_103,
             Self::DeviceConnectionClosed(_) => 404_104,
             Self::DeviceAlreadyExists(_) => 409_001,
             Self::PreconditionFailed(_) => 412_001,
             Self::LockLost => 412_002,
             Self::MessageTooLarge { .. } => 413_001,
-            Self::NotImplemented(_) => 501_000,
             Self::InvalidMethodAnswer(_) => 502_000,
             // A number of ours: what services are told of it is not documented.
             Self::MethodRejected { .. } => 502_001,

@@ -3,9 +3,10 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Authentication, AuthenticationType, Device, DeviceCapabilities, DeviceStatus, Hub, HubError, InitialTwin,
-    TwinError, TwinRecord,
+    Authentication, Device, DeviceCapabilities, DeviceStatus, Hub, HubError, InitialTwin, TwinError,
+    TwinRecord,
     device_id::check_device_id,
+    module_id::is_module,
     notice::{Notice, NoticeKind},
     registry::{Entry, Registry},
     twin_rules::check_initial,
@@ -28,6 +29,11 @@ pub struct DeviceSettings {
     pub authentication: Authentication,
     /// Edge or not.
     pub capabilities: DeviceCapabilities,
+    /// The scope of the edge device that it is below; empty for none. An edge device has one of its own, which the hub makes.
+    /// `None` leaves it as it is.
+    pub device_scope: Option<String>,
+    /// The scope of the edge device above, at most one. `None` leaves it as it is.
+    pub parent_scopes: Option<Vec<String>>,
 }
 
 impl Default for DeviceSettings {
@@ -38,12 +44,17 @@ impl Default for DeviceSettings {
             status_reason: None,
             authentication: Authentication::sas(SymmetricKey::default()),
             capabilities: DeviceCapabilities::default(),
+            device_scope: None,
+            parent_scopes: None,
         }
     }
 }
 
 impl DeviceSettings {
     fn check(&self) -> Result<(), HubError> {
+        if self.parent_scopes.as_ref().is_some_and(|scopes| scopes.len() > 1) {
+            return Err(HubError::ArgumentInvalid("parentScopes has more than one scope".into()));
+        }
         match &self.status_reason {
             Some(reason) if reason.chars().count() > 128 => {
                 Err(HubError::ArgumentInvalid("statusReason has more than 128 characters".into()))
@@ -78,9 +89,11 @@ impl Hub {
         if registry.get(device_id).is_ok() {
             return Err(HubError::DeviceAlreadyExists(device_id.to_owned()));
         }
+        let scopes = registry.scopes(device_id, &settings, now)?;
         let authentication = settings.authentication.complete(None)?;
         registry.create(device_id, authentication, settings.capabilities, TwinRecord::new(None, now))?;
         let entry = registry.entry(device_id)?;
+        entry.identity.scopes = scopes;
         entry.identity.status_reason = settings.status_reason;
         if settings.status == DeviceStatus::Disabled {
             entry.identity.status = settings.status;
@@ -88,6 +101,7 @@ impl Hub {
         }
         let device = entry.device(device_id);
         self.tell_of_life(&mut registry, NoticeKind::Created, device_id);
+        self.fit_edge(&mut registry, device_id, None, now);
         Ok(device)
     }
 
@@ -100,13 +114,17 @@ impl Hub {
         if_match: &IfMatch,
     ) -> Result<Device, HubError> {
         settings.check()?;
+        self.check_is_device(device_id)?;
         let now = self.0.clock.now();
         let mut registry = self.0.registry.change();
+        registry.get(device_id)?;
+        let scopes = registry.scopes(device_id, &settings, now);
         let entry = registry.entry(device_id)?;
         if !if_match.admits(Some(&entry.identity.etag)) {
             return Err(HubError::PreconditionFailed(device_id.to_owned()));
         }
         let authentication = settings.authentication.complete(Some(&entry.identity.authentication))?;
+        let before = std::mem::replace(&mut entry.identity.scopes, scopes?);
         let is_other = entry.identity.status != settings.status;
         if is_other {
             entry.identity.status_updated = now;
@@ -116,13 +134,15 @@ impl Hub {
         entry.identity.authentication = authentication;
         entry.identity.capabilities = settings.capabilities;
         entry.identity.etag = device_etag();
-        if settings.status == DeviceStatus::Disabled
-            && let Some(connection) = &entry.connection
-        {
-            connection.close(DisconnectReason::DeviceDisabled);
-        }
         let device = entry.device(device_id);
+        if settings.status == DeviceStatus::Disabled {
+            if let Some(connection) = &entry.connection {
+                connection.close(DisconnectReason::DeviceDisabled);
+            }
+            Self::disconnect_modules(&registry, device_id);
+        }
         registry.touch(device_id);
+        self.fit_edge(&mut registry, device_id, before.as_deref(), now);
         if is_other {
             let (hub, device_id) = (self.0.name.clone(), device_id.to_owned());
             let is_enabled = device.status == DeviceStatus::Enabled;
@@ -144,6 +164,8 @@ impl Hub {
             status_reason: reason,
             authentication: device.authentication,
             capabilities: device.capabilities,
+            device_scope: None,
+            parent_scopes: None,
         };
         self.update_device(device_id, settings, &IfMatch::Any)
     }
@@ -155,20 +177,9 @@ impl Hub {
         primary: bool,
         secondary: bool,
     ) -> Result<Device, HubError> {
-        let mut registry = self.0.registry.change();
-        let entry = registry.entry(device_id)?;
-        let stored = entry.identity.authentication.clone();
-        if stored.kind != AuthenticationType::Sas {
-            return Err(HubError::ArgumentInvalid(format!("\"{device_id}\" has no symmetric keys")));
-        }
-        let renew = |wanted: bool| wanted.then(String::new);
-        let asked = Authentication::sas(SymmetricKey {
-            primary_key: renew(primary),
-            secondary_key: renew(secondary),
-        });
-        entry.identity.authentication = asked.complete(Some(&stored))?;
-        entry.identity.etag = device_etag();
-        Ok(entry.device(device_id))
+        self.check_is_device(device_id)?;
+        self.renew_keys(device_id, primary, secondary)?;
+        self.device(device_id)
     }
 
     /// Writes what DPS has decided: the identity is made, or its credentials renewed; `data` says what becomes of the
@@ -196,13 +207,16 @@ impl Hub {
             entry.identity.capabilities = capabilities;
             entry.renewal.take_if(|_| policy.is_none());
             entry.identity.policy = policy;
+            let before = entry.identity.scopes.clone();
             registry.touch(device_id);
+            self.fit_edge(&mut registry, device_id, before.as_deref(), now);
             return Ok(());
         }
         let twin = match data {
             ProvisionedData::Keep(initial) | ProvisionedData::Reset(initial) => TwinRecord::new(initial, now),
             ProvisionedData::Migrate(twin) => *twin,
         };
+        self.take_modules(&mut registry, device_id);
         self.tell_of_life(&mut registry, NoticeKind::Deleted, device_id);
         let replaced = registry.remove(device_id).ok().map(leave);
         let standings = [before, replaced.map(|(_, standing)| standing)];
@@ -215,14 +229,21 @@ impl Hub {
             identity.status_updated = disabled.updated;
         }
         self.tell_of_life(&mut registry, NoticeKind::Created, device_id);
+        self.fit_edge(&mut registry, device_id, None, now);
         Ok(())
     }
 
     /// Takes a device out, for another hub; `None` if it is not here (any more).
     pub(crate) fn emigrate(&self, device_id: &str) -> Option<(TwinRecord, Standing)> {
         let mut registry = self.0.registry.change();
+        self.take_modules(&mut registry, device_id);
         self.tell_of_life(&mut registry, NoticeKind::Deleted, device_id);
         registry.remove(device_id).ok().map(leave)
+    }
+
+    /// Refuses the address of a module where a device is meant.
+    pub(super) fn check_is_device(&self, device_id: &str) -> Result<(), HubError> {
+        if is_module(device_id) { Err(HubError::DeviceNotFound(device_id.to_owned())) } else { Ok(()) }
     }
 
     /// Tells that an identity is there, or is about to go.

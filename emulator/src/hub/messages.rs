@@ -8,6 +8,7 @@ use super::{
     CloudToDeviceMessage, Feedback, Hub, HubError, LOCK_TIME, ReceivedMessage,
     c2d::Outcome,
     connection::Push,
+    module_id::is_module,
     registry::{Entry, Registry},
 };
 use crate::lock::ChangeGuard;
@@ -17,6 +18,11 @@ impl Hub {
     /// Queues a message for a device; it is delivered as soon as the device is connected and subscribed.
     pub fn send(&self, device_id: &str, message: CloudToDeviceMessage) -> Result<(), HubError> {
         self.check_has_messages()?;
+        if is_module(device_id) {
+            return Err(HubError::ArgumentInvalid(format!(
+                "\"{device_id}\" is a module, which a hub sends no messages: call a direct method, or set desired properties"
+            )));
+        }
         let (mut registry, now) = self.messages();
         let pushed = registry.entry(device_id)?.queue.push(device_id, message, now);
         registry.settle_messages(device_id, now);

@@ -11,7 +11,9 @@
 
 mod error;
 mod device_id;
+mod module_id;
 mod initial_twin;
+mod scopes;
 mod twin_rules;
 mod expression;
 mod query;
@@ -34,6 +36,8 @@ mod broker;
 mod trust;
 mod registry;
 mod service;
+mod modules;
+mod edge;
 mod messages;
 mod identity;
 mod twin;
@@ -42,6 +46,7 @@ mod authorities;
 mod method;
 mod queries;
 mod configure;
+mod deployments;
 mod rollout;
 mod scheduling;
 mod work;
@@ -80,9 +85,12 @@ pub(crate) use jobs::{JobKind, JobRequest, JobStatus};
 pub(crate) use method::MethodCall;
 pub use method::{DirectMethod, MethodResult};
 pub use model::{
-    Authentication, AuthenticationType, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Twin,
-    TwinProperties, X509Thumbprint,
+    Authentication, AuthenticationType, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Module,
+    Twin, TwinProperties, X509Thumbprint,
 };
+pub use module_id::module_address;
+pub(crate) use module_id::split_address;
+pub use modules::ModuleSettings;
 pub(crate) use mqtt5::open_five;
 pub(crate) use query::is_query;
 pub(crate) use registry::TwinRecord;

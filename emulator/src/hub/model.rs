@@ -44,6 +44,40 @@ pub struct Device {
     pub authentication: Authentication,
     /// Edge or not.
     pub capabilities: DeviceCapabilities,
+    /// Of an edge device its own scope, of another one that of the edge device it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_scope: Option<String>,
+    /// The scope of the edge device above it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parent_scopes: Vec<String>,
+}
+
+/// A module identity: a part of a device that signs in, and has a twin, of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Module {
+    /// Case-sensitive.
+    pub module_id: String,
+    /// Who looks after it, in the words of whoever made it.
+    pub managed_by: Option<String>,
+    /// The device that it belongs to.
+    pub device_id: String,
+    /// Differs between a module and one of the same name made after its deletion.
+    pub generation_id: String,
+    /// Changes with every change of the identity.
+    pub etag: String,
+    /// Whether it is connected now.
+    pub connection_state: ConnectionState,
+    /// When `connection_state` changed.
+    #[serde(with = "wire_time")]
+    pub connection_state_updated_time: DateTime<Utc>,
+    /// When it last connected, sent or received.
+    #[serde(with = "wire_time")]
+    pub last_activity_time: DateTime<Utc>,
+    /// Messages waiting for it: none, as modules are sent none.
+    pub cloud_to_device_message_count: usize,
+    /// How it proves who it is.
+    pub authentication: Authentication,
 }
 
 /// What a device can do beyond being a device.
@@ -139,6 +173,11 @@ impl Authentication {
         }
     }
 
+    /// By nothing: it can't connect.
+    pub fn none() -> Self {
+        Self { kind: AuthenticationType::None, ..Self::certificate_authority() }
+    }
+
     /// By symmetric keys; those that are absent are made when the identity is.
     pub fn sas(symmetric_key: SymmetricKey) -> Self {
         Self { kind: AuthenticationType::Sas, symmetric_key, x509_thumbprint: X509Thumbprint::default() }
@@ -184,12 +223,15 @@ impl Authentication {
     }
 }
 
-/// A device twin as the service shows it.
+/// A twin, of a device or of a module, as the service shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Twin {
     /// As on the identity.
     pub device_id: String,
+    /// Whose it is, if it is that of a module.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module_id: Option<String>,
     /// Of the twin; changes with every change of tags or desired properties.
     pub etag: String,
     /// Of the identity.
@@ -227,6 +269,12 @@ pub struct Twin {
     /// The configurations that target it, by ID.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub configurations: BTreeMap<String, ConfigurationInfo>,
+    /// As on the identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_scope: Option<String>,
+    /// As on the identity.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parent_scopes: Vec<String>,
 }
 
 /// The two sections of properties, each with `$version` and `$metadata`.

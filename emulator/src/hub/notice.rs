@@ -8,6 +8,7 @@ use tracker_protocol::PropertyBag;
 use super::{
     Twin,
     event_grid::{EventType, connection_data, life_data},
+    module_id::split_address,
     routing::{MessageSource, RoutedMessage},
 };
 use crate::{clock::wire_time, id::operation_word};
@@ -51,14 +52,18 @@ impl NoticeKind {
         }
     }
 
-    fn operation(self) -> &'static str {
-        match self {
-            Self::TwinUpdated => "updateTwin",
-            Self::TwinReplaced => "replaceTwin",
-            Self::Created => "createDeviceIdentity",
-            Self::Deleted => "deleteDeviceIdentity",
-            Self::Connected => "deviceConnected",
-            Self::Disconnected => "deviceDisconnected",
+    fn operation(self, is_module: bool) -> &'static str {
+        match (self, is_module) {
+            (Self::TwinUpdated, _) => "updateTwin",
+            (Self::TwinReplaced, _) => "replaceTwin",
+            (Self::Created, false) => "createDeviceIdentity",
+            (Self::Created, true) => "createModuleIdentity",
+            (Self::Deleted, false) => "deleteDeviceIdentity",
+            (Self::Deleted, true) => "deleteModuleIdentity",
+            (Self::Connected, false) => "deviceConnected",
+            (Self::Connected, true) => "moduleConnected",
+            (Self::Disconnected, false) => "deviceDisconnected",
+            (Self::Disconnected, true) => "moduleDisconnected",
         }
     }
 
@@ -88,6 +93,9 @@ impl Notice {
             "version": twin.version,
             "properties": twin.properties,
         });
+        if let Some(module_id) = &twin.module_id {
+            body["moduleId"] = module_id.as_str().into();
+        }
         if !twin.tags.is_empty() {
             body["tags"] = twin.tags.clone().into();
         }
@@ -119,8 +127,9 @@ impl Notice {
     }
 
     /// The message that tells of it.
-    pub(super) fn message(&self, hub_name: &str, device_id: &str, now: DateTime<Utc>) -> RoutedMessage {
+    pub(super) fn message(&self, hub_name: &str, address: &str, now: DateTime<Utc>) -> RoutedMessage {
         let (schema, source) = self.kind.names();
+        let (device_id, module_id) = split_address(address);
         let system = [
             ("contentType", "application/json"),
             ("contentEncoding", "utf-8"),
@@ -134,14 +143,16 @@ impl Notice {
             ("hubName", hub_name),
             ("operationTimestamp", &wire_time::print(now)),
             ("iothub-message-schema", schema),
-            ("opType", self.kind.operation()),
+            ("opType", self.kind.operation(module_id.is_some())),
         ];
+        let system = system.into_iter().chain(module_id.map(|id| ("connectionModuleId", id)));
+        let properties = properties.into_iter().chain(module_id.map(|id| ("moduleId", id)));
         RoutedMessage {
             source: self.kind.source(),
-            device_id: device_id.to_owned(),
+            device_id: address.to_owned(),
             enqueued_time: now,
-            system: system.map(|(name, value)| (name.into(), value.to_owned())).into(),
-            properties: properties.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            system: system.map(|(name, value)| (name.into(), value.to_owned())).collect(),
+            properties: properties.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             body: self.body.to_string().into(),
         }
     }

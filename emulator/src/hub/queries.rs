@@ -2,6 +2,7 @@
 
 use super::{
     Hub, HubError,
+    module_id::module_address,
     query::{Collection, Documents, Query, Rows},
 };
 use crate::lock::lock;
@@ -22,7 +23,15 @@ impl Hub {
                 // The type has no form that JSON lacks.
                 .map(|twin| (twin.device_id.clone(), serde_json::to_value(twin).unwrap_or_default()))
                 .collect(),
-            Collection::Modules => Documents::new(),
+            Collection::Modules => self
+                .module_twins()
+                .iter()
+                .map(|twin| {
+                    let module_id = twin.module_id.as_deref().unwrap_or_default();
+                    let address = module_address(&twin.device_id, module_id);
+                    (address, serde_json::to_value(twin).unwrap_or_default())
+                })
+                .collect(),
             Collection::Jobs => lock(&self.0.jobs).documents(),
         }
     }

@@ -14,6 +14,7 @@ use super::{
     Hub, TelemetryMessage,
     endpoint::Origin,
     event_grid::{EventType, telemetry_data},
+    module_id::split_address,
     notice::{Notice, NoticeKind, bag},
     registry::{Entry, Registry},
     routing::{EVENT_GRID, MessageSource, RoutedMessage},
@@ -34,10 +35,12 @@ impl Hub {
         marked_duplicate: bool,
     ) {
         let now = self.0.clock.now();
+        let (sender, module_id) = split_address(device_id);
         let mut registry = self.0.registry.lock();
         let mut message = TelemetryMessage {
             hub: self.0.name.clone(),
-            device_id: device_id.to_owned(),
+            device_id: sender.to_owned(),
+            module_id: module_id.map(str::to_owned),
             enqueued_time: now,
             sequence_number: 0,
             // A copy: the bytes received share their memory with the packets around them.
@@ -50,9 +53,9 @@ impl Hub {
         let origin = registry.find(device_id).map(|entry| {
             entry.last_activity = now;
             message.repeated_message_id = entry.tally.count(message.message_id());
-            entry.origin()
+            entry.origin(module_id.is_some())
         });
-        let goes_to_events = self.goes_to_events(&mut registry, &mut message, origin.as_deref());
+        let goes_to_events = self.goes_to_events(&mut registry, device_id, &mut message, origin.as_deref());
         if goes_to_events {
             message.sequence_number = registry.next_sequence_number();
         }
@@ -77,6 +80,7 @@ impl Hub {
     fn goes_to_events(
         &self,
         registry: &mut Registry,
+        address: &str,
         message: &mut TelemetryMessage,
         origin: Option<&Origin>,
     ) -> bool {
@@ -85,10 +89,9 @@ impl Hub {
         if !is_heard && self.0.router.is_plain(source) {
             return true;
         }
-        let entry = registry.find(&message.device_id);
-        let routed = routed(message, origin);
-        let twin =
-            entry.filter(|_| self.0.router.needs_twin(source)).map(|entry| shown(entry, &message.device_id));
+        let entry = registry.find(address);
+        let routed = routed(address, message, origin);
+        let twin = entry.filter(|_| self.0.router.needs_twin(source)).map(|entry| shown(entry, address));
         if is_heard {
             self.tell_of_telemetry(&routed, twin.as_ref());
         }
@@ -142,9 +145,14 @@ impl Hub {
     /// Puts a message of the hub's own among the telemetry.
     fn publish(&self, registry: &mut Registry, message: &RoutedMessage, now: DateTime<Utc>) {
         let source = message.source;
+        let (device_id, module_id) = split_address(&message.device_id);
+        let is_of_device = source == MessageSource::DeviceMessages;
+        let entry = registry.find(&message.device_id).filter(|_| is_of_device);
+        let origin = entry.map(|entry| entry.origin(module_id.is_some()));
         let message = TelemetryMessage {
             hub: self.0.name.clone(),
-            device_id: message.device_id.clone(),
+            device_id: device_id.to_owned(),
+            module_id: module_id.map(str::to_owned),
             enqueued_time: now,
             sequence_number: registry.next_sequence_number(),
             body: message.body.clone(),
@@ -152,8 +160,6 @@ impl Hub {
             marked_duplicate: false,
             repeated_message_id: false,
         };
-        let is_of_device = source == MessageSource::DeviceMessages;
-        let origin = registry.find(&message.device_id).filter(|_| is_of_device).map(Entry::origin);
         self.keep_for_readers(message, origin);
     }
 }
@@ -165,7 +171,7 @@ fn shown(entry: &Entry, device_id: &str) -> Value {
 }
 
 /// A message of a device as routes see it.
-fn routed(message: &TelemetryMessage, origin: Option<&Origin>) -> RoutedMessage {
+fn routed(address: &str, message: &TelemetryMessage, origin: Option<&Origin>) -> RoutedMessage {
     let mut system: Vec<(Cow<'static, str>, String)> = Vec::new();
     for (key, value) in message.system_properties() {
         let name = match key {
@@ -183,6 +189,9 @@ fn routed(message: &TelemetryMessage, origin: Option<&Origin>) -> RoutedMessage 
         system.push((name.into(), value.to_owned()));
     }
     system.push(("connectionDeviceId".into(), message.device_id.clone()));
+    if let Some(module_id) = &message.module_id {
+        system.push(("connectionModuleId".into(), module_id.clone()));
+    }
     if let Some(origin) = origin {
         system.push(("connectionAuthMethod".into(), origin.auth_method().to_owned()));
         system.push(("connectionDeviceGenerationId".into(), origin.generation_id.clone()));
@@ -194,7 +203,7 @@ fn routed(message: &TelemetryMessage, origin: Option<&Origin>) -> RoutedMessage 
     let others = message.properties.iter().filter(|(key, _)| !key.starts_with("$."));
     RoutedMessage {
         source: MessageSource::DeviceMessages,
-        device_id: message.device_id.clone(),
+        device_id: address.to_owned(),
         enqueued_time: message.enqueued_time,
         system,
         properties: others.map(|(name, value)| own((name, value.unwrap_or("")))).collect(),

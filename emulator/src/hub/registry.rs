@@ -17,9 +17,12 @@ use super::{
     endpoint::Origin,
     initial_twin::InitialTwin,
     model::{
-        Authentication, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Twin, TwinProperties,
+        Authentication, ConnectionState, Device, DeviceCapabilities, DeviceStatus, Module, Twin,
+        TwinProperties,
     },
+    module_id::{beginning, is_module, split_address},
     renewal::Renewal,
+    scopes::Scopes,
     section::Section,
     telemetry::Tally,
     twin_rules::without_system,
@@ -29,6 +32,9 @@ use crate::{
     memory,
     packed::PackedObject,
 };
+
+/// Modules that a device may have, as at Azure.
+pub(super) const MOST_MODULES: usize = 50;
 
 /// "Never", in Azure's way.
 pub(super) const NEVER: DateTime<Utc> = match DateTime::from_timestamp(-62_135_596_800, 0) {
@@ -49,6 +55,12 @@ pub(super) struct IdentityRecord {
     /// The certificate policy by which the device's certificate is renewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// Its place among edge devices, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Box<Scopes>>,
+    /// Of a module: who looks after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Box<str>>,
 }
 
 /// The durable part of a twin.
@@ -86,9 +98,10 @@ impl TwinRecord {
     }
 }
 
-/// What of a device has to outlive a restart.
+/// What of a device, or of a module, has to outlive a restart.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct KeptDevice {
+    /// Or the address of the module.
     device_id: String,
     identity: IdentityRecord,
     twin: TwinRecord,
@@ -103,7 +116,7 @@ pub(super) struct KeptDevice {
     managed: Option<Box<Managed>>,
 }
 
-/// One device.
+/// One device, or one module.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub identity: IdentityRecord,
@@ -126,11 +139,15 @@ pub(super) struct Entry {
     origin: Option<Arc<Origin>>,
 }
 
-/// The devices of one hub by ID.
+/// Entries by their names, in boxes: the tree keeps room for more in all of its nodes.
+type Row = BTreeMap<String, Box<Entry>>;
+
+/// The devices of one hub by ID, and their modules by address. Who asks for one may name either; who asks for all gets the
+/// devices.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
-    /// In boxes: the tree keeps room for more in all of its nodes.
-    devices: BTreeMap<String, Box<Entry>>,
+    devices: Row,
+    modules: Row,
     connections: u64,
     connection_changes: u64,
     messages: u64,
@@ -144,7 +161,11 @@ pub(super) struct Registry {
 pub(super) type Stale = BTreeMap<String, u8>;
 
 impl Registry {
-    pub(super) fn restore(devices: Vec<KeptDevice>, feedback: Vec<FeedbackRecord>) -> Self {
+    pub(super) fn restore(
+        devices: Vec<KeptDevice>,
+        modules: Vec<KeptDevice>,
+        feedback: Vec<FeedbackRecord>,
+    ) -> Self {
         let restore = |kept: KeptDevice| {
             let mut entry = Entry::new(kept.identity, kept.twin, kept.last_activity);
             entry.queue = MessageQueue::restore(kept.messages);
@@ -155,12 +176,14 @@ impl Registry {
         };
         Self {
             devices: devices.into_iter().map(restore).collect(),
+            modules: modules.into_iter().map(restore).collect(),
             feedback: FeedbackQueue::restore(feedback),
             ..Self::default()
         }
     }
 
-    pub(super) fn keep(&self) -> Vec<KeptDevice> {
+    /// Devices, and modules.
+    pub(super) fn keep(&self) -> (Vec<KeptDevice>, Vec<KeptDevice>) {
         let keep = |(device_id, entry): (&String, &Box<Entry>)| KeptDevice {
             device_id: device_id.clone(),
             identity: entry.identity.clone(),
@@ -171,7 +194,7 @@ impl Registry {
             renewal: entry.renewal.clone(),
             managed: entry.managed.clone(),
         };
-        self.devices.iter().map(keep).collect()
+        (self.devices.iter().map(keep).collect(), self.modules.iter().map(keep).collect())
     }
 
     pub(super) fn create(
@@ -181,8 +204,14 @@ impl Registry {
         capabilities: DeviceCapabilities,
         twin: TwinRecord,
     ) -> Result<(), HubError> {
-        if self.devices.contains_key(device_id) {
-            return Err(HubError::DeviceAlreadyExists(device_id.to_owned()));
+        if self.row(device_id).contains_key(device_id) {
+            return Err(already_there(device_id));
+        }
+        if let (above, Some(_)) = split_address(device_id) {
+            self.get(above)?;
+            if self.modules_of(above).count() >= MOST_MODULES {
+                return Err(HubError::TooManyModules { device_id: above.to_owned(), limit: MOST_MODULES });
+            }
         }
         let identity = IdentityRecord {
             generation_id: guid(),
@@ -193,8 +222,11 @@ impl Registry {
             authentication,
             capabilities,
             policy: None,
+            scopes: None,
+            managed_by: None,
         };
-        self.devices.insert(device_id.to_owned(), Box::new(Entry::new(identity, twin, NEVER)));
+        let entry = Box::new(Entry::new(identity, twin, NEVER));
+        self.row_mut(device_id).insert(device_id.to_owned(), entry);
         self.touch(device_id);
         Ok(())
     }
@@ -206,28 +238,68 @@ impl Registry {
         }
     }
 
-    /// The same of all devices; `watched` says whether further changes are to be noted.
+    /// The same of all devices and modules; `watched` says whether further changes are to be noted.
     pub(super) fn touch_all(&mut self, watched: bool) {
-        let all = self.devices.iter().filter(|(_, entry)| watched || entry.managed.is_some());
+        let all =
+            self.devices.iter().chain(&self.modules).filter(|(_, entry)| watched || entry.managed.is_some());
         let all: Stale = all.map(|(device_id, _)| (device_id.clone(), 0)).collect();
         self.stale = (watched || !all.is_empty()).then_some(all);
     }
 
+    /// Takes out a device or a module. Of a device the modules are to be taken out before.
     pub(super) fn remove(&mut self, device_id: &str) -> Result<Entry, HubError> {
         memory::one_has_gone();
-        self.devices.remove(device_id).map(|entry| *entry).ok_or_else(|| not_found(device_id))
+        match self.row_mut(device_id).remove(device_id) {
+            Some(entry) => Ok(*entry),
+            None => Err(self.not_found(device_id)),
+        }
     }
 
     pub(super) fn entry(&mut self, device_id: &str) -> Result<&mut Entry, HubError> {
-        self.find(device_id).ok_or_else(|| not_found(device_id))
+        if self.get(device_id).is_err() {
+            return Err(self.not_found(device_id));
+        }
+        self.find(device_id).ok_or_else(|| HubError::DeviceNotFound(device_id.to_owned()))
     }
 
     pub(super) fn get(&self, device_id: &str) -> Result<&Entry, HubError> {
-        self.devices.get(device_id).map(|entry| &**entry).ok_or_else(|| not_found(device_id))
+        self.row(device_id).get(device_id).map(|entry| &**entry).ok_or_else(|| self.not_found(device_id))
     }
 
     pub(super) fn find(&mut self, device_id: &str) -> Option<&mut Entry> {
-        self.devices.get_mut(device_id).map(|entry| &mut **entry)
+        self.row_mut(device_id).get_mut(device_id).map(|entry| &mut **entry)
+    }
+
+    fn row(&self, device_id: &str) -> &Row {
+        if is_module(device_id) { &self.modules } else { &self.devices }
+    }
+
+    fn row_mut(&mut self, device_id: &str) -> &mut Row {
+        if is_module(device_id) { &mut self.modules } else { &mut self.devices }
+    }
+
+    fn not_found(&self, address: &str) -> HubError {
+        match split_address(address) {
+            (device_id, Some(module_id)) if self.devices.contains_key(device_id) => {
+                HubError::ModuleNotFound { device_id: device_id.to_owned(), module_id: module_id.to_owned() }
+            }
+            (device_id, _) => HubError::DeviceNotFound(device_id.to_owned()),
+        }
+    }
+
+    /// The modules of a device, by address.
+    pub(super) fn modules_of(&self, device_id: &str) -> impl Iterator<Item = (&String, &Entry)> {
+        // Most hubs have none.
+        let beginning = (!self.modules.is_empty()).then(|| beginning(device_id));
+        let range = beginning.clone().map(|beginning| self.modules.range(beginning..));
+        let is_own = move |address: &String| beginning.as_ref().is_some_and(|own| address.starts_with(own));
+        let own = range.into_iter().flatten().take_while(move |(address, _)| is_own(address));
+        own.map(|(address, entry)| (address, &**entry))
+    }
+
+    /// All modules, by address.
+    pub(super) fn modules(&self) -> impl Iterator<Item = (&String, &Entry)> {
+        self.modules.iter().map(|(address, entry)| (address, &**entry))
     }
 
     /// A device as the business of one connection: after a takeover, or a deletion, it is not that any more.
@@ -248,7 +320,8 @@ impl Registry {
     /// Files what became of messages to this device, and when its queue is to be looked at again. To be called after every
     /// change of a queue.
     pub(super) fn settle_messages(&mut self, device_id: &str, now: DateTime<Utc>) {
-        if let Some(entry) = self.devices.get_mut(device_id) {
+        let row = if is_module(device_id) { &mut self.modules } else { &mut self.devices };
+        if let Some(entry) = row.get_mut(device_id) {
             entry.settle_messages(device_id, &mut self.feedback, now);
         }
     }
@@ -310,14 +383,14 @@ impl Entry {
     }
 
     /// The device as its messages name it; made anew when that has changed.
-    pub(super) fn origin(&mut self) -> Arc<Origin> {
+    pub(super) fn origin(&mut self, is_module: bool) -> Arc<Origin> {
         let (kind, model_id) = (self.identity.authentication.kind, &self.twin.model_id);
         let is_current = |origin: &&Arc<Origin>| origin.kind == kind && origin.model_id == *model_id;
         if let Some(origin) = self.origin.as_ref().filter(is_current) {
             return Arc::clone(origin);
         }
         let generation_id = self.identity.generation_id.clone();
-        let origin = Arc::new(Origin { generation_id, kind, model_id: model_id.clone() });
+        let origin = Arc::new(Origin { generation_id, kind, is_module, model_id: model_id.clone() });
         self.origin = Some(Arc::clone(&origin));
         origin
     }
@@ -333,6 +406,7 @@ impl Entry {
     /// The identity as the service shows it.
     pub(super) fn device(&self, device_id: &str) -> Device {
         let identity = self.identity.clone();
+        let scopes = identity.scopes.map(|scopes| *scopes).unwrap_or_default();
         Device {
             device_id: device_id.to_owned(),
             generation_id: identity.generation_id,
@@ -346,14 +420,37 @@ impl Entry {
             cloud_to_device_message_count: self.queue.len(),
             authentication: identity.authentication,
             capabilities: identity.capabilities,
+            device_scope: scopes.device_scope,
+            parent_scopes: scopes.parent_scopes,
         }
     }
 
-    /// The twin as the service shows it.
-    pub(super) fn twin(&self, device_id: &str) -> Twin {
+    /// The identity of a module as the service shows it.
+    pub(super) fn module(&self, address: &str) -> Module {
         let identity = self.identity.clone();
+        let (device_id, module_id) = split_address(address);
+        Module {
+            module_id: module_id.unwrap_or_default().to_owned(),
+            managed_by: identity.managed_by.map(String::from),
+            device_id: device_id.to_owned(),
+            generation_id: identity.generation_id,
+            etag: identity.etag,
+            connection_state: self.connection_state(),
+            connection_state_updated_time: self.connection_updated,
+            last_activity_time: self.last_activity,
+            cloud_to_device_message_count: self.queue.len(),
+            authentication: identity.authentication,
+        }
+    }
+
+    /// The twin of a device or a module as the service shows it.
+    pub(super) fn twin(&self, address: &str) -> Twin {
+        let identity = self.identity.clone();
+        let scopes = identity.scopes.map(|scopes| *scopes).unwrap_or_default();
+        let (device_id, module_id) = split_address(address);
         Twin {
             device_id: device_id.to_owned(),
+            module_id: module_id.map(str::to_owned),
             etag: self.twin.etag(),
             device_etag: identity.etag,
             status: identity.status,
@@ -372,11 +469,9 @@ impl Entry {
                 reported: self.twin.reported.for_service(),
             },
             capabilities: identity.capabilities,
-            configurations: self
-                .managed
-                .as_ref()
-                .map(|managed| managed.configurations.clone())
-                .unwrap_or_default(),
+            configurations: self.managed.as_ref().map(|managed| managed.shown()).unwrap_or_default(),
+            device_scope: scopes.device_scope,
+            parent_scopes: scopes.parent_scopes,
         }
     }
 
@@ -385,6 +480,11 @@ impl Entry {
     }
 }
 
-fn not_found(device_id: &str) -> HubError {
-    HubError::DeviceNotFound(device_id.to_owned())
+fn already_there(address: &str) -> HubError {
+    match split_address(address) {
+        (device_id, Some(module_id)) => {
+            HubError::ModuleAlreadyExists { device_id: device_id.to_owned(), module_id: module_id.to_owned() }
+        }
+        (device_id, None) => HubError::DeviceAlreadyExists(device_id.to_owned()),
+    }
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     ConfigurationInfo, ConfigurationStatus, Hub,
     configurations::{Active, Kind, Managed, Overlay},
+    module_id::split_address,
     notice::Notice,
     registry::{Entry, Registry},
     twin::push,
@@ -47,7 +48,6 @@ impl Hub {
             }
             let ranked = lock(&self.0.configurations).by_rank();
             let is_over = ranked.is_empty();
-            let ranked: Vec<_> = ranked.into_iter().filter(|active| active.kind == Kind::Device).collect();
             let judged: Vec<_> = candidates
                 .into_iter()
                 .map(|candidate| {
@@ -96,7 +96,18 @@ impl Hub {
                 registry.touch(&device_id);
                 continue;
             }
-            let (is_changed, told) = manage(entry, &targeting, now);
+            let is_edge = entry.identity.capabilities.iot_edge;
+            let (deployments, targeting): (Vec<_>, Vec<_>) =
+                targeting.into_iter().partition(|active| active.kind == Kind::Edge);
+            let (mut is_changed, told) = manage(entry, &targeting, now);
+            if is_edge {
+                is_changed |= self.deploy(&mut registry, &device_id, &deployments, now);
+            } else if let (owner, Some(_)) = split_address(&device_id)
+                && let Some(stale) = &mut registry.stale
+            {
+                // A deployment may have to set right what somebody has changed in the module.
+                stale.entry(owner.to_owned()).or_insert(rounds);
+            }
             has_changed |= is_changed;
             if is_changed
                 && rounds < MAX_ROUNDS
@@ -141,7 +152,7 @@ fn manage(entry: &mut Entry, targeting: &[Arc<Active>], now: DateTime<Utc>) -> (
         configurations.insert(active.id().to_owned(), ConfigurationInfo { status });
     }
     let (patch, set) = overlay.settle(&entry.twin.desired.properties(), &before.set);
-    let mut after = Managed { configurations, set };
+    let mut after = Managed { configurations, set, deployments: before.deployments.clone() };
     let mut told = None;
     if !patch.is_empty() {
         match entry.twin.desired.patch("desired", &patch, now) {

@@ -77,6 +77,8 @@ pub(crate) struct HubParts {
 pub(crate) struct KeptHub {
     access: AccessPolicies,
     devices: Vec<KeptDevice>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    modules: Vec<KeptDevice>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     routing: Option<KeptRouting>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -128,6 +130,7 @@ impl KeptHub {
         Self {
             access: AccessPolicies::of_hub(),
             devices: Vec::new(),
+            modules: Vec::new(),
             routing: None,
             event_subscriptions: Vec::new(),
             silence: Silence::default(),
@@ -206,6 +209,7 @@ impl Hub {
         let KeptHub {
             access,
             devices,
+            modules,
             routing,
             event_subscriptions,
             silence,
@@ -217,7 +221,8 @@ impl Hub {
             jobs,
         } = kept;
         let configurations = Configurations::restore(configurations);
-        let mut registry = Registry::restore(devices, feedback);
+        let mut registry = Registry::restore(devices, modules, feedback);
+        registry.complete_edges(clock.now());
         registry.touch_all(!configurations.is_empty());
         let router = RouterParts {
             hub_name: label(&name).to_owned(),
@@ -264,11 +269,12 @@ impl Hub {
     /// What has to outlive a restart.
     pub(crate) fn keep(&self) -> KeptHub {
         let registry = self.0.registry.lock();
-        let (devices, feedback) = (registry.keep(), registry.feedback.keep());
+        let ((devices, modules), feedback) = (registry.keep(), registry.feedback.keep());
         drop(registry);
         KeptHub {
             access: self.0.access.clone(),
             devices,
+            modules,
             feedback,
             routing: self.0.router.keep(),
             event_subscriptions: self.0.event_grid.keep(),
@@ -315,6 +321,7 @@ impl Hub {
 
     /// One device identity.
     pub fn device(&self, device_id: &str) -> Result<Device, HubError> {
+        self.check_is_device(device_id)?;
         self.0.registry.lock().get(device_id).map(|entry| entry.device(device_id))
     }
 
@@ -328,17 +335,19 @@ impl Hub {
         self.set_status(device_id, DeviceStatus::Enabled, None)
     }
 
-    /// Deletes a device identity with its twin; if connected, it is disconnected.
+    /// Deletes a device identity with its twin and its modules; if connected, it is disconnected.
     pub fn delete(&self, device_id: &str) -> Result<(), HubError> {
         self.delete_if(device_id, &IfMatch::Any)
     }
 
     /// Deletes a device identity if its entity tag is the one given.
     pub fn delete_if(&self, device_id: &str, if_match: &IfMatch) -> Result<(), HubError> {
+        self.check_is_device(device_id)?;
         let mut registry = self.0.registry.change();
         if !if_match.admits(Some(&registry.get(device_id)?.identity.etag)) {
             return Err(HubError::PreconditionFailed(device_id.to_owned()));
         }
+        self.take_modules(&mut registry, device_id);
         self.tell_of_life(&mut registry, NoticeKind::Deleted, device_id);
         let removed = registry.remove(device_id)?;
         drop(registry);

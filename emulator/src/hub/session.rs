@@ -11,9 +11,10 @@ use tracker_protocol::{
 
 use super::{
     Hub, HubError,
-    admission::{Joining, NotAdmitted, Shown},
+    admission::{Joining, NotAdmitted, Shown, client_id},
     connection::{Attachment, Filter, Mailbox, MethodAnswer, Push, Subscriptions},
     method_rules::PAYLOAD_LIMIT,
+    module_id::module_address,
     renewal::renews,
 };
 use crate::{
@@ -27,9 +28,10 @@ use crate::{
 /// How long a connection goes on when the token that let it in has expired. Azure ends it some five to ten minutes after.
 const TOKEN_GRACE: TimeDelta = TimeDelta::seconds(450);
 
-/// A hub as it serves one device.
+/// A hub as it serves one device, or one module.
 pub(crate) struct DeviceSession {
     pub(super) hub: Hub,
+    /// Or the address of the module.
     pub(super) device_id: String,
     pub(super) connection_id: u64,
     pub(super) has_api_version: bool,
@@ -58,7 +60,11 @@ pub(crate) fn open(
     user_name: HubUsername,
     presented: &[Arc<Certificate>],
 ) -> Result<DeviceSession, Refused> {
-    let attachment = match admit(hub, &connect, &user_name, presented) {
+    let address = match &user_name.module_id {
+        Some(module_id) => module_address(&user_name.device_id, module_id),
+        None => user_name.device_id.clone(),
+    };
+    let attachment = match admit(hub, &connect, &user_name, &address, presented) {
         Ok(attachment) => attachment,
         Err((code, reason)) => {
             let service = hub.0.name.clone();
@@ -69,7 +75,7 @@ pub(crate) fn open(
         attachment;
     Ok(DeviceSession {
         hub: hub.clone(),
-        device_id: user_name.device_id,
+        device_id: address,
         connection_id,
         has_api_version: user_name.api_version.is_some(),
         renews: renews(user_name.api_version.as_deref()),
@@ -90,9 +96,9 @@ fn admit(
     hub: &Hub,
     connect: &Connect,
     user_name: &HubUsername,
+    device_id: &str,
     presented: &[Arc<Certificate>],
 ) -> Result<Attachment, (ConnectCode, String)> {
-    let device_id = &user_name.device_id;
     if hub.0.profile == ConnectionProfile::MqttV5 {
         let why = "MQTT 3.1.1 at a hub of MQTT 5 (connectionProfile mqttV5)";
         return Err((ConnectCode::UnacceptableProtocolVersion, why.into()));
@@ -103,15 +109,12 @@ fn admit(
     }
     let refused = |refusal: NotAdmitted| (ConnectCode::NotAuthorized, refusal.to_string());
     if let Some(will) = &connect.will
-        && !matches!(will.topic.parse(), Ok(DeviceTopic::Telemetry { device_id: of, .. }) if of == *device_id)
+        && !matches!(will.topic.parse(), Ok(DeviceTopic::Telemetry { device_id: of, .. }) if of == device_id)
     {
         return Err(refused(NotAdmitted::Will(will.topic.clone())));
     }
-    if user_name.module_id.is_some() {
-        return Err(refused(NotAdmitted::Module));
-    }
-    if connect.client_id != *device_id {
-        let (client_id, device_id) = (connect.client_id.clone(), device_id.clone());
+    if connect.client_id != client_id(device_id) {
+        let (client_id, device_id) = (connect.client_id.clone(), device_id.to_owned());
         return Err(refused(NotAdmitted::ClientId { client_id, device_id }));
     }
     let shown = Shown { token: connect.password.as_deref(), certificates: presented };

@@ -28,6 +28,8 @@ pub struct TelemetryMessage {
     pub hub: String,
     /// The device that sent it.
     pub device_id: String,
+    /// The module of it that did, if one did.
+    pub module_id: Option<String>,
     /// When the hub took it, by the emulator's clock.
     pub enqueued_time: DateTime<Utc>,
     /// Counts the messages at `events`, from 1; 0 for one that routes have led elsewhere, which observers alone see.
@@ -45,7 +47,9 @@ pub struct TelemetryMessage {
 impl TelemetryMessage {
     /// What it takes of memory, near enough.
     pub(super) fn size(&self) -> usize {
-        self.body.len() + self.properties.metered_len() + self.device_id.len() + self.hub.len() + OVERHEAD
+        let module = self.module_id.as_ref().map_or(0, String::len);
+        let names = self.device_id.len() + module + self.hub.len();
+        self.body.len() + self.properties.metered_len() + names + OVERHEAD
     }
 
     /// What it takes of memory in truth, with what the allocator adds: a block has 32 bytes at least, in steps of 16, of
@@ -61,7 +65,8 @@ impl TelemetryMessage {
             count => count.next_power_of_two().max(4) * PROPERTY,
         };
         let own = block(size_of::<Self>() + 2 * size_of::<usize>());
-        let names = block(self.hub.len()) + block(self.device_id.len());
+        let module = self.module_id.as_ref().map_or(0, String::len);
+        let names = block(self.hub.len()) + block(self.device_id.len()) + block(module);
         // A body that is read is shared by a block of its own.
         let body = block(self.body.len()) + block(3 * size_of::<usize>());
         own + names + body + block(row) + self.properties.iter().map(property).sum::<usize>()

@@ -39,7 +39,7 @@ fn all_of(members: &Map<String, Value>) -> Map<String, Value> {
 }
 
 impl Hub {
-    /// The twin of a device.
+    /// The twin of a device, or of the module of this address.
     pub fn twin(&self, device_id: &str) -> Result<Twin, HubError> {
         self.0.registry.lock().get(device_id).map(|entry| entry.twin(device_id))
     }
@@ -48,6 +48,12 @@ impl Hub {
     pub fn twins(&self) -> Vec<Twin> {
         let registry = self.0.registry.lock();
         registry.iter().map(|(device_id, entry)| entry.twin(device_id)).collect()
+    }
+
+    /// All twins of modules in the order of their addresses.
+    pub fn module_twins(&self) -> Vec<Twin> {
+        let registry = self.0.registry.lock();
+        registry.modules().map(|(address, entry)| entry.twin(address)).collect()
     }
 
     /// Merges a JSON object into the desired properties (null deletes) and pushes it to the device if that is connected

@@ -32,6 +32,11 @@ pub(super) struct Unauthorized {
 }
 
 impl Caller {
+    /// A device that calls for modules of its own, by which the call is found: it may read, make, change and delete them.
+    pub(super) fn owner_of_modules(hub: Hub) -> Self {
+        Self { service: Service::Hub(hub), rights: vec![Right::RegistryRead, Right::RegistryWrite] }
+    }
+
     pub(super) fn may(&self, right: Right) -> bool {
         self.rights.contains(&right)
     }

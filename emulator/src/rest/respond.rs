@@ -14,6 +14,16 @@ pub(super) async fn respond(services: &Dps, call: &Call) -> Answer {
         return answer;
     }
     let now = services.clock().now();
+    if let Some(owner) = device::owner(services, call) {
+        let caller = match owner {
+            Ok(caller) => caller,
+            Err(refusal) => return refusal.answer(now),
+        };
+        if let Service::Hub(hub) = &caller.service {
+            let answer = hub::respond(hub, &caller, call).await;
+            return answer.unwrap_or_else(|refusal| refusal.answer(now));
+        }
+    }
     match authorize::identify(services, call, dps::knows(call)) {
         Ok(caller) => match &caller.service {
             Service::Dps => {

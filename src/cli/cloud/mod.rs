@@ -31,8 +31,8 @@ mod telemetry;
 
 use commands::{
     c2d, ca, certificate, certificate_policy, consumer_group, deprovision, device, diagnose, enrichment,
-    enrollment, enrollment_group, event_subscription, fault, fleet, hub_certificate, method, monitor, query,
-    registration, route, routing_endpoint, silence, twin,
+    enrollment, enrollment_group, event_subscription, fault, fleet, hub_certificate, method, module,
+    module_twin, monitor, query, registration, route, routing_endpoint, silence, twin,
 };
 
 pub(super) use emulator_file::EmulatorFile;
@@ -79,6 +79,12 @@ enum Noun {
     /// Device twins.
     #[command(subcommand)]
     Twin(twin::TwinCommand),
+    /// Parts of devices that sign in by themselves.
+    #[command(subcommand)]
+    Module(module::ModuleCommand),
+    /// Twins of modules.
+    #[command(subcommand)]
+    ModuleTwin(module_twin::ModuleTwinCommand),
     /// Direct methods of devices.
     #[command(subcommand)]
     Method(method::MethodCommand),
@@ -131,6 +137,8 @@ pub(super) fn run(args: CloudArgs) -> anyhow::Result<()> {
         Noun::HubCertificate(command) => command.run(&target),
         Noun::Query(command) => command.run(&target),
         Noun::Twin(command) => command.run(&target),
+        Noun::Module(command) => command.run(&target),
+        Noun::ModuleTwin(command) => command.run(&target),
         Noun::Method(command) => command.run(&target),
         Noun::C2d(command) => command.run(&target),
         Noun::Monitor(command) => command.run(&target),

@@ -217,7 +217,11 @@ fn take(basket: &mut Basket, source: &mut Source, data: &str) {
         Source::Dps => {
             let Ok(event) = serde_json::from_str::<Value>(data) else { return };
             let time = event["time"].as_str().and_then(|time| time.parse().ok());
-            basket.events.push(cloud_event(event, time.unwrap_or_else(system_time)));
+            let event = cloud_event(event, time.unwrap_or_else(system_time));
+            // The address of a module, which is a part of a device and no device.
+            if !event.device.contains('/') {
+                basket.events.push(event);
+            }
         }
     }
 }

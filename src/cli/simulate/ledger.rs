@@ -129,6 +129,7 @@ mod tests {
         let message = TelemetryMessage {
             hub: "hub".into(),
             device_id: "box".into(),
+            module_id: None,
             enqueued_time: chrono::DateTime::UNIX_EPOCH,
             sequence_number: 1,
             body: br#"[{"seq": 1}, {"seq": 2}]"#.to_vec().into(),

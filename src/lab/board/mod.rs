@@ -188,6 +188,7 @@ mod tests {
         TelemetryMessage {
             hub: "hub".into(),
             device_id: device.into(),
+            module_id: None,
             enqueued_time: chrono::DateTime::UNIX_EPOCH,
             sequence_number: 1,
             body: body.to_string().into(),

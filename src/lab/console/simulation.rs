@@ -169,7 +169,7 @@ impl Simulation {
 fn of_hub(error: &HubError) -> BackendError {
     let text = sentence(error);
     match error {
-        HubError::DeviceNotFound(_) => BackendError::NotFound(text),
+        HubError::DeviceNotFound(_) | HubError::ModuleNotFound { .. } => BackendError::NotFound(text),
         HubError::ConfigurationNotFound(_) | HubError::JobNotFound(_) => BackendError::NotFound(text),
         HubError::DeviceNotOnline { .. }
         | HubError::GatewayTimeout { .. }
@@ -178,15 +178,16 @@ fn of_hub(error: &HubError) -> BackendError {
         | HubError::InvalidMethodAnswer(_) => BackendError::NoAnswer(text),
         HubError::PreconditionFailed(_)
         | HubError::DeviceAlreadyExists(_)
+        | HubError::ModuleAlreadyExists { .. }
+        | HubError::TooManyModules { .. }
         | HubError::QueueFull { .. }
         | HubError::ConfigurationExists(_)
         | HubError::JobExists(_)
         | HubError::TooManyJobs { .. }
         | HubError::LockLost => BackendError::Conflict(text),
-        HubError::MessageTooLarge { .. }
-        | HubError::NotImplemented(_)
-        | HubError::Twin(_)
-        | HubError::ArgumentInvalid(_) => BackendError::Invalid { message: text, member: None },
+        HubError::MessageTooLarge { .. } | HubError::Twin(_) | HubError::ArgumentInvalid(_) => {
+            BackendError::Invalid { message: text, member: None }
+        }
     }
 }
 

@@ -14,6 +14,7 @@ fn message(device: &str, body: &Value, properties: &[(&str, &str)]) -> Telemetry
     TelemetryMessage {
         hub: "hub".into(),
         device_id: device.into(),
+        module_id: None,
         enqueued_time: DateTime::UNIX_EPOCH,
         sequence_number: 1,
         body: body.to_string().into_bytes().into(),

@@ -2,7 +2,7 @@
 
 use crate::{
     amqp::{Grant, scope_of},
-    hub::{DeviceStatus, Hub},
+    hub::{DeviceStatus, Hub, module_address, split_address},
     security::sas::{SasError, SasToken},
 };
 
@@ -51,13 +51,25 @@ impl Hub {
         }
         let device_id = match &path[..] {
             [devices, id] if devices.eq_ignore_ascii_case("devices") => id.clone(),
+            [devices, id, modules, module]
+                if devices.eq_ignore_ascii_case("devices") && modules.eq_ignore_ascii_case("modules") =>
+            {
+                module_address(id, module)
+            }
             _ => return Err(SasError::Field("skn")),
         };
-        let device = self.device(&device_id).map_err(|_unknown| SasError::Signature)?;
+        let device = self.device(split_address(&device_id).0).map_err(|_unknown| SasError::Signature)?;
         if device.status == DeviceStatus::Disabled {
             return Err(SasError::Signature);
         }
-        token.check_signature(device.authentication.symmetric_key.iter())?;
+        let module = match split_address(&device_id) {
+            (id, Some(module_id)) => {
+                Some(self.module(id, module_id).map_err(|_unknown| SasError::Signature)?)
+            }
+            _ => None,
+        };
+        let keys = module.iter().map(|module| &module.authentication).chain([&device.authentication]);
+        token.check_signature(keys.flat_map(|authentication| authentication.symmetric_key.iter()))?;
         Ok(Grant { path, rights: Vec::new(), device: Some(device_id), policy: None, token: text, expires })
     }
 

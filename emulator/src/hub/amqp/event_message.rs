@@ -65,6 +65,10 @@ fn write_annotations(out: &mut Writer, event: &StoredEvent) {
     };
     pair(out, "iothub-connection-device-id");
     out.string(&message.device_id);
+    if let Some(module_id) = &message.module_id {
+        pair(out, "iothub-connection-module-id");
+        out.string(module_id);
+    }
     if let Some(origin) = &event.origin {
         pair(out, "iothub-connection-auth-method");
         out.string(origin.auth_method());
@@ -222,6 +226,7 @@ mod tests {
         let message = TelemetryMessage {
             hub: "hub-1.azure-devices.net".into(),
             device_id: "d1".into(),
+            module_id: None,
             enqueued_time: DateTime::from_timestamp_millis(1_700_000_000_123).expect("in range"),
             sequence_number: 1,
             body: Bytes::from_static(body),
@@ -241,6 +246,7 @@ mod tests {
         let origin = Origin {
             generation_id: "g1".into(),
             kind: AuthenticationType::Sas,
+            is_module: false,
             model_id: "dtmi:a:b;1".into(),
         };
         let properties = PropertyBag::new()

@@ -67,8 +67,8 @@ fn device_of(to: Option<&str>) -> Result<String, Error> {
                 .map_err(|_| Error::new(condition::INVALID_FIELD, "the device ID in 'to' is not UTF-8."))
         }
         [devices, _, modules, ..] if is(devices, "devices") && is(modules, "modules") => Err(Error::new(
-            condition::NOT_IMPLEMENTED,
-            "module identities are not implemented by this emulator.",
+            condition::NOT_ALLOWED,
+            "a hub sends no messages to modules: call a direct method of the module, or set its desired properties.",
         )),
         _ => Err(Error::new(
             condition::INVALID_FIELD,

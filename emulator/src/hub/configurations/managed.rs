@@ -27,13 +27,21 @@ pub(in crate::hub) struct Managed {
     /// Those that target it, by ID.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub configurations: BTreeMap<String, ConfigurationInfo>,
+    /// Of the agent of an edge device: the deployments that target the device.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub deployments: BTreeMap<String, ConfigurationInfo>,
     /// What they have set of the desired properties.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub set: Map<String, Value>,
 }
 
 impl Managed {
+    /// As the twin shows them.
+    pub(in crate::hub) fn shown(&self) -> BTreeMap<String, ConfigurationInfo> {
+        self.configurations.iter().chain(&self.deployments).map(|(id, info)| (id.clone(), *info)).collect()
+    }
+
     pub(in crate::hub) fn is_empty(&self) -> bool {
-        self.configurations.is_empty() && self.set.is_empty()
+        self.configurations.is_empty() && self.deployments.is_empty() && self.set.is_empty()
     }
 }

@@ -16,8 +16,9 @@ mod store;
 
 pub(in crate::hub) use managed::Managed;
 pub use managed::{ConfigurationInfo, ConfigurationStatus};
+pub(in crate::hub) use model::Modules;
 pub use model::{Configuration, ConfigurationContent, ConfigurationMetrics};
-pub(in crate::hub) use overlay::Overlay;
+pub(in crate::hub) use overlay::{Overlay, write};
 pub(in crate::hub) use queries::Kind;
 pub(crate) use queries::QueryErrors;
 pub(in crate::hub) use store::{Active, KeptConfiguration, Store};

@@ -71,6 +71,9 @@ pub struct ConfigurationContent {
     pub module_content: Option<Map<String, Value>>,
 }
 
+/// By module, and by path below `properties.desired`, what is to stand there.
+pub(in crate::hub) type Modules = BTreeMap<String, Map<String, Value>>;
+
 /// Queries by name, and how many rows each has.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ConfigurationMetrics {

@@ -27,6 +27,48 @@ pub(in crate::hub) fn tree(content: &Map<String, Value>) -> Result<Map<String, V
     Ok(tree)
 }
 
+/// Writes a content over the properties of a module: what stands at a path is another then, and not merged; a null takes it out.
+pub(in crate::hub) fn write(
+    properties: &mut Map<String, Value>,
+    content: &Map<String, Value>,
+) -> Result<(), String> {
+    let mut paths: Vec<_> = content.iter().collect();
+    paths.sort_by_key(|(path, _)| path.len());
+    for (path, value) in paths {
+        let names = names(path)?;
+        if names.is_empty() {
+            *properties = value.as_object().cloned().map(without_nulls).unwrap_or_default();
+        } else {
+            write_at(properties, &names, value);
+        }
+    }
+    Ok(())
+}
+
+fn write_at(place: &mut Map<String, Value>, names: &[&str], value: &Value) {
+    let Some((first, rest)) = names.split_first() else { return };
+    match (value, rest.is_empty()) {
+        (_, false) => {
+            let inner = place.entry((*first).to_owned()).or_insert(Value::Null);
+            if !inner.is_object() {
+                *inner = Map::new().into();
+            }
+            if let Value::Object(inner) = inner {
+                write_at(inner, rest, value);
+            }
+        }
+        (Value::Null, true) => {
+            place.remove(*first);
+        }
+        (Value::Object(members), true) => {
+            place.insert((*first).to_owned(), without_nulls(members.clone()).into());
+        }
+        (leaf, true) => {
+            place.insert((*first).to_owned(), leaf.clone());
+        }
+    }
+}
+
 /// The names below `properties.desired`.
 fn names(path: &str) -> Result<Vec<&str>, String> {
     let rest = path.strip_prefix(DESIRED).filter(|rest| rest.is_empty() || rest.starts_with('.'));
@@ -250,6 +292,18 @@ mod tests {
             (json!({"properties.desired.a": 1}), json!({"properties.desired": {"a": {"b": [1, 2]}}}));
         let seen = steps(json!({}), &[&[leaf.clone()], &[branch.clone()], &[leaf, branch], &[]]);
         assert_eq!(seen, [json!({"a": 1}), json!({"a": {"b": [1, 2]}}), json!({"a": 1}), json!({})]);
+    }
+
+    #[test]
+    fn what_is_written_to_a_module_replaces_what_stood_at_its_path() {
+        let mut properties = object(json!({"modules": {"a": {"image": "1", "old": true}, "b": 1}, "own": 1}));
+        let layer = json!({"properties.desired.modules.a": {"image": "2"}, "properties.desired.modules.b": null,
+                           "properties.desired.routes.r": "x"});
+        write(&mut properties, &object(layer)).expect("a content");
+        let written = json!({"modules": {"a": {"image": "2"}}, "own": 1, "routes": {"r": "x"}});
+        assert_eq!(Value::Object(properties.clone()), written);
+        write(&mut properties, &object(json!({"properties.desired": {"c": {}}}))).expect("a content");
+        assert_eq!(Value::Object(properties), json!({"c": {}}));
     }
 
     #[test]

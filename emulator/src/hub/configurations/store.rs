@@ -12,7 +12,7 @@ use super::{
         HubError,
         query::{Collection, Query, Scope},
     },
-    model::{Configuration, ConfigurationContent, ConfigurationMetrics},
+    model::{Configuration, ConfigurationContent, ConfigurationMetrics, Modules},
     overlay::tree,
     queries::{Kind, system, target},
 };
@@ -90,6 +90,17 @@ impl Active {
         &self.kept.id
     }
 
+    /// What a deployment wants of the modules of an edge device.
+    pub(in crate::hub) fn modules(&self) -> Option<&Modules> {
+        self.kept.content.modules_content.as_ref()
+    }
+
+    /// Whether a deployment is a layer upon another one: it does not say all of what the agent is to be.
+    pub(in crate::hub) fn is_layered(&self) -> bool {
+        let agent = self.modules().and_then(|modules| modules.get("$edgeAgent"));
+        !agent.is_some_and(|agent| agent.contains_key("properties.desired"))
+    }
+
     /// The one with the highest priority first, and of equals the newest.
     fn rank(&self) -> impl Ord + use<> {
         (Reverse(self.kept.priority), Reverse(self.kept.created), self.kept.id.clone())
@@ -98,7 +109,9 @@ impl Active {
     /// Whether it targets a twin as the service shows it.
     pub(in crate::hub) fn targets(&self, twin: &Value) -> bool {
         let Some(target) = &self.target else { return false };
-        if self.kind == Kind::Edge && twin["capabilities"]["iotEdge"] != Value::Bool(true) {
+        let is_module = twin.get("moduleId").is_some();
+        let is_edge = || twin["capabilities"]["iotEdge"] == Value::Bool(true);
+        if is_module != (self.kind == Kind::Module) || self.kind == Kind::Edge && !is_edge() {
             return false;
         }
         target.has(twin)

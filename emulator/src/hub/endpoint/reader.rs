@@ -65,6 +65,7 @@ mod tests {
         let message = TelemetryMessage {
             hub: "hub-1.azure-devices.net".into(),
             device_id: device_id.into(),
+            module_id: None,
             enqueued_time: BEGIN + TimeDelta::seconds(seconds),
             sequence_number: 1,
             body: Bytes::copy_from_slice(body),

@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use super::{super::routing::RoutedMessage, model::EventType};
+use super::{
+    super::{module_id::split_address, routing::RoutedMessage},
+    model::EventType,
+};
 use crate::{clock::wire_time, id::guid};
 
 /// The source of a hub's events, as Event Grid writes it: the path of the hub's resource, in capitals.
@@ -13,8 +16,8 @@ pub(super) fn topic(hub_name: &str) -> String {
 }
 
 /// The subject of an event about a device.
-pub(super) fn subject(device_id: &str) -> String {
-    format!("devices/{device_id}")
+pub(super) fn subject(address: &str) -> String {
+    format!("devices/{}", split_address(address).0)
 }
 
 /// One event.
@@ -39,13 +42,24 @@ pub(super) fn event(
 }
 
 /// What an event says of a device that has connected or left.
-pub(in crate::hub) fn connection_data(body: &Value, hub_name: &str, device_id: &str) -> Value {
-    json!({ "deviceConnectionStateEventInfo": body, "hubName": hub_name, "deviceId": device_id })
+pub(in crate::hub) fn connection_data(body: &Value, hub_name: &str, address: &str) -> Value {
+    let (device_id, _) = split_address(address);
+    let data = json!({ "deviceConnectionStateEventInfo": body, "hubName": hub_name, "deviceId": device_id });
+    with_module(data, address)
 }
 
 /// What an event says of an identity that was made or deleted.
-pub(in crate::hub) fn life_data(twin: &Value, hub_name: &str, device_id: &str) -> Value {
-    json!({ "twin": twin, "hubName": hub_name, "deviceId": device_id })
+pub(in crate::hub) fn life_data(twin: &Value, hub_name: &str, address: &str) -> Value {
+    let (device_id, _) = split_address(address);
+    with_module(json!({ "twin": twin, "hubName": hub_name, "deviceId": device_id }), address)
+}
+
+/// Names the module that it is about, if it is one.
+fn with_module(mut data: Value, address: &str) -> Value {
+    if let (_, Some(module_id)) = split_address(address) {
+        data["moduleId"] = module_id.into();
+    }
+    data
 }
 
 /// What an event says of a message.
@@ -56,6 +70,7 @@ pub(in crate::hub) fn telemetry_data(message: &RoutedMessage) -> Value {
             "contentType" => "iothub-content-type",
             "contentEncoding" => "iothub-content-encoding",
             "connectionDeviceId" => "iothub-connection-device-id",
+            "connectionModuleId" => "iothub-connection-module-id",
             "connectionAuthMethod" => "iothub-connection-auth-method",
             "connectionDeviceGenerationId" => "iothub-connection-auth-generation-id",
             other => other,

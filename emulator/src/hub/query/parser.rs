@@ -216,7 +216,7 @@ impl QueryParser {
         }
     }
 
-    /// The same for one path; without an alias the collection itself may stand there.
+    /// The same for one path; without an alias the collection itself may stand there, or `devices` alone.
     fn strip(&self, collection: Collection, path: &mut Path) {
         let full: &[&str] = match (self.alias.as_deref(), collection) {
             (Some(alias), _) => &[alias],
@@ -224,10 +224,14 @@ impl QueryParser {
             (None, Collection::Modules) => &["devices", "modules"],
             (None, Collection::Jobs) => &["devices", "jobs"],
         };
-        let is_there = path.len() > full.len()
-            && path.iter().zip(full).all(|(name, known)| name.eq_ignore_ascii_case(known));
-        if is_there {
+        let begins = |known: &[&str]| {
+            path.len() > known.len()
+                && path.iter().zip(known).all(|(name, known)| name.eq_ignore_ascii_case(known))
+        };
+        if begins(full) {
             path.drain(..full.len());
+        } else if begins(&full[..1]) {
+            path.remove(0);
         }
         // Azure's documents call it so in a condition, and otherwise in what is found.
         if collection == Collection::Jobs && path.len() == 1 && path[0].eq_ignore_ascii_case("createdTimeUtc")

@@ -27,6 +27,7 @@ pub enum MessageSource {
 #[derive(Clone, Debug)]
 pub(in crate::hub) struct RoutedMessage {
     pub source: MessageSource,
+    /// Of whom, or of what, it tells; of a module, its address.
     pub device_id: String,
     pub enqueued_time: DateTime<Utc>,
     /// System properties by the names that conditions have for them, without `$`.

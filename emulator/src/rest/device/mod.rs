@@ -5,6 +5,9 @@
 //!                                       └▶ token or certificate ─▶ DPS: register, operations, registration
 //! ```
 //!
+//! A module sends its telemetry by `devices/{id}/modules/{moduleId}/messages/events`; and a device looks after its own modules by
+//! the calls that services have for them, with credentials of its own instead of a policy's.
+//!
 //! These paths are none of the services', so a call needs no look at its token to tell which it is. At the hub's own name
 //! that hub is meant; under any other, such as `localhost`, the one that the device's credentials are good for.
 
@@ -18,18 +21,24 @@ use hyper::Method;
 
 use super::{
     answer::Answer,
+    authorize::Caller,
     call::Call,
     hub::HubRefusal,
     route::{self, Route},
 };
-use crate::{dps::Dps, hub::Hub, security::access::Right::DeviceConnect};
+use crate::{
+    dps::Dps,
+    hub::{Hub, module_address},
+    security::{access::Right::DeviceConnect, sas::SasToken},
+};
 
 /// Answers a call of the device that is named.
 type Handler = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 
-/// Every call of a device that a hub knows.
-static ROUTES: [Route<Handler>; 6] = [
+/// Every call of a device, or of a module, that a hub knows.
+static ROUTES: [Route<Handler>; 7] = [
     azure(Method::POST, "devices/{id}/messages/events", events::take),
+    azure(Method::POST, "devices/{id}/modules/{moduleId}/messages/events", events::take),
     azure(Method::GET, "devices/{id}/messages/deviceBound", device_bound::receive),
     azure(Method::DELETE, "devices/{id}/messages/deviceBound/{lockToken}", device_bound::finish),
     azure(Method::POST, "devices/{id}/messages/deviceBound/{lockToken}/abandon", device_bound::abandon),
@@ -37,13 +46,6 @@ static ROUTES: [Route<Handler>; 6] = [
     azure(Method::POST, "devices/{id}/files/notifications", |_, _, _| {
         Err(HubRefusal::not_implemented("file upload"))
     }),
-];
-
-/// What modules call, of which there are none.
-const MODULES: [&str; 3] = [
-    "devices/{id}/modules/{moduleId}/messages",
-    "devices/{id}/modules/{moduleId}/files",
-    "devices/{id}/modules/{moduleId}/twin",
 ];
 
 const fn azure(method: Method, pattern: &'static str, handler: Handler) -> Route<Handler> {
@@ -56,15 +58,33 @@ pub(super) fn respond(services: &Dps, call: &Call) -> Option<Answer> {
         return Some(answer);
     }
     let now = services.clock().now();
-    if MODULES.iter().any(|pattern| route::begins(pattern, call)) {
-        return Some(HubRefusal::not_implemented("module identities").answer(now));
-    }
     let route = route::find(&ROUTES, call)?;
-    let device_id = call.segments.get(1).map(String::as_str).unwrap_or_default();
-    let answer = admission::hub_of(services, device_id, call).and_then(|hub| {
+    let device_id = match &call.segments[..] {
+        // What is escaped in one word is no address of a module, and nobody's ID.
+        [_, id, ..] if id.contains('/') => String::new(),
+        [_, id, modules, module, ..] if modules.eq_ignore_ascii_case("modules") => module_address(id, module),
+        [_, id, ..] => id.clone(),
+        _ => String::new(),
+    };
+    let answer = admission::hub_of(services, &device_id, call).and_then(|hub| {
         call.check_api_version()
             .map_err(|message| HubRefusal::new(400_000, "InvalidProtocolVersion", message))?;
-        (route.handler)(&hub, device_id, call)
+        (route.handler)(&hub, &device_id, call)
     });
     Some(answer.unwrap_or_else(|refusal| refusal.answer(now)))
+}
+
+/// A device as the caller of what services do with its modules; nothing where it is a service that calls, or for more.
+pub(super) fn owner(services: &Dps, call: &Call) -> Option<Result<Caller, HubRefusal>> {
+    let device_id = match &call.segments[..] {
+        [devices, id, modules] | [devices, id, modules, _]
+            if devices.eq_ignore_ascii_case("devices") && modules.eq_ignore_ascii_case("modules") =>
+        {
+            id
+        }
+        _ => return None,
+    };
+    let is_own = |text: &str| SasToken::parse(text).is_ok_and(|token| token.policy.is_none());
+    let is_device = call.header("authorization").map_or(!call.certificates.is_empty(), is_own);
+    is_device.then(|| admission::hub_of(services, device_id, call).map(Caller::owner_of_modules))
 }

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use super::HubRefusal;
 use crate::{
     etag::IfMatch,
-    hub::{Authentication, AuthenticationType, Device, DeviceSettings, Hub},
+    hub::{
+        Authentication, AuthenticationType, Device, DeviceSettings, Hub, HubError, check_device_id,
+        module_address,
+    },
     rest::{
         answer::{self, Answer},
         call::Call,
@@ -21,12 +24,6 @@ pub(super) fn get(hub: &Hub, device_id: &str) -> Result<Answer, HubRefusal> {
 pub(super) fn delete(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, HubRefusal> {
     hub.delete_if(device_id, &call.if_match().unwrap_or(IfMatch::Any))?;
     Ok(answer::no_content())
-}
-
-/// There are none, as their making is refused.
-pub(super) fn modules(hub: &Hub, device_id: &str) -> Result<Answer, HubRefusal> {
-    hub.device(device_id)?;
-    Ok(answer::json(200, &json!([])))
 }
 
 fn tagged(device: &Device) -> Answer {
@@ -73,10 +70,12 @@ pub(super) fn settings(body: &Value) -> Result<DeviceSettings, HubRefusal> {
             given => authentication(given)?,
         },
         capabilities: member(body, "capabilities")?.unwrap_or_default(),
+        device_scope: member(body, "deviceScope")?,
+        parent_scopes: member(body, "parentScopes")?,
     })
 }
 
-fn authentication(given: &Value) -> Result<Authentication, HubRefusal> {
+pub(super) fn authentication(given: &Value) -> Result<Authentication, HubRefusal> {
     let thumbprint = |name: &str| {
         let text = given["x509Thumbprint"][name].as_str();
         text.filter(|text| !text.is_empty()).map(str::to_owned)
@@ -99,7 +98,7 @@ fn authentication(given: &Value) -> Result<Authentication, HubRefusal> {
     })
 }
 
-fn member<T: serde::de::DeserializeOwned>(
+pub(super) fn member<T: serde::de::DeserializeOwned>(
     object: &Value,
     name: &'static str,
 ) -> Result<Option<T>, HubRefusal> {
@@ -111,7 +110,8 @@ fn member<T: serde::de::DeserializeOwned>(
     }
 }
 
-/// `{"policyKey":"primaryKey" | "secondaryKey" | "both","devices":[{"id"}]}`.
+/// `{"policyKey":"primaryKey" | "secondaryKey" | "both","devices":[{"id","moduleId"?}]}`. A key that was not made anew is null in
+/// the answer.
 pub(super) fn regenerate_keys(hub: &Hub, call: &Call) -> Result<Answer, HubRefusal> {
     let body = call.json().map_err(HubRefusal::bad_request)?;
     let (primary, secondary) = match body["policyKey"].as_str().unwrap_or_default() {
@@ -125,19 +125,27 @@ pub(super) fn regenerate_keys(hub: &Hub, call: &Call) -> Result<Answer, HubRefus
     let (mut rotated, mut errors) = (Vec::new(), Vec::new());
     for device in devices {
         let id = device["id"].as_str().unwrap_or_default();
-        match hub.regenerate_keys(id, primary, secondary) {
-            Ok(device) => {
-                let keys = device.authentication.symmetric_key;
-                rotated.push(
-                    json!({"id": id, "primaryKey": keys.primary_key, "secondaryKey": keys.secondary_key}),
-                );
+        let module_id = device["moduleId"].as_str();
+        let address = module_id.map_or_else(|| id.to_owned(), |module_id| module_address(id, module_id));
+        let renewed = match check_device_id(id) {
+            Ok(()) => hub.renew_keys(&address, primary, secondary),
+            Err(why) => Err(HubError::ArgumentInvalid(why)),
+        };
+        let (list, mut entry) = match renewed {
+            Ok(keys) => {
+                let (one, other) =
+                    (keys.primary_key.filter(|_| primary), keys.secondary_key.filter(|_| secondary));
+                (&mut rotated, json!({"id": id, "primaryKey": one, "secondaryKey": other}))
             }
             Err(error) => {
-                errors.push(
-                    json!({"id": id, "errorCode": error.error_code(), "errorStatus": error.to_string()}),
-                );
+                let (code, status) = (error.error_code(), error.to_string());
+                (&mut errors, json!({"id": id, "errorCode": code, "errorStatus": status}))
             }
+        };
+        if let Some(module_id) = module_id {
+            entry["moduleId"] = module_id.into();
         }
+        list.push(entry);
     }
     Ok(answer::json(200, &json!({"policyKey": body["policyKey"], "errors": errors, "rotatedKeys": rotated})))
 }

@@ -2,7 +2,7 @@
 //!
 //! `GET /telemetry[?deviceId=…]` answers server-sent events, one for each message from now on; with `Last-Event-ID` it
 //! goes on after that message, as far back as the hub remembers (some thousands of messages, 8 MB). An event's data:
-//! `{"deviceId","sequenceNumber","enqueuedTime","systemProperties":{},"properties":{},"body":…}`, where a body that is
+//! `{"deviceId","moduleId"?,"sequenceNumber","enqueuedTime","systemProperties":{},"properties":{},"body":…}`, where a body that is
 //! not JSON is `bodyText`, or `bodyBase64` when it is no text either.
 //!
 //! `POST /devices/{id}/messages/deviceBound` queues its body as a message; headers as in the hub's HTTP API for
@@ -46,6 +46,8 @@ pub(super) fn telemetry(hub: &Hub, call: &Call) -> Answer {
 #[serde(rename_all = "camelCase")]
 struct Shown<'a> {
     device_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    module_id: Option<&'a str>,
     sequence_number: u64,
     enqueued_time: String,
     system_properties: Value,
@@ -64,6 +66,7 @@ fn show(message: &TelemetryMessage) -> String {
     let neither = json.is_none() && text.is_none();
     let shown = Shown {
         device_id: &message.device_id,
+        module_id: message.module_id.as_deref(),
         sequence_number: message.sequence_number,
         enqueued_time: wire_time::print(message.enqueued_time),
         system_properties: json!(message.system_properties()),

@@ -4,6 +4,7 @@
 
 mod refusal;
 mod devices;
+mod modules;
 mod twins;
 mod bulk;
 mod configurations;
@@ -17,7 +18,7 @@ mod consumer_groups;
 mod silence;
 mod certificates;
 
-use std::pin::Pin;
+use std::{borrow::Cow, pin::Pin};
 
 use hyper::Method;
 
@@ -30,11 +31,12 @@ use super::{
     route::{self, Route},
 };
 use crate::{
-    hub::Hub,
+    hub::{Hub, HubError, check_device_id, module_address},
     security::access::Right::{self, RegistryRead, RegistryWrite, ServiceConnect},
 };
 
-/// Answers a call; the text is the second word of its path, the device ID where there is one.
+/// Answers a call; the text is the second word of its path: the device ID where there is one, or the address of the module
+/// that the path names.
 enum Handler {
     Now(Immediate),
     Later(for<'a> fn(&'a Hub, &'a str, &'a Call) -> Pending<'a>),
@@ -45,14 +47,17 @@ type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, HubRefusal>> + Send + 'a>>;
 
 /// Every call that a hub knows.
-static ROUTES: [Route<Handler>; 49] = [
+static ROUTES: [Route<Handler>; 56] = [
     azure(Method::GET, "devices", RegistryRead, |hub, _, call| devices::list(hub, call)),
     azure(Method::POST, "devices", RegistryWrite, |hub, _, call| bulk::respond(hub, call)),
     azure(Method::POST, "devices/query", ServiceConnect, |hub, _, call| twins::query(hub, call)),
     azure(Method::POST, "devices/keys/regenerate", RegistryWrite, |hub, _, call| {
         devices::regenerate_keys(hub, call)
     }),
-    azure(Method::GET, "devices/{id}/modules", RegistryRead, |hub, id, _| devices::modules(hub, id)),
+    azure(Method::GET, "devices/{id}/modules", RegistryRead, |hub, id, _| modules::list(hub, id)),
+    azure(Method::GET, "devices/{id}/modules/{mid}", RegistryRead, |hub, id, _| modules::get(hub, id)),
+    azure(Method::PUT, "devices/{id}/modules/{mid}", RegistryWrite, modules::put),
+    azure(Method::DELETE, "devices/{id}/modules/{mid}", RegistryWrite, modules::delete),
     azure(Method::DELETE, "devices/{id}/commands", ServiceConnect, |hub, id, _| messages::purge(hub, id)),
     azure(Method::GET, "devices/{id}", RegistryRead, |hub, id, _| devices::get(hub, id)),
     azure(Method::PUT, "devices/{id}", RegistryWrite, devices::put),
@@ -60,6 +65,12 @@ static ROUTES: [Route<Handler>; 49] = [
     azure(Method::GET, "twins/{id}", ServiceConnect, |hub, id, _| twins::get(hub, id)),
     azure(Method::PATCH, "twins/{id}", ServiceConnect, twins::merge),
     azure(Method::PUT, "twins/{id}", ServiceConnect, twins::replace),
+    azure(Method::GET, "twins/{id}/modules/{mid}", ServiceConnect, |hub, id, _| twins::get(hub, id)),
+    azure(Method::PATCH, "twins/{id}/modules/{mid}", ServiceConnect, twins::merge),
+    azure(Method::PUT, "twins/{id}/modules/{mid}", ServiceConnect, twins::replace),
+    later(Method::POST, "twins/{id}/modules/{mid}/methods", ServiceConnect, |hub, id, call| {
+        Box::pin(twins::invoke(hub, id, call))
+    }),
     later(Method::POST, "twins/{id}/methods", ServiceConnect, |hub, id, call| {
         Box::pin(twins::invoke(hub, id, call))
     }),
@@ -132,9 +143,7 @@ static ROUTES: [Route<Handler>; 49] = [
 ];
 
 /// What Azure has below these paths, and this emulator does not.
-const NOT_IMPLEMENTED: [(&str, &str); 6] = [
-    ("devices/{id}/modules", "module identities"),
-    ("twins/{id}/modules", "module identities"),
+const NOT_IMPLEMENTED: [(&str, &str); 4] = [
     ("devices/{id}/files", "file upload"),
     ("jobs", "import and export jobs"),
     ("digitalTwins", "digital twins"),
@@ -163,6 +172,30 @@ pub(super) fn knows(call: &Call) -> bool {
     route::knows(&ROUTES, call)
 }
 
+/// The second word of the path, or the address of the module that it names.
+fn subject(call: &Call) -> Result<Cow<'_, str>, HubRefusal> {
+    let is = |word: &str, names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name));
+    let (first, id) = match &call.segments[..] {
+        [first, id, ..] => (first, id),
+        _ => return Ok(Cow::Borrowed("")),
+    };
+    if !is(first, &["devices", "twins"]) {
+        return Ok(Cow::Borrowed(id));
+    }
+    // What is escaped in one word is no address of a module.
+    let check =
+        |id: &str| check_device_id(id).map_err(|_| HubRefusal::from(HubError::DeviceNotFound(id.into())));
+    match call.segments.get(2..) {
+        Some([modules, module, ..]) if is(modules, &["modules"]) => {
+            check(id)?;
+            Ok(Cow::Owned(module_address(id, module)))
+        }
+        Some([_, ..]) | None => check(id).map(|()| Cow::Borrowed(id.as_str())),
+        Some([]) if is(first, &["twins"]) => check(id).map(|()| Cow::Borrowed(id.as_str())),
+        Some([]) => Ok(Cow::Borrowed(id)),
+    }
+}
+
 pub(super) async fn respond(hub: &Hub, caller: &Caller, call: &Call) -> Result<Answer, HubRefusal> {
     let found = route::find(&ROUTES, call);
     if found.map_or(!route::is_ours(&ROUTES, call), |route| route.is_versioned) {
@@ -178,9 +211,9 @@ pub(super) async fn respond(hub: &Hub, caller: &Caller, call: &Call) -> Result<A
     if !caller.may(route.right) {
         return Err(HubRefusal::unauthorized("the policy does not allow this"));
     }
-    let id = call.segments.get(1).map(String::as_str).unwrap_or_default();
+    let id = subject(call)?;
     match &route.handler {
-        Handler::Now(answer) => answer(hub, id, call),
-        Handler::Later(answer) => answer(hub, id, call).await,
+        Handler::Now(answer) => answer(hub, &id, call),
+        Handler::Later(answer) => answer(hub, &id, call).await,
     }
 }

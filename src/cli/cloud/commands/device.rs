@@ -1,8 +1,9 @@
 //! `cloud device`: device identities of a hub.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde_json::{Value, json};
 
+use super::authentication::Authentication;
 use super::certificate::Condition;
 use super::query;
 use crate::cli::cloud::bulk::{Conduct, Done, Task, Verb, Which, Work, again_if_it_changes, ask, look};
@@ -87,21 +88,8 @@ pub(in crate::cli::cloud) struct DeviceId {
 /// How a new device proves who it is, and whether it may connect.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli::cloud) struct NewDevice {
-    /// How the device proves who it is; by keys unless a thumbprint is given.
-    #[arg(long, visible_alias = "am", value_enum, value_name = "METHOD")]
-    auth_method: Option<AuthMethod>,
-    /// SHA-1 or SHA-256 of the device's certificate, 40 or 64 hexadecimal digits.
-    #[arg(long, visible_alias = "ptp", value_name = "THUMBPRINT", conflicts_with = "primary_key")]
-    primary_thumbprint: Option<String>,
-    /// The same of a second certificate.
-    #[arg(long, visible_alias = "stp", value_name = "THUMBPRINT", requires = "primary_thumbprint")]
-    secondary_thumbprint: Option<String>,
-    /// Symmetric key, base64; made by the hub when it is not given.
-    #[arg(long, visible_alias = "pk", value_name = "KEY", requires = "secondary_key")]
-    primary_key: Option<String>,
-    /// Second symmetric key, base64.
-    #[arg(long, visible_alias = "sk", value_name = "KEY", requires = "primary_key")]
-    secondary_key: Option<String>,
+    #[command(flatten)]
+    authentication: Authentication,
     /// Whether it may connect.
     #[arg(long, visible_alias = "sta", value_enum, default_value_t, value_name = "STATUS")]
     status: DeviceStatus,
@@ -113,18 +101,6 @@ pub(in crate::cli::cloud) struct NewDevice {
     edge_enabled: bool,
 }
 
-/// The ways to prove who one is, in the words of `az`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-#[value(rename_all = "snake_case")]
-enum AuthMethod {
-    /// Keys that both sides know.
-    SharedPrivateKey,
-    /// The thumbprint of a certificate, whoever signed it.
-    X509Thumbprint,
-    /// A chain up to a CA certificate of the hub.
-    X509Ca,
-}
-
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 enum DeviceStatus {
     #[default]
@@ -134,34 +110,6 @@ enum DeviceStatus {
 
 impl NewDevice {
     fn body(self, device_id: &str) -> anyhow::Result<Value> {
-        let usual = match self.primary_thumbprint {
-            Some(_) => AuthMethod::X509Thumbprint,
-            None => AuthMethod::SharedPrivateKey,
-        };
-        let method = self.auth_method.unwrap_or(usual);
-        if method != AuthMethod::X509Thumbprint && self.primary_thumbprint.is_some() {
-            bail!("--primary-thumbprint is for --auth-method x509_thumbprint");
-        }
-        if method != AuthMethod::SharedPrivateKey && self.primary_key.is_some() {
-            bail!("--primary-key is for --auth-method shared_private_key");
-        }
-        let authentication = match method {
-            AuthMethod::SharedPrivateKey => json!({
-                "type": "sas",
-                "symmetricKey": {"primaryKey": self.primary_key, "secondaryKey": self.secondary_key},
-            }),
-            AuthMethod::X509Thumbprint => {
-                let Some(primary) = self.primary_thumbprint else {
-                    bail!(
-                        "--auth-method x509_thumbprint needs --primary-thumbprint, of the device's certificate"
-                    );
-                };
-                let secondary = self.secondary_thumbprint;
-                let thumbprints = json!({"primaryThumbprint": primary, "secondaryThumbprint": secondary});
-                json!({"type": "selfSigned", "x509Thumbprint": thumbprints})
-            }
-            AuthMethod::X509Ca => json!({"type": "certificateAuthority"}),
-        };
         Ok(json!({
             "deviceId": device_id,
             "status": match self.status {
@@ -169,7 +117,7 @@ impl NewDevice {
                 DeviceStatus::Disabled => "disabled",
             },
             "statusReason": self.status_reason,
-            "authentication": authentication,
+            "authentication": self.authentication.value()?,
             "capabilities": {"iotEdge": self.edge_enabled},
         }))
     }

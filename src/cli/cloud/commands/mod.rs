@@ -1,5 +1,6 @@
 //! One noun a file, with its verbs.
 
+mod authentication;
 pub(in crate::cli::cloud) mod c2d;
 pub(in crate::cli::cloud) mod ca;
 pub(in crate::cli::cloud) mod certificate;
@@ -17,6 +18,8 @@ pub(in crate::cli::cloud) mod fault;
 pub(in crate::cli::cloud) mod fleet;
 pub(in crate::cli::cloud) mod hub_certificate;
 pub(in crate::cli::cloud) mod method;
+pub(in crate::cli::cloud) mod module;
+pub(in crate::cli::cloud) mod module_twin;
 pub(in crate::cli::cloud) mod monitor;
 pub(in crate::cli::cloud) mod query;
 pub(in crate::cli::cloud) mod registration;

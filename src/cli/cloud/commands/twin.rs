@@ -53,16 +53,7 @@ impl TwinCommand {
         let twin = match self {
             Self::Show { id } => target.hub_of(&id.device_id)?.call(Call::get(&[PATH, &id.device_id]))?,
             Self::Update { which, desired, tags, condition, conduct } => {
-                let mut patch = json!({});
-                if let Some(text) = &desired {
-                    patch["properties"] = json!({"desired": assignments("--desired", text)?});
-                }
-                if let Some(text) = &tags {
-                    patch["tags"] = Value::Object(assignments("--tags", text)?);
-                }
-                if desired.is_none() && tags.is_none() {
-                    bail!("nothing to update: give --desired or --tags");
-                }
+                let patch = patch(desired.as_deref(), tags.as_deref())?;
                 let Some(id) = which.only(&conduct) else {
                     return update_many(target, which, &patch, &condition, &conduct);
                 };
@@ -72,6 +63,21 @@ impl TwinCommand {
         };
         target.output.show(&twin, COLUMNS)
     }
+}
+
+/// The change of a twin that is asked for.
+pub(super) fn patch(desired: Option<&str>, tags: Option<&str>) -> anyhow::Result<Value> {
+    if desired.is_none() && tags.is_none() {
+        bail!("nothing to update: give --desired or --tags");
+    }
+    let mut patch = json!({});
+    if let Some(text) = desired {
+        patch["properties"] = json!({"desired": assignments("--desired", text)?});
+    }
+    if let Some(text) = tags {
+        patch["tags"] = Value::Object(assignments("--tags", text)?);
+    }
+    Ok(patch)
 }
 
 fn update_many(

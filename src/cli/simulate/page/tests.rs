@@ -27,6 +27,7 @@ fn board() -> &'static Board {
             board.telemetry(&TelemetryMessage {
                 hub: "hub".into(),
                 device_id: id.into(),
+                module_id: None,
                 enqueued_time: chrono::DateTime::UNIX_EPOCH,
                 sequence_number: 1,
                 body: reading.to_string().into(),

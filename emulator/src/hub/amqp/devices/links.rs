@@ -1,6 +1,7 @@
 //! The devices of one connection, and the links that they ask for.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Arc, Weak},
 };
@@ -24,6 +25,8 @@ use crate::{
         Hub, NotAdmitted, Shown,
         admission::Joining,
         amqp::rights::{check_direction, shown},
+        module_address,
+        module_id::is_module,
     },
     security::x509::Certificate,
     session::{PeerCertificates, connect_fault},
@@ -56,7 +59,7 @@ impl DeviceLinks {
         }
     }
 
-    /// The node of `devices/{id}/…`. With its first link a device connects.
+    /// The node of `devices/{id}/…`, or of `devices/{id}/modules/{module}/…`. With its first link a device connects, or a module.
     pub(in crate::hub::amqp) fn attach(&mut self, asked: &Asked<'_>) -> Result<Box<dyn Node>, Error> {
         if self.hub.0.profile == ConnectionProfile::MqttV5 {
             let sentence =
@@ -68,7 +71,9 @@ impl DeviceLinks {
         let presence = self.presence(&device_id, model_id)?;
         let (berth, guest) = (presence.berth()?, Arc::clone(&self.guest));
         Ok(match (purpose, asked.is_sender) {
-            (Purpose::Telemetry, _) => Box::new(TelemetryNode::new(berth, guest)),
+            // Inputs of a module, by which a hub sends nothing.
+            (Purpose::Telemetry, false) => Box::new(MessageNode::new(berth, guest, asked.attach)),
+            (Purpose::Telemetry, true) => Box::new(TelemetryNode::new(berth, guest)),
             (Purpose::Messages, _) => Box::new(MessageNode::new(berth, guest, asked.attach)),
             (Purpose::Methods, true) => Box::new(AnswerNode::new(berth, guest)),
             (Purpose::Methods, false) => Box::new(CallNode::new(berth, guest, asked.attach)),
@@ -112,37 +117,46 @@ impl DeviceLinks {
     }
 }
 
-/// The device and the purpose of a link.
+/// The device, or the address of the module, and the purpose of a link.
 fn parse(asked: &Asked<'_>) -> Result<(String, Purpose), Error> {
     let path = asked.path;
-    let mut words = path.split('/').skip(1);
-    let device_id = words.next().unwrap_or_default();
-    let device_id = percent_decode_str(device_id)
-        .decode_utf8()
-        .map_err(|_| Error::new(condition::INVALID_FIELD, "the device ID in the address is not UTF-8."))?;
-    let rest = words.collect::<Vec<_>>().join("/").to_ascii_lowercase();
+    let words: Vec<&str> = path.split('/').skip(1).collect();
+    let decode = |word: &str| {
+        let text = percent_decode_str(word).decode_utf8().ok().filter(|id| !id.contains('/'));
+        text.map(Cow::into_owned).ok_or_else(|| {
+            let sentence = "the device ID or the module ID in the address is not UTF-8, or has a slash.";
+            Error::new(condition::INVALID_FIELD, sentence)
+        })
+    };
+    let (device_id, rest) = match words[..] {
+        [id, modules, module, ref rest @ ..] if modules.eq_ignore_ascii_case("modules") => {
+            (module_address(&decode(id)?, &decode(module)?), rest)
+        }
+        [id, ref rest @ ..] => (decode(id)?, rest),
+        [] => (String::new(), &[][..]),
+    };
+    let is_module = is_module(&device_id);
+    let rest = rest.join("/").to_ascii_lowercase();
     let purpose = match rest.as_str() {
         "messages/events" => Purpose::Telemetry,
         "messages/devicebound" => Purpose::Messages,
         "methods/devicebound" => Purpose::Methods,
         "twin" => Purpose::Twin,
-        other if other == "modules" || other.starts_with("modules/") => {
-            let sentence = "module identities are not implemented by this emulator.";
-            return Err(Error::new(condition::NOT_IMPLEMENTED, sentence));
-        }
         _ => {
             let sentence = format!(
-                "The messaging entity '{}' could not be found: devices have messages/events, messages/devicebound, \
-                 methods/devicebound and twin here.",
+                "The messaging entity '{}' could not be found: devices, and their modules, have messages/events, \
+                 messages/devicebound, methods/devicebound and twin here.",
                 shown(path)
             );
             return Err(Error::new(condition::NOT_FOUND, sentence));
         }
     };
-    if matches!(purpose, Purpose::Telemetry | Purpose::Messages) {
+    // A module receives its inputs from where it sends to.
+    let is_input = is_module && purpose == Purpose::Telemetry && !asked.is_sender;
+    if matches!(purpose, Purpose::Telemetry | Purpose::Messages) && !is_input {
         check_direction(asked, purpose == Purpose::Telemetry)?;
     }
-    Ok((device_id.into_owned(), purpose))
+    Ok((device_id, purpose))
 }
 
 /// What a client is told that is not let in as a device.

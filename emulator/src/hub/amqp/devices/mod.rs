@@ -10,6 +10,8 @@
 //!  Presence of a device on this connection ◀── pushes of the hub, the end of its connection
 //! ```
 //!
+//! A module has the same below `devices/{id}/modules/{module}`, and is in all of it what a device is.
+//!
 //! Several devices may share one connection, each with its own credentials.
 
 mod bell;

@@ -10,6 +10,9 @@ use crate::{clock::wire_time, hub::amqp::properties::text};
 /// Annotations that devices set: their name, and the key of the property bag.
 const ANNOTATIONS: [(&str, &str); 2] = [("dt-subject", "$.sub"), ("iothub-interface-id", "$.ifid")];
 
+/// The application property that names the output of a module.
+const OUTPUT: &str = "iothub-outputname";
+
 /// Body and properties of a message, or why the hub doesn't take it.
 pub(super) fn read(message: &Message) -> Result<(Bytes, PropertyBag), Error> {
     let invalid = |what: &str| Error::new(condition::INVALID_FIELD, what);
@@ -41,6 +44,13 @@ pub(super) fn read(message: &Message) -> Result<(Bytes, PropertyBag), Error> {
         put(key, get(&message.message_annotations, name).and_then(text));
     }
     for (key, value) in &message.application_properties {
+        // By which output of a module it leaves.
+        if key.as_str().is_some_and(|key| key.eq_ignore_ascii_case(OUTPUT)) {
+            if let Some(name) = text(value) {
+                bag.insert("$.on", Some(name));
+            }
+            continue;
+        }
         let (Value::String(key), value) = (key, value) else {
             return Err(invalid("the keys of application properties have to be strings."));
         };
