@@ -64,6 +64,10 @@ mod lock;
 mod etag;
 // Bounded streams of what happens. Stands on nothing.
 mod subscription;
+// Memory that goes back to the system. Stands on nothing.
+mod memory;
+// JSON that is kept in one piece. Stands on nothing.
+mod packed;
 // A certificate authority for the lab. Stands on nothing.
 pub mod pki;
 // What happens, told to whoever listens. May touch the clock.

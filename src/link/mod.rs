@@ -28,7 +28,6 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::TlsConnector;
 use tracker_protocol::Publish;
 use tracker_timers::{Sleep, sleep_until};
 
@@ -173,7 +172,8 @@ impl<T> Link<T> {
     async fn attempt(dialer: &mut Dialer, options: &LinkOptions) -> Result<Self, LinkError> {
         let LinkOptions { endpoint, client_id, username, keep_alive, timing, version, .. } = options;
         let attempt = Attempt::begin(timing);
-        let mut wire = Self::wire(dialer, options, &attempt, *version).await?;
+        // In a place of its own, which is given back: it takes more than all that comes after.
+        let mut wire = Box::pin(Self::wire(dialer, options, &attempt, *version)).await?;
         wire.queue(Said::Connect { client_id, username, keep_alive: *keep_alive })?;
         let said_at = Instant::now();
         Ok(Self {
@@ -218,7 +218,7 @@ impl<T> Link<T> {
         };
         // Packets are small, and each is waited for.
         let _ = tcp.set_nodelay(true);
-        let securing = TlsConnector::from(tls.clone()).connect(name, tcp);
+        let securing = tracker_tls::connect(tcp, tls.clone(), name);
         let mut stream = attempt.stage(Stage::Securing, securing).await?.map_err(|error| io_error(&error))?;
         let websocket = match transport {
             Transport::Mqtt => None,

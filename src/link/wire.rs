@@ -2,13 +2,15 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use rustls::client::UnbufferedClientConnection;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
+use tracker_tls::TlsStream;
 
 use crate::link::codec::{Codec, Version};
 use crate::link::error::{LinkError, io_error, queue_full};
@@ -19,12 +21,15 @@ use crate::link::websocket::WebSocket;
 const MUCH: usize = 64 * 1024;
 /// More than this is not kept for a server that takes nothing.
 const TOO_MUCH: usize = 4 * LARGEST_PACKET;
-/// Room for what is read at once.
+/// Room for what is read at once, on the stack: a link on which nothing comes keeps none.
 const READ: usize = 4 * 1024;
+
+/// TLS as links have it.
+pub(super) type Tls = TlsStream<TcpStream, UnbufferedClientConnection>;
 
 /// One TLS connection, and what waits on either side of it.
 pub(super) struct Wire {
-    stream: TlsStream<TcpStream>,
+    stream: Box<Tls>,
     websocket: Option<WebSocket>,
     codec: Codec,
     incoming: BytesMut,
@@ -36,9 +41,10 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(stream: TlsStream<TcpStream>, websocket: Option<WebSocket>, version: Version) -> Self {
+    pub(super) fn new(stream: Tls, websocket: Option<WebSocket>, version: Version) -> Self {
         Self {
-            stream,
+            // In a box: it is large, and a link is handed on and on.
+            stream: Box::new(stream),
             websocket,
             codec: Codec::new(version),
             incoming: BytesMut::new(),
@@ -115,10 +121,11 @@ impl Wire {
                 }
                 room = &mut websocket.raw;
             }
-            if room.capacity() - room.len() < READ / 8 {
-                room.reserve(READ);
+            if room.is_empty() {
+                // What held the packets before is given back, as nobody knows when there will be more.
+                *room = BytesMut::new();
             }
-            match pin!(self.stream.read_buf(room)).poll(context) {
+            match poll_read(&mut self.stream, context, room) {
                 Poll::Ready(Ok(0)) => {
                     return Poll::Ready(Err(io_error(&io::ErrorKind::UnexpectedEof.into()).into()));
                 }
@@ -146,10 +153,20 @@ impl Wire {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
         }
+        self.outgoing = BytesMut::new();
         if !self.flushed {
             ready!(Pin::new(&mut self.stream).poll_flush(context))?;
             self.flushed = true;
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// Reads what has come to the end of `room`; tells how many bytes that was.
+fn poll_read(stream: &mut Tls, context: &mut Context<'_>, room: &mut BytesMut) -> Poll<io::Result<usize>> {
+    let mut chunk = [MaybeUninit::uninit(); READ];
+    let mut read = ReadBuf::uninit(&mut chunk);
+    ready!(Pin::new(stream).poll_read(context, &mut read))?;
+    room.extend_from_slice(read.filled());
+    Poll::Ready(Ok(read.filled().len()))
 }

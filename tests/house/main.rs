@@ -55,6 +55,12 @@ fn amqp_stands() {
 }
 
 #[test]
+fn tls_stands() {
+    let faults = plan::faults(&root().join("tls/src"));
+    assert!(faults.is_empty(), "in tls/src/:\n{faults}");
+}
+
+#[test]
 fn files_are_small_and_introduce_themselves() {
     let faults = sizes::faults(
         root(),
@@ -62,6 +68,7 @@ fn files_are_small_and_introduce_themselves() {
             "src",
             "protocol",
             "timers",
+            "tls",
             "sensors",
             "certificates",
             "evidence",

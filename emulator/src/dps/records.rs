@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::time::Instant;
 use tracker_protocol::dps::RegistrationState;
+
+use crate::packed::PackedObject;
 
 /// What DPS keeps of a device that has asked to be registered.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Record {
-    pub state: RegistrationState,
+    #[serde(with = "whole")]
+    state: PackedObject,
     /// The group that decided, if a group did.
     pub enrollment_group_id: Option<String>,
     /// The newest operation; older ones are forgotten, and all of them by a restart.
@@ -31,8 +35,51 @@ pub(super) struct Operation {
 /// Registration records by canonical registration ID.
 pub(super) type Records = BTreeMap<String, Record>;
 
+/// The state in the form of its type, whose members have an order.
+mod whole {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+    use tracker_protocol::dps::RegistrationState;
+
+    use super::{pack, unpack};
+    use crate::packed::PackedObject;
+
+    pub(super) fn serialize<S: Serializer>(state: &PackedObject, out: S) -> Result<S::Ok, S::Error> {
+        unpack(state).serialize(out)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<PackedObject, D::Error> {
+        RegistrationState::deserialize(input).map(|state| pack(&state))
+    }
+}
+
+fn pack(state: &RegistrationState) -> PackedObject {
+    match serde_json::to_value(state) {
+        Ok(Value::Object(state)) => state.into(),
+        // The type has no form that JSON lacks.
+        _ => PackedObject::default(),
+    }
+}
+
+fn unpack(state: &PackedObject) -> RegistrationState {
+    // What was written by the same type can be read.
+    serde_json::from_value(state.get().into()).unwrap_or_default()
+}
+
 impl Record {
+    pub(super) fn new(state: &RegistrationState, enrollment_group_id: Option<String>) -> Self {
+        Self { state: pack(state), enrollment_group_id, operation: None }
+    }
+
+    /// How the registration stands.
+    pub(super) fn state(&self) -> RegistrationState {
+        unpack(&self.state)
+    }
+
+    pub(super) fn set_state(&mut self, state: &RegistrationState) {
+        self.state = pack(state);
+    }
+
     pub(super) fn for_service(&self) -> RegistrationState {
-        RegistrationState { x509: None, ..self.state.clone() }
+        RegistrationState { x509: None, ..self.state() }
     }
 }

@@ -69,7 +69,7 @@ impl Dps {
             Ok(accepted_by) => accepted_by,
             Err(refusal) => return Registered::Refused(refusal),
         };
-        let previous = store.registrations.get(&key(registration_id)).map(|record| record.state.clone());
+        let previous = store.registrations.get(&key(registration_id)).map(Record::state);
         let state = begun(registration_id, previous.as_ref(), now);
         if accepted_by.terms().provisioning_status == ProvisioningStatus::Disabled {
             return Registered::Disabled(self.bar(&mut store, registration_id, &accepted_by, state));
@@ -81,15 +81,13 @@ impl Dps {
         let identity = Identity::new(&accepted_by, registration_id, credentials, issue.is_some());
         let operation_id = operation_id();
         let operation = Operation { id: operation_id.clone(), ready: None, announced: false, issued: None };
-        let mut record = Record {
-            state: RegistrationState {
-                status: Some(RegistrationStatus::Assigning),
-                x509: identity.x509.clone(),
-                ..state
-            },
-            enrollment_group_id: accepted_by.group_id().map(str::to_owned),
-            operation: Some(operation),
+        let state = RegistrationState {
+            status: Some(RegistrationStatus::Assigning),
+            x509: identity.x509.clone(),
+            ..state
         };
+        let mut record = Record::new(&state, accepted_by.group_id().map(str::to_owned));
+        record.operation = Some(operation);
         self.0.events.tell(EventKind::Assigning {
             registration_id: registration_id.to_owned(),
             operation_id: operation_id.clone(),
@@ -151,11 +149,8 @@ impl Dps {
         accepted_by: &AcceptedBy,
         state: RegistrationState,
     ) -> RegistrationOperation {
-        let record = Record {
-            state: RegistrationState { status: Some(RegistrationStatus::Disabled), ..state },
-            enrollment_group_id: accepted_by.group_id().map(str::to_owned),
-            operation: None,
-        };
+        let state = RegistrationState { status: Some(RegistrationStatus::Disabled), ..state };
+        let record = Record::new(&state, accepted_by.group_id().map(str::to_owned));
         store.registrations.insert(key(registration_id), record);
         self.0.events.tell(EventKind::RegistrationDisabled {
             registration_id: registration_id.to_owned(),
@@ -200,7 +195,7 @@ impl Dps {
                 .map_err(|message| Failure { error_code: 401_001, message })
                 .and_then(|placement| Ok((placement, payload, self.issue(pending)?)))
         });
-        let state = &mut record.state;
+        let mut state = record.state();
         state.last_updated_date_time_utc = Some(wire_time::print(self.0.clock.now()));
         match placed {
             Ok((placement, payload, issued)) => {
@@ -222,6 +217,7 @@ impl Dps {
                 state.error_message = Some(message);
             }
         }
+        record.set_state(&state);
         if let Some(operation) = &mut record.operation {
             let delay = pending.issue.as_ref().map(|issue| issue.delay).unwrap_or_default();
             operation.ready = Some(moment + self.0.assigning_time + delay);
@@ -252,12 +248,12 @@ impl Dps {
     ) -> Option<RegistrationOperation> {
         let mut store = self.0.store.lock();
         let record = store.registrations.get_mut(&key(registration_id))?;
+        let known = record.state();
         let operation = record.operation.as_mut().filter(|operation| operation.id == operation_id)?;
         if never_assign || operation.ready.is_none_or(|ready| moment < ready) {
             return Some(assigning(registration_id, operation_id.to_owned()));
         }
-        let state =
-            RegistrationState { issued_certificate_chain: operation.issued.clone(), ..record.state.clone() };
+        let state = RegistrationState { issued_certificate_chain: operation.issued.clone(), ..known };
         if !std::mem::replace(&mut operation.announced, true) {
             let text = |field: &Option<String>| field.clone().unwrap_or_default();
             self.0.events.tell(match state.status {

@@ -40,7 +40,7 @@ impl Dps {
             .registrations
             .get(&key)
             .ok_or_else(|| DpsError::DeviceRegistrationNotFound(registration_id.to_owned()))?;
-        if !if_match.admits(record.state.etag.as_deref()) {
+        if !if_match.admits(record.state().etag.as_deref()) {
             return Err(DpsError::PreconditionFailed(registration_id.to_owned()));
         }
         store.registrations.remove(&key);

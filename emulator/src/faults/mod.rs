@@ -5,7 +5,10 @@ mod history;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -224,7 +227,14 @@ impl FaultId {
 
 /// The faults in force. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Mutex<Rules>>);
+pub struct Faults(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Whether there are any: asked several times for every packet of every client, and nearly always no.
+    any: AtomicBool,
+    rules: Mutex<Rules>,
+}
 
 #[derive(Debug, Default)]
 struct Rules {
@@ -236,22 +246,29 @@ struct Rules {
     history: History,
 }
 
+impl Rules {
+    fn add(&mut self, fault: Fault) -> FaultId {
+        let id = FaultId(self.next_id);
+        self.next_id += 1;
+        self.rules.push((id, fault));
+        id
+    }
+}
+
 impl Faults {
     /// Puts a fault in force; those injected earlier go first.
     pub fn inject(&self, fault: Fault) -> FaultId {
-        let mut rules = lock(&self.0);
-        let id = FaultId(rules.next_id);
-        rules.next_id += 1;
-        rules.rules.push((id, fault));
-        id
+        self.change(|rules| rules.add(fault))
     }
 
     /// Puts a fault in force that strikes now and then, with this probability from 0 to 1. With the same seed, the same faults in
     /// the same order, and the same doings of a device it strikes that device the same.
     pub fn inject_sometimes(&self, fault: Fault, probability: f64) -> FaultId {
-        let id = self.inject(fault);
-        lock(&self.0).probabilities.insert(id.0, probability);
-        id
+        self.change(|rules| {
+            let id = rules.add(fault);
+            rules.probabilities.insert(id.0, probability);
+            id
+        })
     }
 
     /// Puts a fault in force that is written as JSON, with its probability if it has one.
@@ -275,74 +292,86 @@ impl Faults {
 
     /// The probability of a fault that strikes now and then.
     pub fn probability(&self, id: FaultId) -> Option<f64> {
-        lock(&self.0).probabilities.get(&id.0).copied()
+        lock(&self.0.rules).probabilities.get(&id.0).copied()
     }
 
     /// What chance is reckoned from; counting begins anew.
     pub fn set_seed(&self, seed: u64) {
-        let mut rules = lock(&self.0);
+        let mut rules = lock(&self.0.rules);
         rules.chances.seed = seed;
         rules.chances.begin_anew();
     }
 
     /// The newest ten thousand strikes, the oldest first.
     pub fn history(&self) -> Vec<Strike> {
-        lock(&self.0).history.all()
+        lock(&self.0.rules).history.all()
     }
 
     /// Forgets the strikes, and begins to count anew, for chance as well.
     pub fn forget_history(&self) {
-        let mut rules = lock(&self.0);
+        let mut rules = lock(&self.0.rules);
         rules.history.forget();
         rules.chances.begin_anew();
     }
 
     /// Ends a fault; tells whether it was still in force.
     pub fn clear(&self, id: FaultId) -> bool {
-        let mut rules = lock(&self.0);
-        let before = rules.rules.len();
-        rules.rules.retain(|(known, _)| *known != id);
-        rules.rules.len() < before
+        self.change(|rules| {
+            let before = rules.rules.len();
+            rules.rules.retain(|(known, _)| *known != id);
+            rules.rules.len() < before
+        })
     }
 
     /// Ends all faults.
     pub fn clear_all(&self) {
-        lock(&self.0).rules.clear();
+        self.change(|rules| rules.rules.clear());
     }
 
     /// Those in force.
     pub fn list(&self) -> Vec<(FaultId, Fault)> {
-        lock(&self.0).rules.clone()
+        lock(&self.0.rules).rules.clone()
     }
 
     /// The first fault in force at this place that `pick` accepts, counted as used once.
     pub(crate) fn take<T>(&self, place: Place<'_>, pick: impl Fn(&FaultKind) -> Option<T>) -> Option<T> {
-        let mut rules = lock(&self.0);
-        let Rules { rules, probabilities, chances, history, .. } = &mut *rules;
-        for index in 0..rules.len() {
-            let (id, fault) = &mut rules[index];
-            let id = id.0;
-            if !place.is_meant_by(fault) {
-                continue;
-            }
-            let Some(picked) = pick(&fault.kind) else { continue };
-            if let Some(probability) = probabilities.get(&id)
-                && !chances.strikes(id, place.device, *probability)
-            {
-                continue;
-            }
-            // These types have no form that JSON lacks.
-            let struck = serde_json::to_value(&fault.kind).unwrap_or_default();
-            history.put(id, (place.hub.unwrap_or("dps"), place.device), struck);
-            if let Some(times) = &mut fault.times {
-                *times = times.saturating_sub(1);
-                if *times == 0 {
-                    rules.remove(index);
-                }
-            }
-            return Some(picked);
+        if !self.0.any.load(Ordering::Acquire) {
+            return None;
         }
-        None
+        self.change(|rules| {
+            let Rules { rules, probabilities, chances, history, .. } = rules;
+            for index in 0..rules.len() {
+                let (id, fault) = &mut rules[index];
+                let id = id.0;
+                if !place.is_meant_by(fault) {
+                    continue;
+                }
+                let Some(picked) = pick(&fault.kind) else { continue };
+                if let Some(probability) = probabilities.get(&id)
+                    && !chances.strikes(id, place.device, *probability)
+                {
+                    continue;
+                }
+                // These types have no form that JSON lacks.
+                let struck = serde_json::to_value(&fault.kind).unwrap_or_default();
+                history.put(id, (place.hub.unwrap_or("dps"), place.device), struck);
+                if let Some(times) = &mut fault.times {
+                    *times = times.saturating_sub(1);
+                    if *times == 0 {
+                        rules.remove(index);
+                    }
+                }
+                return Some(picked);
+            }
+            None
+        })
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Rules) -> T) -> T {
+        let mut rules = lock(&self.0.rules);
+        let changed = change(&mut rules);
+        self.0.any.store(!rules.rules.is_empty(), Ordering::Release);
+        changed
     }
 
     /// Whether a fault of this kind is to be played here.

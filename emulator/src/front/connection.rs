@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use rustls::{ServerConnection, pki_types::CertificateDer};
+use rustls::{pki_types::CertificateDer, server::UnbufferedServerConnection};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -10,18 +10,19 @@ use tokio::{
     time::timeout,
 };
 use tracker_protocol::hub_v5::MAX_KEEP_ALIVE;
+use tracker_tls::{Accepted, TlsStream};
 
 use super::{
     dispatch::{Client, five_hub, open},
     no_handshake::why_not,
 };
 use crate::{
-    dps::Dps,
+    dps::{Dps, RegistrationSession},
     events::{EventBus, EventKind},
-    hub::{Hub, open_five},
+    hub::{DeviceSession, Hub, open_five},
     mqtt::{Connect, Link, Packet},
     net::tls::Entrance,
-    session::{PeerCertificates, refuse, serve as serve_session},
+    session::{PeerCertificates, Refused, Session, refuse, serve as serve_session},
 };
 
 /// For the TLS handshake, and then for CONNECT to arrive. Microsoft's SDKs wait up to a minute under load; a client
@@ -55,14 +56,15 @@ pub(crate) struct Arrival {
 
 impl Arrival {
     /// As the handshake says.
-    pub(crate) fn of(peer: SocketAddr, tls: &ServerConnection) -> Self {
-        if let Some(name) = tls.server_name() {
+    pub(crate) fn of(peer: SocketAddr, accepted: &Accepted<TcpStream>) -> Self {
+        let Accepted { stream, server_name } = accepted;
+        if let Some(name) = server_name {
             tracing::trace!(target: "tracker_emulator::wire", connection = %peer, "TLS, server name {name}");
         }
         Self {
             name: peer.to_string(),
-            server_name: tls.server_name().map(str::to_owned),
-            certificates: tls.peer_certificates().unwrap_or_default().into(),
+            server_name: server_name.as_deref().map(str::to_owned),
+            certificates: stream.state().peer_certificates().unwrap_or_default().into(),
         }
     }
 }
@@ -77,25 +79,39 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, entrance: Entranc
     let handshake = Box::pin(timeout(PATIENCE, async {
         entrance.accept(stream, |name| reception.dps.host_kind(name)).await.map(Box::new)
     }));
-    let stream = tokio::select! {
+    let accepted = tokio::select! {
         _ = reception.shutdown.changed() => return,
         accepted = handshake => match accepted {
-            Ok(Ok(stream)) => stream,
+            Ok(Ok(accepted)) => accepted,
             Ok(Err(error)) => return failed(why_not(&error)),
             Err(_elapsed) => return failed(format!("not done within {PATIENCE:?}")),
         }
     };
-    let arrival = Arrival::of(peer, stream.get_ref().1);
-    receive(stream, arrival, reception).await;
+    let arrival = Arrival::of(peer, &accepted);
+    receive(stream_of(accepted), arrival, reception).await;
+}
+
+/// Nothing else of it waits for the end of the connection.
+fn stream_of<IO>(accepted: Box<Accepted<IO>>) -> TlsStream<IO, UnbufferedServerConnection> {
+    accepted.stream
 }
 
 /// Serves a client of MQTT from its first packet to its end, whatever its bytes come through.
-pub(crate) async fn receive<S: AsyncRead + AsyncWrite>(
+pub(crate) fn receive<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
+    arrival: Arrival,
+    reception: Reception,
+) -> impl Future<Output = ()> {
+    // In a box before anything waits: what is handed on and on by itself has room in each that hands it on.
+    let link = Box::new(Link::new(arrival.name.clone(), stream, CONNECT_LIMIT));
+    attend(link, arrival, reception)
+}
+
+async fn attend<S: AsyncRead + AsyncWrite + Unpin>(
+    mut link: Box<Link<S>>,
     arrival: Arrival,
     mut reception: Reception,
 ) {
-    let mut link = Link::new(arrival.name.clone(), stream, CONNECT_LIMIT);
     let first = tokio::select! {
         _ = reception.shutdown.changed() => return link.close(FAREWELL).await,
         first = timeout(PATIENCE, link.next()) => first,
@@ -109,7 +125,7 @@ pub(crate) async fn receive<S: AsyncRead + AsyncWrite>(
         });
     };
     match first {
-        Ok(Ok(Packet::Connect(connect))) => dispatch(&mut link, *connect, arrival, &reception).await,
+        Ok(Ok(Packet::Connect(connect))) => dispatch(&mut link, connect, arrival, &reception).await,
         Ok(Ok(other)) => refused(format!("the first packet is {other}, not CONNECT")),
         Ok(Err(error)) => refused(format!("before CONNECT: {error}")),
         Err(_elapsed) => refused(format!("no CONNECT within {PATIENCE:?}")),
@@ -117,31 +133,45 @@ pub(crate) async fn receive<S: AsyncRead + AsyncWrite>(
     link.close(FAREWELL).await;
 }
 
-/// Hands the client to its service, or refuses it. Who has been let in is not asked for certificates again.
-async fn dispatch<S: AsyncRead + AsyncWrite>(
+/// A client that was let in, ready to be served.
+enum Guest {
+    Dps(Box<Session<RegistrationSession>>),
+    Hub(Box<Session<DeviceSession>>),
+}
+
+impl Guest {
+    /// Who has been let in is not asked for certificates again.
+    fn open(reception: &Reception, connect: Connect, arrival: Arrival) -> Result<Self, Refused> {
+        Ok(match open(&reception.dps, connect, &arrival.certificates)? {
+            Client::Dps(service) => Self::Dps(Box::new(Session::new(service))),
+            Client::Hub(service) => Self::Hub(Box::new(Session::new(service))),
+        })
+    }
+}
+
+/// Hands the client to its service, or refuses it.
+async fn dispatch<S: AsyncRead + AsyncWrite + Unpin>(
     link: &mut Link<S>,
-    connect: Connect,
+    connect: Box<Connect>,
     arrival: Arrival,
     reception: &Reception,
 ) {
     if let Some(hub) = five_hub(&reception.dps, &connect, arrival.server_name.as_deref()) {
-        return serve_five(link, &hub, connect, arrival, reception).await;
+        return Box::pin(serve_five(link, hub, *connect, arrival, reception)).await;
     }
     let keep_alive = connect.keep_alive;
     let shutdown = reception.shutdown.clone();
-    let opened = open(&reception.dps, connect, &arrival.certificates);
-    drop(arrival);
-    match opened {
-        Ok(Client::Dps(service)) => serve_session(link, service, keep_alive, shutdown).await,
-        Ok(Client::Hub(service)) => serve_session(link, service, keep_alive, shutdown).await,
+    match Guest::open(reception, *connect, arrival) {
+        Ok(Guest::Dps(session)) => serve_session(link, session, keep_alive, shutdown).await,
+        Ok(Guest::Hub(session)) => serve_session(link, session, keep_alive, shutdown).await,
         Err(refused) => refuse(link, refused, &reception.events),
     }
 }
 
 /// The same at a hub of MQTT 5.
-async fn serve_five<S: AsyncRead + AsyncWrite>(
+async fn serve_five<S: AsyncRead + AsyncWrite + Unpin>(
     link: &mut Link<S>,
-    hub: &Hub,
+    hub: Hub,
     connect: Connect,
     arrival: Arrival,
     reception: &Reception,
@@ -150,10 +180,13 @@ async fn serve_five<S: AsyncRead + AsyncWrite>(
         0 => MAX_KEEP_ALIVE,
         seconds => seconds.min(MAX_KEEP_ALIVE),
     };
-    let opened = open_five(hub, connect, &PeerCertificates::readable(&arrival.certificates));
+    let opened = open_five(&hub, connect, &PeerCertificates::readable(&arrival.certificates));
     drop(arrival);
     match opened {
-        Ok(service) => serve_session(link, service, keep_alive, reception.shutdown.clone()).await,
+        Ok(service) => {
+            let session = Box::new(Session::new(service));
+            serve_session(link, session, keep_alive, reception.shutdown.clone()).await;
+        }
         Err(refused) => {
             link.queue(&refused.answer());
             reception.events.tell(refused.event());

@@ -1,14 +1,18 @@
 //! What ties the registry to the session of a connected device.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 use tracker_protocol::hub::{CREDENTIALS_FILTER, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER};
 
 use super::{HubError, module_id::is_module};
-use crate::{events::DisconnectReason, mqtt::QoS};
+use crate::{events::DisconnectReason, lock::lock, mqtt::QoS};
 
 /// Pushes waiting for a session; a device with more does not read.
 const MAX_PUSHES: usize = 64;
@@ -44,58 +48,132 @@ pub(crate) struct MethodAnswer {
     pub body: Vec<u8>,
 }
 
+/// What lies between registry and session. One small thing for both, as there is one for every connected device and nearly
+/// always nothing in it.
+#[derive(Debug, Default)]
+struct Between {
+    waiting: Mutex<Waiting>,
+    /// Something has been put there.
+    arrived: Notify,
+    /// Something has been taken away.
+    taken: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    pushes: VecDeque<Push>,
+    /// Why the connection is to end; the first reason given.
+    end: Option<DisconnectReason>,
+    /// Nobody takes pushes any more.
+    is_gone: bool,
+}
+
+/// Where pushes for a session are put.
+#[derive(Clone, Debug)]
+pub(super) struct Pushes(Arc<Between>);
+
+/// Why a push was not taken; it is given back while there may be room for it later.
+#[derive(Debug)]
+pub(super) enum NotTaken {
+    Full(Push),
+    Gone,
+}
+
+impl Pushes {
+    pub(super) fn put(&self, push: Push) -> Result<(), NotTaken> {
+        let mut waiting = lock(&self.0.waiting);
+        if waiting.is_gone {
+            return Err(NotTaken::Gone);
+        }
+        if waiting.pushes.len() >= MAX_PUSHES {
+            return Err(NotTaken::Full(push));
+        }
+        waiting.pushes.push_back(push);
+        drop(waiting);
+        self.0.arrived.notify_one();
+        Ok(())
+    }
+
+    /// Waits for room. A session that has ended drops what it is sent.
+    pub(super) async fn send(&self, mut push: Push) {
+        while let Err(NotTaken::Full(back)) = self.put(push) {
+            push = back;
+            self.0.taken.notified().await;
+        }
+        // There may be room for one more who waits.
+        self.0.taken.notify_one();
+    }
+}
+
 /// The registry's end.
 #[derive(Debug)]
 pub(super) struct Handle {
     pub id: u64,
-    /// In boxes: a channel makes room for many when it is made, and most devices are never sent one.
-    pub pushes: mpsc::Sender<Box<Push>>,
-    close: watch::Sender<Option<DisconnectReason>>,
+    pub pushes: Pushes,
 }
 
 impl Handle {
     /// Ends the connection. The first reason given stays.
     pub(super) fn close(&self, reason: DisconnectReason) {
-        self.close.send_if_modified(|current| {
-            let first = current.is_none();
-            if first {
-                *current = Some(reason);
-            }
-            first
-        });
+        lock(&self.pushes.0.waiting).end.get_or_insert(reason);
+        self.pushes.0.arrived.notify_one();
     }
 
     /// Hands over a push; a device that lets them pile up is disconnected.
     pub(super) fn give(&self, push: Push) {
-        if self.pushes.try_send(Box::new(push)).is_err() {
+        if self.pushes.put(push).is_err() {
             self.close(DisconnectReason::Backlog);
         }
     }
 }
 
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.close(DisconnectReason::Shutdown);
+    }
+}
+
 /// What a session is told by the service side.
 #[derive(Debug)]
-pub(super) struct Mailbox {
-    pushes: mpsc::Receiver<Box<Push>>,
-    close: watch::Receiver<Option<DisconnectReason>>,
-}
+pub(super) struct Mailbox(Arc<Between>);
 
 impl Mailbox {
     /// Waits for the next push; an error says why the connection is to end. Cancel-safe.
     pub(super) async fn next(&mut self) -> Result<Push, DisconnectReason> {
-        tokio::select! {
-            biased;
-            _ = self.close.changed() => Err(self.close.borrow().clone().unwrap_or(DisconnectReason::Shutdown)),
-            Some(push) = self.pushes.recv() => Ok(*push),
+        loop {
+            if let Some(push) = self.at_hand()? {
+                return Ok(push);
+            }
+            self.0.arrived.notified().await;
         }
     }
 
     /// A push that is there already, if one is.
     pub(super) fn at_hand(&mut self) -> Result<Option<Push>, DisconnectReason> {
-        match &*self.close.borrow() {
-            Some(reason) => Err(reason.clone()),
-            None => Ok(self.pushes.try_recv().ok().map(|push| *push)),
+        let mut waiting = lock(&self.0.waiting);
+        if let Some(reason) = &waiting.end {
+            return Err(reason.clone());
         }
+        let Some(push) = waiting.pushes.pop_front() else { return Ok(None) };
+        if waiting.pushes.is_empty() {
+            // Nobody knows when there will be more.
+            waiting.pushes = VecDeque::new();
+        }
+        drop(waiting);
+        self.0.taken.notify_one();
+        Ok(Some(push))
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        let mut waiting = lock(&self.0.waiting);
+        waiting.is_gone = true;
+        let left = std::mem::take(&mut waiting.pushes);
+        drop(waiting);
+        // With those who wait for their answers.
+        drop(left);
+        self.0.taken.notify_one();
     }
 }
 
@@ -114,18 +192,17 @@ pub(super) struct Attachment {
 }
 
 pub(super) fn pair(id: u64, subscriptions: Option<Subscriptions>) -> (Handle, Attachment) {
-    let (pushes_in, pushes_out) = mpsc::channel(MAX_PUSHES);
-    let (close_in, close_out) = watch::channel(None);
+    let between = Arc::new(Between::default());
     let session_present = subscriptions.is_some();
     let attachment = Attachment {
         connection_id: id,
-        mailbox: Mailbox { pushes: pushes_out, close: close_out },
+        mailbox: Mailbox(Arc::clone(&between)),
         subscriptions: subscriptions.unwrap_or_default(),
         session_present,
         token_expiry: None,
         renewal_due: None,
     };
-    (Handle { id, pushes: pushes_in, close: close_in }, attachment)
+    (Handle { id, pushes: Pushes(between) }, attachment)
 }
 
 /// The topic filters a device may subscribe to.

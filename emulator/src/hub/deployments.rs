@@ -90,7 +90,7 @@ impl Hub {
                 is_changed = true;
             }
             let entry = registry.entry(&address)?;
-            if *entry.twin.desired.properties() == desired {
+            if entry.twin.desired.properties() == desired {
                 continue;
             }
             let patch = entry.twin.desired.replace("desired", &desired, now)?;
@@ -116,7 +116,7 @@ fn wanted<'c>(
         let address = module_address(device_id, module_id);
         let desired = wanted.entry(module_id.clone()).or_insert_with(|| {
             let there = registry.get(&address).ok();
-            there.map(|entry| entry.twin.desired.properties().clone()).unwrap_or_default()
+            there.map(|entry| entry.twin.desired.properties()).unwrap_or_default()
         });
         write(desired, content).map_err(HubError::ArgumentInvalid)?;
     }

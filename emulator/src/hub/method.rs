@@ -3,16 +3,13 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::Instant,
-};
+use tokio::{sync::oneshot, time::Instant};
 
 use tracker_protocol::dps::ConnectionProfile;
 
 use super::{
     Hub, HubError,
-    connection::{MethodAnswer, Patience, Push},
+    connection::{MethodAnswer, Patience, Push, Pushes},
     method_rules::check_call,
 };
 
@@ -109,7 +106,7 @@ impl Hub {
         let push = push(method, payload, answer);
         let answered = async {
             // A session that ends drops its pushes, and with them the sender of the answer.
-            let _ = pushes.send(Box::new(push)).await;
+            pushes.send(push).await;
             drop(pushes);
             answered.await
         };
@@ -135,13 +132,13 @@ impl Hub {
         let (answer, answered) = oneshot::channel();
         let push = push(method, payload, answer);
         let device_id = device_id.to_owned();
-        match self.pushes(&device_id)?.try_send(Box::new(push)) {
+        match self.pushes(&device_id)?.put(push) {
             Ok(()) => Ok(MethodCall { device_id, answered }),
-            Err(_full_or_closed) => Err(not_online(&device_id)),
+            Err(_full_or_gone) => Err(not_online(&device_id)),
         }
     }
 
-    fn pushes(&self, device_id: &str) -> Result<mpsc::Sender<Box<Push>>, HubError> {
+    fn pushes(&self, device_id: &str) -> Result<Pushes, HubError> {
         let registry = self.0.registry.lock();
         let connection = registry.get(device_id)?.connection.as_ref();
         connection.map(|connection| connection.pushes.clone()).ok_or_else(|| not_online(device_id))

@@ -7,7 +7,6 @@ use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::{
     HubError,
@@ -28,7 +27,11 @@ use super::{
     telemetry::Tally,
     twin_rules::without_system,
 };
-use crate::id::{device_etag, guid, twin_etag};
+use crate::{
+    id::{device_etag, guid, twin_etag},
+    memory,
+    packed::PackedObject,
+};
 
 /// Modules that a device may have, as at Azure.
 pub(super) const MOST_MODULES: usize = 50;
@@ -63,7 +66,7 @@ pub(super) struct IdentityRecord {
 /// The durable part of a twin.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct TwinRecord {
-    pub(super) tags: Map<String, Value>,
+    pub(super) tags: PackedObject,
     pub(super) desired: Section,
     pub(super) reported: Section,
     pub(super) model_id: String,
@@ -76,7 +79,7 @@ pub(crate) struct TwinRecord {
 impl TwinRecord {
     pub(super) fn new(initial: Option<&InitialTwin>, now: DateTime<Utc>) -> Self {
         let mut twin = Self {
-            tags: Map::new(),
+            tags: PackedObject::default(),
             desired: Section::desired(now),
             reported: Section::reported(now),
             model_id: String::new(),
@@ -84,7 +87,7 @@ impl TwinRecord {
             service_changes: 1,
         };
         if let Some(initial) = initial {
-            twin.tags = without_system(initial.tags.clone());
+            twin.tags = without_system(initial.tags.clone()).into();
             twin.desired.initialize(&without_system(initial.properties.desired.clone()), now);
         }
         twin
@@ -136,12 +139,15 @@ pub(super) struct Entry {
     origin: Option<Arc<Origin>>,
 }
 
+/// Entries by their names, in boxes: the tree keeps room for more in all of its nodes.
+type Row = BTreeMap<String, Box<Entry>>;
+
 /// The devices of one hub by ID, and their modules by address. Who asks for one may name either; who asks for all gets the
 /// devices.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
-    devices: BTreeMap<String, Entry>,
-    modules: BTreeMap<String, Entry>,
+    devices: Row,
+    modules: Row,
     connections: u64,
     connection_changes: u64,
     messages: u64,
@@ -166,7 +172,7 @@ impl Registry {
             entry.silent_since = kept.silent_since;
             entry.renewal = kept.renewal;
             entry.managed = kept.managed;
-            (kept.device_id, entry)
+            (kept.device_id, Box::new(entry))
         };
         Self {
             devices: devices.into_iter().map(restore).collect(),
@@ -178,7 +184,7 @@ impl Registry {
 
     /// Devices, and modules.
     pub(super) fn keep(&self) -> (Vec<KeptDevice>, Vec<KeptDevice>) {
-        let keep = |(device_id, entry): (&String, &Entry)| KeptDevice {
+        let keep = |(device_id, entry): (&String, &Box<Entry>)| KeptDevice {
             device_id: device_id.clone(),
             identity: entry.identity.clone(),
             twin: entry.twin.clone(),
@@ -219,7 +225,8 @@ impl Registry {
             scopes: None,
             managed_by: None,
         };
-        self.row_mut(device_id).insert(device_id.to_owned(), Entry::new(identity, twin, NEVER));
+        let entry = Box::new(Entry::new(identity, twin, NEVER));
+        self.row_mut(device_id).insert(device_id.to_owned(), entry);
         self.touch(device_id);
         Ok(())
     }
@@ -241,7 +248,11 @@ impl Registry {
 
     /// Takes out a device or a module. Of a device the modules are to be taken out before.
     pub(super) fn remove(&mut self, device_id: &str) -> Result<Entry, HubError> {
-        self.row_mut(device_id).remove(device_id).ok_or_else(|| self.not_found(device_id))
+        memory::one_has_gone();
+        match self.row_mut(device_id).remove(device_id) {
+            Some(entry) => Ok(*entry),
+            None => Err(self.not_found(device_id)),
+        }
     }
 
     pub(super) fn entry(&mut self, device_id: &str) -> Result<&mut Entry, HubError> {
@@ -252,18 +263,18 @@ impl Registry {
     }
 
     pub(super) fn get(&self, device_id: &str) -> Result<&Entry, HubError> {
-        self.row(device_id).get(device_id).ok_or_else(|| self.not_found(device_id))
+        self.row(device_id).get(device_id).map(|entry| &**entry).ok_or_else(|| self.not_found(device_id))
     }
 
     pub(super) fn find(&mut self, device_id: &str) -> Option<&mut Entry> {
-        self.row_mut(device_id).get_mut(device_id)
+        self.row_mut(device_id).get_mut(device_id).map(|entry| &mut **entry)
     }
 
-    fn row(&self, device_id: &str) -> &BTreeMap<String, Entry> {
+    fn row(&self, device_id: &str) -> &Row {
         if is_module(device_id) { &self.modules } else { &self.devices }
     }
 
-    fn row_mut(&mut self, device_id: &str) -> &mut BTreeMap<String, Entry> {
+    fn row_mut(&mut self, device_id: &str) -> &mut Row {
         if is_module(device_id) { &mut self.modules } else { &mut self.devices }
     }
 
@@ -282,12 +293,13 @@ impl Registry {
         let beginning = (!self.modules.is_empty()).then(|| beginning(device_id));
         let range = beginning.clone().map(|beginning| self.modules.range(beginning..));
         let is_own = move |address: &String| beginning.as_ref().is_some_and(|own| address.starts_with(own));
-        range.into_iter().flatten().take_while(move |(address, _)| is_own(address))
+        let own = range.into_iter().flatten().take_while(move |(address, _)| is_own(address));
+        own.map(|(address, entry)| (address, &**entry))
     }
 
     /// All modules, by address.
     pub(super) fn modules(&self) -> impl Iterator<Item = (&String, &Entry)> {
-        self.modules.iter()
+        self.modules.iter().map(|(address, entry)| (address, &**entry))
     }
 
     /// A device as the business of one connection: after a takeover, or a deletion, it is not that any more.
@@ -298,7 +310,7 @@ impl Registry {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &Entry)> {
-        self.devices.iter()
+        self.devices.iter().map(|(device_id, entry)| (device_id, &**entry))
     }
 
     /// Those whose IDs lie between these two, both included.
@@ -309,7 +321,7 @@ impl Registry {
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&String, &mut Entry)> {
-        self.devices.iter_mut()
+        self.devices.iter_mut().map(|(device_id, entry)| (device_id, &mut **entry))
     }
 
     /// Files what became of messages to this device, and when its queue is to be looked at again. To be called after every
@@ -458,7 +470,7 @@ impl Entry {
             x509_thumbprint: identity.authentication.x509_thumbprint,
             model_id: self.twin.model_id.clone(),
             version: self.twin.version,
-            tags: self.twin.tags.clone(),
+            tags: self.twin.tags.get(),
             properties: TwinProperties {
                 desired: self.twin.desired.for_service(),
                 reported: self.twin.reported.for_service(),

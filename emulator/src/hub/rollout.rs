@@ -151,7 +151,7 @@ fn manage(entry: &mut Entry, targeting: &[Arc<Active>], now: DateTime<Utc>) -> (
         };
         configurations.insert(active.id().to_owned(), ConfigurationInfo { status });
     }
-    let (patch, set) = overlay.settle(entry.twin.desired.properties(), &before.set);
+    let (patch, set) = overlay.settle(&entry.twin.desired.properties(), &before.set);
     let mut after = Managed { configurations, set, deployments: before.deployments.clone() };
     let mut told = None;
     if !patch.is_empty() {

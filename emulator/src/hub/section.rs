@@ -6,13 +6,13 @@ use serde_json::{Map, Value, json};
 use tracker_protocol::hub::{merge, replacement};
 
 use super::twin_rules::{PROPERTIES_LIMIT, TAGS_LIMIT, TwinError, check, check_size, check_whole};
-use crate::clock::wire_time;
+use crate::{clock::wire_time, packed::PackedObject};
 
 /// Desired or reported properties.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Section {
-    properties: Map<String, Value>,
-    metadata: Map<String, Value>,
+    properties: PackedObject,
+    metadata: PackedObject,
     version: u64,
     /// Desired properties say in their metadata in which version each was set.
     versioned_metadata: bool,
@@ -29,22 +29,31 @@ impl Section {
 
     fn empty(versioned_metadata: bool, now: DateTime<Utc>) -> Self {
         let metadata = stamp(now, versioned_metadata.then_some(1));
-        Self { properties: Map::new(), metadata, version: 1, versioned_metadata }
+        Self {
+            properties: PackedObject::default(),
+            metadata: metadata.into(),
+            version: 1,
+            versioned_metadata,
+        }
     }
 
     pub(crate) fn version(&self) -> u64 {
         self.version
     }
 
-    pub(crate) fn properties(&self) -> &Map<String, Value> {
-        &self.properties
+    pub(crate) fn properties(&self) -> Map<String, Value> {
+        self.properties.get()
     }
 
     /// Sets the content without counting it as a change: for the initial twin.
     pub(crate) fn initialize(&mut self, properties: &Map<String, Value>, now: DateTime<Utc>) {
-        merge(&mut self.properties, properties);
+        let mut merged = self.properties();
+        merge(&mut merged, properties);
+        self.properties = merged.into();
         let stamp = self.stamp(now, self.version);
-        mark(&mut self.metadata, properties, &stamp);
+        let mut metadata = self.metadata.get();
+        mark(&mut metadata, properties, &stamp);
+        self.metadata = metadata.into();
     }
 
     /// Applies a checked merge patch; the version rises even if no value changes.
@@ -55,14 +64,16 @@ impl Section {
         now: DateTime<Utc>,
     ) -> Result<(), TwinError> {
         check(patch)?;
-        let mut patched = self.properties.clone();
+        let mut patched = self.properties();
         merge(&mut patched, patch);
         check_size(name, &patched, PROPERTIES_LIMIT)?;
-        self.properties = patched;
+        self.properties = patched.into();
         self.version += 1;
         let stamp = self.stamp(now, self.version);
-        self.metadata.extend(stamp.clone());
-        mark(&mut self.metadata, patch, &stamp);
+        let mut metadata = self.metadata.get();
+        metadata.extend(stamp.clone());
+        mark(&mut metadata, patch, &stamp);
+        self.metadata = metadata.into();
         Ok(())
     }
 
@@ -74,12 +85,13 @@ impl Section {
         now: DateTime<Utc>,
     ) -> Result<Map<String, Value>, TwinError> {
         check_whole(name, content, PROPERTIES_LIMIT)?;
-        let push = replacement(&self.properties, content);
-        self.properties.clone_from(content);
+        let push = replacement(&self.properties(), content);
+        self.properties = content.into();
         self.version += 1;
         let stamp = self.stamp(now, self.version);
-        self.metadata.clone_from(&stamp);
-        mark(&mut self.metadata, content, &stamp);
+        let mut metadata = stamp.clone();
+        mark(&mut metadata, content, &stamp);
+        self.metadata = metadata.into();
         Ok(push)
     }
 
@@ -96,7 +108,7 @@ impl Section {
 
     /// As a device sees it: with `$version`, without `$metadata`.
     pub(crate) fn for_device(&self) -> Map<String, Value> {
-        let mut shown = self.properties.clone();
+        let mut shown = self.properties();
         shown.insert("$version".into(), self.version.into());
         shown
     }
@@ -104,7 +116,7 @@ impl Section {
     /// As the service shows it.
     pub(crate) fn for_service(&self) -> Map<String, Value> {
         let mut shown = self.for_device();
-        shown.insert("$metadata".into(), self.metadata.clone().into());
+        shown.insert("$metadata".into(), self.metadata.get().into());
         shown
     }
 

@@ -90,16 +90,16 @@ impl Hub {
         let entry = registry.entry(device_id)?;
         check_etag(device_id, entry, if_match)?;
         if cleared.tags {
-            patch.tags = Some(all_of(&entry.twin.tags));
+            patch.tags = Some(all_of(&entry.twin.tags.get()));
         }
         if cleared.desired {
-            patch.desired = Some(all_of(entry.twin.desired.properties()));
+            patch.desired = Some(all_of(&entry.twin.desired.properties()));
         }
         let tags_patch = patch.tags.map(without_system);
-        let tags = tags_patch.as_ref().map(|tags| patch_tags(&entry.twin.tags, tags)).transpose()?;
+        let tags = tags_patch.as_ref().map(|tags| patch_tags(&entry.twin.tags.get(), tags)).transpose()?;
         let mut told = None;
         if let Some(desired) = patch.desired.map(without_system) {
-            if deletes_nothing(&desired, entry.twin.desired.properties()) {
+            if deletes_nothing(&desired, &entry.twin.desired.properties()) {
                 check(&desired)?;
             } else {
                 entry.twin.desired.patch("desired", &desired, now)?;
@@ -108,7 +108,7 @@ impl Hub {
             }
         }
         if let Some(tags) = tags {
-            entry.twin.tags = tags;
+            entry.twin.tags = tags.into();
         }
         entry.twin.version += 1;
         entry.twin.service_changes += 1;
@@ -138,7 +138,7 @@ impl Hub {
             push(entry, patch);
         }
         if let Some(tags) = tags {
-            entry.twin.tags = tags;
+            entry.twin.tags = tags.into();
         }
         entry.twin.version += 1;
         entry.twin.service_changes += 1;
@@ -163,7 +163,7 @@ impl Hub {
     pub(super) fn sections(&self, device_id: &str) -> Result<[Versioned; 2], HubError> {
         let registry = self.0.registry.lock();
         let twin = &registry.get(device_id)?.twin;
-        Ok([&twin.desired, &twin.reported].map(|section| (section.version(), section.properties().clone())))
+        Ok([&twin.desired, &twin.reported].map(|section| (section.version(), section.properties())))
     }
 
     /// A change of the reported properties by the device. Returns the `$version`, which rises unless the patch does
@@ -181,7 +181,7 @@ impl Hub {
         if if_version.is_some_and(|version| version != entry.twin.reported.version()) {
             return Err(HubError::PreconditionFailed(device_id.to_owned()));
         }
-        if deletes_nothing(patch, entry.twin.reported.properties()) {
+        if deletes_nothing(patch, &entry.twin.reported.properties()) {
             check(patch)?;
             return Ok(entry.twin.reported.version());
         }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{events::EventKind, lock::lock};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 impl Hub {
     /// When this hub raises the alarm `silent`.
@@ -72,7 +72,7 @@ impl Hub {
         silence: &Silence,
         now: DateTime<Utc>,
     ) -> Option<SilenceChange> {
-        let limit = || silence.limit(entry.twin.desired.properties(), entry.twin.reported.properties());
+        let limit = || silence.limit(&entry.twin.desired.properties(), &entry.twin.reported.properties());
         let heard = entry.last_activity;
         let told =
             |since, limit, heard| SilenceChange { device_id: device_id.to_owned(), since, limit, heard };
@@ -82,8 +82,13 @@ impl Hub {
         if heard == NEVER || entry.identity.status == DeviceStatus::Disabled {
             return None;
         }
-        let limit = limit();
         // Nobody was heard while the hub was not there.
-        (now - heard.max(self.0.began) > limit).then(|| told(heard, limit, None))
+        let silent = now - heard.max(self.0.began);
+        // The shortest interval is a second: most twins are not looked into.
+        if silent <= TimeDelta::seconds(silence.intervals.into()) {
+            return None;
+        }
+        let limit = limit();
+        (silent > limit).then(|| told(heard, limit, None))
     }
 }

@@ -14,6 +14,12 @@ const MAX_REMAINING_LENGTH: usize = 268_435_455;
 
 /// Appends the bytes of `packet` to `out`; on an error `out` is as it was.
 pub(crate) fn encode(packet: &Packet, out: &mut BytesMut) -> Result<(), EncodeError> {
+    if let Packet::PubAck(id) = packet {
+        // One for every message of every device.
+        let [high, low] = id.get().to_be_bytes();
+        out.extend_from_slice(&[0x40, 2, high, low]);
+        return Ok(());
+    }
     let mut body = BytesMut::new();
     let first = match packet {
         Packet::Connect(connect) => encode_connect(connect, &mut body)?,

@@ -1,13 +1,20 @@
 //! One connection as a stream of packets, with everything about it bounded: the buffers, the size of a packet, the
 //! silence allowed, and the time a client may leave its answers unread.
 
-use std::{future::poll_fn, io, mem::MaybeUninit, pin::Pin, task::ready, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    mem::MaybeUninit,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use bytes::{Buf as _, BytesMut};
 use thiserror::Error;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf, ReadHalf, WriteHalf},
-    time::{Instant, sleep_until},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf},
+    time::{Instant, Sleep, sleep_until},
 };
 use tracing::trace;
 
@@ -26,7 +33,7 @@ const OUTBOX_HIGH_WATER: usize = 512 * 1024;
 const WRITE_STALL: Duration = Duration::from_mins(1);
 
 /// Room for each read, which is on the stack: a client that says nothing keeps none.
-const READ_CHUNK: usize = 4 * 1024;
+const READ_CHUNK: usize = 16 * 1024;
 
 /// Why no further packet comes from a connection.
 #[derive(Debug, Error)]
@@ -48,8 +55,7 @@ pub(crate) enum LinkError {
 /// A connection on which packets are read and written.
 pub(crate) struct Link<S> {
     name: String,
-    reader: ReadHalf<S>,
-    writer: WriteHalf<S>,
+    stream: S,
     inbox: BytesMut,
     outbox: BytesMut,
     /// The stream may still hold bytes that the outbox gave to it.
@@ -60,17 +66,18 @@ pub(crate) struct Link<S> {
     version: Version,
     silence: Option<Duration>,
     last_packet: Instant,
+    /// Rings when the silence or the patience with a client that does not read may be over, never later than that. It is set
+    /// anew when it rings, and not with every packet.
+    alarm: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S: AsyncRead + AsyncWrite> Link<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// `name` stands for the connection in the log of exchanges.
     pub(crate) fn new(name: String, stream: S, packet_limit: usize) -> Self {
-        let (reader, writer) = tokio::io::split(stream);
         let now = Instant::now();
         Self {
             name,
-            reader,
-            writer,
+            stream,
             inbox: BytesMut::new(),
             outbox: BytesMut::new(),
             unflushed: false,
@@ -79,6 +86,7 @@ impl<S: AsyncRead + AsyncWrite> Link<S> {
             version: Version::Three,
             silence: None,
             last_packet: now,
+            alarm: None,
         }
     }
 
@@ -94,7 +102,7 @@ impl<S: AsyncRead + AsyncWrite> Link<S> {
         self.outbox.len()
     }
 
-    /// Queues a packet; it leaves while [`Self::next`] or [`Self::flush`] runs.
+    /// Queues a packet; it leaves while [`Self::next`] runs.
     pub(crate) fn queue(&mut self, packet: &Packet) {
         trace!(target: "tracker_emulator::wire", connection = %self.name, "-> {packet}");
         if !self.unflushed {
@@ -110,104 +118,118 @@ impl<S: AsyncRead + AsyncWrite> Link<S> {
     /// The next packet; queued packets are written meanwhile. Dropping the future loses nothing.
     pub(crate) async fn next(&mut self) -> Result<Packet, LinkError> {
         loop {
-            if self.outbox.len() < OUTBOX_HIGH_WATER
-                && let Some(packet) = decode(&mut self.inbox, self.packet_limit, self.version)?
-            {
-                trace!(target: "tracker_emulator::wire", connection = %self.name, "<- {packet}");
-                self.last_packet = Instant::now();
-                if matches!(&packet, Packet::Connect(connect) if connect.options.is_some()) {
-                    self.version = Version::Five;
-                }
+            if let Some(packet) = self.at_hand()? {
                 return Ok(packet);
             }
             if self.inbox.is_empty() {
                 // What held the packets before is given back, as nobody knows when there will be more.
                 self.inbox = BytesMut::new();
             }
+            poll_fn(|context| self.poll_progress(context)).await?;
+        }
+    }
+
+    /// The next packet, if it has come already and there is room for an answer.
+    pub(crate) fn at_hand(&mut self) -> Result<Option<Packet>, LinkError> {
+        if !self.has_room() {
+            return Ok(None);
+        }
+        let packet = decode(&mut self.inbox, self.packet_limit, self.version)?;
+        if let Some(packet) = &packet {
+            trace!(target: "tracker_emulator::wire", connection = %self.name, "<- {packet}");
+            self.last_packet = Instant::now();
+            if matches!(packet, Packet::Connect(connect) if connect.options.is_some()) {
+                self.version = Version::Five;
+            }
+        }
+        Ok(packet)
+    }
+
+    fn has_room(&self) -> bool {
+        self.outbox.len() < OUTBOX_HIGH_WATER
+    }
+
+    /// Writes what is queued, and waits until something has come, or there is room for answers again.
+    fn poll_progress(&mut self, context: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+        let had_room = self.has_room();
+        if let Poll::Ready(written) = self.poll_write(context) {
+            written?;
+        }
+        if self.has_room() {
+            if !had_room {
+                return Poll::Ready(Ok(()));
+            }
+            if let Poll::Ready(read) = self.poll_read(context) {
+                return Poll::Ready(match read? {
+                    0 if self.inbox.is_empty() => Err(LinkError::Closed),
+                    0 => Err(LinkError::ClosedInPacket),
+                    _ => Ok(()),
+                });
+            }
+        }
+        self.poll_alarm(context)
+    }
+
+    /// Reads what has come to the end of the inbox; tells how many bytes that was.
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut room = [MaybeUninit::uninit(); READ_CHUNK];
+        let mut read = ReadBuf::uninit(&mut room);
+        ready!(Pin::new(&mut self.stream).poll_read(context, &mut read))?;
+        self.inbox.extend_from_slice(read.filled());
+        Poll::Ready(Ok(read.filled().len()))
+    }
+
+    /// Writes the outbox and flushes; it loses exactly what the stream takes.
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.unflushed {
+            return Poll::Ready(Ok(()));
+        }
+        while self.outbox.has_remaining() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(context, &self.outbox))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.outbox.advance(written);
+            self.last_written = Instant::now();
+        }
+        // Answers come in bursts; between them it takes nothing.
+        self.outbox = BytesMut::new();
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        self.last_written = Instant::now();
+        self.unflushed = false;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ends when the client has been silent, or has left its answers unread, for too long.
+    fn poll_alarm(&mut self, context: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+        loop {
             let silent = self.silence.map(|silence| self.last_packet + silence);
-            let stalls = self.last_written + WRITE_STALL;
-            let readable = self.outbox.len() < OUTBOX_HIGH_WATER;
-            tokio::select! {
-                read = read_some(&mut self.reader, &mut self.inbox), if readable => {
-                    if read? == 0 {
-                        return Err(if self.inbox.is_empty() { LinkError::Closed } else { LinkError::ClosedInPacket });
-                    }
-                }
-                written = write_some(&mut self.writer, &mut self.outbox, &mut self.last_written), if self.unflushed => {
-                    written?;
-                    self.unflushed = !self.outbox.is_empty();
-                }
-                () = sleep_until(stalls), if self.unflushed => self.check_stall()?,
-                () = sleep_until(silent.unwrap_or_else(Instant::now)), if silent.is_some() => {
-                    return Err(LinkError::KeepAlive(self.silence.unwrap_or_default()));
-                }
+            let stalls = self.unflushed.then(|| self.last_written + WRITE_STALL);
+            let Some(due) = silent.into_iter().chain(stalls).min() else { return Poll::Pending };
+            let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
+            if alarm.deadline() > due {
+                alarm.as_mut().reset(due);
             }
-        }
-    }
-
-    /// Writes all that is queued.
-    pub(crate) async fn flush(&mut self) -> Result<(), LinkError> {
-        while self.unflushed {
-            let stalls = self.last_written + WRITE_STALL;
-            tokio::select! {
-                written = write_some(&mut self.writer, &mut self.outbox, &mut self.last_written) => {
-                    written?;
-                    self.unflushed = !self.outbox.is_empty();
-                }
-                () = sleep_until(stalls) => self.check_stall()?,
+            ready!(alarm.as_mut().poll(context));
+            let now = Instant::now();
+            if stalls.is_some_and(|end| end <= now) {
+                return Poll::Ready(Err(LinkError::Stalled));
             }
+            if silent.is_some_and(|end| end <= now) {
+                return Poll::Ready(Err(LinkError::KeepAlive(self.silence.unwrap_or_default())));
+            }
+            alarm.as_mut().reset(due);
         }
-        Ok(())
-    }
-
-    /// The stall timer was set before the last write began, which may have got somewhere since.
-    fn check_stall(&self) -> Result<(), LinkError> {
-        if self.last_written + WRITE_STALL <= Instant::now() {
-            return Err(LinkError::Stalled);
-        }
-        Ok(())
     }
 
     /// Ends the connection: what is queued is sent, then the stream is closed, all within `patience`.
-    pub(crate) async fn close(mut self, patience: Duration) {
+    pub(crate) async fn close(&mut self, patience: Duration) {
         let farewell = async {
-            if self.flush().await.is_ok() {
+            if poll_fn(|context| self.poll_write(context)).await.is_ok() {
                 // The other side may be gone already; there is nobody to tell.
-                let _ = self.writer.shutdown().await;
+                let _ = self.stream.shutdown().await;
             }
         };
         let _ = tokio::time::timeout(patience, farewell).await;
     }
-}
-
-/// Reads what has come to the end of the inbox; tells how many bytes that was. The future can be dropped at any time.
-async fn read_some<R: AsyncRead + Unpin>(reader: &mut R, inbox: &mut BytesMut) -> io::Result<usize> {
-    poll_fn(|context| {
-        let mut room = [MaybeUninit::uninit(); READ_CHUNK];
-        let mut read = ReadBuf::uninit(&mut room);
-        ready!(Pin::new(&mut *reader).poll_read(context, &mut read))?;
-        inbox.extend_from_slice(read.filled());
-        Ok(read.filled().len()).into()
-    })
-    .await
-}
-
-/// Writes from the outbox until it is empty and flushed. `outbox` loses exactly what the stream took, so the future
-/// can be dropped at any time.
-async fn write_some<W: AsyncWrite + Unpin>(
-    writer: &mut W,
-    outbox: &mut BytesMut,
-    last_written: &mut Instant,
-) -> io::Result<()> {
-    while outbox.has_remaining() {
-        if writer.write_buf(outbox).await? == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        *last_written = Instant::now();
-    }
-    // Answers come in bursts; between them it takes nothing.
-    *outbox = BytesMut::new();
-    writer.flush().await?;
-    *last_written = Instant::now();
-    Ok(())
 }

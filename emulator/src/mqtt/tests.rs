@@ -215,7 +215,7 @@ async fn queued_packets_leave_before_the_link_closes() {
     let (mut client, server) = tokio::io::duplex(64);
     let mut link = Link::new("test".into(), server, LIMIT);
     link.queue(&Packet::PingResp);
-    tokio::spawn(link.close(Duration::from_secs(5)));
+    tokio::spawn(async move { link.close(Duration::from_secs(5)).await });
     let mut received = Vec::new();
     client.read_to_end(&mut received).await.expect("a duplex stream does not break");
     assert_eq!(received, [0xd0, 0]);

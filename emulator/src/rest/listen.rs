@@ -99,10 +99,10 @@ async fn serve(stream: TcpStream, peer: SocketAddr, door: Door) {
     let Door { mut reception, entrance, places } = door;
     let handshake =
         tokio::time::timeout(PATIENCE, entrance.accept(stream, |name| reception.dps.host_kind(name)));
-    let stream = tokio::select! {
+    let accepted = tokio::select! {
         _ = reception.shutdown.changed() => return,
         accepted = handshake => match accepted {
-            Ok(Ok(stream)) => stream,
+            Ok(Ok(accepted)) => accepted,
             Ok(Err(error)) => {
                 tracing::debug!(%peer, %error, "TLS with a service client failed");
                 return;
@@ -110,8 +110,8 @@ async fn serve(stream: TcpStream, peer: SocketAddr, door: Door) {
             Err(_elapsed) => return,
         }
     };
-    let arrival = Arrival::of(peer, stream.get_ref().1);
-    converse(stream, arrival, reception, places).await;
+    let arrival = Arrival::of(peer, &accepted);
+    converse(accepted.stream, arrival, reception, places).await;
 }
 
 /// Answers calls until there are no more, or one leads to a WebSocket, and then serves that. `places`: for WebSockets.

@@ -24,39 +24,45 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(1767);
 /// Queued bytes beyond which a client counts as not reading.
 const BACKLOG_LIMIT: usize = 4 * 1024 * 1024;
 
-impl<S: AsyncRead + AsyncWrite> Outlet for Link<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Outlet for Link<S> {
     fn put(&mut self, packet: &Packet) {
         self.queue(packet);
     }
 }
 
 /// Answers a CONNECT with its refusal.
-pub(crate) fn refuse<S: AsyncRead + AsyncWrite>(link: &mut Link<S>, refused: Refused, events: &EventBus) {
+pub(crate) fn refuse<S: AsyncRead + AsyncWrite + Unpin>(
+    link: &mut Link<S>,
+    refused: Refused,
+    events: &EventBus,
+) {
     link.queue(&Packet::ConnAck { session_present: false, code: refused.code });
     events.tell(refused.event());
 }
 
 /// Serves a client that was let in, to the end of its connection. `keep_alive` is that of its CONNECT, in seconds.
-pub(crate) async fn serve<S: AsyncRead + AsyncWrite, V: Service>(
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin, V: Service>(
     link: &mut Link<S>,
-    service: V,
+    mut session: Box<Session<V>>,
     keep_alive: u16,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    link.queue(&service.accepted());
+    link.queue(&session.service.accepted());
     link.set_limits(V::PACKET_LIMIT, Some(silence_allowed(keep_alive)));
-    let mut session = Session::new(service);
-    let reason = run(link, &mut session, &mut shutdown).await;
+    let reason = tokio::select! {
+        biased;
+        reason = run(link, &mut session) => reason,
+        _ = shutdown.changed() => DisconnectReason::Shutdown,
+    };
     if let Some(farewell) = session.service.farewell(&reason) {
         link.queue(&farewell);
     }
     session.service.ended(reason);
 }
 
-async fn run<S: AsyncRead + AsyncWrite, V: Service>(
+async fn run<S: AsyncRead + AsyncWrite + Unpin, V: Service>(
     link: &mut Link<S>,
     session: &mut Session<V>,
-    shutdown: &mut watch::Receiver<bool>,
 ) -> DisconnectReason {
     loop {
         let now = Instant::now();
@@ -65,7 +71,6 @@ async fn run<S: AsyncRead + AsyncWrite, V: Service>(
         let has_room = session.has_room();
         let went_on = tokio::select! {
             biased;
-            _ = shutdown.changed() => Err(DisconnectReason::Shutdown),
             push = session.service.next_push() => {
                 push.map(|push| session.push(Instant::now(), push, link))
             }
@@ -73,11 +78,8 @@ async fn run<S: AsyncRead + AsyncWrite, V: Service>(
                 session.pass_time(Instant::now(), link)
             }
             packet = link.next(), if has_room => match packet {
-                Ok(packet) => session.receive(Instant::now(), packet, link),
-                Err(error) => {
-                    session.service.broken(&error);
-                    Err(how_it_ended(&error))
-                }
+                Ok(packet) => receive(link, session, packet),
+                Err(error) => Err(broken(session, &error)),
             }
         };
         if let Err(reason) = went_on {
@@ -87,6 +89,29 @@ async fn run<S: AsyncRead + AsyncWrite, V: Service>(
             return DisconnectReason::Backlog;
         }
     }
+}
+
+/// Takes a packet, and those that have come with it.
+fn receive<S: AsyncRead + AsyncWrite + Unpin, V: Service>(
+    link: &mut Link<S>,
+    session: &mut Session<V>,
+    packet: Packet,
+) -> Result<(), DisconnectReason> {
+    let now = Instant::now();
+    session.receive(now, packet, link)?;
+    while session.has_room() {
+        match link.at_hand() {
+            Ok(Some(packet)) => session.receive(now, packet, link)?,
+            Ok(None) => break,
+            Err(error) => return Err(broken(session, &error)),
+        }
+    }
+    Ok(())
+}
+
+fn broken<V: Service>(session: &mut Session<V>, error: &LinkError) -> DisconnectReason {
+    session.service.broken(error);
+    how_it_ended(error)
 }
 
 /// How long a client may be silent: one and a half times its keep-alive (in seconds), capped. The services do not say

@@ -3,6 +3,7 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::{net::TcpStream, sync::watch, time::timeout};
+use tracker_tls::Accepted;
 
 use super::AmqpReception;
 use crate::{
@@ -44,19 +45,18 @@ async fn welcome(
         events.tell(EventKind::HandshakeFailed { peer: peer.to_string(), reason });
     };
     let handshake = timeout(PATIENCE, entrance.accept(stream, |name| services.host_kind(name)));
-    let stream = tokio::select! {
+    let Accepted { stream, server_name } = tokio::select! {
         _ = shutdown.changed() => return,
         accepted = handshake => match accepted {
-            Ok(Ok(stream)) => stream,
+            Ok(Ok(accepted)) => accepted,
             Ok(Err(error)) => return failed(why_not(&error)),
             Err(_elapsed) => return failed(format!("not done within {PATIENCE:?}")),
         }
     };
-    let tls = stream.get_ref().1;
     let visit = Visit {
         peer: peer.to_string(),
-        server_name: tls.server_name().map(str::to_owned),
-        certificates: tls.peer_certificates().unwrap_or_default().to_vec(),
+        server_name: server_name.map(Into::into),
+        certificates: stream.state().peer_certificates().unwrap_or_default().to_vec(),
     };
     let house = House { clock: services.clock().clone(), events: events.clone(), shutdown };
     serve(stream, visit, AmqpReception::new(services), house).await;

@@ -2,9 +2,9 @@
 
 use std::{io, sync::Arc};
 
-use rustls::{PeerIncompatible, ServerConfig, server::Acceptor};
+use rustls::{PeerIncompatible, ServerConfig};
 use tokio::net::TcpStream;
-use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor, server::TlsStream};
+use tracker_tls::{Accepted, accept};
 
 use super::versions::TlsVersions;
 use crate::host_names::HostKind;
@@ -13,7 +13,7 @@ use crate::host_names::HostKind;
 #[derive(Clone)]
 pub(crate) enum Entrance {
     /// Under every name alike.
-    One(TlsAcceptor),
+    One(Arc<ServerConfig>),
     /// By the name in the client's first message.
     ByName(Arc<ByName>),
 }
@@ -35,7 +35,7 @@ impl Entrance {
     ) -> Result<Self, rustls::Error> {
         let modern_versions = match versions {
             TlsVersions::All | TlsVersions::Tls12 | TlsVersions::Tls13 => {
-                return Ok(Self::One(TlsAcceptor::from(Arc::new(configure(versions)?))));
+                return Ok(Self::One(Arc::new(configure(versions)?)));
             }
             TlsVersions::Azure => TlsVersions::All,
             TlsVersions::Split => TlsVersions::Tls13,
@@ -53,20 +53,26 @@ impl Entrance {
         &self,
         stream: TcpStream,
         kind: impl FnOnce(&str) -> Option<HostKind>,
-    ) -> io::Result<TlsStream<TcpStream>> {
+    ) -> io::Result<Accepted<TcpStream>> {
         let by_name = match self {
-            Self::One(acceptor) => return acceptor.accept(stream).await,
+            Self::One(config) => return accept(stream, |_name| Arc::clone(config)).await,
             Self::ByName(by_name) => by_name,
         };
-        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-        let name = start.client_hello().server_name().map(str::to_owned);
-        let (config, versions) = match name.as_deref().and_then(kind) {
-            None => (&by_name.other, TlsVersions::All),
-            Some(HostKind::Classic) => (&by_name.classic, TlsVersions::Tls12),
-            Some(HostKind::Device | HostKind::Service) => (&by_name.modern, by_name.modern_versions),
-        };
-        let accepted = start.into_stream(Arc::clone(config)).await;
-        accepted.map_err(|error| with_versions(error, name.as_deref().unwrap_or_default(), versions))
+        let mut chosen = None;
+        let accepted = accept(stream, |name| {
+            let (config, versions) = match name.and_then(kind) {
+                None => (&by_name.other, TlsVersions::All),
+                Some(HostKind::Classic) => (&by_name.classic, TlsVersions::Tls12),
+                Some(HostKind::Device | HostKind::Service) => (&by_name.modern, by_name.modern_versions),
+            };
+            chosen = Some((name.unwrap_or_default().to_owned(), versions));
+            Arc::clone(config)
+        });
+        let accepted = accepted.await;
+        accepted.map_err(|error| match chosen {
+            Some((name, versions)) => with_versions(error, &name, versions),
+            None => error,
+        })
     }
 }
 

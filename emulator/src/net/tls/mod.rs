@@ -6,6 +6,8 @@ mod entrance;
 mod rsa_key;
 mod server_identity;
 mod versions;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
