@@ -47,8 +47,8 @@ pub struct Device {
     /// Of an edge device its own scope, of another one that of the edge device it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_scope: Option<String>,
-    /// The scope of the edge device above it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// The scope of the edge device above it; az wants the list where there is none, too.
+    #[serde(default)]
     pub parent_scopes: Vec<String>,
 }
 
