@@ -15,7 +15,7 @@ mod error;
 mod text;
 mod plant;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use error::SeedError;
 use serde_json::Value;
@@ -109,11 +109,6 @@ impl Seed {
         };
         SeedError::new(name.and_then(|name| self.text.line_of_entry(list, name)), what, why)
     }
-}
-
-/// A file below the directory of the seed, or one that is named in full.
-fn file_of(directory: &Path, path: &str) -> PathBuf {
-    directory.join(path)
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 
-use super::file_of;
 use crate::{
     dps::Dps,
     etag::IfMatch,
@@ -77,7 +76,8 @@ fn certificate(dps: &Dps, entry: &Value, directory: &Path) -> Result<(), String>
     let pem = match (entry["certificate"].as_str(), entry["certificatePath"].as_str()) {
         (Some(pem), None) => pem.to_owned(),
         (None, Some(path)) => {
-            let path = file_of(directory, path);
+            // One that is named in full stays as it is.
+            let path = directory.join(path);
             let shown = path.display();
             let about = fs::metadata(&path).map_err(|error| format!("names {shown}: {error}"))?;
             if about.len() > MAX_CERTIFICATE {
