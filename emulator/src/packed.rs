@@ -91,7 +91,9 @@ fn put_value(value: &Value, out: &mut Vec<u8>) {
         Value::Array(list) => {
             out.push(LIST);
             put_number(list.len() as u64, out);
-            list.iter().for_each(|value| put_value(value, out));
+            for value in list {
+                put_value(value, out);
+            }
         }
         Value::Object(object) => {
             out.push(OBJECT);

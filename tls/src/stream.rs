@@ -130,7 +130,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Session> TlsStream<IO, S> {
         let shaken = poll_fn(|context| self.poll_handshake(context)).await;
         if shaken.is_err() {
             // Why, as far as the other side still listens.
-            poll_fn(|context| Poll::Ready(drop(self.poll_send(context)))).await;
+            poll_fn(|context| {
+                let _ = self.poll_send(context);
+                Poll::Ready(())
+            })
+            .await;
         }
         shaken
     }

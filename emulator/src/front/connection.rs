@@ -92,6 +92,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, entrance: Entranc
 }
 
 /// Nothing else of it waits for the end of the connection.
+#[expect(clippy::boxed_local, reason = "it is taken out of the box that the handshake was in")]
 fn stream_of<IO>(accepted: Box<Accepted<IO>>) -> TlsStream<IO, UnbufferedServerConnection> {
     accepted.stream
 }
@@ -142,7 +143,8 @@ enum Guest {
 impl Guest {
     /// Who has been let in is not asked for certificates again.
     fn open(reception: &Reception, connect: Connect, arrival: Arrival) -> Result<Self, Refused> {
-        Ok(match open(&reception.dps, connect, &arrival.certificates)? {
+        let certificates = arrival.certificates;
+        Ok(match open(&reception.dps, connect, &certificates)? {
             Client::Dps(service) => Self::Dps(Box::new(Session::new(service))),
             Client::Hub(service) => Self::Hub(Box::new(Session::new(service))),
         })

@@ -187,7 +187,7 @@ impl HubError {
             Self::DeviceNotFound(_) => 404_001,
             Self::JobNotFound(_) => 404_002,
             // Numbers of ours: only the first three digits are documented.
-            Self::ConfigurationNotFound(_) => 404_000,
+            Self::ConfigurationNotFound(_) | Self::NoSuchUpload(_) => 404_000,
             Self::ConfigurationExists(_) | Self::JobExists(_) => 409_000,
             Self::TooManyJobs { .. } => 429_004,
             Self::ModuleNotFound { .. } => 404_010,
@@ -205,8 +205,7 @@ impl HubError {
             Self::GatewayTimeout { .. } => 504_101,
             Self::JobQuotaExceeded => 403_003,
             Self::TooManyUploads { .. } => 403_006,
-            // Numbers of ours, too.
-            Self::NoSuchUpload(_) => 404_000,
+            // Of ours, too.
             Self::Storage { status, .. } => u32::from(*status) * 1000,
         }
     }

@@ -184,7 +184,7 @@ impl Registry {
 
     /// Devices, and modules.
     pub(super) fn keep(&self) -> (Vec<KeptDevice>, Vec<KeptDevice>) {
-        let keep = |(device_id, entry): (&String, &Box<Entry>)| KeptDevice {
+        let keep = |(device_id, entry): (&String, &Entry)| KeptDevice {
             device_id: device_id.clone(),
             identity: entry.identity.clone(),
             twin: entry.twin.clone(),
@@ -194,7 +194,7 @@ impl Registry {
             renewal: entry.renewal.clone(),
             managed: entry.managed.clone(),
         };
-        (self.devices.iter().map(keep).collect(), self.modules.iter().map(keep).collect())
+        (self.iter().map(keep).collect(), self.modules().map(keep).collect())
     }
 
     pub(super) fn create(
@@ -317,7 +317,8 @@ impl Registry {
     pub(super) fn between(&self, from: &str, to: &str) -> impl Iterator<Item = (&String, &Entry)> {
         // A range that ends before it begins is no range to the map.
         let last = if from <= to { Bound::Included(to) } else { Bound::Excluded(from) };
-        self.devices.range::<str, _>((Bound::Included(from), last))
+        let found = self.devices.range::<str, _>((Bound::Included(from), last));
+        found.map(|(device_id, entry)| (device_id, &**entry))
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&String, &mut Entry)> {

@@ -29,7 +29,7 @@ impl Text {
 
     fn line_at(&self, offset: usize) -> usize {
         let before = self.0.as_bytes().get(..offset).unwrap_or(self.0.as_bytes());
-        before.iter().filter(|byte| **byte == b'\n').count() + 1
+        before.split(|byte| *byte == b'\n').count()
     }
 
     /// The line in which a name stands first.

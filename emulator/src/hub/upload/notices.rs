@@ -60,7 +60,9 @@ impl Waiting {
 impl Notices {
     pub(super) fn restore(kept: Vec<FileNotice>) -> Self {
         let mut notices = Self::default();
-        kept.into_iter().for_each(|notice| notices.put(notice));
+        for notice in kept {
+            notices.put(notice);
+        }
         notices
     }
 

@@ -25,7 +25,9 @@ fn both(versions: TlsVersions) -> (Arc<ServerConfig>, Arc<ClientConfig>) {
 
 fn trusting(authority: Option<CertificateDer<'static>>) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    authority.into_iter().for_each(|authority| roots.add(authority).expect("an authority"));
+    for authority in authority {
+        roots.add(authority).expect("an authority");
+    }
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("versions of ring");
@@ -87,7 +89,7 @@ async fn bytes_arrive_however_they_are_cut_and_end_with_a_goodbye() {
             let (here, there) = (here.expect("a handshake").stream, there.expect("a handshake"));
             tokio::join!(talk(here, length, piece), talk(there, length, piece));
         };
-        timeout(Duration::from_secs(60), conversations).await.expect("nobody waits for the other");
+        timeout(Duration::from_mins(1), conversations).await.expect("nobody waits for the other");
     }
 }
 
