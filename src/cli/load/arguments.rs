@@ -91,7 +91,7 @@ pub(in crate::cli) struct LoadArgs {
     /// Direct methods that are called a second of the devices that are online, at emulators whose directory is given.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = value_parser!(u32).range(..=10_000))]
     pub(super) methods: u32,
-    /// Tell Prometheus the counts at this address, by http://ADDRESS/metrics.
+    /// Tell Prometheus the counts at this address, by `http://ADDRESS/metrics`.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(super) metrics: Option<SocketAddr>,
     /// The file with what was measured, for `load merge`. By default load.json, or load-I-of-OF.json.

@@ -58,9 +58,11 @@ fn summaries(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).with_context(why)? {
         let entry = entry.with_context(why)?;
-        if entry.file_name().to_str().is_some_and(|name| name.starts_with("load") && name.ends_with(".json"))
-        {
-            found.push(entry.path());
+        let path = entry.path();
+        let is_one = entry.file_name().as_encoded_bytes().starts_with(b"load")
+            && path.extension().is_some_and(|extension| extension == "json");
+        if is_one {
+            found.push(path);
         }
     }
     if found.is_empty() {

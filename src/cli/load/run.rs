@@ -36,7 +36,7 @@ const FRAME: Duration = Duration::from_millis(200);
 /// Between two summaries of what goes on.
 const SUMMARIES: Duration = Duration::from_secs(10);
 /// Without any news it is over after this and so many intervals, of which a voyage lets five pass.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const INTERVALS: u32 = 6;
 
 /// Plays the part.

@@ -34,7 +34,7 @@ pub(super) fn find(
         }
     };
     if given.is_some() && shards.is_none() {
-        return settled(given, said(None, &number).unwrap_or_default());
+        return settled(given, &said(None, &number).unwrap_or_default());
     }
     let all = said(shards, &number)?;
     if let [one, other, ..] = all.as_slice()
@@ -54,11 +54,11 @@ pub(super) fn find(
              NOMAD_ALLOC_INDEX); say --shard I/{shards}"
         );
     }
-    settled(given, all)
+    settled(given, &all)
 }
 
 /// A shard that is given by hand goes, unless a scheduler has started many of the same.
-fn settled(given: Option<Shard>, said: Vec<Said>) -> anyhow::Result<Option<Shard>> {
+fn settled(given: Option<Shard>, said: &[Said]) -> anyhow::Result<Option<Shard>> {
     let Some(given) = given else { return Ok(said.first().map(|said| said.shard)) };
     if let Some(other) = said.iter().find(|said| said.shard != given) {
         bail!(

@@ -169,9 +169,11 @@ impl Simulation {
 fn of_hub(error: &HubError) -> BackendError {
     let text = sentence(error);
     match error {
-        HubError::DeviceNotFound(_) | HubError::ModuleNotFound { .. } => BackendError::NotFound(text),
-        HubError::NoSuchUpload(_) => BackendError::NotFound(text),
-        HubError::ConfigurationNotFound(_) | HubError::JobNotFound(_) => BackendError::NotFound(text),
+        HubError::DeviceNotFound(_)
+        | HubError::ModuleNotFound { .. }
+        | HubError::NoSuchUpload(_)
+        | HubError::ConfigurationNotFound(_)
+        | HubError::JobNotFound(_) => BackendError::NotFound(text),
         HubError::DeviceNotOnline { .. }
         | HubError::GatewayTimeout { .. }
         | HubError::MethodRejected { .. }

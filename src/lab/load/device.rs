@@ -22,7 +22,7 @@ use crate::uplink::session::username;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// A connection shorter than this that the server closes is a suspicion,
-const SHORT_SPELL: Duration = Duration::from_secs(60);
+const SHORT_SPELL: Duration = Duration::from_mins(1);
 /// and so many in a row are another client.
 const MOST_CUTS: u8 = 3;
 /// Attempts that break off because of the certificate, before the device gives up.

@@ -479,7 +479,9 @@ mod tests {
         // Without shards the numbers of devices tell.
         let mut all = parts(4);
         all.remove(1);
-        all.iter_mut().for_each(|(_, part)| part.shard = None);
+        for (_, part) in &mut all {
+            part.shard = None;
+        }
         assert_eq!(problems(&all), "missing: devices 25 to 49");
     }
 

@@ -158,7 +158,7 @@ fn slot(index: u32) -> u32 {
 const PHASE: u64 = 1;
 const BEGIN: u64 = 2;
 
-/// A number that nothing but these three decide: the steps of SplitMix64, which are the same on every machine and for ever.
+/// A number that nothing but these three decide: the steps of `SplitMix64`, which are the same on every machine and for ever.
 pub(super) fn draw(seed: u64, number: u32, what: u64) -> u64 {
     mix(mix(mix(seed).wrapping_add(u64::from(number))).wrapping_add(what))
 }
@@ -200,7 +200,7 @@ mod tests {
     fn readings_fit_into_the_duration_and_there_is_one_at_least() {
         assert_eq!(plan(Profile::Steady, 10).slots, 10);
         let short = Duration::from_millis(10);
-        assert_eq!(Plan::new(1, String::new(), Profile::Steady, Duration::from_secs(60), short).slots, 1);
+        assert_eq!(Plan::new(1, String::new(), Profile::Steady, Duration::from_mins(1), short).slots, 1);
         let phases: Vec<_> = (0..100).map(|number| plan(Profile::Steady, 1).phase(number)).collect();
         assert!(phases.iter().all(|phase| (0.0..1.0).contains(phase)));
         let early = phases.iter().filter(|phase| **phase < 0.5).count();

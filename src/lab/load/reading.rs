@@ -108,7 +108,7 @@ mod tests {
             seed: u64, devices in 0u32..60, of in 1u32..9, slots in 1u32..20, voyage: bool,
         ) {
             let profile = if voyage { Profile::Voyage } else { Profile::Steady };
-            let interval = Duration::from_secs(60);
+            let interval = Duration::from_mins(1);
             let plan = Plan::new(seed, "load-".into(), profile, interval, interval * slots);
             let whole = said(&plan, devices, Shard::WHOLE);
             prop_assert_eq!(whole.len(), devices as usize);
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn another_seed_is_another_fleet_of_the_same_names() {
         let plan = |seed| {
-            Plan::new(seed, "load-".into(), Profile::Steady, Duration::from_secs(60), Duration::from_secs(60))
+            Plan::new(seed, "load-".into(), Profile::Steady, Duration::from_mins(1), Duration::from_mins(1))
         };
         let (one, other) = (said(&plan(1), 3, Shard::WHOLE), said(&plan(2), 3, Shard::WHOLE));
         assert!(one[0].0 == other[0].0 && one[0].0 == "load-0000000" && one[0].1 != other[0].1);

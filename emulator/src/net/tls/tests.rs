@@ -25,7 +25,7 @@ fn both(versions: TlsVersions) -> (Arc<ServerConfig>, Arc<ClientConfig>) {
 
 fn trusting(authority: Option<CertificateDer<'static>>) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    for authority in authority {
+    if let Some(authority) = authority {
         roots.add(authority).expect("an authority");
     }
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
