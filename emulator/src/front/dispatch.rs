@@ -56,7 +56,7 @@ pub(crate) fn open(
         return Err(refused(&user_name.hub, &connect, ConnectCode::NotAuthorized, reason));
     };
     let certificates = PeerCertificates::readable(presented);
-    hub::open(&hub, connect, user_name, &certificates).map(Client::Hub)
+    hub::open(&hub, connect, &user_name, &certificates).map(Client::Hub)
 }
 
 /// The hub of MQTT 5 that a CONNECT of that version is for: the one whose name the client has used in the TLS handshake. A

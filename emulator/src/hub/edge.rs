@@ -16,6 +16,13 @@ use crate::{etag::IfMatch, id::device_etag};
 const RUNTIME: [&str; 2] = ["$edgeAgent", "$edgeHub"];
 
 impl Registry {
+    /// An edge device is going.
+    pub(super) fn let_go(&mut self, device_id: &str, scopes: &Scopes) {
+        if let Some(own) = scopes.device_scope.as_deref().filter(|_| scopes.is_own_of(device_id)) {
+            self.forget_scope(own);
+        }
+    }
+
     /// The scopes that a device is to have, or what is wrong with them.
     pub(super) fn scopes(
         &self,
@@ -105,23 +112,15 @@ impl Hub {
                 self.tell_of_life(registry, NoticeKind::Created, &address);
             }
         } else if let Some(before) = before {
-            let own = |scopes: &&mut Box<Scopes>| scopes.is_own_of(device_id);
-            if entry.identity.scopes.as_mut().filter(own).is_some() {
+            if entry.identity.scopes.as_deref().is_some_and(|scopes| scopes.is_own_of(device_id)) {
                 let leaf = Scopes::of_leaf(device_id, Some(before), Wanted::default()).ok();
                 entry.identity.scopes = leaf.filter(|scopes| !scopes.is_empty()).map(Box::new);
             }
-            self.let_go(registry, device_id, before);
+            registry.let_go(device_id, before);
             for module_id in RUNTIME {
                 // It may be gone already.
                 let _ = self.take_module(registry, &module_address(device_id, module_id), &IfMatch::Any);
             }
-        }
-    }
-
-    /// An edge device is going.
-    pub(super) fn let_go(&self, registry: &mut Registry, device_id: &str, scopes: &Scopes) {
-        if let Some(own) = scopes.device_scope.as_deref().filter(|_| scopes.is_own_of(device_id)) {
-            registry.forget_scope(own);
         }
     }
 }

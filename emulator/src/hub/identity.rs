@@ -6,7 +6,7 @@ use super::{
     Authentication, Device, DeviceCapabilities, DeviceStatus, Hub, HubError, InitialTwin, TwinError,
     TwinRecord,
     device_id::check_device_id,
-    module_id::is_module,
+    module_id::check_is_device,
     notice::{Notice, NoticeKind},
     registry::{Entry, Registry},
     twin_rules::check_initial,
@@ -114,7 +114,7 @@ impl Hub {
         if_match: &IfMatch,
     ) -> Result<Device, HubError> {
         settings.check()?;
-        self.check_is_device(device_id)?;
+        check_is_device(device_id)?;
         let now = self.0.clock.now();
         let mut registry = self.0.registry.change();
         registry.get(device_id)?;
@@ -177,7 +177,7 @@ impl Hub {
         primary: bool,
         secondary: bool,
     ) -> Result<Device, HubError> {
-        self.check_is_device(device_id)?;
+        check_is_device(device_id)?;
         self.renew_keys(device_id, primary, secondary)?;
         self.device(device_id)
     }
@@ -239,11 +239,6 @@ impl Hub {
         self.take_modules(&mut registry, device_id);
         self.tell_of_life(&mut registry, NoticeKind::Deleted, device_id);
         registry.remove(device_id).ok().map(leave)
-    }
-
-    /// Refuses the address of a module where a device is meant.
-    pub(super) fn check_is_device(&self, device_id: &str) -> Result<(), HubError> {
-        if is_module(device_id) { Err(HubError::DeviceNotFound(device_id.to_owned())) } else { Ok(()) }
     }
 
     /// Tells that an identity is there, or is about to go.

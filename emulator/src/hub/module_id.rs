@@ -2,7 +2,7 @@
 //! tokens and in addresses of AMQP, and no device has it, as no device ID has a slash. So whatever asks for "a device ID" of a
 //! hub may be given the address of a module, and means that module.
 
-use super::device_id::check_device_id;
+use super::{HubError, device_id::check_device_id};
 
 const BETWEEN: &str = "/modules/";
 
@@ -24,6 +24,11 @@ pub(super) fn beginning(device_id: &str) -> String {
 /// Whether it is no device ID.
 pub(super) fn is_module(address: &str) -> bool {
     address.contains('/')
+}
+
+/// Refuses the address of a module where a device is meant.
+pub(super) fn check_is_device(device_id: &str) -> Result<(), HubError> {
+    if is_module(device_id) { Err(HubError::DeviceNotFound(device_id.to_owned())) } else { Ok(()) }
 }
 
 /// Checks a module ID, which may be what a device ID may be. `Err` says what is wrong with it.

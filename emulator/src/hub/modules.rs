@@ -3,7 +3,7 @@
 
 use super::{
     Authentication, AuthenticationType, DeviceCapabilities, Hub, HubError, Module, TwinRecord,
-    module_id::{check_module_id, module_address},
+    module_id::{check_is_device, check_module_id, module_address},
     notice::NoticeKind,
     registry::{Entry, Registry},
 };
@@ -96,7 +96,7 @@ impl Hub {
 
     /// The modules of a device in the order of their IDs.
     pub fn modules(&self, device_id: &str) -> Result<Vec<Module>, HubError> {
-        self.check_is_device(device_id)?;
+        check_is_device(device_id)?;
         let registry = self.0.registry.lock();
         registry.get(device_id)?;
         Ok(registry.modules_of(device_id).map(|(address, entry)| entry.module(address)).collect())
@@ -132,7 +132,7 @@ impl Hub {
     pub(super) fn take_modules(&self, registry: &mut Registry, device_id: &str) {
         let scopes = registry.find(device_id).and_then(|entry| entry.identity.scopes.clone());
         if let Some(scopes) = scopes {
-            self.let_go(registry, device_id, &scopes);
+            registry.let_go(device_id, &scopes);
         }
         let addresses: Vec<_> = registry.modules_of(device_id).map(|(address, _)| address.clone()).collect();
         for address in addresses {

@@ -18,6 +18,7 @@ use super::{
     endpoint::{Groups, KeptGroup, Mark, Receivers, Retention, Store, StoreParts},
     event_grid::{EventGrid, KeptSubscription},
     jobs::{KeptJobs, Store as Jobs},
+    module_id::check_is_device,
     notice::NoticeKind,
     registry::{KeptDevice, Registry},
     routing::{KeptRouting, Router, RouterParts},
@@ -321,7 +322,7 @@ impl Hub {
 
     /// One device identity.
     pub fn device(&self, device_id: &str) -> Result<Device, HubError> {
-        self.check_is_device(device_id)?;
+        check_is_device(device_id)?;
         self.0.registry.lock().get(device_id).map(|entry| entry.device(device_id))
     }
 
@@ -342,7 +343,7 @@ impl Hub {
 
     /// Deletes a device identity if its entity tag is the one given.
     pub fn delete_if(&self, device_id: &str, if_match: &IfMatch) -> Result<(), HubError> {
-        self.check_is_device(device_id)?;
+        check_is_device(device_id)?;
         let mut registry = self.0.registry.change();
         if !if_match.admits(Some(&registry.get(device_id)?.identity.etag)) {
             return Err(HubError::PreconditionFailed(device_id.to_owned()));

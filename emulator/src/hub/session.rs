@@ -57,14 +57,14 @@ pub(crate) struct DeviceSession {
 pub(crate) fn open(
     hub: &Hub,
     connect: Connect,
-    user_name: HubUsername,
+    user_name: &HubUsername,
     presented: &[Arc<Certificate>],
 ) -> Result<DeviceSession, Refused> {
     let address = match &user_name.module_id {
         Some(module_id) => module_address(&user_name.device_id, module_id),
         None => user_name.device_id.clone(),
     };
-    let attachment = match admit(hub, &connect, &user_name, &address, presented) {
+    let attachment = match admit(hub, &connect, user_name, &address, presented) {
         Ok(attachment) => attachment,
         Err((code, reason)) => {
             let service = hub.0.name.clone();

@@ -173,11 +173,10 @@ fn settle(
     for (name, wanted) in wanted {
         let there = desired.get(name);
         match wanted {
-            Value::Null => {
-                if there.is_some() {
-                    patch.insert(name.clone(), Value::Null);
-                }
+            Value::Null if there.is_some() => {
+                patch.insert(name.clone(), Value::Null);
             }
+            Value::Null => {}
             Value::Object(wanted) => {
                 let inner = settle(&object(there), &object(set.get(name)), wanted);
                 let is_missing = !there.is_some_and(Value::is_object) && has_values(wanted);
@@ -230,6 +229,8 @@ fn without_nulls(tree: Map<String, Value>) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use serde_json::json;
     use tracker_protocol::hub::merge;
 
@@ -266,7 +267,10 @@ mod tests {
     fn the_first_wins_at_each_path_and_what_is_set_goes_with_its_configuration() {
         let high = json!({"properties.desired.chiller": {"temperature": 4}});
         let low = json!({"properties.desired.chiller": {"temperature": 66, "pressure": 28}, "properties.desired.fan": 1});
-        let seen = steps(json!({"own": true}), &[&[low.clone()], &[high.clone(), low.clone()], &[high], &[]]);
+        let seen = steps(
+            json!({"own": true}),
+            &[from_ref(&low), &[high.clone(), low.clone()], from_ref(&high), &[]],
+        );
         assert_eq!(
             seen,
             [
@@ -290,7 +294,8 @@ mod tests {
     fn a_leaf_and_a_branch_at_one_place_replace_each_other() {
         let (leaf, branch) =
             (json!({"properties.desired.a": 1}), json!({"properties.desired": {"a": {"b": [1, 2]}}}));
-        let seen = steps(json!({}), &[&[leaf.clone()], &[branch.clone()], &[leaf, branch], &[]]);
+        let seen =
+            steps(json!({}), &[from_ref(&leaf), from_ref(&branch), &[leaf.clone(), branch.clone()], &[]]);
         assert_eq!(seen, [json!({"a": 1}), json!({"a": {"b": [1, 2]}}), json!({"a": 1}), json!({})]);
     }
 

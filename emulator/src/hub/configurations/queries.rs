@@ -42,8 +42,7 @@ pub(super) fn target(condition: &str) -> Result<Option<Scope>, String> {
 /// The queries by which the hub itself counts, in Azure's words.
 pub(super) fn system(id: &str, condition: &str, kind: Kind) -> BTreeMap<String, String> {
     let (what, from) = match kind {
-        Kind::Device => ("deviceId", "devices"),
-        Kind::Edge => ("deviceId", "devices"),
+        Kind::Device | Kind::Edge => ("deviceId", "devices"),
         Kind::Module => ("deviceId, moduleId", "devices.modules"),
     };
     let condition = condition.trim();

@@ -83,7 +83,7 @@ impl Active {
         let system = system(&kept.id, &kept.target_condition, kind);
         let asked = |(name, query): (&String, &String)| Some((name.clone(), Query::parse(query).ok()?));
         let asked = if kind == Kind::Edge { system.iter().filter_map(asked).collect() } else { Vec::new() };
-        Ok(Self { kind, target, tree, system, asked, metrics, kept })
+        Ok(Self { kept, kind, target, tree, system, asked, metrics })
     }
 
     pub(in crate::hub) fn id(&self) -> &str {

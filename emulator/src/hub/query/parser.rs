@@ -236,7 +236,7 @@ impl QueryParser {
         // Azure's documents call it so in a condition, and otherwise in what is found.
         if collection == Collection::Jobs && path.len() == 1 && path[0].eq_ignore_ascii_case("createdTimeUtc")
         {
-            path[0] = "createdDateTimeUtc".to_owned();
+            "createdDateTimeUtc".clone_into(&mut path[0]);
         }
     }
 }

@@ -175,9 +175,8 @@ pub(super) fn knows(call: &Call) -> bool {
 /// The second word of the path, or the address of the module that it names.
 fn subject(call: &Call) -> Result<Cow<'_, str>, HubRefusal> {
     let is = |word: &str, names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name));
-    let (first, id) = match &call.segments[..] {
-        [first, id, ..] => (first, id),
-        _ => return Ok(Cow::Borrowed("")),
+    let [first, id, ..] = &call.segments[..] else {
+        return Ok(Cow::Borrowed(""));
     };
     if !is(first, &["devices", "twins"]) {
         return Ok(Cow::Borrowed(id));

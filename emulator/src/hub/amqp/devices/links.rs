@@ -71,10 +71,11 @@ impl DeviceLinks {
         let presence = self.presence(&device_id, model_id)?;
         let (berth, guest) = (presence.berth()?, Arc::clone(&self.guest));
         Ok(match (purpose, asked.is_sender) {
-            // Inputs of a module, by which a hub sends nothing.
-            (Purpose::Telemetry, false) => Box::new(MessageNode::new(berth, guest, asked.attach)),
             (Purpose::Telemetry, true) => Box::new(TelemetryNode::new(berth, guest)),
-            (Purpose::Messages, _) => Box::new(MessageNode::new(berth, guest, asked.attach)),
+            // Without messages: inputs of a module, by which a hub sends nothing.
+            (Purpose::Telemetry, false) | (Purpose::Messages, _) => {
+                Box::new(MessageNode::new(berth, guest, asked.attach))
+            }
             (Purpose::Methods, true) => Box::new(AnswerNode::new(berth, guest)),
             (Purpose::Methods, false) => Box::new(CallNode::new(berth, guest, asked.attach)),
             (Purpose::Twin, true) => Box::new(TwinRequestNode::new(berth, guest, asked.attach)),
