@@ -143,8 +143,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Session> TlsStream<IO, S> {
         // The client speaks first, and a server may have heard all of it already.
         self.turn(&Wish::Nothing)?;
         loop {
-            ready!(self.poll_send(context))?;
+            // Both sides may speak at once: who waits for room goes on to listen.
+            let sent = self.poll_send(context)?;
             if !self.state().is_handshaking() {
+                ready!(sent);
                 return Poll::Ready(Ok(()));
             }
             if self.has_ended || ready!(self.poll_more(context, &mut ReadBuf::new(&mut [])))? == 0 {
