@@ -454,7 +454,14 @@ fn settings_in_the_documents_are_those_of_the_program() {
     let mut checked = 0;
     for document in docs.filter(|p| p.extension().is_some_and(|e| e == "md")) {
         let text = std::fs::read_to_string(&document).expect("a document can be read");
-        for block in text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+        let begins = text.match_indices("```toml\n").map(|(begin, fence)| (begin, begin + fence.len()));
+        for (begin, inside) in begins {
+            let Some(block) = text[inside..].split("```").next() else { continue };
+            if text[..begin].ends_with("<!-- a seed -->\n") {
+                tracker_emulator::Seed::parse(block, path("docs")).expect("it is a seed");
+                checked += 1;
+                continue;
+            }
             // What stands in no table goes on with one that the words before it name.
             if !block.lines().any(|line| line.trim_start().starts_with('[')) {
                 continue;

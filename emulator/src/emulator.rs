@@ -15,7 +15,6 @@ use crate::{
     front::{accept, accept_amqp},
     hub::Hub,
     issuance::Namespace,
-    memory,
     net::{
         door::Listening,
         tls::{ServerIdentity, device_entrance, service_entrance},
@@ -72,10 +71,6 @@ impl Watch {
                 tokio::select! {
                     _ = every.tick() => {}
                     _ = sweep.tick() => dps.storage().sweep(dps.clock().now()),
-                }
-                if memory::is_worth_while() {
-                    // Beside those who are served.
-                    tokio::task::spawn_blocking(memory::give_back);
                 }
                 for hub in dps.hubs() {
                     hub.check_silence();

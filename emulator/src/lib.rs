@@ -65,7 +65,6 @@ mod etag;
 // Bounded streams of what happens. Stands on nothing.
 mod subscription;
 // Memory that goes back to the system. Stands on nothing.
-mod memory;
 // JSON that is kept in one piece. Stands on nothing.
 mod packed;
 // A certificate authority for the lab. Stands on nothing.

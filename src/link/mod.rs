@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
 use tracker_protocol::Publish;
 use tracker_timers::{Sleep, sleep_until};
 
@@ -218,7 +219,7 @@ impl<T> Link<T> {
         };
         // Packets are small, and each is waited for.
         let _ = tcp.set_nodelay(true);
-        let securing = tracker_tls::connect(tcp, tls.clone(), name);
+        let securing = TlsConnector::from(tls.clone()).connect(name, tcp);
         let mut stream = attempt.stage(Stage::Securing, securing).await?.map_err(|error| io_error(&error))?;
         let websocket = match transport {
             Transport::Mqtt => None,

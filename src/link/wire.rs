@@ -7,10 +7,9 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use rustls::client::UnbufferedClientConnection;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tracker_tls::TlsStream;
+use tokio_rustls::client::TlsStream;
 
 use crate::link::codec::{Codec, Version};
 use crate::link::error::{LinkError, io_error, queue_full};
@@ -24,12 +23,9 @@ const TOO_MUCH: usize = 4 * LARGEST_PACKET;
 /// Room for what is read at once, on the stack: a link on which nothing comes keeps none.
 const READ: usize = 4 * 1024;
 
-/// TLS as links have it.
-pub(super) type Tls = TlsStream<TcpStream, UnbufferedClientConnection>;
-
 /// One TLS connection, and what waits on either side of it.
 pub(super) struct Wire {
-    stream: Box<Tls>,
+    stream: Box<TlsStream<TcpStream>>,
     websocket: Option<WebSocket>,
     codec: Codec,
     incoming: BytesMut,
@@ -41,7 +37,7 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(stream: Tls, websocket: Option<WebSocket>, version: Version) -> Self {
+    pub(super) fn new(stream: TlsStream<TcpStream>, websocket: Option<WebSocket>, version: Version) -> Self {
         Self {
             // In a box: it is large, and a link is handed on and on.
             stream: Box::new(stream),
@@ -163,7 +159,11 @@ impl Wire {
 }
 
 /// Reads what has come to the end of `room`; tells how many bytes that was.
-fn poll_read(stream: &mut Tls, context: &mut Context<'_>, room: &mut BytesMut) -> Poll<io::Result<usize>> {
+fn poll_read(
+    stream: &mut TlsStream<TcpStream>,
+    context: &mut Context<'_>,
+    room: &mut BytesMut,
+) -> Poll<io::Result<usize>> {
     let mut chunk = [MaybeUninit::uninit(); READ];
     let mut read = ReadBuf::uninit(&mut chunk);
     ready!(Pin::new(stream).poll_read(context, &mut read))?;

@@ -29,7 +29,6 @@ use super::{
 };
 use crate::{
     id::{device_etag, guid, twin_etag},
-    memory,
     packed::PackedObject,
 };
 
@@ -248,7 +247,6 @@ impl Registry {
 
     /// Takes out a device or a module. Of a device the modules are to be taken out before.
     pub(super) fn remove(&mut self, device_id: &str) -> Result<Entry, HubError> {
-        memory::one_has_gone();
         match self.row_mut(device_id).remove(device_id) {
             Some(entry) => Ok(*entry),
             None => Err(self.not_found(device_id)),

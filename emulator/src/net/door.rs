@@ -9,8 +9,6 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use crate::memory;
-
 /// How long connections may take to say goodbye at shutdown.
 const FAREWELL: Duration = Duration::from_millis(700);
 
@@ -66,7 +64,7 @@ async fn run(
     loop {
         tokio::select! {
             _ = shutdown.changed() => break,
-            Some(_) = connections.join_next() => memory::one_has_gone(),
+            Some(_) = connections.join_next() => {}
             // With all places taken, newcomers wait in the system's queue.
             accepted = listener.accept(), if connections.len() < max_connections => match accepted {
                 Ok((stream, peer)) => begin(&mut connections, stream, peer, for_connections.clone()),

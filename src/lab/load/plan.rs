@@ -113,7 +113,10 @@ impl Plan {
         let (cycles, rest) = (self.slots / (AT_LAND + AT_SEA), self.slots % (AT_LAND + AT_SEA));
         let begin = self.begin(number);
         let more = (0..=AT_LAND).take_while(|index| slot(begin + index) - slot(begin) < rest).count();
-        cycles.saturating_mul(AT_LAND + 1).saturating_add(more as u32)
+        let count = cycles.saturating_mul(AT_LAND + 1).saturating_add(more as u32);
+        // Of a voyage that begins on land and ends on the ship, the last batch would leave when it is over.
+        let is_late = |index: u32| slot(begin.saturating_add(index)) - slot(begin) >= self.slots;
+        if count > 1 && is_late(count - 1) { count - 1 } else { count }
     }
 
     /// How many messages of alarms follow those, in their numbering.
