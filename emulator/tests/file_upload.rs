@@ -280,13 +280,14 @@ fn as_killed(state: &Path) -> TempDir {
 
 #[tokio::test]
 async fn an_upload_goes_on_after_a_kill_at_any_step() {
+    const HUB: &str = "hubs/hub-1.azure-devices.net.json";
     let state = tempfile::tempdir().expect("a directory");
     let start = async |state: &TempDir| {
         Emulator::builder().state_directory(state.path()).start().await.expect("it starts")
     };
-    // What the hub knows is written half a second later; a kill before that loses it.
-    let written = async |state: &TempDir, text: &str| {
-        let path = state.path().join("hubs/hub-1.azure-devices.net.json");
+    // What the hub knows, and the storage's key, is written half a second later; a kill before that loses it.
+    let written = async |state: &TempDir, file: &str, text: &str| {
+        let path = state.path().join(file);
         let is_there = async {
             while !std::fs::read_to_string(&path).is_ok_and(|kept| kept.contains(text)) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -299,7 +300,8 @@ async fn an_upload_goes_on_after_a_kill_at_any_step() {
     let uri = target(&place);
     let block = format!("{uri}&comp=block&blockid=MQ==");
     assert_eq!(storage(&emulator).call("PUT", &block, &[], b"one").await.status, 201);
-    written(&state, place["correlationId"].as_str().expect("a number")).await;
+    written(&state, HUB, place["correlationId"].as_str().expect("a number")).await;
+    written(&state, "dps.json", "\"storage_key\"").await;
 
     let second = as_killed(state.path());
     let emulator = start(&second).await;
@@ -312,7 +314,7 @@ async fn an_upload_goes_on_after_a_kill_at_any_step() {
     assert_eq!(storage(&emulator).get(&uri).await.body, b"one");
     let ended = end(&device(&emulator, "d1"), "d1", &place, true).await;
     assert_eq!(ended.status, 204, "the promise is there");
-    written(&third, "\"blobUri\"").await;
+    written(&third, HUB, "\"blobUri\"").await;
 
     let fourth = as_killed(third.path());
     let emulator = start(&fourth).await;

@@ -1,6 +1,9 @@
 //! A hub by REST, with the requests that Microsoft's tools send.
 
-use crate::common::{Lab, PATIENCE, event, service::Service};
+use crate::common::{
+    Lab, PATIENCE, event,
+    service::{Reply, Service},
+};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tracker_emulator::{DirectMethod, MethodResult};
@@ -156,18 +159,25 @@ async fn twins_are_read_merged_and_replaced() {
     assert_eq!(nulls.status, 400);
 }
 
-#[tokio::test]
-async fn queries_filter_select_group_and_page() {
-    let lab = Lab::start().await;
-    let hub = Service::hub(&lab.emulator);
+/// Three devices, at two places.
+async fn three_devices(hub: &Service) {
     for (id, place, interval) in [("d1", "a", 10), ("d2", "a", 20), ("d3", "b", 30)] {
         hub.call("PUT", &format!("/devices/{id}?{VERSION}"), &[], &az_device(id)).await;
         let patch = json!({"tags": {"place": place}, "properties": {"desired": {"interval": interval}}});
         hub.call("PATCH", &format!("/twins/{id}?{VERSION}"), &[], &patch.to_string()).await;
     }
-    let query = async |text: &str| {
-        hub.call("POST", &format!("/devices/query?{VERSION}"), &[], &json!({"query": text}).to_string()).await
-    };
+}
+
+async fn query(hub: &Service, text: &str) -> Reply {
+    hub.call("POST", &format!("/devices/query?{VERSION}"), &[], &json!({"query": text}).to_string()).await
+}
+
+#[tokio::test]
+async fn queries_filter_select_group_and_page() {
+    let lab = Lab::start().await;
+    let hub = Service::hub(&lab.emulator);
+    three_devices(&hub).await;
+    let query = async |text: &str| query(&hub, text).await;
     let all = query("select * from devices").await;
     assert_eq!((all.body.as_array().map(Vec::len), all.header("x-ms-item-type")), (Some(3), Some("Twin")));
     for (text, expected) in [
