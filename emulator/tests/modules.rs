@@ -435,6 +435,11 @@ async fn an_edge_device_has_a_scope_the_modules_of_its_runtime_and_others_below_
         .await
         .body;
     assert_eq!((&moved["deviceScope"], &moved["parentScopes"]), (&json!(scope), &json!([scope])));
+    // So az asks for those below one.
+    let children = json!({"query": format!("select deviceId from devices where array_contains(parentScopes, '{scope}')")});
+    let path = format!("/devices/query?{VERSION}");
+    let children = service.call("POST", &path, &[], &children.to_string()).await;
+    assert_eq!(children.body, json!([{"deviceId": "below"}, {"deviceId": "leaf"}]));
     // What is not said stays, as where only the status is set.
     hub.disable("leaf").expect("disabled");
     assert_eq!(hub.device("leaf").expect("it").parent_scopes, [scope.as_str()]);

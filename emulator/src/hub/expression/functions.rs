@@ -38,16 +38,17 @@ pub(in crate::hub) enum Function {
     StartsWith,
     EndsWith,
     Contains,
+    ArrayContains,
 }
 
 use Function::{
-    Abs, AsNumber, Ceiling, Concat, Contains, EndsWith, Exp, Floor, IndexOf, IsArray, IsBool, IsDefined,
-    IsNull, IsNumber, IsObject, IsPrimitive, IsString, Length, Lower, Power, Sign, Sqrt, Square, StartsWith,
-    Substring, Upper,
+    Abs, ArrayContains, AsNumber, Ceiling, Concat, Contains, EndsWith, Exp, Floor, IndexOf, IsArray, IsBool,
+    IsDefined, IsNull, IsNumber, IsObject, IsPrimitive, IsString, Length, Lower, Power, Sign, Sqrt, Square,
+    StartsWith, Substring, Upper,
 };
 
 /// Name, function, and how many arguments it takes.
-const FUNCTIONS: [(&str, Function, RangeInclusive<usize>); 28] = [
+const FUNCTIONS: [(&str, Function, RangeInclusive<usize>); 29] = [
     ("abs", Abs, 1..=1),
     ("exp", Exp, 1..=1),
     ("power", Power, 2..=2),
@@ -77,6 +78,8 @@ const FUNCTIONS: [(&str, Function, RangeInclusive<usize>); 28] = [
     ("endswith", EndsWith, 2..=2),
     ("ends_with", EndsWith, 2..=2),
     ("contains", Contains, 2..=2),
+    // az asks with it for the devices below an edge device.
+    ("array_contains", ArrayContains, 2..=2),
 ];
 
 impl Function {
@@ -127,6 +130,7 @@ impl Function {
             StartsWith => Some(first?.as_str()?.starts_with(argument(1)?.as_str()?).into()),
             EndsWith => Some(first?.as_str()?.ends_with(argument(1)?.as_str()?).into()),
             Contains => Some(first?.as_str()?.contains(argument(1)?.as_str()?).into()),
+            ArrayContains => Some(first?.as_array()?.contains(argument(1)?).into()),
             Power => number(first?.as_f64()?.powf(argument(1)?.as_f64()?)),
             Abs | Exp | Square | Ceiling | Floor | Sign | Sqrt => number(self.of_number(first?.as_f64()?)),
         }
