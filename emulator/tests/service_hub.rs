@@ -200,10 +200,6 @@ async fn queries_filter_select_group_and_page() {
         ),
         ("SELECT deviceid FROM devices WHERE tags.place NIN ['a'] ", json!([{"deviceid": "d3"}])),
         ("select * from devices where capabilities.iotEdge = true", json!([])),
-        (
-            "select deviceId from devices where array_contains(parentScopes, 'ms-azure-iot-edge://e-1')",
-            json!([]),
-        ),
         ("SELECT * FROM devices.modules", json!([])),
         ("SELECT * FROM devices.jobs", json!([])),
         (
