@@ -1,9 +1,12 @@
 //! What outlives a restart, and who may use a state directory.
 
 use crate::common::{Lab, service::Service};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
+use std::sync::Arc;
 use tracker_emulator::{
-    AttestationMechanism, Emulator, EnrollmentGroup, IndividualEnrollment, StartError, StateError,
+    AttestationMechanism, Emulator, EnrollmentGroup, IndividualEnrollment, ManualClock, StartError,
+    StateError,
 };
 
 async fn start(directory: &std::path::Path) -> Result<Emulator, StartError> {
@@ -14,6 +17,21 @@ async fn start(directory: &std::path::Path) -> Result<Emulator, StartError> {
         .state_directory(directory)
         .start()
         .await
+}
+
+/// In the time in which the state was written: the message that waits there ends an hour later.
+async fn start_as_of_then(directory: &std::path::Path) -> Emulator {
+    let path = directory.join("hubs/hub-2.azure-devices.net.json");
+    let hub: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(path).expect("it is there")).expect("JSON");
+    let mut devices = hub["devices"].as_array().expect("devices").iter();
+    let expires = devices.find_map(|device| device["messages"][0]["expires"].as_str());
+    let expires = expires.expect("a message waits");
+    let expires: DateTime<Utc> = expires.parse().expect("a time");
+    let clock = Arc::new(ManualClock::new(expires - TimeDelta::hours(1)));
+    let timing = std::time::Duration::ZERO;
+    let emulator = Emulator::builder().hubs(["hub-1", "hub-2"]).dps_timing(timing, timing).clock(clock);
+    emulator.state_directory(directory).start().await.expect("it starts")
 }
 
 #[tokio::test]
@@ -102,7 +120,7 @@ async fn a_state_directory_of_an_earlier_emulator_opens_and_is_written_in_the_sa
     for file in files {
         std::fs::copy(kept.join(file), directory.path().join(file)).expect("copied");
     }
-    let emulator = start(directory.path()).await.expect("it starts");
+    let emulator = start_as_of_then(directory.path()).await;
     let dps = emulator.dps();
     let groups: Vec<_> = dps.groups().list().into_iter().map(|group| group.enrollment_group_id).collect();
     assert_eq!(groups, ["custom", "keyed", "trackers"]);
@@ -256,7 +274,7 @@ async fn goes_on_being_used(commit: &str) {
         std::fs::copy(written.join(name), directory.path().join(name)).expect("it is copied");
     }
     let ca = std::fs::read_to_string(written.join("server-ca.pem")).expect("the CA");
-    let emulator = start(directory.path()).await.expect("it starts");
+    let emulator = start_as_of_then(directory.path()).await;
     assert_eq!(emulator.server_ca_pem(), ca);
     assert!(emulator.dps().certificates().get("lab-root").expect("the CA").is_verified);
     assert_eq!(
