@@ -65,7 +65,7 @@ def python_service_queries_with_pages():
         if not continuation:
             break
     assert [name for name in found if name.startswith("page-")] == [f"page-{n}" for n in range(5)], found
-    assert status_of(lambda: manager.query_iot_hub(QuerySpecification(query="SELECT nonsense"))) == 400
+    assert status_of(lambda: manager.query_iot_hub(QuerySpecification(query="SELECT * FROM planets"))) == 400
 
 
 def python_service_projects_and_aggregates():
