@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Map;
 
 use super::{
     HubError,
@@ -21,6 +22,7 @@ use super::{
         TwinProperties,
     },
     module_id::{beginning, is_module, split_address},
+    query::Sections,
     renewal::Renewal,
     scopes::Scopes,
     section::Section,
@@ -451,28 +453,33 @@ impl Entry {
 
     /// The twin of a device or a module as the service shows it.
     pub(super) fn twin(&self, address: &str) -> Twin {
-        let identity = self.identity.clone();
-        let scopes = identity.scopes.map(|scopes| *scopes).unwrap_or_default();
+        self.twin_in_part(address, Sections::WHOLE)
+    }
+
+    /// The same with these sections alone; the others are empty.
+    pub(super) fn twin_in_part(&self, address: &str, sections: Sections) -> Twin {
+        let identity = &self.identity;
+        let scopes = identity.scopes.as_deref().cloned().unwrap_or_default();
         let (device_id, module_id) = split_address(address);
         Twin {
             device_id: device_id.to_owned(),
             module_id: module_id.map(str::to_owned),
             etag: self.twin.etag(),
-            device_etag: identity.etag,
+            device_etag: identity.etag.clone(),
             status: identity.status,
-            status_reason: identity.status_reason,
+            status_reason: identity.status_reason.clone(),
             status_update_time: identity.status_updated,
             connection_state: self.connection_state(),
             last_activity_time: self.last_activity,
             cloud_to_device_message_count: self.queue.len(),
             authentication_type: identity.authentication.kind,
-            x509_thumbprint: identity.authentication.x509_thumbprint,
+            x509_thumbprint: identity.authentication.x509_thumbprint.clone(),
             model_id: self.twin.model_id.clone(),
             version: self.twin.version,
-            tags: self.twin.tags.get(),
+            tags: if sections.tags { self.twin.tags.get() } else { Map::new() },
             properties: TwinProperties {
-                desired: self.twin.desired.for_service(),
-                reported: self.twin.reported.for_service(),
+                desired: self.twin.desired.shown(sections.desired),
+                reported: self.twin.reported.shown(sections.reported),
             },
             capabilities: identity.capabilities,
             configurations: self.managed.as_ref().map(|managed| managed.shown()).unwrap_or_default(),

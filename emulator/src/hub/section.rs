@@ -8,6 +8,16 @@ use tracker_protocol::hub::{merge, replacement};
 use super::twin_rules::{PROPERTIES_LIMIT, TAGS_LIMIT, TwinError, check, check_size, check_whole};
 use crate::{clock::wire_time, packed::PackedObject};
 
+/// How much of a section somebody looks at: most of what it takes to show one are its metadata.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Depth {
+    #[default]
+    Nothing,
+    /// All but `$metadata`.
+    Values,
+    Whole,
+}
+
 /// Desired or reported properties.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Section {
@@ -113,11 +123,17 @@ impl Section {
         shown
     }
 
-    /// As the service shows it.
-    pub(crate) fn for_service(&self) -> Map<String, Value> {
-        let mut shown = self.for_device();
-        shown.insert("$metadata".into(), self.metadata.get().into());
-        shown
+    /// As the service shows it, as far as somebody looks at it.
+    pub(super) fn shown(&self, depth: Depth) -> Map<String, Value> {
+        match depth {
+            Depth::Nothing => Map::new(),
+            Depth::Values => self.for_device(),
+            Depth::Whole => {
+                let mut shown = self.for_device();
+                shown.insert("$metadata".into(), self.metadata.get().into());
+                shown
+            }
+        }
     }
 
     fn stamp(&self, now: DateTime<Utc>, version: u64) -> Map<String, Value> {
@@ -204,7 +220,7 @@ mod tests {
     #[test]
     fn metadata_follows_the_properties() {
         let section = patched(&[json!({"a": 1, "b": {"c": 1}}), json!({"a": null, "b": {"d": 2}})]);
-        let metadata = &section.for_service()["$metadata"];
+        let metadata = &section.shown(Depth::Whole)["$metadata"];
         assert_eq!(metadata["$lastUpdatedVersion"], 3);
         assert_eq!(metadata["b"]["c"]["$lastUpdatedVersion"], 2);
         assert_eq!(metadata["b"]["d"]["$lastUpdatedVersion"], 3);

@@ -22,6 +22,16 @@ pub(super) fn page<T: Serialize>(
     items: impl IntoIterator<Item = (String, T)>,
     item_type: &str,
 ) -> Result<Answer, String> {
+    page_of(call, items, item_type, |_, item| Some(item))
+}
+
+/// The same, where an item is shown by its key once it is on the page; none is passed over.
+pub(super) fn page_of<T, S: Serialize>(
+    call: &Call,
+    items: impl IntoIterator<Item = (String, T)>,
+    item_type: &str,
+    show: impl Fn(&str, T) -> Option<S>,
+) -> Result<Answer, String> {
     let count = match call.header("x-ms-max-item-count").map(str::trim) {
         None | Some("") => DEFAULT_PAGE,
         Some(text) => text
@@ -44,8 +54,8 @@ pub(super) fn page<T: Serialize>(
     let mut last = String::new();
     let mut shown = Vec::new();
     for (key, item) in rest.by_ref().take(count) {
+        shown.extend(show(&key, item));
         last = key;
-        shown.push(item);
     }
     let more = rest.next().is_some();
     let answer = answer::with_header(answer::json(200, &shown), "x-ms-item-type", item_type);

@@ -67,6 +67,30 @@ impl Expression {
         }
     }
 
+    /// Shows every path to `look`.
+    pub(in crate::hub) fn look_at_paths(&self, look: &mut impl FnMut(&Path)) {
+        match self {
+            Self::Literal(_) | Self::Undefined => {}
+            Self::Path(path) => look(path),
+            Self::Call(_, parts) => {
+                for part in parts {
+                    part.look_at_paths(look);
+                }
+            }
+            Self::Not(inner) | Self::Negate(inner) => inner.look_at_paths(look),
+            Self::In(left, list, _) => {
+                left.look_at_paths(look);
+                for value in list {
+                    value.look_at_paths(look);
+                }
+            }
+            Self::Binary(left, _, right) => {
+                left.look_at_paths(look);
+                right.look_at_paths(look);
+            }
+        }
+    }
+
     /// Lets `change` at every path.
     pub(in crate::hub) fn for_each_path(&mut self, change: &mut impl FnMut(&mut Path)) {
         let changed: Result<(), std::convert::Infallible> = self.try_for_each(&mut |part| {

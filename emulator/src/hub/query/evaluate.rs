@@ -11,9 +11,16 @@ use super::{
 
 /// What a query found, each row with the key it is ordered by.
 pub(crate) struct Rows {
-    pub rows: Vec<(String, Value)>,
+    pub rows: Vec<(String, Row)>,
     /// What a row is, in Azure's words.
     pub item_type: &'static str,
+}
+
+pub(crate) enum Row {
+    /// What was selected.
+    Of(Value),
+    /// The document with the key of the row, as it is.
+    Document,
 }
 
 pub(super) fn run(query: &Query, documents: &[(String, Value)]) -> Rows {
@@ -24,7 +31,7 @@ pub(super) fn run(query: &Query, documents: &[(String, Value)]) -> Rows {
     let top = query.top.unwrap_or(usize::MAX);
     let found = documents.iter().filter(|(_, document)| holds(document));
     let rows = match &query.items {
-        None => found.take(top).cloned().collect(),
+        None => found.take(top).map(|(key, _)| (key.clone(), Row::Document)).collect(),
         Some(items) if is_grouped(query, items) => {
             let mut rows = grouped(query, items, found.map(|(_, document)| document).collect());
             rows.truncate(top);
@@ -37,7 +44,7 @@ pub(super) fn run(query: &Query, documents: &[(String, Value)]) -> Rows {
                     let Column::Path(path) = &item.value else { return None };
                     Some((column_name(item, place), lookup(document, path)?.clone()))
                 });
-                (key.clone(), Value::Object(row.collect()))
+                (key.clone(), Row::Of(Value::Object(row.collect())))
             })
             .collect(),
     };
@@ -61,7 +68,7 @@ fn column_name(item: &Item, place: usize) -> String {
     })
 }
 
-fn grouped(query: &Query, items: &[Item], twins: Vec<&Value>) -> Vec<(String, Value)> {
+fn grouped(query: &Query, items: &[Item], twins: Vec<&Value>) -> Vec<(String, Row)> {
     let mut groups: Vec<(Vec<Option<Value>>, Vec<&Value>)> = Vec::new();
     if query.group_by.is_empty() {
         groups.push((Vec::new(), twins));
@@ -82,7 +89,7 @@ fn grouped(query: &Query, items: &[Item], twins: Vec<&Value>) -> Vec<(String, Va
             };
             Some((column_name(item, place), value))
         });
-        Value::Object(columns.collect::<Map<_, _>>())
+        Row::Of(Value::Object(columns.collect::<Map<_, _>>()))
     };
     let rows = groups.iter().enumerate();
     rows.map(|(place, (_, members))| (format!("{place:010}"), row(members))).collect()

@@ -9,12 +9,14 @@
 mod evaluate;
 mod parser;
 mod scope;
+mod sections;
 
 use serde_json::Value;
 
-pub(super) use evaluate::Rows;
+pub(super) use evaluate::{Row, Rows};
 pub(super) use parser::{Collection, Query};
 pub(super) use scope::Scope;
+pub(super) use sections::Sections;
 
 /// Whether a text is a query of the language.
 pub(crate) fn is_query(text: &str) -> bool {
@@ -28,6 +30,11 @@ impl Query {
     /// A query from its text, which is bounded.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         parser::parse(text)
+    }
+
+    /// The sections of twins that it reads. Whole twins, if it asks for those, are shown for what it has found.
+    pub(super) fn sections(&self) -> Sections {
+        Sections::of(self)
     }
 
     /// What it finds in these documents.

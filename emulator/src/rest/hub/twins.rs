@@ -12,7 +12,7 @@ use crate::{
     rest::{
         answer::{self, Answer},
         call::Call,
-        paging::page,
+        paging::page_of,
     },
 };
 
@@ -47,8 +47,8 @@ pub(super) fn replace(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer,
 pub(super) fn query(hub: &Hub, call: &Call) -> Result<Answer, HubRefusal> {
     let body = call.json().map_err(HubRefusal::bad_request)?;
     let text = body["query"].as_str().ok_or_else(|| HubRefusal::bad_request("query has to be a text"))?;
-    let rows = hub.query(text)?;
-    page(call, rows.rows, rows.item_type).map_err(HubRefusal::bad_request)
+    let found = hub.query(text)?;
+    page_of(call, found.rows, found.item_type, |key, row| hub.row(key, row)).map_err(HubRefusal::bad_request)
 }
 
 fn condition(call: &Call) -> IfMatch {
