@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 use tracker_protocol::hub::replacement;
 
-use super::{MARK, is_component};
+use super::component::{MARK, is_component};
 use crate::hub::Twin;
 
 /// Operations in one patch.

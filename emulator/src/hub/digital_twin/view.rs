@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{MARK, is_component, names};
+use super::component::{MARK, is_component, names};
 use crate::hub::Twin;
 
 /// The digital twin of a device.

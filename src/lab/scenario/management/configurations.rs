@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::operator::Operator;
-use super::reports;
-use super::stage::{INITIAL_INTERVAL, PLACES, Stage};
+use super::stage::{INITIAL_INTERVAL, PLACES, Stage, reports};
 use crate::lab::scenario::story::Story;
 
 const COLD_QUAY: &str = "cold-quay";

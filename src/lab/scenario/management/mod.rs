@@ -14,7 +14,7 @@ use anyhow::bail;
 use super::story::Story;
 use crate::lab::hub_service::OpenHub;
 use crate::lab::screen::Screen;
-use stage::{HUB, INITIAL_INTERVAL, PLACES, Stage};
+use stage::{HUB, INITIAL_INTERVAL, PLACES, Stage, reports};
 
 pub(super) async fn play(
     devices: usize,
@@ -74,10 +74,4 @@ async fn nothing_lost(story: &mut Story, stage: Stage) -> anyhow::Result<()> {
     );
     step.saw(totals.taken <= totals.acknowledged + totals.backlog && totals.dropped == 0, &text);
     Ok(())
-}
-
-/// The condition that a container says it has this interval.
-fn reports(interval: u32) -> String {
-    let reported = "properties.reported.telemetryInterval";
-    format!("{reported}.value = {interval} AND {reported}.ac = 200")
 }

@@ -93,3 +93,9 @@ impl Stage {
         Ok(totals)
     }
 }
+
+/// The condition that a container says it has this interval.
+pub(super) fn reports(interval: u32) -> String {
+    let reported = "properties.reported.telemetryInterval";
+    format!("{reported}.value = {interval} AND {reported}.ac = 200")
+}
