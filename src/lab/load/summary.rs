@@ -123,11 +123,11 @@ pub struct HubCount {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Costs {
-    /// Memory before the first device.
+    /// Memory that is the program's own, before the first device.
     pub memory_before_kb: u64,
-    /// Memory when all were online.
+    /// The same when all were online.
     pub memory_online_kb: u64,
-    /// The most memory.
+    /// The most memory, with the pages of the program's file.
     pub memory_most_kb: u64,
     /// Processor time.
     pub processor_s: f64,
