@@ -242,6 +242,11 @@ impl HubCount {
 }
 
 impl Summary {
+    /// Whether an emulator was started anew meanwhile.
+    pub fn has_hub_begun_anew(&self) -> bool {
+        self.hubs.as_ref().is_some_and(|hubs| hubs.restarted)
+    }
+
     /// Writes the file, whole or not at all.
     pub fn write(&self, path: &Path) -> anyhow::Result<()> {
         // The parent of a mere name is empty, which is no directory to the system.
