@@ -1,8 +1,11 @@
 //! `container-tracker load`: one fleet by several programs, what each says, and what all of them say together.
 
 #![cfg(all(feature = "lab", target_os = "linux"))]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -107,6 +110,82 @@ fn two_shards_of_a_fleet_are_played_and_added_up_and_nothing_is_lost() {
         found.contains("strange.json is no summary of `load`") && !found.contains("SharedAccess"),
         "{found}"
     );
+}
+
+/// What a part tells Prometheus, at the address that it names.
+fn metrics(part: &mut Child) -> String {
+    let mut lines = BufReader::new(part.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let url = lines
+        .by_ref()
+        .filter_map(|line| serde_json::from_str::<Value>(&line).ok())
+        .find(|line| line["event"] == "metrics")
+        .and_then(|line| line["text"].as_str()?.rsplit_once("http://").map(|(_, url)| url.to_owned()));
+    // Whoever prints wants to be read.
+    std::thread::spawn(move || lines.for_each(drop));
+    let url = url.unwrap();
+    let mut stream = TcpStream::connect(url.strip_suffix("/metrics").unwrap()).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn every_profile_is_played_to_its_end_and_happens_to_all_devices() {
+    let emulator = Emulator::start(&[]);
+    // What each makes of four devices: registrations, connections with the hub, messages, and devices that came back.
+    let profiles = [
+        ("voyage", 4, 8, None, 0),
+        ("reconnect-storm", 4, 8, Some(120), 4),
+        ("reprovision", 8, 8, Some(120), 4),
+        ("roll-certificates", 8, 8, Some(120), 4),
+        ("alarm-storm", 4, 4, Some(160), 0),
+    ];
+    let begun = profiles.map(|expected| {
+        let profile = expected.0;
+        let (prefix, file) = (format!("{profile}-"), format!("{profile}.json"));
+        let fleet = ["--devices", "4", "--interval", "0.1", "--duration", "3", "--source", "127.0.0.0/29"];
+        let own = ["--profile", profile, "--prefix", &prefix, "--summary", &file, "--metrics", "127.0.0.1:0"];
+        (expected, load(&emulator, &[&fleet[..], &own].concat()).spawn().unwrap())
+    });
+    for ((profile, registrations, connections, messages, back), mut part) in begun {
+        if profile == "alarm-storm" {
+            let answer = metrics(&mut part);
+            assert!(answer.contains("container_tracker_load_messages_sent_total"), "{answer}");
+        }
+        let output = part.wait_with_output().unwrap();
+        let said = summary(&emulator.path(&format!("{profile}.json")));
+        assert!(output.status.success(), "{profile}: {} {said}", text(&output));
+        let number = |pointer: &str| said.pointer(pointer).and_then(Value::as_u64).unwrap_or_default();
+        assert_eq!(number("/traffic/dpsConnections"), registrations, "{profile}: {said}");
+        assert!(number("/traffic/hubConnections") >= connections, "{profile}: {said}");
+        let sent = number("/messages/acknowledged");
+        assert!(sent == number("/messages/planned") && messages.is_none_or(|all| sent == all), "{said}");
+        let recovery = said["latencies"]["recovery"].as_array().cloned().unwrap_or_default();
+        let recovered: u64 = recovery.iter().filter_map(|bucket| bucket[1].as_u64()).sum();
+        assert_eq!(recovered, back, "{profile}: {said}");
+    }
+}
+
+#[test]
+fn a_provisioning_service_that_is_named_by_a_configuration_is_used_as_azures() {
+    let emulator = Emulator::start(&[]);
+    emulator.enroll(&[]);
+    let file = emulator.file();
+    let config = format!(
+        "[dps]\nid_scope = {}\n[identity]\ncertificate = \"none.pem\"\nkey = \"none.key\"\n[connection]\nroots = \
+         \"server-ca.pem\"\ngateway = {}\n",
+        file["idScope"], file["address"]
+    );
+    fs::write(emulator.path("tracker.toml"), config.replace("127.0.0.1", "localhost")).unwrap();
+    let fleet = ["--config", "tracker.toml", "--registrations-per-minute", "6000", "--devices", "3"];
+    let ca =
+        ["--ca", "intermediate.pem", "--ca-key", "intermediate.key", "--interval", "0.1", "--duration", "1"];
+    let output = load(&emulator, &[&fleet[..], &ca].concat()).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    let (code, merged) = merge(&emulator, &["load.json"]);
+    assert_eq!((code, &merged["messages"]["acknowledged"]), (Some(0), &30.into()), "{merged}");
+    assert!(merged["remarks"].to_string().contains("Azure does not tell by device"), "{merged}");
 }
 
 #[test]

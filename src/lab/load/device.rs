@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::sign::CertifiedKey;
-use tokio::sync::watch;
+use tokio::sync::{SemaphorePermit, watch};
 use tokio::time::{Instant, sleep};
 use tracker_protocol::RegistrationId;
 
@@ -94,9 +94,11 @@ impl Device {
 
     /// Lives until all devices leave, or until it gives up.
     pub(super) async fn live(mut self) {
+        let shared = Arc::clone(&self.shared);
         loop {
-            // What connecting takes of memory is given back as soon as it is done.
-            let link = match Box::pin(self.online()).await {
+            let turn = self.turn(&shared).await;
+            // What connecting takes of memory is there for those whose turn it is, and given back as soon as it is done.
+            let link = match Box::pin(self.online(&shared, turn)).await {
                 Ok(link) => link,
                 Err(setback) => {
                     if !self.goes_on(&setback).await {
@@ -127,14 +129,21 @@ impl Device {
         }
     }
 
-    /// From wherever it is to a connection with its hub.
-    async fn online(&mut self) -> Result<Link<Sent>, Setback> {
-        let shared = Arc::clone(&self.shared);
-        let is_new = self.assigned.is_none();
-        if is_new {
+    /// Waits until it may come.
+    async fn turn<'a>(&self, shared: &'a Shared) -> Option<SemaphorePermit<'a>> {
+        if self.assigned.is_none() {
             shared.pacer.registration().await;
         }
-        let mut held = shared.pacer.place().await;
+        shared.pacer.place().await
+    }
+
+    /// From wherever it is to a connection with its hub.
+    async fn online<'a>(
+        &mut self,
+        shared: &'a Shared,
+        mut held: Option<SemaphorePermit<'a>>,
+    ) -> Result<Link<Sent>, Setback> {
+        let is_new = self.assigned.is_none();
         let begun = Instant::now();
         let name = self.id.as_str();
         let key = match &self.key {
@@ -148,7 +157,7 @@ impl Device {
         let place = &shared.places[shared.place_of(self.number)];
         if is_new {
             let tls = place.trust.of(&key, None);
-            let assigned = register(&shared, self.number, &self.id, tls, &mut held).await?;
+            let assigned = register(shared, self.number, &self.id, tls, &mut held).await?;
             if self.begun.is_none() {
                 shared.tally.provisioned.inc();
             }
@@ -164,7 +173,7 @@ impl Device {
         let tls = place.trust.of(&key, self.ticket.as_ref());
         let mut options = options(place, device_id, username(hub, device_id, false), tls);
         options.endpoint = place.hub(hub);
-        let link = connect(&shared, self.number, &options).await?;
+        let link = connect(shared, self.number, &options).await?;
         drop(held);
         let now = Instant::now();
         let tally = &shared.tally;

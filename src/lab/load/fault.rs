@@ -87,6 +87,9 @@ impl FaultKind {
             Self::Identity => {
                 "was the emulator restarted without --state-directory, which forgets its devices?"
             }
+            Self::Answered => {
+                "is it the server that was meant? An emulator that is started anew without --state-directory has other certificates"
+            }
             Self::DpsRefused => "is the CA enrolled there?",
             _ => return None,
         })

@@ -80,7 +80,8 @@ impl Merged {
         }
         let mut merged = Self::sum(first.run.clone(), &taken);
         problems.extend(taken.iter().filter_map(|(name, summary)| ended_early(name, summary)));
-        problems.extend(merged.lost());
+        let is_known = !taken.iter().any(|(_, summary)| summary.has_hub_begun_anew());
+        problems.extend(merged.lost(is_known));
         problems.extend(Self::uncounted(&taken));
         merged.problems = problems;
         merged.remarks = remarks(&taken, &merged);
@@ -139,8 +140,8 @@ impl Merged {
         merged
     }
 
-    /// What was to come and has not.
-    fn lost(&self) -> Vec<String> {
+    /// What was to come and has not; `is_known` is whether the hubs can tell of all that they have received.
+    fn lost(&self, is_known: bool) -> Vec<String> {
         let (devices, messages) = (&self.devices, &self.messages);
         let mut found = Vec::new();
         if devices.taken_over > 0 {
@@ -166,7 +167,7 @@ impl Merged {
             found.push(format!("{} messages were not sent", messages.planned - messages.sent));
         }
         if let Some(received) = self.received {
-            if received.distinct < messages.acknowledged {
+            if received.distinct < messages.acknowledged && is_known {
                 found.push(format!(
                     "hubs have {} fewer messages than they have acknowledged",
                     messages.acknowledged - received.distinct
@@ -184,9 +185,11 @@ impl Merged {
     fn uncounted(parts: &[&(String, Summary)]) -> Vec<String> {
         let mut found = Vec::new();
         for (name, part) in parts {
-            if part.hubs.as_ref().is_some_and(|hubs| hubs.restarted) {
+            if let Some(hubs) = part.hubs.as_ref().filter(|hubs| hubs.restarted) {
                 found.push(format!(
-                    "{name}: the emulator was started anew meanwhile, and what it had counted before is lost"
+                    "{name}: the emulator was started anew meanwhile, and what it had counted before is lost: of {} messages that \
+                     were acknowledged it can tell of {}",
+                    part.messages.acknowledged, hubs.after.distinct
                 ));
             }
             if part.is_count_lost {
@@ -493,6 +496,14 @@ mod tests {
         let found = problems(&all);
         assert!(found.contains("1.json: shard 1/2 was cut off: its last word is of 00:00:00 UTC"), "{found}");
         assert!(found.contains("hubs have 2 fewer messages than they have acknowledged"), "{found}");
+        all[1].1.hubs.as_mut().unwrap().restarted = true;
+        let found = problems(&all);
+        assert!(
+            found.contains("2.json: the emulator was started anew meanwhile")
+                && found.contains("of 150 messages that were acknowledged it can tell of 148")
+                && !found.contains("fewer messages"),
+            "{found}"
+        );
         let mut all = parts(1);
         let one = &mut all[0].1;
         (one.devices.failed, one.devices.taken_over, one.messages.sent) = (3, 2, 299);

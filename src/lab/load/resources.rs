@@ -93,14 +93,15 @@ fn ports() -> Option<(u16, u16)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
-/// Kilobytes that this program has in memory, and the most that it had; where the system tells.
+/// Kilobytes of memory that are this program's own now, and the most that it has had of all kinds; where the system tells. Pages of its
+/// file, which the system takes back for nothing, grow with what it has done so far, and not with devices.
 pub fn memory_kb() -> Option<(u64, u64)> {
     let text = std::fs::read_to_string("/proc/self/status").ok()?;
     let value = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
         line.split_whitespace().next()?.parse().ok()
     };
-    Some((value("VmRSS:")?, value("VmHWM:")?))
+    Some((value("RssAnon:")?, value("VmHWM:")?))
 }
 
 /// Processor time of this program so far; where the system tells.

@@ -123,11 +123,11 @@ pub struct HubCount {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Costs {
-    /// Memory before the first device.
+    /// Memory that is the program's own, before the first device.
     pub memory_before_kb: u64,
-    /// Memory when all were online.
+    /// The same when all were online.
     pub memory_online_kb: u64,
-    /// The most memory.
+    /// The most memory, with the pages of the program's file.
     pub memory_most_kb: u64,
     /// Processor time.
     pub processor_s: f64,
@@ -242,6 +242,11 @@ impl HubCount {
 }
 
 impl Summary {
+    /// Whether an emulator was started anew meanwhile.
+    pub fn has_hub_begun_anew(&self) -> bool {
+        self.hubs.as_ref().is_some_and(|hubs| hubs.restarted)
+    }
+
     /// Writes the file, whole or not at all.
     pub fn write(&self, path: &Path) -> anyhow::Result<()> {
         // The parent of a mere name is empty, which is no directory to the system.

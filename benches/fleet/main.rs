@@ -1,12 +1,16 @@
 //! How fast a fleet is provisioned and served, with emulator and devices on one machine, beside the TLS handshakes that
 //! are its limit.
 //!
-//! `cargo bench --bench fleet`, or a part of it: `cargo bench --bench fleet -- handshakes provisioning telemetry memory`.
+//! `cargo bench --bench fleet`, or a part of it: `cargo bench --bench fleet -- handshakes provisioning telemetry fairness
+//! storm memory`. With `FLEET_EMULATOR=PROGRAM` the emulator of another build takes the place of this one's in all but the first two.
 //!
 //! The devices are the agent's own uplink (registration, link, topics) without sensors and journal. Every device makes two
 //! full handshakes, with DPS and with its hub, as different hosts ask for; nothing is resumed.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::disallowed_methods)]
+
+mod limits;
+mod storm;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -26,32 +30,28 @@ use container_tracker::link::{Link, LinkEvent, LinkOptions, Version};
 use container_tracker::platform::clock::SystemClock;
 use container_tracker::uplink::provisioner;
 use container_tracker::uplink::session;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rustls::RootCertStore;
 use rustls::client::Resumption;
-use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{
-    ClientConnection, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig,
-    ServerConnection, SignatureScheme,
-};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tracker_emulator::pki::{CertificateAuthority, Validity};
 use tracker_protocol::dps::{Assignment, Event, Outcome, RESPONSE_FILTER, Registration, Step};
 use tracker_protocol::hub::{DeviceTopic, METHOD_FILTER, TWIN_DESIRED_FILTER, TWIN_RESPONSE_FILTER};
 use tracker_protocol::{Publish, RegistrationId};
 
+use crate::limits::{Kind, connections, handshakes};
+use crate::storm::storm;
+
 const DEVICES: usize = 6000;
 /// Under way at a time.
 const AT_A_TIME: usize = 64;
-const PUBLISHERS: usize = 200;
+const PUBLISHERS: usize = 1000;
 const WINDOW: usize = 32;
 const MEASURED: Duration = Duration::from_secs(5);
 const CONNECTED: usize = 500;
+/// Devices that send one message after the other while another one floods.
+const PATIENT: usize = 50;
 
 fn main() {
     let named: Vec<String> =
@@ -63,19 +63,28 @@ fn main() {
         runtime.block_on(memory());
     }
     if wanted("provisioning") {
-        let before = (handshakes(), runtime.block_on(connections()));
+        let before = (handshakes(), runtime.block_on(connections(Kind::Full)));
         let fleet = runtime.block_on(provisioning_rate());
         // Others may use the machine: the limit is what it gave before and afterwards.
-        let after = (handshakes(), runtime.block_on(connections()));
+        let after = (handshakes(), runtime.block_on(connections(Kind::Full)));
         println!("\nprovisioning beside its limits, two handshakes a device");
         beside("handshakes over TCP", &fleet, &before.1, &after.1);
         beside("handshakes in memory", &fleet, &before.0, &after.0);
     } else if wanted("handshakes") {
         handshakes();
-        runtime.block_on(connections());
+        runtime.block_on(connections(Kind::Full));
     }
     if wanted("telemetry") {
         runtime.block_on(telemetry_rate());
+    }
+    if wanted("fairness") {
+        runtime.block_on(fairness());
+    }
+    if wanted("storm") {
+        let before = runtime.block_on(connections(Kind::Resumed));
+        let storm = storm();
+        let after = runtime.block_on(connections(Kind::Resumed));
+        storm.beside(f64::midpoint(before.rate, after.rate));
     }
 }
 
@@ -99,162 +108,9 @@ struct Pace {
 
 impl Pace {
     fn of(count: f64, begun: Instant, processor: f64) -> Self {
-        let processor_us = (processor_time() - processor) * 1e6 / count;
+        let processor_us = (processor_time("self") - processor) * 1e6 / count;
         Self { rate: count / begun.elapsed().as_secs_f64(), processor_us }
     }
-}
-
-/// Mutual TLS 1.3 without sockets: client and server on one thread, as many threads as there are processors.
-fn handshakes() -> Pace {
-    let threads = thread::available_parallelism().unwrap().get();
-    let directory = tempfile::tempdir().unwrap();
-    let factory = factory();
-    let identity = identity(directory.path(), &factory, "sensor-thl-001");
-    let (server, roots) = server();
-    let client = one_time(&roots, &identity);
-    let made = AtomicU64::new(0);
-    let (begun, processor) = (Instant::now(), processor_time());
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while begun.elapsed() < MEASURED {
-                    handshake(&client, &server);
-                    made.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
-    });
-    let pace = Pace::of(made.load(Ordering::Relaxed) as f64, begun, processor);
-    println!("\nbare mutual TLS 1.3 handshakes, both sides, on {threads} threads");
-    println!("  {:.0} handshakes/s, {:.0} µs of processor time each", pace.rate, pace.processor_us);
-    pace
-}
-
-fn handshake(client: &Arc<rustls::ClientConfig>, server: &Arc<ServerConfig>) {
-    let name = "localhost".try_into().unwrap();
-    let mut client = ClientConnection::new(client.clone(), name).unwrap();
-    let mut server = ServerConnection::new(server.clone()).unwrap();
-    let mut bytes = Vec::new();
-    while client.is_handshaking() || server.is_handshaking() {
-        client.write_tls(&mut bytes).unwrap();
-        server.read_tls(&mut bytes.as_slice()).unwrap();
-        server.process_new_packets().unwrap();
-        bytes.clear();
-        server.write_tls(&mut bytes).unwrap();
-        client.read_tls(&mut bytes.as_slice()).unwrap();
-        client.process_new_packets().unwrap();
-        bytes.clear();
-    }
-    assert!(server.peer_certificates().is_some_and(|chain| chain.len() == 2));
-}
-
-/// The same over TCP on this machine, as many at a time as devices are provisioned: a server that does nothing else.
-async fn connections() -> Pace {
-    let directory = tempfile::tempdir().unwrap();
-    let identity = identity(directory.path(), &factory(), "sensor-thl-001");
-    let (server, roots) = server();
-    let connector = TlsConnector::from(one_time(&roots, &identity));
-    let acceptor = TlsAcceptor::from(server);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let serving = tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                let mut stream = acceptor.accept(stream).await.unwrap();
-                // The last word of the client's handshake has come; then it hangs up.
-                let _ = stream.read(&mut [0]).await;
-            });
-        }
-    });
-    let made = Arc::new(AtomicU64::new(0));
-    let mut clients = JoinSet::new();
-    let (begun, processor) = (Instant::now(), processor_time());
-    for _ in 0..AT_A_TIME {
-        let (connector, made) = (connector.clone(), made.clone());
-        clients.spawn(async move {
-            while begun.elapsed() < MEASURED {
-                let stream = TcpStream::connect(address).await.unwrap();
-                let name = "localhost".try_into().unwrap();
-                let mut stream = connector.connect(name, stream).await.unwrap();
-                stream.shutdown().await.unwrap();
-                made.fetch_add(1, Ordering::Relaxed);
-            }
-        });
-    }
-    clients.join_all().await;
-    let pace = Pace::of(made.load(Ordering::Relaxed) as f64, begun, processor);
-    serving.abort();
-    println!("\nbare mutual TLS 1.3 handshakes over TCP, both sides, {AT_A_TIME} at a time");
-    println!("  {:.0} handshakes/s, {:.0} µs of processor time each", pace.rate, pace.processor_us);
-    pace
-}
-
-/// What DPS and hubs ask of a client in TLS: that it has the key of the certificate that it shows.
-#[derive(Debug)]
-struct ProofOfPossession(Arc<rustls::crypto::CryptoProvider>);
-
-impl ClientCertVerifier for ProofOfPossession {
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
-    }
-
-    fn verify_client_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: UnixTime,
-    ) -> Result<ClientCertVerified, rustls::Error> {
-        Ok(ClientCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// A server with a certificate like the emulator's, and what to trust.
-fn server() -> (Arc<ServerConfig>, RootCertStore) {
-    let mut params = CertificateParams::new([]).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    let authority = CertifiedIssuer::self_signed(params, p256()).unwrap();
-    let (params, key) = (CertificateParams::new(["localhost".into()]).unwrap(), p256());
-    let leaf = params.signed_by(&key, &authority).unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(authority.der().clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_client_cert_verifier(Arc::new(ProofOfPossession(provider)))
-        .with_single_cert(vec![leaf.der().clone(), authority.der().clone()], key.into())
-        .unwrap();
-    (Arc::new(config), roots)
-}
-
-fn p256() -> KeyPair {
-    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap()
 }
 
 fn factory() -> CertificateAuthority {
@@ -406,7 +262,7 @@ async fn provisioning_rate() -> Pace {
     );
     let places = Arc::new(Semaphore::new(AT_A_TIME));
     let mut tasks = JoinSet::new();
-    let (begun, processor) = (Instant::now(), processor_time());
+    let (begun, processor) = (Instant::now(), processor_time("self"));
     for device in devices {
         let place = places.clone().acquire_owned().await.unwrap();
         tasks.spawn(async move {
@@ -425,83 +281,168 @@ async fn provisioning_rate() -> Pace {
 }
 
 async fn telemetry_rate() {
-    let directory = tempfile::tempdir().unwrap();
-    let cloud = cloud(directory.path()).await;
+    let emulator = Apart::start();
     println!("\ntelemetry at QoS 1 of {PUBLISHERS} devices, {WINDOW} messages of each under way");
-    let mut tasks = JoinSet::new();
-    for n in 0..PUBLISHERS {
-        let device = Device::new(cloud.device(&format!("device-{n:05}")).unwrap(), false);
-        tasks.spawn(async move { (device.identity.registration_id.to_string(), device.provision().await) });
-    }
-    let links = tasks.join_all().await;
+    let links = connected(emulator.devices(PUBLISHERS)).await;
     let acknowledged = Arc::new(AtomicU64::new(0));
     let mut publishers = JoinSet::new();
-    for (id, mut link) in links {
-        let acknowledged = acknowledged.clone();
-        publishers.spawn(async move {
-            for _ in 0..WINDOW {
-                link.publish(reading(&id), Some(())).unwrap();
-            }
-            loop {
-                if let LinkEvent::Acknowledged(()) = link.next().await.unwrap() {
-                    acknowledged.fetch_add(1, Ordering::Relaxed);
-                    link.publish(reading(&id), Some(())).unwrap();
-                }
-            }
-        });
+    for (device, link) in links {
+        publishers.spawn(flood(device, link, acknowledged.clone()));
     }
+    tokio::time::sleep(MEASURED / 5).await;
     let before = acknowledged.load(Ordering::Relaxed);
-    let (begun, processor) = (Instant::now(), processor_time());
+    let (begun, processor) = (Instant::now(), [emulator.processor_time(), processor_time("self")]);
     tokio::time::sleep(MEASURED).await;
-    let after = acknowledged.load(Ordering::Relaxed);
-    let pace = Pace::of((after - before) as f64, begun, processor);
+    let count = (acknowledged.load(Ordering::Relaxed) - before) as f64;
+    let each = |after: f64, before: f64| (after - before) * 1e6 / count;
     println!(
-        "  {:.0} messages/s acknowledged, {:.2} µs of processor time each",
-        pace.rate, pace.processor_us
+        "  {:.0} messages/s acknowledged; processor time each: {:.2} µs of the emulator, {:.2} µs of the devices",
+        count / begun.elapsed().as_secs_f64(),
+        each(emulator.processor_time(), processor[0]),
+        each(processor_time("self"), processor[1]),
     );
     publishers.shutdown().await;
-    let received = |device: tracker_emulator::Device| cloud.hub.counters(&device.device_id).unwrap().received;
-    assert!(cloud.hub.devices().into_iter().map(received).sum::<u64>() >= after);
-    cloud.emulator.shutdown().await;
 }
 
-/// The emulator in a process of its own, so that its memory can be told from that of the devices.
+/// Sends as fast as it is acknowledged.
+async fn flood(device: Device, mut link: Link<()>, acknowledged: Arc<AtomicU64>) {
+    let id = device.identity.registration_id.to_string();
+    for _ in 0..WINDOW {
+        link.publish(reading(&id), Some(())).unwrap();
+    }
+    loop {
+        if let LinkEvent::Acknowledged(()) = link.next().await.unwrap() {
+            acknowledged.fetch_add(1, Ordering::Relaxed);
+            link.publish(reading(&id), Some(())).unwrap();
+        }
+    }
+}
+
+/// How long acknowledgements take while one device floods, and while none does.
+async fn fairness() {
+    let emulator = Apart::start();
+    println!("\n{PATIENT} devices send one message after the other, 20 ms apart, beside one that floods");
+    let mut links = connected(emulator.devices(PATIENT + 1)).await;
+    let (device, link) = links.pop().unwrap();
+    let (before, links) = latencies(links).await;
+    // On a thread of its own: it is the emulator that is to be fair.
+    let flooding = Arc::new(AtomicU64::new(0));
+    let count = flooding.clone();
+    let handle = tokio::spawn(flood(device, link, count));
+    let (beside, _) = latencies(links).await;
+    handle.abort();
+    let [half, most] = [0.5, 0.99].map(|part| (quantile(&before, part), quantile(&beside, part)));
+    println!(
+        "  p50 {:.2} ms alone, {:.2} ms beside; p99 {:.2} ms alone, {:.2} ms beside: {:.2} times; {} messages of the flood",
+        half.0,
+        half.1,
+        most.0,
+        most.1,
+        most.1 / most.0,
+        flooding.load(Ordering::Relaxed)
+    );
+}
+
+async fn latencies(links: Vec<(Device, Link<()>)>) -> (Vec<f64>, Vec<(Device, Link<()>)>) {
+    let mut tasks = JoinSet::new();
+    for (device, mut link) in links {
+        tasks.spawn(async move {
+            let id = device.identity.registration_id.to_string();
+            let (begun, mut times) = (Instant::now(), Vec::new());
+            while begun.elapsed() < MEASURED {
+                let sent = Instant::now();
+                link.publish(reading(&id), Some(())).unwrap();
+                while !matches!(link.next().await.unwrap(), LinkEvent::Acknowledged(())) {}
+                times.push(sent.elapsed().as_secs_f64() * 1e3);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            (times, (device, link))
+        });
+    }
+    let (times, links): (Vec<_>, Vec<_>) = tasks.join_all().await.into_iter().unzip();
+    let mut times = times.concat();
+    times.sort_by(f64::total_cmp);
+    (times, links)
+}
+
+fn quantile(sorted: &[f64], part: f64) -> f64 {
+    sorted[((sorted.len() - 1) as f64 * part) as usize]
+}
+
+/// An emulator in a process of its own, so that what it takes can be told from what devices take.
+struct Apart {
+    child: Child,
+    port: u16,
+    directory: tempfile::TempDir,
+    factory: CertificateAuthority,
+}
+
+impl Apart {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let factory = factory();
+        let twin = directory.path().join("twin.json");
+        let ca = directory.path().join("factory.pem");
+        fs::write(&ca, factory.certificate_pem()).unwrap();
+        fs::write(&twin, r#"{"tags": {"a": 1}, "properties": {"desired": {"telemetryInterval": 60}}}"#)
+            .unwrap();
+        let (child, port) = emulator(directory.path(), &ca, &twin);
+        Self { child, port, directory, factory }
+    }
+
+    fn devices(&self, count: usize) -> Vec<Device> {
+        let made = (0..count).map(|n| {
+            let id = format!("device-{n:05}");
+            identity(self.directory.path(), &self.factory, &id);
+            let roots = self.directory.path().join("server-ca.pem");
+            let config = device_config(&self.directory.path().join(id), "0ne00000001", roots, self.port);
+            Device::new(config, true)
+        });
+        made.collect()
+    }
+
+    fn processor_time(&self) -> f64 {
+        processor_time(&self.child.id().to_string())
+    }
+
+    fn resident(&self) -> u64 {
+        resident(&self.child.id().to_string())
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 async fn memory() {
     println!("\nmemory of a connected device, {CONNECTED} connected");
-    let directory = tempfile::tempdir().unwrap();
-    let factory = factory();
-    let twin = directory.path().join("twin.json");
-    let ca = directory.path().join("factory.pem");
-    fs::write(&ca, factory.certificate_pem()).unwrap();
-    fs::write(&twin, r#"{"tags": {"a": 1}, "properties": {"desired": {"telemetryInterval": 60}}}"#).unwrap();
-    let (mut emulator, port) = emulator(directory.path(), &ca, &twin);
-    let mut links = Vec::new();
-    let before = (resident(&emulator.id().to_string()), resident("self"));
-    for n in 0..CONNECTED {
-        let id = format!("device-{n:05}");
-        identity(directory.path(), &factory, &id);
-        let roots = directory.path().join("server-ca.pem");
-        links.push(Device::new(device_config(&directory.path().join(id), "0ne00000001", roots, port), true));
-    }
+    let emulator = Apart::start();
+    let before = emulator.resident();
+    let devices = emulator.devices(CONNECTED);
     let made = resident("self");
-    let connected = futures(links).await;
-    let after = (resident(&emulator.id().to_string()), resident("self"));
+    let connected = connected(devices).await;
+    let after = (emulator.resident(), resident("self"));
     let each = |after: u64, before: u64| after.saturating_sub(before) as f64 / CONNECTED as f64;
     println!(
         "  {:.1} KB in the emulator (identity, twin, last messages and connection)",
-        each(after.0, before.0)
+        each(after.0, before)
     );
     println!("  {:.1} KB in the device's link", each(after.1, made));
     drop(connected);
-    emulator.kill().unwrap();
-    emulator.wait().unwrap();
 }
 
-async fn futures(devices: Vec<Device>) -> Vec<(Device, Link<()>)> {
+/// Provisions them, some at a time: with hundreds at once the last of them wait longer than a connection may take.
+async fn connected(devices: Vec<Device>) -> Vec<(Device, Link<()>)> {
+    let places = Arc::new(Semaphore::new(AT_A_TIME));
     let mut tasks = JoinSet::new();
     for device in devices {
+        let place = places.clone().acquire_owned().await.unwrap();
         tasks.spawn(async move {
             let link = device.provision().await;
+            drop(place);
             (device, link)
         });
     }
@@ -509,7 +450,8 @@ async fn futures(devices: Vec<Device>) -> Vec<(Device, Link<()>)> {
 }
 
 fn emulator(directory: &Path, ca: &Path, twin: &Path) -> (Child, u16) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_container-tracker"))
+    let program = std::env::var("FLEET_EMULATOR");
+    let mut child = Command::new(program.as_deref().unwrap_or(env!("CARGO_BIN_EXE_container-tracker")))
         .args(["emulator", "--port", "0", "--retry-after", "0", "--json", "--directory"])
         .arg(directory)
         .arg("--enroll")
@@ -542,9 +484,9 @@ fn resident(process: &str) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// Seconds of processor time of this process, in the system and in its own code.
-fn processor_time() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+/// Seconds of processor time of a process, in the system and in its own code.
+fn processor_time(process: &str) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let fields: Vec<f64> = stat
         .rsplit(')')
         .next()
