@@ -20,7 +20,7 @@
 //!
 //! # What it does not do
 //!
-//! It says so where it is asked for it: TPM; `QoS` 2; Microsoft Entra tokens; digital twins.
+//! It says so where it is asked for it: TPM; `QoS` 2; Microsoft Entra tokens.
 //! It imitates no throttling of its own accord (see [`Faults`]).
 //! Nothing in it is meant to protect anything: do not let it face a network you do not trust.
 //!

@@ -6,6 +6,7 @@ mod amqp_devices;
 mod amqp_door;
 mod amqp_provisioning;
 mod device_rest;
+mod digital_twins;
 mod dps_rest;
 mod endpoint;
 mod event_grid;

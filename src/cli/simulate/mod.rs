@@ -6,6 +6,7 @@ mod container;
 mod fleet;
 pub(super) mod guest;
 mod hint;
+mod hub_service;
 mod ledger;
 mod logbook;
 mod manifest;
@@ -121,6 +122,7 @@ async fn story(
         is_opened: args.open,
         is_stepping: args.step,
         verify: verify::judgements,
+        open_hub: hub_service::open,
     };
     let mut page = None;
     let verdict = tokio::select! {
