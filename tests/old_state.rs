@@ -34,7 +34,7 @@ struct Version {
     ids: [&'static str; 3],
 }
 
-const VERSIONS: [Version; 5] = [
+const VERSIONS: [Version; 6] = [
     Version {
         commit: "b1c2554",
         ids: ["d9a72ced-22775900010", "5b332cf9-22834440000", "7b6607ba-22834440019"],
@@ -54,6 +54,10 @@ const VERSIONS: [Version; 5] = [
     Version {
         commit: "c9a82fe",
         ids: ["19ee8e1f-22775900010", "b8a7fb6c-22834440000", "b4f0461d-22834440019"],
+    },
+    Version {
+        commit: "798eba7",
+        ids: ["ed0d8d02-22775900010", "daf33eb3-22834440000", "e8985ff5-22834440019"],
     },
 ];
 

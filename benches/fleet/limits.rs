@@ -21,7 +21,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::{AT_A_TIME, MEASURED, Pace, factory, identity, one_time, processor_time};
 
 /// Mutual TLS 1.3 without sockets: client and server on one thread, as many threads as there are processors.
-pub fn handshakes() -> Pace {
+pub(crate) fn handshakes() -> Pace {
     let threads = thread::available_parallelism().unwrap().get();
     let directory = tempfile::tempdir().unwrap();
     let factory = factory();
@@ -46,7 +46,7 @@ pub fn handshakes() -> Pace {
     pace
 }
 
-fn handshake(client: &Arc<rustls::ClientConfig>, server: &Arc<ServerConfig>) {
+fn handshake(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) {
     let name = "localhost".try_into().unwrap();
     let mut client = ClientConnection::new(client.clone(), name).unwrap();
     let mut server = ServerConnection::new(server.clone()).unwrap();
@@ -66,7 +66,7 @@ fn handshake(client: &Arc<rustls::ClientConfig>, server: &Arc<ServerConfig>) {
 
 /// How the handshakes are made.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// All of it, each time.
     Full,
     /// With a ticket of the time before, as those make that come back to a hub.
@@ -74,7 +74,7 @@ pub enum Kind {
 }
 
 /// The same over TCP on this machine, as many at a time as devices are provisioned: a server that does nothing else.
-pub async fn connections(kind: Kind) -> Pace {
+pub(crate) async fn connections(kind: Kind) -> Pace {
     let directory = tempfile::tempdir().unwrap();
     let identity = identity(directory.path(), &factory(), "sensor-thl-001");
     let (server, roots) = server();
@@ -103,8 +103,9 @@ pub async fn connections(kind: Kind) -> Pace {
         let config = match kind {
             Kind::Full => full,
             Kind::Resumed => {
-                let resumption = Resumption::in_memory_sessions(1);
-                Arc::new(ClientConfig { resumption, ..(*full).clone() })
+                let mut resumed = ClientConfig::clone(&full);
+                resumed.resumption = Resumption::in_memory_sessions(1);
+                Arc::new(resumed)
             }
         };
         let connector = TlsConnector::from(config);

@@ -13,14 +13,14 @@ const MOST: usize = 15_000;
 const BESIDE: usize = 500;
 
 /// What has come of it.
-pub struct Storm {
+pub(crate) struct Storm {
     devices: usize,
     /// Milliseconds of each device from the cut until it was online again, in order.
     back: Vec<f64>,
 }
 
 /// Plays it by `load`, in a process of its own.
-pub fn storm() -> Storm {
+pub(crate) fn storm() -> Storm {
     let emulator = Apart::start();
     let devices = MOST.min(files().saturating_sub(BESIDE));
     println!("\n{devices} devices are cut off in one moment");
@@ -46,7 +46,7 @@ pub fn storm() -> Storm {
 
 impl Storm {
     /// Beside so many resumed handshakes a second.
-    pub fn beside(&self, handshakes: f64) {
+    pub(crate) fn beside(&self, handshakes: f64) {
         assert_eq!(self.back.len(), self.devices, "all are back");
         let [half, most, all] = [0.5, 0.99, 1.0].map(|part| quantile(&self.back, part));
         let rate = self.devices as f64 * 1e3 / all;

@@ -58,6 +58,18 @@ def service(label, policy, method, path, body=None, headers=None, version="2021-
     return json.loads(content) if content else None
 
 
+def status_of(call):
+    """The status that a call of an SDK is refused with; none, if it is not."""
+    try:
+        call()
+    except Exception as error:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status is None:
+            raise
+        return status
+    return None
+
+
 results = {"passed": 0, "failed": 0}
 
 

@@ -15,9 +15,8 @@ from azure.iot.hub.models import (
     QuerySpecification,
     Twin,
 )
-from msrest.exceptions import HttpOperationError
 
-from checks import connection_string, run, service, text
+from checks import connection_string, run, service, status_of, text
 
 owner = connection_string("hub-1", "iothubowner")
 registry = IoTHubRegistryManager.from_connection_string(owner)
@@ -32,14 +31,6 @@ def until(look):
             return found
         time.sleep(0.1)
     raise AssertionError("it does not come about")
-
-
-def status_of(call):
-    try:
-        call()
-    except HttpOperationError as error:
-        return error.response.status_code
-    return None
 
 
 def devices(names, place):

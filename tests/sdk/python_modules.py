@@ -14,21 +14,12 @@ from azure.iot.device import MethodResponse
 from azure.iot.device.aio import IoTHubModuleClient
 from azure.iot.hub import IoTHubRegistryManager
 from azure.iot.hub.models import CloudToDeviceMethod, QuerySpecification, Twin, TwinProperties
-from msrest.exceptions import HttpOperationError
 
-from checks import connection_string, emulator, run, text
+from checks import connection_string, emulator, run, status_of, text
 
 HUB = "hub-1.azure-devices.net"
 CA = text("server-ca.pem")
 manager = IoTHubRegistryManager.from_connection_string(connection_string("hub-1", "iothubowner"))
-
-
-def status_of(call):
-    try:
-        call()
-    except HttpOperationError as error:
-        return error.response.status_code
-    return None
 
 
 def python_service_creates_updates_and_deletes_modules():

@@ -10,19 +10,10 @@ from azure.iot.hub.models import (
     Twin,
     TwinProperties,
 )
-from msrest.exceptions import HttpOperationError
 
-from checks import connection_string, run
+from checks import connection_string, run, status_of
 
 manager = IoTHubRegistryManager.from_connection_string(connection_string("hub-1", "iothubowner"))
-
-
-def status_of(call):
-    try:
-        call()
-    except HttpOperationError as error:
-        return error.response.status_code
-    return None
 
 
 def python_service_creates_updates_and_deletes_devices():
