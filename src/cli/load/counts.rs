@@ -73,7 +73,7 @@ impl Counts {
         let call = Call::get(&["statistics", "telemetry"]).parameter("from", from).parameter("to", to);
         let asked = system_time();
         let answer = hub.call(call)?;
-        let own = asked + (system_time() - asked) / 2;
+        let answered = system_time();
         let count = |name: &str| {
             answer[name]
                 .as_u64()
@@ -87,7 +87,7 @@ impl Counts {
         });
         sum.since.extend(answer["since"].as_str().map(str::to_owned));
         if let Some(now) = moment(&answer["now"]) {
-            let ahead = (now - own).as_seconds_f64();
+            let ahead = ahead(now, asked, answered);
             if ahead.abs() > sum.clock_ahead_s.abs() {
                 sum.clock_ahead_s = ahead;
             }
@@ -106,6 +106,26 @@ fn hubs(witness: &Witness) -> anyhow::Result<Vec<Client>> {
     }
 }
 
+/// By how many seconds a clock is ahead for sure that was `now` some time between the question and the answer.
+fn ahead(now: DateTime<Utc>, asked: DateTime<Utc>, answered: DateTime<Utc>) -> f64 {
+    let nearest = now.clamp(asked.min(answered), asked.max(answered));
+    (now - nearest).as_seconds_f64()
+}
+
 fn moment(value: &Value) -> Option<DateTime<Utc>> {
     Some(DateTime::parse_from_rfc3339(value.as_str()?).ok()?.to_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_answer_is_no_proof_of_a_wrong_clock() {
+        let at = |seconds| DateTime::from_timestamp(1_000 + seconds, 0).unwrap();
+        for (now, expected) in [(0, 0.0), (8, 0.0), (20, 10.0), (-30, -30.0)] {
+            let found: f64 = ahead(at(now), at(0), at(10));
+            assert!((found - expected).abs() < 1e-6, "{now}: {found}");
+        }
+    }
 }

@@ -63,6 +63,8 @@ pub(super) struct Device {
     /// Of alarms.
     pub(super) alarms: u32,
     pub(super) unacknowledged: VecDeque<u32>,
+    /// Its hub has answered the request for the twin.
+    pub(super) knows_twin: bool,
     pub(super) has_finished: bool,
     pub(super) stage: watch::Receiver<Stage>,
     happened: Option<Instant>,
@@ -86,6 +88,7 @@ impl Device {
             next: 0,
             alarms: 0,
             unacknowledged: VecDeque::new(),
+            knows_twin: false,
             has_finished: false,
             stage: shared.stage.subscribe(),
             happened: None,

@@ -132,39 +132,47 @@ impl Device {
         self.unacknowledged.remove(place);
         tally.took(Latency::Puback, sent.at.elapsed());
         tally.acknowledged.inc();
+        self.finish();
         let plan = &self.shared.plan;
         let all = plan.messages(self.number);
-        if !self.has_finished
-            && self.next >= all
-            && self.alarms >= plan.alarms()
-            && self.unacknowledged.is_empty()
-        {
-            self.has_finished = true;
-            tally.finished.inc();
-        }
         let goes = sent.message < all && plan.cargo(self.number, sent.message).then_dark;
         if goes && self.next < all && self.unacknowledged.is_empty() { self.due() } else { None }
     }
 
+    /// Counts the device as one that has finished, once it has said all and was told its twin.
+    fn finish(&mut self) {
+        let plan = &self.shared.plan;
+        let has_said_all = self.next >= plan.messages(self.number)
+            && self.alarms >= plan.alarms()
+            && self.unacknowledged.is_empty();
+        if has_said_all && self.knows_twin && !self.has_finished {
+            self.has_finished = true;
+            self.shared.tally.finished.inc();
+        }
+    }
+
     fn hear(
-        &self,
+        &mut self,
         link: &mut Link<Sent>,
         topic: &str,
         twin_asked: &mut Option<Instant>,
     ) -> Result<(), LinkError> {
         let tally = &self.shared.tally;
         match topic.parse() {
-            Ok(CloudTopic::TwinResponse { status: 200, .. }) => {
-                if let Some(asked) = twin_asked.take() {
+            Ok(CloudTopic::TwinResponse { status, .. }) => {
+                let asked = twin_asked.take();
+                if status != 200 {
+                    let why = format!(
+                        "{}: the hub answered the request for the twin with {status}",
+                        self.device_id()
+                    );
+                    tally.fault(&Fault::new(FaultKind::Twin, why));
+                } else if let Some(asked) = asked {
                     tally.took(Latency::Twin, asked.elapsed());
                     tally.twins.inc();
                 }
-            }
-            Ok(CloudTopic::TwinResponse { status, .. }) => {
-                *twin_asked = None;
-                let why =
-                    format!("{}: the hub answered the request for the twin with {status}", self.device_id());
-                tally.fault(&Fault::new(FaultKind::Twin, why));
+                self.knows_twin = true;
+                self.finish();
             }
             Ok(CloudTopic::MethodRequest { request_id, .. }) => {
                 let topic = DeviceTopic::MethodResponse { status: 200, request_id }.to_string();

@@ -49,7 +49,7 @@ pub struct Devices {
     pub provisioned: u64,
     /// Online at least once.
     pub online: u64,
-    /// All of whose messages are acknowledged.
+    /// All of whose messages are acknowledged, and whose twin has come.
     pub finished: u64,
     /// Gave up.
     pub failed: u64,

@@ -36,7 +36,7 @@ pub struct Tally {
     pub online: Gauge,
     /// Devices that were online once.
     pub met: Counter,
-    /// Devices all of whose messages are acknowledged.
+    /// Devices all of whose messages are acknowledged, and whose twin has come.
     pub finished: Counter,
     /// Devices that are back after what happened to all.
     pub recovered: Counter,
@@ -128,7 +128,11 @@ impl Tally {
         let mut registry = Registry::with_prefix("container_tracker_load");
         let counters: [(&str, &str, &Counter); 15] = [
             ("provisioned", "Devices that were assigned a hub", &self.provisioned),
-            ("finished", "Devices all of whose messages are acknowledged", &self.finished),
+            (
+                "finished",
+                "Devices all of whose messages are acknowledged, and whose twin has come",
+                &self.finished,
+            ),
             ("failed", "Devices that gave up", &self.failed),
             ("taken_over", "Devices whose identity another client has", &self.taken_over),
             ("recovered", "Devices back after what happened to all", &self.recovered),
