@@ -77,7 +77,9 @@ pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
     let id = identity.registration_id.clone();
     let issuance = Issuance::begin(&config, &id, args.dry_run, clock.certificate_time())?;
     let timing = Timing::default();
-    let options = provisioner::link_options(&config, &id, tls, timing.clone());
+    let now = clock.certificate_time();
+    let options =
+        provisioner::link_options(&config, &identity, tls, now, timing.clone()).map_err(anyhow::Error::msg)?;
     let heart = Heartbeat::default();
     let answer_within = timing.dps_answer_within;
     let asking = Asking { options: &options, answer_within, heart: &heart, csr: issuance.csr() };

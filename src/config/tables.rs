@@ -1,6 +1,6 @@
 //! The smaller tables of the configuration file, with every value known to be good.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -12,8 +12,8 @@ use super::interval::Interval;
 use super::last_interval::LastInterval;
 use super::pace::Intervals;
 use super::proxy::{Proxy, Transport};
-use crate::identity::KeyLocation;
 use crate::identity::operational::Operational;
+use crate::identity::{Identity, IdentityError, KeyLocation, WithoutCertificate};
 
 /// `[dps]`
 #[derive(Debug, Clone, Deserialize)]
@@ -37,6 +37,19 @@ pub struct IdentityConfig {
     pub leaf_alone_at_hub: bool,
     /// Azure issues the certificate that the hub is shown; `None` where it is shown [`IdentityConfig::certificate`].
     pub operational: Option<Operational>,
+    /// The device has no certificate. [`IdentityConfig::certificate`] and [`IdentityConfig::key`] are both the file with its
+    /// symmetric key then: what is looked at for a change.
+    pub without_certificate: Option<WithoutCertificate>,
+}
+
+impl IdentityConfig {
+    /// Loads and checks who the device is. See [`Identity::load`].
+    pub fn load(&self, state_directory: &Path) -> Result<Identity, IdentityError> {
+        match &self.without_certificate {
+            Some(given) => Identity::without_certificate(given, &self.certificate),
+            None => Identity::load(&self.certificate, &self.key, state_directory),
+        }
+    }
 }
 
 /// `[connection]`

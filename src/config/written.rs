@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::Value;
+use tracker_protocol::RegistrationIdError;
 use tracker_protocol::hub::MAX_KEEP_ALIVE;
 
 use super::alerts::Alerts;
@@ -21,7 +22,7 @@ use super::tables::{
 };
 use crate::alarms::schema::Alarms as AlarmRules;
 use crate::identity::operational::{KeyPlace, Operational};
-use crate::identity::{KeyLocation, KeyUriError};
+use crate::identity::{KeyLocation, KeyUriError, TokenKey, WithoutCertificate};
 use crate::instruments::SensorsConfig;
 
 /// A value that is not good: `table.key`, and what is wrong and what would be right.
@@ -53,8 +54,10 @@ pub(super) struct Written {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenIdentity {
-    certificate: PathBuf,
-    key: KeyLocation,
+    certificate: Option<PathBuf>,
+    key: Option<KeyLocation>,
+    registration_id: Option<String>,
+    symmetric_key: Option<PathBuf>,
     #[serde(default)]
     leaf_alone_at_hub: bool,
     operational: Option<WrittenOperational>,
@@ -143,14 +146,48 @@ pub(super) fn dps(written: DpsConfig) -> Result<DpsConfig, Problem> {
 }
 
 pub(super) fn identity(written: WrittenIdentity) -> Result<IdentityConfig, Problem> {
-    let WrittenIdentity { certificate, key, leaf_alone_at_hub, operational: issued } = written;
+    let WrittenIdentity { certificate, key, registration_id, symmetric_key, .. } = written;
+    let (leaf_alone_at_hub, issued) = (written.leaf_alone_at_hub, written.operational);
+    if let Some(file) = symmetric_key {
+        let others = [
+            ("identity.certificate", certificate.is_some()),
+            ("identity.key", key.is_some()),
+            ("identity.leaf_alone_at_hub", leaf_alone_at_hub),
+            ("identity.operational", issued.is_some()),
+        ];
+        if let Some((key, _)) = others.into_iter().find(|(_, is_there)| *is_there) {
+            return Err((key, "a device with identity.symmetric_key has no certificate; leave out one of the two".into()));
+        }
+        return with_symmetric_key(file, registration_id);
+    }
+    if registration_id.is_some() {
+        let why = "the common name of the certificate says it; leave it out, or use identity.symmetric_key";
+        return Err(("identity.registration_id", why.into()));
+    }
+    let missing = |key: &'static str| move || (key, "it is missing, and names a file".to_owned());
+    let certificate = certificate.ok_or_else(missing("identity.certificate"))?;
+    let key = key.ok_or_else(missing("identity.key"))?;
     // The name of a file is shown, and such a URI may have a PIN in it.
     let scheme = certificate.to_string_lossy();
     if scheme.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("pkcs11:")) {
         return Err(("identity.certificate", "it is a file; identity.key alone can be a pkcs11: URI".into()));
     }
     let operational = issued.map(operational).transpose()?;
-    Ok(IdentityConfig { certificate, key, leaf_alone_at_hub, operational })
+    Ok(IdentityConfig { certificate, key, leaf_alone_at_hub, operational, without_certificate: None })
+}
+
+fn with_symmetric_key(file: PathBuf, registration_id: Option<String>) -> Result<IdentityConfig, Problem> {
+    const KEY: &str = "identity.registration_id";
+    let missing = || (KEY, "it is missing: no certificate says who the device is".to_owned());
+    let registration_id = registration_id.ok_or_else(missing)?;
+    let registration_id = registration_id.parse().map_err(|error: RegistrationIdError| (KEY, error.to_string()))?;
+    Ok(IdentityConfig {
+        key: KeyLocation::File(file.clone()),
+        certificate: file,
+        leaf_alone_at_hub: false,
+        operational: None,
+        without_certificate: Some(WithoutCertificate { registration_id, key: TokenKey::File }),
+    })
 }
 
 /// Where keys of issued certificates are without a word on it.

@@ -241,6 +241,7 @@ pub fn device_config(directory: &Path, id_scope: &str, roots: PathBuf, port: u16
     Config {
         dps: DpsConfig { id_scope: id_scope.into(), host: tracker_protocol::GLOBAL_DPS_HOST.into() },
         identity: IdentityConfig {
+            without_certificate: None,
             certificate: directory.join("device.pem"),
             key: directory.join("device.key").into(),
             leaf_alone_at_hub: false,

@@ -33,6 +33,7 @@ use tracker_protocol::Publish;
 use tracker_timers::{Sleep, sleep_until};
 
 use crate::config::{Endpoint, Proxy, Transport};
+use crate::identity::Password;
 use crate::link::dialer::Dialer;
 use crate::link::error::{bad_topic, io_error, no_connack, no_pong, no_room, not_heeded, unacknowledged};
 use crate::link::packet::{Heard, Said, Welcome};
@@ -70,6 +71,8 @@ pub struct LinkOptions {
     pub client_id: String,
     /// MQTT user name.
     pub username: String,
+    /// In place of a certificate.
+    pub password: Option<Password>,
     /// Seconds without a word of ours after which to ping.
     pub keep_alive: u16,
     /// How long connecting, its stages, and answers to pings may take.
@@ -171,11 +174,12 @@ impl<T> Link<T> {
     }
 
     async fn attempt(dialer: &mut Dialer, options: &LinkOptions) -> Result<Self, LinkError> {
-        let LinkOptions { endpoint, client_id, username, keep_alive, timing, version, .. } = options;
+        let LinkOptions { endpoint, client_id, username, password, keep_alive, timing, version, .. } = options;
+        let password = password.as_ref().map_or("", Password::reveal);
         let attempt = Attempt::begin(timing);
         // In a place of its own, which is given back: it takes more than all that comes after.
         let mut wire = Box::pin(Self::wire(dialer, options, &attempt, *version)).await?;
-        wire.queue(Said::Connect { client_id, username, keep_alive: *keep_alive })?;
+        wire.queue(Said::Connect { client_id, username, password, keep_alive: *keep_alive })?;
         let said_at = Instant::now();
         Ok(Self {
             wire,

@@ -29,7 +29,6 @@ use super::terminal::screen::lack;
 use super::terminal::signals::{asked_to_stop, hung_up};
 use super::verify;
 use crate::config::Config;
-use crate::identity::Identity;
 use crate::lab::Cloud;
 use crate::lab::scenario;
 use crate::lab::screen::Screen;
@@ -266,7 +265,7 @@ async fn real_cloud(
         bail!("--config names one identity, so one device can be simulated with it, not {}", args.devices);
     }
     let config = Config::load(path)?;
-    let id = Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory)?
+    let id = config.identity.load(&config.state.directory)?
         .registration_id
         .to_string();
     let endpoint = config.connection.endpoint(&config.dps.host);
