@@ -102,7 +102,8 @@ impl Config {
         let identity = written::identity(written.identity)?;
         let connection = written::connection(written.connection)?;
         if identity.without_certificate.is_some() && connection.profile == Profile::Assigned {
-            let why = "hubs of MQTT 5 know devices by certificates alone, and this one has none; leave it out";
+            let why =
+                "hubs of MQTT 5 know devices by certificates alone, and this one has none; leave it out";
             return Err(("connection.profile", why.into()));
         }
         Ok(Self {

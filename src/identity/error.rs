@@ -147,6 +147,10 @@ pub enum IdentityError {
         /// What it is instead.
         why: &'static str,
     },
+    /// The TPM can't be used.
+    #[cfg(feature = "tpm")]
+    #[error(transparent)]
+    Tpm(#[from] super::TpmError),
     /// This program can't do it.
     #[error("{key} is not in this build: build it with --features {feature}, or use a certificate")]
     NotBuiltIn {
@@ -183,7 +187,8 @@ impl IdentityError {
     pub fn unreadable_secret(&self) -> Option<&Path> {
         match self {
             Self::ReadKey { path, .. }
-            | Self::ReadSymmetricKey { path, .. } | Self::Token(TokenError::ReadPin { path, .. }) => Some(path),
+            | Self::ReadSymmetricKey { path, .. }
+            | Self::Token(TokenError::ReadPin { path, .. }) => Some(path),
             _ => None,
         }
     }

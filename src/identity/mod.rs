@@ -8,6 +8,7 @@
 //! | `operational/` | the certificate that Azure issues: its key, the request for it, and both on disk over power cuts |
 //! | `proof.rs` | a certificate, or a key that signs tokens |
 //! | `symmetric_key.rs` | such a key in a file (feature `sas`) |
+//! | `tpm/` | such keys in a TPM, which DPS has given to it (feature `tpm`) |
 //! | `secret_file.rs` | a password in a file, with the rules of `file.rs` |
 //! | `provider.rs` | the cryptography of TLS |
 //! | `error.rs`, `token_error.rs` | a sentence for everything that can be wrong |
@@ -26,6 +27,8 @@ pub mod provider;
 pub mod secret_file;
 #[cfg(feature = "sas")]
 mod symmetric_key;
+#[cfg(feature = "tpm")]
+mod tpm;
 mod token_error;
 
 #[cfg(feature = "pkcs11")]
@@ -50,8 +53,12 @@ pub use error::{IdentityError, ValidityError};
 pub use key_location::KeyLocation;
 pub use key_uri::{KeyUri, PinSource};
 pub use key_uri_error::KeyUriError;
+#[cfg(feature = "tpm")]
+pub(crate) use proof::escaped;
 pub use proof::{Audience, Password, Proof, TokenKey, TokenSigner, WithoutCertificate};
 pub use token_error::TokenError;
+#[cfg(feature = "tpm")]
+pub use tpm::{PublicKeys, Tpm, TpmError, TpmPlace};
 
 /// How a key may sign outside of TLS, the best first.
 const SCHEMES: [SignatureScheme; 5] = [
@@ -106,15 +113,19 @@ impl Identity {
     }
 
     /// Of a device without a certificate; `path` is the file with its key.
-    pub fn without_certificate(given: &WithoutCertificate, path: &Path) -> Result<Self, IdentityError> {
-        let signer = token_signer(given, path)?;
+    pub fn without_certificate(
+        given: &WithoutCertificate,
+        path: &Path,
+        state_directory: &Path,
+    ) -> Result<Self, IdentityError> {
+        let proof = proof(given, path, state_directory)?;
         Ok(Self {
             registration_id: given.registration_id.clone(),
             // Who has got another key is still the same to DPS.
             thumbprint: format!("key of {}", given.registration_id),
             not_before: build_date(),
             not_after: DateTime::<Utc>::MAX_UTC,
-            proof: Proof::Tokens(signer),
+            proof,
         })
     }
 
@@ -168,14 +179,20 @@ pub fn signer(
 
 /// What signs the tokens of a device without a certificate.
 #[cfg(feature = "sas")]
-fn token_signer(given: &WithoutCertificate, path: &Path) -> Result<Arc<dyn TokenSigner>, IdentityError> {
-    match given.key {
-        TokenKey::File => symmetric_key::load(path),
+fn proof(given: &WithoutCertificate, path: &Path, state_directory: &Path) -> Result<Proof, IdentityError> {
+    match &given.key {
+        TokenKey::File => {
+            // A TPM alone keeps something there.
+            let _ = state_directory;
+            symmetric_key::load(path).map(Proof::Tokens)
+        }
+        #[cfg(feature = "tpm")]
+        TokenKey::Tpm(place) => Ok(Proof::Tpm(Arc::new(Tpm::open(place, state_directory)?))),
     }
 }
 
 #[cfg(not(feature = "sas"))]
-fn token_signer(_: &WithoutCertificate, _: &Path) -> Result<Arc<dyn TokenSigner>, IdentityError> {
+fn proof(_: &WithoutCertificate, _: &Path, _: &Path) -> Result<Proof, IdentityError> {
     Err(IdentityError::NotBuiltIn { key: "identity.symmetric_key", feature: "sas" })
 }
 

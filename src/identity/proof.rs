@@ -12,6 +12,8 @@ use rustls::sign::CertifiedKey;
 use tracker_protocol::RegistrationId;
 
 use super::Identity;
+#[cfg(feature = "tpm")]
+use super::tpm::{Tpm, TpmPlace};
 
 /// What proves an identity.
 #[derive(Clone)]
@@ -20,6 +22,9 @@ pub enum Proof {
     Certificate(Arc<CertifiedKey>),
     /// A key that signs tokens.
     Tokens(Arc<dyn TokenSigner>),
+    /// A TPM whose keys sign them.
+    #[cfg(feature = "tpm")]
+    Tpm(Arc<Tpm>),
 }
 
 /// Whom a token is for; a TPM has another key for each.
@@ -76,7 +81,25 @@ impl Identity {
     pub fn certified_key(&self) -> Option<&Arc<CertifiedKey>> {
         match &self.proof {
             Proof::Certificate(certified) => Some(certified),
-            Proof::Tokens(_) => None,
+            _ => None,
+        }
+    }
+
+    /// The TPM, where that is the proof.
+    #[cfg(feature = "tpm")]
+    pub fn tpm(&self) -> Option<&Arc<Tpm>> {
+        match &self.proof {
+            Proof::Tpm(tpm) => Some(tpm),
+            _ => None,
+        }
+    }
+
+    /// Whether a hub can be shown what it knows the device by. A TPM may have to be given a key first.
+    pub fn is_known_to_hubs(&self) -> bool {
+        match &self.proof {
+            #[cfg(feature = "tpm")]
+            Proof::Tpm(tpm) => tpm.has_hub_key(),
+            _ => true,
         }
     }
 
@@ -109,6 +132,8 @@ impl Identity {
         match &self.proof {
             Proof::Certificate(_) => Ok(None),
             Proof::Tokens(signer) => Password::token(&**signer, audience, place, until).map(Some),
+            #[cfg(feature = "tpm")]
+            Proof::Tpm(tpm) => Password::token(&**tpm, audience, place, until).map(Some),
         }
     }
 }
@@ -123,14 +148,17 @@ pub struct WithoutCertificate {
 }
 
 /// Where the key is that signs tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenKey {
     /// In the file that `identity.symmetric_key` names.
     File,
+    /// In the TPM that `identity.tpm` names.
+    #[cfg(feature = "tpm")]
+    Tpm(TpmPlace),
 }
 
 /// Everything but what no service minds is written as `%XX`.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 16);
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {

@@ -10,6 +10,8 @@ pub mod dial;
 pub mod dialer;
 pub mod error;
 mod http;
+#[cfg(feature = "tpm")]
+pub mod https;
 pub mod roots;
 mod message;
 mod packet;
@@ -27,8 +29,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tracker_protocol::Publish;
 use tracker_timers::{Sleep, sleep_until};
 
@@ -174,7 +178,8 @@ impl<T> Link<T> {
     }
 
     async fn attempt(dialer: &mut Dialer, options: &LinkOptions) -> Result<Self, LinkError> {
-        let LinkOptions { endpoint, client_id, username, password, keep_alive, timing, version, .. } = options;
+        let LinkOptions { endpoint, client_id, username, password, keep_alive, timing, version, .. } =
+            options;
         let password = password.as_ref().map_or("", Password::reveal);
         let attempt = Attempt::begin(timing);
         // In a place of its own, which is given back: it takes more than all that comes after.
@@ -210,21 +215,7 @@ impl<T> Link<T> {
         attempt: &Attempt,
         version: Version,
     ) -> Result<Wire, LinkError> {
-        let name = ServerName::try_from(endpoint.host.clone())
-            .map_err(|error| LinkError { kind: LinkErrorKind::Answered, why: error.to_string() })?;
-        let tcp = match proxy {
-            None => dialer.reach(endpoint, attempt).await?,
-            Some(proxy) => {
-                let reached = dialer.reach(&proxy.endpoint, attempt).await;
-                let mut tcp = reached.map_err(|error| error.at_proxy(proxy))?;
-                attempt.stage(Stage::Tunnelling, tunnel::open(&mut tcp, endpoint, proxy)).await??;
-                tcp
-            }
-        };
-        // Packets are small, and each is waited for.
-        let _ = tcp.set_nodelay(true);
-        let securing = TlsConnector::from(tls.clone()).connect(name, tcp);
-        let mut stream = attempt.stage(Stage::Securing, securing).await?.map_err(|error| io_error(&error))?;
+        let mut stream = secure(dialer, endpoint, proxy.as_ref(), tls, attempt).await?;
         let websocket = match transport {
             Transport::Mqtt => None,
             Transport::Websocket => {
@@ -499,6 +490,31 @@ impl<T> Link<T> {
             let _ = timeout(CLOSE_TIMEOUT, self.wire.flush()).await;
         }
     }
+}
+
+/// TCP, the proxy's tunnel, TLS.
+async fn secure(
+    dialer: &mut Dialer,
+    endpoint: &Endpoint,
+    proxy: Option<&Proxy>,
+    tls: &Tls,
+    attempt: &Attempt,
+) -> Result<TlsStream<TcpStream>, LinkError> {
+    let name = ServerName::try_from(endpoint.host.clone())
+        .map_err(|error| LinkError { kind: LinkErrorKind::Answered, why: error.to_string() })?;
+    let tcp = match proxy {
+        None => dialer.reach(endpoint, attempt).await?,
+        Some(proxy) => {
+            let reached = dialer.reach(&proxy.endpoint, attempt).await;
+            let mut tcp = reached.map_err(|error| error.at_proxy(proxy))?;
+            attempt.stage(Stage::Tunnelling, tunnel::open(&mut tcp, endpoint, proxy)).await??;
+            tcp
+        }
+    };
+    // Packets are small, and each is waited for.
+    let _ = tcp.set_nodelay(true);
+    let securing = TlsConnector::from(tls.clone()).connect(name, tcp);
+    Ok(attempt.stage(Stage::Securing, securing).await?.map_err(|error| io_error(&error))?)
 }
 
 /// The next packet ID that is not busy; there must be one. 0 is none.

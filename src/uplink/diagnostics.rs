@@ -33,11 +33,12 @@ const FRAME: usize = 128;
 /// What goes first of the status where there is too much.
 const DISPENSABLE: [&str; 2] = ["activeAlarms", "places"];
 /// Of this program.
-const FEATURES: [(&str, bool); 4] = [
+const FEATURES: [(&str, bool); 5] = [
     ("lab", cfg!(feature = "lab")),
     ("pkcs11", cfg!(feature = "pkcs11")),
     ("mqtt5", cfg!(feature = "mqtt5")),
     ("sas", cfg!(feature = "sas")),
+    ("tpm", cfg!(feature = "tpm")),
 ];
 
 /// What an answer is made of beside the status.

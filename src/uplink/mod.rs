@@ -1,6 +1,8 @@
 //! Keeps the device connected: asks DPS, connects to the hub, begins again, for ever.
 
 pub mod assignment;
+#[cfg(feature = "tpm")]
+pub mod by_tpm;
 mod compact;
 pub mod credentials;
 pub mod delivery;
@@ -222,7 +224,7 @@ impl Uplink {
             self.told.end();
             self.events.emit(match action {
                 Action::Register => {
-                    let DpsConfig { host, id_scope } = self.config.dps.clone();
+                    let DpsConfig { host, id_scope, .. } = self.config.dps.clone();
                     Event::Registering { host, id_scope }
                 }
                 Action::Connect(assignment) => Event::Connecting { hub: assignment.hub.clone() },
@@ -296,6 +298,15 @@ impl Uplink {
             self.events.emit(registering());
         };
         let (id, terms) = (&identity.registration_id, self.terms(identity));
+        #[cfg(feature = "tpm")]
+        if let Some(tpm) = identity.tpm().cloned() {
+            let clock = self.device.status.clock.clone();
+            let (config, timing, heart) = (&self.config, &self.timing, &self.device.heart);
+            let by_tpm = by_tpm::ByTpm { config, identity, tpm, tls, timing, clock: &*clock, heart };
+            let outcome = by_tpm.register(&mut self.dialer).await;
+            self.registered(outcome, &terms);
+            return;
+        }
         let csr = match &mut self.device.renewal {
             Some(renewal) => renewal.csr(id).await.map(Some),
             None => Ok(None),

@@ -142,9 +142,7 @@ impl Notary {
         let config = self.config.clone();
         let load = move || match identity {
             Some(identity) => Ok(identity),
-            None => {
-                config.identity.load(&config.state.directory).map_err(|error| error.to_string())
-            }
+            None => config.identity.load(&config.state.directory).map_err(|error| error.to_string()),
         };
         let gone = |_| "the thread that signs has ended".to_owned();
         let identity = spawn_blocking(load).await.map_err(gone)??;

@@ -21,6 +21,12 @@ fn look(context: &Context) -> Result<Finding, Finding> {
     let config = context.config()?;
     let credentials = context.credentials()?.as_ref().map_err(Finding::error)?;
     let id = &credentials.identity.registration_id;
+    #[cfg(feature = "tpm")]
+    if credentials.identity.tpm().is_some() {
+        return Ok(Finding::skip(
+            "a TPM registers over HTTPS: container-tracker provision tells whether it may",
+        ));
+    }
     let scope = &config.dps.id_scope;
     let options = provisioner::link_options(
         config,

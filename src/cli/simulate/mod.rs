@@ -265,9 +265,7 @@ async fn real_cloud(
         bail!("--config names one identity, so one device can be simulated with it, not {}", args.devices);
     }
     let config = Config::load(path)?;
-    let id = config.identity.load(&config.state.directory)?
-        .registration_id
-        .to_string();
+    let id = config.identity.load(&config.state.directory)?.registration_id.to_string();
     let endpoint = config.connection.endpoint(&config.dps.host);
     let text = format!("Simulated sensors, to {endpoint} as configured in {}. Ctrl-C ends.", path.display());
     screen.note("cloud", &text, json!({"dpsHost": config.dps.host, "idScope": config.dps.id_scope}));
