@@ -34,5 +34,6 @@ mod silence;
 mod slow_clients;
 mod state;
 mod suites;
+mod tpm;
 mod webhook;
 mod websocket;

@@ -30,7 +30,6 @@ use super::terminal::screen::lack;
 use super::terminal::signals::{asked_to_stop, hung_up};
 use super::verify;
 use crate::config::Config;
-use crate::identity::Identity;
 use crate::lab::Cloud;
 use crate::lab::scenario;
 use crate::lab::screen::Screen;
@@ -268,9 +267,7 @@ async fn real_cloud(
         bail!("--config names one identity, so one device can be simulated with it, not {}", args.devices);
     }
     let config = Config::load(path)?;
-    let id = Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory)?
-        .registration_id
-        .to_string();
+    let id = config.identity.load(&config.state.directory)?.registration_id.to_string();
     let endpoint = config.connection.endpoint(&config.dps.host);
     let text = format!("Simulated sensors, to {endpoint} as configured in {}. Ctrl-C ends.", path.display());
     screen.note("cloud", &text, json!({"dpsHost": config.dps.host, "idScope": config.dps.id_scope}));
