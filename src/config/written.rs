@@ -212,7 +212,8 @@ fn without_certificate(file: PathBuf, registration_id: RegistrationId, key: Toke
 #[cfg(feature = "tpm")]
 fn with_tpm(tpm: &str, registration_id: RegistrationId) -> Result<IdentityConfig, Problem> {
     let place = TpmPlace::read(tpm).map_err(|why| ("identity.tpm", format!("{}: {why}", shown(tpm))))?;
-    Ok(without_certificate(tpm.into(), registration_id, TokenKey::Tpm(place)))
+    // Nobody shall look for certificates in a TPM, or for another file in its place.
+    Ok(without_certificate("/dev/null/none".into(), registration_id, TokenKey::Tpm(place)))
 }
 
 #[cfg(not(feature = "tpm"))]

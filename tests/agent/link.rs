@@ -129,6 +129,7 @@ fn options(port: u16, trusted: &CertifiedIssuer<'static, KeyPair>, keep_alive: u
         .with_root_certificates(roots)
         .with_no_client_auth();
     LinkOptions {
+        password: None,
         endpoint: Endpoint::local(port),
         transport: Transport::Mqtt,
         proxy: None,

@@ -172,7 +172,7 @@ impl fmt::Display for Refusal {
             RefusalKind::Disabled => "the enrollment of this device, or its group, is disabled in DPS",
             RefusalKind::Unauthorized => {
                 "no enrollment accepts this certificate: it is not enrolled, not trusted (chain incomplete, or its CA \
-                 not verified) or expired"
+                 not verified) or expired; of a device without one, the key or the TPM is not the enrolled one"
             }
             RefusalKind::NotFound => "there is no enrollment for this registration ID",
             RefusalKind::BadRequest => {

@@ -55,9 +55,13 @@ pub enum TpmError {
 }
 
 impl TpmError {
-    /// Whether it has answered and will not, so that asking again does not help.
+    /// Whether it has answered and will not, so that asking again does not help: no warning, which passes.
     pub(super) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::NotAKey)
+        match self {
+            Self::Refused { code, .. } => code & 0xf80 != 0x900,
+            Self::NotAKey => true,
+            _ => false,
+        }
     }
 }
 

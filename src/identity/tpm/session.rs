@@ -80,15 +80,20 @@ impl Session {
                 .u16(0)
                 .u32(0),
         )?;
-        self.loaded.push(made.handle);
+        let public = with_length(&made.first()?);
         let keep = Command::new(Code::EvictControl)
             .handle(OWNER)
             .handle(made.handle)
             .authorized(Authorization::EmptyPassword)
             .u32(kept);
+        if self.send(&keep).is_ok() {
+            // A TPM has room for three at a time.
+            self.flush(made.handle);
+            return Ok(Root { handle: kept, public });
+        }
         // Without room there it is made anew each time, and is the same.
-        let handle = if self.send(&keep).is_ok() { kept } else { made.handle };
-        Ok(Root { handle, public: with_length(&made.first()?) })
+        self.loaded.push(made.handle);
+        Ok(Root { handle: made.handle, public })
     }
 
     /// Takes a key in that was wrapped for this TPM.
@@ -168,6 +173,11 @@ impl Session {
         self.send(&hmac)?.first()
     }
 
+    /// A device forgets it anyway when it is closed.
+    fn flush(&mut self, handle: u32) {
+        let _ = self.send(&Command::new(Code::FlushContext).u32(handle));
+    }
+
     fn send(&mut self, command: &Command) -> Result<Answer, TpmError> {
         command.send(&mut self.connection)
     }
@@ -176,8 +186,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         for handle in std::mem::take(&mut self.loaded) {
-            // A device forgets it anyway.
-            let _ = self.send(&Command::new(Code::FlushContext).u32(handle));
+            self.flush(handle);
         }
     }
 }
