@@ -1,10 +1,10 @@
-"""Microsoft's Python service SDK: configurations, and jobs over many devices, with a device of Microsoft's that takes part."""
+"""Microsoft's Python service SDK: configurations, jobs over many devices, and digital twins, with a device of Microsoft's that takes part."""
 
 import datetime
 import time
 
 from azure.iot.device import IoTHubDeviceClient, MethodResponse
-from azure.iot.hub import IoTHubConfigurationManager, IoTHubJobManager, IoTHubRegistryManager
+from azure.iot.hub import DigitalTwinClient, IoTHubConfigurationManager, IoTHubJobManager, IoTHubRegistryManager
 from azure.iot.hub.models import (
     CloudToDeviceMethod,
     Configuration,
@@ -144,8 +144,55 @@ def python_jobs_wait_and_are_cancelled():
     assert status_of(lambda: jobs.get_scheduled_job("nothing")) == 404
 
 
+def python_digital_twins_show_change_and_call():
+    registry.create_device_with_sas("twinned", "", "", "enabled")
+    key = registry.get_device("twinned").authentication.symmetric_key.primary_key
+    host = owner.split(";")[0].split("=", 1)[1].split(":")[0]
+    client = IoTHubDeviceClient.create_from_connection_string(
+        f"HostName={host};DeviceId=twinned;SharedAccessKey={key}",
+        server_verification_cert=text("server-ca.pem"),
+        # As the SDK names a model.
+        product_info="dtmi:com:example:TemperatureController;1",
+    )
+
+    def follow(patch):
+        wanted = patch["thermostat1"]["targetTemperature"]
+        answer = {"value": wanted, "ac": 200, "av": patch["$version"], "ad": "warm"}
+        client.patch_twin_reported_properties({"thermostat1": {"__t": "c", "targetTemperature": answer}})
+
+    def answer(asked):
+        client.send_method_response(MethodResponse.create_from_method_request(asked, 201, {"name": asked.name}))
+
+    client.on_method_request_received = answer
+    client.on_twin_desired_properties_patch_received = follow
+    client.connect()
+    client.patch_twin_reported_properties({"serialNumber": "A-1", "thermostat1": {"__t": "c", "maxTemp": 5.5}})
+
+    twins = DigitalTwinClient.from_connection_string(owner)
+    shown = until(lambda: (lambda twin: twin if "thermostat1" in twin else None)(twins.get_digital_twin("twinned")))
+    assert shown["$dtId"] == "twinned" and shown["$metadata"]["$model"] == "dtmi:com:example:TemperatureController;1", shown
+    assert shown["serialNumber"] == "A-1" and shown["thermostat1"]["maxTemp"] == 5.5, shown
+    twins.update_digital_twin("twinned", [{"op": "add", "path": "/thermostat1/targetTemperature", "value": 21.5}])
+
+    def told():
+        thermostat = twins.get_digital_twin("twinned")["thermostat1"]
+        return thermostat["$metadata"]["targetTemperature"] if "targetTemperature" in thermostat else None
+
+    metadata = until(told)
+    assert metadata.pop("lastUpdateTime") and metadata == {
+        "desiredValue": 21.5, "desiredVersion": 2, "ackVersion": 2, "ackCode": 200, "ackDescription": "warm"
+    }, metadata
+    assert status_of(lambda: twins.update_digital_twin("twinned", [{"op": "remove", "path": "/nothing"}])) == 400
+    assert status_of(lambda: twins.update_digital_twin("twinned", [{"op": "add", "path": "/a", "value": 1}], '"AAAA"')) == 412
+    assert twins.invoke_command("twinned", "reboot", 5) == {"name": "reboot"}
+    called = twins.invoke_component_command("twinned", "thermostat1", "getReport", {}, 5, 30)
+    assert called == {"name": "thermostat1*getReport"}, called
+    client.shutdown()
+
+
 run(
     python_configurations_reach_twins_and_count,
     python_jobs_change_twins_and_call_methods,
     python_jobs_wait_and_are_cancelled,
+    python_digital_twins_show_change_and_call,
 )

@@ -13,8 +13,8 @@ use crate::lab::scenario::{Scenario, Terms};
 /// Options of `simulate`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct SimulateArgs {
-    /// How many containers travel.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=5000))]
+    /// How many containers travel; in the scenario management 200 unless said otherwise.
+    #[arg(long, value_name = "N", default_value_t = 2, default_value_if("scenario", "management", "200"), value_parser = clap::value_parser!(u16).range(1..=5000))]
     pub(super) devices: u16,
     /// What their names begin with.
     #[arg(long, value_name = "TEXT", default_value = PREFIX, value_parser = prefix, conflicts_with_all = ["config", "scenario"])]
