@@ -162,6 +162,7 @@ impl Device {
 
     fn link_options(&self, client_id: &str, username: String) -> LinkOptions {
         LinkOptions {
+            password: None,
             transport: Transport::Mqtt,
             proxy: None,
             endpoint: Endpoint { host: "127.0.0.1".into(), port: self.config.connection.endpoint("").port },

@@ -20,7 +20,7 @@
 //!
 //! # What it does not do
 //!
-//! It says so where it is asked for it: TPM; `QoS` 2; Microsoft Entra tokens; digital twins.
+//! It says so where it is asked for it: TPMs over AMQP; `QoS` 2; Microsoft Entra tokens.
 //! It imitates no throttling of its own accord (see [`Faults`]).
 //! Nothing in it is meant to protect anything: do not let it face a network you do not trust.
 //!
@@ -120,7 +120,7 @@ pub use dps::{
     AllocationPolicy, AttestationMechanism, AttestationType, CaCertificate, CaReferences, Certificates,
     CustomAllocationDefinition, Dps, DpsError, EnrollmentGroup, EnrollmentTerms, Enrollments,
     IndividualEnrollment, LinkedHub, ProvisioningStatus, RegistrationState, RegistrationStatus,
-    ReprovisionPolicy, Substatus, X509Attestation, X509CertificateWithInfo, X509Certificates,
+    ReprovisionPolicy, Substatus, TpmAttestation, X509Attestation, X509CertificateWithInfo, X509Certificates,
 };
 pub use emulator::{Emulator, PreparedEmulator};
 pub use etag::IfMatch;

@@ -427,10 +427,6 @@ async fn a_group_none_of_whose_hubs_is_linked_any_more_fails_the_registration() 
 async fn what_is_not_implemented_is_refused_by_name() {
     let lab = Lab::start().await;
     let dps = lab.emulator.dps();
-    let tpm: AttestationMechanism =
-        serde_json::from_value(json!({"type": "tpm", "tpm": {"endorsementKey": "AAA="}})).expect("its shape");
-    let error = dps.individuals().create(IndividualEnrollment::new("d1", tpm)).expect_err("refused");
-    assert_eq!(error.to_string(), "this emulator does not implement TPM attestation");
     let mut group = dps.groups().get("trackers").expect("the group");
     group.terms.allocation_policy = AllocationPolicy::Custom;
     let error = dps.groups().update(group, &IfMatch::Any).expect_err("refused");

@@ -183,3 +183,36 @@ async fn jobs_that_can_not_be_are_refused_and_those_that_fail_say_why() {
     let (status, _, text) = refused(json!({"type": "export", "outputBlobContainerUri": uri})).await;
     assert!(status == 400 && text.contains("expired"), "{text}");
 }
+
+/// Edge devices keep the scopes that those below them name, whatever the order of the lines is.
+#[tokio::test]
+async fn who_is_below_whom_and_modules_come_along() {
+    let emulator = start().await;
+    let (one, two) = (Service::hub(&emulator), Service::of(&emulator, "hub-2", "iothubowner"));
+    let edge = |id: &str, parents: &[Value]| {
+        json!({"deviceId": id, "capabilities": {"iotEdge": true}, "parentScopes": parents}).to_string()
+    };
+    let put = async |path: &str, body: String| {
+        let made = one.call("PUT", &format!("{path}?{VERSION}"), &[], &body).await;
+        assert_eq!(made.status, 200, "{}", made.text);
+        made.body["deviceScope"].clone()
+    };
+    // In the order of their IDs the lowest comes first.
+    let top = put("/devices/z-top", edge("z-top", &[])).await;
+    let middle = put("/devices/m-middle", edge("m-middle", std::slice::from_ref(&top))).await;
+    put("/devices/a-leaf", json!({"deviceId": "a-leaf", "deviceScope": middle}).to_string()).await;
+    put("/devices/a-leaf/modules/door", json!({"deviceId": "a-leaf", "moduleId": "door"}).to_string()).await;
+    let uri = container(&one, "exports").await;
+    let export = json!({"type": "export", "outputBlobContainerUri": uri, "excludeKeysInExport": false});
+    assert_eq!(job(&one, &export).await["status"], "completed");
+    let import = json!({"type": "import", "inputBlobContainerUri": uri, "outputBlobContainerUri": uri});
+    assert_eq!(job(&two, &import).await["status"], "completed");
+    for id in ["z-top", "m-middle", "a-leaf"] {
+        let path = format!("/devices/{id}?{VERSION}");
+        let (here, there) = (one.get(&path).await.body, two.get(&path).await.body);
+        assert_eq!(there["deviceScope"], here["deviceScope"], "{id}: {there}");
+        assert_eq!(there["parentScopes"], here["parentScopes"], "{id}: {there}");
+    }
+    assert_eq!(two.get(&format!("/devices/a-leaf/modules/door?{VERSION}")).await.status, 200);
+    emulator.shutdown().await;
+}

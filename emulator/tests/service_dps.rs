@@ -301,11 +301,6 @@ async fn what_is_not_as_it_must_be_is_said_in_the_shape_of_the_service() {
             refused.body
         );
     }
-    let tpm = dps
-        .call("PUT", &path, &[], r#"{"attestation":{"type":"tpm","tpm":{"endorsementKey":"AAA="}}}"#)
-        .await;
-    assert_eq!(tpm.status, 501);
-    assert!(tpm.body["message"].as_str().is_some_and(|text| text.contains("TPM")), "{}", tpm.body);
     assert_eq!(dps.get(&format!("/nonsense?{VERSION}")).await.status, 404);
 }
 

@@ -25,12 +25,15 @@ use crate::instruments::gps::Gps;
 use crate::instruments::instrument::Start;
 use crate::link::dialer::Dialer;
 use crate::link::timing::Timing;
+use crate::link::tls::Tls;
 use crate::link::{LinkError, LinkErrorKind};
 use crate::platform::clock::Clock;
 use crate::platform::heartbeat::{Heartbeat, Vitals};
 use crate::platform::stdout::line;
 use crate::tracker;
 use crate::uplink::assignment::{Assignment, AssignmentFile, Terms};
+#[cfg(feature = "tpm")]
+use crate::uplink::by_tpm::ByTpm;
 use crate::uplink::credentials::Credentials;
 use crate::uplink::patience::Patience;
 use crate::uplink::profile;
@@ -76,13 +79,7 @@ pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
     let Credentials { identity, tls, .. } = credentials;
     let id = identity.registration_id.clone();
     let issuance = Issuance::begin(&config, &id, args.dry_run, clock.certificate_time())?;
-    let timing = Timing::default();
-    let options = provisioner::link_options(&config, &id, tls, timing.clone());
-    let heart = Heartbeat::default();
-    let answer_within = timing.dps_answer_within;
-    let asking = Asking { options: &options, answer_within, heart: &heart, csr: issuance.csr() };
-    let outcome =
-        runtime.block_on(asking.register(&id, &mut Dialer::default(), &mut Patience::default(), |_| {}));
+    let outcome = runtime.block_on(ask(&config, &identity, tls, &*clock, issuance.csr()))?;
     runtime.shutdown_background();
     let asks = config.connection.profile == Profile::Assigned;
     let known = stored.read().ok().flatten().and_then(|before| Some((before.hub, before.profile?)));
@@ -102,6 +99,27 @@ pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
     let answer = answer(&outcome, &issued, &identity, &config, args.dry_run);
     line(&answer.shown(args.json));
     Ok(ExitCode::from(answer.code))
+}
+
+/// Asks DPS, in the way that the proof of the identity has.
+async fn ask(
+    config: &Config,
+    identity: &Identity,
+    tls: Tls,
+    clock: &dyn Clock,
+    csr: Option<String>,
+) -> anyhow::Result<Result<Outcome, LinkError>> {
+    let (timing, heart, dialer) = (Timing::default(), &Heartbeat::default(), &mut Dialer::default());
+    #[cfg(feature = "tpm")]
+    if let Some(tpm) = identity.tpm().cloned() {
+        let by_tpm = ByTpm { config, identity, tpm, tls, timing: &timing, clock, heart };
+        return Ok(by_tpm.register(dialer).await);
+    }
+    let answer_within = timing.dps_answer_within;
+    let options = provisioner::link_options(config, identity, tls, clock.certificate_time(), timing);
+    let options = &options.map_err(anyhow::Error::msg)?;
+    let asking = Asking { options, answer_within, heart, csr };
+    Ok(asking.register(&identity.registration_id, dialer, &mut Patience::default(), |_| {}).await)
 }
 
 /// `gps` is why the receiver has not told it.

@@ -231,7 +231,7 @@ fn check_renewal(config: &Config, clock: &dyn Clock) -> anyhow::Result<String> {
 }
 
 fn identity(config: &Config) -> Result<Identity, IdentityError> {
-    Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory)
+    config.identity.load(&config.state.directory)
 }
 
 fn assignment(config: &Config) -> Option<Assignment> {

@@ -99,10 +99,17 @@ impl Config {
     }
 
     fn check(written: Written) -> Result<Self, Problem> {
+        let identity = written::identity(written.identity)?;
+        let connection = written::connection(written.connection)?;
+        if identity.without_certificate.is_some() && connection.profile == Profile::Assigned {
+            let why =
+                "hubs of MQTT 5 know devices by certificates alone, and this one has none; leave it out";
+            return Err(("connection.profile", why.into()));
+        }
         Ok(Self {
             dps: written::dps(written.dps)?,
-            identity: written::identity(written.identity)?,
-            connection: written::connection(written.connection)?,
+            identity,
+            connection,
             sensors: written::sensors(written.sensors)?,
             telemetry: written::telemetry(written.telemetry)?,
             clock: written.clock,

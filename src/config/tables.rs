@@ -1,6 +1,6 @@
 //! The smaller tables of the configuration file, with every value known to be good.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -12,8 +12,8 @@ use super::interval::Interval;
 use super::last_interval::LastInterval;
 use super::pace::Intervals;
 use super::proxy::{Proxy, Transport};
-use crate::identity::KeyLocation;
 use crate::identity::operational::Operational;
+use crate::identity::{Identity, IdentityError, KeyLocation, WithoutCertificate};
 
 /// `[dps]`
 #[derive(Debug, Clone, Deserialize)]
@@ -24,6 +24,9 @@ pub struct DpsConfig {
     /// Host name of the device endpoint.
     #[serde(default = "default_dps_host")]
     pub host: String,
+    /// TCP port of HTTPS there, which TPMs alone use.
+    #[serde(default = "default_https_port")]
+    pub https_port: u16,
 }
 
 /// `[identity]`
@@ -37,6 +40,19 @@ pub struct IdentityConfig {
     pub leaf_alone_at_hub: bool,
     /// Azure issues the certificate that the hub is shown; `None` where it is shown [`IdentityConfig::certificate`].
     pub operational: Option<Operational>,
+    /// The device has no certificate. [`IdentityConfig::certificate`] and [`IdentityConfig::key`] are both the file with its
+    /// symmetric key then: what is looked at for a change.
+    pub without_certificate: Option<WithoutCertificate>,
+}
+
+impl IdentityConfig {
+    /// Loads and checks who the device is. See [`Identity::load`].
+    pub fn load(&self, state_directory: &Path) -> Result<Identity, IdentityError> {
+        match &self.without_certificate {
+            Some(given) => Identity::without_certificate(given, &self.certificate, state_directory),
+            None => Identity::load(&self.certificate, &self.key, state_directory),
+        }
+    }
 }
 
 /// `[connection]`
@@ -102,6 +118,10 @@ pub struct StateConfig {
     pub journal_size_mib: u32,
 }
 
+fn default_https_port() -> u16 {
+    443
+}
+
 fn default_dps_host() -> String {
     GLOBAL_DPS_HOST.into()
 }
@@ -132,6 +152,12 @@ impl ConnectionConfig {
     /// Where connections to `host` really go: there, or to the gateway.
     pub fn endpoint(&self, host: &str) -> Endpoint {
         self.gateway.clone().unwrap_or_else(|| Endpoint { host: host.into(), port: self.port })
+    }
+
+    /// Where HTTPS to DPS really goes: there, or to the gateway.
+    pub fn https_endpoint(&self, dps: &DpsConfig) -> Endpoint {
+        let host = self.gateway.as_ref().map_or(&dps.host, |gateway| &gateway.host);
+        Endpoint { host: host.clone(), port: dps.https_port }
     }
 
     /// How traffic goes, in words, where that is not the usual way. No password is part of it.

@@ -127,6 +127,38 @@ pub enum IdentityError {
         /// Permission bits.
         mode: u32,
     },
+    /// The file of a symmetric key is not there or can't be read.
+    #[error(
+        "can't read the symmetric key {path}: {source}; put it there, readable by the user of this program, or change identity.symmetric_key"
+    )]
+    ReadSymmetricKey {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No usable symmetric key in the file.
+    #[error(
+        "{path} holds no symmetric key in base64: {why}; put the primary or secondary key of the device's enrollment there (identity.symmetric_key)"
+    )]
+    BadSymmetricKey {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        why: &'static str,
+    },
+    /// The TPM can't be used.
+    #[cfg(feature = "tpm")]
+    #[error(transparent)]
+    Tpm(#[from] super::TpmError),
+    /// This program can't do it.
+    #[error("{key} is not in this build: build it with --features {feature}, or use a certificate")]
+    NotBuiltIn {
+        /// The setting.
+        key: &'static str,
+        /// What would have it.
+        feature: &'static str,
+    },
     /// The key in a token can't be used.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -154,7 +186,9 @@ impl IdentityError {
     /// The file of a key or a PIN that can't be read, if that is what is wrong.
     pub fn unreadable_secret(&self) -> Option<&Path> {
         match self {
-            Self::ReadKey { path, .. } | Self::Token(TokenError::ReadPin { path, .. }) => Some(path),
+            Self::ReadKey { path, .. }
+            | Self::ReadSymmetricKey { path, .. }
+            | Self::Token(TokenError::ReadPin { path, .. }) => Some(path),
             _ => None,
         }
     }

@@ -6,6 +6,9 @@
 //! | `key_location.rs`, `key_uri.rs` | where the key is: a path, or an RFC 7512 URI |
 //! | `token/` | a key that stays in its TPM, secure element or HSM (feature `pkcs11`) |
 //! | `operational/` | the certificate that Azure issues: its key, the request for it, and both on disk over power cuts |
+//! | `proof.rs` | a certificate, or a key that signs tokens |
+//! | `symmetric_key.rs` | such a key in a file (feature `sas`) |
+//! | `tpm/` | such keys in a TPM, which DPS has given to it (feature `tpm`) |
 //! | `secret_file.rs` | a password in a file, with the rules of `file.rs` |
 //! | `provider.rs` | the cryptography of TLS |
 //! | `error.rs`, `token_error.rs` | a sentence for everything that can be wrong |
@@ -19,8 +22,13 @@ mod key_location;
 mod key_uri;
 mod key_uri_error;
 pub mod operational;
+mod proof;
 pub mod provider;
 pub mod secret_file;
+#[cfg(feature = "sas")]
+mod symmetric_key;
+#[cfg(feature = "tpm")]
+mod tpm;
 mod token_error;
 
 #[cfg(feature = "pkcs11")]
@@ -45,7 +53,12 @@ pub use error::{IdentityError, ValidityError};
 pub use key_location::KeyLocation;
 pub use key_uri::{KeyUri, PinSource};
 pub use key_uri_error::KeyUriError;
+#[cfg(feature = "tpm")]
+pub(crate) use proof::escaped;
+pub use proof::{Audience, Password, Proof, TokenKey, TokenSigner, WithoutCertificate};
 pub use token_error::TokenError;
+#[cfg(feature = "tpm")]
+pub use tpm::{PublicKeys, Tpm, TpmError, TpmPlace};
 
 /// How a key may sign outside of TLS, the best first.
 const SCHEMES: [SignatureScheme; 5] = [
@@ -59,16 +72,16 @@ const SCHEMES: [SignatureScheme; 5] = [
 /// A checked identity. The key never leaves it but into TLS, and one in a token never leaves that.
 #[derive(Clone)]
 pub struct Identity {
-    /// Common name of the leaf.
+    /// Common name of the leaf, or what is configured where there is none.
     pub registration_id: RegistrationId,
-    /// SHA-256 of the leaf, in hexadecimal.
+    /// SHA-256 of the leaf, in hexadecimal; of a device without one, that it is without.
     pub thumbprint: String,
-    /// First moment of the leaf's validity.
+    /// First moment of the leaf's validity; where there is none, when this program was built.
     pub not_before: DateTime<Utc>,
-    /// Last moment of the leaf's validity.
+    /// Last moment of the leaf's validity; where there is none, the last of all.
     pub not_after: DateTime<Utc>,
-    /// Chain and signer for TLS.
-    pub certified_key: Arc<CertifiedKey>,
+    /// What proves it.
+    pub proof: Proof,
 }
 
 impl Identity {
@@ -95,21 +108,39 @@ impl Identity {
             thumbprint: chain.thumbprint(),
             not_before: leaf.not_before,
             not_after: leaf.not_after,
-            certified_key: Arc::new(CertifiedKey::new(chain.into_der(), signer)),
+            proof: Proof::Certificate(Arc::new(CertifiedKey::new(chain.into_der(), signer))),
+        })
+    }
+
+    /// Of a device without a certificate; `path` is the file with its key.
+    pub fn without_certificate(
+        given: &WithoutCertificate,
+        path: &Path,
+        state_directory: &Path,
+    ) -> Result<Self, IdentityError> {
+        let proof = proof(given, path, state_directory)?;
+        Ok(Self {
+            registration_id: given.registration_id.clone(),
+            // Who has got another key is still the same to DPS.
+            thumbprint: format!("key of {}", given.registration_id),
+            not_before: build_date(),
+            not_after: DateTime::<Utc>::MAX_UTC,
+            proof,
         })
     }
 
     /// What is shown to who knows the leaf itself and wants no chain.
-    pub fn leaf_alone(&self) -> Arc<CertifiedKey> {
-        let CertifiedKey { cert, key, .. } = &*self.certified_key;
-        Arc::new(CertifiedKey::new(cert.iter().take(1).cloned().collect(), key.clone()))
+    pub fn leaf_alone(&self) -> Option<Arc<CertifiedKey>> {
+        let CertifiedKey { cert, key, .. } = &**self.certified_key()?;
+        Some(Arc::new(CertifiedKey::new(cert.iter().take(1).cloned().collect(), key.clone())))
     }
 
     /// Signs with the key, and says how, as TLS calls it. A token takes up to 100 ms for it.
     pub fn sign(&self, message: &[u8]) -> Result<(SignatureScheme, Vec<u8>), rustls::Error> {
-        let signer = self.certified_key.key.choose_scheme(&SCHEMES);
-        let signer =
-            signer.ok_or_else(|| rustls::Error::General("the key signs in no way that is known".into()))?;
+        let general = |why: &str| rustls::Error::General(why.into());
+        let certified = self.certified_key().ok_or_else(|| general("this device has no certificate"))?;
+        let signer = certified.key.choose_scheme(&SCHEMES);
+        let signer = signer.ok_or_else(|| general("the key signs in no way that is known"))?;
         Ok((signer.scheme(), signer.sign(message)?))
     }
 
@@ -144,6 +175,25 @@ pub fn signer(
         certificate: chain.path().into(),
         subject: leaf.subject.clone(),
     })
+}
+
+/// What signs the tokens of a device without a certificate.
+#[cfg(feature = "sas")]
+fn proof(given: &WithoutCertificate, path: &Path, state_directory: &Path) -> Result<Proof, IdentityError> {
+    match &given.key {
+        TokenKey::File => {
+            // A TPM alone keeps something there.
+            let _ = state_directory;
+            symmetric_key::load(path).map(Proof::Tokens)
+        }
+        #[cfg(feature = "tpm")]
+        TokenKey::Tpm(place) => Ok(Proof::Tpm(Arc::new(Tpm::open(place, state_directory)?))),
+    }
+}
+
+#[cfg(not(feature = "sas"))]
+fn proof(_: &WithoutCertificate, _: &Path, _: &Path) -> Result<Proof, IdentityError> {
+    Err(IdentityError::NotBuiltIn { key: "identity.symmetric_key", feature: "sas" })
 }
 
 /// Makes a P-256 key in a token, of the label that the URI has. One that is there stays.

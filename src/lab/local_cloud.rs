@@ -239,8 +239,13 @@ pub(crate) fn save_credentials(directory: &Path, credentials: &DeviceCredentials
 /// A configuration with `device.pem` and `device.key` in `directory`, for an emulator on this machine.
 pub fn device_config(directory: &Path, id_scope: &str, roots: PathBuf, port: u16) -> Config {
     Config {
-        dps: DpsConfig { id_scope: id_scope.into(), host: tracker_protocol::GLOBAL_DPS_HOST.into() },
+        dps: DpsConfig {
+            id_scope: id_scope.into(),
+            host: tracker_protocol::GLOBAL_DPS_HOST.into(),
+            https_port: 443,
+        },
         identity: IdentityConfig {
+            without_certificate: None,
             certificate: directory.join("device.pem"),
             key: directory.join("device.key").into(),
             leaf_alone_at_hub: false,

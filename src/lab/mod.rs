@@ -3,10 +3,12 @@
 //! Simulation happens at the bus: chip and receiver are emulated, everything above them is what runs on a tracker.
 
 pub(crate) mod board;
+pub(crate) mod caller;
 pub(crate) mod clock;
 pub mod compact;
 pub(crate) mod console;
 pub(crate) mod director;
+pub(crate) mod hub_service;
 pub(crate) mod judgement;
 pub(crate) mod lines;
 pub mod load;

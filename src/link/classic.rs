@@ -11,10 +11,10 @@ use crate::link::packet::{Heard, LARGEST_INCOMING, LARGEST_PACKET, Said, Welcome
 
 pub(super) fn write(said: Said<'_>, outgoing: &mut BytesMut) -> Result<(), LinkError> {
     let packet = match said {
-        Said::Connect { client_id, username, keep_alive } => {
+        Said::Connect { client_id, username, password, keep_alive } => {
             let mut connect = Connect::new(client_id);
             connect.keep_alive = keep_alive;
-            connect.set_login(username, "");
+            connect.set_login(username, password);
             Packet::Connect(connect)
         }
         Said::Subscribe { id, filters } => {

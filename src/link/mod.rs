@@ -10,6 +10,8 @@ pub mod dial;
 pub mod dialer;
 pub mod error;
 mod http;
+#[cfg(feature = "tpm")]
+pub mod https;
 pub mod roots;
 mod message;
 mod packet;
@@ -27,12 +29,15 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tracker_protocol::Publish;
 use tracker_timers::{Sleep, sleep_until};
 
 use crate::config::{Endpoint, Proxy, Transport};
+use crate::identity::Password;
 use crate::link::dialer::Dialer;
 use crate::link::error::{bad_topic, io_error, no_connack, no_pong, no_room, not_heeded, unacknowledged};
 use crate::link::packet::{Heard, Said, Welcome};
@@ -70,6 +75,8 @@ pub struct LinkOptions {
     pub client_id: String,
     /// MQTT user name.
     pub username: String,
+    /// In place of a certificate.
+    pub password: Option<Password>,
     /// Seconds without a word of ours after which to ping.
     pub keep_alive: u16,
     /// How long connecting, its stages, and answers to pings may take.
@@ -171,11 +178,13 @@ impl<T> Link<T> {
     }
 
     async fn attempt(dialer: &mut Dialer, options: &LinkOptions) -> Result<Self, LinkError> {
-        let LinkOptions { endpoint, client_id, username, keep_alive, timing, version, .. } = options;
+        let LinkOptions { endpoint, client_id, username, password, keep_alive, timing, version, .. } =
+            options;
+        let password = password.as_ref().map_or("", Password::reveal);
         let attempt = Attempt::begin(timing);
         // In a place of its own, which is given back: it takes more than all that comes after.
         let mut wire = Box::pin(Self::wire(dialer, options, &attempt, *version)).await?;
-        wire.queue(Said::Connect { client_id, username, keep_alive: *keep_alive })?;
+        wire.queue(Said::Connect { client_id, username, password, keep_alive: *keep_alive })?;
         let said_at = Instant::now();
         Ok(Self {
             wire,
@@ -206,21 +215,7 @@ impl<T> Link<T> {
         attempt: &Attempt,
         version: Version,
     ) -> Result<Wire, LinkError> {
-        let name = ServerName::try_from(endpoint.host.clone())
-            .map_err(|error| LinkError { kind: LinkErrorKind::Answered, why: error.to_string() })?;
-        let tcp = match proxy {
-            None => dialer.reach(endpoint, attempt).await?,
-            Some(proxy) => {
-                let reached = dialer.reach(&proxy.endpoint, attempt).await;
-                let mut tcp = reached.map_err(|error| error.at_proxy(proxy))?;
-                attempt.stage(Stage::Tunnelling, tunnel::open(&mut tcp, endpoint, proxy)).await??;
-                tcp
-            }
-        };
-        // Packets are small, and each is waited for.
-        let _ = tcp.set_nodelay(true);
-        let securing = TlsConnector::from(tls.clone()).connect(name, tcp);
-        let mut stream = attempt.stage(Stage::Securing, securing).await?.map_err(|error| io_error(&error))?;
+        let mut stream = secure(dialer, endpoint, proxy.as_ref(), tls, attempt).await?;
         let websocket = match transport {
             Transport::Mqtt => None,
             Transport::Websocket => {
@@ -495,6 +490,31 @@ impl<T> Link<T> {
             let _ = timeout(CLOSE_TIMEOUT, self.wire.flush()).await;
         }
     }
+}
+
+/// TCP, the proxy's tunnel, TLS.
+async fn secure(
+    dialer: &mut Dialer,
+    endpoint: &Endpoint,
+    proxy: Option<&Proxy>,
+    tls: &Tls,
+    attempt: &Attempt,
+) -> Result<TlsStream<TcpStream>, LinkError> {
+    let name = ServerName::try_from(endpoint.host.clone())
+        .map_err(|error| LinkError { kind: LinkErrorKind::Answered, why: error.to_string() })?;
+    let tcp = match proxy {
+        None => dialer.reach(endpoint, attempt).await?,
+        Some(proxy) => {
+            let reached = dialer.reach(&proxy.endpoint, attempt).await;
+            let mut tcp = reached.map_err(|error| error.at_proxy(proxy))?;
+            attempt.stage(Stage::Tunnelling, tunnel::open(&mut tcp, endpoint, proxy)).await??;
+            tcp
+        }
+    };
+    // Packets are small, and each is waited for.
+    let _ = tcp.set_nodelay(true);
+    let securing = TlsConnector::from(tls.clone()).connect(name, tcp);
+    Ok(attempt.stage(Stage::Securing, securing).await?.map_err(|error| io_error(&error))?)
 }
 
 /// The next packet ID that is not busy; there must be one. 0 is none.

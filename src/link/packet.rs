@@ -16,6 +16,7 @@ pub(super) enum Said<'a> {
     Connect {
         client_id: &'a str,
         username: &'a str,
+        password: &'a str,
         keep_alive: u16,
     },
     /// At `QoS` 1.

@@ -50,6 +50,9 @@ pub struct Timing {
     pub hub_gone_after: Duration,
     /// A connection shorter than this, cut again and again: another client uses the same identity.
     pub short_spell: Duration,
+    /// A token in place of a certificate is good for so long; the connection is made anew with another after four fifths of
+    /// that.
+    pub token_lasts: Duration,
     /// How often the certificate file is looked at.
     pub look_every: Duration,
     /// How many readings wait is reported by itself so often, at the most.
@@ -93,6 +96,7 @@ impl Default for Timing {
             hub_gone_attempts: 10,
             hub_gone_after: Duration::from_mins(15),
             short_spell: Duration::from_mins(1),
+            token_lasts: Duration::from_hours(24),
             look_every: Duration::from_secs(30),
             waiting_every: Duration::from_hours(1),
             goodbye_within: Duration::from_millis(400),

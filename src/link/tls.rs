@@ -94,7 +94,7 @@ pub fn roots_and_end(file: Option<&Path>) -> Result<(RootCertStore, Option<RootE
 /// TLS with the device's certificate.
 pub type Tls = Arc<ClientConfig>;
 
-/// A TLS client that shows the device's certificate. One configuration serves DPS and hub, so that reconnects can
+/// A TLS client that shows the device's certificate, where it has one. One configuration serves DPS and hub, so that reconnects can
 /// resume their sessions.
 pub fn client_config(
     roots: RootCertStore,
@@ -102,10 +102,15 @@ pub fn client_config(
     clock: Arc<dyn Clock>,
 ) -> Result<Tls, rustls::Error> {
     let provider = Arc::new(provider());
-    let mut config = ClientConfig::builder_with_details(provider, Arc::new(TlsTime(clock)))
+    let config = ClientConfig::builder_with_details(provider, Arc::new(TlsTime(clock)))
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified_key.clone())));
+        .with_root_certificates(roots);
+    let mut config = match identity.certified_key() {
+        Some(certified) => {
+            config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified.clone())))
+        }
+        None => config.with_no_client_auth(),
+    };
     config.resumption = Resumption::in_memory_sessions(SESSIONS);
     Ok(Arc::new(config))
 }
@@ -113,7 +118,9 @@ pub fn client_config(
 /// The same TLS client, with the leaf alone to show.
 pub fn with_leaf_alone(tls: &Tls, identity: &Identity) -> Tls {
     let mut config = ClientConfig::clone(tls);
-    config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(identity.leaf_alone()));
+    if let Some(leaf) = identity.leaf_alone() {
+        config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(leaf));
+    }
     Arc::new(config)
 }
 

@@ -11,6 +11,7 @@
 //! | `journal.aside` | note of a journal that is being set aside | as the operator says |
 //! | `journal.db.bad-N`, `journal.db.old-N`, each with `-wal`, `-shm` | journals that were set aside | stays, for somebody to look at |
 //! | `operational/` | certificates that Azure has issued, with their keys: see `identity::operational` | gone |
+//! | `tpm-key.json` | the key that a TPM signs tokens for its hub with, wrapped for that TPM | gone |
 //! | `refused-pin.json` | digest of the PIN that a token refused | stays: the token is still the same |
 //! | `lock` | held by the agent that works here | stays: others may be waiting for it |
 //! | `*.new` | one of the `.json` while it is being replaced; a power cut may leave it behind | as the file itself |
@@ -40,10 +41,11 @@ pub enum Fate {
 }
 
 /// The table above, as far as names are fixed.
-const FILES: [(&str, Fate); 11] = [
+const FILES: [(&str, Fate); 12] = [
     (ASSIGNMENT, Fate::Forgotten),
     (SETTINGS, Fate::Forgotten),
     (EVIDENCE, Fate::Forgotten),
+    (TPM_KEY, Fate::Forgotten),
     (STATUS, Fate::Forgotten),
     (JOURNAL, Fate::Journal),
     ("journal.db-wal", Fate::Journal),
@@ -57,6 +59,7 @@ const FILES: [(&str, Fate); 11] = [
 const ASSIGNMENT: &str = "assignment.json";
 const SETTINGS: &str = "settings.json";
 const EVIDENCE: &str = "evidence.json";
+const TPM_KEY: &str = "tpm-key.json";
 const STATUS: &str = "status.json";
 const JOURNAL: &str = "journal.db";
 const OPERATIONAL: &str = "operational";
@@ -114,6 +117,12 @@ impl StateDirectory {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// The key that a TPM was given for the hub.
+    #[cfg(feature = "tpm")]
+    pub fn tpm_key(&self) -> PathBuf {
+        self.0.join(TPM_KEY)
     }
 
     /// The hub that DPS assigned.

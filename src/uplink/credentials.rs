@@ -79,7 +79,7 @@ impl Credentials {
         let file = WatchedFile::new(&identity.certificate);
         let roots = connection.roots.as_deref().map(WatchedFile::new);
         let leaf_alone = identity.leaf_alone_at_hub;
-        let identity = Identity::load(&identity.certificate, &identity.key, &state.directory)?;
+        let identity = identity.load(&state.directory)?;
         let (store, first_root_end) = tls::roots_and_end(connection.roots.as_deref())?;
         let tls = tls::client_config(store, &identity, clock)?;
         let hub_tls = if leaf_alone { tls::with_leaf_alone(&tls, &identity) } else { tls.clone() };

@@ -33,10 +33,12 @@ const FRAME: usize = 128;
 /// What goes first of the status where there is too much.
 const DISPENSABLE: [&str; 2] = ["activeAlarms", "places"];
 /// Of this program.
-const FEATURES: [(&str, bool); 3] = [
+const FEATURES: [(&str, bool); 5] = [
     ("lab", cfg!(feature = "lab")),
     ("pkcs11", cfg!(feature = "pkcs11")),
     ("mqtt5", cfg!(feature = "mqtt5")),
+    ("sas", cfg!(feature = "sas")),
+    ("tpm", cfg!(feature = "tpm")),
 ];
 
 /// What an answer is made of beside the status.
@@ -127,6 +129,7 @@ impl Diagnostics {
             }),
         );
         put("connection", self.0.connection.clone());
+        let identity = identity.filter(|identity| !identity.has_no_certificate());
         if let Some(Identity { not_before, not_after, .. }) = identity {
             put(
                 "certificate",

@@ -1,6 +1,8 @@
 //! Keeps the device connected: asks DPS, connects to the hub, begins again, for ever.
 
 pub mod assignment;
+#[cfg(feature = "tpm")]
+pub mod by_tpm;
 mod compact;
 pub mod credentials;
 pub mod delivery;
@@ -48,6 +50,8 @@ use crate::uplink::renewal::Renewal;
 use crate::uplink::session::{Device, Opening, Sent, Session};
 use crate::uplink::told::Told;
 
+/// The part of a token's life after which the connection is made anew with another one.
+const TOKEN_SPENT: f64 = 0.8;
 /// How often the clock is looked at while it does not know the time.
 const LOOK_FOR_TIME: Duration = Duration::from_secs(1);
 
@@ -220,7 +224,7 @@ impl Uplink {
             self.told.end();
             self.events.emit(match action {
                 Action::Register => {
-                    let DpsConfig { host, id_scope } = self.config.dps.clone();
+                    let DpsConfig { host, id_scope, .. } = self.config.dps.clone();
                     Event::Registering { host, id_scope }
                 }
                 Action::Connect(assignment) => Event::Connecting { hub: assignment.hub.clone() },
@@ -258,19 +262,28 @@ impl Uplink {
     }
 
     /// How to connect to the assigned hub, this time.
-    fn link_options(&self, assignment: &Assignment, opening: &Opening, tls: Tls) -> LinkOptions {
+    fn link_options(
+        &self,
+        assignment: &Assignment,
+        opening: &Opening,
+        identity: &Identity,
+        tls: Tls,
+    ) -> Result<LinkOptions, String> {
         let connection = &self.config.connection;
-        LinkOptions {
+        let Assignment { hub, device_id, .. } = assignment;
+        let until = provisioner::token_end(self.device.status.clock.certificate_time(), &self.timing)?;
+        Ok(LinkOptions {
             endpoint: connection.endpoint(&assignment.hub),
             transport: connection.transport,
             proxy: connection.proxy.clone(),
             client_id: assignment.device_id.clone(),
             username: opening.username.clone(),
+            password: identity.password_at_hub(hub, device_id, until)?,
             keep_alive: connection.keep_alive.min(opening.longest_keep_alive),
             timing: self.timing.clone(),
             tls,
             version: opening.version,
-        }
+        })
     }
 
     async fn register(&mut self, identity: &Identity, tls: Tls) {
@@ -285,6 +298,15 @@ impl Uplink {
             self.events.emit(registering());
         };
         let (id, terms) = (&identity.registration_id, self.terms(identity));
+        #[cfg(feature = "tpm")]
+        if let Some(tpm) = identity.tpm().cloned() {
+            let clock = self.device.status.clock.clone();
+            let (config, timing, heart) = (&self.config, &self.timing, &self.device.heart);
+            let by_tpm = by_tpm::ByTpm { config, identity, tpm, tls, timing, clock: &*clock, heart };
+            let outcome = by_tpm.register(&mut self.dialer).await;
+            self.registered(outcome, &terms);
+            return;
+        }
         let csr = match &mut self.device.renewal {
             Some(renewal) => renewal.csr(id).await.map(Some),
             None => Ok(None),
@@ -296,7 +318,14 @@ impl Uplink {
                 return;
             }
         };
-        let options = provisioner::link_options(&self.config, id, tls, self.timing.clone());
+        let now = self.device.status.clock.certificate_time();
+        let options = match provisioner::link_options(&self.config, identity, tls, now, self.timing.clone()) {
+            Ok(options) => options,
+            Err(why) => {
+                self.registered(Ok(Outcome::TryLater { retry_after: None, why }), &terms);
+                return;
+            }
+        };
         let answer_within = self.timing.dps_answer_within;
         let asking = provisioner::Asking { options: &options, answer_within, heart: &self.device.heart, csr };
         let outcome = asking.register(id, &mut self.dialer, &mut self.patience, hurries).await;
@@ -408,7 +437,10 @@ impl Uplink {
         let Assignment { hub, device_id, .. } = assignment;
         let renews = self.device.renewal.as_ref().is_some_and(Renewal::wants_hub);
         let opening = Opening::new(assignment.speaks(), hub, device_id, renews);
-        let options = &self.link_options(assignment, &opening, tls);
+        let options = &match self.link_options(assignment, &opening, identity, tls) {
+            Ok(options) => options,
+            Err(why) => return (End::Unconnected(LinkError { kind: LinkErrorKind::Outage, why }), false),
+        };
         let link = tokio::select! {
             link = open(&mut self.dialer, options, waits) => link,
             _ = shutdown.changed() => return (End::Ours, false),
@@ -459,6 +491,8 @@ impl Uplink {
             }
             session.run().await
         };
+        // A hub ends a connection whose token has ended.
+        let token_ends = sleep(self.timing.token_lasts.mul_f64(TOKEN_SPENT));
         let renewed = tokio::select! {
             ended = work => match ended {
                 Err(error) => {
@@ -474,6 +508,12 @@ impl Uplink {
                 }
             },
             renewed = renewed => renewed,
+            () = token_ends, if identity.has_no_certificate() => {
+                session.finish(goodbye_within).await;
+                self.network.forget();
+                self.life.nudge(self.now());
+                return (End::Ours, false);
+            }
             _ = shutdown.changed() => {
                 session.finish(goodbye_within).await;
                 return (End::Ours, false);

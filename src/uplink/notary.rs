@@ -142,16 +142,17 @@ impl Notary {
         let config = self.config.clone();
         let load = move || match identity {
             Some(identity) => Ok(identity),
-            None => {
-                Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory)
-                    .map_err(|error| error.to_string())
-            }
+            None => config.identity.load(&config.state.directory).map_err(|error| error.to_string()),
         };
         let gone = |_| "the thread that signs has ended".to_owned();
         let identity = spawn_blocking(load).await.map_err(gone)??;
         let thumbprint = identity.thumbprint.clone();
         if signed.certificate != thumbprint {
-            let chain = identity.certified_key.cert.iter().map(AsRef::as_ref);
+            let certified = identity.certified_key().ok_or(
+                "it takes a certificate, which this device has not (identity.certificate); without one, set evidence to false in \
+                 its twin",
+            )?;
+            let chain = certified.cert.iter().map(AsRef::as_ref);
             self.state(&Statement::certificate(&thumbprint, chain), stamp);
             signed.certificate.clone_from(&thumbprint);
         }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::{Instant, sleep};
 use tracker_protocol::RegistrationId;
 use tracker_protocol::dps::{self, DpsUsername, Event, Outcome, RESPONSE_FILTER, Registration, Step};
 
 use crate::config::{Config, Profile};
+use crate::identity::Identity;
 use crate::link::dialer::Dialer;
 use crate::link::timing::Timing;
 use crate::link::tls::Tls;
@@ -35,19 +37,34 @@ pub fn username(config: &Config, registration_id: &RegistrationId) -> String {
     .to_string()
 }
 
-/// How to connect to DPS as this device.
-pub fn link_options(config: &Config, id: &RegistrationId, tls: Tls, timing: Timing) -> LinkOptions {
-    LinkOptions {
+/// How to connect to DPS as this device, at this time. The error says why a key signs no token now.
+pub fn link_options(
+    config: &Config,
+    identity: &Identity,
+    tls: Tls,
+    now: Option<DateTime<Utc>>,
+    timing: Timing,
+) -> Result<LinkOptions, String> {
+    let id = &identity.registration_id;
+    let until = token_end(now, &timing)?;
+    Ok(LinkOptions {
         endpoint: config.connection.endpoint(&config.dps.host),
         transport: config.connection.transport,
         proxy: config.connection.proxy.clone(),
         client_id: id.to_string(),
         username: username(config, id),
+        password: identity.password_at_dps(&config.dps.id_scope, until)?,
         keep_alive: config.connection.keep_alive,
         timing,
         tls,
         version: Version::V311,
-    }
+    })
+}
+
+/// Until when a token is good that is made now.
+pub fn token_end(now: Option<DateTime<Utc>>, timing: &Timing) -> Result<DateTime<Utc>, String> {
+    let end = now.and_then(|now| now.checked_add_signed(TimeDelta::from_std(timing.token_lasts).ok()?));
+    end.ok_or_else(|| "the time is not known".into())
 }
 
 /// Why DPS could not be asked. It takes no connection from a device whose ID scope or client ID it does not know.

@@ -166,6 +166,7 @@ impl Uplink {
     fn holds(&self, assignment: &Assignment, identity: &Identity) -> bool {
         let asks = self.config.connection.profile == Profile::Assigned;
         assignment.terms == self.terms(identity)
+            && identity.is_known_to_hubs()
             && (assignment.profile.is_some() || !asks)
             && profile::is_spoken(assignment.speaks())
     }

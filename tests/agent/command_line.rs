@@ -136,8 +136,8 @@ fn options_are_looked_at_before_anything_is_started() {
 }
 
 /// Plays a story that goes as it should, and gives what it said.
-fn play(scenario: &str) -> Vec<Value> {
-    let output = program().args(["simulate", "--scenario", scenario, "--json"]).output().unwrap();
+fn play(scenario: &[&str]) -> Vec<Value> {
+    let output = program().args(["simulate", "--json", "--scenario"]).args(scenario).output().unwrap();
     let lines = lines(&output);
     let failed: Vec<&Value> = lines.iter().filter(|line| line["asExpected"] == false).collect();
     assert!(failed.is_empty(), "{failed:#?}");
@@ -153,7 +153,18 @@ fn play(scenario: &str) -> Vec<Value> {
 
 #[test]
 fn the_life_of_a_fleet_goes_as_told() {
-    play("lifecycle");
+    play(&["lifecycle"]);
+}
+
+#[test]
+fn a_fleet_is_managed_as_a_whole() {
+    let lines = play(&["management", "--devices", "6"]);
+    let seen = |number: u64| {
+        let of_step = lines.iter().find(|line| line["event"] == "seen" && line["step"] == number);
+        of_step.and_then(|line| line["seen"].as_str()).unwrap_or_default()
+    };
+    assert_eq!(seen(2), "targeted 3, applied 3, reporting it 3; 3 at sea have 3600 s");
+    assert!(seen(7).starts_with("completed, 6 succeeded, 0 failed"), "{}", seen(7));
 }
 
 /// In real time, as certificates live by the calendar.
@@ -169,7 +180,7 @@ fn a_fleet_renews_its_certificates_while_links_flap() {
 
 #[test]
 fn a_person_is_told_of_a_reefer_whose_power_fails() {
-    let lines = play("alarm");
+    let lines = play(&["alarm"]);
     let told: Vec<&str> = lines
         .iter()
         .filter(|line| line["event"] == "notification")
@@ -237,6 +248,9 @@ fn mistakes_get_a_sentence_and_an_exit_code() {
     assert!(error(&of_another).contains("--validity is for the scenario renewal"));
     assert!(error(&["simulate", "--scenario", "renewal", "--validity", "9"]).contains("9 is not in 10..="));
     assert!(error(&["simulate", "--scenario", "renewal", "--open"]).contains("has no page"));
+    assert!(
+        error(&["simulate", "--scenario", "management", "--devices", "1"]).contains("at least 2 containers")
+    );
     assert!(error(&["simulate", "--replay", "/nowhere.nmea"]).contains("/nowhere.nmea"));
     let unreadable = error(&["run", "--config", "/nowhere.toml"]);
     assert!(unreadable.contains("can't read the configuration /nowhere.toml"), "{unreadable}");

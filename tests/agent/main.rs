@@ -43,6 +43,7 @@ mod pki;
 mod places;
 mod provision;
 mod renewal;
+mod sas;
 mod secrets;
 mod slow_disk;
 mod status_file;

@@ -15,6 +15,8 @@ pub(crate) struct Applicant {
     pub certificates: PeerCertificates,
     /// A shared access signature, of devices with symmetric keys.
     pub token: Option<Vec<u8>>,
+    /// Whether the transport has a way to ask a TPM for a proof.
+    pub may_be_challenged: bool,
 }
 
 /// When a request came, and whether it is one too many for the fault that throttles.

@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use super::{
     ca_certificates::CertificateStore,
     enrollment_store::EnrollmentStore,
-    model::{EnrollmentGroup, EnrollmentTerms, IndividualEnrollment, ProvisioningStatus},
+    model::{AttestationType, EnrollmentGroup, EnrollmentTerms, IndividualEnrollment, ProvisioningStatus},
+    tpm::Challenge,
 };
 use crate::security::{
     keys::SymmetricKey,
@@ -75,6 +76,8 @@ pub(super) enum NotAttested {
     Token(SasError),
     OtherAttestation { enrollment: String },
     NoEnrollmentForToken,
+    NoChallenge { enrollment: String },
+    OtherTpm { enrollment: String },
     CommonName { common_name: Option<String>, registration_id: String },
     OtherLeaf { enrollment: String },
     Flaw(Flaw),
@@ -94,6 +97,15 @@ impl fmt::Display for NotAttested {
                     "individual enrollment \"{enrollment}\" has another attestation than the device uses"
                 )
             }
+            Self::NoChallenge { enrollment } => write!(
+                f,
+                "the TPM of individual enrollment \"{enrollment}\" was given no key for a token, or that was forgotten: the device \
+                 asks without a token first"
+            ),
+            Self::OtherTpm { enrollment } => write!(
+                f,
+                "individual enrollment \"{enrollment}\" is not for a TPM, or for one with another endorsement or storage root key"
+            ),
             Self::NoEnrollmentForToken => {
                 f.write_str("the shared access signature is made with the key of no enrollment")
             }
@@ -148,6 +160,8 @@ pub(super) struct Attestor<'a> {
     /// Upwards from the leaf of the device.
     pub paths: &'a [Path],
     pub now: DateTime<Utc>,
+    /// What its TPM was given to sign a token with.
+    pub challenge: Option<&'a Challenge>,
 }
 
 impl Attestor<'_> {
@@ -194,6 +208,14 @@ impl Attestor<'_> {
         individual: Option<&IndividualEnrollment>,
     ) -> Result<AcceptedBy, NotAttested> {
         token.check_expiry(self.now).map_err(NotAttested::Token)?;
+        if let Some(enrollment) = individual.filter(|one| one.terms.attestation.kind == AttestationType::Tpm)
+        {
+            let key = self.challenge.and_then(|challenge| challenge.key_for(&enrollment.terms.attestation));
+            let key = key
+                .ok_or_else(|| NotAttested::NoChallenge { enrollment: enrollment.registration_id.clone() })?;
+            token.check_signature([key]).map_err(NotAttested::Token)?;
+            return Ok(AcceptedBy::Individual(Box::new(enrollment.clone())));
+        }
         if let Some(enrollment) = individual {
             let keys = enrollment.terms.attestation.symmetric_key.as_ref();
             let keys = keys.ok_or_else(|| NotAttested::OtherAttestation {

@@ -57,6 +57,11 @@ impl Applicant {
     fn try_register(&self, dps: &Dps, body: &[u8], moment: Moment) -> Result<Answer, Refused> {
         self.injected_error(dps, moment)?;
         let asked = check_request(body, &self.registration_id, &self.api_version)?;
+        if let Some(keys) = asked.tpm.as_ref().filter(|_| self.token.is_none())
+            && let Some(challenge) = self.challenge(dps, keys, moment.now)?
+        {
+            return Ok(challenge);
+        }
         let (token, chain) = self.shown(dps)?;
         let credentials = token.as_ref().map_or(Credentials::Chain(chain), Credentials::Token);
         match dps.register(moment.now, self, credentials, &asked) {

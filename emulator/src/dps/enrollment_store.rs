@@ -7,13 +7,16 @@ use tracker_protocol::RegistrationId;
 
 use super::{
     DpsError,
-    model::{AttestationMechanism, AttestationType, Enrollment, X509Attestation},
+    model::{AttestationMechanism, AttestationType, Enrollment, TpmAttestation, X509Attestation},
 };
 use crate::{
     etag::IfMatch,
     hub::{check_device_id, check_initial},
     id::dps_etag,
-    security::keys::{KeyLength, SymmetricKey},
+    security::{
+        keys::{KeyLength, SymmetricKey},
+        tpm::PublicKey,
+    },
 };
 
 /// Enrollments of one kind, by ID without regard to case.
@@ -141,9 +144,38 @@ fn prepare_attestation<E: Enrollment>(
             attestation.symmetric_key = Some(complete(keys, stored)?);
             Ok(())
         }
-        AttestationType::Tpm => Err(DpsError::NotImplemented("TPM attestation")),
+        AttestationType::Tpm => {
+            attestation.x509 = None;
+            attestation.symmetric_key = None;
+            let tpm = attestation.tpm.take().unwrap_or_default();
+            attestation.tpm = Some(checked::<E>(tpm, stored.and_then(|stored| stored.tpm.as_ref()))?);
+            Ok(())
+        }
         AttestationType::None => Err(invalid("attestation.type none lets nobody in")),
     }
+}
+
+/// What is left out is that of before; whatever is there is a key of a TPM.
+fn checked<E: Enrollment>(
+    mut tpm: TpmAttestation,
+    stored: Option<&TpmAttestation>,
+) -> Result<TpmAttestation, DpsError> {
+    if !E::HAS_TPM {
+        return Err(invalid(
+            "attestation.type tpm is for individual enrollments: a TPM is known by its own key alone",
+        ));
+    }
+    if let Some(stored) = stored.filter(|_| tpm.endorsement_key.is_empty()) {
+        tpm.endorsement_key.clone_from(&stored.endorsement_key);
+    }
+    tpm.storage_root_key.take_if(|key| key.is_empty());
+    let keys =
+        [("endorsementKey", Some(&tpm.endorsement_key)), ("storageRootKey", tpm.storage_root_key.as_ref())];
+    for (name, key) in keys {
+        key.map_or(Ok(None), |key| PublicKey::of_text(key).map(Some))
+            .map_err(|error| invalid(format!("attestation.tpm.{name}: {error}")))?;
+    }
+    Ok(tpm)
 }
 
 fn complete(keys: SymmetricKey, stored: Option<&SymmetricKey>) -> Result<SymmetricKey, DpsError> {

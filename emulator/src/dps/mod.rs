@@ -14,6 +14,7 @@ mod allocation;
 mod records;
 mod enrollment_store;
 mod ca_certificates;
+mod tpm;
 mod store;
 mod service;
 mod attest;
@@ -27,6 +28,7 @@ mod applicant;
 mod registration;
 mod refused;
 mod request;
+mod challenge;
 mod device_requests;
 mod look_up;
 mod session;
@@ -42,7 +44,7 @@ pub(crate) use model::Enrollment;
 pub use model::{
     AllocationPolicy, AttestationMechanism, AttestationType, CaReferences, CustomAllocationDefinition,
     EnrollmentGroup, EnrollmentTerms, IndividualEnrollment, ProvisioningStatus, ReprovisionPolicy,
-    X509Attestation, X509CertificateWithInfo, X509Certificates,
+    TpmAttestation, X509Attestation, X509CertificateWithInfo, X509Certificates,
 };
 pub use service::Dps;
 pub(crate) use service::{DpsParts, KeptDps};

@@ -30,6 +30,8 @@ pub(super) struct Operation {
     pub announced: bool,
     /// What was issued; told in the answer that assigns, and nowhere else.
     pub issued: Option<Vec<String>>,
+    /// The key for the hub, wrapped for the device's TPM; told in the same answer.
+    pub tpm: Option<Value>,
 }
 
 /// Registration records by canonical registration ID.

@@ -23,18 +23,6 @@ impl Refused {
         Self { status: 400, error_code: 400_004, reason: message.clone(), message, retry_after: None }
     }
 
-    /// `member` of the request asks for `what`, which this emulator does not have.
-    pub(super) fn not_implemented(member: &str, what: &str) -> Self {
-        Self {
-            // Not 501: SDKs repeat a request for ever that is answered with 429 or more.
-            status: 400,
-            error_code: 400_004,
-            message: format!("this emulator does not implement {what}"),
-            reason: format!("\"{member}\" in the request: {what} is not implemented"),
-            retry_after: None,
-        }
-    }
-
     pub(super) fn unauthorized(reason: String) -> Self {
         Self {
             status: 401,
@@ -55,6 +43,17 @@ impl Refused {
             Self::bad_token(refusal.to_string())
         } else {
             Self::unauthorized(refusal.to_string())
+        }
+    }
+
+    /// A TPM is told so; who shows a certificate or a token is but unauthorized.
+    pub(super) fn no_enrollment(registration_id: &str) -> Self {
+        Self {
+            status: 404,
+            error_code: 404_201,
+            message: "Enrollment not found.".into(),
+            reason: format!("there is no individual enrollment \"{}\" for its TPM", shown(registration_id)),
+            retry_after: None,
         }
     }
 

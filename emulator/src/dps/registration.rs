@@ -13,13 +13,14 @@ use super::{
     attest::{AcceptedBy, Attestor, Credentials, NotAttested},
     issue::NotIssued,
     linked_hubs::Hubs,
-    model::{AllocationPolicy, ProvisioningStatus},
+    model::{AllocationPolicy, AttestationType, ProvisioningStatus},
     pending::{Failure, Pending},
     placement::{Decision, place},
     records::{Operation, Record},
     refused::POLICY_GONE,
     request::Asked,
     store::Store,
+    tpm::Challenge,
     webhook,
 };
 use crate::{
@@ -27,7 +28,10 @@ use crate::{
     events::EventKind,
     hub::Authentication,
     id::{dps_etag, operation_id},
-    security::x509::{Certificate, Path, paths},
+    security::{
+        keys::{KeyLength, SymmetricKey, random_key},
+        x509::{Certificate, Path, paths},
+    },
 };
 
 /// What a register request leads to.
@@ -57,6 +61,7 @@ impl Dps {
         let registration_id = applicant.registration_id.as_str();
         let now = self.0.clock.now();
         let paths = self.paths(credentials);
+        let challenge = self.0.challenges.get(registration_id, moment);
         let mut store = self.0.store.change();
         let attestor = Attestor {
             individuals: &store.individuals,
@@ -64,6 +69,7 @@ impl Dps {
             certificates: &store.certificates,
             paths: &paths,
             now,
+            challenge: challenge.as_ref(),
         };
         let accepted_by = match attestor.attest(registration_id, credentials) {
             Ok(accepted_by) => accepted_by,
@@ -78,9 +84,19 @@ impl Dps {
             Ok(issue) => issue,
             Err(why) => return Registered::NotIssued(why),
         };
-        let identity = Identity::new(&accepted_by, registration_id, credentials, issue.is_some());
+        let identity =
+            match challenge.filter(|_| accepted_by.terms().attestation.kind == AttestationType::Tpm) {
+                Some(challenge) => Identity::of_tpm(&challenge),
+                None => Identity::new(&accepted_by, registration_id, credentials, issue.is_some()),
+            };
         let operation_id = operation_id();
-        let operation = Operation { id: operation_id.clone(), ready: None, announced: false, issued: None };
+        let operation = Operation {
+            id: operation_id.clone(),
+            ready: None,
+            announced: false,
+            issued: None,
+            tpm: identity.tpm,
+        };
         let state = RegistrationState {
             status: Some(RegistrationStatus::Assigning),
             x509: identity.x509.clone(),
@@ -119,6 +135,7 @@ impl Dps {
         credentials: Credentials<'_>,
     ) -> Result<(), NotAttested> {
         let paths = self.paths(credentials);
+        let challenge = self.0.challenges.get(registration_id, Instant::now());
         let store = self.0.store.lock();
         let attestor = Attestor {
             individuals: &store.individuals,
@@ -126,6 +143,7 @@ impl Dps {
             certificates: &store.certificates,
             paths: &paths,
             now: self.0.clock.now(),
+            challenge: challenge.as_ref(),
         };
         attestor.attest(registration_id, credentials).map(drop)
     }
@@ -253,7 +271,12 @@ impl Dps {
         if never_assign || operation.ready.is_none_or(|ready| moment < ready) {
             return Some(assigning(registration_id, operation_id.to_owned()));
         }
-        let state = RegistrationState { issued_certificate_chain: operation.issued.clone(), ..known };
+        let is_assigned = known.status == Some(RegistrationStatus::Assigned);
+        let state = RegistrationState {
+            issued_certificate_chain: operation.issued.clone(),
+            tpm: operation.tpm.clone().filter(|_| is_assigned),
+            ..known
+        };
         if !std::mem::replace(&mut operation.announced, true) {
             let text = |field: &Option<String>| field.clone().unwrap_or_default();
             self.0.events.tell(match state.status {
@@ -311,9 +334,18 @@ fn begun(
 struct Identity {
     authentication: Authentication,
     x509: Option<Value>,
+    /// What the device is told of its key, where a TPM has it.
+    tpm: Option<Value>,
 }
 
 impl Identity {
+    /// A TPM is given another key for the hub than it has for DPS.
+    fn of_tpm(challenge: &Challenge) -> Self {
+        let (key, told) = challenge.hub_key();
+        let keys = SymmetricKey { primary_key: Some(key), secondary_key: Some(random_key(KeyLength::Hub)) };
+        Self { authentication: Authentication::sas(keys), x509: None, tpm: Some(told) }
+    }
+
     /// `is_issued`: it is given a certificate, by which the hub shall know it from now on.
     fn new(
         accepted_by: &AcceptedBy,
@@ -328,11 +360,13 @@ impl Identity {
                 Self {
                     authentication: Authentication::self_signed(thumbprint.unwrap_or_default()),
                     x509: leaf.map(|leaf| x509(leaf, chain.get(1), accepted_by.group_id())),
+                    tpm: None,
                 }
             }
             Credentials::Token(_) => Self {
                 authentication: Authentication::sas(accepted_by.device_keys(registration_id)),
                 x509: None,
+                tpm: None,
             },
         };
         if is_issued {

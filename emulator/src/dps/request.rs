@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use tracker_protocol::RegistrationId;
 
-use super::refused::Refused;
+use super::{refused::Refused, tpm::TpmKeys};
 use crate::security::sas::{SasError, SasToken};
 
 /// The first API version in which a request may carry a certificate signing request; earlier ones ignore it.
@@ -20,6 +20,8 @@ pub(super) struct Asked {
     pub payload: Option<Value>,
     /// A certificate signing request, as it was sent.
     pub csr: Option<String>,
+    /// The keys of its TPM.
+    pub tpm: Option<TpmKeys>,
 }
 
 /// Checks the body of a register request and the registration ID.
@@ -44,16 +46,18 @@ pub(super) fn check_request(body: &[u8], registration_id: &str, api_version: &st
     if !matches!(request.get("payload"), None | Some(Value::Null | Value::Object(_) | Value::String(_))) {
         return Err(Refused::bad_request("payload is neither a JSON object nor a text"));
     }
-    if request.get("tpm").is_some_and(|tpm| !tpm.is_null()) {
-        return Err(Refused::not_implemented("tpm", "TPM attestation"));
-    }
+    let tpm = match request.remove("tpm") {
+        None | Some(Value::Null) => None,
+        Some(Value::Object(tpm)) => Some(TpmKeys::read(&tpm).map_err(Refused::bad_request)?),
+        Some(_) => return Err(Refused::bad_request("tpm is not a JSON object")),
+    };
     let csr = match request.remove("csr").filter(|_| is_new) {
         None | Some(Value::Null) => None,
         Some(Value::String(csr)) => Some(csr),
         Some(_) => return Err(Refused::bad_request("csr is not a text")),
     };
     let payload = request.remove("payload").filter(|payload| !payload.is_null());
-    Ok(Asked { payload, csr })
+    Ok(Asked { payload, csr, tpm })
 }
 
 /// Checks the body of a status request: a certificate is asked for in the registration and nowhere else.

@@ -12,6 +12,7 @@ use super::{
     linked_hubs::{Hubs, full_name, name_in_full, profile_of},
     records::Records,
     store::Store,
+    tpm::Challenges,
 };
 use crate::{
     clock::Clock,
@@ -48,6 +49,7 @@ pub(super) struct Core {
     pub(super) access: AccessPolicies,
     pub(super) host_name: String,
     pub(super) good_signatures: GoodSignatures,
+    pub(super) challenges: Challenges,
     pub(super) namespace: Namespace,
     pub(super) renewal: RenewalSettings,
     endpoint: EndpointSettings,
@@ -167,6 +169,7 @@ impl Dps {
             access: kept.access,
             host_name,
             good_signatures: GoodSignatures::default(),
+            challenges: Challenges::default(),
             namespace,
             renewal,
             endpoint,

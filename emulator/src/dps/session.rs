@@ -42,6 +42,7 @@ pub(crate) fn open(
             api_version: user_name.api_version,
             certificates,
             token: token.map(|token| token.to_vec()),
+            may_be_challenged: false,
         },
         subscribed: false,
     })

@@ -52,11 +52,15 @@ impl Scopes {
         now: DateTime<Utc>,
     ) -> Result<Self, HubError> {
         let stored_scope = stored.and_then(|stored| stored.device_scope.as_deref());
-        let own = stored_scope.filter(|scope| device_of(scope) == Some(device_id));
+        let mut own = stored_scope.filter(|scope| device_of(scope) == Some(device_id));
         let mut parents = stored.map(|stored| stored.parent_scopes.clone()).unwrap_or_default();
         match wanted.device_scope.filter(|scope| !scope.is_empty()) {
             // What was a device below another one has become an edge device there.
             Some(scope) if Some(scope) == stored_scope => {}
+            // One that comes from another hub, with those below it, keeps the scope that they name.
+            Some(scope) if stored.is_none() && device_of(scope) == Some(device_id) => {
+                own = Some(scope);
+            }
             Some(scope) => {
                 return Err(HubError::ArgumentInvalid(format!(
                     "deviceScope \"{}\" is not that of the edge device \"{device_id}\" itself, which the hub gives it; \

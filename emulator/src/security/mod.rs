@@ -4,4 +4,5 @@
 pub(crate) mod access;
 pub(crate) mod keys;
 pub(crate) mod sas;
+pub(crate) mod tpm;
 pub(crate) mod x509;

@@ -5,6 +5,7 @@
 //!  "enrollmentGroups": [{"enrollmentGroupId", "attestation", …}],        as DPS has them in REST
 //!  "enrollments":      [{"registrationId", "attestation", …}],
 //!  "devices":          [{"id", "hub", "authentication", "tags", "properties": {"desired"}, …}],   as a hub imports them
+//!  "modules":          [{"id", "moduleId", "hub", "authentication", "tags", "properties": {"desired"}, …}],
 //!  "faults":           [{"service", "fault", "device", "times", "probability", …}]}
 //! ```
 //!
@@ -24,7 +25,7 @@ use text::Text;
 use crate::dps::Dps;
 
 /// The lists of a seed, in the order in which they are planted.
-const LISTS: [&str; 5] = ["certificates", "enrollmentGroups", "enrollments", "devices", "faults"];
+const LISTS: [&str; 6] = ["certificates", "enrollmentGroups", "enrollments", "devices", "modules", "faults"];
 
 /// Entries of all lists together.
 const MAX_ENTRIES: usize = 200_000;
@@ -49,6 +50,8 @@ pub struct Planted {
     pub enrollments: usize,
     /// Device identities, with their twins.
     pub devices: usize,
+    /// Module identities, with their twins.
+    pub modules: usize,
     /// Faults that are in force.
     pub faults: usize,
 }
@@ -93,6 +96,7 @@ impl Seed {
                     "enrollmentGroups" => &mut planted.enrollment_groups,
                     "enrollments" => &mut planted.enrollments,
                     "devices" => &mut planted.devices,
+                    "modules" => &mut planted.modules,
                     _ => &mut planted.faults,
                 };
                 *count += 1;

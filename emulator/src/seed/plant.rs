@@ -31,6 +31,9 @@ const DEVICE: [&str; 10] = [
     "parentScopes",
 ];
 
+/// What a module may say.
+const MODULE: [&str; 7] = ["id", "moduleId", "hub", "managedBy", "authentication", "tags", "properties"];
+
 /// By what an entry is known to people.
 pub(super) fn name_of(entry: &Value) -> Option<&str> {
     ["id", "registrationId", "enrollmentGroupId", "name", "fault"]
@@ -62,7 +65,11 @@ pub(super) fn one(dps: &Dps, list: &str, entry: &Value, directory: &Path) -> Res
             };
             done.map(drop).map_err(|error| error.to_string())
         }
-        "devices" => device(dps, entry),
+        "devices" => identity(dps, entry, &DEVICE, |hub| Ok(hub.device(text(entry, "id")?).is_ok())),
+        "modules" => identity(dps, entry, &MODULE, |hub| {
+            let module_id = text(entry, "moduleId")?;
+            Ok(hub.module(text(entry, "id")?, module_id).is_ok())
+        }),
         _ => dps.faults().inject_json(entry.clone()).map(drop),
     }
 }
@@ -96,15 +103,20 @@ fn certificate(dps: &Dps, entry: &Value, directory: &Path) -> Result<(), String>
     done.map(drop).map_err(|error| error.to_string())
 }
 
-/// Identity and twin; what is there already is changed.
-fn device(dps: &Dps, entry: &Value) -> Result<(), String> {
+/// Identity and twin of a device, or of a module of it; what is there already is changed.
+fn identity(
+    dps: &Dps,
+    entry: &Value,
+    known: &[&str],
+    is_there: impl Fn(&Hub) -> Result<bool, String>,
+) -> Result<(), String> {
     let members = entry.as_object().into_iter().flat_map(|members| members.keys());
-    if let Some(unknown) = members.into_iter().find(|name| !DEVICE.contains(&name.as_str())) {
-        return Err(format!("has no {unknown}, but {}", DEVICE.join(", ")));
+    if let Some(unknown) = members.into_iter().find(|name| !known.contains(&name.as_str())) {
+        return Err(format!("has no {unknown}, but {}", known.join(", ")));
     }
     let id = text(entry, "id")?;
     let hub = hub_of(dps, &entry["hub"])?;
-    let is_new = hub.device(id).is_err();
+    let is_new = !is_there(&hub)?;
     enter_device(&hub, entry, id, if is_new { "create" } else { "update" })?;
     if !is_new && (!entry["tags"].is_null() || !entry["properties"].is_null()) {
         enter_device(&hub, entry, id, "updateTwin")?;

@@ -32,6 +32,14 @@ id = "sensor-2"
 status = "disabled"
 statusReason = "lost"
 
+[[modules]]
+id = "sensor-1"
+moduleId = "door"
+hub = "hub-2"
+managedBy = "dockside"
+tags = { side = "left" }
+properties = { desired = { interval = 5 } }
+
 [[enrollments]]
 registrationId = "one"
 attestation = { type = "symmetricKey" }
@@ -52,11 +60,16 @@ probability = 0.5
 fn a_seed_is_planted_and_planted_again_it_changes_what_is_there() {
     let dps = dps();
     let seed = Seed::parse(TOML, ".").expect("a seed");
-    let planted = Planted { certificates: 0, enrollment_groups: 1, enrollments: 1, devices: 2, faults: 1 };
+    let planted =
+        Planted { certificates: 0, enrollment_groups: 1, enrollments: 1, devices: 2, modules: 1, faults: 1 };
     assert_eq!(seed.plant(&dps).expect("planted"), planted);
     let hub = dps.hub("hub-2").expect("the hub");
     let device = hub.device("sensor-1").expect("made");
     assert_eq!(device.authentication.kind, AuthenticationType::Sas);
+    let module = hub.module("sensor-1", "door").expect("made");
+    assert_eq!(module.managed_by.as_deref(), Some("dockside"));
+    let twin = hub.twin(&crate::hub::module_address("sensor-1", "door")).expect("its twin");
+    assert_eq!((&twin.tags["side"], &twin.properties.desired["interval"]), (&json!("left"), &json!(5)));
     assert_eq!(device.authentication.symmetric_key.primary_key.as_deref(), Some("AAECAwQFBgcICQoLDA0ODw=="));
     let twin = hub.twin("sensor-1").expect("its twin");
     assert_eq!(

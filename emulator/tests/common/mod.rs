@@ -8,6 +8,7 @@ pub mod five;
 pub mod https;
 pub mod receiver;
 pub mod service;
+pub mod tpm;
 pub mod websocket;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};

@@ -103,6 +103,10 @@ pub struct RegistrationState {
     /// What a custom allocation webhook returned for the device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Value>,
+    /// The key that the device signs tokens for its hub with, wrapped for its TPM: `{"authenticationKey": base64}`. In the
+    /// answer that assigns, and nowhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tpm: Option<Value>,
     /// What was issued for the request's `csr`: DER of each certificate in base64, the leaf first, then each one's issuer. In
     /// the answer that assigns, and nowhere else.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -80,6 +80,11 @@ impl Context {
         self.loaded().is_ok_and(|config| config.connection.transport == Transport::Websocket)
     }
 
+    /// Whether the device proves who it is without a certificate.
+    pub(super) fn has_no_certificate(&self) -> bool {
+        self.loaded().is_ok_and(|config| config.identity.without_certificate.is_some())
+    }
+
     /// Whether Azure is to issue certificates to this device.
     pub(super) fn is_issued(&self) -> bool {
         self.loaded().is_ok_and(|config| config.identity.operational.is_some())

@@ -21,8 +21,21 @@ fn look(context: &Context) -> Result<Finding, Finding> {
     let config = context.config()?;
     let credentials = context.credentials()?.as_ref().map_err(Finding::error)?;
     let id = &credentials.identity.registration_id;
+    #[cfg(feature = "tpm")]
+    if credentials.identity.tpm().is_some() {
+        return Ok(Finding::skip(
+            "a TPM registers over HTTPS: container-tracker provision tells whether it may",
+        ));
+    }
     let scope = &config.dps.id_scope;
-    let options = provisioner::link_options(config, id, credentials.tls.clone(), Timing::default());
+    let options = provisioner::link_options(
+        config,
+        &credentials.identity,
+        credentials.tls.clone(),
+        context.clock.certificate_time(),
+        Timing::default(),
+    )
+    .map_err(Finding::skip)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Finding::error)?;
     let connected: Result<(), LinkError> = runtime.block_on(async {

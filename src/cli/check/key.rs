@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "tpm")]
+use base64ct::{Base64, Encoding};
+
 use super::finding::Finding;
 use super::item::{Check, Look};
+#[cfg(feature = "tpm")]
+use crate::identity::Identity;
 use crate::identity::IdentityError;
 use crate::uplink::credentials::CredentialsError;
 
@@ -17,6 +22,11 @@ pub(super) const CHECK: Check = Check {
         let key = &context.config()?.identity.key;
         match context.credentials()? {
             Err(CredentialsError::Identity(error)) => Err(judge(error)),
+            #[cfg(feature = "tpm")]
+            Ok(credentials) if credentials.identity.tpm().is_some() => Ok(of_tpm(&credentials.identity)),
+            _ if context.has_no_certificate() => {
+                Ok(Finding::pass(format!("{key} holds the device's symmetric key")))
+            }
             // What else may be missing for TLS is not the key's fault.
             _ => Ok(Finding::pass(format!("{key} is the key of the certificate"))),
         }
@@ -25,6 +35,20 @@ pub(super) const CHECK: Check = Check {
 
 /// Where systemd puts credentials, in a directory for each service that has some.
 const CREDENTIALS: &str = "/run/credentials/";
+
+/// What is enrolled is told, as there is no file to look it up in.
+#[cfg(feature = "tpm")]
+fn of_tpm(identity: &Identity) -> Finding {
+    let keys = identity.tpm().map(|tpm| tpm.public_keys());
+    match keys {
+        Some(Ok(keys)) => {
+            let key = Base64::encode_string(&keys.endorsement);
+            Finding::pass(format!("the TPM answers; its endorsement key, for the enrollment: {key}"))
+        }
+        Some(Err(error)) => Finding::error(error),
+        None => Finding::skip("there is no TPM"),
+    }
+}
 
 fn judge(error: &IdentityError) -> Finding {
     if error.unreadable_secret().is_some_and(|path| path.starts_with(CREDENTIALS)) {

@@ -95,6 +95,7 @@ pub(super) fn run(args: &CheckArgs) -> ExitCode {
         // What is off is as if it were not known.
         let is_off = match check.id {
             id if id == operational::CHECK.id => !context.is_issued(),
+            id if id == certificate::CHECK.id => context.has_no_certificate(),
             id if id == proxy::CHECK.id => !context.has_proxy(),
             id if id == websocket::CHECK.id => !context.has_websocket(),
             _ => false,

@@ -21,8 +21,14 @@ pub(super) const CHECK: Check = Check {
 fn look(context: &Context) -> Result<Finding, Finding> {
     let config = context.config()?;
     let credentials = context.credentials()?.as_ref().map_err(Finding::error)?;
-    let id = &credentials.identity.registration_id;
-    let options = provisioner::link_options(config, id, credentials.tls.clone(), Timing::default());
+    let options = provisioner::link_options(
+        config,
+        &credentials.identity,
+        credentials.tls.clone(),
+        context.clock.certificate_time(),
+        Timing::default(),
+    )
+    .map_err(Finding::skip)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Finding::error)?;
     // Nothing of MQTT has been said yet.

@@ -30,9 +30,10 @@ pub(in crate::cli) mod target;
 mod telemetry;
 
 use commands::{
-    blob_container, c2d, ca, certificate, certificate_policy, consumer_group, deprovision, device, diagnose,
-    enrichment, enrollment, enrollment_group, event_subscription, fault, fleet, hub_certificate, method,
-    module, module_twin, monitor, query, registration, route, routing_endpoint, silence, twin,
+    blob_container, c2d, ca, certificate, certificate_policy, configuration, consumer_group, deprovision,
+    device, diagnose, enrichment, enrollment, enrollment_group, event_subscription, fault, fleet,
+    hub_certificate, job, method, module, module_twin, monitor, query, registration, route, routing_endpoint,
+    silence, twin,
 };
 
 pub(super) use emulator_file::EmulatorFile;
@@ -85,6 +86,12 @@ enum Noun {
     /// Twins of modules.
     #[command(subcommand)]
     ModuleTwin(module_twin::ModuleTwinCommand),
+    /// Desired properties for all devices that a condition holds for.
+    #[command(subcommand)]
+    Configuration(configuration::ConfigurationCommand),
+    /// Methods and twin updates that the hub does to many devices by itself.
+    #[command(subcommand)]
+    Job(job::JobCommand),
     /// Direct methods of devices.
     #[command(subcommand)]
     Method(method::MethodCommand),
@@ -142,6 +149,8 @@ pub(super) fn run(args: CloudArgs) -> anyhow::Result<()> {
         Noun::Twin(command) => command.run(&target),
         Noun::Module(command) => command.run(&target),
         Noun::ModuleTwin(command) => command.run(&target),
+        Noun::Configuration(command) => command.run(&target),
+        Noun::Job(command) => command.run(&target),
         Noun::Method(command) => command.run(&target),
         Noun::C2d(command) => command.run(&target),
         Noun::Monitor(command) => command.run(&target),

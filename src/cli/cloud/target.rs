@@ -298,6 +298,11 @@ fn client_of(
     Ok(Client::new(connection, false, service, &roots, advice, place))
 }
 
+/// The hub of this name of an emulator that describes itself so.
+pub(in crate::cli) fn hub_in(file: &EmulatorFile, name: &str) -> anyhow::Result<Client> {
+    client_of(Path::new("emulator.json"), file, file.hub(Some(name))?, Service::Hub)
+}
+
 /// A service, if it is an emulator's.
 pub(in crate::cli::cloud) fn only_emulated(
     client: Client,

@@ -6,6 +6,7 @@ mod container;
 mod fleet;
 pub(super) mod guest;
 mod hint;
+mod hub_service;
 mod ledger;
 mod logbook;
 mod manifest;
@@ -29,7 +30,6 @@ use super::terminal::screen::lack;
 use super::terminal::signals::{asked_to_stop, hung_up};
 use super::verify;
 use crate::config::Config;
-use crate::identity::Identity;
 use crate::lab::Cloud;
 use crate::lab::scenario;
 use crate::lab::screen::Screen;
@@ -121,6 +121,7 @@ async fn story(
         is_opened: args.open,
         is_stepping: args.step,
         verify: verify::judgements,
+        open_hub: hub_service::open,
     };
     let mut page = None;
     let verdict = tokio::select! {
@@ -266,9 +267,7 @@ async fn real_cloud(
         bail!("--config names one identity, so one device can be simulated with it, not {}", args.devices);
     }
     let config = Config::load(path)?;
-    let id = Identity::load(&config.identity.certificate, &config.identity.key, &config.state.directory)?
-        .registration_id
-        .to_string();
+    let id = config.identity.load(&config.state.directory)?.registration_id.to_string();
     let endpoint = config.connection.endpoint(&config.dps.host);
     let text = format!("Simulated sensors, to {endpoint} as configured in {}. Ctrl-C ends.", path.display());
     screen.note("cloud", &text, json!({"dpsHost": config.dps.host, "idScope": config.dps.id_scope}));

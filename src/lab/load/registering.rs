@@ -39,6 +39,7 @@ impl<F: Into<Fault>> From<F> for Setback {
 /// How a device connects.
 pub(super) fn options(place: &Place, client_id: &str, username: String, tls: Tls) -> LinkOptions {
     LinkOptions {
+        password: None,
         endpoint: place.dps.clone(),
         transport: place.transport,
         proxy: place.proxy.clone(),

@@ -3,6 +3,7 @@
 mod alarm;
 mod fleet;
 mod lifecycle;
+mod management;
 mod renewal;
 mod story;
 mod timing;
@@ -25,6 +26,8 @@ pub enum Scenario {
     Alarm,
     /// Certificates that Azure issues live for seconds, and are renewed while links flap.
     Renewal,
+    /// Configurations, jobs, uploaded files, and the registry exported and imported into a second hub.
+    Management,
 }
 
 impl Scenario {
@@ -48,6 +51,9 @@ pub(crate) async fn play(
         Scenario::Alarm if devices > 2 => bail!("the scenario alarm is about one container, not {devices}"),
         Scenario::Alarm => alarm::play(watching.verify, screen).await,
         Scenario::Renewal => renewal::play(usize::from(devices), terms, watching.directory, screen).await,
+        Scenario::Management => {
+            management::play(usize::from(devices), watching.open_hub, watching.directory, screen).await
+        }
         Scenario::Lifecycle => lifecycle::play(usize::from(devices), screen, watching, page).await,
     }
 }

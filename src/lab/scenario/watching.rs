@@ -12,6 +12,7 @@ use tracker_sensors::simulated::SimulatedClock;
 
 use crate::lab::console::{Backlogs, Page, Parts, Simulation};
 use crate::lab::director::Director;
+use crate::lab::hub_service::OpenHub;
 use crate::lab::judgement::Verify;
 use crate::lab::local_cloud::write;
 use crate::lab::screen::Screen;
@@ -34,6 +35,8 @@ pub(crate) struct Watching<'a> {
     pub(crate) is_stepping: bool,
     /// The check of the evidence.
     pub(crate) verify: Verify,
+    /// The service API of hubs.
+    pub(crate) open_hub: OpenHub,
 }
 
 impl Watching<'_> {

@@ -38,7 +38,7 @@ impl Default for Codec {
 impl Codec {
     pub(super) fn write(&mut self, said: Said<'_>, outgoing: &mut BytesMut) -> Result<(), LinkError> {
         let packet = match said {
-            Said::Connect { client_id, username, keep_alive } => {
+            Said::Connect { client_id, username, password, keep_alive } => {
                 let mut properties = ConnectProperties::new();
                 properties.session_expiry_interval = Some(SESSION_EXPIRY);
                 properties.max_packet_size = Some(LARGEST_INCOMING as u32);
@@ -48,7 +48,7 @@ impl Codec {
                     clean_start: false,
                     properties: Some(properties),
                 };
-                Packet::Connect(connect, None, Some(Login::new(username, "")))
+                Packet::Connect(connect, None, Some(Login::new(username, password)))
             }
             Said::Subscribe { id, filters } => {
                 let filters = filters.iter().map(|filter| Filter::new(filter, QoS::AtLeastOnce)).collect();

@@ -176,7 +176,7 @@ fn a_property_that_mqtt_can_not_write_is_refused() {
 #[test]
 fn connect_has_an_expiry_a_largest_packet_and_no_password() {
     let mut bytes = BytesMut::new();
-    let connect = Said::Connect { client_id: "box", username: "u", keep_alive: 230 };
+    let connect = Said::Connect { client_id: "box", username: "u", password: "", keep_alive: 230 };
     Codec::default().write(connect, &mut bytes).unwrap();
     let expected = b"\x10\x1d\0\x04MQTT\x05\x80\0\xe6\x0a\x11\0\0\x0e\x10\x27\0\x08\0\0\0\x03box\0\x01u";
     assert_eq!(bytes, expected[..]);

@@ -13,7 +13,7 @@ pub(super) fn properties(device: &mut Device, answers: Map<String, Value>) -> Ma
     let Device { status, identity, renewal, .. } = &mut *device;
     let mut properties = answers;
     properties.extend(status.reported());
-    if let Some(identity) = &*identity.borrow() {
+    if let Some(identity) = identity.borrow().as_ref().filter(|identity| !identity.has_no_certificate()) {
         let mut certificate = validity(identity);
         if let Some(renewal) = renewal {
             renewal.report(&mut certificate);

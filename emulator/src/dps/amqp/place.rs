@@ -66,6 +66,7 @@ impl DpsPlace {
             api_version: api_version.unwrap_or(API_VERSION).chars().take(64).collect(),
             certificates: self.guest.certificates(),
             token: self.token(id_scope, &registration_id)?,
+            may_be_challenged: false,
         };
         let registrant = Arc::new(Registrant::new(self.dps.clone(), applicant));
         self.present.insert(registration_id.into_owned(), Arc::downgrade(&registrant));

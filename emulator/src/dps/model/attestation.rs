@@ -1,7 +1,6 @@
 //! How a device of an enrollment proves who it is.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::security::{
     keys::SymmetricKey,
@@ -18,9 +17,9 @@ pub struct AttestationMechanism {
     /// For [`AttestationType::X509`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub x509: Option<X509Attestation>,
-    /// For [`AttestationType::Tpm`]; kept so that it can be refused by name.
+    /// For [`AttestationType::Tpm`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tpm: Option<Value>,
+    pub tpm: Option<TpmAttestation>,
     /// For [`AttestationType::SymmetricKey`]; keys that are absent are made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub symmetric_key: Option<SymmetricKey>,
@@ -38,6 +37,18 @@ pub enum AttestationType {
     Tpm,
     /// Shared keys.
     SymmetricKey,
+}
+
+/// The keys of a TPM: each base64 of its `TPM2B_PUBLIC`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TpmAttestation {
+    /// By it the TPM is known. An update that leaves it out keeps the stored one.
+    #[serde(default)]
+    pub endorsement_key: String,
+    /// Where it is given, the device must have this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_root_key: Option<String>,
 }
 
 /// X.509 attestation; exactly one member is present.
@@ -118,6 +129,12 @@ impl AttestationMechanism {
     /// absent are made.
     pub fn symmetric_key(keys: SymmetricKey) -> Self {
         Self { kind: AttestationType::SymmetricKey, x509: None, tpm: None, symmetric_key: Some(keys) }
+    }
+
+    /// For an individual enrollment: the device whose TPM has this endorsement key (base64 of `TPM2B_PUBLIC`).
+    pub fn tpm(endorsement_key: impl Into<String>) -> Self {
+        let tpm = TpmAttestation { endorsement_key: endorsement_key.into(), storage_root_key: None };
+        Self { kind: AttestationType::Tpm, x509: None, tpm: Some(tpm), symmetric_key: None }
     }
 
     /// See [`X509Certificates::clean`].

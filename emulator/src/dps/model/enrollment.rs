@@ -95,6 +95,9 @@ pub(crate) trait Enrollment: Clone + Serialize + DeserializeOwned {
         self
     }
 
+    /// Whether a TPM may prove who a device of it is.
+    const HAS_TPM: bool;
+
     /// Whether an X.509 attestation has the form that this kind of enrollment takes; `Err` says which that is.
     fn check_attestation(x509: &X509Attestation) -> Result<(), &'static str>;
 }
@@ -103,6 +106,7 @@ impl Enrollment for EnrollmentGroup {
     const ID: &'static str = "enrollmentGroupId";
     const LIST: &'static str = "enrollmentGroups";
     const ITEM_TYPE: &'static str = "enrollmentGroup";
+    const HAS_TPM: bool = false;
     const NOT_FOUND: fn(String) -> DpsError = DpsError::EnrollmentGroupNotFound;
     const CONFLICT: fn(String) -> DpsError = DpsError::EnrollmentGroupConflict;
 
@@ -131,6 +135,7 @@ impl Enrollment for IndividualEnrollment {
     const ID: &'static str = "registrationId";
     const LIST: &'static str = "enrollments";
     const ITEM_TYPE: &'static str = "enrollment";
+    const HAS_TPM: bool = true;
     const NOT_FOUND: fn(String) -> DpsError = DpsError::EnrollmentNotFound;
     const CONFLICT: fn(String) -> DpsError = DpsError::EnrollmentConflict;
 

@@ -5,8 +5,8 @@ mod terms;
 mod enrollment;
 
 pub use attestation::{
-    AttestationMechanism, AttestationType, CaReferences, X509Attestation, X509CertificateWithInfo,
-    X509Certificates,
+    AttestationMechanism, AttestationType, CaReferences, TpmAttestation, X509Attestation,
+    X509CertificateWithInfo, X509Certificates,
 };
 pub(crate) use enrollment::Enrollment;
 pub use enrollment::{EnrollmentGroup, IndividualEnrollment};

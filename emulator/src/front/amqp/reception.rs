@@ -71,7 +71,7 @@ impl Reception for AmqpReception {
             "PLAIN" => self.plain(guest, init),
             // Tokens follow, or the certificate of the handshake says all.
             "MSSBCBS" | "ANONYMOUS" | "EXTERNAL" => Ok(()),
-            "TPM" => Err("attestation by TPM is not implemented by this emulator".into()),
+            "TPM" => Err("a TPM registers over HTTPS alone at this emulator".into()),
             _ => Err("the mechanism is not one of those that were offered".into()),
         }
     }

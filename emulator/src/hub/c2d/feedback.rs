@@ -2,21 +2,23 @@
 
 use std::collections::VecDeque;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::{message::Outcome, queue::LOCK_TIME};
-use crate::{clock::wire_time, hub::Handout, id::guid};
+use super::message::Outcome;
+use crate::{
+    clock::wire_time,
+    hub::{
+        Handout,
+        handout::{Handouts, LIFE},
+    },
+};
 
 /// Records in one batch, as Azure has them.
 const BATCH: usize = 64;
 /// Records that are remembered at most; with more the oldest go.
 const MAX_RECORDS: usize = 10_000;
-/// How long a record waits for somebody to ask for it.
-const LIFE: TimeDelta = TimeDelta::hours(1);
-/// How often a batch is tried before it is given up.
-const MAX_DELIVERIES: u32 = 10;
 
 /// What became of one message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,21 +54,9 @@ const CONTENT_TYPE: &str = "application/vnd.microsoft.iothub.feedback.json";
 pub(in crate::hub) struct FeedbackQueue {
     /// Those in no batch yet.
     records: VecDeque<FeedbackRecord>,
-    batches: VecDeque<Batch>,
-    numbers: u64,
-    /// Counts whatever may make a batch free.
-    arrivals: watch::Sender<u64>,
+    batches: Handouts<Vec<FeedbackRecord>>,
     /// When the queues of devices are to be looked at again, at the latest.
     pub look_again: Option<DateTime<Utc>>,
-}
-
-#[derive(Debug)]
-struct Batch {
-    number: u64,
-    records: Vec<FeedbackRecord>,
-    made: DateTime<Utc>,
-    deliveries: u32,
-    lock: Option<(String, DateTime<Utc>)>,
 }
 
 impl FeedbackQueue {
@@ -75,100 +65,60 @@ impl FeedbackQueue {
     }
 
     pub(in crate::hub) fn keep(&self) -> Vec<FeedbackRecord> {
-        let batched = self.batches.iter().flat_map(|batch| &batch.records);
-        batched.chain(&self.records).cloned().collect()
+        self.batches.iter().flatten().chain(&self.records).cloned().collect()
     }
 
     pub(in crate::hub) fn subscribe(&self) -> watch::Receiver<u64> {
-        self.arrivals.subscribe()
+        self.batches.subscribe()
     }
 
     pub(in crate::hub) fn put(&mut self, record: FeedbackRecord) {
-        let batched: usize = self.batches.iter().map(|batch| batch.records.len()).sum();
-        if batched + self.records.len() >= MAX_RECORDS && self.batches.pop_front().is_none() {
+        let batched: usize = self.batches.iter().map(Vec::len).sum();
+        if batched + self.records.len() >= MAX_RECORDS && !self.batches.forget_oldest() {
             self.records.pop_front();
         }
         self.records.push_back(record);
-        self.announce();
+        self.batches.announce();
     }
 
     /// Locks a batch, the oldest that nobody has.
     pub(in crate::hub) fn take(&mut self, now: DateTime<Utc>) -> Option<Handout> {
         self.pass_time(now);
-        if self.batches.iter().all(|batch| batch.lock.is_some()) {
+        if !self.batches.has_free() {
             let count = self.records.len().min(BATCH);
             let records: Vec<_> = self.records.drain(..count).collect();
             if records.is_empty() {
                 return None;
             }
-            self.numbers += 1;
-            let number = self.numbers;
-            self.batches.push_back(Batch { number, records, made: now, deliveries: 0, lock: None });
+            self.batches.put(records, now);
         }
-        let batch = self.batches.iter_mut().find(|batch| batch.lock.is_none())?;
-        let lock_token = guid();
-        batch.lock = Some((lock_token.clone(), now + LOCK_TIME));
-        batch.deliveries += 1;
-        Some(Handout {
-            lock_token,
-            sequence_number: batch.number,
-            enqueued: batch.made,
-            deliveries: batch.deliveries,
-            content_type: CONTENT_TYPE,
-            // These types have no form that JSON lacks.
-            body: serde_json::to_vec(&batch.records).unwrap_or_default(),
-        })
+        // These types have no form that JSON lacks.
+        self.batches.take(now, CONTENT_TYPE, |records| serde_json::to_vec(records).unwrap_or_default())
     }
 
     /// The service has it. Tells whether the lock was still there.
     pub(in crate::hub) fn complete(&mut self, token: &str, now: DateTime<Utc>) -> bool {
         self.pass_time(now);
-        let before = self.batches.len();
-        self.batches.retain(|batch| !batch.is_locked_by(token));
-        self.batches.len() < before
+        self.batches.complete(token, now)
     }
 
     /// The service does not want it now: it is delivered anew. Tells whether the lock was still there.
     pub(in crate::hub) fn abandon(&mut self, token: &str, now: DateTime<Utc>) -> bool {
         self.pass_time(now);
-        let is_locked = self.batches.iter().any(|batch| batch.is_locked_by(token));
-        self.unlock(|batch| batch.is_locked_by(token));
-        is_locked
+        self.batches.abandon(token, now)
     }
 
     /// Ends locks and records whose time is over.
     pub(in crate::hub) fn pass_time(&mut self, now: DateTime<Utc>) {
-        self.unlock(|batch| batch.lock.as_ref().is_some_and(|(_, ends)| *ends <= now));
         self.records.retain(|record| record.time + LIFE > now);
-        self.batches.retain(|batch| batch.lock.is_some() || batch.made + LIFE > now);
-    }
-
-    fn unlock(&mut self, is_meant: impl Fn(&Batch) -> bool) {
-        let mut is_free = false;
-        for batch in self.batches.iter_mut().filter(|batch| is_meant(batch)) {
-            batch.lock = None;
-            is_free = true;
-        }
-        self.batches.retain(|batch| batch.lock.is_some() || batch.deliveries < MAX_DELIVERIES);
-        if is_free {
-            self.announce();
-        }
-    }
-
-    fn announce(&self) {
-        self.arrivals.send_modify(|count| *count = count.wrapping_add(1));
-    }
-}
-
-impl Batch {
-    fn is_locked_by(&self, token: &str) -> bool {
-        self.lock.as_ref().is_some_and(|(known, _)| known.eq_ignore_ascii_case(token))
+        self.batches.pass_time(now);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hub::handout::{LOCK_TIME, MAX_DELIVERIES};
 
     const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 

@@ -1,21 +1,16 @@
 //! What services are told of uploaded files: one notice a file, under a lock until it is completed or abandoned.
 
-use std::collections::VecDeque;
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::{clock::wire_time, hub::Handout, id::guid};
+use crate::{
+    clock::wire_time,
+    hub::{Handout, handout::Handouts},
+};
 
 /// Notices that are remembered at most; with more the oldest go.
 const MAX_NOTICES: usize = 10_000;
-/// How long one waits for somebody to ask for it, as at Azure unless told otherwise.
-const LIFE: TimeDelta = TimeDelta::hours(1);
-/// How long a service has one.
-const LOCK_TIME: TimeDelta = TimeDelta::minutes(1);
-/// How often one is tried before it is given up.
-const MAX_DELIVERIES: u32 = 10;
 
 /// An uploaded file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,26 +31,7 @@ const CONTENT_TYPE: &str = "application/vnd.microsoft.iothub.filenotification.js
 
 /// The notices of one hub, the oldest first.
 #[derive(Debug, Default)]
-pub(in crate::hub) struct Notices {
-    waiting: VecDeque<Waiting>,
-    numbers: u64,
-    /// Counts whatever may make a notice free.
-    arrivals: watch::Sender<u64>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    number: u64,
-    notice: FileNotice,
-    deliveries: u32,
-    lock: Option<(String, DateTime<Utc>)>,
-}
-
-impl Waiting {
-    fn is_locked_by(&self, token: &str) -> bool {
-        self.lock.as_ref().is_some_and(|(known, _)| known.eq_ignore_ascii_case(token))
-    }
-}
+pub(in crate::hub) struct Notices(Handouts<FileNotice>);
 
 impl Notices {
     pub(super) fn restore(kept: Vec<FileNotice>) -> Self {
@@ -67,84 +43,49 @@ impl Notices {
     }
 
     pub(super) fn keep(&self) -> Vec<FileNotice> {
-        self.waiting.iter().map(|waiting| waiting.notice.clone()).collect()
+        self.0.iter().cloned().collect()
     }
 
     pub(in crate::hub) fn subscribe(&self) -> watch::Receiver<u64> {
-        self.arrivals.subscribe()
+        self.0.subscribe()
     }
 
     pub(in crate::hub) fn put(&mut self, notice: FileNotice) {
-        if self.waiting.len() >= MAX_NOTICES {
-            self.waiting.pop_front();
+        if self.0.len() >= MAX_NOTICES {
+            self.0.forget_oldest();
         }
-        self.numbers += 1;
-        self.waiting.push_back(Waiting { number: self.numbers, notice, deliveries: 0, lock: None });
-        self.announce();
+        let made = notice.enqueued;
+        self.0.put(notice, made);
+        self.0.announce();
     }
 
     /// Locks the oldest that nobody has.
     pub(in crate::hub) fn take(&mut self, now: DateTime<Utc>) -> Option<Handout> {
-        self.pass_time(now);
-        let waiting = self.waiting.iter_mut().find(|waiting| waiting.lock.is_none())?;
-        let lock_token = guid();
-        waiting.lock = Some((lock_token.clone(), now + LOCK_TIME));
-        waiting.deliveries += 1;
-        Some(Handout {
-            lock_token,
-            sequence_number: waiting.number,
-            enqueued: waiting.notice.enqueued,
-            deliveries: waiting.deliveries,
-            content_type: CONTENT_TYPE,
-            // It has no form that JSON lacks.
-            body: serde_json::to_vec(&waiting.notice).unwrap_or_default(),
-        })
+        self.0.pass_time(now);
+        // It has no form that JSON lacks.
+        self.0.take(now, CONTENT_TYPE, |notice| serde_json::to_vec(notice).unwrap_or_default())
     }
 
     /// The service has it. Tells whether the lock was still there.
     pub(in crate::hub) fn complete(&mut self, token: &str, now: DateTime<Utc>) -> bool {
-        self.pass_time(now);
-        let before = self.waiting.len();
-        self.waiting.retain(|waiting| !waiting.is_locked_by(token));
-        self.waiting.len() < before
+        self.0.complete(token, now)
     }
 
     /// The service does not want it now: it is delivered anew. Tells whether the lock was still there.
     pub(in crate::hub) fn abandon(&mut self, token: &str, now: DateTime<Utc>) -> bool {
-        self.pass_time(now);
-        let is_locked = self.waiting.iter().any(|waiting| waiting.is_locked_by(token));
-        self.unlock(|waiting| waiting.is_locked_by(token));
-        is_locked
+        self.0.abandon(token, now)
     }
 
     /// Ends the locks whose time is over, and forgets what nobody has asked for. Tells whether anything was forgotten.
     pub(in crate::hub) fn pass_time(&mut self, now: DateTime<Utc>) -> bool {
-        self.unlock(|waiting| waiting.lock.as_ref().is_some_and(|(_, until)| *until <= now));
-        let before = self.waiting.len();
-        self.waiting.retain(|waiting| waiting.lock.is_some() || waiting.notice.enqueued + LIFE > now);
-        self.waiting.len() < before
-    }
-
-    fn unlock(&mut self, is_meant: impl Fn(&Waiting) -> bool) {
-        let mut is_free = false;
-        for waiting in self.waiting.iter_mut().filter(|waiting| is_meant(waiting)) {
-            waiting.lock = None;
-            is_free = true;
-        }
-        self.waiting.retain(|waiting| waiting.lock.is_some() || waiting.deliveries < MAX_DELIVERIES);
-        if is_free {
-            self.announce();
-        }
-    }
-
-    fn announce(&self) {
-        self.arrivals.send_modify(|count| *count = count.wrapping_add(1));
+        self.0.pass_time(now)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hub::handout::{LIFE, LOCK_TIME, MAX_DELIVERIES};
 
     const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 

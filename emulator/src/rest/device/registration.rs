@@ -90,6 +90,7 @@ fn answer(services: &Dps, request: &Request<'_>, call: &Call) -> Answer {
         api_version: call.api_version().to_owned(),
         certificates: PeerCertificates::read(&call.certificates),
         token: token.map(|token| token.as_bytes().to_vec()),
+        may_be_challenged: true,
     };
     let moment = Moment { now: Instant::now(), is_throttled: false };
     let given = match request {

@@ -6,6 +6,7 @@ mod refusal;
 mod devices;
 mod modules;
 mod twins;
+mod digital_twins;
 mod bulk;
 mod configurations;
 mod jobs;
@@ -49,7 +50,7 @@ type Immediate = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, HubRefusal>> + Send + 'a>>;
 
 /// Every call that a hub knows.
-static ROUTES: [Route<Handler>; 65] = [
+static ROUTES: [Route<Handler>; 69] = [
     azure(Method::GET, "devices", RegistryRead, |hub, _, call| devices::list(hub, call)),
     azure(Method::POST, "devices", RegistryWrite, |hub, _, call| bulk::respond(hub, call)),
     azure(Method::POST, "devices/query", ServiceConnect, |hub, _, call| twins::query(hub, call)),
@@ -76,6 +77,17 @@ static ROUTES: [Route<Handler>; 65] = [
     later(Method::POST, "twins/{id}/methods", ServiceConnect, |hub, id, call| {
         Box::pin(twins::invoke(hub, id, call))
     }),
+    azure(Method::GET, "digitalTwins/{id}", ServiceConnect, |hub, id, _| digital_twins::get(hub, id)),
+    azure(Method::PATCH, "digitalTwins/{id}", ServiceConnect, digital_twins::patch),
+    later(Method::POST, "digitalTwins/{id}/commands/{name}", ServiceConnect, |hub, id, call| {
+        Box::pin(digital_twins::command(hub, id, call))
+    }),
+    later(
+        Method::POST,
+        "digitalTwins/{id}/components/{path}/commands/{name}",
+        ServiceConnect,
+        |hub, id, call| Box::pin(digital_twins::component_command(hub, id, call)),
+    ),
     azure(Method::GET, "jobs/v2/query", ServiceConnect, |hub, _, call| jobs::query(hub, call)),
     azure(Method::GET, "jobs/v2/{id}", ServiceConnect, |hub, _, call| jobs::get(hub, call)),
     azure(Method::PUT, "jobs/v2/{id}", ServiceConnect, |hub, _, call| jobs::put(hub, call)),
@@ -165,9 +177,6 @@ static ROUTES: [Route<Handler>; 65] = [
     ours(Method::PUT, "blobContainers/{name}", RegistryWrite, registry_jobs::make_container),
 ];
 
-/// What Azure has below these paths, and this emulator does not.
-const NOT_IMPLEMENTED: [(&str, &str); 1] = [("digitalTwins", "digital twins")];
-
 const fn azure(method: Method, pattern: &'static str, right: Right, handler: Immediate) -> Route<Handler> {
     Route::azure(method, pattern, right, Handler::Now(handler))
 }
@@ -201,7 +210,7 @@ fn subject(call: &Call) -> Result<Cow<'_, str>, HubRefusal> {
     let [first, id, ..] = &call.segments[..] else {
         return Ok(Cow::Borrowed(""));
     };
-    if !is(first, &["devices", "twins"]) {
+    if !is(first, &["devices", "twins", "digitalTwins"]) {
         return Ok(Cow::Borrowed(id));
     }
     // What is escaped in one word is no address of a module.
@@ -213,7 +222,7 @@ fn subject(call: &Call) -> Result<Cow<'_, str>, HubRefusal> {
             Ok(Cow::Owned(module_address(id, module)))
         }
         Some([_, ..]) | None => check(id).map(|()| Cow::Borrowed(id.as_str())),
-        Some([]) if is(first, &["twins"]) => check(id).map(|()| Cow::Borrowed(id.as_str())),
+        Some([]) if is(first, &["twins", "digitalTwins"]) => check(id).map(|()| Cow::Borrowed(id.as_str())),
         Some([]) => Ok(Cow::Borrowed(id)),
     }
 }
@@ -225,10 +234,7 @@ pub(super) async fn respond(hub: &Hub, caller: &Caller, call: &Call) -> Result<A
             .map_err(|message| HubRefusal::new(400_000, "InvalidProtocolVersion", message))?;
     }
     let Some(route) = found else {
-        let known = NOT_IMPLEMENTED.iter().find(|(pattern, _)| route::begins(pattern, call));
-        return Err(
-            known.map_or_else(|| HubRefusal::no_route(call), |(_, what)| HubRefusal::not_implemented(what))
-        );
+        return Err(HubRefusal::no_route(call));
     };
     if !caller.may(route.right) {
         return Err(HubRefusal::unauthorized("the policy does not allow this"));

@@ -21,6 +21,8 @@ const ERRORS: &str = "importErrors.log";
 const MAX_IMPORT: u64 = 256 * 1024 * 1024;
 /// Devices between two looks at whether the job is to go on.
 const STEP: usize = 50;
+/// Edge devices one above the other, and the modules of the lowest.
+const LAYERS: usize = 6;
 /// How long the URI of a container is good that is made here, in hours.
 const CONTAINER_HOURS: i64 = 24;
 
@@ -140,7 +142,7 @@ fn export(hub: &Hub, job_id: &str, order: &JobOrder) -> Result<(), String> {
 
 fn line(device: &Device, twin: &Twin, exclude_keys: bool) -> Value {
     let authentication = without_keys(json!(device.authentication), exclude_keys);
-    json!({
+    let mut line = json!({
         "id": device.device_id,
         "eTag": device.etag,
         "status": device.status,
@@ -150,7 +152,12 @@ fn line(device: &Device, twin: &Twin, exclude_keys: bool) -> Value {
         "twinETag": twin.etag,
         "tags": twin.tags,
         "properties": twin.properties,
-    })
+    });
+    if let Some(scope) = &device.device_scope {
+        line["deviceScope"] = scope.as_str().into();
+        line["parentScopes"] = json!(device.parent_scopes);
+    }
+    line
 }
 
 fn without_keys(mut authentication: Value, exclude_keys: bool) -> Value {
@@ -168,21 +175,43 @@ fn import(hub: &Hub, job_id: &str, order: &JobOrder) -> Result<(), String> {
     let text = String::from_utf8(content).map_err(|_| format!("{} is not UTF-8", blob.name()))?;
     let text = text.trim_start_matches('\u{feff}');
     let count = text.lines().count().max(1);
-    let mut errors = String::new();
+    let mut failed = Vec::new();
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         if index % STEP == 0 && !hub.registry_job_progress(job_id, percent(index, count)) {
             break;
         }
         if let Err(error) = enter(hub, line, index + 1) {
-            errors += &error.to_string();
-            errors.push('\n');
+            failed.push((index, line, error));
         }
     }
+    later(hub, &mut failed);
+    let errors: String = failed.into_iter().map(|(.., error)| error.to_string() + "\n").collect();
     if !errors.is_empty() {
         let blob = BlobName::new(order.output.name.clone(), ERRORS).map_err(|error| error.message)?;
         hub.storage().write(&blob, errors.as_bytes()).map_err(|error| error.message)?;
     }
     Ok(())
+}
+
+/// Tries those anew that are below others, which may have come behind them, and modules of such devices.
+fn later(hub: &Hub, failed: &mut Vec<(usize, &str, Value)>) {
+    for _ in 0..LAYERS {
+        let before = failed.len();
+        failed.retain_mut(|(index, line, error)| {
+            let is_below = line.contains("\"parentScopes\"") || line.contains("\"moduleId\"");
+            match is_below.then(|| enter(hub, line, *index + 1)) {
+                Some(Ok(())) => false,
+                Some(Err(now)) => {
+                    *error = now;
+                    true
+                }
+                None => true,
+            }
+        });
+        if failed.len() == before {
+            return;
+        }
+    }
 }
 
 fn enter(hub: &Hub, line: &str, number: usize) -> Result<(), Value> {

@@ -2,7 +2,7 @@
 
 use super::certificate::Condition;
 use super::module::ModuleId;
-use super::twin::patch;
+use super::twin::TwinChange;
 use crate::cli::cloud::output::Column;
 use crate::cli::cloud::service::client::Call;
 use crate::cli::cloud::target::Target;
@@ -28,12 +28,8 @@ pub(in crate::cli::cloud) enum ModuleTwinCommand {
     Update {
         #[command(flatten)]
         id: ModuleId,
-        /// Desired properties: JSON, a file, or name=value.
-        #[arg(long, value_name = "JSON")]
-        desired: Option<String>,
-        /// Tags: JSON, a file, or name=value.
-        #[arg(long, value_name = "JSON")]
-        tags: Option<String>,
+        #[command(flatten)]
+        change: TwinChange,
         #[command(flatten)]
         condition: Condition,
     },
@@ -43,8 +39,8 @@ impl ModuleTwinCommand {
     pub(in crate::cli::cloud) fn run(self, target: &Target) -> anyhow::Result<()> {
         let twin = match self {
             Self::Show { id } => target.hub_of(&id.device.device_id)?.call(Call::get(&id.path("twins")))?,
-            Self::Update { id, desired, tags, condition } => {
-                let patch = patch(desired.as_deref(), tags.as_deref())?;
+            Self::Update { id, change, condition } => {
+                let patch = change.patch()?;
                 let hub = target.hub_of(&id.device.device_id)?;
                 hub.call(condition.apply(&hub, Call::patch(&id.path("twins"), &patch)))?
             }

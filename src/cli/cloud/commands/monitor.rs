@@ -112,7 +112,7 @@ impl MonitorCommand {
 }
 
 /// A time as the Azure CLI takes it, or as people write it.
-fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+pub(super) fn moment(text: &str) -> Result<DateTime<Utc>, String> {
     let by_number = text.parse().ok().and_then(DateTime::from_timestamp_millis);
     by_number
         .or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc()))

@@ -35,12 +35,8 @@ pub(in crate::cli::cloud) enum TwinCommand {
     Update {
         #[command(flatten)]
         which: Which,
-        /// Desired properties: JSON, a file, or name=value.
-        #[arg(long, value_name = "JSON")]
-        desired: Option<String>,
-        /// Tags: JSON, a file, or name=value.
-        #[arg(long, value_name = "JSON")]
-        tags: Option<String>,
+        #[command(flatten)]
+        change: TwinChange,
         #[command(flatten)]
         condition: Condition,
         #[command(flatten)]
@@ -52,8 +48,8 @@ impl TwinCommand {
     pub(in crate::cli::cloud) fn run(self, target: &Target) -> anyhow::Result<()> {
         let twin = match self {
             Self::Show { id } => target.hub_of(&id.device_id)?.call(Call::get(&[PATH, &id.device_id]))?,
-            Self::Update { which, desired, tags, condition, conduct } => {
-                let patch = patch(desired.as_deref(), tags.as_deref())?;
+            Self::Update { which, change, condition, conduct } => {
+                let patch = change.patch()?;
                 let Some(id) = which.only(&conduct) else {
                     return update_many(target, which, &patch, &condition, &conduct);
                 };
@@ -66,18 +62,35 @@ impl TwinCommand {
 }
 
 /// The change of a twin that is asked for.
-pub(super) fn patch(desired: Option<&str>, tags: Option<&str>) -> anyhow::Result<Value> {
-    if desired.is_none() && tags.is_none() {
-        bail!("nothing to update: give --desired or --tags");
+#[derive(Debug, clap::Args)]
+pub(in crate::cli::cloud) struct TwinChange {
+    /// Desired properties: JSON, a file, or name=value.
+    #[arg(long, value_name = "JSON")]
+    desired: Option<String>,
+    /// Tags: JSON, a file, or name=value.
+    #[arg(long, value_name = "JSON")]
+    tags: Option<String>,
+}
+
+impl TwinChange {
+    pub(super) fn is_empty(&self) -> bool {
+        self.desired.is_none() && self.tags.is_none()
     }
-    let mut patch = json!({});
-    if let Some(text) = desired {
-        patch["properties"] = json!({"desired": assignments("--desired", text)?});
+
+    /// The part of a twin that is to be merged into it.
+    pub(super) fn patch(&self) -> anyhow::Result<Value> {
+        if self.is_empty() {
+            bail!("nothing to update: give --desired or --tags");
+        }
+        let mut patch = json!({});
+        if let Some(text) = &self.desired {
+            patch["properties"] = json!({"desired": assignments("--desired", text)?});
+        }
+        if let Some(text) = &self.tags {
+            patch["tags"] = Value::Object(assignments("--tags", text)?);
+        }
+        Ok(patch)
     }
-    if let Some(text) = tags {
-        patch["tags"] = Value::Object(assignments("--tags", text)?);
-    }
-    Ok(patch)
 }
 
 fn update_many(
