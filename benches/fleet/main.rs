@@ -466,7 +466,10 @@ fn emulator(directory: &Path, ca: &Path, twin: &Path) -> (Child, u16) {
     let mut port = 0;
     for line in lines.by_ref() {
         let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
-        if let Some(address) = line["address"].as_str() {
+        // Others follow, of doors that are open beside: AMQP's.
+        if line["event"] == "emulator"
+            && let Some(address) = line["address"].as_str()
+        {
             port = address.rsplit(':').next().unwrap().parse().unwrap();
         }
         if line["event"] == "service" {
