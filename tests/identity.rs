@@ -41,7 +41,7 @@ fn every_kind_of_key_and_container_is_taken() {
     let mut device = factory.device("sensor-thl-001");
     let identity = load(&device).unwrap();
     assert_eq!(identity.registration_id.as_str(), "sensor-thl-001");
-    assert_eq!(identity.certified_key.cert.len(), 2);
+    assert_eq!(identity.certified_key().unwrap().cert.len(), 2);
     assert!(!format!("{identity:?}").contains("PRIVATE"));
     device.key = converted(&factory, "sec1.key", &["ec", "-in", "sensor-thl-001.key"]);
     assert!(fs::read_to_string(&device.key).unwrap().contains("BEGIN EC PRIVATE KEY"));
@@ -162,7 +162,7 @@ fn every_form_of_pem_that_is_clear_is_read_whole() {
             key: write(&factory, "form.key", form(&key)),
         };
         let identity = load(&device).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(identity.certified_key.cert.len(), 2, "{name}");
+        assert_eq!(identity.certified_key().unwrap().cert.len(), 2, "{name}");
     }
     // Labels say little of what is in a block; a certificate and another's key are in the file as well.
     let other = fs::read_to_string(factory.device("other").key).unwrap();
@@ -399,7 +399,7 @@ fn a_leaf_that_the_tls_library_does_not_know_in_full_is_shown_all_the_same() {
     let clock = Arc::new(SystemClock::new(true));
     client_config(trusted.clone(), &identity, clock).unwrap();
 
-    let chain = identity.certified_key.cert.clone();
+    let chain = identity.certified_key().unwrap().cert.clone();
     let key = PrivateKeyDer::from_pem_slice(&fs::read(&device.key).unwrap()).unwrap();
     let held = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()

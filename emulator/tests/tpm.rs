@@ -63,7 +63,7 @@ impl Device {
 }
 
 fn blob(body: &Value) -> Vec<u8> {
-    STANDARD.decode(body["authenticationKey"].as_str().unwrap_or_else(|| panic!("{body}"))).expect("base64")
+    STANDARD.decode(body["authenticationKey"].as_str().expect("a key")).expect("base64")
 }
 
 async fn lab() -> Lab {

@@ -14,7 +14,7 @@ use ureq::{Agent, Body};
 use crate::platform::user_agent::user_agent;
 
 const API_VERSION: &str = "2021-04-12";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// More is read of no answer.
 const LARGEST: u64 = 256 * 1024 * 1024;
 

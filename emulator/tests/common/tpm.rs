@@ -145,7 +145,9 @@ fn mask(seed: &[u8], content: &mut [u8]) {
     let mut stream = (0u32..).flat_map(|counter| {
         digest::digest(&digest::SHA256, &[seed, &counter.to_be_bytes()].concat()).as_ref().to_vec()
     });
-    content.iter_mut().for_each(|byte| *byte ^= stream.next().expect("it never ends"));
+    for byte in content {
+        *byte ^= stream.next().expect("it never ends");
+    }
 }
 
 fn unprotect(seed: &[u8], name: &[u8], protected: &[u8]) -> Vec<u8> {

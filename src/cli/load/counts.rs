@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_slow_answer_is_no_proof_of_a_wrong_clock() {
-        let at = |seconds| DateTime::from_timestamp(1_000 + seconds, 0).unwrap();
+        let at = |seconds: i64| DateTime::from_timestamp(1_000 + seconds, 0).unwrap();
         for (now, expected) in [(0, 0.0), (8, 0.0), (20, 10.0), (-30, -30.0)] {
             let found: f64 = ahead(at(now), at(0), at(10));
             assert!((found - expected).abs() < 1e-6, "{now}: {found}");

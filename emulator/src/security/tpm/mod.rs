@@ -5,7 +5,7 @@
 //!  storage root key ─▶ duplicate: an HMAC key, wrapped by the inner key and by one that the storage root key opens
 //! ```
 //!
-//! After the TPM 2.0 Library Specification, part 1 (sections 11.4.10 KDFa, 23 duplication, 24 credentials, annex B.4 OAEP) and
+//! After the TPM 2.0 Library Specification, part 1 (sections 11.4.10 on `KDFa`, 23 duplication, 24 credentials, annex B.4 OAEP) and
 //! part 2 (structures). RSA keys of 2048 bits with SHA-256 and AES-128 in CFB mode are what Azure's clients make, and all
 //! that is taken.
 

@@ -191,9 +191,8 @@ fn queries(given: &[String]) -> anyhow::Result<Map<String, Value>> {
     for text in given {
         let mut one = assignments("--metrics", text)?;
         for wrapper in ["metrics", "queries"] {
-            if let Some(inner) = one.get(wrapper).and_then(Value::as_object) {
-                one = inner.clone();
-            }
+            let inner = one.get(wrapper).and_then(Value::as_object).cloned();
+            one = inner.unwrap_or(one);
         }
         if let Some((name, _)) = one.iter().find(|(_, query)| !query.is_string()) {
             bail!(
