@@ -6,6 +6,7 @@
 //! | `key_location.rs`, `key_uri.rs` | where the key is: a path, or an RFC 7512 URI |
 //! | `token/` | a key that stays in its TPM, secure element or HSM (feature `pkcs11`) |
 //! | `operational/` | the certificate that Azure issues: its key, the request for it, and both on disk over power cuts |
+//! | `password.rs` | the tokens that are sent without one |
 //! | `proof.rs` | a certificate, or a key that signs tokens |
 //! | `symmetric_key.rs` | such a key in a file (feature `sas`) |
 //! | `tpm/` | such keys in a TPM, which DPS has given to it (feature `tpm`) |
@@ -22,6 +23,7 @@ mod key_location;
 mod key_uri;
 mod key_uri_error;
 pub mod operational;
+mod password;
 mod proof;
 pub mod provider;
 pub mod secret_file;
@@ -54,8 +56,9 @@ pub use key_location::KeyLocation;
 pub use key_uri::{KeyUri, PinSource};
 pub use key_uri_error::KeyUriError;
 #[cfg(feature = "tpm")]
-pub(crate) use proof::escaped;
-pub use proof::{Audience, Password, Proof, TokenKey, TokenSigner, WithoutCertificate};
+pub(crate) use password::escaped;
+pub use password::{Audience, Password, TokenSigner};
+pub use proof::{Proof, TokenKey, WithoutCertificate};
 pub use token_error::TokenError;
 #[cfg(feature = "tpm")]
 pub use tpm::{PublicKeys, Tpm, TpmError, TpmPlace};
@@ -155,6 +158,68 @@ impl Identity {
             Err(ValidityError::Expired { id, not_after: self.not_after, now, by })
         } else {
             Ok(())
+        }
+    }
+}
+
+impl Identity {
+    /// Chain and signer for TLS, where a certificate is the proof.
+    pub fn certified_key(&self) -> Option<&Arc<CertifiedKey>> {
+        match &self.proof {
+            Proof::Certificate(certified) => Some(certified),
+            _ => None,
+        }
+    }
+
+    /// The TPM, where that is the proof.
+    #[cfg(feature = "tpm")]
+    pub fn tpm(&self) -> Option<&Arc<Tpm>> {
+        match &self.proof {
+            Proof::Tpm(tpm) => Some(tpm),
+            _ => None,
+        }
+    }
+
+    /// Whether a hub can be shown what it knows the device by. A TPM may have to be given a key first.
+    pub fn is_known_to_hubs(&self) -> bool {
+        match &self.proof {
+            #[cfg(feature = "tpm")]
+            Proof::Tpm(tpm) => tpm.has_hub_key(),
+            _ => true,
+        }
+    }
+
+    /// Whether it has no certificate: no day at which that ends, and nothing that signs outside of tokens.
+    pub fn has_no_certificate(&self) -> bool {
+        self.certified_key().is_none()
+    }
+
+    /// The password at DPS; none where a certificate is shown.
+    pub fn password_at_dps(&self, id_scope: &str, until: DateTime<Utc>) -> Result<Option<Password>, String> {
+        self.password(Audience::Dps, &format!("{id_scope}/registrations/{}", self.registration_id), until)
+    }
+
+    /// The password at a hub; none where a certificate is shown.
+    pub fn password_at_hub(
+        &self,
+        hub: &str,
+        device_id: &str,
+        until: DateTime<Utc>,
+    ) -> Result<Option<Password>, String> {
+        self.password(Audience::Hub, &format!("{hub}/devices/{device_id}"), until)
+    }
+
+    fn password(
+        &self,
+        audience: Audience,
+        place: &str,
+        until: DateTime<Utc>,
+    ) -> Result<Option<Password>, String> {
+        match &self.proof {
+            Proof::Certificate(_) => Ok(None),
+            Proof::Tokens(signer) => Password::token(&**signer, audience, place, until).map(Some),
+            #[cfg(feature = "tpm")]
+            Proof::Tpm(tpm) => Password::token(&**tpm, audience, place, until).map(Some),
         }
     }
 }

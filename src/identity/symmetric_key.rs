@@ -7,7 +7,7 @@ use std::sync::Arc;
 use base64ct::{Base64, Encoding};
 use ring::hmac;
 
-use super::proof::{Audience, TokenSigner};
+use super::password::{Audience, TokenSigner};
 use super::{IdentityError, secret_file};
 
 /// Bytes of a key, as DPS takes them.

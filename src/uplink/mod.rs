@@ -261,31 +261,6 @@ impl Uplink {
         publish_state(&self.connection, &self.life, taken_over);
     }
 
-    /// How to connect to the assigned hub, this time.
-    fn link_options(
-        &self,
-        assignment: &Assignment,
-        opening: &Opening,
-        identity: &Identity,
-        tls: Tls,
-    ) -> Result<LinkOptions, String> {
-        let connection = &self.config.connection;
-        let Assignment { hub, device_id, .. } = assignment;
-        let until = provisioner::token_end(self.device.status.clock.certificate_time(), &self.timing)?;
-        Ok(LinkOptions {
-            endpoint: connection.endpoint(&assignment.hub),
-            transport: connection.transport,
-            proxy: connection.proxy.clone(),
-            client_id: assignment.device_id.clone(),
-            username: opening.username.clone(),
-            password: identity.password_at_hub(hub, device_id, until)?,
-            keep_alive: connection.keep_alive.min(opening.longest_keep_alive),
-            timing: self.timing.clone(),
-            tls,
-            version: opening.version,
-        })
-    }
-
     async fn register(&mut self, identity: &Identity, tls: Tls) {
         let Config { dps, .. } = &self.config;
         let registering = || Event::Registering { host: dps.host.clone(), id_scope: dps.id_scope.clone() };

@@ -7,13 +7,15 @@ use super::Uplink;
 use crate::config::Profile;
 use crate::event::Event;
 use crate::identity::Identity;
-use crate::link::{LinkError, LinkErrorKind};
+use crate::link::tls::Tls;
+use crate::link::{LinkError, LinkErrorKind, LinkOptions};
 use crate::platform::watched_file::WatchedFile;
 use crate::uplink::assignment::{Assignment, Terms};
 use crate::uplink::credentials::{self, Credentials, CredentialsError};
 use crate::uplink::lifecycle::Action;
 use crate::uplink::readiness::Ready;
 use crate::uplink::renewal::{Leaving, Renewal};
+use crate::uplink::session::Opening;
 use crate::uplink::{profile, provisioner, tell};
 
 impl Uplink {
@@ -155,6 +157,31 @@ impl Uplink {
             Leaving::ForHub => self.life.nudge(self.now()),
             Leaving::ForDps => self.life.ask_aside(self.now()),
         }
+    }
+
+    /// How to connect to the assigned hub, this time.
+    pub(super) fn link_options(
+        &self,
+        assignment: &Assignment,
+        opening: &Opening,
+        identity: &Identity,
+        tls: Tls,
+    ) -> Result<LinkOptions, String> {
+        let connection = &self.config.connection;
+        let Assignment { hub, device_id, .. } = assignment;
+        let until = provisioner::token_end(self.device.status.clock.certificate_time(), &self.timing)?;
+        Ok(LinkOptions {
+            endpoint: connection.endpoint(&assignment.hub),
+            transport: connection.transport,
+            proxy: connection.proxy.clone(),
+            client_id: assignment.device_id.clone(),
+            username: opening.username.clone(),
+            password: identity.password_at_hub(hub, device_id, until)?,
+            keep_alive: connection.keep_alive.min(opening.longest_keep_alive),
+            timing: self.timing.clone(),
+            tls,
+            version: opening.version,
+        })
     }
 
     /// What an assignment must have been given for to hold.

@@ -20,7 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use base64ct::{Base64, Encoding};
 use serde::{Deserialize, Serialize};
 
-use super::proof::{Audience, TokenSigner};
+use super::password::{Audience, TokenSigner};
 use crate::platform::state_directory::StateDirectory;
 use crate::platform::state_file;
 

@@ -9,9 +9,10 @@
 //! part 2 (structures). RSA keys of 2048 bits with SHA-256 and AES-128 in CFB mode are what Azure's clients make, and all
 //! that is taken.
 
+mod error;
 mod public;
 mod wire;
 mod wrap;
 
-pub(crate) use public::{PublicKey, PublicKeyError};
+pub(crate) use public::PublicKey;
 pub(crate) use wrap::activation;

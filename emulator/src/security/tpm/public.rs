@@ -3,12 +3,11 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crypto_bigint::{Odd, U2048};
 use ring::digest::{SHA256, digest};
-use thiserror::Error;
 
-use super::wire::{Reader, algorithm};
-
-/// A longer text is none: the key of 2048 bits takes some 320 bytes.
-const LONGEST_TEXT: usize = 2048;
+use super::{
+    error::{LONGEST_TEXT, PublicKeyError},
+    wire::{Reader, algorithm},
+};
 
 const BITS: u16 = 2048;
 
@@ -19,29 +18,6 @@ const USUAL_EXPONENT: u32 = 65537;
 const RESTRICTED: u32 = 1 << 16;
 const DECRYPT: u32 = 1 << 17;
 const SIGN: u32 = 1 << 18;
-
-/// Why a text is no such key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(crate) enum PublicKeyError {
-    #[error("it has more than {LONGEST_TEXT} characters")]
-    TooLong,
-    #[error("it is not base64")]
-    Encoding,
-    #[error("it is no TPM2B_PUBLIC: it ends too early")]
-    Truncated,
-    #[error("it is no TPM2B_PUBLIC: more bytes follow it than its size says")]
-    Trailing,
-    #[error(
-        "it is not an RSA key of 2048 bits named by SHA-256; other kinds are not implemented by this emulator"
-    )]
-    Kind,
-    #[error(
-        "it is not a restricted decryption key with AES-128 in CFB mode, as endorsement and storage root keys are"
-    )]
-    Purpose,
-    #[error("its modulus or its exponent is not one of an RSA key")]
-    Modulus,
-}
 
 /// An RSA key of a TPM, as far as others know it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Structures as a TPM writes them: big-endian, and whatever has no fixed size behind its length of two bytes.
 
-use super::PublicKeyError;
+use super::error::PublicKeyError;
 
 /// The identifiers that are used, of part 2, table 9.
 pub(super) mod algorithm {
