@@ -167,7 +167,9 @@ impl Identity {
     pub fn certified_key(&self) -> Option<&Arc<CertifiedKey>> {
         match &self.proof {
             Proof::Certificate(certified) => Some(certified),
-            _ => None,
+            Proof::Tokens(_) => None,
+            #[cfg(feature = "tpm")]
+            Proof::Tpm(_) => None,
         }
     }
 

@@ -66,7 +66,7 @@ impl ByTpm<'_> {
     }
 
     async fn try_register(&self, dialer: &mut Dialer) -> Result<Outcome, Stop> {
-        let keys = self.at_tpm(|tpm| tpm.public_keys()).await?;
+        let keys = self.at_tpm(Tpm::public_keys).await?;
         let answer_within = self.timing.dps_answer_within;
         let id = self.identity.registration_id.clone();
         let mut registration = Registration::new(id, None).answer_within(answer_within);

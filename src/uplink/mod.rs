@@ -359,7 +359,8 @@ impl Uplink {
             if !self.told.is_quiet() {
                 self.events.emit(Event::Connecting { hub: hub.clone() });
             }
-            let (end, minded) = self.attempt(assignment, identity, tls.clone(), waits, shutdown).await;
+            let attempt = self.attempt(assignment, identity, tls.clone(), waits, shutdown).await;
+            let (end, minded) = attempt.unwrap_or_else(|end| (end, false));
             // At once, and waiting for CONNACK this time.
             let hurries = minded && self.patience.suspects(hub);
             if waits && !matches!(end, End::Ours) {
@@ -408,35 +409,26 @@ impl Uplink {
         tls: Tls,
         waits: bool,
         shutdown: &mut watch::Receiver<bool>,
-    ) -> (End, bool) {
+    ) -> Result<(End, bool), End> {
         let Assignment { hub, device_id, .. } = assignment;
         let renews = self.device.renewal.as_ref().is_some_and(Renewal::wants_hub);
         let opening = Opening::new(assignment.speaks(), hub, device_id, renews);
-        let options = &match self.link_options(assignment, &opening, identity, tls) {
-            Ok(options) => options,
-            Err(why) => return (End::Unconnected(LinkError { kind: LinkErrorKind::Outage, why }), false),
-        };
+        let unconnected = |why| End::Unconnected(LinkError { kind: LinkErrorKind::Outage, why });
+        let options = self.link_options(assignment, &opening, identity, tls).map_err(unconnected)?;
         let link = tokio::select! {
-            link = open(&mut self.dialer, options, waits) => link,
-            _ = shutdown.changed() => return (End::Ours, false),
-        };
-        let link = match link {
-            Ok(link) => link,
-            Err(error) => return (End::Unconnected(error), false),
+            link = open(&mut self.dialer, &options, waits) => link.map_err(End::Unconnected)?,
+            _ = shutdown.changed() => return Err(End::Ours),
         };
         let Timing { goodbye_within, look_every, .. } = self.timing;
         let background = self.device.background.clone();
         let begun = Session::begin(link, opening.dialect, device_id, &mut self.device, &self.timing);
-        let mut session = match begun.await {
-            Ok(session) => session,
-            Err(error) => return (End::Unconnected(error), false),
-        };
+        let mut session = begun.await.map_err(End::Unconnected)?;
         let connected = tokio::select! {
             connected = session.connected() => connected,
-            _ = shutdown.changed() => return (End::Ours, false),
+            _ = shutdown.changed() => return Err(End::Ours),
         };
         if let Err(error) = connected {
-            return (End::Unconnected(error), session.is_minded());
+            return Ok((End::Unconnected(error), session.is_minded()));
         }
         self.life.connected(session.now());
         self.told.end();
@@ -473,33 +465,32 @@ impl Uplink {
                 Err(error) => {
                     let minded = session.is_minded();
                     self.network.forget();
-                    return (End::Lost(error, online_since.elapsed()), minded);
+                    return Ok((End::Lost(error, online_since.elapsed()), minded));
                 }
                 Ok(leaving) => {
                     session.finish(goodbye_within).await;
                     self.network.forget();
                     self.leaves(leaving);
-                    return (End::Ours, false);
+                    return Err(End::Ours);
                 }
             },
-            renewed = renewed => renewed,
-            () = token_ends, if identity.has_no_certificate() => {
-                session.finish(goodbye_within).await;
-                self.network.forget();
-                self.life.nudge(self.now());
-                return (End::Ours, false);
-            }
+            renewed = renewed => Some(renewed),
+            () = token_ends, if identity.has_no_certificate() => None,
             _ = shutdown.changed() => {
                 session.finish(goodbye_within).await;
-                return (End::Ours, false);
+                return Err(End::Ours);
             }
         };
-        self.events.emit(Event::CertificateChanged);
+        if renewed.is_some() {
+            self.events.emit(Event::CertificateChanged);
+        }
         session.finish(goodbye_within).await;
         self.network.forget();
-        self.use_credentials(renewed);
+        if let Some(renewed) = renewed {
+            self.use_credentials(renewed);
+        }
         self.life.nudge(self.now());
-        (End::Ours, false)
+        Err(End::Ours)
     }
 
     fn connect_failed(&mut self, error: &LinkError) {

@@ -129,9 +129,10 @@ impl Tpm {
                 Err(error) => return Err(error),
             }
         }
-        let key = match (audience, &keys.dps, &keys.hub) {
-            (Audience::Dps, Some(key), _) | (Audience::Hub, _, Some(HubKey::Taken(key))) => key,
-            _ => return Err(TpmError::NoKey),
+        let ((Audience::Dps, Some(key), _) | (Audience::Hub, _, Some(HubKey::Taken(key)))) =
+            (audience, &keys.dps, &keys.hub)
+        else {
+            return Err(TpmError::NoKey);
         };
         Session::begin(&self.place)?.hmac(key, text.as_bytes())
     }
