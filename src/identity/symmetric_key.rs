@@ -27,6 +27,9 @@ pub(super) fn load(path: &Path) -> Result<Arc<dyn TokenSigner>, IdentityError> {
     let bad = |why| IdentityError::BadSymmetricKey { path: path.into(), why };
     let text = secret_file::read(path).map_err(read)?;
     let bytes = Base64::decode_vec(text.trim()).map_err(|_| bad(instead(&text)))?;
+    if bytes.is_empty() {
+        return Err(bad(instead(&text)));
+    }
     if !LENGTHS.contains(&bytes.len()) {
         return Err(bad("it has not 16 to 64 bytes"));
     }
