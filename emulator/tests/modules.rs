@@ -317,6 +317,10 @@ async fn a_module_sends_over_https_and_a_device_looks_after_its_own_modules() {
     ] {
         assert_eq!(caller.call(method, &path, &[], none.as_bytes()).await.status, 401, "{method} {path}");
     }
+    // What edge hubs ask is refused by name.
+    let asked = "/devices/d1/modules/m1/devicesAndModulesInTargetDeviceScope?api-version=2020-06-30-preview";
+    let refused = module.post(asked, "{\"authChain\":\"d1\"}").await;
+    assert_eq!((refused.status, owner.post(asked, "{}").await.status), (501, 401), "{refused:?}");
     assert_eq!(owner.call("DELETE", &path("d1"), &[], b"").await.status, 204);
     hub.disable("d1").expect("disabled");
     assert_eq!(owner.call("PUT", &path("d1"), &[], none.as_bytes()).await.status, 403);

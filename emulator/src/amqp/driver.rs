@@ -41,6 +41,8 @@ pub(super) struct Driver<R> {
     pub connection: Connection,
     guest: Arc<Guest>,
     reception: R,
+    /// By which the client signs in, as it says.
+    mechanism: String,
     place: Option<Box<dyn Place>>,
     links: HashMap<LinkId, Link>,
     ready: Arc<Ready>,
@@ -59,6 +61,7 @@ impl<R: Reception> Driver<R> {
             connection,
             guest: Arc::new(guest),
             reception,
+            mechanism: String::new(),
             place: None,
             links: HashMap::new(),
             ready: Arc::default(),
@@ -116,7 +119,7 @@ impl<R: Reception> Driver<R> {
             }),
             Event::SaslResponse(response) => {
                 let judged = self.reception.answered(&response);
-                self.signed_in(judged, "an answer");
+                self.signed_in(judged);
             }
             Event::Opened(open) => self.opened(&open),
             Event::AttachAsked { link, attach, .. } => self.attach(link, &attach),
@@ -171,17 +174,17 @@ impl<R: Reception> Driver<R> {
 
     fn sign_in(&mut self, asked: &SignIn<'_>) {
         let judged = self.reception.sign_in(&self.guest, asked);
-        self.signed_in(judged, asked.mechanism);
+        self.mechanism = shown(asked.mechanism);
+        self.signed_in(judged);
     }
 
-    /// `what`: the mechanism, or that it is an answer within one.
-    fn signed_in(&mut self, judged: Result<SignedIn, String>, what: &str) {
+    fn signed_in(&mut self, judged: Result<SignedIn, String>) {
         match judged {
             Ok(SignedIn::Welcome) => self.connection.sasl_outcome(true),
             Ok(SignedIn::Asked(challenge)) => self.connection.sasl_challenge(&challenge),
             Err(reason) => {
                 self.connection.sasl_outcome(false);
-                self.refused("", &format!("SASL {}: {reason}", shown(what)));
+                self.refused("", &format!("SASL {}: {reason}", self.mechanism));
             }
         }
     }

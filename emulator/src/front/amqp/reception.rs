@@ -98,7 +98,7 @@ impl Reception for AmqpReception {
 
     fn answered(&mut self, response: &[u8]) -> Result<SignedIn, String> {
         let tpm = self.tpm.as_mut().ok_or("nothing was asked")?;
-        Ok(match tpm.answered(response).map_err(|why| format!("to a TPM: {why}"))? {
+        Ok(match tpm.answered(response)? {
             TpmStep::Ask(asked) => SignedIn::Asked(asked),
             TpmStep::Done(proved) => {
                 self.seat.take(Meant::DpsByTpm(Box::new(proved)));

@@ -15,6 +15,7 @@ mod received;
 mod events;
 mod device_bound;
 mod files;
+mod edge;
 mod admission;
 mod registration;
 
@@ -37,7 +38,7 @@ use crate::{
 type Handler = fn(&Hub, &str, &Call) -> Result<Answer, HubRefusal>;
 
 /// Every call of a device, or of a module, that a hub knows.
-static ROUTES: [Route<Handler>; 8] = [
+static ROUTES: [Route<Handler>; 15] = [
     azure(Method::POST, "devices/{id}/messages/events", events::take),
     azure(Method::POST, "devices/{id}/modules/{moduleId}/messages/events", events::take),
     azure(Method::GET, "devices/{id}/messages/deviceBound", device_bound::receive),
@@ -46,10 +47,21 @@ static ROUTES: [Route<Handler>; 8] = [
     azure(Method::POST, "devices/{id}/files", files::begin),
     azure(Method::POST, "devices/{id}/files/notifications", files::end),
     azure(Method::POST, "devices/{id}/files/notifications/{correlationId}", files::end),
+    edge(Method::GET, "devices/{id}/modules/{moduleId}/devicesAndModulesInDeviceScope"),
+    edge(Method::POST, "devices/{id}/modules/{moduleId}/devicesAndModulesInTargetDeviceScope"),
+    edge(Method::POST, "devices/{id}/modules/{moduleId}/getDeviceAndModuleOnBehalfOf"),
+    edge(Method::POST, "devices/{id}/modules/{moduleId}/getModulesOnTargetDevice"),
+    edge(Method::POST, "devices/{id}/modules/{moduleId}/getModuleOnBehalfOf"),
+    edge(Method::POST, "devices/{id}/modules/{moduleId}/putModuleOnBehalfOf"),
+    edge(Method::POST, "devices/{id}/modules/{moduleId}/deleteModuleOnBehalfOf"),
 ];
 
 const fn azure(method: Method, pattern: &'static str, handler: Handler) -> Route<Handler> {
     Route::azure(method, pattern, DeviceConnect, handler)
+}
+
+const fn edge(method: Method, pattern: &'static str) -> Route<Handler> {
+    azure(method, pattern, edge::refuse)
 }
 
 /// The answer to a call of a device; nothing for one of a service.
