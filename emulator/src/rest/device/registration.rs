@@ -5,7 +5,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
-    dps::{self, Applicant, Dps, Moment},
+    dps::{self, Applicant, Dps, Moment, TpmProof},
     events::EventKind,
     rest::{
         answer::{self, Answer},
@@ -87,7 +87,7 @@ fn answer(services: &Dps, request: &Request<'_>, call: &Call) -> Answer {
         api_version: call.api_version().to_owned(),
         certificates: PeerCertificates::read(&call.certificates),
         token: token.map(|token| token.as_bytes().to_vec()),
-        may_be_challenged: true,
+        tpm: TpmProof::Answer,
     };
     let moment = Moment { now: Instant::now(), is_throttled: false };
     let given = match request {
