@@ -62,9 +62,10 @@ mod id;
 mod lock;
 // Entity tags, and the conditions made of them. Stands on nothing.
 mod etag;
+// Words in URIs. Stands on nothing.
+mod uri;
 // Bounded streams of what happens. Stands on nothing.
 mod subscription;
-// Memory that goes back to the system. Stands on nothing.
 // JSON that is kept in one piece. Stands on nothing.
 mod packed;
 // A certificate authority for the lab. Stands on nothing.
