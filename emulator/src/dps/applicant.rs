@@ -27,7 +27,7 @@ pub(crate) enum TpmProof {
     /// It is asked in the answer to a registration without a token.
     Answer,
     /// It has signed a token with this when it signed in.
-    SignIn(Challenge),
+    SignIn(Box<Challenge>),
 }
 
 /// When a request came, and whether it is one too many for the fault that throttles.

@@ -63,7 +63,7 @@ impl Dps {
         let paths = self.paths(credentials);
         let challenge = match &applicant.tpm {
             TpmProof::SignIn(challenge) => {
-                Some(challenge.clone()).filter(|challenge| challenge.is_good(moment))
+                Some(Challenge::clone(challenge)).filter(|challenge| challenge.is_good(moment))
             }
             TpmProof::Answer | TpmProof::NoWay => self.0.challenges.get(registration_id, moment),
         };

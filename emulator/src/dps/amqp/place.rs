@@ -92,7 +92,7 @@ impl DpsPlace {
         };
         if let Some(proved) = &self.proved {
             check(&format!("{id_scope}/registrations/{}", proved.registration_id), "TPM")?;
-            return Ok((Some(proved.token.clone()), TpmProof::SignIn(proved.challenge.clone())));
+            return Ok((Some(proved.token.clone()), TpmProof::SignIn(Box::new(proved.challenge.clone()))));
         }
         let Some(said) = self.guest.password() else { return Ok((None, TpmProof::NoWay)) };
         check(&percent_decode_str(&said.user).decode_utf8_lossy(), "PLAIN")?;

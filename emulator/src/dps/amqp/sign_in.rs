@@ -46,7 +46,7 @@ pub(crate) enum TpmStep {
     /// The client is to answer this.
     Ask(Vec<u8>),
     /// It has proved itself.
-    Done(Proved),
+    Done(Box<Proved>),
 }
 
 /// A TPM on its way in. Each answer brings it further, or is its last.
@@ -111,7 +111,8 @@ impl TpmSignIn {
             Stage::Token { challenge } => {
                 self.check(said, &challenge).map_err(|refused| self.refused(&refused))?;
                 let registration_id = self.registration_id.clone();
-                Ok(TpmStep::Done(Proved { registration_id, token: said.to_vec(), challenge }))
+                let proved = Proved { registration_id, token: said.to_vec(), challenge };
+                Ok(TpmStep::Done(Box::new(proved)))
             }
             Stage::Over => Err("nothing was asked".into()),
         }

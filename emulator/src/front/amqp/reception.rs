@@ -31,7 +31,7 @@ impl AmqpReception {
         Self { services, seat: Seat::default(), tpm: None }
     }
 
-    /// Whether DPS is meant by a name, or may be meant: `localhost` says nothing, and no name neither.
+    /// Whether DPS is meant by a name, or may be meant: `localhost` says nothing, nor does no name.
     fn is_for_tpms(&self, name: Option<&str>) -> bool {
         let meant = name.and_then(|name| by_name(&self.services, name));
         !matches!(meant, Some(Meant::Hub(_) | Meant::EventHub(_)))
@@ -101,7 +101,7 @@ impl Reception for AmqpReception {
         Ok(match tpm.answered(response)? {
             TpmStep::Ask(asked) => SignedIn::Asked(asked),
             TpmStep::Done(proved) => {
-                self.seat.take(Meant::DpsByTpm(Box::new(proved)));
+                self.seat.take(Meant::DpsByTpm(proved));
                 SignedIn::Welcome
             }
         })
