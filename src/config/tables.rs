@@ -25,7 +25,7 @@ pub struct DpsConfig {
     #[serde(default = "default_dps_host")]
     pub host: String,
     /// TCP port of HTTPS there, which TPMs alone use.
-    #[cfg(feature = "tpm")]
+    #[cfg(feature = "sas")]
     #[serde(default = "default_https_port")]
     pub https_port: u16,
 }
@@ -119,7 +119,7 @@ pub struct StateConfig {
     pub journal_size_mib: u32,
 }
 
-#[cfg(feature = "tpm")]
+#[cfg(feature = "sas")]
 fn default_https_port() -> u16 {
     443
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::asked::{asked, to_dps};
+use super::asked::asked;
 use super::context::Context;
 use super::finding::Finding;
 use super::item::{Check, Look};
+use super::to_dps::to_dps;
 use crate::link::{Link, LinkError, LinkErrorKind};
 use crate::uplink::provisioner;
 

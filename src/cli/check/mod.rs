@@ -31,6 +31,7 @@ mod server;
 mod systemd;
 mod tcp;
 mod tls;
+mod to_dps;
 mod websocket;
 
 use std::process::ExitCode;
