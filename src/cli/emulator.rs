@@ -24,6 +24,7 @@ use super::retention::retention;
 use super::simulate::{SimulateArgs, guest};
 use super::terminal::{log, signals::asked_to_stop};
 use super::text_file;
+use crate::lab::load::Limits;
 use crate::lab::local_cloud::SERVER_CA_FILE;
 use crate::lab::screen::Screen;
 
@@ -191,6 +192,7 @@ fn prepare(args: &EmulatorArgs) -> anyhow::Result<PreparedEmulator> {
         ca_directory: Some(args.directory.clone()),
         files_directory: Some(args.directory.clone()),
         state_directory: args.state_directory.clone(),
+        max_connections: Limits::of_this_program().guests().unwrap_or(usual.max_connections),
         ..usual
     })?;
     for (index, path) in args.enroll.iter().enumerate() {
