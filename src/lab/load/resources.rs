@@ -97,7 +97,8 @@ fn raised_files() -> Option<(u64, u64)> {
     None
 }
 
-fn ports() -> Option<(u16, u16)> {
+/// The first and the last port that the system gives a connection.
+pub(super) fn ports() -> Option<(u16, u16)> {
     let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
     let mut numbers = text.split_whitespace().map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
