@@ -20,7 +20,7 @@
 //!
 //! # What it does not do
 //!
-//! It says so where it is asked for it: TPMs over AMQP; `QoS` 2; Microsoft Entra tokens.
+//! It says so where it is asked for it: `QoS` 2; Microsoft Entra tokens.
 //! It imitates no throttling of its own accord (see [`Faults`]).
 //! Nothing in it is meant to protect anything: do not let it face a network you do not trust.
 //!
@@ -62,13 +62,16 @@ mod id;
 mod lock;
 // Entity tags, and the conditions made of them. Stands on nothing.
 mod etag;
+// Words in URIs. Stands on nothing.
+mod uri;
 // Bounded streams of what happens. Stands on nothing.
 mod subscription;
-// Memory that goes back to the system. Stands on nothing.
 // JSON that is kept in one piece. Stands on nothing.
 mod packed;
 // A certificate authority for the lab. Stands on nothing.
 pub mod pki;
+// A TPM in software, for the lab. Stands on nothing.
+pub mod soft_tpm;
 // What happens, told to whoever listens. May touch the clock.
 mod events;
 // Misbehaviour on request. Says what is to go wrong; every other room plays its own part of it.

@@ -19,8 +19,8 @@ async fn lab(retry_after: Duration, assigning: Duration) -> Lab {
 }
 
 /// A device with its pair of links.
-struct Registrant {
-    client: Amqp,
+pub(crate) struct Registrant {
+    pub(crate) client: Amqp,
     requests: LinkId,
     answers: LinkId,
 }
@@ -30,7 +30,7 @@ impl Registrant {
         Self::new(lab, id, Amqp::connect(&lab.emulator, DPS, Some(credentials), None).await).await
     }
 
-    async fn new(lab: &Lab, id: &str, mut client: Amqp) -> Self {
+    pub(crate) async fn new(lab: &Lab, id: &str, mut client: Amqp) -> Self {
         let address = format!("{}/registrations/{id}", lab.emulator.id_scope());
         let version = [("com.microsoft:api-version", "2019-03-31")];
         let answers = client.receiver(&address, &version).await.expect("a link");
@@ -59,12 +59,12 @@ impl Registrant {
         Ok((serde_json::from_slice(&answer.body.to_bytes().expect("data")).expect("JSON"), retry_after))
     }
 
-    async fn register(&mut self, body: &Json) -> Result<(Json, Option<i64>), Error> {
+    pub(crate) async fn register(&mut self, body: &Json) -> Result<(Json, Option<i64>), Error> {
         self.ask(&[("iotdps-operation-type", "iotdps-register")], Body::data(body.to_string())).await
     }
 
     /// Polls to the end.
-    async fn finish(&mut self, begun: &Json) -> Json {
+    pub(crate) async fn finish(&mut self, begun: &Json) -> Json {
         let operation_id = begun["operationId"].as_str().expect("an operation").to_owned();
         loop {
             let (state, _) = self.poll(&operation_id).await.expect("an answer");

@@ -5,6 +5,7 @@ mod common;
 mod amqp_devices;
 mod amqp_door;
 mod amqp_provisioning;
+mod amqp_tpm;
 mod device_rest;
 mod digital_twins;
 mod dps_rest;

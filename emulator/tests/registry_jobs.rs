@@ -120,6 +120,58 @@ async fn a_registry_is_exported_and_imported_into_another_hub() {
 }
 
 #[tokio::test]
+async fn configurations_go_along_if_they_are_asked_for() {
+    let emulator = start().await;
+    let (one, two) = (Service::hub(&emulator), Service::of(&emulator, "hub-2", "iothubowner"));
+    let of = |interval: u32, priority: u32| {
+        json!({"content": {"deviceContent": {"properties.desired.telemetryInterval": interval}},
+            "targetCondition": "tags.place = 'quay'", "priority": priority,
+            "metrics": {"queries": {"all": "SELECT deviceId FROM devices"}}})
+    };
+    for id in ["cold", "storm"] {
+        let path = format!("/configurations/{id}?{VERSION}");
+        assert_eq!(one.call("PUT", &path, &[], &of(60, 7).to_string()).await.status, 200);
+    }
+    // The other hub has one of them, which has changed there.
+    let path = format!("/configurations/storm?{VERSION}");
+    assert_eq!(two.call("PUT", &path, &[], &of(60, 1).to_string()).await.status, 200);
+    assert_eq!(two.call("PUT", &path, &[("If-Match", "*")], &of(60, 1).to_string()).await.status, 200);
+    let uri = container(&one, "exports").await;
+    let order = json!({"type": "export", "outputBlobContainerUri": uri, "includeConfigurations": true,
+        "configurationsBlobName": "all.txt"});
+    let done = job(&one, &order).await;
+    assert_eq!((&done["status"], &done["configurationsBlobName"]), (&json!("completed"), &json!("all.txt")));
+    let storage = Caller::new(&emulator, HUB, None);
+    let text = storage.get(&blob(&uri, "all.txt")).await.body;
+    let text = String::from_utf8(text).expect("text");
+    assert_eq!(text.lines().count(), 2);
+    let line: Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
+    assert_eq!((&line["id"], &line["metrics"]["results"]), (&json!("cold"), &Value::Null), "{line}");
+
+    let input = text + "{\"id\":\"new\",\"importMode\":\"create\"}\nno JSON\n{\"id\":\"A B\"}\n";
+    let put = blob(&uri, "all.txt");
+    let put = storage.call("PUT", &put, &[("x-ms-blob-type", "BlockBlob")], input.as_bytes()).await;
+    assert_eq!(put.status, 201, "{put:?}");
+    let order = json!({"type": "import", "inputBlobContainerUri": uri, "outputBlobContainerUri": uri,
+        "includeConfigurations": true, "configurationsBlobName": "all.txt"});
+    assert_eq!(job(&two, &order).await["status"], "completed");
+    let hub = emulator.hub("hub-2").expect("the hub");
+    assert_eq!(hub.configuration("cold").expect("imported").priority, Some(7));
+    assert_eq!(hub.configuration("storm").expect("as it was").priority, Some(1));
+    let errors = storage.get(&blob(&uri, "importErrors.log")).await.body;
+    let errors = String::from_utf8(errors).expect("text");
+    let lines: Vec<Value> = errors.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let told: Vec<_> = lines.iter().map(|line| (&line["line"], &line["errorCode"])).collect();
+    let (bad, stale) = (json!("ArgumentInvalid"), json!("PreconditionFailed"));
+    assert_eq!(told, [(&json!(2), &stale), (&json!(3), &bad), (&json!(4), &bad), (&json!(5), &bad)]);
+    // Without the blob there is nothing to import.
+    let order = json!({"type": "import", "inputBlobContainerUri": uri, "outputBlobContainerUri": uri,
+        "includeConfigurations": true, "configurationsBlobName": "nothing.txt"});
+    let failed = job(&two, &order).await;
+    assert!(failed["failureReason"].as_str().is_some_and(|why| why.contains("nothing.txt")), "{failed}");
+}
+
+#[tokio::test]
 async fn jobs_that_can_not_be_are_refused_and_those_that_fail_say_why() {
     let clock = Arc::new(ManualClock::new(DateTime::from_timestamp(1_800_000_000, 0).expect("a time")));
     let emulator =

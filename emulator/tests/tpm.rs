@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
-use tracker_emulator::{AttestationMechanism, Emulator, IfMatch, IndividualEnrollment, ProvisioningStatus};
+use tracker_emulator::{
+    AttestationMechanism, Emulator, IfMatch, IndividualEnrollment, ProvisioningStatus, soft_tpm::SoftTpm,
+};
 
 use crate::common::{
     Lab,
     https::{Answer, Caller},
     service::{Service, sas},
-    tpm::SoftTpm,
+    tpm::known_tpm,
 };
 
 const GLOBAL: &str = "global.azure-devices-provisioning.net";
@@ -45,7 +47,7 @@ impl Device {
 
     /// Takes the key in, and signs a token with it from now on.
     fn take(&mut self, challenge: &Answer) {
-        let key = self.tpm.activate(&blob(&challenge.json()));
+        let key = self.tpm.activate(&blob(&challenge.json())).expect("taken in");
         let resource = format!("{}/registrations/{}", self.scope, self.id);
         self.caller.token = Some(sas(&resource, &STANDARD.encode(key), EXPIRY, Some("registration")));
     }
@@ -80,7 +82,7 @@ fn enroll(lab: &Lab, id: &str, tpm: &SoftTpm) {
 #[tokio::test]
 async fn a_tpm_proves_itself_and_is_given_the_key_for_its_hub() {
     let lab = lab().await;
-    let tpm = SoftTpm::new();
+    let tpm = known_tpm();
     enroll(&lab, "d1", &tpm);
     let mut device = Device::new(&lab, "d1", tpm);
     let challenge = device.register().await;
@@ -91,7 +93,7 @@ async fn a_tpm_proves_itself_and_is_given_the_key_for_its_hub() {
     let done = device.ended(&begun).await;
     assert_eq!(done["status"], "assigned", "{done}");
     let state = &done["registrationState"];
-    let key = STANDARD.encode(device.tpm.activate(&blob(&state["tpm"])));
+    let key = STANDARD.encode(device.tpm.activate(&blob(&state["tpm"])).expect("taken in"));
 
     // The hub knows the device by that key, and by none that it had for DPS.
     let hub = lab.emulator.hub(state["assignedHub"].as_str().expect("a hub")).expect("it is there");
@@ -114,7 +116,7 @@ async fn a_tpm_proves_itself_and_is_given_the_key_for_its_hub() {
 #[tokio::test]
 async fn who_is_not_the_enrolled_tpm_is_refused_as_azure_does() {
     let lab = lab().await;
-    let tpm = SoftTpm::new();
+    let tpm = known_tpm();
     enroll(&lab, "d1", &tpm);
     let mut device = Device::new(&lab, "d1", tpm);
     let code = |answer: &Answer| (answer.status, answer.json()["errorCode"].as_u64().unwrap_or_default());

@@ -100,6 +100,9 @@ fn in_words(text: &str, start: usize, message: &str) -> String {
     if is_bare.iter().any(|bare| problem.starts_with(bare)) {
         return bare(text, start);
     }
+    if let Some(feature) = missing_feature(problem) {
+        return format!("{problem}: this program was built without it; build it with --features {feature}");
+    }
     if problem.starts_with("invalid type") && ["u8", "u16", "u32"].contains(&expected) {
         // The range of the type is not that of the key, and not what is wrong.
         return format!("{problem}, expected a whole number");
@@ -107,6 +110,18 @@ fn in_words(text: &str, start: usize, message: &str) -> String {
     let known = EXPECTED.iter().find(|(theirs, _)| *theirs == expected).map(|(_, ours)| *ours);
     let ours = known.unwrap_or(if expected.starts_with("struct ") { "a table" } else { expected });
     format!("{problem}, expected {ours}")
+}
+
+/// What a program would have to be built with for this key to be known.
+fn missing_feature(problem: &str) -> Option<&'static str> {
+    let is_unknown = |key: &&str| {
+        problem.strip_prefix("unknown field `").is_some_and(|rest| rest.strip_suffix('`') == Some(key))
+    };
+    if ["registration_id", "symmetric_key"].iter().any(is_unknown) {
+        Some("sas")
+    } else {
+        ["tpm", "https_port"].iter().any(is_unknown).then_some("tpm")
+    }
 }
 
 /// A word without quotes.

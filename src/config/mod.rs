@@ -10,6 +10,8 @@ mod last_interval;
 mod pace;
 mod proxy;
 mod tables;
+#[cfg(feature = "sas")]
+mod without_certificate;
 mod written;
 
 use std::path::Path;

@@ -25,6 +25,7 @@ pub struct DpsConfig {
     #[serde(default = "default_dps_host")]
     pub host: String,
     /// TCP port of HTTPS there, which TPMs alone use.
+    #[cfg(feature = "tpm")]
     #[serde(default = "default_https_port")]
     pub https_port: u16,
 }
@@ -118,6 +119,7 @@ pub struct StateConfig {
     pub journal_size_mib: u32,
 }
 
+#[cfg(feature = "tpm")]
 fn default_https_port() -> u16 {
     443
 }
@@ -155,6 +157,7 @@ impl ConnectionConfig {
     }
 
     /// Where HTTPS to DPS really goes: there, or to the gateway.
+    #[cfg(feature = "tpm")]
     pub fn https_endpoint(&self, dps: &DpsConfig) -> Endpoint {
         let host = self.gateway.as_ref().map_or(&dps.host, |gateway| &gateway.host);
         Endpoint { host: host.clone(), port: dps.https_port }

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::Value;
 use tracker_protocol::hub::MAX_KEEP_ALIVE;
-use tracker_protocol::{RegistrationId, RegistrationIdError};
 
 use super::alerts::Alerts;
 use super::delivery_mode::DeliveryMode;
@@ -20,11 +19,11 @@ use super::proxy::{Proxy, Transport};
 use super::tables::{
     ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, Profile, StateConfig, TelemetryConfig,
 };
+#[cfg(feature = "sas")]
+use super::without_certificate;
 use crate::alarms::schema::Alarms as AlarmRules;
-#[cfg(feature = "tpm")]
-use crate::identity::TpmPlace;
 use crate::identity::operational::{KeyPlace, Operational};
-use crate::identity::{KeyLocation, KeyUriError, TokenKey, WithoutCertificate};
+use crate::identity::{KeyLocation, KeyUriError};
 use crate::instruments::SensorsConfig;
 
 /// A value that is not good: `table.key`, and what is wrong and what would be right.
@@ -56,20 +55,23 @@ pub(super) struct Written {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenIdentity {
-    certificate: Option<PathBuf>,
-    key: Option<KeyLocation>,
-    registration_id: Option<String>,
-    symmetric_key: Option<PathBuf>,
-    tpm: Option<String>,
+    pub(super) certificate: Option<PathBuf>,
+    pub(super) key: Option<KeyLocation>,
+    #[cfg(feature = "sas")]
+    pub(super) registration_id: Option<String>,
+    #[cfg(feature = "sas")]
+    pub(super) symmetric_key: Option<PathBuf>,
+    #[cfg(feature = "sas")]
+    pub(super) tpm: Option<String>,
     #[serde(default)]
-    leaf_alone_at_hub: bool,
-    operational: Option<WrittenOperational>,
+    pub(super) leaf_alone_at_hub: bool,
+    pub(super) operational: Option<WrittenOperational>,
 }
 
 /// See [`Operational`].
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenOperational {
+pub(super) struct WrittenOperational {
     issuer: String,
     #[serde(default = "in_file")]
     key: String,
@@ -149,35 +151,11 @@ pub(super) fn dps(written: DpsConfig) -> Result<DpsConfig, Problem> {
 }
 
 pub(super) fn identity(written: WrittenIdentity) -> Result<IdentityConfig, Problem> {
-    let WrittenIdentity { certificate, key, registration_id, symmetric_key, tpm, .. } = written;
-    let (leaf_alone_at_hub, issued) = (written.leaf_alone_at_hub, written.operational);
-    if symmetric_key.is_some() || tpm.is_some() {
-        let named = if tpm.is_some() { "identity.tpm" } else { "identity.symmetric_key" };
-        let others = [
-            ("identity.symmetric_key", tpm.is_some() && symmetric_key.is_some()),
-            ("identity.certificate", certificate.is_some()),
-            ("identity.key", key.is_some()),
-            ("identity.leaf_alone_at_hub", leaf_alone_at_hub),
-            ("identity.operational", issued.is_some()),
-        ];
-        if let Some((key, _)) = others.into_iter().find(|(_, is_there)| *is_there) {
-            return Err((
-                key,
-                format!("a device with {named} proves by that alone who it is; leave out one of the two"),
-            ));
-        }
-        let registration_id = given_id(registration_id)?;
-        return match (tpm, symmetric_key) {
-            (Some(tpm), _) => with_tpm(&tpm, registration_id),
-            (None, file) => {
-                Ok(without_certificate(file.unwrap_or_default(), registration_id, TokenKey::File))
-            }
-        };
+    #[cfg(feature = "sas")]
+    if let Some(identity) = without_certificate::identity(&written)? {
+        return Ok(identity);
     }
-    if registration_id.is_some() {
-        let why = "the common name of the certificate says it; leave it out, or use identity.symmetric_key or identity.tpm";
-        return Err(("identity.registration_id", why.into()));
-    }
+    let WrittenIdentity { certificate, key, leaf_alone_at_hub, operational: issued, .. } = written;
     let missing = |key: &'static str| move || (key, "it is missing, and names a file".to_owned());
     let certificate = certificate.ok_or_else(missing("identity.certificate"))?;
     let key = key.ok_or_else(missing("identity.key"))?;
@@ -188,40 +166,6 @@ pub(super) fn identity(written: WrittenIdentity) -> Result<IdentityConfig, Probl
     }
     let operational = issued.map(operational).transpose()?;
     Ok(IdentityConfig { certificate, key, leaf_alone_at_hub, operational, without_certificate: None })
-}
-
-fn given_id(registration_id: Option<String>) -> Result<RegistrationId, Problem> {
-    const KEY: &str = "identity.registration_id";
-    let missing = || (KEY, "it is missing: no certificate says who the device is".to_owned());
-    registration_id
-        .ok_or_else(missing)?
-        .parse()
-        .map_err(|error: RegistrationIdError| (KEY, error.to_string()))
-}
-
-fn without_certificate(file: PathBuf, registration_id: RegistrationId, key: TokenKey) -> IdentityConfig {
-    IdentityConfig {
-        key: KeyLocation::File(file.clone()),
-        certificate: file,
-        leaf_alone_at_hub: false,
-        operational: None,
-        without_certificate: Some(WithoutCertificate { registration_id, key }),
-    }
-}
-
-#[cfg(feature = "tpm")]
-fn with_tpm(tpm: &str, registration_id: RegistrationId) -> Result<IdentityConfig, Problem> {
-    let place = TpmPlace::read(tpm).map_err(|why| ("identity.tpm", format!("{}: {why}", shown(tpm))))?;
-    // Nobody shall look for certificates in a TPM, or for another file in its place.
-    Ok(without_certificate("/dev/null/none".into(), registration_id, TokenKey::Tpm(place)))
-}
-
-#[cfg(not(feature = "tpm"))]
-fn with_tpm(_: &str, _: RegistrationId) -> Result<IdentityConfig, Problem> {
-    Err((
-        "identity.tpm",
-        "this program was built without the feature tpm; build it with --features tpm".into(),
-    ))
 }
 
 /// Where keys of issued certificates are without a word on it.

@@ -128,6 +128,7 @@ pub enum IdentityError {
         mode: u32,
     },
     /// The file of a symmetric key is not there or can't be read.
+    #[cfg(feature = "sas")]
     #[error(
         "can't read the symmetric key {path}: {source}; put it there, readable by the user of this program, or change identity.symmetric_key"
     )]
@@ -138,6 +139,7 @@ pub enum IdentityError {
         source: io::Error,
     },
     /// No usable symmetric key in the file.
+    #[cfg(feature = "sas")]
     #[error(
         "{path} holds no symmetric key in base64: {why}; put the primary or secondary key of the device's enrollment there (identity.symmetric_key)"
     )]
@@ -151,14 +153,6 @@ pub enum IdentityError {
     #[cfg(feature = "tpm")]
     #[error(transparent)]
     Tpm(#[from] super::TpmError),
-    /// This program can't do it.
-    #[error("{key} is not in this build: build it with --features {feature}, or use a certificate")]
-    NotBuiltIn {
-        /// The setting.
-        key: &'static str,
-        /// What would have it.
-        feature: &'static str,
-    },
     /// The key in a token can't be used.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -186,9 +180,9 @@ impl IdentityError {
     /// The file of a key or a PIN that can't be read, if that is what is wrong.
     pub fn unreadable_secret(&self) -> Option<&Path> {
         match self {
-            Self::ReadKey { path, .. }
-            | Self::ReadSymmetricKey { path, .. }
-            | Self::Token(TokenError::ReadPin { path, .. }) => Some(path),
+            Self::ReadKey { path, .. } | Self::Token(TokenError::ReadPin { path, .. }) => Some(path),
+            #[cfg(feature = "sas")]
+            Self::ReadSymmetricKey { path, .. } => Some(path),
             _ => None,
         }
     }

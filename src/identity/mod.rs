@@ -6,8 +6,9 @@
 //! | `key_location.rs`, `key_uri.rs` | where the key is: a path, or an RFC 7512 URI |
 //! | `token/` | a key that stays in its TPM, secure element or HSM (feature `pkcs11`) |
 //! | `operational/` | the certificate that Azure issues: its key, the request for it, and both on disk over power cuts |
-//! | `password.rs` | the tokens that are sent without one |
 //! | `proof.rs` | a certificate, or a key that signs tokens |
+//! | `without_certificate.rs` | which key a device has instead (feature `sas`); `certificate_alone.rs` takes its place where there is no such device |
+//! | `password.rs` | those tokens, which are sent in place of a certificate |
 //! | `symmetric_key.rs` | such a key in a file (feature `sas`) |
 //! | `tpm/` | such keys in a TPM, which DPS has given to it (feature `tpm`) |
 //! | `secret_file.rs` | a password in a file, with the rules of `file.rs` |
@@ -23,6 +24,7 @@ mod key_location;
 mod key_uri;
 mod key_uri_error;
 pub mod operational;
+#[cfg(feature = "sas")]
 mod password;
 mod proof;
 pub mod provider;
@@ -32,6 +34,11 @@ mod symmetric_key;
 #[cfg(feature = "tpm")]
 mod tpm;
 mod token_error;
+#[cfg(feature = "sas")]
+mod without_certificate;
+#[cfg(not(feature = "sas"))]
+#[path = "certificate_alone.rs"]
+mod without_certificate;
 
 #[cfg(feature = "pkcs11")]
 mod token;
@@ -57,11 +64,16 @@ pub use key_uri::{KeyUri, PinSource};
 pub use key_uri_error::KeyUriError;
 #[cfg(feature = "tpm")]
 pub(crate) use password::escaped;
+#[cfg(feature = "sas")]
 pub use password::{Audience, Password, TokenSigner};
-pub use proof::{Proof, TokenKey, WithoutCertificate};
+pub use proof::Proof;
 pub use token_error::TokenError;
 #[cfg(feature = "tpm")]
 pub use tpm::{PublicKeys, Tpm, TpmError, TpmPlace};
+#[cfg(not(feature = "sas"))]
+pub use without_certificate::{Password, WithoutCertificate};
+#[cfg(feature = "sas")]
+pub use without_certificate::{TokenKey, WithoutCertificate};
 
 /// How a key may sign outside of TLS, the best first.
 const SCHEMES: [SignatureScheme; 5] = [
@@ -115,23 +127,6 @@ impl Identity {
         })
     }
 
-    /// Of a device without a certificate; `path` is the file with its key.
-    pub fn without_certificate(
-        given: &WithoutCertificate,
-        path: &Path,
-        state_directory: &Path,
-    ) -> Result<Self, IdentityError> {
-        let proof = proof(given, path, state_directory)?;
-        Ok(Self {
-            registration_id: given.registration_id.clone(),
-            // Who has got another key is still the same to DPS.
-            thumbprint: format!("key of {}", given.registration_id),
-            not_before: build_date(),
-            not_after: DateTime::<Utc>::MAX_UTC,
-            proof,
-        })
-    }
-
     /// What is shown to who knows the leaf itself and wants no chain.
     pub fn leaf_alone(&self) -> Option<Arc<CertifiedKey>> {
         let CertifiedKey { cert, key, .. } = &**self.certified_key()?;
@@ -167,6 +162,7 @@ impl Identity {
     pub fn certified_key(&self) -> Option<&Arc<CertifiedKey>> {
         match &self.proof {
             Proof::Certificate(certified) => Some(certified),
+            #[cfg(feature = "sas")]
             Proof::Tokens(_) => None,
             #[cfg(feature = "tpm")]
             Proof::Tpm(_) => None,
@@ -195,35 +191,6 @@ impl Identity {
     pub fn has_no_certificate(&self) -> bool {
         self.certified_key().is_none()
     }
-
-    /// The password at DPS; none where a certificate is shown.
-    pub fn password_at_dps(&self, id_scope: &str, until: DateTime<Utc>) -> Result<Option<Password>, String> {
-        self.password(Audience::Dps, &format!("{id_scope}/registrations/{}", self.registration_id), until)
-    }
-
-    /// The password at a hub; none where a certificate is shown.
-    pub fn password_at_hub(
-        &self,
-        hub: &str,
-        device_id: &str,
-        until: DateTime<Utc>,
-    ) -> Result<Option<Password>, String> {
-        self.password(Audience::Hub, &format!("{hub}/devices/{device_id}"), until)
-    }
-
-    fn password(
-        &self,
-        audience: Audience,
-        place: &str,
-        until: DateTime<Utc>,
-    ) -> Result<Option<Password>, String> {
-        match &self.proof {
-            Proof::Certificate(_) => Ok(None),
-            Proof::Tokens(signer) => Password::token(&**signer, audience, place, until).map(Some),
-            #[cfg(feature = "tpm")]
-            Proof::Tpm(tpm) => Password::token(&**tpm, audience, place, until).map(Some),
-        }
-    }
 }
 
 /// The key of the first certificate of a chain, wherever it is.
@@ -242,25 +209,6 @@ pub fn signer(
         certificate: chain.path().into(),
         subject: leaf.subject.clone(),
     })
-}
-
-/// What signs the tokens of a device without a certificate.
-#[cfg(feature = "sas")]
-fn proof(given: &WithoutCertificate, path: &Path, state_directory: &Path) -> Result<Proof, IdentityError> {
-    match &given.key {
-        TokenKey::File => {
-            // A TPM alone keeps something there.
-            let _ = state_directory;
-            symmetric_key::load(path).map(Proof::Tokens)
-        }
-        #[cfg(feature = "tpm")]
-        TokenKey::Tpm(place) => Ok(Proof::Tpm(Arc::new(Tpm::open(place, state_directory)?))),
-    }
-}
-
-#[cfg(not(feature = "sas"))]
-fn proof(_: &WithoutCertificate, _: &Path, _: &Path) -> Result<Proof, IdentityError> {
-    Err(IdentityError::NotBuiltIn { key: "identity.symmetric_key", feature: "sas" })
 }
 
 /// Makes a P-256 key in a token, of the label that the URI has. One that is there stays.

@@ -74,17 +74,60 @@ impl Caller {
 
     /// A call of a hub's device API: JSON there, and JSON back, or null.
     pub(crate) fn json(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
-        let uri = format!("https://{}{path}?api-version={API_VERSION}", self.host);
-        let request = Request::builder()
-            .method(method)
-            .uri(uri)
-            .header("content-type", "application/json")
-            .body(body.to_string())?;
-        let answer = self.done(self.agent.run(request), path)?;
-        if answer.is_empty() {
-            return Ok(Value::Null);
+        let (status, answer) = self.answer(method, path, None, body)?;
+        if !(200..300).contains(&status) {
+            let text: String = answer.to_string().chars().take(300).collect();
+            bail!("{path} is refused with {status}: {text}");
         }
-        serde_json::from_slice(&answer).with_context(|| format!("{path} did not answer with JSON"))
+        Ok(answer)
+    }
+
+    /// The same, refusals included: the status, and JSON or null. `token` says who calls.
+    pub(crate) fn answer(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: &Value,
+    ) -> anyhow::Result<(u16, Value)> {
+        self.answer_with(method, path, token, &[], body)
+    }
+
+    /// The same with headers.
+    pub(crate) fn answer_with(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> anyhow::Result<(u16, Value)> {
+        let uri = format!("https://{}{path}?api-version={API_VERSION}", self.host);
+        let mut request =
+            Request::builder().method(method).uri(uri).header("content-type", "application/json");
+        let token = token.map(|token| ("authorization", token));
+        for (name, value) in headers.iter().copied().chain(token) {
+            request = request.header(name, value);
+        }
+        let answered = if body.is_null() {
+            self.agent.run(request.body(())?)
+        } else {
+            self.agent.run(request.body(body.to_string())?)
+        };
+        let mut answer = answered.with_context(|| format!("can't call {path} at {}", self.host))?;
+        let text = answer.body_mut().with_config().limit(LARGEST).read_to_vec();
+        let text = text.with_context(|| format!("the answer of {path} was cut off"))?;
+        let status = answer.status().as_u16();
+        if text.is_empty() {
+            return Ok((status, Value::Null));
+        }
+        let json = serde_json::from_slice(&text);
+        // A refusal may say in words what is wrong.
+        match json {
+            Ok(json) => Ok((status, json)),
+            Err(_) if status >= 400 => Ok((status, String::from_utf8_lossy(&text).into_owned().into())),
+            Err(error) => Err(error).with_context(|| format!("{path} did not answer with JSON")),
+        }
     }
 
     /// Writes a blob. The path ends with a signature.

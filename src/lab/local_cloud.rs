@@ -242,6 +242,7 @@ pub fn device_config(directory: &Path, id_scope: &str, roots: PathBuf, port: u16
         dps: DpsConfig {
             id_scope: id_scope.into(),
             host: tracker_protocol::GLOBAL_DPS_HOST.into(),
+            #[cfg(feature = "tpm")]
             https_port: 443,
         },
         identity: IdentityConfig {

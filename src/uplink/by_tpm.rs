@@ -123,7 +123,7 @@ impl ByTpm<'_> {
             }
         };
         let password = if is_known {
-            let until = token_end(self.clock.certificate_time(), self.timing).map_err(Stop::Tpm)?;
+            let until = token_end(self.clock.certificate_time(), self.timing);
             let (identity, scope) = (self.identity.clone(), dps.id_scope.clone());
             blocking(move || identity.password_at_dps(&scope, until)).await.map_err(Stop::Tpm)?
         } else {

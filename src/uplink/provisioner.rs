@@ -46,7 +46,7 @@ pub fn link_options(
     timing: Timing,
 ) -> Result<LinkOptions, String> {
     let id = &identity.registration_id;
-    let until = token_end(now, &timing)?;
+    let until = token_end(now, &timing);
     Ok(LinkOptions {
         endpoint: config.connection.endpoint(&config.dps.host),
         transport: config.connection.transport,
@@ -61,10 +61,9 @@ pub fn link_options(
     })
 }
 
-/// Until when a token is good that is made now.
-pub fn token_end(now: Option<DateTime<Utc>>, timing: &Timing) -> Result<DateTime<Utc>, String> {
-    let end = now.and_then(|now| now.checked_add_signed(TimeDelta::from_std(timing.token_lasts).ok()?));
-    end.ok_or_else(|| "the time is not known".into())
+/// Until when a token is good that is made now, where it is known what time that is.
+pub fn token_end(now: Option<DateTime<Utc>>, timing: &Timing) -> Option<DateTime<Utc>> {
+    now?.checked_add_signed(TimeDelta::from_std(timing.token_lasts).ok()?)
 }
 
 /// Why DPS could not be asked. It takes no connection from a device whose ID scope or client ID it does not know.

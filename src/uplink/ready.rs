@@ -169,7 +169,7 @@ impl Uplink {
     ) -> Result<LinkOptions, String> {
         let connection = &self.config.connection;
         let Assignment { hub, device_id, .. } = assignment;
-        let until = provisioner::token_end(self.device.status.clock.certificate_time(), &self.timing)?;
+        let until = provisioner::token_end(self.device.status.clock.certificate_time(), &self.timing);
         Ok(LinkOptions {
             endpoint: connection.endpoint(&assignment.hub),
             transport: connection.transport,

@@ -5,7 +5,10 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
+use tracker_emulator::soft_tpm::SoftTpm;
 
 use crate::cloud::{DEVICE, Emulator, text};
 
@@ -79,6 +82,38 @@ fn each_kind_of_enrollment_takes_its_own_kind_of_certificate() {
     emulator.factory.openssl(&[&["req", "-x509", "-new"], &own[..]].concat());
     let own = emulator.path("own.pem");
     emulator.json(&["enrollment", "create", "--enrollment-id", "own-1", "--certificate-path", text(&own)]);
+
+    // A TPM is enrolled by its keys: base64, or a file as its tools write it.
+    let key = SoftTpm::public_alone().endorsement_key();
+    let (file, base64) = (emulator.path("box-1.pub"), STANDARD.encode(&key));
+    std::fs::write(&file, &key).unwrap();
+    let create = ["enrollment", "create", "--enrollment-id"];
+    let from_file = emulator.path("{id}.pub");
+    emulator.json(&[&create[..], &["box-1", "--endorsement-key", text(&from_file)]].concat());
+    let both = ["box-2", "--at", "tpm", "--ek", &base64, "--storage-root-key", &base64];
+    emulator.json(&[&create[..], &both].concat());
+    let shown = emulator.json(&["enrollment", "show", "--enrollment-id", "box-1"]);
+    assert_eq!(shown["attestation"], json!({"type": "tpm", "tpm": {"endorsementKey": base64}}));
+    let list = emulator.text(&["enrollment", "list", "--output", "table"]);
+    assert!(list.lines().any(|line| line.contains("box-2") && line.contains("tpm")), "{list}");
+    let update = ["enrollment", "update", "--enrollment-id"];
+    emulator.json(&[&update[..], &["box-1", "--storage-root-key", &base64]].concat());
+    let shown = emulator.json(&["enrollment", "show", "--enrollment-id", "box-1"]);
+    assert_eq!(shown["attestation"]["tpm"], json!({"endorsementKey": base64, "storageRootKey": base64}));
+    for (arguments, words) in [
+        (&["enrollment", "create", "--enrollment-id", "b", "--at", "tpm"][..], "name the endorsement key"),
+        (&["enrollment", "create", "--enrollment-id", "b", "--ek", "/nowhere"], "neither a file nor base64"),
+        (
+            &["enrollment", "create", "--enrollment-id", "b", "--at", "x509", "--ek", &base64],
+            "--attestation-type tpm",
+        ),
+        (&["enrollment", "update", "--enrollment-id", "own-1", "--ek", &base64], "this one is \"x509\""),
+        (&["enrollment", "create", "--enrollment-id", "b", "c", "--ek", &base64], "of one device"),
+        (&["enrollment-group", "create", "--enrollment-id", "g", "--at", "tpm"], "a TPM is of one device"),
+    ] {
+        let error = emulator.error(arguments);
+        assert!(error.contains(words), "{arguments:?}: {error}");
+    }
 
     let add = ["certificate", "add", "--ca-name", "my root", "--certificate-path"];
     let error = emulator.error(&[&add[..], &[text(&emulator.path("root.pem"))]].concat());

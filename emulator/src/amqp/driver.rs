@@ -10,7 +10,7 @@ use std::{
 use tracker_amqp::{Attach, Connection, Error, Event, LinkId, Open, Outcome, SendError, condition};
 
 use super::{
-    Act, Asked, Guest, Place, Reception, SignIn, Verdict, link::Link, path_of, ready::Ready,
+    Act, Asked, Guest, Place, Reception, SignIn, SignedIn, Verdict, link::Link, path_of, ready::Ready,
     tracking::tracked,
 };
 use crate::events::{DisconnectReason, EventBus, EventKind};
@@ -114,6 +114,10 @@ impl<R: Reception> Driver<R> {
                 response: response.as_deref().unwrap_or_default(),
                 host_name: hostname.as_deref(),
             }),
+            Event::SaslResponse(response) => {
+                let judged = self.reception.answered(&response);
+                self.signed_in(judged, "an answer");
+            }
             Event::Opened(open) => self.opened(&open),
             Event::AttachAsked { link, attach, .. } => self.attach(link, &attach),
             Event::Credit { link, credit, drain } => {
@@ -167,9 +171,18 @@ impl<R: Reception> Driver<R> {
 
     fn sign_in(&mut self, asked: &SignIn<'_>) {
         let judged = self.reception.sign_in(&self.guest, asked);
-        self.connection.sasl_outcome(judged.is_ok());
-        if let Err(reason) = judged {
-            self.refused("", &format!("SASL {}: {reason}", shown(asked.mechanism)));
+        self.signed_in(judged, asked.mechanism);
+    }
+
+    /// `what`: the mechanism, or that it is an answer within one.
+    fn signed_in(&mut self, judged: Result<SignedIn, String>, what: &str) {
+        match judged {
+            Ok(SignedIn::Welcome) => self.connection.sasl_outcome(true),
+            Ok(SignedIn::Asked(challenge)) => self.connection.sasl_challenge(&challenge),
+            Err(reason) => {
+                self.connection.sasl_outcome(false);
+                self.refused("", &format!("SASL {}: {reason}", shown(what)));
+            }
         }
     }
 

@@ -29,6 +29,6 @@ pub(crate) use address::path_of;
 pub(crate) use grant::{Grant, scope_of};
 pub(crate) use guest::{Guest, Password, Visit};
 pub(crate) use intake::{Due, Intake};
-pub(crate) use place::{Act, Asked, Node, Place, Reception, SignIn, Verdict};
+pub(crate) use place::{Act, Asked, Node, Place, Reception, SignIn, SignedIn, Verdict};
 pub(crate) use replies::{Replies, status};
 pub(crate) use serve::{House, serve};

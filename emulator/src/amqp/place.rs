@@ -8,23 +8,37 @@ use std::{
 use bytes::Bytes;
 use tracker_amqp::{Attach, Error, Message, Open, Outcome, condition};
 
-use super::Guest;
+use super::{Guest, Visit};
 use crate::events::DisconnectReason;
 
 /// Who receives clients before it is known what they want: the door of the services.
 ///
-/// `sign_in` is called at most once, before `open`; a client that begins without SASL goes to `open` at once.
+/// `sign_in` is called at most once, before `open`, and `answered` for each answer to what it has asked; a client that begins
+/// without SASL goes to `open` at once.
 pub(crate) trait Reception: Send {
     /// The SASL mechanisms, in the order in which they are offered.
-    fn mechanisms(&self) -> Vec<&'static str>;
+    fn mechanisms(&self, visit: &Visit) -> Vec<&'static str>;
 
     /// Judges a SASL init. `Err` is for the operator: the client is told that it failed, and no more.
-    fn sign_in(&mut self, guest: &Guest, init: &SignIn<'_>) -> Result<(), String>;
+    fn sign_in(&mut self, guest: &Guest, init: &SignIn<'_>) -> Result<SignedIn, String>;
+
+    /// Judges the client's answer to what it was asked. To ask without an end is not to be done.
+    fn answered(&mut self, _response: &[u8]) -> Result<SignedIn, String> {
+        Err("nothing was asked".into())
+    }
 
     /// Finds the place that the client means. `Err` closes the connection with this error.
     ///
     /// Where neither host name nor sign-in tell, the place is one that finds out later, by the first token or address.
     fn open(&mut self, guest: &Arc<Guest>, open: &Open) -> Result<Box<dyn Place>, Error>;
+}
+
+/// How far a client is with SASL.
+pub(crate) enum SignedIn {
+    /// It may go on to Open.
+    Welcome,
+    /// It is to answer this first.
+    Asked(Vec<u8>),
 }
 
 /// How a client wants to sign in with SASL.

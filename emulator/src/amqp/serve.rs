@@ -62,7 +62,7 @@ where
         handshake: PATIENCE,
         ..Limits::default()
     };
-    let mechanisms = reception.mechanisms();
+    let mechanisms = reception.mechanisms(&visit);
     let now = Instant::now();
     let connection = Connection::server(&mechanisms, limits, now.into_std());
     let guest = Guest::new(visit, clock);

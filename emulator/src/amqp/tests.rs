@@ -18,7 +18,7 @@ use tracker_amqp::{
     condition,
 };
 
-use super::{Act, Asked, Guest, House, Node, Place, Reception, SignIn, Verdict, Visit, serve};
+use super::{Act, Asked, Guest, House, Node, Place, Reception, SignIn, SignedIn, Verdict, Visit, serve};
 use crate::{
     clock::SystemClock,
     events::{DisconnectReason, EventBus, EventKind},
@@ -35,12 +35,12 @@ struct Taker;
 struct Chatterer(u64);
 
 impl Reception for Porter {
-    fn mechanisms(&self) -> Vec<&'static str> {
+    fn mechanisms(&self, _visit: &Visit) -> Vec<&'static str> {
         vec!["ANONYMOUS", "EXTERNAL"]
     }
 
-    fn sign_in(&mut self, _guest: &Guest, init: &SignIn<'_>) -> Result<(), String> {
-        if init.mechanism == "ANONYMOUS" { Ok(()) } else { Err("nobody known".into()) }
+    fn sign_in(&mut self, _guest: &Guest, init: &SignIn<'_>) -> Result<SignedIn, String> {
+        if init.mechanism == "ANONYMOUS" { Ok(SignedIn::Welcome) } else { Err("nobody known".into()) }
     }
 
     fn open(&mut self, guest: &Arc<Guest>, _open: &Open) -> Result<Box<dyn Place>, Error> {

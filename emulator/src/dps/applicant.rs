@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracker_protocol::dps::ServiceError;
 
+use super::tpm::Challenge;
 use crate::session::PeerCertificates;
 
 /// A device, with what it shows to be known by. None of it is judged before it registers.
@@ -15,8 +16,18 @@ pub(crate) struct Applicant {
     pub certificates: PeerCertificates,
     /// A shared access signature, of devices with symmetric keys.
     pub token: Option<Vec<u8>>,
-    /// Whether the transport has a way to ask a TPM for a proof.
-    pub may_be_challenged: bool,
+    pub tpm: TpmProof,
+}
+
+/// How a TPM proves itself on a transport.
+#[derive(Debug)]
+pub(crate) enum TpmProof {
+    /// Not at all.
+    NoWay,
+    /// It is asked in the answer to a registration without a token.
+    Answer,
+    /// It has signed a token with this when it signed in.
+    SignIn(Challenge),
 }
 
 /// When a request came, and whether it is one too many for the fault that throttles.

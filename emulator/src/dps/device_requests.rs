@@ -33,6 +33,15 @@ impl Answer {
 }
 
 impl Dps {
+    /// Tells the operator of a device that is refused.
+    pub(super) fn tell_refused(&self, registration_id: &str, refused: &Refused) {
+        self.0.events.tell(EventKind::RegistrationRefused {
+            registration_id: registration_id.to_owned(),
+            error_code: refused.error_code,
+            reason: refused.reason.clone(),
+        });
+    }
+
     /// Whether an ID scope is that of this DPS; the error is for the operator.
     pub(crate) fn check_scope(&self, id_scope: &str) -> Result<(), String> {
         if id_scope == self.0.id_scope {
@@ -135,12 +144,8 @@ impl Applicant {
     }
 
     fn refuse(&self, dps: &Dps, refused: Refused) -> Answer {
-        let Refused { status, error_code, message, reason, retry_after } = refused;
-        dps.0.events.tell(EventKind::RegistrationRefused {
-            registration_id: self.registration_id.clone(),
-            error_code,
-            reason,
-        });
+        dps.tell_refused(&self.registration_id, &refused);
+        let Refused { status, error_code, message, retry_after, .. } = refused;
         let error = ServiceError {
             error_code,
             tracking_id: guid(),

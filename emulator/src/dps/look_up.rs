@@ -1,5 +1,7 @@
 //! Requests of devices whose every call brings its own credentials, as over HTTPS: these are judged each time.
 
+use tokio::time::Instant;
+
 use super::{
     Dps,
     applicant::{Answer, Applicant, Moment},
@@ -34,7 +36,8 @@ impl Applicant {
     fn attested(&self, dps: &Dps) -> Result<(), Refused> {
         let (token, chain) = self.shown(dps)?;
         let credentials = token.as_ref().map_or(Credentials::Chain(chain), Credentials::Token);
-        dps.attest(&self.registration_id, credentials)
+        let challenge = dps.0.challenges.get(&self.registration_id, Instant::now());
+        dps.attest(&self.registration_id, credentials, challenge.as_ref())
             .map_err(|refusal| Refused::not_attested(&refusal, token.is_some()))
     }
 }

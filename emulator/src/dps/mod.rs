@@ -34,8 +34,8 @@ mod look_up;
 mod session;
 mod amqp;
 
-pub(crate) use amqp::DpsPlace;
-pub(crate) use applicant::{Answer, Applicant, Moment};
+pub(crate) use amqp::{DpsPlace, Proved, TpmSignIn, TpmStep};
+pub(crate) use applicant::{Answer, Applicant, Moment, TpmProof};
 pub use ca_certificates::{CaCertificate, Certificates};
 pub use enrollments::Enrollments;
 pub use error::DpsError;

@@ -9,7 +9,7 @@ use tracker_protocol::dps::{RegistrationOperation, RegistrationState, Registrati
 
 use super::{
     Dps,
-    applicant::Applicant,
+    applicant::{Applicant, TpmProof},
     attest::{AcceptedBy, Attestor, Credentials, NotAttested},
     issue::NotIssued,
     linked_hubs::Hubs,
@@ -61,7 +61,12 @@ impl Dps {
         let registration_id = applicant.registration_id.as_str();
         let now = self.0.clock.now();
         let paths = self.paths(credentials);
-        let challenge = self.0.challenges.get(registration_id, moment);
+        let challenge = match &applicant.tpm {
+            TpmProof::SignIn(challenge) => {
+                Some(challenge.clone()).filter(|challenge| challenge.is_good(moment))
+            }
+            TpmProof::Answer | TpmProof::NoWay => self.0.challenges.get(registration_id, moment),
+        };
         let mut store = self.0.store.change();
         let attestor = Attestor {
             individuals: &store.individuals,
@@ -128,14 +133,15 @@ impl Dps {
         Registered::Operation(assigning(registration_id, operation_id))
     }
 
-    /// Whether an enrollment takes a device by what it shows. Nothing is changed by it.
+    /// Whether an enrollment takes a device by what it shows. Nothing is changed by it. `challenge`: what its TPM was given to
+    /// sign a token with.
     pub(super) fn attest(
         &self,
         registration_id: &str,
         credentials: Credentials<'_>,
+        challenge: Option<&Challenge>,
     ) -> Result<(), NotAttested> {
         let paths = self.paths(credentials);
-        let challenge = self.0.challenges.get(registration_id, Instant::now());
         let store = self.0.store.lock();
         let attestor = Attestor {
             individuals: &store.individuals,
@@ -143,7 +149,7 @@ impl Dps {
             certificates: &store.certificates,
             paths: &paths,
             now: self.0.clock.now(),
-            challenge: challenge.as_ref(),
+            challenge,
         };
         attestor.attest(registration_id, credentials).map(drop)
     }

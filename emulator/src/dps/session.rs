@@ -6,7 +6,7 @@ use tracker_protocol::dps::{DpsUsername, RESPONSE_FILTER, Request, Response};
 
 use super::{
     Dps,
-    applicant::{Answer, Applicant, Moment},
+    applicant::{Answer, Applicant, Moment, TpmProof},
     issue::place,
 };
 use crate::{
@@ -42,7 +42,7 @@ pub(crate) fn open(
             api_version: user_name.api_version,
             certificates,
             token: token.map(|token| token.to_vec()),
-            may_be_challenged: false,
+            tpm: TpmProof::NoWay,
         },
         subscribed: false,
     })

@@ -5,7 +5,7 @@
 //!         ── register, with a token signed by that key ──▶ as ever; {tpm: {authenticationKey: the key for the hub}}
 //! ```
 
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Mutex, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
@@ -52,17 +52,26 @@ impl TpmKeys {
             && tpm.storage_root_key.as_ref().is_none_or(|text| is(text, &self.storage_root))
     }
 
-    /// Base64 of what makes this TPM have the key (base64).
-    fn wrap(&self, key: &str) -> String {
+    /// As they are sent without JSON: each a `TPM2B_PUBLIC`.
+    pub(super) fn of_bytes(endorsement: &[u8], storage_root: &[u8]) -> Result<Self, String> {
+        let key = |name: &str, bytes| PublicKey::read(bytes).map_err(|error| format!("the {name}: {error}"));
+        Ok(Self {
+            endorsement: key("endorsement key", endorsement)?,
+            storage_root: key("storage root key", storage_root)?,
+        })
+    }
+
+    /// What makes this TPM have the key (base64).
+    fn wrap(&self, key: &str) -> Vec<u8> {
         // It was made here.
         let key = STANDARD.decode(key).unwrap_or_default();
-        STANDARD.encode(activation(&self.endorsement, &self.storage_root, &key))
+        activation(&self.endorsement, &self.storage_root, &key)
     }
 }
 
-/// A key that a TPM was given to sign a token with.
+/// A key that a TPM was given to sign a token with. The key stays out of logs.
 #[derive(Clone)]
-pub(super) struct Challenge {
+pub(crate) struct Challenge {
     keys: TpmKeys,
     /// Base64.
     key: String,
@@ -71,10 +80,15 @@ pub(super) struct Challenge {
 
 impl Challenge {
     /// A new one for these keys, and what makes the TPM have its key.
-    pub(super) fn new(keys: &TpmKeys, now: Instant) -> (Self, String) {
+    pub(super) fn new(keys: &TpmKeys, now: Instant) -> (Self, Vec<u8>) {
         let key = random_key(KeyLength::Hub);
         let wrapped = keys.wrap(&key);
         (Self { keys: keys.clone(), key, made: now }, wrapped)
+    }
+
+    /// Whether it is not too long ago.
+    pub(super) fn is_good(&self, now: Instant) -> bool {
+        now < self.made + LIFETIME
     }
 
     /// The key with which a device of this enrollment signs; none where it was made for another TPM.
@@ -85,8 +99,14 @@ impl Challenge {
     /// A new key for the hub, and what the device is told of it.
     pub(super) fn hub_key(&self) -> (String, Value) {
         let key = random_key(KeyLength::Hub);
-        let told = json!({ "authenticationKey": self.keys.wrap(&key) });
+        let told = json!({ "authenticationKey": STANDARD.encode(self.keys.wrap(&key)) });
         (key, told)
+    }
+}
+
+impl fmt::Debug for Challenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Challenge").field("made", &self.made).finish_non_exhaustive()
     }
 }
 
@@ -98,7 +118,7 @@ impl Challenges {
     pub(super) fn put(&self, registration_id: &str, challenge: Challenge) {
         let mut all = lock(&self.0);
         let now = challenge.made;
-        all.retain(|_, challenge| now < challenge.made + LIFETIME);
+        all.retain(|_, challenge| challenge.is_good(now));
         let oldest = all.iter().min_by_key(|(_, challenge)| challenge.made).map(|(id, _)| id.clone());
         if let Some(oldest) = oldest.filter(|_| all.len() >= MAX_CHALLENGES) {
             all.remove(&oldest);
@@ -109,6 +129,6 @@ impl Challenges {
     /// The one that a device was given last, unless that is too long ago.
     pub(super) fn get(&self, registration_id: &str, now: Instant) -> Option<Challenge> {
         let found = lock(&self.0).get(&registration_id.to_ascii_lowercase()).cloned();
-        found.filter(|challenge| now < challenge.made + LIFETIME)
+        found.filter(|challenge| challenge.is_good(now))
     }
 }

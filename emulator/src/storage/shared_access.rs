@@ -10,20 +10,17 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::hmac;
 
 use super::{BlobName, ContainerName, StorageError};
 use crate::security::keys::{KeyLength, random_key};
+use crate::uri::encoded;
 
 /// The version by which signatures are made here.
 const VERSION: &str = "2021-12-02";
 /// The first version whose text is known here, and the first with an encryption scope in it.
 const FIRST_VERSION: &str = "2018-11-09";
 const WITH_ENCRYPTION_SCOPE: &str = "2020-12-06";
-
-/// What is escaped in a query.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The one account. Its key opens all of it, so it stays out of logs.
 pub(crate) struct Account {
@@ -89,8 +86,7 @@ impl Account {
         let text =
             [permissions, "", &expires, &path, "", "", "https", VERSION, kind, "", "", "", "", "", "", ""];
         let signature = STANDARD.encode(self.signature(&text.join("\n")));
-        let encode = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
-        let (signature, expires) = (encode(&signature), encode(&expires));
+        let (signature, expires) = (encoded(&signature), encoded(&expires));
         format!("?sv={VERSION}&spr=https&se={expires}&sr={kind}&sp={permissions}&sig={signature}")
     }
 

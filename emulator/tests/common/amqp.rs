@@ -48,7 +48,16 @@ impl Amqp {
         let stream = TcpStream::connect(("127.0.0.1", address.port())).await.expect("the port is open");
         let connector = TlsConnector::from(tls(emulator, credentials, rustls::DEFAULT_VERSIONS));
         let name = ServerName::try_from("localhost").expect("a name");
-        let mut stream = connector.connect(name, stream).await.expect("a handshake");
+        let stream = connector.connect(name, stream).await.expect("a handshake");
+        Self::over(stream, host, sasl).await
+    }
+
+    /// The same over a stream that is there.
+    pub async fn over(
+        mut stream: TlsStream<TcpStream>,
+        host: &str,
+        sasl: Option<SaslClient>,
+    ) -> Result<Self, String> {
         let open = Open { hostname: Some(host.to_owned()), ..Open::new("a test") };
         let mut connection = Connection::client(open, sasl, Limits::default(), Instant::now());
         let mut events = VecDeque::new();

@@ -7,6 +7,7 @@ pub mod issuing;
 pub mod five;
 pub mod https;
 pub mod receiver;
+pub mod sasl;
 pub mod service;
 pub mod tpm;
 pub mod websocket;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::asked::{asked, to_dps};
 use super::context::Context;
 use super::finding::Finding;
 use super::item::{Check, Look};
-use crate::link::timing::Timing;
 use crate::link::{Link, LinkError, LinkErrorKind};
 use crate::uplink::provisioner;
 
@@ -28,22 +28,12 @@ fn look(context: &Context) -> Result<Finding, Finding> {
         ));
     }
     let scope = &config.dps.id_scope;
-    let options = provisioner::link_options(
-        config,
-        &credentials.identity,
-        credentials.tls.clone(),
-        context.clock.certificate_time(),
-        Timing::default(),
-    )
-    .map_err(Finding::skip)?;
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Finding::error)?;
-    let connected: Result<(), LinkError> = runtime.block_on(async {
+    let options = to_dps(context)?;
+    let connected: Result<(), LinkError> = asked(async {
         let link = Link::<()>::connect(&options).await?;
         link.close().await;
         Ok(())
-    });
-    runtime.shutdown_background();
+    })?;
     Ok(match connected {
         Ok(()) => Finding::pass(format!(
             "{} knows the ID scope {scope}, and takes a connection as {id}; whether that is enrolled, only a \

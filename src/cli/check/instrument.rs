@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tracker_sensors::health::{Health, State};
 
+use super::asked::asked;
 use super::context::Context;
 use super::finding::Finding;
 use super::item::{Check, Look};
@@ -46,10 +46,7 @@ pub(super) fn look(context: &Context, name: &str) -> Result<Finding, Finding> {
     if let Some(word) = context.agents_word(name) {
         return Ok(second_hand(&word));
     }
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(Finding::error)?;
-    let asked = runtime.block_on(ask(&mut *instrument, context.clock.clone()));
-    runtime.shutdown_background();
-    let (fields, health) = asked.map_err(Finding::error)?;
+    let (fields, health) = asked(ask(&mut *instrument, context.clock.clone()))?.map_err(Finding::error)?;
     Ok(judge(fields, health))
 }
 

@@ -3,6 +3,7 @@
 //! One check a file, each with an id and a sentence. They run in the order of [`checks`], each within its time; one
 //! that needs what an earlier one found missing is skipped and says so.
 
+mod asked;
 mod assignment;
 mod certificate;
 mod clock;

@@ -10,6 +10,7 @@ use tracker_sensors::gps::{
     PlausibilitySettings, SerialSource,
 };
 
+use super::asked::asked;
 use super::finding::Finding;
 use crate::instruments::gps::GpsConfig;
 use crate::platform::clock::{Clock, build_date};
@@ -55,12 +56,8 @@ impl Hearing {
 
     /// Listens to the port of the configuration. The clock learns the time from a fix.
     pub(super) fn listen(config: &GpsConfig, clock: Arc<dyn Clock>, known: &Known) -> Self {
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => return Self::nothing(Finding::error(error)),
-        };
         let open = |baud| Box::new(SerialSource::new(&config.port, baud)) as Box<dyn ByteSource>;
-        runtime.block_on(listen_at(open, config.baud, clock, known))
+        asked(listen_at(open, config.baud, clock, known)).unwrap_or_else(Self::nothing)
     }
 }
 

@@ -4,9 +4,9 @@
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
+use super::asked::asked;
 use super::finding::Finding;
 use crate::config::{Config, Endpoint};
 use crate::link::{LinkError, LinkErrorKind, dial, tunnel};
@@ -37,16 +37,14 @@ impl Server {
     /// Asks the system for the addresses of this host, or of the gateway where there is one.
     pub(super) fn resolve_host(config: &Config, host: &str, mend: &str) -> Result<Self, Finding> {
         let (endpoint, first_hop) = (config.connection.endpoint(host), config.connection.first_hop(host));
-        let runtime = runtime()?;
-        let found = runtime.block_on(dial::resolve(&first_hop));
-        runtime.shutdown_background();
+        let found = asked(dial::resolve(&first_hop))?;
         let addresses = found.map_err(|error| Finding::fail(format!("{}: {error}", first_hop.host), mend))?;
         Ok(Self { endpoint, first_hop, addresses })
     }
 
     /// A connection to the first address that takes one.
     pub(super) fn connect(&self) -> Result<TcpStream, Finding> {
-        let connected = runtime()?.block_on(async {
+        let connected = asked(async {
             let stream = dial::connect(&self.addresses, CONNECT).await.map_err(|unreached| {
                 Finding::fail(
                     format!("{}: {}", self.first_hop, LinkError::from(unreached)),
@@ -59,7 +57,7 @@ impl Server {
                 )
             })?;
             stream.into_std().map_err(Finding::error)
-        })?;
+        })??;
         connected.set_nonblocking(false).map_err(Finding::error)?;
         Ok(connected)
     }
@@ -69,7 +67,7 @@ impl Server {
         let stream = connection.try_clone().map_err(Finding::error)?;
         let Some(proxy) = &config.connection.proxy else { return Ok(stream) };
         stream.set_nonblocking(true).map_err(Finding::error)?;
-        let stream = runtime()?.block_on(async {
+        let stream = asked(async {
             let mut stream = tokio::net::TcpStream::from_std(stream).map_err(Finding::error)?;
             let asked = timeout(TUNNEL, tunnel::open(&mut stream, &self.endpoint, proxy)).await;
             match asked {
@@ -91,12 +89,8 @@ impl Server {
                     "can it reach the internet itself?",
                 )),
             }
-        })?;
+        })??;
         stream.set_nonblocking(false).map_err(Finding::error)?;
         Ok(stream)
     }
-}
-
-fn runtime() -> Result<Runtime, Finding> {
-    Builder::new_current_thread().enable_all().build().map_err(Finding::error)
 }

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
+use super::asked::{asked, to_dps};
 use super::context::Context;
 use super::finding::Finding;
 use super::item::{Check, Look};
 use crate::link::Link;
 use crate::link::dialer::Dialer;
-use crate::link::timing::Timing;
-use crate::uplink::provisioner;
 
 pub(super) const CHECK: Check = Check {
     id: "websocket",
@@ -19,21 +18,9 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn look(context: &Context) -> Result<Finding, Finding> {
-    let config = context.config()?;
-    let credentials = context.credentials()?.as_ref().map_err(Finding::error)?;
-    let options = provisioner::link_options(
-        config,
-        &credentials.identity,
-        credentials.tls.clone(),
-        context.clock.certificate_time(),
-        Timing::default(),
-    )
-    .map_err(Finding::skip)?;
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Finding::error)?;
+    let options = to_dps(context)?;
     // Nothing of MQTT has been said yet.
-    let opened = runtime.block_on(Link::<()>::open(&mut Dialer::default(), &options)).map(drop);
-    runtime.shutdown_background();
+    let opened = asked(Link::<()>::open(&mut Dialer::default(), &options))?.map(drop);
     opened.map_err(Finding::error)?;
     Ok(Finding::pass(format!("{} is upgraded", options.endpoint)))
 }

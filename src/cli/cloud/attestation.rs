@@ -55,6 +55,8 @@ pub(super) enum AttestationType {
     X509,
     /// Keys that both sides know.
     SymmetricKey,
+    /// Keys of a TPM; for one device each.
+    Tpm,
 }
 
 /// Whose certificates an attestation has.
@@ -97,7 +99,7 @@ impl Member<'_> {
 }
 
 /// Stands for the registration ID in the name of a certificate's file.
-const ID: &str = "{id}";
+pub(super) const ID: &str = "{id}";
 
 impl AttestationOptions {
     /// With the ID of a device in the names of files that have a place for it.
@@ -148,6 +150,7 @@ impl AttestationOptions {
         let mut attestation = match kind {
             AttestationType::SymmetricKey => json!({"type": "symmetricKey", "symmetricKey": {}}),
             AttestationType::X509 => json!({"type": "x509", "x509": {}}),
+            AttestationType::Tpm => bail!("a TPM is of one device: `cloud enrollment create` enrolls that"),
         };
         self.apply(&mut attestation, names, member)?;
         if kind == AttestationType::X509 && attestation["x509"].as_object().is_none_or(Map::is_empty) {
@@ -186,7 +189,10 @@ impl AttestationOptions {
         for (place, key) in [("primaryKey", &self.primary_key), ("secondaryKey", &self.secondary_key)] {
             if let Some(key) = key {
                 if attestation["type"] != "symmetricKey" {
-                    bail!("--primary-key is for enrollments with symmetric keys; this one has certificates");
+                    bail!(
+                        "--primary-key is for enrollments with symmetric keys; this one is {}",
+                        attestation["type"]
+                    );
                 }
                 if !attestation["symmetricKey"].is_object() {
                     attestation["symmetricKey"] = json!({});

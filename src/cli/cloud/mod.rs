@@ -28,6 +28,7 @@ mod selected;
 pub(in crate::cli) mod service;
 pub(in crate::cli) mod target;
 mod telemetry;
+mod tpm_keys;
 
 use commands::{
     blob_container, c2d, ca, certificate, certificate_policy, configuration, consumer_group, deprovision,

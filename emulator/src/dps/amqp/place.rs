@@ -12,10 +12,11 @@ use tracker_protocol::dps::API_VERSION;
 use super::{
     nodes::{AnswerNode, RequestNode},
     registrant::Registrant,
+    sign_in::Proved,
 };
 use crate::{
     amqp::{Asked, Guest, Node, Place},
-    dps::{Applicant, Dps, issue::place},
+    dps::{Applicant, Dps, TpmProof, issue::place},
     events::DisconnectReason,
     id::hexadecimal_of_chance,
     session::{connect_fault, shown},
@@ -28,12 +29,15 @@ const MAX_REGISTRANTS: usize = 64;
 pub(crate) struct DpsPlace {
     dps: Dps,
     guest: Arc<Guest>,
+    /// Who has signed in by a TPM.
+    proved: Option<Proved>,
     present: HashMap<String, Weak<Registrant>>,
 }
 
 impl DpsPlace {
-    pub(crate) fn new(dps: Dps, guest: &Arc<Guest>) -> Self {
-        Self { dps, guest: Arc::clone(guest), present: HashMap::new() }
+    /// `proved`: who has signed in by a TPM, if it was by one.
+    pub(crate) fn new(dps: Dps, guest: &Arc<Guest>, proved: Option<Proved>) -> Self {
+        Self { dps, guest: Arc::clone(guest), proved, present: HashMap::new() }
     }
 
     fn registrant(&mut self, asked: &Asked<'_>) -> Result<Arc<Registrant>, Error> {
@@ -61,32 +65,38 @@ impl DpsPlace {
             return Err(refused(why));
         }
         let api_version = get(&asked.attach.properties, "com.microsoft:api-version").and_then(Value::as_str);
+        let (token, tpm) = self.proof(id_scope, &registration_id)?;
         let applicant = Applicant {
             registration_id: registration_id.clone().into_owned(),
             api_version: api_version.unwrap_or(API_VERSION).chars().take(64).collect(),
             certificates: self.guest.certificates(),
-            token: self.token(id_scope, &registration_id)?,
-            may_be_challenged: false,
+            token,
+            tpm,
         };
         let registrant = Arc::new(Registrant::new(self.dps.clone(), applicant));
         self.present.insert(registration_id.into_owned(), Arc::downgrade(&registrant));
         Ok(registrant)
     }
 
-    /// What the device said with SASL PLAIN, whose user is the address of the links.
-    fn token(&self, id_scope: &str, registration_id: &str) -> Result<Option<Vec<u8>>, Error> {
-        let Some(said) = self.guest.password() else { return Ok(None) };
+    /// What the device has shown when it signed in: with SASL PLAIN, whose user is the address of the links, or as a TPM.
+    fn proof(&self, id_scope: &str, registration_id: &str) -> Result<(Option<Vec<u8>>, TpmProof), Error> {
         let expected = format!("{id_scope}/registrations/{registration_id}");
-        let user = percent_decode_str(&said.user).decode_utf8_lossy();
-        if user.trim_matches('/') != expected {
-            let sentence = format!(
-                "the user of SASL PLAIN is \"{}\", the address of the link \"{}\".",
-                shown(&user),
-                shown(&expected)
-            );
-            return Err(Error::new(condition::UNAUTHORIZED_ACCESS, sentence));
+        let check = |said: &str, by: &str| {
+            if said.trim_matches('/').eq_ignore_ascii_case(&expected) {
+                return Ok(());
+            }
+            let (said, expected) = (shown(said), shown(&expected));
+            let sentence =
+                format!("the user of SASL {by} is \"{said}\", the address of the link \"{expected}\".");
+            Err(Error::new(condition::UNAUTHORIZED_ACCESS, sentence))
+        };
+        if let Some(proved) = &self.proved {
+            check(&format!("{id_scope}/registrations/{}", proved.registration_id), "TPM")?;
+            return Ok((Some(proved.token.clone()), TpmProof::SignIn(proved.challenge.clone())));
         }
-        Ok(Some(said.password.into_bytes()))
+        let Some(said) = self.guest.password() else { return Ok((None, TpmProof::NoWay)) };
+        check(&percent_decode_str(&said.user).decode_utf8_lossy(), "PLAIN")?;
+        Ok((Some(said.password.into_bytes()), TpmProof::NoWay))
     }
 }
 

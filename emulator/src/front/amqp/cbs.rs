@@ -58,7 +58,7 @@ impl CbsNode {
     fn service_name(&self) -> String {
         match self.seat.get() {
             Some(Meant::Hub(hub) | Meant::EventHub(hub)) => hub.name().to_owned(),
-            Some(Meant::Dps) => "DPS".into(),
+            Some(Meant::Dps | Meant::DpsByTpm(_)) => "DPS".into(),
             None => "AMQP".into(),
         }
     }
@@ -110,7 +110,9 @@ impl CbsNode {
                 let grant = hub.grant(token, audience, host).map_err(|error| error.to_string())?;
                 self.guest.add(grant)
             }
-            Some(Meant::Dps) => Err("DPS takes no tokens here: it takes them with SASL PLAIN".into()),
+            Some(Meant::Dps | Meant::DpsByTpm(_)) => {
+                Err("DPS takes no tokens here: it takes them with SASL PLAIN".into())
+            }
             None => self.find(token, audience, host),
         }
     }

@@ -39,7 +39,10 @@ impl Lobby {
         }
         self.service = self.seat.get().map(|meant| -> Box<dyn Place> {
             match meant {
-                Meant::Dps => Box::new(DpsPlace::new(self.services.clone(), guest)),
+                Meant::Dps => Box::new(DpsPlace::new(self.services.clone(), guest, None)),
+                Meant::DpsByTpm(proved) => {
+                    Box::new(DpsPlace::new(self.services.clone(), guest, Some(*proved)))
+                }
                 Meant::Hub(hub) => Box::new(HubPlace::new(hub, guest, false)),
                 Meant::EventHub(hub) => Box::new(HubPlace::new(hub, guest, true)),
             }

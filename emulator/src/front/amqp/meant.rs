@@ -2,12 +2,18 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::{dps::Dps, hub::Hub, lock::lock};
+use crate::{
+    dps::{Dps, Proved},
+    hub::Hub,
+    lock::lock,
+};
 
 /// A service.
 #[derive(Clone)]
 pub(super) enum Meant {
     Dps,
+    /// DPS, for a device that has signed in by its TPM.
+    DpsByTpm(Box<Proved>),
     /// A hub by its own name.
     Hub(Hub),
     /// The built-in endpoint of a hub, by its own name.

@@ -11,19 +11,30 @@ use super::{
     plain::{User, parse},
 };
 use crate::{
-    amqp::{Guest, Password, Place, Reception, SignIn},
-    dps::Dps,
+    amqp::{Guest, Password, Place, Reception, SignIn, SignedIn, Visit},
+    dps::{Dps, TpmSignIn, TpmStep},
 };
+
+/// The mechanism by which a TPM signs in.
+const TPM: &str = "TPM";
 
 /// Receives the client of one connection.
 pub(crate) struct AmqpReception {
     services: Dps,
     seat: Seat,
+    /// A TPM on its way in.
+    tpm: Option<TpmSignIn>,
 }
 
 impl AmqpReception {
     pub(crate) fn new(services: Dps) -> Self {
-        Self { services, seat: Seat::default() }
+        Self { services, seat: Seat::default(), tpm: None }
+    }
+
+    /// Whether DPS is meant by a name, or may be meant: `localhost` says nothing, and no name neither.
+    fn is_for_tpms(&self, name: Option<&str>) -> bool {
+        let meant = name.and_then(|name| by_name(&self.services, name));
+        !matches!(meant, Some(Meant::Hub(_) | Meant::EventHub(_)))
     }
 
     fn plain(&self, guest: &Guest, init: &SignIn<'_>) -> Result<(), String> {
@@ -45,7 +56,7 @@ impl AmqpReception {
                     guest.host_name().or(init.host_name).and_then(|name| by_name(&self.services, name));
                 let hubs = match &named {
                     Some(Meant::Hub(hub) | Meant::EventHub(hub)) => vec![hub.clone()],
-                    Some(Meant::Dps) => Vec::new(),
+                    Some(Meant::Dps | Meant::DpsByTpm(_)) => Vec::new(),
                     None => self.services.hubs(),
                 };
                 let found = hubs.into_iter().find_map(|hub| Some((hub.grant_of_key(policy, password)?, hub)));
@@ -62,18 +73,38 @@ impl AmqpReception {
 }
 
 impl Reception for AmqpReception {
-    fn mechanisms(&self) -> Vec<&'static str> {
-        MECHANISMS.to_vec()
+    fn mechanisms(&self, visit: &Visit) -> Vec<&'static str> {
+        let mut all = MECHANISMS.to_vec();
+        if self.is_for_tpms(visit.server_name.as_deref()) {
+            all.push(TPM);
+        }
+        all
     }
 
-    fn sign_in(&mut self, guest: &Guest, init: &SignIn<'_>) -> Result<(), String> {
+    fn sign_in(&mut self, guest: &Guest, init: &SignIn<'_>) -> Result<SignedIn, String> {
         match init.mechanism {
-            "PLAIN" => self.plain(guest, init),
+            "PLAIN" => self.plain(guest, init).map(|()| SignedIn::Welcome),
             // Tokens follow, or the certificate of the handshake says all.
-            "MSSBCBS" | "ANONYMOUS" | "EXTERNAL" => Ok(()),
-            "TPM" => Err("a TPM registers over HTTPS alone at this emulator".into()),
+            "MSSBCBS" | "ANONYMOUS" | "EXTERNAL" => Ok(SignedIn::Welcome),
+            TPM if self.is_for_tpms(guest.host_name()) => {
+                let (sign_in, asked) = TpmSignIn::begin(&self.services, init.response)?;
+                self.tpm = Some(sign_in);
+                Ok(SignedIn::Asked(asked))
+            }
+            TPM => Err("hubs take no TPMs: they register with DPS, and sign tokens for the hub".into()),
             _ => Err("the mechanism is not one of those that were offered".into()),
         }
+    }
+
+    fn answered(&mut self, response: &[u8]) -> Result<SignedIn, String> {
+        let tpm = self.tpm.as_mut().ok_or("nothing was asked")?;
+        Ok(match tpm.answered(response).map_err(|why| format!("to a TPM: {why}"))? {
+            TpmStep::Ask(asked) => SignedIn::Asked(asked),
+            TpmStep::Done(proved) => {
+                self.seat.take(Meant::DpsByTpm(Box::new(proved)));
+                SignedIn::Welcome
+            }
+        })
     }
 
     fn open(&mut self, guest: &Arc<Guest>, _open: &Open) -> Result<Box<dyn Place>, Error> {

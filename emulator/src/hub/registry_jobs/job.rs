@@ -34,6 +34,8 @@ pub(crate) struct JobOrder {
     pub output: ContainerAt,
     pub output_blob: String,
     pub exclude_keys: bool,
+    /// The blob of the configurations, where they are part of the job: with the input, or with the output.
+    pub configurations_blob: Option<String>,
 }
 
 /// A job as it is shown. Its URIs have no signatures: those are secrets.
@@ -59,6 +61,10 @@ pub(crate) struct RegistryJob {
     pub input_blob_container_uri: Option<String>,
     pub output_blob_container_uri: String,
     pub exclude_keys_in_export: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub include_configurations: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configurations_blob_name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
 }
@@ -75,6 +81,8 @@ impl RegistryJob {
             input_blob_container_uri: order.input.as_ref().map(|input| input.uri.clone()),
             output_blob_container_uri: order.output.uri.clone(),
             exclude_keys_in_export: order.exclude_keys,
+            include_configurations: order.configurations_blob.is_some(),
+            configurations_blob_name: order.configurations_blob.clone(),
             failure_reason: None,
         }
     }

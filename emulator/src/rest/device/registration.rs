@@ -1,12 +1,11 @@
 //! Registration at DPS over HTTPS: the same requests, answers and credentials as over MQTT.
 
 use hyper::Method;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
-    dps::{self, Applicant, Dps, Moment},
+    dps::{self, Applicant, Dps, Moment, TpmProof},
     events::EventKind,
     rest::{
         answer::{self, Answer},
@@ -16,13 +15,11 @@ use crate::{
     },
     security::sas::without_port,
     session::{PeerCertificates, shown},
+    uri::encoded,
 };
 
 /// A whole message of a device to DPS.
 const BODY_LIMIT: usize = 96 * 1024;
-
-/// What is escaped in a path.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What a device asks.
 enum Request<'a> {
@@ -90,7 +87,7 @@ fn answer(services: &Dps, request: &Request<'_>, call: &Call) -> Answer {
         api_version: call.api_version().to_owned(),
         certificates: PeerCertificates::read(&call.certificates),
         token: token.map(|token| token.as_bytes().to_vec()),
-        may_be_challenged: true,
+        tpm: TpmProof::Answer,
     };
     let moment = Moment { now: Instant::now(), is_throttled: false };
     let given = match request {
@@ -117,8 +114,7 @@ fn answer(services: &Dps, request: &Request<'_>, call: &Call) -> Answer {
 fn location(body: &str, request: &Request<'_>, call: &Call) -> Option<String> {
     let begun: Value = serde_json::from_str(body).ok()?;
     let operation_id = begun["operationId"].as_str().filter(|_| matches!(request, Request::Register))?;
-    let encode = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
-    let (id_scope, registration_id) = (encode(call.first_word()), encode(call.segments.get(2)?));
+    let (id_scope, registration_id) = (encoded(call.first_word()), encoded(call.segments.get(2)?));
     Some(format!(
         "https://{}/{id_scope}/registrations/{registration_id}/operations/{operation_id}?api-version={}",
         call.host(),

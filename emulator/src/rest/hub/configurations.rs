@@ -45,15 +45,21 @@ pub(super) async fn put(hub: &Hub, id: &str, call: &Call) -> Result<Answer, HubR
     if !named.is_null() && named.as_str() != Some(id) {
         return Err(HubRefusal::bad_request("id in the body is not the one in the path"));
     }
+    let configuration = read_configuration(body, id)?;
+    let condition = call.if_match();
+    let made = counted(hub, move |hub| hub.put_configuration(configuration, condition.as_ref())).await?;
+    Ok(tagged(&made))
+}
+
+/// A configuration of this ID from its body.
+pub(super) fn read_configuration(body: Value, id: &str) -> Result<Configuration, HubRefusal> {
     // One member after the other, so that what is wrong is named.
     for (name, value) in body.as_object().into_iter().flatten() {
         read::<Configuration>(json!({ name: value }), name)?;
     }
     let mut configuration: Configuration = read(body, "the configuration")?;
     id.clone_into(&mut configuration.id);
-    let condition = call.if_match();
-    let made = counted(hub, move |hub| hub.put_configuration(configuration, condition.as_ref())).await?;
-    Ok(tagged(&made))
+    Ok(configuration)
 }
 
 pub(super) fn delete(hub: &Hub, id: &str, call: &Call) -> Result<Answer, HubRefusal> {

@@ -21,6 +21,7 @@ use crate::{
         answer::{self, Answer},
         call::Call,
     },
+    uri::encoded,
 };
 
 /// Unless the caller says otherwise; in seconds.
@@ -37,7 +38,7 @@ pub(super) fn patch(hub: &Hub, device_id: &str, call: &Call) -> Result<Answer, H
     let etag = hub.patch_digital_twin(device_id, &body, &condition)?;
     let mut accepted = answer::with_etag(answer::no_content(), &etag);
     *accepted.status_mut() = StatusCode::ACCEPTED;
-    let location = format!("https://{}/digitaltwins/{device_id}", call.host());
+    let location = format!("https://{}/digitaltwins/{}", call.host(), encoded(device_id));
     Ok(answer::with_header(accepted, "location", &location))
 }
 

@@ -12,6 +12,7 @@ mod configurations;
 mod jobs;
 mod messages;
 mod handouts;
+mod registry_configurations;
 mod registry_jobs;
 mod statistics;
 mod routing;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{HubRefusal, bulk::apply};
+use super::{HubRefusal, bulk::apply, registry_configurations};
 use crate::{
     hub::{ContainerAt, Device, Hub, JobOrder, RegistryJobKind, Twin, container_at},
     rest::{
@@ -15,6 +15,8 @@ use crate::{
 
 /// What devices are written to and read from, unless the job says otherwise.
 const DEVICES: &str = "devices.txt";
+/// What configurations are.
+const CONFIGURATIONS: &str = "configurations.txt";
 /// What could not be imported.
 const ERRORS: &str = "importErrors.log";
 /// The largest file that is imported.
@@ -78,11 +80,6 @@ fn order(hub: &Hub, body: &Value, now: DateTime<Utc>) -> Result<JobOrder, HubRef
             "identityBased access to storage: give URIs with signatures",
         ));
     }
-    if body["includeConfigurations"].as_bool() == Some(true) {
-        return Err(HubRefusal::not_implemented(
-            "configurations in export and import (includeConfigurations)",
-        ));
-    }
     let container = |member: &str, needed: &str| -> Result<ContainerAt, HubRefusal> {
         let uri = body[member].as_str().filter(|uri| !uri.is_empty());
         let uri =
@@ -91,11 +88,15 @@ fn order(hub: &Hub, body: &Value, now: DateTime<Utc>) -> Result<JobOrder, HubRef
             HubRefusal::new(400_000, "BlobContainerValidationError", format!("{member}: {error}"))
         })
     };
-    let blob = |member: &str| {
-        let name = body[member].as_str().filter(|name| !name.is_empty()).unwrap_or(DEVICES).to_owned();
+    let blob_or = |member: &str, usual: &str| {
+        let name = body[member].as_str().filter(|name| !name.is_empty()).unwrap_or(usual).to_owned();
         let checked = BlobName::new(ContainerName::of_uploads("x"), &name);
         checked.map(|_| name).map_err(|error| HubRefusal::bad_request(format!("{member}: {}", error.message)))
     };
+    let blob = |member: &str| blob_or(member, DEVICES);
+    let with_configurations = body["includeConfigurations"].as_bool() == Some(true);
+    let configurations_blob =
+        with_configurations.then(|| blob_or("configurationsBlobName", CONFIGURATIONS)).transpose()?;
     Ok(JobOrder {
         kind,
         input: match kind {
@@ -106,6 +107,7 @@ fn order(hub: &Hub, body: &Value, now: DateTime<Utc>) -> Result<JobOrder, HubRef
         output: container("outputBlobContainerUri", "w")?,
         output_blob: blob("outputBlobName")?,
         exclude_keys: body["excludeKeysInExport"].as_bool().unwrap_or(false),
+        configurations_blob,
     })
 }
 
@@ -136,8 +138,22 @@ fn export(hub: &Hub, job_id: &str, order: &JobOrder) -> Result<(), String> {
             text.push('\n');
         }
     }
-    let blob = BlobName::new(order.output.name.clone(), &order.output_blob).map_err(|error| error.message)?;
+    if let Some(name) = &order.configurations_blob {
+        write(hub, &order.output, name, &registry_configurations::written(hub))?;
+    }
+    write(hub, &order.output, &order.output_blob, &text)
+}
+
+fn write(hub: &Hub, container: &ContainerAt, name: &str, text: &str) -> Result<(), String> {
+    let blob = BlobName::new(container.name.clone(), name).map_err(|error| error.message)?;
     hub.storage().write(&blob, text.as_bytes()).map_err(|error| error.message)
+}
+
+fn read(hub: &Hub, container: &ContainerAt, name: &str) -> Result<String, String> {
+    let blob = BlobName::new(container.name.clone(), name).map_err(|error| error.message)?;
+    let content =
+        hub.storage().read(&blob, MAX_IMPORT).map_err(|error| format!("{name}: {}", error.message))?;
+    String::from_utf8(content).map_err(|_| format!("{name} is not UTF-8"))
 }
 
 fn line(device: &Device, twin: &Twin, exclude_keys: bool) -> Value {
@@ -170,9 +186,8 @@ fn without_keys(mut authentication: Value, exclude_keys: bool) -> Value {
 /// Does what each line says; what can't be done is written to the output.
 fn import(hub: &Hub, job_id: &str, order: &JobOrder) -> Result<(), String> {
     let input = order.input.as_ref().ok_or("there is nothing to import")?;
-    let blob = BlobName::new(input.name.clone(), &order.input_blob).map_err(|error| error.message)?;
-    let content = hub.storage().read(&blob, MAX_IMPORT).map_err(|error| error.message)?;
-    let text = String::from_utf8(content).map_err(|_| format!("{} is not UTF-8", blob.name()))?;
+    let text = read(hub, input, &order.input_blob)?;
+    let configurations = order.configurations_blob.as_ref().map(|name| read(hub, input, name)).transpose()?;
     let text = text.trim_start_matches('\u{feff}');
     let count = text.lines().count().max(1);
     let mut failed = Vec::new();
@@ -185,12 +200,10 @@ fn import(hub: &Hub, job_id: &str, order: &JobOrder) -> Result<(), String> {
         }
     }
     later(hub, &mut failed);
-    let errors: String = failed.into_iter().map(|(.., error)| error.to_string() + "\n").collect();
-    if !errors.is_empty() {
-        let blob = BlobName::new(order.output.name.clone(), ERRORS).map_err(|error| error.message)?;
-        hub.storage().write(&blob, errors.as_bytes()).map_err(|error| error.message)?;
-    }
-    Ok(())
+    let configurations = configurations.map(|text| registry_configurations::enter(hub, &text));
+    let failed = failed.into_iter().map(|(.., error)| error).chain(configurations.into_iter().flatten());
+    let errors: String = failed.map(|error| error.to_string() + "\n").collect();
+    if errors.is_empty() { Ok(()) } else { write(hub, &order.output, ERRORS, &errors) }
 }
 
 /// Tries those anew that are below others, which may have come behind them, and modules of such devices.

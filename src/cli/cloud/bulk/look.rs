@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
 
+use super::members::Wanted;
 use super::selection::Selection;
 use crate::cli::cloud::service::client::{Call, Client};
 use crate::cli::cloud::target::{Hub, Target};
@@ -14,9 +15,6 @@ const IN_A_QUERY: usize = 50;
 
 /// Above so many IDs reading all devices of a hub costs less.
 const MOST_BY_ID: usize = 2000;
-
-/// Whether a twin is already as it is to be.
-pub(in crate::cli::cloud) type IsSo<'a> = &'a (dyn Fn(&Value) -> bool + Sync);
 
 /// What was found.
 pub(in crate::cli::cloud) struct Looked {
@@ -50,16 +48,16 @@ pub(in crate::cli::cloud) enum At {
 pub(in crate::cli::cloud) fn look(
     target: &Target,
     selection: Selection,
-    is_so: IsSo<'_>,
+    wanted: &Wanted<'_>,
 ) -> anyhow::Result<Looked> {
     let hubs: Vec<Hub> = target.hubs()?.into_iter().map(Hub::patient).collect();
     let of = hubs.iter().map(|hub| hub.label.as_str()).collect::<Vec<_>>().join(", ");
     let (devices, by_condition) = match selection {
         Selection::Where(condition) => {
-            let query = format!("SELECT * FROM devices WHERE {condition}");
+            let query = format!("{} FROM devices WHERE {condition}", wanted.select());
             let found = of_each(&hubs, |hub| {
                 let mut seen = Vec::new();
-                ask(&hub.client, &query, |id, twin| seen.push((id, is_so(twin)))).context("--where")?;
+                ask(&hub.client, &query, |id, row| seen.push((id, wanted.is_so(row)))).context("--where")?;
                 Ok(seen)
             })?;
             let seen = |(hub, devices): (usize, Vec<(String, bool)>)| {
@@ -67,7 +65,7 @@ pub(in crate::cli::cloud) fn look(
             };
             (found.into_iter().enumerate().flat_map(seen).collect(), true)
         }
-        Selection::Ids(ids) => (by_id(&hubs, ids, is_so)?, false),
+        Selection::Ids(ids) => (by_id(&hubs, ids, wanted)?, false),
     };
     Ok(Looked { hubs, devices, of, by_condition })
 }
@@ -80,30 +78,31 @@ pub(in crate::cli::cloud) fn wanted_of(
     match selection {
         Selection::Ids(ids) => Ok((ids, None)),
         Selection::Where(_) => {
-            let looked = look(target, selection, &|_| false)?;
+            let looked = look(target, selection, &Wanted::unseen())?;
             Ok((looked.devices.iter().map(|seen| seen.id.clone()).collect(), Some(looked)))
         }
     }
 }
 
-fn by_id(hubs: &[Hub], ids: Vec<String>, is_so: IsSo<'_>) -> anyhow::Result<Vec<Seen>> {
+fn by_id(hubs: &[Hub], ids: Vec<String>, judge: &Wanted<'_>) -> anyhow::Result<Vec<Seen>> {
     let wanted: HashSet<&str> = ids.iter().map(String::as_str).collect();
     // An apostrophe would have to be written so that a query takes it.
     let by_query = ids.len() <= MOST_BY_ID && !ids.iter().any(|id| id.contains('\''));
+    let select = judge.select();
     let found = of_each(hubs, |hub| {
         let mut seen: HashMap<String, bool> = HashMap::new();
-        let mut take = |id: String, twin: &Value| {
+        let mut take = |id: String, row: &Value| {
             if wanted.contains(id.as_str()) {
-                seen.insert(id, is_so(twin));
+                seen.insert(id, judge.is_so(row));
             }
         };
         if !by_query {
-            ask(&hub.client, "SELECT * FROM devices", take)?;
+            ask(&hub.client, &format!("{select} FROM devices"), take)?;
             return Ok(seen);
         }
         for some in ids.chunks(IN_A_QUERY) {
             let list = some.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ");
-            ask(&hub.client, &format!("SELECT * FROM devices WHERE deviceId IN [{list}]"), &mut take)?;
+            ask(&hub.client, &format!("{select} FROM devices WHERE deviceId IN [{list}]"), &mut take)?;
         }
         Ok(seen)
     })?;
@@ -130,9 +129,9 @@ fn by_id(hubs: &[Hub], ids: Vec<String>, is_so: IsSo<'_>) -> anyhow::Result<Vec<
 fn ask(hub: &Client, query: &str, mut take: impl FnMut(String, &Value)) -> anyhow::Result<()> {
     let mut is_odd = false;
     hub.pages(&Call::post(&["devices", "query"]).json(&json!({"query": query})), |page| {
-        for twin in &page {
-            match twin["deviceId"].as_str() {
-                Some(id) => take(id.to_owned(), twin),
+        for row in &page {
+            match row["deviceId"].as_str() {
+                Some(id) => take(id.to_owned(), row),
                 None => is_odd = true,
             }
         }

@@ -11,6 +11,7 @@
 mod everything;
 mod ledger;
 mod look;
+mod members;
 mod progress;
 mod report;
 mod selection;
@@ -18,6 +19,7 @@ mod work;
 
 pub(super) use everything::ask;
 pub(super) use look::{look, of_each, wanted_of};
+pub(super) use members::Wanted;
 pub(super) use report::Verb;
 pub(super) use selection::{Conduct, Which, WhichEnrollments};
 pub(super) use work::{Done, Task, Work, again_if_it_changes};

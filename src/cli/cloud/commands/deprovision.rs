@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use crate::cli::cloud::bulk::{Conduct, Done, Task, Verb, Which, Work, ask, look};
+use crate::cli::cloud::bulk::{Conduct, Done, Task, Verb, Wanted, Which, Work, ask, look};
 use crate::cli::cloud::service::client::{Call, Client};
 use crate::cli::cloud::target::Target;
 
@@ -24,7 +24,7 @@ pub(in crate::cli::cloud) struct DeprovisionCommand {
 impl DeprovisionCommand {
     pub(in crate::cli::cloud) fn run(self, target: &Target) -> anyhow::Result<()> {
         let dps = target.dps()?.patient();
-        let looked = look(target, self.which.selection()?, &|_| false)?;
+        let looked = look(target, self.which.selection()?, &Wanted::unseen())?;
         ask(&looked, &self.conduct, "deprovision")?;
         let verb = Verb {
             command: "deprovision".into(),

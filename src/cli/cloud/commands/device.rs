@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use super::authentication::Authentication;
 use super::certificate::Condition;
 use super::query;
-use crate::cli::cloud::bulk::{Conduct, Done, Task, Verb, Which, Work, again_if_it_changes, ask, look};
+use crate::cli::cloud::bulk::{
+    Conduct, Done, Task, Verb, Wanted, Which, Work, again_if_it_changes, ask, look,
+};
 use crate::cli::cloud::output::Column;
 use crate::cli::cloud::service::client::{Call, Client};
 use crate::cli::cloud::target::Target;
@@ -172,11 +174,12 @@ impl Status {
             return target.output.show(&device, COLUMNS);
         }
         condition.of_one_only()?;
+        let wanted = Wanted::by(&["status", "statusReason"], |twin| self.is_of(twin));
         let (command, is_so) = match self.wanted {
             "enabled" => ("device enable", "enabled already"),
             _ => ("device disable", "disabled already"),
         };
-        let looked = look(target, which.selection()?, &|twin| self.is_of(twin))?;
+        let looked = look(target, which.selection()?, &wanted)?;
         ask(&looked, conduct, command)?;
         let verb = verb(command, self.wanted, is_so);
         let work = Work { verb, conduct, output: &target.output, hubs: &looked.hubs, dps: None };
@@ -210,7 +213,7 @@ fn delete(target: &Target, which: Which, condition: &Condition, conduct: &Conduc
         return hub.call(condition.apply(&hub, Call::delete(&[PATH, id]))).map(drop);
     }
     condition.of_one_only()?;
-    let looked = look(target, which.selection()?, &|_| false)?;
+    let looked = look(target, which.selection()?, &Wanted::unseen())?;
     ask(&looked, conduct, "device delete")?;
     let verb = verb("device delete", "deleted", "not there any more");
     let work = Work { verb, conduct, output: &target.output, hubs: &looked.hubs, dps: None };

@@ -17,6 +17,7 @@ use crate::cli::cloud::merge_patch::is_in;
 use crate::cli::cloud::output::Column;
 use crate::cli::cloud::service::client::{Call, Client};
 use crate::cli::cloud::target::Target;
+use crate::cli::cloud::tpm_keys::TpmOptions;
 
 const PATH: &str = "enrollments";
 
@@ -33,11 +34,11 @@ const COLUMNS: &[Column<'_>] = &[
 /// Commands for individual enrollments.
 #[derive(Debug, clap::Subcommand)]
 pub(in crate::cli::cloud) enum EnrollmentCommand {
-    /// Enroll one device by its own certificate; disabled, it keeps the device out even where a group would take it.
+    /// Enroll one device by its own certificate, key or TPM; disabled, it keeps the device out even where a group would take it.
     Create {
         #[command(flatten)]
         which: WhichEnrollments,
-        /// The kind of attestation; x509 unless a key is given.
+        /// The kind of attestation; x509 unless a key is given, or one of a TPM.
         #[arg(long, visible_alias = "at", value_enum, value_name = "TYPE")]
         attestation_type: Option<AttestationType>,
         /// Device ID at the hub, where it is not the registration ID.
@@ -45,6 +46,8 @@ pub(in crate::cli::cloud) enum EnrollmentCommand {
         device_id: Option<String>,
         #[command(flatten)]
         attestation: AttestationOptions,
+        #[command(flatten)]
+        tpm: TpmOptions,
         #[command(flatten)]
         settings: EnrollmentSettings,
         #[command(flatten)]
@@ -74,6 +77,8 @@ pub(in crate::cli::cloud) enum EnrollmentCommand {
         #[command(flatten)]
         attestation: AttestationOptions,
         #[command(flatten)]
+        tpm: TpmOptions,
+        #[command(flatten)]
         removals: Removals,
         #[command(flatten)]
         settings: EnrollmentSettings,
@@ -98,8 +103,8 @@ impl EnrollmentCommand {
         let (dps, output) = (target.dps()?.patient(), target.output.clone());
         let enrollments = Enrollments { dps, path: PATH, columns: COLUMNS, output };
         match self {
-            Self::Create { which, attestation_type, device_id, attestation, settings, conduct } => {
-                let new = New { kind: attestation_type, device_id, attestation, settings };
+            Self::Create { which, attestation_type, device_id, attestation, tpm, settings, conduct } => {
+                let new = New { kind: attestation_type, device_id, attestation, tpm, settings };
                 if let Some(id) = which.only(&conduct) {
                     return enrollments.create(id, &new.body(id)?);
                 }
@@ -109,8 +114,8 @@ impl EnrollmentCommand {
             }
             Self::Show { id, show_keys } => enrollments.show(&id.enrollment_id, show_keys),
             Self::List { top } => enrollments.list(top),
-            Self::Update { which, device_id, attestation, removals, settings, condition, conduct } => {
-                let new = New { kind: None, device_id, attestation, settings };
+            Self::Update { which, device_id, attestation, tpm, removals, settings, condition, conduct } => {
+                let new = New { kind: None, device_id, attestation, tpm, settings };
                 if let Some(id) = which.only(&conduct) {
                     let change = |enrollment: &mut Value| new.change(id, &removals, enrollment);
                     return enrollments.update(id, &condition, change);
@@ -142,13 +147,18 @@ struct New {
     kind: Option<AttestationType>,
     device_id: Option<String>,
     attestation: AttestationOptions,
+    tpm: TpmOptions,
     settings: EnrollmentSettings,
 }
 
 impl New {
     fn body(&self, id: &str) -> anyhow::Result<Value> {
-        let attestation = self.attestation.of_device(id);
-        let attestation = attestation.create(self.kind, &CaNames::default(), Member::Client(id))?;
+        let attestation = if self.is_of_tpm()? {
+            self.tpm.create(id)?
+        } else {
+            let attestation = self.attestation.of_device(id);
+            attestation.create(self.kind, &CaNames::default(), Member::Client(id))?
+        };
         let mut enrollment = json!({"registrationId": id, "attestation": attestation});
         if let Some(device_id) = &self.device_id {
             enrollment["deviceId"] = device_id.as_str().into();
@@ -157,10 +167,22 @@ impl New {
         Ok(enrollment)
     }
 
+    fn is_of_tpm(&self) -> anyhow::Result<bool> {
+        match self.kind {
+            None => Ok(self.tpm.is_given()),
+            Some(AttestationType::Tpm) => Ok(true),
+            Some(_) if self.tpm.is_given() => {
+                bail!("--endorsement-key and --storage-root-key go with --attestation-type tpm")
+            }
+            Some(_) => Ok(false),
+        }
+    }
+
     fn change(&self, id: &str, removals: &Removals, enrollment: &mut Value) -> anyhow::Result<()> {
         let member = Member::Client(id);
         let attestation = self.attestation.of_device(id);
         attestation.apply(&mut enrollment["attestation"], &CaNames::default(), member)?;
+        self.tpm.apply(&mut enrollment["attestation"], id)?;
         removals.apply(&mut enrollment["attestation"], member);
         if let Some(device_id) = &self.device_id {
             enrollment["deviceId"] = device_id.as_str().into();
@@ -174,7 +196,8 @@ impl New {
         if self.device_id.is_some() {
             bail!("--device-id is of one enrollment: name that one alone");
         }
-        self.attestation.fits_several()
+        self.attestation.fits_several()?;
+        self.tpm.fits_several()
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::json;
 
-use crate::cli::cloud::bulk::{Conduct, Done, Task, Verb, Which, Work, ask, look};
+use crate::cli::cloud::bulk::{Conduct, Done, Task, Verb, Wanted, Which, Work, ask, look};
 use crate::cli::cloud::json_argument::json as json_argument;
 use crate::cli::cloud::service::client::Call;
 use crate::cli::cloud::target::Target;
@@ -52,7 +52,7 @@ impl MethodCommand {
                 &[("Status", "/status"), ("Payload", "/payload")],
             );
         }
-        let looked = look(target, which.selection()?, &|_| false)?;
+        let looked = look(target, which.selection()?, &Wanted::unseen())?;
         let command = format!("method invoke --method-name {method_name}");
         ask(&looked, &conduct, &command)?;
         let verb = Verb {

@@ -5,9 +5,8 @@ use serde_json::{Value, json};
 
 use super::certificate::Condition;
 use super::device::DeviceId;
-use crate::cli::cloud::bulk::{Conduct, Done, Task, Verb, Which, Work, ask, look};
+use crate::cli::cloud::bulk::{Conduct, Done, Task, Verb, Wanted, Which, Work, ask, look};
 use crate::cli::cloud::json_argument::assignments;
-use crate::cli::cloud::merge_patch::is_in;
 use crate::cli::cloud::output::Column;
 use crate::cli::cloud::service::client::Call;
 use crate::cli::cloud::target::Target;
@@ -101,7 +100,7 @@ fn update_many(
     conduct: &Conduct,
 ) -> anyhow::Result<()> {
     condition.of_one_only()?;
-    let looked = look(target, which.selection()?, &|twin| is_in(twin, patch))?;
+    let looked = look(target, which.selection()?, &Wanted::patch(patch))?;
     ask(&looked, conduct, "twin update")?;
     let verb = Verb {
         command: "twin update".into(),

@@ -1,4 +1,4 @@
-//! A fleet that is managed as a whole: configurations, jobs, files, and its registry carried to a second hub.
+//! A fleet that is managed as a whole: configurations, jobs, files, a device with a TPM, and its registry carried to a second hub.
 
 mod configurations;
 mod files;
@@ -6,6 +6,7 @@ mod jobs;
 mod operator;
 mod registry;
 mod stage;
+mod tpm;
 
 use std::path::Path;
 
@@ -35,6 +36,7 @@ pub(super) async fn play(
     jobs::mark(&mut story, &stage).await?;
     jobs::cancel(&mut story, &stage).await?;
     files::upload(&mut story, &stage, directory).await?;
+    tpm::join(&mut story, &mut stage).await?;
     let exported = registry::export(&mut story, &stage).await?;
     registry::import(&mut story, &stage, &exported).await?;
     nothing_lost(&mut story, stage).await?;

@@ -15,10 +15,12 @@ const ERRORS: &str = "importErrors.log";
 
 /// Exports; the container with what was written, as it was shown.
 pub(super) async fn export(story: &mut Story, stage: &Stage) -> anyhow::Result<Value> {
-    let count = stage.ids.len();
+    let count = stage.registered();
     let step = story.step(
         "Export the registry to a container of the storage",
-        &format!("the job completes, and {DEVICES} has a line with identity and twin for each of {count} containers"),
+        &format!(
+            "the job completes, and {DEVICES} has a line with identity and twin for each of {count} devices"
+        ),
     );
     let container = stage.hub.put(&["blobContainers", CONTAINER], json!({})).await?;
     let job =
@@ -35,12 +37,12 @@ pub(super) async fn export(story: &mut Story, stage: &Stage) -> anyhow::Result<V
 }
 
 pub(super) async fn import(story: &mut Story, stage: &Stage, container: &Value) -> anyhow::Result<()> {
-    let count = stage.ids.len();
+    let count = stage.registered();
     let [quay, _] = stage.at_places();
     let step = story.step(
         &format!("Import it into {SECOND_HUB}"),
         &format!(
-            "{count} identities are there, with their certificates, tags and desired properties; no errors"
+            "{count} identities are there, with their certificates or keys, tags and desired properties; no errors"
         ),
     );
     let uri = &container["uri"];

@@ -29,6 +29,8 @@ pub(super) struct Stage {
     /// Of the other one.
     pub(super) spare: Operator,
     pub(super) fleet: Fleet,
+    /// Devices of the first hub that are none of the fleet.
+    pub(super) others: usize,
     factories: [CertificateAuthority; 2],
 }
 
@@ -48,7 +50,7 @@ impl Stage {
         let fleet = Fleet::new(directory, &emulator)?;
         let [hub, spare] = [HUB, SECOND_HUB].map(|name| open(&emulator, name).map(Operator::of));
         let ids = (1..=devices).map(|n| format!("sensor-thl-{n:03}")).collect();
-        Ok(Self { ids, hub: hub?, spare: spare?, fleet, factories, emulator })
+        Ok(Self { ids, hub: hub?, spare: spare?, fleet, others: 0, factories, emulator })
     }
 
     /// An enrollment group for each place.
@@ -73,6 +75,11 @@ impl Stage {
             self.fleet.start(id);
         }
         Ok(())
+    }
+
+    /// How many devices the first hub has.
+    pub(super) fn registered(&self) -> usize {
+        self.ids.len() + self.others
     }
 
     /// How many containers are at the first place, and at the second.
