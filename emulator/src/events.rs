@@ -11,7 +11,7 @@ use crate::{
     subscription::{Feed, Subscription},
 };
 
-/// The most bytes of events that are kept for subscribers that fall behind.
+/// The most bytes of events that are kept for subscribers that have fallen behind.
 const KEPT_BYTES: usize = 8 * 1024 * 1024;
 
 /// Something that happened.
@@ -323,19 +323,37 @@ pub(crate) struct EventBus {
 
 impl EventBus {
     pub(crate) fn new(capacity: usize, clock: Arc<dyn Clock>) -> Self {
-        Self { feed: Feed::new(capacity, KEPT_BYTES), clock }
+        Self { feed: Feed::of_listeners(capacity, KEPT_BYTES), clock }
     }
 
     pub(crate) fn tell(&self, kind: EventKind) {
         tracing::info!(target: "tracker_emulator::events", "{kind}");
+        if !self.feed.is_heard() {
+            return;
+        }
         // Names in them come from clients, and may be long.
-        let size = size_of::<Event>() + kind.to_string().len();
+        let size = size_of::<Event>() + length(&kind);
         self.feed.put(Event { time: self.clock.now(), kind }, size);
     }
 
     pub(crate) fn subscribe(&self) -> Subscription<Event> {
         self.feed.subscribe()
     }
+}
+
+/// How long something is when it is shown.
+fn length(shown: &impl fmt::Display) -> usize {
+    struct Counted(usize);
+    impl fmt::Write for Counted {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0 += text.len();
+            Ok(())
+        }
+    }
+    let mut counted = Counted(0);
+    // Counting does not fail.
+    let _ = fmt::Write::write_fmt(&mut counted, format_args!("{shown}"));
+    counted.0
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Bounded streams of what happens.
 //!
-//! A feed keeps its newest items, up to a number and a size of them all, whoever listens. A subscriber is no more than a
-//! place in it: one that falls behind costs nothing, and learns how many it has lost when it comes back.
+//! A feed keeps its newest items, up to a number and a size of them all: either whoever listens, for those that come back, or
+//! until all that listen have had them. A subscriber is no more than a place in it: one that falls behind learns how many it has
+//! lost.
 
 use std::{
     collections::VecDeque,
@@ -47,13 +48,45 @@ struct Kept<T> {
     size: usize,
     most_items: usize,
     most_bytes: usize,
+    /// Whether items stay though all have had them.
+    is_for_returners: bool,
+    /// The subscribers: their numbers, and their places.
+    readers: Vec<(u64, u64)>,
+    next_reader: u64,
 }
+
+/// A row with room for more than this is given back when it is empty.
+const ROW: usize = 64;
 
 impl<T> Feed<T> {
     /// Keeps at most so many items, and so many bytes of them together; a single larger one is not kept at all.
     pub(crate) fn new(most_items: usize, most_bytes: usize) -> Self {
-        let kept = Kept { items: VecDeque::new(), first: 0, size: 0, most_items, most_bytes };
+        Self::made(most_items, most_bytes, true)
+    }
+
+    /// The same until all subscribers have had them; without any, nothing.
+    pub(crate) fn of_listeners(most_items: usize, most_bytes: usize) -> Self {
+        Self::made(most_items, most_bytes, false)
+    }
+
+    fn made(most_items: usize, most_bytes: usize, is_for_returners: bool) -> Self {
+        let (items, readers) = (VecDeque::new(), Vec::new());
+        let kept = Kept {
+            items,
+            first: 0,
+            size: 0,
+            most_items,
+            most_bytes,
+            is_for_returners,
+            readers,
+            next_reader: 0,
+        };
         Self { kept: Arc::new(Mutex::new(kept)), end: Arc::new(watch::Sender::new(0)) }
+    }
+
+    /// Whether somebody listens.
+    pub(crate) fn is_heard(&self) -> bool {
+        !lock(&self.kept).readers.is_empty()
     }
 
     /// Puts an item of this size, in bytes, at the end.
@@ -66,11 +99,8 @@ impl<T> Feed<T> {
         let mut kept = lock(&self.kept);
         kept.size += size;
         kept.items.push_back((item, size));
-        while kept.items.len() > kept.most_items || kept.size > kept.most_bytes {
-            let Some((_, size)) = kept.items.pop_front() else { break };
-            kept.size -= size;
-            kept.first += 1;
-        }
+        while (kept.items.len() > kept.most_items || kept.size > kept.most_bytes) && kept.pop() {}
+        kept.forget();
         let end = kept.end();
         // Told under the lock, so that the number never goes back.
         self.end.send_replace(end);
@@ -79,8 +109,11 @@ impl<T> Feed<T> {
     /// What comes from now on.
     pub(crate) fn subscribe(&self) -> Subscription<T> {
         let arrived = self.end.subscribe();
-        let next = lock(&self.kept).end();
-        Subscription { kept: Arc::clone(&self.kept), arrived, next }
+        let mut kept = lock(&self.kept);
+        let (reader, next) = (kept.next_reader, kept.end());
+        kept.next_reader += 1;
+        kept.readers.push((reader, next));
+        Subscription { kept: Arc::clone(&self.kept), arrived, reader, next }
     }
 
     /// What came since this place, as far as it is still there, and what comes from now on. A place that is not reached
@@ -98,6 +131,27 @@ impl<T> Kept<T> {
     fn end(&self) -> u64 {
         self.first + self.items.len() as u64
     }
+
+    /// Lets go of the oldest; whether there was one.
+    fn pop(&mut self) -> bool {
+        let Some((_, size)) = self.items.pop_front() else { return false };
+        self.size -= size;
+        self.first += 1;
+        true
+    }
+
+    /// Lets go of what nobody waits for.
+    fn forget(&mut self) {
+        if self.is_for_returners {
+            return;
+        }
+        let end = self.end();
+        let slowest = self.readers.iter().map(|(_, place)| *place).min().unwrap_or(end);
+        while self.first < slowest && self.pop() {}
+        if self.items.is_empty() && self.items.capacity() > ROW {
+            self.items = VecDeque::new();
+        }
+    }
 }
 
 /// A bounded stream of what happens from the moment of subscribing.
@@ -105,6 +159,8 @@ impl<T> Kept<T> {
 pub struct Subscription<T> {
     kept: Arc<Mutex<Kept<T>>>,
     arrived: watch::Receiver<u64>,
+    /// Its number among those of the feed.
+    reader: u64,
     /// The place of the next item to hand out.
     next: u64,
 }
@@ -134,15 +190,29 @@ impl<T> Subscription<T> {
     }
 
     fn take(&mut self) -> Result<Option<Arc<T>>, SubscriptionError> {
-        let kept = lock(&self.kept);
+        let mut kept = lock(&self.kept);
         let Some(offset) = self.next.checked_sub(kept.first) else {
             let lost = kept.first - self.next;
             self.next = kept.first;
             return Err(SubscriptionError::Lagged(lost));
         };
         let item = kept.items.get(offset as usize).map(|(item, _)| Arc::clone(item));
-        self.next += u64::from(item.is_some());
+        if item.is_some() {
+            self.next += 1;
+            if let Some((_, place)) = kept.readers.iter_mut().find(|(reader, _)| *reader == self.reader) {
+                *place = self.next;
+            }
+            kept.forget();
+        }
         Ok(item)
+    }
+}
+
+impl<T> Drop for Subscription<T> {
+    fn drop(&mut self) {
+        let mut kept = lock(&self.kept);
+        kept.readers.retain(|(reader, _)| *reader != self.reader);
+        kept.forget();
     }
 }
 
@@ -194,6 +264,28 @@ mod tests {
             assert_eq!(subscriber.next().await.expect("kept").as_slice(), b"after");
             assert_eq!(subscriber.try_next(), Err(SubscriptionError::Closed));
         }
+    }
+
+    #[test]
+    fn what_all_listeners_have_had_is_given_back() {
+        let feed = Feed::of_listeners(4, MIB);
+        let kept = || lock(&feed.kept).items.len();
+        feed.put(0, 1);
+        assert_eq!((kept(), feed.is_heard()), (0, false), "nobody listens");
+        let (mut quick, mut slow) = (feed.subscribe(), feed.subscribe());
+        (1..=3).for_each(|item| feed.put(item, 1));
+        for item in 1..=3 {
+            assert_eq!(quick.try_next().expect("kept").as_deref(), Some(&item));
+        }
+        assert_eq!((kept(), slow.try_next().expect("kept").as_deref()), (3, Some(&1)));
+        assert_eq!(kept(), 2);
+        (4..=6).for_each(|item| feed.put(item, 1));
+        assert_eq!(slow.try_next(), Err(SubscriptionError::Lagged(1)));
+        assert_eq!(slow.try_next().expect("kept").as_deref(), Some(&3));
+        drop(slow);
+        assert_eq!((kept(), quick.try_next().expect("kept").as_deref()), (3, Some(&4)));
+        drop(quick);
+        assert_eq!((kept(), feed.is_heard()), (0, false));
     }
 
     #[test]

@@ -28,6 +28,9 @@ pub fn printable(text: impl fmt::Display) -> String {
 /// `\u{…}`, has the escape of JSON.
 pub fn printable_json(json: impl fmt::Display) -> String {
     let json = json.to_string();
+    if json.bytes().all(|byte| byte < 0x7f) {
+        return json;
+    }
     let mut shown = String::with_capacity(json.len());
     for c in json.chars() {
         // Those of ASCII are escaped already, or between the values.

@@ -24,6 +24,7 @@ use super::retention::retention;
 use super::simulate::{SimulateArgs, guest};
 use super::terminal::{log, signals::asked_to_stop};
 use super::text_file;
+use crate::lab::load::Limits;
 use crate::lab::local_cloud::SERVER_CA_FILE;
 use crate::lab::screen::Screen;
 
@@ -191,6 +192,7 @@ fn prepare(args: &EmulatorArgs) -> anyhow::Result<PreparedEmulator> {
         ca_directory: Some(args.directory.clone()),
         files_directory: Some(args.directory.clone()),
         state_directory: args.state_directory.clone(),
+        max_connections: Limits::of_this_program().guests().unwrap_or(usual.max_connections),
         ..usual
     })?;
     for (index, path) in args.enroll.iter().enumerate() {
@@ -254,6 +256,8 @@ async fn serve(args: EmulatorArgs) -> anyhow::Result<()> {
         file.remove(&args.directory, held);
     }
     emulator.shutdown().await;
+    // Whoever shows has a last turn.
+    tokio::time::sleep(2 * BETWEEN).await;
     played
 }
 
@@ -392,25 +396,41 @@ fn enroll(dps: &Dps, index: usize, path: &PathBuf, twin: Option<InitialTwin>) ->
     Ok(())
 }
 
+/// So many are shown at a time,
+const SHOWN_AT_ONCE: usize = 256;
+/// and then others have their turn: thousands of devices are not to wake who shows them a thousand times in a second.
+const BETWEEN: Duration = Duration::from_millis(5);
+
 async fn show_telemetry(mut telemetry: Subscription<TelemetryMessage>, screen: Screen) {
-    loop {
-        match telemetry.next().await {
-            Ok(message) => screen.telemetry(&message),
-            Err(SubscriptionError::Lagged(_)) => {}
-            Err(SubscriptionError::Closed) => return,
-        }
+    while let Some(messages) = next_ones(&mut telemetry).await {
+        screen.messages(&messages);
+        tokio::time::sleep(BETWEEN).await;
     }
 }
 
 async fn show_events(events: &mut Subscription<Event>, screen: Screen) {
+    while let Some(events) = next_ones(events).await {
+        let kinds: Vec<_> = events.iter().map(|event| event.kind.clone()).collect();
+        screen.cloud(&kinds);
+        tokio::time::sleep(BETWEEN).await;
+    }
+}
+
+/// What there is to show, as soon as there is something; none when there will be no more. What came too fast is passed over.
+async fn next_ones<T>(subscription: &mut Subscription<T>) -> Option<Vec<Arc<T>>> {
     loop {
-        match events.next().await {
-            Ok(event) => {
-                let details = serde_json::to_value(&event.kind).unwrap_or_default();
-                screen.note("cloud", &event.kind.to_string(), json!({"detail": details}));
+        match subscription.next().await {
+            Ok(first) => {
+                let mut all = vec![first];
+                while all.len() < SHOWN_AT_ONCE
+                    && let Ok(Some(next)) = subscription.try_next()
+                {
+                    all.push(next);
+                }
+                return Some(all);
             }
             Err(SubscriptionError::Lagged(_)) => {}
-            Err(SubscriptionError::Closed) => return,
+            Err(SubscriptionError::Closed) => return None,
         }
     }
 }

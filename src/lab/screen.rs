@@ -1,9 +1,12 @@
 //! What the laboratory shows: lines for people, or one JSON object a line for scripts.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::{Value, json};
-use tracker_emulator::TelemetryMessage;
+use tracker_emulator::{EventKind, TelemetryMessage};
 use tracker_protocol::{Printable, printable, printable_json};
 use tracker_sensors::simulated::SimulatedClock;
 
@@ -14,7 +17,7 @@ use super::lines::{Lines, columns};
 use super::received::readings;
 use crate::event::{Event, Severity};
 use crate::platform::clock::{rfc3339, system_time};
-use crate::platform::stdout::line;
+use crate::platform::stdout::{line, lines};
 
 /// Where lines go.
 #[derive(Debug, Clone, Copy)]
@@ -107,6 +110,34 @@ impl Screen {
         self.row(device, " ", colour, &event.to_string());
     }
 
+    /// What has happened at the emulator.
+    pub(crate) fn cloud(&self, kinds: &[EventKind]) {
+        if !self.json || self.board.is_some() {
+            for kind in kinds {
+                let detail = serde_json::to_value(kind).unwrap_or_default();
+                self.note("cloud", &kind.to_string(), json!({"detail": detail}));
+            }
+            return;
+        }
+        let time = rfc3339(system_time());
+        let happened = |kind: &EventKind| {
+            row_of(&Happened { detail: kind, event: "cloud", text: kind.to_string(), time: &time })
+        };
+        lines(&kinds.iter().map(happened).collect::<String>());
+    }
+
+    /// Messages as the hub received them.
+    pub(crate) fn messages(&self, messages: &[Arc<TelemetryMessage>]) {
+        if !self.json || self.board.is_some() {
+            return messages.iter().for_each(|message| self.telemetry(message));
+        }
+        let mut rows = String::new();
+        for message in messages {
+            rows.extend(readings(message).iter().map(|body| row_of(&Told::of(message, body))));
+        }
+        lines(&rows);
+    }
+
     /// A message as the hub received it.
     pub(crate) fn telemetry(&self, message: &TelemetryMessage) {
         if let Some(board) = self.board {
@@ -126,22 +157,7 @@ impl Screen {
             let (mark, colour, text) = Words::of(message, body).in_full(body);
             return self.row(&message.device_id, mark, colour, &text);
         }
-        let properties: serde_json::Map<String, Value> = message
-            .properties
-            .iter()
-            .map(|(key, value)| (key.to_owned(), value.map_or(Value::Null, Value::from)))
-            .collect();
-        let object = json!({
-            "event": "telemetry",
-            "device": message.device_id,
-            "hub": message.hub,
-            "time": rfc3339(message.enqueued_time),
-            "messageId": message.message_id(),
-            "duplicate": message.repeated_message_id,
-            "properties": properties,
-            "body": body,
-        });
-        line(&printable_json(object));
+        lines(&row_of(&Told::of(message, body)));
     }
 
     fn row(&self, device: &str, mark: &str, colour: &'static str, text: &str) {
@@ -154,6 +170,52 @@ impl Screen {
     fn style(&self, code: &'static str) -> &'static str {
         self.paint.code(code)
     }
+}
+
+/// Something that has happened at the emulator, for scripts.
+#[derive(Serialize)]
+struct Happened<'a> {
+    detail: &'a EventKind,
+    event: &'static str,
+    text: String,
+    time: &'a str,
+}
+
+/// A reading as the hub received it, for scripts.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told<'a> {
+    body: &'a Value,
+    device: &'a str,
+    duplicate: bool,
+    event: &'static str,
+    hub: &'a str,
+    message_id: Option<&'a str>,
+    properties: BTreeMap<&'a str, Option<&'a str>>,
+    time: String,
+}
+
+impl<'a> Told<'a> {
+    fn of(message: &'a TelemetryMessage, body: &'a Value) -> Self {
+        Self {
+            body,
+            device: &message.device_id,
+            duplicate: message.repeated_message_id,
+            event: "telemetry",
+            hub: &message.hub,
+            message_id: message.message_id(),
+            properties: message.properties.iter().collect(),
+            time: rfc3339(message.enqueued_time),
+        }
+    }
+}
+
+/// A line of JSON, with its end.
+fn row_of(shown: &impl Serialize) -> String {
+    // None of these has a form that JSON lacks.
+    let mut row = printable_json(serde_json::to_string(shown).unwrap_or_default());
+    row.push('\n');
+    row
 }
 
 fn show(lines: Vec<String>) {

@@ -10,10 +10,10 @@ use std::{
 };
 
 use rustls::{
-    ServerConfig,
+    ProtocolVersion, ServerConfig,
     server::{Acceptor, UnbufferedServerConnection},
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use crate::{session::broken, stream::TlsStream};
 
@@ -37,6 +37,10 @@ pub async fn accept<IO: AsyncRead + AsyncWrite + Unpin>(
     let session = UnbufferedServerConnection::new(choose(server_name.as_deref())).map_err(broken)?;
     let mut stream = TlsStream::new(io, session, begun);
     stream.shake_hands().await?;
+    // In TLS 1.3 a ticket is all that is left to send, for which nobody waits: it leaves with the first answer.
+    if stream.state().protocol_version() != Some(ProtocolVersion::TLSv1_3) {
+        stream.flush().await?;
+    }
     Ok(Accepted { stream, server_name })
 }
 

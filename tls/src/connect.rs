@@ -3,7 +3,7 @@
 use std::{io, sync::Arc};
 
 use rustls::{ClientConfig, client::UnbufferedClientConnection, pki_types::ServerName};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
 use crate::{session::broken, stream::TlsStream};
 
@@ -16,5 +16,7 @@ pub async fn connect<IO: AsyncRead + AsyncWrite + Unpin>(
     let session = UnbufferedClientConnection::new(config, name).map_err(broken)?;
     let mut stream = TlsStream::new(io, session, Vec::new());
     stream.shake_hands().await?;
+    // The server waits for the client's last word.
+    stream.flush().await?;
     Ok(stream)
 }

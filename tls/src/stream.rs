@@ -143,12 +143,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Session> TlsStream<IO, S> {
         // The client speaks first, and a server may have heard all of it already.
         self.turn(&Wish::Nothing)?;
         loop {
-            // Both sides may speak at once: who waits for room goes on to listen.
-            let sent = self.poll_send(context)?;
             if !self.state().is_handshaking() {
-                ready!(sent);
+                // The last of it leaves with what is said first, or when there is nothing to read.
                 return Poll::Ready(Ok(()));
             }
+            // Both sides may speak at once: who waits for room goes on to listen.
+            let _ = self.poll_send(context)?;
             if self.has_ended || ready!(self.poll_more(context, &mut ReadBuf::new(&mut [])))? == 0 {
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, "tls handshake eof")));
             }
@@ -203,8 +203,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Session> AsyncRead for TlsStream<IO,
         let before = reader.filled().len();
         while !this.has_ended && reader.filled().len() == before {
             let more = this.poll_more(context, reader);
-            if !this.outgoing.is_empty() {
-                // What the session has to say by itself leaves at the next occasion, if not at this one.
+            if !this.outgoing.is_empty() && !matches!(more, Poll::Ready(Ok(1..))) {
+                // What the session has to say by itself leaves with an answer to what has come, or now that nothing has; if there
+                // is no room, at the next occasion.
                 let _ = this.poll_send(context);
             }
             if ready!(more)? == 0 {

@@ -61,12 +61,20 @@ async fn run(
 ) {
     let mut connections = JoinSet::new();
     let for_connections = shutdown.clone();
+    let mut is_told = false;
     loop {
+        let is_full = connections.len() >= max_connections;
+        if is_full && !is_told {
+            tracing::warn!(
+                "all {max_connections} places for connections are taken: newcomers wait until one is free"
+            );
+        }
+        is_told = is_full || (is_told && connections.len() > max_connections / 2);
         tokio::select! {
             _ = shutdown.changed() => break,
             Some(_) = connections.join_next() => {}
             // With all places taken, newcomers wait in the system's queue.
-            accepted = listener.accept(), if connections.len() < max_connections => match accepted {
+            accepted = listener.accept(), if !is_full => match accepted {
                 Ok((stream, peer)) => begin(&mut connections, stream, peer, for_connections.clone()),
                 Err(error) => {
                     tracing::warn!(%error, "accepting a connection failed");

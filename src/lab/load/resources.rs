@@ -4,6 +4,10 @@ use std::time::Duration;
 
 /// Files that a program has open beside its connections.
 const BESIDE: u64 = 64;
+/// The same of a server, with its services' clients and what it keeps.
+const BESIDE_GUESTS: u64 = 256;
+/// More than this no machine of today serves from one program.
+const MOST_GUESTS: u64 = 200_000;
 
 /// What is too little of, in a sentence each: for so many connections at once, from so many source addresses to one server.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -27,6 +31,12 @@ impl Limits {
     /// Those of this program; the limit of open files is raised as far as it may be.
     pub fn of_this_program() -> Self {
         Self { files: raised_files(), ports: ports() }
+    }
+
+    /// So many connections may come to a server in this program, beside what else it has open; `None` where nobody says.
+    pub fn guests(&self) -> Option<usize> {
+        let (soft, _) = self.files?;
+        usize::try_from(soft.saturating_sub(BESIDE_GUESTS).clamp(BESIDE_GUESTS, MOST_GUESTS)).ok()
     }
 
     /// Whether it is enough: `at_one_server` is the most connections to one of them.
@@ -87,7 +97,8 @@ fn raised_files() -> Option<(u64, u64)> {
     None
 }
 
-fn ports() -> Option<(u16, u16)> {
+/// The first and the last port that the system gives a connection.
+pub(super) fn ports() -> Option<(u16, u16)> {
     let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
     let mut numbers = text.split_whitespace().map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
@@ -121,6 +132,7 @@ mod tests {
     fn what_is_too_little_is_told_with_numbers() {
         let limits = Limits { files: Some((1024, 20_000)), ports: Some((32_768, 60_999)) };
         assert_eq!(limits.check(900, 900, 1), Shortages::default());
+        assert_eq!(limits.guests(), Some(768));
         let few = limits.check(1000, 1000, 1).fatal;
         assert!(
             few.len() == 1 && few[0].contains("`ulimit -n 1064`") && few[0].contains("hard limit 20000"),
