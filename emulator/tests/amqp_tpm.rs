@@ -163,7 +163,7 @@ async fn what_is_no_sign_in_of_a_tpm_is_the_end_of_it() {
     let wrong_scope = [b"\0other\0d1\0", &tpm.endorsement_key()[..]].concat();
     let no_key = format!("\0{scope}\0d1");
     let (cut, in_parts) = (&good[..good.len() - 100], [&[0x80], &good[1..]].concat());
-    let long = [&good[..], &[0; 20_000]].concat();
+    let long = [&good[..], &vec![0; 20_000]].concat();
     for first in [&b""[..], b"\0", b"\x07rest", b"\0\xff\0d1\0", &wrong_scope, no_key.as_bytes(), &in_parts] {
         let mut sasl = Sasl::connect(&lab.emulator, GLOBAL).await;
         assert_eq!(sasl.init("TPM", first).await, Said::Outcome(1), "{first:02x?}");
