@@ -101,7 +101,14 @@ impl Config {
     }
 
     fn check(written: Written) -> Result<Self, Problem> {
-        let identity = written::identity(written.identity)?;
+        #[cfg(feature = "sas")]
+        let without_certificate = without_certificate::identity(&written.identity)?;
+        #[cfg(not(feature = "sas"))]
+        let without_certificate = None;
+        let identity = match without_certificate {
+            Some(identity) => identity,
+            None => written::identity(written.identity)?,
+        };
         let connection = written::connection(written.connection)?;
         if identity.without_certificate.is_some() && connection.profile == Profile::Assigned {
             let why =

@@ -19,8 +19,6 @@ use super::proxy::{Proxy, Transport};
 use super::tables::{
     ClockConfig, ConnectionConfig, DpsConfig, IdentityConfig, Profile, StateConfig, TelemetryConfig,
 };
-#[cfg(feature = "sas")]
-use super::without_certificate;
 use crate::alarms::schema::Alarms as AlarmRules;
 use crate::identity::operational::{KeyPlace, Operational};
 use crate::identity::{KeyLocation, KeyUriError};
@@ -151,10 +149,6 @@ pub(super) fn dps(written: DpsConfig) -> Result<DpsConfig, Problem> {
 }
 
 pub(super) fn identity(written: WrittenIdentity) -> Result<IdentityConfig, Problem> {
-    #[cfg(feature = "sas")]
-    if let Some(identity) = without_certificate::identity(&written)? {
-        return Ok(identity);
-    }
     let WrittenIdentity { certificate, key, leaf_alone_at_hub, operational: issued, .. } = written;
     let missing = |key: &'static str| move || (key, "it is missing, and names a file".to_owned());
     let certificate = certificate.ok_or_else(missing("identity.certificate"))?;

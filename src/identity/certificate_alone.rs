@@ -4,8 +4,18 @@
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
+use tracker_protocol::RegistrationId;
 
-use super::{Identity, IdentityError};
+use super::{IdentityError, Proof};
+
+/// Whom a password would be for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// The provisioning service.
+    Dps,
+    /// The assigned hub.
+    Hub,
+}
 
 /// What would be sent in place of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,28 +32,26 @@ impl Password {
     }
 }
 
-impl Identity {
-    /// There is no such device.
-    pub fn without_certificate(
-        given: &WithoutCertificate,
-        _: &Path,
-        _: &Path,
-    ) -> Result<Self, IdentityError> {
-        match *given {}
+impl WithoutCertificate {
+    pub(super) fn registration_id(&self) -> &RegistrationId {
+        match *self {}
     }
 
-    /// None: a certificate is shown.
-    pub fn password_at_dps(&self, _: &str, _: Option<DateTime<Utc>>) -> Result<Option<Password>, String> {
-        Ok(None)
+    pub(super) fn proof(&self, _: &Path, _: &Path) -> Result<Proof, IdentityError> {
+        match *self {}
     }
+}
 
+impl Proof {
     /// None: a certificate is shown.
-    pub fn password_at_hub(
+    pub(super) fn password(
         &self,
-        _: &str,
-        _: &str,
+        _: Audience,
+        _: impl FnOnce() -> String,
         _: Option<DateTime<Utc>>,
     ) -> Result<Option<Password>, String> {
-        Ok(None)
+        match self {
+            Self::Certificate(_) => Ok(None),
+        }
     }
 }

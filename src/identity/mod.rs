@@ -71,7 +71,7 @@ pub use token_error::TokenError;
 #[cfg(feature = "tpm")]
 pub use tpm::{PublicKeys, Tpm, TpmError, TpmPlace};
 #[cfg(not(feature = "sas"))]
-pub use without_certificate::{Password, WithoutCertificate};
+pub use without_certificate::{Audience, Password, WithoutCertificate};
 #[cfg(feature = "sas")]
 pub use without_certificate::{TokenKey, WithoutCertificate};
 
@@ -124,6 +124,23 @@ impl Identity {
             not_before: leaf.not_before,
             not_after: leaf.not_after,
             proof: Proof::Certificate(Arc::new(CertifiedKey::new(chain.into_der(), signer))),
+        })
+    }
+
+    /// Of a device without a certificate; `path` is the file with its key.
+    pub fn without_certificate(
+        given: &WithoutCertificate,
+        path: &Path,
+        state_directory: &Path,
+    ) -> Result<Self, IdentityError> {
+        let registration_id = given.registration_id().clone();
+        Ok(Self {
+            // Who has got another key is still the same to DPS.
+            thumbprint: format!("key of {registration_id}"),
+            registration_id,
+            not_before: build_date(),
+            not_after: DateTime::<Utc>::MAX_UTC,
+            proof: given.proof(path, state_directory)?,
         })
     }
 
@@ -185,6 +202,26 @@ impl Identity {
             Proof::Tpm(tpm) => tpm.has_hub_key(),
             _ => true,
         }
+    }
+
+    /// The password at DPS, good until then; none where a certificate is shown.
+    pub fn password_at_dps(
+        &self,
+        id_scope: &str,
+        until: Option<DateTime<Utc>>,
+    ) -> Result<Option<Password>, String> {
+        let place = || format!("{id_scope}/registrations/{}", self.registration_id);
+        self.proof.password(Audience::Dps, place, until)
+    }
+
+    /// The password at a hub, good until then; none where a certificate is shown.
+    pub fn password_at_hub(
+        &self,
+        hub: &str,
+        device_id: &str,
+        until: Option<DateTime<Utc>>,
+    ) -> Result<Option<Password>, String> {
+        self.proof.password(Audience::Hub, || format!("{hub}/devices/{device_id}"), until)
     }
 
     /// Whether it has no certificate: no day at which that ends, and nothing that signs outside of tokens.
