@@ -1,5 +1,4 @@
-//! Notes the date of the build: no true time is earlier, which is how a clock in 1970 and a GPS week rollover are
-//! recognised. And leaves out of the firmware what only unwinding needs.
+//! Leaves out of the firmware what only unwinding needs, and what is there twice.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,13 +17,8 @@ const FOLDED: &str = "-Wl,--icf=all";
 
 #[expect(clippy::disallowed_methods, reason = "a build that is cut short begins anew")]
 fn main() -> io::Result<()> {
-    println!("cargo:rerun-if-env-changed=SOURCE_DATE_EPOCH");
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=Cargo.toml");
     let variable = |name| env::var(name).unwrap_or_default();
-    let epoch = variable("SOURCE_DATE_EPOCH").parse().unwrap_or_else(|_| now());
-    println!("cargo:rustc-env=BUILD_EPOCH={epoch}");
-
     let out = PathBuf::from(variable("OUT_DIR"));
     let gnu_linux = variable("CARGO_CFG_TARGET_OS") == "linux" && variable("CARGO_CFG_TARGET_ENV") == "gnu";
     if gnu_linux && is_firmware(&out) {
@@ -74,9 +68,4 @@ fn links_with(argument: &str, out: &Path) -> bool {
 /// Cargo tells build scripts the profile only by the directory that they write to.
 fn is_firmware(out: &Path) -> bool {
     out.components().any(|component| component.as_os_str() == "firmware")
-}
-
-#[expect(clippy::disallowed_methods, reason = "the build host's clock is the date of the build")]
-fn now() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }

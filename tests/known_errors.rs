@@ -17,12 +17,12 @@
 //! | nothing of what it failed with is tried again at the stop but a write | only a write that came through says that it works again | [`a_disk_that_takes_nothing_is_not_said_to_work_again`] |
 //! | the disk reads as other bytes | the file is set aside as it is | [`other_bytes_are_set_aside_as_they_are`] |
 //! | a damaged file can't be moved | readings go to memory; it is set aside when it can be | [`damage_that_can_not_be_set_aside_waits`] |
-//! | a log cut anywhere, noise, zeros or flipped bytes in the file, a file of another program or of a newer version | set aside and named, or harmless | `src/journal/tests/faults.rs` |
-//! | an old image of the card is put back, the clock runs ahead, time is known late | no number comes twice | `src/journal/tests/numbers.rs` |
+//! | a log cut anywhere, noise, zeros or flipped bytes in the file, a file of another program or of a newer version | set aside and named, or harmless | `agent/src/journal/tests/faults.rs` |
+//! | an old image of the card is put back, the clock runs ahead, time is known late | no number comes twice | `agent/src/journal/tests/numbers.rs` |
 //! | a real full disk, a real read-only one | as here | `tests/journal_full_disk.rs` |
 //! | killed while thousands of readings are on their way | none is lost | `tests/kill.rs` |
-//! | killed before a commit, or while the disk fails, once or again before what was left is saved | none is lost (while the disk fails: of the newest 800), none comes under another number | `tests/kill.rs`, `src/journal/tests/waiting.rs` |
-//! | the waiting room is torn, another journal's, of another boot or version, a link, another user's | what is whole and its own is taken, the rest left alone | `src/journal/tests/waiting.rs` |
+//! | killed before a commit, or while the disk fails, once or again before what was left is saved | none is lost (while the disk fails: of the newest 800), none comes under another number | `tests/kill.rs`, `agent/src/journal/tests/waiting.rs` |
+//! | the waiting room is torn, another journal's, of another boot or version, a link, another user's | what is whole and its own is taken, the rest left alone | `agent/src/journal/tests/waiting.rs` |
 //! | the waiting room is full | told, once; readings are taken all the same | `tests/journal_full_disk.rs` |
 
 #![cfg(unix)]

@@ -38,7 +38,7 @@ mod terminal;
 #[cfg(feature = "lab")]
 mod text_file;
 #[cfg(feature = "lab")]
-pub(crate) mod verify;
+mod verify;
 
 use std::process::ExitCode;
 

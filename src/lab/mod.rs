@@ -5,11 +5,9 @@
 pub(crate) mod board;
 pub(crate) mod caller;
 pub(crate) mod clock;
-pub mod compact;
 pub(crate) mod console;
 pub(crate) mod director;
 pub(crate) mod hub_service;
-pub(crate) mod judgement;
 pub(crate) mod lines;
 pub mod load;
 pub mod local_cloud;
@@ -22,6 +20,7 @@ pub(crate) mod screen;
 pub(crate) mod text;
 pub(crate) mod trip_words;
 
+pub use crate::verify::compact;
 pub use local_cloud::{Cloud, INITIAL_TWIN_TAGS, device_config};
 pub use received::{Received, readings};
 pub use scenario::Scenario;

@@ -20,6 +20,12 @@ fn root() -> &'static Path {
 
 #[test]
 fn the_agent_stands() {
+    let faults = plan::faults(&root().join("agent/src"));
+    assert!(faults.is_empty(), "in agent/src/:\n{faults}");
+}
+
+#[test]
+fn the_command_line_stands() {
     let faults = plan::faults(&root().join("src"));
     assert!(faults.is_empty(), "in src/:\n{faults}");
 }
@@ -66,6 +72,7 @@ fn files_are_small_and_introduce_themselves() {
         root(),
         &[
             "src",
+            "agent",
             "protocol",
             "timers",
             "tls",

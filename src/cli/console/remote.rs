@@ -18,11 +18,11 @@ use super::feeds;
 use super::services::Services;
 use crate::cli::cloud::amqp::Outgoing;
 use crate::cli::cloud::service::client::{Call, Client};
-use crate::cli::verify;
 use crate::lab::console::fault_book::{Emulated, FaultBook};
 use crate::lab::console::forms::{identity, no_fault, without_keys};
 use crate::lab::console::recorder::Recorder;
 use crate::platform::clock::system_time;
+use crate::verify;
 
 /// Azure counts queries: it is asked for its twins no more often.
 const AZURE_EVERY: Duration = Duration::from_secs(30);

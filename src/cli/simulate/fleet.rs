@@ -21,13 +21,13 @@ use super::manifest::Manifest;
 use super::set_up::SetUp;
 use super::shared::Fleet;
 use super::story::Story;
-use crate::cli::verify;
 use crate::journal::JournalStats;
 use crate::lab::Cloud;
 use crate::lab::console::{Backlogs, Page, Parts, Simulation};
 use crate::lab::screen::Screen;
 use crate::platform::clock::system_time;
 use crate::supervision::Supervision;
+use crate::verify;
 
 /// What the trackers of a fleet have to end in, which hundreds do in half a second. Whoever asks for the end waits no longer.
 const END_WITHIN: Duration = Duration::from_secs(3);

@@ -28,7 +28,6 @@ use super::cloud::EmulatorFile;
 use super::place::check_place;
 use super::terminal::screen::lack;
 use super::terminal::signals::{asked_to_stop, hung_up};
-use super::verify;
 use crate::config::Config;
 use crate::lab::Cloud;
 use crate::lab::scenario;
@@ -120,7 +119,6 @@ async fn story(
         page: (!args.no_console).then(|| args.listening()),
         is_opened: args.open,
         is_stepping: args.step,
-        verify: verify::judgements,
         open_hub: hub_service::open,
     };
     let mut page = None;

@@ -16,10 +16,10 @@ use tracker_emulator::{DirectMethod, EmulatorBuilder};
 use tracker_sensors::simulated::Voyage;
 
 use super::arguments::SimulateArgs;
-use crate::cli::verify;
 use crate::lab::screen::Screen;
 use crate::lab::{Cloud, record, trip_words};
 use crate::settings::{ContainerNumber, Property};
+use crate::verify;
 
 /// More of them nobody can follow.
 const MOST_DEVICES: u16 = 20;

@@ -13,8 +13,8 @@ use tracker_console::model::{Verdict, Verification};
 use tracker_emulator::TelemetryMessage;
 
 use super::forms::sentence;
-use crate::lab::judgement::Verify;
 use crate::lab::local_cloud::write as write_file;
+use crate::verify::Verify;
 use tracker_evidence::PROPERTY;
 
 /// The most bytes that are kept; a fleet with evidence gets on for hours with it.

@@ -24,7 +24,7 @@ use super::forms::{identity, json, no_device, no_fault, sentence, without_keys};
 use super::recorder::Recorder;
 use super::stream::Feeds;
 use crate::lab::director::Director;
-use crate::lab::judgement::Verify;
+use crate::verify::Verify;
 
 /// Batches that wait for the console; with more of them the feeds wait, which lose the oldest some time.
 const WAITING: usize = 8;

@@ -20,11 +20,11 @@ use crate::instruments;
 use crate::journal::JournalStats;
 use crate::lab::Cloud;
 use crate::lab::clock::VoyageClock;
-use crate::lab::judgement::Judgement;
 use crate::link::timing::Timing;
 use crate::platform::clock::system_time;
 use crate::supervision::Supervision;
 use crate::tracker::Tracker;
+use crate::verify::Judgement;
 
 const ID: &str = "sensor-1";
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -49,7 +49,7 @@ pub(crate) async fn play(
 ) -> anyhow::Result<()> {
     match scenario {
         Scenario::Alarm if devices > 2 => bail!("the scenario alarm is about one container, not {devices}"),
-        Scenario::Alarm => alarm::play(watching.verify, screen).await,
+        Scenario::Alarm => alarm::play(screen).await,
         Scenario::Renewal => renewal::play(usize::from(devices), terms, watching.directory, screen).await,
         Scenario::Management => {
             management::play(usize::from(devices), watching.open_hub, watching.directory, screen).await

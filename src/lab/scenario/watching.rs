@@ -13,10 +13,10 @@ use tracker_sensors::simulated::SimulatedClock;
 use crate::lab::console::{Backlogs, Page, Parts, Simulation};
 use crate::lab::director::Director;
 use crate::lab::hub_service::OpenHub;
-use crate::lab::judgement::Verify;
 use crate::lab::local_cloud::write;
 use crate::lab::screen::Screen;
 use crate::platform::clock::system_time;
+use crate::verify::judgements;
 
 /// Hours a second of time as it is.
 const REAL_TIME: f64 = 1.0 / 3600.0;
@@ -33,8 +33,6 @@ pub(crate) struct Watching<'a> {
     pub(crate) is_opened: bool,
     /// Each step waits until somebody goes on.
     pub(crate) is_stepping: bool,
-    /// The check of the evidence.
-    pub(crate) verify: Verify,
     /// The service API of hubs.
     pub(crate) open_hub: OpenHub,
 }
@@ -61,7 +59,7 @@ impl Watching<'_> {
             title: title.into(),
             directory: self.directory.to_owned(),
             root: root_file,
-            verify: self.verify,
+            verify: judgements,
             director: Some(director),
         });
         let history = HistoryOptions::temporary(self.directory.join("console.sqlite"));

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::checks::{WARNING, names_container, number, words};
 use super::reefer::{TO, WAY_KM};
 use super::stage::{DEVICE, Stage};
-use crate::lab::judgement::{Judgement, Verify};
 use crate::lab::record;
 use crate::lab::scenario::story::Story;
 use crate::lab::trip_words::sentence;
+use crate::verify::{Judgement, judgements};
 
 /// °C by which somebody would like the warmest hour to have been colder.
 const COLDER: f64 = 6.0;
@@ -37,7 +37,7 @@ pub(super) async fn arrive(story: &mut Story, stage: &Stage) {
 }
 
 /// Whether the record shows what was, and shows it no more once it is changed.
-pub(super) async fn verify(story: &mut Story, stage: &Stage, verify: Verify) -> anyhow::Result<()> {
+pub(super) async fn verify(story: &mut Story, stage: &Stage) -> anyhow::Result<()> {
     let step = story.step(
         "Somebody doubts it: verify what the hub has received (container-tracker verify --roots)",
         "all of it fits, the device's key has signed, and the report made from the record alone says the same",
@@ -49,7 +49,7 @@ pub(super) async fn verify(story: &mut Story, stage: &Stage, verify: Verify) -> 
     let lines = record::lines(&path);
     let whole = stage.write("record.jsonl", &lines)?;
     let roots = stage.cloud.device_root();
-    let judged = verify(&[whole], &roots)?;
+    let judged = judgements(&[whole], &roots)?;
     let says: Vec<&str> = judged.iter().flat_map(Judgement::in_short).collect();
     let is_same = |it: &Judgement| {
         let trips = it.details["trips"].as_array();
@@ -69,7 +69,7 @@ pub(super) async fn verify(story: &mut Story, stage: &Stage, verify: Verify) -> 
         &format!("it is not fine, and reading {seq} is named"),
     );
     let changed = stage.write("changed.jsonl", &changed)?;
-    let judged = verify(&[changed], &roots)?;
+    let judged = judgements(&[changed], &roots)?;
     let is_named = judged.iter().any(|it| !it.is_good && it.details["seq"] == seq);
     let wrong = judged.iter().flat_map(|it| &it.sentences).find(|sentence| sentence.contains("WRONG"));
     step.saw(is_named, wrong.map_or("nothing is wrong", |wrong| wrong.trim()));

@@ -9,10 +9,9 @@ mod stage;
 
 use self::stage::Stage;
 use super::story::Story;
-use crate::lab::judgement::Verify;
 use crate::lab::screen::Screen;
 
-pub(super) async fn play(verify: Verify, screen: Screen) -> anyhow::Result<()> {
+pub(super) async fn play(screen: Screen) -> anyhow::Result<()> {
     let mut stage = Stage::set(screen).await?;
     let mut story = Story::new(screen);
     at_sea::route(&mut story, &stage).await?;
@@ -26,7 +25,7 @@ pub(super) async fn play(verify: Verify, screen: Screen) -> anyhow::Result<()> {
     at_sea::restore_power(&mut story, &stage).await;
     at_sea::fall_silent(&mut story, &stage).await?;
     evidence::arrive(&mut story, &stage).await;
-    evidence::verify(&mut story, &stage, verify).await?;
+    evidence::verify(&mut story, &stage).await?;
     evidence::switch_off(&mut story, stage).await?;
     story.verdict()
 }

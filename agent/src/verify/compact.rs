@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn the_example_of_the_documentation_is_read() {
-        let document = include_str!("../../docs/azure.md");
+        let document = include_str!("../../../docs/azure.md");
         let example = document.split("```json\n{\"compact\"").nth(1).unwrap();
         let example = format!("{{\"compact\"{}", example.split("```").next().unwrap());
         let readings = readings(&serde_json::from_str(&example).unwrap()).unwrap();

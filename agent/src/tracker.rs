@@ -375,7 +375,7 @@ fn start_instruments(
 }
 
 /// Takes the state directory for this agent alone. A disk that takes no lock is told of, and no reason to stop measuring.
-pub(crate) fn lock(directory: &Path, events: &Events) -> Result<Lock, LockError> {
+pub fn lock(directory: &Path, events: &Events) -> Result<Lock, LockError> {
     let lock = StateDirectory::new(directory).lock()?;
     if let Lock::Unknown(why) = &lock {
         events.emit(Event::Trouble(why.clone()));

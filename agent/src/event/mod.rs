@@ -9,6 +9,6 @@ mod severity;
 mod sink;
 
 pub use model::{Event, Loss};
-pub(crate) use sentence::Readings;
+pub use sentence::Readings;
 pub use severity::Severity;
 pub use sink::{Events, Listener};

@@ -250,7 +250,7 @@ pub fn signer(
 
 /// Makes a P-256 key in a token, of the label that the URI has. One that is there stays.
 #[cfg(feature = "lab")]
-pub(crate) fn make_in_token(uri: &KeyUri, state_directory: &Path) -> Result<Arc<dyn SigningKey>, TokenError> {
+pub fn make_in_token(uri: &KeyUri, state_directory: &Path) -> Result<Arc<dyn SigningKey>, TokenError> {
     token::make(uri, state_directory)
 }
 

@@ -16,7 +16,7 @@ const SIGNED_WITHIN_HOURS: i64 = 26;
 
 /// What was found.
 #[derive(Debug)]
-pub(super) struct Verdict {
+pub struct Verdict {
     device: String,
     readings: usize,
     first: Option<u64>,
@@ -71,11 +71,12 @@ impl Verdict {
     }
 
     /// Nothing is wrong, and somebody has signed for it.
-    pub(super) fn is_good(&self) -> bool {
+    pub fn is_good(&self) -> bool {
         self.fault.is_none() && !self.signed.is_empty()
     }
 
-    pub(super) fn sentences(&self) -> Vec<String> {
+    /// For people, a sentence each.
+    pub fn sentences(&self) -> Vec<String> {
         let Self { device, readings, .. } = self;
         let mut says = Vec::new();
         let from_to = self.first.zip(self.last).map(|(first, last)| format!(", entries {first} to {last}"));
@@ -149,7 +150,8 @@ impl Verdict {
         says
     }
 
-    pub(super) fn to_json(&self) -> Value {
+    /// For programs.
+    pub fn to_json(&self) -> Value {
         json!({
             "deviceId": self.device,
             "good": self.is_good(),

@@ -1,4 +1,4 @@
-//! What `verify` says, for those who stand below the commands and may not call one.
+//! What is said of a record in the end.
 
 use std::path::{Path, PathBuf};
 
@@ -6,18 +6,18 @@ use serde_json::Value;
 
 /// What it says of the record of one device.
 #[derive(Debug, Clone)]
-pub(crate) struct Judgement {
+pub struct Judgement {
     /// All of it fits, and somebody has signed.
-    pub(crate) is_good: bool,
+    pub is_good: bool,
     /// For people.
-    pub(crate) sentences: Vec<String>,
+    pub sentences: Vec<String>,
     /// For programs.
-    pub(crate) details: Value,
+    pub details: Value,
 }
 
 impl Judgement {
     /// What fits or does not and who has signed, without notes, and without the reports of trips.
-    pub(crate) fn in_short(&self) -> Vec<&str> {
+    pub fn in_short(&self) -> Vec<&str> {
         let sentences = self.sentences.iter().map(|sentence| sentence.trim());
         sentences
             .filter(|sentence| !sentence.starts_with("note:") && !sentence.starts_with("trip "))
@@ -26,4 +26,4 @@ impl Judgement {
 }
 
 /// Looks at files of what a hub has received, and whether those who have signed lead to the roots of a file.
-pub(crate) type Verify = fn(files: &[PathBuf], roots: &Path) -> anyhow::Result<Vec<Judgement>>;
+pub type Verify = fn(files: &[PathBuf], roots: &Path) -> anyhow::Result<Vec<Judgement>>;

@@ -10,10 +10,11 @@ pub fn put(text: &str) {
 }
 
 /// Says a line, formatted as by `format!`.
+#[macro_export]
 macro_rules! tell {
     ($($words:tt)*) => {
         $crate::platform::stderr::put(&(format!($($words)*) + "\n"))
     };
 }
 
-pub(crate) use tell;
+pub use crate::tell;

@@ -91,7 +91,8 @@ impl Config {
         Pairs::open(self.identity.operational.as_ref(), &self.state.directory)
     }
 
-    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+    /// Reads this text, checked. The path is for sentences about mistakes.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let written: Written = toml::from_str(text)
             .map_err(|error| ConfigError::Parse { path: path.into(), why: explain(text, &error) })?;
         if let Some(why) = misplaced(text) {

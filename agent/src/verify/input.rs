@@ -20,7 +20,7 @@ use flate2::read::GzDecoder;
 use serde_json::value::RawValue;
 use serde_json::{Deserializer, Value};
 
-use crate::lab::compact;
+use super::compact;
 use tracker_evidence::canonical::{decoded, members};
 use tracker_evidence::{Hash, PROPERTY};
 

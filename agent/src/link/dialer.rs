@@ -59,7 +59,7 @@ struct Known {
 impl Dialer {
     /// One that has reached this server already, from an address of its own choice.
     #[cfg(feature = "lab")]
-    pub(crate) fn holding(endpoint: &Endpoint, tcp: TcpStream) -> Self {
+    pub fn holding(endpoint: &Endpoint, tcp: TcpStream) -> Self {
         Self { ready: Some((endpoint.clone(), tcp)), ..Self::default() }
     }
 

@@ -460,7 +460,11 @@ async fn the_first_root_to_end_is_counted_down_in_days() {
 #[cfg(feature = "lab")]
 #[tokio::test]
 async fn an_issuer_that_ends_before_the_leaf_is_an_end_too() {
+    use std::io::Write as _;
+
     use tracker_emulator::pki::{CertificateAuthority, Validity};
+
+    use crate::platform::plain_file;
 
     let pki = CertificateAuthority::root("root", Validity::always()).unwrap();
     let now = DateTime::parse_from_rfc3339("2026-06-01T00:00:00Z").unwrap().to_utc();
@@ -486,7 +490,7 @@ async fn an_issuer_that_ends_before_the_leaf_is_an_end_too() {
         let chain =
             pki.intermediate("issuer", until(issuer)).unwrap().device("box", until(leaf)).unwrap().chain_pem;
         let certificate = directory.path().join("chain.pem");
-        crate::lab::local_cloud::write(&certificate, &chain, 0o644).unwrap();
+        plain_file::create(&certificate, 0o644).unwrap().write_all(chain.as_bytes()).unwrap();
         let rules = Alarms::read(&json!({"certificateEnds": rule})).unwrap().rules();
         let mut signals = Signals::new(Sources { certificate, ..sources(&device.journal) });
         let value = signals.value(&rules[0], Stamp::now(&*device.clock), &Fields::default());

@@ -13,14 +13,14 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use super::bench::{BOUND, Bench, ManualClock, copy_with_room, reading, room_of};
-use crate::cli::verify::tests::{Authority, Signer};
-use crate::cli::verify::{Received, judge};
 use crate::event_message::{EventMessage, Turn, When};
 use crate::journal::bundle::Bundle;
 use crate::journal::command::Command;
 use crate::journal::entry::Entry;
 use crate::reading::Reading;
 use crate::trip::Terms;
+use crate::verify::tests::{Authority, Signer};
+use crate::verify::{Received, judge};
 use tracker_evidence::Statement;
 
 #[derive(Debug, Clone)]

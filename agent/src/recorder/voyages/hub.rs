@@ -8,7 +8,7 @@ use tracker_protocol::hub::DeviceTopic;
 use tracker_protocol::{PropertyBag, Publish};
 
 use super::device::DEVICE;
-use crate::cli::verify::{Received, judge_by, read};
+use crate::verify::{Received, judge_by, read};
 use tracker_evidence::PROPERTY;
 
 /// What was received.

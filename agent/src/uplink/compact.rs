@@ -1,7 +1,7 @@
 //! Several readings as columns of differences: the body of a message where `delivery.compact` is on.
 //!
 //! Readings of one voyage resemble each other, and an array of objects says the names of all fields with each of them. The
-//! schema, version 1, with how to read it, is in `docs/azure.md`; `lab/compact.rs` reads it.
+//! schema, version 1, with how to read it, is in `docs/azure.md`; `verify/compact.rs` reads it.
 //!
 //! ```json
 //! {"compact":1,"count":3,"same":{"fix":"gps"},"numbers":{"seq":[0,70,1,1],"temperature":[1,48,-1,null]},"others":{}}

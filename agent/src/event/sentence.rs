@@ -140,7 +140,7 @@ fn lost(f: &mut fmt::Formatter<'_>, why: &str, loss: Loss, again: &Span) -> fmt:
 }
 
 /// How many, with the noun.
-pub(crate) struct Readings(pub(crate) u64);
+pub struct Readings(pub u64);
 
 impl fmt::Display for Readings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
