@@ -9,8 +9,8 @@
 #[cfg(feature = "lab")]
 pub use tracker_agent::verify;
 pub use tracker_agent::{
-    alarms, config, event, event_message, identity, instruments, journal, link, places, platform, reading,
-    recorder, settings, status, supervision, tracker, trip, uplink, whereabouts,
+    alarms, commands, config, event, event_message, identity, instruments, journal, link, places, platform,
+    reading, recorder, settings, status, supervision, tracker, trip, uplink, whereabouts,
 };
 
 /// A local cloud, voyages and stories, for `simulate` and for tests. Not in the firmware.

@@ -74,3 +74,6 @@ pub mod tracker;
 /// Whether a record of what a hub has received is as the device has made it. Pure but for reading files.
 #[cfg(feature = "lab")]
 pub mod verify;
+
+/// The commands of a tracker: `run`, `check`, `provision`, `deprovision`, `status`, without the line that they are read from.
+pub mod commands;

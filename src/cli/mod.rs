@@ -1,18 +1,11 @@
 //! The command line.
 
-mod check;
 #[cfg(feature = "lab")]
 mod cloud;
 #[cfg(feature = "lab")]
 mod completions;
-mod config_argument;
-mod confirmation;
 #[cfg(feature = "lab")]
 mod console;
-mod issuance;
-mod issued_words;
-mod known_dates;
-mod deprovision;
 #[cfg(feature = "lab")]
 mod emulator;
 #[cfg(feature = "lab")]
@@ -27,13 +20,13 @@ mod man;
 mod pki;
 #[cfg(feature = "lab")]
 mod place;
-mod provision;
 #[cfg(feature = "lab")]
 mod retention;
-mod run;
 #[cfg(feature = "lab")]
 mod simulate;
+#[cfg(feature = "lab")]
 mod status;
+#[cfg(feature = "lab")]
 mod terminal;
 #[cfg(feature = "lab")]
 mod text_file;
@@ -46,7 +39,10 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 use clap::{Parser, Subcommand};
 
-use terminal::log;
+#[cfg(not(feature = "lab"))]
+use crate::commands::status;
+use crate::commands::status::StatusArgs;
+use crate::commands::{check, deprovision, log, provision, run};
 
 /// Device agent for container trackers: BME280 and GPS to Azure IoT Hub, provisioned by DPS with an X.509 certificate.
 #[derive(Debug, Parser)]
@@ -63,7 +59,7 @@ enum Command {
     /// Look at everything that a tracker needs, and say what is wrong and how to mend it.
     Check(check::CheckArgs),
     /// Show what the running agent is doing.
-    Status(status::StatusArgs),
+    Status(StatusArgs),
     /// Register once with DPS and show the assigned hub, for factory lines.
     Provision(provision::ProvisionArgs),
     /// Forget the assigned hub and the settings of the twin, and if wanted the journal.

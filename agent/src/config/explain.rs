@@ -62,6 +62,9 @@ pub(super) fn explain(text: &str, error: &toml::de::Error) -> String {
     let line = text.split('\n').nth(number - 1).unwrap_or_default().to_ascii_lowercase();
     let held = text.lines().find_map(secret);
     let message = error.message();
+    if let Some(missing) = missing_feature(message, FEATURES) {
+        return format!("line {number}: {missing}");
+    }
     // The parser repeats values and names; what is wrong in a URI is told in words that repeat none.
     let repeats = message.starts_with("invalid ") || message.starts_with("unknown ");
     if message.contains("pkcs11:") && !repeats && held.is_none() {
@@ -100,9 +103,6 @@ fn in_words(text: &str, start: usize, message: &str) -> String {
     if is_bare.iter().any(|bare| problem.starts_with(bare)) {
         return bare(text, start);
     }
-    if let Some(feature) = missing_feature(problem) {
-        return format!("{problem}: this program was built without it; build it with --features {feature}");
-    }
     if problem.starts_with("invalid type") && ["u8", "u16", "u32"].contains(&expected) {
         // The range of the type is not that of the key, and not what is wrong.
         return format!("{problem}, expected a whole number");
@@ -112,16 +112,20 @@ fn in_words(text: &str, start: usize, message: &str) -> String {
     format!("{problem}, expected {ours}")
 }
 
-/// What a program would have to be built with for this key to be known.
-fn missing_feature(problem: &str) -> Option<&'static str> {
-    let is_unknown = |key: &&str| {
-        problem.strip_prefix("unknown field `").is_some_and(|rest| rest.strip_suffix('`') == Some(key))
+/// What this program was built with, of the features that bring keys of their own.
+const FEATURES: [(&str, bool); 2] = [("sas", cfg!(feature = "sas")), ("tpm", cfg!(feature = "tpm"))];
+
+/// What is said of a key that a program has to be built for, where this one was built without. Nothing of the file is repeated.
+fn missing_feature(message: &str, built: [(&str, bool); 2]) -> Option<String> {
+    let key = message.strip_prefix("unknown field `")?.split('`').next()?;
+    let wanted = match key {
+        "registration_id" | "symmetric_key" => "sas",
+        "tpm" | "https_port" => "tpm",
+        _ => return None,
     };
-    if ["registration_id", "symmetric_key"].iter().any(is_unknown) {
-        Some("sas")
-    } else {
-        ["tpm", "https_port"].iter().any(is_unknown).then_some("tpm")
-    }
+    built.contains(&(wanted, false)).then(|| {
+        format!("unknown field `{key}`: this program was built without it; build it with --features {wanted}")
+    })
 }
 
 /// A word without quotes.
@@ -146,4 +150,30 @@ pub(super) fn decode(bytes: &[u8]) -> Result<&str, String> {
 
 fn line(text: &[u8], at: usize) -> usize {
     text.iter().take(at).filter(|byte| **byte == b'\n').count() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_this_program_was_built_without_is_told_as_that() {
+        let said = |key: &str, sas, tpm| {
+            let message = format!("unknown field `{key}`, expected one of `certificate`, `key`");
+            missing_feature(&message, [("sas", sas), ("tpm", tpm)])
+        };
+        let built_without = |key, feature| {
+            format!(
+                "unknown field `{key}`: this program was built without it; build it with --features {feature}"
+            )
+        };
+        for (key, feature) in
+            [("symmetric_key", "sas"), ("registration_id", "sas"), ("tpm", "tpm"), ("https_port", "tpm")]
+        {
+            assert_eq!(said(key, false, false), Some(built_without(key, feature)));
+            assert_eq!(said(key, true, true), None, "{key} in the wrong table");
+        }
+        assert_eq!(said("tpm", true, false), Some(built_without("tpm", "tpm")));
+        assert_eq!(said("certficate", false, false), None);
+    }
 }

@@ -5,6 +5,8 @@ mod delivery_mode;
 mod endpoint;
 mod error;
 mod explain;
+#[cfg(test)]
+pub(crate) mod for_tests;
 mod interval;
 mod last_interval;
 mod pace;

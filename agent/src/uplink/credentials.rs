@@ -126,36 +126,15 @@ impl Credentials {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-    use std::path::Path;
-
     use rustls::SignatureScheme;
-    use tracker_emulator::pki::{CertificateAuthority, Validity};
 
     use super::*;
     use crate::platform::clock::SystemClock;
-    use crate::platform::plain_file;
 
     #[test]
     fn a_hub_that_wants_no_chain_gets_the_leaf_alone_and_dps_the_whole() {
         let directory = tempfile::tempdir().unwrap();
-        let root = CertificateAuthority::root("root", Validity::always()).unwrap();
-        let line = root.intermediate("line 1", Validity::always()).unwrap();
-        let device = line.device("sensor-thl-001", Validity::always()).unwrap();
-        let file = |name: &str, text: &str| {
-            let path = directory.path().join(name);
-            plain_file::create(&path, 0o600).unwrap().write_all(text.as_bytes()).unwrap();
-            path
-        };
-        let text = format!(
-            "[dps]\nid_scope = \"0ne00A1B2C3\"\n[identity]\ncertificate = {:?}\nkey = {:?}\n[connection]\nroots = {:?}\n\
-             [state]\ndirectory = {:?}\n",
-            file("device.pem", &device.chain_pem),
-            file("device.key", &device.key_pem),
-            file("roots.pem", &root.certificate_pem()),
-            directory.path().join("state"),
-        );
-        let mut config = Config::parse(Path::new("tracker.toml"), &text).unwrap();
+        let mut config = crate::config::for_tests::of_device(directory.path());
         let shown = |tls: &Tls| {
             let shown = tls.client_auth_cert_resolver.resolve(&[], &[SignatureScheme::ECDSA_NISTP256_SHA256]);
             shown.unwrap().cert.clone()

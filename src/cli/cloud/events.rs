@@ -12,7 +12,7 @@ use super::readings::{open_history, since};
 use super::service::client::Call;
 use super::service::event_stream::{self, Until};
 use super::target::Target;
-use crate::cli::terminal::signals::when_nobody_reads;
+use crate::commands::signals::when_nobody_reads;
 use crate::platform::stderr::tell;
 use crate::platform::stdout::line;
 

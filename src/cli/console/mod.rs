@@ -16,7 +16,7 @@ use tracker_console::history::HistoryOptions;
 use tracker_console::web::{ListenOptions, TlsIdentity};
 
 use super::cloud::target::Login;
-use super::terminal::signals::asked_to_stop;
+use crate::commands::signals::asked_to_stop;
 use crate::lab::console::{Page, open_in_browser};
 use crate::lab::screen::Screen;
 use remote::Remote;

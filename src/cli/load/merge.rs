@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 
 use super::report;
-use crate::cli::terminal::log::told;
+use crate::commands::log::told;
 use crate::lab::load::{Merged, Summary};
 use crate::platform::stdout::line;
 

@@ -20,8 +20,8 @@ use super::progress::Progress;
 use super::report;
 use crate::cli::cloud::target::Clients;
 use crate::cli::pki::maker::Maker;
-use crate::cli::terminal::log::told;
-use crate::cli::terminal::signals::asked_to_stop;
+use crate::commands::log::told;
+use crate::commands::signals::asked_to_stop;
 use crate::lab::load::{
     self, Costs, Devices, FORMAT, HubCount, Leafs, Limits, Merged, Messages, Order, Shared, State, Summary,
     Terms, Traffic,

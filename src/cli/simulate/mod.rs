@@ -27,7 +27,7 @@ use tracker_sensors::simulated::{AtEnd, Replay, SimulatedClock};
 use super::cloud::EmulatorFile;
 use super::place::check_place;
 use super::terminal::screen::lack;
-use super::terminal::signals::{asked_to_stop, hung_up};
+use crate::commands::signals::{asked_to_stop, hung_up};
 use crate::config::Config;
 use crate::lab::Cloud;
 use crate::lab::scenario;

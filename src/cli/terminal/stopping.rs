@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
-use super::signals::asked_to_stop;
+use crate::commands::signals::asked_to_stop;
 
 /// How often is looked whether it is asked for, while nothing else happens.
 const EVERY: Duration = Duration::from_millis(100);

@@ -5,7 +5,7 @@ use anyhow::bail;
 use super::look::{Looked, of_each};
 use super::selection::Conduct;
 use crate::cli::cloud::service::client::Call;
-use crate::cli::confirmation::confirmed;
+use crate::commands::confirmation::confirmed;
 
 /// Asks, or refuses where nobody can be asked; nothing is asked where nothing is done.
 pub(in crate::cli::cloud) fn ask(looked: &Looked, conduct: &Conduct, verb: &str) -> anyhow::Result<()> {

@@ -15,8 +15,8 @@ use crate::cli::cloud::output::{Column, Output, OutputFormat};
 use crate::cli::cloud::service::client::Client;
 use crate::cli::cloud::service::service_error::ServiceError;
 use crate::cli::cloud::target::Hub;
-use crate::cli::terminal::log;
 use crate::cli::terminal::stopping::Stop;
+use crate::commands::log;
 use crate::platform::stderr::tell;
 
 /// Calls without any answer, one after the other, after which no more are made; more where more are under way.

@@ -12,7 +12,7 @@ use crate::cli::cloud::output::{Output, OutputFormat};
 use crate::cli::cloud::service::client::{Call, Client};
 use crate::cli::cloud::service::event_stream::{self, Until};
 use crate::cli::cloud::target::Target;
-use crate::cli::terminal::signals::when_nobody_reads;
+use crate::commands::signals::when_nobody_reads;
 use crate::platform::stderr::tell;
 use crate::platform::stdout::line;
 

@@ -68,7 +68,7 @@ pub(super) fn summarise(reports: &[Report], json: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::check::checks;
+    use crate::commands::check::checks;
 
     #[test]
     fn no_check_shows_what_a_terminal_would_obey() {

@@ -7,7 +7,7 @@ use anyhow::bail;
 use crate::platform::stderr::put;
 
 /// Whether the person means it; refused where nobody is there to be asked.
-pub(super) fn confirmed(what: &str) -> anyhow::Result<bool> {
+pub fn confirmed(what: &str) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
         bail!("nobody is there to be asked, and so nothing was changed; say --yes to mean it: {what}");
     }

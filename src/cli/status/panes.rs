@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::disk::{Disk, bytes};
 use super::log_tail::LogTail;
 use super::sight::Sight;
-use crate::cli::issued_words;
-use crate::cli::status::words::{at, span, when, word};
 use crate::cli::terminal::screen::{
     Facts, Pane, Row, Tone, alarm_rows, journal_rows, link_rows, readings as reading_rows, sensor_rows,
     sky_rows,
 };
+use crate::commands::issued_words;
+use crate::commands::status::words::{at, span, when, word};
 use crate::event::recent::Level;
 use crate::lab::board::Readings;
 use crate::status::report::{CertificateReport, LastFix, StatusReport};

@@ -43,8 +43,9 @@ use crate::uplink::provisioner::{self, Asking};
 const LISTEN: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(100);
 
+/// Of `provision`.
 #[derive(Debug, clap::Args)]
-pub(super) struct ProvisionArgs {
+pub struct ProvisionArgs {
     #[command(flatten)]
     config: ConfigArgument,
     /// Print one JSON object, for scripts.
@@ -55,7 +56,8 @@ pub(super) struct ProvisionArgs {
     dry_run: bool,
 }
 
-pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
+/// Registers once; the exit code tells how that went.
+pub fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
     let context = Context::new(&args.config.path);
     let clock = context.clock.clone();

@@ -13,7 +13,7 @@ use super::context::Context;
 use super::finding::Finding;
 use super::item::{Check, Look};
 use super::second_hand::second_hand;
-use crate::cli::known_dates::known_dates;
+use crate::commands::known_dates::known_dates;
 use crate::instruments;
 use crate::instruments::fields::Fields;
 use crate::instruments::instrument::{Examined, Instrument, Start};

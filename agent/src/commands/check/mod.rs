@@ -80,8 +80,9 @@ fn checks() -> Vec<Check> {
     DEVICE.into_iter().chain(instruments).chain(CLOUD).collect()
 }
 
+/// Of `check`.
 #[derive(Debug, clap::Args)]
-pub(super) struct CheckArgs {
+pub struct CheckArgs {
     #[command(flatten)]
     config: ConfigArgument,
     /// Print one JSON object, for scripts.
@@ -90,7 +91,7 @@ pub(super) struct CheckArgs {
 }
 
 /// Runs all checks: 0 when none failed, else 1.
-pub(super) fn run(args: &CheckArgs) -> ExitCode {
+pub fn run(args: &CheckArgs) -> ExitCode {
     let context = Arc::new(Context::new(&args.config.path));
     let mut reports: Vec<Report> = Vec::new();
     for check in checks() {

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use super::finding::Finding;
 use super::receiver::Hearing;
 use super::server::Server;
-use crate::cli::known_dates::known_dates;
+use crate::commands::known_dates::known_dates;
 use crate::config::{Config, ConfigError, Transport};
 use crate::identity::{Chain, IdentityError};
 use crate::platform::clock::{Clock, SystemClock, TimeSource};
@@ -21,12 +21,12 @@ use crate::status::report::{LastFix, SensorReport, StatusReport};
 use crate::uplink::credentials::{Credentials, CredentialsError};
 
 /// What checks share.
-pub(in crate::cli) struct Context {
+pub(crate) struct Context {
     /// The configuration file.
     pub(super) path: PathBuf,
     config: Result<Config, ConfigError>,
     /// Knows the time when NTP does, or when the receiver has told it.
-    pub(in crate::cli) clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// What the agent that runs here says of itself.
     running: Option<StatusReport>,
     chain: OnceLock<Result<Chain, IdentityError>>,
@@ -38,7 +38,7 @@ pub(in crate::cli) struct Context {
 }
 
 impl Context {
-    pub(in crate::cli) fn new(path: &Path) -> Self {
+    pub(crate) fn new(path: &Path) -> Self {
         let config = Config::load(path);
         let trust_system = config.as_ref().is_ok_and(|config| config.clock.trust_system);
         let running = config.as_ref().ok().and_then(|config| running(&config.state.directory));
@@ -128,7 +128,7 @@ impl Context {
     }
 
     /// Whether an agent works in the state directory now.
-    pub(in crate::cli) fn agent_runs(&self) -> bool {
+    pub(crate) fn agent_runs(&self) -> bool {
         self.running.is_some()
     }
 

@@ -5,7 +5,7 @@ use crate::platform::timestamp::Timestamp;
 use crate::status::issued::{IssuedCertificate, IssuedReport};
 
 /// All of them in one line.
-pub(super) fn in_words(report: &IssuedReport) -> String {
+pub fn in_words(report: &IssuedReport) -> String {
     let mut parts: Vec<String> = report.certificates.iter().map(certificate).collect();
     if parts.is_empty() {
         parts.push("none yet".into());
@@ -17,7 +17,7 @@ pub(super) fn in_words(report: &IssuedReport) -> String {
 }
 
 /// What is wrong with them, one sentence each.
-pub(super) fn troubles(report: &IssuedReport) -> Vec<String> {
+pub fn troubles(report: &IssuedReport) -> Vec<String> {
     let mut troubles = report.troubles.clone();
     let certificates = &report.certificates;
     if !certificates.is_empty() && certificates.iter().all(|one| one.days_left.is_some_and(|days| days < 0)) {

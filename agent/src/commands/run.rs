@@ -9,8 +9,8 @@ use tokio::time::timeout;
 
 use super::config_argument::ConfigArgument;
 use super::known_dates::known_dates;
-use super::terminal::log;
-use super::terminal::signals::{Signal, Signals};
+use super::log;
+use super::signals::{Signal, Signals};
 use crate::config::Config;
 use crate::event::recent::Recent;
 use crate::event::{Event, Events};
@@ -34,8 +34,9 @@ const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// which may be so if the machine was booted no longer ago than this.
 const JUST_BOOTED: Duration = Duration::from_mins(5);
 
+/// Of `run`.
 #[derive(Debug, clap::Args)]
-pub(super) struct RunArgs {
+pub struct RunArgs {
     #[command(flatten)]
     config: ConfigArgument,
     /// How much the log tells: error, warn, info, debug or trace.
@@ -43,7 +44,8 @@ pub(super) struct RunArgs {
     level: tracing::Level,
 }
 
-pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
+/// Runs the service, until somebody asks it to end.
+pub fn run(args: &RunArgs) -> anyhow::Result<()> {
     log::start(args.level);
     let config = args.config.load()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.clock.trust_system));

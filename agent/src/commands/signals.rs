@@ -4,14 +4,14 @@ use std::io;
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::cli) enum Signal {
+pub(crate) enum Signal {
     Stop,
     Reload,
 }
 
 /// The signals of this process. None is missed while the last one is obeyed.
 #[cfg(unix)]
-pub(in crate::cli) struct Signals {
+pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
@@ -19,7 +19,7 @@ pub(in crate::cli) struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    pub(in crate::cli) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -28,7 +28,7 @@ impl Signals {
         })
     }
 
-    pub(in crate::cli) async fn next(&mut self) -> Signal {
+    pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {
             biased;
             Some(()) = self.terminate.recv() => Signal::Stop,
@@ -41,15 +41,15 @@ impl Signals {
 
 /// The signals of this process.
 #[cfg(not(unix))]
-pub(in crate::cli) struct Signals;
+pub(crate) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    pub(in crate::cli) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self)
     }
 
-    pub(in crate::cli) async fn next(&mut self) -> Signal {
+    pub(crate) async fn next(&mut self) -> Signal {
         asked_to_stop().await;
         Signal::Stop
     }
@@ -58,7 +58,7 @@ impl Signals {
 /// Waits for Ctrl-C or SIGTERM, or until nobody reads standard output any more, as after `| head`. Signals are taken from
 /// the call on, before the first wait.
 #[cfg(all(feature = "lab", unix))]
-pub(in crate::cli) fn asked_to_stop() -> impl Future<Output = ()> {
+pub fn asked_to_stop() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
     let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
     async move {
@@ -79,7 +79,7 @@ pub(in crate::cli) fn asked_to_stop() -> impl Future<Output = ()> {
 /// Waits until the terminal is taken away, as when a window is closed or a line drops; for those who leave it as it was. The signal
 /// is taken from the call on.
 #[cfg(all(feature = "lab", unix))]
-pub(in crate::cli) fn hung_up() -> impl Future<Output = ()> {
+pub fn hung_up() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
     let hangup = signal(SignalKind::hangup());
     async move {
@@ -92,13 +92,13 @@ pub(in crate::cli) fn hung_up() -> impl Future<Output = ()> {
 
 /// Waits until the terminal is taken away, which nobody tells here.
 #[cfg(all(feature = "lab", not(unix)))]
-pub(in crate::cli) fn hung_up() -> impl Future<Output = ()> {
+pub(crate) fn hung_up() -> impl Future<Output = ()> {
     std::future::pending()
 }
 
 /// Waits for Ctrl-C, or until nobody reads standard output any more, as after `| head`.
 #[cfg(not(unix))]
-pub(in crate::cli) async fn asked_to_stop() {
+pub(crate) async fn asked_to_stop() {
     let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
@@ -129,7 +129,7 @@ async fn nobody_reads() {
 /// Does `then` when the reader of standard output, a pipe or a terminal, is gone. A file has none that could go, and only
 /// Linux tells of it without being written to.
 #[cfg(feature = "lab")]
-pub(in crate::cli) fn when_nobody_reads(then: impl FnOnce() + Send + 'static) {
+pub fn when_nobody_reads(then: impl FnOnce() + Send + 'static) {
     #[cfg(target_os = "linux")]
     // A thread, which ends with the program: the runtime's own waiting wants the pipe to be changed for it.
     std::thread::spawn(move || {

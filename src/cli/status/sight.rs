@@ -6,15 +6,15 @@ use crate::status::report::StatusReport;
 
 /// What was seen.
 #[derive(Debug, Clone)]
-pub(in crate::cli::status) struct Sight {
+pub(super) struct Sight {
     /// Exit code of a look that sees this.
-    pub(in crate::cli::status) code: u8,
+    pub(super) code: u8,
     /// What the agent wrote last.
-    pub(in crate::cli::status) status: Option<StatusReport>,
+    pub(super) status: Option<StatusReport>,
     /// Why that is not the present.
-    pub(in crate::cli::status) absent: Option<String>,
+    pub(super) absent: Option<String>,
     /// What is wrong, one sentence each.
-    pub(in crate::cli::status) troubles: Vec<String>,
+    pub(super) troubles: Vec<String>,
     /// How old it is.
-    pub(in crate::cli::status) age: Option<Duration>,
+    pub(super) age: Option<Duration>,
 }

@@ -24,8 +24,9 @@ use crate::platform::stdout::line;
 use crate::reading::Stamp;
 use crate::tracker;
 
+/// Of `deprovision`.
 #[derive(Debug, clap::Args)]
-pub(super) struct DeprovisionArgs {
+pub struct DeprovisionArgs {
     #[command(flatten)]
     config: ConfigArgument,
     /// Do not ask.
@@ -49,7 +50,8 @@ enum JournalFate {
     Delete,
 }
 
-pub(super) fn run(args: &DeprovisionArgs) -> anyhow::Result<ExitCode> {
+/// Forgets what is to be forgotten, if somebody agrees.
+pub fn run(args: &DeprovisionArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
     let directory = &config.state.directory;
     if !directory.is_dir() {

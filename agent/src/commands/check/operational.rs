@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::context::Context;
 use super::finding::Finding;
 use super::item::{Check, Look};
-use crate::cli::issued_words::{in_words, troubles};
+use crate::commands::issued_words::{in_words, troubles};
 use crate::identity::operational::{OperationalError, Summary};
 use crate::platform::clock::system_time;
 use crate::status::issued::IssuedReport;

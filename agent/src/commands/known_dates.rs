@@ -9,7 +9,7 @@ use crate::identity::Chain;
 use crate::journal::inspect::newest_time;
 
 /// What journal and certificate file tell at the moment when somebody asks.
-pub(super) fn known_dates(config: &Config) -> Known {
+pub(crate) fn known_dates(config: &Config) -> Known {
     let (directory, certificate) = (config.state.directory.clone(), config.identity.certificate.clone());
     Arc::new(move || {
         let newest = newest_time(&directory).map(|time| time.date_naive());
@@ -58,12 +58,10 @@ mod tests {
         assert!((today - newest.date_naive()).num_days() <= 1 && ahead.num_seconds() < 1, "{newest}");
     }
 
-    #[cfg(feature = "lab")]
-    #[tokio::test]
-    async fn the_certificate_tells_when_it_is_valid() {
+    #[test]
+    fn the_certificate_tells_when_it_is_valid() {
         let directory = tempfile::tempdir().unwrap();
-        let cloud = crate::lab::Cloud::start(directory.path(), 60).await.unwrap();
-        let config = cloud.device("sensor-thl-001").unwrap();
+        let config = crate::config::for_tests::of_device(directory.path());
         let known = known_dates(&config);
         let leaf = Chain::read(&config.identity.certificate).unwrap().leaf().clone();
         let validity = known().validity.unwrap();

@@ -15,7 +15,7 @@ use tracker_protocol::Printable;
 use crate::platform::stderr::tell;
 
 /// Starts the log of this process.
-pub(in crate::cli) fn start(level: Level) {
+pub fn start(level: Level) {
     let log = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_target(false)
@@ -46,7 +46,7 @@ fn fields() -> impl for<'a> FormatFields<'a> + Send + Sync + 'static {
 }
 
 /// An error and its causes in one sentence. Many errors name their cause themselves; it is not told twice.
-pub(in crate::cli) fn told(error: &anyhow::Error) -> String {
+pub fn told(error: &anyhow::Error) -> String {
     error.chain().fold(String::new(), |sentence, link| match (sentence.as_str(), link.to_string()) {
         ("", text) => text,
         (so_far, text) if so_far.contains(text.trim_end()) => sentence,
@@ -56,7 +56,7 @@ pub(in crate::cli) fn told(error: &anyhow::Error) -> String {
 
 /// Says why the program ends. For journald that is an error, in each of its lines; an error of the configuration shows the
 /// place in the file.
-pub(in crate::cli) fn complain(why: &str) {
+pub fn complain(why: &str) {
     let level = if goes_to_journald() { "<3>" } else { "" };
     for line in format!("container-tracker: {why}").lines() {
         tell!("{level}{}", Printable(line));

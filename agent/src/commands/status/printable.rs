@@ -6,7 +6,9 @@ use tracker_protocol::printable;
 use super::Seen;
 
 impl Seen {
-    pub(super) fn printable(&self) -> Self {
+    /// The same without what a terminal would obey.
+    #[must_use]
+    pub fn printable(&self) -> Self {
         let status = self.status.as_ref().and_then(|status| {
             let value = serde_json::to_value(status).ok()?;
             serde_json::from_value(shown(value)).ok()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cli::issued_words;
+use crate::commands::issued_words;
 use crate::event::recent::Trouble;
 use crate::identity::certificate::RENEW_AT;
 use crate::platform::timestamp::Timestamp;
@@ -215,13 +215,13 @@ fn without_next(text: &str) -> &str {
 }
 
 /// A moment, after the thing that happened then.
-pub(super) fn at(time: Option<Timestamp>, uptime: Option<f64>, status: &StatusReport) -> String {
+pub fn at(time: Option<Timestamp>, uptime: Option<f64>, status: &StatusReport) -> String {
     let at = if time.is_some() { " at " } else { ", " };
     format!("{at}{}", when(time, uptime, status))
 }
 
 /// A moment: its time; as long as that was not known, how long it was before the status was written.
-pub(super) fn when(time: Option<Timestamp>, uptime: Option<f64>, status: &StatusReport) -> String {
+pub fn when(time: Option<Timestamp>, uptime: Option<f64>, status: &StatusReport) -> String {
     match (time, uptime) {
         (Some(time), _) => word(&time),
         (None, Some(uptime)) => {
@@ -232,7 +232,7 @@ pub(super) fn when(time: Option<Timestamp>, uptime: Option<f64>, status: &Status
 }
 
 /// A value as it stands in the file, without quotes; one that is not there is "none".
-pub(super) fn word(value: &impl Serialize) -> String {
+pub fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value).unwrap_or_default() {
         Value::Null => "none".into(),
         Value::String(text) => text,
@@ -241,7 +241,7 @@ pub(super) fn word(value: &impl Serialize) -> String {
 }
 
 /// So long, as people say it.
-pub(super) fn span(seconds: u64) -> String {
+pub fn span(seconds: u64) -> String {
     match seconds {
         0..=119 => format!("{seconds} s"),
         120..=7199 => format!("{} min", seconds / 60),

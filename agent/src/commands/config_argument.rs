@@ -7,8 +7,9 @@ use crate::config::{Config, ConfigError};
 /// That of the service.
 const SERVICE: &str = "/etc/container-tracker/tracker.toml";
 
+/// Which configuration a command is for.
 #[derive(Debug, clap::Args)]
-pub(super) struct ConfigArgument {
+pub struct ConfigArgument {
     /// The configuration file.
     #[arg(
         id = "config",
@@ -16,17 +17,17 @@ pub(super) struct ConfigArgument {
         value_name = "FILE",
         default_value = SERVICE
     )]
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 impl ConfigArgument {
     /// Reads and checks it.
-    pub(super) fn load(&self) -> Result<Config, ConfigError> {
+    pub fn load(&self) -> Result<Config, ConfigError> {
         Config::load(&self.path)
     }
 
     /// What starts an agent with it.
-    pub(super) fn start(&self) -> String {
+    pub fn start(&self) -> String {
         if self.path.as_os_str() == SERVICE {
             return "systemctl start container-tracker".into();
         }

@@ -15,7 +15,7 @@ use crate::platform::clock::minute;
 use crate::status::issued::IssuedReport;
 
 /// What is asked for.
-pub(super) enum Issuance {
+pub(crate) enum Issuance {
     /// Nothing.
     Off,
     /// A certificate to be used.
@@ -25,7 +25,7 @@ pub(super) enum Issuance {
 }
 
 /// What came of it.
-pub(super) enum Issued {
+pub(crate) enum Issued {
     /// Nothing was asked for, or DPS has not assigned a hub.
     Off,
     /// A hub was assigned, and no certificate issued.
@@ -35,7 +35,7 @@ pub(super) enum Issued {
 }
 
 impl Issuance {
-    pub(super) fn begin(
+    pub(crate) fn begin(
         config: &Config,
         id: &RegistrationId,
         dry_run: bool,
@@ -52,7 +52,7 @@ impl Issuance {
         Ok(Self::Asked(Box::new(pairs), csr))
     }
 
-    pub(super) fn csr(&self) -> Option<String> {
+    pub(crate) fn csr(&self) -> Option<String> {
         match self {
             Self::Off => None,
             Self::Asked(_, csr) => Some(csr.clone()),
@@ -61,7 +61,7 @@ impl Issuance {
     }
 
     /// Takes what was issued. An error says why it can't be used or stored.
-    pub(super) fn end(self, outcome: &Outcome, now: Option<DateTime<Utc>>) -> anyhow::Result<Issued> {
+    pub(crate) fn end(self, outcome: &Outcome, now: Option<DateTime<Utc>>) -> anyhow::Result<Issued> {
         let chain = match (&self, outcome) {
             (Self::Off, _) => return Ok(Issued::Off),
             (_, Outcome::Assigned(assigned)) => match &assigned.issued {
