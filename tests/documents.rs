@@ -498,9 +498,8 @@ fn settings_in_the_documents_are_those_of_the_program() {
 
 /// The sources as one text, with continued lines of string literals joined.
 fn sources() -> String {
-    let mut folders = ["src", "agent/src", "protocol/src", "sensors/src", "certificates/src", "evidence/src"]
-        .map(path)
-        .to_vec();
+    let crates = ["src", "agent/src", "protocol/src", "sensors/src", "certificates/src", "evidence/src"];
+    let mut folders = crates.map(path).to_vec();
     let mut all = String::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("a folder of sources").flatten() {

@@ -54,7 +54,7 @@ impl Log {
 
     /// What the agent said, each line with its level.
     pub fn agent(&self) -> Vec<String> {
-        self.lines(|line| line.contains("container_tracker::event"))
+        self.lines(|line| line.contains("tracker_agent::event"))
     }
 
     /// What the agent said at this level.
