@@ -1,5 +1,6 @@
 //! Properties of a message, as they stand at the end of its topic.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,7 +12,20 @@ use crate::{ParseError, percent, query};
 /// A property without a value (`alert`) differs from one with an empty value (`alert=`). System properties are those
 /// whose key begins with `$.`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PropertyBag(Vec<(String, Option<String>)>);
+pub struct PropertyBag {
+    /// Keys and values, one behind the other and in order: a hub makes a bag for every message of every device.
+    text: String,
+    places: Vec<Place>,
+}
+
+/// Where one property stands in the text: its value, if it has one, behind its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    begin: usize,
+    key_end: usize,
+    end: usize,
+    has_value: bool,
+}
 
 impl PropertyBag {
     /// Message ID, at most 128 characters; consumers use it to drop duplicates.
@@ -39,26 +53,52 @@ impl PropertyBag {
     }
 
     /// Adds or replaces a property; `None` is a key without a value.
+    #[expect(clippy::needless_pass_by_value, reason = "who calls it has made one")]
     pub fn insert(&mut self, key: &str, value: Option<String>) {
-        match self.0.iter_mut().find(|(name, _)| name == key) {
-            Some(entry) => entry.1 = value,
-            None => self.0.push((key.to_owned(), value)),
+        if self.iter().all(|(name, _)| name != key) {
+            return self.push(key, value.as_deref());
         }
+        let mut others = Self::with_room(self.text.len(), self.places.len());
+        for (name, old) in self.iter() {
+            others.push(name, if name == key { value.as_deref() } else { old });
+        }
+        *self = others;
+    }
+
+    fn with_room(text: usize, properties: usize) -> Self {
+        Self { text: String::with_capacity(text), places: Vec::with_capacity(properties) }
+    }
+
+    fn push(&mut self, key: &str, value: Option<&str>) {
+        let begin = self.text.len();
+        self.text += key;
+        let key_end = self.text.len();
+        self.text += value.unwrap_or_default();
+        self.places.push(Place { begin, key_end, end: self.text.len(), has_value: value.is_some() });
     }
 
     /// The value of `key`; an empty string when the key stands without one.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_deref().unwrap_or(""))
+        self.iter().find(|(name, _)| *name == key).map(|(_, value)| value.unwrap_or(""))
     }
 
     /// All properties in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value.as_deref()))
+        self.places.iter().map(|place| {
+            let value = place.has_value.then(|| &self.text[place.key_end..place.end]);
+            (&self.text[place.begin..place.key_end], value)
+        })
+    }
+
+    /// What it takes of the heap, in bytes: its text, and the row of its places. Each is a block of its own, if it is not empty.
+    #[must_use]
+    pub fn heap(&self) -> [usize; 2] {
+        [self.text.capacity(), self.places.capacity() * size_of::<Place>()]
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.places.is_empty()
     }
 
     /// What the hub counts toward its message size limit: values of system properties, keys and values of the others.
@@ -73,10 +113,11 @@ impl FromStr for PropertyBag {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut bag = Self::default();
+        // As many as there are, and never longer than they are encoded.
+        let mut bag = Self::with_room(text.len(), query::pairs(text).count());
         for (key, value) in query::pairs(text) {
-            let decode = |part: &str| {
-                percent::decode(part).ok_or_else(|| {
+            let decode = |part| {
+                percent::decoded(part).ok_or_else(|| {
                     ParseError::new("property bag", text, format!("{part:?} does not decode to UTF-8"))
                 })
             };
@@ -84,7 +125,12 @@ impl FromStr for PropertyBag {
             if key.is_empty() {
                 return Err(ParseError::new("property bag", text, format!("the value {value:?} has no key")));
             }
-            bag.insert(&key, value.map(decode).transpose()?);
+            let value = value.map(decode).transpose()?;
+            if bag.iter().any(|(name, _)| name == key) {
+                bag.insert(&key, value.map(Cow::into_owned));
+            } else {
+                bag.push(&key, value.as_deref());
+            }
         }
         Ok(bag)
     }

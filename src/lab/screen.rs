@@ -5,9 +5,10 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tracker_emulator::{EventKind, TelemetryMessage};
-use tracker_protocol::{Printable, printable, printable_json};
+use tracker_protocol::{Printable, PropertyBag, printable, printable_json};
 use tracker_sensors::simulated::SimulatedClock;
 
 use super::board::Board;
@@ -133,7 +134,10 @@ impl Screen {
         }
         let mut rows = String::new();
         for message in messages {
-            rows.extend(readings(message).iter().map(|body| row_of(&Told::of(message, body))));
+            match as_it_is(message) {
+                Some(body) => rows += &row_of(&Told::of(message, body)),
+                None => rows.extend(readings(message).iter().map(|body| row_of(&Told::of(message, body)))),
+            }
         }
         lines(&rows);
     }
@@ -184,8 +188,8 @@ struct Happened<'a> {
 /// A reading as the hub received it, for scripts.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Told<'a> {
-    body: &'a Value,
+struct Told<'a, B: ?Sized> {
+    body: &'a B,
     device: &'a str,
     duplicate: bool,
     event: &'static str,
@@ -195,8 +199,8 @@ struct Told<'a> {
     time: String,
 }
 
-impl<'a> Told<'a> {
-    fn of(message: &'a TelemetryMessage, body: &'a Value) -> Self {
+impl<'a, B: ?Sized> Told<'a, B> {
+    fn of(message: &'a TelemetryMessage, body: &'a B) -> Self {
         Self {
             body,
             device: &message.device_id,
@@ -208,6 +212,17 @@ impl<'a> Told<'a> {
             time: rfc3339(message.enqueued_time),
         }
     }
+}
+
+/// The body of a message that is one reading, plain and on one line: as its device has written it, and a hub that has thousands of
+/// them does not take each apart to show it.
+fn as_it_is(message: &TelemetryMessage) -> Option<&RawValue> {
+    let body = &message.body;
+    let is_plain = body.first() == Some(&b'{')
+        && message.properties.get(PropertyBag::CONTENT_ENCODING) != Some("gzip")
+        && body.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    let text = is_plain.then(|| str::from_utf8(body).ok()).flatten()?;
+    if text.contains("\"compact\"") { None } else { serde_json::from_str(text).ok() }
 }
 
 /// A line of JSON, with its end.
@@ -230,5 +245,54 @@ fn merge(target: &mut Value, more: Value) {
     }
     if let (Value::Object(target), Value::Object(more)) = (target, more) {
         target.extend(more);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    fn message(body: &[u8], properties: PropertyBag) -> TelemetryMessage {
+        TelemetryMessage {
+            hub: "cheese-hub.azure-devices.net".into(),
+            device_id: "sensor-thl-001".into(),
+            module_id: None,
+            enqueued_time: DateTime::UNIX_EPOCH,
+            sequence_number: 1,
+            body: body.to_vec().into(),
+            properties,
+            marked_duplicate: false,
+            repeated_message_id: false,
+        }
+    }
+
+    #[test]
+    fn a_plain_reading_is_shown_as_its_device_has_written_it() {
+        let plain = message(br#"{"temperature": 4.10,"seq":7}"#, PropertyBag::new());
+        let row = row_of(&Told::of(&plain, as_it_is(&plain).unwrap()));
+        assert!(
+            row.starts_with(r#"{"body":{"temperature": 4.10,"seq":7},"device":"sensor-thl-001""#),
+            "{row}"
+        );
+        let taken_apart = row_of(&Told::of(&plain, &readings(&plain)[0]));
+        let value = |row: &str| serde_json::from_str::<Value>(row).unwrap();
+        assert_eq!(value(&row), value(&taken_apart));
+    }
+
+    #[test]
+    fn what_has_to_be_taken_apart_or_escaped_is() {
+        let gzip = || PropertyBag::new().with(PropertyBag::CONTENT_ENCODING, "gzip");
+        for (body, properties) in [
+            (&b"{\"a\":1,\n\"b\":2}"[..], PropertyBag::new()),
+            ("{\"a\":\"\u{202e}\"}".as_bytes(), PropertyBag::new()),
+            (b"[{\"a\":1}]", PropertyBag::new()),
+            (b"{\"compact\":1,\"count\":0}", PropertyBag::new()),
+            (b"{\"a\":1", PropertyBag::new()),
+            (b"{\"a\":1}", gzip()),
+        ] {
+            assert!(as_it_is(&message(body, properties)).is_none(), "{}", body.escape_ascii());
+        }
     }
 }

@@ -18,9 +18,6 @@ pub(super) const KEPT_BYTES: usize = 8 * 1024 * 1024;
 /// What a message takes beside what its device sent.
 const OVERHEAD: usize = 256;
 
-/// What a property takes of a row of them.
-const PROPERTY: usize = size_of::<(String, Option<String>)>();
-
 /// One device-to-cloud message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TelemetryMessage {
@@ -56,20 +53,12 @@ impl TelemetryMessage {
     /// which 8 are the allocator's own.
     pub(super) fn footprint(&self) -> usize {
         let block = |length: usize| if length == 0 { 0 } else { ((length + 23) & !15).max(32) };
-        let property = |(key, value): (&str, Option<&str>)| {
-            block(key.len()) + value.map_or(0, |value| block(value.len()))
-        };
-        // A row of properties grows to four, then by doubling.
-        let row = match self.properties.iter().count() {
-            0 => 0,
-            count => count.next_power_of_two().max(4) * PROPERTY,
-        };
         let own = block(size_of::<Self>() + 2 * size_of::<usize>());
         let module = self.module_id.as_ref().map_or(0, String::len);
         let names = block(self.hub.len()) + block(self.device_id.len()) + block(module);
         // A body that is read is shared by a block of its own.
         let body = block(self.body.len()) + block(3 * size_of::<usize>());
-        own + names + body + block(row) + self.properties.iter().map(property).sum::<usize>()
+        own + names + body + self.properties.heap().map(block).iter().sum::<usize>()
     }
 
     /// `$.mid`, if the device gave one.
