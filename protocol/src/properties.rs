@@ -151,3 +151,21 @@ impl fmt::Display for PropertyBag {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_property_that_is_replaced_keeps_its_place_and_leaves_nothing_behind() {
+        let bag: PropertyBag = "a=1&alert&b=%C3%A9&a=a%20longer%20one&none=".parse().unwrap();
+        let expected = [("a", Some("a longer one")), ("alert", None), ("b", Some("é")), ("none", Some(""))];
+        assert_eq!(bag.iter().collect::<Vec<_>>(), expected);
+        let mut made = PropertyBag::new().with("a", "x").with("alert", "y").with("b", "é").with("none", "");
+        made.insert("alert", None);
+        made.insert("a", Some("a longer one".into()));
+        assert_eq!(made, bag);
+        assert_eq!((bag.get("alert"), bag.get("none"), bag.get("c")), (Some(""), Some(""), None));
+        assert_eq!(bag.to_string(), "a=a%20longer%20one&alert&b=%C3%A9&none=");
+    }
+}
