@@ -30,8 +30,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Of `status`.
 #[derive(Debug, clap::Args)]
 pub struct StatusArgs {
-    #[command(flatten)]
     /// Whose agent.
+    #[command(flatten)]
     pub config: ConfigArgument,
     /// Print one JSON object, for scripts.
     #[arg(long)]
