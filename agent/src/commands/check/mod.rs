@@ -1,6 +1,6 @@
 //! `container-tracker check`: looks at everything that a tracker needs, and says what is wrong and how to mend it.
 //!
-//! One check a file, each with an id and a sentence. They run in the order of [`checks`], each within its time; one
+//! One check a file, each with an id and a sentence. They run in the order of `checks`, each within its time; one
 //! that needs what an earlier one found missing is skipped and says so.
 
 mod asked;
