@@ -229,12 +229,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         driver: &mut Driver<R>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        let output = driver.connection.output();
-        if output.is_empty() && self.is_flushed {
-            self.written = Instant::now();
-            return Poll::Ready(Ok(()));
-        }
-        while !output.is_empty() {
+        // What waits in the connection moves up as soon as there is room: it is all written only when none has come after.
+        loop {
+            let output = driver.connection.output();
+            if output.is_empty() {
+                if self.is_flushed {
+                    self.written = Instant::now();
+                    return Poll::Ready(Ok(()));
+                }
+                ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+                self.is_flushed = true;
+                continue;
+            }
             let count = ready!(Pin::new(&mut self.stream).poll_write(context, output))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -243,9 +249,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             self.is_flushed = false;
             self.written = Instant::now();
         }
-        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
-        self.is_flushed = true;
-        Poll::Ready(Ok(()))
     }
 
     /// Writes what is left, and closes.
