@@ -107,7 +107,12 @@ struct Served {
 }
 
 fn served() -> (DuplexStream, Served) {
-    let (ours, theirs) = duplex(4096);
+    served_through(4096)
+}
+
+/// Through a pipe that holds so many bytes.
+fn served_through(pipe: usize) -> (DuplexStream, Served) {
+    let (ours, theirs) = duplex(pipe);
     let bus = EventBus::new(100, Arc::new(SystemClock));
     let events = bus.subscribe();
     let (shutdown, receiver) = watch::channel(false);
@@ -333,6 +338,32 @@ async fn who_never_reads_is_dropped_and_who_reads_slowly_is_not() {
             assert!(took >= Duration::from_secs(20) && took < Duration::from_secs(40), "{took:?}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_behind_a_full_output_is_sent_without_waiting_for_the_clock() {
+    const MESSAGES: u32 = 5_000;
+    // Takes all that is put out at a time, so that there is room at once for what waits behind it.
+    let (stream, served) = served_through(4 * 1024 * 1024);
+    let mut client = Client::new(stream, "here", None);
+    client.until(opened).await;
+    let session = client.connection.begin().expect("a session");
+    let mut links = Vec::new();
+    for name in ["a", "b", "c", "d"] {
+        let attach = Attach::receiver(name, Source::at("chatter"), Target::default());
+        links.push(client.connection.attach(session, attach).expect("room"));
+        client.until(|event| matches!(event, Event::AttachAnswered { .. }).then_some(())).await;
+    }
+    for link in &links {
+        client.connection.add_credit(*link, MESSAGES);
+    }
+    let began = Instant::now();
+    for _ in 0..MESSAGES * 4 {
+        client.until(|event| matches!(event, Event::Message { .. }).then_some(())).await;
+    }
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    served.shutdown.send(true).expect("it listens");
+    served.task.await.expect("no panic");
 }
 
 #[tokio::test(start_paused = true)]
