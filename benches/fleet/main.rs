@@ -2,7 +2,7 @@
 //! are its limit.
 //!
 //! `cargo bench --bench fleet`, or a part of it: `cargo bench --bench fleet -- handshakes provisioning telemetry fairness
-//! storm memory`. With `FLEET_EMULATOR=PROGRAM` the emulator of another build takes the place of this one's in all but the first two.
+//! storm memory deletion`. With `FLEET_EMULATOR=PROGRAM` the emulator of another build takes the place of this one's in all but the first two.
 //!
 //! The devices are the agent's own uplink (registration, link, topics) without sensors and journal. Every device makes two
 //! full handshakes, with DPS and with its hub, as different hosts ask for; nothing is resumed.
@@ -50,6 +50,10 @@ const PUBLISHERS: usize = 1000;
 const WINDOW: usize = 32;
 const MEASURED: Duration = Duration::from_secs(5);
 const CONNECTED: usize = 500;
+/// Devices that come, leave and are deleted.
+const PASSING: usize = 2000;
+/// After it the emulator has given back what it gives back.
+const QUIET: Duration = Duration::from_secs(4);
 /// Devices that send one message after the other while another one floods.
 const PATIENT: usize = 50;
 
@@ -61,6 +65,9 @@ fn main() {
     if wanted("memory") {
         // Before the others, which leave memory behind that would be used again.
         runtime.block_on(memory());
+    }
+    if wanted("deletion") {
+        runtime.block_on(deletion());
     }
     if wanted("provisioning") {
         let before = (handshakes(), runtime.block_on(connections(Kind::Full)));
@@ -402,6 +409,23 @@ impl Apart {
         made.collect()
     }
 
+    /// Lets so many devices come, leave and be deleted; returns the memory in between.
+    async fn pass(&self, count: usize) -> u64 {
+        let connected = connected(self.devices(count)).await;
+        let with_all = self.resident();
+        drop(connected);
+        let deletion = Command::new(env!("CARGO_BIN_EXE_container-tracker"))
+            .args(["cloud", "deprovision", "--where", "deviceId != ''", "--yes", "--emulator"])
+            .arg(self.directory.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(deletion.success(), "{deletion}");
+        tokio::time::sleep(QUIET).await;
+        with_all
+    }
+
     fn processor_time(&self) -> f64 {
         processor_time(&self.child.id().to_string())
     }
@@ -433,6 +457,22 @@ async fn memory() {
     );
     println!("  {:.1} KB in the device's link", each(after.1, made));
     drop(connected);
+}
+
+/// What stays of devices that have come, sent one message each, left and been deleted.
+async fn deletion() {
+    println!("\nmemory of the emulator, {PASSING} devices come, leave and are deleted");
+    let emulator = Apart::start();
+    let fresh = emulator.resident();
+    emulator.pass(1).await;
+    let first = emulator.resident();
+    let most = emulator.pass(PASSING).await;
+    let after = emulator.resident();
+    let [from_fresh, from_first] = [fresh, first].map(|before| after as f64 / before as f64);
+    println!(
+        "  {fresh} KB when it is started, {first} when one has come and gone, {most} with all, {after} when they are gone: \
+         {from_first:.2} of what it was after the first, {from_fresh:.2} of what it was at the start"
+    );
 }
 
 /// Provisions them, some at a time: with hundreds at once the last of them wait longer than a connection may take.

@@ -15,6 +15,7 @@ use crate::{
     front::{accept, accept_amqp},
     hub::Hub,
     issuance::Namespace,
+    memory::{Returns, give_back},
     net::{
         door::Listening,
         tls::{ServerIdentity, device_entrance, service_entrance},
@@ -62,8 +63,9 @@ pub struct Emulator {
 struct Watch(JoinHandle<()>);
 
 impl Watch {
-    fn start(dps: Dps) -> Self {
+    fn start(dps: Dps, events: EventBus) -> Self {
         Self(tokio::spawn(async move {
+            let mut returns = Returns::default();
             let mut every = tokio::time::interval(WATCH_INTERVAL);
             every.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
@@ -77,6 +79,10 @@ impl Watch {
                     hub.expire_messages();
                     hub.check_messages();
                     hub.check_uploads();
+                }
+                if returns.are_due(events.farewells()) {
+                    // It fails only if the emulator ends.
+                    let _ = tokio::task::spawn_blocking(give_back).await;
                 }
             }
         }))
@@ -168,7 +174,7 @@ impl PreparedEmulator {
             hub.resume_deliveries();
         }
         tracing::info!(address = %listening.address, id_scope = dps.id_scope(), "the emulator listens");
-        let (watch, management) = (Watch::start(dps.clone()), Watch::manage(dps.clone()));
+        let (watch, management) = (Watch::start(dps.clone(), events.clone()), Watch::manage(dps.clone()));
         Ok(Emulator { listening, service, amqp, keeper, identity, dps, events, faults, watch, management })
     }
 }

@@ -1,6 +1,12 @@
 //! What happens at the emulator, as one stream for those who want to show or check it.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -255,6 +261,14 @@ impl fmt::Display for Sentence<'_> {
 }
 
 impl EventKind {
+    /// Whether something is no longer there.
+    fn is_farewell(&self) -> bool {
+        matches!(
+            self,
+            Self::DpsDisconnected { .. } | Self::DeviceDisconnected { .. } | Self::IdentityDeleted { .. }
+        )
+    }
+
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HandshakeFailed { peer, reason } => write!(f, "{peer}: TLS handshake failed: {reason}"),
@@ -319,21 +333,30 @@ impl EventKind {
 pub(crate) struct EventBus {
     feed: Feed<Event>,
     clock: Arc<dyn Clock>,
+    left: Arc<AtomicU64>,
 }
 
 impl EventBus {
     pub(crate) fn new(capacity: usize, clock: Arc<dyn Clock>) -> Self {
-        Self { feed: Feed::of_listeners(capacity, KEPT_BYTES), clock }
+        Self { feed: Feed::of_listeners(capacity, KEPT_BYTES), clock, left: Arc::default() }
     }
 
     pub(crate) fn tell(&self, kind: EventKind) {
         tracing::info!(target: "tracker_emulator::events", "{kind}");
+        if kind.is_farewell() {
+            self.left.fetch_add(1, Ordering::Relaxed);
+        }
         if !self.feed.is_heard() {
             return;
         }
         // Names in them come from clients, and may be long.
         let size = size_of::<Event>() + length(&kind);
         self.feed.put(Event { time: self.clock.now(), kind }, size);
+    }
+
+    /// How many connections have ended, and identities have been deleted, since the beginning.
+    pub(crate) fn farewells(&self) -> u64 {
+        self.left.load(Ordering::Relaxed)
     }
 
     pub(crate) fn subscribe(&self) -> Subscription<Event> {

@@ -68,6 +68,8 @@ mod uri;
 mod subscription;
 // JSON that is kept in one piece. Stands on nothing.
 mod packed;
+// Memory that is given back to the system. Stands on nothing.
+mod memory;
 // A certificate authority for the lab. Stands on nothing.
 pub mod pki;
 // A TPM in software, for the lab. Stands on nothing.

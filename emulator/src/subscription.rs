@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use bytes::Bytes;
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -42,7 +43,7 @@ impl<T> Clone for Feed<T> {
 /// The items of a feed that are still there.
 #[derive(Debug)]
 struct Kept<T> {
-    items: VecDeque<(Arc<T>, usize)>,
+    items: VecDeque<(Item<T>, usize)>,
     /// The place of the oldest; places count from 0.
     first: u64,
     size: usize,
@@ -53,6 +54,34 @@ struct Kept<T> {
     /// The subscribers: their numbers, and their places.
     readers: Vec<(u64, u64)>,
     next_reader: u64,
+}
+
+/// As an item is kept.
+#[derive(Debug)]
+enum Item<T> {
+    Whole(Arc<T>),
+    /// In one piece, from which it is made for whoever wants it.
+    Packed(Bytes, Unpack<T>),
+}
+
+type Unpack<T> = fn(&Bytes) -> Option<T>;
+
+impl<T> Clone for Item<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Whole(item) => Self::Whole(Arc::clone(item)),
+            Self::Packed(bytes, unpack) => Self::Packed(bytes.clone(), *unpack),
+        }
+    }
+}
+
+impl<T> Item<T> {
+    fn open(self) -> Option<Arc<T>> {
+        match self {
+            Self::Whole(item) => Some(item),
+            Self::Packed(bytes, unpack) => unpack(&bytes).map(Arc::new),
+        }
+    }
 }
 
 /// A row with room for more than this is given back when it is empty.
@@ -91,11 +120,15 @@ impl<T> Feed<T> {
 
     /// Puts an item of this size, in bytes, at the end.
     pub(crate) fn put(&self, item: T, size: usize) {
-        self.put_shared(Arc::new(item), size);
+        self.put_item(Item::Whole(Arc::new(item)), size);
     }
 
-    /// The same for one that others hold too.
-    pub(crate) fn put_shared(&self, item: Arc<T>, size: usize) {
+    /// The same for one in one piece.
+    pub(crate) fn put_packed(&self, item: Bytes, unpack: Unpack<T>, size: usize) {
+        self.put_item(Item::Packed(item, unpack), size);
+    }
+
+    fn put_item(&self, item: Item<T>, size: usize) {
         let mut kept = lock(&self.kept);
         kept.size += size;
         kept.items.push_back((item, size));
@@ -196,7 +229,7 @@ impl<T> Subscription<T> {
             self.next = kept.first;
             return Err(SubscriptionError::Lagged(lost));
         };
-        let item = kept.items.get(offset as usize).map(|(item, _)| Arc::clone(item));
+        let item = kept.items.get(offset as usize).map(|(item, _)| item.clone());
         if item.is_some() {
             self.next += 1;
             if let Some((_, place)) = kept.readers.iter_mut().find(|(reader, _)| *reader == self.reader) {
@@ -204,7 +237,8 @@ impl<T> Subscription<T> {
             }
             kept.forget();
         }
-        Ok(item)
+        drop(kept);
+        Ok(item.and_then(Item::open))
     }
 }
 
@@ -229,8 +263,10 @@ mod tests {
         let mut items = Vec::new();
         for _ in 0..400 {
             feed.put(vec![0_u8; 200_000], 200_000);
-            let newest = lock(&feed.kept).items.back().map(|(item, _)| Arc::downgrade(item));
-            items.extend(newest);
+            let newest = lock(&feed.kept).items.back().cloned();
+            if let Some((Item::Whole(item), _)) = newest {
+                items.push(Arc::downgrade(&item));
+            }
         }
         let held =
             || -> usize { items.iter().filter_map(std::sync::Weak::upgrade).map(|item| item.len()).sum() };

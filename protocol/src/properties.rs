@@ -90,12 +90,6 @@ impl PropertyBag {
         })
     }
 
-    /// What it takes of the heap, in bytes: its text, and the row of its places. Each is a block of its own, if it is not empty.
-    #[must_use]
-    pub fn heap(&self) -> [usize; 2] {
-        [self.text.capacity(), self.places.capacity() * size_of::<Place>()]
-    }
-
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
@@ -106,6 +100,21 @@ impl PropertyBag {
         self.iter()
             .map(|(key, value)| if key.starts_with("$.") { 0 } else { key.len() } + value.map_or(0, str::len))
             .sum()
+    }
+}
+
+/// One after the other; of several with one key the last counts.
+impl<'a> FromIterator<(&'a str, Option<&'a str>)> for PropertyBag {
+    fn from_iter<I: IntoIterator<Item = (&'a str, Option<&'a str>)>>(properties: I) -> Self {
+        let mut bag = Self::new();
+        for (key, value) in properties {
+            if bag.iter().any(|(name, _)| name == key) {
+                bag.insert(key, value.map(str::to_owned));
+            } else {
+                bag.push(key, value);
+            }
+        }
+        bag
     }
 }
 
@@ -165,6 +174,8 @@ mod tests {
         made.insert("alert", None);
         made.insert("a", Some("a longer one".into()));
         assert_eq!(made, bag);
+        assert_eq!(bag.iter().collect::<PropertyBag>(), bag);
+        assert_eq!([("a", Some("1")), ("a", None)].into_iter().collect::<PropertyBag>(), "a".parse().unwrap());
         assert_eq!((bag.get("alert"), bag.get("none"), bag.get("c")), (Some(""), Some(""), None));
         assert_eq!(bag.to_string(), "a=a%20longer%20one&alert&b=%C3%A9&none=");
     }

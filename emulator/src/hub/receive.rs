@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    sync::{Arc, PoisonError},
+    sync::PoisonError,
 };
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use tracker_protocol::PropertyBag;
 
 use super::{
     Hub, TelemetryMessage,
-    endpoint::Origin,
+    endpoint::{Origin, message_of},
     event_grid::{EventType, telemetry_data},
     module_id::split_address,
     notice::{Notice, NoticeKind, bag},
@@ -64,16 +64,15 @@ impl Hub {
             observer(&message);
         }
         if goes_to_events {
-            self.keep_for_readers(message, origin);
+            self.keep_for_readers(&message, origin.as_deref());
         }
     }
 
     /// Puts a message where subscribers and readers of the built-in endpoint find it; both share it.
-    fn keep_for_readers(&self, message: TelemetryMessage, origin: Option<Arc<Origin>>) {
+    fn keep_for_readers(&self, message: &TelemetryMessage, origin: Option<&Origin>) {
         let size = message.size();
-        let message = Arc::new(message);
-        self.0.endpoint.put(Arc::clone(&message), size, origin);
-        self.0.telemetry.put_shared(message, size);
+        let record = self.0.endpoint.put(message, size, origin);
+        self.0.telemetry.put_packed(record.bytes().clone(), message_of, size);
     }
 
     /// Leads a message of a device along the routes; whether one of them, or none at all, leads to `events`.
@@ -160,7 +159,7 @@ impl Hub {
             marked_duplicate: false,
             repeated_message_id: false,
         };
-        self.keep_for_readers(message, origin);
+        self.keep_for_readers(&message, origin.as_deref());
     }
 }
 

@@ -49,18 +49,6 @@ impl TelemetryMessage {
         self.body.len() + self.properties.metered_len() + names + OVERHEAD
     }
 
-    /// What it takes of memory in truth, with what the allocator adds: a block has 32 bytes at least, in steps of 16, of
-    /// which 8 are the allocator's own.
-    pub(super) fn footprint(&self) -> usize {
-        let block = |length: usize| if length == 0 { 0 } else { ((length + 23) & !15).max(32) };
-        let own = block(size_of::<Self>() + 2 * size_of::<usize>());
-        let module = self.module_id.as_ref().map_or(0, String::len);
-        let names = block(self.hub.len()) + block(self.device_id.len()) + block(module);
-        // A body that is read is shared by a block of its own.
-        let body = block(self.body.len()) + block(3 * size_of::<usize>());
-        own + names + body + self.properties.heap().map(block).iter().sum::<usize>()
-    }
-
     /// `$.mid`, if the device gave one.
     pub fn message_id(&self) -> Option<&str> {
         self.properties.get(PropertyBag::MESSAGE_ID)

@@ -214,8 +214,6 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use chrono::DateTime;
     use tracker_amqp::{Body, Message, Value};
 
@@ -234,7 +232,7 @@ mod tests {
             marked_duplicate: false,
             repeated_message_id: false,
         };
-        StoredEvent::for_tests(Arc::new(message), origin.map(Arc::new), 7, 4_711)
+        StoredEvent::for_tests(message, origin, 7, 4_711)
     }
 
     fn read(parts: &[Bytes]) -> Message {

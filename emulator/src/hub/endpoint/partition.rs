@@ -1,38 +1,59 @@
 //! One partition: a row of events, numbered, of which the oldest go.
 
-use std::{collections::VecDeque, sync::Arc, task::Waker};
+use std::{collections::VecDeque, task::Waker};
 
 use super::{
     super::TelemetryMessage,
     numbering::Mark,
     origin::Origin,
     position::{Position, Property},
+    record::Record,
 };
 
 /// A message as it stands in a partition.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(in crate::hub) struct StoredEvent {
-    pub message: Arc<TelemetryMessage>,
+    pub message: TelemetryMessage,
     /// Of a device's own message.
-    pub origin: Option<Arc<Origin>>,
+    pub origin: Option<Origin>,
     pub sequence_number: i64,
     pub offset: i64,
     /// In milliseconds since 1970; never less than that of the event before.
     pub enqueued_ms: i64,
-    /// What it takes of memory.
-    pub(super) size: usize,
 }
 
 #[cfg(test)]
 impl StoredEvent {
     pub(in crate::hub) fn for_tests(
-        message: Arc<TelemetryMessage>,
-        origin: Option<Arc<Origin>>,
+        message: TelemetryMessage,
+        origin: Option<Origin>,
         sequence_number: i64,
         offset: i64,
     ) -> Self {
         let enqueued_ms = message.enqueued_time.timestamp_millis();
-        Self { message, origin, sequence_number, offset, enqueued_ms, size: 0 }
+        Self { message, origin, sequence_number, offset, enqueued_ms }
+    }
+}
+
+/// The same as it is kept.
+#[derive(Debug)]
+pub(super) struct Row {
+    record: Record,
+    sequence_number: i64,
+    offset: i64,
+    pub enqueued_ms: i64,
+}
+
+impl Row {
+    /// What it takes of memory.
+    pub(super) fn size(&self) -> usize {
+        self.record.len() + size_of::<Self>()
+    }
+
+    pub(super) fn event(&self) -> Option<StoredEvent> {
+        let (message, origin) = self.record.open()?;
+        let Self { sequence_number, offset, enqueued_ms, .. } = *self;
+        Some(StoredEvent { message, origin, sequence_number, offset, enqueued_ms })
     }
 }
 
@@ -46,7 +67,7 @@ pub(super) struct Newest {
 
 #[derive(Debug)]
 pub(super) struct Partition {
-    events: VecDeque<StoredEvent>,
+    events: VecDeque<Row>,
     next: Mark,
     pub newest: Option<Newest>,
     /// Numbers up to here are spoken for in the state that is kept.
@@ -82,31 +103,28 @@ impl Partition {
         self.events.is_empty()
     }
 
-    /// Puts an event at the end. `length` is by what the offset grows.
-    pub(super) fn push(
-        &mut self,
-        message: Arc<TelemetryMessage>,
-        origin: Option<Arc<Origin>>,
-        length: usize,
-        size: usize,
-    ) {
+    /// Puts an event at the end, and tells what it takes of memory. `now` is in milliseconds since 1970, `length` is by what
+    /// the offset grows.
+    pub(super) fn push(&mut self, record: Record, now: i64, length: usize) -> usize {
         let Mark { sequence_number, offset } = self.next;
-        let now = message.enqueued_time.timestamp_millis();
         let enqueued_ms = self.newest.map_or(now, |newest| now.max(newest.enqueued_ms));
         self.newest = Some(Newest { sequence_number, offset, enqueued_ms });
         let length = i64::try_from(length).unwrap_or(i64::MAX).max(1);
         self.next = Mark { sequence_number: sequence_number + 1, offset: offset.saturating_add(length) };
-        self.events.push_back(StoredEvent { message, origin, sequence_number, offset, enqueued_ms, size });
+        let row = Row { record, sequence_number, offset, enqueued_ms };
+        let size = row.size();
+        self.events.push_back(row);
         for (_, waker) in self.waiting.drain(..) {
             waker.wake();
         }
+        size
     }
 
-    pub(super) fn oldest(&self) -> Option<&StoredEvent> {
+    pub(super) fn oldest(&self) -> Option<&Row> {
         self.events.front()
     }
 
-    pub(super) fn pop(&mut self) -> Option<StoredEvent> {
+    pub(super) fn pop(&mut self) -> Option<Row> {
         self.events.pop_front()
     }
 
@@ -120,7 +138,7 @@ impl Partition {
     /// What the row itself takes of memory.
     #[cfg(test)]
     pub(super) fn overhead(&self) -> usize {
-        self.events.capacity() * size_of::<StoredEvent>()
+        (self.events.capacity() - self.events.len()) * size_of::<Row>()
     }
 
     /// The sequence number with which a reader begins.
@@ -140,7 +158,7 @@ impl Partition {
     }
 
     /// The events from this one on, or from the oldest where that is gone.
-    pub(super) fn since(&self, sequence_number: i64) -> impl Iterator<Item = &StoredEvent> {
+    pub(super) fn since(&self, sequence_number: i64) -> impl Iterator<Item = &Row> {
         // Without gaps within a run.
         let skipped = sequence_number.saturating_sub(self.first()).max(0);
         self.events.range(usize::try_from(skipped).unwrap_or(usize::MAX).min(self.events.len())..)

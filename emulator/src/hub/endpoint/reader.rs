@@ -74,7 +74,7 @@ mod tests {
             repeated_message_id: false,
         };
         let length = message.size();
-        store.put(Arc::new(message), length, None);
+        store.put(&message, length, None);
     }
 
     fn partition_with_events(store: &Store) -> usize {

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex,
+        Mutex,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
@@ -15,9 +15,10 @@ use super::{
     super::TelemetryMessage,
     numbering::Mark,
     origin::Origin,
-    partition::{Partition, StoredEvent},
+    partition::{Partition, Row, StoredEvent},
     placing::partition_of,
     position::Position,
+    record::{Blocks, Record},
     retention::Retention,
 };
 use crate::lock::{Changes, lock};
@@ -63,6 +64,8 @@ struct Kept {
     partitions: Vec<Partition>,
     /// The partitions of all events that are kept, in the order in which they came.
     order: VecDeque<u8>,
+    /// Where their messages stand.
+    blocks: Blocks,
     /// What the events take.
     bytes: usize,
     /// Of partitions that this run does not have.
@@ -77,7 +80,14 @@ impl Store {
         let mut marks = parts.marks.into_iter();
         let partitions = (0..count).map(|_| Partition::new(marks.next().unwrap_or_default())).collect();
         let kept =
-            Kept { partitions, order: VecDeque::new(), bytes: 0, others: marks.collect(), is_closed: false };
+            Kept {
+                partitions,
+                order: VecDeque::new(),
+                blocks: Blocks::default(),
+                bytes: 0,
+                others: marks.collect(),
+                is_closed: false,
+            };
         Self {
             kept: Mutex::new(kept),
             retention: parts.retention,
@@ -91,19 +101,19 @@ impl Store {
         lock(&self.kept).partitions.len()
     }
 
-    /// Puts a message at the end of its device's partition. `length` is by what the offset grows.
+    /// Puts a message at the end of its device's partition, and tells how it is kept. `length` is by what the offset grows.
     pub(in crate::hub) fn put(
         &self,
-        message: Arc<TelemetryMessage>,
+        message: &TelemetryMessage,
         length: usize,
-        origin: Option<Arc<Origin>>,
-    ) {
-        let size = message.footprint();
+        origin: Option<&Origin>,
+    ) -> Record {
         let now = message.enqueued_time.timestamp_millis();
         let mut kept = lock(&self.kept);
         let number = partition_of(&message.device_id, kept.partitions.len());
-        let Some(partition) = kept.partitions.get_mut(usize::from(number)) else { return };
-        partition.push(message, origin, length, size);
+        let record = kept.blocks.put(message, origin);
+        let Some(partition) = kept.partitions.get_mut(usize::from(number)) else { return record };
+        let size = partition.push(record.clone(), now, length);
         let moved = partition.moves_mark();
         kept.order.push_back(number);
         kept.bytes += size;
@@ -112,6 +122,7 @@ impl Store {
         if moved {
             self.changes.count();
         }
+        record
     }
 
     /// Lets go of what is too old, and gives its memory back.
@@ -119,6 +130,9 @@ impl Store {
         let mut kept = lock(&self.kept);
         self.drop_old(&mut kept, now.timestamp_millis());
         kept.partitions.iter_mut().for_each(Partition::shrink);
+        if kept.order.is_empty() {
+            kept.blocks.clear();
+        }
         if kept.order.capacity() > 4096 && kept.order.len() < kept.order.capacity() / 4 {
             let needed = kept.order.len() * 2;
             kept.order.shrink_to(needed);
@@ -136,7 +150,7 @@ impl Store {
                 break;
             }
             if let Some(event) = partition.pop() {
-                kept.bytes -= event.size;
+                kept.bytes -= event.size();
             }
             kept.order.pop_front();
         }
@@ -196,11 +210,12 @@ impl Store {
         let mut kept = lock(&self.kept);
         let Some(partition) = kept.partitions.get_mut(partition) else { return Poll::Pending };
         let mut bytes = 0;
-        let fits = |event: &&StoredEvent| {
-            bytes += event.size;
-            bytes <= AT_ONCE || bytes == event.size
+        let fits = |row: &&Row| {
+            bytes += row.size();
+            bytes <= AT_ONCE || bytes == row.size()
         };
-        let events: Vec<_> = partition.since(sequence_number).take(most).take_while(fits).cloned().collect();
+        let rows = partition.since(sequence_number).take(most).take_while(fits);
+        let events: Vec<_> = rows.filter_map(Row::event).collect();
         if events.is_empty() {
             partition.wait(reader, context.waker());
             return Poll::Pending;
