@@ -6,12 +6,13 @@
 
 use std::{
     collections::VecDeque,
+    future::poll_fn,
     sync::{Arc, Mutex},
+    task::{Poll, Waker},
 };
 
 use bytes::Bytes;
 use thiserror::Error;
-use tokio::sync::watch;
 
 use crate::lock::lock;
 
@@ -28,15 +29,24 @@ pub enum SubscriptionError {
 
 /// The writing end. Clones are the same feed; when the last is gone, its subscribers are told.
 #[derive(Debug)]
-pub(crate) struct Feed<T> {
-    kept: Arc<Mutex<Kept<T>>>,
-    /// The place after the newest item.
-    end: Arc<watch::Sender<u64>>,
-}
+pub(crate) struct Feed<T>(Arc<Writer<T>>);
 
 impl<T> Clone for Feed<T> {
     fn clone(&self) -> Self {
-        Self { kept: Arc::clone(&self.kept), end: Arc::clone(&self.end) }
+        Self(Arc::clone(&self.0))
+    }
+}
+
+#[derive(Debug)]
+struct Writer<T> {
+    kept: Arc<Mutex<Kept<T>>>,
+}
+
+impl<T> Drop for Writer<T> {
+    fn drop(&mut self) {
+        let mut kept = lock(&self.kept);
+        kept.is_closed = true;
+        kept.wake();
     }
 }
 
@@ -51,9 +61,19 @@ struct Kept<T> {
     most_bytes: usize,
     /// Whether items stay though all have had them.
     is_for_returners: bool,
-    /// The subscribers: their numbers, and their places.
-    readers: Vec<(u64, u64)>,
+    readers: Vec<Reader>,
     next_reader: u64,
+    /// There will be no more.
+    is_closed: bool,
+}
+
+/// A subscriber.
+#[derive(Debug)]
+struct Reader {
+    number: u64,
+    place: u64,
+    /// It has had all there is.
+    waiting: Option<Waker>,
 }
 
 /// As an item is kept.
@@ -109,13 +129,14 @@ impl<T> Feed<T> {
             is_for_returners,
             readers,
             next_reader: 0,
+            is_closed: false,
         };
-        Self { kept: Arc::new(Mutex::new(kept)), end: Arc::new(watch::Sender::new(0)) }
+        Self(Arc::new(Writer { kept: Arc::new(Mutex::new(kept)) }))
     }
 
     /// Whether somebody listens.
     pub(crate) fn is_heard(&self) -> bool {
-        !lock(&self.kept).readers.is_empty()
+        !lock(&self.0.kept).readers.is_empty()
     }
 
     /// Puts an item of this size, in bytes, at the end.
@@ -129,31 +150,28 @@ impl<T> Feed<T> {
     }
 
     fn put_item(&self, item: Item<T>, size: usize) {
-        let mut kept = lock(&self.kept);
+        let mut kept = lock(&self.0.kept);
         kept.size += size;
         kept.items.push_back((item, size));
         while (kept.items.len() > kept.most_items || kept.size > kept.most_bytes) && kept.pop() {}
         kept.forget();
-        let end = kept.end();
-        // Told under the lock, so that the number never goes back.
-        self.end.send_replace(end);
+        kept.wake();
     }
 
     /// What comes from now on.
     pub(crate) fn subscribe(&self) -> Subscription<T> {
-        let arrived = self.end.subscribe();
-        let mut kept = lock(&self.kept);
+        let mut kept = lock(&self.0.kept);
         let (reader, next) = (kept.next_reader, kept.end());
         kept.next_reader += 1;
-        kept.readers.push((reader, next));
-        Subscription { kept: Arc::clone(&self.kept), arrived, reader, next }
+        kept.readers.push(Reader { number: reader, place: next, waiting: None });
+        Subscription { kept: Arc::clone(&self.0.kept), reader, next }
     }
 
     /// What came since this place, as far as it is still there, and what comes from now on. A place that is not reached
     /// yet is of an earlier life of the feed: all that is kept came after.
     pub(crate) fn since(&self, place: u64) -> Subscription<T> {
         let mut subscription = self.subscribe();
-        let kept = lock(&self.kept);
+        let kept = lock(&self.0.kept);
         subscription.next = if place > kept.end() { kept.first } else { place.max(kept.first) };
         drop(kept);
         subscription
@@ -173,13 +191,19 @@ impl<T> Kept<T> {
         true
     }
 
+    fn wake(&mut self) {
+        for waker in self.readers.iter_mut().filter_map(|reader| reader.waiting.take()) {
+            waker.wake();
+        }
+    }
+
     /// Lets go of what nobody waits for.
     fn forget(&mut self) {
         if self.is_for_returners {
             return;
         }
         let end = self.end();
-        let slowest = self.readers.iter().map(|(_, place)| *place).min().unwrap_or(end);
+        let slowest = self.readers.iter().map(|reader| reader.place).min().unwrap_or(end);
         while self.first < slowest && self.pop() {}
         if self.items.is_empty() && self.items.capacity() > ROW {
             self.items = VecDeque::new();
@@ -191,7 +215,6 @@ impl<T> Kept<T> {
 #[derive(Debug)]
 pub struct Subscription<T> {
     kept: Arc<Mutex<Kept<T>>>,
-    arrived: watch::Receiver<u64>,
     /// Its number among those of the feed.
     reader: u64,
     /// The place of the next item to hand out.
@@ -201,28 +224,21 @@ pub struct Subscription<T> {
 impl<T> Subscription<T> {
     /// The next item.
     pub async fn next(&mut self) -> Result<Arc<T>, SubscriptionError> {
-        loop {
-            // Looked at before the feed is: what is put in between wakes.
-            self.arrived.mark_unchanged();
-            match self.take()? {
-                Some(item) => return Ok(item),
-                None => self.arrived.changed().await.map_err(|_| SubscriptionError::Closed)?,
-            }
-        }
+        poll_fn(|context| match self.take(Some(context.waker())) {
+            Ok(Some(item)) => Poll::Ready(Ok(item)),
+            Ok(None) => Poll::Pending,
+            Err(end) => Poll::Ready(Err(end)),
+        })
+        .await
     }
 
     /// The next item if there is one already.
     pub fn try_next(&mut self) -> Result<Option<Arc<T>>, SubscriptionError> {
-        match self.take()? {
-            // An item may have come before the end did.
-            None if self.arrived.has_changed().is_err() => {
-                self.take()?.map(Some).ok_or(SubscriptionError::Closed)
-            }
-            taken => Ok(taken),
-        }
+        self.take(None)
     }
 
-    fn take(&mut self) -> Result<Option<Arc<T>>, SubscriptionError> {
+    /// Takes the next item, or is woken by it.
+    fn take(&mut self, waker: Option<&Waker>) -> Result<Option<Arc<T>>, SubscriptionError> {
         let mut kept = lock(&self.kept);
         let Some(offset) = self.next.checked_sub(kept.first) else {
             let lost = kept.first - self.next;
@@ -230,22 +246,27 @@ impl<T> Subscription<T> {
             return Err(SubscriptionError::Lagged(lost));
         };
         let item = kept.items.get(offset as usize).map(|(item, _)| item.clone());
+        if item.is_none() && kept.is_closed {
+            return Err(SubscriptionError::Closed);
+        }
+        self.next += u64::from(item.is_some());
+        if let Some(reader) = kept.readers.iter_mut().find(|reader| reader.number == self.reader) {
+            reader.place = self.next;
+            reader.waiting = waker.filter(|_| item.is_none()).cloned();
+        }
         if item.is_some() {
-            self.next += 1;
-            if let Some((_, place)) = kept.readers.iter_mut().find(|(reader, _)| *reader == self.reader) {
-                *place = self.next;
-            }
             kept.forget();
         }
         drop(kept);
-        Ok(item.and_then(Item::open))
+        // What can't be made is lost.
+        item.map(|item| item.open().ok_or(SubscriptionError::Lagged(1))).transpose()
     }
 }
 
 impl<T> Drop for Subscription<T> {
     fn drop(&mut self) {
         let mut kept = lock(&self.kept);
-        kept.readers.retain(|(reader, _)| *reader != self.reader);
+        kept.readers.retain(|reader| reader.number != self.reader);
         kept.forget();
     }
 }
@@ -263,7 +284,7 @@ mod tests {
         let mut items = Vec::new();
         for _ in 0..400 {
             feed.put(vec![0_u8; 200_000], 200_000);
-            let newest = lock(&feed.kept).items.back().cloned();
+            let newest = lock(&feed.0.kept).items.back().cloned();
             if let Some((Item::Whole(item), _)) = newest {
                 items.push(Arc::downgrade(&item));
             }
@@ -305,7 +326,7 @@ mod tests {
     #[test]
     fn what_all_listeners_have_had_is_given_back() {
         let feed = Feed::of_listeners(4, MIB);
-        let kept = || lock(&feed.kept).items.len();
+        let kept = || lock(&feed.0.kept).items.len();
         feed.put(0, 1);
         assert_eq!((kept(), feed.is_heard()), (0, false), "nobody listens");
         let (mut quick, mut slow) = (feed.subscribe(), feed.subscribe());
@@ -322,6 +343,19 @@ mod tests {
         assert_eq!((kept(), quick.try_next().expect("kept").as_deref()), (3, Some(&4)));
         drop(quick);
         assert_eq!((kept(), feed.is_heard()), (0, false));
+    }
+
+    #[test]
+    fn what_is_kept_in_one_piece_is_made_anew_or_lost() {
+        let feed = Feed::new(4, MIB);
+        let mut subscriber = feed.subscribe();
+        feed.put_packed(Bytes::from_static(b"7"), |bytes| Some(bytes.len()), 1);
+        feed.put_packed(Bytes::new(), |_| None, 1);
+        feed.put(3, 1);
+        assert_eq!(subscriber.try_next().expect("kept").as_deref(), Some(&1));
+        assert_eq!(subscriber.try_next(), Err(SubscriptionError::Lagged(1)));
+        assert_eq!(subscriber.try_next().expect("kept").as_deref(), Some(&3));
+        assert_eq!(subscriber.try_next(), Ok(None));
     }
 
     #[test]

@@ -175,7 +175,10 @@ mod tests {
         made.insert("a", Some("a longer one".into()));
         assert_eq!(made, bag);
         assert_eq!(bag.iter().collect::<PropertyBag>(), bag);
-        assert_eq!([("a", Some("1")), ("a", None)].into_iter().collect::<PropertyBag>(), "a".parse().unwrap());
+        assert_eq!(
+            [("a", Some("1")), ("a", None)].into_iter().collect::<PropertyBag>(),
+            "a".parse().unwrap()
+        );
         assert_eq!((bag.get("alert"), bag.get("none"), bag.get("c")), (Some(""), Some(""), None));
         assert_eq!(bag.to_string(), "a=a%20longer%20one&alert&b=%C3%A9&none=");
     }

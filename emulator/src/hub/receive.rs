@@ -1,9 +1,6 @@
 //! Telemetry from the moment the hub has it, and what the hub tells of itself, until it is on its way.
 
-use std::{
-    borrow::Cow,
-    sync::PoisonError,
-};
+use std::{borrow::Cow, sync::PoisonError};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -36,7 +33,6 @@ impl Hub {
     ) {
         let now = self.0.clock.now();
         let (sender, module_id) = split_address(device_id);
-        let mut registry = self.0.registry.lock();
         let mut message = TelemetryMessage {
             hub: self.0.name.clone(),
             device_id: sender.to_owned(),
@@ -49,6 +45,7 @@ impl Hub {
             marked_duplicate,
             repeated_message_id: false,
         };
+        let mut registry = self.0.registry.lock();
         // A device deleted in this moment has no counters any more; its message is here all the same.
         let origin = registry.find(device_id).map(|entry| {
             entry.last_activity = now;

@@ -31,7 +31,7 @@ pub(in crate::hub) use origin::Origin;
 pub(in crate::hub) use partition::StoredEvent;
 pub(in crate::hub) use position::Position;
 pub(in crate::hub) use reader::Reader;
-pub(in crate::hub) use record::message_of;
 pub(in crate::hub) use receivers::{NotAttached, Receiver, Receivers};
+pub(in crate::hub) use record::message_of;
 pub use retention::Retention;
 pub(in crate::hub) use store::{PartitionState, Store, StoreParts};

@@ -228,7 +228,8 @@ mod tests {
 
     #[test]
     fn what_is_put_is_what_is_read() {
-        let mut properties = PropertyBag::new().with("$.ct", "application/json").with("empty", "").with("é", "ü");
+        let mut properties =
+            PropertyBag::new().with("$.ct", "application/json").with("empty", "").with("é", "ü");
         properties.insert("alert", None);
         let full = TelemetryMessage {
             module_id: Some("reefer".into()),

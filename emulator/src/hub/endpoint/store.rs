@@ -79,15 +79,14 @@ impl Store {
         let count = usize::from(parts.partitions.clamp(*PARTITIONS.start(), *PARTITIONS.end()));
         let mut marks = parts.marks.into_iter();
         let partitions = (0..count).map(|_| Partition::new(marks.next().unwrap_or_default())).collect();
-        let kept =
-            Kept {
-                partitions,
-                order: VecDeque::new(),
-                blocks: Blocks::default(),
-                bytes: 0,
-                others: marks.collect(),
-                is_closed: false,
-            };
+        let kept = Kept {
+            partitions,
+            order: VecDeque::new(),
+            blocks: Blocks::default(),
+            bytes: 0,
+            others: marks.collect(),
+            is_closed: false,
+        };
         Self {
             kept: Mutex::new(kept),
             retention: parts.retention,
