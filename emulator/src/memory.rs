@@ -28,7 +28,7 @@ impl Returns {
     }
 }
 
-/// Gives back all pages in which nothing is. It takes some milliseconds for each hundred megabytes.
+/// Gives back all pages in which nothing is. Meanwhile nobody is given memory of the arena that it looks through.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "only the allocator can, and no crate asks it")]
 pub(crate) fn give_back() {

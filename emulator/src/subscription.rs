@@ -46,7 +46,9 @@ impl<T> Drop for Writer<T> {
     fn drop(&mut self) {
         let mut kept = lock(&self.kept);
         kept.is_closed = true;
-        kept.wake();
+        let waiting = kept.waiting();
+        drop(kept);
+        waiting.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -155,7 +157,10 @@ impl<T> Feed<T> {
         kept.items.push_back((item, size));
         while (kept.items.len() > kept.most_items || kept.size > kept.most_bytes) && kept.pop() {}
         kept.forget();
-        kept.wake();
+        let waiting = kept.waiting();
+        // Whoever wakes may let go of a subscription, which takes the lock.
+        drop(kept);
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// What comes from now on.
@@ -191,10 +196,9 @@ impl<T> Kept<T> {
         true
     }
 
-    fn wake(&mut self) {
-        for waker in self.readers.iter_mut().filter_map(|reader| reader.waiting.take()) {
-            waker.wake();
-        }
+    /// Those who are to be woken.
+    fn waiting(&mut self) -> Vec<Waker> {
+        self.readers.iter_mut().filter_map(|reader| reader.waiting.take()).collect()
     }
 
     /// Lets go of what nobody waits for.
