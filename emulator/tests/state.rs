@@ -254,7 +254,7 @@ async fn a_start_that_fails_changes_nothing() {
 /// was set once, and a message waits for it.
 #[tokio::test]
 async fn the_state_of_an_earlier_version_goes_on_being_used() {
-    for commit in ["6f0864f", "b752a25", "e81e915", "e8a5128", "c9a82fe", "798eba7"] {
+    for commit in ["6f0864f", "b752a25", "e81e915", "e8a5128", "c9a82fe", "798eba7", "ef4a3ff"] {
         goes_on_being_used(commit).await;
     }
 }
@@ -293,21 +293,30 @@ async fn goes_on_being_used(commit: &str) {
         [&json!(60), &json!(1), &json!("lab")]
     );
     // Versions before had none of it.
-    if commit == "798eba7" {
-        let hub = emulator.hub("hub-2").expect("the hub");
+    let hub = emulator.hub("hub-2").expect("the hub");
+    if ["798eba7", "ef4a3ff"].contains(&commit) {
         let module = json!(hub.module_twins()[0]);
         assert_eq!(module["moduleId"], "cooling");
         assert_eq!(module["properties"]["desired"]["setpoint"], 4);
+    }
+    if commit == "798eba7" {
         assert_eq!(twin["configurations"]["cheese"]["status"], "Applied");
         assert_eq!(twin["properties"]["desired"]["alarms"], json!({"note": "chilled"}));
         assert_eq!(twin["tags"]["port"], "NZAKL", "what a job has set");
     }
     let version = &twin["properties"]["desired"]["$version"];
     assert_eq!(*version, json!(if commit == "798eba7" { 3 } else { 2 }), "a configuration has set one more");
-    if ["c9a82fe", "798eba7"].contains(&commit) {
-        let hub = emulator.hub("hub-2").expect("the hub");
+    if commit == "ef4a3ff" {
+        let attestation =
+            |id| json!(emulator.dps().individuals().get(id).expect("it is there"))["attestation"].clone();
+        assert!(attestation("tpm-1")["tpm"]["endorsementKey"].is_string());
+        assert!(attestation("key-1")["symmetricKey"]["primaryKey"].is_string());
+    }
+    if ["c9a82fe", "798eba7", "ef4a3ff"].contains(&commit) {
         let groups: Vec<String> = hub.consumer_groups().iter().map(|group| group.name.clone()).collect();
         assert_eq!(groups, ["$Default", "dashboards"]);
+    }
+    if ["c9a82fe", "798eba7"].contains(&commit) {
         let reported = &twin["properties"]["reported"]["telemetryInterval"]["value"];
         assert_eq!(*reported, json!(1), "what the device had in force");
     }
