@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bytes::BufMut;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
@@ -115,23 +116,24 @@ fn put_json_number(number: &Number, out: &mut Vec<u8>) {
     }
 }
 
-fn put_text(text: &str, out: &mut Vec<u8>) {
+/// A text, its length before it.
+pub(crate) fn put_text(text: &str, out: &mut impl BufMut) {
     put_number(text.len() as u64, out);
-    out.extend(text.as_bytes());
+    out.put_slice(text.as_bytes());
 }
 
 /// Seven bits a byte, the lowest first.
-fn put_number(mut number: u64, out: &mut Vec<u8>) {
+pub(crate) fn put_number(mut number: u64, out: &mut impl BufMut) {
     while number > 0x7f {
-        out.push(number as u8 | 0x80);
+        out.put_u8(number as u8 | 0x80);
         number >>= 7;
     }
-    out.push(number as u8);
+    out.put_u8(number as u8);
 }
 
 fn take_object(from: &mut &[u8]) -> Option<Map<String, Value>> {
     let count = take_number(from)?;
-    (0..count).map(|_| Some((take_text(from)?, take_value(from)?))).collect()
+    (0..count).map(|_| Some((take_text(from)?.to_owned(), take_value(from)?))).collect()
 }
 
 fn take_value(from: &mut &[u8]) -> Option<Value> {
@@ -145,7 +147,7 @@ fn take_value(from: &mut &[u8]) -> Option<Value> {
             *from = rest;
             Number::from_f64(f64::from_le_bytes(*bytes)).map_or(Value::Null, Value::Number)
         }
-        TEXT => Value::String(take_text(from)?),
+        TEXT => Value::String(take_text(from)?.to_owned()),
         LIST => {
             let count = take_number(from)?;
             Value::Array((0..count).map(|_| take_value(from)).collect::<Option<_>>()?)
@@ -155,13 +157,15 @@ fn take_value(from: &mut &[u8]) -> Option<Value> {
     })
 }
 
-fn take_text(from: &mut &[u8]) -> Option<String> {
+/// What [`put_text`] has written.
+pub(crate) fn take_text<'a>(from: &mut &'a [u8]) -> Option<&'a str> {
     let length = usize::try_from(take_number(from)?).ok()?;
     let text = from.split_off(..length)?;
-    std::str::from_utf8(text).ok().map(str::to_owned)
+    std::str::from_utf8(text).ok()
 }
 
-fn take_number(from: &mut &[u8]) -> Option<u64> {
+/// What [`put_number`] has written.
+pub(crate) fn take_number(from: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
         let byte = *from.split_off_first()?;

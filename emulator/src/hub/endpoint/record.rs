@@ -10,6 +10,7 @@ use super::{
     super::{AuthenticationType, TelemetryMessage},
     origin::Origin,
 };
+use crate::packed::{put_number, put_text, take_number, take_text};
 
 /// Bytes of a block: what the allocator takes from the system by itself, and gives back by itself.
 const BLOCK: usize = 128 * 1024;
@@ -53,14 +54,14 @@ pub(super) struct Blocks {
 
 impl Blocks {
     pub(super) fn put(&mut self, message: &TelemetryMessage, origin: Option<&Origin>) -> Record {
-        let length = length(message, origin);
+        let room = room(message, origin);
         // A large one has a block of its own, so that nobody waits for it with the rest of another.
-        if length > BLOCK / 8 {
-            let mut own = BytesMut::with_capacity(length);
+        if room > BLOCK / 8 {
+            let mut own = BytesMut::with_capacity(room);
             write(&mut own, message, origin);
             return Record(own.freeze());
         }
-        if self.free.capacity() < length {
+        if self.free.capacity() < room {
             self.free = BytesMut::with_capacity(BLOCK);
         }
         write(&mut self.free, message, origin);
@@ -73,27 +74,24 @@ impl Blocks {
     }
 }
 
-/// How long a record becomes.
-fn length(message: &TelemetryMessage, origin: Option<&Origin>) -> usize {
-    let text = |text: &str| size_of::<u32>() + text.len();
-    let origin = origin.map_or(0, |origin| 1 + text(&origin.generation_id) + text(&origin.model_id));
-    let property = |(key, value): (&str, Option<&str>)| text(key) + 1 + value.map_or(0, text);
-    size_of::<(i64, u32, u32)>()
-        + size_of::<u64>()
-        + 1
-        + text(&message.hub)
-        + text(&message.device_id)
-        + message.module_id.as_deref().map_or(0, text)
-        + origin
-        + message.properties.iter().map(property).sum::<usize>()
+/// How long a record becomes at most.
+fn room(message: &TelemetryMessage, origin: Option<&Origin>) -> usize {
+    // Its head, and what stands before its texts.
+    const HEAD: usize = 64;
+    let text = |(key, value): (&str, Option<&str>)| 16 + key.len() + value.map_or(0, str::len);
+    HEAD + message.hub.len()
+        + message.device_id.len()
+        + message.module_id.as_ref().map_or(0, String::len)
+        + origin.map_or(0, |origin| origin.generation_id.len() + origin.model_id.len())
+        + message.properties.iter().map(text).sum::<usize>()
         + message.body.len()
 }
 
 fn write(out: &mut BytesMut, message: &TelemetryMessage, origin: Option<&Origin>) {
     let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
-    out.put_i64_ne(message.enqueued_time.timestamp());
-    out.put_u32_ne(message.enqueued_time.timestamp_subsec_nanos());
-    out.put_u64_ne(message.sequence_number);
+    out.put_i64(message.enqueued_time.timestamp());
+    out.put_u32(message.enqueued_time.timestamp_subsec_nanos());
+    put_number(message.sequence_number, out);
     out.put_u8(
         flag(message.marked_duplicate, IS_MARKED)
             | flag(message.repeated_message_id, IS_REPEATED)
@@ -101,22 +99,22 @@ fn write(out: &mut BytesMut, message: &TelemetryMessage, origin: Option<&Origin>
             | flag(origin.is_some(), HAS_ORIGIN)
             | flag(origin.is_some_and(|origin| origin.is_module), IS_OF_MODULE),
     );
-    put_text(out, &message.hub);
-    put_text(out, &message.device_id);
+    put_text(&message.hub, out);
+    put_text(&message.device_id, out);
     if let Some(module_id) = &message.module_id {
-        put_text(out, module_id);
+        put_text(module_id, out);
     }
     if let Some(origin) = origin {
         out.put_u8(number_of(origin.kind));
-        put_text(out, &origin.generation_id);
-        put_text(out, &origin.model_id);
+        put_text(&origin.generation_id, out);
+        put_text(&origin.model_id, out);
     }
-    out.put_u32_ne(short(message.properties.iter().count()));
+    put_number(message.properties.iter().count() as u64, out);
     for (key, value) in message.properties.iter() {
-        put_text(out, key);
+        put_text(key, out);
         out.put_u8(u8::from(value.is_some()));
         if let Some(value) = value {
-            put_text(out, value);
+            put_text(value, out);
         }
     }
     out.put_slice(&message.body);
@@ -124,9 +122,9 @@ fn write(out: &mut BytesMut, message: &TelemetryMessage, origin: Option<&Origin>
 
 fn read(record: &Bytes) -> Option<(TelemetryMessage, Option<Origin>)> {
     let mut rest: &[u8] = record;
-    let seconds = rest.try_get_i64_ne().ok()?;
-    let enqueued_time = DateTime::from_timestamp(seconds, rest.try_get_u32_ne().ok()?)?;
-    let sequence_number = rest.try_get_u64_ne().ok()?;
+    let seconds = rest.try_get_i64().ok()?;
+    let enqueued_time = DateTime::from_timestamp(seconds, rest.try_get_u32().ok()?)?;
+    let sequence_number = take_number(&mut rest)?;
     let flags = rest.try_get_u8().ok()?;
     let has = |flag: u8| flags & flag != 0;
     let hub = take_text(&mut rest)?.to_owned();
@@ -142,7 +140,7 @@ fn read(record: &Bytes) -> Option<(TelemetryMessage, Option<Origin>)> {
     } else {
         None
     };
-    let count = rest.try_get_u32_ne().ok()?;
+    let count = take_number(&mut rest)?;
     let properties = (0..count).map(|_| take_property(&mut rest)).collect::<Option<_>>()?;
     let message = TelemetryMessage {
         hub,
@@ -158,27 +156,10 @@ fn read(record: &Bytes) -> Option<(TelemetryMessage, Option<Origin>)> {
     Some((message, origin))
 }
 
-fn put_text(out: &mut BytesMut, text: &str) {
-    out.put_u32_ne(short(text.len()));
-    out.put_slice(text.as_bytes());
-}
-
-fn take_text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
-    let length = usize::try_from(rest.try_get_u32_ne().ok()?).ok()?;
-    let (text, others) = rest.split_at_checked(length)?;
-    *rest = others;
-    str::from_utf8(text).ok()
-}
-
 fn take_property<'a>(rest: &mut &'a [u8]) -> Option<(&'a str, Option<&'a str>)> {
     let key = take_text(rest)?;
     let has_value = rest.try_get_u8().ok()? != 0;
     Some((key, if has_value { Some(take_text(rest)?) } else { None }))
-}
-
-/// A message has 256 KB, and so has all that is in it.
-fn short(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 fn number_of(kind: AuthenticationType) -> u8 {
@@ -256,7 +237,7 @@ mod tests {
         let records: Vec<_> =
             cases.iter().map(|(message, origin)| blocks.put(message, origin.as_ref())).collect();
         for (record, case) in records.iter().zip(cases) {
-            assert_eq!(record.len(), length(&case.0, case.1.as_ref()), "as long as was reckoned");
+            assert!(record.len() <= room(&case.0, case.1.as_ref()), "as long as was reckoned at most");
             assert_eq!(record.open(), Some(case));
         }
     }
